@@ -1,0 +1,6 @@
+"""Let `python -m seeknal_git` be the command."""
+
+from seeknal_git.cli import main
+
+if __name__ == "__main__":
+    main()

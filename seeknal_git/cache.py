@@ -1,0 +1,58 @@
+"""Remember what is a pure function of bytes, so that it is computed once in a clone.
+
+Nothing here is ever needed: a cache that is missing, damaged or busy only costs time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+# Part of every key: raise it when what is remembered takes another form.
+VERSION = 2
+
+
+class Cache:
+    """A table of JSON values by key, in one SQLite file that several processes share."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def get(self, topic: str, keys: Iterable[str]) -> dict[str, Any]:
+        """The values that are remembered, by key; those that are not are left out."""
+        wanted = {f"{VERSION}:{topic}:{key}": key for key in keys}
+        try:
+            rows = self._rows(list(wanted))
+        except sqlite3.Error:
+            return {}
+        return {wanted[name]: json.loads(value) for name, value in rows}
+
+    def put(self, topic: str, values: Mapping[str, Any]) -> None:
+        rows = [(f"{VERSION}:{topic}:{key}", json.dumps(value, separators=(",", ":"))) for key, value in values.items()]
+        with contextlib.suppress(sqlite3.Error):
+            with self._open() as connection:
+                connection.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?)", rows)
+
+    def _rows(self, names: list[str]) -> list[tuple[str, str]]:
+        connection, rows = self._open(), []
+        for start in range(0, len(names), 500):
+            some = names[start : start + 500]
+            marks = ", ".join("?" * len(some))
+            rows += connection.execute(f"SELECT key, value FROM remembered WHERE key IN ({marks})", some).fetchall()
+        return rows
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self._path, timeout=5)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS remembered (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
+            )
+        return self._connection

@@ -1,0 +1,64 @@
+"""The command line: one module a command. Heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from seeknal_git import __version__
+from seeknal_git.cli.plan import plan
+from seeknal_git.cli.promote import promote
+from seeknal_git.cli.run import run
+from seeknal_git.errors import SeeknalError
+
+app = typer.Typer(
+    name="seeknal",
+    help="Git branches as data environments: plan a change, run it in isolation, merge it into production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"seeknal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _seeknal(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+for _command in (plan, run, promote):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run a command, and turn whatever goes wrong into one message and an exit code (see errors.py)."""
+    try:
+        code = app(standalone_mode=False)
+    except SeeknalError as exc:
+        from seeknal_git.report.terminal import error
+
+        error(exc)
+        code = exc.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("Interrupted. What was finished is kept.", err=True)
+        code = 130
+    except typer.TyperException as exc:
+        typer.echo(f"Error: {getattr(exc, 'message', exc)}", err=True)
+        code = 2
+    except BrokenPipeError:
+        code = 0
+    except Exception as exc:  # noqa: BLE001  the one place where anything may arrive
+        from seeknal_git.report.crash import crash
+
+        code = crash(exc)
+    sys.exit(code if isinstance(code, int) else 0)

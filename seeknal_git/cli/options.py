@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from seeknal_git.workspace import Workspace
+
+ProjectPath = Annotated[Path, typer.Option("--project-path", "-C", metavar="DIR", help="The project's folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+LockTimeout = Annotated[
+    float,
+    typer.Option("--lock-timeout", metavar="SECONDS", help="Wait so long while another process holds the warehouse."),
+]
+HERE = Path()
+
+
+def opened(path: Path) -> Workspace:
+    from seeknal_git.workspace import open_workspace
+
+    return open_workspace(path)

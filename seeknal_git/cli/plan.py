@@ -1,0 +1,36 @@
+"""`seeknal plan`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+
+
+def plan(
+    env: Annotated[str | None, typer.Argument(help="A branch; it is created where it does not exist.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
+    as_json: AsJson = False,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Say what a branch changes, how badly, and what has to be built.
+
+    Without ENV: the current branch and its working tree, against the merge base with the production branch; on the
+    production branch, against what production last published. With ENV: that branch's tip; the plan is saved, and binds
+    `run --env`.
+
+    Examples: seeknal plan · seeknal plan dev · seeknal plan --markdown
+    """
+    from seeknal_git.planning import plan_environment
+    from seeknal_git.report import plan as report
+    from seeknal_git.report.terminal import out, out_json
+
+    planned = plan_environment(opened(project_path), env)
+    if as_json:
+        out_json(report.as_json(planned))
+    elif markdown:
+        out(report.as_markdown(planned))
+    else:
+        report.as_text(planned)

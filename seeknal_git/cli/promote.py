@@ -1,0 +1,37 @@
+"""`seeknal promote`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+
+
+def promote(
+    env: Annotated[str | None, typer.Argument(help="The branch to merge and promote.")] = None,
+    target: Annotated[
+        str | None, typer.Argument(help="The branch to promote into; the production branch unless named.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    hook: Annotated[bool, typer.Option("--hook", hidden=True)] = False,
+    lock_timeout: LockTimeout = 0.0,
+    as_json: AsJson = False,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Make production match the tip of its branch, in one transaction.
+
+    With ENV, that branch is merged first, by git. Tables that are built already are re-used; the rest is built before
+    anything is published.
+
+    Examples: seeknal promote · seeknal promote dev · seeknal promote dev staging · seeknal promote dev --dry-run
+    """
+    from seeknal_git.cli import promoting
+
+    if hook:
+        promoting.from_hook(project_path)
+    elif dry_run:
+        promoting.preview(opened(project_path), env, target, lock_timeout, as_json=as_json)
+    else:
+        promoting.promote(opened(project_path), env, target, lock_timeout, as_json=as_json)

@@ -1,0 +1,54 @@
+"""The three ways to promote: asked for, previewed, and from a git hook."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seeknal_git import promote as verb
+from seeknal_git.cli.options import opened
+from seeknal_git.cli.running import finish
+from seeknal_git.errors import SeeknalError
+from seeknal_git.report.run import progress, work_as_json, work_as_text
+from seeknal_git.report.terminal import error, note, out_json
+
+if TYPE_CHECKING:
+    from seeknal_git.workspace import Workspace
+
+
+def promote(workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool) -> None:
+    started = time.monotonic()
+    commit = None
+    if env is not None:
+        merged = verb.merge_branch(workspace, env, target)
+        for command in merged.commands:
+            note(f"$ {command}")
+        commit = merged.commit
+    prepared = verb.prepare(workspace, target, commit, os.cpu_count() or 1)
+    with progress(len(prepared.loaded.graph.members)) as report:
+        done = verb.promote(prepared, report, lock_timeout)
+    finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=as_json)
+
+
+def preview(workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool) -> None:
+    """What a promotion would do. The merge that comes first is made in memory."""
+    commit = verb.merged_commit(workspace, env, target) if env is not None else None
+    work = verb.preview(verb.prepare(workspace, target, commit), lock_timeout)
+    if as_json:
+        out_json(work_as_json(work))
+    else:
+        work_as_text(work, f"A promotion of {work.target.branch}")
+
+
+def from_hook(project_path: Path) -> None:
+    """Promote when the production branch moved. Never fails: git has already done its work."""
+    try:
+        workspace = opened(project_path)
+        if verb.is_behind(workspace):
+            note(f"seeknal: {workspace.production} moved, promoting it")
+            promote(workspace, None, None, 0.0, as_json=False)
+    except SeeknalError as exc:
+        error(exc)
+        note("  The promotion is pending: mend it, then run: seeknal promote")

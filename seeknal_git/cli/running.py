@@ -1,0 +1,69 @@
+"""What `run` and `promote` have in common: do it with a progress display, then say what happened."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from seeknal_git.report.run import done_as_json, progress, summary, work_as_json, work_as_text
+from seeknal_git.report.terminal import note, out_json
+
+if TYPE_CHECKING:
+    from seeknal_git.reconcile import Reconciled
+    from seeknal_git.run import Request
+    from seeknal_git.workspace import Workspace
+
+
+def workers(parallel: bool, most: int) -> int:
+    return (most or os.cpu_count() or 1) if parallel else 1
+
+
+def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: bool, as_json: bool) -> None:
+    from seeknal_git import run as verb
+
+    started = time.monotonic()
+    prepared = verb.prepare(workspace, request)
+    if dry_run or show_plan:
+        work = verb.preview(prepared, request.lock_timeout)
+        if as_json and dry_run:
+            out_json(work_as_json(work))
+        else:
+            work_as_text(work, f"A run of {work.target.branch}")
+    if dry_run:
+        return
+    if prepared.target.is_production and prepared.loaded.tree.dirty:
+        note("Production runs with uncommitted changes: it will be ahead of every commit until they are committed.")
+    with progress(len(prepared.loaded.graph.members)) as report:
+        done = verb.run(prepared, report, request.lock_timeout)
+    finish(done, time.monotonic() - started, f"Run of {prepared.branch}", as_json=as_json)
+    tip(done, request)
+
+
+def finish(done: Reconciled, seconds: float, what: str, *, as_json: bool) -> None:
+    """Say what happened, and exit with 1 where something failed."""
+    if as_json:
+        out_json(done_as_json(done))
+    else:
+        summary(done, seconds, what)
+    if done.failures:
+        if done.outcome is None:
+            note("Nothing was published: the environment is as it was.")
+        raise typer.Exit(1)
+
+
+def tip(done: Reconciled, request: Request) -> None:
+    """How much a sequential run of a wide graph would gain."""
+    seconds = [
+        [done.progress.built[each].seconds for each in layer if each in done.progress.built]
+        for layer in done.work.layers
+    ]
+    if request.options.workers == 1 and max(map(len, seconds), default=0) > 3:
+        most = os.cpu_count() or 1
+        gain = sum(map(sum, seconds)) / max(
+            sum(max(max(layer, default=0), sum(layer) / most) for layer in seconds), 1e-9
+        )
+        note(f"Tip: {max(map(len, seconds))} nodes of one layer could be built side by side; "
+             f"without --no-parallel this would be about {gain:.1f}x faster.")  # fmt: skip

@@ -1,0 +1,152 @@
+"""Which load of its raw data a source means: the files it names, and their version."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seeknal_git.cache import Cache
+from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.fingerprint import digest
+from seeknal_git.git.repository import Repository
+from seeknal_git.git.tree import Tree, blob_id_of
+from seeknal_git.graph import Graph
+from seeknal_git.names import split_id
+from seeknal_git.nodes.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file of raw data: its path in the project, and its blob id where git tracks it."""
+
+    path: str
+    blob: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataRoot:
+    """Where raw data is read from: a tree for what git tracks, and the project's folder for what it does not.
+
+    tracked_here: what the working tree tracks. A file that another branch tracks is not raw data of this one.
+    """
+
+    repository: Repository
+    tree: Tree
+    tracked_here: frozenset[str]
+    cache: Cache
+
+    def files(self, source: Node) -> list[DataFile]:
+        """The files that a source names, in the order of their paths; empty where there are none."""
+        pattern = str(source.definition["path"])
+        tracked = _tracked(self.tree, pattern)
+        on_disk = (path for path in _on_disk(self.repository.project, pattern) if path not in self.tracked_here)
+        found = {**dict.fromkeys(on_disk), **tracked}
+        return [DataFile(path, found[path]) for path in sorted(found)]
+
+    def need_files(self, source: Node) -> list[DataFile]:
+        """Like `files`. Raises ProjectError where there are none, or one of them is empty or outside the project."""
+        found = self.files(source)
+        where = source.path, source.line("params.path" if "params.path" in source.lines else "table")
+        if not found:
+            raise ProjectError([Problem(f"{source.id} reads {source.definition['path']}, and there is no such file.", *where,
+                                        "Put the file there, or correct the path.", source.id)])  # fmt: skip
+        for file in found:
+            real = self.repository.project / file.path
+            if file.blob is None and not real.resolve().is_relative_to(self.repository.project):
+                raise ProjectError([Problem(f"{file.path} is a link that leaves the project.", *where,
+                                            "Put the data itself below the project.", source.id)])  # fmt: skip
+            if self.blob(file) == _EMPTY_BLOB:
+                raise ProjectError(
+                    [Problem(f"{file.path}, which {source.id} reads, is empty.", *where, node=source.id)]
+                )
+        return found
+
+    def blob(self, file: DataFile) -> str:
+        return file.blob or remembered_blob_id(self.repository.project / file.path, self.cache)
+
+    def version(self, source: Node) -> str:
+        """The data version of a source: a hash of the contents of its files. Raises ProjectError."""
+        return digest("data", *(self.blob(file) for file in self.need_files(source)))
+
+    def paths(self, source: Node) -> list[Path]:
+        """Files to read, on disk. What the tree tracks and the working tree has otherwise is written out beside git."""
+        return [self._path(file) for file in self.need_files(source)]
+
+    def _path(self, file: DataFile) -> Path:
+        here = self.repository.project / file.path
+        if file.blob is None or (here.is_file() and remembered_blob_id(here, self.cache) == file.blob):
+            return here
+        copy = self.repository.private / "blobs" / file.blob / Path(file.path).name
+        if not copy.exists():
+            write_whole(copy, self.tree.read(file.blob))
+        return copy
+
+
+_EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there entirely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _tracked(tree: Tree, pattern: str) -> dict[str, str]:
+    if not glob.has_magic(pattern):
+        return {pattern: tree.files[pattern]} if pattern in tree.files else {}
+    wanted = pattern.split("/")
+    return {path: blob for path, blob in tree.files.items() if _glob_match(path.split("/"), wanted)}
+
+
+def _glob_match(path: list[str], pattern: list[str]) -> bool:
+    """Whether a path matches a glob: `*` stays within a folder, `**` is any number of folders."""
+    if not pattern or not path:
+        return not path and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return _glob_match(path, pattern[1:]) or _glob_match(path[1:], pattern)
+    return fnmatch.fnmatchcase(path[0], pattern[0]) and _glob_match(path[1:], pattern[1:])
+
+
+def _on_disk(project: Path, pattern: str) -> Iterable[str]:
+    if not glob.has_magic(pattern):
+        return [pattern] if (project / pattern).is_file() else []
+    return [path for path in glob.glob(pattern, root_dir=project, recursive=True) if (project / path).is_file()]
+
+
+def remembered_blob_id(path: Path, cache: Cache) -> str:
+    """The hash of a file's content, computed again only when the file was touched."""
+    stat = path.stat()
+    key = f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
+    known: Mapping[str, str] = cache.get("file", [key])
+    if key not in known:
+        known = {key: blob_id_of(path)}
+        cache.put("file", known)
+    return known[key]
+
+
+def sources_of(graph: Graph) -> list[Node]:
+    return [member.node for identifier, member in graph.members.items() if split_id(identifier)[0] == "source"]
+
+
+def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
+    """The data versions that the tree itself decides: those of sources whose files are all tracked by git."""
+    found = {}
+    for source in sources_of(graph):
+        files = root.files(source)
+        if files and all(file.blob for file in files):
+            found[source.id] = digest("data", *(file.blob or "" for file in files))
+    return found
+
+
+def need_versions(graph: Graph, root: DataRoot, known: Callable[[Node], str | None]) -> dict[str, str]:
+    """The data version of every source: tracked, else known, else read now. Raises ProjectError."""
+    found = tracked_versions(graph, root)
+    for source in sources_of(graph):
+        if source.id not in found:
+            found[source.id] = known(source) or root.version(source)
+    return found

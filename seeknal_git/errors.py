@@ -1,0 +1,82 @@
+"""Everything that can go wrong and that somebody can mend.
+
+    SeeknalError            exit 1   what is wrong, where, and how to mend it
+    ├── UsageError          exit 2   the command line asks for something that is not there
+    ├── ProjectError        exit 1   nodes that do not load, do not bind or do not fit together
+    ├── GitError            exit 1   the repository is not in a state that allows this
+    ├── WarehouseError      exit 1   the warehouse cannot be used
+    │   └── WarehouseBusy   exit 1   another process holds it
+    └── RunFailed           exit 1   a node, a rule or a test failed
+
+Exit 0 is success, 3 a bug of ours (the traceback is in a log), 130 an interruption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in one place.
+
+    `path` is relative to the project, `line` counts from 1; both are absent where the problem has no place.
+    """
+
+    message: str
+    path: str | None = None
+    line: int | None = None
+    hint: str | None = None
+    node: str | None = None
+
+    @property
+    def place(self) -> str:
+        if self.path is None:
+            return ""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.message}" if self.place else self.message
+        return f"{text}\n  {self.hint}" if self.hint else text
+
+
+class SeeknalError(Exception):
+    """The base of all expected errors: a message, and the next step."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(SeeknalError):
+    exit_code = 2
+
+
+class ProjectError(SeeknalError):
+    """Problems of the project, all of them at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class GitError(SeeknalError):
+    pass
+
+
+class WarehouseError(SeeknalError):
+    pass
+
+
+class WarehouseBusy(WarehouseError):
+    def __init__(self, message: str, pid: int | None = None) -> None:
+        super().__init__(message, "Wait for it to end, or try again with --lock-timeout SECONDS.")
+        self.pid = pid
+
+
+class RunFailed(SeeknalError):
+    pass

@@ -1,0 +1,34 @@
+"""Run git itself: for everything that writes, and for the few things that libgit2 gets wrong (see docs/git.md)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from seeknal_git.errors import GitError
+
+# What git sets for a hook points at the repository of that hook; a command in another working tree must not see it.
+LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+
+
+def run_git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run git in a working tree and return what it said, whether it succeeded or not.
+
+    `variables` are added to its environment. Raises GitError where git is not installed.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in LOCAL_ENVIRONMENT} | variables
+    try:
+        return subprocess.run(
+            ["git", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, errors="replace", check=False
+        )
+    except FileNotFoundError as exc:
+        raise GitError("git is not installed, or not on PATH.", "Install git 2.30 or newer.") from exc
+
+
+def git(*arguments: str, cwd: Path, **variables: str) -> str:
+    """Run git and return its standard output, without the last newline. Raises GitError with git's own words."""
+    done = run_git(*arguments, cwd=cwd, **variables)
+    if done.returncode:
+        raise GitError(f"git {' '.join(arguments)} failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout.rstrip("\n")

@@ -1,0 +1,135 @@
+"""A tree of files as one value, whether it comes from a commit, the index or the working tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import FileMode, FileStatus
+
+from seeknal_git.errors import GitError
+from seeknal_git.git.repository import Repository, head_commit, index_file
+
+_GONE = FileStatus.WT_DELETED
+_TOUCHED = FileStatus.WT_MODIFIED | FileStatus.WT_TYPECHANGE | FileStatus.WT_RENAMED | FileStatus.CONFLICTED
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The files of a project: path relative to the project → blob id.
+
+    `commit` is the commit that the tree is, or was before somebody edited it; `dirty` says that somebody did.
+    Data files that git does not track are in no tree.
+    """
+
+    files: Mapping[str, str]
+    read: Callable[[str], bytes]
+    commit: str | None = None
+    dirty: bool = False
+
+
+def commit_tree(repository: Repository, commit: str) -> Tree:
+    """The tree of a commit."""
+    root = repository.handle[commit].peel(pygit2.Tree)
+    if repository.prefix:
+        folder = root[repository.prefix.rstrip("/")] if repository.prefix.rstrip("/") in root else None
+        if not isinstance(folder, pygit2.Tree):
+            return Tree({}, _blob_reader(repository), commit)
+        root = folder
+    return Tree(dict(_walk(root, "")), _blob_reader(repository), commit)
+
+
+def _walk(tree: pygit2.Tree, prefix: str) -> Iterator[tuple[str, str]]:
+    for entry in tree:
+        if isinstance(entry, pygit2.Tree):
+            yield from _walk(entry, f"{prefix}{entry.name}/")
+        elif isinstance(entry, pygit2.Blob):
+            yield f"{prefix}{entry.name}", str(entry.id)
+
+
+def index_tree(repository: Repository) -> Tree:
+    """What is staged: the tree that `git commit` is about to make."""
+    files = dict(_index_files(repository, _index(repository)))
+    return Tree(files, _blob_reader(repository), head_commit(repository), dirty=True)
+
+
+def _index(repository: Repository) -> pygit2.Index:
+    named = index_file(repository)
+    return pygit2.Index(str(named)) if named else repository.handle.index
+
+
+def _index_files(repository: Repository, index: pygit2.Index) -> Iterator[tuple[str, str]]:
+    cut = len(repository.prefix)
+    for entry in index:
+        if entry.path.startswith(repository.prefix):
+            yield entry.path[cut:], str(entry.id)
+
+
+def working_tree(
+    repository: Repository, is_node: Callable[[str], bool], blob_id: Callable[[Path], str] | None = None
+) -> Tree:
+    """What is on disk: the index, overlaid with what `status` says has changed since.
+
+    is_node: which untracked files belong to the tree; blob_id: hashes a file (a caller may remember hashes).
+    """
+    files = dict(_index_files(repository, repository.handle.index))
+    on_disk: dict[str, Path] = {}
+    cut, dirty = len(repository.prefix), False
+    for path, flags in _status(repository).items():
+        name = path[cut:]
+        if not path.startswith(repository.prefix) or flags == FileStatus.IGNORED:
+            continue
+        if flags & FileStatus.WT_NEW and not is_node(name):
+            continue
+        dirty = True
+        if flags & _GONE:
+            files.pop(name, None)
+        elif flags & (_TOUCHED | FileStatus.WT_NEW) and (repository.top / path).is_file():
+            files[name] = (blob_id or blob_id_of)(repository.top / path)
+            on_disk[files[name]] = repository.top / path
+    return Tree(files, _overlaid(on_disk, _blob_reader(repository)), head_commit(repository), dirty)
+
+
+def _status(repository: Repository) -> dict[str, FileStatus]:
+    return {path: FileStatus(flags) for path, flags in repository.handle.status(untracked_files="all").items()}
+
+
+def _overlaid(on_disk: dict[str, Path], read: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    return lambda blob: on_disk[blob].read_bytes() if blob in on_disk else read(blob)
+
+
+def _blob_reader(repository: Repository) -> Callable[[str], bytes]:
+    def read(blob: str) -> bytes:
+        try:
+            return repository.handle[blob].peel(pygit2.Blob).data
+        except KeyError as exc:
+            raise GitError(f"The blob {blob[:8]} is not in this clone.", "Fetch it: git fetch --refetch") from exc
+
+    return read
+
+
+def blob_id_of(path: Path) -> str:
+    """The id that git would give to a file's content, without storing it."""
+    return str(pygit2.hashfile(str(path)))
+
+
+def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
+    """Store a tree that was edited as a commit that no branch names, and return its id.
+
+    Its parent is the commit that was edited, and its files outside the project are that commit's.
+    """
+    handle, index = repository.handle, pygit2.Index()
+    parents = [tree.commit] if tree.commit else []
+    if tree.commit:
+        index.read_tree(handle[tree.commit].peel(pygit2.Tree))
+    before = dict(_index_files(repository, index))
+    for gone in before.keys() - tree.files.keys():
+        index.remove(repository.prefix + gone)
+    for path, blob in tree.files.items():
+        if before.get(path) != blob:
+            stored = handle.create_blob(tree.read(blob)) if blob not in handle else pygit2.Oid(hex=blob)
+            index.add(pygit2.IndexEntry(repository.prefix + path, stored, FileMode.BLOB))
+    author = pygit2.Signature("seeknal", "seeknal@localhost")
+    return str(handle.create_commit(None, author, author, message, index.write_tree(handle), parents))

@@ -1,0 +1,84 @@
+"""Names that have to agree everywhere: branch ↔ schema, node ids, views, quoted identifiers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+SNAPSHOTS = "_snapshots"
+STATE = "_seeknal"
+PRODUCTION_ALIAS = "prod"
+
+# A plain branch name is its own schema name. A name that ends like a hash is not plain, so that no plain name can
+# equal the slug of another branch.
+_PLAIN = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_ENDS_LIKE_A_HASH = re.compile(r"_[0-9a-f]{8}$")
+_SLUG_LENGTH = 40
+
+# Schemas and catalogs that DuckDB or PostgreSQL bring along, words that SQL would need quotes for, and our alias.
+_RESERVED = frozenset(
+    "all analyse analyze and any array as asc asymmetric between both case cast check collate column constraint create "
+    "current default deferrable desc describe distinct do else end except exclude exists false fetch for foreign from "
+    "full glob grant group having ilike in information_schema initially inner intersect into is isnull join lambda "
+    "lateral leading left like limit memory natural not notnull null offset on only or order outer overlaps "
+    "pg_catalog pg_temp pivot pivot_longer pivot_wider placing positional primary prod public qualify references "
+    "returning right rows select semi show similar some summarize symmetric system table tablesample temp temporary "
+    "then to trailing true union unique unpivot using values variadic verbose warehouse when where window with".split()
+)
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+def schema_of(branch: str) -> str:
+    """The schema that carries a branch's environment: injective, and safe where case is ignored.
+
+    >>> schema_of("dev")
+    'dev'
+    >>> schema_of("feature/new-metrics")
+    'feature_new_metrics_f50f0fc5'
+    """
+    if _PLAIN.fullmatch(branch) and branch not in _RESERVED and not _ENDS_LIKE_A_HASH.search(branch):
+        return branch
+    slug = re.sub(r"[^a-z0-9]+", "_", branch.lower()).strip("_")[:_SLUG_LENGTH].strip("_") or "branch"
+    if not slug[0].isalpha():
+        slug = f"b_{slug}"
+    return f"{slug}_{hashlib.sha256(branch.encode()).hexdigest()[:8]}"
+
+
+def node_id(kind: str, name: str) -> str:
+    return f"{kind}.{name}"
+
+
+def split_id(identifier: str) -> tuple[str, str]:
+    """`transform.orders` → `("transform", "orders")`."""
+    kind, _, name = identifier.partition(".")
+    return kind, name
+
+
+def view_names(node_ids: Iterable[str]) -> dict[str, str]:
+    """The view of each node: its bare name, or `kind__name` where two kinds share a name (case is ignored)."""
+    ids = list(node_ids)
+    uses = Counter(split_id(identifier)[1].lower() for identifier in ids)
+    return {
+        identifier: name if uses[name.lower()] == 1 else f"{kind}__{name}"
+        for identifier in ids
+        for kind, name in [split_id(identifier)]
+    }
+
+
+def quote(identifier: str) -> str:
+    """An identifier as SQL takes it, whatever is in it."""
+    escaped = identifier.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def qualified(*parts: str) -> str:
+    return ".".join(quote(part) for part in parts)
+
+
+def literal(text: str) -> str:
+    """A string literal as SQL takes it."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"

@@ -1,0 +1,91 @@
+"""What the files of all kinds have in common: shared keys, inputs, tests, and the sentence about a wrong key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from seeknal_git.names import IDENTIFIER
+from seeknal_git.nodes.checks import Test, compile_test, listed
+from seeknal_git.nodes.node import Check
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a kind makes of its file; the fields are those of Node. `sql_key` is the key whose text `sql` is."""
+
+    sql: str | None
+    sql_key: str | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+
+
+class InputFile(BaseModel):
+    """An entry of `inputs`: `{ref: kind.name}`, or just `kind.name`."""
+
+    model_config = ConfigDict(extra="allow")
+    ref: str
+
+    @field_validator("ref")
+    @classmethod
+    def _strip_prefix(cls, ref: str) -> str:
+        ref = ref.strip().removeprefix("ref:")
+        if quoted := re.fullmatch(r"ref\(\s*(['\"])(.+?)\1\s*\)", ref):
+            ref = quoted[2]
+        if not re.fullmatch(r"[a-z_]+\.[A-Za-z_]\w*", ref):
+            raise ValueError("an input is written kind.name, for example transform.orders")
+        return ref
+
+
+def as_input(value: object) -> object:
+    """`kind.name` stands for `{ref: kind.name}`."""
+    return {"ref": value} if isinstance(value, str) else value
+
+
+class NodeFile(BaseModel):
+    """The keys that every kind has. Unknown keys are kept, and looked at by the loader."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str
+    name: str
+    description: str | None = None
+    owner: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    inputs: list[Annotated[InputFile, BeforeValidator(as_input)]] = Field(default_factory=list)
+    params: dict[str, Any] = Field(default_factory=dict)
+    columns: Any = None
+    tests: list[Test] = Field(default_factory=list)
+    audits: list[Test] = Field(default_factory=list)
+    materialization: Any = None
+    materializations: Any = None
+
+    @field_validator("name")
+    @classmethod
+    def _identifier(cls, name: str) -> str:
+        if not IDENTIFIER.fullmatch(name):
+            raise ValueError("a name is made of letters, digits and _, and begins with no digit")
+        return name
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _tags(cls, tags: object) -> object:
+        return listed(tags or [])
+
+
+# Keys that older projects carry and that nothing here reads.
+CARRIED_KEYS = frozenset({"version", "freshness", "materialization", "materializations", "config", "meta", "output"})
+
+
+def tests_of(file: NodeFile, lines: Mapping[str, int]) -> tuple[Check, ...]:
+    """The checks that `tests` and `audits` (its older name) ask for."""
+    return tuple(
+        compile_test(test, lines.get(f"{key}.{number}", 1))
+        for key in ("tests", "audits")
+        for number, test in enumerate(getattr(file, key))
+    )

@@ -1,0 +1,71 @@
+"""An exposure: a table delivered to the outside, here as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from seeknal_git.nodes.checks import Columns
+from seeknal_git.nodes.common import Compiled, InputFile, NodeFile, as_input
+
+_COMPRESSIONS = {
+    "csv": ("none", "gzip", "zstd"),
+    "json": ("none", "gzip", "zstd"),
+    "parquet": ("none", "uncompressed", "snappy", "gzip", "zstd", "lz4", "brotli"),
+}
+
+
+class Params(BaseModel):
+    """Where the file goes, and in which form."""
+
+    model_config = ConfigDict(extra="allow")
+    path: str | None = None
+    format: Literal["csv", "parquet", "json", "jsonl"] = "csv"
+    partition_by: Columns | None = None
+    compression: str | None = None
+
+
+class File(NodeFile):
+    type: Literal["file"]
+    url: str | None = None
+    depends_on: list[Annotated[InputFile, BeforeValidator(as_input)]] = Field(default_factory=list)
+    params: Params = Field(default_factory=Params)  # type: ignore[assignment]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inputs(cls, given: Any) -> Any:
+        """`depends_on` is preferred to `inputs`."""
+        return (
+            {**given, "inputs": given["depends_on"]} if isinstance(given, dict) and given.get("depends_on") else given
+        )
+
+    @model_validator(mode="after")
+    def _complete(self) -> File:
+        if len(self.inputs) != 1:
+            raise ValueError("an exposure has exactly one input: `inputs: [{ref: transform.orders}]`")
+        path = PurePosixPath(self.path)
+        if not self.path:
+            raise ValueError("an exposure says where its file goes: `params: {path: exports/orders.csv}`")
+        if "://" in self.path or path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"`{self.path}` leaves the project: name a file below it, for example exports/orders.csv")
+        allowed = _COMPRESSIONS["json" if self.params.format == "jsonl" else self.params.format]
+        if self.params.compression and self.params.compression not in allowed:
+            raise ValueError(f"compression of {self.params.format} is one of {', '.join(allowed)}")
+        return self
+
+    @property
+    def path(self) -> str:
+        return (self.params.path or self.url or "").removeprefix("./")
+
+
+def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
+    definition = {
+        "path": file.path,
+        "format": "json" if file.params.format == "jsonl" else file.params.format,
+        "partition_by": file.params.partition_by or [],
+        "compression": file.params.compression,
+    }
+    return Compiled(sql="SELECT * FROM input_0", definition=definition)

@@ -1,0 +1,61 @@
+"""A feature group: features of an entity, one row for each value of its join keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from seeknal_git.nodes.checks import Columns, not_null, unique
+from seeknal_git.nodes.common import Compiled, NodeFile
+from seeknal_git.nodes.node import Check
+
+
+class Entity(BaseModel):
+    """What the features describe, and the columns that identify it."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    join_keys: Columns
+    description: str | None = None
+
+
+def _entity(value: object) -> object:
+    """`entity: plane` stands for the join key `plane_id`."""
+    return {"name": value, "join_keys": [f"{value}_id"]} if isinstance(value, str) else value
+
+
+def _features(value: object) -> object:
+    if isinstance(value, list):
+        return [item.get("name") if isinstance(item, dict) else item for item in value]
+    return list(value) if isinstance(value, dict) else value
+
+
+class File(NodeFile):
+    entity: Annotated[Entity, BeforeValidator(_entity)]
+    features: Annotated[list[str], BeforeValidator(_features)] = Field(default_factory=list)
+    transform: str | None = None
+    mode: Any = None
+    engine: Any = None
+
+    @model_validator(mode="after")
+    def _something_to_read(self) -> File:
+        if self.transform is None and not self.inputs:
+            raise ValueError("a feature group has a `transform`, or `inputs` whose first one it passes through")
+        return self
+
+
+def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
+    keys = file.entity.join_keys
+    line = lines.get("entity", 1)
+    return Compiled(
+        sql=file.transform or "SELECT * FROM input_0",
+        sql_key="transform" if file.transform else None,
+        aliases={"source": "input_0"},
+        definition={"columns": sorted({*keys, *file.features})},
+        checks=(
+            Check(f"join_keys_not_null({', '.join(keys)})", not_null(keys), line=line),
+            Check(f"join_keys_unique({', '.join(keys)})", unique(keys), line=line),
+        ),
+    )

@@ -1,0 +1,146 @@
+"""A rule: what has to hold for its inputs before anybody sees them.
+
+A rule yields no table. It is a boolean expression over the rows of its first input (NULL passes, as in SQL's CHECK), or
+one or several of the types null, range, uniqueness, freshness and sql_assertion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from seeknal_git.names import quote, split_id
+from seeknal_git.nodes.checks import Columns, Severity, not_null, unique
+from seeknal_git.nodes.common import Compiled, NodeFile
+from seeknal_git.nodes.node import Check
+
+_UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+
+
+class Params(BaseModel):
+    """`params` of a rule, and of one entry of a list of rules."""
+
+    model_config = ConfigDict(extra="allow")
+    severity: Severity = "error"
+    error_message: str | None = None
+    max_null_percentage: float = Field(default=0.0, ge=0, le=1)
+    min_val: float | None = None
+    max_val: float | None = None
+    max_age: str | int | None = None
+
+
+class Condition(BaseModel):
+    """One thing that has to hold."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["expression", "null", "range", "uniqueness", "freshness", "sql_assertion"] = "expression"
+    value: str | None = None
+    columns: Columns | None = None
+    sql: str | None = None
+    params: Params = Field(default_factory=Params)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _forms(cls, given: object) -> object:
+        if isinstance(given, str):
+            return {"value": given}
+        if isinstance(given, dict):
+            given = {("columns" if key == "column" else key): value for key, value in given.items()}
+            if given.get("type", "") is None:
+                given["type"] = "null"  # `type: null` without quotes
+        return given
+
+    @field_validator("params")
+    @classmethod
+    def _age(cls, params: Params) -> Params:
+        if isinstance(params.max_age, str) and not re.fullmatch(r"\d+[smhdw]?", params.max_age):
+            raise ValueError("max_age is a number and a unit, such as 30s, 15m, 24h or 2d")
+        return params
+
+    @model_validator(mode="after")
+    def _complete(self) -> Condition:
+        needs = {"expression": "value", "sql_assertion": "sql"}.get(self.type, "columns")
+        if getattr(self, needs) is None:
+            raise ValueError(f"a rule of type {self.type} needs `{needs}`")
+        if self.type == "range" and self.params.min_val is None and self.params.max_val is None:
+            raise ValueError("a range needs `params.min_val` or `params.max_val`")
+        if self.type == "freshness" and self.params.max_age is None:
+            raise ValueError("freshness needs `params.max_age`, such as 24h")
+        return self
+
+
+class File(NodeFile):
+    rule: Annotated[list[Condition], Field(min_length=1)]
+    params: Params = Field(default_factory=Params)  # type: ignore[assignment]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(given.get("rule"), str | dict):
+            return {**given, "rule": [given["rule"]]}
+        return given
+
+    @model_validator(mode="after")
+    def _on_something(self) -> File:
+        if not self.inputs and any(condition.type != "sql_assertion" for condition in self.rule):
+            raise ValueError("a rule says what it checks: `inputs: [{ref: transform.orders}]`")
+        return self
+
+
+def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
+    aliases = {"input_data": "input_0"}
+    for number, reference in enumerate(file.inputs):
+        aliases["_".join(split_id(reference.ref))] = f"input_{number}"
+    checks = tuple(
+        _check(file, condition, lines.get(f"rule.{number}", lines.get("rule", 1)))
+        for number, condition in enumerate(file.rule)
+    )
+    return Compiled(sql=None, aliases=aliases, checks=checks)
+
+
+def _check(file: File, condition: Condition, line: int) -> Check:
+    params = condition.params.model_copy(
+        update={key: getattr(file.params, key) for key in file.params.model_fields_set}
+    )
+    columns = condition.columns or []
+    name = condition.type if condition.value is None else " ".join(condition.value.split())
+    if columns:
+        name = f"{name}({', '.join(columns)})"
+    return Check(
+        name=params.error_message or name,
+        sql=_violations(condition, params),
+        severity=params.severity,
+        allowed=params.max_null_percentage if condition.type == "null" else 0.0,
+        volatile=condition.type == "freshness",
+        line=line,
+    )
+
+
+def _violations(condition: Condition, params: Params) -> str:
+    columns = condition.columns or []
+    match condition.type:
+        case "null":
+            return not_null(columns)
+        case "uniqueness":
+            return unique(columns)
+        case "range":
+            low = [f"{quote(column)} < {params.min_val!r}" for column in columns if params.min_val is not None]
+            high = [f"{quote(column)} > {params.max_val!r}" for column in columns if params.max_val is not None]
+            return f"SELECT * FROM input_0 WHERE {' OR '.join(low + high)}"
+        case "freshness":
+            oldest = f"now() - {_interval(params.max_age)}"
+            late = " OR ".join(f"CAST({quote(column)} AS TIMESTAMPTZ) < {oldest}" for column in columns)
+            return f"SELECT * FROM input_0 WHERE {late}"
+        case "sql_assertion":
+            return condition.sql or ""
+        case _:
+            return f"SELECT * FROM input_0 WHERE NOT ({condition.value}\n)"
+
+
+def _interval(age: str | int | None) -> str:
+    match = re.fullmatch(r"(\d+)([smhdw]?)", str(age))
+    assert match, "validated above"
+    return f"INTERVAL '{match[1]} {_UNITS[match[2] or 's']}'"

@@ -1,0 +1,133 @@
+"""A source: files below the project, read as one table.
+
+The formats are csv, parquet, json and jsonl. Declared types are applied when the files are read; declared columns
+that the files do not have are an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from seeknal_git.names import literal, quote
+from seeknal_git.nodes.common import Compiled, NodeFile
+
+# The word `$files` in a source's SQL is a parameter: the list of the files to read.
+_READERS = {"csv": "read_csv", "parquet": "read_parquet", "json": "read_json", "jsonl": "read_json"}
+
+# Our parameter → DuckDB's option.
+_CSV_OPTIONS = {
+    "delimiter": "delim", "delim": "delim", "sep": "delim", "header": "header", "skip": "skip", "quote": "quote",
+    "escape": "escape", "nullstr": "nullstr", "null_values": "nullstr", "dateformat": "dateformat",
+    "timestampformat": "timestampformat", "decimal_separator": "decimal_separator", "encoding": "encoding",
+    "compression": "compression", "union_by_name": "union_by_name", "sample_size": "sample_size",
+}  # fmt: skip
+_OPTIONS = {
+    "csv": _CSV_OPTIONS,
+    "parquet": {"union_by_name": "union_by_name"},
+    "json": {"format": "format", "union_by_name": "union_by_name", "compression": "compression"},
+}
+_OPTIONS["jsonl"] = _OPTIONS["json"]
+
+_SIMPLE_TYPE = (
+    "BIGINT BIT BLOB BOOL BOOLEAN CHAR DATE DATETIME DECIMAL DOUBLE FLOAT FLOAT4 FLOAT8 HUGEINT INT INT1 INT2 INT4 INT8 INTEGER "
+    "INTERVAL JSON LONG NUMERIC REAL SHORT SIGNED SMALLINT STRING TEXT TIME TIMESTAMP TIMESTAMPTZ TIMETZ TINYINT UBIGINT "
+    "UHUGEINT UINTEGER USMALLINT UTINYINT UUID VARCHAR"
+).split()
+_TYPE = re.compile(
+    rf"(?:(?:{'|'.join(_SIMPLE_TYPE)})(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?|(?:TIMESTAMP|TIME) WITH TIME ZONE)(?:\[\d*\])*",
+    re.IGNORECASE,
+)
+
+
+class ColumnType(BaseModel):
+    """An entry of `schema`."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    data_type: str = Field(alias="data_type")
+
+    @field_validator("data_type")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        return known_type(given)
+
+
+def known_type(given: str) -> str:
+    """A type word as DuckDB takes it. Raises ValueError for anything else."""
+    if not _TYPE.fullmatch(given.strip()):
+        raise ValueError(f"{given!r} is not a column type, such as INTEGER, DECIMAL(10, 2), VARCHAR[] or TIMESTAMP")
+    return given.strip().upper()
+
+
+class File(NodeFile):
+    source: Literal["csv", "parquet", "json", "jsonl"]
+    table: str | None = None
+    schema_: list[ColumnType] = Field(default_factory=list, alias="schema")
+
+    @model_validator(mode="after")
+    def _where(self) -> File:
+        path = self.path
+        if not path:
+            raise ValueError("a source says where its data is: `table: data/orders.csv`")
+        if "://" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise ValueError(f"`{path}` leaves the project: name a file below it, for example data/orders.csv")
+        return self
+
+    @property
+    def path(self) -> str:
+        return str(self.params.get("path") or self.table or "").removeprefix("./").replace("\\", "/")
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Declared types; any other text under `columns` is documentation."""
+        declared = {column.name: column.data_type for column in self.schema_}
+        if isinstance(self.columns, dict):
+            for name, value in self.columns.items():
+                if isinstance(value, dict) and (word := value.get("dtype") or value.get("data_type")):
+                    declared[name] = known_type(str(word))
+                elif isinstance(value, str) and _TYPE.fullmatch(value.strip()):
+                    declared[name] = known_type(value)
+        return declared
+
+
+PARAMS = {name: {"path", *options} for name, options in _OPTIONS.items()}
+
+
+def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
+    options = {_OPTIONS[file.source][key]: value for key, value in file.params.items() if key in _OPTIONS[file.source]}
+    if file.source == "jsonl":
+        options.setdefault("format", "newline_delimited")
+    elif options.get("format") == "newline":
+        options["format"] = "newline_delimited"
+    definition = {"format": file.source, "path": file.path, "options": options, "types": file.types}
+    return Compiled(sql=_select(file.source, options, file.types), definition=definition)
+
+
+def _select(reader: str, options: Mapping[str, Any], types: Mapping[str, str]) -> str:
+    arguments = ["$files", *(f"{name} = {_value(value)}" for name, value in sorted(options.items()))]
+    if types and reader == "csv":
+        pairs = ", ".join(f"{literal(name)}: {literal(word)}" for name, word in types.items())
+        arguments.append(f"types = {{{pairs}}}")
+    cast = "" if reader == "csv" else _casts(types)
+    return f"SELECT *{cast} FROM {_READERS[reader]}({', '.join(arguments)})"
+
+
+def _casts(types: Mapping[str, str]) -> str:
+    """Parquet and JSON bring types of their own: the declared ones are cast to."""
+    casts = ", ".join(f"CAST({quote(name)} AS {word}) AS {quote(name)}" for name, word in types.items())
+    return f" REPLACE ({casts})" if casts else ""
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    return literal(str(value))

@@ -1,0 +1,114 @@
+"""Two graphs become a plan: what changed, how badly, what has to be built. Pure, and needs no warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from seeknal_git.fingerprint import Category, compare
+from seeknal_git.graph import Graph, fingerprint_of, identities
+from seeknal_git.project import Member
+from seeknal_git.words import describe
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A graph with the data versions (source id → version) that are known of its sources."""
+
+    graph: Graph
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A node that somebody changed.
+
+    words: what changed; rebuilds, reuses: the nodes downstream of it that are built again, and that are not.
+    """
+
+    node: str
+    category: Category
+    path: str
+    line: int
+    words: tuple[str, ...]
+    rebuilds: tuple[str, ...] = ()
+    reuses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """changes: most severe first; layers: the nodes to build, in order; reused: the nodes that stay as they are."""
+
+    changes: tuple[Change, ...]
+    layers: tuple[tuple[str, ...], ...]
+    reused: tuple[str, ...]
+
+    @property
+    def builds(self) -> tuple[str, ...]:
+        return tuple(identifier for layer in self.layers for identifier in layer)
+
+
+_SEVERITY = (Category.BREAKING, Category.REMOVED, Category.NON_BREAKING, Category.NEW, Category.METADATA)
+
+
+def make_plan(base: State, head: State) -> Plan:
+    """What it takes to get from one state to the other."""
+    before, after = identities(base.graph, base.versions), identities(head.graph, head.versions)
+    available = set(before.values())
+    builds = {identifier for identifier, identity in after.items() if identity not in available}
+    changes = [_change(identifier, base, head, builds) for identifier in _edited(base, head)]
+    layers = (tuple(each for each in layer if each in builds) for layer in head.graph.layers)
+    return Plan(
+        changes=tuple(sorted(changes, key=lambda change: (_SEVERITY.index(change.category), change.node))),
+        layers=tuple(layer for layer in layers if layer),
+        reused=tuple(identifier for identifier in after if identifier not in builds),
+    )
+
+
+def _edited(base: State, head: State) -> list[str]:
+    """Nodes whose own file, or own data, is not the same on both sides."""
+    old, new = base.graph.members, head.graph.members
+    return [
+        identifier
+        for identifier in {**new, **old}
+        if identifier not in old
+        or identifier not in new
+        or (old[identifier].blob, old[identifier].node.path) != (new[identifier].blob, new[identifier].node.path)
+        or base.versions.get(identifier) != head.versions.get(identifier)
+    ]
+
+
+def _change(identifier: str, base: State, head: State, builds: set[str]) -> Change:
+    old, new = base.graph.members.get(identifier), head.graph.members.get(identifier)
+    readers = _readers(identifier, base.graph, head.graph)
+    if old is None or new is None:
+        return _placed(*_come_or_gone(identifier, old, new, builds), readers, builds)
+    words = describe(old, new)
+    if base.versions.get(identifier) != head.versions.get(identifier):
+        return _placed(Category.BREAKING, new, (*words, "its data files changed"), readers, builds)
+    known = {**head.graph.fingerprints, **base.graph.fingerprints}
+    category = compare(base.graph.fingerprints[identifier], fingerprint_of(head.graph, identifier, known))
+    return _placed(category, new, words, readers, builds)
+
+
+def _readers(identifier: str, base: Graph, head: Graph) -> set[str]:
+    """What is downstream of a node now; of a removed node, what was and still is there."""
+    if identifier in head.members:
+        return head.downstream([identifier])
+    return base.downstream([identifier]) & head.members.keys()
+
+
+def _come_or_gone(
+    identifier: str, old: Member | None, new: Member | None, builds: set[str]
+) -> tuple[Category, Member, tuple[str, ...]]:
+    if old is not None:
+        return Category.REMOVED, old, ("the node is gone",)
+    assert new is not None, "a node that was edited is on one of the two sides"
+    return Category.NEW, new, ("a new node" if identifier in builds else "a new name for data that is there already",)
+
+
+def _placed(category: Category, member: Member, words: tuple[str, ...], readers: set[str], builds: set[str]) -> Change:
+    node = member.node
+    rebuilds = tuple(sorted(each for each in readers if each in builds))
+    reuses = tuple(sorted(each for each in readers if each not in builds))
+    return Change(node.id, category, node.path, node.line("name"), words, rebuilds, reuses)

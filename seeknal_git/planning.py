@@ -1,0 +1,101 @@
+"""The verb behind `plan` and `diff`: compare an environment's branch with its base, from git alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from seeknal_git.data import write_whole
+from seeknal_git.errors import Problem, UsageError
+from seeknal_git.fingerprint import digest
+from seeknal_git.git import repository as git
+from seeknal_git.git.command import run_git
+from seeknal_git.names import schema_of
+from seeknal_git.plan import Plan, State, make_plan
+from seeknal_git.workspace import Loaded, Workspace, base_tree, current_branch, head_tree, load, load_sound
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with the two trees that it compares. `base_commit` is None where production was never published."""
+
+    branch: str
+    schema: str
+    is_production: bool
+    base_commit: str | None
+    head_commit: str | None
+    dirty: bool
+    base: Loaded
+    head: Loaded
+    plan: Plan
+    warnings: tuple[Problem, ...]
+    created: bool = False
+
+
+def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
+    """What an environment's branch changes; of the current branch where none is named.
+
+    A branch that does not exist is created at HEAD and switched to, and a plan for a named environment is saved: it binds
+    `run --env`. Raises ProjectError where the nodes do not validate.
+    """
+    branch = workspace.branch_of(environment) if environment else current_branch(workspace)
+    git.need_commit(workspace.repository)
+    created = environment is not None and _created(workspace, branch)
+    head = load_sound(workspace, head_tree(workspace, branch))
+    base = load(workspace, base_tree(workspace, branch))
+    planned = Planned(
+        branch=branch,
+        schema=schema_of(branch),
+        is_production=branch == workspace.production,
+        base_commit=base.tree.commit,
+        head_commit=head.tree.commit,
+        dirty=head.tree.dirty,
+        base=base,
+        head=head,
+        plan=make_plan(base.state, head.state),
+        warnings=head.warnings,
+        created=created,
+    )
+    if environment:
+        save_plan(workspace, branch, head.state)
+    return planned
+
+
+def _created(workspace: Workspace, branch: str) -> bool:
+    """Create a branch that does not exist, and switch to it. Uncommitted changes come along."""
+    if git.branch_tip(workspace.repository, branch) is not None:
+        return False
+    done = run_git("switch", "--create", branch, "--", cwd=workspace.repository.top)
+    if done.returncode:
+        raise UsageError(f"git cannot create the branch {branch}: {done.stderr.strip()}")
+    return True
+
+
+def promises(state: State) -> dict[str, str]:
+    """Node → hash of what a run of it would do: build its data, check its tests, read its files."""
+    return {
+        identifier: digest(
+            state.graph.fingerprints[identifier].whole,
+            state.versions.get(identifier, ""),
+            *(f"{check.sql} {check.allowed} {check.severity}" for check in member.node.checks),
+        )
+        for identifier, member in state.graph.members.items()
+    }
+
+
+def save_plan(workspace: Workspace, branch: str, state: State) -> None:
+    content = json.dumps({"version": 1, "branch": branch, "nodes": promises(state)})
+    write_whole(workspace.repository.private / "plans" / f"{schema_of(branch)}.json", content.encode())
+
+
+def drop_plan(workspace: Workspace, branch: str) -> None:
+    (workspace.repository.private / "plans" / f"{schema_of(branch)}.json").unlink(missing_ok=True)
+
+
+def changed_since_plan(workspace: Workspace, branch: str, state: State) -> list[str]:
+    """The nodes that are not as they were when the environment's plan was saved; none where none was saved."""
+    path = workspace.repository.private / "plans" / f"{schema_of(branch)}.json"
+    if not path.exists():
+        return []
+    before, after = json.loads(path.read_text())["nodes"], promises(state)
+    return sorted(each for each in {**before, **after} if before.get(each) != after.get(each))

@@ -1,0 +1,114 @@
+"""A tree becomes a project: its nodes, read once for each blob, and what is wrong with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from seeknal_git.cache import Cache
+from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.git.tree import Tree
+from seeknal_git.nodes.node import Check, Input, Node
+from seeknal_git.statement import Reading, packed, unpacked
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node of a project, its blob, and what its SQL and the SQL of its checks say."""
+
+    node: Node
+    blob: str
+    sql: Reading | None
+    checks: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """members: the nodes in the order of their paths; foreign: YAML files below seeknal/ that are no nodes."""
+
+    members: tuple[Member, ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    foreign: tuple[str, ...]
+    tree: Tree
+
+
+def is_node_path(path: str) -> bool:
+    """Whether a file, named relative to the project, may hold a node."""
+    return path.startswith("seeknal/") and path.endswith((".yml", ".yaml"))
+
+
+def load_project(tree: Tree, cache: Cache) -> Project:
+    """Read every node of a tree. What is wrong is collected, not raised: see `problems`."""
+    paths = {path: blob for path, blob in sorted(tree.files.items()) if is_node_path(path)}
+    known = cache.get("node", set(paths.values()))
+    fresh: dict[str, Any] = {}
+    members: list[Member] = []
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    foreign: list[str] = []
+    for path, blob in paths.items():
+        entry = known.get(blob)
+        if entry is None or entry["foreign"]:
+            try:
+                entry = _read(tree.read(blob), path)
+            except ProjectError as exc:
+                problems += exc.problems
+                continue
+            known[blob] = fresh[blob] = entry
+        warnings += [Problem(**{**warning, "path": path}) for warning in entry["warnings"]]
+        if entry["foreign"]:
+            foreign.append(path)
+        else:
+            members.append(_member(entry, path, blob))
+    if fresh:
+        cache.put("node", fresh)
+    return Project(tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree)
+
+
+def _read(content: bytes, path: str) -> dict[str, Any]:
+    """What is remembered of a blob. Raises ProjectError."""
+    from seeknal_git.nodes.load import load_node
+
+    node, warnings = load_node(content, path)
+    entry: dict[str, Any] = {"foreign": node is None, "warnings": [asdict(warning) for warning in warnings]}
+    if node is not None:
+        statements = [node.sql if node.kind != "source" else None, *(check.sql for check in node.checks)]
+        entry["node"] = {field.name: getattr(node, field.name) for field in fields(Node)}
+        entry["node"] |= {
+            "inputs": [[each.id, each.line] for each in node.inputs],
+            "checks": [asdict(check) for check in node.checks],
+        }
+        entry["readings"] = [sql and packed(read_sql(sql)) for sql in statements]
+    return entry
+
+
+def read_sql(sql: str) -> Reading:
+    """Ask the engine, and take the statement apart."""
+    from seeknal_git.anatomy import anatomy_of
+    from seeknal_git.warehouse.sql import SqlError, references
+
+    try:
+        found = references(sql)
+    except SqlError as exc:
+        return Reading(error=exc.message, error_line=exc.line)
+    return Reading(found, anatomy_of(sql, found))
+
+
+def _member(entry: Mapping[str, Any], path: str, blob: str) -> Member:
+    given = entry["node"]
+    node = Node(
+        **{
+            **given,
+            "path": path,
+            "inputs": tuple(Input(*each) for each in given["inputs"]),
+            "checks": tuple(Check(**check) for check in given["checks"]),
+        }
+    )
+    own, *checks = _readings(entry["readings"])
+    return Member(node, blob, own, tuple(each or Reading() for each in checks))
+
+
+def _readings(values: Iterable[list[Any] | None]) -> list[Reading | None]:
+    return [value and unpacked(value) for value in values]  # type: ignore[misc]

@@ -1,0 +1,144 @@
+"""Make an environment match a graph: execute the work, then publish what can be trusted, and record how it ended.
+
+`run` and `promote` are both this; they differ in where the graph comes from, and in whether a part may be published.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seeknal_git.data import DataRoot
+from seeknal_git.errors import RunFailed, SeeknalError
+from seeknal_git.execute import Progress, Report, doomed, execute, snapshot_of, verdict
+from seeknal_git.warehouse import state
+from seeknal_git.warehouse.build import deliver, write_exposure
+from seeknal_git.warehouse.connection import Warehouse
+from seeknal_git.warehouse.publish import Outcome, Publication, publish
+from seeknal_git.warehouse.sql import SqlError
+from seeknal_git.warehouse.state import Published
+from seeknal_git.work import Options, Work, all_checks, audit_id, exposure_path, violates
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where what is published comes from: a commit, its author, and the command that publishes it."""
+
+    commit: str
+    author: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How it ended. outcome: None where nothing was published; failures: node → why."""
+
+    work: Work
+    progress: Progress
+    outcome: Outcome | None
+    failures: Mapping[str, str]
+
+
+def reconcile(
+    warehouse: Warehouse,
+    work: Work,
+    root: DataRoot,
+    options: Options,
+    origin: Origin,
+    report: Report,
+    *,
+    all_or_nothing: bool,
+) -> Reconciled:
+    """Build, check and publish. Where something failed, publish the rest, or with `all_or_nothing` nothing at all.
+
+    Raises RunFailed where an exposure cannot be written; nothing is published then.
+    """
+    connection, schema, run_id = warehouse.connection, work.target.schema, uuid.uuid4().hex
+    state.begin_run(connection, run_id, schema, origin.command)
+    try:
+        progress = execute(warehouse, work, root, options, report)
+        failures = {**known_failures(work), **progress.failed}
+        outcome = None if failures and all_or_nothing else _published(warehouse, work, progress, root, origin)
+    except SeeknalError as exc:
+        state.end_run(connection, run_id, "failed", str(exc))
+        raise
+    message = "; ".join(f"{node}: {why}" for node, why in failures.items())
+    state.end_run(connection, run_id, "failed" if failures else "succeeded", message or None)
+    return Reconciled(work, progress, outcome, failures)
+
+
+def known_failures(work: Work) -> dict[str, str]:
+    """Checks that failed in an earlier run on the very same data: they fail still."""
+    found = {}
+    for identifier, number, check in all_checks(work.graph):
+        audit = work.audits.get(audit_id(work.wanted[identifier], check))
+        if (
+            audit
+            and number not in work.checks.get(identifier, ())
+            and check.severity == "error"
+            and violates(check, audit)
+        ):
+            node = work.graph.node(identifier)
+            found[identifier] = verdict(node, check, audit)
+    return found
+
+
+def trusted(work: Work, progress: Progress) -> set[str]:
+    """The nodes that yield a table, have it, and may be shown."""
+    failed = Progress(failed={**known_failures(work), **progress.failed})
+    bad = doomed(work.graph, failed) | set(failed.failed)
+    bad |= {each for one in failed.failed if work.graph.node(one).kind == "rule" for each in work.graph.inputs[one]}
+    return {
+        each for each in work.graph.views
+        if each not in bad and (each in progress.built or work.wanted[each] in work.there)
+    }  # fmt: skip
+
+
+def shown(work: Work, progress: Progress) -> dict[str, Published]:
+    """What the environment is to show: trusted nodes as they should be, the others as they were."""
+    good = trusted(work, progress)
+    found = {}
+    for identifier, view in work.graph.views.items():
+        if identifier in good:
+            table = snapshot_of(work, progress, identifier).table
+            fingerprint = work.graph.fingerprints[identifier].whole
+            found[identifier] = Published(identifier, view, work.wanted[identifier], table, fingerprint)
+        elif identifier in work.shows:
+            found[identifier] = work.shows[identifier]
+    return found
+
+
+def _published(warehouse: Warehouse, work: Work, progress: Progress, root: DataRoot, origin: Origin) -> Outcome:
+    """Write the files of exposures aside, publish, then put the files in place."""
+    connection, target = warehouse.connection, work.target
+    written = _write_files(warehouse, work, progress, root)
+    shows = shown(work, progress)
+    publication = Publication(
+        target.schema, target.branch, origin.commit, origin.author, origin.command, shows, len(progress.built)
+    )
+    outcome = publish(connection, publication)
+    for identifier, (aside, path) in written.items():
+        deliver(aside, path)
+        state.record_exposure(connection, target.schema, identifier, work.wanted[identifier], str(path))
+    return outcome
+
+
+def _write_files(warehouse: Warehouse, work: Work, progress: Progress, root: DataRoot) -> dict[str, tuple[Path, Path]]:
+    """Exposure → where its file was written, and where it goes."""
+    good = trusted(work, progress)
+    written = {}
+    for identifier in work.deliveries:
+        read = work.graph.inputs[identifier][0]
+        if read in good:
+            node = work.graph.node(identifier)
+            path = exposure_path(root, work.target, node)
+            table = snapshot_of(work, progress, read).table
+            try:
+                written[identifier] = (write_exposure(warehouse.connection, table, node.definition, path), path)
+            except SqlError as exc:
+                raise RunFailed(
+                    f"{identifier} cannot be written to {path}: {exc.message}", "Nothing was published."
+                ) from exc
+    return written

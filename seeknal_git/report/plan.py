@@ -1,0 +1,109 @@
+"""A plan as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seeknal_git.planning import Planned
+from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, out, width
+
+# Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
+JSON_VERSION = 1
+_LABEL = len("NON_BREAKING") + 2
+
+
+def as_text(planned: Planned) -> None:
+    """The plan on a terminal."""
+    out(bold(_title(planned)))
+    out()
+    if not planned.plan.changes and not planned.plan.builds:
+        out("No changes.")
+        return
+    room = width() - _LABEL - 9
+    for change in planned.plan.changes:
+        out(
+            f"{coloured(change.category, change.category.ljust(_LABEL))}{change.node}  {dim(f'{change.path}:{change.line}')}"
+        )
+        for word in change.words:
+            out(f"{' ' * _LABEL}{word}")
+        if change.rebuilds:
+            out(f"{' ' * _LABEL}{dim('rebuilds')} {listed(change.rebuilds, room)}")
+        if change.reuses:
+            out(f"{' ' * _LABEL}{dim('re-uses ')} {listed(change.reuses, room)}")
+    if planned.plan.layers:
+        out()
+        out(bold("To build"))
+        for number, layer in enumerate(planned.plan.layers, 1):
+            out(f"  {number}  {listed(layer, width() - 5)}")
+    out()
+    out(_summary(planned))
+    out(f"Next: {_next(planned)}")
+
+
+def _title(planned: Planned) -> str:
+    head = "the working tree" if planned.dirty else f"its tip {(planned.head_commit or '')[:8]}"
+    if planned.is_production:
+        base = f"what production last published ({planned.base_commit[:8]})" if planned.base_commit else "nothing"
+        return f"Plan of production ({planned.branch}): from {base} to {head}"
+    return f"Plan of {planned.branch}: from the merge base {(planned.base_commit or '')[:8]} to {head}"
+
+
+def _summary(planned: Planned) -> str:
+    plan = planned.plan
+    return f"{counted(len(plan.builds), 'node')} to build, {len(plan.reused)} re-used."
+
+
+def _next(planned: Planned) -> str:
+    if planned.plan.builds:
+        return "seeknal run"
+    return "nothing has to be built" if planned.is_production else "seeknal run makes the environment; nothing is built"
+
+
+def as_json(planned: Planned) -> dict[str, Any]:
+    """The plan as data; docs/cli.md documents it."""
+    plan = planned.plan
+    return {
+        "version": JSON_VERSION,
+        "environment": planned.branch,
+        "schema": planned.schema,
+        "production": planned.is_production,
+        "base": planned.base_commit,
+        "head": planned.head_commit,
+        "dirty": planned.dirty,
+        "changes": [
+            {
+                "node": change.node,
+                "category": str(change.category),
+                "path": change.path,
+                "line": change.line,
+                "what": list(change.words),
+                "rebuilds": list(change.rebuilds),
+                "reuses": list(change.reuses),
+            }
+            for change in plan.changes
+        ],
+        "layers": [list(layer) for layer in plan.layers],
+        "reused": list(plan.reused),
+        "warnings": [str(warning) for warning in planned.warnings],
+    }
+
+
+def as_markdown(planned: Planned) -> str:
+    """The plan as a comment on a pull request."""
+    plan = planned.plan
+    lines = [f"### {_title(planned)}", ""]
+    if not plan.changes and not plan.builds:
+        return "\n".join([*lines, "No changes."])
+    lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]
+    for change in plan.changes:
+        what, rebuilds, reuses = (_cell(each) for each in (change.words, change.rebuilds, change.reuses))
+        lines.append(f"| **{change.category}** | `{change.node}` | {what} | {rebuilds} | {reuses} |")
+    if plan.layers:
+        lines += ["", "<details><summary>Layers to build</summary>", ""]
+        lines += [f"{number}. {_cell(layer)}" for number, layer in enumerate(plan.layers, 1)]
+        lines += ["", "</details>"]
+    return "\n".join([*lines, "", _summary(planned)])
+
+
+def _cell(names: tuple[str, ...]) -> str:
+    return ", ".join(name.replace("|", "\\|").replace("<", "&lt;") for name in names)

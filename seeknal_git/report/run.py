@@ -1,0 +1,147 @@
+"""A run while it happens, and when it has ended."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from seeknal_git.execute import Event, Report
+from seeknal_git.reconcile import Reconciled
+from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, width
+from seeknal_git.work import Work
+
+_SLOW = {"built", "failed", "skipped", "warned"}
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Report]:
+    """Somebody to report events to: a live display on a terminal, plain lines elsewhere (on stderr)."""
+    if sys.stderr.isatty() and total:
+        with _live(total) as report:
+            yield report
+    else:
+        yield _plain
+
+
+def _plain(event: Event) -> None:
+    if line := _line(event):
+        note(line)
+
+
+def _line(event: Event) -> str:
+    if event.what == "layer":
+        return dim(f"layer {event.layer[0]} of {event.layer[1]}")
+    if event.what == "built":
+        return f"  {coloured('built')}    {event.node}  {dim(f'{event.rows:,} rows, {event.seconds:.2f} s')}"
+    word = {"failed": "failed", "skipped": "skipped", "warned": "warning"}.get(event.what)
+    return f"  {coloured(word, word.ljust(8))} {event.node}: {event.message}" if word else ""
+
+
+@contextmanager
+def _live(total: int) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    running: dict[str, None] = {}
+    lock = threading.Lock()
+    look = (TextColumn("{task.fields[layer]}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.description}"))  # fmt: skip
+    with Progress(*look, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total, layer="")
+
+        def report(event: Event) -> None:
+            with lock:
+                if event.what == "layer":
+                    bar.update(task, layer=f"layer {event.layer[0]}/{event.layer[1]}")
+                elif event.what == "start":
+                    running[event.node] = None
+                if event.what in ("done", "skipped"):
+                    running.pop(event.node, None)
+                    bar.advance(task)
+                if event.what in _SLOW and (line := _line(event)):
+                    bar.console.out(line)
+                bar.update(task, description=listed(running, 30))
+
+        yield report
+
+
+def summary(done: Reconciled, seconds: float, what: str) -> None:
+    """What a run or a promotion did."""
+    built, reused = len(done.progress.built), len(done.work.reused)
+    parts = [f"{built} built", f"{reused} re-used", f"{done.progress.checked} checked"]
+    if done.failures:
+        parts.append(coloured("failed", f"{len(done.failures)} failed"))
+    if done.progress.skipped:
+        parts.append(coloured("skipped", f"{len(done.progress.skipped)} skipped"))
+    out(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
+    for warning in done.progress.warnings:
+        out(f"{coloured('warning')}: {warning}")
+    if done.outcome is not None:
+        _published(done)
+    for node, why in done.failures.items():
+        out(f"{coloured('failed')}: {node}: {why}")
+
+
+def _published(done: Reconciled) -> None:
+    assert done.outcome is not None
+    schema, outcome = done.work.target.schema, done.outcome
+    changed = [f"{counted(len(outcome.repointed), 'view')} re-pointed", f"{len(outcome.unchanged)} as before"]
+    if outcome.removed:
+        changed.append(f"{len(outcome.removed)} removed ({listed(outcome.removed, width() - 50)})")
+    out(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
+
+
+def work_as_text(work: Work, what: str) -> None:
+    """What a run would do: `run --dry-run`, `run --show-plan` and `promote --dry-run`."""
+    out(bold(what))
+    if not work.layers and not work.stale and not work.deliveries:
+        out("Nothing to do.")
+        return
+    for number, layer in enumerate(work.layers, 1):
+        out(dim(f"layer {number} of {len(work.layers)}"))
+        for each in layer:
+            reason = work.reasons.get(each)
+            out(f"  {'build' if reason else 'check':6} {each}  {dim(reason or 'its checks have no answer yet')}")
+    for each in work.deliveries:
+        out(f"  {'write':6} {each}  {dim(str(work.graph.node(each).definition['path']))}")
+    removed = [each for each in work.shows if each not in work.graph.views]
+    out(f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.stale), 'view')} to re-point, "
+        f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}.")  # fmt: skip
+
+
+def work_as_json(work: Work) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "environment": work.target.branch,
+        "schema": work.target.schema,
+        "layers": [list(layer) for layer in work.layers],
+        "build": dict(work.reasons),
+        "check": sorted(work.checks),
+        "write": list(work.deliveries),
+        "reused": list(work.reused),
+        "repoint": list(work.stale),
+        "remove": [each for each in work.shows if each not in work.graph.views],
+    }
+
+
+def done_as_json(done: Reconciled) -> dict[str, Any]:
+    outcome = done.outcome
+    return {
+        "version": 1,
+        "environment": done.work.target.branch,
+        "schema": done.work.target.schema,
+        "published": outcome is not None,
+        "built": {
+            node: {"rows": each.rows, "seconds": round(each.seconds, 3)} for node, each in done.progress.built.items()
+        },
+        "reused": list(done.work.reused),
+        "repointed": list(outcome.repointed) if outcome else [],
+        "removed": list(outcome.removed) if outcome else [],
+        "failed": dict(done.failures),
+        "skipped": list(done.progress.skipped),
+        "warnings": list(done.progress.warnings),
+    }

@@ -1,0 +1,110 @@
+"""The two streams: `out` for results, `note` for everything that is said along the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+
+from seeknal_git.errors import ProjectError, SeeknalError
+
+_COLOURS = {
+    "BREAKING": "red", "REMOVED": "red", "NON_BREAKING": "yellow", "NEW": "green", "METADATA": "blue",
+    "failed": "red", "skipped": "yellow", "warning": "yellow", "built": "green", "error": "red",
+}  # fmt: skip
+
+
+def out(text: str = "") -> None:
+    typer.echo(text)
+
+
+def note(text: str = "") -> None:
+    typer.echo(text, err=True)
+
+
+def out_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def coloured(word: str, text: str | None = None) -> str:
+    """A word in the colour that belongs to it; typer leaves colours out where there is no terminal."""
+    return typer.style(text or word, fg=_COLOURS.get(word), bold=word in ("BREAKING", "error"))
+
+
+def bold(text: str) -> str:
+    return typer.style(text, bold=True)
+
+
+def dim(text: str) -> str:
+    return typer.style(text, dim=True)
+
+
+def error(exc: SeeknalError) -> None:
+    """What is wrong, where, and how to mend it."""
+    if isinstance(exc, ProjectError):
+        for problem in exc.problems:
+            place = f"{problem.place}: " if problem.place else ""
+            note(f"{coloured('error')}: {place}{problem.message}")
+            if problem.hint:
+                note(f"  {problem.hint}")
+        return
+    note(f"{coloured('error')}: {exc.message}")
+    if exc.hint:
+        note(f"  {exc.hint}")
+
+
+def width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def listed(names: Iterable[str], room: int) -> str:
+    """As many names as fit into `room` characters, and how many more there are."""
+    names = list(names)
+    text = ", ".join(names)
+    shown = len(names)
+    while len(text) > room and shown > 1:
+        shown -= 1
+        text = f"{', '.join(names[:shown])} and {len(names) - shown} more"
+    return text
+
+
+def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
+    """Rows as aligned lines."""
+    widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))] if rows else []
+    return [
+        (indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))).rstrip() for row in rows
+    ]
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A result as a table, as wide as the terminal; as wide as it needs where there is none."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    numeric = [all(isinstance(row[n], int | float) or row[n] is None for row in rows) for n in range(len(names))]
+    for name, number in zip(names, numeric, strict=True):
+        drawn.add_column(name, justify="right" if number and rows else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(width=None if is_terminal() else 10_000, highlight=False, markup=False, emoji=False).print(drawn)
+
+
+def mapping(values: Mapping[str, str]) -> None:
+    """Labelled lines, labels aligned."""
+    size = max(map(len, values), default=0)
+    for label, value in values.items():
+        out(f"{label.ljust(size)}  {value}")

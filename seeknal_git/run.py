@@ -1,0 +1,121 @@
+"""The verb behind `run`: build what an environment's branch needs, and publish it."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+
+from seeknal_git.errors import UsageError
+from seeknal_git.execute import Report
+from seeknal_git.git import repository as git
+from seeknal_git.git.tree import keep_tree
+from seeknal_git.graph import Graph
+from seeknal_git.names import schema_of, split_id
+from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.planning import changed_since_plan, drop_plan
+from seeknal_git.reconcile import Origin, Reconciled, reconcile
+from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.work import Options, Target, Work, work_out
+from seeknal_git.workspace import Loaded, Workspace, current_branch, head_tree, load_sound
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asked `run` for. nodes: ids or bare names; types: kinds; both empty for everything."""
+
+    environment: str | None = None
+    nodes: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    force: bool = False
+    lock_timeout: float = 0.0
+    options: Options = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that is about to happen."""
+
+    workspace: Workspace
+    branch: str
+    loaded: Loaded
+    target: Target
+    options: Options
+
+
+def prepare(workspace: Workspace, request: Request) -> Prepared:
+    """Load what is to be run. Raises before anything is written: ProjectError, UsageError, GitError."""
+    branch = workspace.branch_of(request.environment) if request.environment else current_branch(workspace)
+    loaded = load_sound(workspace, head_tree(workspace, branch))
+    target = Target(branch, schema_of(branch), workspace.production_schema)
+    if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
+        raise UsageError("Production is protected, and there are uncommitted changes.",
+                         "Commit them, or work on a branch: git switch -c NAME")  # fmt: skip
+    if request.environment and not request.force:
+        _refuse_stale_plan(workspace, branch, loaded)
+    options = replace(request.options, chosen=_chosen(loaded.graph, request))
+    if target.is_production:
+        options = replace(options, refresh=True)
+    return Prepared(workspace, branch, loaded, target, options)
+
+
+def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> None:
+    if moved := changed_since_plan(workspace, branch, loaded.state):
+        raise UsageError(f"The plan of {branch} was made for other nodes: {', '.join(moved)} changed since.",
+                         f"Plan again (seeknal plan {branch}), or run all the same with --force.")  # fmt: skip
+
+
+def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:
+    if not request.nodes and not request.types:
+        return None
+    named = {_named(graph, name) for name in request.nodes} or set(graph.members)
+    found = named | graph.downstream(named)
+    kinds = {kind for given in request.types for kind in given.replace(",", " ").split()}
+    for kind in kinds - set(KINDS):
+        raise UsageError(f"There is no kind {kind}.", f"The kinds are {', '.join(KINDS)}.")
+    return frozenset(each for each in found if not kinds or split_id(each)[0] in kinds)
+
+
+def _named(graph: Graph, name: str) -> str:
+    same = [each for each in graph.members if name in (each, split_id(each)[1])]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        raise UsageError(f"{name} may be {' or '.join(same)}.", "Write the kind too.")
+    near = difflib.get_close_matches(name, [*graph.members, *(split_id(each)[1] for each in graph.members)], 1)
+    raise UsageError(f"There is no node {name}.", f"Did you mean {near[0]}?" if near else "seeknal parse lists them.")
+
+
+def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
+    """What a run would do, without writing anything."""
+    path = prepared.workspace.warehouse_path
+    with open_warehouse(path if path.exists() else None, read_only=True, lock_timeout=lock_timeout) as warehouse:
+        return _work_out(warehouse, prepared)
+
+
+def _work_out(warehouse: Warehouse, prepared: Prepared) -> Work:
+    return work_out(warehouse, prepared.loaded.graph, prepared.loaded.root, prepared.target, prepared.options)
+
+
+def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:
+    """Build and publish: on production all or nothing, on a branch whatever succeeded."""
+    workspace, target = prepared.workspace, prepared.target
+    with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
+        work = _work_out(warehouse, prepared)
+        origin = _origin(prepared)
+        done = reconcile(
+            warehouse, work, prepared.loaded.root, prepared.options, origin, report, all_or_nothing=target.is_production
+        )
+    if target.is_production and done.outcome is not None and prepared.options.chosen is None:
+        git.set_production_ref(workspace.repository, origin.commit)
+    if not done.failures:
+        drop_plan(workspace, prepared.branch)
+    return done
+
+
+def _origin(prepared: Prepared) -> Origin:
+    """The commit that is run. Uncommitted nodes on production are kept as a commit that no branch names."""
+    repository, tree = prepared.workspace.repository, prepared.loaded.tree
+    commit = tree.commit or ""
+    if tree.dirty and prepared.target.is_production:
+        commit = keep_tree(repository, tree, f"Production, with uncommitted nodes, as run on {prepared.branch}")
+    return Origin(commit, git.author_of(repository, commit), "run")

@@ -1,0 +1,78 @@
+"""The project file: what a team decides once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from seeknal_git.errors import Problem, ProjectError
+
+PROJECT_FILE = "seeknal_project.yml"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+# Keys of older projects that mean nothing here.
+_CARRIED = frozenset({"version", "profile", "config-version", "state_backend"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """time_to_live: seconds since last use after which an environment is pruned; keep_promotions: how many past
+    publications of production keep their snapshots."""
+
+    name: str
+    description: str = ""
+    production_branch: str = "main"
+    warehouse: str = "target/warehouse.duckdb"
+    time_to_live: int = 7 * 86400
+    protect_production: bool = False
+    keep_promotions: int = 10
+
+
+def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:
+    """The settings in a project file. Raises ProjectError with the line of each mistake."""
+    from seeknal_git.nodes.text import read_yaml
+
+    document = read_yaml(content, path)
+    if not isinstance(document.data, Mapping):
+        raise ProjectError(
+            [Problem("The project file is a mapping of settings.", path, 1, "Begin with: name: my_project")]
+        )
+    values: dict[str, Any] = {}
+    problems = []
+    for key, value in document.data.items():
+        try:
+            values |= _setting(str(key), value)
+        except ValueError as exc:
+            problems.append(Problem(str(exc), path, document.lines.get(str(key))))
+    if "name" not in values and not problems:
+        problems.append(Problem("The project has no `name`.", path, 1))
+    if problems:
+        raise ProjectError(problems)
+    return Settings(**values)
+
+
+def _setting(key: str, value: Any) -> dict[str, Any]:
+    if key in _CARRIED:
+        return {}
+    kinds = {name: type(default) for name, default in asdict(Settings("")).items()}
+    if key not in kinds:
+        raise ValueError(f"There is no setting `{key}`. The settings are {', '.join(kinds)}.")
+    if key == "time_to_live":
+        return {key: _seconds(value)}
+    if value is None:
+        return {}
+    if not isinstance(value, kinds[key]) or (kinds[key] is int and isinstance(value, bool)):
+        raise ValueError(f"`{key}` is {_article(kinds[key])}, not {value!r}.")
+    return {key: value}
+
+
+def _article(kind: type) -> str:
+    return {str: "a text", int: "a whole number", bool: "true or false"}[kind]
+
+
+def _seconds(value: Any) -> int:
+    match = re.fullmatch(r"(\d+)\s*([smhdw])", str(value).strip())
+    if not match:
+        raise ValueError(f"`time_to_live` is a number and a unit, such as 12h or 7d, not {value!r}.")
+    return int(match[1]) * _SECONDS[match[2]]

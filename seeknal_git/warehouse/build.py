@@ -1,0 +1,142 @@
+"""Make one thing in the warehouse: a snapshot, the answer to a check, a file of an exposure."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from seeknal_git.names import SNAPSHOTS, STATE, literal, quote
+from seeknal_git.warehouse.sql import SqlError, engine_words
+from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, relation
+
+_ID_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A snapshot that is to be built: `sql` is rendered and `parameters` are its values."""
+
+    id: str
+    node: str
+    name: str
+    fingerprint: str
+    data_version: str | None
+    sql: str
+    parameters: Mapping[str, Any]
+
+
+def build_snapshot(
+    connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, confirm: Callable[[], None] = lambda: None
+) -> Snapshot:
+    """Build a table and record it, in one transaction. Raises SqlError with the engine's message.
+
+    confirm: asked before the transaction ends, and may raise SqlError to undo it.
+    """
+    started = time.perf_counter()
+    connection.execute("BEGIN")
+    try:
+        table = _free_name(connection, blueprint)
+        rows = connection.execute(
+            f"CREATE TABLE {relation(table)} AS {blueprint.sql}", dict(blueprint.parameters)
+        ).fetchall()
+        snapshot = Snapshot(
+            blueprint.id, blueprint.node, table, blueprint.fingerprint, blueprint.data_version, rows[0][0], now(),
+            time.perf_counter() - started,
+        )  # fmt: skip
+        connection.execute(
+            f"INSERT INTO {STATE}.snapshots VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            [snapshot.id, snapshot.node, table, snapshot.fingerprint, snapshot.data_version, snapshot.rows,
+             snapshot.built_at, snapshot.seconds],
+        )  # fmt: skip
+        confirm()
+        connection.execute("COMMIT")
+    except duckdb.Error as exc:
+        _roll_back(connection)
+        raise SqlError(*engine_words(exc)) from exc
+    except SqlError:
+        _roll_back(connection)
+        raise
+    return snapshot
+
+
+def _free_name(connection: duckdb.DuckDBPyConnection, blueprint: Blueprint) -> str:
+    """The table's name begins like the node's; a snapshot that is built again gets a number, as its table is in use."""
+    name = f"{blueprint.name}__{blueprint.id[:_ID_LENGTH]}"
+    earlier = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1 "
+        "AND (lower(table_name) = lower($2) OR starts_with(lower(table_name), lower($2) || '_'))",
+        [SNAPSHOTS, name],
+    ).fetchall()[0][0]
+    return f"{name}_{earlier + 1}" if earlier else name
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.TransactionException:
+        pass  # the engine has already done so
+
+
+def run_check(
+    connection: duckdb.DuckDBPyConnection, audit_id: str, node: str, name: str, sql: str, rows_sql: str
+) -> Audit:
+    """Count the rows that violate a check, and all rows. Raises SqlError."""
+    try:
+        violations = connection.execute(f"SELECT count(*) FROM ({sql}\n)").fetchall()[0][0]
+        rows = connection.execute(rows_sql).fetchall()[0][0]
+        audit = Audit(audit_id, node, name, violations, rows)
+        record_audits(connection, [audit])
+    except duckdb.Error as exc:
+        raise SqlError(*engine_words(exc)) from exc
+    return audit
+
+
+def count_rows(table: str) -> str:
+    return f"SELECT count(*) FROM {relation(table)}"
+
+
+def write_exposure(
+    connection: duckdb.DuckDBPyConnection, table: str, definition: Mapping[str, Any], target: Path
+) -> Path:
+    """Write a table beside its destination, to be put in place by `deliver`. Returns where it is. Raises SqlError."""
+    partial = target.with_name(f".{target.name}.partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    _remove(partial)
+    options = [f"FORMAT {definition['format']}"]
+    if definition["format"] == "csv":
+        options.append("HEADER")
+    if definition["compression"]:
+        options.append(f"COMPRESSION {literal(definition['compression'])}")
+    if definition["partition_by"]:
+        options.append(f"PARTITION_BY ({', '.join(map(quote, definition['partition_by']))})")
+    try:
+        connection.execute(f"COPY (SELECT * FROM {relation(table)}) TO {literal(str(partial))} ({', '.join(options)})")
+    except duckdb.Error as exc:
+        _remove(partial)
+        raise SqlError(*engine_words(exc)) from exc
+    return partial
+
+
+def deliver(partial: Path, target: Path) -> None:
+    """Put what `write_exposure` wrote in place. A file is replaced in one step, a folder in two renames."""
+    if partial.is_dir() and target.exists():
+        old = target.with_name(f".{target.name}.old")
+        _remove(old)
+        target.rename(old)
+        partial.rename(target)
+        _remove(old)
+    else:
+        partial.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

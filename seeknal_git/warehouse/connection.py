@@ -1,0 +1,94 @@
+"""Open the warehouse: a DuckDB file that one process at a time may write."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from seeknal_git.errors import WarehouseBusy, WarehouseError
+from seeknal_git.names import literal
+from seeknal_git.warehouse.state import STATE_TABLES
+
+_RETRY_SECONDS = 0.1
+# Timestamps with a time zone mean the same for everybody who builds.
+_SESSION = "USE warehouse; SET TimeZone = 'UTC'"
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """An open warehouse. `connection` belongs to one thread; others take `connection.cursor()`."""
+
+    path: Path
+    connection: duckdb.DuckDBPyConnection
+
+
+def session(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
+    """A connection for one worker: one that is shared by threads fails."""
+    cursor = warehouse.connection.cursor()
+    cursor.execute(_SESSION)
+    return cursor
+
+
+@contextmanager
+def open_warehouse(path: Path | None, *, read_only: bool = False, lock_timeout: float = 0.0) -> Iterator[Warehouse]:
+    """The warehouse at a path, created where it is to be written and does not exist; without a path, an empty one.
+
+    lock_timeout: seconds to wait while another process holds it. Raises WarehouseBusy, or WarehouseError where the file
+    cannot be used.
+    """
+    connection = duckdb.connect(":memory:")
+    try:
+        if path is None:
+            connection.execute("ATTACH ':memory:' AS warehouse")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _attach(connection, path, read_only, lock_timeout)
+            connection.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
+        connection.execute(_SESSION)
+        if path is None or not read_only:
+            connection.execute(STATE_TABLES)
+        yield Warehouse(path or Path(":memory:"), connection)
+    except duckdb.Error as exc:
+        raise translated(exc, path) from exc
+    finally:
+        connection.close()
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, lock_timeout: float) -> None:
+    mode = " (READ_ONLY)" if read_only else ""
+    give_up = time.monotonic() + lock_timeout
+    while True:
+        try:
+            connection.execute(f"ATTACH {literal(str(path))} AS warehouse{mode}")
+            return
+        except duckdb.IOException as exc:
+            if "lock" not in str(exc).lower() or time.monotonic() >= give_up:
+                raise
+            time.sleep(_RETRY_SECONDS)
+
+
+def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
+    """The engine's error as one that says what to do."""
+    text = " ".join(str(exc).split())
+    if "Could not set lock" in text:
+        pid = re.search(r"PID (\d+)", text)
+        holder = f"process {pid[1]}" if pid else "another process"
+        return WarehouseBusy(f"The warehouse {path} is held by {holder}.", int(pid[1]) if pid else None)
+    if "version" in text and ("newer" in text or "older" in text or "storage" in text):
+        return WarehouseError(
+            f"The warehouse {path} was written by another version of DuckDB, and this one ({duckdb.__version__}) cannot "
+            f"read it: {text}",
+            "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again.",
+        )
+    if isinstance(exc, duckdb.IOException) or "serialize" in text.lower() or "corrupt" in text.lower():
+        hint = "Free some space, then run the same command again." if "space" in text.lower() else (
+            "If the file is damaged, move it away: seeknal run builds it again."
+        )  # fmt: skip
+        return WarehouseError(f"The warehouse {path} cannot be used: {text}", hint)
+    return WarehouseError(text)

@@ -1,0 +1,180 @@
+"""Ask the engine about SQL: which tables a SELECT names and where, and which columns and types it returns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from seeknal_git.names import quote
+from seeknal_git.statement import Reference, rendered
+
+Columns = tuple[tuple[str, str], ...]
+
+# Table functions that make rows out of their arguments alone; all others read something that is not an input.
+_PURE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
+# What DuckDB 2.0 calls the type of a bare NULL; a table stores it as INTEGER.
+_UNTYPED = {'"NULL"': "INTEGER"}
+_NAME = r'(?:"(?:[^"]|"")*"|\w+)'
+_DOTTED = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME}){{0,2}}|'(?:[^']|'')*'")
+_CALL = re.compile(r"ref\s*\(\s*'(?:[^']|'')*'\s*\)", re.IGNORECASE)
+
+
+class SqlError(Exception):
+    """The engine refuses a statement: its message, and the line of the statement (from 1) where it can tell."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+def references(sql: str) -> tuple[Reference, ...]:
+    """Every table that a SELECT names, but for its own CTEs, in the order of the text.
+
+    Raises SqlError where the text is not exactly one SELECT, or does not parse.
+    """
+    row = _engine().execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    if tree.get("error"):
+        return _without_a_tree(sql, tree)
+    if len(tree["statements"]) != 1:
+        raise SqlError("a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own")
+    ctes = {entry["key"].lower() for found in _objects(tree, "cte_map") for entry in found["cte_map"]["map"]}
+    tables = [table for table in _objects(tree, "type") if table["type"] in ("BASE_TABLE", "TABLE_FUNCTION")]
+    found = (_reference(sql, table, ctes) for table in tables)
+    return tuple(sorted((each for each in found if each), key=lambda each: each.start))
+
+
+def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> tuple[Reference, ...]:
+    """The engine explains no tree: the text is wrong, or a PIVOT whose columns only the data knows."""
+    if answer.get("error_type") == "not implemented" and re.search(r"\bpivot\b", sql, re.IGNORECASE):
+        return _scanned(sql)
+    if answer.get("error_type") == "not implemented":
+        raise SqlError("a node is one SELECT, and this statement is none", 1)
+    position = int(answer["position"]) if str(answer.get("position", "")).isdigit() else None
+    line = None if position is None else sql.encode()[:position].count(b"\n") + 1
+    raise SqlError(str(answer.get("error_message", "the engine cannot parse this")), line)
+
+
+def _scanned(sql: str) -> tuple[Reference, ...]:
+    """References found by their look, outside of strings and comments."""
+    pattern = re.compile(
+        rf"--[^\n]*|/\*.*?\*/|(?P<call>{_CALL.pattern})|'(?:[^']|'')*'|(?P<name>{_DOTTED.pattern})", re.S | re.I
+    )
+    found = []
+    for match in pattern.finditer(sql):
+        if match["call"]:
+            found.append(Reference(match.start(), match.end(), _argument(match["call"]), explicit=True))
+        elif match["name"] and _bare(match["name"]).partition(".")[0] in _kinds_and_inputs(match["name"]):
+            found.append(Reference(match.start(), match.end(), _bare(match["name"])))
+    return tuple(found)
+
+
+def _kinds_and_inputs(name: str) -> tuple[str, ...]:
+    first, dot, _ = _bare(name).partition(".")
+    is_kind = bool(dot) and first in ("source", "transform", "feature_group")
+    return (first,) if is_kind or re.fullmatch(r"input_\d+|__THIS__", first) else ()
+
+
+def _bare(name: str) -> str:
+    parts = re.findall(_NAME, name)
+    return ".".join(part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts)
+
+
+def _argument(call: str) -> str:
+    return call[call.index("'") + 1 : call.rindex("'")].replace("''", "'")
+
+
+def _objects(tree: Any, key: str) -> Iterator[Any]:
+    """Every object in a JSON tree that has a key, depth first."""
+    stack = [tree]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if key in value:
+                yield value
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+def _reference(sql: str, table: Mapping[str, Any], ctes: set[str]) -> Reference | None:
+    if table["type"] == "TABLE_FUNCTION":
+        function = table["function"]["function_name"].lower()
+        if function in _PURE_FUNCTIONS:
+            return None
+        start = _place(sql, table)
+        if function == "ref" and (call := _CALL.match(sql, start)):
+            return Reference(start, call.end(), _argument(call[0]), True, table["alias"])
+        return Reference(start, start, f"{function}()")
+    parts = [part for part in (table["catalog_name"], table["schema_name"], table["table_name"]) if part]
+    if len(parts) == 1 and parts[0].lower() in ctes:
+        return None
+    target = ".".join([*(part.lower() for part in parts[:-1]), parts[-1]])
+    start = _place(sql, table, target)
+    name = _DOTTED.match(sql, start)
+    return Reference(start, name.end() if name else start, target, alias=table["alias"])
+
+
+def _place(sql: str, table: Mapping[str, Any], target: str = "") -> int:
+    """The engine counts bytes; and of DESCRIBE, SUMMARIZE and TABLE it does not say where the table stands."""
+    offset = table["query_location"]
+    if offset <= len(sql) * 4:
+        return len(sql.encode()[:offset].decode())
+    written = r"\s*\.\s*".join(f'"?{re.escape(part)}"?' for part in target.split("."))
+    found = re.search(written, sql, re.IGNORECASE) if target else None
+    if not found:
+        raise SqlError("the engine does not say where this statement names its tables: write it as a SELECT", 1)
+    return found.start()
+
+
+def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Columns]) -> Columns:
+    """The columns (name, type) that a SELECT returns, bound by the engine against empty tables.
+
+    inputs: the columns of each reference's target. Raises SqlError with the engine's message.
+    """
+    for columns in inputs.values():
+        body = ", ".join(f"{quote(name)} {word}" for name, word in columns)
+        _ask(f"CREATE TABLE IF NOT EXISTS {_empty_table(columns)} ({body})")
+    return _described(rendered(sql, found, lambda reference: _empty_table(inputs[reference.target])), {})
+
+
+def file_columns(sql: str, files: Sequence[Path]) -> Columns:
+    """The columns (name, type) of a source's SELECT over `$files`, as the engine finds them in the files."""
+    return _described(sql, {"files": [str(file) for file in files]})
+
+
+def _described(sql: str, parameters: Mapping[str, Any]) -> Columns:
+    return tuple((row[0], _UNTYPED.get(row[1], row[1])) for row in _ask(f"DESCRIBE {sql}", parameters))
+
+
+def _ask(sql: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+    try:
+        return _engine().execute(sql, dict(parameters or {})).fetchall()
+    except duckdb.Error as exc:
+        raise SqlError(*engine_words(exc)) from exc
+
+
+def _empty_table(columns: Columns) -> str:
+    return quote(f"columns_{hashlib.sha256(repr(columns).encode()).hexdigest()[:24]}")
+
+
+def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
+    """What the engine says is wrong, without its drawing of the text, and the line that it names."""
+    text = str(exc)
+    found = re.search(r"^LINE (\d+):", text, re.MULTILINE)
+    message = text[: found.start()] if found else text
+    return " ".join(message.split()), int(found[1]) if found else None
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """An empty database in memory; statements are explained here, never run."""
+    return duckdb.connect(":memory:", config={"threads": 1})

@@ -1,0 +1,276 @@
+"""What the warehouse knows of itself, in the schema `_seeknal`, written in the same transactions as the data.
+
+| table | one row for each |
+| --- | --- |
+| snapshots | table that was built: its id (see graph.identities), node, fingerprint, data version (of a source), rows |
+| audits | check that was made: violating rows, and rows in all |
+| environments | environment: its schema, its branch, and when it was last used |
+| publications | time that an environment's views were re-pointed: commit, author, command |
+| publication_nodes | node that a publication re-pointed; without a snapshot, the node was removed |
+| exposures | file that was delivered |
+| runs | run: how it ended |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from seeknal_git.names import SNAPSHOTS, STATE, qualified
+
+if TYPE_CHECKING:
+    import duckdb
+
+STATE_TABLES = f"""
+CREATE SCHEMA IF NOT EXISTS {STATE};
+CREATE SCHEMA IF NOT EXISTS {SNAPSHOTS};
+CREATE TABLE IF NOT EXISTS {STATE}.snapshots (
+    id VARCHAR, node VARCHAR, table_name VARCHAR, fingerprint VARCHAR, data_version VARCHAR,
+    row_count BIGINT, built_at TIMESTAMP, seconds DOUBLE);
+CREATE TABLE IF NOT EXISTS {STATE}.audits (
+    id VARCHAR, node VARCHAR, name VARCHAR, violations BIGINT, row_count BIGINT, checked_at TIMESTAMP);
+CREATE TABLE IF NOT EXISTS {STATE}.environments (
+    schema_name VARCHAR, branch VARCHAR, created_at TIMESTAMP, used_at TIMESTAMP);
+CREATE TABLE IF NOT EXISTS {STATE}.publications (
+    id BIGINT, schema_name VARCHAR, branch VARCHAR, commit_id VARCHAR, author VARCHAR, command VARCHAR,
+    published_at TIMESTAMP, reused INTEGER, built INTEGER, removed INTEGER);
+CREATE TABLE IF NOT EXISTS {STATE}.publication_nodes (
+    publication_id BIGINT, schema_name VARCHAR, node VARCHAR, view_name VARCHAR, snapshot_id VARCHAR,
+    table_name VARCHAR, fingerprint VARCHAR);
+CREATE TABLE IF NOT EXISTS {STATE}.exposures (
+    schema_name VARCHAR, node VARCHAR, snapshot_id VARCHAR, path VARCHAR, written_at TIMESTAMP);
+CREATE TABLE IF NOT EXISTS {STATE}.runs (
+    id VARCHAR, schema_name VARCHAR, command VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP,
+    status VARCHAR, message VARCHAR);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An immutable table. `data_version` is a source's own; rows and seconds are those of its building."""
+
+    id: str
+    node: str
+    table: str
+    fingerprint: str
+    data_version: str | None
+    rows: int
+    built_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The answer to a check: how many rows of how many violate it."""
+
+    id: str
+    node: str
+    name: str
+    violations: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What an environment shows of a node."""
+
+    node: str
+    view: str
+    snapshot: str
+    table: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment, and the commit that it last published."""
+
+    schema: str
+    branch: str
+    commit: str | None
+    created_at: datetime
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of an environment, and how it ended: `running`, `succeeded`, `failed`."""
+
+    schema: str
+    command: str
+    started_at: datetime
+    status: str
+    message: str | None
+
+
+def now() -> datetime:
+    """The present in UTC, as the state tables keep it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def has_state(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1", [STATE]
+    ).fetchall()
+    return bool(found[0][0])
+
+
+def tables_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The snapshot tables that really exist: somebody may have dropped one behind our back."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1", [SNAPSHOTS]
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def views_there(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
+    """The views of a schema that really exist: name → the table that they select from."""
+    rows = connection.execute(
+        'SELECT view_name, regexp_extract(sql, \'\\."?([^"; ]+)"?;?\\s*$\', 1) FROM duckdb_views() '
+        "WHERE database_name = 'warehouse' AND schema_name = $1",
+        [schema],
+    ).fetchall()
+    return dict(rows)
+
+
+def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
+    """Whether a schema holds no table and no view."""
+    rows = connection.execute(
+        "SELECT count(*) FROM (SELECT schema_name, database_name FROM duckdb_tables() UNION ALL "
+        "SELECT schema_name, database_name FROM duckdb_views()) WHERE database_name = 'warehouse' AND schema_name = $1",
+        [schema],
+    ).fetchall()
+    return not rows[0][0]
+
+
+def snapshots(connection: duckdb.DuckDBPyConnection, ids: Iterable[str] | None = None) -> dict[str, Snapshot]:
+    """The newest snapshot of each id whose table exists; of all ids where none are named."""
+    chosen = "" if ids is None else "WHERE id IN (SELECT unnest($1::VARCHAR[]))"
+    rows = connection.execute(
+        f"SELECT id, node, table_name, fingerprint, data_version, row_count, built_at, seconds "
+        f"FROM {STATE}.snapshots {chosen} ORDER BY built_at, table_name",
+        [] if ids is None else [list(ids)],
+    ).fetchall()
+    there = tables_there(connection)
+    return {row[0]: Snapshot(*row) for row in rows if row[2] in there}
+
+
+def source_snapshots(connection: duckdb.DuckDBPyConnection) -> list[Snapshot]:
+    """The snapshots of sources whose tables exist, oldest first."""
+    rows = connection.execute(
+        f"SELECT id, node, table_name, fingerprint, data_version, row_count, built_at, seconds "
+        f"FROM {STATE}.snapshots WHERE data_version IS NOT NULL ORDER BY built_at"
+    ).fetchall()
+    there = tables_there(connection)
+    return [Snapshot(*row) for row in rows if row[2] in there]
+
+
+def audits(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, Audit]:
+    rows = connection.execute(
+        f"SELECT id, node, name, violations, row_count FROM {STATE}.audits "
+        "WHERE id IN (SELECT unnest($1::VARCHAR[])) ORDER BY checked_at",
+        [list(ids)],
+    ).fetchall()
+    return {row[0]: Audit(*row) for row in rows}
+
+
+def record_audits(connection: duckdb.DuckDBPyConnection, made: Sequence[Audit]) -> None:
+    for audit in made:
+        connection.execute(
+            f"INSERT INTO {STATE}.audits VALUES ($1, $2, $3, $4, $5, $6)",
+            [audit.id, audit.node, audit.name, audit.violations, audit.rows, now()],
+        )
+
+
+def published(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, Published]:
+    """What an environment shows now: node → its view and snapshot."""
+    rows = connection.execute(
+        f"SELECT node, view_name, snapshot_id, table_name, fingerprint FROM {STATE}.publication_nodes "
+        "WHERE schema_name = $1 QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1",
+        [schema],
+    ).fetchall()
+    return {row[0]: Published(*row) for row in rows if row[2] is not None}
+
+
+def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, Environment]:
+    """Schema → environment."""
+    rows = connection.execute(
+        f"SELECT schema_name, any_value(branch), (SELECT arg_max(commit_id, id) FROM {STATE}.publications p "
+        f"WHERE p.schema_name = e.schema_name), min(created_at), max(used_at) FROM {STATE}.environments e "
+        "GROUP BY schema_name ORDER BY schema_name"
+    ).fetchall()
+    return {row[0]: Environment(*row) for row in rows}
+
+
+def touch_environment(connection: duckdb.DuckDBPyConnection, schema: str, branch: str) -> None:
+    known = connection.execute(f"SELECT count(*) FROM {STATE}.environments WHERE schema_name = $1", [schema]).fetchall()
+    if known[0][0]:
+        connection.execute(f"UPDATE {STATE}.environments SET used_at = $1 WHERE schema_name = $2", [now(), schema])
+    else:
+        connection.execute(f"INSERT INTO {STATE}.environments VALUES ($1, $2, $3, $3)", [schema, branch, now()])
+
+
+def forget_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
+    for table in ("environments", "publications", "publication_nodes", "exposures", "runs"):
+        connection.execute(f"DELETE FROM {STATE}.{table} WHERE schema_name = $1", [schema])
+
+
+def begin_run(connection: duckdb.DuckDBPyConnection, run_id: str, schema: str, command: str) -> None:
+    connection.execute(
+        f"INSERT INTO {STATE}.runs VALUES ($1, $2, $3, $4, NULL, 'running', NULL)", [run_id, schema, command, now()]
+    )
+
+
+def end_run(connection: duckdb.DuckDBPyConnection, run_id: str, status: str, message: str | None) -> None:
+    connection.execute(
+        f"UPDATE {STATE}.runs SET ended_at = $1, status = $2, message = $3 WHERE id = $4",
+        [now(), status, message, run_id],
+    )
+
+
+def last_run(connection: duckdb.DuckDBPyConnection, schema: str) -> Run | None:
+    rows = connection.execute(
+        f"SELECT schema_name, command, started_at, status, message FROM {STATE}.runs WHERE schema_name = $1 "
+        "ORDER BY started_at DESC LIMIT 1",
+        [schema],
+    ).fetchall()
+    return Run(*rows[0]) if rows else None
+
+
+def exposures_delivered(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
+    """Exposure → the snapshot id that it last delivered."""
+    rows = connection.execute(
+        f"SELECT node, arg_max(snapshot_id, written_at) FROM {STATE}.exposures WHERE schema_name = $1 GROUP BY node",
+        [schema],
+    ).fetchall()
+    return dict(rows)
+
+
+def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, node: str, snapshot: str, path: str) -> None:
+    connection.execute(
+        f"INSERT INTO {STATE}.exposures VALUES ($1, $2, $3, $4, $5)", [schema, node, snapshot, path, now()]
+    )
+
+
+def relation(table: str) -> str:
+    """A snapshot's table as SQL names it."""
+    return qualified(SNAPSHOTS, table)
+
+
+def kept_tables(connection: duckdb.DuckDBPyConnection, production: str, keep: int) -> set[str]:
+    """The tables that an environment shows, or that one of production's last `keep` publications showed."""
+    kept = {each.table for schema in environments(connection) for each in published(connection, schema).values()}
+    oldest = connection.execute(
+        f"SELECT min(id) FROM (SELECT id FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT $2)",
+        [production, keep],
+    ).fetchall()[0][0]
+    rows = connection.execute(
+        f"SELECT DISTINCT table_name FROM {STATE}.publication_nodes WHERE schema_name = $1 AND table_name IS NOT NULL "
+        "AND (publication_id > $2 OR publication_id = (SELECT max(n.publication_id) FROM "
+        f"{STATE}.publication_nodes n WHERE n.schema_name = $1 AND n.node = publication_nodes.node "
+        "AND n.publication_id <= $2))",
+        [production, oldest or 0],
+    ).fetchall()
+    return kept | {row[0] for row in rows}

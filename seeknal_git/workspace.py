@@ -1,0 +1,157 @@
+"""A project in its repository, opened: from here every command finds its trees, its graph and its warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from seeknal_git.binding import Binding, bind
+from seeknal_git.cache import Cache
+from seeknal_git.data import DataRoot, remembered_blob_id, tracked_versions
+from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
+from seeknal_git.git import repository as git
+from seeknal_git.git.repository import Repository
+from seeknal_git.git.tree import Tree, commit_tree, index_tree, working_tree
+from seeknal_git.graph import Graph, build_graph
+from seeknal_git.names import PRODUCTION_ALIAS, schema_of
+from seeknal_git.plan import State
+from seeknal_git.project import Project, is_node_path, load_project
+from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """home: the project's folder in the main working tree, where the warehouse and production's files are."""
+
+    repository: Repository
+    settings: Settings
+    cache: Cache
+    home: Path
+
+    @property
+    def production(self) -> str:
+        return self.settings.production_branch
+
+    @property
+    def production_schema(self) -> str:
+        return schema_of(self.production)
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.home / self.settings.warehouse
+
+    def branch_of(self, environment: str) -> str:
+        """The branch that an environment's name means: `prod` is an alias for the production branch."""
+        return self.production if environment == PRODUCTION_ALIAS else environment
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A tree, and everything that follows from it."""
+
+    tree: Tree
+    project: Project
+    graph: Graph
+    root: DataRoot
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return (*self.project.problems, *self.graph.problems)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return (*self.project.warnings, *self.graph.warnings)
+
+    @property
+    def state(self) -> State:
+        return State(self.graph, tracked_versions(self.graph, self.root))
+
+
+def open_workspace(start: Path) -> Workspace:
+    """The project that a folder is in. Raises UsageError where there is none, GitError where there is no repository."""
+    start = start.resolve()
+    if not start.is_dir():
+        raise UsageError(f"{start} is not a folder.")
+    for folder in (start, *start.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return _opened(folder)
+    git.open_repository(start)
+    raise UsageError(f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init")
+
+
+def _opened(project: Path) -> Workspace:
+    repository = git.open_repository(project)
+    settings = read_settings((project / PROJECT_FILE).read_bytes())
+    cache = Cache(repository.private / "cache.sqlite")
+    return Workspace(repository, settings, cache, repository.main_worktree / repository.prefix)
+
+
+def current_branch(workspace: Workspace) -> str:
+    """The branch that is checked out. Raises GitError where HEAD is detached."""
+    branch = git.current_branch(workspace.repository)
+    if branch is None:
+        raise GitError("HEAD is detached: no branch says which environment is meant.",
+                       "Switch to a branch (git switch NAME), or name one with --env.")  # fmt: skip
+    return branch
+
+
+def head_tree(workspace: Workspace, branch: str) -> Tree:
+    """What a branch holds: the working tree where the branch is checked out here, its tip otherwise."""
+    if branch == git.current_branch(workspace.repository):
+        git.need_commit(workspace.repository)
+        return current_tree(workspace)
+    return commit_tree(workspace.repository, git.need_branch(workspace.repository, branch))
+
+
+def current_tree(workspace: Workspace) -> Tree:
+    blob_id = partial(remembered_blob_id, cache=workspace.cache)
+    return working_tree(workspace.repository, lambda path: is_node_path(path) or path == PROJECT_FILE, blob_id)
+
+
+def base_tree(workspace: Workspace, branch: str) -> Tree:
+    """What a branch is compared with: what production last published, or the merge base with the production branch."""
+    repository = workspace.repository
+    if branch == workspace.production:
+        published = git.production_ref(repository)
+        return commit_tree(repository, published) if published else Tree({}, _nothing)
+    tip = git.need_branch(repository, branch)
+    production = git.need_branch(repository, workspace.production, "production branch")
+    return commit_tree(repository, git.merge_base(repository, production, tip))
+
+
+def _nothing(blob: str) -> bytes:
+    raise KeyError(blob)
+
+
+def load(workspace: Workspace, tree: Tree) -> Loaded:
+    """Everything that follows from a tree, with its problems."""
+    project = load_project(tree, workspace.cache)
+    tracked = frozenset(index_tree(workspace.repository).files)
+    return Loaded(tree, project, build_graph(project), DataRoot(workspace.repository, tree, tracked, workspace.cache))
+
+
+def bound(workspace: Workspace, loaded: Loaded) -> Binding:
+    return bind(loaded.graph, loaded.root, workspace.cache)
+
+
+def load_sound(workspace: Workspace, tree: Tree) -> Loaded:
+    """Like `load`. Raises ProjectError with everything that is wrong, the engine's objections included."""
+    loaded = load(workspace, tree)
+    problems = loaded.problems or bound(workspace, loaded).problems
+    if problems:
+        raise ProjectError(problems)
+    return loaded
+
+
+def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:
+    """A tree with some files added or replaced, for nodes that are not in the project yet."""
+    blobs = {f"draft:{path}": content for path, content in files.items()}
+    given = {path: f"draft:{path}" for path in files}
+    return replace(
+        tree,
+        files={**tree.files, **given},
+        read=lambda blob: blobs[blob] if blob in blobs else tree.read(blob),
+        dirty=True,
+    )
