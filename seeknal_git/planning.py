@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass
 
@@ -10,8 +11,8 @@ from seeknal_git.errors import Problem, UsageError
 from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
-from seeknal_git.names import schema_of
-from seeknal_git.plan import Plan, State, make_plan
+from seeknal_git.names import schema_of, split_id
+from seeknal_git.plan import Change, Plan, State, make_plan
 from seeknal_git.workspace import Loaded, Workspace, base_tree, current_branch, head_tree, load, load_sound
 
 
@@ -99,3 +100,14 @@ def changed_since_plan(workspace: Workspace, branch: str, state: State) -> list[
         return []
     before, after = json.loads(path.read_text())["nodes"], promises(state)
     return sorted(each for each in {**before, **after} if before.get(each) != after.get(each))
+
+
+def changes_of(planned: Planned, name: str | None) -> list[Change]:
+    """The changes of a plan, or only those of one node. Raises UsageError where there is no such node."""
+    if name is None:
+        return list(planned.plan.changes)
+    known = {**planned.head.graph.members, **planned.base.graph.members}
+    if not any(name in (identifier, split_id(identifier)[1]) for identifier in known):
+        near = difflib.get_close_matches(name, [*known, *(split_id(each)[1] for each in known)], 1)
+        raise UsageError(f"There is no node {name}.", f"Did you mean {near[0]}?" if near else None)
+    return [change for change in planned.plan.changes if name in (change.node, split_id(change.node)[1])]

@@ -7,9 +7,17 @@ import sys
 import typer
 
 from seeknal_git import __version__
+from seeknal_git.cli import env, hooks
+from seeknal_git.cli.diff import diff
+from seeknal_git.cli.doctor import doctor
+from seeknal_git.cli.gc import gc
+from seeknal_git.cli.parse import parse
 from seeknal_git.cli.plan import plan
 from seeknal_git.cli.promote import promote
+from seeknal_git.cli.query import query
 from seeknal_git.cli.run import run
+from seeknal_git.cli.status import status
+from seeknal_git.cli.validate import validate
 from seeknal_git.errors import SeeknalError
 
 app = typer.Typer(
@@ -36,14 +44,16 @@ def _seeknal(
     pass
 
 
-for _command in (plan, run, promote):
+for _command in (validate, parse, plan, diff, run, promote, status, doctor, query, gc):
     app.command()(_command)
+app.add_typer(env.app, name="env")
+app.add_typer(hooks.app, name="hooks")
 
 
 def main() -> None:
     """Run a command, and turn whatever goes wrong into one message and an exit code (see errors.py)."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="seeknal", standalone_mode=False)
     except SeeknalError as exc:
         from seeknal_git.report.terminal import error
 

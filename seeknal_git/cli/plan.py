@@ -21,7 +21,11 @@ def plan(
     production branch, against what production last published. With ENV: that branch's tip; the plan is saved, and binds
     `run --env`.
 
-    Examples: seeknal plan · seeknal plan dev · seeknal plan --markdown
+    \b
+    Examples:
+      seeknal plan
+      seeknal plan dev
+      seeknal plan --markdown
     """
     from seeknal_git.planning import plan_environment
     from seeknal_git.report import plan as report

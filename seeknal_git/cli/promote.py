@@ -25,7 +25,12 @@ def promote(
     With ENV, that branch is merged first, by git. Tables that are built already are re-used; the rest is built before
     anything is published.
 
-    Examples: seeknal promote · seeknal promote dev · seeknal promote dev staging · seeknal promote dev --dry-run
+    \b
+    Examples:
+      seeknal promote
+      seeknal promote dev
+      seeknal promote dev staging
+      seeknal promote dev --dry-run
     """
     from seeknal_git.cli import promoting
 

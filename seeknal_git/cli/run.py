@@ -38,7 +38,11 @@ def run(
 
     On the production branch everything is published or nothing; on another branch, whatever succeeded.
 
-    Examples: seeknal run · seeknal run --nodes orders --dry-run · seeknal run --env dev --no-parallel
+    \b
+    Examples:
+      seeknal run
+      seeknal run --nodes orders --dry-run
+      seeknal run --env dev --no-parallel
     """
     from seeknal_git.cli import running
     from seeknal_git.run import Request

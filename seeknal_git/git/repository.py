@@ -174,6 +174,10 @@ def unfinished_operation(repository: Repository) -> str | None:
     return None if state == RepositoryState.NONE else state.name.lower().split("_")[0]
 
 
+def parents(repository: Repository, commit: str) -> list[str]:
+    return [str(parent) for parent in repository.handle[commit].peel(pygit2.Commit).parent_ids]
+
+
 def author_of(repository: Repository, commit: str) -> str:
     author = repository.handle[commit].peel(pygit2.Commit).author
     return f"{author.name} <{author.email}>"

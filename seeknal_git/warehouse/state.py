@@ -204,6 +204,15 @@ def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, Environment
     return {row[0]: Environment(*row) for row in rows}
 
 
+def last_publication(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[str, datetime] | None:
+    """The commit that an environment shows, and since when."""
+    rows = connection.execute(
+        f"SELECT commit_id, published_at FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT 1",
+        [schema],
+    ).fetchall()
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
 def touch_environment(connection: duckdb.DuckDBPyConnection, schema: str, branch: str) -> None:
     known = connection.execute(f"SELECT count(*) FROM {STATE}.environments WHERE schema_name = $1", [schema]).fetchall()
     if known[0][0]:

@@ -1,0 +1,32 @@
+"""`seeknal diff`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+
+
+def diff(
+    node: Annotated[str | None, typer.Argument(help="Only this node, as kind.name or its bare name.")] = None,
+    stat: Annotated[bool, typer.Option("--stat", help="One line a node.")] = False,
+    as_json: AsJson = False,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Show the text of every node that the current branch changes, with its category and impact.
+
+    \b
+    Examples:
+      seeknal diff
+      seeknal diff transform.orders
+      seeknal diff --stat
+    """
+    from seeknal_git.planning import changes_of, plan_environment
+    from seeknal_git.report import diff as report
+    from seeknal_git.report.terminal import out_json
+
+    planned = plan_environment(opened(project_path))
+    changes = changes_of(planned, node)
+    out_json(report.as_json(planned, changes)) if as_json else report.as_text(planned, changes, stat=stat)

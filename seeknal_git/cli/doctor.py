@@ -1,0 +1,25 @@
+"""`seeknal doctor`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+
+
+def doctor(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+    """Look for what is wrong with the set-up, and name the cure; exit with 1 where anything is.
+
+    \b
+    Examples:
+      seeknal doctor
+    """
+    from seeknal_git.report.status import findings
+    from seeknal_git.report.terminal import out_json
+    from seeknal_git.status import examine
+
+    found = examine(opened(project_path))
+    out_json([asdict(each) for each in found]) if as_json else findings(found)
+    raise typer.Exit(1 if found else 0)

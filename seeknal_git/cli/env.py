@@ -1,0 +1,105 @@
+"""`seeknal env …`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+
+app = typer.Typer(
+    help="List, delete and prune environments; plan, apply and promote as in Seeknal.", no_args_is_help=True
+)
+Env = Annotated[str, typer.Argument(help="The environment's branch.")]
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE) -> None:
+    """List environments: branch, schema, commit, nodes, when last used and when they expire.
+
+    \b
+    Examples:
+      seeknal env list
+      seeknal env list --json
+    """
+    from seeknal_git.environments import list_environments
+    from seeknal_git.report.status import environments
+    from seeknal_git.report.terminal import out_json
+
+    found = list_environments(opened(project_path), lock_timeout)
+    out_json([asdict(each) for each in found]) if as_json else environments(found)
+
+
+@app.command()
+def delete(env: Env, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE) -> None:
+    """Drop an environment's schema. Production and the git branch are never touched.
+
+    \b
+    Examples:
+      seeknal env delete dev
+    """
+    from seeknal_git.environments import delete_environment
+    from seeknal_git.report.terminal import out
+
+    schema = delete_environment(opened(project_path), env, lock_timeout)
+    out(f"Dropped schema {schema}. The branch is still there; its snapshots are until: seeknal gc")
+
+
+@app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List them, and drop nothing.")] = False,
+    as_json: AsJson = False,
+    lock_timeout: LockTimeout = 0.0,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Drop environments whose branch is gone, or whose time to live has passed.
+
+    \b
+    Examples:
+      seeknal env prune --dry-run
+    """
+    from seeknal_git import environments as verb
+    from seeknal_git.report.terminal import counted, out, out_json
+
+    found = (verb.expired if dry_run else verb.prune)(opened(project_path), lock_timeout)
+    if as_json:
+        out_json(found)
+    else:
+        lines = [f"{branch}: {why}" for branch, why in found.items()]
+        out("\n".join([*lines, f"{counted(len(found), 'environment')} {'would be ' if dry_run else ''}dropped."]))
+
+
+@app.command()
+def plan(env: Env, as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+    """The same as `seeknal plan ENV`."""
+    from seeknal_git.cli.plan import plan as same
+
+    same(env, as_json=as_json, project_path=project_path)
+
+
+@app.command()
+def apply(
+    env: Env,
+    force: Annotated[bool, typer.Option("--force", help="Run although the saved plan is of other nodes.")] = False,
+    as_json: AsJson = False,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """The same as `seeknal run --env ENV`."""
+    from seeknal_git.cli.run import run as same
+
+    same(env, force=force, as_json=as_json, project_path=project_path)
+
+
+@app.command()
+def promote(
+    env: Env,
+    target: Annotated[str | None, typer.Argument(help="The branch to promote into.")] = None,
+    as_json: AsJson = False,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """The same as `seeknal promote ENV [TARGET]`."""
+    from seeknal_git.cli.promote import promote as same
+
+    same(env, target, as_json=as_json, project_path=project_path)

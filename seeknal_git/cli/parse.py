@@ -1,0 +1,24 @@
+"""`seeknal parse`"""
+
+from __future__ import annotations
+
+from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+
+
+def parse(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+    """Write target/manifest.json: nodes, edges, layers, fingerprints and columns.
+
+    \b
+    Examples:
+      seeknal parse
+      seeknal parse --json | jq .layers
+    """
+    from seeknal_git.report.terminal import counted, out, out_json
+    from seeknal_git.validate import write_manifest
+
+    path, content = write_manifest(opened(project_path))
+    if as_json:
+        out_json(content)
+    else:
+        nodes, edges = counted(len(content["nodes"]), "node"), counted(len(content["edges"]), "edge")
+        out(f"{nodes}, {edges}, {counted(len(content['layers']), 'layer')}: {path}")

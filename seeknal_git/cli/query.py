@@ -1,0 +1,41 @@
+"""`seeknal query`"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+
+
+class Form(StrEnum):
+    """How an answer is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="One statement that reads.")],
+    env: Annotated[
+        str | None, typer.Option("--env", help="The environment to ask; the current branch's unless named.")
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", "-f", help="How to print the answer.")] = Form.table,
+    as_json: AsJson = False,
+    lock_timeout: LockTimeout = 0.0,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Ask an environment; its views are in reach by their bare names.
+
+    \b
+    Examples:
+      seeknal query 'FROM orders LIMIT 5'
+      seeknal query --env prod 'SELECT count(*) FROM orders' --format csv
+    """
+    from seeknal_git.query import query as ask
+    from seeknal_git.report.query import show
+
+    show(ask(opened(project_path), sql, env, lock_timeout), "json" if as_json else form)

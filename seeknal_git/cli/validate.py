@@ -1,0 +1,31 @@
+"""`seeknal validate`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+
+
+def validate(
+    staged: Annotated[bool, typer.Option("--staged", help="What is staged in git, not the working tree.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name the files that were passed over.")] = False,
+    as_json: AsJson = False,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Check every node and how they fit together; exit with 1 where they do not.
+
+    \b
+    Examples:
+      seeknal validate
+      seeknal validate --staged
+    """
+    from seeknal_git.report import validate as report
+    from seeknal_git.report.terminal import out_json
+    from seeknal_git.validate import validate as check
+
+    found = check(opened(project_path), staged=staged)
+    out_json(report.as_json(found)) if as_json else report.as_text(found, verbose=verbose)
+    raise typer.Exit(1 if found.problems else 0)

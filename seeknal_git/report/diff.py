@@ -1,0 +1,65 @@
+"""The text of what changed, with its category and what it does downstream."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from seeknal_git.plan import Change
+from seeknal_git.planning import Planned
+from seeknal_git.report.terminal import coloured, counted, dim, listed, out, width
+from seeknal_git.workspace import Loaded
+
+_LINE_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def as_text(planned: Planned, changes: list[Change], *, stat: bool) -> None:
+    if not changes:
+        out("No changes.")
+    for change in changes:
+        lines = list(_diff(planned, change))
+        added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
+        removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
+        impact = f"rebuilds {len(change.rebuilds)}, re-uses {len(change.reuses)}"
+        out(
+            f"{coloured(change.category)} {change.node}  {dim(f'+{added} -{removed}')}  {', '.join(change.words)}; {impact}"
+        )
+        if stat:
+            continue
+        if change.rebuilds:
+            out(dim(f"rebuilds {listed(change.rebuilds, width() - 10)}"))
+        for line in lines:
+            out(typer.style(line, fg=_LINE_COLOURS.get(line[:1])))
+        out()
+    if stat and changes:
+        out(f"{counted(len(changes), 'node')} changed.")
+
+
+def as_json(planned: Planned, changes: list[Change]) -> list[dict[str, Any]]:
+    return [
+        {
+            "node": change.node,
+            "category": str(change.category),
+            "path": change.path,
+            "what": list(change.words),
+            "rebuilds": list(change.rebuilds),
+            "reuses": list(change.reuses),
+            "diff": list(_diff(planned, change)),
+        }
+        for change in changes
+    ]
+
+
+def _diff(planned: Planned, change: Change) -> Iterator[str]:
+    old, new = (_text(side, change.node) for side in (planned.base, planned.head))
+    yield from difflib.unified_diff(old[1], new[1], old[0], new[0], lineterm="")
+
+
+def _text(side: Loaded, identifier: str) -> tuple[str, list[str]]:
+    member = side.graph.members.get(identifier)
+    if member is None:
+        return "/dev/null", []
+    return member.node.path, side.tree.read(member.blob).decode("utf-8-sig").splitlines()

@@ -1,0 +1,118 @@
+"""How things stand, on one screen."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from seeknal_git.environments import EnvironmentState
+from seeknal_git.report.terminal import bold, coloured, counted, listed, mapping, out, table, width
+from seeknal_git.status import Finding, Production, Status
+from seeknal_git.warehouse.state import now
+
+
+def as_text(status: Status) -> None:
+    room = width() - 16
+    rows = {"Project": bold(status.project), "Branch": _branch(status)}
+    if status.schema:
+        rows["Environment"] = f"schema {status.schema}"
+    if status.operation:
+        rows["Git"] = coloured("warning", f"in the middle of a {status.operation}")
+    rows["Changed"] = _changed(status, room)
+    if status.warehouse:
+        rows["Warehouse"] = coloured("warning", status.warehouse)
+    elif not status.problems:
+        rows["Built"] = f"{len(status.built)} of {counted(len(status.built) + len(status.unbuilt), 'node')}"
+        if status.unbuilt:
+            rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}  (seeknal run)"
+        if status.unpromoted:
+            rows["Unpromoted"] = listed(status.unpromoted, room)
+    rows["Production"] = _production(status.production)
+    mapping(rows)
+    for line in _alarms(status):
+        out(f"{coloured('warning')}: {line}")
+
+
+def _branch(status: Status) -> str:
+    if status.branch is None:
+        return coloured("warning", f"HEAD is detached at {(status.commit or '')[:8]}")
+    if status.commit is None:
+        return f"{status.branch}, without a commit yet"
+    parts = [f"{status.branch} at {status.commit[:8]}"]
+    if status.branch != status.production.branch and status.ahead is not None:
+        parts.append(f"{status.ahead} ahead of and {status.behind} behind {status.production.branch}")
+    return ", ".join([*parts, *(["with uncommitted changes"] if status.dirty else [])])
+
+
+def _changed(status: Status, room: int) -> str:
+    if not status.changed:
+        return "nothing"
+    return "; ".join(
+        f"{coloured(category)} {listed(nodes, room // len(status.changed))}"
+        for category, nodes in status.changed.items()
+    )
+
+
+def _production(production: Production) -> str:
+    if production.published is None:
+        return f"{production.branch}, never published"
+    since = f", since {_ago(production.published_at)}" if production.published_at else ""
+    if production.uncommitted:
+        return f"{production.branch} with uncommitted nodes{since}"
+    return f"{production.branch} at {production.published[:8]}{since}"
+
+
+def _alarms(status: Status) -> list[str]:
+    production = status.production
+    found = list(status.problems)
+    if production.pending:
+        found.append(
+            f"production is not at the tip of {production.branch} ({(production.tip or '')[:8]}): seeknal promote"
+        )
+    if production.failure:
+        found.append(f"the last run of production failed: {production.failure}")
+    for schema, nodes in status.missing.items():
+        found.append(
+            f"tables that schema {schema} shows are missing: {', '.join(nodes)}: seeknal run builds them again"
+        )
+    return found
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    return {"version": 1, **asdict(status)}
+
+
+def _ago(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    seconds = max((now() - moment).total_seconds(), 0)
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return f"{counted(int(seconds // size), unit)} ago"
+    return "just now"
+
+
+def environments(found: list[EnvironmentState]) -> None:
+    if not found:
+        out("No environments yet. Make one with: seeknal run")
+        return
+    names = ["branch", "schema", "commit", "ahead", "behind", "nodes", "used", "expires"]
+    table(names, [_row(each) for each in found])
+
+
+def _row(each: EnvironmentState) -> list[Any]:
+    gone = "gone" if each.branch_is_gone else None
+    left = "never"
+    if each.expires_at is not None:
+        days = (each.expires_at - now()).total_seconds() / 86400
+        left = "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
+    return [each.branch, each.schema, (each.commit or "")[:8], gone or each.ahead, gone or each.behind, each.nodes,
+            _ago(each.used_at), left]  # fmt: skip
+
+
+def findings(found: list[Finding]) -> None:
+    for each in found:
+        out(f"{coloured('warning', 'wrong')}: {each.what}")
+        out(f"  {each.cure}")
+    out("Everything is in order." if not found else f"{counted(len(found), 'thing')} to mend.")

@@ -1,0 +1,235 @@
+"""The verbs behind `status` and `doctor`: how things stand, and what is wrong with the set-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from seeknal_git.errors import GitError, ProjectError, SeeknalError, WarehouseError
+from seeknal_git.git import hooks
+from seeknal_git.git import repository as git
+from seeknal_git.git.command import run_git
+from seeknal_git.names import schema_of
+from seeknal_git.planning import plan_environment
+from seeknal_git.warehouse import state
+from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.work import Options, Target, work_out
+from seeknal_git.workspace import Workspace, head_tree, load
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """What production shows, and whether it is what it should be.
+
+    tip: of the production branch; published: the commit shown; pending: promotion that is due; failure: why the last run
+    of production failed, if it did.
+    """
+
+    branch: str
+    tip: str | None
+    published: str | None
+    published_at: datetime | None
+    uncommitted: bool
+    pending: bool
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a branch and its environment stand.
+
+    changed: category → nodes; built, unbuilt: nodes whose environment shows what it should, or not; unpromoted: nodes
+    that a promotion would re-point; missing: environment → nodes whose table is gone; problems: why no plan can be made;
+    warehouse: why the warehouse could not be read, if it could not.
+    """
+
+    project: str
+    branch: str | None
+    schema: str | None
+    commit: str | None
+    dirty: bool
+    ahead: int | None
+    behind: int | None
+    production: Production
+    changed: dict[str, list[str]] = field(default_factory=dict)
+    built: list[str] = field(default_factory=list)
+    unbuilt: list[str] = field(default_factory=list)
+    unpromoted: list[str] = field(default_factory=list)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warehouse: str | None = None
+    operation: str | None = None
+
+
+def read_status(workspace: Workspace) -> Status:
+    """One look at everything. Never fails for what it is there to report."""
+    repository = workspace.repository
+    branch, tip = git.current_branch(repository), git.branch_tip(repository, workspace.production)
+    head = git.head_commit(repository)
+    ahead, behind = git.ahead_behind(repository, head, tip) if head and tip else (None, None)
+    status = Status(
+        project=workspace.settings.name,
+        branch=branch,
+        schema=schema_of(branch) if branch else None,
+        commit=head,
+        dirty=False,
+        ahead=ahead,
+        behind=behind,
+        production=_production(workspace, None),
+        operation=git.unfinished_operation(repository),
+    )
+    return _with_warehouse(workspace, _with_plan(workspace, status))
+
+
+def _with_plan(workspace: Workspace, status: Status) -> Status:
+    if status.branch is None or status.commit is None:
+        return status
+    try:
+        planned = plan_environment(workspace)
+    except ProjectError as exc:
+        return replace(status, problems=[str(problem) for problem in exc.problems])
+    except GitError as exc:
+        return replace(status, problems=[exc.message])
+    changed: dict[str, list[str]] = {}
+    for change in planned.plan.changes:
+        changed.setdefault(str(change.category), []).append(change.node)
+    return replace(status, dirty=planned.dirty, changed=changed)
+
+
+def _with_warehouse(workspace: Workspace, status: Status) -> Status:
+    if not workspace.warehouse_path.exists():
+        return replace(status, unbuilt=_all_nodes(workspace, status))
+    try:
+        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+            if state.has_state(warehouse.connection):
+                return _looked_up(workspace, status, warehouse)
+    except WarehouseError as exc:
+        return replace(status, warehouse=exc.message)
+    return replace(status, unbuilt=_all_nodes(workspace, status))
+
+
+def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
+    if status.branch is None or status.commit is None or status.problems:
+        return []
+    return list(load(workspace, head_tree(workspace, status.branch)).graph.views)
+
+
+def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
+    connection = warehouse.connection
+    status = replace(status, production=_production(workspace, warehouse), missing=_missing(warehouse))
+    if status.branch is None or status.schema is None or status.commit is None or status.problems:
+        return status
+    loaded = load(workspace, head_tree(workspace, status.branch))
+    target = Target(status.branch, status.schema, workspace.production_schema)
+    try:
+        work = work_out(warehouse, loaded.graph, loaded.root, target, Options())
+    except SeeknalError as exc:
+        return replace(status, problems=[str(exc)])
+    shown = state.published(connection, workspace.production_schema)
+    unpromoted = [each for each in work.graph.views if each not in shown or shown[each].snapshot != work.wanted[each]]
+    unpromoted += [each for each in shown if each not in work.graph.views]
+    built = [each for each in work.graph.views if each not in work.stale]
+    return replace(status, built=built, unbuilt=list(work.stale), unpromoted=[] if target.is_production else unpromoted)
+
+
+def _missing(warehouse: Warehouse) -> dict[str, list[str]]:
+    there = state.tables_there(warehouse.connection)
+    found = {}
+    for schema in state.environments(warehouse.connection):
+        shown = state.published(warehouse.connection, schema).values()
+        if gone := [each.node for each in shown if each.table not in there]:
+            found[schema] = gone
+    return found
+
+
+def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:
+    """The warehouse is the truth; where it cannot be read, the ref is its echo."""
+    repository, schema = workspace.repository, workspace.production_schema
+    tip, published = git.branch_tip(repository, workspace.production), git.production_ref(repository)
+    published_at, failure = None, None
+    if warehouse is not None:
+        last = state.last_publication(warehouse.connection, schema)
+        published, published_at = last if last else (None, None)
+        if published:
+            git.set_production_ref(repository, published)
+        run = state.last_run(warehouse.connection, schema)
+        failure = run.message or "it was interrupted" if run and run.status != "succeeded" else None
+    uncommitted = bool(published and tip and published != tip and _is_ahead(workspace, published, tip))
+    pending = bool(published and tip and published != tip and not uncommitted)
+    return Production(workspace.production, tip, published, published_at, uncommitted, pending, failure)
+
+
+def _is_ahead(workspace: Workspace, published: str, tip: str) -> bool:
+    """Whether what production shows is the tip with uncommitted nodes on top."""
+    return git.has_commit(workspace.repository, published) and git.parents(workspace.repository, published) == [tip]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with the set-up, and its cure."""
+
+    what: str
+    cure: str
+
+
+def examine(workspace: Workspace) -> list[Finding]:
+    """Everything that is wrong with the set-up of a clone."""
+    return [*_hooks(workspace), *_repository(workspace), *_warehouse(workspace)]
+
+
+_HOOK_TROUBLES = {
+    "missing": ("is not installed", "seeknal hooks install"),
+    "outdated": ("is out of date", "seeknal hooks install"),
+    "edited": ("was edited, or another hook stands in its place", "Call seeknal from it (see docs/git.md), or remove it and run: seeknal hooks install"),
+    "shadowed": ("is shadowed by core.hooksPath", "seeknal hooks install prints the lines to add to your own hook"),
+}  # fmt: skip
+
+
+def _hooks(workspace: Workspace) -> Iterator[Finding]:
+    top, prefix = workspace.repository.top, workspace.repository.prefix
+    if path := hooks.hooks_path(top):
+        yield Finding(f"core.hooksPath is set to {path}: git looks for hooks only there.",
+                      "Add the lines that `seeknal hooks install` prints, or unset it: git config --unset core.hooksPath")  # fmt: skip
+    for hook in hooks.status(top, prefix, workspace.production):
+        if hook.state in _HOOK_TROUBLES and not (hook.state == "shadowed" and path):
+            what, cure = _HOOK_TROUBLES[hook.state]
+            yield Finding(f"The hook {hook.name} {what}.", cure)
+
+
+def _repository(workspace: Workspace) -> Iterator[Finding]:
+    repository = workspace.repository
+    if git.head_commit(repository) is None:
+        yield Finding("There is no commit yet.", "git add . && git commit -m 'First commit'")
+    elif git.branch_tip(repository, workspace.production) is None:
+        yield Finding(f"There is no production branch {workspace.production}.",
+                      f"git branch {workspace.production}, or set production_branch in seeknal_project.yml")  # fmt: skip
+    if git.is_shallow(repository):
+        yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")
+    ignored = run_git("check-ignore", "--quiet", str(workspace.warehouse_path), cwd=repository.top).returncode == 0
+    if not ignored and workspace.warehouse_path.is_relative_to(repository.top):
+        yield Finding(f"git does not ignore the warehouse {workspace.settings.warehouse}.", "Add target/ to .gitignore")
+
+
+def _warehouse(workspace: Workspace) -> Iterator[Finding]:
+    if not workspace.warehouse_path.exists():
+        return
+    try:
+        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+            if state.has_state(warehouse.connection):
+                yield from _views(warehouse)
+    except WarehouseError as exc:
+        yield Finding(exc.message, exc.hint or "seeknal run builds it again once the file is moved away")
+
+
+def _views(warehouse: Warehouse) -> Iterator[Finding]:
+    connection = warehouse.connection
+    there = state.tables_there(connection)
+    for schema, environment in state.environments(connection).items():
+        views = state.views_there(connection, schema)
+        cure = f"git switch {environment.branch} && seeknal run"
+        for each in state.published(connection, schema).values():
+            if each.table not in there:
+                yield Finding(f"The view {schema}.{each.view} dangles: its table {each.table} is gone.", cure)
+            elif views.get(each.view) != each.table:
+                yield Finding(f"The view {schema}.{each.view} is gone, or shows something else.", cure)

@@ -1,0 +1,91 @@
+"""The verbs behind `validate` and `parse`: everything that can be said of a tree without building it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from seeknal_git.binding import Binding
+from seeknal_git.data import write_whole
+from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.git.tree import index_tree
+from seeknal_git.workspace import Loaded, Workspace, bound, current_tree, load
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What was found. unknown: sources whose raw data is not here, so that nothing behind them could be bound."""
+
+    nodes: int
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    foreign: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
+    """Validate every node and the graph, of the working tree or of what is staged."""
+    loaded = load(workspace, index_tree(workspace.repository) if staged else current_tree(workspace))
+    binding = bound(workspace, loaded)
+    return Validation(
+        nodes=len(loaded.project.members),
+        problems=(*loaded.problems, *binding.problems),
+        warnings=loaded.warnings,
+        foreign=loaded.project.foreign,
+        unknown=binding.unknown,
+    )
+
+
+def write_manifest(workspace: Workspace) -> tuple[Path, dict[str, Any]]:
+    """Write `target/manifest.json` of the working tree; returns its path and its content. Raises ProjectError."""
+    loaded = load(workspace, current_tree(workspace))
+    binding = bound(workspace, loaded)
+    if problems := loaded.problems or binding.problems:
+        raise ProjectError(problems)
+    content = manifest(workspace, loaded, binding)
+    path = workspace.repository.project / "target" / "manifest.json"
+    write_whole(path, json.dumps(content, indent=2).encode())
+    return path, content
+
+
+def manifest(workspace: Workspace, loaded: Loaded, binding: Binding) -> dict[str, Any]:
+    """Nodes, edges, layers, fingerprints and columns, as data."""
+    graph = loaded.graph
+    return {
+        "metadata": {
+            "version": 1,
+            "project": workspace.settings.name,
+            "commit": loaded.tree.commit,
+            "dirty": loaded.tree.dirty,
+            "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+        "nodes": {identifier: _entry(loaded, binding, identifier) for identifier in sorted(graph.members)},
+        "edges": [
+            {"from": each, "to": identifier, "type": "dependency"}
+            for identifier in sorted(graph.members)
+            for each in graph.inputs[identifier]
+        ],
+        "layers": [list(layer) for layer in graph.layers],
+    }
+
+
+def _entry(loaded: Loaded, binding: Binding, identifier: str) -> dict[str, Any]:
+    node, found = loaded.graph.node(identifier), loaded.graph.fingerprints[identifier]
+    columns = binding.columns.get(identifier)
+    return {
+        "id": identifier,
+        "name": node.name,
+        "type": node.kind,
+        "description": node.document.get("description"),
+        "owner": node.document.get("owner"),
+        "tags": list(node.tags),
+        "file_path": node.path,
+        "view": loaded.graph.views.get(identifier),
+        "fingerprint": found.whole,
+        "column_fingerprints": found.columns and dict(found.columns),
+        "columns": None if columns is None else dict(columns),
+        "config": node.document,
+    }
