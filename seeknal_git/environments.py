@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,8 +43,6 @@ def list_environments(workspace: Workspace, lock_timeout: float = 0.0) -> list[E
     if not path.exists():
         return []
     with open_warehouse(path, read_only=True, lock_timeout=lock_timeout) as warehouse:
-        if not state.has_state(warehouse.connection):
-            return []
         known = state.environments(warehouse.connection)
         nodes = {schema: len(state.published(warehouse.connection, schema)) for schema in known}
     found = [_state(workspace, each, nodes[each.schema]) for each in known.values()]
@@ -101,6 +100,8 @@ def prune(workspace: Workspace, lock_timeout: float = 0.0) -> dict[str, str]:
 
 def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, dry_run: bool = False) -> list[str]:
     """Drop the snapshot tables that no environment and no kept publication of production names. Returns their names."""
+    if not dry_run:
+        shutil.rmtree(workspace.repository.private / "blobs", ignore_errors=True)
     if not workspace.warehouse_path.exists():
         return []
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from seeknal_git.data import write_whole
-from seeknal_git.errors import Problem, UsageError
+from seeknal_git.errors import Problem, SeeknalError, UsageError
 from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
@@ -60,6 +60,22 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
     if environment:
         save_plan(workspace, branch, head.state)
     return planned
+
+
+def built_already(workspace: Workspace, planned: Planned) -> frozenset[str] | None:
+    """The nodes to build whose tables the warehouse has already; None where it cannot be read, a run going on, say."""
+    if not planned.plan.builds or not workspace.warehouse_path.exists():
+        return frozenset()
+    from seeknal_git.warehouse.connection import open_warehouse
+    from seeknal_git.work import Options, Target, work_out
+
+    target = Target(planned.branch, planned.schema, workspace.production_schema)
+    try:
+        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+            work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
+    except SeeknalError:
+        return None
+    return frozenset(each for each in planned.plan.builds if each in work.graph.views and each not in work.reasons)
 
 
 def _created(workspace: Workspace, branch: str) -> bool:

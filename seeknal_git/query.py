@@ -17,9 +17,7 @@ def query(workspace: Workspace, sql: str, environment: str | None = None, lock_t
     if not workspace.warehouse_path.exists():
         raise missing
     with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
-        if not state.has_state(warehouse.connection) or schema_of(branch) not in state.environments(
-            warehouse.connection
-        ):
+        if schema_of(branch) not in state.environments(warehouse.connection):
             raise missing
         return ask(warehouse, schema_of(branch), sql)
 

@@ -15,6 +15,7 @@ from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.state import last_publication
 from seeknal_git.work import Options, Target, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace, current_branch, head_tree, load_sound
 
@@ -101,7 +102,7 @@ def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconc
     workspace, target = prepared.workspace, prepared.target
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
         work = _work_out(warehouse, prepared)
-        origin = _origin(prepared)
+        origin = _origin(prepared, warehouse)
         done = reconcile(
             warehouse, work, prepared.loaded.root, prepared.options, origin, report, all_or_nothing=target.is_production
         )
@@ -112,10 +113,15 @@ def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconc
     return done
 
 
-def _origin(prepared: Prepared) -> Origin:
-    """The commit that is run. Uncommitted nodes on production are kept as a commit that no branch names."""
+def _origin(prepared: Prepared, warehouse: Warehouse) -> Origin:
+    """The commit that is run. Uncommitted nodes on production are kept as a commit that no branch names; and a run of
+    chosen nodes does not make production the whole of another commit."""
     repository, tree = prepared.workspace.repository, prepared.loaded.tree
-    commit = tree.commit or ""
+    author = git.author_of(repository, tree.commit or "HEAD")
+    last = last_publication(warehouse.connection, prepared.target.schema)
+    if prepared.options.chosen is not None and prepared.target.is_production:
+        return Origin(last[0] if last else "", author, "run")
     if tree.dirty and prepared.target.is_production:
         commit = keep_tree(repository, tree, f"Production, with uncommitted nodes, as run on {prepared.branch}")
-    return Origin(commit, git.author_of(repository, commit), "run")
+        return Origin(commit, author, "run")
+    return Origin(tree.commit or "", author, "run")

@@ -102,11 +102,9 @@ def _with_warehouse(workspace: Workspace, status: Status) -> Status:
         return replace(status, unbuilt=_all_nodes(workspace, status))
     try:
         with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
-            if state.has_state(warehouse.connection):
-                return _looked_up(workspace, status, warehouse)
+            return _looked_up(workspace, status, warehouse)
     except WarehouseError as exc:
         return replace(status, warehouse=exc.message)
-    return replace(status, unbuilt=_all_nodes(workspace, status))
 
 
 def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
@@ -162,7 +160,7 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
 
 def _is_ahead(workspace: Workspace, published: str, tip: str) -> bool:
     """Whether what production shows is the tip with uncommitted nodes on top."""
-    return git.has_commit(workspace.repository, published) and git.parents(workspace.repository, published) == [tip]
+    return git.has_commit(workspace.repository, published) and git.parents_of(workspace.repository, published) == [tip]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +214,7 @@ def _warehouse(workspace: Workspace) -> Iterator[Finding]:
         return
     try:
         with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
-            if state.has_state(warehouse.connection):
-                yield from _views(warehouse)
+            yield from _views(warehouse)
     except WarehouseError as exc:
         yield Finding(exc.message, exc.hint or "seeknal run builds it again once the file is moved away")
 

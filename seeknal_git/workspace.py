@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
-from seeknal_git.data import DataRoot, remembered_blob_id, tracked_versions
+from seeknal_git.data import DataRoot, remembered_blob_id, sources_of, tracked_versions
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
@@ -126,10 +126,25 @@ def _nothing(blob: str) -> bytes:
 
 
 def load(workspace: Workspace, tree: Tree) -> Loaded:
-    """Everything that follows from a tree, with its problems."""
+    """Everything that follows from a tree, with its problems. A tree is dirty if nodes or data they read are not committed."""
     project = load_project(tree, workspace.cache)
     tracked = frozenset(index_tree(workspace.repository).files)
-    return Loaded(tree, project, build_graph(project), DataRoot(workspace.repository, tree, tracked, workspace.cache))
+    root = DataRoot(workspace.repository, tree, tracked, workspace.cache)
+    graph = build_graph(project)
+    if tree.dirty and tree.commit:
+        committed = commit_tree(workspace.repository, tree.commit).files
+        files = _relevant(committed, tree, {file.path for source in sources_of(graph) for file in root.files(source)})
+        tree = replace(tree, files=files, dirty=files != committed)
+    return Loaded(tree, project, graph, root)
+
+
+def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[str, str]:
+    """The files of an edited tree, without the edits of files that decide no data."""
+    matters = {
+        path for path in {**committed, **tree.files} if is_node_path(path) or path == PROJECT_FILE or path in data
+    }
+    kept = {path: blob for path, blob in committed.items() if path not in matters}
+    return kept | {path: blob for path, blob in tree.files.items() if path in matters}
 
 
 def bound(workspace: Workspace, loaded: Loaded) -> Binding:

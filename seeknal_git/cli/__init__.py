@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -39,9 +42,16 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _seeknal(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    folder: Annotated[
+        Path | None,
+        typer.Option("-C", metavar="DIR", exists=True, file_okay=False, help="Run as if started in DIR, as git does."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
-    pass
+    if folder is not None:
+        os.chdir(folder)
 
 
 for _command in (validate, parse, plan, diff, run, promote, status, doctor, query, gc):

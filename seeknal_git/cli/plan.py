@@ -27,14 +27,16 @@ def plan(
       seeknal plan dev
       seeknal plan --markdown
     """
-    from seeknal_git.planning import plan_environment
+    from seeknal_git.planning import built_already, plan_environment
     from seeknal_git.report import plan as report
     from seeknal_git.report.terminal import out, out_json
 
-    planned = plan_environment(opened(project_path), env)
+    workspace = opened(project_path)
+    planned = plan_environment(workspace, env)
+    built = built_already(workspace, planned)
     if as_json:
-        out_json(report.as_json(planned))
+        out_json(report.as_json(planned, built))
     elif markdown:
-        out(report.as_markdown(planned))
+        out(report.as_markdown(planned, built))
     else:
-        report.as_text(planned)
+        report.as_text(planned, built)

@@ -36,7 +36,7 @@ def merge(repository: Repository, source: str, into: str) -> Merged:
         return Merged((), one)
     if operation := git.unfinished_operation(repository):
         raise GitError(f"A {operation} is not finished.", f"Finish it, or give it up with: git {operation} --abort")
-    _refuse_uncommitted(repository)
+    _refuse_uncommitted(repository, repository.prefix + "seeknal/")
     merge_in_memory(repository, source, into)
     start = git.current_branch(repository) or git.need_commit(repository)
     place = git.worktree_of(repository, into)
@@ -62,12 +62,15 @@ def _merged(
     return Merged((*before, f"git merge --no-edit {source}", *after), git.need_branch(repository, into))
 
 
-def _refuse_uncommitted(repository: Repository) -> None:
-    changes = run("status", "--porcelain", "--untracked-files=no", cwd=repository.top)
+def _refuse_uncommitted(repository: Repository, nodes: str) -> None:
+    """Changes of files that git tracks, and new files among the nodes."""
+    lines = run("status", "--porcelain", "--untracked-files=all", cwd=repository.top).splitlines()
+    changes = [
+        line[3:].strip('"') for line in lines if not line.startswith("??") or line[3:].strip('"').startswith(nodes)
+    ]
     if changes:
-        files = ", ".join(line[3:] for line in changes.splitlines()[:5])
-        raise GitError(f"There are uncommitted changes, which a merge would leave behind: {files}.",
-                       "Commit them first, or put them aside with: git stash")  # fmt: skip
+        raise GitError(f"There are uncommitted changes, which a merge would leave behind: {', '.join(changes[:5])}.",
+                       "Commit them first, or put them aside with: git stash --include-untracked")  # fmt: skip
 
 
 def merge_in_memory(repository: Repository, source: str, into: str) -> str:

@@ -143,7 +143,7 @@ def merge_base(repository: Repository, one: str, other: str) -> str:
 
     Raises GitError for unrelated histories, and for a shallow clone that does not reach back far enough.
     """
-    base = repository.handle.merge_base(one, other)
+    base: pygit2.Oid | None = repository.handle.merge_base(one, other)
     if base is not None:
         return str(base)
     if repository.handle.is_shallow:
@@ -174,7 +174,7 @@ def unfinished_operation(repository: Repository) -> str | None:
     return None if state == RepositoryState.NONE else state.name.lower().split("_")[0]
 
 
-def parents(repository: Repository, commit: str) -> list[str]:
+def parents_of(repository: Repository, commit: str) -> list[str]:
     return [str(parent) for parent in repository.handle[commit].peel(pygit2.Commit).parent_ids]
 
 

@@ -10,7 +10,7 @@ import pygit2
 from pygit2.enums import FileMode, FileStatus
 
 from seeknal_git.errors import GitError
-from seeknal_git.git.repository import Repository, head_commit, index_file
+from seeknal_git.git.repository import Repository, head_commit, index_file, parents_of, production_ref
 
 _GONE = FileStatus.WT_DELETED
 _TOUCHED = FileStatus.WT_MODIFIED | FileStatus.WT_TYPECHANGE | FileStatus.WT_RENAMED | FileStatus.CONFLICTED
@@ -118,7 +118,8 @@ def blob_id_of(path: Path) -> str:
 def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
     """Store a tree that was edited as a commit that no branch names, and return its id.
 
-    Its parent is the commit that was edited, and its files outside the project are that commit's.
+    Its parent is the commit that was edited, and its files outside the project are that commit's. What production shows
+    already is not stored again.
     """
     handle, index = repository.handle, pygit2.Index()
     parents = [tree.commit] if tree.commit else []
@@ -129,7 +130,11 @@ def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
         index.remove(repository.prefix + gone)
     for path, blob in tree.files.items():
         if before.get(path) != blob:
-            stored = handle.create_blob(tree.read(blob)) if blob not in handle else pygit2.Oid(hex=blob)
-            index.add(pygit2.IndexEntry(repository.prefix + path, stored, FileMode.BLOB))
+            known = pygit2.Oid(hex=blob) if blob in handle else handle.create_blob(tree.read(blob))
+            index.add(pygit2.IndexEntry(repository.prefix + path, known, FileMode.BLOB))
+    stored = index.write_tree(handle)
+    last = production_ref(repository)
+    if last and handle[last].peel(pygit2.Tree).id == stored and parents_of(repository, last) == parents:
+        return last
     author = pygit2.Signature("seeknal", "seeknal@localhost")
-    return str(handle.create_commit(None, author, author, message, index.write_tree(handle), parents))
+    return str(handle.create_commit(None, author, author, message, stored, parents))

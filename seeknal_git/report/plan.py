@@ -12,7 +12,7 @@ JSON_VERSION = 1
 _LABEL = len("NON_BREAKING") + 2
 
 
-def as_text(planned: Planned) -> None:
+def as_text(planned: Planned, built: frozenset[str] | None) -> None:
     """The plan on a terminal."""
     out(bold(_title(planned)))
     out()
@@ -36,7 +36,7 @@ def as_text(planned: Planned) -> None:
         for number, layer in enumerate(planned.plan.layers, 1):
             out(f"  {number}  {listed(layer, width() - 5)}")
     out()
-    out(_summary(planned))
+    out(_summary(planned, built))
     out(f"Next: {_next(planned)}")
 
 
@@ -48,9 +48,11 @@ def _title(planned: Planned) -> str:
     return f"Plan of {planned.branch}: from the merge base {(planned.base_commit or '')[:8]} to {head}"
 
 
-def _summary(planned: Planned) -> str:
+def _summary(planned: Planned, built: frozenset[str] | None) -> str:
     plan = planned.plan
-    return f"{counted(len(plan.builds), 'node')} to build, {len(plan.reused)} re-used."
+    already = f", {len(built)} of them built already" if built else ""
+    unknown = " The warehouse cannot be read now, so what is built already is not known." if built is None else ""
+    return f"{counted(len(plan.builds), 'node')} to build{already}; {len(plan.reused)} re-used.{unknown}"
 
 
 def _next(planned: Planned) -> str:
@@ -59,7 +61,7 @@ def _next(planned: Planned) -> str:
     return "nothing has to be built" if planned.is_production else "seeknal run makes the environment; nothing is built"
 
 
-def as_json(planned: Planned) -> dict[str, Any]:
+def as_json(planned: Planned, built: frozenset[str] | None) -> dict[str, Any]:
     """The plan as data; docs/cli.md documents it."""
     plan = planned.plan
     return {
@@ -84,11 +86,12 @@ def as_json(planned: Planned) -> dict[str, Any]:
         ],
         "layers": [list(layer) for layer in plan.layers],
         "reused": list(plan.reused),
+        "built": None if built is None else sorted(built),
         "warnings": [str(warning) for warning in planned.warnings],
     }
 
 
-def as_markdown(planned: Planned) -> str:
+def as_markdown(planned: Planned, built: frozenset[str] | None) -> str:
     """The plan as a comment on a pull request."""
     plan = planned.plan
     lines = [f"### {_title(planned)}", ""]
@@ -102,7 +105,7 @@ def as_markdown(planned: Planned) -> str:
         lines += ["", "<details><summary>Layers to build</summary>", ""]
         lines += [f"{number}. {_cell(layer)}" for number, layer in enumerate(plan.layers, 1)]
         lines += ["", "</details>"]
-    return "\n".join([*lines, "", _summary(planned)])
+    return "\n".join([*lines, "", _summary(planned, built)])
 
 
 def _cell(names: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ import duckdb
 
 from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.names import literal
-from seeknal_git.warehouse.state import STATE_TABLES
+from seeknal_git.warehouse.state import STATE_TABLES, has_state
 
 _RETRY_SECONDS = 0.1
 # Timestamps with a time zone mean the same for everybody who builds.
@@ -37,21 +37,23 @@ def session(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def open_warehouse(path: Path | None, *, read_only: bool = False, lock_timeout: float = 0.0) -> Iterator[Warehouse]:
-    """The warehouse at a path, created where it is to be written and does not exist; without a path, an empty one.
+    """The warehouse at a path, created where it is to be written and does not exist; an empty one where there is
+    nothing to read yet, and without a path.
 
     lock_timeout: seconds to wait while another process holds it. Raises WarehouseBusy, or WarehouseError where the file
     cannot be used.
     """
     connection = duckdb.connect(":memory:")
     try:
-        if path is None:
-            connection.execute("ATTACH ':memory:' AS warehouse")
-        else:
+        if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _attach(connection, path, read_only, lock_timeout)
             connection.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
+        if path is None or (read_only and not has_state(connection)):
+            connection.execute("DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse")
+            read_only = False
         connection.execute(_SESSION)
-        if path is None or not read_only:
+        if not read_only:
             connection.execute(STATE_TABLES)
         yield Warehouse(path or Path(":memory:"), connection)
     except duckdb.Error as exc:

@@ -1,0 +1,1 @@
+"""How fast the product is, measured from outside: see README.md, and run `python -m benchmarks`."""

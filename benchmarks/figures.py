@@ -1,0 +1,118 @@
+"""What is measured, by name. Each function measures at a laboratory and returns its figures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.figure import Figure
+from benchmarks.generator import write
+from benchmarks.laboratory import Laboratory, asked, git, has
+from benchmarks.process import Cost, cost, python, seeknal
+
+_MEGABYTE = 1_000_000
+_ASKED = "git status, and python -c pass"
+_PLAN_TARGETS = {1_000: 0.4, 10_000: 2.0}
+
+
+def _timed(
+    name: str, costs: Sequence[tuple[Cost, Cost]], against: str, target: float | None = None, *, of_ratio: bool = False
+) -> Figure:
+    measured, baseline = zip(*costs, strict=True)
+    return Figure(
+        name, [each.seconds for each in measured], [each.seconds for each in baseline], against, target,
+        of_ratio=of_ratio, cpu=[each.cpu for each in measured],
+    )  # fmt: skip
+
+
+def plan(lab: Laboratory) -> list[Figure]:
+    """A plan with one node changed, at each size; and the memory of the largest."""
+    figures: list[Figure] = []
+    for nodes in sorted(lab.sizes):
+        project = lab.project(nodes)
+        first = [(cost(seeknal("plan"), project.folder), asked(project))]
+        costs = [(cost(seeknal("plan"), project.folder), asked(project)) for _ in range(lab.repeat)]
+        figures.append(_timed(f"first plan, {nodes:,} nodes, nothing remembered", first, _ASKED))
+        figures.append(_timed(f"plan, {nodes:,} nodes, one changed", costs, _ASKED, _PLAN_TARGETS.get(nodes)))
+    memory = [[each.memory / _MEGABYTE for each in side] for side in zip(*costs, strict=True)]
+    figures.append(Figure(f"memory of a plan, {nodes:,} nodes", *memory, _ASKED, 300, unit="MB"))
+    return figures
+
+
+def run(lab: Laboratory) -> list[Figure]:
+    cold, warm, plain = zip(*lab.first_runs, strict=True)
+    against = "the same SQL by plain DuckDB"
+    return [
+        _timed("first full run", list(zip(cold, plain, strict=True)), against, 1.15, of_ratio=True),
+        _timed("full run after a plan", list(zip(warm, plain, strict=True)), against, 1.15, of_ratio=True),
+    ]
+
+
+def nothing(lab: Laboratory) -> list[Figure]:
+    project = lab.built
+    costs = [(cost(seeknal("run"), project.folder), asked(project)) for _ in range(lab.repeat)]
+    return [_timed("run with nothing to do", costs, _ASKED, 0.5)]
+
+
+def edit(lab: Laboratory) -> list[Figure]:
+    costs = [(each.edit, each.asked + each.plain) for each in lab.journeys]
+    return [_timed("edit one node, plan and run", costs, f"{_ASKED}, and its tables by plain DuckDB", 1.0)]
+
+
+def promote(lab: Laboratory) -> list[Figure]:
+    return [_timed("promote that branch", [(each.promote, each.asked) for each in lab.journeys], _ASKED, 1.0)]
+
+
+def grown(lab: Laboratory) -> list[Figure]:
+    added = [each.added / _MEGABYTE for each in lab.journeys]
+    size = [each.size / _MEGABYTE for each in lab.journeys]
+    return [Figure("bytes that the branch added", added, size, "the warehouse before", unit="MB")]
+
+
+def hook(lab: Laboratory) -> list[Figure]:
+    """The installed post-commit hook, on the production branch, when production is up to date."""
+    project, script = lab.built, lab.built.folder / ".git/hooks/post-commit"
+    git(project, "update-ref", "refs/seeknal/production", "HEAD")
+    install = "import sys; from pathlib import Path; from seeknal_git.git.hooks import install; "
+    install += "install(Path.cwd(), '', 'main', [sys.executable, '-P', '-m', 'seeknal_git'])"
+    cost(python("-c", install), project.folder)
+    idle = ["sh", "-c", "git rev-parse HEAD"]
+    costs = [
+        (cost([str(script)], project.folder, SEEKNAL_HOOKS="1"), cost(idle, project.folder)) for _ in range(lab.repeat)
+    ]
+    return [_timed("hook with nothing to promote", costs, "sh -c 'git rev-parse HEAD'", 0.02)]
+
+
+def validate(lab: Laboratory) -> list[Figure]:
+    """Before a commit, with one node staged. Left out while the product has no such command."""
+    project = lab.project(lab.nodes)
+    if not has(project, "validate"):
+        print("validate: the product has no such command", file=sys.stderr)
+        return []
+    write(project, project.edited, least=1)
+    git(project, "add", ".")
+    command = seeknal("validate", "--staged")
+    cost(command, project.folder)
+    costs = [(cost(command, project.folder), asked(project)) for _ in range(lab.repeat)]
+    git(project, "reset", "--quiet")
+    return [_timed("validate --staged, one node staged", costs, _ASKED, 0.4)]
+
+
+def usage(lab: Laboratory) -> list[Figure]:
+    here = Path.cwd()
+    costs = [(cost(seeknal("--help"), here), cost(python("-c", "pass"), here)) for _ in range(lab.repeat)]
+    return [_timed("seeknal --help", costs, "python -c pass", 0.15)]
+
+
+FIGURES: dict[str, Callable[[Laboratory], list[Figure]]] = {
+    "help": usage,
+    "plan": plan,
+    "validate": validate,
+    "run": run,
+    "nothing": nothing,
+    "edit": edit,
+    "promote": promote,
+    "grown": grown,
+    "hook": hook,
+}

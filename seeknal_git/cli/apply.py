@@ -1,0 +1,28 @@
+"""`seeknal apply`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, ProjectPath, opened
+
+
+def apply(
+    draft: Annotated[Path, typer.Argument(help="A file that `seeknal draft` wrote.")],
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace the node where it is there already.")] = False,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Move a valid draft to seeknal/KINDs/NAME.yml, and stage it.
+
+    A draft that does not validate is refused. A node that is there already is replaced only with --force, and the
+    difference is shown.
+
+    Examples: seeknal apply draft_source_orders.yml · seeknal apply draft_transform_daily.yml --force
+    """
+    from seeknal_git import drafts
+    from seeknal_git.report.draft import applied
+
+    applied(drafts.apply(opened(project_path), draft, force=force))

@@ -1,0 +1,228 @@
+"""The verbs `draft`, `dry-run` and `apply`: a node on its way into the project."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from seeknal_git.binding import Binding
+from seeknal_git.data import write_whole
+from seeknal_git.errors import Problem, ProjectError, UsageError
+from seeknal_git.git.command import git
+from seeknal_git.names import IDENTIFIER
+from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
+from seeknal_git.nodes.load import load_node
+from seeknal_git.nodes.node import Node
+from seeknal_git.project import is_node_path
+from seeknal_git.sample import Sample, sample
+from seeknal_git.workspace import Loaded, Workspace, bound, current_tree, load, with_nodes
+
+# What the templates leave for people to fill in.
+_PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION)>")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A draft that is valid in its project.
+
+    path, shown: the draft on disk, and as messages name it; target: the node's file, relative to the project; before:
+    what that file holds now, if there is one; loaded: the project with the draft in it; place: the draft's path there;
+    unknown: the sources before it whose raw data is not here, so that the engine could not bind its SQL.
+    """
+
+    path: Path
+    shown: str
+    content: bytes
+    target: str
+    before: bytes | None
+    node: Node
+    loaded: Loaded
+    place: str
+    warnings: tuple[Problem, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    draft: Checked
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """diff: lines of the unified diff to what was replaced; None where the node is new, empty where it is the same."""
+
+    draft: Checked
+    diff: tuple[str, ...] | None
+    command: str
+
+
+def draft(workspace: Workspace, kind: str, name: str, description: str | None = None, *, force: bool = False) -> Path:
+    """Write a template of a node, and return where it is. Raises UsageError."""
+    kind = _known_kind(kind)
+    if not IDENTIFIER.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a node's name.",
+                         "A name is made of letters, digits and _, and begins with no digit.")  # fmt: skip
+    path = workspace.repository.project / f"draft_{kind}_{name}.yml"
+    if os.path.lexists(path) and not (force and path.is_file()):
+        raise UsageError(f"{path.name} is there already.", "--force begins it anew.")
+    write_whole(path, _template(kind, name, description).encode())
+    return path
+
+
+def _known_kind(given: str) -> str:
+    kind = given.lower().replace("-", "_")
+    if kind in LATER:
+        raise UsageError(f"The kind {kind} is not supported yet.", f"The kinds are {', '.join(KINDS)}.")
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"The kinds are {', '.join(KINDS)}."
+        raise UsageError(f"There is no kind {given}.", hint)
+    return kind
+
+
+def _template(kind: str, name: str, description: str | None) -> str:
+    text = (files("seeknal_git.nodes") / "drafts" / f"{kind}.yml").read_text(encoding="utf-8")
+    line = "# description: what one row of it is\n"
+    if description:
+        line = yaml.safe_dump({"description": description}, allow_unicode=True, width=10**6)
+    return text.replace("<NAME>", name).replace("description: <DESCRIPTION>\n", line)
+
+
+def dry_run(workspace: Workspace, path: Path, limit: int) -> DryRun:
+    """Check a draft, and look at what it returns. Raises ProjectError with everything that is wrong."""
+    checked = check(workspace, path)
+    try:
+        return DryRun(checked, sample(workspace, checked.loaded, checked.node.id, limit))
+    except ProjectError as exc:
+        unseen = Problem(f"There is no preview of {checked.node.id}, and its SQL could not be checked: "
+                         f"the raw data of {', '.join(checked.unknown)} cannot be read.", checked.shown)  # fmt: skip
+        first = [unseen] if checked.unknown and checked.node.kind != "source" else []
+        raise ProjectError([*first, *_shown(exc.problems, checked.place, checked.shown)]) from exc
+
+
+def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied:
+    """Move a valid draft into the project, and stage it.
+
+    Raises ProjectError for a draft that is not valid, and UsageError where it would replace a node without `force`.
+    """
+    found = _find(workspace, path)
+    if is_node_path(_name(workspace, found)):
+        raise UsageError(f"{_name(workspace, found)} is in the project already.", "`seeknal dry-run` looks at it.")
+    checked = check(workspace, found)
+    before, target = checked.before, workspace.repository.project / checked.target
+    if before not in (None, checked.content) and not force:
+        raise UsageError(f"{checked.node.id} is there already, in {checked.target}.",
+                         "--force replaces it, and shows the difference.")  # fmt: skip
+    if before != checked.content:
+        write_whole(target, checked.content)
+    git("add", "--", checked.target, cwd=workspace.repository.project)
+    found.unlink()
+    diff = None if before is None else _diff(before, checked)
+    return Applied(checked, diff, f"git add {checked.target}")
+
+
+def _diff(before: bytes, checked: Checked) -> tuple[str, ...]:
+    old, new = (content.decode(errors="replace").splitlines() for content in (before, checked.content))
+    return tuple(difflib.unified_diff(old, new, f"a/{checked.target}", f"b/{checked.target}", lineterm=""))
+
+
+def check(workspace: Workspace, path: Path) -> Checked:
+    """A draft as a node of the current tree. Raises ProjectError with everything that is wrong with it there."""
+    path = _find(workspace, path)
+    content, shown = path.read_bytes(), _name(workspace, path)
+    _refuse_placeholders(content, shown)
+    node, _ = load_node(content, shown)
+    if node is None:
+        raise ProjectError([Problem("A draft says which `kind` of node it is.", shown, 1, f"One of {', '.join(KINDS)}.")])
+    present = load(workspace, current_tree(workspace))
+    target = _target(present, node)
+    place, loaded = _with_draft(workspace, present, target, content)
+    binding = bound(workspace, loaded)
+    if wrong := _wrong(workspace, present, loaded, binding, node):
+        raise ProjectError(_shown(wrong, place, shown))
+    here = workspace.repository.project / target
+    upstream = {node.id, *loaded.graph.upstream([node.id])}
+    return Checked(
+        path=path,
+        shown=shown,
+        content=content,
+        target=target,
+        before=here.read_bytes() if here.is_file() else None,
+        node=node,
+        loaded=loaded,
+        place=place,
+        warnings=tuple(_shown((each for each in loaded.warnings if each.path == place), place, shown)),
+        unknown=tuple(each for each in binding.unknown if each in upstream),
+    )
+
+
+def _find(workspace: Workspace, path: Path) -> Path:
+    """The draft, named relative to the project or to the current folder."""
+    for candidate in (workspace.repository.project / path, Path.cwd() / path):
+        if candidate.is_file():
+            return candidate.parent.resolve() / candidate.name
+    drafts = [each.name for each in workspace.repository.project.glob("draft_*.y*ml")]
+    near = difflib.get_close_matches(path.name, drafts, 1)
+    raise UsageError(f"There is no file {path}.",
+                     f"Did you mean {near[0]}?" if near else "Write one with: seeknal draft KIND NAME")  # fmt: skip
+
+
+def _name(workspace: Workspace, path: Path) -> str:
+    project = workspace.repository.project
+    return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
+
+
+def _refuse_placeholders(content: bytes, shown: str) -> None:
+    lines = enumerate(content.decode(errors="replace").splitlines(), 1)
+    left = [(number, found) for number, line in lines for found in _PLACEHOLDER.findall(_COMMENT.sub("", line))]
+    if left:
+        raise ProjectError([Problem(f"{found} is still to be filled in.", shown, number) for number, found in left])
+
+
+def _target(present: Loaded, node: Node) -> str:
+    """Where the node's file is, or belongs. Raises UsageError where another node is in its place."""
+    members = [member.node for member in present.project.members]
+    same = [each.path for each in members if each.id == node.id]
+    path = f"{folder_of(node.kind)}/{node.name}.yml"
+    other = [each.id for each in members if each.path == path and each.id != node.id]
+    if other and not same:
+        raise UsageError(f"{path} is where {node.id} belongs, and it holds {other[0]}.", "Rename that file first.")
+    return same[0] if same else path
+
+
+def _with_draft(workspace: Workspace, present: Loaded, target: str, content: bytes) -> tuple[str, Loaded]:
+    """The project with the draft instead of the file that it replaces. What is remembered of it goes by its content."""
+    place = f"seeknal/draft_{hashlib.sha256(content).hexdigest()[:16]}.yml"
+    others = {path: blob for path, blob in present.tree.files.items() if path != target}
+    return place, load(workspace, with_nodes(replace(present.tree, files=others), {place: content}))
+
+
+def _wrong(
+    workspace: Workspace, present: Loaded, loaded: Loaded, binding: Binding, node: Node
+) -> list[Problem]:
+    """What the draft brings with it, and what is wrong with the nodes that it reads; other problems are not its own."""
+    problems = [*loaded.problems, *binding.problems]
+    if not problems:
+        return []
+    known = {(each.path, each.message) for each in (*present.problems, *bound(workspace, present).problems)}
+    if node.id not in loaded.graph.members:
+        return [each for each in problems if (each.path, each.message) not in known] or problems
+    upstream = loaded.graph.upstream([node.id])
+    return [each for each in problems if (each.path, each.message) not in known or each.node in upstream]
+
+
+def _shown(problems: Iterable[Problem], place: str, shown: str) -> list[Problem]:
+    return [
+        replace(each, path=shown if each.path == place else each.path, message=each.message.replace(place, shown))
+        for each in problems
+    ]

@@ -1,0 +1,112 @@
+"""A draft written, looked at, and applied."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from seeknal_git.drafts import Applied, Checked, DryRun
+from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, note, out, table
+
+_DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
+# Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
+JSON_VERSION = 1
+
+
+def drafted(path: Path) -> None:
+    out(f"Wrote {bold(path.name)}: fill in what stands in <…>, and what its comments offer.")
+    out(f"Next: seeknal dry-run {path.name}")
+
+
+def dry_run_as_text(done: DryRun) -> None:
+    draft, sample = done.draft, done.sample
+    _warnings(draft)
+    if sample.obstacle:
+        note(f"{coloured('warning')}: {sample.obstacle} The preview is computed from the sources.")
+    _headline(draft)
+    out()
+    if sample.rows is None:
+        _counts(done)
+    else:
+        out("\n".join(columns(sample.rows.columns, "  ")))
+        out()
+        table([name for name, _ in sample.rows.columns], sample.rows.rows)
+        out(dim(_extent(len(sample.rows.rows), sample.rows.more)))
+    _origins(done)
+    force = " --force" if draft.before not in (None, draft.content) else ""
+    out(f"Next: seeknal apply {shlex.quote(draft.shown)}{force}")
+
+
+def _warnings(draft: Checked) -> None:
+    for warning in draft.warnings:
+        note(f"{coloured('warning')}: {warning}")
+
+
+def _headline(draft: Checked) -> None:
+    where = "new" if draft.before is None else f"replaces {draft.target}"
+    if draft.before == draft.content:
+        where = f"identical to {draft.target}"
+    out(f"{draft.shown} is valid: {bold(draft.node.id)} ({where})")
+
+
+def _counts(done: DryRun) -> None:
+    rows = []
+    for count in done.sample.counts:
+        verdict = ("would warn" if count.severity == "warn" else "would fail") if count.fails else "holds"
+        rows.append((count.name, verdict, f"{count.violations:,} of {count.rows:,} rows violate it"))
+    out("\n".join(columns(rows, "  ")))
+
+
+def _extent(shown: int, more: bool) -> str:
+    return f"The first {counted(shown, 'row')}." if more else f"{counted(shown, 'row')} in all."
+
+
+def _origins(done: DryRun) -> None:
+    computed = [node for node, schema in done.sample.origins.items() if schema is None]
+    read = [f"{node} ({schema})" for node, schema in done.sample.origins.items() if schema]
+    if read:
+        out(dim(f"Read from the warehouse: {', '.join(read)}"))
+    if computed:
+        out(dim(f"Computed for this preview: {', '.join(computed)}"))
+
+
+def dry_run_as_json(done: DryRun) -> dict[str, Any]:
+    """A dry run as data. docs/cli.md documents it."""
+    draft, rows = done.draft, done.sample.rows
+    return {
+        "version": JSON_VERSION,
+        "draft": draft.shown,
+        "node": draft.node.id,
+        "target": draft.target,
+        "replaces": draft.before is not None,
+        "columns": [{"name": name, "type": word} for name, word in rows.columns] if rows else [],
+        "rows": [dict(zip((name for name, _ in rows.columns), row, strict=True)) for row in rows.rows] if rows else [],
+        "more": rows.more if rows else False,
+        "checks": [
+            {
+                "name": each.name,
+                "severity": each.severity,
+                "violations": each.violations,
+                "rows": each.rows,
+                "fails": each.fails,
+            }
+            for each in done.sample.counts
+        ],
+        "inputs": dict(done.sample.origins),
+        "warnings": [str(warning) for warning in draft.warnings] + ([done.sample.obstacle] if done.sample.obstacle else []),
+    }
+
+
+def applied(done: Applied) -> None:
+    draft = done.draft
+    _warnings(draft)
+    if draft.unknown:
+        note(f"{coloured('warning')}: the raw data of {', '.join(draft.unknown)} is not here: "
+             f"the SQL of {draft.node.id} could not be checked.")  # fmt: skip
+    note(f"$ {done.command}")
+    for line in done.diff or ():
+        out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line)
+    what = {None: "is new in", (): "was identical already in"}.get(done.diff, "was replaced in")
+    out(f"{bold(draft.node.id)} {what} {draft.target}, and is staged.")
+    out("Next: seeknal plan")

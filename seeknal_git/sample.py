@@ -1,0 +1,139 @@
+"""A sample of what a node returns, over tables that are built already or computed for the moment. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from seeknal_git.data import DataRoot
+from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.git import repository as git
+from seeknal_git.graph import Graph
+from seeknal_git.names import schema_of
+from seeknal_git.nodes.node import Check, Node
+from seeknal_git.statement import Reading, rendered
+from seeknal_git.warehouse.preview import Rows, built_tables, count_rows, first_rows, make_table, reading
+from seeknal_git.warehouse.sql import SqlError
+from seeknal_git.workspace import Loaded, Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows of how many violate a check, and whether it would fail."""
+
+    name: str
+    severity: str
+    violations: int
+    rows: int
+    fails: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a node returns: its first rows, or of a rule the answers to its checks.
+
+    origins: node that was read → the schema whose table it is, None where it was computed for the moment;
+    obstacle: why the warehouse could not be read.
+    """
+
+    rows: Rows | None
+    counts: tuple[Count, ...]
+    origins: Mapping[str, str | None]
+    obstacle: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """Where a sample is computed; `relations`: node → its table as SQL names it."""
+
+    connection: duckdb.DuckDBPyConnection
+    graph: Graph
+    root: DataRoot
+    relations: dict[str, str] = field(default_factory=dict)
+
+
+def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) -> Sample:
+    """The first `limit` rows of a node. Raises ProjectError where raw data is missing, or the engine refuses."""
+    graph, node = loaded.graph, loaded.graph.node(identifier)
+    schemas = _schemas(workspace)
+    with reading(workspace.warehouse_path if graph.inputs[identifier] else None) as (connection, obstacle):
+        wholes = {each: graph.fingerprints[each].whole for each in graph.upstream([identifier])}
+        built = built_tables(connection, schemas, wholes)
+        bench = _Bench(connection, graph, loaded.root, {each: relation for each, (_, relation) in built.items()})
+        needed = _needed(graph, identifier, built)
+        for each in graph.members:
+            if each in needed and each not in built:
+                bench.relations[each] = _computed(bench, each)
+        counts = tuple(_count(bench, node, number) for number in range(len(node.checks))) if node.kind == "rule" else ()
+        rows = None if node.kind == "rule" else _first_rows(bench, identifier, limit)
+    origins = {each: built[each][0] if each in built else None for each in graph.members if each in needed}
+    return Sample(rows, counts, origins, obstacle)
+
+
+def _schemas(workspace: Workspace) -> list[str]:
+    """The current environment's schema, then production's, whose tables an environment re-uses."""
+    branch = git.current_branch(workspace.repository)
+    return [*([schema_of(branch)] if branch else []), workspace.production_schema]
+
+
+def _needed(graph: Graph, identifier: str, built: Mapping[str, Any]) -> set[str]:
+    """What is read, directly or to compute what is read and not built."""
+    needed: set[str] = set()
+    waiting = list(graph.inputs[identifier])
+    while waiting:
+        each = waiting.pop()
+        if each not in needed:
+            needed.add(each)
+            waiting += () if each in built else graph.inputs[each]
+    return needed
+
+
+def _computed(bench: _Bench, identifier: str) -> str:
+    sql, parameters = _statement(bench, identifier)
+    name = f"computed_{len(bench.relations)}"
+    return _placed(bench.graph.node(identifier), partial(make_table, bench.connection, name, sql, parameters))
+
+
+def _first_rows(bench: _Bench, identifier: str, limit: int) -> Rows:
+    sql, parameters = _statement(bench, identifier)
+    return _placed(bench.graph.node(identifier), partial(first_rows, bench.connection, sql, parameters, limit))
+
+
+def _statement(bench: _Bench, identifier: str) -> tuple[str, dict[str, Any]]:
+    member, targets = bench.graph.members[identifier], bench.graph.targets[identifier]
+    if member.node.kind == "source":
+        return member.node.sql or "", {"files": [str(path) for path in bench.root.paths(member.node)]}
+    return _over_tables(bench, member.node.sql or "", member.sql or Reading(), targets[0]), {}
+
+
+def _over_tables(bench: _Bench, sql: str, reading: Reading, targets: Sequence[str]) -> str:
+    meant = dict(zip(reading.references, targets, strict=True))
+    return rendered(sql, reading.references, lambda reference: bench.relations[meant[reference]])
+
+
+def _count(bench: _Bench, node: Node, number: int) -> Count:
+    member, targets = bench.graph.members[node.id], bench.graph.targets[node.id][number + 1]
+    check = node.checks[number]
+    sql = _over_tables(bench, check.sql, member.checks[number], targets)
+    violations = _placed(node, partial(count_rows, bench.connection, sql), check)
+    of = f"FROM {bench.relations[targets[0]]}" if targets else "SELECT 1 WHERE false"
+    rows = _placed(node, partial(count_rows, bench.connection, of), check)
+    return Count(check.name, check.severity, violations, rows, violations > check.allowed * rows)
+
+
+def _placed(node: Node, attempt: Callable[[], _T], check: Check | None = None) -> _T:
+    """Do something that the engine may refuse, and say at which line of the node's file it does."""
+    try:
+        return attempt()
+    except SqlError as exc:
+        line = check.line if check else node.line("table") if node.kind == "source" else node.sql_line
+        if exc.line and not check and node.kind != "source":
+            line += exc.line - 1
+        raise ProjectError([Problem(f"{node.id}: {exc.message}", node.path, line, node=node.id)]) from exc

@@ -1,0 +1,90 @@
+"""Look at what a SELECT returns, over tables that exist and tables made for the moment. Nothing is written."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from seeknal_git.errors import WarehouseError
+from seeknal_git.names import literal, qualified
+from seeknal_git.warehouse import state
+from seeknal_git.warehouse.connection import open_warehouse
+from seeknal_git.warehouse.sql import SqlError, engine_words
+
+# A semicolon that ends a statement, and the comments behind it: in parentheses it would be an error.
+_END = re.compile(r";(?:\s|--[^\n]*|/\*.*?\*/)*\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The first rows of a result, and the name and type of each column; `more` where there are others."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[Any, ...], ...]
+    more: bool
+
+
+@contextmanager
+def reading(path: Path | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
+    """The warehouse, for reading; where it cannot be read an empty one in memory, and why."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-"))
+        obstacle = None
+        try:
+            there = path if path is not None and path.exists() else None
+            warehouse = stack.enter_context(open_warehouse(there, read_only=there is not None))
+        except WarehouseError as exc:
+            obstacle = exc.message
+            warehouse = stack.enter_context(open_warehouse(None))
+        warehouse.connection.execute(f"SET temp_directory = {literal(folder)}")
+        yield warehouse.connection, obstacle
+
+
+def built_tables(
+    connection: duckdb.DuckDBPyConnection, schemas: Iterable[str], fingerprints: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Node → (schema, relation) for nodes that an environment shows as they are defined now; earlier schemas win."""
+    if not state.has_state(connection):
+        return {}
+    there, found = state.tables_there(connection), {}
+    for schema in schemas:
+        for node, shown in state.published(connection, schema).items():
+            if shown.fingerprint == fingerprints.get(node) and shown.table in there and node not in found:
+                found[node] = (schema, state.relation(shown.table))
+    return found
+
+
+def make_table(connection: duckdb.DuckDBPyConnection, name: str, sql: str, parameters: Mapping[str, Any]) -> str:
+    """Compute a table that lives as long as the connection, and return it as SQL names it. Raises SqlError."""
+    relation = qualified("temp", "main", name)
+    _ask(connection, f"CREATE TEMP TABLE {relation} AS {sql}", parameters)
+    return relation
+
+
+def first_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
+    """Raises SqlError, whose line counts from the beginning of `sql`."""
+    cursor = _ask(connection, f"SELECT * FROM ({_END.sub('', sql)}\n) LIMIT {limit + 1}", parameters)
+    columns = tuple((column[0], str(column[1])) for column in cursor.description or ())
+    rows = cursor.fetchall()
+    return Rows(columns, tuple(rows[:limit]), len(rows) > limit)
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    """Raises SqlError."""
+    return int(_ask(connection, f"SELECT count(*) FROM ({_END.sub('', sql)}\n)", {}).fetchall()[0][0])
+
+
+def _ask(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]
+) -> duckdb.DuckDBPyConnection:
+    try:
+        return connection.execute(sql, dict(parameters))
+    except duckdb.Error as exc:
+        raise SqlError(*engine_words(exc)) from exc

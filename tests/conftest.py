@@ -1,0 +1,395 @@
+"""The fixtures: a real git repository with a real warehouse, told as a story.
+
+`repo` is an empty project, `shop` a small one that is committed, and `published` the same after its first `seeknal run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import hypothesis
+import pygit2
+import pytest
+from pygit2.enums import ConfigLevel
+
+from seeknal_git.cli import main
+from seeknal_git.git import hooks
+
+ROOT = Path(__file__).parents[1]
+
+# Deadlines fail on a busy machine, and examples belong into the test that they broke, not into a folder.
+hypothesis.settings.register_profile("seeknal", deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("seeknal")
+
+View = tuple[tuple[str, ...], list[tuple[Any, ...]]]
+
+# Tests end in the same trees again and again; what git tracks decides everything in a clone.
+_FRESH_BUILDS: dict[str, dict[str, View]] = {}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A git repository with a project, and what one does to it."""
+
+    path: Path
+
+    # Files and git
+
+    def write(self, path: str, text: str) -> None:
+        file = self.path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text).lstrip("\n"))
+
+    def read(self, path: str) -> str:
+        return (self.path / path).read_text()
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        text = self.read(path)
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {path}"
+        (self.path / path).write_text(text.replace(old, new))
+
+    def try_git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *arguments], cwd=self.path, capture_output=True, text=True, check=False)
+
+    def git(self, *arguments: str) -> str:
+        done = self.try_git(*arguments)
+        assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def commit(self, message: str = "A commit", hooks: bool = True) -> str:
+        """Commit everything; the id of the commit."""
+        self.git("add", "--all")
+        without = [] if hooks else ["-c", "core.hooksPath=/dev/null"]
+        self.git(*without, "commit", "--quiet", "--allow-empty", "--message", message)
+        return self.head
+
+    def switch(self, name: str, create: bool = False) -> None:
+        self.git("switch", "--quiet", *(["--create"] if create else []), name)
+
+    def merge(self, name: str, *options: str) -> str:
+        return self.git("merge", "--no-edit", *options, name)
+
+    @property
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+    @property
+    def production_ref(self) -> str:
+        return self.git("rev-parse", "refs/seeknal/production")
+
+    # Seeknal
+
+    def seeknal(self, *arguments: str, code: int | None = 0, subprocess: bool = False) -> Result:
+        """Run a command here; `code` is the exit code that it must have, None for any."""
+        result = _in_a_process(self.path, self.command(*arguments)) if subprocess else _in_process(self.path, arguments)
+        assert code in (None, result.code), f"seeknal {' '.join(arguments)} → {result.code}\n{result.out}{result.err}"
+        return result
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line for a process of its own."""
+        return [sys.executable, "-P", "-m", "seeknal_git", *arguments]
+
+    def plan(self, *arguments: str) -> dict[str, Any]:
+        return dict(self.seeknal("plan", *arguments, "--json").json)
+
+    def categories(self, *arguments: str) -> dict[str, str]:
+        """Node → category of its change."""
+        return {change["node"]: change["category"] for change in self.plan(*arguments)["changes"]}
+
+    def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        return dict(self.seeknal("run", *arguments, "--json", code=code).json)
+
+    def built(self, *arguments: str, code: int = 0) -> list[str]:
+        """The nodes that a run builds."""
+        return sorted(self.run(*arguments, code=code)["built"])
+
+    def install_hooks(self) -> None:
+        hooks.install(self.path, ".", "main", ("/tmp/wrap.sh",))
+
+    # The warehouse, as everybody else reads it
+
+    @property
+    def warehouse(self) -> Path:
+        return self.path / "target/warehouse.duckdb"
+
+    def numbers(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(self.warehouse, read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def tamper(self, sql: str) -> None:
+        """What somebody does to the warehouse behind our back."""
+        with duckdb.connect(self.warehouse) as connection:
+            connection.execute(sql)
+
+    def views(self, schema: str) -> dict[str, View]:
+        """Every view of a schema: its columns with their types, and its rows in order."""
+        with duckdb.connect(self.warehouse, read_only=True) as connection:
+            names = connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1", [schema]
+            ).fetchall()
+            return {name: _contents(connection, f'"{schema}"."{name}"') for (name,) in names}
+
+    def production(self) -> dict[str, View]:
+        return self.views("main")
+
+    def fresh_build(self, commit: str = "HEAD") -> dict[str, View]:
+        """What production would be, were that commit all that there ever was: a run in a clone, in an empty warehouse."""
+        tree = self.git("rev-parse", f"{commit}^{{tree}}")
+        if tree not in _FRESH_BUILDS:
+            fresh = Repo(self.path.parent / f"fresh-{tree}")
+            self.git("clone", "--quiet", "--no-checkout", ".", str(fresh.path))
+            fresh.git("checkout", "--quiet", "-B", "main", self.git("rev-parse", commit))
+            fresh.seeknal("run")
+            _FRESH_BUILDS[tree] = fresh.production()
+        return _FRESH_BUILDS[tree]
+
+    def new_snapshots(self, before: list[tuple[str, str]]) -> list[str]:
+        """The nodes that were built since `before`, which `snapshots()` returned."""
+        return [node for node, table in self.snapshots() if (node, table) not in before]
+
+    def publications(self) -> int:
+        return int(self.numbers("SELECT count(*) FROM _seeknal.publications")[0][0])
+
+    def snapshots(self) -> list[tuple[str, str]]:
+        """(node, table) of everything that was ever built."""
+        return self.numbers("SELECT node, table_name FROM _seeknal.snapshots ORDER BY ALL")
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[int]:
+        """Another process has the warehouse open; its pid."""
+        script = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+        command = [sys.executable, "-c", script, str(self.warehouse)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"held\n"
+            try:
+                yield other.pid
+            finally:
+                other.stdin.close()
+
+
+def _contents(connection: duckdb.DuckDBPyConnection, relation: str) -> View:
+    columns = tuple(f"{row[0]} {row[1]}" for row in connection.execute(f"DESCRIBE {relation}").fetchall())
+    return columns, sorted(connection.execute(f"SELECT * FROM {relation}").fetchall(), key=repr)
+
+
+def _in_process(folder: Path, arguments: tuple[str, ...]) -> Result:
+    """The command line itself, without the second that a new process takes."""
+    out, err, before, code = io.StringIO(), io.StringIO(), sys.argv, 0
+    sys.argv = ["seeknal", *arguments]
+    try:
+        with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main()
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 1
+    finally:
+        sys.argv = before
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+def _in_a_process(folder: Path, command: list[str]) -> Result:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No setting of this machine's user reaches a test, and child processes import this checkout."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("GIT_", "SEEKNAL_", "PYTHON"))]:
+            patch.delenv(name)
+        config = home / "gitconfig"
+        config.write_text("[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n")
+        for name, value in {
+            "HOME": home,
+            "GIT_CONFIG_GLOBAL": config,
+            "GIT_CONFIG_NOSYSTEM": 1,
+            "GIT_EDITOR": "true",
+            "PYTHONPATH": ROOT,
+            "PYTHONDONTWRITEBYTECODE": 1,
+        }.items():
+            patch.setenv(name, str(value))
+        # libgit2 looked for the user's configuration when it was imported.
+        for level in (ConfigLevel.GLOBAL, ConfigLevel.XDG, ConfigLevel.SYSTEM):
+            pygit2.settings.search_path[level] = str(home)
+        yield
+
+
+SHOP = {
+    "seeknal_project.yml": "name: shop\n",
+    ".gitignore": "target/\nexports/\nraw/\n",
+    "data/orders.csv": """
+        id,customer,day,amount
+        1,1,2024-01-01,10
+        2,2,2024-01-01,20
+        3,1,2024-01-02,30
+        4,3,2024-01-02,40
+        5,2,2024-01-03,
+    """,
+    "data/customers.csv": """
+        id,name,town
+        1,Ada,London
+        2,Bob,Paris
+        3,Cy,Oslo
+    """,
+    "seeknal/sources/orders.yml": """
+        kind: source
+        name: orders
+        source: csv
+        table: data/orders.csv
+    """,
+    "seeknal/sources/customers.yml": """
+        kind: source
+        name: customers
+        source: csv
+        table: data/customers.csv
+    """,
+    "seeknal/transforms/clean_orders.yml": """
+        kind: transform
+        name: clean_orders
+        inputs:
+          - ref: source.orders
+        transform: |
+          SELECT id, customer, day, amount
+          FROM ref('source.orders')
+          WHERE amount IS NOT NULL
+        tests:
+          - unique: id
+    """,
+    "seeknal/transforms/daily.yml": """
+        kind: transform
+        name: daily
+        inputs:
+          - ref: transform.clean_orders
+        transform: |
+          SELECT day, sum(amount) AS total
+          FROM transform.clean_orders
+          GROUP BY day
+    """,
+    "seeknal/transforms/by_customer.yml": """
+        kind: transform
+        name: by_customer
+        inputs:
+          - ref: transform.clean_orders
+          - ref: source.customers
+        transform: |
+          SELECT c.name AS name, sum(o.amount) AS total
+          FROM input_0 AS o
+          JOIN input_1 AS c ON c.id = o.customer
+          GROUP BY c.name
+    """,
+    "seeknal/rules/amounts_are_positive.yml": """
+        kind: rule
+        name: amounts_are_positive
+        inputs:
+          - ref: transform.clean_orders
+        rule: amount > 0
+    """,
+    "seeknal/exposures/by_customer_csv.yml": """
+        kind: exposure
+        name: by_customer_csv
+        type: file
+        inputs:
+          - ref: transform.by_customer
+        params:
+          path: exports/by_customer.csv
+    """,
+}
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Repo], None]], Repo]:
+    """Repositories that tests start from: each is made once, by its function, and then copied."""
+    place = tmp_path_factory.mktemp("templates")
+    made: dict[str, Repo] = {}
+
+    def template(name: str, make: Callable[[Repo], None]) -> Repo:
+        if name not in made:
+            made[name] = Repo(place / name)
+            make(made[name])
+        return made[name]
+
+    return template
+
+
+Templates = Callable[[str, Callable[[Repo], None]], Repo]
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path, templates: Templates) -> Callable[[str, Callable[[Repo], None]], Repo]:
+    """A copy of a template for this test alone."""
+
+    def copy(name: str, make: Callable[[Repo], None]) -> Repo:
+        return copied(templates(name, make), tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}")
+
+    return copy
+
+
+def copied(repo: Repo, path: Path) -> Repo:
+    return Repo(Path(shutil.copytree(repo.path, path, symlinks=True)))
+
+
+def _begin(repo: Repo, files: dict[str, str]) -> None:
+    repo.path.mkdir()
+    repo.git("init", "--quiet")
+    for path, text in files.items():
+        repo.write(path, text)
+    repo.commit("First")
+
+
+def make_empty(repo: Repo) -> None:
+    _begin(repo, {"seeknal_project.yml": "name: empty\n", ".gitignore": "target/\nexports/\nraw/\n"})
+
+
+def make_shop(repo: Repo) -> None:
+    _begin(repo, SHOP)
+
+
+def make_published(repo: Repo) -> None:
+    make_shop(repo)
+    repo.seeknal("run")
+
+
+@pytest.fixture
+def repo(copy_of: Templates) -> Repo:
+    """An empty project, on main."""
+    return copy_of("empty", make_empty)
+
+
+@pytest.fixture
+def shop(copy_of: Templates) -> Repo:
+    """Orders and customers, on main, committed and never run."""
+    return copy_of("shop", make_shop)
+
+
+@pytest.fixture
+def published(copy_of: Templates) -> Repo:
+    """The shop after its first run on main."""
+    return copy_of("published", make_published)
