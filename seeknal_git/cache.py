@@ -34,9 +34,8 @@ class Cache:
 
     def put(self, topic: str, values: Mapping[str, Any]) -> None:
         rows = [(f"{VERSION}:{topic}:{key}", json.dumps(value, separators=(",", ":"))) for key, value in values.items()]
-        with contextlib.suppress(sqlite3.Error):
-            with self._open() as connection:
-                connection.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?)", rows)
+        with contextlib.suppress(sqlite3.Error), self._open() as connection:
+            connection.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?)", rows)
 
     def _rows(self, names: list[str]) -> list[tuple[str, str]]:
         connection, rows = self._open(), []

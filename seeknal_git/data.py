@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,10 +143,10 @@ def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
     return found
 
 
-def need_versions(graph: Graph, root: DataRoot, known: Callable[[Node], str | None]) -> dict[str, str]:
-    """The data version of every source: tracked, else known, else read now. Raises ProjectError."""
+def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dict[str, str]:
+    """The data version of every source: tracked, else known (by id), else read now. Raises ProjectError."""
     found = tracked_versions(graph, root)
     for source in sources_of(graph):
         if source.id not in found:
-            found[source.id] = known(source) or root.version(source)
+            found[source.id] = known.get(source.id) or root.version(source)
     return found

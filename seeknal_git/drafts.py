@@ -143,7 +143,9 @@ def check(workspace: Workspace, path: Path) -> Checked:
     _refuse_placeholders(content, shown)
     node, _ = load_node(content, shown)
     if node is None:
-        raise ProjectError([Problem("A draft says which `kind` of node it is.", shown, 1, f"One of {', '.join(KINDS)}.")])
+        raise ProjectError(
+            [Problem("A draft says which `kind` of node it is.", shown, 1, f"One of {', '.join(KINDS)}.")]
+        )
     present = load(workspace, current_tree(workspace))
     target = _target(present, node)
     place, loaded = _with_draft(workspace, present, target, content)
@@ -207,9 +209,7 @@ def _with_draft(workspace: Workspace, present: Loaded, target: str, content: byt
     return place, load(workspace, with_nodes(replace(present.tree, files=others), {place: content}))
 
 
-def _wrong(
-    workspace: Workspace, present: Loaded, loaded: Loaded, binding: Binding, node: Node
-) -> list[Problem]:
+def _wrong(workspace: Workspace, present: Loaded, loaded: Loaded, binding: Binding, node: Node) -> list[Problem]:
     """What the draft brings with it, and what is wrong with the nodes that it reads; other problems are not its own."""
     problems = [*loaded.problems, *binding.problems]
     if not problems:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seeknal_git.data import DataRoot
 from seeknal_git.graph import Graph
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.statement import Reading, Reference, rendered
@@ -16,16 +15,20 @@ from seeknal_git.warehouse.build import Blueprint, build_snapshot, count_rows, r
 from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Audit, Snapshot, relation
-from seeknal_git.work import Options, Work, audit_id, violates
+from seeknal_git.work import Work, audit_id, violates
 
 if TYPE_CHECKING:
     import duckdb
 
+_RETRY_PAUSE_SECONDS = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a node during a run: `layer`, `start`, `built`, `warned`, `failed`,
-    `skipped`, `done`."""
+    """Something that happened to a node during a run.
+
+    what: `layer`, `start`, `built`, `warned`, `failed`, `skipped` or `done`; layer: its number, of how many.
+    """
 
     what: str
     node: str
@@ -49,62 +52,63 @@ class Progress:
     checked: int = 0
 
 
-def execute(warehouse: Warehouse, work: Work, root: DataRoot, options: Options, report: Report) -> Progress:
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where the building goes on: everything that each step needs."""
+
+    warehouse: Warehouse
+    work: Work
+    report: Report
+    progress: Progress
+
+
+def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     """Build and check everything; failures are in the result."""
-    progress = Progress()
+    site = _Site(warehouse, work, report, Progress())
     layers = work.layers
     for number, layer in enumerate(layers, 1):
         report(Event("layer", "", layer=(number, len(layers))))
-        lost = doomed(work.graph, progress)
-        todo = [each for each in layer if each not in lost]
-        if progress.failed and not options.keep_going:
-            todo = []
-        for each in layer:
-            if each not in todo:
-                progress.skipped.append(each)
-                report(Event("skipped", each, "something before it failed"))
-        _build_layer(warehouse, work, root, options, report, progress, todo)
-    return progress
+        lost = doomed(work.graph, site.progress)
+        _skip(site, [each for each in layer if each in lost])
+        _build_layer(site, [each for each in layer if each not in lost])
+    return site.progress
 
 
 def doomed(graph: Graph, progress: Progress) -> set[str]:
     """What cannot be trusted: everything behind a node that failed, and behind the inputs of a rule that failed."""
-    roots = set(progress.failed) | {
-        each for failed in progress.failed if graph.node(failed).kind == "rule" for each in graph.inputs[failed]
-    }
-    return graph.downstream(roots)
+    rules = (failed for failed in progress.failed if graph.node(failed).kind == "rule")
+    return graph.downstream({*progress.failed, *(each for rule in rules for each in graph.inputs[rule])})
 
 
-def _build_layer(
-    warehouse: Warehouse,
-    work: Work,
-    root: DataRoot,
-    options: Options,
-    report: Report,
-    progress: Progress,
-    todo: list[str],
-) -> None:
-    def one(identifier: str) -> None:
-        report(Event("start", identifier))
-        try:
-            _build_one(warehouse, work, root, options, report, progress, identifier)
-        except SqlError as exc:
-            progress.failed[identifier] = _placed(work.graph.node(identifier), exc)
-            report(Event("failed", identifier, progress.failed[identifier]))
-        finally:
-            report(Event("done", identifier))
+def _skip(site: _Site, nodes: Sequence[str]) -> None:
+    for each in nodes:
+        site.progress.skipped.append(each)
+        site.report(Event("skipped", each, "something before it failed"))
 
-    if options.workers == 1 or len(todo) == 1:
+
+def _build_layer(site: _Site, todo: Sequence[str]) -> None:
+    if site.work.options.workers == 1 or len(todo) <= 1:
         for each in todo:
-            if progress.failed and not options.keep_going:
-                progress.skipped.append(each)
-                report(Event("skipped", each, "something before it failed"))
-            else:
-                one(each)
-    elif todo:
-        from joblib import Parallel, delayed
+            _build_unless_stopped(site, each)
+        return
+    from joblib import Parallel, delayed
 
-        Parallel(n_jobs=options.workers, backend="threading")(delayed(one)(each) for each in todo)
+    Parallel(n_jobs=site.work.options.workers, backend="threading")(
+        delayed(_build_unless_stopped)(site, each) for each in todo
+    )
+
+
+def _build_unless_stopped(site: _Site, identifier: str) -> None:
+    """The first failure stops a run, but for what is being built at that moment."""
+    if site.progress.failed and not site.work.options.keep_going:
+        return _skip(site, [identifier])
+    site.report(Event("start", identifier))
+    try:
+        _build_and_check(site, identifier)
+    except SqlError as exc:
+        site.progress.failed[identifier] = _placed(site.work.graph.node(identifier), exc)
+        site.report(Event("failed", identifier, site.progress.failed[identifier]))
+    site.report(Event("done", identifier))
 
 
 def _placed(node: Node, exc: SqlError) -> str:
@@ -113,56 +117,52 @@ def _placed(node: Node, exc: SqlError) -> str:
     return f"{exc.message} ({node.path}:{node.sql_line + exc.line - 1})"
 
 
-def _build_one(
-    warehouse: Warehouse,
-    work: Work,
-    root: DataRoot,
-    options: Options,
-    report: Report,
-    progress: Progress,
-    identifier: str,
-) -> None:
-    connection = session(warehouse)
+def _build_and_check(site: _Site, identifier: str) -> None:
+    connection = session(site.warehouse)
     try:
-        if identifier in work.reasons:
-            blueprint = _blueprint(work, root, progress, identifier)
-            confirm = partial(_refuse_moving_data, work, root, identifier)
-            snapshot = _with_retries(partial(build_snapshot, connection, blueprint, confirm), options)
-            progress.built[identifier] = snapshot
-            report(Event("built", identifier, rows=snapshot.rows, seconds=snapshot.seconds))
-        for number in work.checks.get(identifier, ()):
-            audit = _check(connection, work, progress, identifier, number)
-            _judge(work.graph.node(identifier), number, audit, progress, report)
+        if identifier in site.work.reasons:
+            snapshot = _built(site, connection, identifier)
+            site.progress.built[identifier] = snapshot
+            site.report(Event("built", identifier, rows=snapshot.rows, seconds=snapshot.seconds))
+        for number in site.work.checks.get(identifier, ()):
+            _judge(site, identifier, number, _answered(site, connection, identifier, number))
     finally:
         connection.close()
 
 
-def _with_retries(attempt: Callable[[], Snapshot], options: Options) -> Snapshot:
-    for remaining in range(options.retry, 0, -1):
+def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> Snapshot:
+    """Build a node, as often as the options allow."""
+    blueprint = _blueprint(site, identifier)
+    confirm = partial(_refuse_moving_data, site, identifier)
+    for attempt in range(site.work.options.retry):
         try:
-            return attempt()
+            return build_snapshot(connection, blueprint, confirm)
         except SqlError:
-            time.sleep(0.1 * (options.retry - remaining + 1))
-    return attempt()
+            time.sleep(_RETRY_PAUSE_SECONDS * (attempt + 1))
+    return build_snapshot(connection, blueprint, confirm)
 
 
-def _blueprint(work: Work, root: DataRoot, progress: Progress, identifier: str) -> Blueprint:
+def _blueprint(site: _Site, identifier: str) -> Blueprint:
+    work = site.work
     member = work.graph.members[identifier]
-    node, sql, parameters = member.node, member.node.sql or "", {}
-    if node.kind == "source":
-        parameters = {"files": [str(path) for path in root.paths(node)]}
-    elif member.sql:
-        sql = _over_tables(work, progress, sql, member.sql, work.graph.targets[identifier][0])
+    sql = member.node.sql or ""
+    if member.sql:
+        sql = _over_tables(site, sql, member.sql, work.graph.targets[identifier][0])
     return Blueprint(
-        work.wanted[identifier], identifier, node.name, work.graph.fingerprints[identifier].whole,
-        work.versions.get(identifier), sql, parameters,
-    )  # fmt: skip
+        id=work.wanted[identifier],
+        node=identifier,
+        name=member.node.name,
+        fingerprint=work.graph.fingerprints[identifier].whole,
+        data_version=work.versions.get(identifier),
+        sql=sql,
+        parameters={} if member.sql else {"files": [str(path) for path in site.work.root.paths(member.node)]},
+    )
 
 
-def _over_tables(work: Work, progress: Progress, sql: str, reading: Reading, targets: Sequence[str]) -> str:
+def _over_tables(site: _Site, sql: str, reading: Reading, targets: Sequence[str]) -> str:
     """A statement with its references replaced by the snapshots that they mean."""
     tables: dict[Reference, str] = {
-        reference: relation(snapshot_of(work, progress, target).table)
+        reference: relation(snapshot_of(site.work, site.progress, target).table)
         for reference, target in zip(reading.references, targets, strict=True)
     }
     return rendered(sql, reading.references, tables.__getitem__)
@@ -172,24 +172,18 @@ def snapshot_of(work: Work, progress: Progress, identifier: str) -> Snapshot:
     return progress.built.get(identifier) or work.there[work.wanted[identifier]]
 
 
-def _refuse_moving_data(work: Work, root: DataRoot, identifier: str) -> None:
+def _refuse_moving_data(site: _Site, identifier: str) -> None:
     """A file that changed while it was read is neither the old load nor the new one."""
-    node = work.graph.node(identifier)
-    if node.kind == "source" and root.version(node) != work.versions[identifier]:
+    node = site.work.graph.node(identifier)
+    if node.kind == "source" and site.work.root.version(node) != site.work.versions[identifier]:
         raise SqlError(f"{node.definition['path']} changed while it was read; run again")
 
 
-def _check(
-    connection: duckdb.DuckDBPyConnection, work: Work, progress: Progress, identifier: str, number: int
-) -> Audit:
-    member = work.graph.members[identifier]
-    check, reading, targets = (
-        member.node.checks[number],
-        member.checks[number],
-        work.graph.targets[identifier][number + 1],
-    )
-    sql = _over_tables(work, progress, check.sql, reading, targets)
-    rows = count_rows(snapshot_of(work, progress, targets[0]).table) if targets else "SELECT 0"
+def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str, number: int) -> Audit:
+    work, member = site.work, site.work.graph.members[identifier]
+    check, targets = member.node.checks[number], work.graph.targets[identifier][number + 1]
+    sql = _over_tables(site, check.sql, member.checks[number], targets)
+    rows = count_rows(snapshot_of(work, site.progress, targets[0]).table) if targets else "SELECT 0"
     return run_check(connection, audit_id(work.wanted[identifier], check), identifier, check.name, sql, rows)
 
 
@@ -197,15 +191,16 @@ def verdict(node: Node, check: Check, audit: Audit) -> str:
     return f"{check.name}: {audit.violations:,} of {audit.rows:,} rows violate it ({node.path}:{check.line})"
 
 
-def _judge(node: Node, number: int, audit: Audit, progress: Progress, report: Report) -> None:
+def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:
+    node, progress = site.work.graph.node(identifier), site.progress
     check = node.checks[number]
     progress.checked += 1
     if not violates(check, audit):
         return
     message = verdict(node, check, audit)
     if check.severity == "warn":
-        progress.warnings.append(f"{node.id}: {message}")
-        report(Event("warned", node.id, message))
-    elif node.id not in progress.failed:
-        progress.failed[node.id] = message
-        report(Event("failed", node.id, message))
+        progress.warnings.append(f"{identifier}: {message}")
+        site.report(Event("warned", identifier, message))
+    elif identifier not in progress.failed:
+        progress.failed[identifier] = message
+        site.report(Event("failed", identifier, message))

@@ -208,7 +208,7 @@ def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
     if name.endswith("()"):
         raise LookupError(f"`{name}` reads something that is not an input of {node.id}.", "")
     kind, _ = split_id(name)
-    if reference.explicit or kind in KINDS and (not declared or name in declared):
+    if reference.explicit or (kind in KINDS and (not declared or name in declared)):
         return name
     if kind in KINDS:
         raise LookupError(f"{node.id} reads {name}, which its `inputs` do not declare.", name)

@@ -44,7 +44,7 @@ def prepare(workspace: Workspace, target: str | None = None, commit: str | None 
         commit,
         loaded,
         Target(branch, schema_of(branch), workspace.production_schema),
-        Options(workers=workers),
+        Options(workers=workers, all_or_nothing=True),
     )
 
 
@@ -85,7 +85,7 @@ def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Re
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
         work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
         origin = Origin(prepared.commit, git.author_of(workspace.repository, prepared.commit), "promote")
-        done = reconcile(warehouse, work, loaded.root, prepared.options, origin, report, all_or_nothing=True)
+        done = reconcile(warehouse, work, origin, report)
     if done.outcome is not None and prepared.target.is_production:
         git.set_production_ref(workspace.repository, prepared.commit)
     return done

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from seeknal_git.data import DataRoot
 from seeknal_git.errors import RunFailed, SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, snapshot_of, verdict
 from seeknal_git.warehouse import state
@@ -19,7 +18,7 @@ from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.publish import Outcome, Publication, publish
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Published
-from seeknal_git.work import Options, Work, all_checks, audit_id, exposure_path, violates
+from seeknal_git.work import Work, all_checks, audit_id, exposure_path, violates
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +40,18 @@ class Reconciled:
     failures: Mapping[str, str]
 
 
-def reconcile(
-    warehouse: Warehouse,
-    work: Work,
-    root: DataRoot,
-    options: Options,
-    origin: Origin,
-    report: Report,
-    *,
-    all_or_nothing: bool,
-) -> Reconciled:
-    """Build, check and publish. Where something failed, publish the rest, or with `all_or_nothing` nothing at all.
+def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:
+    """Build, check and publish. Where something failed, publish the rest, or with the option `all_or_nothing`
+    nothing at all.
 
     Raises RunFailed where an exposure cannot be written; nothing is published then.
     """
     connection, schema, run_id = warehouse.connection, work.target.schema, uuid.uuid4().hex
     state.begin_run(connection, run_id, schema, origin.command)
     try:
-        progress = execute(warehouse, work, root, options, report)
+        progress = execute(warehouse, work, report)
         failures = {**known_failures(work), **progress.failed}
-        outcome = None if failures and all_or_nothing else _published(warehouse, work, progress, root, origin)
+        outcome = None if failures and work.options.all_or_nothing else _published(warehouse, work, progress, origin)
     except SeeknalError as exc:
         state.end_run(connection, run_id, "failed", str(exc))
         raise
@@ -110,10 +101,10 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     return found
 
 
-def _published(warehouse: Warehouse, work: Work, progress: Progress, root: DataRoot, origin: Origin) -> Outcome:
+def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Origin) -> Outcome:
     """Write the files of exposures aside, publish, then put the files in place."""
     connection, target = warehouse.connection, work.target
-    written = _write_files(warehouse, work, progress, root)
+    written = _write_files(warehouse, work, progress)
     shows = shown(work, progress)
     publication = Publication(
         target.schema, target.branch, origin.commit, origin.author, origin.command, shows, len(progress.built)
@@ -125,7 +116,7 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, root: DataR
     return outcome
 
 
-def _write_files(warehouse: Warehouse, work: Work, progress: Progress, root: DataRoot) -> dict[str, tuple[Path, Path]]:
+def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> dict[str, tuple[Path, Path]]:
     """Exposure → where its file was written, and where it goes."""
     good = trusted(work, progress)
     written = {}
@@ -133,7 +124,7 @@ def _write_files(warehouse: Warehouse, work: Work, progress: Progress, root: Dat
         read = work.graph.inputs[identifier][0]
         if read in good:
             node = work.graph.node(identifier)
-            path = exposure_path(root, work.target, node)
+            path = exposure_path(work.root, work.target, node)
             table = snapshot_of(work, progress, read).table
             try:
                 written[identifier] = (write_exposure(warehouse.connection, table, node.definition, path), path)

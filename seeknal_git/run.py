@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
@@ -29,7 +29,7 @@ class Request:
     types: tuple[str, ...] = ()
     force: bool = False
     lock_timeout: float = 0.0
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         _refuse_stale_plan(workspace, branch, loaded)
     options = replace(request.options, chosen=_chosen(loaded.graph, request))
     if target.is_production:
-        options = replace(options, refresh=True)
+        options = replace(options, refresh=True, all_or_nothing=True)
     return Prepared(workspace, branch, loaded, target, options)
 
 
@@ -103,9 +103,7 @@ def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconc
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
         work = _work_out(warehouse, prepared)
         origin = _origin(prepared, warehouse)
-        done = reconcile(
-            warehouse, work, prepared.loaded.root, prepared.options, origin, report, all_or_nothing=target.is_production
-        )
+        done = reconcile(warehouse, work, origin, report)
     if target.is_production and done.outcome is not None and prepared.options.chosen is None:
         git.set_production_ref(workspace.repository, origin.commit)
     if not done.failures:

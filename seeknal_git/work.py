@@ -34,7 +34,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to build. refresh: read raw data again; full: build everything again; chosen: only these nodes (None: all)."""
+    """How to build. refresh: read raw data again; full: build everything again; chosen: only these nodes (None: all);
+    all_or_nothing: publish nothing where anything failed."""
 
     refresh: bool = False
     full: bool = False
@@ -42,6 +43,7 @@ class Options:
     keep_going: bool = False
     workers: int = 1
     retry: int = 0
+    all_or_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class Work:
     """
 
     graph: Graph
+    root: DataRoot
     target: Target
+    options: Options
     wanted: Mapping[str, str]
     versions: Mapping[str, str]
     there: Mapping[str, Snapshot]
@@ -86,32 +90,45 @@ class Work:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What there is to see before anything is decided; `production` is what production shows."""
+
+    graph: Graph
+    root: DataRoot
+    target: Target
+    options: Options
+    wanted: Mapping[str, str]
+    there: Mapping[str, Snapshot]
+    production: Mapping[str, Published]
+
+
 def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options) -> Work:
     """What it takes to make the environment match the graph. Reads only. Raises ProjectError for raw data that is missing."""
     connection = warehouse.connection
-    loads = state.source_snapshots(connection)
     production = state.published(connection, target.production)
-    pinned = _pinned(graph, production, loads)
-    versions = need_versions(
-        graph, root, lambda source: None if options.refresh or options.full else pinned.get(source.id)
-    )
+    known = {} if options.refresh or options.full else _pinned(graph, production, state.source_snapshots(connection))
+    versions = need_versions(graph, root, known)
     wanted = identities(graph, versions)
     there = state.snapshots(connection, wanted.values())
-    shows = state.published(connection, target.schema)
+    sight = _Sight(graph, root, target, options, wanted, there, production)
+    chosen = _chosen(sight)
     audits = state.audits(connection, [audit_id(wanted[each], check) for each, _, check in all_checks(graph)])
-    chosen = set(graph.members) if options.chosen is None else _with_needs(graph, options.chosen, wanted, there)
-    reasons = {
-        each: _reason(graph, each, wanted, there, production, versions, options)
-        for layer in graph.layers
-        for each in layer
-        if each in chosen and each in graph.views and (options.full or wanted[each] not in there)
-    }
-    checks: dict[str, tuple[int, ...]] = {}
-    for each, number, check in all_checks(graph):
-        if each in chosen and (check.volatile or each in reasons or audit_id(wanted[each], check) not in audits):
-            checks[each] = (*checks.get(each, ()), number)
-    deliveries = _due(connection, graph, target, wanted, root, chosen)
-    return Work(graph, target, wanted, versions, there, reasons, checks, audits, shows, deliveries)
+    reasons = _reasons(sight, chosen)
+    return Work(
+        graph=graph,
+        root=root,
+        target=target,
+        options=options,
+        wanted=wanted,
+        versions=versions,
+        there=there,
+        reasons=reasons,
+        checks=_open_checks(sight, chosen, reasons, audits),
+        audits=audits,
+        shows=state.published(connection, target.schema),
+        deliveries=_due(connection, sight, chosen),
+    )
 
 
 def _pinned(graph: Graph, production: Mapping[str, Published], loads: Sequence[Snapshot]) -> dict[str, str]:
@@ -119,16 +136,16 @@ def _pinned(graph: Graph, production: Mapping[str, Published], loads: Sequence[S
     by_id = {load.id: load.data_version for load in loads}
     newest = {load.fingerprint: load.data_version for load in loads}
     found = {}
-    for identifier, member in graph.members.items():
-        if member.node.kind == "source":
-            own, shown = graph.fingerprints[identifier].whole, production.get(identifier)
-            known = by_id.get(shown.snapshot) if shown and shown.fingerprint == own else None
-            if version := known or newest.get(own):
-                found[identifier] = version
+    for identifier in graph.members:
+        own, shown = graph.fingerprints[identifier].whole, production.get(identifier)
+        known = by_id.get(shown.snapshot) if shown and shown.fingerprint == own else None
+        if version := known or newest.get(own):
+            found[identifier] = version
     return found
 
 
 def all_checks(graph: Graph) -> Iterable[tuple[str, int, Check]]:
+    """(id, number, check) for every check of every node."""
     for identifier, member in graph.members.items():
         for number, check in enumerate(member.node.checks):
             yield identifier, number, check
@@ -139,69 +156,78 @@ def violates(check: Check, audit: Audit) -> bool:
 
 
 def audit_id(subject: str, check: Check) -> str:
+    """The id of the answer to a check on a snapshot (of a rule: on what the rule reads)."""
     return digest("audit", subject, check.sql, str(check.allowed))
 
 
-def _with_needs(
-    graph: Graph, chosen: Iterable[str], wanted: Mapping[str, str], there: Mapping[str, Snapshot]
-) -> set[str]:
+def _chosen(sight: _Sight) -> set[str]:
     """The chosen nodes, and what they need that was never built."""
-    found = set(chosen)
+    if sight.options.chosen is None:
+        return set(sight.graph.members)
+    found = set(sight.options.chosen)
     waiting = list(found)
     while waiting:
-        for each in graph.inputs[waiting.pop()]:
-            if each not in found and wanted[each] not in there:
+        for each in sight.graph.inputs[waiting.pop()]:
+            if each not in found and sight.wanted[each] not in sight.there:
                 found.add(each)
                 waiting.append(each)
     return found
 
 
-def _reason(
-    graph: Graph,
-    identifier: str,
-    wanted: Mapping[str, str],
-    there: Mapping[str, Snapshot],
-    production: Mapping[str, Published],
-    versions: Mapping[str, str],
-    options: Options,
-) -> str:
+def _reasons(sight: _Sight, chosen: set[str]) -> dict[str, str]:
+    return {
+        each: _reason(sight, each)
+        for each in sight.graph.members
+        if each in chosen
+        and each in sight.graph.views
+        and (sight.options.full or sight.wanted[each] not in sight.there)
+    }
+
+
+def _reason(sight: _Sight, identifier: str) -> str:
     """Why a node is built, in words."""
-    if wanted[identifier] in there:
-        return "everything is built again" if options.full else "chosen"
-    before = production.get(identifier)
+    before, fingerprints = sight.production.get(identifier), sight.graph.fingerprints
+    if sight.wanted[identifier] in sight.there:
+        return "everything is built again"
     if before is None:
         return "never built"
-    if before.snapshot == wanted[identifier]:
+    if before.snapshot == sight.wanted[identifier]:
         return "its table is missing"
-    if before.fingerprint != graph.fingerprints[identifier].whole:
-        moved = [each for each in graph.inputs[identifier] if each in production and
-                 production[each].fingerprint != graph.fingerprints[each].whole]  # fmt: skip
-        return f"reads {', '.join(moved)}, which changed" if moved else "its definition changed"
-    if graph.node(identifier).kind == "source":
-        return "its raw data moved on"
-    return "the raw data behind it moved on"
+    if before.fingerprint == fingerprints[identifier].whole:
+        return (
+            "its raw data moved on"
+            if sight.graph.node(identifier).kind == "source"
+            else "the raw data behind it moved on"
+        )
+    shown = {each: sight.production[each] for each in sight.graph.inputs[identifier] if each in sight.production}
+    moved = [each for each, was in shown.items() if was.fingerprint != fingerprints[each].whole]
+    return f"reads {', '.join(moved)}, which changed" if moved else "its definition changed"
 
 
-def _due(
-    connection: duckdb.DuckDBPyConnection,
-    graph: Graph,
-    target: Target,
-    wanted: Mapping[str, str],
-    root: DataRoot,
-    chosen: set[str],
-) -> tuple[str, ...]:
+def _open_checks(
+    sight: _Sight, chosen: set[str], reasons: Mapping[str, str], audits: Mapping[str, Audit]
+) -> dict[str, tuple[int, ...]]:
+    """Checks whose answer is not known, or not for long."""
+    found: dict[str, tuple[int, ...]] = {}
+    for each, number, check in all_checks(sight.graph):
+        unanswered = each in reasons or audit_id(sight.wanted[each], check) not in audits
+        if each in chosen and (check.volatile or unanswered):
+            found[each] = (*found.get(each, ()), number)
+    return found
+
+
+def _due(connection: duckdb.DuckDBPyConnection, sight: _Sight, chosen: set[str]) -> tuple[str, ...]:
     """Exposures whose file does not show what it should. A branch leaves alone what production delivers already."""
+    target, wanted = sight.target, sight.wanted
     delivered = state.exposures_delivered(connection, target.schema)
-    by_production = state.exposures_delivered(connection, target.production)
-    due = []
-    for identifier, member in graph.members.items():
-        if member.node.kind == "exposure" and identifier in chosen:
-            there = exposure_path(root, target, member.node).exists()
-            if not target.is_production and by_production.get(identifier) == wanted[identifier]:
-                continue
-            if delivered.get(identifier) != wanted[identifier] or not there:
-                due.append(identifier)
-    return tuple(due)
+    by_production = {} if target.is_production else state.exposures_delivered(connection, target.production)
+    return tuple(
+        each
+        for each in sight.graph.members
+        if each in chosen and sight.graph.node(each).kind == "exposure"
+        if by_production.get(each) != wanted[each]
+        if delivered.get(each) != wanted[each] or not exposure_path(sight.root, target, sight.graph.node(each)).exists()
+    )
 
 
 def exposure_path(root: DataRoot, target: Target, node: Node) -> Path:

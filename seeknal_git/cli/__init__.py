@@ -11,9 +11,13 @@ import typer
 
 from seeknal_git import __version__
 from seeknal_git.cli import env, hooks
+from seeknal_git.cli.apply import apply
 from seeknal_git.cli.diff import diff
 from seeknal_git.cli.doctor import doctor
+from seeknal_git.cli.draft import draft
+from seeknal_git.cli.dry_run import dry_run
 from seeknal_git.cli.gc import gc
+from seeknal_git.cli.init import init
 from seeknal_git.cli.parse import parse
 from seeknal_git.cli.plan import plan
 from seeknal_git.cli.promote import promote
@@ -54,7 +58,7 @@ def _seeknal(
         os.chdir(folder)
 
 
-for _command in (validate, parse, plan, diff, run, promote, status, doctor, query, gc):
+for _command in (init, draft, dry_run, apply, validate, parse, plan, diff, run, promote, status, doctor, query, gc):
     app.command()(_command)
 app.add_typer(env.app, name="env")
 app.add_typer(hooks.app, name="hooks")

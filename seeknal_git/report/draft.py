@@ -94,7 +94,8 @@ def dry_run_as_json(done: DryRun) -> dict[str, Any]:
             for each in done.sample.counts
         ],
         "inputs": dict(done.sample.origins),
-        "warnings": [str(warning) for warning in draft.warnings] + ([done.sample.obstacle] if done.sample.obstacle else []),
+        "warnings": [str(warning) for warning in draft.warnings]
+        + ([done.sample.obstacle] if done.sample.obstacle else []),
     }
 
 

@@ -81,9 +81,7 @@ def count_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
     return int(_ask(connection, f"SELECT count(*) FROM ({_END.sub('', sql)}\n)", {}).fetchall()[0][0])
 
 
-def _ask(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]
-) -> duckdb.DuckDBPyConnection:
+def _ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
     try:
         return connection.execute(sql, dict(parameters))
     except duckdb.Error as exc:

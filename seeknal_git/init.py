@@ -1,0 +1,222 @@
+"""The verb `init`: a folder becomes a project in a git repository. Whatever is there already stays as it is."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from seeknal_git.data import write_whole
+from seeknal_git.errors import GitError, SeeknalError, UsageError
+from seeknal_git.git import hooks
+from seeknal_git.git import repository as git
+from seeknal_git.git.command import git as run
+from seeknal_git.git.command import run_git
+from seeknal_git.git.hooks import HookState
+from seeknal_git.git.repository import Repository
+from seeknal_git.nodes.kinds import KINDS, folder_of
+from seeknal_git.project import is_node_path
+from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
+
+# A hook calls the installation that installed it; -P keeps Python from importing what lies in the repository.
+COMMAND = (sys.executable, "-P", "-m", "seeknal_git")
+IGNORED = ("target/", "profiles.yml", ".env")
+
+_SETTINGS = """\
+# What a team decides once. The nodes are below seeknal/.
+{name}
+{description}
+
+# The branch that is production. Every other branch is an environment of its own.
+{production}
+
+# Where the tables are, below the clone's main working tree. Git does not track it.
+warehouse: target/warehouse.duckdb
+
+# An environment that nobody used for so long is pruned (30m, 12h, 7d, 4w).
+time_to_live: 7d
+"""
+
+_PROFILES = """\
+# Connections to databases and services. This file is yours alone: git ignores it.
+#
+# ${NAME} stands for the environment variable NAME, and ${NAME:text} for `text` where it is not set. So a password never
+# stands in a file, and it appears in no output, no state and no message.
+#
+# connections:
+#   shop:
+#     type: postgresql
+#     host: ${SHOP_HOST:localhost}
+#     port: 5432
+#     database: shop
+#     user: ${SHOP_USER}
+#     password: ${SHOP_PASSWORD}
+"""
+
+_IGNORE = "# What a run builds, and what is yours alone\n" + "".join(f"{entry}\n" for entry in IGNORED)
+
+
+@dataclass(frozen=True, slots=True)
+class Initialized:
+    """What `init` found and did; paths are relative to the project's folder.
+
+    commands: the git commands that were run; commit: the one that was made, if any; obstacle: why none was made, where one
+    was wanted; pending: the command that makes it; missing_branch: git has no production branch of that name; left_out:
+    what is in no commit of a new repository; exposed: what git should ignore and does not.
+    """
+
+    folder: Path
+    settings: Settings
+    created: tuple[str, ...]
+    kept: tuple[str, ...]
+    commands: tuple[str, ...]
+    commit: str | None
+    obstacle: str | None
+    pending: str
+    has_identity: bool
+    missing_branch: bool
+    left_out: tuple[str, ...]
+    exposed: tuple[str, ...]
+    hooks: tuple[HookState, ...]
+    has_nodes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    commands: tuple[str, ...] = ()
+    commit: str | None = None
+    obstacle: str | None = None
+    pending: str = ""
+
+
+def init(folder: Path, name: str | None = None, description: str | None = None) -> Initialized:
+    """Make a folder a project: add the files that are missing, a repository and a first commit if need be, and the hooks.
+
+    Raises GitError where git refuses, and SeeknalError where a file cannot be written.
+    """
+    folder = _folder(folder)
+    given = read_settings((folder / PROJECT_FILE).read_bytes()) if (folder / PROJECT_FILE).is_file() else None
+    is_new = not _in_repository(folder)
+    if is_new:
+        run("init", "-b", "main", cwd=folder)
+    repository = git.open_repository(folder)
+    settings = given or Settings(name or folder.name, description or "", _production(repository))
+    wanted = _files(settings, folder)
+    created = tuple(path for path in wanted if not os.path.lexists(folder / path))
+    _write(folder, {path: wanted[path] for path in created})
+    made = _commit(folder, _to_commit(created, is_new), settings)
+    project = repository.prefix.rstrip("/") or "."
+    return Initialized(
+        folder=folder,
+        settings=settings,
+        created=created,
+        kept=tuple(path for path in wanted if path not in created),
+        commands=(*(["git init -b main"] if is_new else []), *made.commands),
+        commit=made.commit,
+        obstacle=made.obstacle,
+        pending=made.pending,
+        has_identity=_has_identity(folder),
+        missing_branch=_misses(repository, settings.production_branch),
+        left_out=_left_out(folder) if is_new else (),
+        exposed=tuple(each for each in IGNORED if run_git("check-ignore", "-q", each, cwd=folder).returncode == 1),
+        hooks=tuple(hooks.install(repository.top, project, settings.production_branch, COMMAND)),
+        has_nodes=any(
+            is_node_path(path.relative_to(folder).as_posix()) for path in (folder / "seeknal").rglob("*.y*ml")
+        ),
+    )
+
+
+def _folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise UsageError(f"{folder} cannot be made a folder: {exc.strerror}.") from exc
+    return folder.resolve()
+
+
+def _in_repository(folder: Path) -> bool:
+    """Raises GitError where there is a repository that git cannot work in."""
+    done = run_git("rev-parse", "--show-toplevel", cwd=folder, LC_ALL="C")
+    if done.returncode and "not a git repository" not in done.stderr:
+        raise GitError(f"git cannot work in {folder}: {done.stderr.strip()}")
+    return done.returncode == 0
+
+
+def _production(repository: Repository) -> str:
+    """The branch that looks like production: main or master where they are, else the current one."""
+    usual = [each for each in ("main", "master") if git.branch_tip(repository, each)]
+    return usual[0] if usual else git.current_branch(repository) or "main"
+
+
+def _misses(repository: Repository, branch: str) -> bool:
+    return git.branch_tip(repository, branch) is None and git.current_branch(repository) != branch
+
+
+def _files(settings: Settings, folder: Path) -> dict[str, str]:
+    """The files of a project; a kind's folder that has something in it needs no file to exist in git."""
+    text = _SETTINGS.format(
+        name=_yaml("name", settings.name),
+        description=_yaml("description", settings.description),
+        production=_yaml("production_branch", settings.production_branch),
+    )
+    folders = [folder_of(kind) for kind in KINDS]
+    empty = [each for each in folders if not (folder / each).is_dir() or not any((folder / each).iterdir())]
+    return {PROJECT_FILE: text, "profiles.yml": _PROFILES, ".gitignore": _IGNORE} | {
+        f"{each}/.gitkeep": "" for each in empty
+    }
+
+
+def _yaml(key: str, value: str) -> str:
+    return yaml.safe_dump({key: value}, allow_unicode=True, width=10**6).strip()
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    for path, text in texts.items():
+        try:
+            write_whole(folder / path, text.encode())
+        except OSError as exc:
+            raise SeeknalError(f"{folder / path} cannot be written: {exc.strerror}.") from exc
+
+
+def _to_commit(created: Sequence[str], is_new: bool) -> list[str]:
+    """What the first commit holds: of a new repository the project, of another one only the files that we created."""
+    return [PROJECT_FILE, ".gitignore", "seeknal"] if is_new else [each for each in created if each not in IGNORED]
+
+
+def _commit(folder: Path, paths: Sequence[str], settings: Settings) -> _Commit:
+    """Commit some files and nothing else that is staged. Where that cannot be done they stay staged."""
+    if not paths:
+        return _Commit()
+    add = ("add", "--", *paths)
+    make = ("commit", "-m", f"Begin the project {settings.name}", "--", *paths)
+    obstacle = _refused(folder, add) or (None if _has_identity(folder) else "git does not know who you are.")
+    if obstacle:
+        return _Commit((_words(add),), None, obstacle, _words(make))
+    refused = _refused(folder, make)
+    commit = None if refused else run("rev-parse", "HEAD", cwd=folder)
+    return _Commit((_words(add), _words(make)), commit, refused, _words(make))
+
+
+def _refused(folder: Path, arguments: Sequence[str]) -> str | None:
+    done = run_git(*arguments, cwd=folder)
+    return (done.stderr.strip() or done.stdout.strip() or "git gave no reason") if done.returncode else None
+
+
+def _words(arguments: Sequence[str]) -> str:
+    return shlex.join(["git", *arguments])
+
+
+def _has_identity(folder: Path) -> bool:
+    """Whether git can sign a commit, as author and as committer."""
+    return not any(run_git("var", name, cwd=folder).returncode for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"))
+
+
+def _left_out(folder: Path) -> tuple[str, ...]:
+    """What lies in the folder of a new repository and is in no commit, unless git ignores it."""
+    status = run("status", "--porcelain", "-z", "--untracked-files=normal", cwd=folder)
+    return tuple(entry[3:] for entry in status.split("\0") if entry.startswith("?? "))

@@ -1,0 +1,101 @@
+"""A project that was begun, and the way from there."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from seeknal_git.git.hooks import HookState
+from seeknal_git.init import Initialized
+from seeknal_git.report.terminal import bold, coloured, dim, mapping, note, out
+
+_BEGIN = (
+    ("seeknal draft source orders", "write a template; fill in which file it reads"),
+    ("seeknal dry-run draft_source_orders.yml", "look at its rows; nothing is written"),
+    ("seeknal apply draft_source_orders.yml", "make it a node of the project"),
+)
+_RUN = (
+    ("seeknal plan", "what has to be built, and why"),
+    ("seeknal run", "build it, and publish production"),
+    ('git add seeknal && git commit -m "First nodes"', "what production shows is a commit"),
+)
+_CHANGE = (
+    ("seeknal plan dev", "a branch is an environment: create it, and switch to it"),
+    ("seeknal run", "after a change: build what it touches, beside production"),
+    ('git commit -am "A change"', ""),
+    ("git switch {production} && git merge dev", "a merge is a release (or: seeknal promote dev)"),
+)
+
+
+def initialized(done: Initialized) -> None:
+    for command in done.commands:
+        note(f"$ {command}")
+    out(f"Project {bold(done.settings.name)} in {done.folder}")
+    mapping(_facts(done))
+    _commit(done)
+    _warnings(done)
+    for hook in done.hooks:
+        _by_hand(hook)
+    _next(done)
+
+
+def _facts(done: Initialized) -> dict[str, str]:
+    installed = [hook.name for hook in done.hooks if hook.state == "installed"]
+    facts = {
+        "  created": ", ".join(done.created),
+        "  kept": ", ".join(done.kept),
+        "  production": f"the branch {done.settings.production_branch}",
+        "  hooks": ", ".join(installed),
+        "  commit": (done.commit or "")[:8],
+    }
+    return {label: fact for label, fact in facts.items() if fact}
+
+
+def _commit(done: Initialized) -> None:
+    if done.obstacle is None:
+        if done.left_out:
+            names = shlex.join(done.left_out)
+            note(f"Not committed: {', '.join(done.left_out)}. What belongs in the repository: git add {names}")
+        return
+    note(f"{coloured('warning')}: the first commit is still to be made: {done.obstacle}")
+    if not done.has_identity:
+        note('  git config --global user.name "Your Name"')
+        note("  git config --global user.email you@example.com")
+        note("Then:")
+    note(f"  {done.pending}")
+
+
+def _warnings(done: Initialized) -> None:
+    branch = done.settings.production_branch
+    if done.missing_branch:
+        note(f"{coloured('warning')}: there is no branch {branch}, which the project file calls the production branch.")
+    if done.exposed:
+        note(f"{coloured('warning')}: .gitignore was there, and git does not ignore {', '.join(done.exposed)}: "
+             "add what is missing.")  # fmt: skip
+
+
+def _by_hand(hook: HookState) -> None:
+    """A hook that is not ours to write: what to add to it."""
+    if hook.state == "shadowed":
+        note(f"{coloured('warning')}: git runs {hook.path} as its {hook.name} hook. Add these lines to it:")
+        note(hook.lines)
+    elif hook.state != "installed":
+        note(f"{coloured('warning')}: the hook {hook.path} is {hook.state}, and was left as it is.")
+
+
+def _next(done: Initialized) -> None:
+    production = done.settings.production_branch
+    go = [] if done.folder == Path.cwd() else [(f"cd {shlex.quote(str(done.folder))}", "")]
+    begin = [*go, *(() if done.has_nodes else _BEGIN), *(_RUN[:2] if done.has_nodes else _RUN)]
+    change = [(command.replace("{production}", shlex.quote(production)), word) for command, word in _CHANGE]
+    out()
+    _steps("Next", begin)
+    _steps("Then change something where nobody is hurt", change)
+
+
+def _steps(title: str, steps: Sequence[tuple[str, str]]) -> None:
+    out(bold(title))
+    size = max(len(command) for command, _ in steps)
+    for command, word in steps:
+        out(f"  {command.ljust(size)}  {dim(word)}".rstrip() if word else f"  {command}")
