@@ -115,7 +115,7 @@ def _glob_match(path: list[str], pattern: list[str]) -> bool:
 def _on_disk(project: Path, pattern: str) -> Iterable[str]:
     if not glob.has_magic(pattern):
         return [pattern] if (project / pattern).is_file() else []
-    return [path for path in glob.glob(pattern, root_dir=project, recursive=True) if (project / path).is_file()]
+    return [path.relative_to(project).as_posix() for path in project.glob(pattern) if path.is_file()]
 
 
 def remembered_blob_id(path: Path, cache: Cache) -> str:

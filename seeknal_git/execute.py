@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.graph import Graph
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.statement import Reading, Reference, rendered
-from seeknal_git.warehouse.build import Blueprint, build_snapshot, count_rows, run_check
+from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Audit, Snapshot, relation
@@ -101,7 +101,8 @@ def _build_layer(site: _Site, todo: Sequence[str]) -> None:
 def _build_unless_stopped(site: _Site, identifier: str) -> None:
     """The first failure stops a run, but for what is being built at that moment."""
     if site.progress.failed and not site.work.options.keep_going:
-        return _skip(site, [identifier])
+        _skip(site, [identifier])
+        return
     site.report(Event("start", identifier))
     try:
         _build_and_check(site, identifier)
@@ -183,8 +184,8 @@ def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: st
     work, member = site.work, site.work.graph.members[identifier]
     check, targets = member.node.checks[number], work.graph.targets[identifier][number + 1]
     sql = _over_tables(site, check.sql, member.checks[number], targets)
-    rows = count_rows(snapshot_of(work, site.progress, targets[0]).table) if targets else "SELECT 0"
-    return run_check(connection, audit_id(work.wanted[identifier], check), identifier, check.name, sql, rows)
+    table = snapshot_of(work, site.progress, targets[0]).table if targets else None
+    return run_check(connection, Question(audit_id(work.wanted[identifier], check), identifier, check.name, sql, table))
 
 
 def verdict(node: Node, check: Check, audit: Audit) -> str:

@@ -65,9 +65,9 @@ _IGNORE = "# What a run builds, and what is yours alone\n" + "".join(f"{entry}\n
 class Initialized:
     """What `init` found and did; paths are relative to the project's folder.
 
-    commands: the git commands that were run; commit: the one that was made, if any; obstacle: why none was made, where one
-    was wanted; pending: the command that makes it; missing_branch: git has no production branch of that name; left_out:
-    what is in no commit of a new repository; exposed: what git should ignore and does not.
+    commands: the git commands that were run; commit: the one that was made, if any; obstacle: why none was made, where
+    one was wanted; pending: the command that makes it; missing_branch: git has no production branch of that name;
+    left_out: what is in no commit of a new repository; exposed: what git should ignore and does not.
     """
 
     folder: Path
@@ -95,7 +95,7 @@ class _Commit:
 
 
 def init(folder: Path, name: str | None = None, description: str | None = None) -> Initialized:
-    """Make a folder a project: add the files that are missing, a repository and a first commit if need be, and the hooks.
+    """Make a folder a project: add missing files, a repository and a first commit if need be, and the hooks.
 
     Raises GitError where git refuses, and SeeknalError where a file cannot be written.
     """

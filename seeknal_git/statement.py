@@ -93,26 +93,20 @@ def packed(reading: Reading) -> list[Any]:
 
 def unpacked(value: list[Any]) -> Reading:
     references, anatomy, error, error_line = value
-    return Reading(tuple(Reference(*each) for each in references), anatomy and _anatomy(*anatomy), error, error_line)
+    return Reading(tuple(Reference(*each) for each in references), anatomy and _anatomy(anatomy), error, error_line)
 
 
-def _anatomy(
-    whole: str,
-    outline: list[Any],
-    reads: list[Any] | None,
-    rows: list[Any] | None,
-    columns: list[Any] | None,
-    obstacle: str | None,
-) -> Anatomy:
+def _anatomy(value: list[Any]) -> Anatomy:
+    whole, outline, reads, rows, columns, obstacle = value
     return Anatomy(
         whole,
         tuple((clause, text) for clause, text in outline),
-        None if reads is None else tuple((number, column) for number, column in reads),
-        None if rows is None else _part(*rows),
-        tuple((name, _part(text, reads)) for name, text, reads in columns) if columns else None,
+        None if reads is None else _pairs(reads),
+        None if rows is None else Part(rows[0], _pairs(rows[1])),
+        None if columns is None else tuple((name, Part(text, _pairs(reads))) for name, text, reads in columns),
         obstacle,
     )
 
 
-def _part(text: str, reads: list[list[Any]]) -> Part:
-    return Part(text, tuple((number, column) for number, column in reads))
+def _pairs(reads: list[list[Any]]) -> tuple[tuple[int, str], ...]:
+    return tuple((number, column) for number, column in reads)

@@ -50,9 +50,7 @@ def _seeknal(
         Path | None,
         typer.Option("-C", metavar="DIR", exists=True, file_okay=False, help="Run as if started in DIR, as git does."),
     ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     if folder is not None:
         os.chdir(folder)

@@ -41,25 +41,27 @@ def merge(repository: Repository, source: str, into: str) -> Merged:
     start = git.current_branch(repository) or git.need_commit(repository)
     place = git.worktree_of(repository, into)
     if place is not None:
-        return _merged(repository, place, source, into, ())
-    run("switch", into, cwd=repository.top, **_QUIET_HOOKS)
+        return Merged((_command(source),), _merged(repository, place, source, into))
     back = ("switch", start) if git.branch_tip(repository, start) else ("switch", "--detach", start)
+    run("switch", into, cwd=repository.top, **_QUIET_HOOKS)
     try:
-        return _merged(repository, repository.top, source, into, (f"git switch {into}",), f"git {' '.join(back)}")
+        commit = _merged(repository, repository.top, source, into)
     finally:
         run(*back, cwd=repository.top, **_QUIET_HOOKS)
+    return Merged((f"git switch {into}", _command(source), f"git {' '.join(back)}"), commit)
 
 
-def _merged(
-    repository: Repository, place: Path, source: str, into: str, before: tuple[str, ...], back: str | None = None
-) -> Merged:
+def _command(source: str) -> str:
+    return f"git merge --no-edit {source}"
+
+
+def _merged(repository: Repository, place: Path, source: str, into: str) -> str:
     done = run_git("merge", "--no-edit", source, cwd=place, **_QUIET_HOOKS)
     if done.returncode:
         run_git("merge", "--abort", cwd=place, **_QUIET_HOOKS)
         words = (done.stderr.strip() or done.stdout.strip()) or "git gave no reason"
         raise GitError(f"git did not merge {source} into {into}, and nothing was changed:\n{words}")
-    after = (back,) if back else ()
-    return Merged((*before, f"git merge --no-edit {source}", *after), git.need_branch(repository, into))
+    return git.need_branch(repository, into)
 
 
 def _refuse_uncommitted(repository: Repository, nodes: str) -> None:

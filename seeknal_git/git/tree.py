@@ -34,10 +34,11 @@ def commit_tree(repository: Repository, commit: str) -> Tree:
     """The tree of a commit."""
     root = repository.handle[commit].peel(pygit2.Tree)
     if repository.prefix:
-        folder = root[repository.prefix.rstrip("/")] if repository.prefix.rstrip("/") in root else None
-        if not isinstance(folder, pygit2.Tree):
+        try:
+            folder = root[repository.prefix.rstrip("/")]
+        except KeyError:
             return Tree({}, _blob_reader(repository), commit)
-        root = folder
+        root = folder.peel(pygit2.Tree)
     return Tree(dict(_walk(root, "")), _blob_reader(repository), commit)
 
 

@@ -61,7 +61,7 @@ def _validated(kind: str, data: Mapping[str, Any], lines: Mapping[str, int], pat
         file: NodeFile = module_of(kind).File.model_validate(data)
     except ValidationError as exc:
         missing = {str(error["loc"][0]) for error in exc.errors() if error["type"] == "missing"}
-        typos = [problem for problem in _typos(module_of(kind).File, data, lines, path, missing)]
+        typos = list(_typos(module_of(kind).File, data, lines, path, missing))
         raise ProjectError(typos or [_problem(error, lines, path) for error in exc.errors()]) from exc
     return file
 

@@ -108,6 +108,11 @@ def applied(done: Applied) -> None:
     note(f"$ {done.command}")
     for line in done.diff or ():
         out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line)
-    what = {None: "is new in", (): "was identical already in"}.get(done.diff, "was replaced in")
-    out(f"{bold(draft.node.id)} {what} {draft.target}, and is staged.")
+    out(f"{bold(draft.node.id)} {_what(done)} {draft.target}, and is staged.")
     out("Next: seeknal plan")
+
+
+def _what(done: Applied) -> str:
+    if done.diff is None:
+        return "is new in"
+    return "was replaced in" if done.diff else "is identical to what was in"

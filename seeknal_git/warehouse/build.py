@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,17 @@ class Blueprint:
     data_version: str | None
     sql: str
     parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A check that is to be made: `sql` is rendered, and `table` is the one whose rows are counted in all."""
+
+    id: str
+    node: str
+    name: str
+    sql: str
+    table: str | None
 
 
 def build_snapshot(
@@ -77,28 +89,24 @@ def _free_name(connection: duckdb.DuckDBPyConnection, blueprint: Blueprint) -> s
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
+    with suppress(duckdb.TransactionException):  # the engine may have done so already
         connection.execute("ROLLBACK")
-    except duckdb.TransactionException:
-        pass  # the engine has already done so
 
 
-def run_check(
-    connection: duckdb.DuckDBPyConnection, audit_id: str, node: str, name: str, sql: str, rows_sql: str
-) -> Audit:
+def run_check(connection: duckdb.DuckDBPyConnection, question: Question) -> Audit:
     """Count the rows that violate a check, and all rows. Raises SqlError."""
     try:
-        violations = connection.execute(f"SELECT count(*) FROM ({sql}\n)").fetchall()[0][0]
-        rows = connection.execute(rows_sql).fetchall()[0][0]
-        audit = Audit(audit_id, node, name, violations, rows)
+        violations = connection.execute(f"SELECT count(*) FROM ({question.sql}\n)").fetchall()[0][0]
+        rows = (
+            connection.execute(f"SELECT count(*) FROM {relation(question.table)}").fetchall()[0][0]
+            if question.table
+            else 0
+        )
+        audit = Audit(question.id, question.node, question.name, violations, rows)
         record_audits(connection, [audit])
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc
     return audit
-
-
-def count_rows(table: str) -> str:
-    return f"SELECT count(*) FROM {relation(table)}"
 
 
 def write_exposure(
