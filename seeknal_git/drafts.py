@@ -149,8 +149,12 @@ def check(workspace: Workspace, path: Path) -> Checked:
     present = load(workspace, current_tree(workspace))
     target = _target(present, node)
     place, loaded = _with_draft(workspace, present, target, content)
-    binding = bound(workspace, loaded)
-    if wrong := _wrong(workspace, present, loaded, binding, node):
+    try:
+        binding = bound(workspace, loaded)
+        wrong = _wrong(workspace, present, loaded, binding, node)
+    except ProjectError as exc:  # raw data that cannot be read at all
+        raise ProjectError(_shown(exc.problems, place, shown)) from exc
+    if wrong:
         raise ProjectError(_shown(wrong, place, shown))
     here = workspace.repository.project / target
     upstream = {node.id, *loaded.graph.upstream([node.id])}

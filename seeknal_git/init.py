@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,6 @@ from seeknal_git.nodes.kinds import KINDS, folder_of
 from seeknal_git.project import is_node_path
 from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
 
-# A hook calls the installation that installed it; -P keeps Python from importing what lies in the repository.
-COMMAND = (sys.executable, "-P", "-m", "seeknal_git")
 IGNORED = ("target/", "profiles.yml", ".env")
 
 _SETTINGS = """\
@@ -124,7 +121,7 @@ def init(folder: Path, name: str | None = None, description: str | None = None) 
         missing_branch=_misses(repository, settings.production_branch),
         left_out=_left_out(folder) if is_new else (),
         exposed=tuple(each for each in IGNORED if run_git("check-ignore", "-q", each, cwd=folder).returncode == 1),
-        hooks=tuple(hooks.install(repository.top, project, settings.production_branch, COMMAND)),
+        hooks=tuple(hooks.install(repository.top, project, settings.production_branch, hooks.this_installation())),
         has_nodes=any(
             is_node_path(path.relative_to(folder).as_posix()) for path in (folder / "seeknal").rglob("*.y*ml")
         ),

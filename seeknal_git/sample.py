@@ -133,7 +133,12 @@ def _placed(node: Node, attempt: Callable[[], _T], check: Check | None = None) -
     try:
         return attempt()
     except SqlError as exc:
-        line = check.line if check else node.line("table") if node.kind == "source" else node.sql_line
-        if exc.line and not check and node.kind != "source":
-            line += exc.line - 1
-        raise ProjectError([Problem(f"{node.id}: {exc.message}", node.path, line, node=node.id)]) from exc
+        raise ProjectError([_problem(node, exc, check)]) from exc
+
+
+def _problem(node: Node, exc: SqlError, check: Check | None) -> Problem:
+    if node.kind == "source":
+        message = f"{node.definition['path']} does not fit {node.id}: {exc.message}"
+        return Problem(message, node.path, node.line("schema" if "schema" in node.lines else "columns"), node=node.id)
+    line = check.line if check else node.sql_line + (exc.line or 1) - 1
+    return Problem(f"{node.id}: {exc.message}", node.path, line, node=node.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -162,8 +163,8 @@ def load_sound(workspace: Workspace, tree: Tree) -> Loaded:
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:
     """A tree with some files added or replaced, for nodes that are not in the project yet."""
-    blobs = {f"draft:{path}": content for path, content in files.items()}
-    given = {path: f"draft:{path}" for path in files}
+    given = {path: f"draft:{hashlib.sha256(content).hexdigest()}" for path, content in files.items()}
+    blobs = {given[path]: content for path, content in files.items()}
     return replace(
         tree,
         files={**tree.files, **given},

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
 
 app = typer.Typer(help="Install, remove and look at the git hooks.", no_args_is_help=True)
-
-# -P keeps the working tree off the module path: a hook never runs code that a branch brings along.
-COMMAND = (sys.executable, "-P", "-m", "seeknal_git")
 
 
 @app.command()
@@ -26,7 +21,11 @@ def install(project_path: ProjectPath = HERE) -> None:
     from seeknal_git.report.hooks import as_text
 
     workspace = opened(project_path)
-    as_text(hooks.install(workspace.repository.top, workspace.repository.prefix, workspace.production, COMMAND))
+    as_text(
+        hooks.install(
+            workspace.repository.top, workspace.repository.prefix, workspace.production, hooks.this_installation()
+        )
+    )
 
 
 @app.command()

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,16 @@ class HookState:
     state: State
     kept: Path | None = None
     lines: str = ""
+
+
+def this_installation() -> tuple[str, ...]:
+    """The command that runs the installation that is running now, from wherever a hook is started.
+
+    The script beside the interpreter goes away with the installation, so that a hook can tell. Where there is none, -P
+    keeps Python from importing what lies in the working tree: a hook never runs code that a branch brings along.
+    """
+    script = Path(sys.executable).with_name("seeknal")
+    return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "seeknal_git")
 
 
 def install(top: Path, project: str, production: str, command: Sequence[str]) -> list[HookState]:

@@ -166,12 +166,16 @@ def _empty_table(columns: Columns) -> str:
     return quote(f"columns_{hashlib.sha256(repr(columns).encode()).hexdigest()[:24]}")
 
 
+# What the engine adds to an error about a file: advice, and every option that it read the file with.
+_ADVICE = re.compile(r" Column .{1,80} is being converted| Possible (?:solutions|fixes)| file = ")
+
+
 def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
     """What the engine says is wrong, without its drawing of the text, and the line that it names."""
     text = str(exc)
     found = re.search(r"^LINE (\d+):", text, re.MULTILINE)
-    message = text[: found.start()] if found else text
-    return " ".join(message.split()), int(found[1]) if found else None
+    message = " ".join((text[: found.start()] if found else text).split())
+    return _ADVICE.split(message)[0], int(found[1]) if found else None
 
 
 @cache

@@ -1,0 +1,331 @@
+"""`seeknal init`, in empty folders, in projects and in repositories that people have already."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from seeknal_git.git import hooks
+from seeknal_git.settings import Settings, read_settings
+from tests.conftest import Repo
+
+KIND_FOLDERS = [f"seeknal/{kind}s/.gitkeep" for kind in ("exposure", "feature_group", "rule", "source", "transform")]
+COMMITTED = sorted([".gitignore", "seeknal_project.yml", *KIND_FOLDERS])
+
+
+def committed(repo: Repo) -> list[str]:
+    return sorted(repo.git("show", "--name-only", "--format=", "HEAD").splitlines())
+
+
+def add(repo: Repo, name: str, text: str = "") -> None:
+    """Commit one file and nothing else."""
+    repo.write(name, text)
+    repo.git("add", "--", name)
+    repo.git("commit", "--quiet", "-m", f"Add {name}")
+
+
+def files(repo: Repo) -> dict[str, bytes]:
+    """Everything but what is git's."""
+    found = (path for path in repo.path.rglob("*") if path.is_file() and ".git" not in path.parts)
+    return {path.relative_to(repo.path).as_posix(): path.read_bytes() for path in found}
+
+
+def settings(repo: Repo) -> Settings:
+    return read_settings((repo.path / "seeknal_project.yml").read_bytes())
+
+
+def know(repo: Repo) -> None:
+    """Do what `init` says to do."""
+    repo.git("config", "--global", "user.name", "Ada")
+    repo.git("config", "--global", "user.email", "ada@example.com")
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """An empty folder of somebody whom git does not know."""
+    config = tmp_path / "gitconfig"
+    config.write_text("[user]\nuseConfigOnly = true\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    (tmp_path / "shop").mkdir()
+    return Repo(tmp_path / "shop")
+
+
+@pytest.fixture
+def place(nobody: Repo) -> Repo:
+    """The same, of somebody whom git knows."""
+    know(nobody)
+    return nobody
+
+
+def test_an_empty_folder_becomes_a_project_with_one_commit(place: Repo) -> None:
+    said = place.seeknal("init", "-d", "Orders: all of them")
+
+    assert place.git("branch", "--show-current") == "main"
+    assert place.git("rev-list", "--count", "HEAD") == "1"
+    assert committed(place) == COMMITTED
+    assert place.git("status", "--porcelain") == ""
+    assert settings(place) == Settings("shop", "Orders: all of them", "main", "target/warehouse.duckdb", 7 * 86400)
+    assert "$ git init -b main" in said.err
+    assert "$ git commit -m" in said.err
+
+
+def test_the_next_steps_are_the_whole_journey(place: Repo) -> None:
+    out = place.seeknal("init").out
+
+    steps = [
+        "draft source",
+        "dry-run",
+        "apply",
+        "seeknal plan",
+        "seeknal run",
+        "plan dev",
+        "git merge dev",
+        "promote dev",
+    ]
+    positions = [out.index(step) for step in steps]
+    assert positions == sorted(positions)
+
+
+def test_the_project_can_be_planned_at_once(place: Repo) -> None:
+    place.seeknal("init")
+
+    assert "No changes." in place.seeknal("plan").out
+
+
+def test_what_is_private_is_ignored_by_git(place: Repo) -> None:
+    place.seeknal("init")
+
+    assert (place.path / "profiles.yml").exists()
+    for name in ("target/x", "profiles.yml", ".env"):
+        assert place.git("check-ignore", name) == name
+
+
+def test_profiles_explain_where_secrets_go(place: Repo) -> None:
+    place.seeknal("init")
+
+    lines = (place.path / "profiles.yml").read_text().splitlines()
+    assert all(line.startswith("#") for line in lines)
+    assert any("${NAME} stands for the environment variable NAME" in line for line in lines)
+
+
+def test_the_hooks_are_installed_after_the_first_commit(place: Repo) -> None:
+    place.seeknal("init")
+
+    assert {hook.state for hook in hooks.status(place.path, ".", "main")} == {"installed"}
+    refs = place.git("for-each-ref", "refs/seeknal/production")
+    assert refs == "", "the first commit promoted"
+
+
+@pytest.mark.parametrize("name", ["shop: the best", "yes", "1.10", "Ärger & Söhne", "{x}", 'a "b"'])
+def test_any_name_and_description_survive_the_file(place: Repo, name: str) -> None:
+    place.seeknal("init", "--name", name, "--description", name)
+
+    assert (settings(place).name, settings(place).description) == (name, name)
+
+
+@pytest.mark.parametrize("option", ["--path", "-p", "-C", "--project-path"])
+def test_a_folder_that_is_not_there_is_made(place: Repo, option: str) -> None:
+    said = place.seeknal("init", option, "deep/down")
+
+    assert (place.path / "deep/down/.git").is_dir()
+    assert "cd " in said.out
+    assert settings(Repo(place.path / "deep/down")).name == "down"
+
+
+def test_a_file_in_the_folder_s_place_is_named(place: Repo) -> None:
+    place.write("taken", "")
+
+    assert "taken" in place.seeknal("init", "--path", "taken", code=2).err
+
+
+def test_without_an_identity_the_two_commands_are_told_and_nothing_is_lost(nobody: Repo) -> None:
+    said = nobody.seeknal("init")
+
+    assert 'git config --global user.name "Your Name"' in said.err
+    assert "git config --global user.email you@example.com" in said.err
+    assert sorted(nobody.git("diff", "--cached", "--name-only").splitlines()) == COMMITTED
+    assert {hook.state for hook in hooks.status(nobody.path, ".", "main")} == {"installed"}
+
+
+def test_the_commit_that_is_told_works_once_there_is_an_identity(nobody: Repo) -> None:
+    said = nobody.seeknal("init")
+    know(nobody)
+
+    command = next(line.strip() for line in said.err.splitlines() if line.startswith("  git commit"))
+    nobody.git(*shlex.split(command)[1:2], "--no-verify", *shlex.split(command)[2:])
+
+    assert committed(nobody) == COMMITTED
+
+
+def test_a_second_time_changes_nothing(place: Repo) -> None:
+    place.seeknal("init")
+    before, head = files(place), place.git("rev-parse", "HEAD")
+
+    said = place.seeknal("init", "--name", "other")
+
+    assert (files(place), place.git("rev-parse", "HEAD")) == (before, head)
+    assert "created" not in said.out
+    assert "git init" not in said.err
+
+
+def test_what_is_there_is_never_overwritten(place: Repo) -> None:
+    place.write("seeknal_project.yml", "name: mine  # kept\n")
+    place.write(".gitignore", "mine\n")
+    place.write("profiles.yml", "connections: {}\n")
+    place.write("seeknal/sources/orders.yml", "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n")
+    before = files(place)
+
+    said = place.seeknal("init", "--name", "other")
+
+    after = files(place)
+    assert {name: after[name] for name in before} == before
+    assert "seeknal/sources/.gitkeep" not in after
+    assert "seeknal/rules/.gitkeep" in after
+    assert "git does not ignore target/, profiles.yml, .env" in said.err
+
+
+def test_a_copied_project_gets_a_repository_that_holds_its_nodes_and_not_what_else_lies_there(place: Repo) -> None:
+    place.write("seeknal_project.yml", "name: mine\n")
+    place.write("seeknal/sources/orders.yml", "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n")
+    place.write("data/orders.csv", "id\n1\n")
+
+    said = place.seeknal("init")
+
+    assert "seeknal/sources/orders.yml" in committed(place)
+    assert "data/orders.csv" not in committed(place)
+    assert "git add data/" in said.err
+    assert "seeknal draft" not in said.out
+
+
+def test_in_a_repository_only_the_new_files_are_committed(place: Repo) -> None:
+    place.git("init", "-b", "main")
+    add(place, "README.md", "one\n")
+    place.write("README.md", "two\n")
+    place.write("staged.txt", "")
+    place.git("add", "staged.txt")
+    place.write("untracked.txt", "")
+
+    said = place.seeknal("init")
+
+    assert committed(place) == COMMITTED
+    assert place.git("status", "--porcelain").splitlines() == ["M README.md", "A  staged.txt", "?? untracked.txt"]
+    assert "git init" not in said.err
+
+
+def test_in_a_repository_without_a_commit_only_the_new_files_are_committed(place: Repo) -> None:
+    place.git("init", "-b", "trunk")
+    place.write("staged.txt", "")
+    place.git("add", "staged.txt")
+
+    place.seeknal("init")
+
+    assert committed(place) == COMMITTED
+    assert place.git("status", "--porcelain") == "A  staged.txt"
+    assert settings(place).production_branch == "trunk"
+
+
+@pytest.mark.parametrize(
+    ("branches", "current", "production"),
+    [
+        pytest.param(["main", "dev"], "dev", "main", id="main, wherever one stands"),
+        pytest.param(["master", "dev"], "dev", "master", id="master, where there is no main"),
+        pytest.param(["master", "main"], "master", "main", id="main before master"),
+        pytest.param(["trunk", "dev"], "trunk", "trunk", id="else the current one"),
+        pytest.param(["no"], "no", "no", id="a name that YAML takes for something else"),
+    ],
+)
+def test_the_production_branch_is_the_one_that_is_there(
+    place: Repo, branches: list[str], current: str, production: str
+) -> None:
+    place.git("init", "-b", branches[0])
+    add(place, "README.md")
+    for branch in branches[1:]:
+        place.git("branch", branch)
+    place.git("switch", "--quiet", current)
+
+    place.seeknal("init")
+
+    assert settings(place).production_branch == production
+    assert {hook.state for hook in hooks.status(place.path, ".", production)} == {"installed"}
+    assert place.git("branch", "--show-current") == current
+
+
+def test_a_project_file_that_names_a_branch_that_is_not_there_is_said(place: Repo) -> None:
+    place.git("init", "-b", "master")
+    add(place, "seeknal_project.yml", "name: old\n")
+
+    assert "there is no branch main" in place.seeknal("init").err
+
+
+def test_a_project_in_a_folder_of_a_repository_uses_that_repository(place: Repo) -> None:
+    place.git("init", "-b", "main")
+    add(place, "README.md")
+
+    place.seeknal("init", "--path", "pipelines/shop")
+
+    assert not (place.path / "pipelines/shop/.git").exists()
+    assert committed(place) == sorted(f"pipelines/shop/{name}" for name in COMMITTED)
+    assert {hook.state for hook in hooks.status(place.path, "pipelines/shop", "main")} == {"installed"}
+
+
+def test_a_project_file_that_is_wrong_stops_everything(place: Repo) -> None:
+    place.write("seeknal_project.yml", "name: x\nproduction_brunch: y\n")
+
+    said = place.seeknal("init", code=1)
+
+    assert "seeknal_project.yml:2" in said.err
+    assert list(files(place)) == ["seeknal_project.yml"]
+
+
+def test_a_merge_that_is_not_finished_is_left_alone(place: Repo) -> None:
+    place.git("init", "-b", "main")
+    add(place, "README.md", "one\n")
+    place.git("switch", "--quiet", "-c", "dev")
+    add(place, "dev.txt")
+    place.git("switch", "--quiet", "main")
+    add(place, "main.txt")
+    place.git("merge", "--no-commit", "--no-ff", "dev")
+    head = place.git("rev-parse", "HEAD")
+
+    said = place.seeknal("init")
+
+    assert "the first commit is still to be made" in said.err
+    assert place.git("rev-parse", "HEAD") == head
+    assert (place.path / ".git/MERGE_HEAD").exists()
+
+
+def test_a_hook_of_the_user_that_refuses_is_quoted_and_everything_is_kept(place: Repo) -> None:
+    place.git("init", "-b", "main")
+    add(place, "README.md")
+    place.write(".git/hooks/pre-commit", "#!/bin/sh\necho not today >&2; exit 1\n")
+    (place.path / ".git/hooks/pre-commit").chmod(0o755)
+
+    said = place.seeknal("init")
+
+    assert "not today" in said.err
+    assert sorted(place.git("diff", "--cached", "--name-only").splitlines()) == COMMITTED
+
+
+def test_where_hooks_are_elsewhere_the_lines_to_add_are_printed(place: Repo) -> None:
+    place.git("init", "-b", "main")
+    place.git("config", "core.hooksPath", ".husky")
+
+    said = place.seeknal("init")
+
+    assert "pre-commit hook. Add these lines to it:" in said.err
+    assert "validate --staged" in said.err
+    assert not (place.path / ".husky").exists()
+
+
+def test_a_file_where_the_nodes_belong_is_an_error_and_no_traceback(place: Repo) -> None:
+    place.write("seeknal", "")
+
+    assert "cannot be written" in place.seeknal("init", code=1).err
+
+
+def test_a_bare_repository_is_refused(place: Repo) -> None:
+    place.git("init", "--bare", "--quiet")
+
+    assert "git cannot work in" in place.seeknal("init", code=1).err
