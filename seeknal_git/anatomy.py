@@ -37,11 +37,19 @@ _SAFE_NAMES = (
 ).split()
 _SAFE = frozenset(getattr(exp, name) for name in _SAFE_NAMES if hasattr(exp, name))
 _SAFE_FUNCTIONS = frozenset({"DATE_PART", "DAYNAME", "MONTHNAME", "STRIP_ACCENTS", "ISODOW", "WEEK", "ROUND_EVEN"})
+# What reads nothing but the columns that it names. Functions read their arguments alone, but for those below.
+_READABLE_NAMES = (
+    "Array AtTimeZone BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Bracket Escape From IgnoreNulls Join Kwarg Lambda Limit "
+    "Offset PropertyEQ Qualify RespectNulls Select Slice Struct Table TableAlias Tuple Window WindowSpec WithinGroup"
+).split()
+_READABLE = _SAFE | {getattr(exp, name) for name in _READABLE_NAMES}
+_READING_FUNCTIONS = frozenset({"columns", "query", "query_table", "getvariable", "unpack"})
 _CLAUSES = frozenset({"kind", "expressions", "from", "from_", "joins", "where", "group", "having", "order"})
 _CLAUSE_NAMES = {
     "from": "table it reads from", "joins": "joins", "where": "filter", "group": "grouping", "having": "filter on groups",
     "order": "order", "limit": "limit", "qualify": "filter on windows", "with": "CTEs", "distinct": "DISTINCT",
 }  # fmt: skip
+_VERBATIM = (TokenType.IDENTIFIER, TokenType.STRING)
 _KEYWORDS = frozenset(
     "ALL AND AS ASC BETWEEN BY CASE CAST CROSS DESC DISTINCT ELSE END EXCEPT EXISTS FALSE FROM FULL GROUP HAVING IN INNER "
     "INTERSECT IS JOIN LEFT LIKE LIMIT NOT NULL OFFSET ON OR ORDER OUTER OVER PARTITION RIGHT SELECT THEN TRUE UNION USING "
@@ -52,7 +60,7 @@ _KEYWORDS = frozenset(
 def anatomy_of(sql: str, references: Sequence[Reference]) -> Anatomy:
     """The parts of a SELECT, as far as it can be taken apart; `references` are all the tables that it names."""
     text = rendered(sql, references, _numbering(references))
-    whole = _canonical(text)
+    text, whole = _canonical(text)
     outline: tuple[tuple[str, str], ...] = ()
     reads: tuple[_Read, ...] | None = None
     try:
@@ -69,20 +77,23 @@ def _numbering(references: Sequence[Reference]) -> Callable[[Reference], str]:
     return {reference: f"__{number}__" for number, reference in enumerate(references)}.__getitem__
 
 
-def _canonical(text: str) -> str:
-    """The statement's tokens: no comments, no formatting, keywords in capitals."""
+def _canonical(text: str) -> tuple[str, str]:
+    """The statement without its comments, and its tokens, keywords in capitals, without its formatting either."""
     try:
-        tokens = sqlglot.tokenize(text, read="duckdb")
+        tokens = [token for token in sqlglot.tokenize(text, read="duckdb") if token.token_type != TokenType.SEMICOLON]
     except SqlglotError:
-        return text.strip()
-    return "\n".join(_word(token.token_type, token.text) for token in tokens if token.token_type != TokenType.SEMICOLON)
+        return text, text.strip()
+    bare = " ".join(text[token.start : token.end + 1] for token in tokens)
+    return bare, "\n".join(word for token in tokens for word in _words(token.token_type, token.text))
 
 
-def _word(kind: TokenType, text: str) -> str:
-    if kind in (TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING):
-        return f"{kind.name} {text}"
-    folded = text.upper() if text.upper() in _KEYWORDS else text
-    return f"{kind.name} {folded}"
+def _words(kind: TokenType, text: str) -> Iterator[str]:
+    """A keyword of several words is one token or several, depending on what stands between them."""
+    words = text.upper().split()
+    if kind not in _VERBATIM and all(word in _KEYWORDS for word in words):
+        yield from words
+    else:
+        yield f"{kind.name} {text}"
 
 
 def _outline(select: exp.Select) -> tuple[tuple[str, str], ...]:
@@ -185,8 +196,10 @@ class _Scope:
                 raise _Obstacle("a sub-query or CTE")
             if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
                 raise _Obstacle("*")
-            if isinstance(node, exp.Columns | exp.Dot | exp.Pivot | exp.Lateral | exp.TableSample):
-                raise _Obstacle(type(node).__name__)
+            if not isinstance(node, exp.Func) and type(node) not in _READABLE:
+                raise _Obstacle(f"{node.sql(dialect='duckdb')[:40]} ({type(node).__name__})")
+            if isinstance(node, exp.Columns) or node.name.lower() in _READING_FUNCTIONS:
+                raise _Obstacle(node.sql(dialect="duckdb")[:40])
             if isinstance(node, exp.Column):
                 found.update(self._reads(node))
         return tuple(sorted(found))

@@ -49,7 +49,9 @@ def bind(graph: Graph, root: DataRoot, cache: Cache) -> Binding:
         columns |= _sources(graph, [each for each in layer if graph.node(each).kind == "source"], root, cache, problems)
         for at_once in (_own_questions(graph, layer), _check_questions(graph, layer)):
             columns |= _answers(at_once, columns, cache, problems)
-    unknown = [each for each in graph.members if graph.node(each).kind == "source" and columns[each] is None]
+    refused = {problem.node for problem in problems}
+    sources = (each for each in graph.members if graph.node(each).kind == "source")
+    unknown = [each for each in sources if columns[each] is None and each not in refused]
     return Binding(columns, tuple(problems), tuple(unknown))
 
 
@@ -60,7 +62,10 @@ def _sources(
     found: dict[str, Columns | None] = {}
     for identifier in sources:
         found[identifier] = None
-        if files := root.files(graph.node(identifier)):
+        files = root.files(graph.node(identifier))
+        if faults := root.faults(graph.node(identifier), files):
+            problems += faults
+        elif files:
             keys[identifier] = digest(graph.node(identifier).sql or "", *(root.blob(file) for file in files))
     known = cache.get("source", keys.values())
     for identifier, key in keys.items():
@@ -83,10 +88,9 @@ def _sniff(source: Node, root: DataRoot, key: str, cache: Cache) -> dict[str, An
 
 
 def _source_problem(source: Node, message: str) -> Problem:
-    line = source.line("schema") if "schema" in source.lines else source.line("columns")
-    return Problem(
-        f"{source.definition['path']} does not fit {source.id}: {message}.", source.path, line, node=source.id
-    )
+    line = next((source.line(key) for key in ("schema", "columns", "params.path", "table") if key in source.lines), 1)
+    message = f"{source.definition['path']} does not fit {source.id}: {message.rstrip('.')}."
+    return Problem(message, source.path, line, "Correct the file, or what the source says of it.", source.id)
 
 
 def _columns(answer: Mapping[str, Any]) -> Columns | None:
@@ -165,10 +169,9 @@ def _refused(question: _Question, message: str, line: int | None) -> Problem:
 def _contract(node: Node, columns: Columns) -> list[Problem]:
     """A feature group has the columns that it promises."""
     there = {name.lower() for name, _ in columns}
-    promised = node.definition.get("columns", ()) if node.kind == "feature_group" else ()
     return [
         Problem(f"{node.id} promises the column {name}, and its SQL returns none of that name.", node.path,
                 node.line("features"), f"It returns {', '.join(each for each, _ in columns)}.", node.id)
-        for name in promised
+        for name in node.promises
         if name.lower() not in there
     ]  # fmt: skip

@@ -46,22 +46,27 @@ class DataRoot:
         found = {**dict.fromkeys(on_disk), **tracked}
         return [DataFile(path, found[path]) for path in sorted(found)]
 
-    def need_files(self, source: Node) -> list[DataFile]:
-        """Like `files`. Raises ProjectError where there are none, or one of them is empty or outside the project."""
-        found = self.files(source)
-        where = source.path, source.line("params.path" if "params.path" in source.lines else "table")
-        if not found:
-            raise ProjectError([Problem(f"{source.id} reads {source.definition['path']}, and there is no such file.", *where,
-                                        "Put the file there, or correct the path.", source.id)])  # fmt: skip
-        for file in found:
+    def faults(self, source: Node, files: Iterable[DataFile]) -> list[Problem]:
+        """What is wrong with files that are there: one is empty, or a link that leaves the project."""
+        found = []
+        for file in files:
             real = self.repository.project / file.path
             if file.blob is None and not real.resolve().is_relative_to(self.repository.project):
-                raise ProjectError([Problem(f"{file.path} is a link that leaves the project.", *where,
-                                            "Put the data itself below the project.", source.id)])  # fmt: skip
-            if self.blob(file) == _EMPTY_BLOB:
-                raise ProjectError(
-                    [Problem(f"{file.path}, which {source.id} reads, is empty.", *where, node=source.id)]
-                )
+                found.append(_fault(source, f"{file.path} is a link that leaves the project.",
+                                    "Put the data itself below the project."))  # fmt: skip
+            elif self.blob(file) == _EMPTY_BLOB:
+                found.append(_fault(source, f"{file.path}, which {source.id} reads, is empty.",
+                                    "Put data there, or at least a header."))  # fmt: skip
+        return found
+
+    def need_files(self, source: Node) -> list[DataFile]:
+        """Like `files`. Raises ProjectError where there are none, or something is wrong with one of them."""
+        found = self.files(source)
+        missing = f"{source.id} reads {source.definition['path']}, and there is no such file."
+        if not found:
+            raise ProjectError([_fault(source, missing, "Put the file there, or correct the path.")])
+        if faults := self.faults(source, found):
+            raise ProjectError(faults)
         return found
 
     def blob(self, file: DataFile) -> str:
@@ -88,6 +93,11 @@ class DataRoot:
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 
+def _fault(source: Node, message: str, hint: str) -> Problem:
+    line = source.line("params.path" if "params.path" in source.lines else "table")
+    return Problem(message, source.path, line, hint, source.id)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is there entirely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +107,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _tracked(tree: Tree, pattern: str) -> dict[str, str]:
-    if not glob.has_magic(pattern):
+    if pattern in tree.files or not glob.has_magic(pattern):
         return {pattern: tree.files[pattern]} if pattern in tree.files else {}
     wanted = pattern.split("/")
     return {path: blob for path, blob in tree.files.items() if _glob_match(path.split("/"), wanted)}
@@ -113,15 +123,16 @@ def _glob_match(path: list[str], pattern: list[str]) -> bool:
 
 
 def _on_disk(project: Path, pattern: str) -> Iterable[str]:
-    if not glob.has_magic(pattern):
-        return [pattern] if (project / pattern).is_file() else []
+    there = (project / pattern).is_file()
+    if there or not glob.has_magic(pattern):
+        return [pattern] if there else []
     return [path.relative_to(project).as_posix() for path in project.glob(pattern) if path.is_file()]
 
 
 def remembered_blob_id(path: Path, cache: Cache) -> str:
     """The hash of a file's content, computed again only when the file was touched."""
     stat = path.stat()
-    key = f"{path}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
+    key = f"{str(path)!a}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
     known: Mapping[str, str] = cache.get("file", [key])
     if key not in known:
         known = {key: blob_id_of(path)}

@@ -106,16 +106,19 @@ def _build_unless_stopped(site: _Site, identifier: str) -> None:
     site.report(Event("start", identifier))
     try:
         _build_and_check(site, identifier)
-    except SqlError as exc:
-        site.progress.failed[identifier] = _placed(site.work.graph.node(identifier), exc)
-        site.report(Event("failed", identifier, site.progress.failed[identifier]))
+    except _NodeFailed as exc:
+        site.progress.failed[identifier] = str(exc)
+        site.report(Event("failed", identifier, str(exc)))
     site.report(Event("done", identifier))
 
 
-def _placed(node: Node, exc: SqlError) -> str:
-    if node.kind == "source" or exc.line is None:
-        return f"{exc.message} ({node.path})"
-    return f"{exc.message} ({node.path}:{node.sql_line + exc.line - 1})"
+class _NodeFailed(Exception):
+    """The engine refused a node: its message, with the file and line."""
+
+
+def _refused(exc: SqlError, node: Node) -> _NodeFailed:
+    line = "" if node.kind == "source" or exc.line is None else f":{node.sql_line + exc.line - 1}"
+    return _NodeFailed(f"{exc.message} ({node.path}{line})")
 
 
 def _build_and_check(site: _Site, identifier: str) -> None:
@@ -124,7 +127,8 @@ def _build_and_check(site: _Site, identifier: str) -> None:
         if identifier in site.work.reasons:
             snapshot = _built(site, connection, identifier)
             site.progress.built[identifier] = snapshot
-            site.report(Event("built", identifier, rows=snapshot.rows, seconds=snapshot.seconds))
+            reason = site.work.reasons[identifier]
+            site.report(Event("built", identifier, reason, snapshot.rows, snapshot.seconds))
         for number in site.work.checks.get(identifier, ()):
             _judge(site, identifier, number, _answered(site, connection, identifier, number))
     finally:
@@ -135,12 +139,13 @@ def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) 
     """Build a node, as often as the options allow."""
     blueprint = _blueprint(site, identifier)
     confirm = partial(_refuse_moving_data, site, identifier)
-    for attempt in range(site.work.options.retry):
+    for attempt in range(site.work.options.retry + 1):
+        time.sleep(_RETRY_PAUSE_SECONDS * attempt)
         try:
             return build_snapshot(connection, blueprint, confirm)
-        except SqlError:
-            time.sleep(_RETRY_PAUSE_SECONDS * (attempt + 1))
-    return build_snapshot(connection, blueprint, confirm)
+        except SqlError as exc:
+            last = exc
+    raise _refused(last, site.work.graph.node(identifier)) from last
 
 
 def _blueprint(site: _Site, identifier: str) -> Blueprint:
@@ -185,7 +190,11 @@ def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: st
     check, targets = member.node.checks[number], work.graph.targets[identifier][number + 1]
     sql = _over_tables(site, check.sql, member.checks[number], targets)
     table = snapshot_of(work, site.progress, targets[0]).table if targets else None
-    return run_check(connection, Question(audit_id(work.wanted[identifier], check), identifier, check.name, sql, table))
+    question = Question(audit_id(work.wanted[identifier], check), identifier, check.name, sql, table)
+    try:
+        return run_check(connection, question)
+    except SqlError as exc:
+        raise _NodeFailed(f"{check.name}: {exc.message} ({member.node.path}:{check.line})") from exc
 
 
 def verdict(node: Node, check: Check, audit: Audit) -> str:

@@ -119,17 +119,26 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
 def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> dict[str, tuple[Path, Path]]:
     """Exposure → where its file was written, and where it goes."""
     good = trusted(work, progress)
+    ours = state.exposure_paths(warehouse.connection)
     written = {}
     for identifier in work.deliveries:
         read = work.graph.inputs[identifier][0]
         if read in good:
             node = work.graph.node(identifier)
             path = exposure_path(work.root, work.target, node)
+            _refuse_a_folder_of_others(identifier, path, ours)
             table = snapshot_of(work, progress, read).table
             try:
                 written[identifier] = (write_exposure(warehouse.connection, table, node.definition, path), path)
             except SqlError as exc:
-                raise RunFailed(
-                    f"{identifier} cannot be written to {path}: {exc.message}", "Nothing was published."
-                ) from exc
+                raise RunFailed(f"{identifier} cannot be written to {path}: {exc.message}", _NOTHING) from exc
     return written
+
+
+_NOTHING = "Nothing was published. Mend it, or give the exposure another path, then run again."
+
+
+def _refuse_a_folder_of_others(identifier: str, path: Path, ours: set[str]) -> None:
+    """A delivery replaces what is at its path: that has to be an earlier delivery, or a single file."""
+    if path.is_dir() and any(path.iterdir()) and str(path) not in ours:
+        raise RunFailed(f"{identifier} would replace the folder {path}, which holds something else.", _NOTHING)

@@ -64,6 +64,8 @@ def _setting(key: str, value: Any) -> dict[str, Any]:
         return {}
     if not isinstance(value, kinds[key]) or (kinds[key] is int and isinstance(value, bool)):
         raise ValueError(f"`{key}` is {_article(kinds[key])}, not {value!r}.")
+    if (value == "" and key != "description") or (kinds[key] is int and value < 0):
+        raise ValueError(f"`{key}` cannot be {value!r}.")
     return {key: value}
 
 
@@ -72,7 +74,7 @@ def _article(kind: type) -> str:
 
 
 def _seconds(value: Any) -> int:
-    match = re.fullmatch(r"(\d+)\s*([smhdw])", str(value).strip())
+    match = re.fullmatch(r"(\d{1,6})\s*([smhdw])", str(value).strip())
     if not match:
         raise ValueError(f"`time_to_live` is a number and a unit, such as 12h or 7d, not {value!r}.")
     return int(match[1]) * _SECONDS[match[2]]

@@ -128,7 +128,8 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     unpromoted = [each for each in work.graph.views if each not in shown or shown[each].snapshot != work.wanted[each]]
     unpromoted += [each for each in shown if each not in work.graph.views]
     built = [each for each in work.graph.views if each not in work.stale]
-    return replace(status, built=built, unbuilt=list(work.stale), unpromoted=[] if target.is_production else unpromoted)
+    merged = target.is_production or (status.ahead == 0 and not status.dirty)
+    return replace(status, built=built, unbuilt=list(work.stale), unpromoted=[] if merged else unpromoted)
 
 
 def _missing(warehouse: Warehouse) -> dict[str, list[str]]:
@@ -160,7 +161,8 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
 
 def _is_ahead(workspace: Workspace, published: str, tip: str) -> bool:
     """Whether what production shows is the tip with uncommitted nodes on top."""
-    return git.has_commit(workspace.repository, published) and git.parents_of(workspace.repository, published) == [tip]
+    repository = workspace.repository
+    return git.is_kept_tree(repository, published) and git.parents_of(repository, published) == [tip]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ _PASSED_OVER = ("kind", "name", "inputs", "params", "columns", *_SQL_KEYS)
 
 
 def describe(old: Member, new: Member) -> tuple[str, ...]:
-    """Short phrases, such as `column total added` or `filter changed`; at least one."""
+    """Short phrases, such as `column total added` or `filter changed`."""
     words = [
         *_inputs(old, new),
         *_statement(old, new),
         *_keys(old.node.document, new.node.document),
         *([f"moved from {old.node.path}"] if old.node.path != new.node.path else []),
     ]
-    return tuple(words) or ("formatting or comments only",)
+    return tuple(words) or (("formatting or comments only",) if old.blob != new.blob else ())
 
 
 def _inputs(old: Member, new: Member) -> Iterator[str]:

@@ -94,7 +94,7 @@ def current_branch(workspace: Workspace) -> str:
     branch = git.current_branch(workspace.repository)
     if branch is None:
         raise GitError("HEAD is detached: no branch says which environment is meant.",
-                       "Switch to a branch (git switch NAME), or name one with --env.")  # fmt: skip
+                       "Switch to a branch (git switch NAME), or name the environment.")  # fmt: skip
     return branch
 
 

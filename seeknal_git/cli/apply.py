@@ -20,7 +20,10 @@ def apply(
     A draft that does not validate is refused. A node that is there already is replaced only with --force, and the
     difference is shown.
 
-    Examples: seeknal apply draft_source_orders.yml · seeknal apply draft_transform_daily.yml --force
+    \b
+    Examples:
+      seeknal apply draft_source_orders.yml
+      seeknal apply draft_transform_daily.yml --force
     """
     from seeknal_git import drafts
     from seeknal_git.report.draft import applied

@@ -18,7 +18,10 @@ def draft(
 ) -> None:
     """Write draft_KIND_NAME.yml, a commented template to fill in.
 
-    Examples: seeknal draft source orders · seeknal draft feature-group customer_habits -d "How a customer buys"
+    \b
+    Examples:
+      seeknal draft source orders
+      seeknal draft feature-group customer_habits -d "How a customer buys"
     """
     from seeknal_git import drafts
     from seeknal_git.report.draft import drafted

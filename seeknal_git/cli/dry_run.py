@@ -20,7 +20,10 @@ def dry_run(
 
     Inputs are read from the environment's tables where they are built, and computed from the sources where not.
 
-    Examples: seeknal dry-run draft_source_orders.yml · seeknal dry-run draft_transform_daily.yml --limit 50
+    \b
+    Examples:
+      seeknal dry-run draft_source_orders.yml
+      seeknal dry-run draft_transform_daily.yml --limit 50
     """
     from seeknal_git import drafts
     from seeknal_git.report import draft as report

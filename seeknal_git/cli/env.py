@@ -73,7 +73,12 @@ def prune(
 
 @app.command()
 def plan(env: Env, as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
-    """The same as `seeknal plan ENV`."""
+    """The same as `seeknal plan ENV`.
+
+    \b
+    Examples:
+      seeknal env plan dev
+    """
     from seeknal_git.cli.plan import plan as same
 
     same(env, as_json=as_json, project_path=project_path)
@@ -86,7 +91,12 @@ def apply(
     as_json: AsJson = False,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """The same as `seeknal run --env ENV`."""
+    """The same as `seeknal run --env ENV`.
+
+    \b
+    Examples:
+      seeknal env apply dev
+    """
     from seeknal_git.cli.run import run as same
 
     same(env, force=force, as_json=as_json, project_path=project_path)
@@ -99,7 +109,12 @@ def promote(
     as_json: AsJson = False,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """The same as `seeknal promote ENV [TARGET]`."""
+    """The same as `seeknal promote ENV [TARGET]`.
+
+    \b
+    Examples:
+      seeknal env promote dev
+    """
     from seeknal_git.cli.promote import promote as same
 
     same(env, target, as_json=as_json, project_path=project_path)

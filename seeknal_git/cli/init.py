@@ -23,7 +23,10 @@ def init(
 
     No file is ever overwritten. In a folder that is a project already, what is missing is added.
 
-    Examples: seeknal init · seeknal init --name shop --path shop
+    \b
+    Examples:
+      seeknal init
+      seeknal init --name shop --path shop
     """
     from seeknal_git.init import init as verb
     from seeknal_git.report.init import initialized

@@ -29,10 +29,12 @@ def plan(
     """
     from seeknal_git.planning import built_already, plan_environment
     from seeknal_git.report import plan as report
-    from seeknal_git.report.terminal import out, out_json
+    from seeknal_git.report.terminal import note, out, out_json
 
     workspace = opened(project_path)
     planned = plan_environment(workspace, env)
+    if planned.created:
+        note(f"$ git switch --create {planned.branch}")
     built = built_already(workspace, planned)
     if as_json:
         out_json(report.as_json(planned, built))

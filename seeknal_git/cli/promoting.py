@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from seeknal_git import promote as verb
 from seeknal_git.cli.options import opened
 from seeknal_git.cli.running import finish
@@ -49,6 +51,7 @@ def from_hook(project_path: Path) -> None:
         if verb.is_behind(workspace):
             note(f"seeknal: {workspace.production} moved, promoting it")
             promote(workspace, None, None, 0.0, as_json=False)
-    except SeeknalError as exc:
-        error(exc)
-        note("  The promotion is pending: mend it, then run: seeknal promote")
+    except (SeeknalError, typer.Exit) as exc:
+        if isinstance(exc, SeeknalError):
+            error(exc)
+        note("The promotion is pending: mend what is wrong, then run: seeknal promote")

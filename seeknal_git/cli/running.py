@@ -28,8 +28,9 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
     prepared = verb.prepare(workspace, request)
     if dry_run or show_plan:
         work = verb.preview(prepared, request.lock_timeout)
-        if as_json and dry_run:
-            out_json(work_as_json(work))
+        if as_json:
+            if dry_run:
+                out_json(work_as_json(work))
         else:
             work_as_text(work, f"A run of {work.target.branch}")
     if dry_run:

@@ -89,7 +89,7 @@ def merge_in_memory(repository: Repository, source: str, into: str) -> str:
         raise GitError(f"{source} and {into} conflict in {', '.join(files)}; nothing was changed.",
                        f"Resolve it by hand: git switch {into} && git merge {source}")  # fmt: skip
     tree = index.write_tree(repository.handle)
-    author = pygit2.Signature("seeknal", "seeknal@localhost")
+    author = pygit2.Signature(*git.KEEPER)
     return str(
         repository.handle.create_commit(None, author, author, f"{source} into {into}, previewed", tree, [one, other])
     )

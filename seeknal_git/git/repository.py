@@ -15,6 +15,8 @@ from seeknal_git.errors import GitError, UsageError
 from seeknal_git.git.command import git
 
 PRODUCTION_REF = "refs/seeknal/production"
+# Who makes the commits that no branch names.
+KEEPER = ("seeknal", "seeknal@localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,11 @@ def unfinished_operation(repository: Repository) -> str | None:
     """What git is in the middle of (`merge`, `rebase`, …), or None."""
     state = RepositoryState(repository.handle.state())
     return None if state == RepositoryState.NONE else state.name.lower().split("_")[0]
+
+
+def is_kept_tree(repository: Repository, commit: str) -> bool:
+    """Whether a commit is one that `keep_tree` made: uncommitted nodes, as production ran them."""
+    return has_commit(repository, commit) and repository.handle[commit].peel(pygit2.Commit).author.email == KEEPER[1]
 
 
 def parents_of(repository: Repository, commit: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import pygit2
 from pygit2.enums import FileMode, FileStatus
 
 from seeknal_git.errors import GitError
-from seeknal_git.git.repository import Repository, head_commit, index_file, parents_of, production_ref
+from seeknal_git.git.repository import KEEPER, Repository, head_commit, index_file, parents_of, production_ref
 
+_Entry = tuple[str, str, int]  # path, blob id, mode
 _GONE = FileStatus.WT_DELETED
 _TOUCHED = FileStatus.WT_MODIFIED | FileStatus.WT_TYPECHANGE | FileStatus.WT_RENAMED | FileStatus.CONFLICTED
 
@@ -21,6 +22,7 @@ class Tree:
     """The files of a project: path relative to the project → blob id.
 
     `commit` is the commit that the tree is, or was before somebody edited it; `dirty` says that somebody did.
+    links: the paths that are symbolic links, and no files: to git their content is the name that they point to.
     Data files that git does not track are in no tree.
     """
 
@@ -28,6 +30,7 @@ class Tree:
     read: Callable[[str], bytes]
     commit: str | None = None
     dirty: bool = False
+    links: frozenset[str] = frozenset()
 
 
 def commit_tree(repository: Repository, commit: str) -> Tree:
@@ -39,21 +42,33 @@ def commit_tree(repository: Repository, commit: str) -> Tree:
         except KeyError:
             return Tree({}, _blob_reader(repository), commit)
         root = folder.peel(pygit2.Tree)
-    return Tree(dict(_walk(root, "")), _blob_reader(repository), commit)
+    files, links = _parted(_walk(root, ""))
+    return Tree(files, _blob_reader(repository), commit, links=frozenset(links))
 
 
-def _walk(tree: pygit2.Tree, prefix: str) -> Iterator[tuple[str, str]]:
+def _parted(entries: Iterable[_Entry]) -> tuple[dict[str, str], set[str]]:
+    """The files with their blobs, and the symbolic links."""
+    files, links = {}, set()
+    for path, blob, mode in entries:
+        if mode == FileMode.LINK:
+            links.add(path)
+        else:
+            files[path] = blob
+    return files, links
+
+
+def _walk(tree: pygit2.Tree, prefix: str) -> Iterator[_Entry]:
     for entry in tree:
         if isinstance(entry, pygit2.Tree):
             yield from _walk(entry, f"{prefix}{entry.name}/")
         elif isinstance(entry, pygit2.Blob):
-            yield f"{prefix}{entry.name}", str(entry.id)
+            yield f"{prefix}{entry.name}", str(entry.id), entry.filemode
 
 
 def index_tree(repository: Repository) -> Tree:
     """What is staged: the tree that `git commit` is about to make."""
-    files = dict(_index_files(repository, _index(repository)))
-    return Tree(files, _blob_reader(repository), head_commit(repository), dirty=True)
+    files, links = _parted(_index_entries(repository, _index(repository)))
+    return Tree(files, _blob_reader(repository), head_commit(repository), True, frozenset(links))
 
 
 def _index(repository: Repository) -> pygit2.Index:
@@ -61,11 +76,11 @@ def _index(repository: Repository) -> pygit2.Index:
     return pygit2.Index(str(named)) if named else repository.handle.index
 
 
-def _index_files(repository: Repository, index: pygit2.Index) -> Iterator[tuple[str, str]]:
+def _index_entries(repository: Repository, index: pygit2.Index) -> Iterator[_Entry]:
     cut = len(repository.prefix)
     for entry in index:
         if entry.path.startswith(repository.prefix):
-            yield entry.path[cut:], str(entry.id)
+            yield entry.path[cut:], str(entry.id), entry.mode
 
 
 def working_tree(
@@ -75,7 +90,7 @@ def working_tree(
 
     is_node: which untracked files belong to the tree; blob_id: hashes a file (a caller may remember hashes).
     """
-    files = dict(_index_files(repository, repository.handle.index))
+    files, links = _parted(_index_entries(repository, repository.handle.index))
     on_disk: dict[str, Path] = {}
     cut, dirty = len(repository.prefix), False
     for path, flags in _status(repository).items():
@@ -85,12 +100,18 @@ def working_tree(
         if flags & FileStatus.WT_NEW and not is_node(name):
             continue
         dirty = True
-        if flags & _GONE:
-            files.pop(name, None)
-        elif flags & (_TOUCHED | FileStatus.WT_NEW) and (repository.top / path).is_file():
-            files[name] = (blob_id or blob_id_of)(repository.top / path)
-            on_disk[files[name]] = repository.top / path
-    return Tree(files, _overlaid(on_disk, _blob_reader(repository)), head_commit(repository), dirty)
+        if not flags & (_GONE | _TOUCHED | FileStatus.WT_NEW):
+            continue
+        files.pop(name, None)
+        links.discard(name)
+        place = repository.top / path
+        if place.is_symlink():
+            links.add(name)
+        elif place.is_file():
+            files[name] = (blob_id or blob_id_of)(place)
+            on_disk[files[name]] = place
+    read = _overlaid(on_disk, _blob_reader(repository))
+    return Tree(files, read, head_commit(repository), dirty, frozenset(links))
 
 
 def _status(repository: Repository) -> dict[str, FileStatus]:
@@ -126,7 +147,7 @@ def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
     parents = [tree.commit] if tree.commit else []
     if tree.commit:
         index.read_tree(handle[tree.commit].peel(pygit2.Tree))
-    before = dict(_index_files(repository, index))
+    before, _ = _parted(_index_entries(repository, index))
     for gone in before.keys() - tree.files.keys():
         index.remove(repository.prefix + gone)
     for path, blob in tree.files.items():
@@ -137,5 +158,5 @@ def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
     last = production_ref(repository)
     if last and handle[last].peel(pygit2.Tree).id == stored and parents_of(repository, last) == parents:
         return last
-    author = pygit2.Signature("seeknal", "seeknal@localhost")
+    author = pygit2.Signature(*KEEPER)
     return str(handle.create_commit(None, author, author, message, stored, parents))

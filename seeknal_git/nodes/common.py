@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -12,6 +13,26 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from seeknal_git.names import IDENTIFIER
 from seeknal_git.nodes.checks import Test, compile_test, listed
 from seeknal_git.nodes.node import Check
+
+
+class Mistake(ValueError):
+    """Something wrong with a file as a whole, and the keys that it is about, the likeliest first."""
+
+    def __init__(self, message: str, *keys: str) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+def below_project(path: str, example: str, *keys: str) -> str:
+    """A path as git writes it. Raises Mistake for one that is not the path of a file below the project."""
+    plain = PurePosixPath(path)
+    if "://" in path or plain.is_absolute() or ".." in plain.parts:
+        raise Mistake(f"`{path}` leaves the project: name a file below it, for example {example}", *keys)
+    if any(len(part.encode()) > 255 for part in plain.parts) or not path.isprintable() or not plain.parts:
+        raise Mistake(
+            f"{path[:80]!r} is not the name of a file: name one below the project, for example {example}", *keys
+        )
+    return plain.as_posix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +44,7 @@ class Compiled:
     aliases: Mapping[str, str] = field(default_factory=dict)
     definition: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    promises: tuple[str, ...] = ()
 
 
 class InputFile(BaseModel):

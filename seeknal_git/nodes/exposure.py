@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from seeknal_git.nodes.checks import Columns
-from seeknal_git.nodes.common import Compiled, InputFile, NodeFile, as_input
+from seeknal_git.nodes.common import Compiled, InputFile, Mistake, NodeFile, as_input, below_project
 
 _COMPRESSIONS = {
     "csv": ("none", "gzip", "zstd"),
     "json": ("none", "gzip", "zstd"),
     "parquet": ("none", "uncompressed", "snappy", "gzip", "zstd", "lz4", "brotli"),
 }
+
+
+_EXAMPLE = "exports/orders.csv"
+_WHERE = ("params.path", "url")
+# What an exposure may never write over: git's and our own files.
+_OURS = (".git", ".gitignore", "seeknal", "seeknal_project.yml", "profiles.yml", ".env")
 
 
 class Params(BaseModel):
@@ -45,20 +50,21 @@ class File(NodeFile):
     @model_validator(mode="after")
     def _complete(self) -> File:
         if len(self.inputs) != 1:
-            raise ValueError("an exposure has exactly one input: `inputs: [{ref: transform.orders}]`")
-        path = PurePosixPath(self.path)
-        if not self.path:
-            raise ValueError("an exposure says where its file goes: `params: {path: exports/orders.csv}`")
-        if "://" in self.path or path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"`{self.path}` leaves the project: name a file below it, for example exports/orders.csv")
+            message = "an exposure has exactly one input: `inputs: [{ref: transform.orders}]`"
+            raise Mistake(message, "depends_on", "inputs")
+        if self.path.split("/")[0] in _OURS:
+            raise Mistake(f"`{self.path}` belongs to the project: name another file, for example {_EXAMPLE}", *_WHERE)
         allowed = _COMPRESSIONS["json" if self.params.format == "jsonl" else self.params.format]
         if self.params.compression and self.params.compression not in allowed:
-            raise ValueError(f"compression of {self.params.format} is one of {', '.join(allowed)}")
+            raise Mistake(f"compression of {self.params.format} is one of {', '.join(allowed)}", "params.compression")
         return self
 
     @property
     def path(self) -> str:
-        return (self.params.path or self.url or "").removeprefix("./")
+        path = (self.params.path or self.url or "").strip()
+        if not path:
+            raise Mistake(f"an exposure says where its file goes: `params: {{path: {_EXAMPLE}}}`", "params")
+        return below_project(path, _EXAMPLE, *_WHERE)
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:

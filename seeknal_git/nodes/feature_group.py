@@ -53,7 +53,8 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         sql=file.transform or "SELECT * FROM input_0",
         sql_key="transform" if file.transform else None,
         aliases={"source": "input_0"},
-        definition={"columns": sorted({*keys, *file.features})},
+        definition={"entity": file.entity.name, "join_keys": keys},
+        promises=tuple(dict.fromkeys([*keys, *file.features])),
         checks=(
             Check(f"join_keys_not_null({', '.join(keys)})", not_null(keys), line=line),
             Check(f"join_keys_unique({', '.join(keys)})", unique(keys), line=line),

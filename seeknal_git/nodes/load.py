@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.common import CARRIED_KEYS, Compiled, NodeFile, tests_of
@@ -27,8 +27,7 @@ def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
     data, lines = document.data, document.lines
     kind = _kind(data, lines, path)
     file = _validated(kind, data, lines, path)
-    warnings = list(_unknown_keys(file, data, lines, path))
-    mistakes = [problem for problem in warnings if problem.hint and problem.hint.startswith("Did you mean")]
+    mistakes, warnings = _unknown_keys(file, lines, path)
     if mistakes:
         raise ProjectError(mistakes)
     compiled: Compiled = module_of(kind).compile_file(file, lines)
@@ -60,66 +59,94 @@ def _validated(kind: str, data: Mapping[str, Any], lines: Mapping[str, int], pat
     try:
         file: NodeFile = module_of(kind).File.model_validate(data)
     except ValidationError as exc:
-        missing = {str(error["loc"][0]) for error in exc.errors() if error["type"] == "missing"}
-        typos = list(_typos(module_of(kind).File, data, lines, path, missing))
-        raise ProjectError(typos or [_problem(error, lines, path) for error in exc.errors()]) from exc
+        known = _known_keys(module_of(kind).File)
+        typos = [_typo(near, (key,), lines, path) for key in map(str, data) if (near := _near(key, known))]
+        # A key that is misspelt is missing, too, and may be all that the file as a whole lacks.
+        others = [error for error in exc.errors() if not typos or (error["loc"] and error["type"] != "missing")]
+        raise ProjectError([*typos, *(_problem(error, lines, path) for error in others)]) from exc
     return file
 
 
 def _problem(error: Any, lines: Mapping[str, int], path: str) -> Problem:
     where = [str(part) for part in error["loc"]]
-    key = ".".join(where)
-    while where and ".".join(where) not in lines:
-        where.pop()
+    if error["type"] == "missing" and isinstance(error["input"], dict):
+        for given in map(str, error["input"]):
+            if near := _near(given, {where[-1]}):
+                return _typo(near, (*where[:-1], given), lines, path)
+    key, about = ".".join(where), getattr(error.get("ctx", {}).get("error"), "keys", ())
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
         message = f"the key `{key}` is missing"
+    elif error["type"] == "extra_forbidden":
+        message = f"there is no key `{key}`"
     elif key:
         message = f"`{key}`: {message[0].lower()}{message[1:]}"
-    return Problem(f"{message[0].upper()}{message[1:]}.", path, lines.get(".".join(where), 1))
+    end = "" if message.endswith("?") else "."
+    return Problem(f"{message[0].upper()}{message[1:]}{end}", path, _line(lines, *about, key))
 
 
-def _unknown_keys(file: NodeFile, data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> Iterator[Problem]:
-    yield from _typos(type(file), data, lines, path)
-    known = _known_keys(type(file))
-    for key in data:
-        if str(key) not in known and not _near(str(key), known):
-            yield Problem(f"The key `{key}` is not one that is read here.", path, lines.get(str(key)))
+def _line(lines: Mapping[str, int], *keys: str) -> int:
+    """The line of the first of the keys that is there, else of the nearest key around it."""
+    parts = keys[0].split(".")
+    around = (".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1))
+    return next((lines[key] for key in (*keys, *around) if key in lines), 1)
 
 
-def _typos(
-    model: type[NodeFile], data: Mapping[str, Any], lines: Mapping[str, int], path: str, missing: set[str] | None = None
-) -> Iterator[Problem]:
-    """Unknown keys that are a near miss of a known one."""
-    known = _known_keys(model)
-    for key in map(str, data):
-        if key not in known and (near := _near(key, known)) and (missing is None or near in missing):
-            yield Problem(f"There is no key `{key}`.", path, lines.get(key), f"Did you mean `{near}`?")
+def _typo(near: str, where: Sequence[str], lines: Mapping[str, int], path: str) -> Problem:
+    return Problem(f"There is no key `{where[-1]}`.", path, _line(lines, ".".join(where)), f"Did you mean `{near}`?")
+
+
+def _unknown_keys(file: NodeFile, lines: Mapping[str, int], path: str) -> tuple[list[Problem], list[Problem]]:
+    """Keys that are nearly a known one; and keys that are not, as warnings, for those of the file itself."""
+    mistakes, warnings = [], []
+    for where, known in _extras(file):
+        if near := _near(where[-1], known):
+            mistakes.append(_typo(near, where, lines, path))
+        elif len(where) == 1:
+            warnings.append(
+                Problem(f"The key `{where[0]}` is not one that is read here.", path, _line(lines, where[0]))
+            )
+    return mistakes, warnings
+
+
+def _extras(value: object, where: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """Every key that is not known where it stands, and the keys that are."""
+    if isinstance(value, BaseModel):
+        known = _known_keys(type(value))
+        yield from (((*where, key), known) for key in value.model_extra or () if key not in known)
+        for name, field in type(value).model_fields.items():
+            yield from _extras(getattr(value, name), (*where, field.alias or name))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _extras(item, (*where, str(number)))
 
 
 def _near(key: str, known: set[str]) -> str | None:
+    """The key that was meant, where it is another one."""
     found = difflib.get_close_matches(key, sorted(known), 1, cutoff=0.8)
-    return found[0] if found else None
+    return found[0] if found and key not in known else None
 
 
-def _known_keys(model: type[NodeFile]) -> set[str]:
-    return {field.alias or name for name, field in model.model_fields.items()} | CARRIED_KEYS
+def _known_keys(model: type[BaseModel]) -> set[str]:
+    carried = CARRIED_KEYS if issubclass(model, NodeFile) else frozenset()
+    return {field.alias or name for name, field in model.model_fields.items()} | carried
 
 
 def _node(kind: str, file: NodeFile, compiled: Compiled, document: Document, path: str) -> Node:
     lines = document.lines
     inputs = tuple(Input(entry.ref, lines.get(f"inputs.{number}", 1)) for number, entry in enumerate(file.inputs))
-    sql_line = document.content_lines.get(compiled.sql_key or "", 1)
+    key = compiled.sql_key or ""
     return Node(
         kind=kind,
         name=file.name,
         path=path,
-        sql=compiled.sql,
-        sql_line=sql_line,
+        sql=document.written.get(key, compiled.sql),
+        sql_line=document.content_lines.get(key, 1),
         inputs=inputs,
         aliases=compiled.aliases,
         definition=compiled.definition,
         checks=(*compiled.checks, *tests_of(file, lines)),
         document=json.loads(json.dumps(document.data, default=str)),
+        promises=compiled.promises,
         lines=lines,
     )

@@ -40,7 +40,7 @@ class Node:
 
     sql: the SELECT that the node compiles to, as written (None for a rule, whose SQL is in its checks);
     sql_line: the line of the file on which it begins; aliases: further names for inputs in the SQL → `input_N`;
-    definition: what else decides the node's data (of a source: format, path, …), free of descriptions;
+    promises: columns that the node has to return; definition: what else decides the node's data (of a source: format, path, …), free of descriptions;
     document: the whole file as plain data; lines: `"params.path"` → the line where that key stands.
     """
 
@@ -54,6 +54,7 @@ class Node:
     definition: Mapping[str, Any]
     checks: tuple[Check, ...]
     document: Mapping[str, Any]
+    promises: tuple[str, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
 
     @property

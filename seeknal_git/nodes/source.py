@@ -6,15 +6,15 @@ that the files do not have are an error.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.names import literal, quote
-from seeknal_git.nodes.common import Compiled, NodeFile
+from seeknal_git.nodes.common import Compiled, Mistake, NodeFile, below_project
 
 # The word `$files` in a source's SQL is a parameter: the list of the files to read.
 _READERS = {"csv": "read_csv", "parquet": "read_parquet", "json": "read_json", "jsonl": "read_json"}
@@ -57,10 +57,11 @@ class ColumnType(BaseModel):
         return known_type(given)
 
 
-def known_type(given: str) -> str:
-    """A type word as DuckDB takes it. Raises ValueError for anything else."""
+def known_type(given: str, *keys: str) -> str:
+    """A type word as DuckDB takes it. Raises Mistake for anything else."""
     if not _TYPE.fullmatch(given.strip()):
-        raise ValueError(f"{given!r} is not a column type, such as INTEGER, DECIMAL(10, 2), VARCHAR[] or TIMESTAMP")
+        message = f"{given!r} is not a column type, such as INTEGER, DECIMAL(10, 2), VARCHAR[] or TIMESTAMP"
+        raise Mistake(message, *keys)
     return given.strip().upper()
 
 
@@ -70,17 +71,21 @@ class File(NodeFile):
     schema_: list[ColumnType] = Field(default_factory=list, alias="schema")
 
     @model_validator(mode="after")
-    def _where(self) -> File:
-        path = self.path
-        if not path:
-            raise ValueError("a source says where its data is: `table: data/orders.csv`")
-        if "://" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise ValueError(f"`{path}` leaves the project: name a file below it, for example data/orders.csv")
+    def _sound(self) -> File:
+        if "**" in self.path and any("**" in part and part != "**" for part in self.path.split("/")):
+            raise Mistake("`**` stands for folders, and is a part of its own: data/**/*.csv", "params.path", "table")
+        for key in self.params.keys() - PARAMS[self.source]:
+            if near := difflib.get_close_matches(key, sorted(PARAMS[self.source]), 1, 0.8):
+                raise Mistake(f"there is no parameter `{key}`; did you mean `{near[0]}`?", f"params.{key}")
+        _ = self.types  # raises for a type that is none
         return self
 
     @property
     def path(self) -> str:
-        return str(self.params.get("path") or self.table or "").removeprefix("./").replace("\\", "/")
+        path = str(self.params.get("path") or self.table or "").strip().replace("\\", "/")
+        if not path:
+            raise Mistake("a source says where its data is: `table: data/orders.csv`", "table")
+        return below_project(path, "data/orders.csv", "params.path", "table")
 
     @property
     def types(self) -> dict[str, str]:
@@ -89,13 +94,13 @@ class File(NodeFile):
         if isinstance(self.columns, dict):
             for name, value in self.columns.items():
                 if isinstance(value, dict) and (word := value.get("dtype") or value.get("data_type")):
-                    declared[name] = known_type(str(word))
+                    declared[name] = known_type(str(word), f"columns.{name}")
                 elif isinstance(value, str) and _TYPE.fullmatch(value.strip()):
                     declared[name] = known_type(value)
         return declared
 
 
-PARAMS = {name: {"path", *options} for name, options in _OPTIONS.items()}
+PARAMS = {name: frozenset({"path", *options}) for name, options in _OPTIONS.items()}
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
 from seeknal_git.errors import Problem, ProjectError
 
+MAX_BYTES = 256 * 1024
 MAX_VALUES = 20_000
+MAX_DEPTH = 50
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(\s|$)", re.MULTILINE)
 _LINES_DEPTH = 4
 
@@ -27,39 +29,58 @@ _Loader.yaml_implicit_resolvers = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file: its data, the line of each key (`"params.path"` → 7), and where each text's content begins."""
+    """A YAML file: its data, the line of each key (`"params.path"` → 7), and where each text's content begins.
+
+    written: texts that YAML folds into fewer lines than the file has, with the file's own lines (see `_as_written`).
+    """
 
     data: Any
     lines: dict[str, int]
     content_lines: dict[str, int]
+    written: dict[str, str]
 
 
 def read_yaml(content: bytes, path: str) -> Document:
     """Parse one YAML document. Raises ProjectError with the line of what is wrong."""
+    text = _text(content, path)
+    try:
+        _refuse_bombs(text, path)
+        return _document(text)
+    except yaml.MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else None
+        raise ProjectError([Problem(f"This is not valid YAML: {_words(exc)}.", path, line)]) from exc
+    except yaml.reader.ReaderError as exc:
+        message = f"The file has the character U+{exc.character:04X}, which YAML forbids."
+        _refuse(message, path, text.encode(), exc.position, "Remove it.")
+    except (yaml.YAMLError, ValueError) as exc:
+        raise ProjectError([Problem(f"This is not valid YAML: {exc}.", path)]) from exc
+
+
+def _text(content: bytes, path: str) -> str:
+    if len(content) > MAX_BYTES:
+        _refuse(f"The file is larger than {MAX_BYTES // 1024} KB.", path, content, 0,
+                "Put data into a file that a source reads, and divide what is too long for one node.")  # fmt: skip
     if marker := _CONFLICT.search(content):
         _refuse("The file has conflict markers of an unfinished merge.", path, content, marker.start(),
                 "Choose between the sides, remove the markers, and git add the file.")  # fmt: skip
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         _refuse(f"The file is not UTF-8: {exc.reason}.", path, content, exc.start, "Save it as UTF-8.")
+
+
+def _document(text: str) -> Document:
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
         if root is None:
-            return Document(None, {}, {})
-        _refuse_bombs(root, path)
-        return Document(loader.construct_document(root), *_lines(root))
-    except yaml.MarkedYAMLError as exc:
-        line = exc.problem_mark.line + 1 if exc.problem_mark else None
-        raise ProjectError([Problem(f"This is not valid YAML: {_words(exc)}.", path, line)]) from exc
-    except (yaml.YAMLError, ValueError) as exc:
-        raise ProjectError([Problem(f"This is not valid YAML: {exc}.", path)]) from exc
+            return Document(None, {}, {}, {})
+        return Document(loader.construct_document(root), *_lines(root, text))
     finally:
         loader.dispose()
 
 
-def _refuse(message: str, path: str, content: bytes, offset: int, hint: str) -> None:
+def _refuse(message: str, path: str, content: bytes, offset: int, hint: str) -> NoReturn:
     raise ProjectError([Problem(message, path, content.count(b"\n", 0, offset) + 1, hint)])
 
 
@@ -69,31 +90,44 @@ def _words(exc: yaml.MarkedYAMLError) -> str:
     return " ".join(part for part in (exc.context, exc.problem) if part)
 
 
-def _refuse_bombs(root: yaml.Node, path: str) -> None:
-    """Aliases are shared in memory, but whatever walks the data meets them again and again: bound what it meets."""
-    sizes: dict[int, int] = {}
+def _refuse_bombs(text: str, path: str) -> None:
+    """Bound what anything that walks the data will meet, before the first recursive walk (libyaml's own is one).
 
-    def size(node: yaml.Node) -> int:
-        if id(node) not in sizes:
-            sizes[id(node)] = MAX_VALUES + 1  # an alias that contains itself
-            sizes[id(node)] = 1 + sum(map(size, _children(node)))
-        return sizes[id(node)]
+    Aliases are shared in memory, but are met again and again.
+    """
+    sizes: dict[str | None, int] = {}  # anchor → how many values it unfolds to
+    anchors: list[str | None] = [None]
+    counts = [0]
+    for event in yaml.parse(text, Loader=_Loader):
+        anchor, size = getattr(event, "anchor", None), 0
+        if isinstance(event, yaml.CollectionStartEvent):
+            sizes[anchor] = MAX_VALUES + 1  # until it ends: an alias to it makes it contain itself
+            anchors.append(anchor)
+            counts.append(1)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            size = sizes[anchors.pop()] = counts.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            size = sizes[anchor] = 1
+        counts[-1] += size
+        _refuse_size(counts[-1], len(counts), path, event)
 
-    if size(root) > MAX_VALUES:
-        line = root.start_mark.line + 1
+
+def _refuse_size(values: int, depth: int, path: str, event: yaml.Event) -> None:
+    line = event.start_mark.line + 1 if event.start_mark else None
+    if values > MAX_VALUES:
         raise ProjectError([Problem(f"The file unfolds to more than {MAX_VALUES:,} values.", path, line,
                                     "Use fewer aliases (&name, *name).")])  # fmt: skip
+    if depth > MAX_DEPTH:
+        raise ProjectError([Problem(f"The file is nested more than {MAX_DEPTH} deep.", path, line, "Make it flatter.")])
 
 
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [child for pair in node.value for child in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
-
-
-def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int]]:
+def _lines(root: yaml.Node, text: str) -> tuple[dict[str, int], dict[str, int], dict[str, str]]:
     lines: dict[str, int] = {}
     contents: dict[str, int] = {}
+    written: dict[str, str] = {}
+    source = text.splitlines()
 
     def walk(node: yaml.Node, path: tuple[str, ...]) -> None:
         if len(path) > _LINES_DEPTH:
@@ -112,6 +146,31 @@ def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int]]:
             for number, item in enumerate(node.value):
                 lines[".".join((*path, str(number)))] = item.start_mark.line + 1
                 walk(item, (*path, str(number)))
+        elif isinstance(node, yaml.ScalarNode) and node.style != "|" and (given := _as_written(node, source)):
+            written[".".join(path)] = given
 
     walk(root, ())
-    return lines, contents
+    return lines, contents, written
+
+
+def _as_written(node: yaml.ScalarNode, source: list[str]) -> str | None:
+    """The text of a scalar that YAML folds, with the line breaks of the file; None where they are more than blanks.
+
+    They are to SQL, unless they stand within a string or end a comment; and errors name a line that somebody can find.
+    """
+    first, last = node.start_mark, node.end_mark
+    if node.style == ">":
+        lines = source[first.line + 1 : last.line]
+    else:
+        lines = source[first.line : last.line + 1]
+        lines[-1] = lines[-1][: last.column]
+        lines[0] = lines[0][first.column :]
+    text = "\n".join(line.strip() for line in lines)
+    if node.style == "'":
+        text = text[1:-1].replace("''", "'")
+    if node.style == '"':
+        text = text[1:-1].replace('\\"', '"').replace("\\n", " ")
+    both = [*text.splitlines(), *node.value.splitlines()]
+    within = any(line.count(mark) % 2 for line in both for mark in ("'", '"'))
+    same = len(both) > 2 and text.split() == node.value.split()
+    return text if same and not within and not re.search(r"--|\$", text) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seeknal_git.fingerprint import Category
 from seeknal_git.planning import Planned
 from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, out, width
 
@@ -24,6 +25,8 @@ def as_text(planned: Planned, built: frozenset[str] | None) -> None:
         out(
             f"{coloured(change.category, change.category.ljust(_LABEL))}{change.node}  {dim(f'{change.path}:{change.line}')}"
         )
+        if change.category == Category.NEW and change.node in planned.plan.builds:
+            continue
         for word in change.words:
             out(f"{' ' * _LABEL}{word}")
         if change.rebuilds:

@@ -35,7 +35,8 @@ def _line(event: Event) -> str:
     if event.what == "layer":
         return dim(f"layer {event.layer[0]} of {event.layer[1]}")
     if event.what == "built":
-        return f"  {coloured('built')}    {event.node}  {dim(f'{event.rows:,} rows, {event.seconds:.2f} s')}"
+        why = "" if event.message == "never built" else f", as {event.message}"
+        return f"  {coloured('built')}    {event.node}  {dim(f'{event.rows:,} rows, {event.seconds:.2f} s{why}')}"
     word = {"failed": "failed", "skipped": "skipped", "warned": "warning"}.get(event.what)
     return f"  {coloured(word, word.ljust(8))} {event.node}: {event.message}" if word else ""
 

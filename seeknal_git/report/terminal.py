@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import typer
@@ -95,7 +96,7 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.table import Table
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    numeric = [all(isinstance(row[n], int | float) or row[n] is None for row in rows) for n in range(len(names))]
+    numeric = [all(isinstance(row[n], Number) or row[n] is None for row in rows) for n in range(len(names))]
     for name, number in zip(names, numeric, strict=True):
         drawn.add_column(name, justify="right" if number and rows else "left", overflow="fold")
     for row in rows:

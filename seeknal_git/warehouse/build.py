@@ -114,8 +114,6 @@ def write_exposure(
 ) -> Path:
     """Write a table beside its destination, to be put in place by `deliver`. Returns where it is. Raises SqlError."""
     partial = target.with_name(f".{target.name}.partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    _remove(partial)
     options = [f"FORMAT {definition['format']}"]
     if definition["format"] == "csv":
         options.append("HEADER")
@@ -124,23 +122,28 @@ def write_exposure(
     if definition["partition_by"]:
         options.append(f"PARTITION_BY ({', '.join(map(quote, definition['partition_by']))})")
     try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial)
         connection.execute(f"COPY (SELECT * FROM {relation(table)}) TO {literal(str(partial))} ({', '.join(options)})")
     except duckdb.Error as exc:
         _remove(partial)
         raise SqlError(*engine_words(exc)) from exc
+    except OSError as exc:
+        raise SqlError(f"{exc.strerror}: {exc.filename}") from exc
     return partial
 
 
 def deliver(partial: Path, target: Path) -> None:
     """Put what `write_exposure` wrote in place. A file is replaced in one step, a folder in two renames."""
-    if partial.is_dir() and target.exists():
-        old = target.with_name(f".{target.name}.old")
-        _remove(old)
-        target.rename(old)
-        partial.rename(target)
-        _remove(old)
-    else:
+    if not partial.is_dir() and not target.is_dir():
         partial.replace(target)
+        return
+    old = target.with_name(f".{target.name}.old")
+    _remove(old)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    _remove(old)
 
 
 def _remove(path: Path) -> None:

@@ -16,6 +16,7 @@ from seeknal_git.names import literal
 from seeknal_git.warehouse.state import STATE_TABLES, has_state
 
 _RETRY_SECONDS = 0.1
+_LOCKED = "Could not set lock"
 # Timestamps with a time zone mean the same for everybody who builds.
 _SESSION = "USE warehouse; SET TimeZone = 'UTC'"
 
@@ -46,7 +47,7 @@ def open_warehouse(path: Path | None, *, read_only: bool = False, lock_timeout: 
     connection = duckdb.connect(":memory:")
     try:
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path)
             _attach(connection, path, read_only, lock_timeout)
             connection.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
         if path is None or (read_only and not has_state(connection)):
@@ -62,15 +63,25 @@ def open_warehouse(path: Path | None, *, read_only: bool = False, lock_timeout: 
         connection.close()
 
 
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise WarehouseError(f"The warehouse {path} cannot be created: {exc.strerror}: {exc.filename}.",
+                             "Move away what is in its place, or set another `warehouse` in seeknal_project.yml.") from exc  # fmt: skip
+
+
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, lock_timeout: float) -> None:
-    mode = " (READ_ONLY)" if read_only else ""
+    mode = (
+        "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
+    )  # a file of SQLite would be fetched an extension for
     give_up = time.monotonic() + lock_timeout
     while True:
         try:
-            connection.execute(f"ATTACH {literal(str(path))} AS warehouse{mode}")
+            connection.execute(f"ATTACH {literal(str(path))} AS warehouse ({mode})")
             return
         except duckdb.IOException as exc:
-            if "lock" not in str(exc).lower() or time.monotonic() >= give_up:
+            if _LOCKED not in str(exc) or time.monotonic() >= give_up:
                 raise
             time.sleep(_RETRY_SECONDS)
 
@@ -78,7 +89,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, 
 def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
     """The engine's error as one that says what to do."""
     text = " ".join(str(exc).split())
-    if "Could not set lock" in text:
+    if _LOCKED in text:
         pid = re.search(r"PID (\d+)", text)
         holder = f"process {pid[1]}" if pid else "another process"
         return WarehouseBusy(f"The warehouse {path} is held by {holder}.", int(pid[1]) if pid else None)

@@ -21,8 +21,11 @@ Columns = tuple[tuple[str, str], ...]
 _PURE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
 # What DuckDB 2.0 calls the type of a bare NULL; a table stores it as INTEGER.
 _UNTYPED = {'"NULL"': "INTEGER"}
+_TABLES = ("BASE_TABLE", "TABLE_FUNCTION", "SHOW_REF")
 _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
 _DOTTED = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME}){{0,2}}|'(?:[^']|'')*'")
+# After these words a table takes no alias.
+_BARE = re.compile(r"\b(?:TABLE|DESCRIBE|SUMMARIZE)\s+$", re.IGNORECASE)
 _CALL = re.compile(r"ref\s*\(\s*'(?:[^']|'')*'\s*\)", re.IGNORECASE)
 
 
@@ -41,13 +44,18 @@ def references(sql: str) -> tuple[Reference, ...]:
     Raises SqlError where the text is not exactly one SELECT, or does not parse.
     """
     row = _engine().execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
-    tree = json.loads(row[0]) if row else {}
+    try:
+        tree = json.loads(row[0]) if row else {}
+    except RecursionError as exc:
+        raise SqlError("it is nested too deep: divide it into CTEs, or nodes of their own") from exc
     if tree.get("error"):
         return _without_a_tree(sql, tree)
-    if len(tree["statements"]) != 1:
+    if not tree["statements"]:
+        raise SqlError("there is no statement in it")
+    if len(tree["statements"]) > 1:
         raise SqlError("a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own")
     ctes = {entry["key"].lower() for found in _objects(tree, "cte_map") for entry in found["cte_map"]["map"]}
-    tables = [table for table in _objects(tree, "type") if table["type"] in ("BASE_TABLE", "TABLE_FUNCTION")]
+    tables = [table for table in _objects(tree, "type") if table["type"] in _TABLES]
     found = (_reference(sql, table, ctes) for table in tables)
     return tuple(sorted((each for each in found if each), key=lambda each: each.start))
 
@@ -58,9 +66,17 @@ def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> tuple[Reference, ...
         return _scanned(sql)
     if answer.get("error_type") == "not implemented":
         raise SqlError("a node is one SELECT, and this statement is none", 1)
-    position = int(answer["position"]) if str(answer.get("position", "")).isdigit() else None
-    line = None if position is None else sql.encode()[:position].count(b"\n") + 1
-    raise SqlError(str(answer.get("error_message", "the engine cannot parse this")), line)
+    message = " ".join(str(answer.get("error_message", "the engine cannot parse this")).split())
+    raise SqlError(message.rstrip("."), _line(sql, answer))
+
+
+def _line(sql: str, answer: Mapping[str, Any]) -> int | None:
+    """DuckDB 2 counts bytes here (and says a `location` too), DuckDB 1 characters."""
+    if not str(answer.get("position", "")).isdigit():
+        return None
+    position = int(answer["position"])
+    before = sql.encode()[:position].decode(errors="ignore") if "location" in answer else sql[:position]
+    return before.count("\n") + 1
 
 
 def _scanned(sql: str) -> tuple[Reference, ...]:
@@ -106,6 +122,8 @@ def _objects(tree: Any, key: str) -> Iterator[Any]:
 
 
 def _reference(sql: str, table: Mapping[str, Any], ctes: set[str]) -> Reference | None:
+    if table["type"] == "SHOW_REF":  # of what DESCRIBE and SUMMARIZE read there is an entry of its own
+        return Reference(0, 0, "show()") if table["table_name"] else None
     if table["type"] == "TABLE_FUNCTION":
         function = table["function"]["function_name"].lower()
         if function in _PURE_FUNCTIONS:
@@ -120,7 +138,8 @@ def _reference(sql: str, table: Mapping[str, Any], ctes: set[str]) -> Reference 
     target = ".".join([*(part.lower() for part in parts[:-1]), parts[-1]])
     start = _place(sql, table, target)
     name = _DOTTED.match(sql, start)
-    return Reference(start, name.end() if name else start, target, alias=table["alias"])
+    alias = table["alias"] or (target if _BARE.search(sql[:start]) else "")
+    return Reference(start, name.end() if name else start, target, alias=alias)
 
 
 def _place(sql: str, table: Mapping[str, Any], target: str = "") -> int:

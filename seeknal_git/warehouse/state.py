@@ -257,6 +257,11 @@ def exposures_delivered(connection: duckdb.DuckDBPyConnection, schema: str) -> d
     return dict(rows)
 
 
+def exposure_paths(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Every path that was ever delivered to."""
+    return {row[0] for row in connection.execute(f"SELECT DISTINCT path FROM {STATE}.exposures").fetchall()}
+
+
 def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, node: str, snapshot: str, path: str) -> None:
     connection.execute(
         f"INSERT INTO {STATE}.exposures VALUES ($1, $2, $3, $4, $5)", [schema, node, snapshot, path, now()]

@@ -1,0 +1,101 @@
+"""Write docs/cli.md from the help of the commands themselves: `python docs/generate_cli.py`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from seeknal_git.cli import app
+
+PAGE = Path(__file__).with_name("cli.md")
+
+HEAD = """\
+# Commands
+
+`git seeknal …` is the same as `seeknal …`. Every command finds its project from the folder it is called in, or from
+`-C DIR`, which stands before or after the command. Results are printed to stdout, and everything else to stderr;
+colours appear only on a terminal.
+
+This page is made from the commands' own help, by `docs/generate_cli.py`.
+
+## Exit codes
+
+| code | meaning |
+| --- | --- |
+| 0 | it is done, or there was nothing to do |
+| 1 | something is wrong with the project, the repository or the warehouse, or a node, rule or test failed |
+| 2 | the command line asks for something that is not there |
+| 3 | a bug in Seeknal; the message says where the log with the traceback is |
+| 130 | interrupted. What was finished is kept |
+
+## The plan as JSON
+
+`seeknal plan --json` prints one object. `version` is 1. It is raised when a key is removed or changes its meaning; new
+keys may come at any time.
+
+| key | meaning |
+| --- | --- |
+| `version` | 1 |
+| `environment` | the branch |
+| `schema` | the schema of its environment |
+| `production` | whether it is the production branch |
+| `base` | the commit compared with; null where production was never published |
+| `head` | the commit of the branch; null before the first one |
+| `dirty` | whether there are uncommitted changes, which count |
+| `changes` | one object for each changed node, the most severe first |
+| `layers` | the nodes to build: a list of lists. Those in one list can be built side by side |
+| `reused` | the nodes that stay as they are |
+| `built` | those of `layers` whose tables are there already; null where the warehouse cannot be read now |
+| `warnings` | messages about the project |
+
+Each of `changes` has:
+
+| key | meaning |
+| --- | --- |
+| `node` | the node, as `kind.name` |
+| `category` | `NEW`, `REMOVED`, `BREAKING`, `NON_BREAKING` or `METADATA` |
+| `path`, `line` | where it is defined |
+| `what` | what changed, in words: a list |
+| `rebuilds` | the nodes downstream that are built again |
+| `reuses` | the nodes downstream that are not |
+
+"""
+
+
+def commands(of: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command, groups before what is in them."""
+    of = of or typer.main.get_command(app)
+    for name, command in of.commands.items():
+        yield (*words, name)
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+
+
+def help_of(words: tuple[str, ...]) -> str:
+    """What `seeknal … --help` prints on a terminal of 80 columns."""
+    text = io.StringIO()
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "80"
+    try:
+        with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+            app([*words, "--help"], prog_name="seeknal")
+    finally:
+        os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
+    return "\n".join(line.rstrip() for line in text.getvalue().strip().splitlines())
+
+
+def page() -> str:
+    sections = [f"## seeknal {' '.join(words)}\n\n```text\n{help_of(words)}\n```\n" for words in sorted(commands())]
+    return HEAD + "\n".join([f"## seeknal\n\n```text\n{help_of(())}\n```\n", *sections])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE}: {len(list(commands()))} commands\n")
