@@ -255,12 +255,11 @@ class _Scope:
         return Part("\n".join(texts), tuple(sorted(reads)))
 
     def _text(self, expression: exp.Expression) -> str:
-        def number(node: exp.Expression) -> exp.Expression:
-            if isinstance(node, exp.Column) and node.table:
-                return exp.column(node.this.copy(), table=f"__{self.inputs[node.table.lower()]}__")
-            return node
-
-        return expression.copy().transform(number).sql(dialect="duckdb", comments=False)
+        numbered = expression.copy()
+        for column in numbered.find_all(exp.Column):
+            if column.table:
+                column.set("table", exp.to_identifier(f"__{self.inputs[column.table.lower()]}__"))
+        return numbered.sql(dialect="duckdb", comments=False)
 
     def _reads(self, column: exp.Column) -> list[_Read]:
         name, table = column.name.lower(), column.table.lower()

@@ -49,6 +49,7 @@ def bind(graph: Graph, root: DataRoot, cache: Cache) -> Binding:
         columns |= _sources(graph, [each for each in layer if graph.node(each).kind == "source"], root, cache, problems)
         for at_once in (_own_questions(graph, layer), _check_questions(graph, layer)):
             columns |= _answers(at_once, columns, cache, problems)
+    problems += _collisions(graph, root)
     refused = {problem.node for problem in problems}
     sources = (each for each in graph.members if graph.node(each).kind == "source")
     unknown = [each for each in sources if columns[each] is None and each not in refused]
@@ -95,6 +96,24 @@ def _source_problem(source: Node, message: str) -> Problem:
 
 def _columns(answer: Mapping[str, Any]) -> Columns | None:
     return tuple((name, word) for name, word in answer["columns"]) if answer.get("columns") else None
+
+
+def _collisions(graph: Graph, root: DataRoot) -> list[Problem]:
+    """Exposures that would write over what a source reads, or another exposure writes."""
+    exposures = [member.node for member in graph.members.values() if member.node.kind == "exposure"]
+    sources = [member.node for member in graph.members.values() if member.node.kind == "source" and exposures]
+    taken = {file.path: f"{source.id} reads" for source in sources for file in root.files(source)}
+    problems = []
+    for node in exposures:
+        path = str(node.definition["path"])
+        for other, why in taken.items():
+            if f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/"):
+                line = node.line("params.path" if "params.path" in node.lines else "url")
+                message = f"{node.id} would write over {other}, which {why}."
+                problems.append(Problem(message, node.path, line, "Give it a path of its own.", node.id))
+                break
+        taken[path] = f"{node.id} writes"
+    return problems
 
 
 def _own_questions(graph: Graph, layer: Iterable[str]) -> list[_Question]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from seeknal_git.graph import Graph
@@ -14,7 +15,7 @@ from seeknal_git.statement import Reading, Reference, rendered
 from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.sql import SqlError
-from seeknal_git.warehouse.state import Audit, Snapshot, relation
+from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
 from seeknal_git.work import Work, audit_id, violates
 
 if TYPE_CHECKING:
@@ -60,17 +61,25 @@ class _Site:
     work: Work
     report: Report
     progress: Progress
+    taken: frozenset[str]
+    """Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to answer."""
+    sessions: dict[int, duckdb.DuckDBPyConnection] = field(default_factory=dict)
 
 
 def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     """Build and check everything; failures are in the result."""
-    site = _Site(warehouse, work, report, Progress())
+    taken = frozenset(map(str.lower, tables_there(warehouse.connection)))
+    site = _Site(warehouse, work, report, Progress(), taken)
     layers = work.layers
-    for number, layer in enumerate(layers, 1):
-        report(Event("layer", "", layer=(number, len(layers))))
-        lost = doomed(work.graph, site.progress)
-        _skip(site, [each for each in layer if each in lost])
-        _build_layer(site, [each for each in layer if each not in lost])
+    try:
+        for number, layer in enumerate(layers, 1):
+            report(Event("layer", "", layer=(number, len(layers))))
+            lost = doomed(work.graph, site.progress)
+            _skip(site, [each for each in layer if each in lost])
+            _build_layer(site, [each for each in layer if each not in lost])
+    finally:
+        for connection in site.sessions.values():
+            connection.close()
     return site.progress
 
 
@@ -122,17 +131,20 @@ def _refused(exc: SqlError, node: Node) -> _NodeFailed:
 
 
 def _build_and_check(site: _Site, identifier: str) -> None:
-    connection = session(site.warehouse)
-    try:
-        if identifier in site.work.reasons:
-            snapshot = _built(site, connection, identifier)
-            site.progress.built[identifier] = snapshot
-            reason = site.work.reasons[identifier]
-            site.report(Event("built", identifier, reason, snapshot.rows, snapshot.seconds))
-        for number in site.work.checks.get(identifier, ()):
-            _judge(site, identifier, number, _answered(site, connection, identifier, number))
-    finally:
-        connection.close()
+    connection = _session(site)
+    if identifier in site.work.reasons:
+        snapshot = _built(site, connection, identifier)
+        site.progress.built[identifier] = snapshot
+        site.report(Event("built", identifier, rows=snapshot.rows, seconds=snapshot.seconds))
+    for number in site.work.checks.get(identifier, ()):
+        _judge(site, identifier, number, _answered(site, connection, identifier, number))
+
+
+def _session(site: _Site) -> duckdb.DuckDBPyConnection:
+    """This thread's connection."""
+    if get_ident() not in site.sessions:
+        site.sessions[get_ident()] = session(site.warehouse)
+    return site.sessions[get_ident()]
 
 
 def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> Snapshot:
@@ -142,7 +154,7 @@ def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) 
     for attempt in range(site.work.options.retry + 1):
         time.sleep(_RETRY_PAUSE_SECONDS * attempt)
         try:
-            return build_snapshot(connection, blueprint, confirm)
+            return build_snapshot(connection, blueprint, site.taken, confirm)
         except SqlError as exc:
             last = exc
     raise _refused(last, site.work.graph.node(identifier)) from last

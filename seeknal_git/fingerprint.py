@@ -44,12 +44,7 @@ class Fingerprint:
 
 def digest(*parts: str) -> str:
     """SHA-256 over parts, each preceded by its length, so that no two lists of parts look alike."""
-    hasher = hashlib.sha256()
-    for part in parts:
-        raw = part.encode()
-        hasher.update(b"%d:" % len(raw))
-        hasher.update(raw)
-    return hasher.hexdigest()
+    return hashlib.sha256("".join([f"{len(part)}:{part}" for part in parts]).encode()).hexdigest()
 
 
 def fingerprint(
@@ -87,13 +82,14 @@ def _what_is_read(anatomy: Anatomy, read: Sequence[Fingerprint]) -> list[str]:
 
 
 def _in_parts(own: str, rows: Part, columns: Iterable[tuple[str, Part]], read: Sequence[Fingerprint]) -> Fingerprint:
-    row_set = digest("rows", own, _resolved(rows, read), *(each.of_rows() for each in read))
-    parts = {name.lower(): digest("column", name, _resolved(part, read)) for name, part in columns}
+    row_set = digest("rows", own, *_resolved(rows, read), *(each.of_rows() for each in read))
+    parts = {name.lower(): digest("column", name, *_resolved(part, read)) for name, part in columns}
     return Fingerprint(digest("parts", row_set, *(each for pair in parts.items() for each in pair)), row_set, parts)
 
 
-def _resolved(part: Part, read: Sequence[Fingerprint]) -> str:
-    return digest(part.text, *(f"{number} {column} {read[number].of_column(column)}" for number, column in part.reads))
+def _resolved(part: Part, read: Sequence[Fingerprint]) -> list[str]:
+    reads = [f"{number} {column} {read[number].of_column(column)}" for number, column in part.reads]
+    return [part.text, str(len(reads)), *reads]
 
 
 def compare(before: Fingerprint, after: Fingerprint) -> Category:

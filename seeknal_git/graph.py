@@ -31,6 +31,7 @@ class Graph:
     targets: Mapping[str, tuple[tuple[str, ...], ...]]
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    like: Graph | None = None
 
     def node(self, identifier: str) -> Node:
         return self.members[identifier].node
@@ -39,8 +40,19 @@ class Graph:
     def fingerprints(self) -> dict[str, Fingerprint]:
         found: dict[str, Fingerprint] = {}
         for identifier in self.members:
-            found[identifier] = fingerprint_of(self, identifier, found)
+            found[identifier] = self._known(identifier, found) or fingerprint_of(self, identifier, found)
         return found
+
+    def _known(self, identifier: str, found: Mapping[str, Fingerprint]) -> Fingerprint | None:
+        """The other graph's fingerprint of a node, where it has the same node on the same inputs."""
+        like = self.like
+        if like is None or like.members.get(identifier) is not self.members[identifier]:
+            return None
+        same = (
+            like.targets[identifier] == self.targets[identifier] and like.inputs[identifier] == self.inputs[identifier]
+        )
+        same = same and all(like.fingerprints[each] is found[each] for each in self.inputs[identifier])
+        return like.fingerprints[identifier] if same else None
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:
@@ -121,12 +133,15 @@ def identities(graph: Graph, versions: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def build_graph(project: Project) -> Graph:
+def build_graph(project: Project, like: Graph | None = None) -> Graph:
     """Resolve every reference of a project. What does not fit together is in `problems`, with files and lines."""
     members, problems = _by_id(project.members)
     inputs: dict[str, tuple[str, ...]] = {}
     targets: dict[str, tuple[tuple[str, ...], ...]] = {}
     for identifier, member in members.items():
+        if like and like.members.get(identifier) is member and all(each in members for each in like.inputs[identifier]):
+            inputs[identifier], targets[identifier] = like.inputs[identifier], like.targets[identifier]
+            continue
         try:
             inputs[identifier], targets[identifier] = _resolved(member, members)
         except ProjectError as exc:
@@ -137,7 +152,7 @@ def build_graph(project: Project) -> Graph:
         {each: members[each] for each in order}, {each: inputs[each] for each in order}, targets, tuple(problems)
     )
     views = _view_problems(graph)
-    return Graph(graph.members, graph.inputs, graph.targets, (*problems, *views[0]), tuple(views[1]))
+    return Graph(graph.members, graph.inputs, graph.targets, (*problems, *views[0]), tuple(views[1]), like)
 
 
 def _by_id(members: Iterable[Member]) -> tuple[dict[str, Member], list[Problem]]:

@@ -43,7 +43,7 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
     git.need_commit(workspace.repository)
     created = environment is not None and _created(workspace, branch)
     head = load_sound(workspace, head_tree(workspace, branch))
-    base = load(workspace, base_tree(workspace, branch))
+    base = load(workspace, base_tree(workspace, branch), like=head)
     planned = Planned(
         branch=branch,
         schema=schema_of(branch),

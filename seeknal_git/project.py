@@ -39,16 +39,20 @@ def is_node_path(path: str) -> bool:
     return path.startswith("seeknal/") and path.endswith((".yml", ".yaml"))
 
 
-def load_project(tree: Tree, cache: Cache) -> Project:
+def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Project:
     """Read every node of a tree. What is wrong is collected, not raised: see `problems`."""
     paths = {path: blob for path, blob in sorted(tree.files.items()) if is_node_path(path)}
-    known = cache.get("node", set(paths.values()))
+    loaded = {(member.node.path, member.blob): member for member in like}
+    known = cache.get("node", {blob for path, blob in paths.items() if (path, blob) not in loaded})
     fresh: dict[str, Any] = {}
     members: list[Member] = []
     problems: list[Problem] = []
     warnings: list[Problem] = []
     foreign: list[str] = []
     for path, blob in paths.items():
+        if member := loaded.get((path, blob)):
+            members.append(member)
+            continue
         entry = known.get(blob)
         if entry is None or entry["foreign"]:
             try:

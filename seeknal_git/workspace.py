@@ -126,12 +126,12 @@ def _nothing(blob: str) -> bytes:
     raise KeyError(blob)
 
 
-def load(workspace: Workspace, tree: Tree) -> Loaded:
+def load(workspace: Workspace, tree: Tree, like: Loaded | None = None) -> Loaded:
     """Everything that follows from a tree, with its problems. A tree is dirty if nodes or data they read are not committed."""
-    project = load_project(tree, workspace.cache)
-    tracked = frozenset(index_tree(workspace.repository).files)
+    project = load_project(tree, workspace.cache, like.project.members if like else ())
+    tracked = like.root.tracked_here if like else frozenset(index_tree(workspace.repository).files)
     root = DataRoot(workspace.repository, tree, tracked, workspace.cache)
-    graph = build_graph(project)
+    graph = build_graph(project, like.graph if like else None)
     if tree.dirty and tree.commit:
         committed = commit_tree(workspace.repository, tree.commit).files
         files = _relevant(committed, tree, {file.path for source in sources_of(graph) for file in root.files(source)})

@@ -1,6 +1,6 @@
 """The fixtures: a real git repository with a real warehouse, told as a story.
 
-`repo` is an empty project, `shop` a small one that is committed, and `published` the same after its first `seeknal run`.
+`repo` is an empty project, `shop` a small one that is committed, and `published` the same after its first run.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Repo:
         return sorted(self.run(*arguments, code=code)["built"])
 
     def install_hooks(self) -> None:
-        hooks.install(self.path, ".", "main", ("/tmp/wrap.sh",))
+        hooks.install(self.path, ".", "main", (sys.executable, "-P", "-m", "seeknal_git"))
 
     # The warehouse, as everybody else reads it
 
@@ -158,7 +158,7 @@ class Repo:
         return self.views("main")
 
     def fresh_build(self, commit: str = "HEAD") -> dict[str, View]:
-        """What production would be, were that commit all that there ever was: a run in a clone, in an empty warehouse."""
+        """What production would be, were that commit all that there ever was: a run in a clone with no warehouse."""
         tree = self.git("rev-parse", f"{commit}^{{tree}}")
         if tree not in _FRESH_BUILDS:
             fresh = Repo(self.path.parent / f"fresh-{tree}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from gc import set_threshold
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,8 @@ app.add_typer(hooks.app, name="hooks")
 
 def main() -> None:
     """Run a command, and turn whatever goes wrong into one message and an exit code (see errors.py)."""
+    # Projects are large and have no cycles: looking for them again and again would double the time of a plan.
+    set_threshold(100_000, 50, 1_000)
     try:
         code = app(prog_name="seeknal", standalone_mode=False)
     except SeeknalError as exc:

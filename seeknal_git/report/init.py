@@ -18,13 +18,13 @@ _BEGIN = (
 _RUN = (
     ("seeknal plan", "what has to be built, and why"),
     ("seeknal run", "build it, and publish production"),
-    ('git add seeknal && git commit -m "First nodes"', "what production shows is a commit"),
+    ('git add seeknal && git commit -m "First nodes"', "keep it"),
 )
 _CHANGE = (
-    ("seeknal plan dev", "a branch is an environment: create it, and switch to it"),
-    ("seeknal run", "after a change: build what it touches, beside production"),
+    ("seeknal plan dev", "create a branch, which is an environment"),
+    ("seeknal run", "build what you changed, beside production"),
     ('git commit -am "A change"', ""),
-    ("git switch {production} && git merge dev", "a merge is a release (or: seeknal promote dev)"),
+    ("git switch {production} && git merge dev", "or: seeknal promote dev"),
 )
 
 
@@ -46,7 +46,7 @@ def _facts(done: Initialized) -> dict[str, str]:
         "  created": ", ".join(done.created),
         "  kept": ", ".join(done.kept),
         "  production": f"the branch {done.settings.production_branch}",
-        "  hooks": ", ".join(installed),
+        "  hooks": ", ".join(installed[:3]) + (f" and {len(installed) - 3} more" if len(installed) > 3 else ""),
         "  commit": (done.commit or "")[:8],
     }
     return {label: fact for label, fact in facts.items() if fact}
@@ -56,7 +56,7 @@ def _commit(done: Initialized) -> None:
     if done.obstacle is None:
         if done.left_out:
             names = shlex.join(done.left_out)
-            note(f"Not committed: {', '.join(done.left_out)}. What belongs in the repository: git add {names}")
+            note(f"Not committed yet: git add {names}")
         return
     note(f"{coloured('warning')}: the first commit is still to be made: {done.obstacle}")
     if not done.has_identity:

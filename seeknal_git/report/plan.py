@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seeknal_git.fingerprint import Category
+from seeknal_git.plan import Change
 from seeknal_git.planning import Planned
 from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, out, width
 
@@ -22,9 +23,7 @@ def as_text(planned: Planned, built: frozenset[str] | None) -> None:
         return
     room = width() - _LABEL - 9
     for change in planned.plan.changes:
-        out(
-            f"{coloured(change.category, change.category.ljust(_LABEL))}{change.node}  {dim(f'{change.path}:{change.line}')}"
-        )
+        _headline(change)
         if change.category == Category.NEW and change.node in planned.plan.builds:
             continue
         for word in change.words:
@@ -41,6 +40,17 @@ def as_text(planned: Planned, built: frozenset[str] | None) -> None:
     out()
     out(_summary(planned, built))
     out(f"Next: {_next(planned)}")
+
+
+def _headline(change: Change) -> None:
+    """Category, node and place; the place on a line of its own where the terminal is narrow."""
+    place = f"{change.path}:{change.line}"
+    label = coloured(change.category, change.category.ljust(_LABEL))
+    if _LABEL + len(change.node) + 2 + len(place) <= width():
+        out(f"{label}{change.node}  {dim(place)}")
+    else:
+        out(f"{label}{change.node}")
+        out(f"{' ' * _LABEL}{dim(place)}")
 
 
 def _title(planned: Planned) -> str:

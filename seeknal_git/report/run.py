@@ -35,8 +35,7 @@ def _line(event: Event) -> str:
     if event.what == "layer":
         return dim(f"layer {event.layer[0]} of {event.layer[1]}")
     if event.what == "built":
-        why = "" if event.message == "never built" else f", as {event.message}"
-        return f"  {coloured('built')}    {event.node}  {dim(f'{event.rows:,} rows, {event.seconds:.2f} s{why}')}"
+        return f"  {coloured('built')}    {event.node}  {dim(f'{event.rows:,} rows, {event.seconds:.2f} s')}"
     word = {"failed": "failed", "skipped": "skipped", "warned": "warning"}.get(event.what)
     return f"  {coloured(word, word.ljust(8))} {event.node}: {event.message}" if word else ""
 
@@ -79,12 +78,24 @@ def summary(done: Reconciled, seconds: float, what: str) -> None:
     if done.progress.skipped:
         parts.append(coloured("skipped", f"{len(done.progress.skipped)} skipped"))
     out(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
+    for reason, nodes in _by_reason(done).items():
+        out(f"  {dim(f'{reason}:')} {listed(nodes, width() - len(reason) - 5)}")
     for warning in done.progress.warnings:
         out(f"{coloured('warning')}: {warning}")
     if done.outcome is not None:
         _published(done)
     for node, why in done.failures.items():
         out(f"{coloured('failed')}: {node}: {why}")
+
+
+def _by_reason(done: Reconciled) -> dict[str, list[str]]:
+    """Why nodes were built that had been built before."""
+    found: dict[str, list[str]] = {}
+    for node in done.progress.built:
+        reason = done.work.reasons[node].replace("reads ", "").replace(", which changed", " changed")
+        if reason != "never built":
+            found.setdefault(reason, []).append(node)
+    return found
 
 
 def _published(done: Reconciled) -> None:

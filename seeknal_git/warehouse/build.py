@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from seeknal_git.names import SNAPSHOTS, STATE, literal, quote
+from seeknal_git.names import STATE, literal, quote
 from seeknal_git.warehouse.sql import SqlError, engine_words
 from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, relation
 
@@ -44,16 +45,19 @@ class Question:
 
 
 def build_snapshot(
-    connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, confirm: Callable[[], None] = lambda: None
+    connection: duckdb.DuckDBPyConnection,
+    blueprint: Blueprint,
+    taken: Collection[str] = (),
+    confirm: Callable[[], None] = lambda: None,
 ) -> Snapshot:
     """Build a table and record it, in one transaction. Raises SqlError with the engine's message.
 
-    confirm: asked before the transaction ends, and may raise SqlError to undo it.
+    taken: names of snapshot tables, in lower case, that are in use; confirm: asked before the transaction ends, and may raise SqlError to undo it.
     """
     started = time.perf_counter()
+    table = _free_name(blueprint, taken)
     connection.execute("BEGIN")
     try:
-        table = _free_name(connection, blueprint)
         rows = connection.execute(
             f"CREATE TABLE {relation(table)} AS {blueprint.sql}", dict(blueprint.parameters)
         ).fetchall()
@@ -77,15 +81,11 @@ def build_snapshot(
     return snapshot
 
 
-def _free_name(connection: duckdb.DuckDBPyConnection, blueprint: Blueprint) -> str:
+def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
     """The table's name begins like the node's; a snapshot that is built again gets a number, as its table is in use."""
     name = f"{blueprint.name}__{blueprint.id[:_ID_LENGTH]}"
-    earlier = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1 "
-        "AND (lower(table_name) = lower($2) OR starts_with(lower(table_name), lower($2) || '_'))",
-        [SNAPSHOTS, name],
-    ).fetchall()[0][0]
-    return f"{name}_{earlier + 1}" if earlier else name
+    names = chain([name], (f"{name}_{number}" for number in count(2)))
+    return next(each for each in names if each.lower() not in taken)
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -67,14 +69,16 @@ def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise WarehouseError(f"The warehouse {path} cannot be created: {exc.strerror}: {exc.filename}.",
-                             "Move away what is in its place, or set another `warehouse` in seeknal_project.yml.") from exc  # fmt: skip
+        message = f"The warehouse {path} cannot be created: {exc.strerror}: {exc.filename}."
+        hint = "Move away what is in its place, or set another `warehouse` in seeknal_project.yml."
+        raise WarehouseError(message, hint) from exc
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, lock_timeout: float) -> None:
-    mode = (
-        "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
-    )  # a file of SQLite would be fetched an extension for
+    # Without its type, a file that is none of DuckDB's makes the engine look for an extension, in the network too.
+    mode = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
+    if not read_only and not path.exists():
+        _create(path)
     give_up = time.monotonic() + lock_timeout
     while True:
         try:
@@ -84,6 +88,19 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, 
             if _LOCKED not in str(exc) or time.monotonic() >= give_up:
                 raise
             time.sleep(_RETRY_SECONDS)
+
+
+def _create(path: Path) -> None:
+    """A database that is there entirely or not at all: half of one, after a full disk, could never be opened."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        duckdb.connect(partial).close()
+        with contextlib.suppress(
+            OSError
+        ):  # somebody else was faster, or there are no links here: it is created at once
+            path.hardlink_to(partial)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
@@ -100,8 +117,8 @@ def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
             "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again.",
         )
     if isinstance(exc, duckdb.IOException) or "serialize" in text.lower() or "corrupt" in text.lower():
-        hint = "Free some space, then run the same command again." if "space" in text.lower() else (
-            "If the file is damaged, move it away: seeknal run builds it again."
-        )  # fmt: skip
+        full = "No space left" in text or "File too large" in text
+        damaged = "If the file is damaged, move it away: seeknal run builds it again."
+        hint = "Free some space, then run the same command again." if full else damaged
         return WarehouseError(f"The warehouse {path} cannot be used: {text}", hint)
     return WarehouseError(text)

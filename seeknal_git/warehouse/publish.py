@@ -65,7 +65,8 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     state.touch_environment(connection, schema, publication.branch)
     if wrong or removed or _last_commit(connection, schema) != publication.commit:
         _record(connection, publication, wrong, removed)
-    unchanged = tuple(node for node, each in shows.items() if each not in wrong)
+    moved = {each.node for each in wrong}
+    unchanged = tuple(node for node in shows if node not in moved)
     return Outcome(tuple(each.node for each in wrong), unchanged, tuple(each.node for each in removed))
 
 

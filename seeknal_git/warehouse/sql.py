@@ -159,9 +159,6 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
 
     inputs: the columns of each reference's target. Raises SqlError with the engine's message.
     """
-    for columns in inputs.values():
-        body = ", ".join(f"{quote(name)} {word}" for name, word in columns)
-        _ask(f"CREATE TABLE IF NOT EXISTS {_empty_table(columns)} ({body})")
     return _described(rendered(sql, found, lambda reference: _empty_table(inputs[reference.target])), {})
 
 
@@ -181,8 +178,13 @@ def _ask(sql: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
         raise SqlError(*engine_words(exc)) from exc
 
 
+@cache
 def _empty_table(columns: Columns) -> str:
-    return quote(f"columns_{hashlib.sha256(repr(columns).encode()).hexdigest()[:24]}")
+    """The name of a table with these columns, which is made once."""
+    name = quote(f"columns_{hashlib.sha256(repr(columns).encode()).hexdigest()[:24]}")
+    body = ", ".join(f"{quote(column)} {word}" for column, word in columns)
+    _ask(f"CREATE TABLE {name} ({body})")
+    return name
 
 
 # What the engine adds to an error about a file: advice, and every option that it read the file with.

@@ -126,7 +126,7 @@ def test_the_tutorial_can_be_followed_from_an_empty_folder(tmp_path: Path, newco
         ("BREAKING", "transform.paid_orders"),
         ("BREAKING", "source.customers"),
     ]:
-        assert re.search(rf"^{category} +{re.escape(node)} ", output, re.MULTILINE), f"{category} {node}"
+        assert re.search(rf"^{category} +{re.escape(node)}\b", output, re.MULTILINE), f"{category} {node}"
     assert "Refused." in output
     assert "Failed, with exit code 1." in output
     assert output.rstrip().endswith("Everything is in order.")

@@ -1,0 +1,369 @@
+"""Every way in which code reaches the production branch, with the hooks installed, ends in the right numbers.
+
+The numbers are read as anybody reads them, through a plain `duckdb.connect`, and are compared with a build of the same
+commit from nothing in an empty warehouse.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Repo, Templates, make_published
+
+DAILY = "seeknal/transforms/daily.yml"
+BY_CUSTOMER = "seeknal/transforms/by_customer.yml"
+
+
+def make_hooked(shop: Repo) -> None:
+    """Production is published, the hooks are there, and `dev` counts the orders of a day; we are on main."""
+    make_published(shop)
+    shop.install_hooks()
+    shop.switch("dev", create=True)
+    shop.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, count(*) AS orders")
+    shop.commit("Count the orders of a day")
+    assert shop.built() == ["transform.daily"]
+    shop.switch("main")
+
+
+def make_moved(shop: Repo) -> None:
+    """Like `make_hooked`; then somebody else changed another node on main, and the hook promoted that."""
+    make_hooked(shop)
+    shop.replace(BY_CUSTOMER, "sum(o.amount) AS total", "sum(o.amount) AS total, max(o.amount) AS largest")
+    assert shop.commit("The largest order") == shop.production_ref
+
+
+@pytest.fixture
+def shop(copy_of: Templates) -> Repo:
+    return copy_of("hooked", make_hooked)
+
+
+@pytest.fixture
+def moved(copy_of: Templates) -> Repo:
+    return copy_of("moved", make_moved)
+
+
+def fast_forward(shop: Repo) -> None:
+    shop.merge("dev")
+
+
+def true_merge(shop: Repo) -> None:
+    shop.merge("dev")
+
+
+def merge_commit_of_a_fast_forward(shop: Repo) -> None:
+    shop.merge("dev", "--no-ff")
+
+
+def conflict_resolved_by_hand(shop: Repo) -> None:
+    shop.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, max(amount) AS largest")
+    shop.commit("The largest order of a day")
+    assert shop.try_git("merge", "--no-edit", "dev").returncode == 1
+    assert len(shop.production()["daily"][0]) == 3, "an unfinished merge promotes nothing"
+    shop.git("checkout", "--ours", DAILY)
+    shop.replace(DAILY, "max(amount) AS largest", "max(amount) AS largest, count(*) AS orders")
+    shop.git("add", DAILY)
+    shop.git("commit", "--no-edit")
+
+
+def merge_without_commit_then_commit(shop: Repo) -> None:
+    shop.merge("dev", "--no-commit")
+    assert "orders" not in str(shop.production()["daily"][0]), "nothing is promoted before there is a commit"
+    shop.git("commit", "--no-edit")
+
+
+def squash(shop: Repo) -> None:
+    shop.git("merge", "--squash", "dev")
+    assert "orders" not in str(shop.production()["daily"][0]), "nothing is promoted before there is a commit"
+    shop.git("commit", "--message", "Squashed")
+
+
+def revert(shop: Repo) -> None:
+    shop.merge("dev")
+    shop.git("revert", "--no-edit", "HEAD")
+
+
+def revert_of_a_merge(shop: Repo) -> None:
+    shop.merge("dev")
+    shop.git("revert", "--no-edit", "--mainline", "1", "HEAD")
+
+
+def revert_of_a_revert(shop: Repo) -> None:
+    revert(shop)
+    shop.git("revert", "--no-edit", "HEAD")
+
+
+def cherry_pick(shop: Repo) -> None:
+    shop.git("cherry-pick", "dev")
+
+
+def rebase_then_fast_forward(shop: Repo) -> None:
+    shop.switch("dev")
+    shop.git("rebase", "--quiet", "main")
+    shop.switch("main")
+    shop.merge("dev", "--ff-only")
+
+
+def rebase_of_main(shop: Repo) -> None:
+    shop.git("rebase", "--quiet", "dev")
+
+
+def amend(shop: Repo) -> None:
+    shop.merge("dev")
+    shop.replace(DAILY, "count(*) AS orders", "count(*) AS number_of_orders")
+    shop.git("commit", "--quiet", "--all", "--amend", "--no-edit")
+
+
+def pull(shop: Repo) -> None:
+    shop.git("pull", "--quiet", "--no-rebase", "--no-edit", ".", "dev")
+
+
+def commit_on_main(shop: Repo) -> None:
+    shop.git("rm", "--quiet", "seeknal/rules/amounts_are_positive.yml", DAILY)
+    shop.replace("data/customers.csv", "Ada", "Augusta Ada")
+    shop.commit("No days any more, and a proper name")
+
+
+def promote_fast_forward(shop: Repo) -> None:
+    said = shop.seeknal("promote", "dev")
+    assert "git merge" in said.err, "the git command is printed"
+
+
+def promote_true_merge(shop: Repo) -> None:
+    shop.seeknal("promote", "dev")
+    assert len(shop.git("rev-list", "--parents", "-1", "main").split()) == 3
+
+
+def promote_while_dev_is_checked_out(shop: Repo) -> None:
+    shop.switch("dev")
+    shop.seeknal("promote", "dev")
+    assert shop.git("branch", "--show-current") == "dev", "the branch that was checked out still is"
+
+
+def promote_from_a_linked_worktree(shop: Repo) -> None:
+    linked = Repo(shop.path.parent / "linked")
+    shop.git("worktree", "add", "--quiet", str(linked.path), "dev")
+    linked.seeknal("promote", "dev")
+
+
+def reset_then_promote(shop: Repo) -> None:
+    shop.git("reset", "--quiet", "--hard", "dev")
+    assert "orders" not in str(shop.production()["daily"][0]), "no hook sees a reset"
+    shop.seeknal("promote")
+
+
+def reset_back_then_promote(shop: Repo) -> None:
+    shop.merge("dev")
+    shop.git("reset", "--quiet", "--hard", "HEAD~1")
+    shop.seeknal("promote")
+
+
+def branch_moved_by_force_then_promote(shop: Repo) -> None:
+    shop.switch("dev")
+    shop.git("branch", "--force", "main", "dev")
+    shop.seeknal("promote")
+
+
+def fetched_then_promote(shop: Repo) -> None:
+    shop.switch("dev")
+    shop.git("fetch", "--quiet", ".", "dev:main")
+    shop.seeknal("promote", subprocess=True)
+
+
+@pytest.mark.parametrize(
+    ("start", "way", "built"),
+    [
+        pytest.param(start, way, built, id=way.__name__.replace("_", " "))
+        for start, way, built in [
+            (make_hooked, fast_forward, []),
+            (make_moved, true_merge, []),
+            (make_hooked, merge_commit_of_a_fast_forward, []),
+            (make_hooked, conflict_resolved_by_hand, ["transform.daily", "transform.daily"]),
+            (make_moved, merge_without_commit_then_commit, []),
+            (make_moved, squash, []),
+            (make_hooked, revert, []),
+            (make_moved, revert_of_a_merge, []),
+            (make_hooked, revert_of_a_revert, []),
+            (make_moved, cherry_pick, []),
+            (make_moved, rebase_then_fast_forward, []),
+            (make_moved, rebase_of_main, []),
+            (make_hooked, amend, ["transform.daily"]),
+            (make_moved, pull, []),
+            (make_hooked, commit_on_main, ["source.customers", "transform.by_customer"]),
+            (make_hooked, promote_fast_forward, []),
+            (make_moved, promote_true_merge, []),
+            (make_moved, promote_while_dev_is_checked_out, []),
+            (make_moved, promote_from_a_linked_worktree, []),
+            (make_hooked, reset_then_promote, []),
+            (make_hooked, reset_back_then_promote, []),
+            (make_hooked, branch_moved_by_force_then_promote, []),
+            (make_hooked, fetched_then_promote, []),
+        ]
+    ],
+)
+def test_production_equals_a_build_of_its_commit_from_nothing(
+    copy_of: Templates, start: Callable[[Repo], None], way: Callable[[Repo], None], built: list[str]
+) -> None:
+    shop = copy_of(start.__name__.removeprefix("make_"), start)
+    before = shop.snapshots()
+    way(shop)
+    assert shop.production() == shop.fresh_build("main")
+    assert shop.production_ref == shop.git("rev-parse", "main")
+    assert shop.new_snapshots(before) == built, "what the branch built is re-used"
+    once = shop.publications(), shop.snapshots(), shop.production()
+    shop.seeknal("promote")
+    assert (shop.publications(), shop.snapshots(), shop.production()) == once, "a second promotion changes nothing"
+
+
+def test_the_work_on_a_branch_leaves_production_alone(shop: Repo) -> None:
+    assert shop.production() == shop.fresh_build("main")
+    assert "orders BIGINT" in shop.views("dev")["daily"][0]
+
+
+def test_a_revert_brings_the_old_numbers_back(shop: Repo) -> None:
+    before = shop.production()
+    shop.merge("dev")
+    assert shop.production() != before
+    shop.git("revert", "--no-edit", "HEAD")
+    assert shop.production() == before
+
+
+def test_a_commit_on_a_branch_promotes_nothing(shop: Repo) -> None:
+    before = shop.publications(), shop.production()
+    shop.switch("dev")
+    shop.replace(DAILY, "count(*)", "2 * count(*)")
+    shop.commit("Twice")
+    assert (shop.publications(), shop.production()) == before
+
+
+def test_a_rule_that_fails_on_promotion_leaves_production_untouched_and_the_merge_done(shop: Repo) -> None:
+    before = shop.production(), shop.production_ref
+    shop.switch("dev")
+    shop.replace("seeknal/transforms/clean_orders.yml", "day, amount", "day, amount - 15 AS amount")
+    shop.commit("A discount", hooks=False)
+    shop.switch("main")
+    done = shop.try_git("merge", "--no-edit", "dev")
+    assert done.returncode == 0, "a hook never makes a git command fail after the fact"
+    assert shop.head == shop.git("rev-parse", "dev")
+    assert "amounts_are_positive" in done.stderr + done.stdout
+    assert (shop.production(), shop.production_ref) == before
+    assert shop.seeknal("promote", code=1).err, "it stays pending until it is mended"
+    shop.git("revert", "--no-edit", "HEAD")
+    assert shop.production() == shop.fresh_build("main")
+
+
+def test_nodes_that_do_not_validate_leave_production_untouched_and_the_merge_done(shop: Repo) -> None:
+    before = shop.production()
+    shop.switch("dev")
+    shop.replace(DAILY, "GROUP BY day", "GROUP BY week")
+    shop.git("commit", "--quiet", "--all", "--no-verify", "--message", "Broken")
+    shop.switch("main")
+    done = shop.try_git("merge", "--no-edit", "dev")
+    assert done.returncode == 0
+    assert f"{DAILY}:8" in done.stderr
+    assert "pending" in done.stderr
+    assert shop.production() == before
+
+
+def test_a_merge_while_another_process_holds_the_warehouse_is_completed_by_the_next_promote(shop: Repo) -> None:
+    before = shop.production()
+    with shop.held() as pid:
+        done = shop.try_git("merge", "--no-edit", "dev")
+        assert done.returncode == 0
+        assert f"process {pid}" in done.stderr
+        assert "pending" in done.stderr
+    assert shop.production() == before
+    shop.seeknal("promote")
+    assert shop.production() == shop.fresh_build("main")
+
+
+def test_a_promotion_waits_for_the_warehouse_as_long_as_it_is_told(shop: Repo) -> None:
+    shop.git("reset", "--quiet", "--hard", "dev")
+    with shop.held():
+        waiting = subprocess.Popen(
+            shop.command("promote", "--lock-timeout", "30"), cwd=shop.path, stderr=subprocess.PIPE, text=True
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1.5)
+    _, said = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0, said
+    assert shop.production() == shop.fresh_build("main")
+
+
+def test_a_conflict_is_refused_with_its_files_named_and_nothing_changed(shop: Repo) -> None:
+    shop.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, max(amount) AS largest")
+    shop.commit("The largest order of a day")
+    before = shop.head, shop.production(), shop.publications(), shop.git("status", "--porcelain")
+    refused = shop.seeknal("promote", "dev", code=1)
+    assert DAILY in refused.err
+    assert "Traceback" not in refused.err
+    assert (shop.head, shop.production(), shop.publications(), shop.git("status", "--porcelain")) == before
+
+
+def test_a_promotion_with_uncommitted_changes_is_refused_and_nothing_is_lost(shop: Repo) -> None:
+    shop.replace(BY_CUSTOMER, "AS total", "AS sum_total")
+    before = shop.head, shop.production(), shop.read(BY_CUSTOMER)
+    assert BY_CUSTOMER in shop.seeknal("promote", "dev", code=1).err
+    assert (shop.head, shop.production(), shop.read(BY_CUSTOMER)) == before
+
+
+def test_a_dry_run_of_a_promotion_says_what_would_be_done_and_does_nothing(moved: Repo) -> None:
+    shop = moved
+    before = shop.head, shop.production(), shop.publications(), shop.warehouse.stat().st_mtime_ns
+    preview = shop.seeknal("promote", "dev", "--dry-run", "--json").json
+    assert preview["repoint"] == ["transform.daily"]
+    assert preview["build"] == {}
+    assert (shop.head, shop.production(), shop.publications(), shop.warehouse.stat().st_mtime_ns) == before
+    assert shop.production_ref == shop.head
+
+
+def test_promote_into_another_branch_leaves_production_alone(shop: Repo) -> None:
+    before = shop.production(), shop.production_ref
+    shop.git("branch", "staging")
+    shop.seeknal("promote", "dev", "staging")
+    assert shop.views("staging") == shop.views("dev")
+    assert (shop.production(), shop.production_ref) == before
+    assert shop.git("rev-parse", "staging") == shop.git("rev-parse", "dev")
+    assert shop.git("branch", "--show-current") == "main"
+
+
+def test_promote_prod_is_production_itself(shop: Repo) -> None:
+    assert "itself" in shop.seeknal("promote", "main", "prod", code=2).err
+
+
+def test_a_branch_that_does_not_exist_is_refused_with_the_nearest_name(shop: Repo) -> None:
+    assert "Did you mean dev?" in shop.seeknal("promote", "devv", code=2).err
+
+
+def test_the_exposure_of_production_is_written_by_the_promotion_only(shop: Repo) -> None:
+    before = shop.read("exports/by_customer.csv")
+    shop.switch("dev")
+    shop.replace(BY_CUSTOMER, "sum(o.amount)", "10 * sum(o.amount)")
+    shop.commit("Ten times", hooks=False)
+    shop.seeknal("run")
+    assert shop.read("exports/by_customer.csv") == before
+    shop.switch("main")
+    shop.merge("dev")
+    assert "Cy,400" in shop.read("exports/by_customer.csv")
+
+
+def test_a_node_that_was_removed_loses_its_view_on_promotion(shop: Repo) -> None:
+    shop.switch("dev")
+    shop.git("rm", "--quiet", DAILY)
+    shop.commit("No days", hooks=False)
+    shop.switch("main")
+    shop.merge("dev")
+    assert "daily" not in shop.production()
+    assert shop.production() == shop.fresh_build("main")
+
+
+def test_data_that_moved_on_since_the_branch_was_built_is_built_again_before_it_is_published(shop: Repo) -> None:
+    shop.replace("data/orders.csv", "4,3,2024-01-02,40", "4,3,2024-01-02,4000")
+    shop.commit("Orders of today")
+    built = shop.snapshots()
+    shop.merge("dev")
+    assert shop.new_snapshots(built) == ["transform.daily"]
+    assert shop.production() == shop.fresh_build("main")
+    assert (4030,) in shop.numbers("SELECT total FROM daily")

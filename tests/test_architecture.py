@@ -1,0 +1,210 @@
+"""The layers of docs/architecture.md, read from the imports: arrows point one way."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import seeknal_git
+
+PACKAGE = Path(seeknal_git.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+VERBS = {
+    "run",
+    "promote",
+    "validate",
+    "gc",
+    "planning",
+    "query",
+    "status",
+    "environments",
+    "doctor",
+    "drafting",
+    "initialise",
+}
+PACKAGES = ("nodes", "git", "warehouse")
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for module, path in MODULES.items():
+        yield module, ast.parse(path.read_text(), str(path))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every module that is imported when the code runs, wherever the import stands; not those for type checkers."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                for other in node.orelse:
+                    yield from imports(other)
+            case ast.Import():
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom():
+                assert node.level == 0, "imports name the package"
+                for alias in node.names:
+                    full = f"{node.module}.{alias.name}"
+                    yield full if full in MODULES else str(node.module)
+            case _:
+                yield from imports(node)
+
+
+IMPORTS = {module: set(imports(tree)) for module, tree in trees()}
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == each or module.startswith(f"{each}.") for each in packages)
+
+
+def offenders(of: str, *allowed: str) -> list[str]:
+    """The modules that import something, other than those that may."""
+    return [
+        module
+        for module, imported in IMPORTS.items()
+        if not within(module, *allowed) and any(within(each, of) for each in imported)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("library", "only"),
+    [
+        pytest.param("pygit2", "seeknal_git.git", id="pygit2 in git"),
+        pytest.param("duckdb", "seeknal_git.warehouse", id="duckdb in warehouse"),
+        pytest.param("sqlite3", "seeknal_git.cache", id="sqlite3 in the cache"),
+        pytest.param("joblib", "seeknal_git.execute", id="joblib where layers are executed"),
+        pytest.param("sqlglot", "seeknal_git.anatomy", id="sqlglot in the anatomy"),
+        pytest.param("pydantic", "seeknal_git.nodes", id="pydantic where a file comes in"),
+        pytest.param("rich", "seeknal_git.report", id="rich in reports"),
+    ],
+)
+def test_a_library_is_imported_in_one_place_only(library: str, only: str) -> None:
+    assert offenders(library, only) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_nodes_git_and_warehouse_do_not_import_each_other(package: str) -> None:
+    others = [f"seeknal_git.{each}" for each in PACKAGES if each != package]
+    wrong = {
+        (module, each)
+        for module, imported in IMPORTS.items()
+        if within(module, f"seeknal_git.{package}")
+        for each in imported
+        if within(each, *others)
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("verb", sorted(each for each in VERBS if f"seeknal_git.{each}" in MODULES))
+def test_a_verb_imports_no_other_verb_and_nothing_that_talks(verb: str) -> None:
+    # What a saved plan promises is part of planning, and a run has to keep it.
+    forbidden = [f"seeknal_git.{each}" for each in VERBS - {verb, "planning"}]
+    wrong = [
+        each
+        for each in IMPORTS[f"seeknal_git.{verb}"]
+        if within(each, "seeknal_git.cli", "seeknal_git.report", *forbidden)
+    ]
+    assert wrong == []
+
+
+def test_nothing_below_the_command_line_imports_it_or_the_reports() -> None:
+    assert offenders("seeknal_git.cli", "seeknal_git.cli", "seeknal_git.__main__") == []
+    assert offenders("seeknal_git.report", "seeknal_git.cli", "seeknal_git.report") == []
+
+
+@pytest.mark.parametrize("pure", ["names", "errors", "statement", "fingerprint", "graph", "plan", "words"])
+def test_what_is_pure_reaches_neither_git_nor_the_warehouse(pure: str) -> None:
+    seen, waiting = set(), [f"seeknal_git.{pure}"]
+    while waiting:
+        module = waiting.pop()
+        if module not in seen and module in MODULES:
+            seen.add(module)
+            # Of a project only the values are used; how it is read is the project's own affair.
+            waiting += IMPORTS[module] if module != "seeknal_git.project" else ()
+    wrong = {module for module in seen if within(module, "seeknal_git.git", "seeknal_git.warehouse")}
+    assert wrong == set()
+
+
+def test_there_is_no_circle_of_modules() -> None:
+    import graphlib
+
+    graph = {module: {each for each in imported if each in MODULES} for module, imported in IMPORTS.items()}
+    tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def prints(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return getattr(node.func, "id", getattr(node.func, "attr", "")) in {"print", "echo", "secho"}
+    return isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.stdout", "sys.stderr"}
+
+
+def test_only_reports_and_commands_print() -> None:
+    wrong = [
+        f"{module}:{getattr(node, 'lineno', 0)}"
+        for module, tree in trees()
+        if not within(module, "seeknal_git.cli", "seeknal_git.report")
+        for node in ast.walk(tree)
+        if prints(node)
+    ]
+    assert wrong == []
+
+
+def test_anything_is_caught_in_one_place_at_most() -> None:
+    catching = [
+        f"{module}:{node.lineno}"
+        for module, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or "Exception" in {getattr(each, "id", "") for each in ast.walk(node.type)})
+    ]
+    assert len(catching) <= 1
+
+
+def test_whatever_is_caught_bare_is_raised_again() -> None:
+    """`except BaseException` is for rolling back, never for going on."""
+    wrong = [
+        f"{module}:{node.lineno}"
+        for module, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and "BaseException" in {getattr(each, "id", "") for each in ast.walk(node.type or ast.Pass())}
+        and not isinstance(node.body[-1], ast.Raise)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        pytest.param("--version", "duckdb joblib pygit2 pydantic sqlglot yaml numpy", id="version"),
+        pytest.param("--help", "duckdb joblib pygit2 pydantic sqlglot yaml numpy", id="help"),
+        # typer 0.29 imports pydantic by itself as soon as a command has options.
+        pytest.param("run --help", "duckdb joblib pygit2 sqlglot yaml numpy", id="help of a command"),
+    ],
+)
+def test_what_needs_no_work_loads_nothing_heavy(arguments: str, heavy: str) -> None:
+    script = (
+        "import sys\n"
+        f"sys.argv = ['seeknal', *{arguments.split()!r}]\n"
+        "from seeknal_git.cli import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(heavy.split()) & set(done.stderr.split()) == set()
+
+
+def test_functions_fit_on_a_screen() -> None:
+    long = [
+        f"{module}.{node.name}: {(node.end_lineno or 0) - node.lineno + 1} lines"
+        for module, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > 60
+    ]
+    assert long == []

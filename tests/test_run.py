@@ -1,0 +1,625 @@
+"""`seeknal run`: what is built, what is published, and what is left alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.conftest import Repo
+
+CLEAN = "seeknal/transforms/clean_orders.yml"
+DAILY = "seeknal/transforms/daily.yml"
+BY_CUSTOMER = "seeknal/transforms/by_customer.yml"
+RULE = "seeknal/rules/amounts_are_positive.yml"
+EXPOSURE = "seeknal/exposures/by_customer_csv.yml"
+ALL = ["source.customers", "source.orders", "transform.by_customer", "transform.clean_orders", "transform.daily"]
+
+
+@pytest.fixture
+def dev(published: Repo) -> Repo:
+    """On a branch that has not changed anything yet."""
+    published.switch("dev", create=True)
+    return published
+
+
+def discount(repo: Repo) -> None:
+    """Makes an amount negative, which the rule does not allow."""
+    repo.replace(CLEAN, "day, amount", "day, amount - 15 AS amount")
+
+
+def untracked_orders(repo: Repo, rows: str = "1,1,2024-01-01,10\n") -> None:
+    """Orders are read from a file that git does not track."""
+    repo.write("raw/orders.csv", f"id,customer,day,amount\n{rows}")
+    repo.replace("seeknal/sources/orders.yml", "data/orders.csv", "raw/orders.csv")
+    repo.commit("Orders from outside")
+    repo.seeknal("run")
+
+
+# What is built
+
+
+def test_the_first_run_builds_everything(shop: Repo) -> None:
+    assert shop.built() == ALL
+    assert sorted(shop.production()) == ["by_customer", "clean_orders", "customers", "daily", "orders"]
+
+
+def test_a_second_run_builds_and_publishes_nothing(published: Repo) -> None:
+    before = published.publications()
+    done = published.run()
+    assert (done["built"], done["repointed"]) == ({}, [])
+    assert published.publications() == before
+
+
+def test_a_branch_builds_only_what_changed_and_shows_the_rest_without_a_copy(dev: Repo) -> None:
+    before = dev.snapshots()
+    dev.replace(DAILY, "sum(amount)", "max(amount)")
+    dev.seeknal("run")
+    assert dev.new_snapshots(before) == ["transform.daily"]
+    assert sorted(dev.views("dev")) == sorted(dev.production())
+    assert dev.views("dev")["orders"] == dev.production()["orders"]
+
+
+def test_no_view_stands_on_another_view(dev: Repo) -> None:
+    dev.seeknal("run")
+    definitions = dev.numbers("SELECT sql FROM duckdb_views() WHERE NOT internal")
+    assert all("FROM _snapshots." in text for (text,) in definitions)
+
+
+def test_a_node_is_rebuilt_only_where_it_reads_what_changed(dev: Repo) -> None:
+    dev.replace(CLEAN, "day, amount", "day, amount, 1 AS one")
+    assert dev.built() == ["transform.clean_orders"]
+    dev.replace(CLEAN, "SELECT id", "SELECT id + 1 AS id")
+    assert dev.built() == ["transform.clean_orders"], "nobody reads id"
+    dev.replace(CLEAN, "customer, day", "customer, day + 1 AS day")
+    assert dev.built() == ["transform.clean_orders", "transform.daily"]
+
+
+def test_two_branches_that_make_the_same_change_share_one_table(dev: Repo) -> None:
+    dev.replace(DAILY, "sum(amount)", "max(amount)")
+    dev.commit()
+    assert dev.built() == ["transform.daily"]
+    dev.git("switch", "--quiet", "--create", "other", "main")
+    dev.replace(DAILY, "sum(amount)", "max(amount)")
+    assert dev.built() == []
+    assert dev.views("other") == dev.views("dev")
+
+
+def test_old_code_finds_its_old_table(published: Repo) -> None:
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    assert published.built() == ["transform.daily"]
+    published.replace(DAILY, "max(amount)", "sum(amount)")
+    assert published.built() == []
+
+
+def test_a_renamed_file_builds_nothing(published: Repo) -> None:
+    published.git("mv", DAILY, "seeknal/anywhere.yaml")
+    assert published.built() == []
+
+
+def test_another_environment_is_run_without_checking_it_out(dev: Repo) -> None:
+    dev.replace(DAILY, "sum(amount)", "max(amount)")
+    dev.commit()
+    dev.switch("main")
+    assert dev.built("--env", "dev") == ["transform.daily"]
+    assert "max" not in dev.read(DAILY)
+
+
+def test_prod_is_another_name_for_production(shop: Repo) -> None:
+    assert shop.run("--env", "prod")["schema"] == "main"
+
+
+# What is published
+
+
+def test_a_branch_publishes_what_succeeded(dev: Repo) -> None:
+    dev.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, error('no')::INT AS oops")
+    dev.replace(BY_CUSTOMER, "sum(o.amount) AS total", "max(o.amount) AS total")
+    done = dev.run("--continue-on-error", code=1)
+    assert list(done["failed"]) == ["transform.daily"]
+    assert ("Bob", 20) in dev.views("dev")["by_customer"][1]
+    assert "daily" not in dev.views("dev"), "it was never published here"
+
+
+def test_a_branch_keeps_showing_the_last_good_version_of_a_node_that_fails(dev: Repo) -> None:
+    dev.seeknal("run")
+    dev.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, error('no')::INT AS oops")
+    dev.run(code=1)
+    assert dev.views("dev")["daily"] == dev.production()["daily"]
+
+
+def test_production_publishes_all_or_nothing(published: Repo) -> None:
+    before = published.production(), published.publications(), published.production_ref
+    published.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, error('no')::INT AS oops")
+    published.replace(BY_CUSTOMER, "sum(o.amount) AS total", "max(o.amount) AS total")
+    said = published.seeknal("run", "--continue-on-error", code=1)
+    assert "Nothing was published" in said.err
+    assert DAILY in said.out
+    assert (published.production(), published.publications(), published.production_ref) == before
+    published.git("checkout", "--quiet", DAILY)
+    assert published.built() == [], "what was finished is kept"
+    assert ("Bob", 20) in published.production()["by_customer"][1]
+
+
+def test_a_failing_rule_keeps_its_input_and_what_is_behind_it_from_being_published(dev: Repo) -> None:
+    dev.seeknal("run")
+    before = dev.views("dev")
+    discount(dev)
+    dev.replace("data/customers.csv", "Ada", "Augusta")
+    done = dev.run(code=1)
+    assert list(done["failed"]) == ["rule.amounts_are_positive"]
+    after = dev.views("dev")
+    assert {name for name in before if before[name] != after[name]} == {"customers"}
+
+
+def test_a_failing_rule_fails_again_when_nothing_was_mended(dev: Repo) -> None:
+    discount(dev)
+    assert dev.run(code=1)["failed"]
+    done = dev.run(code=1)
+    assert done["failed"], "that its answer is known already does not make it pass"
+    assert "clean_orders" not in dev.views("dev")
+
+
+def test_a_failing_rule_leaves_production_untouched(published: Repo) -> None:
+    before = published.production()
+    discount(published)
+    published.seeknal("run", code=1)
+    assert published.production() == before
+    published.seeknal("run", code=1)
+    assert published.production() == before
+
+
+def test_a_rule_of_severity_warn_says_so_and_holds_nothing_back(published: Repo) -> None:
+    published.write(RULE, published.read(RULE) + "params:\n  severity: warn\n")
+    discount(published)
+    done = published.run()
+    assert "amounts_are_positive" in done["warnings"][0]
+    assert (1, 1, -5) in published.numbers("SELECT id, customer, amount FROM clean_orders")
+
+
+def test_a_failing_test_of_a_node_keeps_it_from_being_published(dev: Repo) -> None:
+    dev.replace(CLEAN, "unique: id", "unique: day")
+    done = dev.run(code=1)
+    assert list(done["failed"]) == ["transform.clean_orders"]
+    assert sorted(dev.views("dev")) == ["customers", "orders"]
+
+
+def test_a_test_of_severity_warn_holds_nothing_back(dev: Repo) -> None:
+    dev.replace(CLEAN, "- unique: id", "- {unique: day, severity: warn}")
+    assert len(dev.run()["warnings"]) == 1
+    assert len(dev.views("dev")) == 5
+
+
+def test_a_removed_node_loses_its_view(published: Repo) -> None:
+    published.git("rm", "--quiet", DAILY)
+    assert published.run()["removed"] == ["transform.daily"]
+    assert "daily" not in published.production()
+
+
+def test_two_nodes_of_one_name_have_views_that_say_the_kind(published: Repo) -> None:
+    text = "kind: transform\nname: orders\ntransform: SELECT id FROM ref('source.orders') WHERE id > 2\n"
+    published.write("seeknal/transforms/orders.yml", text)
+    published.seeknal("run")
+    assert {"source__orders", "transform__orders"} < set(published.production())
+    assert "orders" not in published.production()
+    published.git("clean", "--quiet", "--force", "seeknal")
+    published.seeknal("run")
+    assert "orders" in published.production()
+    assert "source__orders" not in published.production()
+
+
+def test_what_a_user_made_in_an_environments_schema_stays(published: Repo) -> None:
+    published.tamper("CREATE TABLE main.notes AS SELECT 1 AS x; CREATE VIEW main.mine AS SELECT 2 AS y")
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.seeknal("run")
+    assert published.numbers("SELECT x, y FROM notes, mine") == [(1, 2)]
+
+
+def test_something_else_in_the_place_of_a_view_is_an_error_and_survives(published: Repo) -> None:
+    published.tamper("DROP VIEW main.daily; CREATE TABLE main.daily AS SELECT 1 AS mine")
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    said = published.seeknal("run", code=1)
+    assert "daily" in said.err
+    assert published.numbers("SELECT mine FROM daily") == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["other.duckdb", "my data/über's.duckdb", "a.b.db"])
+def test_a_warehouse_of_another_name_is_read_by_anybody(published: Repo, name: str) -> None:
+    published.write("seeknal_project.yml", f'name: shop\nwarehouse: "target/{name}"\n')
+    published.seeknal("run")
+    path = published.path / "target" / name
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS theirs (READ_ONLY)")
+        assert connection.execute("SELECT count(*) FROM theirs.main.orders").fetchall() == [(5,)]
+
+
+# The warehouse is not trusted
+
+
+def test_a_snapshot_that_somebody_dropped_is_built_again(published: Repo) -> None:
+    table = dict(published.snapshots())["transform.daily"]
+    before = published.production()
+    published.tamper(f"DROP TABLE _snapshots.{table}")
+    assert published.built() == ["transform.daily"]
+    assert published.production() == before
+
+
+def test_a_view_that_somebody_dropped_or_changed_is_restored(published: Repo) -> None:
+    before = published.production()
+    published.tamper("DROP VIEW main.daily; CREATE OR REPLACE VIEW main.orders AS SELECT * FROM main.customers")
+    assert published.built() == []
+    assert published.production() == before
+
+
+def test_a_schema_that_somebody_dropped_is_restored(dev: Repo) -> None:
+    dev.seeknal("run")
+    before = dev.views("dev")
+    dev.tamper("DROP SCHEMA dev CASCADE")
+    dev.seeknal("run")
+    assert dev.views("dev") == before
+
+
+def test_a_warehouse_that_is_gone_is_built_again(published: Repo) -> None:
+    before = published.production()
+    published.warehouse.unlink()
+    assert published.built() == ALL
+    assert published.production() == before
+
+
+def test_a_file_that_is_no_warehouse_is_refused_and_left_as_it_is(published: Repo) -> None:
+    published.warehouse.write_text("not a database, but somebody's notes")
+    said = published.seeknal("run", code=1)
+    assert "Traceback" not in said.err
+    assert published.read("target/warehouse.duckdb").startswith("not a database")
+
+
+def test_a_warehouse_held_by_another_process_is_named_with_its_pid(published: Repo) -> None:
+    with published.held() as pid:
+        assert f"process {pid}" in published.seeknal("run", code=1).err
+        assert published.categories() == {}, "a plan needs no warehouse"
+
+
+# Options
+
+
+def test_nodes_builds_a_node_and_what_depends_on_it(published: Repo) -> None:
+    published.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    assert published.built("--nodes", "daily") == ["transform.daily"]
+    assert published.built("--nodes", "transform.clean_orders") == ["transform.by_customer"]
+
+
+def test_nodes_builds_what_a_node_needs_too(shop: Repo) -> None:
+    assert shop.built("--nodes", "daily") == ["source.orders", "transform.clean_orders", "transform.daily"]
+
+
+def test_a_run_of_some_nodes_does_not_claim_that_production_is_at_that_commit(published: Repo) -> None:
+    before = published.production_ref
+    published.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.commit()
+    published.seeknal("run", "--nodes", "daily")
+    assert published.production_ref == before
+    assert published.built() == ["transform.by_customer"]
+    assert published.production_ref == published.head
+
+
+@pytest.mark.parametrize("given", ["source,transform", "source transform"])
+def test_types_builds_only_nodes_of_those_kinds(shop: Repo, given: str) -> None:
+    assert shop.built("--types", given) == ALL
+
+
+def test_types_builds_what_those_nodes_need(shop: Repo) -> None:
+    assert shop.built("--types", "source") == ["source.customers", "source.orders"]
+
+
+def test_a_node_or_kind_that_does_not_exist_is_refused_with_the_nearest_name(published: Repo) -> None:
+    assert "Did you mean daily?" in published.seeknal("run", "--nodes", "dayly", code=2).err
+    assert "transform" in published.seeknal("run", "--types", "transfrom", code=2).err
+    assert "Did you mean" in published.seeknal("run", "--env", "mian", code=2).err
+
+
+def test_full_builds_everything_again(published: Repo) -> None:
+    before = published.production()
+    assert published.built("--full") == ALL
+    assert published.production() == before
+
+
+def test_continue_on_error_builds_what_does_not_depend_on_the_failure(shop: Repo) -> None:
+    shop.replace("data/customers.csv", "1,Ada,London", "1,Ada,London")
+    shop.replace(CLEAN, "day, amount", "day, error('no')::BIGINT AS amount")
+    shop.write(
+        "seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: SELECT town FROM source.customers\n"
+    )
+    shop.switch("dev", create=True)
+    done = shop.run("--continue-on-error", code=1)
+    assert "transform.towns" in done["built"]
+    assert set(done["skipped"]) >= {"transform.daily", "transform.by_customer"}
+    assert sorted(shop.views("dev")) == ["customers", "orders", "towns"]
+
+
+def test_without_it_a_run_stops_at_the_first_failing_layer(shop: Repo) -> None:
+    shop.replace(CLEAN, "day, amount", "day, error('no')::BIGINT AS amount")
+    shop.write("seeknal/transforms/a.yml", "kind: transform\nname: a\ntransform: SELECT town FROM source.customers\n")
+    shop.write("seeknal/transforms/b.yml", "kind: transform\nname: b\ntransform: SELECT town FROM transform.a\n")
+    done = shop.run(code=1)
+    assert "transform.b" in done["skipped"]
+
+
+def test_retry_tries_again_after_a_while(shop: Repo) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=0.8)).isoformat()
+    shop.replace(
+        CLEAN, "day, amount", f"day, CASE WHEN now() < '{soon}'::TIMESTAMPTZ THEN error('not yet') END AS x, amount"
+    )
+    assert "not yet" in shop.seeknal("run", code=1).out
+    assert shop.built("--retry", "5") == ["transform.by_customer", "transform.clean_orders", "transform.daily"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(shop: Repo, published: Repo, exists: bool) -> None:
+    repo = published if exists else shop
+    repo.replace(DAILY, "sum(amount)", "max(amount)")
+    before = sorted((path, path.stat().st_mtime_ns) for path in repo.path.rglob("*") if ".git" not in path.parts)
+    work = repo.run("--dry-run")
+    assert sorted(work["build"]) == (["transform.daily"] if exists else ALL)
+    assert (
+        sorted((path, path.stat().st_mtime_ns) for path in repo.path.rglob("*") if ".git" not in path.parts) == before
+    )
+    assert repo.built() == sorted(work["build"]), "the run does what the dry run said"
+
+
+def test_show_plan_says_it_and_does_it(published: Repo) -> None:
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    said = published.seeknal("run", "--show-plan").out
+    assert "build  transform.daily" in said
+    assert "1 built" in said
+
+
+def test_json_is_all_there_is_on_stdout(published: Repo) -> None:
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    assert published.seeknal("run", "--json", "--show-plan").json["built"]
+
+
+def test_a_sequential_run_of_a_wide_graph_says_what_parallel_would_save(shop: Repo) -> None:
+    for number in range(5):
+        text = f"kind: transform\nname: wide_{number}\ntransform: SELECT id + {number} AS x FROM source.orders\n"
+        shop.write(f"seeknal/transforms/wide_{number}.yml", text)
+    assert "--no-parallel" in shop.seeknal("run", "--no-parallel").err
+    assert "--no-parallel" not in shop.seeknal("run", "--full").err
+
+
+# Exposures
+
+
+def test_the_exposures_of_a_branch_have_a_folder_of_their_own(dev: Repo) -> None:
+    before = dev.read("exports/by_customer.csv")
+    dev.replace(BY_CUSTOMER, "sum(o.amount)", "1000 * sum(o.amount)")
+    dev.seeknal("run")
+    assert dev.read("exports/by_customer.csv") == before
+    assert "Cy,40000" in dev.read("target/exposures/dev/exports/by_customer.csv")
+
+
+def test_an_exposure_that_is_gone_is_written_again(published: Repo) -> None:
+    before = published.read("exports/by_customer.csv")
+    (published.path / "exports/by_customer.csv").unlink()
+    published.seeknal("run")
+    assert published.read("exports/by_customer.csv") == before
+
+
+def test_an_exposure_is_written_only_when_its_data_moved(published: Repo) -> None:
+    before = (published.path / "exports/by_customer.csv").stat().st_mtime_ns
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.seeknal("run")
+    assert (published.path / "exports/by_customer.csv").stat().st_mtime_ns == before
+
+
+def test_an_exposure_that_cannot_be_written_leaves_production_untouched(published: Repo) -> None:
+    before, publications = published.production(), published.publications()
+    published.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    published.replace(EXPOSURE, "exports/by_customer.csv", "data/orders.csv/x.csv")
+    said = published.seeknal("run", code=1)
+    assert "Traceback" not in said.err
+    assert (published.production(), published.publications()) == (before, publications)
+    assert published.read("data/orders.csv").startswith("id,customer")
+
+
+def test_a_folder_in_the_place_of_an_exposure_is_an_error_and_survives(published: Repo) -> None:
+    before, publications = published.production(), published.publications()
+    (published.path / "exports/by_customer.csv").unlink()
+    published.write("exports/by_customer.csv/mine.txt", "mine")
+    published.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    said = published.seeknal("run", code=1)
+    assert "by_customer" in said.err
+    assert published.read("exports/by_customer.csv/mine.txt") == "mine"
+    assert (published.production(), published.publications()) == (before, publications)
+
+
+def test_a_partitioned_exposure_is_replaced_as_a_whole(published: Repo) -> None:
+    published.write(EXPOSURE, published.read(EXPOSURE).replace("exports/by_customer.csv", "exports/days")
+                    + "  format: parquet\n  partition_by: [name]\n")  # fmt: skip
+    published.seeknal("run")
+    published.replace("data/customers.csv", "Cy", "Cyril")
+    published.seeknal("run")
+    there = sorted(path.name for path in (published.path / "exports/days").iterdir())
+    assert there == ["name=Ada", "name=Bob", "name=Cyril"]
+    assert sorted(path.name for path in (published.path / "exports").iterdir()) == ["by_customer.csv", "days"]
+
+
+# Production, ahead of its commits
+
+
+def test_uncommitted_nodes_run_on_production_and_are_recorded_as_ahead(published: Repo) -> None:
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.write("seeknal/transforms/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n")
+    said = published.seeknal("run")
+    assert "ahead" in said.err
+    recorded = published.production_ref
+    assert recorded != published.head
+    assert published.git("branch", "--all", "--contains", recorded) == ""
+    assert published.git("show", f"{recorded}:{DAILY}") == published.read(DAILY).strip()
+    assert (
+        published.git("diff", "--name-only", "HEAD", recorded).splitlines()
+        == ["seeknal/transforms/new.yml", DAILY][::-1]
+    )
+    assert published.categories() == {}
+    published.commit("Now they are")
+    assert published.built() == []
+    assert published.production_ref == published.head
+
+
+def test_a_protected_production_refuses_uncommitted_nodes(published: Repo) -> None:
+    published.write("seeknal_project.yml", "name: shop\nprotect_production: true\n")
+    published.commit("Protected")
+    before = published.production()
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    assert "protected" in published.seeknal("run", code=2).err
+    assert published.production() == before
+    published.switch("dev", create=True)
+    published.seeknal("run")
+    published.switch("main")
+
+
+# Data
+
+
+def test_a_touched_but_equal_file_builds_nothing(published: Repo) -> None:
+    os.utime(published.path / "data/orders.csv", (1, 1))
+    assert published.built() == []
+
+
+def test_a_touched_but_equal_file_that_git_does_not_track_builds_nothing(published: Repo) -> None:
+    untracked_orders(published)
+    os.utime(published.path / "raw/orders.csv", (1, 1))
+    assert published.built() == []
+
+
+@pytest.mark.parametrize("path", ["data/orders.csv", "raw/orders.csv"])
+def test_other_content_of_the_same_size_and_time_is_noticed(published: Repo, path: str) -> None:
+    if path.startswith("raw"):
+        untracked_orders(published)
+    file = published.path / path
+    before = file.stat()
+    file.write_text(file.read_text().replace("1,1,2024-01-01,10", "1,1,2024-01-01,99"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "source.orders" in published.built()
+    assert (99,) in published.numbers("SELECT amount FROM orders")
+
+
+def test_a_branch_keeps_productions_data_until_it_is_refreshed(published: Repo) -> None:
+    untracked_orders(published)
+    published.switch("dev", create=True)
+    published.seeknal("run")
+    published.write("raw/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n2,1,2024-01-01,5\n")
+    assert published.built() == []
+    assert len(published.views("dev")["orders"][1]) == 1
+    assert "source.orders" in published.built("--refresh")
+    assert len(published.views("dev")["orders"][1]) == 2
+    assert len(published.production()["orders"][1]) == 1
+    published.switch("main")
+    assert published.built() == [], "what the branch read is what production reads now"
+    assert len(published.production()["orders"][1]) == 2
+
+
+def test_a_branch_that_changes_a_node_builds_it_on_productions_data(published: Repo) -> None:
+    untracked_orders(published)
+    published.write("raw/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n2,1,2024-01-01,5\n")
+    published.switch("dev", create=True)
+    published.replace(DAILY, "sum(amount)", "count(*)")
+    assert published.built() == ["transform.daily"]
+    assert published.numbers("SELECT total FROM dev.daily") == [(1,)]
+
+
+def test_a_tracked_data_file_edited_on_a_branch_is_part_of_the_branch(dev: Repo) -> None:
+    dev.replace("data/orders.csv", "4,3,2024-01-02,40", "4,3,2024-01-02,400")
+    assert dev.categories() == {"source.orders": "BREAKING"}
+    dev.commit("Another amount")
+    dev.seeknal("run")
+    dev.switch("main")
+    assert dev.built() == []
+    assert (400,) in dev.numbers("SELECT amount FROM dev.orders")
+    assert (400,) not in dev.numbers("SELECT amount FROM main.orders")
+
+
+def test_a_branch_that_is_not_checked_out_reads_its_own_tracked_data(dev: Repo) -> None:
+    dev.replace("data/orders.csv", "4,3,2024-01-02,40", "4,3,2024-01-02,400")
+    dev.commit("Another amount")
+    dev.switch("main")
+    dev.seeknal("run", "--env", "dev")
+    assert (400,) in dev.numbers("SELECT amount FROM dev.orders")
+
+
+def test_files_of_a_glob_are_one_source(published: Repo) -> None:
+    published.write("raw/o1.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n")
+    published.replace("seeknal/sources/orders.yml", "data/orders.csv", "raw/o*.csv")
+    published.seeknal("run")
+    published.write("raw/o2.csv", "id,customer,day,amount\n2,1,2024-01-01,30\n")
+    assert "source.orders" in published.built()
+    assert published.numbers("SELECT total FROM daily") == [(40,)]
+    (published.path / "raw/o1.csv").unlink()
+    published.seeknal("run")
+    assert published.numbers("SELECT total FROM daily") == [(30,)]
+
+
+def test_a_source_file_that_is_gone_is_an_error_that_names_it(published: Repo) -> None:
+    untracked_orders(published)
+    before = published.production()
+    (published.path / "raw/orders.csv").unlink()
+    said = published.seeknal("run", code=1)
+    assert "raw/orders.csv" in said.err
+    assert "seeknal/sources/orders.yml:4" in said.err
+    assert published.production() == before
+
+
+# Saved plans
+
+
+def test_a_saved_plan_binds(published: Repo) -> None:
+    published.plan("dev")
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    refused = published.seeknal("run", "--env", "dev", code=2)
+    assert "transform.daily" in refused.err
+    assert "transform.by_customer" not in refused.err
+    published.seeknal("run", "--env", "dev", "--force")
+
+
+def test_a_saved_plan_binds_until_it_is_made_again(published: Repo) -> None:
+    published.plan("dev")
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.plan("dev")
+    assert published.built("--env", "dev") == ["transform.daily"]
+
+
+def test_a_saved_plan_notices_a_test_and_a_threshold(published: Repo) -> None:
+    published.plan("dev")
+    published.replace(RULE, "amount > 0", "amount > 1")
+    assert "rule.amounts_are_positive" in published.seeknal("run", "--env", "dev", code=2).err
+
+
+# Processes
+
+
+def test_a_run_in_a_process_of_its_own_ends_as_one_in_this(shop: Repo) -> None:
+    done = shop.seeknal("run", "--json", subprocess=True)
+    assert sorted(done.json["built"]) == ALL
+    assert shop.production() == shop.fresh_build()
+
+
+def test_linked_worktrees_share_the_warehouse(published: Repo) -> None:
+    linked = Repo(published.path.parent / "linked")
+    published.git("worktree", "add", "--quiet", "-b", "dev", str(linked.path))
+    linked.replace(DAILY, "sum(amount)", "max(amount)")
+    assert linked.built() == ["transform.daily"]
+    assert published.views("dev")["daily"] != published.production()["daily"]
+    assert not (linked.path / "target").exists()
+
+
+def test_a_run_leaves_no_connection_and_no_file_open(published: Repo) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs /proc")
+    published.seeknal("run")
+    open_files = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    assert [each for each in open_files if "warehouse.duckdb" in each] == []
