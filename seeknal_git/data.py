@@ -20,38 +20,45 @@ from seeknal_git.nodes.node import Node
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file of raw data: its path in the project, and its blob id where git tracks it."""
+    """A file of raw data: its path in the project, where that is on disk, and its blob id where git tracks it."""
 
     path: str
-    blob: str | None
+    at: Path
+    blob: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DataRoot:
-    """Where raw data is read from: a tree for what git tracks, and the project's folder for what it does not.
+    """Where raw data is read from: a tree for what git tracks, and folders for what it does not.
 
-    tracked_here: what the working tree tracks. A file that another branch tracks is not raw data of this one.
+    folders: the project here, then in the main working tree, whose raw data all linked ones share. tracked: what is
+    tracked in one of these: a file that another branch tracks is not raw data of this one.
     """
 
     repository: Repository
     tree: Tree
-    tracked_here: frozenset[str]
+    folders: tuple[Path, ...]
+    tracked: frozenset[str]
     cache: Cache
 
     def files(self, source: Node) -> list[DataFile]:
         """The files that a source names, in the order of their paths; empty where there are none."""
         pattern = str(source.definition["path"])
-        tracked = _tracked(self.tree, pattern)
-        on_disk = (path for path in _on_disk(self.repository.project, pattern) if path not in self.tracked_here)
-        found = {**dict.fromkeys(on_disk), **tracked}
-        return [DataFile(path, found[path]) for path in sorted(found)]
+        found = {
+            path: DataFile(path, folder / path)
+            for folder in reversed(self.folders)
+            for path in _on_disk(folder, pattern)
+            if path not in self.tracked
+        }
+        for path, blob in _tracked(self.tree, pattern).items():
+            found[path] = DataFile(path, self.repository.project / path, blob)
+        return [found[path] for path in sorted(found)]
 
     def faults(self, source: Node, files: Iterable[DataFile]) -> list[Problem]:
         """What is wrong with files that are there: one is empty, or a link that leaves the project."""
         found = []
         for file in files:
-            real = self.repository.project / file.path
-            if file.blob is None and not real.resolve().is_relative_to(self.repository.project):
+            if file.blob is None and not any(file.at.resolve().is_relative_to(folder) for folder in self.folders):
                 found.append(_fault(source, f"{file.path} is a link that leaves the project.",
                                     "Put the data itself below the project."))  # fmt: skip
             elif self.blob(file) == _EMPTY_BLOB:
@@ -70,7 +77,7 @@ class DataRoot:
         return found
 
     def blob(self, file: DataFile) -> str:
-        return file.blob or remembered_blob_id(self.repository.project / file.path, self.cache)
+        return file.blob or remembered_blob_id(file.at, self.cache)
 
     def version(self, source: Node) -> str:
         """The data version of a source: a hash of the contents of its files. Raises ProjectError."""
@@ -81,9 +88,8 @@ class DataRoot:
         return [self._path(file) for file in self.need_files(source)]
 
     def _path(self, file: DataFile) -> Path:
-        here = self.repository.project / file.path
-        if file.blob is None or (here.is_file() and remembered_blob_id(here, self.cache) == file.blob):
-            return here
+        if file.blob is None or (file.at.is_file() and remembered_blob_id(file.at, self.cache) == file.blob):
+            return file.at
         copy = self.repository.private / "blobs" / file.blob / Path(file.path).name
         if not copy.exists():
             write_whole(copy, self.tree.read(file.blob))

@@ -51,7 +51,10 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     try:
         progress = execute(warehouse, work, report)
         failures = {**known_failures(work), **progress.failed}
-        outcome = None if failures and work.options.all_or_nothing else _published(warehouse, work, progress, origin)
+        outcome = None
+        if not (failures and work.options.all_or_nothing):
+            outcome, undelivered = _published(warehouse, work, progress, origin)
+            failures |= undelivered
     except SeeknalError as exc:
         state.end_run(connection, run_id, "failed", str(exc))
         raise
@@ -101,8 +104,8 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     return found
 
 
-def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Origin) -> Outcome:
-    """Write the files of exposures aside, publish, then put the files in place."""
+def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Origin) -> tuple[Outcome, dict[str, str]]:
+    """Write the files of exposures aside, publish, then put the files in place; also returns those that could not be."""
     connection, target = warehouse.connection, work.target
     written = _write_files(warehouse, work, progress)
     shows = shown(work, progress)
@@ -110,10 +113,14 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
         target.schema, target.branch, origin.commit, origin.author, origin.command, shows, len(progress.built)
     )
     outcome = publish(connection, publication)
+    undelivered = {}
     for identifier, (aside, path) in written.items():
-        deliver(aside, path)
-        state.record_exposure(connection, target.schema, identifier, work.wanted[identifier], str(path))
-    return outcome
+        try:
+            deliver(aside, path)
+            state.record_exposure(connection, target.schema, identifier, work.wanted[identifier], str(path))
+        except OSError as exc:
+            undelivered[identifier] = f"{path} cannot be replaced: {exc.strerror}. Mend it, then run again."
+    return outcome, undelivered
 
 
 def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> dict[str, tuple[Path, Path]]:

@@ -14,7 +14,7 @@ from seeknal_git.data import DataRoot, remembered_blob_id, sources_of, tracked_v
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
-from seeknal_git.git.tree import Tree, commit_tree, index_tree, working_tree
+from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
 from seeknal_git.graph import Graph, build_graph
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.plan import State
@@ -127,10 +127,14 @@ def _nothing(blob: str) -> bytes:
 
 
 def load(workspace: Workspace, tree: Tree, like: Loaded | None = None) -> Loaded:
-    """Everything that follows from a tree, with its problems. A tree is dirty if nodes or data they read are not committed."""
+    """Everything that follows from a tree, with its problems; what is the same as in `like` is taken from there.
+
+    A tree is dirty if nodes, or data that they read, are not committed.
+    """
     project = load_project(tree, workspace.cache, like.project.members if like else ())
-    tracked = like.root.tracked_here if like else frozenset(index_tree(workspace.repository).files)
-    root = DataRoot(workspace.repository, tree, tracked, workspace.cache)
+    tracked = like.root.tracked if like else tracked_paths(workspace.repository)
+    folders = tuple(dict.fromkeys((workspace.repository.project, workspace.home)))
+    root = DataRoot(workspace.repository, tree, folders, tracked, workspace.cache)
     graph = build_graph(project, like.graph if like else None)
     if tree.dirty and tree.commit:
         committed = commit_tree(workspace.repository, tree.commit).files

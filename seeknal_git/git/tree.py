@@ -83,6 +83,15 @@ def _index_entries(repository: Repository, index: pygit2.Index) -> Iterator[_Ent
             yield entry.path[cut:], str(entry.id), entry.mode
 
 
+def tracked_paths(repository: Repository) -> frozenset[str]:
+    """What git tracks in the project, here or in the main working tree."""
+    paths = {path for path, _ in _index_files(repository, repository.handle.index)}
+    if repository.main_worktree != repository.top:
+        main = pygit2.Repository(str(repository.common)).index
+        paths |= {path for path, _ in _index_files(repository, main)}
+    return frozenset(paths)
+
+
 def working_tree(
     repository: Repository, is_node: Callable[[str], bool], blob_id: Callable[[Path], str] | None = None
 ) -> Tree:
