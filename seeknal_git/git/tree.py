@@ -84,12 +84,11 @@ def _index_entries(repository: Repository, index: pygit2.Index) -> Iterator[_Ent
 
 
 def tracked_paths(repository: Repository) -> frozenset[str]:
-    """What git tracks in the project, here or in the main working tree."""
-    paths = {path for path, _ in _index_files(repository, repository.handle.index)}
+    """The files that git tracks in the project, here or in the main working tree; of a link it tracks only the name."""
+    indexes = [repository.handle.index]
     if repository.main_worktree != repository.top:
-        main = pygit2.Repository(str(repository.common)).index
-        paths |= {path for path, _ in _index_files(repository, main)}
-    return frozenset(paths)
+        indexes.append(pygit2.Repository(str(repository.common)).index)
+    return frozenset(path for index in indexes for path in _parted(_index_entries(repository, index))[0])
 
 
 def working_tree(

@@ -70,14 +70,27 @@ def test_a_wrong_file_is_refused_with_its_line(
 ) -> None:
     file = published.path / WRONG
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    answers = [refused(published, *command) for command in (["validate"], ["plan"], ["run"])]
-    published.git("add", "--all")
-    answers.append(refused(published, "validate", "--staged"))
-    published.commit()
-    answers.append(refused(published, "promote"))
-    for said in answers:
+    for command in ("validate", "plan", "run"):
+        said = refused(published, command)
         assert f"error: {WRONG}:{line}: " in said
         assert words.lower() in said.lower()
+
+
+@pytest.mark.parametrize("content", [pytest.param("kind: [", id="malformed"), pytest.param(BOMB, id="an alias bomb")])
+def test_a_wrong_file_is_refused_from_the_index_and_from_a_commit_too(
+    published: Repo, refused: Refused, content: str
+) -> None:
+    published.switch("dev", create=True)
+    published.write(WRONG, content)
+    published.git("add", "--all")
+    assert f"error: {WRONG}:" in refused(published, "validate", "--staged")
+    published.commit()
+    published.switch("main")
+    assert f"error: {WRONG}:" in refused(published, "plan", "dev")
+    assert f"error: {WRONG}:" in refused(published, "run", "--env", "dev")
+    assert f"error: {WRONG}:" in refused(published, "promote", "dev", "--dry-run")
+    published.merge("dev")
+    assert f"error: {WRONG}:" in refused(published, "promote")
 
 
 @pytest.mark.parametrize(

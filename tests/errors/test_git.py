@@ -1,0 +1,125 @@
+"""Repositories that are not in a state for what is asked."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.conftest import Repo
+from tests.errors.conftest import Refused, refusal
+
+DEFAULTS = (["plan"], ["run"], ["diff"], ["query", "FROM daily"])
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "run", "promote", "status", "doctor", "parse", "gc"])
+def test_no_repository(shop: Repo, command: str) -> None:
+    shutil.rmtree(shop.path / ".git")
+    said = refusal(shop.seeknal(command, code=1))
+    assert said == f"error: {shop.path} is not in a git repository.\n  Create one with: git init -b main\n"
+    assert not (shop.path / "target").exists()
+
+
+def test_a_bare_repository(shop: Repo) -> None:
+    bare = Repo(shop.path.parent / "bare.git")
+    shop.git("clone", "--quiet", "--bare", ".", str(bare.path))
+    (bare.path / "seeknal_project.yml").write_text("name: shop\n")
+    assert "is a bare repository" in refusal(bare.seeknal("plan", code=1))
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "diff"])
+def test_no_commit_yet(shop: Repo, refused: Refused, command: str) -> None:
+    shutil.rmtree(shop.path / ".git")
+    shop.git("init", "--quiet")
+    said = refused(shop, command)
+    assert said == "error: There is no commit yet.\n  Make the first one: git add . && git commit -m 'First commit'\n"
+    assert shop.seeknal("validate").out == "7 nodes valid.\n"
+
+
+@pytest.mark.xfail(
+    reason="git/repository.py: need_branch looks for the branch before it looks for a commit", strict=True
+)
+@pytest.mark.parametrize("command", [["promote"], ["promote", "dev"], ["run", "--env", "dev"]])
+def test_no_commit_yet_and_a_branch_is_named(shop: Repo, refused: Refused, command: list[str]) -> None:
+    shutil.rmtree(shop.path / ".git")
+    shop.git("init", "--quiet")
+    assert refused(shop, *command).startswith("error: There is no commit yet.")
+
+
+@pytest.mark.parametrize("command", DEFAULTS, ids=" ".join)
+def test_a_detached_head_is_no_branch(published: Repo, refused: Refused, command: list[str]) -> None:
+    published.git("switch", "--quiet", "--detach")
+    said = refused(published, *command)
+    assert said.startswith("error: HEAD is detached: no branch says which environment is meant.\n  Switch to a branch")
+    published.seeknal("plan", "main")
+    published.seeknal("run", "--env", "main")
+    published.seeknal("promote")
+    published.seeknal("query", "--env", "main", "FROM daily")
+
+
+@pytest.mark.parametrize(
+    "command", [["plan"], ["diff"], ["promote", "dev"], ["promote", "dev", "--dry-run"]], ids=" ".join
+)
+def test_unrelated_histories(published: Repo, refused: Refused, command: list[str]) -> None:
+    published.git("switch", "--quiet", "--orphan", "dev")
+    published.git("checkout", "main", "--", ".")
+    published.commit()
+    said = refused(published, *command)
+    assert "have unrelated histories: there is no merge base to compare with." in said
+    assert "Start the branch from the production branch: git switch -c NAME main" in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--env", "featur"],
+        ["promote", "featur"],
+        ["promote", "featur", "--dry-run"],
+        ["promote", "main", "featur"],
+    ],
+    ids=" ".join,
+)
+def test_a_branch_that_does_not_exist(published: Repo, refused: Refused, command: list[str]) -> None:
+    published.git("branch", "feature")
+    assert refused(published, *command) == "error: There is no branch featur.\n  Did you mean feature?\n"
+    said = refused(published, *(each.replace("featur", "zzz") for each in command))
+    assert said == "error: There is no branch zzz.\n  Create it with: git branch zzz\n"
+
+
+@pytest.mark.xfail(reason="query.py: looks for the environment, and never for its branch", strict=True)
+def test_a_query_of_a_branch_that_does_not_exist(published: Repo, refused: Refused) -> None:
+    published.git("branch", "feature")
+    assert "Did you mean feature?" in refused(published, "query", "--env", "featur", "FROM daily")
+
+
+def test_a_query_of_an_environment_that_is_not_built(published: Repo, refused: Refused) -> None:
+    published.git("branch", "dev")
+    said = refused(published, "query", "--env", "dev", "FROM daily")
+    assert said == "error: The environment dev is not built yet.\n  Build it with: seeknal run --env dev\n"
+
+
+def test_no_production_branch(published: Repo, refused: Refused) -> None:
+    published.git("branch", "--move", "trunk")
+    for command in ("plan", "promote"):
+        assert refused(published, command).startswith("error: There is no production branch main.\n")
+
+
+@pytest.mark.parametrize("name", ["a b", "a..b", "-x", "a~1", "HEAD", "x.lock", "@{-1}"])
+def test_a_name_that_no_branch_can_have(published: Repo, refused: Refused, name: str) -> None:
+    assert "branch" in refused(published, "plan", "--", name)
+    assert "There is no branch" in refused(published, "run", f"--env={name}")
+
+
+@pytest.mark.parametrize("name", ["it's", 'a"b', "a;DROP-SCHEMA-main;--", "été/日本", "$(touch-x)", "a'--"])
+def test_a_branch_of_any_name_has_an_environment(published: Repo, name: str) -> None:
+    before = published.production()
+    published.switch(name, create=True)
+    published.replace("seeknal/transforms/daily.yml", "amount", "amount * 2")
+    published.commit()
+    published.seeknal("run")
+    assert published.seeknal("query", "SELECT sum(total) AS s FROM daily", "--json").json == [{"s": 200}]
+    assert published.production() == before
+    published.switch("main")
+    published.seeknal("promote", name)
+    assert published.numbers("SELECT sum(total) FROM main.daily") == [(200,)]
+    assert published.seeknal("env", "delete", name).code == 0

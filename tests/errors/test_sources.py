@@ -1,0 +1,242 @@
+"""Raw data that is not there, or not as declared; and paths that leave the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Repo
+from tests.errors.conftest import Refused
+
+SOURCE = "seeknal/sources/raw.yml"
+EXPOSURE = "seeknal/exposures/out.yml"
+SCHEMA = "schema:\n  - {name: id, data_type: INTEGER}\n  - {name: amount, data_type: INTEGER}\n"
+
+
+def source(table: str = "raw/x.csv", more: str = "", kind: str = "csv") -> str:
+    return f"kind: source\nname: raw\nsource: {kind}\ntable: {table}\n{more}"
+
+
+def exposure(path: str, more: str = "") -> str:
+    return f"kind: exposure\nname: out\ntype: file\ninputs: [source.orders]\nparams:\n  path: {path}\n{more}"
+
+
+@pytest.mark.parametrize("table", ["raw/x.csv", "raw/*.csv", "data", "data/*/x.csv", "data/[.csv"])
+def test_a_file_that_is_missing_is_named_when_it_is_needed(published: Repo, refused: Refused, table: str) -> None:
+    published.write(SOURCE, source(table))
+    assert "warning: the raw data of source.raw is not here" in published.seeknal("validate").err
+    published.seeknal("plan")
+    published.commit()
+    for command in ("run", "promote"):
+        assert f"{SOURCE}:4: source.raw reads {table}, and there is no such file.\n  Put" in refused(published, command)
+
+
+@pytest.mark.parametrize("place", [pytest.param("raw", id="ignored by git"), pytest.param("data", id="tracked by git")])
+@pytest.mark.parametrize(
+    ("name", "content", "more", "words"),
+    [
+        pytest.param("x.csv", "", "", "x.csv, which source.raw reads, is empty", id="an empty file"),
+        pytest.param("x.csv", "id,amnt\n1,2\n", SCHEMA, '"amount"', id="a column that is missing"),
+        pytest.param("x.json", '[{"id": 1}]', SCHEMA, '"amount"', id="a column that JSON lacks"),
+        pytest.param("x.json", '[{"id": 1}', "", "Malformed JSON", id="half of JSON"),
+        pytest.param("x.jsonl", '{"id": 1}\n{"id":\n', "", "Malformed JSON", id="half a line of JSON"),
+        pytest.param("x.parquet", "id,amount\n1,2\n", "", "No magic bytes found", id="Parquet that is none"),
+        pytest.param(
+            "x.csv", "".join(map(chr, range(256))) * 10, "", "Error when sniffing file", id="CSV that is none"
+        ),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(
+    published: Repo, refused: Refused, place: str, name: str, content: str, more: str, words: str
+) -> None:
+    published.write(SOURCE, source(f"{place}/{name}", more, name.partition(".")[2]))
+    published.path.joinpath(place).mkdir(exist_ok=True)
+    published.path.joinpath(place, name).write_bytes(content.encode("latin-1"))
+    published.git("add", "--all")
+    for command in ("validate", "run"):
+        said = refused(published, command)
+        assert f"error: {SOURCE}:{5 if more else 4}: {place}/{name}" in said
+        assert words in said
+        assert "is not here" not in said
+        assert len(said) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("x.csv", "id,amount\n" + "1,1\n" * 30_000 + "2,lots\n", id="csv"),
+        pytest.param("x.json", '[{"id": 1, "amount": "lots"}]', id="json"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_declared_type_is_refused_with_its_column(
+    published: Repo, refused: Refused, name: str, content: str
+) -> None:
+    published.write(SOURCE, source(f"data/{name}", SCHEMA, name.partition(".")[2]))
+    (published.path / "data" / name).write_text(content)
+    before = published.production()
+    said = published.seeknal("run", code=1)
+    assert "failed: source.raw: Conversion Error: " in said.out
+    assert "lots" in said.out
+    assert "amount" in said.out
+    assert f"({SOURCE}" in said.out
+    assert len(said.out) < 1_000
+    assert published.production() == before
+
+
+LEAVING = [
+    pytest.param("../x.csv", id="to the folder above"),
+    pytest.param("data/../../x.csv", id="by a detour"),
+    pytest.param("/etc/passwd", id="absolute"),
+    pytest.param("file:///etc/passwd", id="a file address"),
+    pytest.param("https://example.org/x.csv", id="an address"),
+    pytest.param("s3://bucket/x.csv", id="a bucket"),
+]
+
+
+@pytest.mark.parametrize("path", LEAVING)
+def test_a_source_that_leaves_the_project_is_refused(published: Repo, refused: Refused, path: str) -> None:
+    published.write(SOURCE, source(path))
+    assert f"error: {SOURCE}:4: `{path}` leaves the project" in refused(published, "validate")
+    published.write(SOURCE, f"kind: source\nname: raw\nsource: csv\nparams:\n  path: {path}\n")
+    assert f"error: {SOURCE}:5: `{path}` leaves the project" in refused(published, "run")
+
+
+@pytest.mark.parametrize("path", LEAVING)
+def test_an_exposure_that_leaves_the_project_is_refused(published: Repo, refused: Refused, path: str) -> None:
+    published.write(EXPOSURE, exposure(path))
+    assert f"error: {EXPOSURE}:6: `{path}` leaves the project" in refused(published, "run")
+
+
+@pytest.mark.parametrize("path", [".git/config", "seeknal/sources/orders.yml", "seeknal_project.yml", ".gitignore"])
+def test_an_exposure_over_our_own_files_is_refused(published: Repo, refused: Refused, path: str) -> None:
+    published.write(EXPOSURE, exposure(path))
+    assert f"error: {EXPOSURE}:6: `{path}` belongs to the project" in refused(published, "run")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        pytest.param("data/orders.csv", "would write over data/orders.csv, which source.orders reads", id="raw data"),
+        pytest.param("data", "which source.", id="a folder of raw data"),
+        pytest.param("./data//orders.csv", "would write over data/orders.csv", id="raw data, spelt otherwise"),
+        pytest.param("exports/by_customer.csv", "would write over exports", id="another exposure"),
+        pytest.param("exports/by_customer.csv/part", "would write over exports", id="below another exposure"),
+        pytest.param("exports", "would write over exports", id="around another exposure"),
+    ],
+)
+def test_an_exposure_over_the_file_of_another_node_is_refused(
+    published: Repo, refused: Refused, path: str, words: str
+) -> None:
+    published.write(EXPOSURE, exposure(path))
+    for command in ("validate", "run"):
+        said = refused(published, command)
+        assert " would write over " in said
+        assert words in said
+
+
+@pytest.mark.parametrize("path", ['"."', '"data/x\\0.csv"', '"data/\\n.csv"', f"data/{'x' * 300}.csv"])
+def test_a_path_that_no_file_can_have_is_refused(published: Repo, refused: Refused, path: str) -> None:
+    published.write(SOURCE, source(path))
+    published.write(EXPOSURE, exposure(path))
+    said = refused(published, "validate")
+    assert f"error: {SOURCE}:4: " in said
+    assert f"error: {EXPOSURE}:6: " in said
+    assert said.count("is not the name of a file") == 2
+
+
+def test_two_stars_within_a_name_are_refused(published: Repo, refused: Refused) -> None:
+    published.write(SOURCE, source("data/**.csv"))
+    assert f"{SOURCE}:4: `**` stands for folders" in refused(published, "validate")
+
+
+@pytest.mark.parametrize("tracked", [pytest.param(False, id="ignored"), pytest.param(True, id="tracked")])
+@pytest.mark.parametrize("table", ["LINK/x.csv", "LINK/*.csv", "raw/link.csv", "raw/li*.csv"])
+def test_a_link_that_leaves_the_project_is_refused(
+    published: Repo, refused: Refused, tmp_path: Path, table: str, tracked: bool
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x.csv").write_text("secret\nhunter2\n")
+    (published.path / "LINK").symlink_to(outside)
+    (published.path / "raw").mkdir()
+    (published.path / "raw/link.csv").symlink_to(outside / "x.csv")
+    if tracked:
+        published.git("add", "--force", "LINK", "raw/link.csv")
+        published.commit()
+    published.write(SOURCE, source(table))
+    for command in ("validate", "run"):
+        assert "is a link that leaves the project.\n  Put the data itself" in refused(published, command)
+
+
+def test_a_link_within_the_project_is_followed(repo: Repo) -> None:
+    repo.write("data/x.csv", "id\n1\n")
+    (repo.path / "data/link.csv").symlink_to("x.csv")
+    repo.write(SOURCE, source("data/link.csv"))
+    repo.commit()
+    repo.seeknal("run")
+    assert repo.numbers("FROM main.raw") == [(1,)]
+    repo.write("data/x.csv", "id\n2\n")
+    assert repo.built() == ["source.raw"]
+    assert repo.numbers("FROM main.raw") == [(2,)]
+
+
+def test_a_broken_link_is_no_file(published: Repo, refused: Refused) -> None:
+    (published.path / "data/x.csv").symlink_to("nowhere.csv")
+    published.write(SOURCE, source("data/x.csv"))
+    assert "there is no such file" in refused(published, "run")
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "word"),
+    [
+        pytest.param("schema:\n  - {name: id, data_type: INTEGR}\n", 6, "INTEGR", id="schema"),
+        pytest.param("columns:\n  id: {dtype: INTEGR}\n", 6, "INTEGR", id="columns"),
+        pytest.param(
+            'schema:\n  - {name: id, data_type: "INTEGER); DROP TABLE x; --"}\n', 6, "DROP TABLE", id="an injection"
+        ),
+        pytest.param('columns:\n  id: {dtype: "INTEGER\'}) --"}\n', 6, "INTEGER'", id="another injection"),
+    ],
+)
+def test_a_type_that_is_none_is_refused(published: Repo, refused: Refused, more: str, line: int, word: str) -> None:
+    published.write(SOURCE, source("data/orders.csv", more))
+    said = refused(published, "validate")
+    assert f"error: {SOURCE}:{line}: " in said
+    assert word in said
+    assert "is not a column type" in said
+
+
+HOSTILE = 'o\'r "d"; DROP TABLE x; -- é日'
+
+
+def test_names_reach_sql_quoted(repo: Repo) -> None:
+    quoted = HOSTILE.replace('"', '\\"')
+    repo.write(f"data/{HOSTILE}.csv", '"' + HOSTILE.replace('"', '""') + '",id\n1,2\n')
+    repo.write(
+        SOURCE,
+        source(f'"data/{quoted}.csv"', f'schema:\n  - {{name: "{quoted}", data_type: SMALLINT}}\n')
+        + f'tests:\n  - not_null: "{quoted}"\n  - unique: "{quoted}"\n'
+        + f'  - accepted_values: {{column: "{quoted}", values: ["{quoted}", 1]}}\n',
+    )
+    repo.write(
+        "seeknal/feature_groups/group.yml",
+        f'kind: feature_group\nname: group\nentity: {{name: e, join_keys: "{quoted}"}}\ninputs: [source.raw]\n',
+    )
+    repo.write(
+        EXPOSURE, exposure(f'"out/{quoted}"', f'  format: csv\n  partition_by: "{quoted}"\n').replace("orders", "raw")
+    )
+    repo.commit()
+    repo.seeknal("run")
+    assert repo.numbers("FROM main.raw") == [(1, 2)]
+    assert repo.numbers('SELECT id FROM main."group"') == [(2,)]
+    assert [path.read_text() for path in repo.path.glob("out/*/*/*.csv")] == ["id\n2\n"]
+    assert repo.built("--full") == ["feature_group.group", "source.raw"]
+
+
+@pytest.mark.parametrize("name", ["x[1].csv", "what?.csv", "*.csv"])
+def test_a_file_that_is_called_like_a_pattern_is_read(repo: Repo, name: str) -> None:
+    repo.write(f"data/{name}", "id\n1\n")
+    repo.write(SOURCE, source(f'"data/{name}"'))
+    repo.commit()
+    repo.seeknal("run")
+    assert repo.numbers("FROM main.raw") == [(1,)]

@@ -1,0 +1,163 @@
+"""SQL that the engine refuses: its words, at the line of the YAML file."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Repo
+from tests.errors.conftest import Refused, transform
+
+WRONG = "seeknal/transforms/wrong.yml"
+HEAD = "kind: transform\nname: wrong\ninputs: [source.orders]\n"
+
+# The mistake stands on the line that is marked.
+STYLES = [
+    pytest.param("transform: |\n  SELECT id,\n  @\n  FROM input_0\n", id="literal"),
+    pytest.param("transform: |2-  # SQL\n\n  SELECT id,\n  @\n  FROM input_0\n", id="literal, with everything"),
+    pytest.param("transform: >\n  SELECT id,\n  @\n  FROM input_0\n", id="folded"),
+    pytest.param("transform: >-\n  SELECT id,\n\n    'o''k' AS ok,\n\n  @\n  FROM input_0\n", id="folded, with blank lines"),
+    pytest.param("transform: SELECT id,\n  @\n  FROM input_0\n", id="plain"),
+    pytest.param("transform:\n  SELECT id,\n  @\n  FROM input_0\n", id="plain, on the next line"),
+    pytest.param("transform: 'SELECT id,\n\n  ''o'' AS o, @\n  FROM input_0'\n", id="single quotes"),
+    pytest.param('transform: "SELECT id, \\"id\\" AS i,\n  @\n  FROM input_0"\n', id="double quotes"),
+    pytest.param('transform: "SELECT id,\\n @\\n FROM input_0"\n', id="double quotes, escaped line breaks"),
+    pytest.param("owner: &sql |\n  SELECT id,\n  @\n  FROM input_0\ntransform: *sql\n", id="an alias"),
+    pytest.param("transform: |\n  SELECT id, -- é日本\n  '日本語日本語日本語日本語' AS x,\n  @\n  FROM input_0\n", id="after letters of several bytes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [pytest.param("\n", id="LF"), pytest.param("\r\n", id="CRLF")])
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        pytest.param("amont", 'Referenced column "amont" not found', id="that does not bind"),
+        pytest.param("amount AMOUNT AMOUNT", "syntax error at or near", id="that does not parse"),
+    ],
+)
+@pytest.mark.parametrize("sql", STYLES)
+def test_sql_is_refused_at_its_line(
+    repo: Repo, refused: Refused, orders: None, sql: str, mistake: str, words: str, ending: str
+) -> None:
+    line = (HEAD + sql).partition("@")[0].count("\n") + 1
+    (repo.path / "seeknal/transforms").mkdir()
+    (repo.path / WRONG).write_bytes((HEAD + sql).replace("@", mistake).replace("\n", ending).encode())
+    said = refused(repo, "validate")
+    assert said.startswith(f"error: {WRONG}:{line}: ")
+    assert words in said
+
+
+@pytest.fixture
+def orders(repo: Repo) -> None:
+    repo.write("data/orders.csv", "id,amount\n1,10\n")
+    repo.write("seeknal/sources/orders.yml", "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("transform: >\n  SELECT 'one\n  two' AS words FROM input_0\n", id="a string over two lines"),
+        pytest.param("transform: \"SELECT 'one\\ntwo' AS words\\nFROM input_0\"\n", id="a string with a line break"),
+        pytest.param("transform: SELECT 'one  two' AS words\n  FROM input_0\n", id="a string with two blanks"),
+    ],
+)
+def test_a_string_in_folded_sql_is_what_yaml_says(repo: Repo, orders: None, sql: str) -> None:
+    repo.write(WRONG, HEAD + sql)
+    repo.seeknal("run")
+    between = {">": " ", '"': "\n", "S": "  "}[sql.removeprefix("transform: ")[0]]
+    assert repo.numbers("SELECT words FROM main.wrong") == [(f"one{between}two",)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        pytest.param("SELECT 1 AS a; SELECT 2 AS b", "a node is exactly one SELECT", id="two statements"),
+        pytest.param("-- nothing", "there is no statement in it", id="a comment alone"),
+        pytest.param(";", "there is no statement in it", id="a semicolon alone"),
+        pytest.param("SELECT 1 AS a /* x", "unterminated /* comment", id="a comment without an end"),
+        *(
+            pytest.param(sql, "a node is one SELECT, and this statement is none", id=sql.split()[0])
+            for sql in (
+                "DELETE FROM input_0",
+                "INSERT INTO input_0 VALUES (1)",
+                "UPDATE input_0 SET id = 1",
+                "CREATE TABLE x AS SELECT 1",
+                "DROP TABLE input_0",
+                "COPY input_0 TO '/tmp/x.csv'",
+                "ATTACH '/tmp/x.db'",
+                "PRAGMA database_list",
+                "SET threads = 1",
+                "EXPLAIN SELECT 1",
+                "INSTALL httpfs",
+            )
+        ),
+        pytest.param("SELECT ? AS a", "Values were not provided", id="a parameter"),
+        pytest.param("SELECT $files AS a", "Values were not provided", id="a parameter of ours"),
+        pytest.param("SELECT nothing(id) AS a FROM input_0", "Scalar Function with name nothing does not exist", id="a function that is not there"),
+        pytest.param(f"SELECT {'+'.join(['1'] * 900)} AS a", "nested too deep", id="900 terms"),
+        pytest.param(f"SELECT {'CASE WHEN true THEN ' * 700}1{' END' * 700} AS a", "nested too deep", id="CASE in CASE"),
+        pytest.param(f"SELECT {'[' * 900}1{']' * 900} AS a", "nested too deep", id="lists in lists"),
+    ],
+)  # fmt: skip
+def test_sql_that_is_not_one_select_is_refused(
+    repo: Repo, refused: Refused, orders: None, sql: str, words: str
+) -> None:
+    repo.write(WRONG, transform(sql))
+    said = refused(repo, "validate")
+    assert said.startswith(f"error: {WRONG}:5: ")
+    assert words in said
+
+
+RULE = "kind: rule\nname: r\ninputs: [source.orders]\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "line", "words"),
+    [
+        pytest.param("feature_groups/f", "kind: feature_group\nname: f\nentity: {name: o, join_keys: id}\ninputs: [source.orders]\ntransform: |\n  SELECT id,\n  amont FROM input_0\n", 7, '"amont" not found', id="a feature group"),
+        pytest.param("rules/r", f"{RULE}rule: amont > 0\n", 4, '"amont" not found', id="a rule"),
+        pytest.param("rules/r", f"{RULE}rule: amount > > 0\n", 4, "syntax error", id="a rule that does not parse"),
+        pytest.param("rules/r", f"{RULE}rule:\n  type: range\n  column: amont\n  params: {{min_val: 0}}\n", 4, '"amont" not found', id="a range"),
+        pytest.param("rules/r", f"{RULE}rule: 'true) UNION ALL SELECT * FROM read_csv(''x'') WHERE (true'\n", 4, "`read_csv()` reads something", id="a rule that breaks out"),
+        pytest.param("rules/r", f"{RULE}rule: {{type: sql_assertion, sql: DROP TABLE input_0}}\n", 4, "this statement is none", id="an assertion that drops"),
+        pytest.param("transforms/t", transform("SELECT id FROM input_0", "t") + "tests:\n  - not_null: id\n  - unique: key\n", 8, '"key" not found', id="a test"),
+    ],
+)  # fmt: skip
+def test_the_sql_of_every_kind_is_refused_at_its_line(
+    repo: Repo, refused: Refused, orders: None, path: str, content: str, line: int, words: str
+) -> None:
+    repo.write(f"seeknal/{path}.yml", content)
+    said = refused(repo, "validate")
+    assert f"error: seeknal/{path}.yml:{line}: " in said
+    assert words in said
+
+
+@pytest.mark.xfail(reason="graph.py: adds the line of the SQL that a rule compiles to", strict=True)
+def test_a_rule_that_breaks_off_is_refused_at_its_line(repo: Repo, refused: Refused, orders: None) -> None:
+    repo.write("seeknal/rules/r.yml", f"{RULE}rule: 'amount > 0); DROP TABLE x; --'\n")
+    assert "error: seeknal/rules/r.yml:4: " in refused(repo, "validate")
+
+
+def test_sql_that_fails_on_the_data_leaves_production_alone(published: Repo, refused: Refused) -> None:
+    published.replace("seeknal/transforms/daily.yml", "sum(amount)", "sum((amount || 'x')::INTEGER)")
+    said = published.seeknal("run", code=1)
+    assert "failed: transform.daily: Conversion Error: Could not convert string '10x'" in said.out
+    assert "(seeknal/transforms/daily.yml:6)" in said.out
+    refused(published, "query", "FROM nothing")
+    assert published.numbers("SELECT sum(total) FROM main.daily") == [(100,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        pytest.param("FROM nothing", "Table with name nothing does not exist", id="a table that is not there"),
+        pytest.param("SELECT FROM WHERE", "syntax error", id="that does not parse"),
+        pytest.param("DROP VIEW orders", "A query is one statement that reads", id="DROP"),
+        pytest.param("INSERT INTO _snapshots.orders VALUES (1)", "A query is one statement that reads", id="INSERT"),
+        pytest.param("SELECT 1; DROP VIEW orders", "A query is one statement that reads", id="two statements"),
+        pytest.param("COPY orders TO 'x.csv'", "A query is one statement that reads", id="COPY"),
+        pytest.param("FROM read_csv('data/orders.csv')", "disabled", id="a file"),
+        pytest.param("", "A query is one statement that reads", id="nothing"),
+    ],
+)
+def test_a_query_that_does_not_read_is_refused(published: Repo, refused: Refused, sql: str, words: str) -> None:
+    assert words in refused(published, "query", sql)
