@@ -1,8 +1,9 @@
 """Take a SELECT apart into what decides its rows and what decides each of its columns.
 
-The parts are symbolic: a canonical text, and what it reads of which input. They are a pure function of the statement's
-text; fingerprint.py turns them into hashes. A statement is taken apart only if every construct in it is known to be safe,
-because a part that is wrongly called unchanged ends in wrong numbers downstream. Everything else stays whole.
+The parts are symbolic: a canonical text, and what it reads of which input. They are a pure function of the
+statement's text; fingerprint.py turns them into hashes. A statement is taken apart only if every construct in it is
+known to be safe, because a part that is wrongly called unchanged ends in wrong numbers downstream. Everything else
+stays whole.
 """
 
 from __future__ import annotations
@@ -24,36 +25,39 @@ class _Obstacle(Exception):
     """A construct that is not on the list of safe ones."""
 
 
-# Deterministic, and computed from one row (or one group) alone. Missing on purpose: windows and order-dependent aggregates,
-# whose ties may fall otherwise when a table is built again; volatile functions; whatever makes rows.
+# Deterministic, and computed from one row (or one group) alone. Missing on purpose: windows and order-dependent
+# aggregates, whose ties may fall otherwise when a table is built again; volatile functions; whatever makes rows.
 _SAFE_NAMES = (
-    "Abs Add Alias And Avg Between Boolean Case Cast Ceil Coalesce Column Concat Corr Count CountIf DPipe DataType "
-    "DataTypeParam DateDiff DateFromParts DateTrunc Day DayOfWeek DayOfYear Distinct Div EQ Exp Extract Filter Floor GT GTE "
-    "Greatest Group Having Hour ILike Identifier If In IntDiv Interval Is IsNan LT LTE Least Left Length Like Literal Ln Log "
-    "LogicalAnd LogicalOr Lower MD5 Max Median Min Minute Mod Month Mul NEQ Neg Not Null NullSafeEQ NullSafeNEQ Nullif Or "
-    "Order Ordered Pad Paren PercentileCont PercentileDisc Pow Quarter RegexpLike RegexpReplace Replace Right Round Second "
-    "Sign SimilarTo SplitPart Sqrt Star Stddev StddevPop StddevSamp Sub Substring Sum TimeToStr TimeToUnix "
-    "TimestampFromParts TimestampTrunc Trim TryCast Upper Var Variance VariancePop WeekOfYear Where Year"
+    "Abs Add Alias And Avg Between Boolean Case Cast Ceil Coalesce Column Concat Corr Count CountIf DPipe "
+    "DataType DataTypeParam DateDiff DateFromParts DateTrunc Day DayOfWeek DayOfYear Distinct Div EQ Exp "
+    "Extract Filter Floor GT GTE Greatest Group Having Hour ILike Identifier If In IntDiv Interval Is IsNan "
+    "LT LTE Least Left Length Like Literal Ln Log LogicalAnd LogicalOr Lower MD5 Max Median Min Minute Mod "
+    "Month Mul NEQ Neg Not Null NullSafeEQ NullSafeNEQ Nullif Or Order Ordered Pad Paren PercentileCont "
+    "PercentileDisc Pow Quarter RegexpLike RegexpReplace Replace Right Round Second Sign SimilarTo SplitPart "
+    "Sqrt Star Stddev StddevPop StddevSamp Sub Substring Sum TimeToStr TimeToUnix TimestampFromParts "
+    "TimestampTrunc Trim TryCast Upper Var Variance VariancePop WeekOfYear Where Year"
 ).split()
 _SAFE = frozenset(getattr(exp, name) for name in _SAFE_NAMES if hasattr(exp, name))
 _SAFE_FUNCTIONS = frozenset({"DATE_PART", "DAYNAME", "MONTHNAME", "STRIP_ACCENTS", "ISODOW", "WEEK", "ROUND_EVEN"})
 # What reads nothing but the columns that it names. Functions read their arguments alone, but for those below.
 _READABLE_NAMES = (
-    "Array AtTimeZone BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Bracket Escape From IgnoreNulls Join Kwarg Lambda Limit "
-    "Offset PropertyEQ Qualify RespectNulls Select Slice Struct Table TableAlias Tuple Window WindowSpec WithinGroup"
+    "Array AtTimeZone BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Bracket Escape From IgnoreNulls Join Kwarg "
+    "Lambda Limit Offset PropertyEQ Qualify RespectNulls Select Slice Struct Table TableAlias Tuple Window "
+    "WindowSpec WithinGroup"
 ).split()
 _READABLE = _SAFE | {getattr(exp, name) for name in _READABLE_NAMES}
 _READING_FUNCTIONS = frozenset({"columns", "query", "query_table", "getvariable", "unpack"})
 _CLAUSES = frozenset({"kind", "expressions", "from", "from_", "joins", "where", "group", "having", "order"})
 _CLAUSE_NAMES = {
-    "from": "table it reads from", "joins": "joins", "where": "filter", "group": "grouping", "having": "filter on groups",
+    "from": "table it reads from", "joins": "joins", "where": "filter", "group": "grouping",
+    "having": "filter on groups",
     "order": "order", "limit": "limit", "qualify": "filter on windows", "with": "CTEs", "distinct": "DISTINCT",
 }  # fmt: skip
 _VERBATIM = (TokenType.IDENTIFIER, TokenType.STRING)
 _KEYWORDS = frozenset(
-    "ALL AND AS ASC BETWEEN BY CASE CAST CROSS DESC DISTINCT ELSE END EXCEPT EXISTS FALSE FROM FULL GROUP HAVING IN INNER "
-    "INTERSECT IS JOIN LEFT LIKE LIMIT NOT NULL OFFSET ON OR ORDER OUTER OVER PARTITION RIGHT SELECT THEN TRUE UNION USING "
-    "VALUES WHEN WHERE WITH".split()
+    "ALL AND AS ASC BETWEEN BY CASE CAST CROSS DESC DISTINCT ELSE END EXCEPT EXISTS FALSE FROM FULL GROUP "
+    "HAVING IN INNER INTERSECT IS JOIN LEFT LIKE LIMIT NOT NULL OFFSET ON OR ORDER OUTER OVER PARTITION RIGHT "
+    "SELECT THEN TRUE UNION USING VALUES WHEN WHERE WITH".split()
 )
 
 

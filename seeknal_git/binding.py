@@ -31,7 +31,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A SELECT to bind: of which node, on which line it begins, what it reads; `position` is 0 for the node's own SQL."""
+    """A SELECT to bind: of which node, on which line it begins, what it reads.
+
+    position: 0 for the node's own SQL, else the number of the check.
+    """
 
     node: Node
     position: int

@@ -56,8 +56,16 @@ def _state(workspace: Workspace, environment: state.Environment, nodes: int) -> 
     ahead, behind = git.ahead_behind(workspace.repository, tip, main) if tip and main else (None, None)
     expires = None if production else environment.used_at + timedelta(seconds=workspace.settings.time_to_live)
     return EnvironmentState(
-        environment.branch, environment.schema, environment.commit, ahead, behind, nodes, environment.used_at, expires, production
-    )  # fmt: skip
+        branch=environment.branch,
+        schema=environment.schema,
+        commit=environment.commit,
+        ahead=ahead,
+        behind=behind,
+        nodes=nodes,
+        used_at=environment.used_at,
+        expires_at=expires,
+        production=production,
+    )
 
 
 def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> str:

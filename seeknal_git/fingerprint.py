@@ -1,7 +1,7 @@
 """Hashes of what decides a node's data, in parts: one for its rows, one for each column.
 
-A fingerprint is a function of the node's definition and of what the node reads of its inputs' fingerprints (a Merkle DAG,
-like git's trees; see docs/architecture.md). Where a statement could not be taken apart there is only the whole.
+A fingerprint is a function of the node's definition and of what the node reads of its inputs' fingerprints (a Merkle
+DAG, like git's trees; see docs/architecture.md). Where a statement could not be taken apart there is only the whole.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _inputs_unread(
 
 
 def _what_is_read(anatomy: Anatomy, read: Sequence[Fingerprint]) -> list[str]:
-    """The rows of each table that a statement names, and the columns that it reads; where that is unknown, all of it."""
+    """The rows of each table that a statement names, and the columns that it reads; all of it where that is unknown."""
     if anatomy.reads is None:
         return [each.whole for each in read]
     return [each.of_rows() for each in read] + [read[number].of_column(column) for number, column in anatomy.reads]

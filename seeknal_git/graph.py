@@ -22,8 +22,10 @@ _INPUT = re.compile(r"input_(\d+)")
 
 @dataclass(frozen=True)
 class Graph:
-    """members: id → member, inputs first; inputs: id → ids that it reads, without repeats; targets: id → for its SQL and
-    then for each check, the id that each reference means; problems: what does not fit together (those nodes are left out).
+    """Who reads whom.
+
+    members: id → member, inputs first; inputs: id → ids that it reads, without repeats; targets: id → for its SQL and
+    then for each check, the id that each reference means; problems: what does not fit together (left out of the rest).
     """
 
     members: Mapping[str, Member]

@@ -19,14 +19,15 @@ _SLUG_LENGTH = 40
 
 # Schemas and catalogs that DuckDB or PostgreSQL bring along, words that SQL would need quotes for, and our alias.
 _RESERVED = frozenset(
-    "all analyse analyze and anti any array as asc asof asymmetric at authorization between binary both by case "
-    "cast check collate collation column concurrently constraint create cross current default deferrable desc "
-    "describe distinct do else end except exclude exists false fetch for foreign freeze from full glob grant "
-    "group having ilike in information_schema initially inner intersect into is isnull join lambda lateral "
-    "leading left like limit memory natural not notnull null offset on only or order outer overlaps pg_catalog "
-    "pg_temp pivot pivot_longer pivot_wider placing positional primary prod public qualify references returning "
-    "right rows select semi show similar some summarize symmetric system table tablesample temp temporary then "
-    "to trailing true union unique unpack unpivot using values variadic verbose warehouse when where window with".split()
+    "all analyse analyze and anti any array as asc asof asymmetric at authorization between binary both by "
+    "case cast check collate collation column concurrently constraint create cross current default deferrable "
+    "desc describe distinct do else end except exclude exists false fetch for foreign freeze from full glob "
+    "grant group having ilike in information_schema initially inner intersect into is isnull join lambda "
+    "lateral leading left like limit memory natural not notnull null offset on only or order outer overlaps "
+    "pg_catalog pg_temp pivot pivot_longer pivot_wider placing positional primary prod public qualify "
+    "references returning right rows select semi show similar some summarize symmetric system table "
+    "tablesample temp temporary then to trailing true union unique unpack unpivot using values variadic "
+    "verbose warehouse when where window with".split()
 )
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")

@@ -36,8 +36,8 @@ class Planned:
 def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
     """What an environment's branch changes; of the current branch where none is named.
 
-    A branch that does not exist is created at HEAD and switched to, and a plan for a named environment is saved: it binds
-    `run --env`. Raises ProjectError where the nodes do not validate.
+    A branch that does not exist is created at HEAD and switched to, and a plan for a named environment is saved: it
+    binds `run --env`. Raises ProjectError where the nodes do not validate.
     """
     branch = workspace.branch_of(environment) if environment else current_branch(workspace)
     git.need_commit(workspace.repository)

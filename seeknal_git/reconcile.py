@@ -105,7 +105,7 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
 
 
 def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Origin) -> tuple[Outcome, dict[str, str]]:
-    """Write the files of exposures aside, publish, then put the files in place; also returns those that could not be."""
+    """Write the files of exposures aside, publish, then put the files in place; tells those that could not be."""
     connection, target = warehouse.connection, work.target
     written = _write_files(warehouse, work, progress)
     shows = shown(work, progress)

@@ -1,15 +1,12 @@
-"""The verbs behind `status` and `doctor`: how things stand, and what is wrong with the set-up."""
+"""The verb behind `status`: how a branch, its environment and production stand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, WarehouseError
-from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
-from seeknal_git.git.command import run_git
 from seeknal_git.names import schema_of
 from seeknal_git.planning import plan_environment
 from seeknal_git.warehouse import state
@@ -22,8 +19,8 @@ from seeknal_git.workspace import Workspace, head_tree, load
 class Production:
     """What production shows, and whether it is what it should be.
 
-    tip: of the production branch; published: the commit shown; pending: promotion that is due; failure: why the last run
-    of production failed, if it did.
+    tip: of the production branch; published: the commit shown; pending: promotion that is due; failure: why the last
+    run of production failed, if it did.
     """
 
     branch: str
@@ -40,8 +37,8 @@ class Status:
     """How a branch and its environment stand.
 
     changed: category → nodes; built, unbuilt: nodes whose environment shows what it should, or not; unpromoted: nodes
-    that a promotion would re-point; missing: environment → nodes whose table is gone; problems: why no plan can be made;
-    warehouse: why the warehouse could not be read, if it could not.
+    that a promotion would re-point; missing: environment → nodes whose table is gone; problems: why no plan can be
+    made; warehouse: why the warehouse could not be read, if it could not.
     """
 
     project: str
@@ -163,72 +160,3 @@ def _is_ahead(workspace: Workspace, published: str, tip: str) -> bool:
     """Whether what production shows is the tip with uncommitted nodes on top."""
     repository = workspace.repository
     return git.is_kept_tree(repository, published) and git.parents_of(repository, published) == [tip]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong with the set-up, and its cure."""
-
-    what: str
-    cure: str
-
-
-def examine(workspace: Workspace) -> list[Finding]:
-    """Everything that is wrong with the set-up of a clone."""
-    return [*_hooks(workspace), *_repository(workspace), *_warehouse(workspace)]
-
-
-_HOOK_TROUBLES = {
-    "missing": ("is not installed", "seeknal hooks install"),
-    "outdated": ("is out of date", "seeknal hooks install"),
-    "edited": ("was edited, or another hook stands in its place", "Call seeknal from it (see docs/git.md), or remove it and run: seeknal hooks install"),
-    "shadowed": ("is shadowed by core.hooksPath", "seeknal hooks install prints the lines to add to your own hook"),
-}  # fmt: skip
-
-
-def _hooks(workspace: Workspace) -> Iterator[Finding]:
-    top, prefix = workspace.repository.top, workspace.repository.prefix
-    if path := hooks.hooks_path(top):
-        yield Finding(f"core.hooksPath is set to {path}: git looks for hooks only there.",
-                      "Add the lines that `seeknal hooks install` prints, or unset it: git config --unset core.hooksPath")  # fmt: skip
-    for hook in hooks.status(top, prefix, workspace.production):
-        if hook.state in _HOOK_TROUBLES and not (hook.state == "shadowed" and path):
-            what, cure = _HOOK_TROUBLES[hook.state]
-            yield Finding(f"The hook {hook.name} {what}.", cure)
-
-
-def _repository(workspace: Workspace) -> Iterator[Finding]:
-    repository = workspace.repository
-    if git.head_commit(repository) is None:
-        yield Finding("There is no commit yet.", "git add . && git commit -m 'First commit'")
-    elif git.branch_tip(repository, workspace.production) is None:
-        yield Finding(f"There is no production branch {workspace.production}.",
-                      f"git branch {workspace.production}, or set production_branch in seeknal_project.yml")  # fmt: skip
-    if git.is_shallow(repository):
-        yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")
-    ignored = run_git("check-ignore", "--quiet", str(workspace.warehouse_path), cwd=repository.top).returncode == 0
-    if not ignored and workspace.warehouse_path.is_relative_to(repository.top):
-        yield Finding(f"git does not ignore the warehouse {workspace.settings.warehouse}.", "Add target/ to .gitignore")
-
-
-def _warehouse(workspace: Workspace) -> Iterator[Finding]:
-    if not workspace.warehouse_path.exists():
-        return
-    try:
-        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
-            yield from _views(warehouse)
-    except WarehouseError as exc:
-        yield Finding(exc.message, exc.hint or "seeknal run builds it again once the file is moved away")
-
-
-def _views(warehouse: Warehouse) -> Iterator[Finding]:
-    connection = warehouse.connection
-    there = state.tables_there(connection)
-    for schema, environment in state.environments(connection).items():
-        views = state.views_there(connection, schema)
-        cure = f"git switch {environment.branch} && seeknal run"
-        for each in state.published(connection, schema).values():
-            if each.table not in there:
-                yield Finding(f"The view {schema}.{each.view} dangles: its table {each.table} is gone.", cure)
-            elif views.get(each.view) != each.table:
-                yield Finding(f"The view {schema}.{each.view} is gone, or shows something else.", cure)

@@ -1,4 +1,4 @@
-"""What an environment should show, and what is missing for that. Reads only: a dry run prints it, a real run executes it."""
+"""What an environment should show, and what is missing for that: a dry run prints it, a real run executes it."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Options:
 class Work:
     """What has to be done.
 
-    wanted: id → snapshot id; there: snapshots that exist, by snapshot id; reasons: id → why it is built, in build order;
-    checks: id → checks whose answer is not known; audits: answers that are, by audit id; shows: what the environment
-    shows now; deliveries: exposures whose file is to be written.
+    wanted: id → snapshot id; there: snapshots that exist, by snapshot id; reasons: id → why it is built, in build
+    order; checks: id → checks whose answer is not known; audits: answers that are, by audit id; shows: what the
+    environment shows now; deliveries: exposures whose file is to be written.
     """
 
     graph: Graph
@@ -104,7 +104,7 @@ class _Sight:
 
 
 def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options) -> Work:
-    """What it takes to make the environment match the graph. Reads only. Raises ProjectError for raw data that is missing."""
+    """What it takes to make the environment match the graph. Reads only. Raises ProjectError for missing raw data."""
     connection = warehouse.connection
     production = state.published(connection, target.production)
     known = {} if options.refresh or options.full else _pinned(graph, production, state.source_snapshots(connection))
@@ -132,7 +132,7 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
 
 
 def _pinned(graph: Graph, production: Mapping[str, Published], loads: Sequence[Snapshot]) -> dict[str, str]:
-    """The data version that each source has already: production's, else the newest that was read for this definition."""
+    """The data version that each source has already: production's, else the newest that was read for it."""
     by_id = {load.id: load.data_version for load in loads}
     newest = {load.fingerprint: load.data_version for load in loads}
     found = {}

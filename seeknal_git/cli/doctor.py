@@ -16,9 +16,9 @@ def doctor(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
     Examples:
       seeknal doctor
     """
+    from seeknal_git.doctor import examine
     from seeknal_git.report.status import findings
     from seeknal_git.report.terminal import out_json
-    from seeknal_git.status import examine
 
     found = examine(opened(project_path))
     out_json([asdict(each) for each in found]) if as_json else findings(found)

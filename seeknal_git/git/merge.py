@@ -28,8 +28,8 @@ class Merged:
 def merge(repository: Repository, source: str, into: str) -> Merged:
     """Merge `source` into `into`: fast-forward where possible, else with a merge commit.
 
-    The branch that is checked out stays so. Raises GitError, with nothing changed, for a conflict (its files are named),
-    for uncommitted changes, and where git refuses.
+    The branch that is checked out stays so. Raises GitError, with nothing changed, for a conflict (its files are
+    named), for uncommitted changes, and where git refuses.
     """
     one, other = git.need_branch(repository, into), git.need_branch(repository, source)
     if git.is_ancestor(repository, other, one):
@@ -76,7 +76,7 @@ def _refuse_uncommitted(repository: Repository, nodes: str) -> None:
 
 
 def merge_in_memory(repository: Repository, source: str, into: str) -> str:
-    """The commit that a merge would make, stored without a branch. Raises GitError for a conflict: its files are named."""
+    """The commit that a merge would make, stored without a branch. Raises GitError for a conflict, with its files."""
     one, other = git.need_branch(repository, into), git.need_branch(repository, source)
     if git.is_ancestor(repository, other, one):
         return one

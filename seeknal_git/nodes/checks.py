@@ -1,7 +1,7 @@
 """The tests that any node can carry: not_null, unique, accepted_values, row_count and custom_sql.
 
-Written as `- not_null: [a, b]`, as `- unique: id`, as `- accepted_values: {column: c, values: [...]}`, or in the long form
-`- {type: not_null, columns: [a], severity: warn}`.
+Written as `- not_null: [a, b]`, as `- unique: id`, as `- accepted_values: {column: c, values: [...]}`, or in the long
+form `- {type: not_null, columns: [a], severity: warn}`.
 """
 
 from __future__ import annotations

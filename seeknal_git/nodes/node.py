@@ -38,10 +38,10 @@ class Check:
 class Node:
     """One definition, as a file gives it.
 
-    sql: the SELECT that the node compiles to, as written (None for a rule, whose SQL is in its checks);
-    sql_line: the line of the file on which it begins; aliases: further names for inputs in the SQL → `input_N`;
-    promises: columns that the node has to return; definition: what else decides the node's data (of a source: format, path, …), free of descriptions;
-    document: the whole file as plain data; lines: `"params.path"` → the line where that key stands.
+    sql: the SELECT that the node compiles to, as written (None for a rule, whose SQL is in its checks); sql_line: the
+    line of the file on which it begins; aliases: further names for inputs in the SQL → `input_N`; promises: columns
+    that the node has to return; definition: what else decides the node's data (of a source: format, path, …), free of
+    descriptions; document: the whole file as plain data; lines: `"params.path"` → the line where that key stands.
     """
 
     kind: str

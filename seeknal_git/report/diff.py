@@ -25,7 +25,8 @@ def as_text(planned: Planned, changes: list[Change], *, stat: bool) -> None:
         removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
         impact = f"rebuilds {len(change.rebuilds)}, re-uses {len(change.reuses)}"
         out(
-            f"{coloured(change.category)} {change.node}  {dim(f'+{added} -{removed}')}  {', '.join(change.words)}; {impact}"
+            f"{coloured(change.category)} {change.node}  {dim(f'+{added} -{removed}')}  "
+            f"{', '.join(change.words)}; {impact}"
         )
         if stat:
             continue

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from seeknal_git.doctor import Finding
 from seeknal_git.environments import EnvironmentState
 from seeknal_git.report.terminal import bold, coloured, counted, listed, mapping, out, table, width
-from seeknal_git.status import Finding, Production, Status
+from seeknal_git.status import Production, Status
 from seeknal_git.warehouse.state import now
 
 

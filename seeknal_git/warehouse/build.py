@@ -52,7 +52,8 @@ def build_snapshot(
 ) -> Snapshot:
     """Build a table and record it, in one transaction. Raises SqlError with the engine's message.
 
-    taken: names of snapshot tables, in lower case, that are in use; confirm: asked before the transaction ends, and may raise SqlError to undo it.
+    taken: names of snapshot tables, in lower case, that are in use; confirm: asked before the transaction ends, and
+    may raise SqlError to undo it.
     """
     started = time.perf_counter()
     table = _free_name(blueprint, taken)

@@ -112,7 +112,7 @@ def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
         return WarehouseBusy(f"The warehouse {path} is held by {holder}.", int(pid[1]) if pid else None)
     if "version" in text and ("newer" in text or "older" in text or "storage" in text):
         return WarehouseError(
-            f"The warehouse {path} was written by another version of DuckDB, and this one ({duckdb.__version__}) cannot "
+            f"Another version of DuckDB wrote the warehouse {path}, and this one ({duckdb.__version__}) cannot "
             f"read it: {text}",
             "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again.",
         )

@@ -1,0 +1,83 @@
+"""The verb behind `doctor`: what is wrong with the set-up of a clone, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from seeknal_git.errors import WarehouseError
+from seeknal_git.git import hooks
+from seeknal_git.git import repository as git
+from seeknal_git.git.command import run_git
+from seeknal_git.warehouse import state
+from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with the set-up, and its cure."""
+
+    what: str
+    cure: str
+
+
+def examine(workspace: Workspace) -> list[Finding]:
+    """Everything that is wrong with the set-up of a clone."""
+    return [*_hooks(workspace), *_repository(workspace), *_warehouse(workspace)]
+
+
+_HOOK_TROUBLES = {
+    "missing": ("is not installed", "seeknal hooks install"),
+    "outdated": ("is out of date", "seeknal hooks install"),
+    "edited": ("was edited, or another hook is there", "Remove it, then: seeknal hooks install"),
+    "shadowed": ("is shadowed by core.hooksPath", "seeknal hooks install prints the lines to add to your own hook"),
+}  # fmt: skip
+
+
+def _hooks(workspace: Workspace) -> Iterator[Finding]:
+    top, prefix = workspace.repository.top, workspace.repository.prefix
+    if path := hooks.hooks_path(top):
+        yield Finding(f"core.hooksPath is set to {path}: git looks for hooks only there.",
+                      "Add what `seeknal hooks install` prints, or: git config --unset core.hooksPath")  # fmt: skip
+    for hook in hooks.status(top, prefix, workspace.production):
+        if hook.state in _HOOK_TROUBLES and not (hook.state == "shadowed" and path):
+            what, cure = _HOOK_TROUBLES[hook.state]
+            yield Finding(f"The hook {hook.name} {what}.", cure)
+
+
+def _repository(workspace: Workspace) -> Iterator[Finding]:
+    repository = workspace.repository
+    if git.head_commit(repository) is None:
+        yield Finding("There is no commit yet.", "git add . && git commit -m 'First commit'")
+    elif git.branch_tip(repository, workspace.production) is None:
+        yield Finding(f"There is no production branch {workspace.production}.",
+                      f"git branch {workspace.production}, or set production_branch in the project file")  # fmt: skip
+    if git.is_shallow(repository):
+        yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")
+    ignored = run_git("check-ignore", "--quiet", str(workspace.warehouse_path), cwd=repository.top).returncode == 0
+    if not ignored and workspace.warehouse_path.is_relative_to(repository.top):
+        yield Finding(f"git does not ignore the warehouse {workspace.settings.warehouse}.", "Add target/ to .gitignore")
+
+
+def _warehouse(workspace: Workspace) -> Iterator[Finding]:
+    if not workspace.warehouse_path.exists():
+        return
+    try:
+        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+            yield from _views(warehouse)
+    except WarehouseError as exc:
+        yield Finding(exc.message, exc.hint or "seeknal run builds it again once the file is moved away")
+
+
+def _views(warehouse: Warehouse) -> Iterator[Finding]:
+    connection = warehouse.connection
+    there = state.tables_there(connection)
+    for schema, environment in state.environments(connection).items():
+        views = state.views_there(connection, schema)
+        cure = f"git switch {environment.branch} && seeknal run"
+        for each in state.published(connection, schema).values():
+            if each.table not in there:
+                yield Finding(f"The view {schema}.{each.view} dangles: its table {each.table} is gone.", cure)
+            elif views.get(each.view) != each.table:
+                yield Finding(f"The view {schema}.{each.view} is gone, or shows something else.", cure)
