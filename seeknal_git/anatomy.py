@@ -188,6 +188,8 @@ class _Scope:
             for projection in select.expressions
             if isinstance(projection, exp.Alias)
         }
+        for column in list(select.find_all(exp.Column)):
+            self._number_column(column)
 
     def everything_read(self) -> tuple[_Read, ...]:
         """All columns that the statement names, wherever it does."""
@@ -255,21 +257,21 @@ class _Scope:
                 alias = self.aliases.get(column.name.lower()) if not column.table else None
                 if alias is not None:
                     waiting.append(alias)
-            texts.append(self._text(expression))
+            texts.append(_sql(expression))
         return Part("\n".join(texts), tuple(sorted(reads)))
 
-    def _text(self, expression: exp.Expression) -> str:
-        numbered = expression.copy()
-        for column in numbered.find_all(exp.Column):
-            if column.table:
-                column.set("table", exp.to_identifier(f"__{self.inputs[column.table.lower()]}__"))
-        return numbered.sql(dialect="duckdb", comments=False)
-
-    def _reads(self, column: exp.Column) -> list[_Read]:
+    def _number_column(self, column: exp.Column) -> None:
+        """Call the column's table by its number, so that texts do not depend on aliases."""
         name, table = column.name.lower(), column.table.lower()
         if column.args.get("db") or (table and table not in self.inputs) or name in (*self.inputs, "rowid"):
             raise _Obstacle(f"{column.sql(dialect='duckdb')}, which may be a row or a struct")
-        return [(self.inputs[table], name)] if table else [(number, name) for number in self.inputs.values()]
+        if table:
+            column.set("table", exp.to_identifier(f"__{self.inputs[table]}__"))
+
+    def _reads(self, column: exp.Column) -> list[_Read]:
+        """A column without a table may be any input's."""
+        numbers = [int(column.table.strip("_"))] if column.table else self.inputs.values()
+        return [(number, column.name.lower()) for number in numbers]
 
 
 def _alias(table: exp.Expression) -> str:

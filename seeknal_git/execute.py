@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from threading import get_ident
@@ -72,11 +73,12 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     site = _Site(warehouse, work, report, Progress(), taken)
     layers = work.layers
     try:
-        for number, layer in enumerate(layers, 1):
-            report(Event("layer", "", layer=(number, len(layers))))
-            lost = doomed(work.graph, site.progress)
-            _skip(site, [each for each in layer if each in lost])
-            _build_layer(site, [each for each in layer if each not in lost])
+        with _side_by_side(work.options.workers, max(map(len, layers), default=0)) as build_all:
+            for number, layer in enumerate(layers, 1):
+                report(Event("layer", "", layer=(number, len(layers))))
+                lost = doomed(work.graph, site.progress)
+                _skip(site, [each for each in layer if each in lost])
+                build_all(partial(_build_unless_stopped, site), [each for each in layer if each not in lost])
     finally:
         for connection in site.sessions.values():
             connection.close()
@@ -95,16 +97,21 @@ def _skip(site: _Site, nodes: Sequence[str]) -> None:
         site.report(Event("skipped", each, "something before it failed"))
 
 
-def _build_layer(site: _Site, todo: Sequence[str]) -> None:
-    if site.work.options.workers == 1 or len(todo) <= 1:
-        for each in todo:
-            _build_unless_stopped(site, each)
+@contextmanager
+def _side_by_side(workers: int, widest: int) -> Iterator[Callable[[Callable[[str], None], Sequence[str]], None]]:
+    """A way to call a function for several nodes: by threads that last for a whole run, or one after the other."""
+
+    def one_by_one(function: Callable[[str], None], nodes: Sequence[str]) -> None:
+        for each in nodes:
+            function(each)
+
+    if min(workers, widest) <= 1:
+        yield one_by_one
         return
     from joblib import Parallel, delayed
 
-    Parallel(n_jobs=site.work.options.workers, backend="threading")(
-        delayed(_build_unless_stopped)(site, each) for each in todo
-    )
+    with Parallel(n_jobs=workers, backend="threading") as pool:
+        yield lambda function, nodes: pool(delayed(function)(each) for each in nodes)
 
 
 def _build_unless_stopped(site: _Site, identifier: str) -> None:
