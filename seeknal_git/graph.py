@@ -183,26 +183,30 @@ def _resolved(member: Member, members: Mapping[str, Member]) -> tuple[tuple[str,
         (reading, check.line, node.kind != "rule") for reading, check in zip(member.checks, node.checks, strict=True)
     ]
     targets: list[tuple[str, ...]] = [] if member.sql else [()]
+    reads = list(declared)
     for reading, line, on_itself in statements:
         named = []
-        for reference in _parsed(reading, node, line, problems):
-            here = line + (node.sql or "").count("\n", 0, reference.start) if reading is member.sql else line
+        own = reading is member.sql
+        for reference in _parsed(reading, node, line, own, problems):
+            here = line + (node.sql or "").count("\n", 0, reference.start) if own else line
             try:
-                target = node.id if on_itself and _is_itself(reference, node) else _target(reference, node, declared)
-                problems += _missing(target, members, node.path, here, node.id)
+                itself = on_itself and _is_itself(reference, node)
+                target = node.id if itself else _target(reference, node, declared)
+                if target not in declared:
+                    problems += _missing(target, members, node.path, here, node.id)
                 named.append(target)
+                reads += [] if itself else [target]
             except LookupError as exc:
                 problems.append(Problem(str(exc.args[0]), node.path, here, _declare(exc.args[1], members), node.id))
         targets.append(tuple(named))
     if problems:
         raise ProjectError(problems)
-    reads = [target for named in targets for target in named if target != node.id]
-    return tuple(dict.fromkeys([*declared, *reads])), tuple(targets)
+    return tuple(dict.fromkeys(reads)), tuple(targets)
 
 
-def _parsed(reading: Reading, node: Node, line: int, problems: list[Problem]) -> Sequence[Reference]:
+def _parsed(reading: Reading, node: Node, line: int, own: bool, problems: list[Problem]) -> Sequence[Reference]:
     if reading.error is not None:
-        where = line + (reading.error_line or 1) - 1
+        where = line + (reading.error_line or 1) - 1 if own else line
         problems.append(Problem(f"The SQL does not parse: {reading.error}.", node.path, where, node=node.id))
     return reading.references
 
@@ -233,11 +237,13 @@ def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
 
 
 def _declare(name: str, members: Mapping[str, Member]) -> str:
-    if name in members:
+    if name in members and members[name].node.yields_table:
         return f"Add it to inputs:  - ref: {name}"
     same = [identifier for identifier in members if split_id(identifier)[1] == name]
     if same:
         return f"Write ref('{same[0]}')."
+    if "." in name and (near := difflib.get_close_matches(name, members, 1)):
+        return f"Did you mean {near[0]}?"
     return "Name a node: ref('kind.name'), kind.name or input_0. Files are read by a source."
 
 

@@ -49,6 +49,10 @@ def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Proje
     problems: list[Problem] = []
     warnings: list[Problem] = []
     foreign: list[str] = []
+    problems += [
+        Problem("This is a symbolic link, which git keeps as a name.", path, hint="Put the node's file itself here.")
+        for path in sorted(filter(is_node_path, tree.links))
+    ]
     for path, blob in paths.items():
         if member := loaded.get((path, blob)):
             members.append(member)

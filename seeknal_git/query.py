@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seeknal_git.errors import UsageError
+from seeknal_git.git import repository as git
 from seeknal_git.names import schema_of
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
@@ -13,13 +14,13 @@ from seeknal_git.workspace import Workspace, current_branch
 def query(workspace: Workspace, sql: str, environment: str | None = None, lock_timeout: float = 0.0) -> Answer:
     """Ask an environment, the current branch's unless named. Raises UsageError where it does not exist yet."""
     branch = workspace.branch_of(environment) if environment else current_branch(workspace)
-    missing = UsageError(f"The environment {branch} is not built yet.", _hint(workspace, branch))
-    if not workspace.warehouse_path.exists():
-        raise missing
-    with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
-        if schema_of(branch) not in state.environments(warehouse.connection):
-            raise missing
-        return ask(warehouse, schema_of(branch), sql)
+    if workspace.warehouse_path.exists():
+        with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+            if schema_of(branch) in state.environments(warehouse.connection):
+                return ask(warehouse, schema_of(branch), sql)
+    if environment:
+        git.need_branch(workspace.repository, branch)
+    raise UsageError(f"The environment {branch} is not built yet.", _hint(workspace, branch))
 
 
 def _hint(workspace: Workspace, branch: str) -> str:

@@ -133,6 +133,7 @@ def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> dict[s
         if read in good:
             node = work.graph.node(identifier)
             path = exposure_path(work.root, work.target, node)
+            _refuse_what_is_not_ours(identifier, path, work, warehouse)
             _refuse_a_folder_of_others(identifier, path, ours)
             table = snapshot_of(work, progress, read).table
             try:
@@ -143,6 +144,16 @@ def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> dict[s
 
 
 _NOTHING = "Nothing was published. Mend it, or give the exposure another path, then run again."
+
+
+def _refuse_what_is_not_ours(identifier: str, path: Path, work: Work, warehouse: Warehouse) -> None:
+    """No delivery over the warehouse and the files beside it, or through a link that leaves the project."""
+    repository, real = work.root.repository, path.parent.resolve() / path.name
+    home = (repository.main_worktree / repository.prefix).resolve()
+    if f"{real}.".startswith(f"{warehouse.path.resolve()}."):
+        raise RunFailed(f"{identifier} cannot be written to {path}: the warehouse is there.", _NOTHING)
+    if path.is_symlink() or not real.is_relative_to(home):
+        raise RunFailed(f"{identifier} cannot be written to {path}: a link there leads elsewhere.", _NOTHING)
 
 
 def _refuse_a_folder_of_others(identifier: str, path: Path, ours: set[str]) -> None:

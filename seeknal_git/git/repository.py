@@ -112,6 +112,7 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
     """The tip of a branch. Raises UsageError, with the nearest name, where there is none."""
     tip = branch_tip(repository, branch)
     if tip is None:
+        need_commit(repository)
         near = difflib.get_close_matches(branch, branches(repository), 1)
         hint = f"Did you mean {near[0]}?" if near else f"Create it with: git branch {branch}"
         raise UsageError(f"There is no {what} {branch}.", hint)

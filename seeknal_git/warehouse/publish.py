@@ -82,7 +82,7 @@ def _repoint(
         if statements:
             connection.execute("; ".join(statements))
     except duckdb.CatalogException as exc:
-        if "not of type View" in str(exc) or "already exists" in str(exc):
+        if "not of type View" in str(exc) or "is of type" in str(exc) or "already exists" in str(exc):
             message = " ".join(str(exc).split())
             raise WarehouseError(f"Something else is in a view's place: {message}",
                                  "Rename or drop what is there, then run the same command again.") from exc  # fmt: skip

@@ -36,9 +36,6 @@ def test_no_commit_yet(shop: Repo, refused: Refused, command: str) -> None:
     assert shop.seeknal("validate").out == "7 nodes valid.\n"
 
 
-@pytest.mark.xfail(
-    reason="git/repository.py: need_branch looks for the branch before it looks for a commit", strict=True
-)
 @pytest.mark.parametrize("command", [["promote"], ["promote", "dev"], ["run", "--env", "dev"]])
 def test_no_commit_yet_and_a_branch_is_named(shop: Repo, refused: Refused, command: list[str]) -> None:
     shutil.rmtree(shop.path / ".git")
@@ -86,7 +83,6 @@ def test_a_branch_that_does_not_exist(published: Repo, refused: Refused, command
     assert said == "error: There is no branch zzz.\n  Create it with: git branch zzz\n"
 
 
-@pytest.mark.xfail(reason="query.py: looks for the environment, and never for its branch", strict=True)
 def test_a_query_of_a_branch_that_does_not_exist(published: Repo, refused: Refused) -> None:
     published.git("branch", "feature")
     assert "Did you mean feature?" in refused(published, "query", "--env", "featur", "FROM daily")

@@ -84,7 +84,6 @@ def test_these_ways_to_name_a_table_are_all_right(shop: Repo, sql: str) -> None:
     assert shop.numbers("SELECT count(id) FROM main.wrong") == [(5,)]
 
 
-@pytest.mark.xfail(reason="graph.py: a node's own SQL may name the node itself", strict=True)
 def test_a_node_that_reads_itself_is_a_circle(published: Repo, refused: Refused) -> None:
     published.write(WRONG, transform("SELECT * FROM transform.wrong", before=""))
     for command in ("validate", "plan", "run"):

@@ -172,3 +172,15 @@ def test_a_file_name_that_is_not_utf_8_is_read(repo: Repo) -> None:
     (repo.path / "seeknal/transforms").mkdir(parents=True)
     (repo.path / "seeknal/transforms/caf\udce9.yml").write_text(ONE)
     assert repo.built() == ["transform.wrong"]
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("target", ["../../other.yml", "nowhere.yml", "wrong.yml"])
+def test_a_node_that_is_a_link_is_refused(published: Repo, refused: Refused, target: str, committed: bool) -> None:
+    published.write("other.yml", ONE)
+    (published.path / WRONG).symlink_to(target)
+    if committed:
+        published.commit()
+    commands = [["validate"], ["plan"], ["run"], *([["validate", "--staged"], ["promote"]] if committed else [])]
+    for command in commands:
+        assert f"error: {WRONG}: This is a symbolic link" in refused(published, *command)

@@ -135,6 +135,19 @@ def test_an_exposure_over_the_file_of_another_node_is_refused(
         assert words in said
 
 
+@pytest.mark.parametrize("path", ["target/warehouse.duckdb", "target/warehouse.duckdb.wal", "LINK/x.csv", "LINK"])
+def test_an_exposure_over_the_warehouse_or_through_a_link_is_refused(
+    published: Repo, refused: Refused, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (published.path / "LINK").symlink_to(tmp_path / "outside")
+    published.write(EXPOSURE, exposure(path))
+    said = refused(published, "run")
+    assert f"exposure.out cannot be written to {published.path / path}" in said
+    assert "Nothing was published" in said
+    assert not list((tmp_path / "outside").iterdir())
+
+
 @pytest.mark.parametrize("path", ['"."', '"data/x\\0.csv"', '"data/\\n.csv"', f"data/{'x' * 300}.csv"])
 def test_a_path_that_no_file_can_have_is_refused(published: Repo, refused: Refused, path: str) -> None:
     published.write(SOURCE, source(path))
