@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +10,10 @@ from graphlib import CycleError, TopologicalSorter
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.fingerprint import Fingerprint, digest, fingerprint
 from seeknal_git.names import split_id, view_names
-from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.nodes.node import Node
 from seeknal_git.project import Member, Project
-from seeknal_git.statement import Anatomy, Reading, Reference
-
-_INPUT = re.compile(r"input_(\d+)")
+from seeknal_git.resolve import resolved
+from seeknal_git.statement import Anatomy
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,7 @@ def build_graph(project: Project, like: Graph | None = None) -> Graph:
             inputs[identifier], targets[identifier] = like.inputs[identifier], like.targets[identifier]
             continue
         try:
-            inputs[identifier], targets[identifier] = _resolved(member, members)
+            inputs[identifier], targets[identifier] = resolved(member, members)
         except ProjectError as exc:
             problems += exc.problems
     order, cycle = _ordered(inputs, members)
@@ -170,91 +166,6 @@ def _by_id(members: Iterable[Member]) -> tuple[dict[str, Member], list[Problem]]
         else:
             found[node.id] = member
     return found, problems
-
-
-def _resolved(member: Member, members: Mapping[str, Member]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The inputs of a node, and what each reference of each statement means. Raises ProjectError."""
-    node, problems = member.node, []
-    declared = [each.id for each in node.inputs]
-    for each in node.inputs:
-        problems += _missing(each.id, members, node.path, each.line, node.id)
-    statements = [(member.sql, node.sql_line, False)] if member.sql else []
-    statements += [
-        (reading, check.line, node.kind != "rule") for reading, check in zip(member.checks, node.checks, strict=True)
-    ]
-    targets: list[tuple[str, ...]] = [] if member.sql else [()]
-    reads = list(declared)
-    for reading, line, on_itself in statements:
-        named = []
-        own = reading is member.sql
-        for reference in _parsed(reading, node, line, own, problems):
-            here = line + (node.sql or "").count("\n", 0, reference.start) if own else line
-            try:
-                itself = on_itself and _is_itself(reference, node)
-                target = node.id if itself else _target(reference, node, declared)
-                if target not in declared:
-                    problems += _missing(target, members, node.path, here, node.id)
-                named.append(target)
-                reads += [] if itself else [target]
-            except LookupError as exc:
-                problems.append(Problem(str(exc.args[0]), node.path, here, _declare(exc.args[1], members), node.id))
-        targets.append(tuple(named))
-    if problems:
-        raise ProjectError(problems)
-    return tuple(dict.fromkeys(reads)), tuple(targets)
-
-
-def _parsed(reading: Reading, node: Node, line: int, own: bool, problems: list[Problem]) -> Sequence[Reference]:
-    if reading.error is not None:
-        where = line + (reading.error_line or 1) - 1 if own else line
-        problems.append(Problem(f"The SQL does not parse: {reading.error}.", node.path, where, node=node.id))
-    return reading.references
-
-
-def _is_itself(reference: Reference, node: Node) -> bool:
-    return reference.target in ("input_0", "__THIS__", node.id)
-
-
-def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
-    """The id that a reference means. Raises LookupError(what is wrong, name to look for)."""
-    name = node.aliases.get(reference.target, reference.target)
-    if position := _INPUT.fullmatch(name):
-        if int(position[1]) < len(declared):
-            return declared[int(position[1])]
-        raise LookupError(f"`{name}` is not there: {node.id} declares {len(declared)} input(s).", "")
-    if name == "__THIS__":
-        if len(declared) == 1:
-            return declared[0]
-        raise LookupError(f"`__THIS__` means the only input, and {node.id} declares {len(declared)}.", "")
-    if name.endswith("()"):
-        raise LookupError(f"`{name}` reads something that is not an input of {node.id}.", "")
-    kind, _ = split_id(name)
-    if reference.explicit or (kind in KINDS and (not declared or name in declared)):
-        return name
-    if kind in KINDS:
-        raise LookupError(f"{node.id} reads {name}, which its `inputs` do not declare.", name)
-    raise LookupError(f"{node.id} reads `{name}`, which is not a node.", name)
-
-
-def _declare(name: str, members: Mapping[str, Member]) -> str:
-    if name in members and members[name].node.yields_table:
-        return f"Add it to inputs:  - ref: {name}"
-    same = [identifier for identifier in members if split_id(identifier)[1] == name]
-    if same:
-        return f"Write ref('{same[0]}')."
-    if "." in name and (near := difflib.get_close_matches(name, members, 1)):
-        return f"Did you mean {near[0]}?"
-    return "Name a node: ref('kind.name'), kind.name or input_0. Files are read by a source."
-
-
-def _missing(identifier: str, members: Mapping[str, Member], path: str, line: int, reader: str) -> list[Problem]:
-    if identifier in members:
-        if members[identifier].node.yields_table:
-            return []
-        return [Problem(f"{identifier} yields no table that {reader} could read.", path, line, node=reader)]
-    near = difflib.get_close_matches(identifier, members, 1)
-    hint = f"Did you mean {near[0]}?" if near else f"Write it with: seeknal draft {identifier.replace('.', ' ')}"
-    return [Problem(f"{reader} reads {identifier}, which does not exist.", path, line, hint, reader)]
 
 
 def _ordered(inputs: Mapping[str, tuple[str, ...]], members: Mapping[str, Member]) -> tuple[list[str], list[Problem]]:

@@ -1,0 +1,123 @@
+"""What each reference of a node means: the ids behind `ref('kind.name')`, `kind.name` and `input_0`. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.names import split_id
+from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.nodes.node import Node
+from seeknal_git.project import Member
+from seeknal_git.statement import Reading, Reference
+
+_INPUT = re.compile(r"input_(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """One SELECT of a node, its own or that of a check.
+
+    line: where its text begins in the file; text: empty for a check, whose SQL is not in the file as it is;
+    of_itself: a test reads the node that carries it.
+    """
+
+    reading: Reading
+    line: int
+    text: str = ""
+    of_itself: bool = False
+
+    def line_of(self, offset: int) -> int:
+        return self.line + self.text.count("\n", 0, offset)
+
+
+def _statements(member: Member) -> list[_Statement]:
+    node = member.node
+    own = [_Statement(member.sql, node.sql_line, node.sql or "")] if member.sql else []
+    checks = zip(member.checks, node.checks, strict=True)
+    return [*own, *(_Statement(reading, check.line, of_itself=node.kind != "rule") for reading, check in checks)]
+
+
+def resolved(member: Member, members: Mapping[str, Member]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The inputs of a node, and what each reference of each statement means. Raises ProjectError."""
+    node = member.node
+    problems = [wrong for each in node.inputs for wrong in _missing(each.id, members, node.path, each.line, node.id)]
+    reads = [each.id for each in node.inputs]
+    targets: list[tuple[str, ...]] = [] if member.sql else [()]
+    for statement in _statements(member):
+        named, wrong = _meant(statement, node, members)
+        targets.append(tuple(named))
+        reads += [each for each in named if not (statement.of_itself and each == node.id)]
+        problems += wrong
+    if problems:
+        raise ProjectError(problems)
+    return tuple(dict.fromkeys(reads)), tuple(targets)
+
+
+def _meant(statement: _Statement, node: Node, members: Mapping[str, Member]) -> tuple[list[str], list[Problem]]:
+    """The ids that a statement's references mean, and what is wrong with them."""
+    reading, declared = statement.reading, [each.id for each in node.inputs]
+    if reading.error is not None:
+        line = statement.line + (reading.error_line or 1) - 1 if statement.text else statement.line
+        return [], [Problem(f"The SQL does not parse: {reading.error}.", node.path, line, node=node.id)]
+    named: list[str] = []
+    problems: list[Problem] = []
+    for reference in reading.references:
+        line = statement.line_of(reference.start)
+        try:
+            itself = statement.of_itself and _is_itself(reference, node)
+            named.append(node.id if itself else _target(reference, node, declared))
+            if named[-1] not in declared:
+                problems += _missing(named[-1], members, node.path, line, node.id)
+        except LookupError as exc:
+            problems.append(Problem(str(exc.args[0]), node.path, line, _declare(exc.args[1], members), node.id))
+    return named, problems
+
+
+def _is_itself(reference: Reference, node: Node) -> bool:
+    return reference.target in ("input_0", "__THIS__", node.id)
+
+
+def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
+    """The id that a reference means. Raises LookupError(what is wrong, name to look for)."""
+    name = node.aliases.get(reference.target, reference.target)
+    if position := _INPUT.fullmatch(name):
+        if int(position[1]) < len(declared):
+            return declared[int(position[1])]
+        raise LookupError(f"`{name}` is not there: {node.id} declares {len(declared)} input(s).", "")
+    if name == "__THIS__":
+        if len(declared) == 1:
+            return declared[0]
+        raise LookupError(f"`__THIS__` means the only input, and {node.id} declares {len(declared)}.", "")
+    if name.endswith("()"):
+        raise LookupError(f"`{name}` reads something that is not an input of {node.id}.", "")
+    kind, _ = split_id(name)
+    if reference.explicit or (kind in KINDS and (not declared or name in declared)):
+        return name
+    if kind in KINDS:
+        raise LookupError(f"{node.id} reads {name}, which its `inputs` do not declare.", name)
+    raise LookupError(f"{node.id} reads `{name}`, which is not a node.", name)
+
+
+def _declare(name: str, members: Mapping[str, Member]) -> str:
+    if name in members and members[name].node.yields_table:
+        return f"Add it to inputs:  - ref: {name}"
+    same = [identifier for identifier in members if split_id(identifier)[1] == name]
+    if same:
+        return f"Write ref('{same[0]}')."
+    if "." in name and (near := difflib.get_close_matches(name, members, 1)):
+        return f"Did you mean {near[0]}?"
+    return "Name a node: ref('kind.name'), kind.name or input_0. Files are read by a source."
+
+
+def _missing(identifier: str, members: Mapping[str, Member], path: str, line: int, reader: str) -> list[Problem]:
+    if identifier in members:
+        if members[identifier].node.yields_table:
+            return []
+        return [Problem(f"{identifier} yields no table that {reader} could read.", path, line, node=reader)]
+    near = difflib.get_close_matches(identifier, members, 1)
+    hint = f"Did you mean {near[0]}?" if near else f"Write it with: seeknal draft {identifier.replace('.', ' ')}"
+    return [Problem(f"{reader} reads {identifier}, which does not exist.", path, line, hint, reader)]
