@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seeknal_git.errors import WarehouseError
+from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
@@ -53,6 +53,13 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
     elif git.branch_tip(repository, workspace.production) is None:
         yield Finding(f"There is no production branch {workspace.production}.",
                       f"git branch {workspace.production}, or set production_branch in the project file")  # fmt: skip
+    if operation := git.unfinished_operation(repository):
+        yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: git {operation} --abort")
+    tip, published = git.branch_tip(repository, workspace.production), git.production_ref(repository)
+    if tip and published and tip != published and not git.is_kept_tree(repository, published):
+        yield Finding(f"Production is not at the tip of {workspace.production}.", "seeknal promote")
+    if published and not workspace.warehouse_path.exists():
+        yield Finding(f"The warehouse {workspace.settings.warehouse} is gone.", "seeknal run builds it again")
     if git.is_shallow(repository):
         yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")
     ignored = run_git("check-ignore", "--quiet", str(workspace.warehouse_path), cwd=repository.top).returncode == 0
@@ -66,6 +73,8 @@ def _warehouse(workspace: Workspace) -> Iterator[Finding]:
     try:
         with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
             yield from _views(warehouse)
+    except WarehouseBusy:
+        return  # somebody is at work, and nothing is wrong with that
     except WarehouseError as exc:
         yield Finding(exc.message, exc.hint or "seeknal run builds it again once the file is moved away")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from threading import get_ident
 from typing import TYPE_CHECKING
 
 from seeknal_git.graph import Graph
@@ -15,6 +15,7 @@ from seeknal_git.nodes.node import Check, Node
 from seeknal_git.statement import Reading, Reference, rendered
 from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
+from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
 from seeknal_git.work import Work, audit_id, violates
@@ -65,24 +66,35 @@ class _Site:
     taken: frozenset[str]
     """Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to answer."""
     sessions: dict[int, duckdb.DuckDBPyConnection] = field(default_factory=dict)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     """Build and check everything; failures are in the result."""
     taken = frozenset(map(str.lower, tables_there(warehouse.connection)))
     site = _Site(warehouse, work, report, Progress(), taken)
-    layers = work.layers
     try:
-        with _side_by_side(work.options.workers, max(map(len, layers), default=0)) as build_all:
-            for number, layer in enumerate(layers, 1):
-                report(Event("layer", "", layer=(number, len(layers))))
-                lost = doomed(work.graph, site.progress)
-                _skip(site, [each for each in layer if each in lost])
-                build_all(partial(_build_unless_stopped, site), [each for each in layer if each not in lost])
+        interruptible(partial(_build_layers, site), partial(_stop, site))
     finally:
         for connection in site.sessions.values():
             connection.close()
     return site.progress
+
+
+def _stop(site: _Site) -> list[duckdb.DuckDBPyConnection]:
+    """Begin nothing new; returns the connections to interrupt."""
+    site.stopping.set()
+    return list(site.sessions.values())
+
+
+def _build_layers(site: _Site) -> None:
+    work = site.work
+    with _side_by_side(work.options.workers, max(map(len, work.layers), default=0)) as build_all:
+        for number, layer in enumerate(work.layers, 1):
+            site.report(Event("layer", "", layer=(number, len(work.layers))))
+            lost = doomed(work.graph, site.progress)
+            _skip(site, [each for each in layer if each in lost])
+            build_all(partial(_build_unless_stopped, site), [each for each in layer if each not in lost])
 
 
 def doomed(graph: Graph, progress: Progress) -> set[str]:
@@ -116,6 +128,8 @@ def _side_by_side(workers: int, widest: int) -> Iterator[Callable[[Callable[[str
 
 def _build_unless_stopped(site: _Site, identifier: str) -> None:
     """The first failure stops a run, but for what is being built at that moment."""
+    if site.stopping.is_set():
+        return
     if site.progress.failed and not site.work.options.keep_going:
         _skip(site, [identifier])
         return
@@ -123,6 +137,8 @@ def _build_unless_stopped(site: _Site, identifier: str) -> None:
     try:
         _build_and_check(site, identifier)
     except _NodeFailed as exc:
+        if site.stopping.is_set():
+            return
         site.progress.failed[identifier] = str(exc)
         site.report(Event("failed", identifier, str(exc)))
     site.report(Event("done", identifier))
@@ -149,9 +165,9 @@ def _build_and_check(site: _Site, identifier: str) -> None:
 
 def _session(site: _Site) -> duckdb.DuckDBPyConnection:
     """This thread's connection."""
-    if get_ident() not in site.sessions:
-        site.sessions[get_ident()] = session(site.warehouse)
-    return site.sessions[get_ident()]
+    if threading.get_ident() not in site.sessions:
+        site.sessions[threading.get_ident()] = session(site.warehouse)
+    return site.sessions[threading.get_ident()]
 
 
 def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> Snapshot:

@@ -13,7 +13,16 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.plan import Change, Plan, State, make_plan
-from seeknal_git.workspace import Loaded, Workspace, base_tree, current_branch, head_tree, load, load_sound
+from seeknal_git.workspace import (
+    Loaded,
+    Workspace,
+    base_tree,
+    current_branch,
+    current_tree,
+    head_tree,
+    load,
+    load_sound,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +71,38 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
     return planned
 
 
-def built_already(workspace: Workspace, planned: Planned) -> frozenset[str] | None:
-    """The nodes to build whose tables the warehouse has already; None where it cannot be read, a run going on, say."""
-    if not planned.plan.builds or not workspace.warehouse_path.exists():
-        return frozenset()
+def left_out(workspace: Workspace, planned: Planned) -> bool:
+    """Whether there are uncommitted changes here that belong to another branch than the one that was planned."""
+    return (
+        planned.branch != git.current_branch(workspace.repository)
+        and load(workspace, current_tree(workspace)).tree.dirty
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the warehouse has. built: tables to build that are there already; missing: tables to re-use that are not."""
+
+    built: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+
+
+def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
+    """What is built of a plan; None where the warehouse cannot be read, as a run is going on, say."""
+    if planned.is_production and planned.base_commit is None:
+        return Found()
     from seeknal_git.warehouse.connection import open_warehouse
     from seeknal_git.work import Options, Target, work_out
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)
+    path = workspace.warehouse_path
     try:
-        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+        with open_warehouse(path if path.exists() else None, read_only=True) as warehouse:
             work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
     except SeeknalError:
         return None
-    return frozenset(each for each in planned.plan.builds if each in work.graph.views and each not in work.reasons)
+    tables, builds = set(work.graph.views), set(planned.plan.builds)
+    return Found(frozenset((tables & builds) - work.reasons.keys()), frozenset(work.reasons.keys() - builds))
 
 
 def _created(workspace: Workspace, branch: str) -> bool:

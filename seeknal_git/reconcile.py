@@ -32,12 +32,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How it ended. outcome: None where nothing was published; failures: node → why."""
+    """How it ended. outcome: None where nothing was published; failures: node → why; held_back: nodes not published."""
 
     work: Work
     progress: Progress
     outcome: Outcome | None
     failures: Mapping[str, str]
+    held_back: tuple[str, ...] = ()
 
 
 def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:
@@ -58,9 +59,14 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     except SeeknalError as exc:
         state.end_run(connection, run_id, "failed", str(exc))
         raise
+    except KeyboardInterrupt:
+        state.end_run(connection, run_id, "interrupted", "it was interrupted")
+        raise
     message = "; ".join(f"{node}: {why}" for node, why in failures.items())
     state.end_run(connection, run_id, "failed" if failures else "succeeded", message or None)
-    return Reconciled(work, progress, outcome, failures)
+    good = trusted(work, progress)
+    held_back = tuple(each for each in work.graph.views if each not in good) if failures else ()
+    return Reconciled(work, progress, outcome, failures, held_back)
 
 
 def known_failures(work: Work) -> dict[str, str]:

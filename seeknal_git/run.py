@@ -48,6 +48,8 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     branch = workspace.branch_of(request.environment) if request.environment else current_branch(workspace)
     loaded = load_sound(workspace, head_tree(workspace, branch))
     target = Target(branch, schema_of(branch), workspace.production_schema)
+    if not target.is_production:
+        git.need_branch(workspace.repository, workspace.production, "production branch")
     if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
         raise UsageError("Production is protected, and there are uncommitted changes.",
                          "Commit them, or work on a branch: git switch -c NAME")  # fmt: skip

@@ -210,7 +210,7 @@ def _open_checks(
     """Checks whose answer is not known, or not for long."""
     found: dict[str, tuple[int, ...]] = {}
     for each, number, check in all_checks(sight.graph):
-        unanswered = each in reasons or audit_id(sight.wanted[each], check) not in audits
+        unanswered = sight.options.full or each in reasons or audit_id(sight.wanted[each], check) not in audits
         if each in chosen and (check.volatile or unanswered):
             found[each] = (*found.get(each, ()), number)
     return found

@@ -59,7 +59,8 @@ class Loaded:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        return (*self.project.problems, *self.graph.problems)
+        """What is wrong with files; and where nothing is, what does not fit together."""
+        return self.project.problems or self.graph.problems
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -78,7 +79,6 @@ def open_workspace(start: Path) -> Workspace:
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             return _opened(folder)
-    git.open_repository(start)
     raise UsageError(f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init")
 
 
@@ -137,9 +137,11 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None) -> Loaded
     root = DataRoot(workspace.repository, tree, folders, tracked, workspace.cache)
     graph = build_graph(project, like.graph if like else None)
     if tree.dirty and tree.commit:
-        committed = commit_tree(workspace.repository, tree.commit).files
-        files = _relevant(committed, tree, {file.path for source in sources_of(graph) for file in root.files(source)})
-        tree = replace(tree, files=files, dirty=files != committed)
+        committed = commit_tree(workspace.repository, tree.commit)
+        roots = (root, replace(root, tree=committed))
+        data = {file.path for source in sources_of(graph) for each in roots for file in each.files(source)}
+        files = _relevant(committed.files, tree, data)
+        tree = replace(tree, files=files, dirty=files != committed.files)
     return Loaded(tree, project, graph, root)
 
 

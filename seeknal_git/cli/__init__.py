@@ -63,6 +63,9 @@ app.add_typer(env.app, name="env")
 app.add_typer(hooks.app, name="hooks")
 
 
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run a command, and turn whatever goes wrong into one message and an exit code (see errors.py)."""
     # Projects are large and have no cycles: looking for them again and again would double the time of a plan.
@@ -75,10 +78,10 @@ def main() -> None:
         error(exc)
         code = exc.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("Interrupted. What was finished is kept.", err=True)
-        code = 130
+        code = _INTERRUPTED
     except typer.TyperException as exc:
-        typer.echo(f"Error: {getattr(exc, 'message', exc)}", err=True)
+        words = str(getattr(exc, "message", exc))
+        typer.echo(words if words.startswith("Usage") else f"error: {words}", err=True)
         code = 2
     except BrokenPipeError:
         code = 0
@@ -86,4 +89,6 @@ def main() -> None:
         from seeknal_git.report.crash import crash
 
         code = crash(exc)
+    if code == _INTERRUPTED:
+        typer.echo("Interrupted. What was finished is kept, and the next run goes on from there.", err=True)
     sys.exit(code if isinstance(code, int) else 0)

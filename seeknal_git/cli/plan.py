@@ -27,7 +27,7 @@ def plan(
       seeknal plan dev
       seeknal plan --markdown
     """
-    from seeknal_git.planning import built_already, plan_environment
+    from seeknal_git.planning import found_in_warehouse, left_out, plan_environment
     from seeknal_git.report import plan as report
     from seeknal_git.report.terminal import note, out, out_json
 
@@ -35,10 +35,12 @@ def plan(
     planned = plan_environment(workspace, env)
     if planned.created:
         note(f"$ git switch --create {planned.branch}")
-    built = built_already(workspace, planned)
+    if not planned.created and left_out(workspace, planned):
+        note("Not in this plan: the uncommitted changes of the branch that is checked out.")
+    found = found_in_warehouse(workspace, planned)
     if as_json:
-        out_json(report.as_json(planned, built))
+        out_json(report.as_json(planned, found))
     elif markdown:
-        out(report.as_markdown(planned, built))
+        out(report.as_markdown(planned, found))
     else:
-        report.as_text(planned, built)
+        report.as_text(planned, found)

@@ -12,7 +12,7 @@ import typer
 from seeknal_git import promote as verb
 from seeknal_git.cli.options import opened
 from seeknal_git.cli.running import finish
-from seeknal_git.errors import SeeknalError
+from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.report.run import progress, work_as_json, work_as_text
 from seeknal_git.report.terminal import error, note, out_json
 
@@ -27,6 +27,8 @@ def promote(workspace: Workspace, env: str | None, target: str | None, lock_time
         merged = verb.merge_branch(workspace, env, target)
         for command in merged.commands:
             note(f"$ {command}")
+        if not merged.commands:
+            note(f"There is nothing to merge: {env} has no commit of its own.")
         commit = merged.commit
     prepared = verb.prepare(workspace, target, commit, os.cpu_count() or 1)
     with progress(len(prepared.loaded.graph.members)) as report:
@@ -54,4 +56,5 @@ def from_hook(project_path: Path) -> None:
     except (SeeknalError, typer.Exit) as exc:
         if isinstance(exc, SeeknalError):
             error(exc)
-        note("The promotion is pending: mend what is wrong, then run: seeknal promote")
+        first = "when that has ended" if isinstance(exc, WarehouseBusy) else "mend what is wrong, then"
+        note(f"The promotion is pending: {first} run: seeknal promote")

@@ -40,6 +40,8 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.run(prepared, report, request.lock_timeout)
     finish(done, time.monotonic() - started, f"Run of {prepared.branch}", as_json=as_json)
+    if prepared.loaded.tree.dirty and not prepared.target.is_production:
+        note("There are uncommitted changes: a merge takes only what is committed.")
     tip(done, request)
 
 

@@ -32,6 +32,8 @@ def merge(repository: Repository, source: str, into: str) -> Merged:
     named), for uncommitted changes, and where git refuses.
     """
     one, other = git.need_branch(repository, into), git.need_branch(repository, source)
+    if git.current_branch(repository) == source:
+        _refuse_uncommitted(repository, repository.prefix + "seeknal/")
     if git.is_ancestor(repository, other, one):
         return Merged((), one)
     if operation := git.unfinished_operation(repository):

@@ -114,7 +114,7 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
     if tip is None:
         need_commit(repository)
         near = difflib.get_close_matches(branch, branches(repository), 1)
-        hint = f"Did you mean {near[0]}?" if near else f"Create it with: git branch {branch}"
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(branches(repository)[:8])}."
         raise UsageError(f"There is no {what} {branch}.", hint)
     return tip
 

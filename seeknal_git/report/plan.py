@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from seeknal_git.fingerprint import Category
+from seeknal_git.names import split_id
 from seeknal_git.plan import Change
-from seeknal_git.planning import Planned
+from seeknal_git.planning import Found, Planned
 from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, out, width
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
 JSON_VERSION = 1
+_EMPTY = "There are no nodes yet. Begin with: seeknal draft source NAME"
 _LABEL = len("NON_BREAKING") + 2
 
 
-def as_text(planned: Planned, built: frozenset[str] | None) -> None:
+def as_text(planned: Planned, found: Found | None) -> None:
     """The plan on a terminal."""
     out(bold(_title(planned)))
     out()
     if not planned.plan.changes and not planned.plan.builds:
-        out("No changes.")
+        out("No changes." if planned.head.graph.members else _EMPTY)
+        if found is not None and found.missing:
+            out(f"{counted(len(found.missing), 'table')} missing: seeknal run builds them.")
         return
     room = width() - _LABEL - 9
     for change in planned.plan.changes:
@@ -38,7 +42,7 @@ def as_text(planned: Planned, built: frozenset[str] | None) -> None:
         for number, layer in enumerate(planned.plan.layers, 1):
             out(f"  {number}  {listed(layer, width() - 5)}")
     out()
-    out(_summary(planned, built))
+    out(_summary(planned, found))
     out(f"Next: {_next(planned)}")
 
 
@@ -61,11 +65,23 @@ def _title(planned: Planned) -> str:
     return f"Plan of {planned.branch}: from the merge base {(planned.base_commit or '')[:8]} to {head}"
 
 
-def _summary(planned: Planned, built: frozenset[str] | None) -> str:
-    plan = planned.plan
-    already = f", {len(built)} of them built already" if built else ""
-    unknown = " The warehouse cannot be read now, so what is built already is not known." if built is None else ""
-    return f"{counted(len(plan.builds), 'node')} to build{already}; {len(plan.reused)} re-used.{unknown}"
+def _summary(planned: Planned, found: Found | None) -> str:
+    """What is to be done, in tables, checks and files; then what the warehouse has of it."""
+    plan, graph = planned.plan, planned.head.graph
+    kinds = [split_id(each)[0] for each in plan.builds]
+    rules, files = kinds.count("rule"), kinds.count("exposure")
+    parts = [f"{counted(len(kinds) - rules - files, 'table')} to build"]
+    parts += [f"{counted(rules, 'rule')} to check"] if rules else []
+    parts += [f"{counted(files, 'file')} to write"] if files else []
+    reused = sum(each in graph.views for each in plan.reused)
+    lines = [f"{', '.join(parts)}; {counted(reused, 'table')} re-used."]
+    if found is None:
+        lines.append("The warehouse cannot be read now, so what is built already is not known.")
+    elif found.built:
+        lines.append(f"{counted(len(found.built), 'table')} of these built already.")
+    if found is not None and found.missing:
+        lines.append(f"{counted(len(found.missing), 'table')} of those to re-use missing: seeknal run builds them.")
+    return "\n".join(lines)
 
 
 def _next(planned: Planned) -> str:
@@ -74,7 +90,7 @@ def _next(planned: Planned) -> str:
     return "nothing has to be built" if planned.is_production else "seeknal run makes the environment; nothing is built"
 
 
-def as_json(planned: Planned, built: frozenset[str] | None) -> dict[str, Any]:
+def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
     """The plan as data; docs/cli.md documents it."""
     plan = planned.plan
     return {
@@ -99,12 +115,13 @@ def as_json(planned: Planned, built: frozenset[str] | None) -> dict[str, Any]:
         ],
         "layers": [list(layer) for layer in plan.layers],
         "reused": list(plan.reused),
-        "built": None if built is None else sorted(built),
+        "built": None if found is None else sorted(found.built),
+        "missing": None if found is None else sorted(found.missing),
         "warnings": [str(warning) for warning in planned.warnings],
     }
 
 
-def as_markdown(planned: Planned, built: frozenset[str] | None) -> str:
+def as_markdown(planned: Planned, found: Found | None) -> str:
     """The plan as a comment on a pull request."""
     plan = planned.plan
     lines = [f"### {_title(planned)}", ""]
@@ -118,7 +135,7 @@ def as_markdown(planned: Planned, built: frozenset[str] | None) -> str:
         lines += ["", "<details><summary>Layers to build</summary>", ""]
         lines += [f"{number}. {_cell(layer)}" for number, layer in enumerate(plan.layers, 1)]
         lines += ["", "</details>"]
-    return "\n".join([*lines, "", _summary(planned, built)])
+    return "\n".join([*lines, "", _summary(planned, found)])
 
 
 def _cell(names: tuple[str, ...]) -> str:

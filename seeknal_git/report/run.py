@@ -73,6 +73,8 @@ def summary(done: Reconciled, seconds: float, what: str) -> None:
     """What a run or a promotion did."""
     built, reused = len(done.progress.built), len(done.work.reused)
     parts = [f"{built} built", f"{reused} re-used", f"{done.progress.checked} checked"]
+    if done.outcome is not None and done.work.deliveries:
+        parts.append(f"{counted(len(done.work.deliveries), 'file')} written")
     if done.failures:
         parts.append(coloured("failed", f"{len(done.failures)} failed"))
     if done.progress.skipped:
@@ -84,6 +86,8 @@ def summary(done: Reconciled, seconds: float, what: str) -> None:
         out(f"{coloured('warning')}: {warning}")
     if done.outcome is not None:
         _published(done)
+    if done.outcome is not None and done.held_back:
+        out(f"Not published: {listed(done.held_back, width() - 15)}.")
     for node, why in done.failures.items():
         out(f"{coloured('failed')}: {node}: {why}")
 

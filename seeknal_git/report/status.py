@@ -72,7 +72,12 @@ def _alarms(status: Status) -> list[str]:
             f"production is not at the tip of {production.branch} ({(production.tip or '')[:8]}): seeknal promote"
         )
     if production.failure:
-        found.append(f"the last run of production failed: {production.failure}")
+        found.append(f"the last run of production failed (seeknal run tries again): {production.failure}")
+    if production.uncommitted and (status.changed or status.branch != production.branch):
+        found.append(
+            "production shows nodes that are in no commit: seeknal promote goes back to the tip, "
+            f"git restore --source {(production.published or '')[:8]} seeknal brings them here"
+        )
     for schema, nodes in status.missing.items():
         found.append(
             f"tables that schema {schema} shows are missing: {', '.join(nodes)}: seeknal run builds them again"

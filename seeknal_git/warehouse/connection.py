@@ -59,6 +59,10 @@ def open_warehouse(path: Path | None, *, read_only: bool = False, lock_timeout: 
         if not read_only:
             connection.execute(STATE_TABLES)
         yield Warehouse(path or Path(":memory:"), connection)
+    except RuntimeError as exc:
+        if "interrupted" in str(exc).lower():  # what the engine makes of Ctrl-C in the main thread
+            raise KeyboardInterrupt from exc
+        raise
     except duckdb.Error as exc:
         raise translated(exc, path) from exc
     finally:

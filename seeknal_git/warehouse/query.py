@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -11,7 +12,9 @@ import duckdb
 from seeknal_git.errors import UsageError
 from seeknal_git.names import qualified
 from seeknal_git.warehouse.connection import Warehouse
-from seeknal_git.warehouse.sql import engine_words
+from seeknal_git.warehouse.interrupt import interruptible
+from seeknal_git.warehouse.sql import SqlError, engine_words, references
+from seeknal_git.warehouse.state import views_there
 
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
@@ -33,13 +36,34 @@ def ask(warehouse: Warehouse, schema: str, sql: str) -> Answer:
     connection = warehouse.connection
     connection.execute(f"USE {qualified('warehouse', schema)}")
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+    if schema != "main":
+        _refuse_other_schemas(connection, schema, sql)
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:
             raise UsageError("A query is one statement that reads: SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN.")
-        cursor = connection.execute(statements[0])
-        described = cursor.description or []
-        return Answer([each[0] for each in described], [str(each[1]) for each in described], cursor.fetchall())
+        return interruptible(partial(_answer, connection, statements[0]), lambda: [connection])
     except duckdb.Error as exc:
         message, line = engine_words(exc)
         raise UsageError(f"{message}{f' (line {line})' if line else ''}") from exc
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> Answer:
+    cursor = connection.execute(statement)
+    described = cursor.description or []
+    return Answer([each[0] for each in described], [str(each[1]) for each in described], cursor.fetchall())
+
+
+def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sql: str) -> None:
+    """A bare name that an environment does not have would be looked up in the schema `main`: no answer is better."""
+    try:
+        names = [each.target for each in references(sql) if "." not in each.target and "(" not in each.target]
+    except SqlError:
+        return  # DESCRIBE and the like, or a mistake that the engine explains below
+    there = {view.lower() for view in views_there(connection, schema)}
+    elsewhere = {view.lower() for view in views_there(connection, "main")}
+    for name in names:
+        if name.lower() not in there and name.lower() in elsewhere:
+            raise UsageError(
+                f"{name} is not built in {schema}.", "seeknal status says why; production has it: --env prod"
+            )
