@@ -53,6 +53,7 @@ keys may come at any time.
 | `layers` | the nodes to build: a list of lists. Those in one list can be built side by side |
 | `reused` | the nodes that stay as they are |
 | `built` | those of `layers` whose tables are there already; null where the warehouse cannot be read now |
+| `missing` | tables that the plan re-uses and the warehouse has not; null where it cannot be read now |
 | `warnings` | messages about the project |
 
 Each of `changes` has:

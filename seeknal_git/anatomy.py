@@ -97,7 +97,7 @@ def _words(kind: TokenType, text: str) -> Iterator[str]:
     if kind not in _VERBATIM and all(word in _KEYWORDS for word in words):
         yield from words
     else:
-        yield f"{kind.name} {text}"
+        yield f"{kind.name} {text!r}"
 
 
 def _outline(select: exp.Select) -> tuple[tuple[str, str], ...]:
@@ -119,6 +119,8 @@ def _sql(expression: object) -> str:
 def _taken_apart(select: exp.Select, scope: _Scope) -> tuple[Part, tuple[tuple[str, Part], ...]]:
     """What decides the rows, and what decides each column."""
     _refuse_unsafe(select)
+    if not all(isinstance(projection, exp.Alias | exp.Column) for projection in select.expressions):
+        raise _Obstacle("a column that the engine names")
     names = [projection.alias_or_name.lower() for projection in select.expressions]
     if len(set(names)) < len(names) or not all(names):
         raise _Obstacle("two columns of one name, or a column without one")
@@ -168,7 +170,7 @@ def _ordered(select: exp.Select) -> Iterator[exp.Expression]:
 
 def _refuse_positions(expressions: Sequence[exp.Expression]) -> None:
     for expression in expressions:
-        if isinstance(expression, exp.Literal) or expression.name.upper() == "ALL":
+        if isinstance(expression.unnest(), exp.Literal) or expression.name.upper() == "ALL":
             raise _Obstacle("a column named by its position, or ALL")
 
 
@@ -269,9 +271,13 @@ class _Scope:
             column.set("table", exp.to_identifier(f"__{self.inputs[table]}__"))
 
     def _reads(self, column: exp.Column) -> list[_Read]:
-        """A column without a table may be any input's."""
-        numbers = [int(column.table.strip("_"))] if column.table else self.inputs.values()
-        return [(number, column.name.lower()) for number in numbers]
+        """What a column may mean: without a table, any input's; and `s.x` may be the field x of a column s."""
+        name = column.name.lower()
+        if not column.table:
+            return [(number, name) for number in self.inputs.values()]
+        own = int(column.table.strip("_"))
+        alias = next(alias for alias, number in self.inputs.items() if number == own)
+        return [(own, name), *((number, alias) for number in self.inputs.values())]
 
 
 def _alias(table: exp.Expression) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,16 +86,40 @@ class DataRoot:
         return digest("data", *(self.blob(file) for file in self.need_files(source)))
 
     def paths(self, source: Node) -> list[Path]:
-        """Files to read, on disk. What the tree tracks and the working tree has otherwise is written out beside git."""
-        return [self._path(file) for file in self.need_files(source)]
+        """Files to read, on disk. What the tree tracks and the working tree has otherwise is written out beside git.
 
-    def _path(self, file: DataFile) -> Path:
+        Raises ProjectError.
+        """
+        return [self._path(source, file) for file in self.need_files(source)]
+
+    def _path(self, source: Node, file: DataFile) -> Path:
         if file.blob is None or (file.at.is_file() and remembered_blob_id(file.at, self.cache) == file.blob):
             return file.at
+        content = self.tree.read(file.blob)
+        if pointer := _LFS_POINTER.match(content):
+            return _large_file(source, file, pointer[1].decode())
         copy = self.repository.private / "blobs" / file.blob / Path(file.path).name
         if not copy.exists():
-            write_whole(copy, self.tree.read(file.blob))
+            write_whole(copy, content)
         return copy
+
+    def hashes(self, paths: Iterable[Path]) -> list[str]:
+        """The contents of files as they are now, to see whether they change while somebody reads them."""
+        return [remembered_blob_id(path, self.cache) for path in paths]
+
+
+# What git keeps of a file in Git LFS: the file itself is elsewhere, and the checkout has it.
+_LFS_POINTER = re.compile(rb"version https://git-lfs[^\n]*\noid sha256:([0-9a-f]{64})\n")
+
+
+def _large_file(source: Node, file: DataFile, digest_of_file: str) -> Path:
+    if file.at.is_file():
+        with file.at.open("rb") as opened:
+            if hashlib.file_digest(opened, "sha256").hexdigest() == digest_of_file:
+                return file.at
+    raise ProjectError(
+        [_fault(source, f"{file.path} is kept in Git LFS, and that version is not here.", "git lfs pull")]
+    )
 
 
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
@@ -161,9 +187,13 @@ def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
 
 
 def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dict[str, str]:
-    """The data version of every source: tracked, else known (by id), else read now. Raises ProjectError."""
+    """The data version of every source: tracked, else known (by id), else read now. Raises ProjectError.
+
+    Files of which git tracks only some are read now: the tracked ones are part of the tree.
+    """
     found = tracked_versions(graph, root)
     for source in sources_of(graph):
         if source.id not in found:
-            found[source.id] = known.get(source.id) or root.version(source)
+            mixed = any(file.blob for file in root.files(source))
+            found[source.id] = (None if mixed else known.get(source.id)) or root.version(source)
     return found

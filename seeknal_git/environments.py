@@ -31,10 +31,7 @@ class EnvironmentState:
     used_at: datetime
     expires_at: datetime | None
     production: bool
-
-    @property
-    def branch_is_gone(self) -> bool:
-        return self.ahead is None
+    branch_is_gone: bool
 
 
 def list_environments(workspace: Workspace, lock_timeout: float = 0.0) -> list[EnvironmentState]:
@@ -65,12 +62,16 @@ def _state(workspace: Workspace, environment: state.Environment, nodes: int) -> 
         used_at=environment.used_at,
         expires_at=expires,
         production=production,
+        branch_is_gone=tip is None,
     )
 
 
 def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> str:
     """Drop an environment's views and its schema; the git branch stays. Returns the schema. Raises UsageError."""
-    branch = workspace.branch_of(name)
+    return _delete(workspace, workspace.branch_of(name), lock_timeout)
+
+
+def _delete(workspace: Workspace, branch: str, lock_timeout: float) -> str:
     schema = schema_of(branch)
     if schema == workspace.production_schema:
         raise UsageError(f"{branch} is production, and is never deleted.")
@@ -102,7 +103,7 @@ def prune(workspace: Workspace, lock_timeout: float = 0.0) -> dict[str, str]:
     """Delete expired environments. Returns branch → why."""
     found = expired(workspace, lock_timeout)
     for branch in found:
-        delete_environment(workspace, branch, lock_timeout)
+        _delete(workspace, branch, lock_timeout)
     return found
 
 

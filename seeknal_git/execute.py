@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.graph import Graph
@@ -173,7 +174,8 @@ def _session(site: _Site) -> duckdb.DuckDBPyConnection:
 def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> Snapshot:
     """Build a node, as often as the options allow."""
     blueprint = _blueprint(site, identifier)
-    confirm = partial(_refuse_moving_data, site, identifier)
+    before = site.work.root.hashes(map(Path, blueprint.parameters.get("files", ())))
+    confirm = partial(_refuse_moving_data, site, blueprint, before)
     for attempt in range(site.work.options.retry + 1):
         time.sleep(_RETRY_PAUSE_SECONDS * attempt)
         try:
@@ -213,11 +215,10 @@ def snapshot_of(work: Work, progress: Progress, identifier: str) -> Snapshot:
     return progress.built.get(identifier) or work.there[work.wanted[identifier]]
 
 
-def _refuse_moving_data(site: _Site, identifier: str) -> None:
+def _refuse_moving_data(site: _Site, blueprint: Blueprint, before: list[str]) -> None:
     """A file that changed while it was read is neither the old load nor the new one."""
-    node = site.work.graph.node(identifier)
-    if node.kind == "source" and site.work.root.version(node) != site.work.versions[identifier]:
-        raise SqlError(f"{node.definition['path']} changed while it was read; run again")
+    if site.work.root.hashes(map(Path, blueprint.parameters.get("files", ()))) != before:
+        raise SqlError("a file changed while it was read; run again")
 
 
 def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str, number: int) -> Audit:

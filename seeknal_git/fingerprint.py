@@ -26,6 +26,9 @@ class Category(StrEnum):
     METADATA = "METADATA"
 
 
+_ABSENT = "absent"
+
+
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """whole: hash of everything; rows, columns (name in lower case → hash, in order): None where unknown."""
@@ -38,8 +41,8 @@ class Fingerprint:
         return self.rows or self.whole
 
     def of_column(self, name: str) -> str:
-        """A column that is not there has a hash too: it may appear one day and then mean something."""
-        return self.whole if self.columns is None else self.columns.get(name, "absent")
+        """The hash of a column; of one that is not there, a word that is no hash."""
+        return self.whole if self.columns is None else self.columns.get(name, _ABSENT)
 
 
 def digest(*parts: str) -> str:
@@ -78,7 +81,7 @@ def _what_is_read(anatomy: Anatomy, read: Sequence[Fingerprint]) -> list[str]:
     """The rows of each table that a statement names, and the columns that it reads; all of it where that is unknown."""
     if anatomy.reads is None:
         return [each.whole for each in read]
-    return [each.of_rows() for each in read] + [read[number].of_column(column) for number, column in anatomy.reads]
+    return [*(each.of_rows() for each in read), *_columns(anatomy.reads, read)]
 
 
 def _in_parts(own: str, rows: Part, columns: Iterable[tuple[str, Part]], read: Sequence[Fingerprint]) -> Fingerprint:
@@ -88,8 +91,14 @@ def _in_parts(own: str, rows: Part, columns: Iterable[tuple[str, Part]], read: S
 
 
 def _resolved(part: Part, read: Sequence[Fingerprint]) -> list[str]:
-    reads = [f"{number} {column} {read[number].of_column(column)}" for number, column in part.reads]
+    reads = _columns(part.reads, read)
     return [part.text, str(len(reads)), *reads]
+
+
+def _columns(reads: Iterable[tuple[int, str]], read: Sequence[Fingerprint]) -> list[str]:
+    """The columns that are read and are there. One that comes to be there later will make a difference then."""
+    found = ((number, column, read[number].of_column(column)) for number, column in reads)
+    return [f"{number} {column} {part}" for number, column, part in found if part != _ABSENT]
 
 
 def compare(before: Fingerprint, after: Fingerprint) -> Category:

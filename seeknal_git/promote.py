@@ -69,7 +69,8 @@ def merged_commit(workspace: Workspace, environment: str, target: str | None = N
 def is_behind(workspace: Workspace) -> bool:
     """Whether the tip of the production branch is not what production last published, as this clone knows it."""
     tip = git.branch_tip(workspace.repository, workspace.production)
-    return tip is not None and tip != git.production_ref(workspace.repository)
+    lost = not workspace.warehouse_path.exists()
+    return tip is not None and (lost or tip != git.production_ref(workspace.repository))
 
 
 def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
@@ -81,8 +82,11 @@ def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
 
 def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:
     """Build what is missing, then publish everything in one transaction, or nothing."""
-    workspace, loaded = prepared.workspace, prepared.loaded
+    workspace = prepared.workspace
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
+        if git.branch_tip(workspace.repository, prepared.target.branch) != prepared.commit:  # while we waited
+            prepared = prepare(workspace, prepared.target.branch, workers=prepared.options.workers)
+        loaded = prepared.loaded
         work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
         origin = Origin(prepared.commit, git.author_of(workspace.repository, prepared.commit), "promote")
         done = reconcile(warehouse, work, origin, report)

@@ -86,27 +86,27 @@ def known_failures(work: Work) -> dict[str, str]:
 
 
 def trusted(work: Work, progress: Progress) -> set[str]:
-    """The nodes that yield a table, have it, and may be shown."""
-    failed = Progress(failed={**known_failures(work), **progress.failed})
-    bad = doomed(work.graph, failed) | set(failed.failed)
-    bad |= {each for one in failed.failed if work.graph.node(one).kind == "rule" for each in work.graph.inputs[one]}
+    """The nodes that yield a table, have it, and may be shown: nothing before them failed, or was skipped unchecked."""
+    failed = Progress(failed={**known_failures(work), **dict.fromkeys(progress.skipped, ""), **progress.failed})
+    rules = (each for each in failed.failed if work.graph.node(each).kind == "rule")
+    bad = {*doomed(work.graph, failed), *failed.failed, *(each for rule in rules for each in work.graph.inputs[rule])}
     return {
-        each for each in work.graph.views
+        each
+        for each in work.graph.views
         if each not in bad and (each in progress.built or work.wanted[each] in work.there)
-    }  # fmt: skip
+    }
 
 
 def shown(work: Work, progress: Progress) -> dict[str, Published]:
-    """What the environment is to show: trusted nodes as they should be, the others as they were."""
-    good = trusted(work, progress)
-    found = {}
-    for identifier, view in work.graph.views.items():
-        if identifier in good:
-            table = snapshot_of(work, progress, identifier).table
-            fingerprint = work.graph.fingerprints[identifier].whole
-            found[identifier] = Published(identifier, view, work.wanted[identifier], table, fingerprint)
-        elif identifier in work.shows:
-            found[identifier] = work.shows[identifier]
+    """What the environment is to show: trusted nodes as they should be; others, and those not chosen, as they were."""
+    good = trusted(work, progress) & work.chosen
+    kept = work.shows if work.options.chosen is not None else work.shows.keys() & work.graph.views.keys()
+    found = {identifier: work.shows[identifier] for identifier in kept if identifier not in good}
+    for identifier in good:
+        table = snapshot_of(work, progress, identifier).table
+        fingerprint = work.graph.fingerprints[identifier].whole
+        view = work.graph.views[identifier]
+        found[identifier] = Published(identifier, view, work.wanted[identifier], table, fingerprint)
     return found
 
 

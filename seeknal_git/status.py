@@ -96,7 +96,12 @@ def _with_plan(workspace: Workspace, status: Status) -> Status:
 
 def _with_warehouse(workspace: Workspace, status: Status) -> Status:
     if not workspace.warehouse_path.exists():
-        return replace(status, unbuilt=_all_nodes(workspace, status))
+        gone = (
+            f"{workspace.settings.warehouse} is gone: seeknal run builds it again"
+            if status.production.published
+            else None
+        )
+        return replace(status, unbuilt=_all_nodes(workspace, status), warehouse=gone)
     try:
         with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
             return _looked_up(workspace, status, warehouse)

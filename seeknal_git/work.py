@@ -50,15 +50,16 @@ class Options:
 class Work:
     """What has to be done.
 
-    wanted: id → snapshot id; there: snapshots that exist, by snapshot id; reasons: id → why it is built, in build
-    order; checks: id → checks whose answer is not known; audits: answers that are, by audit id; shows: what the
-    environment shows now; deliveries: exposures whose file is to be written.
+    chosen: the nodes that the run is about; wanted: id → snapshot id; there: snapshots that exist, by snapshot id;
+    reasons: id → why it is built, in build order; checks: id → checks whose answer is not known; audits: answers
+    that are, by audit id; shows: what the environment shows now; deliveries: exposures whose file is to be written.
     """
 
     graph: Graph
     root: DataRoot
     target: Target
     options: Options
+    chosen: frozenset[str]
     wanted: Mapping[str, str]
     versions: Mapping[str, str]
     there: Mapping[str, Snapshot]
@@ -120,6 +121,7 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
         root=root,
         target=target,
         options=options,
+        chosen=frozenset(chosen),
         wanted=wanted,
         versions=versions,
         there=there,

@@ -115,7 +115,7 @@ def base_tree(workspace: Workspace, branch: str) -> Tree:
     """What a branch is compared with: what production last published, or the merge base with the production branch."""
     repository = workspace.repository
     if branch == workspace.production:
-        published = git.production_ref(repository)
+        published = git.production_ref(repository) if workspace.warehouse_path.exists() else None
         return commit_tree(repository, published) if published else Tree({}, _nothing)
     tip = git.need_branch(repository, branch)
     production = git.need_branch(repository, workspace.production, "production branch")

@@ -91,7 +91,7 @@ def test_the_next_steps_are_the_whole_journey(place: Repo) -> None:
 def test_the_project_can_be_planned_at_once(place: Repo) -> None:
     place.seeknal("init")
 
-    assert "No changes." in place.seeknal("plan").out
+    assert "There are no nodes yet" in place.seeknal("plan").out
 
 
 def test_what_is_private_is_ignored_by_git(place: Repo) -> None:

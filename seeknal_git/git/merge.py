@@ -43,6 +43,10 @@ def merge(repository: Repository, source: str, into: str) -> Merged:
     start = git.current_branch(repository) or git.need_commit(repository)
     place = git.worktree_of(repository, into)
     if place is not None:
+        if operation := git.unfinished_operation(git.open_repository(place)):
+            raise GitError(
+                f"A {operation} is not finished in {place}.", f"Finish it there, or: git {operation} --abort"
+            )
         return Merged((_command(source),), _merged(repository, place, source, into))
     back = ("switch", start) if git.branch_tip(repository, start) else ("switch", "--detach", start)
     run("switch", into, cwd=repository.top, **_QUIET_HOOKS)
@@ -58,7 +62,8 @@ def _command(source: str) -> str:
 
 
 def _merged(repository: Repository, place: Path, source: str, into: str) -> str:
-    done = run_git("merge", "--no-edit", source, cwd=place, **_QUIET_HOOKS)
+    name = git.branch_ref(repository, source) or source
+    done = run_git("merge", "--no-edit", "-m", f"Merge branch '{source}'", name, cwd=place, **_QUIET_HOOKS)
     if done.returncode:
         run_git("merge", "--abort", cwd=place, **_QUIET_HOOKS)
         words = (done.stderr.strip() or done.stdout.strip()) or "git gave no reason"
@@ -68,10 +73,11 @@ def _merged(repository: Repository, place: Path, source: str, into: str) -> str:
 
 def _refuse_uncommitted(repository: Repository, nodes: str) -> None:
     """Changes of files that git tracks, and new files among the nodes."""
-    lines = run("status", "--porcelain", "--untracked-files=all", cwd=repository.top).splitlines()
-    changes = [
-        line[3:].strip('"') for line in lines if not line.startswith("??") or line[3:].strip('"').startswith(nodes)
-    ]
+    entries = run("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", cwd=repository.top).split(
+        "\0"
+    )
+    found = ((entry[:2], entry[3:]) for entry in entries if entry)
+    changes = [path for mark, path in found if mark != "??" or path.startswith(nodes)]
     if changes:
         raise GitError(f"There are uncommitted changes, which a merge would leave behind: {', '.join(changes[:5])}.",
                        "Commit them first, or put them aside with: git stash --include-untracked")  # fmt: skip

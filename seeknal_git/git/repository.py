@@ -100,12 +100,16 @@ def branches(repository: Repository) -> list[str]:
     return sorted(repository.handle.branches.local)
 
 
+def branch_ref(repository: Repository, branch: str) -> str | None:
+    """The full name of a branch, which no tag can be taken for; a remote's serves where there is no local one."""
+    names = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
+    return next((name for name in names if ref_commit(repository, name) is not None), None)
+
+
 def branch_tip(repository: Repository, branch: str) -> str | None:
-    """The commit that a branch points at; a remote's branch of that name serves where there is no local one."""
-    for name in (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}"):
-        if (commit := ref_commit(repository, name)) is not None:
-            return commit
-    return None
+    """The commit that a branch points at."""
+    name = branch_ref(repository, branch)
+    return ref_commit(repository, name) if name else None
 
 
 def need_branch(repository: Repository, branch: str, what: str = "branch") -> str:

@@ -127,7 +127,15 @@ def _status(repository: Repository) -> dict[str, FileStatus]:
 
 
 def _overlaid(on_disk: dict[str, Path], read: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    return lambda blob: on_disk[blob].read_bytes() if blob in on_disk else read(blob)
+    def read_either(blob: str) -> bytes:
+        if blob not in on_disk:
+            return read(blob)
+        content = on_disk[blob].read_bytes()
+        if str(pygit2.hash(content)) != blob:
+            raise GitError(f"{on_disk[blob]} changed while it was read.", "Run the same command again.")
+        return content
+
+    return read_either
 
 
 def _blob_reader(repository: Repository) -> Callable[[str], bytes]:

@@ -115,7 +115,12 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
 
 
 def _select(reader: str, options: Mapping[str, Any], types: Mapping[str, str]) -> str:
-    arguments = ["$files", *(f"{name} = {_value(value)}" for name, value in sorted(options.items()))]
+    # What a path says is not part of a data version, so it is not read either.
+    arguments = [
+        "$files",
+        "hive_partitioning = false",
+        *(f"{name} = {_value(value)}" for name, value in sorted(options.items())),
+    ]
     if types and reader == "csv":
         pairs = ", ".join(f"{literal(name)}: {literal(word)}" for name, word in types.items())
         arguments.append(f"types = {{{pairs}}}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import duckdb
 
 from seeknal_git.names import STATE, literal, quote
-from seeknal_git.warehouse.sql import SqlError, engine_words
+from seeknal_git.warehouse.connection import transaction
+from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
 from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, relation
 
 _ID_LENGTH = 16
@@ -57,28 +57,19 @@ def build_snapshot(
     """
     started = time.perf_counter()
     table = _free_name(blueprint, taken)
-    connection.execute("BEGIN")
     try:
-        rows = connection.execute(
-            f"CREATE TABLE {relation(table)} AS {blueprint.sql}", dict(blueprint.parameters)
-        ).fetchall()
-        snapshot = Snapshot(
-            blueprint.id, blueprint.node, table, blueprint.fingerprint, blueprint.data_version, rows[0][0], now(),
-            time.perf_counter() - started,
-        )  # fmt: skip
-        connection.execute(
-            f"INSERT INTO {STATE}.snapshots VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            [snapshot.id, snapshot.node, table, snapshot.fingerprint, snapshot.data_version, snapshot.rows,
-             snapshot.built_at, snapshot.seconds],
-        )  # fmt: skip
-        confirm()
-        connection.execute("COMMIT")
+        with transaction(connection):
+            made = connection.execute(f"CREATE TABLE {relation(table)} AS {blueprint.sql}", dict(blueprint.parameters))
+            rows, seconds = made.fetchall()[0][0], time.perf_counter() - started
+            snapshot = Snapshot(
+                blueprint.id, blueprint.node, table, blueprint.fingerprint, blueprint.data_version, rows, now(), seconds
+            )
+            connection.execute(
+                f"INSERT INTO {STATE}.snapshots VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", list(astuple(snapshot))
+            )
+            confirm()
     except duckdb.Error as exc:
-        _roll_back(connection)
         raise SqlError(*engine_words(exc)) from exc
-    except SqlError:
-        _roll_back(connection)
-        raise
     return snapshot
 
 
@@ -89,15 +80,10 @@ def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
     return next(each for each in names if each.lower() not in taken)
 
 
-def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    with suppress(duckdb.TransactionException):  # the engine may have done so already
-        connection.execute("ROLLBACK")
-
-
 def run_check(connection: duckdb.DuckDBPyConnection, question: Question) -> Audit:
     """Count the rows that violate a check, and all rows. Raises SqlError."""
     try:
-        violations = connection.execute(f"SELECT count(*) FROM ({question.sql}\n)").fetchall()[0][0]
+        violations = connection.execute(f"SELECT count(*) FROM {as_subquery(question.sql)}").fetchall()[0][0]
         rows = (
             connection.execute(f"SELECT count(*) FROM {relation(question.table)}").fetchall()[0][0]
             if question.table

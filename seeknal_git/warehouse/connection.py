@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,19 @@ def session(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
     cursor = warehouse.connection.cursor()
     cursor.execute(_SESSION)
     return cursor
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of what is done within, or nothing."""
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.TransactionException):  # the engine may have rolled back already
+            connection.execute("ROLLBACK")
+        raise
 
 
 @contextmanager

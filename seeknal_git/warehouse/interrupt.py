@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import duckdb
@@ -18,26 +18,13 @@ def interruptible(function: Callable[[], T], connections: Callable[[], Iterable[
     On Ctrl-C, `connections` (asked at that moment) are interrupted until the function has ended. Then KeyboardInterrupt
     is raised, and nothing uses a connection any more.
     """
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-    ended = threading.Event()  # Thread.join, once interrupted, takes a thread that runs for one that has ended (3.11)
-
-    def call() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(function)
         try:
-            outcome.append(function())
-        except BaseException as exc:  # noqa: BLE001  raised again below, in the thread that asked
-            failure.append(exc)
-        finally:
-            ended.set()
-
-    threading.Thread(target=call, name="seeknal").start()
-    try:
-        ended.wait()
-    except KeyboardInterrupt:
-        while not ended.wait(_PAUSE_SECONDS):
-            for connection in connections():
-                connection.interrupt()
-        raise
-    if failure:
-        raise failure[0]
-    return outcome[0]
+            return future.result()
+        except KeyboardInterrupt:
+            while not future.done():
+                for connection in connections():
+                    connection.interrupt()
+                wait([future], _PAUSE_SECONDS)
+            raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,10 +15,7 @@ from seeknal_git.errors import WarehouseError
 from seeknal_git.names import literal, qualified
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.sql import SqlError, engine_words
-
-# A semicolon that ends a statement, and the comments behind it: in parentheses it would be an error.
-_END = re.compile(r";(?:\s|--[^\n]*|/\*.*?\*/)*\Z", re.DOTALL)
+from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ def make_table(connection: duckdb.DuckDBPyConnection, name: str, sql: str, param
 
 def first_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
     """Raises SqlError, whose line counts from the beginning of `sql`."""
-    cursor = _ask(connection, f"SELECT * FROM ({_END.sub('', sql)}\n) LIMIT {limit + 1}", parameters)
+    cursor = _ask(connection, f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}", parameters)
     columns = tuple((column[0], str(column[1])) for column in cursor.description or ())
     rows = cursor.fetchall()
     return Rows(columns, tuple(rows[:limit]), len(rows) > limit)
@@ -78,7 +74,7 @@ def first_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapp
 
 def count_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
     """Raises SqlError."""
-    return int(_ask(connection, f"SELECT count(*) FROM ({_END.sub('', sql)}\n)", {}).fetchall()[0][0])
+    return int(_ask(connection, f"SELECT count(*) FROM {as_subquery(sql)}", {}).fetchall()[0][0])
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:

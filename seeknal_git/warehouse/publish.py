@@ -10,6 +10,7 @@ import duckdb
 from seeknal_git.errors import WarehouseError
 from seeknal_git.names import SNAPSHOTS, STATE, qualified, quote
 from seeknal_git.warehouse import state
+from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.state import Published, relation
 
 
@@ -43,14 +44,8 @@ def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> 
 
     A view that is right already is left alone. Raises WarehouseError where something else is in a view's place.
     """
-    connection.execute("BEGIN")
-    try:
-        outcome = _publish(connection, publication)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    return outcome
+    with transaction(connection):
+        return _publish(connection, publication)
 
 
 def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> Outcome:
@@ -121,32 +116,22 @@ def _record(
 
 def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
     """Drop an environment's views and forget it. Snapshots stay until `gc`, and what users made there stays too."""
-    connection.execute("BEGIN")
-    try:
+    with transaction(connection):
         there = state.views_there(connection, schema)
         for each in state.published(connection, schema).values():
             if there.pop(each.view, None):
                 connection.execute(f"DROP VIEW {qualified(schema, each.view)}")
-        if state.is_empty(connection, schema):
+        if state.is_empty(connection, schema) and schema != "main":  # the engine's own, which it does not drop
             connection.execute(f"DROP SCHEMA IF EXISTS {quote(schema)}")
         state.forget_environment(connection, schema)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def drop_snapshots(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
     """Drop snapshot tables and what is known of them."""
-    connection.execute("BEGIN")
-    try:
+    with transaction(connection):
         for table in tables:
             connection.execute(f"DROP TABLE IF EXISTS {qualified(SNAPSHOTS, table)}")
         connection.execute(
             f"DELETE FROM {STATE}.snapshots WHERE table_name IN (SELECT unnest($1::VARCHAR[]))", [list(tables)]
         )
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
     connection.execute("CHECKPOINT")

@@ -61,11 +61,9 @@ def references(sql: str) -> tuple[Reference, ...]:
 
 
 def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> tuple[Reference, ...]:
-    """The engine explains no tree: the text is wrong, or a PIVOT whose columns only the data knows."""
-    if answer.get("error_type") == "not implemented" and re.search(r"\bpivot\b", sql, re.IGNORECASE):
-        return _scanned(sql)
+    """The engine explains no tree: the text is wrong, or it is not one SELECT whose columns the text alone decides."""
     if answer.get("error_type") == "not implemented":
-        raise SqlError("a node is one SELECT, and this statement is none", 1)
+        raise SqlError("a node is one SELECT; a PIVOT says its columns, as in ON kind IN ('a', 'b')", 1)
     message = " ".join(str(answer.get("error_message", "the engine cannot parse this")).split())
     raise SqlError(message.rstrip("."), _line(sql, answer))
 
@@ -77,31 +75,6 @@ def _line(sql: str, answer: Mapping[str, Any]) -> int | None:
     position = int(answer["position"])
     before = sql.encode()[:position].decode(errors="ignore") if "location" in answer else sql[:position]
     return before.count("\n") + 1
-
-
-def _scanned(sql: str) -> tuple[Reference, ...]:
-    """References found by their look, outside of strings and comments."""
-    pattern = re.compile(
-        rf"--[^\n]*|/\*.*?\*/|(?P<call>{_CALL.pattern})|'(?:[^']|'')*'|(?P<name>{_DOTTED.pattern})", re.S | re.I
-    )
-    found = []
-    for match in pattern.finditer(sql):
-        if match["call"]:
-            found.append(Reference(match.start(), match.end(), _argument(match["call"]), explicit=True))
-        elif match["name"] and _bare(match["name"]).partition(".")[0] in _kinds_and_inputs(match["name"]):
-            found.append(Reference(match.start(), match.end(), _bare(match["name"])))
-    return tuple(found)
-
-
-def _kinds_and_inputs(name: str) -> tuple[str, ...]:
-    first, dot, _ = _bare(name).partition(".")
-    is_kind = bool(dot) and first in ("source", "transform", "feature_group")
-    return (first,) if is_kind or re.fullmatch(r"input_\d+|__THIS__", first) else ()
-
-
-def _bare(name: str) -> str:
-    parts = re.findall(_NAME, name)
-    return ".".join(part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts)
 
 
 def _argument(call: str) -> str:
@@ -159,23 +132,20 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
 
     inputs: the columns of each reference's target. Raises SqlError with the engine's message.
     """
-    return _described(rendered(sql, found, lambda reference: _empty_table(inputs[reference.target])), {})
+    return _described(_engine(), rendered(sql, found, lambda reference: _empty_table(inputs[reference.target])), {})
 
 
 def file_columns(sql: str, files: Sequence[Path]) -> Columns:
     """The columns (name, type) of a source's SELECT over `$files`, as the engine finds them in the files."""
-    return _described(sql, {"files": [str(file) for file in files]})
+    return _described(_reader(), sql, {"files": [str(file) for file in files]})
 
 
-def _described(sql: str, parameters: Mapping[str, Any]) -> Columns:
-    return tuple((row[0], _UNTYPED.get(row[1], row[1])) for row in _ask(f"DESCRIBE {sql}", parameters))
-
-
-def _ask(sql: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+def _described(engine: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> Columns:
     try:
-        return _engine().execute(sql, dict(parameters or {})).fetchall()
+        rows = engine.execute(f"DESCRIBE {sql}", dict(parameters)).fetchall()
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc
+    return tuple((row[0], _UNTYPED.get(row[1], row[1])) for row in rows)
 
 
 @cache
@@ -183,8 +153,21 @@ def _empty_table(columns: Columns) -> str:
     """The name of a table with these columns, which is made once."""
     name = quote(f"columns_{hashlib.sha256(repr(columns).encode()).hexdigest()[:24]}")
     body = ", ".join(f"{quote(column)} {word}" for column, word in columns)
-    _ask(f"CREATE TABLE {name} ({body})")
+    try:
+        _engine().execute(f"CREATE TABLE {name} ({body})")
+    except duckdb.Error as exc:
+        raise SqlError(*engine_words(exc)) from exc
     return name
+
+
+# What a semicolon can stand in without ending a statement; and that semicolon.
+_PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/|;", re.DOTALL)
+
+
+def as_subquery(sql: str) -> str:
+    """A statement in parentheses, whatever it ends with."""
+    end = next((piece.start() for piece in _PIECES.finditer(sql) if piece[0] == ";"), len(sql))
+    return f"({sql[:end]}\n)"
 
 
 # What the engine adds to an error about a file: advice, and every option that it read the file with.
@@ -201,5 +184,11 @@ def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
 
 @cache
 def _engine() -> duckdb.DuckDBPyConnection:
-    """An empty database in memory; statements are explained here, never run."""
+    """An empty database in memory, without access to anything else; statements are explained here, never run."""
+    return duckdb.connect(":memory:", config={"threads": 1, "enable_external_access": "false"})
+
+
+@cache
+def _reader() -> duckdb.DuckDBPyConnection:
+    """Another one, for the SELECTs of sources: they are ours, and read files."""
     return duckdb.connect(":memory:", config={"threads": 1})

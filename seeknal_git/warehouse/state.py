@@ -278,7 +278,7 @@ def kept_tables(connection: duckdb.DuckDBPyConnection, production: str, keep: in
     kept = {each.table for schema in environments(connection) for each in published(connection, schema).values()}
     oldest = connection.execute(
         f"SELECT min(id) FROM (SELECT id FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT $2)",
-        [production, keep],
+        [production, max(keep, 1)],
     ).fetchall()[0][0]
     rows = connection.execute(
         f"SELECT DISTINCT table_name FROM {STATE}.publication_nodes WHERE schema_name = $1 AND table_name IS NOT NULL "

@@ -80,7 +80,7 @@ def test_a_branch_that_does_not_exist(published: Repo, refused: Refused, command
     published.git("branch", "feature")
     assert refused(published, *command) == "error: There is no branch featur.\n  Did you mean feature?\n"
     said = refused(published, *(each.replace("featur", "zzz") for each in command))
-    assert said == "error: There is no branch zzz.\n  Create it with: git branch zzz\n"
+    assert said == "error: There is no branch zzz.\n  There are feature, main.\n"
 
 
 def test_a_query_of_a_branch_that_does_not_exist(published: Repo, refused: Refused) -> None:

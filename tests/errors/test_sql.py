@@ -76,7 +76,7 @@ def test_a_string_in_folded_sql_is_what_yaml_says(repo: Repo, orders: None, sql:
         pytest.param(";", "there is no statement in it", id="a semicolon alone"),
         pytest.param("SELECT 1 AS a /* x", "unterminated /* comment", id="a comment without an end"),
         *(
-            pytest.param(sql, "a node is one SELECT, and this statement is none", id=sql.split()[0])
+            pytest.param(sql, "a node is one SELECT; a PIVOT says its columns", id=sql.split()[0])
             for sql in (
                 "DELETE FROM input_0",
                 "INSERT INTO input_0 VALUES (1)",
@@ -119,7 +119,7 @@ RULE = "kind: rule\nname: r\ninputs: [source.orders]\n"
         pytest.param("rules/r", f"{RULE}rule: amount > > 0\n", 4, "syntax error", id="a rule that does not parse"),
         pytest.param("rules/r", f"{RULE}rule:\n  type: range\n  column: amont\n  params: {{min_val: 0}}\n", 4, '"amont" not found', id="a range"),
         pytest.param("rules/r", f"{RULE}rule: 'true) UNION ALL SELECT * FROM read_csv(''x'') WHERE (true'\n", 4, "`read_csv()` reads something", id="a rule that breaks out"),
-        pytest.param("rules/r", f"{RULE}rule: {{type: sql_assertion, sql: DROP TABLE input_0}}\n", 4, "this statement is none", id="an assertion that drops"),
+        pytest.param("rules/r", f"{RULE}rule: {{type: sql_assertion, sql: DROP TABLE input_0}}\n", 4, "a node is one SELECT", id="an assertion that drops"),
         pytest.param("transforms/t", transform("SELECT id FROM input_0", "t") + "tests:\n  - not_null: id\n  - unique: key\n", 8, '"key" not found', id="a test"),
     ],
 )  # fmt: skip
