@@ -44,12 +44,18 @@ class _Question:
     targets: Sequence[str]
 
 
-def bind(graph: Graph, root: DataRoot, cache: Cache) -> Binding:
-    """Bind every node of a graph, layer by layer, each against the columns of its inputs."""
+def bind(graph: Graph, root: DataRoot, cache: Cache, kept: Mapping[str, Columns] | None = None) -> Binding:
+    """Bind every node of a graph, layer by layer, each against the columns of its inputs.
+
+    kept: the columns of sources whose load is not read again, whatever their files look like now.
+    """
+    kept = kept or {}
     columns: dict[str, Columns | None] = {}
     problems: list[Problem] = []
     for layer in graph.layers:
-        columns |= _sources(graph, [each for each in layer if graph.node(each).kind == "source"], root, cache, problems)
+        columns |= {each: kept[each] for each in layer if each in kept}
+        to_read = [each for each in layer if graph.node(each).kind == "source" and each not in kept]
+        columns |= _sources(graph, to_read, root, cache, problems)
         for at_once in (_own_questions(graph, layer), _check_questions(graph, layer)):
             columns |= _answers(at_once, columns, cache, problems)
     problems += _collisions(graph, root)

@@ -46,7 +46,8 @@ class Prepared:
 def prepare(workspace: Workspace, request: Request) -> Prepared:
     """Load what is to be run. Raises before anything is written: ProjectError, UsageError, GitError."""
     branch = workspace.branch_of(request.environment) if request.environment else current_branch(workspace)
-    loaded = load_sound(workspace, head_tree(workspace, branch))
+    reads_again = branch == workspace.production or request.options.refresh or request.options.full
+    loaded = load_sound(workspace, head_tree(workspace, branch), reads_again=reads_again)
     target = Target(branch, schema_of(branch), workspace.production_schema)
     if not target.is_production:
         git.need_branch(workspace.repository, workspace.production, "production branch")

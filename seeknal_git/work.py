@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.data import DataRoot, need_versions
+from seeknal_git.binding import Columns
+from seeknal_git.data import DataRoot, need_versions, sources_of, tracked_versions
+from seeknal_git.errors import SeeknalError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, identities
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import Warehouse
+from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.state import Audit, Published, Snapshot
 
 if TYPE_CHECKING:
@@ -144,6 +146,24 @@ def _pinned(graph: Graph, production: Mapping[str, Published], loads: Sequence[S
         if version := known or newest.get(own):
             found[identifier] = version
     return found
+
+
+def kept_columns(path: Path, graph: Graph, root: DataRoot, production: str) -> dict[str, Columns]:
+    """The columns of the sources whose load a branch or a promotion does not read again, as their tables have them."""
+    sources = sources_of(graph)
+    if not path.exists() or len(tracked_versions(graph, root)) == len(sources):
+        return {}
+    try:
+        with open_warehouse(path, read_only=True) as warehouse:
+            connection = warehouse.connection
+            loads = state.source_snapshots(connection)
+            versions = need_versions(graph, root, _pinned(graph, state.published(connection, production), loads))
+            tables = {(load.fingerprint, load.data_version): load.table for load in loads}
+            known = {each.id: tables.get((graph.fingerprints[each.id].whole, versions[each.id])) for each in sources}
+            columns = state.columns_of(connection, [table for table in known.values() if table])
+    except SeeknalError:
+        return {}  # what is wrong comes up where it matters
+    return {identifier: columns[table] for identifier, table in known.items() if table}
 
 
 def all_checks(graph: Graph) -> Iterable[tuple[str, int, Check]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from seeknal_git.binding import Binding, bind
+from seeknal_git.binding import Binding, Columns, bind
 from seeknal_git.cache import Cache
 from seeknal_git.data import DataRoot, remembered_blob_id, sources_of, tracked_versions
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
@@ -154,17 +154,28 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
     return kept | {path: blob for path, blob in tree.files.items() if path in matters}
 
 
-def bound(workspace: Workspace, loaded: Loaded) -> Binding:
-    return bind(loaded.graph, loaded.root, workspace.cache)
+def bound(workspace: Workspace, loaded: Loaded, kept: Mapping[str, Columns] | None = None) -> Binding:
+    return bind(loaded.graph, loaded.root, workspace.cache, kept)
 
 
-def load_sound(workspace: Workspace, tree: Tree) -> Loaded:
-    """Like `load`. Raises ProjectError with everything that is wrong, the engine's objections included."""
+def load_sound(workspace: Workspace, tree: Tree, *, reads_again: bool = True) -> Loaded:
+    """Like `load`. Raises ProjectError with everything that is wrong, the engine's objections included.
+
+    reads_again: whether raw data is read again; where not, it does not matter what its files look like now.
+    """
     loaded = load(workspace, tree)
-    problems = loaded.problems or bound(workspace, loaded).problems
-    if problems:
+    if (
+        problems := loaded.problems
+        or bound(workspace, loaded, {} if reads_again else _kept(workspace, loaded)).problems
+    ):
         raise ProjectError(problems)
     return loaded
+
+
+def _kept(workspace: Workspace, loaded: Loaded) -> dict[str, Columns]:
+    from seeknal_git.work import kept_columns
+
+    return kept_columns(workspace.warehouse_path, loaded.graph, loaded.root, workspace.production_schema)
 
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:

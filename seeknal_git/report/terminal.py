@@ -89,19 +89,39 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+_MOST_ROWS = 40
+_WIDEST_CELL = 40
+
+
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A result as a table, as wide as the terminal; as wide as it needs where there is none."""
+    """A result as a table: its first rows, and on a terminal the columns that fit. What is left out is said."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
+    shown, cells = rows[:_MOST_ROWS], [["" if cell is None else str(cell) for cell in row] for row in rows[:_MOST_ROWS]]
+    fitting = _fitting(names, cells) if is_terminal() else len(names)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    numeric = [all(isinstance(row[n], Number) or row[n] is None for row in rows) for n in range(len(names))]
-    for name, number in zip(names, numeric, strict=True):
-        drawn.add_column(name, justify="right" if number and rows else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+    for number, name in enumerate(names[:fitting]):
+        numeric = bool(shown) and all(isinstance(row[number], Number) or row[number] is None for row in shown)
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        drawn.add_row(*row[:fitting])
     Console(width=None if is_terminal() else 10_000, highlight=False, markup=False, emoji=False).print(drawn)
+    if len(rows) > len(shown):
+        note(dim(f"and {counted(len(rows) - len(shown), 'row')} more; --format csv prints all"))
+    if fitting < len(names):
+        note(dim(f"and {counted(len(names) - fitting, 'column')} more: {listed(names[fitting:], width() - 20)}"))
+
+
+def _fitting(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """How many columns fit beside each other; at least one."""
+    room = width()
+    for number, name in enumerate(names):
+        room -= 3 + min(max(len(name), *(len(row[number]) for row in cells), 0), _WIDEST_CELL)
+        if room < -3:
+            return max(number, 1)
+    return len(names)
 
 
 def mapping(values: Mapping[str, str]) -> None:

@@ -157,6 +157,17 @@ def snapshots(connection: duckdb.DuckDBPyConnection, ids: Iterable[str] | None =
     return {row[0]: Snapshot(*row) for row in rows if row[2] in there}
 
 
+def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Snapshot table → (name, type) of each column."""
+    rows = connection.execute(
+        "SELECT table_name, list({'name': column_name, 'type': data_type} ORDER BY column_index) FROM duckdb_columns() "
+        "WHERE database_name = 'warehouse' AND schema_name = $1 AND table_name IN (SELECT unnest($2::VARCHAR[])) "
+        "GROUP BY table_name",
+        [SNAPSHOTS, list(tables)],
+    ).fetchall()
+    return {table: tuple((column["name"], column["type"]) for column in columns) for table, columns in rows}
+
+
 def source_snapshots(connection: duckdb.DuckDBPyConnection) -> list[Snapshot]:
     """The snapshots of sources whose tables exist, oldest first."""
     rows = connection.execute(
