@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 # Part of every key: raise it when what is remembered takes another form.
-VERSION = 8
+VERSION = 9
 
 
 class Cache:

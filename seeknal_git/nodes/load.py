@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,10 +29,27 @@ def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
     kind = _kind(data, lines, path)
     file = _validated(kind, data, lines, path)
     mistakes, warnings = _unknown_keys(file, lines, path)
+    mistakes += _templates(data, lines, path)
     if mistakes:
         raise ProjectError(mistakes)
     compiled: Compiled = module_of(kind).compile_file(file, lines)
     return _node(kind, file, compiled, document, path), warnings
+
+
+_TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_WITH_TEMPLATES = ("transform", "params", "table", "rule")
+
+
+def _templates(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> list[Problem]:
+    """Templates of Seeknal, which are not resolved yet: they would end in the data as they stand."""
+    found = ((key, _TEMPLATE.search(json.dumps(data.get(key), default=str))) for key in _WITH_TEMPLATES)
+    return [
+        Problem(
+            f"The template {match[0]} in `{key}` is not resolved yet.", path, lines.get(key), "Write out its value."
+        )
+        for key, match in found
+        if match
+    ]
 
 
 def _is_node(data: Any, path: str) -> bool:
