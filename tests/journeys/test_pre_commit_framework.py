@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class Shop:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
             "HOME": str(home),
             "PRE_COMMIT_HOME": str(home / "pre-commit"),
-            "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
+            "PIP_CONSTRAINT": str(home / "constraints.txt"),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             **{f"GIT_{who}_{what}": "ann@shop" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
@@ -81,7 +82,11 @@ def hooks_repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+    """A home, with the versions that pip may install: this project's, and the DuckDB that reads the warehouse here."""
+    home = tmp_path_factory.mktemp("home")
+    pinned = (ROOT / "constraints.txt").read_text()
+    (home / "constraints.txt").write_text(re.sub(r"(?m)^duckdb==.*$", f"duckdb=={duckdb.__version__}", pinned))
+    return home
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
+from seeknal_git import promote
+from seeknal_git.workspace import open_workspace
 from tests.conftest import Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"
@@ -292,6 +294,33 @@ def test_a_promotion_waits_for_the_warehouse_as_long_as_it_is_told(shop: Repo) -
     assert shop.production() == shop.fresh_build("main")
 
 
+@pytest.mark.parametrize("ahead", [pytest.param(True, id="a new commit"), pytest.param(False, id="a reset")])
+def test_a_promotion_that_waited_publishes_what_the_branch_is_by_then(shop: Repo, ahead: bool) -> None:
+    shop.git("-c", "core.hooksPath=/dev/null", "merge", "--quiet", "--no-edit", "dev")
+    waiting = promote.prepare(open_workspace(shop.path))
+    assert waiting.commit == shop.git("rev-parse", "dev")
+    if ahead:
+        shop.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+        shop.commit("The largest order of a customer", hooks=False)
+    else:
+        shop.git("reset", "--quiet", "--hard", "HEAD~1")
+    promote.promote(waiting, lambda event: None)
+    assert shop.production_ref == shop.git("rev-parse", "main") != waiting.commit
+    assert shop.production() == shop.fresh_build("main")
+
+
+def test_of_two_promotions_the_later_one_does_not_bring_back_an_older_commit(shop: Repo) -> None:
+    shop.git("-c", "core.hooksPath=/dev/null", "merge", "--quiet", "--no-edit", "dev")
+    waiting = promote.prepare(open_workspace(shop.path))
+    shop.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    shop.commit("The largest order of a customer")
+    assert shop.production_ref == shop.head
+    before = shop.production(), shop.publications(), shop.snapshots()
+    promote.promote(waiting, lambda event: None)
+    assert (shop.production(), shop.publications(), shop.snapshots()) == before
+    assert shop.production_ref == shop.head
+
+
 def test_a_conflict_is_refused_with_its_files_named_and_nothing_changed(shop: Repo) -> None:
     shop.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, max(amount) AS largest")
     shop.commit("The largest order of a day")
@@ -302,11 +331,87 @@ def test_a_conflict_is_refused_with_its_files_named_and_nothing_changed(shop: Re
     assert (shop.head, shop.production(), shop.publications(), shop.git("status", "--porcelain")) == before
 
 
+@pytest.mark.parametrize("staged", [pytest.param(True, id="resolved"), pytest.param(False, id="not resolved yet")])
+def test_a_merge_that_is_not_finished_elsewhere_survives_a_promotion(shop: Repo, staged: bool) -> None:
+    shop.git("branch", "other", "dev")
+    shop.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, max(amount) AS largest")
+    shop.commit("The largest order of a day")
+    linked = Repo(shop.path.parent / "linked")
+    shop.git("worktree", "add", "--quiet", str(linked.path), "-b", "mine")
+    linked.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    linked.commit("The largest order of a customer")
+    assert shop.try_git("merge", "--no-edit", "other").returncode == 1
+    if staged:
+        shop.git("checkout", "--ours", DAILY)
+        shop.replace(DAILY, "max(amount) AS largest", "max(amount) AS largest, count(*) AS orders")
+        shop.git("add", DAILY)
+    before = shop.head, shop.git("status", "--porcelain"), shop.read(DAILY), shop.production(), shop.publications()
+    said = linked.seeknal("promote", "mine", code=1).err
+    assert f"A merge is not finished in {shop.path}." in said
+    assert "git merge --abort" in said
+    assert (
+        shop.head, shop.git("status", "--porcelain"), shop.read(DAILY), shop.production(), shop.publications()
+    ) == before  # fmt: skip
+    assert shop.git("rev-parse", "MERGE_HEAD") == shop.git("rev-parse", "other")
+    if staged:
+        shop.git("commit", "--no-edit")
+        linked.seeknal("promote", "mine")
+        assert shop.production() == shop.fresh_build("main")
+
+
+def test_a_change_of_production_s_working_tree_survives_a_promotion_from_elsewhere(shop: Repo) -> None:
+    linked = Repo(shop.path.parent / "linked")
+    shop.git("worktree", "add", "--quiet", str(linked.path), "dev")
+    shop.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, max(amount) AS largest")
+    before = shop.head, shop.git("status", "--porcelain"), shop.read(DAILY), shop.production()
+    assert DAILY in linked.seeknal("promote", "dev", code=1).err
+    assert (shop.head, shop.git("status", "--porcelain"), shop.read(DAILY), shop.production()) == before
+    assert shop.try_git("rev-parse", "--verify", "MERGE_HEAD").returncode != 0
+
+
 def test_a_promotion_with_uncommitted_changes_is_refused_and_nothing_is_lost(shop: Repo) -> None:
     shop.replace(BY_CUSTOMER, "AS total", "AS sum_total")
     before = shop.head, shop.production(), shop.read(BY_CUSTOMER)
     assert BY_CUSTOMER in shop.seeknal("promote", "dev", code=1).err
     assert (shop.head, shop.production(), shop.read(BY_CUSTOMER)) == before
+
+
+@pytest.mark.parametrize("path", [DAILY, "seeknal/transforms/new.yml"])
+def test_a_promotion_of_a_branch_whose_changes_are_all_uncommitted_is_refused(shop: Repo, path: str) -> None:
+    """Otherwise it would find that there is nothing to merge."""
+    shop.git("switch", "--quiet", "--create", "later")
+    shop.write(path, "kind: transform\nname: new\ntransform: SELECT 1 AS one\n")
+    before = shop.head, shop.production(), shop.publications(), shop.git("status", "--porcelain")
+    assert path in shop.seeknal("promote", "later", code=1).err
+    assert (shop.head, shop.production(), shop.publications(), shop.git("status", "--porcelain")) == before
+    shop.git("add", path)
+    assert path in shop.seeknal("promote", "later", code=1).err
+
+
+@pytest.mark.parametrize("folder", ["my project", "données", "été 2024/a b", 'it"s', "a -> b"])
+def test_a_new_node_is_never_left_behind_whatever_its_folder_is_called(repo: Repo, folder: str) -> None:
+    repo.write(f"{folder}/seeknal_project.yml", "name: inner\n")
+    repo.write(f"{folder}/seeknal/transforms/one.yml", "kind: transform\nname: one\ntransform: SELECT 1 AS x\n")
+    repo.commit()
+    inner = Repo(repo.path / folder)
+    inner.seeknal("run")
+    inner.switch("dev", create=True)
+    inner.replace("seeknal/transforms/one.yml", "1 AS x", "2 AS x")
+    inner.commit()
+    inner.write("seeknal/transforms/été 2.yml", "kind: transform\nname: two\ntransform: SELECT 2 AS x\n")
+    before = inner.production(), inner.git("rev-parse", "main")
+    said = inner.seeknal("promote", "dev", code=1).err
+    assert f"{folder}/seeknal/transforms/été 2.yml" in said
+    assert (inner.production(), inner.git("rev-parse", "main")) == before
+    inner.commit()
+    inner.seeknal("promote", "dev")
+    assert sorted(inner.production()) == ["one", "two"]
+
+
+def test_a_file_that_is_no_node_is_no_uncommitted_change(shop: Repo) -> None:
+    shop.write("notes/été 2.txt", "mine")
+    shop.seeknal("promote", "dev")
+    assert shop.production() == shop.fresh_build("main")
 
 
 def test_a_dry_run_of_a_promotion_says_what_would_be_done_and_does_nothing(moved: Repo) -> None:
@@ -335,6 +440,41 @@ def test_promote_prod_is_production_itself(shop: Repo) -> None:
 
 def test_a_branch_that_does_not_exist_is_refused_with_the_nearest_name(shop: Repo) -> None:
     assert "Did you mean dev?" in shop.seeknal("promote", "devv", code=2).err
+
+
+@pytest.mark.parametrize("there", [pytest.param("main", id="from main"), pytest.param("dev", id="from the branch"), pytest.param("", id="from no branch")])  # fmt: skip
+def test_a_tag_is_never_taken_for_a_branch_of_its_name(moved: Repo, there: str) -> None:
+    shop = moved
+    shop.git("tag", "dev", "main~1")
+    shop.git("tag", "main", "main~1")
+    shop.git("checkout", "--quiet", *([there] if there else ["--detach", "refs/heads/main"]))
+    head = shop.head
+    shop.seeknal("promote", "dev")
+    main = shop.git("rev-parse", "refs/heads/main")
+    assert shop.try_git("merge-base", "--is-ancestor", "refs/heads/dev", main).returncode == 0
+    assert shop.production_ref == main
+    assert "orders BIGINT" in shop.production()["daily"][0]
+    assert shop.production() == shop.fresh_build(main)
+    if there:
+        assert shop.git("symbolic-ref", "HEAD") == f"refs/heads/{there}"
+    else:
+        assert shop.try_git("symbolic-ref", "HEAD").returncode != 0
+        assert shop.head == head
+
+
+def test_a_branch_that_only_the_remote_has_can_be_promoted(moved: Repo) -> None:
+    clone = Repo(moved.path.parent / "clone")
+    moved.git("branch", "feat/orders", "dev")
+    moved.git("clone", "--quiet", ".", str(clone.path))
+    clone.seeknal("run")
+    assert clone.try_git("rev-parse", "--verify", "refs/heads/feat/orders").returncode != 0
+    preview = clone.seeknal("promote", "feat/orders", "--dry-run", "--json").json
+    assert list(preview["build"]) == ["transform.daily"]
+    clone.seeknal("promote", "feat/orders")
+    assert clone.production() == clone.fresh_build("main")
+    assert "orders BIGINT" in clone.production()["daily"][0]
+    assert clone.git("branch", "--format=%(refname:short)") == "main"
+    assert "feat/orders" in clone.git("log", "-1", "--format=%s")
 
 
 def test_the_exposure_of_production_is_written_by_the_promotion_only(shop: Repo) -> None:
