@@ -89,15 +89,17 @@ class Found:
 
 def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
     """What is built of a plan; None where the warehouse cannot be read, as a run is going on, say."""
-    if planned.is_production and planned.base_commit is None:
-        return Found()
+    if not workspace.warehouse_path.exists():
+        lost = git.production_ref(workspace.repository) is not None
+        return Found(
+            missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
+        )
     from seeknal_git.warehouse.connection import open_warehouse
     from seeknal_git.work import Options, Target, work_out
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)
-    path = workspace.warehouse_path
     try:
-        with open_warehouse(path if path.exists() else None, read_only=True) as warehouse:
+        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
             work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
     except SeeknalError:
         return None
