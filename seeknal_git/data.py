@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.fingerprint import digest
+from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, blob_id_of
 from seeknal_git.graph import Graph
@@ -93,11 +92,16 @@ class DataRoot:
         return [self._path(source, file) for file in self.need_files(source)]
 
     def _path(self, source: Node, file: DataFile) -> Path:
-        if file.blob is None or (file.at.is_file() and remembered_blob_id(file.at, self.cache) == file.blob):
+        if file.blob is None:
+            return file.at
+        same = file.at.is_file() and remembered_blob_id(file.at, self.cache) == file.blob
+        if same and file.at.stat().st_size > LARGEST_POINTER:
             return file.at
         content = self.tree.read(file.blob)
-        if pointer := _LFS_POINTER.match(content):
-            return _large_file(source, file, pointer[1].decode())
+        if (large := large_file_hash(content)) is not None:
+            return _large_file(source, file, large)
+        if same:
+            return file.at
         copy = self.repository.private / "blobs" / file.blob / Path(file.path).name
         if not copy.exists():
             write_whole(copy, content)
@@ -108,15 +112,9 @@ class DataRoot:
         return [remembered_blob_id(path, self.cache) for path in paths]
 
 
-# What git keeps of a file in Git LFS: the file itself is elsewhere, and the checkout has it.
-_LFS_POINTER = re.compile(rb"version https://git-lfs[^\n]*\noid sha256:([0-9a-f]{64})\n")
-
-
-def _large_file(source: Node, file: DataFile, digest_of_file: str) -> Path:
-    if file.at.is_file():
-        with file.at.open("rb") as opened:
-            if hashlib.file_digest(opened, "sha256").hexdigest() == digest_of_file:
-                return file.at
+def _large_file(source: Node, file: DataFile, sha256: str) -> Path:
+    if file.at.is_file() and sha256_of(file.at) == sha256:
+        return file.at
     raise ProjectError(
         [_fault(source, f"{file.path} is kept in Git LFS, and that version is not here.", "git lfs pull")]
     )

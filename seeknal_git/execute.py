@@ -174,6 +174,9 @@ def _session(site: _Site) -> duckdb.DuckDBPyConnection:
 def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> Snapshot:
     """Build a node, as often as the options allow."""
     blueprint = _blueprint(site, identifier)
+    node = site.work.graph.node(identifier)
+    if node.kind == "source" and site.work.root.version(node) != blueprint.data_version:
+        raise _NodeFailed(f"{node.definition['path']} changed while it was read; run again ({node.path})")
     before = site.work.root.hashes(map(Path, blueprint.parameters.get("files", ())))
     confirm = partial(_refuse_moving_data, site, blueprint, before)
     for attempt in range(site.work.options.retry + 1):

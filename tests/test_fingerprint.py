@@ -294,6 +294,15 @@ HARMFUL = [
     ("escape string, DISTINCT", r"SELECT DISTINCT 'a\nb' AS x FROM t", r"SELECT DISTINCT e'a\nb' AS x FROM t"),
     ("number or name", "SELECT DISTINCT '1' AS x FROM t", "SELECT DISTINCT 1 AS x FROM t"),
     ("string or name", "SELECT DISTINCT 'id' AS x FROM t", 'SELECT DISTINCT "id" AS x FROM t'),
+    # A token is written down with its kind, one on each line; a string may look like several of them.
+    ("a string like tokens", "SELECT DISTINCT 'a', 'b' AS x FROM t",
+     "SELECT DISTINCT 'a\nCOMMA ,\nSTRING b' AS x FROM t"),
+    ("a string like quoted tokens", "SELECT DISTINCT 'a', 'b' AS x FROM t",
+     "SELECT DISTINCT 'a''\nCOMMA '',''\nSTRING ''b' AS x FROM t"),
+    ("a name like tokens", "SELECT DISTINCT id AS a, id AS b FROM t",
+     'SELECT DISTINCT id AS "a\nCOMMA ,\nVAR id\nAS\nVAR b" FROM t'),
+    ("GROUP BY (1)", "SELECT id % 2 AS k, count(*) AS c FROM t GROUP BY (1)",
+     "SELECT id % 3 AS k, count(*) AS c FROM t GROUP BY (1)"),
 ]  # fmt: skip
 
 
@@ -496,6 +505,16 @@ READS = [
      "SELECT id * 100 AS n FROM v WHERE n > 0", False),
     ("new column hides an alias in GROUP BY", "SELECT id FROM t", "SELECT id, g AS k FROM t",
      "SELECT id % 2 AS k, count(*) AS c FROM v GROUP BY k", False),
+    ("GROUP BY a position", "SELECT id % 2 AS k, sum(n) AS n FROM t GROUP BY 1",
+     "SELECT id AS k, sum(n) AS n FROM t GROUP BY 1", "SELECT n FROM v", False),
+    ("GROUP BY a position in parentheses", "SELECT id % 2 AS k, sum(n) AS n FROM t GROUP BY (1)",
+     "SELECT id AS k, sum(n) AS n FROM t GROUP BY (1)", "SELECT n FROM v", False),
+    ("GROUP BY a position in two parentheses", "SELECT id % 2 AS k, sum(n) AS n FROM t GROUP BY ((1))",
+     "SELECT id AS k, sum(n) AS n FROM t GROUP BY ((1))", "SELECT n FROM v", False),
+    ("GROUP BY a position after a column", "SELECT id % 2 AS k, sum(n) AS n FROM t GROUP BY b, (1)",
+     "SELECT id AS k, sum(n) AS n FROM t GROUP BY b, (1)", "SELECT n FROM v", False),
+    ("ORDER BY a position in parentheses", "SELECT n AS o, id FROM t ORDER BY (1) LIMIT 2",
+     "SELECT -n AS o, id FROM t ORDER BY (1) LIMIT 2", "SELECT id FROM v", False),
     ("new column hides an outer one", "SELECT id FROM t", "SELECT id, 0 AS w FROM t",
      "SELECT u.id FROM u AS u WHERE EXISTS (SELECT 1 FROM v AS v WHERE w = 'one')", False),
     ("type of a column read", "SELECT n FROM t", "SELECT n::VARCHAR AS n FROM t", "SELECT n + n AS m FROM v", False),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from seeknal_git import execute, reconcile
 from tests.conftest import Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
@@ -77,6 +81,91 @@ def test_a_node_is_rebuilt_only_where_it_reads_what_changed(dev: Repo) -> None:
     assert dev.built() == ["transform.clean_orders"], "nobody reads id"
     dev.replace(CLEAN, "customer, day", "customer, day + 1 AS day")
     assert dev.built() == ["transform.clean_orders", "transform.daily"]
+
+
+READS = [
+    pytest.param(
+        "SELECT j.a AS address FROM ref('source.j') AS j",
+        "SELECT j.b AS address FROM ref('source.j') AS j",
+        ["SELECT address.x AS w FROM ref('transform.address')"],
+        id="a field of a struct that is called like its table",
+    ),
+    pytest.param(
+        "SELECT j.a AS address FROM ref('source.j') AS j",
+        "SELECT j.b AS address FROM ref('source.j') AS j",
+        ["SELECT address.address.x AS w FROM ref('transform.address')"],
+        id="a field of a struct, with its table's name",
+    ),
+    pytest.param(
+        "SELECT j.a AS home FROM ref('source.j') AS j",
+        "SELECT j.b AS home FROM ref('source.j') AS j",
+        ["SELECT home.x AS w FROM ref('transform.address') AS home"],
+        id="a field of a struct that is called like an alias",
+    ),
+    pytest.param(
+        "SELECT j.id AS id, j.a AS home FROM ref('source.j') AS j",
+        "SELECT j.id AS id, j.b AS home FROM ref('source.j') AS j",
+        ["SELECT home.x AS w FROM ref('source.j') AS home JOIN ref('transform.address') AS t USING (id)"],
+        id="a field of a struct that is called like the alias of another table",
+    ),
+    pytest.param(
+        "SELECT j.m AS v FROM ref('source.j') AS j",
+        "SELECT j.n AS v FROM ref('source.j') AS j",
+        [
+            "SELECT CAST(v AS VARCHAR) FROM ref('transform.address')",
+            """SELECT "CAST(v AS VARCHAR)" AS w FROM ref('transform.t2')""",
+        ],
+        id="a column that the engine names",
+    ),
+    pytest.param(
+        "SELECT j.m AS v FROM ref('source.j') AS j",
+        "SELECT j.n AS v FROM ref('source.j') AS j",
+        [
+            "SELECT v::VARCHAR FROM ref('transform.address')",
+            """SELECT "CAST(v AS VARCHAR)" AS w FROM ref('transform.t2')""",
+        ],
+        id="a column that the engine names otherwise than it is written",
+    ),
+    pytest.param(
+        "SELECT j.k AS k, j.m AS v FROM ref('source.j') AS j",
+        "SELECT j.k AS k, j.n AS v FROM ref('source.j') AS j",
+        [
+            "SELECT k, max(v) FROM ref('transform.address') GROUP BY k",
+            """SELECT "max(v)" AS w FROM ref('transform.t2')""",
+        ],
+        id="an aggregate that the engine names",
+    ),
+    pytest.param(
+        "SELECT lower(k) AS g, sum(m) AS s FROM ref('source.j') GROUP BY (1)",
+        "SELECT k AS g, sum(m) AS s FROM ref('source.j') GROUP BY (1)",
+        ["SELECT s AS w FROM ref('transform.address')"],
+        id="a sum in groups by a position in parentheses",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "readers"), READS)
+def test_a_reader_is_rebuilt_where_what_it_reads_has_other_values(
+    repo: Repo, before: str, after: str, readers: list[str]
+) -> None:
+    """The nodes are address, t2 and t3, each of which reads the one before."""
+    rows = [
+        {"id": 1, "k": "p", "m": 1, "n": 10, "a": {"x": 1}, "b": {"x": 10}},
+        {"id": 2, "k": "P", "m": 2, "n": 20, "a": {"x": 2}, "b": {"x": 20}},
+    ]
+    repo.write("data/j.json", json.dumps(rows))
+    repo.write("seeknal/sources/j.yml", "kind: source\nname: j\nsource: json\ntable: data/j.json\n")
+    names = ["address", "t2", "t3"][: len(readers) + 1]
+    for name, sql in zip(names, [before, *readers], strict=True):
+        repo.write(f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\ntransform: |\n  {sql}\n")
+    repo.seeknal("run")
+    old = repo.production()
+    repo.replace("seeknal/transforms/address.yml", before, after)
+    assert repo.built() == [f"transform.{name}" for name in names]
+    assert repo.production()[names[-1]] != old[names[-1]], "this case is about other values"
+    again = repo.production()
+    repo.seeknal("run", "--full")
+    assert repo.production() == again
 
 
 def test_two_branches_that_make_the_same_change_share_one_table(dev: Repo) -> None:
@@ -194,6 +283,42 @@ def test_a_test_of_severity_warn_holds_nothing_back(dev: Repo) -> None:
     assert len(dev.views("dev")) == 5
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("SELECT * FROM input_0 WHERE id < @;", id="a semicolon"),
+        pytest.param("SELECT * FROM input_0 WHERE id < @; -- the end; really", id="a semicolon and a comment"),
+        pytest.param("SELECT * FROM input_0 WHERE id < @ -- the end", id="a comment"),
+        pytest.param("SELECT * FROM input_0 WHERE id < @ /* the; end */ ;", id="a comment and a semicolon"),
+        pytest.param('SELECT id AS "a; --b" FROM input_0 WHERE id < @', id="a column called like an end"),
+        pytest.param('SELECT id AS "a""; --b" FROM input_0 WHERE id < @;', id="a column with quotes of its own"),
+        pytest.param("SELECT '; -- ''' AS a FROM input_0 WHERE id < @; -- it's", id="a text like an end"),
+        pytest.param("SELECT $$; -- '$$ AS a FROM input_0 WHERE id < @;", id="a text in dollars"),
+        pytest.param("SELECT $x$; $$ -- '$x$ AS a FROM input_0 WHERE id < @;", id="a text in dollars with a name"),
+        pytest.param("SELECT e'\\'; -- ' AS a FROM input_0 WHERE id < @;", id="a text with an escape"),
+        pytest.param("SELECT /* a /* b */ ; */ id FROM input_0 WHERE id < @;", id="a comment in a comment"),
+    ],
+)
+def test_a_test_in_sql_may_end_in_any_way(published: Repo, sql: str) -> None:
+    for below, code in (("0", 0), ("3", 1)):
+        published.git("checkout", "--quiet", DAILY, CLEAN)
+        text = f"tests:\n  - custom_sql: |\n      {sql.replace('@', below)}\n"
+        published.write(CLEAN, published.read(CLEAN).replace("tests:\n", text))
+        failed = published.run(code=code)["failed"]
+        assert list(failed) == ["transform.clean_orders"] * code
+        assert not code or "2 of 4 rows violate it" in failed["transform.clean_orders"]
+
+
+def test_a_test_of_a_column_called_like_an_end_of_sql(repo: Repo) -> None:
+    repo.write("data/x.csv", 'id,"a; --b"\n1,\n')
+    text = """kind: source\nname: x\nsource: csv\ntable: data/x.csv\ntests:\n  - unique: "a; --b"\n"""
+    repo.write("seeknal/sources/x.yml", text)
+    repo.commit()
+    assert repo.built() == ["source.x"]
+    repo.write("seeknal/sources/x.yml", text.replace("unique", "not_null"))
+    assert list(repo.run(code=1)["failed"]) == ["source.x"]
+
+
 def test_a_removed_node_loses_its_view(published: Repo) -> None:
     published.git("rm", "--quiet", DAILY)
     assert published.run()["removed"] == ["transform.daily"]
@@ -270,6 +395,21 @@ def test_a_warehouse_that_is_gone_is_built_again(published: Repo) -> None:
     assert published.production() == before
 
 
+def test_a_warehouse_that_is_gone_with_its_folder_is_said_and_planned_for(published: Repo) -> None:
+    before = published.production()
+    shutil.rmtree(published.path / "target")
+    assert sorted(published.categories()) == sorted([*ALL, "rule.amounts_are_positive", "exposure.by_customer_csv"])
+    assert "target/warehouse.duckdb is gone: seeknal run builds it again" in published.seeknal("status").out
+    published.switch("dev", create=True)
+    assert "target/warehouse.duckdb is gone" in published.seeknal("status").out
+    published.switch("main")
+    assert not (published.path / "target").exists(), "a look writes nothing"
+    published.seeknal("promote", "--hook")
+    assert published.production() == before
+    assert published.categories() == {}
+    assert "is gone" not in published.seeknal("status").out
+
+
 def test_a_file_that_is_no_warehouse_is_refused_and_left_as_it_is(published: Repo) -> None:
     published.warehouse.write_text("not a database, but somebody's notes")
     said = published.seeknal("run", code=1)
@@ -306,6 +446,74 @@ def test_a_run_of_some_nodes_does_not_claim_that_production_is_at_that_commit(pu
     assert published.production_ref == before
     assert published.built() == ["transform.by_customer"]
     assert published.production_ref == published.head
+
+
+@pytest.fixture
+def two_changes(published: Repo) -> Repo:
+    """On main: days and customers are summed up otherwise, which a branch has built already, and a node is gone."""
+    published.write(
+        "seeknal/transforms/ids.yml", "kind: transform\nname: ids\ntransform: SELECT id FROM source.orders\n"
+    )
+    published.commit("One more")
+    published.seeknal("run")
+    published.switch("dev", create=True)
+    published.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.git("rm", "--quiet", "seeknal/transforms/ids.yml")
+    published.commit("Otherwise")
+    published.seeknal("run")
+    published.switch("main")
+    published.merge("dev")
+    return published
+
+
+def test_a_run_of_some_nodes_repoints_and_removes_no_others(two_changes: Repo) -> None:
+    before, file = two_changes.production(), two_changes.read("exports/by_customer.csv")
+    done = two_changes.run("--nodes", "daily")
+    assert (done["built"], done["repointed"], done["removed"]) == ({}, ["transform.daily"], [])
+    after = two_changes.production()
+    assert {name for name in before if before[name] != after[name]} == {"daily"}
+    assert after.keys() == before.keys()
+    assert two_changes.read("exports/by_customer.csv") == file
+    done = two_changes.run()
+    assert (done["repointed"], done["removed"]) == (["transform.by_customer"], ["transform.ids"])
+    assert two_changes.production() == two_changes.fresh_build()
+
+
+def test_a_run_of_some_kinds_repoints_and_removes_no_others(two_changes: Repo) -> None:
+    before = two_changes.production()
+    done = two_changes.run("--types", "source")
+    assert (done["built"], done["repointed"], done["removed"]) == ({}, [], [])
+    assert two_changes.production() == before
+
+
+def test_a_run_of_some_nodes_publishes_nothing_whose_new_test_was_not_asked(two_changes: Repo) -> None:
+    two_changes.write(BY_CUSTOMER, two_changes.read(BY_CUSTOMER) + "tests:\n  - row_count: {min: 1000}\n")
+    two_changes.commit("A test that fails")
+    before = two_changes.production()
+    two_changes.seeknal("run", "--nodes", "daily")
+    after = two_changes.production()
+    assert {name for name in before if before[name] != after[name]} == {"daily"}
+    done = two_changes.run(code=1)
+    assert list(done["failed"]) == ["transform.by_customer"]
+    assert two_changes.production() == after
+
+
+def test_a_node_that_was_skipped_before_its_new_test_is_not_repointed(two_changes: Repo) -> None:
+    two_changes.git("switch", "--quiet", "--create", "other", "main~1")
+    two_changes.seeknal("run")
+    before = two_changes.views("other")
+    two_changes.merge("main")
+    two_changes.write(BY_CUSTOMER, two_changes.read(BY_CUSTOMER) + "tests:\n  - row_count: {min: 1000}\n")
+    bad = "kind: transform\nname: bad\ntransform: SELECT error('no')::INT AS x FROM source.customers\n"
+    two_changes.write("seeknal/transforms/bad.yml", bad)
+    done = two_changes.run(code=1)
+    assert list(done["failed"]) == ["transform.bad"]
+    assert "transform.by_customer" in done["skipped"]
+    assert two_changes.views("other")["by_customer"] == before["by_customer"]
+    (two_changes.path / "seeknal/transforms/bad.yml").unlink()
+    assert list(two_changes.run(code=1)["failed"]) == ["transform.by_customer"]
+    assert two_changes.views("other")["by_customer"] == before["by_customer"]
 
 
 @pytest.mark.parametrize("given", ["source,transform", "source transform"])
@@ -509,6 +717,46 @@ def test_other_content_of_the_same_size_and_time_is_noticed(published: Repo, pat
     assert (99,) in published.numbers("SELECT amount FROM orders")
 
 
+@pytest.mark.parametrize("path", ["data/orders.csv", "raw/orders.csv"])
+@pytest.mark.parametrize("moment", ["before it is read", "while it is read"])
+def test_a_file_that_changes_during_a_run_is_an_error_and_the_next_run_is_right(
+    published: Repo, monkeypatch: pytest.MonkeyPatch, path: str, moment: str
+) -> None:
+    if path.startswith("raw"):
+        untracked_orders(published)
+    before = published.production()
+    published.replace(path, "1,1,2024-01-01,10", "1,1,2024-01-01,11")
+    build = execute.build_snapshot
+
+    def build_while_somebody_writes(connection: Any, blueprint: Any, taken: Any, confirm: Any) -> Any:
+        def write_then_confirm() -> None:
+            published.replace(path, "1,1,2024-01-01,11", "1,1,2024-01-01,12")
+            confirm()
+
+        return build(connection, blueprint, taken, write_then_confirm if blueprint.node == "source.orders" else confirm)
+
+    def execute_after_somebody_wrote(warehouse: Any, work: Any, report: Any) -> Any:
+        published.replace(path, "1,1,2024-01-01,11", "1,1,2024-01-01,12")
+        return execute.execute(warehouse, work, report)
+
+    with monkeypatch.context() as patch:
+        if moment == "while it is read":
+            patch.setattr(execute, "build_snapshot", build_while_somebody_writes)
+        else:
+            patch.setattr(reconcile, "execute", execute_after_somebody_wrote)
+        said = published.seeknal("run", code=None)
+    assert said.code == 1 or moment == "before it is read"
+    if said.code == 1:
+        assert "changed while it was read" in said.out + said.err
+        assert "Traceback" not in said.err
+        assert published.production() == before
+    published.seeknal("run")
+    assert (1, 1, 12) in published.numbers("SELECT id, customer, amount FROM orders")
+    published.replace(path, "1,1,2024-01-01,12", "1,1,2024-01-01,11")
+    published.seeknal("run")
+    assert (1, 1, 11) in published.numbers("SELECT id, customer, amount FROM orders"), "no load is called another"
+
+
 def test_a_branch_keeps_productions_data_until_it_is_refreshed(published: Repo) -> None:
     untracked_orders(published)
     published.switch("dev", create=True)
@@ -572,6 +820,142 @@ def test_a_source_file_that_is_gone_is_an_error_that_names_it(published: Repo) -
     assert "raw/orders.csv" in said.err
     assert "seeknal/sources/orders.yml:4" in said.err
     assert published.production() == before
+
+
+@pytest.mark.parametrize("table", ["data/year=2020/x.csv", "data/*/x.csv", "data/**/x.csv"])
+def test_what_a_path_says_is_no_column(repo: Repo, table: str) -> None:
+    repo.write("data/year=2020/x.csv", "id\n1\n")
+    repo.write("seeknal/sources/x.yml", f"kind: source\nname: x\nsource: csv\ntable: {table}\n")
+    repo.commit()
+    repo.seeknal("run")
+    repo.switch("dev", create=True)
+    repo.write("data/year=2020/x.csv", "id\n2\n")
+    repo.commit()
+    repo.switch("main")
+    repo.seeknal("run", "--env", "dev")
+    assert repo.production()["x"] == (("id BIGINT",), [(1,)])
+    assert repo.views("dev")["x"] == (("id BIGINT",), [(2,)])
+
+
+def test_a_committed_change_of_one_of_several_files_is_part_of_the_branch(published: Repo) -> None:
+    published.write("raw/a.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n")
+    published.write("raw/b.csv", "id,customer,day,amount\n2,1,2024-01-01,30\n")
+    published.replace("seeknal/sources/orders.yml", "data/orders.csv", "raw/*.csv")
+    published.git("add", "--force", "raw/a.csv")
+    published.commit("One is tracked")
+    published.seeknal("run")
+    published.switch("dev", create=True)
+    published.replace("raw/a.csv", ",10", ",100")
+    published.commit("Another amount")
+    assert "source.orders" in published.built()
+    assert published.numbers("SELECT amount FROM dev.orders ORDER BY id") == [(100,), (30,)]
+    published.switch("main")
+    assert published.built() == []
+    assert published.numbers("SELECT amount FROM main.orders ORDER BY id") == [(10,), (30,)]
+    published.git("switch", "--quiet", "--create", "other", "dev")
+    published.replace("raw/a.csv", ",100", ",200")
+    published.commit("One more")
+    published.switch("main")
+    assert "source.orders" in published.built("--env", "other"), "without checking it out"
+    assert published.numbers("SELECT amount FROM other.orders ORDER BY id") == [(200,), (30,)]
+    published.merge("other")
+    published.seeknal("promote")
+    assert published.numbers("SELECT amount FROM main.orders ORDER BY id") == [(200,), (30,)]
+
+
+# Git LFS
+
+FILTER = """#!{python}
+import hashlib, pathlib, sys
+content, store = sys.stdin.buffer.read(), pathlib.Path({store!r})
+if sys.argv[1] == "clean":
+    digest = hashlib.sha256(content).hexdigest()
+    (store / digest).write_bytes(content)
+    sys.stdout.write("version https://git-lfs.github.com/spec/v1\\noid sha256:" + digest + f"\\nsize {{len(content)}}\\n")
+else:
+    sys.stdout.buffer.write((store / content.split(b"sha256:")[1][:64].decode()).read_bytes())
+"""
+
+
+def large(repo: Repo) -> None:
+    """What `git lfs track 'data/*.csv'` does, with a store beside the repository."""
+    store = repo.path.parent / "lfs"
+    store.mkdir()
+    script = store / "filter"
+    script.write_text(FILTER.format(python=sys.executable, store=str(store)))
+    script.chmod(0o755)
+    for way in ("clean", "smudge"):
+        repo.git("config", f"filter.lfs.{way}", f"'{script}' {way}")
+    repo.git("config", "filter.lfs.required", "true")
+    repo.write(".gitattributes", "data/*.csv filter=lfs -text\n")
+    repo.git("add", "--renormalize", "--all")
+    repo.commit("Large files")
+    assert repo.git("show", "HEAD:data/orders.csv").startswith("version https://git-lfs")
+    assert repo.read("data/orders.csv").startswith("id,")
+
+
+def test_a_file_in_git_lfs_is_read_as_what_it_is(published: Repo) -> None:
+    before = published.production()
+    large(published)
+    published.seeknal("run")
+    assert published.production() == before
+    assert published.built() == []
+    assert published.categories() == {}
+
+
+def test_a_file_in_git_lfs_that_is_written_anew_by_a_checkout_builds_nothing(published: Repo) -> None:
+    large(published)
+    published.seeknal("run")
+    (published.path / "data/orders.csv").unlink()
+    published.git("checkout", "--quiet", "data/orders.csv")
+    for _ in range(2):
+        assert published.categories() == {}
+        assert published.built() == []
+        assert "ahead" not in published.seeknal("run").err
+        os.utime(published.path / "data/orders.csv", (1, 1))
+    assert published.git("status", "--porcelain") == ""
+
+
+def test_a_branch_with_another_version_of_a_file_in_git_lfs_is_run_where_it_is_checked_out(published: Repo) -> None:
+    large(published)
+    published.seeknal("run")
+    published.switch("dev", create=True)
+    published.replace("data/orders.csv", "4,3,2024-01-02,40", "4,3,2024-01-02,400")
+    published.commit("Another amount")
+    assert "source.orders" in published.built()
+    assert (400,) in published.numbers("SELECT amount FROM dev.orders")
+    published.switch("main")
+    assert published.built() == []
+    assert published.built("--env", "dev") == []
+    published.seeknal("promote", "dev")
+    assert (400,) in published.numbers("SELECT amount FROM main.orders")
+
+
+@pytest.mark.parametrize("there", ["nothing", "another version"])
+def test_a_file_in_git_lfs_that_is_not_here_is_an_error_that_says_so(published: Repo, there: str) -> None:
+    before = published.production()
+    large(published)
+    published.switch("dev", create=True)
+    published.replace("data/orders.csv", "4,3,2024-01-02,40", "4,3,2024-01-02,400")
+    published.commit("Another amount")
+    published.switch("main")
+    if there == "nothing":
+        (published.path / "data/orders.csv").unlink()
+    for command in ("plan", "dev"), ("run", "--env", "dev"):
+        said = published.seeknal(*command, code=1)
+        assert "is kept in Git LFS, and that version is not here.\n  git lfs pull" in said.err
+        assert "git lfs pull" in said.err
+    assert published.production() == before
+
+
+def test_a_clone_without_git_lfs_has_pointers_and_no_data(shop: Repo) -> None:
+    large(shop)
+    clone = Repo(shop.path.parent / "clone")
+    shop.git("clone", "--quiet", ".", str(clone.path))
+    assert clone.read("data/orders.csv").startswith("version https://git-lfs")
+    said = clone.seeknal("run", code=1)
+    assert "is kept in Git LFS, and that version is not here.\n  git lfs pull" in said.err
+    assert "git lfs pull" in said.err
 
 
 # Saved plans

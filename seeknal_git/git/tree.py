@@ -10,6 +10,7 @@ import pygit2
 from pygit2.enums import FileMode, FileStatus
 
 from seeknal_git.errors import GitError
+from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.repository import KEEPER, Repository, head_commit, index_file, parents_of, production_ref
 
 _Entry = tuple[str, str, int]  # path, blob id, mode
@@ -107,6 +108,8 @@ def working_tree(
             continue
         if flags & FileStatus.WT_NEW and not is_node(name):
             continue
+        if flags == FileStatus.WT_MODIFIED and _is_checked_out(repository, files.get(name), repository.top / path):
+            continue
         dirty = True
         if not flags & (_GONE | _TOUCHED | FileStatus.WT_NEW):
             continue
@@ -120,6 +123,15 @@ def working_tree(
             on_disk[files[name]] = place
     read = _overlaid(on_disk, _blob_reader(repository))
     return Tree(files, read, head_commit(repository), dirty, frozenset(links))
+
+
+def _is_checked_out(repository: Repository, blob: str | None, path: Path) -> bool:
+    """Whether a file is what Git LFS makes of its blob: libgit2 runs no filters, and takes it for modified."""
+    kept = repository.handle.get(blob) if blob else None
+    if not isinstance(kept, pygit2.Blob) or kept.size > LARGEST_POINTER:
+        return False
+    wanted = large_file_hash(kept.data)
+    return wanted is not None and path.is_file() and sha256_of(path) == wanted
 
 
 def _status(repository: Repository) -> dict[str, FileStatus]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError, engine_words, references
 from seeknal_git.warehouse.state import views_there
 
+_EXPLAIN = re.compile(r"\A\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
@@ -57,11 +59,13 @@ def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) 
 def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sql: str) -> None:
     """A bare name that an environment does not have would be looked up in the schema `main`: no answer is better."""
     try:
-        names = [each.target for each in references(sql) if "." not in each.target and "(" not in each.target]
+        names = [each.target for each in references(_EXPLAIN.sub("", sql)) if "." not in each.target]
     except SqlError:
         return  # DESCRIBE and the like, or a mistake that the engine explains below
     there = {view.lower() for view in views_there(connection, schema)}
     elsewhere = {view.lower() for view in views_there(connection, "main")}
+    if indirect := [name for name in names if name.lower() in ("query()", "query_table()")]:
+        raise UsageError(f"{indirect[0]} cannot be used here: name the tables themselves.")
     for name in names:
         if name.lower() not in there and name.lower() in elsewhere:
             raise UsageError(

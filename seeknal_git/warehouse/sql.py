@@ -160,14 +160,11 @@ def _empty_table(columns: Columns) -> str:
     return name
 
 
-# What a semicolon can stand in without ending a statement; and that semicolon.
-_PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/|;", re.DOTALL)
-
-
 def as_subquery(sql: str) -> str:
-    """A statement in parentheses, whatever it ends with."""
-    end = next((piece.start() for piece in _PIECES.finditer(sql) if piece[0] == ";"), len(sql))
-    return f"({sql[:end]}\n)"
+    """A statement in parentheses, whatever it ends with. A semicolon in a text or a comment does not end it."""
+    raw = sql.encode()
+    ends = (at for at, kind in duckdb.tokenize(sql) if kind == duckdb.token_type.operator and raw[at : at + 1] == b";")
+    return f"({raw[: next(ends, len(raw))].decode()}\n)"
 
 
 # What the engine adds to an error about a file: advice, and every option that it read the file with.

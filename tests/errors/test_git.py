@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_published
 from tests.errors.conftest import Refused, refusal
 
 DEFAULTS = (["plan"], ["run"], ["diff"], ["query", "FROM daily"])
@@ -92,6 +92,45 @@ def test_a_query_of_an_environment_that_is_not_built(published: Repo, refused: R
     published.git("branch", "dev")
     said = refused(published, "query", "--env", "dev", "FROM daily")
     assert said == "error: The environment dev is not built yet.\n  Build it with: seeknal run --env dev\n"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "FROM daily",
+        "SELECT * FROM Daily AS d",
+        'SELECT 1 FROM orders, "daily"',
+        "WITH d AS (FROM daily) FROM d",
+        "SELECT (SELECT max(total) FROM daily) AS m",
+        "TABLE daily",
+        "DESCRIBE daily",
+        "SUMMARIZE daily",
+        "PIVOT daily ON day IN ('2024-01-01') USING sum(total)",
+        "FROM query_table('daily')",
+        "FROM query('FROM daily')",
+        "EXPLAIN ANALYZE FROM daily",
+    ],
+)
+def test_a_query_of_a_node_that_a_branch_could_not_build_is_not_answered_by_production(
+    copy_of: Templates, refused: Refused, sql: str
+) -> None:
+    repo = copy_of("half-built", make_half_built)
+    said = refused(repo, "query", sql)
+    wanted = "cannot be used here: name the tables themselves.\n" if "query" in sql.lower() else NOT_BUILT
+    assert wanted in said.lower()
+    repo.seeknal("query", "WITH daily AS (SELECT 1 AS x) FROM daily")
+    repo.seeknal("query", "--env", "prod", sql)
+
+
+NOT_BUILT = "daily is not built in dev.\n  seeknal status says why; production has it: --env prod\n"
+
+
+def make_half_built(repo: Repo) -> None:
+    """On a branch where daily could not be built, and never was."""
+    make_published(repo)
+    repo.switch("dev", create=True)
+    repo.replace("seeknal/transforms/daily.yml", "sum(amount)", "sum(error('no')::INT)")
+    assert list(repo.run("--continue-on-error", code=1)["failed"]) == ["transform.daily"]
 
 
 def test_no_production_branch(published: Repo, refused: Refused) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from seeknal_git.warehouse.sql import SqlError, bound_columns
 from tests.conftest import Repo
 from tests.errors.conftest import Refused, transform
 
@@ -106,6 +109,76 @@ def test_sql_that_is_not_one_select_is_refused(
     said = refused(repo, "validate")
     assert said.startswith(f"error: {WRONG}:5: ")
     assert words in said
+
+
+COPY = "COPY (SELECT 1) TO '@/pwned.csv'"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param(f"SELECT 1 AS x; {COPY}; SELECT 1 -- pivot", id="before the word pivot"),
+        pytest.param(f"SELECT 1 AS x; {COPY}; -- unpivot", id="before the word unpivot"),
+        pytest.param(f"SELECT 'pivot' AS x; {COPY}", id="behind the word pivot"),
+        pytest.param(f"PIVOT input_0 ON id USING sum(amount); {COPY}", id="behind a PIVOT"),
+        pytest.param(
+            f"PIVOT input_0 ON id IN (1) USING sum(amount); {COPY}", id="behind a PIVOT that says its columns"
+        ),
+        pytest.param(f"{COPY}; PIVOT input_0 ON id IN (1) USING sum(amount)", id="before a PIVOT"),
+        pytest.param(f"SELECT 1 AS x; {COPY}", id="behind a SELECT"),
+        pytest.param(f"DESCRIBE SELECT 1; {COPY}", id="behind a DESCRIBE"),
+        pytest.param(f"SELECT '\\'; {COPY}; -- ' AS x", id="behind a text that ends in a backslash"),
+    ],
+)
+def test_a_statement_behind_a_statement_is_never_run(
+    published: Repo, refused: Refused, tmp_path: Path, sql: str
+) -> None:
+    refused_without_a_trace(published, refused, tmp_path, transform(sql))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("kind: rule\nname: r\ninputs: [source.orders]\nrule:\n  type: sql_assertion\n  sql: |\n    @\n", id="a rule"),
+        pytest.param("kind: transform\nname: t\ntransform: SELECT 1 AS x\ntests:\n  - custom_sql: |\n      @\n", id="a test"),
+    ],
+)  # fmt: skip
+def test_a_statement_behind_a_check_is_never_run(published: Repo, refused: Refused, tmp_path: Path, text: str) -> None:
+    sql = f"SELECT 1 AS x; {COPY}; SELECT 1 -- pivot"
+    refused_without_a_trace(published, refused, tmp_path, text.replace("@", sql))
+
+
+def refused_without_a_trace(repo: Repo, refused: Refused, folder: Path, text: str) -> None:
+    """By every command, here and from elsewhere; and no file is written to the folder that `@` is."""
+    repo.switch("dev", create=True)
+    repo.write(WRONG, text.replace("@", str(folder)))
+    repo.commit()
+    for command in (["validate"], ["dry-run", WRONG]):
+        assert f"error: {WRONG}:" in refused(repo, *command)
+    repo.switch("main")
+    for command in (["plan", "dev"], ["run", "--env", "dev"], ["promote", "dev", "--dry-run"]):
+        assert f"error: {WRONG}:" in refused(repo, *command)
+    assert not (folder / "pwned.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param(f"SELECT 1 AS x; {COPY}", id="COPY"),
+        pytest.param("SELECT * FROM read_csv('@/secret.csv')", id="read_csv"),
+        pytest.param("SELECT * FROM '@/secret.csv'", id="a name that is a path"),
+        pytest.param("SELECT * FROM read_text('@/secret.csv')", id="read_text"),
+        pytest.param("SELECT * FROM glob('@/*')", id="glob"),
+        pytest.param("SELECT 1 AS x; ATTACH '@/pwned.db'", id="ATTACH"),
+        pytest.param("SELECT 1 AS x; SET enable_external_access = true", id="SET"),
+        pytest.param("SELECT 1 AS x; INSTALL httpfs", id="INSTALL"),
+    ],
+)
+def test_the_engine_that_binds_nodes_has_no_files(tmp_path: Path, sql: str) -> None:
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    with pytest.raises(SqlError):
+        bound_columns(sql.replace("@", str(tmp_path)), (), {})
+    assert [each.name for each in tmp_path.iterdir()] == ["secret.csv"]
 
 
 RULE = "kind: rule\nname: r\ninputs: [source.orders]\n"
