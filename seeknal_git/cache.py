@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ VERSION = 9
 
 
 class Cache:
-    """A table of JSON values by key, in one SQLite file that several processes share."""
+    """A table of JSON values by key, in one SQLite file that several processes share, and the threads of a run."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self._of_thread = threading.local()  # SQLite refuses a connection that another thread opened
 
     def get(self, topic: str, keys: Iterable[str]) -> dict[str, Any]:
         """The values that are remembered, by key; those that are not are left out."""
@@ -46,12 +47,12 @@ class Cache:
         return rows
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
+        opened: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
+        if opened is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self._path, timeout=5)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = OFF")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS remembered (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
-            )
-        return self._connection
+            opened = sqlite3.connect(self._path, timeout=5)
+            opened.execute("PRAGMA journal_mode = WAL")
+            opened.execute("PRAGMA synchronous = OFF")
+            opened.execute("CREATE TABLE IF NOT EXISTS remembered (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+            self._of_thread.connection = opened
+        return opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -93,15 +93,16 @@ def _build_layers(site: _Site) -> None:
     with _side_by_side(work.options.workers, max(map(len, work.layers), default=0)) as build_all:
         for number, layer in enumerate(work.layers, 1):
             site.report(Event("layer", "", layer=(number, len(work.layers))))
-            lost = doomed(work.graph, site.progress)
+            lost = doomed(work.graph, site.progress.failed)
             _skip(site, [each for each in layer if each in lost])
             build_all(partial(_build_unless_stopped, site), [each for each in layer if each not in lost])
 
 
-def doomed(graph: Graph, progress: Progress) -> set[str]:
-    """What cannot be trusted: everything behind a node that failed, and behind the inputs of a rule that failed."""
-    rules = (failed for failed in progress.failed if graph.node(failed).kind == "rule")
-    return graph.downstream({*progress.failed, *(each for rule in rules for each in graph.inputs[rule])})
+def doomed(graph: Graph, failed: Iterable[str]) -> set[str]:
+    """What a failure takes with it: the node, of a rule its inputs too, and everything behind them."""
+    roots = set(failed)
+    roots |= {each for one in roots if graph.node(one).kind == "rule" for each in graph.inputs[one]}
+    return roots | graph.downstream(roots)
 
 
 def _skip(site: _Site, nodes: Sequence[str]) -> None:

@@ -87,9 +87,7 @@ def known_failures(work: Work) -> dict[str, str]:
 
 def trusted(work: Work, progress: Progress) -> set[str]:
     """The nodes that yield a table, have it, and may be shown: nothing before them failed, or was skipped unchecked."""
-    failed = Progress(failed={**known_failures(work), **dict.fromkeys(progress.skipped, ""), **progress.failed})
-    rules = (each for each in failed.failed if work.graph.node(each).kind == "rule")
-    bad = {*doomed(work.graph, failed), *failed.failed, *(each for rule in rules for each in work.graph.inputs[rule])}
+    bad = doomed(work.graph, {*known_failures(work), *progress.skipped, *progress.failed})
     return {
         each
         for each in work.graph.views

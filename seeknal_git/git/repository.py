@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import RepositoryState, SortMode
+from pygit2.enums import RepositoryState
 
 from seeknal_git.errors import GitError, UsageError
 from seeknal_git.git.command import git
@@ -198,12 +197,6 @@ def author_of(repository: Repository, commit: str) -> str:
 def commit_time(repository: Repository, commit: str) -> int:
     """Seconds since 1970."""
     return repository.handle[commit].peel(pygit2.Commit).commit_time
-
-
-def history(repository: Repository, commit: str) -> Iterator[str]:
-    """A commit and its ancestors, children first."""
-    for ancestor in repository.handle.walk(commit, SortMode.TOPOLOGICAL):
-        yield str(ancestor.id)
 
 
 def worktree_of(repository: Repository, branch: str) -> Path | None:
