@@ -52,6 +52,7 @@ keys may come at any time.
 | `changes` | one object for each changed node, the most severe first |
 | `layers` | the nodes to build: a list of lists. Those in one list can be built side by side |
 | `reused` | the nodes that stay as they are |
+| `reasons` | for each node downstream of a change, why it is rebuilt or re-used |
 | `built` | those of `layers` whose tables are there already; null where the warehouse cannot be read now |
 | `missing` | tables that the plan re-uses and the warehouse has not; null where it cannot be read now |
 | `warnings` | messages about the project |
@@ -64,6 +65,9 @@ Each of `changes` has:
 | `category` | `NEW`, `REMOVED`, `BREAKING`, `NON_BREAKING` or `METADATA` |
 | `path`, `line` | where it is defined |
 | `what` | what changed, in words: a list |
+| `rows` | whether the row set changed; null where that cannot be told |
+| `columns` | those it touches: `name`, `change` (`added`, `removed`, `changed`), and the types `before` and `after` |
+| `obstacles` | what could not be resolved in the node, and what is unstable in it |
 | `rebuilds` | the nodes downstream that are built again |
 | `reuses` | the nodes downstream that are not |
 

@@ -1,4 +1,4 @@
-"""Which columns every node returns, according to the engine; and which SQL the engine refuses."""
+"""Ask the engine of every node which columns it returns, and what they are made of; and which SQL it refuses."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.data import DataRoot
-from seeknal_git.errors import Problem
+from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.fingerprint import digest
-from seeknal_git.graph import Graph
+from seeknal_git.graph import Graph, deciding
 from seeknal_git.nodes.node import Node
-from seeknal_git.statement import Reference
-
-Columns = tuple[tuple[str, str], ...]
+from seeknal_git.statement import Anatomy, Columns, Known, Reading, packed, unpacked
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
     """columns: id → (name, type) of each column; None where raw data is not here, so that nobody can know.
 
-    problems: what the engine refuses; unknown: the sources whose files are missing.
+    anatomies: id → of each of its SELECTs that decide data; problems: what the engine refuses; unknown: the sources
+    whose files are missing.
     """
 
     columns: Mapping[str, Columns | None]
+    anatomies: Mapping[str, tuple[Anatomy, ...]]
     problems: tuple[Problem, ...]
     unknown: tuple[str, ...]
 
@@ -33,15 +33,16 @@ class Binding:
 class _Question:
     """A SELECT to bind: of which node, on which line it begins, what it reads.
 
-    position: 0 for the node's own SQL, else the number of the check.
+    position: 0 for the node's own SQL, else the number of the check; decides: whether it decides the node's data.
     """
 
     node: Node
     position: int
     sql: str
     line: int
-    references: Sequence[Reference]
+    reading: Reading
     targets: Sequence[str]
+    decides: bool
 
 
 def bind(graph: Graph, root: DataRoot, cache: Cache, kept: Mapping[str, Columns] | None = None) -> Binding:
@@ -50,19 +51,29 @@ def bind(graph: Graph, root: DataRoot, cache: Cache, kept: Mapping[str, Columns]
     kept: the columns of sources whose load is not read again, whatever their files look like now.
     """
     kept = kept or {}
-    columns: dict[str, Columns | None] = {}
+    known: dict[str, Known] = {}
+    anatomies: dict[str, tuple[Anatomy, ...]] = {}
     problems: list[Problem] = []
     for layer in graph.layers:
-        columns |= {each: kept[each] for each in layer if each in kept}
+        known |= {each: Known(kept[each]) for each in layer if each in kept}
         to_read = [each for each in layer if graph.node(each).kind == "source" and each not in kept]
-        columns |= _sources(graph, to_read, root, cache, problems)
-        for at_once in (_own_questions(graph, layer), _check_questions(graph, layer)):
-            columns |= _answers(at_once, columns, cache, problems)
+        known |= {each: Known(columns) for each, columns in _sources(graph, to_read, root, cache, problems).items()}
+        own, checks = _questions(graph, layer)
+        for questions in (own, checks):
+            answers = _answers(questions, known, cache)
+            known |= _taken(questions, answers, problems)
+            _gather(questions, answers, anatomies)
     problems += _collisions(graph, root)
     refused = {problem.node for problem in problems}
     sources = (each for each in graph.members if graph.node(each).kind == "source")
-    unknown = [each for each in sources if columns[each] is None and each not in refused]
-    return Binding(columns, tuple(problems), tuple(unknown))
+    unknown = [each for each in sources if known[each].columns is None and each not in refused]
+    columns = {each: columns_typed(of_it.columns) for each, of_it in known.items()}
+    return Binding(columns, anatomies, tuple(problems), tuple(unknown))
+
+
+def columns_typed(columns: Columns | None) -> Columns | None:
+    """Columns with their types; where only the names are known, nothing."""
+    return None if columns is None or any(not word for _, word in columns) else columns
 
 
 def _sources(
@@ -79,7 +90,11 @@ def _sources(
             keys[identifier] = digest(graph.node(identifier).sql or "", *(root.blob(file) for file in files))
     known = cache.get("source", keys.values())
     for identifier, key in keys.items():
-        answer = known.get(key) or _sniff(graph.node(identifier), root, key, cache)
+        try:
+            answer = known.get(key) or _sniff(graph.node(identifier), root, key, cache)
+        except ProjectError as exc:  # raw data that cannot be had
+            problems += exc.problems
+            continue
         found[identifier] = _columns(answer)
         if "error" in answer:
             problems.append(_source_problem(graph.node(identifier), answer["error"]))
@@ -125,66 +140,85 @@ def _collisions(graph: Graph, root: DataRoot) -> list[Problem]:
     return problems
 
 
-def _own_questions(graph: Graph, layer: Iterable[str]) -> list[_Question]:
-    return [
-        _Question(
-            member.node, 0, member.node.sql, member.node.sql_line, member.sql.references, graph.targets[identifier][0]
-        )
-        for identifier in layer
-        for member in [graph.members[identifier]]
-        if member.node.sql and member.sql
+def _questions(graph: Graph, layer: Iterable[str]) -> tuple[list[_Question], list[_Question]]:
+    """The SELECTs of some nodes, and those of their checks, which may read the nodes themselves."""
+    own, checks = [], []
+    for identifier in layer:
+        member, targets = graph.members[identifier], graph.targets[identifier]
+        node, decide = member.node, {number for number, _ in deciding(member)}
+        if node.sql and member.sql:
+            own.append(_Question(node, 0, node.sql, node.sql_line, member.sql, targets[0], 0 in decide))
+        for number, (check, reading) in enumerate(zip(node.checks, member.checks, strict=True), 1):
+            checks.append(_Question(node, number, check.sql, check.line, reading, targets[number], number in decide))
+    return own, checks
+
+
+def _answers(questions: Sequence[_Question], known: Mapping[str, Known], cache: Cache) -> list[dict[str, Any]]:
+    """For each question the columns (`columns`), or what is wrong (`error`, `line`), and the parts (`anatomy`)."""
+    inputs = [tuple(known.get(target, Known()) for target in question.targets) for question in questions]
+    keys = [
+        digest(question.sql, *question.targets, *map(repr, of_it), str(question.decides))
+        for question, of_it in zip(questions, inputs, strict=True)
     ]
-
-
-def _check_questions(graph: Graph, layer: Iterable[str]) -> list[_Question]:
-    return [
-        _Question(member.node, number, check.sql, check.line, reading.references, graph.targets[identifier][number])
-        for identifier in layer
-        for member in [graph.members[identifier]]
-        for number, (check, reading) in enumerate(zip(member.node.checks, member.checks, strict=True), 1)
-    ]
-
-
-def _answers(
-    questions: Sequence[_Question], columns: Mapping[str, Columns | None], cache: Cache, problems: list[Problem]
-) -> dict[str, Columns | None]:
-    """The columns of the nodes whose own SQL was asked about. What cannot be known is None."""
-    keys = {}
-    found: dict[str, Columns | None] = {question.node.id: None for question in questions if question.position == 0}
-    for question in questions:
-        inputs = [columns.get(target) for target in question.targets]
-        if all(inputs):
-            keys[question.node.id, question.position] = digest(question.sql, *map(repr, inputs))
-    known = cache.get("binding", keys.values())
+    remembered = cache.get("binding", keys)
     fresh: dict[str, Any] = {}
-    for question in questions:
-        key = keys.get((question.node.id, question.position))
-        if key is None:
-            continue
-        answer = known.get(key)
-        if answer is None:
-            answer = known[key] = fresh[key] = _ask(question, columns)
-        if "error" in answer:
-            problems.append(_refused(question, answer["error"], answer["line"]))
-        elif question.position == 0:
-            found[question.node.id] = _columns(answer)
-            problems += _contract(question.node, found[question.node.id] or ())
+    for question, of_it, key in zip(questions, inputs, keys, strict=True):
+        if key not in remembered:
+            remembered[key] = fresh[key] = _ask(question, of_it)
     if fresh:
         cache.put("binding", fresh)
+    return [remembered[key] for key in keys]
+
+
+def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
+    from seeknal_git.anatomy import anatomy_of
+    from seeknal_git.warehouse.sql import SqlError, bound_columns, parsed
+
+    answer: dict[str, Any] = {}
+    if all(columns_typed(each.columns) for each in inputs):
+        tables = {
+            reference.target: each.columns or ()
+            for reference, each in zip(question.reading.references, inputs, strict=True)
+        }
+        try:
+            answer["columns"] = bound_columns(question.sql, question.reading.references, tables)
+        except SqlError as exc:
+            answer |= {"error": exc.message, "line": exc.line}
+    if question.decides:
+        names = [name for name, _ in answer["columns"]] if "columns" in answer else None
+        answer["anatomy"] = packed(anatomy_of(parsed(question.sql)[0], question.targets, inputs, names))
+    return answer
+
+
+def _taken(
+    questions: Sequence[_Question], answers: Sequence[dict[str, Any]], problems: list[Problem]
+) -> dict[str, Known]:
+    """What is known of the tables of the nodes whose own SQL was asked about."""
+    found = {}
+    for question, answer in zip(questions, answers, strict=True):
+        if "error" in answer:
+            problems.append(_refused(question, answer["error"], answer["line"]))
+        if question.position == 0:
+            found[question.node.id] = _known_of(answer)
+            problems += _contract(question.node, _columns(answer)) if "columns" in answer else []
     return found
 
 
-def _ask(question: _Question, columns: Mapping[str, Columns | None]) -> dict[str, Any]:
-    from seeknal_git.warehouse.sql import SqlError, bound_columns
+def _known_of(answer: Mapping[str, Any]) -> Known:
+    """Where the engine cannot be asked, the names of the columns may follow from the text all the same."""
+    anatomy = unpacked(answer["anatomy"])
+    if "columns" in answer or anatomy.columns is None or "error" in answer:
+        return Known(_columns(answer), anatomy.unique)
+    return Known(tuple((name, "") for name, _ in anatomy.columns), anatomy.unique)
 
-    inputs = {
-        reference.target: columns[target] or ()
-        for reference, target in zip(question.references, question.targets, strict=True)
-    }
-    try:
-        return {"columns": bound_columns(question.sql, question.references, inputs)}
-    except SqlError as exc:
-        return {"error": exc.message, "line": exc.line}
+
+def _gather(
+    questions: Sequence[_Question], answers: Sequence[dict[str, Any]], anatomies: dict[str, tuple[Anatomy, ...]]
+) -> None:
+    for question, answer in zip(questions, answers, strict=True):
+        if question.decides:
+            anatomy = unpacked(answer["anatomy"])
+            anatomies[question.node.id] = (*anatomies.get(question.node.id, ()), anatomy)
 
 
 def _refused(question: _Question, message: str, line: int | None) -> Problem:
@@ -194,8 +228,9 @@ def _refused(question: _Question, message: str, line: int | None) -> Problem:
     return Problem(f"{what}: {message}", node.path, where, node=node.id)
 
 
-def _contract(node: Node, columns: Columns) -> list[Problem]:
+def _contract(node: Node, columns: Columns | None) -> list[Problem]:
     """A feature group has the columns that it promises."""
+    columns = columns or ()
     there = {name.lower() for name, _ in columns}
     return [
         Problem(f"{node.id} promises the column {name}, and its SQL returns none of that name.", node.path,

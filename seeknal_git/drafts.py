@@ -13,7 +13,6 @@ from pathlib import Path
 
 import yaml
 
-from seeknal_git.binding import Binding
 from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git.command import git
@@ -23,7 +22,7 @@ from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.project import is_node_path
 from seeknal_git.sample import Sample, sample
-from seeknal_git.workspace import Loaded, Workspace, bound, current_tree, load, with_nodes
+from seeknal_git.workspace import Loaded, Workspace, current_tree, load, with_nodes
 
 # What the templates leave for people to fill in.
 _PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION)>")
@@ -149,12 +148,7 @@ def check(workspace: Workspace, path: Path) -> Checked:
     present = load(workspace, current_tree(workspace))
     target = _target(present, node)
     place, loaded = _with_draft(workspace, present, target, content)
-    try:
-        binding = bound(workspace, loaded)
-        wrong = _wrong(workspace, present, loaded, binding, node)
-    except ProjectError as exc:  # raw data that cannot be read at all
-        raise ProjectError(_shown(exc.problems, place, shown)) from exc
-    if wrong:
+    if wrong := _wrong(present, loaded, node):
         raise ProjectError(_shown(wrong, place, shown))
     here = workspace.repository.project / target
     upstream = {node.id, *loaded.graph.upstream([node.id])}
@@ -168,7 +162,7 @@ def check(workspace: Workspace, path: Path) -> Checked:
         loaded=loaded,
         place=place,
         warnings=tuple(_shown((each for each in loaded.warnings if each.path == place), place, shown)),
-        unknown=tuple(each for each in binding.unknown if each in upstream),
+        unknown=tuple(each for each in loaded.binding.unknown if each in upstream),
     )
 
 
@@ -213,16 +207,18 @@ def _with_draft(workspace: Workspace, present: Loaded, target: str, content: byt
     return place, load(workspace, with_nodes(replace(present.tree, files=others), {place: content}))
 
 
-def _wrong(workspace: Workspace, present: Loaded, loaded: Loaded, binding: Binding, node: Node) -> list[Problem]:
+def _wrong(present: Loaded, loaded: Loaded, node: Node) -> list[Problem]:
     """What the draft brings with it, and what is wrong with the nodes that it reads; other problems are not its own."""
-    problems = [*loaded.problems, *binding.problems]
-    if not problems:
-        return []
-    known = {(each.path, each.message) for each in (*present.problems, *bound(workspace, present).problems)}
+    problems = _all_problems(loaded)
+    known = {(each.path, each.message) for each in _all_problems(present)}
     if node.id not in loaded.graph.members:
         return [each for each in problems if (each.path, each.message) not in known] or problems
     upstream = loaded.graph.upstream([node.id])
     return [each for each in problems if (each.path, each.message) not in known or each.node in upstream]
+
+
+def _all_problems(loaded: Loaded) -> list[Problem]:
+    return [*(loaded.project.problems or loaded.graph.problems), *loaded.binding.problems]
 
 
 def _shown(problems: Iterable[Problem], place: str, shown: str) -> list[Problem]:

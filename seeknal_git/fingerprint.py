@@ -26,9 +26,6 @@ class Category(StrEnum):
     METADATA = "METADATA"
 
 
-_ABSENT = "absent"
-
-
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """whole: hash of everything; rows, columns (name in lower case → hash, in order): None where unknown."""
@@ -37,12 +34,13 @@ class Fingerprint:
     rows: str | None = None
     columns: Mapping[str, str] | None = None
 
-    def of_rows(self) -> str:
-        return self.rows or self.whole
-
-    def of_column(self, name: str) -> str:
-        """The hash of a column; of one that is not there, a word that is no hash."""
-        return self.whole if self.columns is None else self.columns.get(name, _ABSENT)
+    def of(self, column: str) -> str:
+        """The hash of a column; of the rows, for an empty name; of everything, for `*`."""
+        if not column:
+            return self.rows or self.whole
+        if column == "*":
+            return self.whole
+        return (self.columns or {}).get(column) or digest(self.whole, column)
 
 
 def digest(*parts: str) -> str:
@@ -60,11 +58,11 @@ def fingerprint(
     """
     unread = _inputs_unread(statements, inputs)
     own = digest(node.kind, json.dumps(node.definition, sort_keys=True), *(each.whole for each in unread))
-    if len(statements) == 1 and node.kind != "rule":
+    if len(statements) == 1 and node.yields_table:
         anatomy, read = statements[0]
         if anatomy.rows is not None and anatomy.columns is not None:
-            return _in_parts(own, anatomy.rows, anatomy.columns, read)
-    texts = [digest(anatomy.whole, *_what_is_read(anatomy, read)) for anatomy, read in statements]
+            return _in_parts(own, anatomy, read)
+    texts = [_hash(anatomy.whole, read) for anatomy, read in statements]
     checks = [f"{check.name} {check.allowed}" for check in node.checks] if node.kind == "rule" else []
     return Fingerprint(digest("whole", own, *texts, *checks))
 
@@ -77,28 +75,20 @@ def _inputs_unread(
     return [each for each in inputs if each.whole not in read]
 
 
-def _what_is_read(anatomy: Anatomy, read: Sequence[Fingerprint]) -> list[str]:
-    """The rows of each table that a statement names, and the columns that it reads; all of it where that is unknown."""
-    if anatomy.reads is None:
-        return [each.whole for each in read]
-    return [*(each.of_rows() for each in read), *_columns(anatomy.reads, read)]
+def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Fingerprint:
+    """What is unstable is another one whenever the node is built again, and that is when anything in it changes."""
+    assert anatomy.rows is not None, "the caller looked"
+    assert anatomy.columns is not None, "the caller looked"
+    whole = _hash(anatomy.whole, read)
+    rows = digest("rows", own, _hash(anatomy.rows, read), whole if anatomy.rows.unstable else "")
+    columns = {
+        name: digest("column", _hash(part, read), whole if part.unstable else "") for name, part in anatomy.columns
+    }
+    return Fingerprint(digest("parts", rows, *(each for pair in columns.items() for each in pair)), rows, columns)
 
 
-def _in_parts(own: str, rows: Part, columns: Iterable[tuple[str, Part]], read: Sequence[Fingerprint]) -> Fingerprint:
-    row_set = digest("rows", own, *_resolved(rows, read), *(each.of_rows() for each in read))
-    parts = {name.lower(): digest("column", name, *_resolved(part, read)) for name, part in columns}
-    return Fingerprint(digest("parts", row_set, *(each for pair in parts.items() for each in pair)), row_set, parts)
-
-
-def _resolved(part: Part, read: Sequence[Fingerprint]) -> list[str]:
-    reads = _columns(part.reads, read)
-    return [part.text, str(len(reads)), *reads]
-
-
-def _columns(reads: Iterable[tuple[int, str]], read: Sequence[Fingerprint]) -> list[str]:
-    """The columns that are read and are there. One that comes to be there later will make a difference then."""
-    found = ((number, column, read[number].of_column(column)) for number, column in reads)
-    return [f"{number} {column} {part}" for number, column, part in found if part != _ABSENT]
+def _hash(part: Part, read: Sequence[Fingerprint]) -> str:
+    return digest(part.text, *[read[number].of(column) for number, column in part.reads])
 
 
 def compare(before: Fingerprint, after: Fingerprint) -> Category:
@@ -107,5 +97,5 @@ def compare(before: Fingerprint, after: Fingerprint) -> Category:
         return Category.METADATA
     if before.rows is None or before.columns is None or after.columns is None or before.rows != after.rows:
         return Category.BREAKING
-    kept = [(name, part) for name, part in after.columns.items() if name in before.columns]
-    return Category.NON_BREAKING if kept == list(before.columns.items()) else Category.BREAKING
+    kept = all(after.columns.get(name) == part for name, part in before.columns.items())
+    return Category.NON_BREAKING if kept else Category.BREAKING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -13,7 +13,7 @@ from seeknal_git.names import split_id, view_names
 from seeknal_git.nodes.node import Node
 from seeknal_git.project import Member, Project
 from seeknal_git.resolve import resolved
-from seeknal_git.statement import Anatomy
+from seeknal_git.statement import Anatomy, Columns, Part, Reading
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Graph:
 
     members: id → member, inputs first; inputs: id → ids that it reads, without repeats; targets: id → for its SQL and
     then for each check, the id that each reference means; problems: what does not fit together (left out of the rest).
+    anatomies: id → of each of its SELECTs that decide data, once the engine was asked; columns: id → (name, type) of
+    each column, None where nobody can know; like: another graph, whose fingerprints hold for what is the same.
     """
 
     members: Mapping[str, Member]
@@ -30,6 +32,8 @@ class Graph:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     like: Graph | None = None
+    anatomies: Mapping[str, tuple[Anatomy, ...]] = field(default_factory=dict)
+    columns: Mapping[str, Columns | None] = field(default_factory=dict)
 
     def node(self, identifier: str) -> Node:
         return self.members[identifier].node
@@ -47,7 +51,9 @@ class Graph:
         if like is None or like.members.get(identifier) is not self.members[identifier]:
             return None
         same = (
-            like.targets[identifier] == self.targets[identifier] and like.inputs[identifier] == self.inputs[identifier]
+            like.targets[identifier] == self.targets[identifier]
+            and like.inputs[identifier] == self.inputs[identifier]
+            and like.anatomies.get(identifier) == self.anatomies.get(identifier)
         )
         same = same and all(like.fingerprints[each] is found[each] for each in self.inputs[identifier])
         return like.fingerprints[identifier] if same else None
@@ -98,18 +104,26 @@ def _closure(start: Iterable[str], edges: Mapping[str, Sequence[str]]) -> set[st
 
 def fingerprint_of(graph: Graph, identifier: str, of_inputs: Mapping[str, Fingerprint]) -> Fingerprint:
     """A node's fingerprint over given fingerprints of its inputs. Tests do not decide data, so they are not in it."""
-    member, targets = graph.members[identifier], graph.targets[identifier]
-    readings = [(member.sql, targets[0])] if member.sql else []
-    if member.node.kind == "rule":
-        readings += list(zip(member.checks, targets[1:], strict=True))
-    statements = [(reading.anatomy or Anatomy(""), [of_inputs[each] for each in named]) for reading, named in readings]
+    member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
+    targets = [graph.targets[identifier][number] for number, _ in deciding(member)]
+    statements = [
+        (anatomy, [of_inputs[each] for each in named]) for anatomy, named in zip(anatomies, targets, strict=False)
+    ]
     return fingerprint(member.node, statements, [of_inputs[each] for each in graph.inputs[identifier]])
 
 
-def identities(graph: Graph, versions: Mapping[str, str]) -> dict[str, str]:
-    """id → snapshot id: a hash of the node's fingerprint and of the data versions of its ancestor sources.
+def deciding(member: Member) -> list[tuple[int, Reading]]:
+    """The SELECTs of a node that decide its data, by their number in its targets: its own, or the checks of a rule."""
+    own = [(0, member.sql)] if member.sql else []
+    return own + (list(enumerate(member.checks, 1)) if member.node.kind == "rule" else [])
 
-    versions: source id → data version; a source without one counts as having none.
+
+def identities(graph: Graph, versions: Mapping[str, str]) -> dict[str, str]:
+    """id → snapshot id: a hash of the node's fingerprint and of the data versions of the sources that decide its data.
+
+    These are its ancestors, but for those of which it reads nothing: where `b` reads only `x` of `a`, and another
+    source decides `y` of `a` alone, that other source decides nothing of `b`. versions: source id → data version; a
+    source without one counts as having none.
     """
     sources = [identifier for identifier in graph.members if split_id(identifier)[0] == "source"]
     bits = {identifier: 1 << number for number, identifier in enumerate(sources)}
@@ -117,18 +131,61 @@ def identities(graph: Graph, versions: Mapping[str, str]) -> dict[str, str]:
         bit: digest(graph.fingerprints[identifier].whole, versions.get(identifier, ""))
         for identifier, bit in bits.items()
     }
-    masks: dict[str, int] = {}
+    behind: dict[str, _Behind] = {}
     texts: dict[int, str] = {}
     found: dict[str, str] = {}
     for identifier in graph.members:
-        mask = bits.get(identifier, 0)
-        for each in graph.inputs[identifier]:
-            mask |= masks[each]
-        masks[identifier] = mask
+        behind[identifier] = _behind(graph, identifier, bits.get(identifier, 0), behind)
+        mask = behind[identifier].whole
         if mask not in texts:
             texts[mask] = digest(*sorted({load for bit, load in loads.items() if bit & mask}))
         found[identifier] = digest("snapshot", graph.fingerprints[identifier].whole, texts[mask])
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """The sources that decide a node, its rows and each of its columns: sets, as the bits of a number."""
+
+    whole: int
+    rows: int | None = None
+    columns: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, column: str) -> int:
+        if not column and self.rows is not None:
+            return self.rows
+        return self.columns.get(column, self.whole)
+
+
+def _behind(graph: Graph, identifier: str, own: int, behind: Mapping[str, _Behind]) -> _Behind:
+    member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
+    targets = [[behind[each] for each in graph.targets[identifier][number]] for number, _ in deciding(member)]
+    if len(anatomies) != len(targets) or not anatomies:
+        return _Behind(_union(own, (behind[each].whole for each in graph.inputs[identifier])))
+    named = {each for number, _ in deciding(member) for each in graph.targets[identifier][number]}
+    own = _union(own, (behind[each].whole for each in graph.inputs[identifier] if each not in named))
+    if graph.fingerprints[identifier].columns is None:
+        return _Behind(_union(own, (_of(anatomy.whole, at) for anatomy, at in zip(anatomies, targets, strict=True))))
+    return _in_parts(anatomies[0], targets[0], own)
+
+
+def _in_parts(anatomy: Anatomy, inputs: Sequence[_Behind], own: int) -> _Behind:
+    parts = {"": anatomy.rows, **dict(anatomy.columns or ())}
+    masks = {
+        name: _of(anatomy.whole if part.unstable else part, inputs) for name, part in parts.items() if part is not None
+    }
+    rows = masks.pop("") | own
+    return _Behind(_union(rows, masks.values()), rows, masks)
+
+
+def _of(part: Part, inputs: Sequence[_Behind]) -> int:
+    return _union(0, (inputs[number].of(column) for number, column in part.reads))
+
+
+def _union(mask: int, others: Iterable[int]) -> int:
+    for other in others:
+        mask |= other
+    return mask
 
 
 def build_graph(project: Project, like: Graph | None = None) -> Graph:

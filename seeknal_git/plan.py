@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from seeknal_git.fingerprint import Category, compare
+from seeknal_git.fingerprint import Category, Fingerprint, compare
 from seeknal_git.graph import Graph, fingerprint_of, identities
 from seeknal_git.project import Member
+from seeknal_git.story import ColumnChange, column_changes, obstacles_of, readers_of, why_rebuilt, why_reused
 from seeknal_git.words import describe
 
 
@@ -23,7 +24,8 @@ class State:
 class Change:
     """A node that somebody changed.
 
-    words: what changed; rebuilds, reuses: the nodes downstream of it that are built again, and that are not.
+    words: what changed; rebuilds, reuses: the nodes downstream of it that are built again, and that are not. columns:
+    those that the edit touches; rows: whether it changes the row set, None where that cannot be told.
     """
 
     node: str
@@ -33,15 +35,23 @@ class Change:
     words: tuple[str, ...]
     rebuilds: tuple[str, ...] = ()
     reuses: tuple[str, ...] = ()
+    columns: tuple[ColumnChange, ...] = ()
+    rows: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """changes: most severe first; layers: the nodes to build, in order; reused: the nodes that stay as they are."""
+    """changes: most severe first; layers: the nodes to build, in order; reused: the nodes that stay as they are.
+
+    reasons: for each node downstream of a change, why it is rebuilt or re-used; obstacles: for each changed node, what
+    could not be resolved in it, and what is unstable.
+    """
 
     changes: tuple[Change, ...]
     layers: tuple[tuple[str, ...], ...]
     reused: tuple[str, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    obstacles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def builds(self) -> tuple[str, ...]:
@@ -62,7 +72,29 @@ def make_plan(base: State, head: State) -> Plan:
         changes=tuple(sorted(changes, key=lambda change: (_SEVERITY.index(change.category), change.node))),
         layers=tuple(layer for layer in layers if layer),
         reused=tuple(identifier for identifier in after if identifier not in builds),
+        reasons=_reasons(changes, base.graph, head.graph),
+        obstacles=_obstacles(changes, base.graph, head.graph),
     )
+
+
+def _reasons(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for change in changes:
+        for each in change.rebuilds:
+            if each not in found:
+                found[each] = why_rebuilt(each, base, head)
+        for each in change.reuses:
+            if each not in found or change.node in head.inputs[each]:
+                found[each] = why_reused(each, change.node, head)
+    return found
+
+
+def _obstacles(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, tuple[str, ...]]:
+    found = {
+        change.node: tuple(dict.fromkeys(word for graph in (base, head) for word in obstacles_of(graph, change.node)))
+        for change in changes
+    }
+    return {node: words for node, words in found.items() if words}
 
 
 def _edited(base: State, head: State) -> list[str]:
@@ -83,12 +115,39 @@ def _change(identifier: str, base: State, head: State, builds: set[str]) -> Chan
     readers = _readers(identifier, base.graph, head.graph)
     if old is None or new is None:
         return _placed(*_come_or_gone(identifier, old, new, builds), readers, builds)
-    words = describe(old, new)
+    words = describe(old, new, base.graph.anatomies.get(identifier, ()), head.graph.anatomies.get(identifier, ()))
     if base.versions.get(identifier) != head.versions.get(identifier):
         return _placed(Category.BREAKING, new, (*words, "its data files changed"), readers, builds)
     known = {**head.graph.fingerprints, **base.graph.fingerprints}
-    category = compare(base.graph.fingerprints[identifier], fingerprint_of(head.graph, identifier, known))
-    return _placed(category, new, words, readers, builds)
+    before, after = base.graph.fingerprints[identifier], fingerprint_of(head.graph, identifier, known)
+    category = compare(before, after)
+    columns = () if category == Category.METADATA else column_changes(identifier, base.graph, head.graph, before, after)
+    if any(column.retyped for column in columns) and _same_inputs(identifier, base.graph, head.graph):
+        category = Category.BREAKING  # the engine knows best, whatever was proven
+    if category == Category.METADATA and not words:
+        words = ("only the way it is written",)
+    change = _placed(category, new, (*words, *_unread(identifier, columns, head.graph)), readers, builds)
+    return replace(change, columns=columns, rows=_rows_changed(before, after))
+
+
+def _same_inputs(identifier: str, base: Graph, head: Graph) -> bool:
+    both = {*base.inputs[identifier], *head.inputs[identifier]}
+    return all(each in base.members and each in head.members for each in both) and all(
+        base.fingerprints[each].whole == head.fingerprints[each].whole for each in both
+    )
+
+
+def _rows_changed(before: Fingerprint, after: Fingerprint) -> bool | None:
+    if before.whole == after.whole:
+        return False
+    return None if before.rows is None or after.rows is None else before.rows != after.rows
+
+
+def _unread(identifier: str, columns: Iterable[ColumnChange], head: Graph) -> tuple[str, ...]:
+    """Removed columns are BREAKING for readers outside, even where nobody here reads them."""
+    gone = [column.name for column in columns if column.kind == "removed"]
+    unread = [name for name in gone if not readers_of(head, identifier, name)]
+    return (f"no node here reads {', '.join(unread)}",) if unread else ()
 
 
 def _readers(identifier: str, base: Graph, head: Graph) -> set[str]:

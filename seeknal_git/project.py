@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.node import Check, Input, Node
-from seeknal_git.statement import Reading, packed, unpacked
+from seeknal_git.statement import Reading, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +88,18 @@ def _read(content: bytes, path: str) -> dict[str, Any]:
             "inputs": [[each.id, each.line] for each in node.inputs],
             "checks": [asdict(check) for check in node.checks],
         }
-        entry["readings"] = [sql and packed(read_sql(sql)) for sql in statements]
+        entry["readings"] = [sql and astuple(read_sql(sql)) for sql in statements]
     return entry
 
 
 def read_sql(sql: str) -> Reading:
-    """Ask the engine, and take the statement apart."""
-    from seeknal_git.anatomy import anatomy_of
-    from seeknal_git.warehouse.sql import SqlError, references
+    """Ask the engine which tables a statement names."""
+    from seeknal_git.warehouse.sql import SqlError, parsed
 
     try:
-        found = references(sql)
+        return Reading(parsed(sql)[1])
     except SqlError as exc:
         return Reading(error=exc.message, error_line=exc.line)
-    return Reading(found, anatomy_of(sql, found))
 
 
 def _member(entry: Mapping[str, Any], path: str, blob: str) -> Member:
@@ -119,4 +117,4 @@ def _member(entry: Mapping[str, Any], path: str, blob: str) -> Member:
 
 
 def _readings(values: Iterable[list[Any] | None]) -> list[Reading | None]:
-    return [value and unpacked(value) for value in values]  # type: ignore[misc]
+    return [value and Reading(tuple(Reference(*each) for each in value[0]), *value[1:]) for value in values]  # type: ignore[misc]

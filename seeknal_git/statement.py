@@ -11,6 +11,8 @@ from typing import Any
 
 from seeknal_git.names import quote
 
+Columns = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -28,36 +30,51 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a table that a statement reads.
+
+    columns: (name, type) of each, None where nobody can know; unique: sets of columns, each of which no two rows share.
+    """
+
+    columns: Columns | None = None
+    unique: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """A canonical text, and what it reads: (number of the reference, column in lower case)."""
+    """The hash of a canonical text, and what it reads: (number of the reference, column in lower case).
+
+    Instead of a column, an empty text stands for the rows of the table, and `*` for all of it. unstable: the construct
+    because of which it may be another one each time that the statement is run on the same data.
+    """
 
     text: str
     reads: tuple[tuple[int, str], ...]
+    unstable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """whole: the canonical text of the statement, for when it cannot be taken apart.
+    """whole: everything that the statement says, the order of its rows included.
 
-    rows: what decides the row set; columns: (name, part) in order, both None where `obstacle` says what prevents it.
-    outline: clause (`filter`, `column total`, …) → its canonical text, to say in words what changed; reads: all that
-    the statement reads of which input, None where that is unknown.
+    rows: what decides the row set; columns: (name, part) in order; both None where it could not be taken apart. unique:
+    sets of columns, each of which no two rows share; clauses: (`filter`, `grouping`, … → hash), to say in words what
+    changed; obstacles: what could not be resolved.
     """
 
-    whole: str
-    outline: tuple[tuple[str, str], ...] = ()
-    reads: tuple[tuple[int, str], ...] | None = None
+    whole: Part
     rows: Part | None = None
     columns: tuple[tuple[str, Part], ...] | None = None
-    obstacle: str | None = None
+    unique: tuple[tuple[str, ...], ...] = ()
+    clauses: tuple[tuple[str, str], ...] = ()
+    obstacles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All that the text of a SELECT says; `error` and `error_line` (of the SQL) where the engine cannot parse it."""
+    """The tables that a SELECT names; `error` and `error_line` (of the SQL) where the engine cannot parse it."""
 
     references: tuple[Reference, ...] = ()
-    anatomy: Anatomy | None = None
     error: str | None = None
     error_line: int | None = None
 
@@ -72,41 +89,34 @@ def rendered(sql: str, references: Sequence[Reference], relation_of: Callable[[R
     return "".join([*pieces, sql[position:]])
 
 
-def packed(reading: Reading) -> list[Any]:
-    """A reading as JSON takes it."""
-    anatomy = reading.anatomy
+def packed(anatomy: Anatomy) -> list[Any]:
+    """An anatomy as JSON takes it."""
     return [
-        [[each.start, each.end, each.target, each.explicit, each.alias] for each in reading.references],
-        anatomy
-        and [
-            anatomy.whole,
-            anatomy.outline,
-            anatomy.reads,
-            anatomy.rows and [anatomy.rows.text, anatomy.rows.reads],
-            anatomy.columns and [[name, part.text, part.reads] for name, part in anatomy.columns],
-            anatomy.obstacle,
-        ],
-        reading.error,
-        reading.error_line,
+        _packed_part(anatomy.whole),
+        anatomy.rows and _packed_part(anatomy.rows),
+        anatomy.columns and [[name, *_packed_part(part)] for name, part in anatomy.columns],
+        anatomy.unique,
+        anatomy.clauses,
+        anatomy.obstacles,
     ]
 
 
-def unpacked(value: list[Any]) -> Reading:
-    references, anatomy, error, error_line = value
-    return Reading(tuple(Reference(*each) for each in references), anatomy and _anatomy(anatomy), error, error_line)
+def _packed_part(part: Part) -> list[Any]:
+    return [part.text, part.reads, part.unstable]
 
 
-def _anatomy(value: list[Any]) -> Anatomy:
-    whole, outline, reads, rows, columns, obstacle = value
+def unpacked(value: list[Any]) -> Anatomy:
+    whole, rows, columns, unique, clauses, obstacles = value
     return Anatomy(
-        whole,
-        tuple((clause, text) for clause, text in outline),
-        None if reads is None else _pairs(reads),
-        None if rows is None else Part(rows[0], _pairs(rows[1])),
-        None if columns is None else tuple((name, Part(text, _pairs(reads))) for name, text, reads in columns),
-        obstacle,
+        _part(whole),
+        None if rows is None else _part(rows),
+        None if columns is None else tuple((name, _part(part)) for name, *part in columns),
+        tuple(map(tuple, unique)),
+        tuple((word, text) for word, text in clauses),
+        tuple(obstacles),
     )
 
 
-def _pairs(reads: list[list[Any]]) -> tuple[tuple[int, str], ...]:
-    return tuple((number, column) for number, column in reads)
+def _part(value: list[Any]) -> Part:
+    text, reads, unstable = value
+    return Part(text, tuple((number, column) for number, column in reads), unstable)

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from seeknal_git.binding import Binding
 from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.tree import index_tree
-from seeknal_git.workspace import Loaded, Workspace, bound, current_tree, load
+from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +28,27 @@ class Validation:
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     """Validate every node and the graph, of the working tree or of what is staged."""
     loaded = load(workspace, index_tree(workspace.repository) if staged else current_tree(workspace))
-    binding = bound(workspace, loaded)
     return Validation(
         nodes=len(loaded.project.members),
-        problems=(*loaded.problems, *binding.problems),
+        problems=(*(loaded.project.problems or loaded.graph.problems), *loaded.binding.problems),
         warnings=loaded.warnings,
         foreign=loaded.project.foreign,
-        unknown=binding.unknown,
+        unknown=loaded.binding.unknown,
     )
 
 
 def write_manifest(workspace: Workspace) -> tuple[Path, dict[str, Any]]:
     """Write `target/manifest.json` of the working tree; returns its path and its content. Raises ProjectError."""
     loaded = load(workspace, current_tree(workspace))
-    binding = bound(workspace, loaded)
-    if problems := loaded.problems or binding.problems:
-        raise ProjectError(problems)
-    content = manifest(workspace, loaded, binding)
+    if loaded.problems:
+        raise ProjectError(loaded.problems)
+    content = manifest(workspace, loaded)
     path = workspace.repository.project / "target" / "manifest.json"
     write_whole(path, json.dumps(content, indent=2).encode())
     return path, content
 
 
-def manifest(workspace: Workspace, loaded: Loaded, binding: Binding) -> dict[str, Any]:
+def manifest(workspace: Workspace, loaded: Loaded) -> dict[str, Any]:
     """Nodes, edges, layers, fingerprints and columns, as data."""
     graph = loaded.graph
     return {
@@ -62,7 +59,7 @@ def manifest(workspace: Workspace, loaded: Loaded, binding: Binding) -> dict[str
             "dirty": loaded.tree.dirty,
             "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
         },
-        "nodes": {identifier: _entry(loaded, binding, identifier) for identifier in sorted(graph.members)},
+        "nodes": {identifier: _entry(loaded, identifier) for identifier in sorted(graph.members)},
         "edges": [
             {"from": each, "to": identifier, "type": "dependency"}
             for identifier in sorted(graph.members)
@@ -72,9 +69,9 @@ def manifest(workspace: Workspace, loaded: Loaded, binding: Binding) -> dict[str
     }
 
 
-def _entry(loaded: Loaded, binding: Binding, identifier: str) -> dict[str, Any]:
+def _entry(loaded: Loaded, identifier: str) -> dict[str, Any]:
     node, found = loaded.graph.node(identifier), loaded.graph.fingerprints[identifier]
-    columns = binding.columns.get(identifier)
+    columns = loaded.graph.columns.get(identifier)
     return {
         "id": identifier,
         "name": node.name,

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seeknal_git.project import Member
+from seeknal_git.statement import Anatomy
 
 _SQL_KEYS = ("transform", "sql")
 _PASSED_OVER = ("kind", "name", "inputs", "params", "columns", *_SQL_KEYS)
 
 
-def describe(old: Member, new: Member) -> tuple[str, ...]:
-    """Short phrases, such as `column total added` or `filter changed`."""
-    words = [
+def describe(
+    old: Member, new: Member, before: Sequence[Anatomy] = (), after: Sequence[Anatomy] = ()
+) -> tuple[str, ...]:
+    """Short phrases, such as `filter changed` or `input source.orders added`; columns aside.
+
+    before, after: the anatomies of the SELECTs of both.
+    """
+    return (
         *_inputs(old, new),
-        *_statement(old, new),
+        *_statements(before, after),
         *_keys(old.node.document, new.node.document),
         *([f"moved from {old.node.path}"] if old.node.path != new.node.path else []),
-    ]
-    return tuple(words) or (("formatting or comments only",) if old.blob != new.blob else ())
+    )
 
 
 def _inputs(old: Member, new: Member) -> Iterator[str]:
@@ -34,19 +39,21 @@ def _inputs(old: Member, new: Member) -> Iterator[str]:
         yield "order of inputs changed"
 
 
-def _statement(old: Member, new: Member) -> Iterator[str]:
-    if not (old.sql and new.sql and old.sql.anatomy and new.sql.anatomy):
+def _statements(before: Sequence[Anatomy], after: Sequence[Anatomy]) -> Iterator[str]:
+    found = [word for one, other in zip(before, after, strict=False) for word in _clauses(one, other)]
+    yield from dict.fromkeys(found)
+
+
+def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
+    if before.whole == after.whole and before.columns == after.columns:
         return
-    before, after = dict(old.sql.anatomy.outline), dict(new.sql.anatomy.outline)
-    found = list(_differences(before, after))
-    if list(before) != list(after) and sorted(before) == sorted(after) and not found:
-        found.append("order of columns changed")
-    references = [[reference.target for reference in member.sql.references] for member in (old, new) if member.sql]
-    if references[0] != references[1] and not found:
-        found.append("tables read changed")
-    if old.sql.anatomy.whole != new.sql.anatomy.whole and not found:
-        found.append("SQL changed")
-    yield from found
+    if before.rows is None or after.rows is None:
+        yield "SQL changed"
+        return
+    yield from _differences(dict(before.clauses), dict(after.clauses))
+    names = [[name for name, _ in anatomy.columns or ()] for anatomy in (before, after)]
+    if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+        yield "order of columns changed"
 
 
 def _keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

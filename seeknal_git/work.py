@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.binding import Columns
 from seeknal_git.data import DataRoot, need_versions, sources_of, tracked_versions
 from seeknal_git.errors import SeeknalError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, identities
 from seeknal_git.nodes.node import Check, Node
+from seeknal_git.statement import Columns
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.state import Audit, Published, Snapshot

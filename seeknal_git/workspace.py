@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from seeknal_git.binding import Binding, Columns, bind
+from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
 from seeknal_git.data import DataRoot, remembered_blob_id, sources_of, tracked_versions
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
@@ -20,6 +20,7 @@ from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.plan import State
 from seeknal_git.project import Project, is_node_path, load_project
 from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
+from seeknal_git.statement import Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,12 @@ class Loaded:
     project: Project
     graph: Graph
     root: DataRoot
+    binding: Binding
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with files; and where nothing is, what does not fit together."""
-        return self.project.problems or self.graph.problems
+        """What is wrong with files; and where nothing is, what does not fit together, and what the engine refuses."""
+        return self.project.problems or self.graph.problems or self.binding.problems
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -126,10 +128,11 @@ def _nothing(blob: str) -> bytes:
     raise KeyError(blob)
 
 
-def load(workspace: Workspace, tree: Tree, like: Loaded | None = None) -> Loaded:
+def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, reads_again: bool = True) -> Loaded:
     """Everything that follows from a tree, with its problems; what is the same as in `like` is taken from there.
 
-    A tree is dirty if nodes, or data that they read, are not committed.
+    A tree is dirty if nodes, or data that they read, are not committed. reads_again: whether raw data is read again;
+    where not, it does not matter what its files look like now.
     """
     project = load_project(tree, workspace.cache, like.project.members if like else ())
     tracked = like.root.tracked if like else tracked_paths(workspace.repository)
@@ -142,7 +145,9 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None) -> Loaded
         data = {file.path for source in sources_of(graph) for each in roots for file in each.files(source)}
         files = _relevant(committed.files, tree, data)
         tree = replace(tree, files=files, dirty=files != committed.files)
-    return Loaded(tree, project, graph, root)
+    binding = bind(graph, root, workspace.cache, {} if reads_again else _kept(workspace, graph, root))
+    graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns)
+    return Loaded(tree, project, graph, root, binding)
 
 
 def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[str, str]:
@@ -154,28 +159,18 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
     return kept | {path: blob for path, blob in tree.files.items() if path in matters}
 
 
-def bound(workspace: Workspace, loaded: Loaded, kept: Mapping[str, Columns] | None = None) -> Binding:
-    return bind(loaded.graph, loaded.root, workspace.cache, kept)
-
-
 def load_sound(workspace: Workspace, tree: Tree, *, reads_again: bool = True) -> Loaded:
-    """Like `load`. Raises ProjectError with everything that is wrong, the engine's objections included.
-
-    reads_again: whether raw data is read again; where not, it does not matter what its files look like now.
-    """
-    loaded = load(workspace, tree)
-    if (
-        problems := loaded.problems
-        or bound(workspace, loaded, {} if reads_again else _kept(workspace, loaded)).problems
-    ):
-        raise ProjectError(problems)
+    """Like `load`. Raises ProjectError with everything that is wrong, the engine's objections included."""
+    loaded = load(workspace, tree, reads_again=reads_again)
+    if loaded.problems:
+        raise ProjectError(loaded.problems)
     return loaded
 
 
-def _kept(workspace: Workspace, loaded: Loaded) -> dict[str, Columns]:
+def _kept(workspace: Workspace, graph: Graph, root: DataRoot) -> dict[str, Columns]:
     from seeknal_git.work import kept_columns
 
-    return kept_columns(workspace.warehouse_path, loaded.graph, loaded.root, workspace.production_schema)
+    return kept_columns(workspace.warehouse_path, graph, root, workspace.production_schema)
 
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:

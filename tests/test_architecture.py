@@ -79,7 +79,6 @@ def offenders(of: str, *allowed: str) -> list[str]:
         pytest.param("duckdb", "seeknal_git.warehouse", id="duckdb in warehouse"),
         pytest.param("sqlite3", "seeknal_git.cache", id="sqlite3 in the cache"),
         pytest.param("joblib", "seeknal_git.execute", id="joblib where layers are executed"),
-        pytest.param("sqlglot", "seeknal_git.anatomy", id="sqlglot in the anatomy"),
         pytest.param("pydantic", "seeknal_git.nodes", id="pydantic where a file comes in"),
         pytest.param("rich", "seeknal_git.report", id="rich in reports"),
     ],
@@ -155,7 +154,8 @@ def test_only_reports_and_commands_print() -> None:
     assert wrong == []
 
 
-def test_anything_is_caught_in_one_place_at_most() -> None:
+def test_anything_is_caught_in_one_place_and_where_an_analysis_may_fail() -> None:
+    """An analysis that fails costs a rebuild, and never a plan."""
     catching = [
         f"{module}:{node.lineno}"
         for module, tree in trees()
@@ -163,7 +163,8 @@ def test_anything_is_caught_in_one_place_at_most() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or "Exception" in {getattr(each, "id", "") for each in ast.walk(node.type)})
     ]
-    assert len(catching) <= 1
+    assert len([each for each in catching if not each.startswith("seeknal_git.anatomy:")]) <= 1
+    assert len(catching) <= 2
 
 
 def test_whatever_is_caught_bare_is_raised_again() -> None:
@@ -182,10 +183,10 @@ def test_whatever_is_caught_bare_is_raised_again() -> None:
 @pytest.mark.parametrize(
     ("arguments", "heavy"),
     [
-        pytest.param("--version", "duckdb joblib pygit2 pydantic sqlglot yaml numpy", id="version"),
-        pytest.param("--help", "duckdb joblib pygit2 pydantic sqlglot yaml numpy", id="help"),
+        pytest.param("--version", "duckdb joblib pygit2 pydantic yaml numpy", id="version"),
+        pytest.param("--help", "duckdb joblib pygit2 pydantic yaml numpy", id="help"),
         # typer 0.29 imports pydantic by itself as soon as a command has options.
-        pytest.param("run --help", "duckdb joblib pygit2 sqlglot yaml numpy", id="help of a command"),
+        pytest.param("run --help", "duckdb joblib pygit2 yaml numpy", id="help of a command"),
     ],
 )
 def test_what_needs_no_work_loads_nothing_heavy(arguments: str, heavy: str) -> None:

@@ -11,6 +11,9 @@ from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
 
 def plan(
     env: Annotated[str | None, typer.Argument(help="A branch; it is created where it does not exist.")] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="With what could not be resolved, and every node downstream.")
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
     as_json: AsJson = False,
     project_path: ProjectPath = HERE,
@@ -43,4 +46,4 @@ def plan(
     elif markdown:
         out(report.as_markdown(planned, found))
     else:
-        report.as_text(planned, found)
+        report.as_text(planned, found, verbose=verbose)

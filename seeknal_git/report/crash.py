@@ -12,7 +12,7 @@ from pathlib import Path
 from seeknal_git import __version__
 from seeknal_git.report.terminal import coloured, note
 
-_PACKAGES = ("duckdb", "pygit2", "sqlglot", "typer")
+_PACKAGES = ("duckdb", "pygit2", "typer")
 
 
 def crash(exc: Exception) -> int:

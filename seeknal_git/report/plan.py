@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 from seeknal_git.fingerprint import Category
 from seeknal_git.names import split_id
-from seeknal_git.plan import Change
+from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
 from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, out, width
+from seeknal_git.story import ColumnChange
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
 JSON_VERSION = 1
 _EMPTY = "There are no nodes yet. Begin with: seeknal draft source NAME"
 _LABEL = len("NON_BREAKING") + 2
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+_SHOWN = 5  # nodes downstream of a change; --verbose shows all of them
 
 
-def as_text(planned: Planned, found: Found | None) -> None:
-    """The plan on a terminal."""
+def as_text(planned: Planned, found: Found | None, *, verbose: bool = False) -> None:
+    """The plan on a terminal. verbose: with what could not be resolved, and every node downstream."""
     out(bold(_title(planned)))
     out()
     if not planned.plan.changes and not planned.plan.builds:
@@ -25,17 +29,8 @@ def as_text(planned: Planned, found: Found | None) -> None:
         if found is not None and found.missing:
             out(f"{counted(len(found.missing), 'table')} missing: seeknal run builds them.")
         return
-    room = width() - _LABEL - 9
     for change in planned.plan.changes:
-        _headline(change)
-        if change.category == Category.NEW and change.node in planned.plan.builds:
-            continue
-        for word in change.words:
-            out(f"{' ' * _LABEL}{word}")
-        if change.rebuilds:
-            out(f"{' ' * _LABEL}{dim('rebuilds')} {listed(change.rebuilds, room)}")
-        if change.reuses:
-            out(f"{' ' * _LABEL}{dim('re-uses ')} {listed(change.reuses, room)}")
+        _change(change, planned.plan, verbose)
     if planned.plan.layers:
         out()
         out(bold("To build"))
@@ -44,6 +39,47 @@ def as_text(planned: Planned, found: Found | None) -> None:
     out()
     out(_summary(planned, found))
     out(f"Next: {_next(planned)}")
+
+
+def _change(change: Change, plan: Plan, verbose: bool) -> None:
+    _headline(change)
+    if verbose:
+        for word in plan.obstacles.get(change.node, ()):
+            out(f"{' ' * _LABEL}{dim(word)}")
+    if change.category == Category.NEW and change.node in plan.builds:
+        return
+    for word in (*change.words, *_column_words(change)):
+        out(f"{' ' * _LABEL}{word}")
+    for label, nodes in (("rebuilds", change.rebuilds), ("re-uses ", change.reuses)):
+        shown = nodes if verbose or len(nodes) <= _SHOWN + 1 else nodes[:_SHOWN]
+        for place, node in enumerate(shown):
+            why = plan.reasons.get(node, "").replace(f" of {change.node}", "")
+            _downstream(label if place == 0 else " " * len(label), node, why)
+        if len(shown) < len(nodes):
+            out(f"{' ' * (_LABEL + len(label) + 1)}{dim(f'and {len(nodes) - len(shown)} more')}")
+
+
+def _downstream(label: str, node: str, why: str) -> None:
+    """A node downstream of a change, and why it is rebuilt or not; on a line of its own where there is no room."""
+    indent = _LABEL + len(label) + 1
+    if indent + len(node) + 2 + len(why) <= width():
+        out(f"{' ' * _LABEL}{dim(label)} {node}  {dim(why)}")
+        return
+    out(f"{' ' * _LABEL}{dim(label)} {node}")
+    for line in wrap(why, max(20, width() - indent - 2)):
+        out(f"{' ' * (indent + 2)}{dim(line)}")
+
+
+def _column_words(change: Change) -> list[str]:
+    """`+ added`, `- removed`, `~ changed`, with types; and that rows changed, where no clause says so already."""
+    words = [f"{_SIGNS[column.kind]} {column.name}{_types(column)}" for column in change.columns]
+    return [*([] if change.words or not change.rows else ["rows changed"]), *words]
+
+
+def _types(column: ColumnChange) -> str:
+    if column.retyped:
+        return f"  {column.before} → {column.after}"
+    return f"  {column.after or column.before}" if column.kind != "changed" and (column.after or column.before) else ""
 
 
 def _headline(change: Change) -> None:
@@ -108,6 +144,12 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
                 "path": change.path,
                 "line": change.line,
                 "what": list(change.words),
+                "rows": change.rows,
+                "columns": [
+                    {"name": column.name, "change": column.kind, "before": column.before, "after": column.after}
+                    for column in change.columns
+                ],
+                "obstacles": list(plan.obstacles.get(change.node, ())),
                 "rebuilds": list(change.rebuilds),
                 "reuses": list(change.reuses),
             }
@@ -115,6 +157,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         ],
         "layers": [list(layer) for layer in plan.layers],
         "reused": list(plan.reused),
+        "reasons": dict(plan.reasons),
         "built": None if found is None else sorted(found.built),
         "missing": None if found is None else sorted(found.missing),
         "warnings": [str(warning) for warning in planned.warnings],
@@ -129,7 +172,11 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
         return "\n".join([*lines, "No changes."])
     lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]
     for change in plan.changes:
-        what, rebuilds, reuses = (_cell(each) for each in (change.words, change.rebuilds, change.reuses))
+        what = _cell((*change.words, *_column_words(change)))
+        rebuilds, reuses = (
+            _cell(tuple(f"{node} ({plan.reasons[node]})" if node in plan.reasons else node for node in nodes))
+            for nodes in (change.rebuilds, change.reuses)
+        )
         lines.append(f"| **{change.category}** | `{change.node}` | {what} | {rebuilds} | {reuses} |")
     if plan.layers:
         lines += ["", "<details><summary>Layers to build</summary>", ""]

@@ -14,7 +14,7 @@ from seeknal_git.errors import UsageError
 from seeknal_git.names import qualified
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.sql import SqlError, engine_words, references
+from seeknal_git.warehouse.sql import SqlError, engine_words, parsed
 from seeknal_git.warehouse.state import views_there
 
 _EXPLAIN = re.compile(r"\A\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
@@ -59,7 +59,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) 
 def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sql: str) -> None:
     """A bare name that an environment does not have would be looked up in the schema `main`: no answer is better."""
     try:
-        names = [each.target for each in references(_EXPLAIN.sub("", sql)) if "." not in each.target]
+        names = [each.target for each in parsed(_EXPLAIN.sub("", sql))[1] if "." not in each.target]
     except SqlError:
         return  # DESCRIBE and the like, or a mistake that the engine explains below
     there = {view.lower() for view in views_there(connection, schema)}

@@ -6,16 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from seeknal_git.names import quote
-from seeknal_git.statement import Reference, rendered
-
-Columns = tuple[tuple[str, str], ...]
+from seeknal_git.statement import Columns, Reference, rendered
 
 # Table functions that make rows out of their arguments alone; all others read something that is not an input.
 _PURE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
@@ -38,10 +36,12 @@ class SqlError(Exception):
         self.line = line
 
 
-def references(sql: str) -> tuple[Reference, ...]:
-    """Every table that a SELECT names, but for its own CTEs, in the order of the text.
+@lru_cache(maxsize=4096)
+def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
+    """The engine's tree of a SELECT, and every table that it names, but for its own CTEs, in the order of the text.
 
-    Raises SqlError where the text is not exactly one SELECT, or does not parse.
+    In the tree, each of these tables has the number of its reference under the key `reference`. Raises SqlError where
+    the text is not exactly one SELECT, or does not parse.
     """
     row = _engine().execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
     try:
@@ -49,23 +49,26 @@ def references(sql: str) -> tuple[Reference, ...]:
     except RecursionError as exc:
         raise SqlError("it is nested too deep: divide it into CTEs, or nodes of their own") from exc
     if tree.get("error"):
-        return _without_a_tree(sql, tree)
+        raise _without_a_tree(sql, tree)
     if not tree["statements"]:
         raise SqlError("there is no statement in it")
     if len(tree["statements"]) > 1:
         raise SqlError("a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own")
     ctes = {entry["key"].lower() for found in _objects(tree, "cte_map") for entry in found["cte_map"]["map"]}
     tables = [table for table in _objects(tree, "type") if table["type"] in _TABLES]
-    found = (_reference(sql, table, ctes) for table in tables)
-    return tuple(sorted((each for each in found if each), key=lambda each: each.start))
+    found = [(reference, table) for table in tables if (reference := _reference(sql, table, ctes))]
+    found.sort(key=lambda pair: pair[0].start)
+    for number, (_, table) in enumerate(found):
+        table["reference"] = number
+    return tree["statements"][0]["node"], tuple(reference for reference, _ in found)
 
 
-def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> tuple[Reference, ...]:
+def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> SqlError:
     """The engine explains no tree: the text is wrong, or it is not one SELECT whose columns the text alone decides."""
     if answer.get("error_type") == "not implemented":
-        raise SqlError("a node is one SELECT; a PIVOT says its columns, as in ON kind IN ('a', 'b')", 1)
+        return SqlError("a node is one SELECT; a PIVOT says its columns, as in ON kind IN ('a', 'b')", 1)
     message = " ".join(str(answer.get("error_message", "the engine cannot parse this")).split())
-    raise SqlError(message.rstrip("."), _line(sql, answer))
+    return SqlError(message.rstrip("."), _line(sql, answer))
 
 
 def _line(sql: str, answer: Mapping[str, Any]) -> int | None:
@@ -132,7 +135,11 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
 
     inputs: the columns of each reference's target. Raises SqlError with the engine's message.
     """
-    return _described(_engine(), rendered(sql, found, lambda reference: _empty_table(inputs[reference.target])), {})
+    text = rendered(sql, found, lambda reference: _empty_table(inputs[reference.target]))
+    columns = _described(_engine(), text, {})
+    if len({name.lower() for name, _ in columns}) < len(columns):  # a table gets other names for the later ones
+        return _described(_engine(), f"FROM {as_subquery(text)}", {})
+    return columns
 
 
 def file_columns(sql: str, files: Sequence[Path]) -> Columns:

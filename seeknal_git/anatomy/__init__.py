@@ -1,0 +1,103 @@
+"""Take a SELECT apart into what decides its rows and what decides each of its columns.
+
+It is the engine's own tree of the statement that is taken apart, so that there is no second opinion on what a text
+means. The parts are symbolic: the hash of a canonical text, and what it reads of which input; fingerprint.py turns them
+into fingerprints. A part is only called stable if everything in it is known to be: see functions.py for the lists, and
+docs/categories.md for the rules. What cannot be resolved is left whole: first the sub-query, then the statement.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.queries import read_query, relation_of, whole
+from seeknal_git.anatomy.scope import Marks, Output, Relation, Scope, Source
+from seeknal_git.anatomy.tables import distinct
+from seeknal_git.anatomy.terms import Holes, Obstacle, Term, compound
+from seeknal_git.statement import Anatomy, Known
+
+Tree = Mapping[str, Any]
+
+
+def anatomy_of(tree: Tree, targets: Sequence[str], inputs: Sequence[Known], names: Sequence[str] | None) -> Anatomy:
+    """The parts of a SELECT, as far as it can be taken apart.
+
+    tree: the engine's, with the number of its reference at each table that is one; targets, inputs: the node behind
+    each reference, and what is known of its table; names: the columns that the engine says it returns, if it does.
+    """
+    root = Scope(Source(Term("")), None, {}, Marks())
+    try:
+        book = _book(targets, inputs)
+        relation = read_query(tree, root, {}, book)
+        return _anatomy(relation, _columns(relation, names), book)
+    except Obstacle as obstacle:
+        return _whole(tree, targets, inputs, str(obstacle))
+    except RecursionError:
+        return _whole(tree, targets, inputs, "a statement that is nested too deep")
+    except Exception as exc:
+        logging.getLogger(__name__).warning("a statement could not be taken apart", exc_info=True)
+        return _whole(tree, targets, inputs, f"an analysis that failed ({type(exc).__name__}: {exc})")
+
+
+def _book(targets: Sequence[str], inputs: Sequence[Known]) -> Book:
+    """An empty one. Two references to one table are one input."""
+    return Book(tuple(inputs), tuple(map(targets.index, targets)), Holes(tuple(targets)), relation_of)
+
+
+def _columns(relation: Relation, names: Sequence[str] | None) -> list[tuple[str, Term]]:
+    """Each column with its name. Where the engine says otherwise it is right, and nothing is resolved."""
+    outputs = relation.outputs
+    unknown = [place for place, output in enumerate(outputs) if output.many]
+    if names is None:
+        if any(output.name is None for output in outputs):
+            raise Obstacle("columns that nobody can name without the raw data")
+        names = [str(output.name) for output in outputs]
+    if len(unknown) > 1 or (not unknown and len(names) != len(outputs)) or len(names) < len(outputs) - 1:
+        raise Obstacle("columns of which only the engine knows how many they are")
+    if unknown:
+        outputs = _filled(outputs, unknown[0], names)
+    outputs = tuple(distinct(outputs))
+    if any(output.name and output.name.lower() != name.lower() for output, name in zip(outputs, names, strict=True)):
+        raise Obstacle("columns that the engine calls otherwise")
+    if len({name.lower() for name in names}) < len(names):
+        raise Obstacle("two columns of one name")
+    return [(name, output.term) for name, output in zip(names, outputs, strict=True)]
+
+
+def _filled(outputs: Sequence[Output], place: int, names: Sequence[str]) -> tuple[Output, ...]:
+    """The columns, with as many of them in the place of an unknown number as there are names left."""
+    many = outputs[place].many
+    assert many is not None, "the place was found by it"
+    there = names[place : len(names) - (len(outputs) - place - 1)]
+    return (*outputs[:place], *(Output(name, many(name)) for name in there), *outputs[place + 1 :])
+
+
+def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book) -> Anatomy:
+    holes = book.holes
+    names = [name.lower() for name, _ in columns]
+    orders = book.orders[:-1]  # but for the last one, which is that of the whole result and decides no value in it
+    everything = compound(f"all {json.dumps(names)}", [relation.rows, *(term for _, term in columns), *orders])
+    return Anatomy(
+        whole=holes.part(everything),
+        rows=holes.part(relation.rows),
+        columns=tuple((name.lower(), holes.part(term)) for name, term in columns),
+        unique=tuple(
+            tuple(sorted(names[place] for place in key)) for key in relation.unique if max(key, default=0) < len(names)
+        ),
+        clauses=tuple((word, _digest(holes.named(term.text))) for word, term in relation.clauses.items()),
+        obstacles=tuple(dict.fromkeys(book.obstacles)),
+    )
+
+
+def _whole(tree: Tree, targets: Sequence[str], inputs: Sequence[Known], obstacle: str) -> Anatomy:
+    book = _book(targets, inputs)
+    return Anatomy(whole=book.holes.part(whole(tree, {}, book, obstacle).rows), obstacles=(obstacle,))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,283 @@
+"""Expressions of the engine's tree become terms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from seeknal_git.anatomy import functions
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.scope import Output, Scope, meaning
+from seeknal_git.anatomy.terms import Obstacle, Term, compound
+
+Tree = Mapping[str, Any]
+
+# What the tree says of where something stands, and what it says twice.
+_PLACES = frozenset({"query_location", "query_location_length"})
+_BESIDES = _PLACES | {"alias", "qualified_name", "catalog", "schema", "class", "type", "is_operator", "export_state"}
+_FUNCTION = _BESIDES | {"function_name", "children", "arguments", "filter", "distinct", "order_bys"}
+# A constant, and a type: nothing in them is a name to look up.
+_VERBATIM = frozenset({"literal", "value", "cast_type", "type_expr", "collation"})
+_FLIPPED = {
+    "COMPARE_GREATERTHAN": "COMPARE_LESSTHAN",
+    "COMPARE_GREATERTHANOREQUALTO": "COMPARE_LESSTHANOREQUALTO",
+}
+_SYMMETRIC = frozenset({"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"})
+
+
+def read(tree: Tree, scope: Scope, book: Book) -> Term:
+    """The term of an expression. Raises Obstacle."""
+    reader = _READERS.get(tree["class"])
+    if reader is None:
+        raise Obstacle(tree["class"].lower().replace("_", " "))
+    return reader(tree, scope, book)
+
+
+def terms_of(trees: Sequence[Tree], scope: Scope, book: Book) -> list[Term]:
+    return [read(each, scope, book) for each in trees]
+
+
+def conditions(tree: Tree | None, scope: Scope, book: Book) -> list[Term]:
+    """The terms of a condition that AND connects, in an order of their own."""
+    return book.holes.ordered(_flat(tree, "CONJUNCTION_AND", scope, book)) if tree else []
+
+
+def _flat(tree: Tree, kind: str, scope: Scope, book: Book) -> Iterator[Term]:
+    if tree["class"] == "CONJUNCTION" and tree["type"] == kind:
+        for child in tree["children"]:
+            yield from _flat(child, kind, scope, book)
+    else:
+        yield read(tree, scope, book)
+
+
+def position(index: int, outputs: Sequence[Output]) -> Term:
+    """The term of a column that is named by its position, from 1."""
+    if not 0 < index <= len(outputs) or any(output.many for output in outputs[:index]):
+        raise Obstacle(f"position {index}, before which the columns are not known")
+    return outputs[index - 1].term
+
+
+def _column(tree: Tree, scope: Scope, book: Book) -> Term:  # noqa: ARG001 - one signature for all readers
+    names = [name.lower() for name in tree["column_names"]]
+    try:
+        return meaning(names, scope)
+    except Obstacle:
+        if len(names) == 1 and names[0] in functions.VOLATILE:  # `current_date` is written without parentheses
+            return Term(f"volatile {names[0]}", names[0])
+        raise
+
+
+def _comparison(tree: Tree, scope: Scope, book: Book) -> Term:
+    sides = [read(tree["left"], scope, book), read(tree["right"], scope, book)]
+    kind = tree["type"]
+    if kind in _SYMMETRIC:
+        sides = sorted(sides, key=lambda side: book.holes.named(side.text))
+    elif kind in _FLIPPED:
+        kind, sides = _FLIPPED[kind], sides[::-1]
+    return compound(kind, sides)
+
+
+def _general(tree: Tree, scope: Scope, book: Book) -> Term:
+    """All that an expression is made of, under its keys; so nothing is passed over that a later engine may add."""
+    kind = f"{tree['class']} {tree['type']}"
+    return compound(
+        kind, [_value(key, value, scope, book) for key, value in sorted(tree.items()) if _tells(key, value)]
+    )
+
+
+def _tells(key: str, value: object) -> bool:
+    return key not in _BESIDES and not _is_empty(value)
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value is False or value in ("", [], {})
+
+
+def _value(key: str, value: Any, scope: Scope, book: Book) -> Term:
+    if isinstance(value, list):
+        return compound(key, [_value("", each, scope, book) for each in value])
+    if not isinstance(value, dict) or key in _VERBATIM:
+        return Term(f"{key} {json.dumps(bare(value), sort_keys=True)}")
+    if "class" in value:
+        return compound(key, [read(value, scope, book)])
+    inside = [(name, each) for name, each in sorted(value.items()) if name not in _PLACES and not _is_empty(each)]
+    return compound(key, [_value(name, each, scope, book) for name, each in inside])
+
+
+def bare(value: Any) -> Any:
+    """A tree as it is, but for where its parts stand; types in one spelling."""
+    if isinstance(value, dict):
+        kept = {key: bare(each) for key, each in value.items() if key not in _PLACES}
+        if "type_name" in kept:
+            name = kept["type_name"].upper()
+            kept = {**kept, "type_name": functions.TYPES.get(name, name), "qualified_name": None}
+        return kept
+    return [bare(each) for each in value] if isinstance(value, list) else value
+
+
+def arguments(tree: Tree) -> list[Tree]:
+    """The arguments of a function, as DuckDB 1 and 2 give them."""
+    return tree.get("children") or [each["expression"] for each in tree.get("arguments") or ()]
+
+
+def _function(tree: Tree, scope: Scope, book: Book) -> Term:
+    name = tree["function_name"].lower()
+    if unknown := [key for key, value in tree.items() if key not in _FUNCTION and not _is_empty(value)]:
+        raise Obstacle(f"{name}() with {unknown[0]}")
+    if name in functions.VOLATILE:
+        return compound(f"volatile {name}", terms_of(arguments(tree), scope, book), name)
+    if name in functions.AGGREGATE or name in functions.ORDERED:
+        return _aggregate(name, tree, scope, book)
+    if name == "unnest":
+        return _unnest(tree, scope, book)
+    if name not in functions.SCALAR and name not in functions.NAMING:
+        raise Obstacle(f"{name}(), of which nothing is known")
+    if any(tree.get(key) for key in ("filter", "distinct")) or _orders(tree):
+        raise Obstacle(f"{name}() with the clauses of an aggregate")
+    written = json.dumps([_written(each) for each in arguments(tree)]) if name in functions.NAMING else ""
+    return compound(f"{name} {written}", [_argument(name, each, scope, book) for each in arguments(tree)])
+
+
+def _written(tree: Tree) -> str:
+    """What an argument calls itself: by its name, or by the column that it is."""
+    return tree.get("alias") or (tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else "")
+
+
+def _argument(function: str, tree: Tree, scope: Scope, book: Book) -> Term:
+    term = _lambda(tree, scope, book) if _is_lambda(function, tree) else read(tree, scope, book)
+    named = tree.get("alias") if function not in functions.NAMING else None
+    return compound(f"named {json.dumps(named.lower())}", [term]) if named else term
+
+
+def _is_lambda(function: str, tree: Tree) -> bool:
+    return tree["class"] == "LAMBDA" and function in functions.LAMBDAS
+
+
+def _lambda(tree: Tree, scope: Scope, book: Book) -> Term:
+    heads = [tree["lhs"]] if tree["lhs"]["class"] == "COLUMN_REF" else arguments(tree["lhs"])
+    names = tuple(head["column_names"][-1].lower() for head in heads)
+    inside = replace(scope, parent=scope, aliases={}, parameters=names)
+    return compound(f"lambda {len(names)}", [read(tree["expr"], inside, book)])
+
+
+def _orders(tree: Tree) -> list[Tree]:
+    return list((tree.get("order_bys") or {}).get("orders") or ())
+
+
+def _aggregate(name: str, tree: Tree, scope: Scope, book: Book) -> Term:
+    """An aggregate; one whose arguments all belong to a scope around it would be computed there."""
+    outer, scope.marks.depths = scope.marks.depths, set()
+    terms = [_argument(name, each, scope, book) for each in arguments(tree)]
+    terms += [read(tree["filter"], scope, book)] if tree.get("filter") else []
+    order = [ordering(each, scope, book) for each in _orders(tree)]
+    if scope.marks.depths and 0 not in scope.marks.depths:
+        raise Obstacle(f"{name}() over columns of the query around it")
+    scope.marks.depths |= outer
+    scope.marks.aggregates = True
+    shape = [len(arguments(tree)), bool(tree.get("filter")), bool(tree.get("distinct"))]
+    decided = name in functions.COLLECTING and any(key.text == terms[0].text for key, _ in order)
+    unstable = "" if name in functions.AGGREGATE or decided else f"{name}()"
+    return compound(f"{name} {json.dumps(shape)}", [*terms, *(term for _, term in order)], unstable)
+
+
+def ordering(tree: Tree, scope: Scope, book: Book) -> tuple[Term, Term]:
+    """An entry of an ORDER BY: the term that it orders by, and that with the direction."""
+    key = read(tree["expression"], scope, book)
+    return key, compound(direction(tree), [key])
+
+
+def direction(tree: Tree) -> str:
+    """How an entry of an ORDER BY is ordered, what is left unsaid included."""
+    up = "ASCENDING" if tree["type"] == "ORDER_DEFAULT" else tree["type"]
+    nulls = tree["null_order"].replace("_", " ")
+    return f"{up} {'NULLS LAST' if nulls == 'ORDER DEFAULT' else nulls}"
+
+
+def _unnest(tree: Tree, scope: Scope, book: Book) -> Term:
+    term = compound("unnest", [_argument("unnest", each, scope, book) for each in arguments(tree)])
+    scope.marks.unnests.append(term)
+    return term
+
+
+def _window(tree: Tree, scope: Scope, book: Book) -> Term:
+    name = tree["function_name"].lower()
+    if name not in functions.AGGREGATE | functions.ORDERED | functions.RANKING | functions.POSITIONAL:
+        raise Obstacle(f"{name}() OVER, of which nothing is known")
+    partitions = book.holes.ordered(terms_of(tree.get("partitions") or (), scope, book))
+    orders = [ordering(each, scope, book) for each in tree.get("orders") or ()]
+    inputs = terms_of(arguments(tree), scope, book)
+    passed = {"partitions", "orders", "arguments", "children", "function_name"}
+    told = [(key, value) for key, value in sorted(tree.items()) if key not in passed and _tells(key, value)]
+    rest = [_value(key, value, scope, book) for key, value in told]
+    shape = json.dumps([len(partitions), len(orders), len(inputs)])
+    unstable = "" if _settled(name, tree, scope, {*partitions, *(key for key, _ in orders)}) else f"{name}() OVER"
+    return compound(f"window {name} {shape}", [*partitions, *(term for _, term in orders), *inputs, *rest], unstable)
+
+
+def _settled(name: str, tree: Tree, scope: Scope, keys: set[Term]) -> bool:
+    """Whether rows that are equal in the order of a window get equal values, or there are no such rows."""
+    if any(unique <= {key.text for key in keys} for unique in scope.source.unique):
+        return name not in functions.ORDERED
+    if name in functions.RANKING:
+        return not tree.get("arg_orders")
+    frame = {tree.get("start", ""), tree.get("end", "")}
+    whole = frame == {"UNBOUNDED_PRECEDING", "UNBOUNDED_FOLLOWING"}
+    return name in functions.AGGREGATE and (whole or not any("ROWS" in end for end in frame))
+
+
+def _subquery(tree: Tree, scope: Scope, book: Book) -> Term:
+    inner = book.query(tree["subquery"]["node"], scope, scope.queries, book)
+    match tree["subquery_type"]:
+        case "EXISTS":
+            terms = [inner.rows]
+        case "SCALAR" | "ANY":
+            terms = [inner.rows, *(output.term for output in inner.outputs)]
+        case other:
+            raise Obstacle(f"a sub-query of the kind {other}")
+    child = [read(tree["child"], scope, book)] if tree.get("child") else []
+    kind = f"{tree['subquery_type']} {tree.get('comparison_type', '')} {len(child)}"
+    return book.holes.short(compound(kind, [*child, *terms]))
+
+
+def _conjunction(tree: Tree, scope: Scope, book: Book) -> Term:
+    return compound(tree["type"], book.holes.ordered(_flat(tree, tree["type"], scope, book)))
+
+
+def _arrow(tree: Tree, scope: Scope, book: Book) -> Term:
+    return compound("arrow", [read(tree["lhs"], scope, book), read(tree["expr"], scope, book)])
+
+
+def _positional(tree: Tree, scope: Scope, book: Book) -> Term:  # noqa: ARG001 - one signature for all readers
+    return position(tree["index"], [output for _, output in scope.source.star])
+
+
+def _star(tree: Tree, scope: Scope, book: Book) -> Term:  # noqa: ARG001 - one signature for all readers
+    if scope.chosen is None:
+        raise Obstacle("* inside of an expression")
+    return scope.chosen
+
+
+def _collated(tree: Tree, scope: Scope, book: Book) -> Term:
+    """Equal is not the same under a collation, so that one of several may be taken."""
+    return compound("COLLATE", [_general(tree, scope, book)], "COLLATE")
+
+
+_READERS: Mapping[str, Callable[[Tree, Scope, Book], Term]] = {
+    "BETWEEN": _general,
+    "CASE": _general,
+    "CAST": _general,
+    "CONSTANT": _general,
+    "OPERATOR": _general,
+    "COLLATE": _collated,
+    "COLUMN_REF": _column,
+    "COMPARISON": _comparison,
+    "CONJUNCTION": _conjunction,
+    "FUNCTION": _function,
+    "LAMBDA": _arrow,
+    "POSITIONAL_REFERENCE": _positional,
+    "STAR": _star,
+    "SUBQUERY": _subquery,
+    "WINDOW": _window,
+}

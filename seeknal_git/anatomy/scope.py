@@ -1,0 +1,181 @@
+"""What names mean in a SELECT: the tables of its FROM, the aliases of its columns, and the scopes around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
+
+Query = Callable[[], "Relation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A column of a relation. name: None where only the engine knows it.
+
+    many: instead of one column any number, which nobody can name here: the term of the one that is called so.
+    """
+
+    name: str | None
+    term: Term
+    many: Callable[[str], Term] | None = None
+
+    def mapped(self, change: Callable[[Term], Term], name: str | None = None) -> Output:
+        many = self.many
+        return Output(name or self.name, change(self.term), many and (lambda called: change(many(called))))
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What a query returns.
+
+    unique: sets of positions of columns, each of which no two rows share; clauses: what decides its rows, in words.
+    """
+
+    rows: Term
+    outputs: tuple[Output, ...]
+    unique: tuple[frozenset[int], ...] = ()
+    clauses: Mapping[str, Term] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A relation under a name."""
+
+    outputs: tuple[Output, ...]
+
+    @property
+    def vague(self) -> bool:
+        """Whether a name may be that of a column that is not known here."""
+        return any(output.name is None for output in self.outputs)
+
+    def find(self, name: str) -> Iterator[Term]:
+        """What a name may mean: the column of that name; failing that, any of those whose name is not known."""
+        named = [output.term for output in self.outputs if output.name and output.name.lower() == name]
+        yield from named
+        yield from (output.many(name) for output in self.outputs if output.many)
+        nameless = [output.term for output in self.outputs if output.name is None and not output.many]
+        if nameless and not named:
+            yield compound(f"named {json.dumps(name)}", nameless)
+
+    def row(self) -> Term:
+        """The whole row as a value, names included."""
+        if self.vague:
+            raise Obstacle("a row as a value, whose columns the engine names")
+        return compound(f"row {json.dumps([output.name for output in self.outputs])}", (o.term for o in self.outputs))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A FROM. star: what `*` stands for, with the name of the table; merged: the columns of USING.
+
+    unique: sets of texts of columns, each of which no two rows share; size: how many tables are numbered so far.
+    """
+
+    rows: Term
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    star: tuple[tuple[str, Output], ...] = ()
+    merged: Mapping[str, Term] = field(default_factory=dict)
+    unique: tuple[frozenset[str], ...] = ()
+    size: int = 0
+
+    def find(self, names: Sequence[str]) -> list[Term]:
+        """All that a dotted name may mean here: `table.column`, a column, a field of a column, a row."""
+        first, *rest = names
+        found = []
+        if rest and first in self.tables:
+            found += [fields(term, rest[1:]) for term in self.tables[first].find(rest[0])]
+            if found and not self.tables[first].vague:
+                return found  # the engine takes `s.x` for a field of a column s only where there is no such table
+        columns = [self.merged[first]] if first in self.merged else self._columns(first)
+        found += [fields(term, rest) for term in columns]
+        if not rest and not columns and first in self.tables:
+            found.append(self.tables[first].row())
+        return found
+
+    def _columns(self, name: str) -> list[Term]:
+        return [term for table in self.tables.values() for term in table.find(name)]
+
+    @property
+    def vague(self) -> bool:
+        return any(table.vague for table in self.tables.values())
+
+
+def fields(term: Term, names: Sequence[str]) -> Term:
+    return compound(f"field {json.dumps(list(names))}", [term]) if names else term
+
+
+@dataclass(slots=True)
+class Marks:
+    """What was met while the expressions of a SELECT were read. outer: names that belong to a scope around it."""
+
+    aggregates: bool = False
+    unnests: list[Term] = field(default_factory=list)
+    depths: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """aliases: columns of the SELECT itself, computed when they are asked for; early: they come before those of FROM.
+
+    parameters: of a lambda; such a scope has no tables, and is no query of its own; chosen: what COLUMNS stands for.
+    """
+
+    source: Source
+    parent: Scope | None
+    queries: Mapping[str, Query]
+    marks: Marks
+    aliases: Mapping[str, Callable[[], Term]] = field(default_factory=dict)
+    early: bool = False
+    parameters: tuple[str, ...] = ()
+    chosen: Term | None = None
+
+
+def meaning(names: Sequence[str], scope: Scope) -> Term:
+    """The term of a column's name; where it is not certain which one is meant, a term of all that it may mean."""
+    found: list[Term] = []
+    depth, here = 0, scope
+    depths: set[int] = set()
+    while True:
+        certain, terms = _meant_here(names, here)
+        found += [_from_afar(term, depth) for term in terms]
+        depths |= {depth} if terms and not here.parameters else set()
+        if certain or here.parent is None:
+            break
+        depth += not here.parameters
+        here = here.parent
+    if not found:
+        raise Obstacle(f"{'.'.join(names)}, which is no column of an input")
+    scope.marks.depths |= depths
+    return combined(found)
+
+
+def _meant_here(names: Sequence[str], scope: Scope) -> tuple[bool, list[Term]]:
+    """What a name may mean in one scope, and whether that is the end of it."""
+    first, *rest = names
+    if scope.parameters:
+        level = _lambdas_around(scope)
+        known = [Term(f"parameter {level}.{at}") for at, name in enumerate(scope.parameters) if name == first]
+        return False, [fields(term, rest) for term in known]
+    columns = scope.source.find(names)
+    terms = list(columns)
+    alias = scope.aliases.get(first)
+    if alias is not None and (scope.early or not columns):
+        terms.append(fields(alias(), rest))
+    return bool(columns) and not scope.source.vague, terms
+
+
+def _from_afar(term: Term, depth: int) -> Term:
+    """A term of a scope around this one, as many scopes away as `depth` says."""
+    return same(f"^{depth}", term) if depth else term
+
+
+def _lambdas_around(scope: Scope) -> int:
+    return 1 + _lambdas_around(scope.parent) if scope.parameters and scope.parent else 0
+
+
+def combined(terms: Iterable[Term]) -> Term:
+    terms = list(dict.fromkeys(terms))
+    return terms[0] if len(terms) == 1 else compound("either", terms)

@@ -1,0 +1,300 @@
+"""The FROM of a SELECT becomes a source: its rows, and the terms of the columns of its tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from seeknal_git.anatomy import functions
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.expressions import Tree, arguments, bare, conditions, read, terms_of
+from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table
+from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, same
+
+_JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
+_WAYS = frozenset({"REGULAR", "CROSS", "NATURAL", "ASOF", "POSITIONAL", "DEPENDENT"})
+# Stands where the number of a table would, for one that a LEFT JOIN only looks up.
+_LOOKED_UP = "L"
+
+
+def source_of(tree: Tree, around: Scope, book: Book, number: int | str = 0) -> Source:
+    """What a FROM says; `number` is that of its first table. Raises Obstacle.
+
+    around: the scope that its sub-queries see: the query around it, and the tables to the left of them.
+    """
+    if tree["type"] == "EMPTY":
+        return Source(Term("one row"))
+    if tree["type"] == "JOIN":
+        return _joined(tree, around, book, number)
+    relation = _relation(tree, around, book)
+    if tree.get("sample"):
+        sample = compound(f"sample {json.dumps(tree['sample'], sort_keys=True)}", [relation.rows], "a sample")
+        relation = replace(relation, rows=sample)
+    return _named(tree, relation, number, book)
+
+
+def _relation(tree: Tree, around: Scope, book: Book) -> Relation:
+    match tree["type"]:
+        case "BASE_TABLE" | "TABLE_FUNCTION" if "reference" in tree:
+            return _input(book.first[tree["reference"]], book)
+        case "BASE_TABLE":
+            return _query_named(tree, around.queries)
+        case "SUBQUERY":
+            return book.query(tree["subquery"]["node"], around, around.queries, book)
+        case "EXPRESSION_LIST":
+            return _values(tree, around, book)
+        case "TABLE_FUNCTION":
+            return _rows_of_function(tree, around, book)
+        case "PIVOT":
+            return _pivot(tree, around, book)
+        case other:
+            raise Obstacle(f"{other.lower().replace('_', ' ')} in FROM")
+
+
+def _input(reference: int, book: Book) -> Relation:
+    """The table of an input: one hole for its rows, and one for each column."""
+    known, rows = book.inputs[reference], book.holes.term(reference, ROWS)
+    if known.columns is None:
+        anything = Output(None, rows, lambda name: book.holes.term(reference, name))
+        return Relation(rows, (anything,))
+    names = [name.lower() for name, _ in known.columns]
+    outputs = tuple(Output(name, book.holes.term(reference, name.lower(), word)) for name, word in known.columns)
+    return Relation(rows, outputs, tuple(frozenset(map(names.index, key)) for key in known.unique))
+
+
+def _query_named(tree: Tree, queries: Mapping[str, Query]) -> Relation:
+    query = queries.get(tree["table_name"].lower())
+    if query is None or tree.get("schema_name") or tree.get("catalog_name"):
+        raise Obstacle(f"{tree['table_name']}, which is no input")
+    return query()
+
+
+def _values(tree: Tree, around: Scope, book: Book) -> Relation:
+    scope = replace(around, marks=Marks())
+    rows = [terms_of(row, scope, book) for row in tree["values"]]
+    columns = [compound("values", column) for column in zip(*rows, strict=True)]
+    outputs = tuple(Output(f"col{place}", book.holes.short(term)) for place, term in enumerate(columns))
+    return Relation(Term(f"{len(rows)} rows"), outputs)
+
+
+def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
+    function = tree["function"]
+    name = function["function_name"].lower()
+    if name not in functions.TABLES or tree.get("with_ordinality", "WITHOUT_ORDINALITY") != "WITHOUT_ORDINALITY":
+        raise Obstacle(f"{name}() in FROM")
+    if any(each.get("alias") for each in arguments(function)):
+        raise Obstacle(f"{name}() with named arguments")
+    given = terms_of(arguments(function), replace(around, marks=Marks()), book)
+    rows = book.holes.short(compound(f"rows of {name}", given))
+    return Relation(rows, (Output(functions.TABLES[name], compound("value", [rows])),))
+
+
+def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
+    """PIVOT and UNPIVOT: everything of what they read, names included, and their own text as it stands."""
+    source = source_of(tree["source"], around, book)
+    if any(output.name is None for _, output in source.star):
+        raise Obstacle("PIVOT over columns that the engine names")
+    text = bare({key: value for key, value in tree.items() if key not in ("source", "alias", "column_name_alias")})
+    unstable = next((why for function in _functions(text) if (why := _unstable(function))), "")
+    names = [output.name for _, output in source.star]
+    kind = f"pivot {json.dumps([text, names], sort_keys=True)}"
+    whole = book.holes.short(compound(kind, [source.rows, *(output.term for _, output in source.star)], unstable))
+    return Relation(whole, (Output(None, whole, lambda name: compound(f"of {json.dumps(name)}", [whole])),))
+
+
+def _functions(tree: Any) -> Iterator[str]:
+    """The functions in a tree that is not read. Raises Obstacle for what has to be read."""
+    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _functions(value)
+    if isinstance(tree, dict):
+        if tree.get("class") in ("SUBQUERY", "WINDOW"):
+            raise Obstacle("a sub-query or window in PIVOT")
+        if "function_name" in tree:
+            yield tree["function_name"].lower()
+
+
+def _unstable(function: str) -> str:
+    if function in functions.ORDERED or function in functions.VOLATILE:
+        return f"{function}()"
+    if function not in functions.SCALAR | functions.NAMING | functions.AGGREGATE:
+        raise Obstacle(f"{function}(), of which nothing is known")
+    return ""
+
+
+def _named(tree: Tree, relation: Relation, number: int | str, book: Book) -> Source:
+    """A relation as a table of a FROM, under its alias, its columns marked with its number."""
+    outputs = relation.outputs
+    if aliases := tree.get("column_name_alias"):
+        if any(output.many for output in outputs[: len(aliases)]) or len(aliases) > len(outputs):
+            raise Obstacle("aliases for columns that are not known")
+        outputs = (
+            *(replace(o, name=name) for o, name in zip(outputs, aliases, strict=False)),
+            *outputs[len(aliases) :],
+        )
+    columns = tuple(each.mapped(lambda term: _of_table(number, term, book)) for each in distinct(outputs))
+    unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
+    name = _name(tree)
+    size = number + 1 if isinstance(number, int) else 0
+    return Source(relation.rows, {name: Table(columns)}, tuple((name, each) for each in columns), {}, unique, size)
+
+
+def _of_table(number: int | str, term: Term, book: Book) -> Term:
+    return same(f"#{number}", book.holes.short(term))
+
+
+def _name(tree: Tree) -> str:
+    """What a table is called; one without a name gets one that nobody can write."""
+    function = tree.get("function") or {}
+    written = tree.get("alias") or tree.get("table_name") or function.get("function_name") or ""
+    return str(written).lower() or f"\x00{id(tree)}"
+
+
+def distinct(outputs: Sequence[Output]) -> Iterator[Output]:
+    """The engine renames the second of two columns of one name."""
+    seen: set[str] = set()
+    for output in outputs:
+        name = output.name and output.name.lower()
+        yield replace(output, name=None) if name in seen else output
+        seen |= {name} if name else set()
+
+
+def _joined(tree: Tree, around: Scope, book: Book, number: int | str) -> Source:
+    kind, way = tree["join_type"], tree["ref_type"]
+    if kind not in _JOINS or way not in _WAYS:
+        raise Obstacle(f"a join of the kind {kind} {way}")
+    left = source_of(tree["left"], around, book, number)
+    beside = Scope(left, around, around.queries, Marks())
+    if kind == "LEFT" and way == "REGULAR" and (found := _looked_up(tree, left, beside, around, book)):
+        return found
+    right = source_of(tree["right"], beside, book, left.size)
+    both, terms = _condition(tree, left, right, around, book)
+    shape = json.dumps([kind, way, tree.get("nearest_count"), tree.get("nearest_order_type"), len(terms)])
+    unstable = "POSITIONAL JOIN" if way == "POSITIONAL" else "ASOF JOIN" if way == "ASOF" and kind != "LEFT" else ""
+    rows = book.holes.short(compound(f"join {shape}", [left.rows, right.rows, *terms], unstable))
+    if kind in ("SEMI", "ANTI"):
+        return replace(left, rows=rows, unique=left.unique, size=both.size)
+    both = _uncertain(both, right, "ASOF JOIN") if way == "ASOF" else both
+    return replace(both, rows=rows, unique=())
+
+
+def _condition(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> tuple[Source, list[Term]]:
+    """The tables of both sides together, and the terms of what joins them."""
+    if left.tables.keys() & right.tables.keys():
+        raise Obstacle("two tables of one name")
+    names = [name.lower() for name in tree.get("using_columns") or ()]
+    if tree["ref_type"] == "NATURAL":
+        names = _common(left, right)
+    pairs = {name: (_only(left, name), _only(right, name)) for name in names}
+    both = _together(left, right, tree["join_type"], pairs)
+    scope = Scope(both, around, around.queries, Marks())
+    written = conditions(tree.get("condition"), scope, book)
+    equal = [compound("COMPARE_EQUAL", sorted(pair, key=lambda t: book.holes.named(t.text))) for pair in pairs.values()]
+    return both, book.holes.ordered([*written, *equal])
+
+
+def _common(left: Source, right: Source) -> list[str]:
+    if left.vague or right.vague:
+        raise Obstacle("NATURAL JOIN of columns that are not known")
+    there = {output.name.lower() for _, output in right.star if output.name}
+    return list(dict.fromkeys(o.name.lower() for _, o in left.star if o.name and o.name.lower() in there))
+
+
+def _only(source: Source, name: str) -> Term:
+    found = source.find([name])
+    if len(found) != 1 or source.vague:
+        raise Obstacle(f"USING ({name}), which is not certain")
+    return found[0]
+
+
+def _together(left: Source, right: Source, kind: str, pairs: Mapping[str, tuple[Term, Term]]) -> Source:
+    merged = {name: pair[0] if kind == "LEFT" else compound(f"using {kind}", pair) for name, pair in pairs.items()}
+    star = [
+        (
+            table,
+            replace(output, term=merged[output.name.lower()])
+            if output.name and output.name.lower() in merged
+            else output,
+        )
+        for table, output in left.star
+    ]
+    star += [(table, output) for table, output in right.star if not (output.name and output.name.lower() in merged)]
+    return Source(
+        Term(""),
+        {**left.tables, **right.tables},
+        tuple(star),
+        {**left.merged, **right.merged, **merged},
+        (),
+        max(left.size, right.size),
+    )
+
+
+def _uncertain(both: Source, right: Source, why: str) -> Source:
+    """The columns of the right side may be those of one row or another."""
+
+    def shaky(output: Output) -> Output:
+        return output.mapped(lambda term: term._replace(unstable=term.unstable or why))
+
+    tables = {
+        name: Table(tuple(map(shaky, table.outputs))) if name in right.tables else table
+        for name, table in both.tables.items()
+    }
+    merged = {name: term._replace(unstable=why) for name, term in both.merged.items()}
+    star = tuple((name, shaky(output) if name in right.tables else output) for name, output in both.star)
+    return replace(both, tables=tables, merged=merged, star=star)
+
+
+def _looked_up(tree: Tree, left: Source, beside: Scope, around: Scope, book: Book) -> Source | None:
+    """A LEFT JOIN that finds at most one row for each row on the left: it changes no rows, and is part of its columns.
+
+    It does if the columns of a key of the right side, which no two of its rows share, are compared for equality with
+    something that does not depend on the right side.
+    """
+    right = source_of(tree["right"], beside, book, _LOOKED_UP)
+    if not right.unique:
+        return None
+    both, terms = _condition(tree, left, right, around, book)
+    names = [name.lower() for name in tree.get("using_columns") or ()]
+    fixed = {_only(right, name).text for name in names if _one_type(_only(left, name), _only(right, name))}
+    fixed |= set(_fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, book))
+    if not any(key <= fixed for key in right.unique):
+        return None
+    found = compound(f"found {len(terms)}", [right.rows, *terms])
+
+    def looked_up(output: Output) -> Output:
+        return output.mapped(lambda term: book.holes.short(compound("lookup", [found, term]), always=True))
+
+    moved = replace(
+        right,
+        tables={name: Table(tuple(map(looked_up, table.outputs))) for name, table in right.tables.items()},
+        star=tuple((name, looked_up(output)) for name, output in right.star),
+        merged={},
+    )
+    pairs = {name: (_only(left, name), _only(moved, name)) for name in names}
+    return replace(_together(left, moved, "LEFT", pairs), rows=left.rows, unique=left.unique, size=left.size)
+
+
+def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
+    """The texts of what a condition says is equal to something that can be read without the right side."""
+    for term in _conjuncts(condition):
+        if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
+            for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
+                with suppress(Obstacle):
+                    found, value = read(one, both, book), read(other, both, book)
+                    if value == read(other, beside, book) and _one_type(found, value):
+                        yield found.text
+
+
+def _one_type(one: Term, other: Term) -> bool:
+    """Whether two columns are compared as they are: a cast can make equal what is not."""
+    return one.type == other.type != "" and not other.unstable
+
+
+def _conjuncts(tree: Tree | None) -> Iterator[Tree]:
+    if tree and tree["class"] == "CONJUNCTION" and tree["type"] == "CONJUNCTION_AND":
+        for child in tree["children"]:
+            yield from _conjuncts(child)
+    elif tree:
+        yield tree

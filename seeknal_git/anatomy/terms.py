@@ -1,0 +1,103 @@
+"""Symbolic terms: a canonical text of what a value is made of, with holes where columns of inputs go.
+
+Two terms with the same text have the same value, row by row, wherever what fills their holes is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from seeknal_git.statement import Part
+
+_HOLE = re.compile(r"\x02(\d+)\x03")
+# Longer texts are replaced by their hash, so that a chain of sub-queries grows no faster than its text.
+_LONG = 100
+
+ROWS = ""  # the row set of an input, where a column's name would stand
+EVERYTHING = "*"
+
+
+class Obstacle(Exception):
+    """A construct that nothing is assumed of."""
+
+
+class Term(NamedTuple):
+    """text: canonical, with holes; unstable: the construct because of which its value may be another one each time.
+
+    type: of a term that is a column of an input as it is, the type of that.
+    """
+
+    text: str
+    unstable: str = ""
+    type: str = ""
+
+
+def compound(kind: str, terms: Iterable[Term], unstable: str = "") -> Term:
+    """A term made of others. `kind` says how; it holds no text of a user but as JSON, so that nothing looks alike."""
+    terms = list(terms)
+    shaky = unstable or next((term.unstable for term in terms if term.unstable), "")
+    return Term(f"{kind}({','.join(term.text for term in terms)})", shaky)
+
+
+def same(kind: str, term: Term) -> Term:
+    """The value of a term, seen from elsewhere."""
+    return Term(f"{kind}({term.text})", term.unstable, term.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Holes:
+    """What the holes of one statement stand for: (number of a reference, column), in the order of their first use."""
+
+    labels: tuple[str, ...]
+    entries: list[tuple[int, str]] = field(default_factory=list)
+    places: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def term(self, reference: int, column: str, word: str = "") -> Term:
+        entry = (reference, column)
+        place = self.places.setdefault(entry, len(self.entries))
+        if place == len(self.entries):
+            self.entries.append(entry)
+        return Term(f"\x02{place}\x03", type=word)
+
+    def named(self, text: str) -> str:
+        """A text with the holes spelled out: a key for sorting that does not depend on what was read first."""
+        return _HOLE.sub(lambda match: self._label(int(match[1])), text)
+
+    def _label(self, place: int) -> str:
+        reference, column = self.entries[place]
+        return f"\x02{self.labels[reference]}.{column}\x03"
+
+    def ordered(self, terms: Iterable[Term]) -> list[Term]:
+        """Terms whose order does not matter, in an order of their own, without repeats."""
+        return sorted(dict.fromkeys(terms), key=lambda term: self.named(term.text))
+
+    def short(self, term: Term, *, always: bool = False) -> Term:
+        """The same term; where it is long, its text is a hash, and the holes that it has."""
+        if len(term.text) <= _LONG and not always:
+            return term
+        text, holes = _numbered(term.text)
+        return Term(
+            f"H({_sha256(text)};{','.join(f'{chr(2)}{hole}{chr(3)}' for hole in holes)})", term.unstable, term.type
+        )
+
+    def part(self, term: Term) -> Part:
+        text, holes = _numbered(term.text)
+        return Part(_sha256(text), tuple(self.entries[hole] for hole in holes), term.unstable)
+
+
+def _numbered(text: str) -> tuple[str, list[int]]:
+    """A text whose holes are numbered in the order in which they stand in it, and what they were called."""
+    numbers: dict[str, str] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return numbers.setdefault(match[1], f"\x02{len(numbers)}\x03")
+
+    return _HOLE.sub(number, text), [int(hole) for hole in numbers]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -1,0 +1,113 @@
+"""Why a plan is as it is: which columns a change touches, and why what is downstream is rebuilt or re-used. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from seeknal_git.fingerprint import Fingerprint
+from seeknal_git.graph import Graph, deciding
+
+_SHOWN = 4  # names in a sentence; the others are counted
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChange:
+    """A column of a node that was edited. before, after: its types, where the engine could tell them."""
+
+    name: str
+    kind: Literal["added", "removed", "changed"]
+    before: str | None = None
+    after: str | None = None
+
+    @property
+    def retyped(self) -> bool:
+        return self.kind == "changed" and None not in (self.before, self.after) and self.before != self.after
+
+
+def column_changes(
+    identifier: str, base: Graph, head: Graph, before: Fingerprint, after: Fingerprint
+) -> tuple[ColumnChange, ...]:
+    """The columns that an edit adds, removes or changes, in value or in type, as far as that can be told."""
+    old, new = _types(base, identifier, before), _types(head, identifier, after)
+    told = before.columns is not None and after.columns is not None
+    found = []
+    for name in {**new, **old}:
+        if name not in old or name not in new:
+            found.append(ColumnChange(name, "added" if name in new else "removed", old.get(name), new.get(name)))
+        else:
+            change = ColumnChange(name, "changed", old[name], new[name])
+            if change.retyped or (told and before.of(name) != after.of(name)):
+                found.append(change)
+    return tuple(found)
+
+
+def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str | None]:
+    columns = graph.columns.get(identifier)
+    if columns is not None:
+        return {name.lower(): word for name, word in columns}
+    return dict.fromkeys(known.columns or ())
+
+
+def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
+    """Input → the columns that a node reads of it; with an empty name for its rows, and `*` for everything."""
+    found: dict[str, set[str]] = {each: set() for each in graph.inputs[identifier]}
+    numbers = [number for number, _ in deciding(graph.members[identifier])]
+    for number, anatomy in zip(numbers, graph.anatomies.get(identifier, ()), strict=False):
+        targets = graph.targets[identifier][number]
+        for reference, column in anatomy.whole.reads:
+            found.setdefault(targets[reference], set()).add(column)
+    return found
+
+
+def why_rebuilt(identifier: str, base: Graph, head: Graph) -> str:
+    """What a node reads that is not as it was."""
+    reasons = [*_moved(identifier, base, head)]
+    return "; ".join(reasons) or "the raw data behind it moved on"
+
+
+def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
+    for each, columns in reads_of(head, identifier).items():
+        if each not in base.members:
+            yield f"reads {each}, which is new"
+            continue
+        before, after = base.fingerprints[each], head.fingerprints[each]
+        moved = sorted(column for column in columns if before.of(column) != after.of(column))
+        if "" in moved or "*" in moved:
+            yield f"reads the rows of {each}" if "" in moved and after.rows else f"reads {each}"
+        elif moved:
+            yield f"reads {_listed(moved)} of {each}"
+
+
+def why_reused(identifier: str, changed: str, head: Graph) -> str:
+    """Why a node downstream of a change is as it was."""
+    columns = sorted(column for column in reads_of(head, identifier).get(changed, ()) if column)
+    if changed not in head.inputs[identifier]:
+        return "reads nothing that changed"
+    if not columns:
+        return f"reads no column of {changed}"
+    return f"reads only {_listed(columns)}" if columns != ["*"] else "reads nothing that changed"
+
+
+def readers_of(graph: Graph, identifier: str, column: str) -> list[str]:
+    """The nodes that read a column of a node."""
+    return [each for each in graph.readers[identifier] if {column, "*"} & reads_of(graph, each).get(identifier, set())]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_SHOWN])} and {more} more"
+
+
+def obstacles_of(graph: Graph, identifier: str) -> tuple[str, ...]:
+    """What could not be taken apart in a node, and what is unstable in it."""
+    found: dict[str, None] = {}
+    for anatomy in graph.anatomies.get(identifier, ()):
+        found |= dict.fromkeys(f"not resolved: {obstacle}" for obstacle in anatomy.obstacles)
+        parts = [anatomy.rows, *(part for _, part in anatomy.columns or ())]
+        found |= dict.fromkeys(f"unstable: {part.unstable}" for part in parts if part and part.unstable)
+    resolved: Mapping[str, None] = {
+        word: None for word in found if not word.startswith("unstable") or f"not resolved: {word[10:]}" not in found
+    }
+    return tuple(resolved)
