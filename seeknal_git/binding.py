@@ -44,6 +44,11 @@ class _Question:
     targets: Sequence[str]
     decides: bool
 
+    @property
+    def promises(self) -> list[tuple[str, str | None]]:
+        """What the node declares of the columns that this SELECT returns."""
+        return sorted(self.node.promises.items()) if self.position == 0 else []
+
 
 def bind(graph: Graph, root: DataRoot, cache: Cache, kept: Mapping[str, Columns] | None = None) -> Binding:
     """Bind every node of a graph, layer by layer, each against the columns of its inputs.
@@ -157,7 +162,7 @@ def _answers(questions: Sequence[_Question], known: Mapping[str, Known], cache: 
     """For each question the columns (`columns`), or what is wrong (`error`, `line`), and the parts (`anatomy`)."""
     inputs = [tuple(known.get(target, Known()) for target in question.targets) for question in questions]
     keys = [
-        digest(question.sql, *question.targets, *map(repr, of_it), str(question.decides))
+        digest(question.sql, *question.targets, *map(repr, of_it), str(question.decides), repr(question.promises))
         for question, of_it in zip(questions, inputs, strict=True)
     ]
     remembered = cache.get("binding", keys)
@@ -172,7 +177,7 @@ def _answers(questions: Sequence[_Question], known: Mapping[str, Known], cache: 
 
 def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
     from seeknal_git.anatomy import anatomy_of
-    from seeknal_git.warehouse.sql import SqlError, bound_columns, parsed
+    from seeknal_git.warehouse.sql import SqlError, bound_columns, parsed, type_name
 
     answer: dict[str, Any] = {}
     if all(columns_typed(each.columns) for each in inputs):
@@ -182,6 +187,7 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
         }
         try:
             answer["columns"] = bound_columns(question.sql, question.reading.references, tables)
+            answer["promised"] = {name: type_name(word) for name, word in question.promises if word}
         except SqlError as exc:
             answer |= {"error": exc.message, "line": exc.line}
     if question.decides:
@@ -200,7 +206,8 @@ def _taken(
             problems.append(_refused(question, answer["error"], answer["line"]))
         if question.position == 0:
             found[question.node.id] = _known_of(answer)
-            problems += _contract(question.node, _columns(answer)) if "columns" in answer else []
+            columns = _columns(answer)
+            problems += _contract(question.node, columns, answer["promised"]) if columns else []
     return found
 
 
@@ -228,13 +235,28 @@ def _refused(question: _Question, message: str, line: int | None) -> Problem:
     return Problem(f"{what}: {message}", node.path, where, node=node.id)
 
 
-def _contract(node: Node, columns: Columns | None) -> list[Problem]:
-    """A feature group has the columns that it promises."""
-    columns = columns or ()
-    there = {name.lower() for name, _ in columns}
-    return [
-        Problem(f"{node.id} promises the column {name}, and its SQL returns none of that name.", node.path,
-                node.line("features"), f"It returns {', '.join(each for each, _ in columns)}.", node.id)
-        for name in node.promises
-        if name.lower() not in there
-    ]  # fmt: skip
+def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:
+    """What a node declares of its columns is what its SQL returns. types: the engine's words for the declared types."""
+    there = {name.lower(): word for name, word in columns}
+    found = []
+    for name in node.promises:
+        returned, declared = there.get(name.lower()), types.get(name)
+        if returned is None:
+            message = f"{node.id} promises the column {name}, and its SQL returns none of that name."
+            hint = f"It returns {', '.join(each for each, _ in columns)}."
+        elif declared not in (None, returned):
+            message = f"{node.id} promises {name} as {declared}, and its SQL returns it as {returned}."
+            hint = f"Declare {returned}, or cast it: {name}::{declared}"
+        else:
+            continue
+        found.append(Problem(message, node.path, _line_of(node, name), hint, node.id))
+    return found
+
+
+def _line_of(node: Node, column: str) -> int:
+    """Where a column is declared."""
+    names = [entry.get("name") for entry in node.document.get("schema") or () if isinstance(entry, dict)]
+    if column in names:
+        return node.line("schema", names.index(column))
+    places = [key for key in (f"columns.{column}", f"features.{column}", "features") if key in node.lines]
+    return node.line(*places[0].split(".")) if places else node.line("entity")

@@ -62,7 +62,7 @@ def fingerprint(
         anatomy, read = statements[0]
         if anatomy.rows is not None and anatomy.columns is not None:
             return _in_parts(own, anatomy, read)
-    texts = [_hash(anatomy.whole, read) for anatomy, read in statements]
+    texts = [_hash(anatomy.counted if node.kind == "rule" else anatomy.whole, read) for anatomy, read in statements]
     checks = [f"{check.name} {check.allowed}" for check in node.checks] if node.kind == "rule" else []
     return Fingerprint(digest("whole", own, *texts, *checks))
 

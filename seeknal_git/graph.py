@@ -165,7 +165,8 @@ def _behind(graph: Graph, identifier: str, own: int, behind: Mapping[str, _Behin
     named = {each for number, _ in deciding(member) for each in graph.targets[identifier][number]}
     own = _union(own, (behind[each].whole for each in graph.inputs[identifier] if each not in named))
     if graph.fingerprints[identifier].columns is None:
-        return _Behind(_union(own, (_of(anatomy.whole, at) for anatomy, at in zip(anatomies, targets, strict=True))))
+        parts = [anatomy.counted if member.node.kind == "rule" else anatomy.whole for anatomy in anatomies]
+        return _Behind(_union(own, (_of(part, at) for part, at in zip(parts, targets, strict=True))))
     return _in_parts(anatomies[0], targets[0], own)
 
 

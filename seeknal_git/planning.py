@@ -51,7 +51,7 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
     branch = workspace.branch_of(environment) if environment else current_branch(workspace)
     git.need_commit(workspace.repository)
     created = environment is not None and _created(workspace, branch)
-    head = load_sound(workspace, head_tree(workspace, branch))
+    head = load_sound(workspace, head_tree(workspace, branch), branch)
     base = load(workspace, base_tree(workspace, branch), like=head)
     planned = Planned(
         branch=branch,

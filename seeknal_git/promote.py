@@ -38,7 +38,7 @@ def prepare(workspace: Workspace, target: str | None = None, commit: str | None 
     branch = workspace.branch_of(target) if target else workspace.production
     what = "production branch" if branch == workspace.production else "branch"
     commit = commit or git.need_branch(workspace.repository, branch, what)
-    loaded = load_sound(workspace, commit_tree(workspace.repository, commit), reads_again=False)
+    loaded = load_sound(workspace, commit_tree(workspace.repository, commit), branch, reads_again=False)
     return Prepared(
         workspace,
         commit,

@@ -17,7 +17,7 @@ from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.state import last_publication
 from seeknal_git.work import Options, Target, Work, work_out
-from seeknal_git.workspace import Loaded, Workspace, current_branch, head_tree, load_sound
+from seeknal_git.workspace import Loaded, Workspace, current_branch, head_tree, load, load_sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     """Load what is to be run. Raises before anything is written: ProjectError, UsageError, GitError."""
     branch = workspace.branch_of(request.environment) if request.environment else current_branch(workspace)
     reads_again = branch == workspace.production or request.options.refresh or request.options.full
-    loaded = load_sound(workspace, head_tree(workspace, branch), reads_again=reads_again)
+    loaded = load_sound(workspace, head_tree(workspace, branch), branch, reads_again=reads_again)
     target = Target(branch, schema_of(branch), workspace.production_schema)
     if not target.is_production:
         git.need_branch(workspace.repository, workspace.production, "production branch")
@@ -63,7 +63,10 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
 
 
 def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> None:
-    if moved := changed_since_plan(workspace, branch, loaded.state):
+    moved = changed_since_plan(workspace, branch, loaded.state)
+    if moved:  # a plan reads raw data as it is now, whatever load the run is going to use
+        moved = changed_since_plan(workspace, branch, load(workspace, loaded.tree).state)
+    if moved:
         raise UsageError(f"The plan of {branch} was made for other nodes: {', '.join(moved)} changed since.",
                          f"Plan again (seeknal plan {branch}), or run all the same with --force.")  # fmt: skip
 

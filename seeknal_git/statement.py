@@ -69,6 +69,11 @@ class Anatomy:
     clauses: tuple[tuple[str, str], ...] = ()
     obstacles: tuple[str, ...] = ()
 
+    @property
+    def counted(self) -> Part:
+        """What decides how many rows there are: enough for a check, which only counts them."""
+        return self.whole if self.rows is None or self.rows.unstable else self.rows
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

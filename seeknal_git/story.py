@@ -53,10 +53,11 @@ def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str |
 def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
     """Input → the columns that a node reads of it; with an empty name for its rows, and `*` for everything."""
     found: dict[str, set[str]] = {each: set() for each in graph.inputs[identifier]}
-    numbers = [number for number, _ in deciding(graph.members[identifier])]
+    member = graph.members[identifier]
+    numbers, is_rule = [number for number, _ in deciding(member)], member.node.kind == "rule"
     for number, anatomy in zip(numbers, graph.anatomies.get(identifier, ()), strict=False):
         targets = graph.targets[identifier][number]
-        for reference, column in anatomy.whole.reads:
+        for reference, column in (anatomy.counted if is_rule else anatomy.whole).reads:
             found.setdefault(targets[reference], set()).add(column)
     return found
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.git import repository as git
 from seeknal_git.git.tree import index_tree
-from seeknal_git.workspace import Loaded, Workspace, current_tree, load
+from seeknal_git.workspace import Loaded, Workspace, current_tree, explained, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,11 @@ class Validation:
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     """Validate every node and the graph, of the working tree or of what is staged."""
     loaded = load(workspace, index_tree(workspace.repository) if staged else current_tree(workspace))
+    problems = (*(loaded.project.problems or loaded.graph.problems), *loaded.binding.problems)
+    branch = git.current_branch(workspace.repository)
     return Validation(
         nodes=len(loaded.project.members),
-        problems=(*(loaded.project.problems or loaded.graph.problems), *loaded.binding.problems),
+        problems=explained(workspace, branch, loaded, problems) if branch else problems,
         warnings=loaded.warnings,
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,

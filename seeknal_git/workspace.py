@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
+from seeknal_git.cause import with_causes
 from seeknal_git.data import DataRoot, remembered_blob_id, sources_of, tracked_versions
-from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
+from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
@@ -159,12 +160,26 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
     return kept | {path: blob for path, blob in tree.files.items() if path in matters}
 
 
-def load_sound(workspace: Workspace, tree: Tree, *, reads_again: bool = True) -> Loaded:
-    """Like `load`. Raises ProjectError with everything that is wrong, the engine's objections included."""
+def load_sound(workspace: Workspace, tree: Tree, branch: str, *, reads_again: bool = True) -> Loaded:
+    """Like `load`, for the tree of a branch. Raises ProjectError with everything that is wrong, and with causes."""
     loaded = load(workspace, tree, reads_again=reads_again)
     if loaded.problems:
-        raise ProjectError(loaded.problems)
+        raise ProjectError(explained(workspace, branch, loaded, loaded.problems))
     return loaded
+
+
+def explained(workspace: Workspace, branch: str, loaded: Loaded, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Problems of a branch's tree, each with the change that caused it, where that was made on the branch."""
+    refused = {problem.node for problem in loaded.binding.problems}
+    if not any(problem.node in refused for problem in problems):
+        return tuple(problems)
+    try:
+        tree = base_tree(workspace, branch)
+        if not tree.files:  # nothing was published yet: what was committed before
+            tree = commit_tree(workspace.repository, git.need_branch(workspace.repository, branch))
+        return with_causes(problems, load(workspace, tree, like=loaded).graph, loaded.graph)
+    except SeeknalError:
+        return tuple(problems)  # there is nothing to compare with
 
 
 def _kept(workspace: Workspace, graph: Graph, root: DataRoot) -> dict[str, Columns]:

@@ -44,7 +44,7 @@ class Compiled:
     aliases: Mapping[str, str] = field(default_factory=dict)
     definition: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
-    promises: tuple[str, ...] = ()
+    promises: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class InputFile(BaseModel):

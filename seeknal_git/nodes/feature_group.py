@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from seeknal_git.nodes.checks import Columns, not_null, unique
-from seeknal_git.nodes.common import Compiled, NodeFile
+from seeknal_git.nodes.common import Compiled
 from seeknal_git.nodes.node import Check
+from seeknal_git.nodes.table import TableFile
 
 
 class Entity(BaseModel):
@@ -32,7 +33,7 @@ def _features(value: object) -> object:
     return list(value) if isinstance(value, dict) else value
 
 
-class File(NodeFile):
+class File(TableFile):
     entity: Annotated[Entity, BeforeValidator(_entity)]
     features: Annotated[list[str], BeforeValidator(_features)] = Field(default_factory=list)
     transform: str | None = None
@@ -54,7 +55,7 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         sql_key="transform" if file.transform else None,
         aliases={"source": "input_0"},
         definition={"entity": file.entity.name, "join_keys": keys},
-        promises=tuple(dict.fromkeys([*keys, *file.features])),
+        promises={**dict.fromkeys([*keys, *file.features]), **file.types},
         checks=(
             Check(f"join_keys_not_null({', '.join(keys)})", not_null(keys), line=line),
             Check(f"join_keys_unique({', '.join(keys)})", unique(keys), line=line),

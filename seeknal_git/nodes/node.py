@@ -40,8 +40,9 @@ class Node:
 
     sql: the SELECT that the node compiles to, as written (None for a rule, whose SQL is in its checks); sql_line: the
     line of the file on which it begins; aliases: further names for inputs in the SQL → `input_N`; promises: columns
-    that the node has to return; definition: what else decides the node's data (of a source: format, path, …), free of
-    descriptions; document: the whole file as plain data; lines: `"params.path"` → the line where that key stands.
+    that the node has to return, with their types where they are declared; definition: what else decides the node's data
+    (of a source: format, path, …), free of descriptions; document: the whole file as plain data; lines: `"params.path"`
+    → the line where that key stands.
     """
 
     kind: str
@@ -54,7 +55,7 @@ class Node:
     definition: Mapping[str, Any]
     checks: tuple[Check, ...]
     document: Mapping[str, Any]
-    promises: tuple[str, ...] = ()
+    promises: Mapping[str, str | None] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
 
     @property

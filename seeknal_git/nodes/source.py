@@ -7,14 +7,14 @@ that the files do not have are an error.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import model_validator
 
 from seeknal_git.names import literal, quote
-from seeknal_git.nodes.common import Compiled, Mistake, NodeFile, below_project
+from seeknal_git.nodes.common import Compiled, Mistake, below_project
+from seeknal_git.nodes.table import TableFile, is_type, known_type
 
 # The word `$files` in a source's SQL is a parameter: the list of the files to read.
 _READERS = {"csv": "read_csv", "parquet": "read_parquet", "json": "read_json", "jsonl": "read_json"}
@@ -33,43 +33,10 @@ _OPTIONS = {
 }
 _OPTIONS["jsonl"] = _OPTIONS["json"]
 
-_SIMPLE_TYPE = (
-    "BIGINT BIT BLOB BOOL BOOLEAN CHAR DATE DATETIME DECIMAL DOUBLE FLOAT FLOAT4 FLOAT8 HUGEINT INT INT1 INT2 "
-    "INT4 INT8 INTEGER INTERVAL JSON LONG NUMERIC REAL SHORT SIGNED SMALLINT STRING TEXT TIME TIMESTAMP "
-    "TIMESTAMPTZ TIMETZ TINYINT UBIGINT UHUGEINT UINTEGER USMALLINT UTINYINT UUID VARCHAR"
-).split()
-_TYPE = re.compile(
-    rf"(?:(?:{'|'.join(_SIMPLE_TYPE)})(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?|(?:TIMESTAMP|TIME) WITH TIME ZONE)"
-    r"(?:\[\d*\])*",
-    re.IGNORECASE,
-)
 
-
-class ColumnType(BaseModel):
-    """An entry of `schema`."""
-
-    model_config = ConfigDict(extra="allow")
-    name: str
-    data_type: str = Field(alias="data_type")
-
-    @field_validator("data_type")
-    @classmethod
-    def _known(cls, given: str) -> str:
-        return known_type(given)
-
-
-def known_type(given: str, *keys: str) -> str:
-    """A type word as DuckDB takes it. Raises Mistake for anything else."""
-    if not _TYPE.fullmatch(given.strip()):
-        message = f"{given!r} is not a column type, such as INTEGER, DECIMAL(10, 2), VARCHAR[] or TIMESTAMP"
-        raise Mistake(message, *keys)
-    return given.strip().upper()
-
-
-class File(NodeFile):
+class File(TableFile):
     source: Literal["csv", "parquet", "json", "jsonl"]
     table: str | None = None
-    schema_: list[ColumnType] = Field(default_factory=list, alias="schema")
 
     @model_validator(mode="after")
     def _sound(self) -> File:
@@ -78,7 +45,6 @@ class File(NodeFile):
         for key in self.params.keys() - PARAMS[self.source]:
             if near := difflib.get_close_matches(key, sorted(PARAMS[self.source]), 1, 0.8):
                 raise Mistake(f"there is no parameter `{key}`; did you mean `{near[0]}`?", f"params.{key}")
-        _ = self.types  # raises for a type that is none
         return self
 
     @property
@@ -90,15 +56,10 @@ class File(NodeFile):
 
     @property
     def types(self) -> dict[str, str]:
-        """Declared types; any other text under `columns` is documentation."""
-        declared = {column.name: column.data_type for column in self.schema_}
-        if isinstance(self.columns, dict):
-            for name, value in self.columns.items():
-                if isinstance(value, dict) and (word := value.get("dtype") or value.get("data_type")):
-                    declared[name] = known_type(str(word), f"columns.{name}")
-                elif isinstance(value, str) and _TYPE.fullmatch(value.strip()):
-                    declared[name] = known_type(value)
-        return declared
+        """Declared types; a plain type word as the value of a column counts too, any other text is documentation."""
+        columns = self.columns if isinstance(self.columns, dict) else {}
+        words = {name: known_type(text) for name, text in columns.items() if isinstance(text, str) and is_type(text)}
+        return {**super().types, **words}
 
 
 PARAMS = {name: frozenset({"path", *options}) for name, options in _OPTIONS.items()}

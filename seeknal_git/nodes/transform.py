@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from seeknal_git.nodes.common import Compiled, NodeFile
+from seeknal_git.nodes.common import Compiled
+from seeknal_git.nodes.table import TableFile
 
 
-class File(NodeFile):
+class File(TableFile):
     transform: str = Field(min_length=1)
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
-    return Compiled(sql=file.transform, sql_key="transform")
+    return Compiled(sql=file.transform, sql_key="transform", promises=dict(file.types))

@@ -142,6 +142,12 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
     return columns
 
 
+@cache
+def type_name(word: str) -> str:
+    """What the engine calls a type: INTEGER for INT. Raises SqlError."""
+    return _described(_engine(), f"SELECT NULL::{word} AS x", {})[0][1]
+
+
 def file_columns(sql: str, files: Sequence[Path]) -> Columns:
     """The columns (name, type) of a source's SELECT over `$files`, as the engine finds them in the files."""
     return _described(_reader(), sql, {"files": [str(file) for file in files]})
@@ -175,7 +181,7 @@ def as_subquery(sql: str) -> str:
 
 
 # What the engine adds to an error about a file: advice, and every option that it read the file with.
-_ADVICE = re.compile(r" Column .{1,80} is being converted| Possible (?:solutions|fixes)| file = ")
+_ADVICE = re.compile(r" Column .{1,80} is being converted| Possible (?:solutions|fixes)| file = | Candidate functions:")
 
 
 def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:

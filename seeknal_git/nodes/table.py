@@ -1,0 +1,65 @@
+"""Types that a file declares for columns: what sources are read with, and what other nodes have to return."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from seeknal_git.nodes.common import Mistake, NodeFile
+
+_SIMPLE_TYPE = (
+    "BIGINT BIT BLOB BOOL BOOLEAN CHAR DATE DATETIME DECIMAL DOUBLE FLOAT FLOAT4 FLOAT8 HUGEINT INT INT1 INT2 "
+    "INT4 INT8 INTEGER INTERVAL JSON LONG NUMERIC REAL SHORT SIGNED SMALLINT STRING TEXT TIME TIMESTAMP "
+    "TIMESTAMPTZ TIMETZ TINYINT UBIGINT UHUGEINT UINTEGER USMALLINT UTINYINT UUID VARCHAR"
+).split()
+_TYPE = re.compile(
+    rf"(?:(?:{'|'.join(_SIMPLE_TYPE)})(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?|(?:TIMESTAMP|TIME) WITH TIME ZONE)"
+    r"(?:\[\d*\])*",
+    re.IGNORECASE,
+)
+
+
+class ColumnType(BaseModel):
+    """An entry of `schema`."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    data_type: str = Field(alias="data_type")
+
+    @field_validator("data_type")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        return known_type(given)
+
+
+def known_type(given: str, *keys: str) -> str:
+    """A type word as DuckDB takes it. Raises Mistake for anything else."""
+    if not is_type(given):
+        message = f"{given!r} is not a column type, such as INTEGER, DECIMAL(10, 2), VARCHAR[] or TIMESTAMP"
+        raise Mistake(message, *keys)
+    return given.strip().upper()
+
+
+class TableFile(NodeFile):
+    """A file of a node that yields a table, and may declare its columns."""
+
+    schema_: list[ColumnType] = Field(default_factory=list, alias="schema")
+
+    @model_validator(mode="after")
+    def _types_are_types(self) -> TableFile:
+        _ = self.types  # raises for one that is none
+        return self
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Column → declared type, of `schema`, and of entries of `columns` with a `dtype`."""
+        declared = {column.name: column.data_type for column in self.schema_}
+        for name, value in self.columns.items() if isinstance(self.columns, dict) else ():
+            if isinstance(value, dict) and (word := value.get("dtype") or value.get("data_type")):
+                declared[name] = known_type(str(word), f"columns.{name}")
+        return declared
+
+
+def is_type(text: str) -> bool:
+    return _TYPE.fullmatch(text.strip()) is not None
