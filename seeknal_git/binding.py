@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from seeknal_git.cache import Cache
@@ -20,13 +20,14 @@ class Binding:
     """columns: id → (name, type) of each column; None where raw data is not here, so that nobody can know.
 
     anatomies: id → of each of its SELECTs that decide data; problems: what the engine refuses; unknown: the sources
-    whose files are missing.
+    whose files are missing; known: id → what the nodes that read it know of its table.
     """
 
     columns: Mapping[str, Columns | None]
     anatomies: Mapping[str, tuple[Anatomy, ...]]
     problems: tuple[Problem, ...]
     unknown: tuple[str, ...]
+    known: Mapping[str, Known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +51,109 @@ class _Question:
         return sorted(self.node.promises.items()) if self.position == 0 else []
 
 
-def bind(graph: Graph, root: DataRoot, cache: Cache, kept: Mapping[str, Columns] | None = None) -> Binding:
+def bind(
+    graph: Graph,
+    root: DataRoot,
+    cache: Cache,
+    kept: Mapping[str, Columns] | None = None,
+    like: Binding | None = None,
+) -> Binding:
     """Bind every node of a graph, layer by layer, each against the columns of its inputs.
 
-    kept: the columns of sources whose load is not read again, whatever their files look like now.
+    kept: the columns of sources whose load is not read again, whatever their files look like now; like: what the engine
+    said of `graph.like`, which holds for the same nodes on the same inputs.
     """
-    kept = kept or {}
-    known: dict[str, Known] = {}
-    anatomies: dict[str, tuple[Anatomy, ...]] = {}
-    problems: list[Problem] = []
+    bound = _Bound(graph, like, cache)
     for layer in graph.layers:
-        known |= {each: Known(kept[each]) for each in layer if each in kept}
-        to_read = [each for each in layer if graph.node(each).kind == "source" and each not in kept]
-        known |= {each: Known(columns) for each, columns in _sources(graph, to_read, root, cache, problems).items()}
-        own, checks = _questions(graph, layer)
-        for questions in (own, checks):
-            answers = _answers(questions, known, cache)
-            known |= _taken(questions, answers, problems)
-            _gather(questions, answers, anatomies)
-    problems += _collisions(graph, root)
-    refused = {problem.node for problem in problems}
-    sources = (each for each in graph.members if graph.node(each).kind == "source")
-    unknown = [each for each in sources if known[each].columns is None and each not in refused]
-    columns = {each: columns_typed(of_it.columns) for each, of_it in known.items()}
-    return Binding(columns, anatomies, tuple(problems), tuple(unknown))
+        sources = [each for each in layer if graph.node(each).kind == "source"]
+        given: dict[str, Columns | None] = {each: kept[each] for each in sources if kept and each in kept}
+        given |= _sources(graph, [each for each in sources if each not in given], root, cache, bound.problems)
+        for each, found in given.items():
+            bound.learn(each, Known(found))
+        others = [each for each in layer if each not in given and not bound.taken_over(each)]
+        own, checks = _questions(graph, others)
+        bound.ask(own)
+        bound.ask(checks)
+    bound.problems += _collisions(graph, root)
+    refused = {problem.node for problem in bound.problems}
+    unread = (each for each, known in bound.known.items() if graph.node(each).kind == "source" and not known.columns)
+    columns = {each: columns_typed(known.columns) for each, known in bound.known.items()}
+    return Binding(
+        columns,
+        bound.anatomies,
+        tuple(bound.problems),
+        tuple(each for each in unread if each not in refused),
+        bound.known,
+    )
+
+
+@dataclass(slots=True)
+class _Bound:
+    """What is known so far of the nodes of a graph. keys: of each, a hash of what is known of its table."""
+
+    graph: Graph
+    like: Binding | None
+    cache: Cache
+    known: dict[str, Known] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    anatomies: dict[str, tuple[Anatomy, ...]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def learn(self, node: str, known: Known) -> None:
+        """Note what is known of a node's table; where the other graph knows the same, it is the same object."""
+        before = self.like.known.get(node) if self.like else None
+        self.known[node] = before if before is not None and before == known else known
+
+    def taken_over(self, node: str) -> bool:
+        """Whether all is as in the other graph, so that its answers hold."""
+        graph, like, other = self.graph, self.like, self.graph.like
+        if like is None or other is None or other.members.get(node) is not graph.members[node]:
+            return False
+        inputs = graph.inputs[node]
+        if like.problems or inputs != other.inputs[node] or graph.targets[node] != other.targets[node]:
+            return False
+        if any(self.known.get(each) is not like.known.get(each) for each in inputs):
+            return False
+        if node in like.known:
+            self.known[node] = like.known[node]
+        if node in like.anatomies:
+            self.anatomies[node] = like.anatomies[node]
+        return True
+
+    def ask(self, questions: Sequence[_Question]) -> None:
+        for question, answer in zip(questions, self._answers(questions), strict=True):
+            node = question.node
+            anatomy = unpacked(answer["anatomy"]) if question.decides else None
+            if "error" in answer:
+                self.problems.append(_refused(question, answer["error"], answer["line"]))
+            if anatomy is not None:
+                self.anatomies[node.id] = (*self.anatomies.get(node.id, ()), anatomy)
+            if question.position == 0 and anatomy is not None:
+                self.learn(node.id, _known_of(answer, anatomy))
+                if node.promises and "columns" in answer:
+                    self.problems += _contract(node, self.known[node.id].columns or (), answer["promised"])
+
+    def _answers(self, questions: Sequence[_Question]) -> list[dict[str, Any]]:
+        """For each question the columns (`columns`), or what is wrong (`error`, `line`), and the parts (`anatomy`)."""
+        keys = [self._key(question) for question in questions]
+        remembered = self.cache.get("binding", keys)
+        fresh: dict[str, Any] = {}
+        for question, key in zip(questions, keys, strict=True):
+            if key not in remembered:
+                inputs = [self.known.get(target, Known()) for target in question.targets]
+                remembered[key] = fresh[key] = _ask(question, inputs)
+        if fresh:
+            self.cache.put("binding", fresh)
+        return [remembered[key] for key in keys]
+
+    def _key(self, question: _Question) -> str:
+        inputs = [self._key_of(target) for target in question.targets]
+        return digest(question.sql, *question.targets, *inputs, str(question.decides), repr(question.promises))
+
+    def _key_of(self, node: str) -> str:
+        if node not in self.keys:
+            self.keys[node] = digest(repr(self.known.get(node, Known())))
+        return self.keys[node]
 
 
 def columns_typed(columns: Columns | None) -> Columns | None:
@@ -158,23 +238,6 @@ def _questions(graph: Graph, layer: Iterable[str]) -> tuple[list[_Question], lis
     return own, checks
 
 
-def _answers(questions: Sequence[_Question], known: Mapping[str, Known], cache: Cache) -> list[dict[str, Any]]:
-    """For each question the columns (`columns`), or what is wrong (`error`, `line`), and the parts (`anatomy`)."""
-    inputs = [tuple(known.get(target, Known()) for target in question.targets) for question in questions]
-    keys = [
-        digest(question.sql, *question.targets, *map(repr, of_it), str(question.decides), repr(question.promises))
-        for question, of_it in zip(questions, inputs, strict=True)
-    ]
-    remembered = cache.get("binding", keys)
-    fresh: dict[str, Any] = {}
-    for question, of_it, key in zip(questions, inputs, keys, strict=True):
-        if key not in remembered:
-            remembered[key] = fresh[key] = _ask(question, of_it)
-    if fresh:
-        cache.put("binding", fresh)
-    return [remembered[key] for key in keys]
-
-
 def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
     from seeknal_git.anatomy import anatomy_of
     from seeknal_git.warehouse.sql import SqlError, bound_columns, parsed, type_name
@@ -196,36 +259,11 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
     return answer
 
 
-def _taken(
-    questions: Sequence[_Question], answers: Sequence[dict[str, Any]], problems: list[Problem]
-) -> dict[str, Known]:
-    """What is known of the tables of the nodes whose own SQL was asked about."""
-    found = {}
-    for question, answer in zip(questions, answers, strict=True):
-        if "error" in answer:
-            problems.append(_refused(question, answer["error"], answer["line"]))
-        if question.position == 0:
-            found[question.node.id] = _known_of(answer)
-            columns = _columns(answer)
-            problems += _contract(question.node, columns, answer["promised"]) if columns else []
-    return found
-
-
-def _known_of(answer: Mapping[str, Any]) -> Known:
+def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
     """Where the engine cannot be asked, the names of the columns may follow from the text all the same."""
-    anatomy = unpacked(answer["anatomy"])
     if "columns" in answer or anatomy.columns is None or "error" in answer:
         return Known(_columns(answer), anatomy.unique)
     return Known(tuple((name, "") for name, _ in anatomy.columns), anatomy.unique)
-
-
-def _gather(
-    questions: Sequence[_Question], answers: Sequence[dict[str, Any]], anatomies: dict[str, tuple[Anatomy, ...]]
-) -> None:
-    for question, answer in zip(questions, answers, strict=True):
-        if question.decides:
-            anatomy = unpacked(answer["anatomy"])
-            anatomies[question.node.id] = (*anatomies.get(question.node.id, ()), anatomy)
 
 
 def _refused(question: _Question, message: str, line: int | None) -> Problem:

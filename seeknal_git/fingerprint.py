@@ -79,7 +79,8 @@ def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Finger
     """What is unstable is another one whenever the node is built again, and that is when anything in it changes."""
     assert anatomy.rows is not None, "the caller looked"
     assert anatomy.columns is not None, "the caller looked"
-    whole = _hash(anatomy.whole, read)
+    shaky = anatomy.rows.unstable or any(part.unstable for _, part in anatomy.columns)
+    whole = _hash(anatomy.whole, read) if shaky else ""
     rows = digest("rows", own, _hash(anatomy.rows, read), whole if anatomy.rows.unstable else "")
     columns = {
         name: digest("column", _hash(part, read), whole if part.unstable else "") for name, part in anatomy.columns

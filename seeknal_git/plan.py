@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from seeknal_git.fingerprint import Category, Fingerprint, compare
-from seeknal_git.graph import Graph, fingerprint_of, identities
+from seeknal_git.graph import Graph, fingerprint_of
+from seeknal_git.identity import identities
 from seeknal_git.project import Member
 from seeknal_git.story import ColumnChange, column_changes, obstacles_of, readers_of, why_rebuilt, why_reused
 from seeknal_git.words import describe

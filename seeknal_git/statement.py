@@ -124,4 +124,4 @@ def unpacked(value: list[Any]) -> Anatomy:
 
 def _part(value: list[Any]) -> Part:
     text, reads, unstable = value
-    return Part(text, tuple((number, column) for number, column in reads), unstable)
+    return Part(text, tuple(map(tuple, reads)), unstable)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from seeknal_git.data import DataRoot, need_versions, sources_of, tracked_versions
 from seeknal_git.errors import SeeknalError
 from seeknal_git.fingerprint import digest
-from seeknal_git.graph import Graph, identities
+from seeknal_git.graph import Graph
+from seeknal_git.identity import identities
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse import state

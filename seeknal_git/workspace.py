@@ -146,7 +146,8 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, reads_
         data = {file.path for source in sources_of(graph) for each in roots for file in each.files(source)}
         files = _relevant(committed.files, tree, data)
         tree = replace(tree, files=files, dirty=files != committed.files)
-    binding = bind(graph, root, workspace.cache, {} if reads_again else _kept(workspace, graph, root))
+    kept = {} if reads_again else _kept(workspace, graph, root)
+    binding = bind(graph, root, workspace.cache, kept, like.binding if like else None)
     graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns)
     return Loaded(tree, project, graph, root, binding)
 

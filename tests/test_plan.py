@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from seeknal_git.cache import Cache
 from seeknal_git.git.tree import Tree
-from seeknal_git.graph import build_graph, identities
+from seeknal_git.graph import build_graph
+from seeknal_git.identity import identities
 from seeknal_git.plan import Plan, State, make_plan
 from seeknal_git.project import load_project
 from tests.conftest import Repo
