@@ -56,6 +56,7 @@ keys may come at any time.
 | `built` | those of `layers` whose tables are there already; null where the warehouse cannot be read now |
 | `missing` | tables that the plan re-uses and the warehouse has not; null where it cannot be read now |
 | `warnings` | messages about the project |
+| `verified` | with `--verify`, one object for each METADATA or NON_BREAKING change of a SELECT; null without |
 
 Each of `changes` has:
 
@@ -70,6 +71,53 @@ Each of `changes` has:
 | `obstacles` | what could not be resolved in the node, and what is unstable in it |
 | `rebuilds` | the nodes downstream that are built again |
 | `reuses` | the nodes downstream that are not |
+
+## The lineage as JSON
+
+`seeknal lineage --json` prints one object, with the nodes and columns that were asked for. `version` is 1, and means
+the same as that of the plan.
+
+| key of the lineage | meaning |
+| --- | --- |
+| `version` | 1 |
+| `project`, `branch` | what it is the lineage of |
+| `planned` | whether `change`, `state` and `why` are known; false where no plan can be made |
+| `selected` | the node or the column that was asked for; null for the whole project |
+| `nodes` | one object for each node, inputs before their readers |
+| `edges` | a list of `[input, reader]` |
+
+Each of `nodes` has:
+
+| key of a node | meaning |
+| --- | --- |
+| `id`, `kind` | the node, as `kind.name`, and its kind |
+| `layer` | how many of `nodes` are before it, on the longest way |
+| `path`, `line` | where it is defined |
+| `description` | from the file; null where there is none |
+| `change` | the category of its change in the plan; null where it is unchanged |
+| `state` | `build` or `reuse`; null where nothing changes at all, and for a node that is removed |
+| `why` | what changed, or why it is built or re-used: one sentence; null where there is nothing to say |
+| `columns` | one object for each column |
+| `rows` | the columns that decide which rows there are: a list of `[node, column]` |
+
+Each of `columns` has:
+
+| key of a column | meaning |
+| --- | --- |
+| `name` | its name; `*` stands for all columns where nobody can name them |
+| `type` | null where it is not known |
+| `change` | `added`, `removed` or `changed` by an edit of this node; null otherwise |
+| `reads` | the columns that decide its values: a list of `[node, column]` |
+
+Each of `verified` has:
+
+| key | meaning |
+| --- | --- |
+| `node` | the node, as `kind.name` |
+| `result` | `equal`, `differs` or `not verified`; where one differs, the exit code is 1 |
+| `rows`, `columns` | how many were compared; null where that was not possible |
+| `reason` | why it was not possible, which names or types differ, or what was left out; or null |
+| `only_before`, `only_after` | where rows differ, those of one version alone: their `count`, and at most 5 as `rows` |
 
 """
 

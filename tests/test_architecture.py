@@ -29,6 +29,8 @@ VERBS = {
     "doctor",
     "drafting",
     "initialise",
+    "lineage",
+    "verify",
 }
 PACKAGES = ("nodes", "git", "warehouse")
 
@@ -117,7 +119,7 @@ def test_nothing_below_the_command_line_imports_it_or_the_reports() -> None:
     assert offenders("seeknal_git.report", "seeknal_git.cli", "seeknal_git.report") == []
 
 
-@pytest.mark.parametrize("pure", ["names", "errors", "statement", "fingerprint", "graph", "plan", "words"])
+@pytest.mark.parametrize("pure", ["names", "errors", "statement", "fingerprint", "graph", "plan", "traces", "words"])
 def test_what_is_pure_reaches_neither_git_nor_the_warehouse(pure: str) -> None:
     seen, waiting = set(), [f"seeknal_git.{pure}"]
     while waiting:

@@ -111,8 +111,9 @@ def effective_font(tab: Browser, identifier: str) -> float:
 
 
 @pytest.mark.parametrize("count", [pytest.param(number, id=f"{number} nodes") for number in (0, 1, 12, 200, 2000)])
-def test_all_nodes_are_in_the_window_and_none_covers_another(show: Any, count: int) -> None:
+def test_all_nodes_fit_into_the_window_and_none_covers_another(show: Any, count: int) -> None:
     tab = show(lineage(count))
+    tab.press("0")
     boxes = tab.run(
         "[...document.querySelectorAll('.node')].map(each => each.getBoundingClientRect())"
         ".map(r => [r.left, r.top, r.right, r.bottom])"
@@ -129,6 +130,60 @@ def test_all_nodes_are_in_the_window_and_none_covers_another(show: Any, count: i
     assert tab.errors == []
 
 
+def first_names(tab: Browser) -> dict[str, float]:
+    """The nodes that are in the window, at least in part, with the size of their names on the screen."""
+    return dict(
+        tab.run(
+            "(map => [...document.querySelectorAll('.node')].filter(each => { const r = each.getBoundingClientRect();"
+            " return r.right > map.left && r.left < map.right && r.bottom > map.top && r.top < map.bottom; })"
+            ".map(each => [each.dataset.node,"
+            " parseFloat(getComputedStyle(each.querySelector('b')).fontSize) * view.scale]))"
+            "(document.querySelector('main').getBoundingClientRect())"
+        )
+    )
+
+
+def has_more(tab: Browser) -> bool:
+    return bool(tab.run("!document.querySelector('#mini').hasAttribute('hidden')"))
+
+
+@pytest.mark.parametrize("count", [pytest.param(number, id=f"{number} nodes") for number in (12, 100, 200, 300)])
+def test_the_first_view_can_be_read(show: Any, count: int) -> None:
+    tab = show(lineage(count))
+    names = first_names(tab)
+    assert min(names.values()) >= 10
+    assert len(names) >= min(count, 60)
+    assert any(each.startswith("source.") for each in names), "it begins where the data begins"
+    assert has_more(tab) == (len(names) < count)
+
+
+def test_long_names_can_be_read_at_first(show: Any) -> None:
+    data = lineage(60)
+    data["nodes"][0]["id"] = "source." + "_".join(["exceedingly", "long"] * 4)
+    assert min(first_names(show(data)).values()) >= 10
+
+
+def test_the_first_view_of_a_branch_is_what_it_changes_most(show: Any) -> None:
+    data = lineage(200)
+    far = {"transform.stage_5_0": "METADATA", "transform.stage_5_32": "BREAKING", "source.stage_0_33": "NEW"}
+    for each in data["nodes"]:
+        each["change"] = far.get(each["id"])
+    assert "transform.stage_5_32" in first_names(show(data))
+
+
+def test_the_small_map_leads_to_what_is_not_in_the_window(show: Any) -> None:
+    tab = show(lineage(200))
+    before = first_names(tab)
+    x, y = tab.run("(r => [r.right - 60, r.bottom - 12])(document.querySelector('#mini').getBoundingClientRect())")
+    for kind in ("mousePressed", "mouseReleased"):
+        tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+    tab.settle()
+    assert len(first_names(tab).keys() - before.keys()) > 20
+    assert marked(tab, "selected") == set()
+    tab.press("0")
+    assert not has_more(tab)
+
+
 def test_text_can_be_read_at_one_key_and_where_somebody_selects(show: Any) -> None:
     tab = show(lineage(200))
     tab.press("1")
@@ -142,6 +197,7 @@ def test_text_can_be_read_at_one_key_and_where_somebody_selects(show: Any) -> No
 def test_a_node_lights_what_is_upstream_and_downstream(show: Any) -> None:
     data = lineage(200)
     tab = show(data)
+    tab.press("0")
     tab.click(f"[data-node='{TARGET}']")
     expected = {TARGET} | reachable(TARGET, data["edges"]) | reachable(TARGET, turned(data["edges"]))
     assert marked(tab, "lit") == expected
@@ -168,6 +224,15 @@ def test_a_column_lights_exactly_what_feeds_it_and_what_it_feeds(show: Any, name
     )
     assert {f"{at}.{each}" for at, names in named for each in names.split(", ")} == {key} | up | down
     assert tab.run("location.hash") == f"#{key}"
+
+
+@pytest.mark.parametrize(("hash_", "selected"), [("", TARGET), ("#source.stage_0_0", "source.stage_0_0")])
+def test_the_page_opens_with_what_was_asked_for_or_what_its_address_says(show: Any, hash_: str, selected: str) -> None:
+    tab = show(lineage(60) | {"selected": f"{TARGET}.measure_1"}, hash_)
+    tab.settle()
+    assert marked(tab, "selected") == {selected}
+    tab.press("Escape")
+    assert marked(tab, "selected") == set()
 
 
 def test_an_entry_of_a_list_leads_on_and_the_way_back_works(show: Any) -> None:

@@ -19,6 +19,7 @@ from seeknal_git.cli.draft import draft
 from seeknal_git.cli.dry_run import dry_run
 from seeknal_git.cli.gc import gc
 from seeknal_git.cli.init import init
+from seeknal_git.cli.lineage import lineage
 from seeknal_git.cli.parse import parse
 from seeknal_git.cli.plan import plan
 from seeknal_git.cli.promote import promote
@@ -57,7 +58,23 @@ def _seeknal(
         os.chdir(folder)
 
 
-for _command in (init, draft, dry_run, apply, validate, parse, plan, diff, run, promote, status, doctor, query, gc):
+for _command in (
+    init,
+    draft,
+    dry_run,
+    apply,
+    validate,
+    parse,
+    plan,
+    diff,
+    lineage,
+    run,
+    promote,
+    status,
+    doctor,
+    query,
+    gc,
+):
     app.command()(_command)
 app.add_typer(env.app, name="env")
 app.add_typer(hooks.app, name="hooks")

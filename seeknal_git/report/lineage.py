@@ -1,13 +1,25 @@
-"""The lineage as one page that needs nothing but a browser."""
+"""The lineage as trees, as JSON, and as one page that needs nothing but a browser."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
+from seeknal_git.errors import ProjectError
+from seeknal_git.lineage import Lineage, Selection, Step
+from seeknal_git.report.terminal import bold, coloured, dim, is_terminal, listed, note, out, width
+from seeknal_git.traces import LineageColumn, LineageNode, Place
+
+# Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
+JSON_VERSION = 1
 _PLACE = "@LINEAGE@"
+_WIDEST = 10_000
+_ROOM = 24  # for the text of a line, however deep in a tree it stands
+_LEVEL = 4
+_ONLY_ROWS = " (rows)"
 
 
 def as_html(lineage: Mapping[str, Any]) -> str:
@@ -15,3 +27,167 @@ def as_html(lineage: Mapping[str, Any]) -> str:
     data = json.dumps(lineage, separators=(",", ":")).replace("<", "\\u003c")
     page = files("seeknal_git.report").joinpath("lineage.html").read_text("utf-8")
     return page.replace(_PLACE, data, 1)
+
+
+def as_json(chosen: Selection) -> dict[str, Any]:
+    """The lineage as data, which is also what the page takes; docs/cli.md documents it."""
+    lineage = chosen.lineage
+    return {
+        "version": JSON_VERSION,
+        "project": lineage.project,
+        "branch": lineage.branch,
+        "planned": lineage.gap is None,
+        "selected": chosen.place and ".".join(filter(None, chosen.place)),
+        "nodes": [_node(node, lineage.layers[node.id]) for node in lineage.nodes.values()],
+        "edges": [[each, node.id] for node in lineage.nodes.values() for each in node.inputs],
+    }
+
+
+def _node(node: LineageNode, layer: int) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "kind": node.kind,
+        "layer": layer,
+        "path": node.path,
+        "line": node.line,
+        "description": node.description,
+        "change": node.change,
+        "state": node.state,
+        "why": node.why,
+        "columns": [
+            {"name": column.name, "type": column.type, "change": column.change, "reads": list(map(list, column.reads))}
+            for column in node.columns
+        ],
+        "rows": list(map(list, node.rows)),
+    }
+
+
+def warn(chosen: Selection) -> None:
+    """Why nothing of the plan is shown."""
+    gap = chosen.lineage.gap
+    if isinstance(gap, ProjectError):
+        note("The project does not validate (seeknal validate): no plan is shown, and what is wrong may be missing.")
+    elif gap is not None:
+        note(f"No plan is shown: {gap.message}")
+
+
+def as_text(chosen: Selection) -> None:
+    lineage, place = chosen.lineage, chosen.place
+    if not lineage.nodes:
+        out("There are no nodes yet. Begin with: seeknal draft source NAME")
+    elif place is None:
+        _tree(chosen, f"Lineage of {lineage.project}", chosen.up or chosen.down or ())
+    elif place[1]:
+        _one_column(chosen, place)
+    else:
+        _one_node(chosen, lineage.nodes[place[0]])
+
+
+def _one_node(chosen: Selection, node: LineageNode) -> None:
+    out("  ".join([bold(node.id), *map(coloured, _marks(node))]))
+    out(dim(f"{node.path}:{node.line}"))
+    if node.why:
+        out(node.why)
+    if node.columns:
+        out(f"Columns: {listed([column.name for column in node.columns], _room() - 9)}")
+    _part(chosen, "Reads", chosen.up, "raw data" if node.kind == "source" else "nothing")
+    _part(chosen, "Read by", chosen.down, "nothing in this project")
+    edges = [_edge(chosen.lineage, step) for step in (*(chosen.up or ()), *(chosen.down or ()))]
+    if any(name.endswith(_ONLY_ROWS) for names in edges for name in names):
+        out()
+        out(dim(f"{_ONLY_ROWS.strip()}: decides which rows there are, and no value"))
+
+
+def _one_column(chosen: Selection, place: Place) -> None:
+    node, column = chosen.lineage.nodes[place[0]], chosen.lineage.columns[place]
+    out("  ".join([bold(".".join(place)), *_about(column)]))
+    out(dim(f"{node.path}:{node.line}"))
+    _part(chosen, "Fed by", chosen.up, "raw data" if node.kind == "source" else "no column")
+    if deciding := _deciding(chosen):
+        out()
+        _draw("Rows decided by", [(0, _rows_of(identifier, places)) for identifier, places in deciding.items()])
+    _part(chosen, "Feeds", chosen.down, "no column in this project")
+
+
+def _rows_of(identifier: str, places: Sequence[Place]) -> str:
+    """The columns that decide a node's rows, each input named once."""
+    of: dict[str, list[str]] = {}
+    for at, name in places:
+        of.setdefault(at, []).append(name)
+    words = [f"{at}.{names[0]}" if len(names) == 1 else f"{at} ({', '.join(names)})" for at, names in of.items()]
+    return f"{', '.join(words)}  {dim(f'decides rows of {identifier}')}"
+
+
+def _deciding(chosen: Selection) -> dict[str, list[Place]]:
+    """For each node on the way to a column, the columns that decide its rows and no value on that way."""
+    way = dict.fromkeys(step.place for step in chosen.up or ())
+    values = {each for place in way for each in chosen.lineage.columns[place].reads}
+    nodes = dict.fromkeys(identifier for identifier, _ in way)
+    found = {each: [place for place in chosen.lineage.nodes[each].rows if place not in values] for each in nodes}
+    return {each: places for each, places in found.items() if places}
+
+
+def _part(chosen: Selection, title: str, steps: Sequence[Step] | None, nothing: str) -> None:
+    if steps is None:
+        return
+    out()
+    if steps[1:]:
+        _tree(chosen, title, [replace(step, level=step.level - 1) for step in steps[1:]])
+    else:
+        out(f"{bold(title)}  {nothing}")
+
+
+def _tree(chosen: Selection, title: str, steps: Sequence[Step]) -> None:
+    _draw(title, [(step.level, "  ".join(_label(chosen, step))) for step in steps])
+
+
+def _label(chosen: Selection, step: Step) -> list[str]:
+    """A node with the columns that lead to it, or a column; or a node whose rows the column before decides."""
+    lineage, (identifier, column) = chosen.lineage, step.place
+    node = lineage.nodes[identifier]
+    rest = ["…"] if step.again else [f"and {step.beyond} beyond"] if step.beyond else []
+    if column:
+        return [".".join(step.place), *_about(lineage.columns[step.place]), *map(dim, rest)]
+    if chosen.place and chosen.place[1]:
+        return [dim("checked by" if node.kind == "rule" else "decides rows of"), identifier]
+    marks, edge = [*_marks(node), *rest], _edge(lineage, step)
+    room = _room() - (step.level + 1) * _LEVEL - len("  ".join([identifier, *marks, ""]))
+    return [identifier, *map(coloured, marks), *([dim(listed(edge, room))] if edge else [])]
+
+
+def _edge(lineage: Lineage, step: Step) -> list[str]:
+    """The columns that one node reads of the other. All that a rule does is to look for rows."""
+    if step.before is None or step.before[1]:
+        return []
+    one, other = step.before[0], step.place[0]
+    read, reader = (one, other) if one in lineage.nodes[other].inputs else (other, one)
+    values, rows = lineage.between(read, reader)
+    return [*values, *(name if lineage.nodes[reader].kind == "rule" else f"{name}{_ONLY_ROWS}" for name in rows)]
+
+
+def _marks(node: LineageNode) -> list[str]:
+    """What the plan says of a node."""
+    return [*([node.change] if node.change else []), *(["to build"] if node.state == "build" else [])]
+
+
+def _about(column: LineageColumn) -> list[str]:
+    return [dim(each) for each in (column.type, column.change) if each]
+
+
+def _room() -> int:
+    return width() if is_terminal() else _WIDEST
+
+
+def _draw(title: str, lines: Sequence[tuple[int, str]]) -> None:
+    """Labels with their levels, as a tree. What is deeper than the terminal is wide is wrapped by the terminal."""
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    branches = [Tree(Text.from_ansi(bold(title)))]
+    for level, label in lines:
+        del branches[level + 1 :]
+        branches.append(branches[-1].add(Text.from_ansi(label)))
+    deepest = max((level for level, _ in lines), default=0)
+    room = max(_room(), (deepest + 1) * _LEVEL + _ROOM)
+    Console(width=room, highlight=False, markup=False, emoji=False).print(branches[0])

@@ -1,0 +1,51 @@
+"""`seeknal lineage`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+
+
+def lineage(
+    node: Annotated[
+        str | None,
+        typer.Argument(metavar="[NODE[.COLUMN]]", help="A node, as kind.name or its bare name, or a column of it."),
+    ] = None,
+    upstream: Annotated[bool, typer.Option("--upstream", help="Only what it reads.")] = False,
+    downstream: Annotated[bool, typer.Option("--downstream", help="Only what reads it.")] = False,
+    depth: Annotated[int | None, typer.Option("--depth", metavar="N", min=1, help="Only so many steps away.")] = None,
+    as_json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page for the browser.")
+    ] = None,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Show which nodes and columns feed a node or a column, and which it feeds.
+
+    Without NODE: the whole project. On a branch, with what the plan says of each node. The page needs no server.
+
+    \b
+    Examples:
+      seeknal lineage
+      seeknal lineage transform.orders --upstream
+      seeknal lineage orders.amount
+      seeknal lineage --html lineage.html
+    """
+    from seeknal_git.lineage import read_lineage, select, write_page
+    from seeknal_git.report import lineage as report
+    from seeknal_git.report.terminal import note, out_json
+
+    found = read_lineage(opened(project_path))
+    chosen = select(found, node, upstream=upstream, downstream=downstream, depth=depth)
+    report.warn(chosen)
+    if html:
+        write_page(html, report.as_html(report.as_json(chosen)))
+        note(f"Written: {html}")
+    if as_json:
+        out_json(report.as_json(chosen))
+    elif not html:
+        report.as_text(chosen)

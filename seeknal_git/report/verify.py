@@ -1,0 +1,101 @@
+"""What came of verifying a plan, as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out, table
+
+if TYPE_CHECKING:
+    from seeknal_git.verify import Verified
+    from seeknal_git.warehouse.compare import Rest
+
+_NOTHING = "nothing: this plan has no METADATA and no NON_BREAKING change of a SELECT"
+
+
+def notes(verified: Sequence[Verified]) -> None:
+    """What could not be verified is said beside the results."""
+    for each in verified:
+        if each.result == "not verified":
+            note(f"{coloured('warning', 'not verified')}: {each.node}: {each.reason}")
+
+
+def as_text(verified: Sequence[Verified] | None) -> None:
+    """Below the plan; nothing where nobody asked for it."""
+    if verified is None:
+        return
+    out()
+    out(bold("Verified"))
+    told = [each for each in verified if each.result != "not verified"]
+    if not verified:
+        out(f"  {_NOTHING}")
+    size = max((len(each.node) for each in told), default=0)
+    for each in told:
+        out(f"  {each.node.ljust(size)}  {_colour(each)}")
+        for words, rest in _sides(each):
+            out(dim(f"    {words}"))
+            table(each.columns, rest.rows)
+
+
+def _colour(verified: Verified) -> str:
+    words = _words(verified)
+    return coloured("error", words) if verified.result == "differs" else words
+
+
+def _words(verified: Verified) -> str:
+    """What one sees of a node in one line."""
+    if verified.result == "not verified":
+        return f"not verified: {verified.reason}"
+    if verified.result == "equal":
+        extent = f"equal on {counted(verified.rows or 0, 'row')}, {counted(len(verified.columns), 'column')}"
+        return f"{extent} ({verified.reason})" if verified.reason else extent
+    sides = [f"{counted(rest.count, 'row')} {words}" for words, rest in _sides(verified)]
+    return f"differs: {', '.join([*([verified.reason] if verified.reason else []), *sides])}"
+
+
+def _sides(verified: Verified) -> list[tuple[str, Rest]]:
+    both = (("only before", verified.only_before), ("only after", verified.only_after))
+    return [(words, rest) for words, rest in both if rest is not None and rest.count]
+
+
+def as_markdown(verified: Sequence[Verified] | None) -> str:
+    """A line per node, below the plan, and the rows of a difference; nothing where nobody asked for it."""
+    if verified is None:
+        return ""
+    lines = ["", "", "#### Verified", ""]
+    for each in verified:
+        lines.append(f"- `{each.node}`: {_escaped(_words(each))}")
+        lines += [f"  - {words}: {_escaped(str(row))}" for words, rest in _sides(each) for row in rest.rows]
+    return "\n".join(lines if verified else [*lines, f"- {_NOTHING}"])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;").replace("*", "\\*").replace("|", "\\|")
+
+
+def as_json(verified: Sequence[Verified] | None) -> list[dict[str, Any]] | None:
+    """docs/cli.md documents it. None where nobody asked for it."""
+    return (
+        None
+        if verified is None
+        else [
+            {
+                "node": each.node,
+                "result": each.result,
+                "rows": each.rows,
+                "columns": None if each.result == "not verified" else len(each.columns),
+                "reason": each.reason,
+                "only_before": _rest_as_json(each, each.only_before),
+                "only_after": _rest_as_json(each, each.only_after),
+            }
+            for each in verified
+        ]
+    )
+
+
+def _rest_as_json(verified: Verified, rest: Rest | None) -> dict[str, Any] | None:
+    if rest is None:
+        return None
+    rows = [dict(zip(verified.columns, row, strict=True)) for row in rest.rows]
+    return {"count": rest.count, "rows": rows}

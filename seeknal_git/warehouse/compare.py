@@ -1,0 +1,134 @@
+"""Compare what two SELECTs return, in the engine: temporary tables, and EXCEPT ALL both ways. Nothing is written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from seeknal_git.errors import WarehouseError
+from seeknal_git.names import literal, qualified, quote
+from seeknal_git.statement import Columns
+from seeknal_git.warehouse.connection import open_warehouse
+from seeknal_git.warehouse.sql import SqlError, engine_words
+
+_SHOWN = 5
+# A sum of floats depends on the order in which threads add; a FLOAT has half of the digits.
+_TOLERANCE = {"DOUBLE": "1e-9", "FLOAT": "1e-6"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The rows that only one of two tables has: how many, and some of them."""
+
+    count: int
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """rows: those of the first table; rounded: whether floats are equal only but for their last digits."""
+
+    rows: int
+    only_before: Rest
+    only_after: Rest
+    rounded: bool = False
+
+    @property
+    def equal(self) -> bool:
+        return self.rounded or not (self.only_before.count or self.only_after.count)
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, for reading. Raises WarehouseError where it is not there, or cannot be read."""
+    if not path.exists():
+        raise WarehouseError(
+            f"There is no warehouse {path}, so there is nothing to verify a plan on.",
+            "seeknal run, on the production branch, builds it.",
+        )
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-"))
+        connection = stack.enter_context(open_warehouse(path, read_only=True)).connection
+        connection.execute(f"SET temp_directory = {literal(folder)}")
+        yield connection
+
+
+@contextmanager
+def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What is computed within is added up in the same order each time."""
+    connection.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute("RESET threads")
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Columns:
+    """The columns (name, type) that a SELECT returns, without executing it. Raises SqlError where it does not bind."""
+    return tuple((row[0], row[1]) for row in _rows(connection, f"DESCRIBE {sql}"))
+
+
+def make_table(connection: duckdb.DuckDBPyConnection, name: str, sql: str, parameters: Mapping[str, Any]) -> str:
+    """Compute a temporary table, in place of one of that name, and return it as SQL names it. Raises SqlError."""
+    relation = qualified("temp", "main", name)
+    _rows(connection, f"CREATE OR REPLACE TEMP TABLE {relation} AS {sql}", parameters)
+    return relation
+
+
+def make_view(connection: duckdb.DuckDBPyConnection, name: str, relation: str, columns: Columns) -> str:
+    """A temporary view of some columns of a table, called as in `columns`. Raises SqlError where one is not there."""
+    view = qualified("temp", "main", name)
+    chosen = ", ".join(f"{quote(column)} AS {quote(column)}" for column, _ in columns)
+    _rows(connection, f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {relation}")
+    return view
+
+
+def compare(connection: duckdb.DuckDBPyConnection, before: str, after: str, columns: Columns) -> Comparison:
+    """Compare two tables as bags of rows, on columns that both have, of the same types. Raises SqlError."""
+    rows = int(_rows(connection, f"SELECT count(*) FROM {before}")[0][0])
+    gone = _rest(connection, "only_before", before, after, columns)
+    come = _rest(connection, "only_after", after, before, columns)
+    floats = any(word in _TOLERANCE for _, word in columns)
+    rounded = floats and gone.count == come.count > 0 and _nearly_equal(connection, columns)
+    return Comparison(rows, gone, come, rounded)
+
+
+def _rest(connection: duckdb.DuckDBPyConnection, name: str, table: str, other: str, columns: Columns) -> Rest:
+    """The rows that a table has more often than the other, in an order that does not hang on floats."""
+    names = ", ".join(quote(column) for column, _ in columns)
+    order = sorted(range(1, len(columns) + 1), key=lambda place: columns[place - 1][1] in _TOLERANCE)
+    both = f"(SELECT {names} FROM {table}) EXCEPT ALL (SELECT {names} FROM {other})"
+    relation = make_table(connection, name, f"{both} ORDER BY {', '.join(map(str, order))}", {})
+    count = int(_rows(connection, f"SELECT count(*) FROM {relation}")[0][0])
+    return Rest(count, tuple(_rows(connection, f"FROM {relation} LIMIT {_SHOWN}")))
+
+
+def _nearly_equal(connection: duckdb.DuckDBPyConnection, columns: Columns) -> bool:
+    """Whether what only the one has is what only the other has, but for the last digits of floats."""
+    wrong = " OR ".join(f"NOT ({_near(quote(name), word)})" for name, word in columns)
+    pairs = '"temp"."main"."only_before" AS b POSITIONAL JOIN "temp"."main"."only_after" AS a'
+    return not _rows(connection, f"SELECT 1 FROM {pairs} WHERE {wrong} LIMIT 1")
+
+
+def _near(name: str, word: str) -> str:
+    same = f"b.{name} IS NOT DISTINCT FROM a.{name}"
+    if word not in _TOLERANCE:
+        return same
+    finite = f"coalesce(isfinite(b.{name}) AND isfinite(a.{name}), false)"
+    size = f"greatest(1, abs(b.{name}), abs(a.{name}))"
+    return f"{same} OR ({finite} AND abs(b.{name} - a.{name}) <= {_TOLERANCE[word]} * {size})"
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    try:
+        return connection.execute(sql, dict(parameters or {})).fetchall()
+    except duckdb.Error as exc:
+        raise SqlError(*engine_words(exc)) from exc
