@@ -262,8 +262,8 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
 def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
     """Where the engine cannot be asked, the names of the columns may follow from the text all the same."""
     if "columns" in answer or anatomy.columns is None or "error" in answer:
-        return Known(_columns(answer), anatomy.unique)
-    return Known(tuple((name, "") for name, _ in anatomy.columns), anatomy.unique)
+        return Known(_columns(answer), anatomy.unique, anatomy.collated)
+    return Known(tuple((name, "") for name, _ in anatomy.columns), anatomy.unique, anatomy.collated)
 
 
 def _refused(question: _Question, message: str, line: int | None) -> Problem:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from seeknal_git.nodes.node import Node
-from seeknal_git.statement import Anatomy, Part
+from seeknal_git.statement import EVERYTHING, Anatomy, Part
 
 
 class Category(StrEnum):
@@ -38,7 +38,7 @@ class Fingerprint:
         """The hash of a column; of the rows, for an empty name; of everything, for `*`."""
         if not column:
             return self.rows or self.whole
-        if column == "*":
+        if column == EVERYTHING:
             return self.whole
         return (self.columns or {}).get(column) or digest(self.whole, column)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
 from seeknal_git.names import split_id
-from seeknal_git.statement import Anatomy, Part
+from seeknal_git.statement import EVERYTHING, Anatomy, Part
 
 
 def identities(graph: Graph, versions: Mapping[str, str]) -> dict[str, str]:
@@ -20,10 +20,7 @@ def identities(graph: Graph, versions: Mapping[str, str]) -> dict[str, str]:
     """
     sources = [identifier for identifier in graph.members if split_id(identifier)[0] == "source"]
     bits = {identifier: 1 << number for number, identifier in enumerate(sources)}
-    loads = {
-        bit: digest(graph.fingerprints[identifier].whole, versions.get(identifier, ""))
-        for identifier, bit in bits.items()
-    }
+    loads = _loads(graph, bits, versions)
     behind: dict[str, _Behind] = {}
     texts: dict[int, str] = {}
     found: dict[str, str] = {}
@@ -36,6 +33,18 @@ def identities(graph: Graph, versions: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def _loads(graph: Graph, bits: Mapping[str, int], versions: Mapping[str, str]) -> dict[int, str]:
+    """Bit → hash of what is loaded. Sources of one definition are told apart where they mean different loads."""
+    meant: dict[str, set[str]] = {}
+    for each in bits:
+        meant.setdefault(graph.fingerprints[each].whole, set()).add(versions.get(each, ""))
+    found = {}
+    for each, bit in bits.items():
+        whole = graph.fingerprints[each].whole
+        found[bit] = digest(whole, versions.get(each, ""), *([each] if len(meant[whole]) > 1 else []))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Behind:
     """The sources that decide a node, its rows and each of its columns: sets, as the bits of a number."""
@@ -45,6 +54,8 @@ class _Behind:
     columns: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, column: str) -> int:
+        if column == EVERYTHING:
+            return self.whole
         if not column and self.rows is not None:
             return self.rows
         return self.columns.get(column, self.whole)

@@ -13,6 +13,11 @@ from seeknal_git.names import quote
 
 Columns = tuple[tuple[str, str], ...]
 
+EVERYTHING = "*"  # of a table, where a column's name would stand
+
+# Equal is not the same under a collation, so that one of several may be taken.
+COLLATION = "COLLATE"
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -33,11 +38,13 @@ class Reference:
 class Known:
     """What is known of a table that a statement reads.
 
-    columns: (name, type) of each, None where nobody can know; unique: sets of columns, each of which no two rows share.
+    columns: (name, type) of each, None where nobody can know; unique: sets of columns, each of which no two rows share;
+    collated: columns with a collation, which their type does not tell.
     """
 
     columns: Columns | None = None
     unique: tuple[tuple[str, ...], ...] = ()
+    collated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,11 @@ class Anatomy:
     unique: tuple[tuple[str, ...], ...] = ()
     clauses: tuple[tuple[str, str], ...] = ()
     obstacles: tuple[str, ...] = ()
+
+    @property
+    def collated(self) -> tuple[str, ...]:
+        """The columns whose values may go by a collation, in the table too that is made of them."""
+        return tuple(name for name, part in self.columns or () if part.unstable == COLLATION)
 
     @property
     def counted(self) -> Part:

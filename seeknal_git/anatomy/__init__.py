@@ -86,12 +86,14 @@ def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book
         whole=holes.part(everything),
         rows=holes.part(relation.rows),
         columns=tuple((name.lower(), holes.part(term)) for name, term in columns),
-        unique=tuple(
-            tuple(sorted(names[place] for place in key)) for key in relation.unique if max(key, default=0) < len(names)
-        ),
+        unique=() if any(output.many for output in relation.outputs) else _unique(relation, names),
         clauses=tuple((word, _digest(holes.named(term.text))) for word, term in relation.clauses.items()),
         obstacles=tuple(dict.fromkeys(book.obstacles)),
     )
+
+
+def _unique(relation: Relation, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(sorted(names[place] for place in key)) for key in relation.unique)
 
 
 def _whole(tree: Tree, targets: Sequence[str], inputs: Sequence[Known], obstacle: str) -> Anatomy:

@@ -17,7 +17,8 @@ class Book:
     """inputs: what is known of the table behind each reference; first: the first reference to the same table.
 
     query: how a sub-query is read, given what is around it and the CTEs that it sees;
-    orders: for each query, in the order of reading, what its ORDER BY says; recursions: numbers for recursive CTEs;
+    orders: for each query, in the order of reading, what its ORDER BY says; recursions, volatiles: numbers for
+    recursive CTEs, and for calls of volatile functions;
     obstacles: why a part was left whole.
     """
 
@@ -27,4 +28,5 @@ class Book:
     query: Callable[[Mapping[str, Any], Scope, Mapping[str, Query], Book], Relation]
     orders: list[Term] = field(default_factory=list)
     recursions: Iterator[int] = field(default_factory=count)
+    volatiles: Iterator[int] = field(default_factory=count)
     obstacles: list[str] = field(default_factory=list)

@@ -11,12 +11,13 @@ from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.scope import Output, Scope, meaning
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.statement import COLLATION
 
 Tree = Mapping[str, Any]
 
 # What the tree says of where something stands, and what it says twice.
-_PLACES = frozenset({"query_location", "query_location_length"})
-_BESIDES = _PLACES | {"alias", "qualified_name", "catalog", "schema", "class", "type", "is_operator", "export_state"}
+PLACES = frozenset({"query_location", "query_location_length"})
+_BESIDES = PLACES | {"alias", "qualified_name", "catalog", "schema", "class", "type", "is_operator"}
 _FUNCTION = _BESIDES | {"function_name", "children", "arguments", "filter", "distinct", "order_bys"}
 # A constant, and a type: nothing in them is a name to look up.
 _VERBATIM = frozenset({"literal", "value", "cast_type", "type_expr", "collation"})
@@ -33,6 +34,13 @@ def read(tree: Tree, scope: Scope, book: Book) -> Term:
     if reader is None:
         raise Obstacle(tree["class"].lower().replace("_", " "))
     return reader(tree, scope, book)
+
+
+def only(tree: Tree, keys: frozenset[str], what: str) -> Tree:
+    """The tree, if all that it says stands under keys that are known."""
+    if unknown := [key for key, value in tree.items() if key not in keys | PLACES and not is_empty(value)]:
+        raise Obstacle(f"{what} with {unknown[0]}")
+    return tree
 
 
 def terms_of(trees: Sequence[Tree], scope: Scope, book: Book) -> list[Term]:
@@ -59,14 +67,19 @@ def position(index: int, outputs: Sequence[Output]) -> Term:
     return outputs[index - 1].term
 
 
-def _column(tree: Tree, scope: Scope, book: Book) -> Term:  # noqa: ARG001 - one signature for all readers
-    names = [name.lower() for name in tree["column_names"]]
+def _column(tree: Tree, scope: Scope, book: Book) -> Term:
+    names = tree["column_names"]
     try:
         return meaning(names, scope)
     except Obstacle:
-        if len(names) == 1 and names[0] in functions.VOLATILE:  # `current_date` is written without parentheses
-            return Term(f"volatile {names[0]}", names[0])
+        if len(names) == 1 and names[0].lower() in functions.VOLATILE:  # `current_date` stands without parentheses
+            return _volatile(names[0].lower(), [], book)
         raise
+
+
+def _volatile(name: str, terms: Sequence[Term], book: Book) -> Term:
+    """Another value at each place: two calls are never the same term."""
+    return compound(f"volatile {name} {next(book.volatiles)}", terms, name)
 
 
 def _comparison(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -88,10 +101,11 @@ def _general(tree: Tree, scope: Scope, book: Book) -> Term:
 
 
 def _tells(key: str, value: object) -> bool:
-    return key not in _BESIDES and not _is_empty(value)
+    return key not in _BESIDES and not is_empty(value)
 
 
-def _is_empty(value: object) -> bool:
+def is_empty(value: object) -> bool:
+    """Whether a value of the tree says nothing."""
     return value is None or value is False or value in ("", [], {})
 
 
@@ -102,14 +116,14 @@ def _value(key: str, value: Any, scope: Scope, book: Book) -> Term:
         return Term(f"{key} {json.dumps(bare(value), sort_keys=True)}")
     if "class" in value:
         return compound(key, [read(value, scope, book)])
-    inside = [(name, each) for name, each in sorted(value.items()) if name not in _PLACES and not _is_empty(each)]
+    inside = [(name, each) for name, each in sorted(value.items()) if name not in PLACES and not is_empty(each)]
     return compound(key, [_value(name, each, scope, book) for name, each in inside])
 
 
 def bare(value: Any) -> Any:
     """A tree as it is, but for where its parts stand; types in one spelling."""
     if isinstance(value, dict):
-        kept = {key: bare(each) for key, each in value.items() if key not in _PLACES}
+        kept = {key: bare(each) for key, each in value.items() if key not in PLACES}
         if "type_name" in kept:
             name = kept["type_name"].upper()
             kept = {**kept, "type_name": functions.TYPES.get(name, name), "qualified_name": None}
@@ -119,15 +133,17 @@ def bare(value: Any) -> Any:
 
 def arguments(tree: Tree) -> list[Tree]:
     """The arguments of a function, as DuckDB 1 and 2 give them."""
-    return tree.get("children") or [each["expression"] for each in tree.get("arguments") or ()]
+    given = tree.get("arguments") or ()
+    return tree.get("children") or [
+        {**each["expression"], "alias": each["name"]} if each.get("name") else each["expression"] for each in given
+    ]
 
 
 def _function(tree: Tree, scope: Scope, book: Book) -> Term:
     name = tree["function_name"].lower()
-    if unknown := [key for key, value in tree.items() if key not in _FUNCTION and not _is_empty(value)]:
-        raise Obstacle(f"{name}() with {unknown[0]}")
+    only(tree, _FUNCTION, f"{name}()")
     if name in functions.VOLATILE:
-        return compound(f"volatile {name}", terms_of(arguments(tree), scope, book), name)
+        return _volatile(name, terms_of(arguments(tree), scope, book), book)
     if name in functions.AGGREGATE or name in functions.ORDERED:
         return _aggregate(name, tree, scope, book)
     if name == "unnest":
@@ -136,13 +152,20 @@ def _function(tree: Tree, scope: Scope, book: Book) -> Term:
         raise Obstacle(f"{name}(), of which nothing is known")
     if any(tree.get(key) for key in ("filter", "distinct")) or _orders(tree):
         raise Obstacle(f"{name}() with the clauses of an aggregate")
-    written = json.dumps([_written(each) for each in arguments(tree)]) if name in functions.NAMING else ""
-    return compound(f"{name} {written}", [_argument(name, each, scope, book) for each in arguments(tree)])
+    terms = [_argument(name, each, scope, book) for each in arguments(tree)]
+    if name not in functions.NAMING:
+        return compound(name, terms)
+    names = [_name_of(each, term) for each, term in zip(arguments(tree), terms, strict=True)]
+    return compound(f"{name} {json.dumps(names)}", terms)
 
 
-def _written(tree: Tree) -> str:
-    """What an argument calls itself: by its name, or by the column that it is."""
-    return tree.get("alias") or (tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else "")
+def _name_of(tree: Tree, term: Term) -> str:
+    """What an argument is called in the value: by the name that it is given, or by the column that it is."""
+    if tree["class"] == "STAR" or tree["type"] == "OPERATOR_UNPACK":
+        raise Obstacle("* as arguments that bring their names")
+    if tree["class"] == "COLUMN_REF" and not (tree.get("alias") or term.name):
+        raise Obstacle(f"{'.'.join(tree['column_names'])}, which brings a name that the engine knows")
+    return tree.get("alias") or term.name
 
 
 def _argument(function: str, tree: Tree, scope: Scope, book: Book) -> Term:
@@ -196,6 +219,8 @@ def direction(tree: Tree) -> str:
 
 
 def _unnest(tree: Tree, scope: Scope, book: Book) -> Term:
+    if len(arguments(tree)) != 1:
+        raise Obstacle("unnest() with named arguments")
     term = compound("unnest", [_argument("unnest", each, scope, book) for each in arguments(tree)])
     scope.marks.unnests.append(term)
     return term
@@ -218,7 +243,7 @@ def _window(tree: Tree, scope: Scope, book: Book) -> Term:
 
 def _settled(name: str, tree: Tree, scope: Scope, keys: set[Term]) -> bool:
     """Whether rows that are equal in the order of a window get equal values, or there are no such rows."""
-    if any(unique <= {key.text for key in keys} for unique in scope.source.unique):
+    if any(unique <= {key.text for key in keys} for unique in scope.unique):
         return name not in functions.ORDERED
     if name in functions.RANKING:
         return not tree.get("arg_orders")
@@ -250,6 +275,8 @@ def _arrow(tree: Tree, scope: Scope, book: Book) -> Term:
 
 
 def _positional(tree: Tree, scope: Scope, book: Book) -> Term:  # noqa: ARG001 - one signature for all readers
+    if scope.early or scope.source.merged:
+        raise Obstacle(f"#{tree['index']}, which the engine counts otherwise here")
     return position(tree["index"], [output for _, output in scope.source.star])
 
 
@@ -260,8 +287,7 @@ def _star(tree: Tree, scope: Scope, book: Book) -> Term:  # noqa: ARG001 - one s
 
 
 def _collated(tree: Tree, scope: Scope, book: Book) -> Term:
-    """Equal is not the same under a collation, so that one of several may be taken."""
-    return compound("COLLATE", [_general(tree, scope, book)], "COLLATE")
+    return compound("COLLATE", [_general(tree, scope, book)], COLLATION)
 
 
 _READERS: Mapping[str, Callable[[Tree, Scope, Book], Term]] = {

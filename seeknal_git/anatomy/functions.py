@@ -50,12 +50,12 @@ SCALAR = _names("""
     substring_grapheme subtract suffix tan tanh time_bucket timezone timezone_hour timezone_minute to_base to_base64
     to_binary to_centuries to_days to_decades to_hex to_hours to_microseconds to_millennia to_milliseconds to_minutes
     to_months to_quarters to_seconds to_timestamp to_weeks to_years translate trim trunc try_strptime typeof ucase
-    unbin unhex unicode union_extract union_tag union_value upper url_decode url_encode week weekday weekofyear xor year
-    yearweek
+    unbin unhex unicode union_extract union_tag upper url_decode url_encode week weekday weekofyear xor year
+    yearweek row row_to_json struct_concat to_json
     """)
 
 # The same, but the names of the arguments are part of the value.
-NAMING = _names("row row_to_json struct_concat struct_insert struct_pack struct_update to_json")
+NAMING = _names("struct_insert struct_pack struct_update union_value")
 
 # Functions that take a lambda; anywhere else `x -> y` takes a field out of JSON.
 LAMBDAS = _names("""

@@ -9,18 +9,19 @@ from functools import cache
 from typing import Any
 
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import Tree, bare, conditions, direction, ordering, position, read
+from seeknal_git.anatomy.expressions import PLACES, Tree, bare, conditions, direction, is_empty, only, position, read
 from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table
 from seeknal_git.anatomy.stars import Column, Item, columns_of
 from seeknal_git.anatomy.tables import source_of
-from seeknal_git.anatomy.terms import EVERYTHING, Obstacle, Term, compound
+from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
+from seeknal_git.statement import EVERYTHING
 
 _NODE = frozenset({"type", "modifiers", "cte_map"})
 _SELECT = _NODE | {"select_list", "from_table", "where_clause", "group_expressions", "group_sets", "having", "qualify",
                    "aggregate_handling", "sample"}  # fmt: skip
 _SET = _NODE | {"setop_type", "setop_all", "left", "right", "children"}
 _RECURSIVE = _NODE | {"cte_name", "union_all", "left", "right", "aliases"}
-_EMPTY: tuple[object, ...] = (None, False, "", [], {})
+_CTE = frozenset({"aliases", "materialized", "query", "query_node"})
 
 
 def relation_of(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -> Relation:
@@ -50,20 +51,13 @@ def read_query(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Bo
     inside = replace(around, queries=seen, marks=Marks())
     match tree["type"]:
         case "SELECT_NODE":
-            return _select(_known(tree, _SELECT), inside, book)
+            return _select(only(tree, _SELECT, "a query"), inside, book)
         case "SET_OPERATION_NODE":
-            return _set_operation(_known(tree, _SET), inside, book)
+            return _set_operation(only(tree, _SET, "a set operation"), inside, book)
         case "RECURSIVE_CTE_NODE":
-            return _recursive(_known(tree, _RECURSIVE), inside, book)
+            return _recursive(only(tree, _RECURSIVE, "a recursive CTE"), inside, book)
         case other:
             raise Obstacle(f"a query of the kind {other.lower().replace('_', ' ')}")
-
-
-def _known(tree: Tree, keys: frozenset[str]) -> Tree:
-    """The tree, if all that it says is known."""
-    if unknown := [key for key, value in tree.items() if key not in keys and value not in _EMPTY]:
-        raise Obstacle(f"a query with {unknown[0]}")
-    return tree
 
 
 def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Relation:
@@ -72,8 +66,26 @@ def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Rel
     others = [queries[name]() for name in dict.fromkeys(named) if name in queries]
     terms = [book.holes.term(book.first[reference], EVERYTHING) for reference in inputs]
     terms += [term for each in others for term in (each.rows, *(output.term for output in each.outputs))]
-    text = book.holes.short(compound(f"whole {json.dumps(bare(tree), sort_keys=True)}", terms, why))
+    text = book.holes.short(compound(f"whole {_spelled(tree)}", terms, why))
     return Relation(text, (Output(None, text, lambda name: compound(f"of {json.dumps(name)}", [text])),))
+
+
+def _spelled(tree: Any) -> str:
+    """A tree as text, but for where its parts stand; without recursion, since it may be too deep for that."""
+    found: list[str] = []
+    waiting = [tree]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            kept = [key for key in sorted(value, reverse=True) if key not in PLACES]
+            found.append(f"{{{len(kept)}")
+            waiting += [each for key in kept for each in (value[key], key)]
+        elif isinstance(value, list):
+            found.append(f"[{len(value)}")
+            waiting += reversed(value)
+        else:
+            found.append(json.dumps(value))
+    return " ".join(found)
 
 
 def _tables(tree: Any) -> tuple[list[int], list[str]]:
@@ -97,23 +109,28 @@ def _tables(tree: Any) -> tuple[list[int], list[str]]:
 def _cte(value: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -> Query:
     """A CTE, read when it is first named; an unused one is never read.
 
-    It sees no columns of the query around it, so that it is the same wherever it is named.
+    It may mean no column of the query around it here, so that it is the same wherever it is named.
     """
     tree = value.get("query_node") or value["query"]["node"]
-    root = Scope(Source(Term("")), None, queries, Marks())
+    alone = _alone(around)
+    root = Scope(Source(Term("")), None, queries, Marks(), closed=not alone)
 
     @cache
     def query() -> Relation:
-        if unknown := [
-            key
-            for key in value
-            if key not in ("aliases", "materialized", "query", "query_node") and value[key] not in _EMPTY
-        ]:
-            raise Obstacle(f"a CTE with {unknown[0]}")
-        relation = (relation_of if _alone(around) else read_query)(tree, root, queries, book)
-        return _renamed(relation, value.get("aliases") or ())
+        only(value, _CTE, "a CTE")
+        relation = (relation_of if alone else read_query)(tree, root, queries, book)
+        return _renamed(_kept_once(relation, value.get("materialized", "")), value.get("aliases") or ())
 
     return query
+
+
+def _kept_once(relation: Relation, materialized: str) -> Relation:
+    """It makes a difference to what is unstable whether it is computed once, or wherever it is named."""
+
+    def told(term: Term) -> Term:
+        return same(f"cte {materialized}", term) if term.unstable else term
+
+    return replace(relation, rows=told(relation.rows), outputs=tuple(each.mapped(told) for each in relation.outputs))
 
 
 def _renamed(relation: Relation, names: Sequence[str]) -> Relation:
@@ -144,7 +161,7 @@ class _Clauses:
 
 def _select(tree: Tree, around: Scope, book: Book) -> Relation:
     source = source_of(tree.get("from_table") or {"type": "EMPTY"}, replace(around, marks=Marks()), book)
-    scope, items = _scope(tree["select_list"], source, around, book)
+    scope, items = _scope(tree, source, around, book)
     columns = [column for item in items for column in columns_of(item, scope, book)]
     outputs = tuple(column.output for column in columns)
     late = replace(scope, early=True)
@@ -157,7 +174,7 @@ def _select(tree: Tree, around: Scope, book: Book) -> Relation:
     if keys or having or tree.get("group_expressions") or scope.marks.aggregates:
         sets = _sets(tree, keys)
         clauses.add("grouping", f"group {sets}", keys)
-        clauses.unique = () if sets else (frozenset(key.text for key in keys),)
+        clauses.unique = () if sets else _key(keys)
     for word, terms in (("filter on groups", having), ("filter on windows", qualify)):
         if terms:
             clauses.add(word, word, terms)
@@ -192,13 +209,18 @@ def _finished(tree: Tree, clauses: _Clauses, order: Sequence[tuple[Term, Term]],
     return Relation(book.holes.short(clauses.rows), clauses.outputs, places, clauses.words)
 
 
+def _key(terms: Sequence[Term]) -> tuple[frozenset[str], ...]:
+    """The columns that no two rows share; none where one of them may be another each time that it is computed."""
+    return () if any(term.unstable for term in terms) else (frozenset(term.text for term in terms),)
+
+
 def _distinct(modifier: Tree, clauses: _Clauses, directed: Sequence[Term], scope: Scope, book: Book) -> None:
     if on := modifier.get("distinct_on_targets"):
         terms = [_positioned(each, clauses.outputs, scope, book) for each in on]
         clauses.add("DISTINCT", f"distinct on {len(terms)}", [*terms, *directed], "DISTINCT ON")
     else:
         clauses.add("DISTINCT", "distinct", book.holes.ordered(output.term for output in clauses.outputs))
-        clauses.unique = (frozenset(output.term.text for output in clauses.outputs),)
+        clauses.unique = _key([output.term for output in clauses.outputs])
 
 
 def _limit(modifier: Tree, scope: Scope, book: Book) -> list[Term]:
@@ -208,10 +230,11 @@ def _limit(modifier: Tree, scope: Scope, book: Book) -> list[Term]:
     ]
 
 
-def _scope(trees: Sequence[Tree], source: Source, around: Scope, book: Book) -> tuple[Scope, list[Item]]:
+def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope, list[Item]]:
     """The scope of a SELECT, and its items: each is read once, when it or its alias is first asked for."""
-    scope = Scope(source, around, around.queries, Marks(), {})
-    items = [Item(tree, scope, book) for tree in trees]
+    grouped = tree.get("group_expressions") or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
+    scope = Scope(source, around, around.queries, Marks(), {}, unique=() if grouped else source.unique)
+    items = [Item(each, scope, book) for each in tree["select_list"]]
     aliases: dict[str, Callable[[], Term]] = {item.alias: item.term for item in items if item.alias}
     scope = replace(scope, aliases=aliases)
     for item in items:
@@ -239,7 +262,7 @@ def _sets(tree: Tree, keys: Sequence[Term]) -> str:
 def _positioned(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> Term:
     """An expression, or the column whose position it is."""
     index = _integer(tree)
-    return read(tree, scope, book) if index is None else position(index, outputs)
+    return book.holes.short(read(tree, scope, book)) if index is None else position(index, outputs)
 
 
 def _integer(tree: Tree) -> int | None:
@@ -265,11 +288,18 @@ def _order(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> l
 def _ordered_by(entry: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> list[tuple[Term, Term]]:
     expression = entry["expression"]
     if expression["class"] == "STAR":
+        if [
+            key
+            for key, value in bare(expression).items()
+            if key not in ("class", "type", "columns") and not is_empty(value)
+        ]:
+            raise Obstacle("ORDER BY of some columns")
         return [(output.term, compound(direction(entry), [output.term])) for output in outputs]
     if (index := _integer(expression)) is not None:
         key = position(index, outputs)
         return [(key, compound(direction(entry), [key]))]
-    return [ordering(entry, scope, book)]
+    key = book.holes.short(read(expression, scope, book))
+    return [(key, compound(direction(entry), [key]))]
 
 
 def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:
@@ -284,7 +314,7 @@ def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:
     if kind not in ("UNION ALL", "UNION_BY_NAME ALL"):  # which rows there are depends on all columns
         rows = compound("of", [rows, *(output.term for output in outputs)])
     if not tree.get("setop_all"):
-        unique = (frozenset(output.term.text for output in outputs),)
+        unique = _key([output.term for output in outputs])
     clauses = _Clauses(rows, outputs, unique, {"set operation": rows})
     table = Source(rows, {"": Table(outputs)}, tuple(("", output) for output in outputs))
     scope = Scope(table, around, around.queries, Marks())
@@ -319,7 +349,8 @@ def _by_name(relations: Sequence[Relation], book: Book) -> tuple[Output, ...]:
 def _recursive(tree: Tree, around: Scope, book: Book) -> Relation:
     """A recursive CTE is one piece: each of its columns is made of all that it says."""
     first = read_query(tree["left"], around, around.queries, book)
-    names = [*(tree.get("aliases") or ()), *(output.name for output in first.outputs)][: len(first.outputs)]
+    aliases = list(tree.get("aliases") or ())
+    names = [*aliases, *(output.name for output in first.outputs[len(aliases) :])]
     if any(output.many for output in first.outputs):
         raise Obstacle("a recursive CTE whose columns are not known")
     itself = Term(f"recursion {next(book.recursions)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
 
@@ -13,7 +13,7 @@ Query = Callable[[], "Relation"]
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A column of a relation. name: None where only the engine knows it.
+    """A column of a relation. name: None where only the engine knows it, who makes it of `label`.
 
     many: instead of one column any number, which nobody can name here: the term of the one that is called so.
     """
@@ -21,10 +21,11 @@ class Output:
     name: str | None
     term: Term
     many: Callable[[str], Term] | None = None
+    label: str = ""
 
-    def mapped(self, change: Callable[[Term], Term], name: str | None = None) -> Output:
+    def mapped(self, change: Callable[[Term], Term]) -> Output:
         many = self.many
-        return Output(name or self.name, change(self.term), many and (lambda called: change(many(called))))
+        return replace(self, term=change(self.term), many=many and (lambda called: change(many(called))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A relation under a name."""
+    """A relation under a name. is_value: the name alone means its only column, not a row."""
 
     outputs: tuple[Output, ...]
+    is_value: bool = False
 
     @property
     def vague(self) -> bool:
@@ -52,17 +54,17 @@ class Table:
         return any(output.name is None for output in self.outputs)
 
     def find(self, name: str) -> Iterator[Term]:
-        """What a name may mean: the column of that name; failing that, any of those whose name is not known."""
-        named = [output.term for output in self.outputs if output.name and output.name.lower() == name]
-        yield from named
+        """What a name may mean: the column of that name, or any of those whose name is not known."""
+        yield from (output.term for output in self.outputs if output.name and output.name.lower() == name)
         yield from (output.many(name) for output in self.outputs if output.many)
-        nameless = [output.term for output in self.outputs if output.name is None and not output.many]
-        if nameless and not named:
-            yield compound(f"named {json.dumps(name)}", nameless)
+        nameless = [output for output in self.outputs if output.name is None and not output.many]
+        if nameless:
+            labels = json.dumps([name, *(output.label for output in nameless)])
+            yield compound(f"named {labels}", (output.term for output in nameless))
 
     def row(self) -> Term:
         """The whole row as a value, names included."""
-        if self.vague:
+        if self.vague or self.is_value:
             raise Obstacle("a row as a value, whose columns the engine names")
         return compound(f"row {json.dumps([output.name for output in self.outputs])}", (o.term for o in self.outputs))
 
@@ -83,10 +85,10 @@ class Source:
 
     def find(self, names: Sequence[str]) -> list[Term]:
         """All that a dotted name may mean here: `table.column`, a column, a field of a column, a row."""
-        first, *rest = names
+        first, rest = names[0].lower(), names[1:]
         found = []
         if rest and first in self.tables:
-            found += [fields(term, rest[1:]) for term in self.tables[first].find(rest[0])]
+            found += [fields(term, rest[1:]) for term in self.tables[first].find(rest[0].lower())]
             if found and not self.tables[first].vague:
                 return found  # the engine takes `s.x` for a field of a column s only where there is no such table
         columns = [self.merged[first]] if first in self.merged else self._columns(first)
@@ -104,6 +106,9 @@ class Source:
 
 
 def fields(term: Term, names: Sequence[str]) -> Term:
+    """A field of a value. Case counts, but for the fields of a struct: not for those of JSON, say."""
+    if term.type.startswith("STRUCT") and not any(word in term.type for word in ("JSON", "MAP", "VARIANT", "UNION")):
+        names = [name.lower() for name in names]
     return compound(f"field {json.dumps(list(names))}", [term]) if names else term
 
 
@@ -120,7 +125,9 @@ class Marks:
 class Scope:
     """aliases: columns of the SELECT itself, computed when they are asked for; early: they come before those of FROM.
 
-    parameters: of a lambda; such a scope has no tables, and is no query of its own; chosen: what COLUMNS stands for.
+    parameters: of a lambda; such a scope has no tables, and is no query of its own; chosen: what COLUMNS stands for;
+    closed: the root of a CTE, around which there are other names, of which it may mean none; unique: sets of
+    texts, each of which no two of the rows share that windows see.
     """
 
     source: Source
@@ -131,6 +138,8 @@ class Scope:
     early: bool = False
     parameters: tuple[str, ...] = ()
     chosen: Term | None = None
+    closed: bool = False
+    unique: tuple[frozenset[str], ...] = ()
 
 
 def meaning(names: Sequence[str], scope: Scope) -> Term:
@@ -143,6 +152,8 @@ def meaning(names: Sequence[str], scope: Scope) -> Term:
         found += [_from_afar(term, depth) for term in terms]
         depths |= {depth} if terms and not here.parameters else set()
         if certain or here.parent is None:
+            if here.closed and not certain:
+                raise Obstacle(f"{'.'.join(names)}, which may be a column of the query around a CTE")
             break
         depth += not here.parameters
         here = here.parent
@@ -154,11 +165,11 @@ def meaning(names: Sequence[str], scope: Scope) -> Term:
 
 def _meant_here(names: Sequence[str], scope: Scope) -> tuple[bool, list[Term]]:
     """What a name may mean in one scope, and whether that is the end of it."""
-    first, *rest = names
+    first, rest = names[0].lower(), names[1:]
     if scope.parameters:
         level = _lambdas_around(scope)
         known = [Term(f"parameter {level}.{at}") for at, name in enumerate(scope.parameters) if name == first]
-        return False, [fields(term, rest) for term in known]
+        return bool(known) and not rest, [fields(term, rest) for term in known]
     columns = scope.source.find(names)
     terms = list(columns)
     alias = scope.aliases.get(first)

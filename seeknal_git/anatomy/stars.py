@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import Tree, bare, read
+from seeknal_git.anatomy.expressions import Tree, arguments, bare, read
 from seeknal_git.anatomy.scope import Marks, Output, Scope
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
 
@@ -19,13 +19,13 @@ _STAR = frozenset({"class", "type", "query_location", "query_location_length", "
 
 @dataclass(slots=True)
 class Item:
-    """An item of a select list. aggregates: whether an aggregate is in it, once it was read."""
+    """An item of a select list. marks: what was met in it, once it was read."""
 
     tree: Tree
     scope: Scope
     book: Book
     known: Term | None = None
-    aggregates: bool = False
+    marks: Marks = field(default_factory=Marks)
     reading: bool = False
 
     @property
@@ -37,17 +37,19 @@ class Item:
             if self.reading:
                 raise Obstacle(f"{self.alias}, which is defined by itself")
             self.reading = True
-            self.known, self.aggregates = _marked(self.tree, self.scope, self.book)
+            term, self.marks = _marked(self.tree, self.scope, self.book)
+            self.known = self.book.holes.short(term)
         return self.known
 
 
-def _marked(tree: Tree, scope: Scope, book: Book) -> tuple[Term, bool]:
-    """The term of an item, and whether an aggregate is in it; what is met is noted for the whole SELECT too."""
+def _marked(tree: Tree, scope: Scope, book: Book) -> tuple[Term, Marks]:
+    """The term of an item, and what was met in it, which is noted for the whole SELECT too."""
     marks = Marks()
     term = read(tree, replace(scope, marks=marks), book)
     scope.marks.aggregates |= marks.aggregates
     scope.marks.unnests += marks.unnests
-    return term, marks.aggregates
+    scope.marks.depths |= marks.depths
+    return term, marks
 
 
 class Column(NamedTuple):
@@ -61,19 +63,47 @@ def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
     """The columns of an item."""
     tree = item.tree
     stars = [bare(each) for each in _stars(tree)]
+    if any(value.get("type") == "OPERATOR_UNPACK" for value in _objects(tree)):
+        raise Obstacle("*COLUMNS as arguments")
     if not stars:
-        name = tree.get("alias") or (tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None)
-        yield Column(Output(name, item.term()), not item.aggregates and _is_key(tree))
+        yield _plain(item)
     elif any(each != stars[0] for each in stars):
         raise Obstacle("two different stars in one expression")
     elif tree["class"] == "STAR" and not tree.get("expr"):
         yield from (Column(output, True) for output in star(tree, scope, book))
     elif stars[0].get("columns") and not stars[0].get("expr"):
         for output in star(stars[0], scope, book):
-            term, aggregates = _marked(tree, replace(scope, chosen=_one(output)), book)
-            yield Column(Output(None, term), not aggregates)
+            term, marks = _marked(tree, replace(scope, chosen=_one(output)), book)
+            yield Column(
+                Output(None, term, label=f"{json.dumps(bare(tree), sort_keys=True)} {output.name}"),
+                not marks.aggregates,
+            )
     else:
         yield _some(item, stars[0], scope, book)
+
+
+# Functions that return a list of values, as far as what they are made of does not decide that.
+_LISTS = frozenset({"list_value", "range", "generate_series", "string_split", "str_split", "split", "string_to_array"})
+
+
+def _plain(item: Item) -> Column:
+    """An item without a star: one column; but `unnest` of a struct is as many as that has fields."""
+    tree, term = item.tree, item.term()
+    name = tree.get("alias") or (term.name or tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None)
+    if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
+        return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term])), None)
+    label = "" if name else json.dumps(bare(tree), sort_keys=True)
+    return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
+
+
+def _unnested(tree: Any) -> Iterator[Tree]:
+    return (arguments(each)[0] for each in _objects(tree) if each.get("function_name", "").lower() == "unnest")
+
+
+def _is_list(tree: Tree, scope: Scope, book: Book) -> bool:
+    if tree["class"] == "COLUMN_REF":
+        return read(tree, scope, book).type.endswith("]")
+    return tree["type"] == "ARRAY_CONSTRUCTOR" or tree.get("function_name", "").lower() in _LISTS
 
 
 # What the engine computes once where there is nothing but constants in it. GROUP BY ALL passes over that.
@@ -82,20 +112,15 @@ _FOLDED = frozenset(
 )
 
 
-def _is_key(tree: Tree) -> bool | None:
-    classes = set(_classes(tree))
-    if "COLUMN_REF" in classes:
-        named = [names for names in _names(tree) if len(names) > 1 or names[0].lower() not in functions.VOLATILE]
-        return True if named else None
-    return False if classes <= _FOLDED and not functions.VOLATILE & set(_called(tree)) else None
+def _is_key(tree: Tree, marks: Marks) -> bool | None:
+    if 0 in marks.depths:
+        return True
+    constant = set(_classes(tree)) <= _FOLDED and not functions.VOLATILE & set(_called(tree))
+    return False if constant and not marks.depths else None
 
 
 def _classes(tree: Any) -> Iterator[str]:
     return (value["class"] for value in _objects(tree) if "class" in value)
-
-
-def _names(tree: Any) -> Iterator[list[str]]:
-    return (value["column_names"] for value in _objects(tree) if "column_names" in value)
 
 
 def _called(tree: Any) -> Iterator[str]:
@@ -134,7 +159,9 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
         raise Obstacle("COLUMNS with an alias")
     all_of_them = dict(chooser, expr=None, relation_name=chooser.get("relation_name") or "")
     outputs = list(star(all_of_them, scope, book))
-    example, aggregates = _marked(item.tree, replace(scope, chosen=Term("each")), book)
+    example, marks = _marked(item.tree, replace(scope, chosen=Term("each")), book)
+    if marks.unnests:
+        raise Obstacle("unnest() of COLUMNS")
 
     def called(name: str) -> Term:
         found = [output.term for output in outputs if output.name and output.name.lower() == name.lower()]
@@ -144,7 +171,7 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
 
     kind = f"some {json.dumps([bare(item.tree), [output.name for output in outputs]], sort_keys=True)}"
     whole = compound(kind, [example, *(_one(output) for output in outputs)])
-    return Column(Output(None, whole, called), not aggregates)
+    return Column(Output(None, whole, called), not marks.aggregates)
 
 
 def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
@@ -156,14 +183,14 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
         raise Obstacle(f"{table}.*, which is no table here")
     chosen = [(name, output) for name, output in scope.source.star if not table]
     chosen = chosen or [(table, output) for output in (scope.source.tables[table].outputs if table else ())]
-    gone = {name.lower() for name in tree.get("exclude_list") or ()}
+    gone = {("", name.lower()) for name in tree.get("exclude_list") or ()}
     gone |= {_qualified(each) for each in tree.get("qualified_exclude_list") or ()}
-    replaced = {entry["key"].lower(): entry["value"] for entry in tree.get("replace_list") or ()}
+    replaced = {("", entry["key"].lower()): entry["value"] for entry in tree.get("replace_list") or ()}
     renamed = {_qualified(entry["key"]): entry["value"] for entry in tree.get("rename_list") or ()}
     for owner, output in chosen:
         if output.name is None and (gone or replaced or renamed):
             raise Obstacle("* with exceptions, over columns that are not known")
-        names = {(output.name or "").lower(), f"{owner}.{(output.name or '').lower()}"}
+        names = {("", (output.name or "").lower()), (owner, (output.name or "").lower())}
         if names & gone:
             continue
         value = next((replaced[name] for name in names if name in replaced), None)
@@ -171,7 +198,7 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
         yield replace(output, name=name, term=output.term if value is None else read(value, scope, book))
 
 
-def _qualified(name: Mapping[str, Any]) -> str:
+def _qualified(name: Mapping[str, Any]) -> tuple[str, str]:
     if unknown := [key for key, value in name.items() if key not in ("table", "column") and value]:
         raise Obstacle(f"* with {unknown[0]}")
-    return ".".join(part.lower() for part in (name.get("table"), name["column"]) if part)
+    return (name.get("table") or "").lower(), name["column"].lower()

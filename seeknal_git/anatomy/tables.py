@@ -10,30 +10,46 @@ from typing import Any
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import Tree, arguments, bare, conditions, read, terms_of
+from seeknal_git.anatomy.expressions import Tree, arguments, bare, conditions, only, read, terms_of
 from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, same
+from seeknal_git.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
 _WAYS = frozenset({"REGULAR", "CROSS", "NATURAL", "ASOF", "POSITIONAL", "DEPENDENT"})
 # Stands where the number of a table would, for one that a LEFT JOIN only looks up.
 _LOOKED_UP = "L"
+_ANY = frozenset({"type", "alias", "sample", "column_name_alias", "qualified_name", "reference"})
+_KEYS = {
+    "BASE_TABLE": _ANY | {"schema_name", "table_name", "catalog_name"},
+    "EXPRESSION_LIST": _ANY | {"expected_names", "expected_types", "values"},
+    "JOIN": _ANY | {"left", "right", "condition", "join_type", "ref_type", "using_columns", "nearest_count",
+                    "nearest_order_type", "is_implicit"},
+    "SUBQUERY": _ANY | {"subquery"},
+    "TABLE_FUNCTION": _ANY | {"function", "with_ordinality"},
+}  # fmt: skip
 
 
-def source_of(tree: Tree, around: Scope, book: Book, number: int | str = 0) -> Source:
+def source_of(tree: Tree, around: Scope, book: Book, number: int = 0) -> Source:
     """What a FROM says; `number` is that of its first table. Raises Obstacle.
 
     around: the scope that its sub-queries see: the query around it, and the tables to the left of them.
     """
     if tree["type"] == "EMPTY":
         return Source(Term("one row"))
+    if tree["type"] in _KEYS:
+        only(tree, _KEYS[tree["type"]], tree["type"].lower().replace("_", " "))
     if tree["type"] == "JOIN":
         return _joined(tree, around, book, number)
+    return _named(tree, _sampled(tree, around, book), number, book)
+
+
+def _sampled(tree: Tree, around: Scope, book: Book) -> Relation:
     relation = _relation(tree, around, book)
     if tree.get("sample"):
         sample = compound(f"sample {json.dumps(tree['sample'], sort_keys=True)}", [relation.rows], "a sample")
-        relation = replace(relation, rows=sample)
-    return _named(tree, relation, number, book)
+        return replace(relation, rows=sample)
+    return relation
 
 
 def _relation(tree: Tree, around: Scope, book: Book) -> Relation:
@@ -61,8 +77,15 @@ def _input(reference: int, book: Book) -> Relation:
         anything = Output(None, rows, lambda name: book.holes.term(reference, name))
         return Relation(rows, (anything,))
     names = [name.lower() for name, _ in known.columns]
-    outputs = tuple(Output(name, book.holes.term(reference, name.lower(), word)) for name, word in known.columns)
+    outputs = tuple(Output(name, _column_of(reference, name, word, book)) for name, word in known.columns)
     return Relation(rows, outputs, tuple(frozenset(map(names.index, key)) for key in known.unique))
+
+
+def _column_of(reference: int, name: str, word: str, book: Book) -> Term:
+    hole = book.holes.term(reference, name.lower())
+    if name.lower() in book.inputs[reference].collated:
+        return hole._replace(unstable=COLLATION, name=name)
+    return hole._replace(type=word, name=name)
 
 
 def _query_named(tree: Tree, queries: Mapping[str, Query]) -> Relation:
@@ -73,11 +96,15 @@ def _query_named(tree: Tree, queries: Mapping[str, Query]) -> Relation:
 
 
 def _values(tree: Tree, around: Scope, book: Book) -> Relation:
-    scope = replace(around, marks=Marks())
-    rows = [terms_of(row, scope, book) for row in tree["values"]]
+    rows = [terms_of(row, _nothing_in(around), book) for row in tree["values"]]
     columns = [compound("values", column) for column in zip(*rows, strict=True)]
     outputs = tuple(Output(f"col{place}", book.holes.short(term)) for place, term in enumerate(columns))
     return Relation(Term(f"{len(rows)} rows"), outputs)
+
+
+def _nothing_in(around: Scope) -> Scope:
+    """The scope of what stands in a FROM by itself: all names in it belong to what is around it."""
+    return Scope(Source(Term("")), around, around.queries, Marks())
 
 
 def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
@@ -87,7 +114,7 @@ def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
         raise Obstacle(f"{name}() in FROM")
     if any(each.get("alias") for each in arguments(function)):
         raise Obstacle(f"{name}() with named arguments")
-    given = terms_of(arguments(function), replace(around, marks=Marks()), book)
+    given = terms_of(arguments(function), _nothing_in(around), book)
     rows = book.holes.short(compound(f"rows of {name}", given))
     return Relation(rows, (Output(functions.TABLES[name], compound("value", [rows])),))
 
@@ -124,7 +151,7 @@ def _unstable(function: str) -> str:
     return ""
 
 
-def _named(tree: Tree, relation: Relation, number: int | str, book: Book) -> Source:
+def _named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "") -> Source:
     """A relation as a table of a FROM, under its alias, its columns marked with its number."""
     outputs = relation.outputs
     if aliases := tree.get("column_name_alias"):
@@ -134,15 +161,16 @@ def _named(tree: Tree, relation: Relation, number: int | str, book: Book) -> Sou
             *(replace(o, name=name) for o, name in zip(outputs, aliases, strict=False)),
             *outputs[len(aliases) :],
         )
-    columns = tuple(each.mapped(lambda term: _of_table(number, term, book)) for each in distinct(outputs))
+    columns = tuple(_of_table(mark or str(number), each, book) for each in distinct(outputs))
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
-    size = number + 1 if isinstance(number, int) else 0
-    return Source(relation.rows, {name: Table(columns)}, tuple((name, each) for each in columns), {}, unique, size)
+    table = Table(columns, is_value=tree["type"] == "TABLE_FUNCTION" and "reference" not in tree)
+    return Source(relation.rows, {name: table}, tuple((name, each) for each in columns), {}, unique, number + 1)
 
 
-def _of_table(number: int | str, term: Term, book: Book) -> Term:
-    return same(f"#{number}", book.holes.short(term))
+def _of_table(mark: str, output: Output, book: Book) -> Output:
+    """A column as it is seen under the number of its table."""
+    return output.mapped(lambda term: same(f"#{mark}", book.holes.short(term))._replace(name=output.name or ""))
 
 
 def _name(tree: Tree) -> str:
@@ -157,19 +185,29 @@ def distinct(outputs: Sequence[Output]) -> Iterator[Output]:
     seen: set[str] = set()
     for output in outputs:
         name = output.name and output.name.lower()
-        yield replace(output, name=None) if name in seen else output
+        yield replace(output, name=None, label=f"again {name}") if name in seen else output
         seen |= {name} if name else set()
 
 
-def _joined(tree: Tree, around: Scope, book: Book, number: int | str) -> Source:
+def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
     kind, way = tree["join_type"], tree["ref_type"]
     if kind not in _JOINS or way not in _WAYS:
         raise Obstacle(f"a join of the kind {kind} {way}")
     left = source_of(tree["left"], around, book, number)
     beside = Scope(left, around, around.queries, Marks())
-    if kind == "LEFT" and way == "REGULAR" and (found := _looked_up(tree, left, beside, around, book)):
-        return found
-    right = source_of(tree["right"], beside, book, left.size)
+    if tree["right"]["type"] == "JOIN":
+        right = source_of(tree["right"], beside, book, left.size)
+    else:
+        relation = _sampled(
+            only(tree["right"], _KEYS.get(tree["right"]["type"], frozenset(tree["right"])), "a table"), beside, book
+        )
+        if kind == "LEFT" and way == "REGULAR" and relation.unique:
+            looked_up = _looked_up(
+                tree, left, _named(tree["right"], relation, left.size, book, _LOOKED_UP), beside, book
+            )
+            if looked_up is not None:
+                return looked_up
+        right = _named(tree["right"], relation, left.size, book)
     both, terms = _condition(tree, left, right, around, book)
     shape = json.dumps([kind, way, tree.get("nearest_count"), tree.get("nearest_order_type"), len(terms)])
     unstable = "POSITIONAL JOIN" if way == "POSITIONAL" else "ASOF JOIN" if way == "ASOF" and kind != "LEFT" else ""
@@ -246,15 +284,14 @@ def _uncertain(both: Source, right: Source, why: str) -> Source:
     return replace(both, tables=tables, merged=merged, star=star)
 
 
-def _looked_up(tree: Tree, left: Source, beside: Scope, around: Scope, book: Book) -> Source | None:
+def _looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book) -> Source | None:
     """A LEFT JOIN that finds at most one row for each row on the left: it changes no rows, and is part of its columns.
 
     It does if the columns of a key of the right side, which no two of its rows share, are compared for equality with
     something that does not depend on the right side.
     """
-    right = source_of(tree["right"], beside, book, _LOOKED_UP)
-    if not right.unique:
-        return None
+    around = beside.parent
+    assert around is not None, "it is beside a table of a query"
     both, terms = _condition(tree, left, right, around, book)
     names = [name.lower() for name in tree.get("using_columns") or ()]
     fixed = {_only(right, name).text for name in names if _one_type(_only(left, name), _only(right, name))}
@@ -281,6 +318,8 @@ def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> It
     for term in _conjuncts(condition):
         if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
             for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
+                if {one["class"], other["class"]} != {"COLUMN_REF"}:
+                    continue  # anything else may be a cast
                 with suppress(Obstacle):
                     found, value = read(one, both, book), read(other, both, book)
                     if value == read(other, beside, book) and _one_type(found, value):

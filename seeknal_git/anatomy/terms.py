@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seeknal_git.statement import Part
+from seeknal_git.statement import COLLATION, Part
 
 _HOLE = re.compile(r"\x02(\d+)\x03")
 # Longer texts are replaced by their hash, so that a chain of sub-queries grows no faster than its text.
 _LONG = 100
 
 ROWS = ""  # the row set of an input, where a column's name would stand
-EVERYTHING = "*"
 
 
 class Obstacle(Exception):
@@ -28,24 +27,27 @@ class Obstacle(Exception):
 class Term(NamedTuple):
     """text: canonical, with holes; unstable: the construct because of which its value may be another one each time.
 
-    type: of a term that is a column of an input as it is, the type of that.
+    type: of a term that is a column of an input as it is, the type of that; name: of one that is a column as it is,
+    how that is spelled.
     """
 
     text: str
     unstable: str = ""
     type: str = ""
+    name: str = ""
 
 
 def compound(kind: str, terms: Iterable[Term], unstable: str = "") -> Term:
     """A term made of others. `kind` says how; it holds no text of a user but as JSON, so that nothing looks alike."""
     terms = list(terms)
-    shaky = unstable or next((term.unstable for term in terms if term.unstable), "")
+    words = [word for word in (unstable, *(term.unstable for term in terms)) if word]
+    shaky = COLLATION if COLLATION in words else words[0] if words else ""  # a collation goes on with the table
     return Term(f"{kind}({','.join(term.text for term in terms)})", shaky)
 
 
 def same(kind: str, term: Term) -> Term:
     """The value of a term, seen from elsewhere."""
-    return Term(f"{kind}({term.text})", term.unstable, term.type)
+    return term._replace(text=f"{kind}({term.text})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,12 @@ class Holes:
     entries: list[tuple[int, str]] = field(default_factory=list)
     places: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def term(self, reference: int, column: str, word: str = "") -> Term:
+    def term(self, reference: int, column: str) -> Term:
         entry = (reference, column)
         place = self.places.setdefault(entry, len(self.entries))
         if place == len(self.entries):
             self.entries.append(entry)
-        return Term(f"\x02{place}\x03", type=word)
+        return Term(f"\x02{place}\x03")
 
     def named(self, text: str) -> str:
         """A text with the holes spelled out: a key for sorting that does not depend on what was read first."""
@@ -80,9 +82,7 @@ class Holes:
         if len(term.text) <= _LONG and not always:
             return term
         text, holes = _numbered(term.text)
-        return Term(
-            f"H({_sha256(text)};{','.join(f'{chr(2)}{hole}{chr(3)}' for hole in holes)})", term.unstable, term.type
-        )
+        return term._replace(text=f"H({_sha256(text)};{','.join(f'{chr(2)}{hole}{chr(3)}' for hole in holes)})")
 
     def part(self, term: Term) -> Part:
         text, holes = _numbered(term.text)

@@ -137,9 +137,9 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
     """
     text = rendered(sql, found, lambda reference: _empty_table(inputs[reference.target]))
     columns = _described(_engine(), text, {})
-    if len({name.lower() for name, _ in columns}) < len(columns):  # a table gets other names for the later ones
-        return _described(_engine(), f"FROM {as_subquery(text)}", {})
-    return columns
+    # A table is made of these names: DESCRIBE says `id` for `id AS ID`, and says a name twice where a table does not.
+    names = _engine().sql(f"FROM {as_subquery(text)}").columns
+    return tuple((name, word) for name, (_, word) in zip(names, columns, strict=True))
 
 
 @cache
