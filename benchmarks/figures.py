@@ -13,6 +13,7 @@ from benchmarks.process import Cost, cost, python, seeknal
 
 _MEGABYTE = 1_000_000
 _ASKED = "git status, and python -c pass"
+_COLD_NODE = 0.003  # seconds to read a node that was never seen, ask the engine about it and take it apart
 _PLAN_TARGETS = {1_000: 0.4, 10_000: 2.0}
 
 
@@ -33,7 +34,8 @@ def plan(lab: Laboratory) -> list[Figure]:
         project = lab.project(nodes)
         first = [(cost(seeknal("plan"), project.folder), asked(project))]
         costs = [(cost(seeknal("plan"), project.folder), asked(project)) for _ in range(lab.repeat)]
-        figures.append(_timed(f"first plan, {nodes:,} nodes, nothing remembered", first, _ASKED))
+        cold = _COLD_NODE * nodes
+        figures.append(_timed(f"first plan, {nodes:,} nodes, nothing remembered", first, _ASKED, cold))
         figures.append(_timed(f"plan, {nodes:,} nodes, one changed", costs, _ASKED, _PLAN_TARGETS.get(nodes)))
     memory = [[each.memory / _MEGABYTE for each in side] for side in zip(*costs, strict=True)]
     figures.append(Figure(f"memory of a plan, {nodes:,} nodes", *memory, _ASKED, 300, unit="MB"))
@@ -99,6 +101,22 @@ def validate(lab: Laboratory) -> list[Figure]:
     return [_timed("validate --staged, one node staged", costs, _ASKED, 0.4)]
 
 
+def lineage(lab: Laboratory) -> list[Figure]:
+    """The page of a large project, from its address to the first whole picture. Left out where there is no browser."""
+    from tests.browser import executable, milliseconds_until_drawn
+
+    if executable() is None:
+        print("lineage: there is no Chromium on PATH", file=sys.stderr)
+        return []
+    project, page = lab.project(2_000), lab.folder / "lineage.html"
+    empty = lab.folder / "empty.html"
+    empty.write_text("<!doctype html><script>performance.mark('drawn')</script>")
+    cost(seeknal("lineage", "--html", str(page)), project.folder)
+    drawn = [milliseconds_until_drawn(page) / 1000 for _ in range(lab.repeat)]
+    blank = [milliseconds_until_drawn(empty) / 1000 for _ in range(lab.repeat)]
+    return [Figure("lineage page of 2,000 nodes", drawn, blank, "an empty page", 3.0)]
+
+
 def usage(lab: Laboratory) -> list[Figure]:
     here = Path.cwd()
     costs = [(cost(seeknal("--help"), here), cost(python("-c", "pass"), here)) for _ in range(lab.repeat)]
@@ -115,4 +133,5 @@ FIGURES: dict[str, Callable[[Laboratory], list[Figure]]] = {
     "promote": promote,
     "grown": grown,
     "hook": hook,
+    "lineage": lineage,
 }

@@ -48,21 +48,29 @@ def draw_example(draw: Draw, world: World, chosen: Edit | None = None) -> Exampl
     scope = Scope(world.tables, depth=draw.pick((0, 0, 0, 1, 2)))
     edit = chosen or draw.pick(EDITS)
     for _ in range(25):
-        query = draw_query(draw, scope)
-        edited = edit.apply(query, draw)
-        if edited is None or str(edited) == str(query):
+        try:
+            if example := _drawn(draw, world, scope, edit):
+                return example
+        except IndexError:  # an edit took an argument away that another one's template still asks for
             continue
-        edits, harmless = (edit.name,), edit.harmless
-        if isinstance(edited, Query) and draw.chance(0.12):
-            other = draw.pick(EDITS)
-            edited = other.apply(edited, draw) or edited
-            edits, harmless = (*edits, other.name), harmless and other.harmless
-        pair = (query, edited)
-        if draw.chance(0.25):
-            pair, edits = pair[::-1], (*edits, "undone")  # type: ignore[assignment]
-        node = pair[0].columns if isinstance(pair[0], Query) else query.columns
-        return Example(world, edits, harmless, str(pair[0]), str(pair[1]), str(draw_reader(draw, world, node)))
     return None
+
+
+def _drawn(draw: Draw, world: World, scope: Scope, edit: Edit) -> Example | None:
+    query = draw_query(draw, scope)
+    edited = edit.apply(query, draw)
+    if edited is None or str(edited) == str(query):
+        return None
+    edits, harmless = (edit.name,), edit.harmless
+    if isinstance(edited, Query) and draw.chance(0.12):
+        other = draw.pick(EDITS)
+        edited = other.apply(edited, draw) or edited
+        edits, harmless = (*edits, other.name), harmless and other.harmless
+    pair = (query, edited)
+    if draw.chance(0.25):
+        pair, edits = pair[::-1], (*edits, "undone")  # type: ignore[assignment]
+    node = pair[0].columns if isinstance(pair[0], Query) else query.columns
+    return Example(world, edits, harmless, str(pair[0]), str(pair[1]), str(draw_reader(draw, world, node)))
 
 
 @dataclass(frozen=True)
