@@ -864,7 +864,8 @@ UNSTABLE = [
     ("quantile of a sample", *unstable_aggregate("reservoir_quantile(n, 0.5)")),
     ("sum of chance", *unstable_aggregate("sum(random())")),
     ("chance in FILTER", *unstable_aggregate("count(*) FILTER (WHERE random() < 2)")),
-    ("list in the order of its values", *stable_aggregate("list(n ORDER BY n)")),
+    # DuckDB 1 turns it into list_sort(list(n)), in which list(n) may be in any order.
+    *([] if duckdb.__version__ < "2" else [("list in the order of its values", *stable_aggregate("list(n ORDER BY n)"))]),
     ("string_agg in the order of its values", *stable_aggregate("string_agg(s, ',' ORDER BY s)")),
     ("string_agg of distinct values", *stable_aggregate("string_agg(DISTINCT s, ',' ORDER BY s)")),
     ("median", *stable_aggregate("median(n)")),

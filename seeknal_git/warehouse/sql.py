@@ -24,6 +24,7 @@ _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
 _DOTTED = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME}){{0,2}}|'(?:[^']|'')*'")
 # After these words a table takes no alias.
 _BARE = re.compile(r"\b(?:TABLE|DESCRIBE|SUMMARIZE)\s+$", re.IGNORECASE)
+_MATERIALIZED = re.compile(r"\b(?:NOT\s+)?MATERIALIZED\b", re.IGNORECASE)
 _CALL = re.compile(r"ref\s*\(\s*'(?:[^']|'')*'\s*\)", re.IGNORECASE)
 
 
@@ -54,7 +55,10 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
         raise SqlError("there is no statement in it")
     if len(tree["statements"]) > 1:
         raise SqlError("a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own")
-    ctes = {entry["key"].lower() for found in _objects(tree, "cte_map") for entry in found["cte_map"]["map"]}
+    entries = [entry for found in _objects(tree, "cte_map") for entry in found["cte_map"]["map"]]
+    ctes = {entry["key"].lower() for entry in entries}
+    for entry in entries:  # DuckDB 1 does not say in the tree what the text says of this
+        entry["value"]["materialized"] = " ".join([entry["value"]["materialized"], *_MATERIALIZED.findall(sql)])
     tables = [table for table in _objects(tree, "type") if table["type"] in _TABLES]
     found = [(reference, table) for table in tables if (reference := _reference(sql, table, ctes))]
     found.sort(key=lambda pair: pair[0].start)

@@ -51,7 +51,7 @@ def draw_example(draw: Draw, world: World, chosen: Edit | None = None) -> Exampl
         try:
             if example := _drawn(draw, world, scope, edit):
                 return example
-        except IndexError:  # an edit took an argument away that another one's template still asks for
+        except (IndexError, ValueError):  # an edit took an argument away that another one's template still asks for
             continue
     return None
 
