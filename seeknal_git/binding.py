@@ -280,7 +280,8 @@ def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Pr
     for name in node.promises:
         returned, declared = there.get(name.lower()), types.get(name)
         if returned is None:
-            message = f"{node.id} promises the column {name}, and its SQL returns none of that name."
+            what = "partitions by" if node.kind == "exposure" else "promises"
+            message = f"{node.id} {what} the column {name}, and its SQL returns none of that name."
             hint = f"It returns {', '.join(each for each, _ in columns)}."
         elif declared not in (None, returned):
             message = f"{node.id} promises {name} as {declared}, and its SQL returns it as {returned}."
@@ -296,5 +297,6 @@ def _line_of(node: Node, column: str) -> int:
     names = [entry.get("name") for entry in node.document.get("schema") or () if isinstance(entry, dict)]
     if column in names:
         return node.line("schema", names.index(column))
-    places = [key for key in (f"columns.{column}", f"features.{column}", "features") if key in node.lines]
+    keys = (f"columns.{column}", f"features.{column}", "features", "params.partition_by")
+    places = [key for key in keys if key in node.lines]
     return node.line(*places[0].split(".")) if places else node.line("entity")

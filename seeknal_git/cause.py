@@ -20,10 +20,10 @@ def with_causes(problems: Iterable[Problem], base: Graph, head: Graph) -> tuple[
 
 def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
     node = problem.node
-    if problem.hint or node is None or node not in head.members or node not in base.members:
+    if node is None or node not in head.members or node not in base.members:
         return problem
-    causes = list(dict.fromkeys(_causes(node, base, head)))
-    return replace(problem, hint="\n  ".join(causes)) if causes else problem
+    words = [*([problem.hint] if problem.hint else []), *_causes(node, base, head)]
+    return replace(problem, hint="\n  ".join(dict.fromkeys(words)) or None)
 
 
 def _causes(node: str, base: Graph, head: Graph) -> Iterator[str]:

@@ -127,7 +127,7 @@ def _change(identifier: str, base: State, head: State, builds: set[str]) -> Chan
         category = Category.BREAKING  # the engine knows best, whatever was proven
     if category == Category.METADATA and not words:
         words = ("only the way it is written",)
-    change = _placed(category, new, (*words, *_unread(identifier, columns, head.graph)), readers, builds)
+    change = _placed(category, new, (*words, *_unread(identifier, columns, base.graph)), readers, builds)
     return replace(change, columns=columns, rows=_rows_changed(before, after))
 
 
@@ -144,10 +144,10 @@ def _rows_changed(before: Fingerprint, after: Fingerprint) -> bool | None:
     return None if before.rows is None or after.rows is None else before.rows != after.rows
 
 
-def _unread(identifier: str, columns: Iterable[ColumnChange], head: Graph) -> tuple[str, ...]:
+def _unread(identifier: str, columns: Iterable[ColumnChange], base: Graph) -> tuple[str, ...]:
     """Removed columns are BREAKING for readers outside, even where nobody here reads them."""
     gone = [column.name for column in columns if column.kind == "removed"]
-    unread = [name for name in gone if not readers_of(head, identifier, name)]
+    unread = [name for name in gone if not readers_of(base, identifier, name)]
     return (f"no node here reads {', '.join(unread)}",) if unread else ()
 
 

@@ -118,6 +118,6 @@ def _missing(identifier: str, members: Mapping[str, Member], path: str, line: in
         if members[identifier].node.yields_table:
             return []
         return [Problem(f"{identifier} yields no table that {reader} could read.", path, line, node=reader)]
-    near = difflib.get_close_matches(identifier, members, 1)
+    near = difflib.get_close_matches(identifier, [each for each in members if each != reader], 1)
     hint = f"Did you mean {near[0]}?" if near else f"Write it with: seeknal draft {identifier.replace('.', ' ')}"
     return [Problem(f"{reader} reads {identifier}, which does not exist.", path, line, hint, reader)]

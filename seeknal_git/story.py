@@ -63,22 +63,29 @@ def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
 
 
 def why_rebuilt(identifier: str, base: Graph, head: Graph) -> str:
-    """What a node reads that is not as it was."""
+    """What a node reads, or did, that is not as it was."""
+    if identifier not in base.members:
+        return "a new node"
     reasons = [*_moved(identifier, base, head)]
+    if not reasons and base.fingerprints[identifier].whole != head.fingerprints[identifier].whole:
+        return "its definition changed"
     return "; ".join(reasons) or "the raw data behind it moved on"
 
 
 def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
+    was = reads_of(base, identifier)
     for each, columns in reads_of(head, identifier).items():
         if each not in base.members:
             yield f"reads {each}, which is new"
             continue
         before, after = base.fingerprints[each], head.fingerprints[each]
-        moved = sorted(column for column in columns if before.of(column) != after.of(column))
+        moved = sorted(name for name in columns | was.get(each, set()) if before.of(name) != after.of(name))
         if "" in moved or "*" in moved:
             yield f"reads the rows of {each}" if "" in moved and after.rows else f"reads {each}"
         elif moved:
             yield f"reads {_listed(moved)} of {each}"
+        elif list(before.columns or ()) != list(after.columns or ()):
+            yield f"depends on the order of the columns of {each}"
 
 
 def why_reused(identifier: str, changed: str, head: Graph) -> str:

@@ -146,3 +146,27 @@ def test_a_feature_that_is_no_longer_there_is_refused_with_the_line(shop: Repo) 
 def test_a_contract_decides_no_data(published: Repo) -> None:
     published.replace(DAILY, "name: daily", "name: daily\nschema: [{name: total, data_type: HUGEINT}]")
     assert published.categories() == {"transform.daily": "METADATA"}
+
+
+def test_a_feature_of_another_type_is_refused(shop: Repo) -> None:
+    shop.write("seeknal/feature_groups/f.yml",
+               "kind: feature_group\nname: f\nentity: {name: c, join_keys: [name]}\ninputs: [transform.by_customer]\n"
+               "features:\n  - {name: total, dtype: varchar}\n")  # fmt: skip
+    assert "promises total as VARCHAR, and its SQL returns it as HUGEINT" in shop.seeknal("validate", code=1).err
+
+
+def test_a_promise_that_is_broken_upstream_says_where(dev: Repo) -> None:
+    dev.replace(DAILY, "name: daily", "name: daily\nschema: [{name: total, data_type: HUGEINT}]")
+    dev.commit()
+    dev.git("branch", "--force", "main")
+    dev.replace(CLEAN, "day, amount\n", "day, amount::DOUBLE AS amount\n")
+    said = dev.seeknal("validate", code=1).err
+    assert "promises total as HUGEINT, and its SQL returns it as DOUBLE" in said
+    assert f"transform.clean_orders ({CLEAN}:2) turned amount from BIGINT into DOUBLE." in said
+
+
+def test_a_partition_by_a_column_that_is_not_there_is_refused_before_a_run(shop: Repo) -> None:
+    shop.replace("seeknal/exposures/by_customer_csv.yml", "path: exports/by_customer.csv",
+                 "path: exports/by_customer.csv\n  partition_by: [country]")  # fmt: skip
+    said = shop.seeknal("validate", code=1).err
+    assert "exposure.by_customer_csv partitions by the column country" in said

@@ -172,7 +172,7 @@ EDITS = [
     ("grouping", DAILY, "SELECT day, sum(amount) AS total\n  FROM transform.clean_orders\n  GROUP BY day",
      "SELECT customer, sum(amount) AS total\n  FROM transform.clean_orders\n  GROUP BY customer", "BREAKING",
      "grouping changed", [], []),
-    ("join", BY_CUSTOMER, "JOIN input_1", "LEFT JOIN input_1", "BREAKING", "tables changed",
+    ("join", BY_CUSTOMER, "JOIN input_1", "LEFT JOIN input_1", "BREAKING", "FROM changed",
      ["exposure.by_customer_csv"], []),
     ("order of columns", CLEAN, "id, customer, day", "customer, id, day", "NON_BREAKING", "order of columns changed", [],
      ["transform.daily"]),

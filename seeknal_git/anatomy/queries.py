@@ -165,7 +165,7 @@ def _select(tree: Tree, around: Scope, book: Book) -> Relation:
     columns = [column for item in items for column in columns_of(item, scope, book)]
     outputs = tuple(column.output for column in columns)
     late = replace(scope, early=True)
-    clauses = _Clauses(source.rows, outputs, source.unique, {"tables": source.rows})
+    clauses = _Clauses(source.rows, outputs, source.unique, {"FROM": source.rows})
     if where := conditions(tree.get("where_clause"), scope, book):
         clauses.add("filter", "where", where)
     keys = _keys(tree, columns, late, book)

@@ -74,4 +74,5 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         "partition_by": file.params.partition_by or [],
         "compression": file.params.compression,
     }
-    return Compiled(sql="SELECT * FROM input_0", definition=definition)
+    promises = dict.fromkeys(file.params.partition_by or ())
+    return Compiled(sql="SELECT * FROM input_0", definition=definition, promises=promises)

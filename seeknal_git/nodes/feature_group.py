@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from seeknal_git.nodes.checks import Columns, not_null, unique
 from seeknal_git.nodes.common import Compiled
 from seeknal_git.nodes.node import Check
-from seeknal_git.nodes.table import TableFile
+from seeknal_git.nodes.table import TableFile, known_type
 
 
 class Entity(BaseModel):
@@ -28,14 +28,20 @@ def _entity(value: object) -> object:
 
 
 def _features(value: object) -> object:
+    """A list of names, of `{name: …, dtype: …}`, or a mapping by name, as name → declared type."""
     if isinstance(value, list):
-        return [item.get("name") if isinstance(item, dict) else item for item in value]
-    return list(value) if isinstance(value, dict) else value
+        value = {item.get("name") if isinstance(item, dict) else item: item for item in value}
+    return {name: _dtype(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def _dtype(feature: object) -> object:
+    given = (feature.get("dtype") or feature.get("data_type")) if isinstance(feature, dict) else None
+    return known_type(str(given), "features") if given else None
 
 
 class File(TableFile):
     entity: Annotated[Entity, BeforeValidator(_entity)]
-    features: Annotated[list[str], BeforeValidator(_features)] = Field(default_factory=list)
+    features: Annotated[dict[str, str | None], BeforeValidator(_features)] = Field(default_factory=dict)
     transform: str | None = None
     mode: Any = None
     engine: Any = None
@@ -55,7 +61,7 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         sql_key="transform" if file.transform else None,
         aliases={"source": "input_0"},
         definition={"entity": file.entity.name, "join_keys": keys},
-        promises={**dict.fromkeys([*keys, *file.features]), **file.types},
+        promises={**dict.fromkeys(keys), **file.features, **file.types},
         checks=(
             Check(f"join_keys_not_null({', '.join(keys)})", not_null(keys), line=line),
             Check(f"join_keys_unique({', '.join(keys)})", unique(keys), line=line),

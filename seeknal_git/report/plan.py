@@ -35,16 +35,16 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False) -> 
         out()
         out(bold("To build"))
         for number, layer in enumerate(planned.plan.layers, 1):
-            out(f"  {number}  {listed(layer, width() - 5)}")
+            out(f"  {number}  {', '.join(layer) if verbose else listed(layer, width() - 5)}")
     out()
     out(_summary(planned, found))
-    out(f"Next: {_next(planned)}")
+    out(f"Next: {_next(planned, found)}")
 
 
 def _change(change: Change, plan: Plan, verbose: bool) -> None:
     _headline(change)
-    if verbose:
-        for word in plan.obstacles.get(change.node, ()):
+    for word in plan.obstacles.get(change.node, ()):
+        if verbose or (change.category == Category.BREAKING and word.startswith("unstable")):
             out(f"{' ' * _LABEL}{dim(word)}")
     if change.category == Category.NEW and change.node in plan.builds:
         return
@@ -120,8 +120,8 @@ def _summary(planned: Planned, found: Found | None) -> str:
     return "\n".join(lines)
 
 
-def _next(planned: Planned) -> str:
-    if planned.plan.builds:
+def _next(planned: Planned, found: Found | None) -> str:
+    if planned.plan.builds or (found is not None and found.missing):
         return "seeknal run"
     return "nothing has to be built" if planned.is_production else "seeknal run makes the environment; nothing is built"
 

@@ -19,7 +19,7 @@ from tests.verdicts import Verdict, verdict
 __all__ = ["Answer", "Engine", "Example", "Outcome", "check", "draw_example", "draw_world"]
 
 # Where a query is no function of its tables, some of so many runs differ.
-RUNS = 6
+RUNS = 40
 
 
 @dataclass(frozen=True)
