@@ -12,7 +12,7 @@ from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
 from seeknal_git.nodes.node import Node
-from seeknal_git.statement import Anatomy, Columns, Known, Reading, packed, unpacked
+from seeknal_git.statement import COLLATION, Anatomy, Columns, Known, Reading, packed, unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,10 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
 def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
     """Where the engine cannot be asked, the names of the columns may follow from the text all the same."""
     if "columns" in answer or anatomy.columns is None or "error" in answer:
-        return Known(_columns(answer), anatomy.unique, anatomy.collated)
+        columns = _columns(answer)
+        unknown = anatomy.columns is None and anatomy.whole.unstable == COLLATION
+        collated = tuple(name.lower() for name, _ in columns or ()) if unknown else anatomy.collated
+        return Known(columns, anatomy.unique, collated)
     return Known(tuple((name, "") for name, _ in anatomy.columns), anatomy.unique, anatomy.collated)
 
 

@@ -96,6 +96,36 @@ DIFFERENT = [
      "AS b ON b.id = a.n AND b.n = a.id AND b.id > 5) ON a.id = x.id AND a.n = x.n"),
     ("an aggregate of the query around VALUES", "SELECT 1 AS one FROM source.t",
      "SELECT 1 AS one, (SELECT z FROM (VALUES (sum(t.n))) AS v (z)) AS e FROM source.t"),
+    ("what a method is called on", "SELECT g.upper() AS x FROM source.t", "SELECT g.lower().upper() AS x FROM source.t"),
+    ("the column that a method is called on", "SELECT n.sum() AS x FROM source.t", "SELECT id.sum() AS x FROM source.t"),
+    ("a look-up within a look-up's rows",
+     "SELECT u.id, q.c FROM source.u LEFT JOIN (source.t LEFT JOIN (SELECT count(*) AS c FROM source.u) AS q ON true) ON u.id = t.id",
+     "SELECT u.id, q.c FROM source.u LEFT JOIN source.t ON u.id = t.id LEFT JOIN (SELECT count(*) AS c FROM source.u) AS q ON true"),
+    ("a row with a column that the engine names",
+     "SELECT to_json(x) AS j FROM (SELECT n + 1, id FROM source.t) AS x", "SELECT to_json(x) AS j FROM (SELECT n + 1, n FROM source.t) AS x"),
+    ("the order of USING under ASOF", "SELECT t.g, u.w FROM source.t ASOF JOIN source.u USING (id, n)",
+     "SELECT t.g, u.w FROM source.t ASOF JOIN source.u USING (n, id)"),
+    ("one side of a column of USING",
+     "SELECT b FROM (SELECT * EXCLUDE (t.id) FROM (SELECT id, n FROM source.t) AS t JOIN (SELECT id, n FROM source.u) AS u USING (id)) "
+     "AS x (a, b)",
+     "SELECT b FROM (SELECT * EXCLUDE (id) FROM (SELECT id, n FROM source.t) AS t JOIN (SELECT id, n FROM source.u) AS u USING (id)) "
+     "AS x (a, b)"),
+    ("which of two lists is ordered",
+     "SELECT id FROM source.t WHERE (SELECT list(n) FROM (SELECT n FROM source.u ORDER BY n)) <> [id] "
+     "AND (SELECT list(n) FROM (SELECT n FROM source.u)) = [10]",
+     "SELECT id FROM source.t WHERE (SELECT list(n) FROM (SELECT n FROM source.u ORDER BY n)) = [10] "
+     "AND (SELECT list(n) FROM (SELECT n FROM source.u)) <> [id]"),
+    ("case of a name behind a look-up",
+     "SELECT to_json(s) AS j FROM (SELECT q.c FROM source.t LEFT JOIN (SELECT id, count(*) AS c FROM source.u GROUP BY id) AS q "
+     "ON q.id = t.id) AS s",
+     "SELECT to_json(s) AS j FROM (SELECT q.c FROM source.t LEFT JOIN (SELECT id, count(*) AS C FROM source.u GROUP BY id) AS q "
+     "ON q.id = t.id) AS s"),
+    ("which of several ids is id_2",
+     "SELECT id_2 AS x FROM (SELECT length(g)::INT AS id_1, id, n AS id, id + 7 AS id FROM source.t)",
+     "SELECT id_2 AS x FROM (SELECT id, n AS id, id + 7 AS id, 0 AS id FROM source.t)"),
+    ("GROUP BY ALL of a constant in a star",
+     "SELECT * REPLACE (1 AS n), count(*) AS c FROM (SELECT n FROM source.t WHERE false) GROUP BY ALL",
+     "SELECT * REPLACE (1 AS n), count(*) AS c FROM (SELECT n FROM source.t WHERE false) GROUP BY 1"),
 ]  # fmt: skip
 
 
@@ -118,6 +148,8 @@ NODE = "SELECT id, n FROM source.t"
                      id="a key behind columns whose number is not known"),
         pytest.param({"k": "SELECT id, g COLLATE NOCASE AS g FROM source.t"},
                      "(SELECT g, count(*) AS c FROM transform.k GROUP BY g) AS q ON q.g = t.g", id="a collation"),
+        pytest.param({"k": "SELECT id, g COLLATE NOCASE AS g FROM source.t WHERE version() <> ''"},
+                     "(SELECT g, count(*) AS c FROM transform.k GROUP BY g) AS q ON q.g = t.g", id="a collation left whole"),
         pytest.param({}, "(SELECT g, count(*) AS c FROM source.t GROUP BY g) AS q ON q.g = t.id", id="a cast"),
         pytest.param({"q": "SELECT DISTINCT (random() * 2)::INTEGER AS a, (random() * 2)::INTEGER AS b FROM range(100)"},
                      "transform.q ON q.a = t.id", id="chance"),
@@ -198,3 +230,27 @@ def test_no_shape_of_a_statement_takes_a_time_out_of_proportion(sql: str) -> Non
     finally:
         sys.setprofile(None)
     assert calls < 2_000_000
+
+
+NODE_AND_READER = [
+    pytest.param("SELECT id AS b, b + 1 AS c FROM (SELECT id, n, n + 1 FROM source.t)",
+                 "SELECT n AS b, b + 1 AS c FROM (SELECT id, n, n + 1 FROM source.t)",
+                 "SELECT c FROM transform.node", id="an alias beside columns that the engine names"),
+    pytest.param("SELECT id, n AS z FROM source.u", "SELECT id, n + 100 AS z FROM source.u",
+                 "SELECT id FROM source.t WHERE EXISTS (SELECT 1 FROM ref('transform.node') WHERE node.z > 50)",
+                 id="a table that is named by what it refers to"),
+    pytest.param("SELECT id, n FROM source.t", "SELECT id, n + 1 AS n FROM source.t",
+                 "SELECT n.abs() AS a FROM transform.node", id="what a method is called on"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "reader"), NODE_AND_READER)
+def test_a_reader_of_what_changed_is_not_re_used(old: str, new: str, reader: str) -> None:
+    assert verdict(old, new, TABLES, reader).reused is False
+
+
+def test_the_clock_is_unstable_where_a_column_might_be_called_like_it() -> None:
+    (anatomy,) = graph_of({"node": "SELECT current_date AS d FROM (SELECT n, n + 1 FROM source.t)"}, TABLES).anatomies[
+        "transform.node"
+    ]
+    assert dict(anatomy.columns or ())["d"].unstable

@@ -9,7 +9,7 @@ from typing import Any
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.scope import Output, Scope, meaning
+from seeknal_git.anatomy.scope import Output, Scope, combined, meaning
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
 from seeknal_git.statement import COLLATION
 
@@ -70,11 +70,19 @@ def position(index: int, outputs: Sequence[Output]) -> Term:
 def _column(tree: Tree, scope: Scope, book: Book) -> Term:
     names = tree["column_names"]
     try:
-        return meaning(names, scope)
+        found = meaning(names, scope)
     except Obstacle:
         if len(names) == 1 and names[0].lower() in functions.VOLATILE:  # `current_date` stands without parentheses
             return _volatile(names[0].lower(), [], book)
         raise
+    if len(names) == 1 and names[0].lower() in functions.VOLATILE and _is_vague(scope):
+        return combined([found, _volatile(names[0].lower(), [], book)])
+    return found
+
+
+def _is_vague(scope: Scope | None) -> bool:
+    """Whether there may be columns around here that are not known."""
+    return scope is not None and (scope.source.vague or _is_vague(scope.parent))
 
 
 def _volatile(name: str, terms: Sequence[Term], book: Book) -> Term:
@@ -86,7 +94,7 @@ def _comparison(tree: Tree, scope: Scope, book: Book) -> Term:
     sides = [read(tree["left"], scope, book), read(tree["right"], scope, book)]
     kind = tree["type"]
     if kind in _SYMMETRIC:
-        sides = sorted(sides, key=lambda side: book.holes.named(side.text))
+        sides = book.holes.ordered(sides) if sides[0] != sides[1] else sides
     elif kind in _FLIPPED:
         kind, sides = _FLIPPED[kind], sides[::-1]
     return compound(kind, sides)
@@ -134,9 +142,14 @@ def bare(value: Any) -> Any:
 def arguments(tree: Tree) -> list[Tree]:
     """The arguments of a function, as DuckDB 1 and 2 give them."""
     given = tree.get("arguments") or ()
-    return tree.get("children") or [
+    found = tree.get("children") or [
         {**each["expression"], "alias": each["name"]} if each.get("name") else each["expression"] for each in given
     ]
+    # In `name.upper()` the name stands where the schema of a function would.
+    before = [part for part in (tree.get("catalog"), tree.get("schema")) if part]
+    if not before or before == ["main"]:
+        return list(found)
+    return [{"class": "COLUMN_REF", "type": "COLUMN_REF", "column_names": before}, *found]
 
 
 def _function(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -152,7 +165,7 @@ def _function(tree: Tree, scope: Scope, book: Book) -> Term:
         raise Obstacle(f"{name}(), of which nothing is known")
     if any(tree.get(key) for key in ("filter", "distinct")) or _orders(tree):
         raise Obstacle(f"{name}() with the clauses of an aggregate")
-    terms = [_argument(name, each, scope, book) for each in arguments(tree)]
+    terms = [_argument(name, each, scope, book, place) for place, each in enumerate(arguments(tree))]
     if name not in functions.NAMING:
         return compound(name, terms)
     names = [_name_of(each, term) for each, term in zip(arguments(tree), terms, strict=True)]
@@ -168,14 +181,11 @@ def _name_of(tree: Tree, term: Term) -> str:
     return tree.get("alias") or term.name
 
 
-def _argument(function: str, tree: Tree, scope: Scope, book: Book) -> Term:
-    term = _lambda(tree, scope, book) if _is_lambda(function, tree) else read(tree, scope, book)
+def _argument(function: str, tree: Tree, scope: Scope, book: Book, place: int = 0) -> Term:
+    is_lambda = tree["class"] == "LAMBDA" and function in functions.LAMBDAS and place == 1
+    term = _lambda(tree, scope, book) if is_lambda else read(tree, scope, book)
     named = tree.get("alias") if function not in functions.NAMING else None
     return compound(f"named {json.dumps(named.lower())}", [term]) if named else term
-
-
-def _is_lambda(function: str, tree: Tree) -> bool:
-    return tree["class"] == "LAMBDA" and function in functions.LAMBDAS
 
 
 def _lambda(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -243,10 +253,12 @@ def _window(tree: Tree, scope: Scope, book: Book) -> Term:
 
 def _settled(name: str, tree: Tree, scope: Scope, keys: set[Term]) -> bool:
     """Whether rows that are equal in the order of a window get equal values, or there are no such rows."""
+    if tree.get("arg_orders"):
+        return False
     if any(unique <= {key.text for key in keys} for unique in scope.unique):
         return name not in functions.ORDERED
     if name in functions.RANKING:
-        return not tree.get("arg_orders")
+        return True
     frame = {tree.get("start", ""), tree.get("end", "")}
     whole = frame == {"UNBOUNDED_PRECEDING", "UNBOUNDED_FOLLOWING"}
     return name in functions.AGGREGATE and (whole or not any("ROWS" in end for end in frame))

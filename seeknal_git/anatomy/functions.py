@@ -14,7 +14,7 @@ def _names(text: str) -> frozenset[str]:
 # One value for one row, computed from the arguments alone.
 SCALAR = _names("""
     ! !__postfix !~~ !~~* % & && * ** + - -> ->> / // << <@ <-> <=> @ @> >> ^ ^@ | || ~ ~~ ~~* ~~~
-    abs acos acosh add array_aggr array_aggregate array_append array_apply array_cat array_concat array_contains
+    abs acos acosh add array_append array_apply array_cat array_concat array_contains
     array_cosine_distance array_cosine_similarity array_cross_product array_distance array_distinct array_dot_product
     array_extract array_filter array_grade_up array_has array_has_all array_has_any array_indexof array_inner_product
     array_intersect array_length array_pop_back array_pop_front array_position array_prepend array_push_back
@@ -31,7 +31,7 @@ SCALAR = _names("""
     json_array json_array_length json_contains json_exists json_extract json_extract_path json_extract_path_text
     json_extract_string json_keys json_merge_patch json_object json_pretty json_quote json_structure json_transform
     json_type json_valid json_value julian last_day lcase lcm least least_common_multiple left left_grapheme len length
-    length_grapheme levenshtein lgamma like_escape list_aggr list_aggregate list_any_value list_append list_apply
+    length_grapheme levenshtein lgamma like_escape list_any_value list_append list_apply
     list_avg list_bit_and list_bit_or list_bit_xor list_bool_and list_bool_or list_cat list_concat list_contains
     list_cosine_distance list_cosine_similarity list_count list_distance list_distinct list_dot_product list_element
     list_extract list_filter list_first list_grade_up list_has list_has_all list_has_any list_indexof
@@ -65,7 +65,7 @@ LAMBDAS = _names("""
 
 # One value for a bag of rows, whatever their order.
 AGGREGATE = _names("""
-    avg bit_and bit_or bit_xor bitstring_agg bool_and bool_or corr count count_if count_star countif covar_pop
+    avg bit_and bit_or bit_xor bool_and bool_or corr count count_if count_star countif covar_pop
     covar_samp entropy favg fsum geomean geometric_mean histogram kahan_sum kurtosis kurtosis_pop mad max mean median
     min product quantile quantile_cont quantile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope
     regr_sxx regr_sxy regr_syy sem skewness stddev stddev_pop stddev_samp sum sum_no_overflow sumkahan var_pop var_samp
@@ -75,7 +75,7 @@ AGGREGATE = _names("""
 # Aggregates that depend on the order of the rows, or on chance where there are ties.
 ORDERED = _names("""
     any_value approx_count_distinct approx_quantile approx_top_k arbitrary arg_max arg_max_null arg_max_nulls_last
-    arg_min arg_min_null arg_min_nulls_last argmax argmin array_agg first group_concat json_group_array
+    arg_min arg_min_null arg_min_nulls_last argmax argmin array_agg bitstring_agg first group_concat json_group_array
     json_group_object json_group_structure last list listagg max_by min_by mode reservoir_quantile string_agg
     """)
 # Those of them whose value is decided by an ORDER BY over what they collect.

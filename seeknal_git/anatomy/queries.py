@@ -14,7 +14,7 @@ from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Sou
 from seeknal_git.anatomy.stars import Column, Item, columns_of
 from seeknal_git.anatomy.tables import source_of
 from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
-from seeknal_git.statement import EVERYTHING
+from seeknal_git.statement import COLLATION, EVERYTHING
 
 _NODE = frozenset({"type", "modifiers", "cte_map"})
 _SELECT = _NODE | {"select_list", "from_table", "where_clause", "group_expressions", "group_sets", "having", "qualify",
@@ -66,7 +66,9 @@ def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Rel
     others = [queries[name]() for name in dict.fromkeys(named) if name in queries]
     terms = [book.holes.term(book.first[reference], EVERYTHING) for reference in inputs]
     terms += [term for each in others for term in (each.rows, *(output.term for output in each.outputs))]
-    text = book.holes.short(compound(f"whole {_spelled(tree)}", terms, why))
+    spelled = _spelled(tree)
+    why = COLLATION if '"COLLATE"' in spelled else why
+    text = book.holes.short(compound(f"whole {spelled}", terms, why))
     return Relation(text, (Output(None, text, lambda name: compound(f"of {json.dumps(name)}", [text])),))
 
 

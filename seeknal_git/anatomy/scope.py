@@ -10,10 +10,13 @@ from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
 
 Query = Callable[[], "Relation"]
 
+# The label of a column whose name is only known as somebody wrote it, and may be spelled otherwise.
+WRITTEN = "as written"
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A column of a relation. name: None where only the engine knows it, who makes it of `label`.
+    """A column of a relation. name: None where only the engine knows it, which makes it of `label`.
 
     many: instead of one column any number, which nobody can name here: the term of the one that is called so.
     """
@@ -22,6 +25,11 @@ class Output:
     term: Term
     many: Callable[[str], Term] | None = None
     label: str = ""
+
+    @property
+    def spelled(self) -> str:
+        """Its name, where it is certain how the engine spells it."""
+        return self.name if self.name and self.label != WRITTEN else ""
 
     def mapped(self, change: Callable[[Term], Term]) -> Output:
         many = self.many
@@ -59,12 +67,12 @@ class Table:
         yield from (output.many(name) for output in self.outputs if output.many)
         nameless = [output for output in self.outputs if output.name is None and not output.many]
         if nameless:
-            labels = json.dumps([name, *(output.label for output in nameless)])
+            labels = json.dumps([name, *(output.name or output.label for output in self.outputs)])
             yield compound(f"named {labels}", (output.term for output in nameless))
 
     def row(self) -> Term:
         """The whole row as a value, names included."""
-        if self.vague or self.is_value:
+        if self.vague or self.is_value or any(output.label == WRITTEN for output in self.outputs):
             raise Obstacle("a row as a value, whose columns the engine names")
         return compound(f"row {json.dumps([output.name for output in self.outputs])}", (o.term for o in self.outputs))
 
@@ -93,7 +101,7 @@ class Source:
                 return found  # the engine takes `s.x` for a field of a column s only where there is no such table
         columns = [self.merged[first]] if first in self.merged else self._columns(first)
         found += [fields(term, rest) for term in columns]
-        if not rest and not columns and first in self.tables:
+        if not rest and first in self.tables and (self.vague or not columns):
             found.append(self.tables[first].row())
         return found
 
@@ -173,7 +181,7 @@ def _meant_here(names: Sequence[str], scope: Scope) -> tuple[bool, list[Term]]:
     columns = scope.source.find(names)
     terms = list(columns)
     alias = scope.aliases.get(first)
-    if alias is not None and (scope.early or not columns):
+    if alias is not None and (scope.early or not columns or scope.source.vague):
         terms.append(fields(alias(), rest))
     return bool(columns) and not scope.source.vague, terms
 

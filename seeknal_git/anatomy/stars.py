@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import Tree, arguments, bare, read
-from seeknal_git.anatomy.scope import Marks, Output, Scope
+from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
 
 _STAR = frozenset({"class", "type", "query_location", "query_location_length", "alias", "relation_name", "exclude_list",
@@ -70,7 +70,8 @@ def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
     elif any(each != stars[0] for each in stars):
         raise Obstacle("two different stars in one expression")
     elif tree["class"] == "STAR" and not tree.get("expr"):
-        yield from (Column(output, True) for output in star(tree, scope, book))
+        certain = None if tree.get("replace_list") else True
+        yield from (Column(output, certain) for output in star(tree, scope, book))
     elif stars[0].get("columns") and not stars[0].get("expr"):
         for output in star(stars[0], scope, book):
             term, marks = _marked(tree, replace(scope, chosen=_one(output)), book)
@@ -89,10 +90,11 @@ _LISTS = frozenset({"list_value", "range", "generate_series", "string_split", "s
 def _plain(item: Item) -> Column:
     """An item without a star: one column; but `unnest` of a struct is as many as that has fields."""
     tree, term = item.tree, item.term()
-    name = tree.get("alias") or (term.name or tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None)
+    written = tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None
+    name = tree.get("alias") or term.name or written if written else tree.get("alias")
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
         return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term])), None)
-    label = "" if name else json.dumps(bare(tree), sort_keys=True)
+    label = json.dumps(bare(tree), sort_keys=True) if not name else "" if tree.get("alias") or term.name else WRITTEN
     return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
 
 
@@ -187,6 +189,8 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
     gone |= {_qualified(each) for each in tree.get("qualified_exclude_list") or ()}
     replaced = {("", entry["key"].lower()): entry["value"] for entry in tree.get("replace_list") or ()}
     renamed = {_qualified(entry["key"]): entry["value"] for entry in tree.get("rename_list") or ()}
+    if any(owner and name in scope.source.merged for owner, name in (*gone, *renamed)):
+        raise Obstacle("an exception of * for one side of a column of USING")
     for owner, output in chosen:
         if output.name is None and (gone or replaced or renamed):
             raise Obstacle("* with exceptions, over columns that are not known")

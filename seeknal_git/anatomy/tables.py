@@ -11,7 +11,7 @@ from typing import Any
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import Tree, arguments, bare, conditions, only, read, terms_of
-from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table
+from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, same
 from seeknal_git.statement import COLLATION
 
@@ -19,7 +19,7 @@ _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
 _WAYS = frozenset({"REGULAR", "CROSS", "NATURAL", "ASOF", "POSITIONAL", "DEPENDENT"})
 # Stands where the number of a table would, for one that a LEFT JOIN only looks up.
 _LOOKED_UP = "L"
-_ANY = frozenset({"type", "alias", "sample", "column_name_alias", "qualified_name", "reference"})
+_ANY = frozenset({"type", "alias", "sample", "column_name_alias", "qualified_name", "reference", "called"})
 _KEYS = {
     "BASE_TABLE": _ANY | {"schema_name", "table_name", "catalog_name"},
     "EXPRESSION_LIST": _ANY | {"expected_names", "expected_types", "values"},
@@ -77,7 +77,10 @@ def _input(reference: int, book: Book) -> Relation:
         anything = Output(None, rows, lambda name: book.holes.term(reference, name))
         return Relation(rows, (anything,))
     names = [name.lower() for name, _ in known.columns]
-    outputs = tuple(Output(name, _column_of(reference, name, word, book)) for name, word in known.columns)
+    outputs = tuple(
+        Output(name, _column_of(reference, name, word, book), label="" if word else WRITTEN)
+        for name, word in known.columns
+    )
     return Relation(rows, outputs, tuple(frozenset(map(names.index, key)) for key in known.unique))
 
 
@@ -137,8 +140,8 @@ def _functions(tree: Any) -> Iterator[str]:
     for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
         yield from _functions(value)
     if isinstance(tree, dict):
-        if tree.get("class") in ("SUBQUERY", "WINDOW"):
-            raise Obstacle("a sub-query or window in PIVOT")
+        if tree.get("class") in ("SUBQUERY", "WINDOW", "COLLATE"):
+            raise Obstacle(f"{tree['class'].lower()} in PIVOT")
         if "function_name" in tree:
             yield tree["function_name"].lower()
 
@@ -170,13 +173,13 @@ def _named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = 
 
 def _of_table(mark: str, output: Output, book: Book) -> Output:
     """A column as it is seen under the number of its table."""
-    return output.mapped(lambda term: same(f"#{mark}", book.holes.short(term))._replace(name=output.name or ""))
+    return output.mapped(lambda term: same(f"#{mark}", book.holes.short(term))._replace(name=output.spelled))
 
 
 def _name(tree: Tree) -> str:
     """What a table is called; one without a name gets one that nobody can write."""
     function = tree.get("function") or {}
-    written = tree.get("alias") or tree.get("table_name") or function.get("function_name") or ""
+    written = tree.get("alias") or tree.get("called") or tree.get("table_name") or function.get("function_name") or ""
     return str(written).lower() or f"\x00{id(tree)}"
 
 
@@ -209,7 +212,9 @@ def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
                 return looked_up
         right = _named(tree["right"], relation, left.size, book)
     both, terms = _condition(tree, left, right, around, book)
-    shape = json.dumps([kind, way, tree.get("nearest_count"), tree.get("nearest_order_type"), len(terms)])
+    using = [name.lower() for name in tree.get("using_columns") or ()] if way == "ASOF" else []  # the last is the order
+    nearest = [tree.get("nearest_count"), tree.get("nearest_order_type")]
+    shape = json.dumps([kind, way, using, *nearest, len(terms)])
     unstable = "POSITIONAL JOIN" if way == "POSITIONAL" else "ASOF JOIN" if way == "ASOF" and kind != "LEFT" else ""
     rows = book.holes.short(compound(f"join {shape}", [left.rows, right.rows, *terms], unstable))
     if kind in ("SEMI", "ANTI"):
@@ -279,7 +284,7 @@ def _uncertain(both: Source, right: Source, why: str) -> Source:
         name: Table(tuple(map(shaky, table.outputs))) if name in right.tables else table
         for name, table in both.tables.items()
     }
-    merged = {name: term._replace(unstable=why) for name, term in both.merged.items()}
+    merged = {name: term._replace(unstable=term.unstable or why) for name, term in both.merged.items()}
     star = tuple((name, shaky(output) if name in right.tables else output) for name, output in both.star)
     return replace(both, tables=tables, merged=merged, star=star)
 
@@ -298,10 +303,12 @@ def _looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Boo
     fixed |= set(_fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, book))
     if not any(key <= fixed for key in right.unique):
         return None
-    found = compound(f"found {len(terms)}", [right.rows, *terms])
+    found = compound(f"found {len(terms)}", [left.rows, right.rows, *terms])
 
     def looked_up(output: Output) -> Output:
-        return output.mapped(lambda term: book.holes.short(compound("lookup", [found, term]), always=True))
+        return output.mapped(
+            lambda term: book.holes.short(compound("lookup", [found, term]), always=True)._replace(name=output.spelled)
+        )
 
     moved = replace(
         right,

@@ -74,8 +74,13 @@ class Holes:
         return f"\x02{self.labels[reference]}.{column}\x03"
 
     def ordered(self, terms: Iterable[Term]) -> list[Term]:
-        """Terms whose order does not matter, in an order of their own, without repeats."""
-        return sorted(dict.fromkeys(terms), key=lambda term: self.named(term.text))
+        """Terms whose order does not matter, in an order of their own, without repeats.
+
+        Where one of them is unstable they stay as they are: the ORDER BYs in them are noted in the order of the text.
+        """
+        terms = list(dict.fromkeys(terms))
+        unstable = any(term.unstable for term in terms)
+        return terms if unstable else sorted(terms, key=lambda term: self.named(term.text))
 
     def short(self, term: Term, *, always: bool = False) -> Term:
         """The same term; where it is long, its text is a hash, and the holes that it has."""

@@ -41,8 +41,8 @@ class SqlError(Exception):
 def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     """The engine's tree of a SELECT, and every table that it names, but for its own CTEs, in the order of the text.
 
-    In the tree, each of these tables has the number of its reference under the key `reference`. Raises SqlError where
-    the text is not exactly one SELECT, or does not parse.
+    In the tree, each of these tables has the number of its reference under `reference`, and under `called` its name
+    without an alias. Raises SqlError where the text is not exactly one SELECT, or does not parse.
     """
     row = _engine().execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
     try:
@@ -62,8 +62,8 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     tables = [table for table in _objects(tree, "type") if table["type"] in _TABLES]
     found = [(reference, table) for table in tables if (reference := _reference(sql, table, ctes))]
     found.sort(key=lambda pair: pair[0].start)
-    for number, (_, table) in enumerate(found):
-        table["reference"] = number
+    for number, (reference, table) in enumerate(found):
+        table |= {"reference": number, "called": reference.target.rpartition(".")[2]}
     return tree["statements"][0]["node"], tuple(reference for reference, _ in found)
 
 
