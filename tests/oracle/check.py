@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from threading import Timer
 
 import duckdb
 
@@ -20,6 +21,7 @@ __all__ = ["Answer", "Engine", "Example", "Outcome", "check", "draw_example", "d
 
 # Where a query is no function of its tables, some of so many runs differ.
 RUNS = 40
+PATIENCE = 10  # seconds: a recursion over a join of everything with everything may take for ever
 
 
 @dataclass(frozen=True)
@@ -134,11 +136,15 @@ def _connected() -> duckdb.DuckDBPyConnection:
 
 
 def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer | None:
-    """None, if the query does not run."""
+    """None, if the query does not run, or not to its end within some seconds."""
+    watchdog = Timer(PATIENCE, connection.interrupt)
+    watchdog.start()
     try:
         rows = connection.execute(sql).fetchall()
     except duckdb.Error:
         return None
+    finally:
+        watchdog.cancel()
     described = connection.description or []
     names, types = ([str(column[place]) for column in described] for place in (0, 1))
     return Answer(tuple(name.lower() for name in names), tuple(types), tuple(tuple(map(repr, row)) for row in rows))
