@@ -37,14 +37,14 @@ def source_of(tree: Tree, around: Scope, book: Book, number: int = 0) -> Source:
     """
     if tree["type"] == "EMPTY":
         return Source(Term("one row"))
-    if tree["type"] in _KEYS:
-        only(tree, _KEYS[tree["type"]], tree["type"].lower().replace("_", " "))
     if tree["type"] == "JOIN":
-        return _joined(tree, around, book, number)
+        return _joined(only(tree, _KEYS["JOIN"], "a join"), around, book, number)
     return _named(tree, _sampled(tree, around, book), number, book)
 
 
 def _sampled(tree: Tree, around: Scope, book: Book) -> Relation:
+    if tree["type"] in _KEYS:
+        only(tree, _KEYS[tree["type"]], tree["type"].lower().replace("_", " "))
     relation = _relation(tree, around, book)
     if tree.get("sample"):
         sample = compound(f"sample {json.dumps(tree['sample'], sort_keys=True)}", [relation.rows], "a sample")
@@ -193,24 +193,24 @@ def distinct(outputs: Sequence[Output]) -> Iterator[Output]:
 
 
 def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
-    kind, way = tree["join_type"], tree["ref_type"]
+    kind, way, right = tree["join_type"], tree["ref_type"], tree["right"]
     if kind not in _JOINS or way not in _WAYS:
         raise Obstacle(f"a join of the kind {kind} {way}")
     left = source_of(tree["left"], around, book, number)
     beside = Scope(left, around, around.queries, Marks())
-    if tree["right"]["type"] == "JOIN":
-        right = source_of(tree["right"], beside, book, left.size)
-    else:
-        relation = _sampled(
-            only(tree["right"], _KEYS.get(tree["right"]["type"], frozenset(tree["right"])), "a table"), beside, book
-        )
-        if kind == "LEFT" and way == "REGULAR" and relation.unique:
-            looked_up = _looked_up(
-                tree, left, _named(tree["right"], relation, left.size, book, _LOOKED_UP), beside, book
-            )
-            if looked_up is not None:
-                return looked_up
-        right = _named(tree["right"], relation, left.size, book)
+    if right["type"] == "JOIN":
+        return _both_sides(tree, left, source_of(right, beside, book, left.size), around, book)
+    relation = _sampled(right, beside, book)
+    if kind == "LEFT" and way == "REGULAR" and relation.unique:
+        found = _looked_up(tree, left, _named(right, relation, left.size, book, _LOOKED_UP), beside, book)
+        if found is not None:
+            return found
+    return _both_sides(tree, left, _named(right, relation, left.size, book), around, book)
+
+
+def _both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> Source:
+    """A join of which each row is a row of both sides, or of one of them."""
+    kind, way = tree["join_type"], tree["ref_type"]
     both, terms = _condition(tree, left, right, around, book)
     using = [name.lower() for name in tree.get("using_columns") or ()] if way == "ASOF" else []  # the last is the order
     nearest = [tree.get("nearest_count"), tree.get("nearest_order_type")]
@@ -218,7 +218,7 @@ def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
     unstable = "POSITIONAL JOIN" if way == "POSITIONAL" else "ASOF JOIN" if way == "ASOF" and kind != "LEFT" else ""
     rows = book.holes.short(compound(f"join {shape}", [left.rows, right.rows, *terms], unstable))
     if kind in ("SEMI", "ANTI"):
-        return replace(left, rows=rows, unique=left.unique, size=both.size)
+        return replace(left, rows=rows, size=both.size)
     both = _uncertain(both, right, "ASOF JOIN") if way == "ASOF" else both
     return replace(both, rows=rows, unique=())
 
