@@ -254,3 +254,32 @@ def test_the_clock_is_unstable_where_a_column_might_be_called_like_it() -> None:
         "transform.node"
     ]
     assert dict(anatomy.columns or ())["d"].unstable
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("WITH o AS (SELECT * FROM source.t) SELECT id, n + 1 AS m FROM o WHERE n > 1", id="a CTE"),
+        pytest.param("WITH o AS (FROM source.t), p AS (SELECT n AS k, id FROM o) SELECT id, k + 1 AS m FROM p WHERE k > 1",
+                     id="two CTEs, one with other names"),
+        pytest.param("SELECT id, n + 1 AS m FROM (SELECT id, n FROM source.t) WHERE n > 1", id="a sub-query"),
+    ],
+)  # fmt: skip
+def test_a_query_that_only_hands_a_table_on_is_seen_through(sql: str) -> None:
+    assert verdict("SELECT id, n + 1 AS m FROM source.t WHERE n > 1", sql, TABLES).category == Category.METADATA
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        pytest.param("SELECT id, n + 1 AS n FROM source.t", id="that computes"),
+        pytest.param("SELECT n AS id, id AS n FROM source.t", id="that swaps names"),
+        pytest.param("SELECT id, n FROM source.t WHERE id > 1", id="that filters"),
+        pytest.param("SELECT DISTINCT id, n FROM source.t", id="that makes rows distinct"),
+        pytest.param("SELECT id, n FROM source.t LIMIT 2", id="that limits"),
+        pytest.param("SELECT u.id, u.n FROM source.u", id="of another table"),
+    ],
+)
+def test_a_query_that_does_more_is_not(inner: str) -> None:
+    new = f"SELECT id, n + 1 AS m FROM ({inner}) WHERE n > 1"
+    assert verdict("SELECT id, n + 1 AS m FROM source.t WHERE n > 1", new, TABLES).category == Category.BREAKING

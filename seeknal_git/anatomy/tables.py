@@ -12,7 +12,7 @@ from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import Tree, arguments, bare, conditions, only, read, terms_of
 from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table
-from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, same
+from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
 from seeknal_git.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
@@ -157,6 +157,8 @@ def _unstable(function: str) -> str:
 def _named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "") -> Source:
     """A relation as a table of a FROM, under its alias, its columns marked with its number."""
     outputs = relation.outputs
+    if is_hole(relation.rows):
+        outputs = tuple(output.mapped(_handed_on) for output in outputs)
     if aliases := tree.get("column_name_alias"):
         if any(output.many for output in outputs[: len(aliases)]) or len(aliases) > len(outputs):
             raise Obstacle("aliases for columns that are not known")
@@ -169,6 +171,15 @@ def _named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = 
     name = _name(tree)
     table = Table(columns, is_value=tree["type"] == "TABLE_FUNCTION" and "reference" not in tree)
     return Source(relation.rows, {name: table}, tuple((name, each) for each in columns), {}, unique, number + 1)
+
+
+def _handed_on(term: Term) -> Term:
+    """A column of a query whose rows are those of an input: where it is a column of that, it is that column.
+
+    So it makes no difference whether an input is read as it is, or through a CTE that only hands it on.
+    """
+    inner = term._replace(text=term.text.removeprefix("#0(").removesuffix(")"))
+    return inner if is_hole(inner) else term
 
 
 def _of_table(mark: str, output: Output, book: Book) -> Output:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from seeknal_git.statement import COLLATION, Part
 
 _HOLE = re.compile(r"\x02(\d+)\x03")
+_ONLY_A_HOLE = re.compile(r"\x02\d+\x03")
 # Longer texts are replaced by their hash, so that a chain of sub-queries grows no faster than its text.
 _LONG = 100
 
@@ -43,6 +44,11 @@ def compound(kind: str, terms: Iterable[Term], unstable: str = "") -> Term:
     words = [word for word in (unstable, *(term.unstable for term in terms)) if word]
     shaky = COLLATION if COLLATION in words else words[0] if words else ""  # a collation goes on with the table
     return Term(f"{kind}({','.join(term.text for term in terms)})", shaky)
+
+
+def is_hole(term: Term) -> bool:
+    """Whether a term is a column, or the rows, of an input and nothing else."""
+    return _ONLY_A_HOLE.fullmatch(term.text) is not None
 
 
 def same(kind: str, term: Term) -> Term:
