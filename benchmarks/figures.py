@@ -13,7 +13,6 @@ from benchmarks.process import Cost, cost, python, seeknal
 
 _MEGABYTE = 1_000_000
 _ASKED = "git status, and python -c pass"
-_COLD_NODE = 0.003  # seconds to read a node that was never seen, ask the engine about it and take it apart
 _PLAN_TARGETS = {1_000: 0.4, 10_000: 2.0}
 
 
@@ -34,8 +33,7 @@ def plan(lab: Laboratory) -> list[Figure]:
         project = lab.project(nodes)
         first = [(cost(seeknal("plan"), project.folder), asked(project))]
         costs = [(cost(seeknal("plan"), project.folder), asked(project)) for _ in range(lab.repeat)]
-        cold = _COLD_NODE * nodes
-        figures.append(_timed(f"first plan, {nodes:,} nodes, nothing remembered", first, _ASKED, cold))
+        figures.append(_timed(f"first plan, {nodes:,} nodes, nothing remembered", first, _ASKED))
         figures.append(_timed(f"plan, {nodes:,} nodes, one changed", costs, _ASKED, _PLAN_TARGETS.get(nodes)))
     memory = [[each.memory / _MEGABYTE for each in side] for side in zip(*costs, strict=True)]
     figures.append(Figure(f"memory of a plan, {nodes:,} nodes", *memory, _ASKED, 300, unit="MB"))

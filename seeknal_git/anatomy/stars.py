@@ -130,10 +130,15 @@ def _called(tree: Any) -> Iterator[str]:
 
 
 def _objects(tree: Any) -> Iterator[Tree]:
-    if isinstance(tree, dict):
-        yield tree
-    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _objects(value)
+    """Every object in a tree, in no order."""
+    waiting = [tree]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def _one(output: Output) -> Term:
