@@ -49,6 +49,18 @@ def schema_of(branch: str) -> str:
     return f"{slug}_{hashlib.sha256(branch.encode()).hexdigest()[:8]}"
 
 
+def production_ref_of(project: str) -> str:
+    """The ref that says what production last published, for a project's folder in its repository (`""` for all of it).
+
+    >>> production_ref_of("")
+    'refs/seeknal/production'
+    >>> production_ref_of("shops/europe/")
+    'refs/seeknal/projects/shops_europe_990dd02e'
+    """
+    folder = project.strip("/")
+    return "refs/seeknal/production" if folder in ("", ".") else f"refs/seeknal/projects/{schema_of(folder)}"
+
+
 def node_id(kind: str, name: str) -> str:
     return f"{kind}.{name}"
 

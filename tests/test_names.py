@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from seeknal_git.names import literal, qualified, quote, schema_of, view_names
+from seeknal_git.names import literal, production_ref_of, qualified, quote, schema_of, view_names
 from tests.conftest import Repo
 
 # What git allows in a branch, and more: the function must not depend on git's rules.
@@ -166,3 +166,10 @@ def test_a_quoted_identifier_means_its_text(connection: duckdb.DuckDBPyConnectio
     assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [(text,)]
     assert connection.execute(f"SELECT 1 AS {quote(text)}").description[0][0] == text
     connection.execute(f"DROP TABLE {quote(text)}")
+
+
+def test_each_project_of_a_repository_has_a_ref_of_its_own_for_production() -> None:
+    assert production_ref_of("") == production_ref_of(".") == "refs/seeknal/production"
+    refs = {production_ref_of(project) for project in ("", "shop/", "production/", "a/b/", "a_b/", "été 2024/a b/")}
+    assert len(refs) == 6
+    assert not any(one.startswith(f"{other}/") for one in refs for other in refs), "a ref is a file, never a folder too"

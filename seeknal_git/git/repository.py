@@ -12,8 +12,8 @@ from pygit2.enums import RepositoryState
 
 from seeknal_git.errors import GitError, UsageError
 from seeknal_git.git.command import git
+from seeknal_git.names import production_ref_of
 
-PRODUCTION_REF = "refs/seeknal/production"
 # Who makes the commits that no branch names.
 KEEPER = ("seeknal", "seeknal@localhost")
 
@@ -136,12 +136,12 @@ def has_commit(repository: Repository, commit: str) -> bool:
 
 def production_ref(repository: Repository) -> str | None:
     """The commit that production last published, as this clone knows it."""
-    return ref_commit(repository, PRODUCTION_REF)
+    return ref_commit(repository, production_ref_of(repository.prefix))
 
 
 def set_production_ref(repository: Repository, commit: str) -> None:
     if production_ref(repository) != commit and has_commit(repository, commit):
-        repository.handle.references.create(PRODUCTION_REF, commit, force=True)
+        repository.handle.references.create(production_ref_of(repository.prefix), commit, force=True)
 
 
 def merge_base(repository: Repository, one: str, other: str) -> str:
