@@ -22,12 +22,13 @@ def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
     node = problem.node
     if node is None or node not in head.members or node not in base.members:
         return problem
-    words = [*([problem.hint] if problem.hint else []), *_causes(node, base, head)]
+    causes = [f"{_placed(author, head)} {what}" for author, what in causes_of(node, base, head)]
+    words = [*([problem.hint] if problem.hint else []), *causes]
     return replace(problem, hint="\n  ".join(dict.fromkeys(words)) or None)
 
 
-def _causes(node: str, base: Graph, head: Graph) -> Iterator[str]:
-    """What is no longer there, or of another type, of what a node read before."""
+def causes_of(node: str, base: Graph, head: Graph) -> Iterator[tuple[str, str]]:
+    """What is no longer there, or of another type, of what a node read before: whose edit that was, and what it did."""
     for each, columns in reads_of(base, node).items():
         before, after = base.columns.get(each), head.columns.get(each)
         if before is None or after is None:
@@ -35,24 +36,23 @@ def _causes(node: str, base: Graph, head: Graph) -> Iterator[str]:
         types = {name.lower(): word for name, word in after}
         for name, word in before:
             now = types.get(name.lower())
-            if now == word or not {name.lower(), "*"} & columns:
-                continue
-            author = _author(each, name, base, head)
-            yield (
-                f"{author} no longer returns {name}."
-                if now is None
-                else f"{author} turned {name} from {word} into {now}."
-            )
+            if now != word and {name.lower(), "*"} & columns:
+                what = f"no longer returns {name}." if now is None else f"turned {name} from {word} into {now}."
+                yield author_of(each, name, base, head), what
 
 
-def _author(node: str, column: str, base: Graph, head: Graph) -> str:
+def _placed(identifier: str, graph: Graph) -> str:
+    node = graph.node(identifier)
+    return f"{identifier} ({node.path}:{node.line('name')})"
+
+
+def author_of(node: str, column: str, base: Graph, head: Graph) -> str:
     """The node whose edit is behind the change of a column: itself, or one that only hands it on."""
-    member = head.members[node]
-    if node in base.members and base.members[node].blob == member.blob:
+    if node in base.members and base.members[node].blob == head.members[node].blob:
         for each in head.inputs[node]:
             if each in base.members and _moved(each, column, base, head):
-                return _author(each, column, base, head)
-    return f"{node} ({member.node.path}:{member.node.line('name')})"
+                return author_of(each, column, base, head)
+    return node
 
 
 def _moved(node: str, column: str, base: Graph, head: Graph) -> bool:

@@ -32,7 +32,7 @@ class DataFile:
 class DataRoot:
     """Where raw data is read from: a tree for what git tracks, and folders for what it does not.
 
-    folders: the project here, then in the main working tree, whose raw data all linked ones share. tracked: what is
+    folders: the project here, then in the data root, whose raw data all working trees share. tracked: what is
     tracked in one of these: a file that another branch tracks is not raw data of this one.
     """
 
@@ -41,6 +41,11 @@ class DataRoot:
     folders: tuple[Path, ...]
     tracked: frozenset[str]
     cache: Cache
+
+    @property
+    def home(self) -> Path:
+        """The project's folder in the data root, where production's files belong."""
+        return self.folders[-1]
 
     def files(self, source: Node) -> list[DataFile]:
         """The files that a source names, in the order of their paths; empty where there are none."""

@@ -209,16 +209,12 @@ def _with_draft(workspace: Workspace, present: Loaded, target: str, content: byt
 
 def _wrong(present: Loaded, loaded: Loaded, node: Node) -> list[Problem]:
     """What the draft brings with it, and what is wrong with the nodes that it reads; other problems are not its own."""
-    problems = _all_problems(loaded)
-    known = {(each.path, each.message) for each in _all_problems(present)}
+    problems = loaded.all_problems
+    known = {(each.path, each.message) for each in present.all_problems}
     if node.id not in loaded.graph.members:
-        return [each for each in problems if (each.path, each.message) not in known] or problems
+        return [each for each in problems if (each.path, each.message) not in known] or list(problems)
     upstream = loaded.graph.upstream([node.id])
     return [each for each in problems if (each.path, each.message) not in known or each.node in upstream]
-
-
-def _all_problems(loaded: Loaded) -> list[Problem]:
-    return [*(loaded.project.problems or loaded.graph.problems), *loaded.binding.problems]
 
 
 def _shown(problems: Iterable[Problem], place: str, shown: str) -> list[Problem]:

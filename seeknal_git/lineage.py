@@ -70,17 +70,18 @@ class Lineage:
 
 def read_lineage(workspace: Workspace) -> Lineage:
     """The lineage of what is checked out, with its plan; where none can be made, as far as the graph is known."""
-    project, branch = workspace.settings.name, git.current_branch(workspace.repository)
+    project = workspace.settings.name
     try:
         planned = plan_environment(workspace)
     except (GitError, ProjectError) as exc:
         graph = load(workspace, current_tree(workspace)).graph
-        return Lineage(project, branch or f"detached at {_here(workspace)}", nodes_of(graph), exc)
+        return Lineage(project, _here(workspace), nodes_of(graph), exc)
     return Lineage(project, planned.branch, planned_nodes(planned.base.graph, planned.head.graph, planned.plan))
 
 
 def _here(workspace: Workspace) -> str:
-    return (git.head_commit(workspace.repository) or "")[:8]
+    branch = git.current_branch(workspace.repository)
+    return branch or f"detached at {(git.head_commit(workspace.repository) or '')[:8]}"
 
 
 # A part of it

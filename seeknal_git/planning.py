@@ -13,21 +13,16 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.plan import Change, Plan, State, make_plan
-from seeknal_git.workspace import (
-    Loaded,
-    Workspace,
-    base_tree,
-    current_branch,
-    current_tree,
-    head_tree,
-    load,
-    load_sound,
-)
+from seeknal_git.revision import base_tree, head_tree, is_known, load_sound, revision_of
+from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with the two trees that it compares. `base_commit` is None where production was never published."""
+    """A plan with the two trees that it compares. `base_commit` is None where production was never published.
+
+    created: whether the branch was, for this; merges: what is merged into the branch, where it is the plan of a merge.
+    """
 
     branch: str
     schema: str
@@ -40,23 +35,24 @@ class Planned:
     plan: Plan
     warnings: tuple[Problem, ...]
     created: bool = False
+    merges: str | None = None
 
 
 def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
-    """What an environment's branch changes; of the current branch where none is named.
+    """What an environment's branch, tag or commit changes; what is checked out, where none is named.
 
     A branch that does not exist is created at HEAD and switched to, and a plan for a named environment is saved: it
     binds `run --env`. Raises ProjectError where the nodes do not validate.
     """
-    branch = workspace.branch_of(environment) if environment else current_branch(workspace)
     git.need_commit(workspace.repository)
-    created = environment is not None and _created(workspace, branch)
-    head = load_sound(workspace, head_tree(workspace, branch), branch)
-    base = load(workspace, base_tree(workspace, branch), like=head)
+    created = environment is not None and _created(workspace, workspace.branch_of(environment))
+    revision = revision_of(workspace, environment)
+    head = load_sound(workspace, head_tree(workspace, revision), revision)
+    base = load(workspace, base_tree(workspace, revision), like=head)
     planned = Planned(
-        branch=branch,
-        schema=schema_of(branch),
-        is_production=branch == workspace.production,
+        branch=revision.name,
+        schema=revision.schema,
+        is_production=revision.name == workspace.production,
         base_commit=base.tree.commit,
         head_commit=head.tree.commit,
         dirty=head.tree.dirty,
@@ -67,16 +63,16 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
         created=created,
     )
     if environment:
-        save_plan(workspace, branch, head.state)
+        save_plan(workspace, revision.name, head.state)
     return planned
 
 
 def left_out(workspace: Workspace, planned: Planned) -> bool:
-    """Whether there are uncommitted changes here that belong to another branch than the one that was planned."""
-    return (
-        planned.branch != git.current_branch(workspace.repository)
-        and load(workspace, current_tree(workspace)).tree.dirty
-    )
+    """Whether there are uncommitted changes here that belong to something else than what was planned."""
+    if workspace.repository.bare:
+        return False
+    here = revision_of(workspace).name
+    return (planned.branch != here or planned.merges == here) and load(workspace, current_tree(workspace)).tree.dirty
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
 
 def _created(workspace: Workspace, branch: str) -> bool:
     """Create a branch that does not exist, and switch to it. Uncommitted changes come along."""
-    if git.branch_tip(workspace.repository, branch) is not None:
+    if is_known(workspace, branch) or git.current_branch(workspace.repository) is None or workspace.repository.bare:
         return False
     done = run_git("switch", "--create", branch, "--", cwd=workspace.repository.top)
     if done.returncode:

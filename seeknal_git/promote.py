@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
-from seeknal_git.git.merge import Merged, merge, merge_in_memory
-from seeknal_git.git.tree import commit_tree
-from seeknal_git.names import schema_of
+from seeknal_git.git.merge import Merged, merge
+from seeknal_git.git.merged import merged_tree, need_no_conflict
+from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
+from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.work import Options, Target, Work, work_out
-from seeknal_git.workspace import Loaded, Workspace, load_sound
+from seeknal_git.workspace import Loaded, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,40 +31,44 @@ class Prepared:
     options: Options
 
 
-def prepare(workspace: Workspace, target: str | None = None, commit: str | None = None, workers: int = 1) -> Prepared:
-    """Load the tip of the target's branch (production unless named), or another commit of it that is still to come.
+def prepare(workspace: Workspace, target: str | None = None, workers: int = 1) -> Prepared:
+    """Load the tip of the target's branch, production unless named.
 
     Raises ProjectError, UsageError or GitError before anything is written.
     """
-    branch = workspace.branch_of(target) if target else workspace.production
-    what = "production branch" if branch == workspace.production else "branch"
-    commit = commit or git.need_branch(workspace.repository, branch, what)
-    loaded = load_sound(workspace, commit_tree(workspace.repository, commit), branch, reads_again=False)
-    return Prepared(
-        workspace,
-        commit,
-        loaded,
-        Target(branch, schema_of(branch), workspace.production_schema),
-        Options(workers=workers, all_or_nothing=True),
-    )
+    into = branch_to_merge_into(workspace, target)
+    commit = into.commit or git.need_commit(workspace.repository)
+    return _prepared(workspace, into, commit, commit_tree(workspace.repository, commit), workers)
+
+
+def prepare_merge(workspace: Workspace, environment: str, target: str | None = None) -> Prepared:
+    """Load what `merge_branch` would make, without making it. Raises GitError for a conflict."""
+    source, into = revision_of(workspace, environment), branch_to_merge_into(workspace, target)
+    one, other = (each.commit or git.need_commit(workspace.repository) for each in (into, source))
+    tree = need_no_conflict(merged_tree(workspace.repository, one, other), source.name, into.name)
+    return _prepared(workspace, into, other, tree, workers=1)
+
+
+def _prepared(workspace: Workspace, into: Revision, commit: str, tree: Tree, workers: int) -> Prepared:
+    loaded = load_sound(workspace, tree, into, reads_again=False)
+    target = Target(into.name, into.schema, workspace.production_schema)
+    return Prepared(workspace, commit, loaded, target, Options(workers=workers, all_or_nothing=True))
+
+
+def refuse_unfinished(workspace: Workspace) -> None:
+    """Raise GitError in the middle of a merge or a rebase: what the branch is going to be is not decided."""
+    if not workspace.repository.bare:
+        git.refuse_unfinished(workspace.repository)
 
 
 def merge_branch(workspace: Workspace, environment: str, target: str | None = None) -> Merged:
-    """Merge an environment's branch into the target's, by git. Raises GitError where that is not possible, with nothing
-    changed."""
-    source = workspace.branch_of(environment)
-    into = workspace.branch_of(target) if target else workspace.production
-    if source == into:
-        raise UsageError(f"{source} cannot be promoted into itself.", "Promote it as it is with: seeknal promote")
-    git.need_branch(workspace.repository, source)
-    git.need_branch(workspace.repository, into)
-    return merge(workspace.repository, source, into)
-
-
-def merged_commit(workspace: Workspace, environment: str, target: str | None = None) -> str:
-    """The commit that `merge_branch` would make: in memory, and on no branch. Raises GitError for a conflict."""
-    into = workspace.branch_of(target) if target else workspace.production
-    return merge_in_memory(workspace.repository, workspace.branch_of(environment), into)
+    """Merge an environment's branch, tag or commit into the target's branch, by git. Raises GitError where that is not
+    possible, with nothing changed."""
+    into = branch_to_merge_into(workspace, target)
+    if workspace.branch_of(environment) == into.name:
+        raise UsageError(f"{into.name} cannot be promoted into itself.", "Promote it as it is with: seeknal promote")
+    source = revision_of(workspace, environment)
+    return merge(workspace.repository, source.name, source.commit or git.need_commit(workspace.repository), into.name)
 
 
 def is_behind(workspace: Workspace) -> bool:
@@ -84,7 +89,7 @@ def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Re
     """Build what is missing, then publish everything in one transaction, or nothing."""
     workspace = prepared.workspace
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
-        if git.branch_tip(workspace.repository, prepared.target.branch) != prepared.commit:  # while we waited
+        if branch_to_merge_into(workspace, prepared.target.branch).commit != prepared.commit:  # while we waited
             prepared = prepare(workspace, prepared.target.branch, workers=prepared.options.workers)
         loaded = prepared.loaded
         work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)

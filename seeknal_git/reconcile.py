@@ -152,11 +152,10 @@ _NOTHING = "Nothing was published. Mend it, or give the exposure another path, t
 
 def _refuse_what_is_not_ours(identifier: str, path: Path, work: Work, warehouse: Warehouse) -> None:
     """No delivery over the warehouse and the files beside it, or through a link that leaves the project."""
-    repository, real = work.root.repository, path.parent.resolve() / path.name
-    home = (repository.main_worktree / repository.prefix).resolve()
+    real = path.parent.resolve() / path.name
     if f"{real}.".startswith(f"{warehouse.path.resolve()}."):
         raise RunFailed(f"{identifier} cannot be written to {path}: the warehouse is there.", _NOTHING)
-    if path.is_symlink() or not real.is_relative_to(home):
+    if path.is_symlink() or not real.is_relative_to(work.root.home.resolve()):
         raise RunFailed(f"{identifier} cannot be written to {path}: a link there leads elsewhere.", _NOTHING)
 
 

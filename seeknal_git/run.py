@@ -10,14 +10,15 @@ from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
 from seeknal_git.git.tree import keep_tree
 from seeknal_git.graph import Graph
-from seeknal_git.names import schema_of, split_id
+from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
+from seeknal_git.revision import head_tree, load_sound, production_tip, revision_of
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.state import last_publication
 from seeknal_git.work import Options, Target, Work, work_out
-from seeknal_git.workspace import Loaded, Workspace, current_branch, head_tree, load, load_sound
+from seeknal_git.workspace import Loaded, Workspace, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,15 @@ class Prepared:
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
     """Load what is to be run. Raises before anything is written: ProjectError, UsageError, GitError."""
-    branch = workspace.branch_of(request.environment) if request.environment else current_branch(workspace)
-    reads_again = branch == workspace.production or request.options.refresh or request.options.full
-    loaded = load_sound(workspace, head_tree(workspace, branch), branch, reads_again=reads_again)
-    target = Target(branch, schema_of(branch), workspace.production_schema)
-    if not target.is_production:
-        git.need_branch(workspace.repository, workspace.production, "production branch")
+    revision = revision_of(workspace, request.environment)
+    branch = revision.name
+    target = Target(branch, revision.schema, workspace.production_schema)
+    if target.is_production:
+        git.refuse_unfinished(workspace.repository)
+    else:
+        production_tip(workspace)
+    reads_again = target.is_production or request.options.refresh or request.options.full
+    loaded = load_sound(workspace, head_tree(workspace, revision), revision, reads_again=reads_again)
     if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
         raise UsageError("Production is protected, and there are uncommitted changes.",
                          "Commit them, or work on a branch: git switch -c NAME")  # fmt: skip

@@ -9,10 +9,11 @@ from seeknal_git.errors import GitError, ProjectError, SeeknalError, WarehouseEr
 from seeknal_git.git import repository as git
 from seeknal_git.names import schema_of
 from seeknal_git.planning import plan_environment
+from seeknal_git.revision import head_tree, revision_of
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.work import Options, Target, work_out
-from seeknal_git.workspace import Workspace, head_tree, load
+from seeknal_git.workspace import Workspace, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _with_warehouse(workspace: Workspace, status: Status) -> Status:
 def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
     if status.branch is None or status.commit is None or status.problems:
         return []
-    return list(load(workspace, head_tree(workspace, status.branch)).graph.views)
+    return list(load(workspace, head_tree(workspace, revision_of(workspace))).graph.views)
 
 
 def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
@@ -120,7 +121,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     status = replace(status, production=_production(workspace, warehouse), missing=_missing(warehouse))
     if status.branch is None or status.schema is None or status.commit is None or status.problems:
         return status
-    loaded = load(workspace, head_tree(workspace, status.branch))
+    loaded = load(workspace, head_tree(workspace, revision_of(workspace)))
     target = Target(status.branch, status.schema, workspace.production_schema)
     try:
         work = work_out(warehouse, loaded.graph, loaded.root, target, Options())

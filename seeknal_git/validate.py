@@ -10,9 +10,10 @@ from typing import Any
 
 from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.git import repository as git
 from seeknal_git.git.tree import index_tree
-from seeknal_git.workspace import Loaded, Workspace, current_tree, explained, load
+from seeknal_git.merge_check import explained_conflicts, staged_conflicts
+from seeknal_git.revision import explained
+from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,12 @@ class Validation:
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     """Validate every node and the graph, of the working tree or of what is staged."""
     loaded = load(workspace, index_tree(workspace.repository) if staged else current_tree(workspace))
-    problems = (*(loaded.project.problems or loaded.graph.problems), *loaded.binding.problems)
-    branch = git.current_branch(workspace.repository)
+    conflicts = staged_conflicts(workspace, loaded) if staged else ()
+    known = {each.problem for each in conflicts}
+    rest = [each for each in loaded.all_problems if each not in known]
     return Validation(
         nodes=len(loaded.project.members),
-        problems=explained(workspace, branch, loaded, problems) if branch else problems,
+        problems=(*explained_conflicts(conflicts), *explained(workspace, None, loaded, rest)),
         warnings=loaded.warnings,
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,

@@ -255,6 +255,5 @@ def _due(connection: duckdb.DuckDBPyConnection, sight: _Sight, chosen: set[str])
 
 def exposure_path(root: DataRoot, target: Target, node: Node) -> Path:
     """Only production writes where an exposure says; a branch has a folder of its own."""
-    home = root.repository.main_worktree / root.repository.prefix
     path = str(node.definition["path"])
-    return home / path if target.is_production else home / "target" / "exposures" / target.schema / path
+    return root.home / path if target.is_production else root.home / "target" / "exposures" / target.schema / path

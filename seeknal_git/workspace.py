@@ -1,18 +1,18 @@
-"""A project in its repository, opened: from here every command finds its trees, its graph and its warehouse."""
+"""A project in its repository, opened: where its warehouse is, and everything that follows from one of its trees."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
-from seeknal_git.cause import with_causes
 from seeknal_git.data import DataRoot, remembered_blob_id, sources_of, tracked_versions
-from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError, UsageError
+from seeknal_git.errors import GitError, Problem, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
@@ -26,7 +26,8 @@ from seeknal_git.statement import Columns
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """home: the project's folder in the main working tree, where the warehouse and production's files are."""
+    """home: the project's folder in the data root, where the warehouse, raw data and production's files are; the data
+    root is the main working tree unless another folder is named."""
 
     repository: Repository
     settings: Settings
@@ -66,6 +67,11 @@ class Loaded:
         return self.project.problems or self.graph.problems or self.binding.problems
 
     @property
+    def all_problems(self) -> tuple[Problem, ...]:
+        """Also what the engine refuses where other nodes are wrong already."""
+        return (*(self.project.problems or self.graph.problems), *self.binding.problems)
+
+    @property
     def warnings(self) -> tuple[Problem, ...]:
         return (*self.project.warnings, *self.graph.warnings)
 
@@ -74,59 +80,54 @@ class Loaded:
         return State(self.graph, tracked_versions(self.graph, self.root))
 
 
-def open_workspace(start: Path) -> Workspace:
-    """The project that a folder is in. Raises UsageError where there is none, GitError where there is no repository."""
+def open_workspace(start: Path, data_root: Path | None = None) -> Workspace:
+    """The project that a folder, or a bare repository, holds.
+
+    data_root: what stands for the main working tree, with the warehouse and raw data; else what SEEKNAL_DATA_ROOT or
+    `git config seeknal.dataRoot` names. Raises UsageError where there is no project, GitError where no repository.
+    """
     start = start.resolve()
     if not start.is_dir():
         raise UsageError(f"{start} is not a folder.")
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
-            return _opened(folder)
+            repository = git.open_repository(folder)
+            return _workspace(repository, read_settings((folder / PROJECT_FILE).read_bytes()), data_root)
+    if bare := git.open_bare(start, os.environ.get("SEEKNAL_PROJECT", "")):
+        return _bare(bare, data_root)
     raise UsageError(f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init")
 
 
-def _opened(project: Path) -> Workspace:
-    repository = git.open_repository(project)
-    settings = read_settings((project / PROJECT_FILE).read_bytes())
+def _workspace(repository: Repository, settings: Settings, data_root: Path | None) -> Workspace:
     cache = Cache(repository.private / "cache.sqlite")
-    return Workspace(repository, settings, cache, repository.main_worktree / repository.prefix)
+    named = data_root or os.environ.get("SEEKNAL_DATA_ROOT") or git.configured_data_root(repository)
+    root = Path(named).resolve() if named else repository.main_worktree
+    if root is None:
+        raise UsageError(f"{repository.common} is a bare repository, and has no folder for a warehouse and raw data.",
+                         "Name one: git config seeknal.dataRoot DIR, SEEKNAL_DATA_ROOT or --data-root DIR")  # fmt: skip
+    return Workspace(repository, settings, cache, root / repository.prefix)
 
 
-def current_branch(workspace: Workspace) -> str:
-    """The branch that is checked out. Raises GitError where HEAD is detached."""
-    branch = git.current_branch(workspace.repository)
-    if branch is None:
-        raise GitError("HEAD is detached: no branch says which environment is meant.",
-                       "Switch to a branch (git switch NAME), or name the environment.")  # fmt: skip
-    return branch
-
-
-def head_tree(workspace: Workspace, branch: str) -> Tree:
-    """What a branch holds: the working tree where the branch is checked out here, its tip otherwise."""
-    if branch == git.current_branch(workspace.repository):
-        git.need_commit(workspace.repository)
-        return current_tree(workspace)
-    return commit_tree(workspace.repository, git.need_branch(workspace.repository, branch))
+def _bare(repository: Repository, data_root: Path | None) -> Workspace:
+    """A bare repository's HEAD says which branch's project file counts."""
+    head = git.head_commit(repository)
+    if head is None:
+        raise GitError(f"HEAD of {repository.top} names a branch that is not there.",
+                       "Let it name the production branch: git symbolic-ref HEAD refs/heads/main")  # fmt: skip
+    everything = commit_tree(replace(repository, prefix=""), head)
+    found = [path for path in everything.files if path.rpartition("/")[2] == PROJECT_FILE]
+    wanted = [path for path in found if path == f"{repository.prefix}{PROJECT_FILE}"] if repository.prefix else found
+    if len(wanted) != 1:
+        folders = ", ".join(sorted(path.removesuffix(PROJECT_FILE).rstrip("/") or "." for path in found))
+        raise UsageError(f"{repository.top} holds {f'these projects: {folders}' if found else 'no project'}.",
+                         "Name one of them: SEEKNAL_PROJECT=FOLDER" if found else None)  # fmt: skip
+    settings = read_settings(everything.read(everything.files[wanted[0]]), wanted[0])
+    return _workspace(replace(repository, prefix=wanted[0].removesuffix(PROJECT_FILE)), settings, data_root)
 
 
 def current_tree(workspace: Workspace) -> Tree:
     blob_id = partial(remembered_blob_id, cache=workspace.cache)
     return working_tree(workspace.repository, lambda path: is_node_path(path) or path == PROJECT_FILE, blob_id)
-
-
-def base_tree(workspace: Workspace, branch: str) -> Tree:
-    """What a branch is compared with: what production last published, or the merge base with the production branch."""
-    repository = workspace.repository
-    if branch == workspace.production:
-        published = git.production_ref(repository) if workspace.warehouse_path.exists() else None
-        return commit_tree(repository, published) if published else Tree({}, _nothing)
-    tip = git.need_branch(repository, branch)
-    production = git.need_branch(repository, workspace.production, "production branch")
-    return commit_tree(repository, git.merge_base(repository, production, tip))
-
-
-def _nothing(blob: str) -> bytes:
-    raise KeyError(blob)
 
 
 def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, reads_again: bool = True) -> Loaded:
@@ -137,8 +138,7 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, reads_
     """
     project = load_project(tree, workspace.cache, like.project.members if like else ())
     tracked = like.root.tracked if like else tracked_paths(workspace.repository)
-    folders = tuple(dict.fromkeys((workspace.repository.project, workspace.home)))
-    root = DataRoot(workspace.repository, tree, folders, tracked, workspace.cache)
+    root = DataRoot(workspace.repository, tree, _folders(workspace), tracked, workspace.cache)
     graph = build_graph(project, like.graph if like else None)
     if tree.dirty and tree.commit:
         committed = commit_tree(workspace.repository, tree.commit)
@@ -152,6 +152,12 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, reads_
     return Loaded(tree, project, graph, root, binding)
 
 
+def _folders(workspace: Workspace) -> tuple[Path, ...]:
+    """Where raw data is looked for: here, then where all working trees of the clone share it."""
+    here = () if workspace.repository.bare else (workspace.repository.project,)
+    return tuple(dict.fromkeys((*here, workspace.home)))
+
+
 def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[str, str]:
     """The files of an edited tree, without the edits of files that decide no data."""
     matters = {
@@ -159,28 +165,6 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
     }
     kept = {path: blob for path, blob in committed.items() if path not in matters}
     return kept | {path: blob for path, blob in tree.files.items() if path in matters}
-
-
-def load_sound(workspace: Workspace, tree: Tree, branch: str, *, reads_again: bool = True) -> Loaded:
-    """Like `load`, for the tree of a branch. Raises ProjectError with everything that is wrong, and with causes."""
-    loaded = load(workspace, tree, reads_again=reads_again)
-    if loaded.problems:
-        raise ProjectError(explained(workspace, branch, loaded, loaded.problems))
-    return loaded
-
-
-def explained(workspace: Workspace, branch: str, loaded: Loaded, problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Problems of a branch's tree, each with the change that caused it, where that was made on the branch."""
-    refused = {problem.node for problem in loaded.binding.problems}
-    if not any(problem.node in refused for problem in problems):
-        return tuple(problems)
-    try:
-        tree = base_tree(workspace, branch)
-        if not tree.files:  # nothing was published yet: what was committed before
-            tree = commit_tree(workspace.repository, git.need_branch(workspace.repository, branch))
-        return with_causes(problems, load(workspace, tree, like=loaded).graph, loaded.graph)
-    except SeeknalError:
-        return tuple(problems)  # there is nothing to compare with
 
 
 def _kept(workspace: Workspace, graph: Graph, root: DataRoot) -> dict[str, Columns]:

@@ -223,7 +223,8 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No setting of this machine's user reaches a test, and child processes import this checkout."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("GIT_", "SEEKNAL_", "PYTHON"))]:
+        foreign = ("GIT_", "SEEKNAL_", "PYTHON", "GITHUB_", "CI_")
+        for name in [name for name in os.environ if name.startswith(foreign)]:
             patch.delenv(name)
         config = home / "gitconfig"
         config.write_text("[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n")

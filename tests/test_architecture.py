@@ -30,6 +30,7 @@ VERBS = {
     "drafting",
     "initialise",
     "lineage",
+    "merging",
     "verify",
 }
 PACKAGES = ("nodes", "git", "warehouse")

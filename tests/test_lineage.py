@@ -358,12 +358,11 @@ def test_a_star_over_unknown_columns_is_one_column_that_stands_for_all(shop: Rep
     assert "transform.some.twice" in columns(shop, "source.orders.amount", "--downstream")
 
 
-def test_a_detached_head_has_a_lineage_without_a_plan(published: Repo) -> None:
+def test_a_detached_head_has_a_lineage_of_its_commit(published: Repo) -> None:
     published.git("checkout", "--quiet", "--detach")
     result = published.seeknal("lineage", "--json")
-    assert result.err == "No plan is shown: HEAD is detached: no branch says which environment is meant.\n"
-    assert result.json["branch"] == f"detached at {published.head[:8]}"
-    assert (result.json["planned"], len(result.json["nodes"])) == (False, 7)
+    assert result.json["branch"] == published.head[:8]
+    assert (result.json["planned"], len(result.json["nodes"])) == (True, 7)
 
 
 def test_a_project_without_a_commit_has_a_lineage_without_a_plan(shop: Repo) -> None:

@@ -16,10 +16,14 @@ LockTimeout = Annotated[
     float,
     typer.Option("--lock-timeout", metavar="SECONDS", help="Wait so long while another process holds the warehouse."),
 ]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", metavar="DIR", help="The folder with the warehouse and raw data, if not this clone."),
+]
 HERE = Path()
 
 
-def opened(path: Path) -> Workspace:
+def opened(path: Path, data_root: Path | None = None) -> Workspace:
     from seeknal_git.workspace import open_workspace
 
-    return open_workspace(path)
+    return open_workspace(path, data_root)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
-
-if TYPE_CHECKING:
-    from seeknal_git.planning import Planned
-    from seeknal_git.verify import Verified
-    from seeknal_git.workspace import Workspace
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
 def plan(
     env: Annotated[str | None, typer.Argument(help="A branch; it is created where it does not exist.")] = None,
+    into: Annotated[
+        str | None, typer.Option("--into", metavar="BRANCH", help="What merging into this branch would change there.")
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="With what could not be resolved, and every node downstream.")
     ] = False,
@@ -24,58 +22,32 @@ def plan(
         bool, typer.Option("--verify", help="Execute both versions of what is not BREAKING, and compare.")
     ] = False,
     as_json: AsJson = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Say what a branch changes, how badly, and what has to be built.
 
     Without ENV: the current branch and its working tree, against the merge base with the production branch; on the
-    production branch, against what production last published. With ENV: that branch's tip; the plan is saved, and binds
-    `run --env`.
+    production branch, against what production last published. With ENV: that branch's, tag's or commit's nodes; the
+    plan is saved, and binds `run --env`.
 
-    With --verify, both versions of each METADATA or NON_BREAKING change are executed on production's tables and have to
-    return the same. Nothing is written.
+    With --into, the merge is made in memory, and compared with the branch that it would go into. Exit code 1 where it
+    conflicts, as text or as a pipeline. With --verify, both versions of each METADATA or NON_BREAKING change are
+    executed on production's tables and have to return the same. Nothing is written.
 
     \b
     Examples:
       seeknal plan
       seeknal plan dev
+      seeknal plan --into main
       seeknal plan --markdown
       seeknal plan --verify
     """
-    from seeknal_git.planning import found_in_warehouse, left_out, plan_environment
-    from seeknal_git.report import plan as report
-    from seeknal_git.report import verify as verification
-    from seeknal_git.report.terminal import note, out, out_json
+    from seeknal_git.cli import planning
 
-    workspace = opened(project_path)
-    planned = plan_environment(workspace, env)
-    if planned.created:
-        note(f"$ git switch --create {planned.branch}")
-    if not planned.created and left_out(workspace, planned):
-        note("Not in this plan: the uncommitted changes of the branch that is checked out.")
-    found = found_in_warehouse(workspace, planned)
-    verified = _verified(workspace, planned) if verify else None
-    if as_json:
-        out_json({**report.as_json(planned, found), "verified": verification.as_json(verified)})
-    elif markdown:
-        out(report.as_markdown(planned, found) + verification.as_markdown(verified))
+    form = planning.Form(verbose=verbose, as_markdown=markdown, as_json=as_json)
+    workspace = opened(project_path, data_root)
+    if into is not None:
+        planning.plan_merge(workspace, env, into, form, verify=verify)
     else:
-        report.as_text(planned, found, verbose=verbose)
-        verification.as_text(verified)
-    _need_equal(planned, verified)
-
-
-def _verified(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
-    """The engine is loaded for this, and otherwise not."""
-    from seeknal_git.verify import verify_plan
-
-    return verify_plan(workspace, planned)
-
-
-def _need_equal(planned: Planned, verified: tuple[Verified, ...] | None) -> None:
-    if verified:
-        from seeknal_git.report.verify import notes
-        from seeknal_git.verify import need_equal
-
-        notes(verified)
-        need_equal(planned, verified)
+        planning.plan(workspace, env, form, verify=verify)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened
 
 
 def promote(
@@ -18,6 +18,7 @@ def promote(
     hook: Annotated[bool, typer.Option("--hook", hidden=True)] = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Make production match the tip of its branch, in one transaction.
@@ -35,8 +36,8 @@ def promote(
     from seeknal_git.cli import promoting
 
     if hook:
-        promoting.from_hook(project_path)
+        promoting.from_hook(project_path, data_root)
     elif dry_run:
-        promoting.preview(opened(project_path), env, target, lock_timeout, as_json=as_json)
+        promoting.preview(opened(project_path, data_root), env, target, lock_timeout, as_json=as_json)
     else:
-        promoting.promote(opened(project_path), env, target, lock_timeout, as_json=as_json)
+        promoting.promote(opened(project_path, data_root), env, target, lock_timeout, as_json=as_json)

@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 def promote(workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool) -> None:
     started = time.monotonic()
-    commit = None
+    verb.refuse_unfinished(workspace)
     if env is not None:
         merged = verb.merge_branch(workspace, env, target)
         for command in merged.commands:
             note(f"$ {command}")
         if not merged.commands:
             note(f"There is nothing to merge: {env} has no commit of its own.")
-        commit = merged.commit
-    prepared = verb.prepare(workspace, target, commit, os.cpu_count() or 1)
+    _promote(workspace, target, lock_timeout, started, as_json=as_json)
+
+
+def _promote(workspace: Workspace, target: str | None, lock_timeout: float, started: float, *, as_json: bool) -> None:
+    prepared = verb.prepare(workspace, target, os.cpu_count() or 1)
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.promote(prepared, report, lock_timeout)
     finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=as_json)
@@ -38,21 +41,21 @@ def promote(workspace: Workspace, env: str | None, target: str | None, lock_time
 
 def preview(workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool) -> None:
     """What a promotion would do. The merge that comes first is made in memory."""
-    commit = verb.merged_commit(workspace, env, target) if env is not None else None
-    work = verb.preview(verb.prepare(workspace, target, commit), lock_timeout)
+    prepared = verb.prepare(workspace, target) if env is None else verb.prepare_merge(workspace, env, target)
+    work = verb.preview(prepared, lock_timeout)
     if as_json:
         out_json(work_as_json(work))
     else:
         work_as_text(work, f"A promotion of {work.target.branch}")
 
 
-def from_hook(project_path: Path) -> None:
+def from_hook(project_path: Path, data_root: Path | None) -> None:
     """Promote when the production branch moved. Never fails: git has already done its work."""
     try:
-        workspace = opened(project_path)
+        workspace = opened(project_path, data_root)
         if verb.is_behind(workspace):
             note(f"seeknal: {workspace.production} moved, promoting it")
-            promote(workspace, None, None, 0.0, as_json=False)
+            _promote(workspace, None, 0.0, time.monotonic(), as_json=False)
     except (SeeknalError, typer.Exit) as exc:
         if isinstance(exc, SeeknalError):
             error(exc)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened
 
 
 def run(
@@ -32,6 +32,7 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run although the saved plan is of other nodes.")] = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Build what changed, check it, and publish it in the branch's schema.
@@ -56,4 +57,4 @@ def run(
         retry=retry,
     )
     request = Request(env, tuple(nodes or ()), tuple(types or ()), force, lock_timeout, options)
-    running.run(opened(project_path), request, dry_run=dry_run, show_plan=show_plan, as_json=as_json)
+    running.run(opened(project_path, data_root), request, dry_run=dry_run, show_plan=show_plan, as_json=as_json)

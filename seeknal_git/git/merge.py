@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pygit2
-
 from seeknal_git.errors import GitError
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
 from seeknal_git.git.command import run_git
+from seeknal_git.git.merged import merged_tree, need_no_conflict
 from seeknal_git.git.repository import Repository
 
 # The hooks would promote in the middle of what is about to promote anyway.
@@ -25,28 +24,28 @@ class Merged:
     commit: str
 
 
-def merge(repository: Repository, source: str, into: str) -> Merged:
-    """Merge `source` into `into`: fast-forward where possible, else with a merge commit.
+def merge(repository: Repository, source: str, commit: str, into: str) -> Merged:
+    """Merge `source`, a branch, a tag or a commit's abbreviated id, which stands for `commit`, into the branch `into`:
+    fast-forward where possible, else with a merge commit.
 
     The branch that is checked out stays so. Raises GitError, with nothing changed, for a conflict (its files are
     named), for uncommitted changes, and where git refuses.
     """
-    one, other = git.need_branch(repository, into), git.need_branch(repository, source)
+    if repository.bare:
+        raise GitError("A bare repository has no working tree to merge in.",
+                       "Merge in a clone and push, or promote what is merged: seeknal promote")  # fmt: skip
+    tip = git.need_branch(repository, into)
     if git.current_branch(repository) == source:
         _refuse_uncommitted(repository, repository.prefix + "seeknal/")
-    if git.is_ancestor(repository, other, one):
-        return Merged((), one)
-    if operation := git.unfinished_operation(repository):
-        raise GitError(f"A {operation} is not finished.", f"Finish it, or give it up with: git {operation} --abort")
+    if git.is_ancestor(repository, commit, tip):
+        return Merged((), tip)
+    git.refuse_unfinished(repository)
     _refuse_uncommitted(repository, repository.prefix + "seeknal/")
-    merge_in_memory(repository, source, into)
+    need_no_conflict(merged_tree(repository, tip, commit), source, into)
     start = git.current_branch(repository) or git.need_commit(repository)
     place = git.worktree_of(repository, into)
     if place is not None:
-        if operation := git.unfinished_operation(git.open_repository(place)):
-            raise GitError(
-                f"A {operation} is not finished in {place}.", f"Finish it there, or: git {operation} --abort"
-            )
+        git.refuse_unfinished(git.open_repository(place), f" in {place}")
         return Merged((_command(source),), _merged(repository, place, source, into))
     back = ("switch", start) if git.branch_tip(repository, start) else ("switch", "--detach", start)
     run("switch", into, cwd=repository.top, **_QUIET_HOOKS)
@@ -61,9 +60,17 @@ def _command(source: str) -> str:
     return f"git merge --no-edit {source}"
 
 
+def _named(repository: Repository, source: str) -> tuple[str, str]:
+    """What git calls it, and a name that cannot be taken for another."""
+    if branch := git.branch_ref(repository, source):
+        return "branch", branch
+    tag = git.tag_ref(repository, source)
+    return ("tag", tag) if tag else ("commit", source)
+
+
 def _merged(repository: Repository, place: Path, source: str, into: str) -> str:
-    name = git.branch_ref(repository, source) or source
-    done = run_git("merge", "--no-edit", "-m", f"Merge branch '{source}'", name, cwd=place, **_QUIET_HOOKS)
+    kind, name = _named(repository, source)
+    done = run_git("merge", "--no-edit", "-m", f"Merge {kind} '{source}'", name, cwd=place, **_QUIET_HOOKS)
     if done.returncode:
         run_git("merge", "--abort", cwd=place, **_QUIET_HOOKS)
         words = (done.stderr.strip() or done.stdout.strip()) or "git gave no reason"
@@ -81,23 +88,3 @@ def _refuse_uncommitted(repository: Repository, nodes: str) -> None:
     if changes:
         raise GitError(f"There are uncommitted changes, which a merge would leave behind: {', '.join(changes[:5])}.",
                        "Commit them first, or put them aside with: git stash --include-untracked")  # fmt: skip
-
-
-def merge_in_memory(repository: Repository, source: str, into: str) -> str:
-    """The commit that a merge would make, stored without a branch. Raises GitError for a conflict, with its files."""
-    one, other = git.need_branch(repository, into), git.need_branch(repository, source)
-    if git.is_ancestor(repository, other, one):
-        return one
-    if git.is_ancestor(repository, one, other):
-        return other
-    git.merge_base(repository, one, other)
-    index = repository.handle.merge_commits(one, other)
-    if index.conflicts is not None:
-        files = sorted({side.path for sides in index.conflicts for side in sides if side is not None})
-        raise GitError(f"{source} and {into} conflict in {', '.join(files)}; nothing was changed.",
-                       f"Resolve it by hand: git switch {into} && git merge {source}")  # fmt: skip
-    tree = index.write_tree(repository.handle)
-    author = pygit2.Signature(*git.KEEPER)
-    return str(
-        repository.handle.create_commit(None, author, author, f"{source} into {into}, previewed", tree, [one, other])
-    )

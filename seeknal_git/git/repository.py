@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +24,16 @@ KEEPER = ("seeknal", "seeknal@localhost")
 class Repository:
     """One working tree of a repository, and where in it the project is.
 
-    top: the working tree's root; prefix: the project's folder below it, `""` or ending in `/`;
-    common: git's own folder, shared by all linked worktrees; handle: libgit2's object, for this package only.
+    top: the working tree's root, of a bare repository the repository itself; prefix: the project's folder below it,
+    `""` or ending in `/`; common: git's own folder, shared by all linked worktrees; handle: libgit2's object, for this
+    package only; bare: whether there is no working tree.
     """
 
     top: Path
     prefix: str
     common: Path
     handle: pygit2.Repository
+    bare: bool = False
 
     @property
     def project(self) -> Path:
@@ -41,32 +45,52 @@ class Repository:
         return self.common / "seeknal"
 
     @property
-    def main_worktree(self) -> Path:
-        """The working tree that the clone started with; the linked ones share its warehouse."""
-        workdir = pygit2.Repository(str(self.common)).workdir if self.common != self.top / ".git" else None
-        return Path(workdir) if workdir else self.top
+    def main_worktree(self) -> Path | None:
+        """The working tree that the clone started with; None where that is a bare repository."""
+        if self.bare:
+            return None
+        if self.common == Path(self.handle.path).resolve():
+            return self.top
+        workdir = pygit2.Repository(str(self.common)).workdir
+        return Path(workdir) if workdir else None
 
 
 def open_repository(project: Path) -> Repository:
-    """The repository that a folder is in. Raises GitError where there is none, or only a bare one."""
+    """The repository that a project's folder is in. Raises GitError where there is none, or only a bare one."""
     project = project.resolve()
-    found = pygit2.discover_repository(str(project))
-    if found is None:
+    handle = _discovered(project)
+    if handle is None:
         raise GitError(f"{project} is not in a git repository.", "Create one with: git init -b main")
-    handle = _open(found)
     if handle.workdir is None:
-        raise GitError(f"{found} is a bare repository: it has no working tree to read nodes from.")
+        raise GitError(f"{handle.path} is a bare repository: it has no working tree to read nodes from.")
     top = Path(handle.workdir).resolve()
-    relative = project.relative_to(top).as_posix()
+    return Repository(top, _prefix(project.relative_to(top)), _common_dir(Path(handle.path).resolve()), handle)
+
+
+def open_bare(start: Path, project: str = "") -> Repository | None:
+    """The bare repository that a folder is, and the project in one of its folders; None where it is none."""
+    handle = _discovered(start.resolve())
+    if handle is None or not handle.is_bare:
+        return None
     git_dir = Path(handle.path).resolve()
-    return Repository(top, "" if relative == "." else f"{relative}/", _common_dir(git_dir), handle)
+    return Repository(git_dir, _prefix(Path(project)), git_dir, handle, bare=True)
 
 
-def _open(path: str) -> pygit2.Repository:
+def _prefix(folder: Path) -> str:
+    return "" if folder == Path() else f"{folder.as_posix()}/"
+
+
+def _discovered(start: Path) -> pygit2.Repository | None:
     try:
-        return pygit2.Repository(path)
+        found = pygit2.discover_repository(str(start))
+        return None if found is None else pygit2.Repository(found)
     except pygit2.GitError as exc:
-        raise GitError(f"git cannot open {path}: {exc}", "`git status` there says more.") from exc
+        if "not owned by current user" in str(exc):
+            trust = f"git config --global --add safe.directory {shlex.quote(str(start))}"
+            raise GitError(f"The repository around {start} belongs to another user.", f"Trust it: {trust}") from exc
+        raise GitError(
+            f"git cannot open the repository around {start}: {exc}", "`git status` there says more."
+        ) from exc
 
 
 def _common_dir(git_dir: Path) -> Path:
@@ -95,14 +119,56 @@ def need_commit(repository: Repository) -> str:
     return head
 
 
+def rebased_branch(repository: Repository) -> str | None:
+    """The branch that a rebase has detached HEAD from, and will move when it ends."""
+    for folder in ("rebase-merge", "rebase-apply"):
+        file = Path(repository.handle.path) / folder / "head-name"
+        if file.is_file():
+            return file.read_text().strip().removeprefix("refs/heads/")
+    return None
+
+
+def configured_data_root(repository: Repository) -> str | None:
+    """What `git config seeknal.dataRoot` says, to all working trees of a clone."""
+    try:
+        return repository.handle.config["seeknal.dataroot"]
+    except KeyError:
+        return None
+
+
 def branches(repository: Repository) -> list[str]:
     return sorted(repository.handle.branches.local)
 
 
+def remotes(repository: Repository) -> list[str]:
+    """The names of the known remotes, `origin` first."""
+    return sorted((str(name) for name in repository.handle.remotes.names()), key=lambda name: (name != "origin", name))
+
+
 def branch_ref(repository: Repository, branch: str) -> str | None:
     """The full name of a branch, which no tag can be taken for; a remote's serves where there is no local one."""
-    names = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
+    names = [f"refs/heads/{branch}", *(f"refs/remotes/{remote}/{branch}" for remote in remotes(repository))]
     return next((name for name in names if ref_commit(repository, name) is not None), None)
+
+
+def tag_ref(repository: Repository, tag: str) -> str | None:
+    """The full name of a tag of a commit."""
+    name = f"refs/tags/{tag}"
+    return name if ref_commit(repository, name) is not None else None
+
+
+# A shorter name may be a branch that somebody is about to create.
+_COMMIT = re.compile(r"[0-9a-f]{7,40}|.*[~^@].*")
+
+
+def find_commit(repository: Repository, revision: str) -> str | None:
+    """The commit that an id, abbreviated or not, or a revision such as `HEAD~2` means; None where it means none."""
+    if not _COMMIT.fullmatch(revision):
+        return None
+    try:
+        return str(repository.handle.revparse_single(revision).peel(pygit2.Commit).id)
+    except (KeyError, ValueError, pygit2.GitError):
+        return None
 
 
 def branch_tip(repository: Repository, branch: str) -> str | None:
@@ -116,6 +182,10 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
     tip = branch_tip(repository, branch)
     if tip is None:
         need_commit(repository)
+        if what == "production branch" and remotes(repository):
+            fetch = f"git fetch {remotes(repository)[0]} {branch}:refs/remotes/{remotes(repository)[0]}/{branch}"
+            raise UsageError(f"There is no {what} {branch} in this clone.",
+                             f"Fetch it: {fetch}; or set production_branch in the project file.")  # fmt: skip
         near = difflib.get_close_matches(branch, branches(repository), 1)
         hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(branches(repository)[:8])}."
         raise UsageError(f"There is no {what} {branch}.", hint)
@@ -124,10 +194,9 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
 
 def ref_commit(repository: Repository, name: str) -> str | None:
     try:
-        reference = repository.handle.lookup_reference(name)
-    except (KeyError, pygit2.InvalidSpecError):
+        return str(repository.handle.lookup_reference(name).peel(pygit2.Commit).id)
+    except (KeyError, pygit2.GitError):  # InvalidSpecError, a tag of a tree, a commit that is not here
         return None
-    return str(reference.peel(pygit2.Commit).id)
 
 
 def has_commit(repository: Repository, commit: str) -> bool:
@@ -154,7 +223,8 @@ def merge_base(repository: Repository, one: str, other: str) -> str:
         return str(base)
     if repository.handle.is_shallow:
         raise GitError(
-            "This clone is shallow and does not reach back to the merge base.", "Fetch it: git fetch --unshallow"
+            f"This clone is shallow: it does not reach back to the merge base of {one[:8]} and {other[:8]}.",
+            "Fetch the history: git fetch --unshallow (in CI, fetch-depth: 0 or GIT_DEPTH: 0).",
         )
     raise GitError(
         f"The commits {one[:8]} and {other[:8]} have unrelated histories: there is no merge base to compare with.",
@@ -178,6 +248,34 @@ def unfinished_operation(repository: Repository) -> str | None:
     """What git is in the middle of (`merge`, `rebase`, …), or None."""
     state = RepositoryState(repository.handle.state())
     return None if state == RepositoryState.NONE else state.name.lower().split("_")[0]
+
+
+def merge_head(repository: Repository) -> tuple[str, str] | None:
+    """The commit that is being merged and its name; None where there is no merge, or one of more than two sides.
+
+    A merge that stopped has a file; to its hook, before that is there, git tells GITHEAD_<commit>=<name>.
+    """
+    file = Path(repository.handle.path) / "MERGE_HEAD"
+    told = {key[8:]: name for key, name in os.environ.items() if key.startswith("GITHEAD_")}
+    commits = file.read_text().split() if file.is_file() else list(told)
+    if len(commits) != 1 or not has_commit(repository, commits[0]):
+        return None
+    return commits[0], told.get(commits[0]) or _name_of(repository, commits[0])
+
+
+def _name_of(repository: Repository, commit: str) -> str:
+    """A branch that points at a commit, or the commit's own name."""
+    return next((each for each in branches(repository) if branch_tip(repository, each) == commit), commit[:8])
+
+
+def refuse_unfinished(repository: Repository, where: str = "") -> None:
+    """Raise GitError in the middle of a merge, a rebase and the like. A bisection moves no branch."""
+    operation = unfinished_operation(repository)
+    if operation not in (None, "bisect"):
+        there = " there" if where else ""
+        raise GitError(
+            f"A {operation} is not finished{where}.", f"Finish it{there}, or give it up: git {operation} --abort"
+        )
 
 
 def is_kept_tree(repository: Repository, commit: str) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pygit2
 from pygit2.enums import FileMode, FileStatus
 
 from seeknal_git.errors import GitError
+from seeknal_git.git import index
+from seeknal_git.git.index import Entry
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
-from seeknal_git.git.repository import KEEPER, Repository, head_commit, index_file, parents_of, production_ref
+from seeknal_git.git.repository import KEEPER, Repository, head_commit, parents_of, production_ref
 
-_Entry = tuple[str, str, int]  # path, blob id, mode
 _GONE = FileStatus.WT_DELETED
 _TOUCHED = FileStatus.WT_MODIFIED | FileStatus.WT_TYPECHANGE | FileStatus.WT_RENAMED | FileStatus.CONFLICTED
 
@@ -36,18 +37,24 @@ class Tree:
 
 def commit_tree(repository: Repository, commit: str) -> Tree:
     """The tree of a commit."""
-    root = repository.handle[commit].peel(pygit2.Tree)
+    return stored_tree(repository, repository.handle[commit].peel(pygit2.Tree), commit)
+
+
+def stored_tree(repository: Repository, root: pygit2.Tree, commit: str | None) -> Tree:
+    """The project's files in a tree of git's; empty where the project is not in it."""
     if repository.prefix:
         try:
             folder = root[repository.prefix.rstrip("/")]
         except KeyError:
             return Tree({}, _blob_reader(repository), commit)
-        root = folder.peel(pygit2.Tree)
+        if not isinstance(folder, pygit2.Tree):
+            return Tree({}, _blob_reader(repository), commit)
+        root = folder
     files, links = _parted(_walk(root, ""))
     return Tree(files, _blob_reader(repository), commit, links=frozenset(links))
 
 
-def _parted(entries: Iterable[_Entry]) -> tuple[dict[str, str], set[str]]:
+def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], set[str]]:
     """The files with their blobs, and the symbolic links."""
     files, links = {}, set()
     for path, blob, mode in entries:
@@ -58,7 +65,7 @@ def _parted(entries: Iterable[_Entry]) -> tuple[dict[str, str], set[str]]:
     return files, links
 
 
-def _walk(tree: pygit2.Tree, prefix: str) -> Iterator[_Entry]:
+def _walk(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
     for entry in tree:
         if isinstance(entry, pygit2.Tree):
             yield from _walk(entry, f"{prefix}{entry.name}/")
@@ -68,28 +75,22 @@ def _walk(tree: pygit2.Tree, prefix: str) -> Iterator[_Entry]:
 
 def index_tree(repository: Repository) -> Tree:
     """What is staged: the tree that `git commit` is about to make."""
-    files, links = _parted(_index_entries(repository, _index(repository)))
+    files, links = _parted(_in_project(repository, index.entries(repository, staged=True)))
     return Tree(files, _blob_reader(repository), head_commit(repository), True, frozenset(links))
 
 
-def _index(repository: Repository) -> pygit2.Index:
-    named = index_file(repository)
-    return pygit2.Index(str(named)) if named else repository.handle.index
-
-
-def _index_entries(repository: Repository, index: pygit2.Index) -> Iterator[_Entry]:
+def _in_project(repository: Repository, entries: Iterable[Entry]) -> Iterator[Entry]:
     cut = len(repository.prefix)
-    for entry in index:
-        if entry.path.startswith(repository.prefix):
-            yield entry.path[cut:], str(entry.id), entry.mode
+    return ((path[cut:], blob, mode) for path, blob, mode in entries if path.startswith(repository.prefix))
 
 
 def tracked_paths(repository: Repository) -> frozenset[str]:
     """The files that git tracks in the project, here or in the main working tree; of a link it tracks only the name."""
-    indexes = [repository.handle.index]
-    if repository.main_worktree != repository.top:
-        indexes.append(pygit2.Repository(str(repository.common)).index)
-    return frozenset(path for index in indexes for path in _parted(_index_entries(repository, index))[0])
+    found = index.entries(repository)
+    main = repository.main_worktree
+    if main not in (None, repository.top):
+        found += index.entries(replace(repository, top=main, handle=pygit2.Repository(str(repository.common))))
+    return frozenset(_parted(_in_project(repository, found))[0])
 
 
 def working_tree(
@@ -99,10 +100,10 @@ def working_tree(
 
     is_node: which untracked files belong to the tree; blob_id: hashes a file (a caller may remember hashes).
     """
-    files, links = _parted(_index_entries(repository, repository.handle.index))
+    files, links = _parted(_in_project(repository, index.entries(repository)))
     on_disk: dict[str, Path] = {}
     cut, dirty = len(repository.prefix), False
-    for path, flags in _status(repository).items():
+    for path, flags in index.status(repository).items():
         name = path[cut:]
         if not path.startswith(repository.prefix) or flags == FileStatus.IGNORED:
             continue
@@ -132,10 +133,6 @@ def _is_checked_out(repository: Repository, blob: str | None, path: Path) -> boo
         return False
     wanted = large_file_hash(kept.data)
     return wanted is not None and path.is_file() and sha256_of(path) == wanted
-
-
-def _status(repository: Repository) -> dict[str, FileStatus]:
-    return {path: FileStatus(flags) for path, flags in repository.handle.status(untracked_files="all").items()}
 
 
 def _overlaid(on_disk: dict[str, Path], read: Callable[[str], bytes]) -> Callable[[str], bytes]:
@@ -171,18 +168,19 @@ def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
     Its parent is the commit that was edited, and its files outside the project are that commit's. What production shows
     already is not stored again.
     """
-    handle, index = repository.handle, pygit2.Index()
+    handle, kept = repository.handle, pygit2.Index()
     parents = [tree.commit] if tree.commit else []
     if tree.commit:
-        index.read_tree(handle[tree.commit].peel(pygit2.Tree))
-    before, _ = _parted(_index_entries(repository, index))
+        kept.read_tree(handle[tree.commit].peel(pygit2.Tree))
+    listed = ((entry.path, str(entry.id), entry.mode) for entry in kept)
+    before, _ = _parted(_in_project(repository, listed))
     for gone in before.keys() - tree.files.keys():
-        index.remove(repository.prefix + gone)
+        kept.remove(repository.prefix + gone)
     for path, blob in tree.files.items():
         if before.get(path) != blob:
             known = pygit2.Oid(hex=blob) if blob in handle else handle.create_blob(tree.read(blob))
-            index.add(pygit2.IndexEntry(repository.prefix + path, known, FileMode.BLOB))
-    stored = index.write_tree(handle)
+            kept.add(pygit2.IndexEntry(repository.prefix + path, known, FileMode.BLOB))
+    stored = kept.write_tree(handle)
     last = production_ref(repository)
     if last and handle[last].peel(pygit2.Tree).id == stored and parents_of(repository, last) == parents:
         return last

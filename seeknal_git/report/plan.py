@@ -94,6 +94,9 @@ def _headline(change: Change) -> None:
 
 
 def _title(planned: Planned) -> str:
+    if planned.merges is not None:
+        tips = f"{(planned.base_commit or '')[:8]} and {(planned.head_commit or '')[:8]}"
+        return f"Plan of merging {planned.merges} into {planned.branch} ({tips})"
     head = "the working tree" if planned.dirty else f"its tip {(planned.head_commit or '')[:8]}"
     if planned.is_production:
         base = f"what production last published ({planned.base_commit[:8]})" if planned.base_commit else "nothing"
@@ -121,6 +124,8 @@ def _summary(planned: Planned, found: Found | None) -> str:
 
 
 def _next(planned: Planned, found: Found | None) -> str:
+    if planned.merges is not None:
+        return f"seeknal promote {planned.merges}, or: git switch {planned.branch} && git merge {planned.merges}"
     if planned.plan.builds or (found is not None and found.missing):
         return "seeknal run"
     return "nothing has to be built" if planned.is_production else "seeknal run makes the environment; nothing is built"

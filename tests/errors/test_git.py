@@ -43,17 +43,6 @@ def test_no_commit_yet_and_a_branch_is_named(shop: Repo, refused: Refused, comma
     assert refused(shop, *command).startswith("error: There is no commit yet.")
 
 
-@pytest.mark.parametrize("command", DEFAULTS, ids=" ".join)
-def test_a_detached_head_is_no_branch(published: Repo, refused: Refused, command: list[str]) -> None:
-    published.git("switch", "--quiet", "--detach")
-    said = refused(published, *command)
-    assert said.startswith("error: HEAD is detached: no branch says which environment is meant.\n  Switch to a branch")
-    published.seeknal("plan", "main")
-    published.seeknal("run", "--env", "main")
-    published.seeknal("promote")
-    published.seeknal("query", "--env", "main", "FROM daily")
-
-
 @pytest.mark.parametrize(
     "command", [["plan"], ["diff"], ["promote", "dev"], ["promote", "dev", "--dry-run"]], ids=" ".join
 )

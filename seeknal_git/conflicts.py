@@ -1,0 +1,130 @@
+"""Two sides that merge cleanly as text and break as a pipeline: what each of them did to the other. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from seeknal_git.cause import author_of, causes_of
+from seeknal_git.errors import Problem
+from seeknal_git.fingerprint import Category
+from seeknal_git.graph import Graph
+from seeknal_git.plan import Change
+from seeknal_git.story import reads_of
+
+
+_MEANT = "If that is as it should be, take the one side into the other first, or: git merge --no-verify"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two sides of a merge: its graph, and what it changed since the merge base, by node."""
+
+    graph: Graph
+    changes: Mapping[str, Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Something that is wrong with the merge and with neither side. into, source: what either did that is behind it."""
+
+    problem: Problem
+    into: Change | None
+    source: Change | None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The four graphs of a merge."""
+
+    base: Graph
+    into: Side
+    source: Side
+    merged: Graph
+
+    def reads(self, node: str) -> Iterator[str]:
+        """What a node reads, in any of the graphs: the merged one lacks what does not resolve."""
+        for graph in (self.merged, self.into.graph, self.source.graph, self.base):
+            yield from graph.inputs.get(node, ())
+
+
+def find_conflicts(merge: Merge, problems: Sequence[Problem]) -> tuple[Conflict, ...]:
+    """What the two sides did to each other. problems: those of the merge that neither side has."""
+    blamed = [Conflict(each, *_blamed(merge, each)) for each in problems]
+    return (*blamed, *_retyped(merge, {each.node for each in problems}))
+
+
+def _blamed(merge: Merge, problem: Problem) -> tuple[Change | None, Change | None]:
+    return _touch(merge, problem, merge.into, merge.source), _touch(merge, problem, merge.source, merge.into)
+
+
+def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Change | None:
+    """One side's edit behind a problem: of the node itself, of one that is named, or of the nearest before it."""
+    suspects = dict.fromkeys(_suspects(merge, problem, other))
+    return next((side.changes[each] for each in suspects if each in side.changes), None)
+
+
+def _suspects(merge: Merge, problem: Problem, other: Side) -> Iterator[str]:
+    """Nodes that may be behind a problem, the likeliest first. other: the side that did not make the edit."""
+    node, merged = problem.node, merge.merged
+    text = f"{problem.message} {problem.hint or ''}".replace(",", " ").split()
+    named = [word.rstrip(".:") for word in text]
+    if node is None:
+        yield from named
+        return
+    circle = [each for each in named if node in _upstream(merge, [each]) and each in _upstream(merge, [node])]
+    if circle:
+        yield from circle
+        return
+    yield node
+    yield from (each for each in named if each not in merged.members)
+    if node in other.graph.members and node in merged.members:
+        yield from (author for author, _ in causes_of(node, other.graph, merged))
+    yield from named
+    yield from _upstream(merge, [node])
+
+
+def _upstream(merge: Merge, start: Iterable[str]) -> list[str]:
+    """What nodes read on any side, the nearest first."""
+    found: dict[str, None] = {}
+    waiting = list(start)
+    while waiting:
+        near = list(dict.fromkeys(each for node in waiting for each in merge.reads(node) if each not in found))
+        found |= dict.fromkeys(near)
+        waiting = near
+    return list(found)
+
+
+def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
+    """Columns that one side gave another type, and that a node reads which the other side edited: it binds, and may
+    mean something else."""
+    for one, other, is_into in ((merge.into, merge.source, True), (merge.source, merge.into, False)):
+        for reader, change in other.changes.items():
+            edited = change.category != Category.METADATA and _is_as_on(other, merge.merged, reader)
+            if edited and reader not in broken:
+                yield from _retyped_for(merge, one, other, reader, is_into=is_into)
+
+
+def _is_as_on(side: Side, merged: Graph, node: str) -> bool:
+    """Whether a merge has a node as one side has it: somebody who wrote it anew for the merge has seen the other side."""
+    return (
+        node in merged.members
+        and node in side.graph.members
+        and (merged.members[node].blob == side.graph.members[node].blob)
+    )
+
+
+def _retyped_for(merge: Merge, one: Side, other: Side, reader: str, *, is_into: bool) -> Iterator[Conflict]:
+    node = merge.merged.node(reader)
+    for each, columns in reads_of(other.graph, reader).items():
+        was, now = (dict(graph.columns.get(each) or ()) for graph in (other.graph, merge.merged))
+        for name in was.keys() & now.keys():
+            if was[name] == now[name] or not {name.lower(), "*"} & columns:
+                continue
+            author = author_of(each, name, other.graph, merge.merged)
+            if author not in one.changes or author == reader:
+                continue
+            problem = Problem(f"{reader} reads {name} of {each}, which was {was[name]} and becomes {now[name]}.",
+                              node.path, node.line("name"), _MEANT, reader)  # fmt: skip
+            mine, theirs = one.changes[author], other.changes[reader]
+            yield Conflict(problem, mine, theirs) if is_into else Conflict(problem, theirs, mine)

@@ -1,0 +1,82 @@
+"""The index, and what `status` finds beside it: by libgit2, and by git itself where libgit2 gets them wrong.
+
+libgit2 1.9 cannot read a split index or a sparse one, and takes what a sparse checkout leaves out for deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pygit2
+from pygit2.enums import FileStatus
+
+from seeknal_git.errors import GitError
+from seeknal_git.git.command import run_git
+from seeknal_git.git.repository import Repository, index_file
+
+Entry = tuple[str, str, int]  # path in the repository, blob id, mode
+
+# The second letter of `git status --porcelain`: how the working tree differs from the index.
+_WORKTREE = {
+    "M": FileStatus.WT_MODIFIED,
+    "D": FileStatus.WT_DELETED,
+    "T": FileStatus.WT_TYPECHANGE,
+    "A": FileStatus.WT_NEW,
+    "?": FileStatus.WT_NEW,
+    " ": FileStatus.INDEX_MODIFIED,
+}
+
+
+def entries(repository: Repository, *, staged: bool = False) -> list[Entry]:
+    """The entries of the index. staged: of the one that git names to a hook, where it names one."""
+    if repository.bare:
+        return []
+    try:
+        index = _index(repository, staged)
+        return [(entry.path, str(entry.id), entry.mode) for entry in index]
+    except pygit2.GitError:
+        return list(_entries_by_git(repository, staged))
+
+
+def _index(repository: Repository, staged: bool) -> pygit2.Index:
+    named = index_file(repository) if staged else None
+    return pygit2.Index(str(named)) if named else repository.handle.index
+
+
+def _entries_by_git(repository: Repository, staged: bool) -> Iterator[Entry]:
+    named = index_file(repository) if staged else None
+    listed = _asked(repository, "ls-files", "--stage", "-z", **({"GIT_INDEX_FILE": str(named)} if named else {}))
+    for record in filter(None, listed.split("\0")):
+        description, _, path = record.partition("\t")
+        mode, blob, _ = description.split(" ")
+        yield path, blob, int(mode, 8)
+
+
+def status(repository: Repository) -> dict[str, FileStatus]:
+    """Path in the repository → how it differs from the index, or from HEAD; untracked files one by one."""
+    if not _is_sparse(repository):
+        try:
+            found = repository.handle.status(untracked_files="all")
+            return {path: FileStatus(flags) for path, flags in found.items()}
+        except pygit2.GitError:
+            pass
+    listed = _asked(repository, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+    return {record[3:]: _flags(record[:2]) for record in listed.split("\0") if record}
+
+
+def _flags(marks: str) -> FileStatus:
+    return FileStatus.CONFLICTED if "U" in marks or marks in ("AA", "DD") else _WORKTREE[marks[1]]
+
+
+def _is_sparse(repository: Repository) -> bool:
+    try:
+        return repository.handle.config.get_bool("core.sparsecheckout")
+    except KeyError:
+        return False
+
+
+def _asked(repository: Repository, *arguments: str, **variables: str) -> str:
+    done = run_git(*arguments, cwd=repository.top, GIT_OPTIONAL_LOCKS="0", **variables)
+    if done.returncode:
+        raise GitError(f"git cannot read the index: {done.stderr.strip()}", "`git status` says more.")
+    return done.stdout

@@ -1,0 +1,91 @@
+"""What a merge would be: made beside the repository, in which nothing is written."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+
+import pygit2
+
+from seeknal_git.errors import GitError
+from seeknal_git.git.command import git, run_git
+from seeknal_git.git.repository import Repository, is_ancestor, merge_base
+from seeknal_git.git.tree import Tree, commit_tree, stored_tree
+
+_OURS_FIRST = 10  # before the priorities that libgit2 gives to a repository's own objects
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """tree: what the merge would hold, None where it conflicts; conflicts: files, named from the repository's top."""
+
+    tree: Tree | None
+    conflicts: tuple[str, ...] = ()
+
+
+def merged_tree(repository: Repository, into: str, source: str) -> MergeResult:
+    """What merging one commit into another would give. Raises GitError where they have no merge base."""
+    if is_ancestor(repository, source, into):
+        return MergeResult(commit_tree(repository, into))
+    if is_ancestor(repository, into, source):
+        return MergeResult(commit_tree(repository, source))
+    merge_base(repository, into, source)
+    with tempfile.TemporaryDirectory() as objects:
+        beside = replace(repository, handle=pygit2.Repository(repository.handle.path))
+        tree, conflicts = _by_git(beside, into, source, objects) or _by_libgit2(beside, into, source, objects)
+        if conflicts:
+            return MergeResult(None, conflicts)
+        return MergeResult(_kept(repository, stored_tree(beside, beside.handle[tree].peel(pygit2.Tree), None)))
+
+
+def _kept(repository: Repository, tree: Tree) -> Tree:
+    """A tree that answers when the objects that the merge made are gone."""
+    fresh = {blob: tree.read(blob) for blob in set(tree.files.values()) if blob not in repository.handle}
+    read = tree.read
+    return replace(tree, read=lambda blob: fresh[blob] if blob in fresh else read(blob))
+
+
+def _by_git(repository: Repository, into: str, source: str, objects: str) -> tuple[str, tuple[str, ...]] | None:
+    """git's own strategy, with its renames and merge drivers; None where git is older than 2.38 and cannot."""
+    escaped = str(repository.common / "objects").replace("\\", "\\\\").replace('"', '\\"')
+    where = {"GIT_OBJECT_DIRECTORY": objects, "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{escaped}"'}
+    options = ("--write-tree", "-z", "--name-only", "--no-messages")
+    done = run_git("merge-tree", *options, into, source, cwd=repository.top, **where)
+    if done.returncode not in (0, 1):
+        return None
+    tree, *conflicts = done.stdout.rstrip("\0").split("\0")
+    repository.handle.odb.add_disk_alternate(objects)
+    return tree, tuple(sorted(set(conflicts)))
+
+
+def _by_libgit2(repository: Repository, into: str, source: str, objects: str) -> tuple[str, tuple[str, ...]]:
+    handle = repository.handle
+    handle.odb.add_backend(pygit2.OdbBackendLoose(objects, -1, False), _OURS_FIRST)
+    index = handle.merge_commits(into, source)
+    if index.conflicts is not None:
+        return "", tuple(sorted({side.path for sides in index.conflicts for side in sides if side is not None}))
+    return str(index.write_tree(handle)), ()
+
+
+def base_tree(repository: Repository, production: str, commit: str) -> Tree:
+    """What a commit had in common with production; where merges crossed, so that there are several merge bases, the
+    merge of these, as git's own recursive strategy has it.
+
+    Raises GitError where there is no merge base.
+    """
+    base = merge_base(repository, production, commit)
+    if base in (production, commit):
+        return commit_tree(repository, base)
+    bases = git("merge-base", "--all", production, commit, cwd=repository.top).split()
+    tree = commit_tree(repository, base)
+    if len(bases) == 2 and (both := merged_tree(repository, *bases).tree) is not None:
+        return replace(both, commit=base)
+    return tree
+
+
+def need_no_conflict(result: MergeResult, source: str, into: str) -> Tree:
+    """The tree of a merge. Raises GitError with the files that conflict."""
+    if result.tree is None:
+        raise GitError(f"{source} and {into} conflict in {', '.join(result.conflicts)}; nothing was changed.",
+                       f"Resolve it by hand: git switch {into} && git merge {source}")  # fmt: skip
+    return result.tree

@@ -1,0 +1,119 @@
+"""Whether a merge holds together: everything that is wrong with it and with neither side, and who did what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from seeknal_git.conflicts import Conflict, Merge, Side, find_conflicts
+from seeknal_git.errors import GitError, Problem
+from seeknal_git.fingerprint import Category
+from seeknal_git.git import repository as git
+from seeknal_git.git.command import git as run
+from seeknal_git.git.merged import base_tree
+from seeknal_git.git.tree import commit_tree
+from seeknal_git.plan import Change, make_plan
+from seeknal_git.revision import Revision, revision_of
+from seeknal_git.workspace import Loaded, Workspace, load
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one side did: the last commit of it that touched the file, and the edit of a node."""
+
+    side: str
+    commit: str | None
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class MergeConflict:
+    """Something wrong with the merge and with neither side, and the part that each of them has in it."""
+
+    problem: Problem
+    parts: tuple[Part, ...]
+
+
+def check_merge(
+    workspace: Workspace, source: Revision, target: Revision, merged: Loaded, into: Loaded
+) -> tuple[tuple[MergeConflict, ...], tuple[Problem, ...]]:
+    """What the two sides did to each other, and what was wrong before."""
+    common = base_tree(workspace.repository, target.commit or "", source.commit or "")
+    base, theirs = load(workspace, common, merged), loaded_at(workspace, source, merged)
+    old = {(each.path, each.message) for side in (into, theirs) for each in side.all_problems}
+    fresh = [each for each in merged.all_problems if (each.path, each.message) not in old]
+    merge = Merge(base.graph, _side(base, into), _side(base, theirs), merged.graph)
+    found = find_conflicts(merge, fresh)
+    located = tuple(_located(workspace, each, common.commit or "", source, target) for each in found)
+    return located, tuple(each for each in merged.all_problems if each not in fresh)
+
+
+def _side(base: Loaded, loaded: Loaded) -> Side:
+    return Side(loaded.graph, {change.node: change for change in make_plan(base.state, loaded.state).changes})
+
+
+def loaded_at(workspace: Workspace, revision: Revision, like: Loaded) -> Loaded:
+    """What a revision's commit holds, without uncommitted changes."""
+    return load(workspace, commit_tree(workspace.repository, revision.commit or ""), like)
+
+
+def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflict, ...]:
+    """What is wrong with the merge that git is about to commit, and with neither of its sides; none where it is about
+    to commit no merge."""
+    head, other = git.head_commit(workspace.repository), git.merge_head(workspace.repository)
+    if head is None or other is None:
+        return ()
+    source, target = Revision(other[1], other[0], False), Revision(revision_of(workspace).name, head, False)
+    try:
+        return check_merge(workspace, source, target, merged, loaded_at(workspace, target, merged))[0]
+    except GitError:  # histories that have nothing in common
+        return ()
+
+
+def _located(workspace: Workspace, found: Conflict, base: str, source: Revision, target: Revision) -> MergeConflict:
+    sides = ((target, found.into), (source, found.source))
+    parts = [
+        Part(side.name, _last_commit(workspace, base, side.commit or "", change.path), change)
+        for side, change in sides
+        if change is not None
+    ]
+    return MergeConflict(found.problem, tuple(parts))
+
+
+def _last_commit(workspace: Workspace, base: str, tip: str, path: str) -> str | None:
+    """The last commit of one side that touched a file."""
+    repository = workspace.repository
+    where = f":(top,literal){repository.prefix}{path}"
+    return run("log", "-1", "--format=%H", f"{base}..{tip}", "--", where, cwd=repository.top) or None
+
+
+def explained_conflicts(conflicts: Iterable[MergeConflict]) -> tuple[Problem, ...]:
+    """Conflicts as problems, whose hints name both sides."""
+    return tuple(_explained(each) for each in conflicts)
+
+
+def _explained(conflict: MergeConflict) -> Problem:
+    problem = conflict.problem
+    # What somebody removed was no slip of the pen.
+    removed = any(part.change.category == Category.REMOVED for part in conflict.parts)
+    own = [problem.hint] if problem.hint and not removed else []
+    hint = "\n  ".join([*own, *map(told, conflict.parts)])
+    return Problem(problem.message, problem.path, problem.line, hint or None, problem.node)
+
+
+def told(part: Part) -> str:
+    """What one side did, in words: its commit, the node, the place and the edit."""
+    change = part.change
+    commit = f" {part.commit[:8]}" if part.commit else ""
+    return f"{part.side}{commit}: {change.node} ({change.path}:{change.line}), {', '.join(words_of(change))}"
+
+
+def words_of(change: Change) -> list[str]:
+    """What an edit did, and to which columns."""
+    columns = [
+        f"{column.name} turned from {column.before} into {column.after}"
+        if column.retyped
+        else f"{column.kind} {column.name}"
+        for column in change.columns
+    ]
+    return [*change.words, *columns] or [str(change.category)]

@@ -1,0 +1,75 @@
+"""The verb behind `plan --into`: what a merge would change, and where it would break, before anybody makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
+from seeknal_git.git import repository as git
+from seeknal_git.git.merged import merged_tree
+from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
+from seeknal_git.plan import make_plan
+from seeknal_git.planning import Planned
+from seeknal_git.revision import Revision, branch_to_merge_into, revision_of
+from seeknal_git.workspace import Loaded, Workspace, load
+
+
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    """textual: files that git cannot merge; conflicts: what merges as text and breaks as a pipeline; problems: what is
+    wrong on one side already. planned: what the merge changes, where there is a graph to tell."""
+
+    source: Revision
+    into: Revision
+    textual: tuple[str, ...] = ()
+    conflicts: tuple[MergeConflict, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    planned: Planned | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.textual or self.conflicts or self.problems)
+
+
+def plan_merge(workspace: Workspace, environment: str | None, into: str) -> MergePlan:
+    """What merging a branch, tag or commit into a branch would change there. Nothing is written.
+
+    Raises UsageError for names that are not there, and GitError where there is no merge base.
+    """
+    source, target = revision_of(workspace, environment), branch_to_merge_into(workspace, into)
+    if source.name == target.name:
+        raise UsageError(f"{source.name} cannot be merged into itself.", "Switch to the branch, or name it.")
+    git.need_commit(workspace.repository)
+    result = merged_tree(workspace.repository, target.commit or "", source.commit or "")
+    if result.tree is None:
+        return MergePlan(source, target, textual=result.conflicts)
+    merged = load(workspace, result.tree)
+    before = loaded_at(workspace, target, merged)
+    conflicts, problems = check_merge(workspace, source, target, merged, before)
+    planned = None if merged.problems or before.problems else _planned(source, target, before, merged)
+    return MergePlan(source, target, (), conflicts, problems, planned)
+
+
+def _planned(source: Revision, target: Revision, into: Loaded, merged: Loaded) -> Planned:
+    return Planned(
+        branch=target.name,
+        schema=target.schema,
+        is_production=False,
+        base_commit=target.commit,
+        head_commit=source.commit,
+        dirty=False,
+        base=into,
+        head=merged,
+        plan=make_plan(into.state, merged.state),
+        warnings=merged.warnings,
+        merges=source.name,
+    )
+
+
+def need_clean(merge: MergePlan) -> None:
+    """Raises GitError for textual conflicts, and ProjectError for what is wrong with the merge."""
+    if merge.textual:
+        raise GitError(f"{merge.source.name} and {merge.into.name} conflict in {', '.join(merge.textual)}.",
+                       f"Merge by hand in {merge.source.name}: git merge {merge.into.name}")  # fmt: skip
+    if not merge.is_clean:
+        raise ProjectError(explained_conflicts(merge.conflicts) + merge.problems)

@@ -1,0 +1,71 @@
+"""A merge that was made in memory, as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seeknal_git.errors import Problem
+from seeknal_git.merge_check import MergeConflict, told, words_of
+from seeknal_git.merging import MergePlan
+from seeknal_git.planning import Found
+from seeknal_git.report import plan as plan_report
+from seeknal_git.report.terminal import bold, out
+
+
+def as_text(merge: MergePlan, found: Found | None, *, verbose: bool) -> None:
+    """What the merge changes; where it conflicts, that is an error, told on the other stream."""
+    if merge.planned is not None:
+        plan_report.as_text(merge.planned, found, verbose=verbose)
+    else:
+        out(bold(_title(merge)))
+
+
+def _title(merge: MergePlan) -> str:
+    return f"Plan of merging {merge.source.name} into {merge.into.name}"
+
+
+def as_json(merge: MergePlan) -> dict[str, Any]:
+    """What `plan --into` adds to a plan; where there is no graph, all that there is. docs/cli.md documents it."""
+    return {
+        "version": plan_report.JSON_VERSION,
+        "into": merge.into.name,
+        "merges": merge.source.name,
+        "textual_conflicts": list(merge.textual),
+        "conflicts": [_conflict(each) for each in merge.conflicts],
+        "problems": [_problem(each) for each in merge.problems],
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {"message": problem.message, "node": problem.node, "path": problem.path, "line": problem.line}
+
+
+def _conflict(conflict: MergeConflict) -> dict[str, Any]:
+    sides = [
+        {
+            "branch": part.side,
+            "commit": part.commit,
+            "node": part.change.node,
+            "path": part.change.path,
+            "line": part.change.line,
+            "what": words_of(part.change),
+        }
+        for part in conflict.parts
+    ]
+    return {**_problem(conflict.problem), "sides": sides}
+
+
+def as_markdown(merge: MergePlan, found: Found | None) -> str:
+    """For a pull request: what stands in the way of the merge first, then what it changes."""
+    wrong = [f"- `{path}` conflicts as text" for path in merge.textual]
+    for conflict in merge.conflicts:
+        wrong.append(_line(conflict.problem))
+        wrong += [f"  - {told(part)}" for part in conflict.parts]
+    wrong += [_line(problem) for problem in merge.problems]
+    head = [f"### {_title(merge)}", "", "**This merge would break the pipeline.**", "", *wrong, ""] if wrong else []
+    plan = [plan_report.as_markdown(merge.planned, found)] if merge.planned else []
+    return "\n".join([*head, *plan])
+
+
+def _line(problem: Problem) -> str:
+    return f"- {problem.message}" + (f" (`{problem.place}`)" if problem.place else "")

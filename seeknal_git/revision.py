@@ -1,0 +1,180 @@
+"""What an environment is made of: a branch, a tag or a commit, checked out or not, and the trees that it means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seeknal_git.cause import with_causes
+from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError
+from seeknal_git.git import merged
+from seeknal_git.git import repository as git
+from seeknal_git.git.tree import Tree, commit_tree
+from seeknal_git.names import schema_of
+from seeknal_git.workspace import Loaded, Workspace, current_tree, load
+
+# What continuous integration calls the branch of a pull request, and the branch that was pushed.
+_OF_A_PULL_REQUEST = (
+    "GITHUB_HEAD_REF", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "BITBUCKET_PR_SOURCE_BRANCH",
+    "SYSTEM_PULLREQUEST_SOURCEBRANCH", "CHANGE_BRANCH",
+)  # fmt: skip
+_PUSHED = ("CI_COMMIT_BRANCH", "BITBUCKET_BRANCH", "BUILD_SOURCEBRANCH", "CIRCLE_BRANCH", "BUILDKITE_BRANCH",
+           "GIT_BRANCH")  # fmt: skip
+_SHORT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """name: the environment's, after a branch, a tag, or a commit's first digits; commit: None before the first one;
+    checked_out: whether it is what is checked out here, and so has the uncommitted changes."""
+
+    name: str
+    commit: str | None
+    checked_out: bool
+
+    @property
+    def schema(self) -> str:
+        return schema_of(self.name)
+
+
+def revision_of(workspace: Workspace, environment: str | None = None) -> Revision:
+    """What an environment's name means; what is checked out, where none is given.
+
+    A branch comes before a tag, and a tag before a commit. On a detached HEAD, as continuous integration has it, a name
+    that means nothing yet is given to what is checked out. Raises UsageError, with the nearest name.
+    """
+    here = _here(workspace)
+    name = workspace.branch_of(environment) if environment else here.name
+    if name == here.name:
+        return here
+    found = _named(workspace, name)
+    if found is None and git.current_branch(workspace.repository) is None and name != workspace.production:
+        found = Revision(name, here.commit, checked_out=True)
+    return found or Revision(name, git.need_branch(workspace.repository, name, _what(workspace, name)), False)
+
+
+def environment_of(workspace: Workspace, environment: str | None) -> str:
+    """The name of an environment, which may have outlived its branch; of the one checked out, where none is given."""
+    name = workspace.branch_of(environment) if environment else None
+    found = _named(workspace, name) if name else revision_of(workspace)
+    return found.name if found else name or ""
+
+
+def _named(workspace: Workspace, name: str) -> Revision | None:
+    repository = workspace.repository
+    if tip := git.branch_tip(repository, name):
+        return Revision(name, tip, checked_out=False)
+    if name == workspace.production:  # whatever else is called so
+        return None
+    if tag := git.tag_ref(repository, name):
+        return Revision(name, git.ref_commit(repository, tag), checked_out=False)
+    commit = git.find_commit(repository, name)
+    return Revision(commit[:_SHORT], commit, checked_out=False) if commit else None
+
+
+def is_known(workspace: Workspace, name: str) -> bool:
+    """Whether a name means something that is there."""
+    return name == _here(workspace).name or _named(workspace, name) is not None
+
+
+def _what(workspace: Workspace, name: str) -> str:
+    return "production branch" if name == workspace.production else "branch"
+
+
+def _here(workspace: Workspace) -> Revision:
+    """What is checked out. Without a branch: what continuous integration says, else the commit's own name."""
+    repository = workspace.repository
+    commit = git.head_commit(repository)
+    branch = git.current_branch(repository) or git.rebased_branch(repository)
+    if branch is not None:
+        return Revision(branch, commit, checked_out=not repository.bare)
+    assert commit is not None, "a detached HEAD is at a commit"
+    branch = branch_in_ci(os.environ, workspace.production)
+    if branch == workspace.production:
+        _refuse_another_tip(workspace, commit)
+    return Revision(branch or commit[:_SHORT], commit, checked_out=True)
+
+
+def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
+    """A pipeline that is run again may be of an older commit, and would take production back."""
+    tip = git.branch_tip(workspace.repository, workspace.production)
+    if tip not in (None, commit):
+        raise GitError(f"{commit[:_SHORT]}, which is checked out, is not the tip of {workspace.production}.",
+                       f"Check that out (git switch {workspace.production}), or name the environment.")  # fmt: skip
+
+
+def branch_in_ci(variables: Mapping[str, str], production: str) -> str | None:
+    """The branch that continuous integration builds, as its variables name it. A pull request is never production,
+    whatever its branch is called in the repository that it comes from."""
+    for name in _OF_A_PULL_REQUEST:
+        if branch := variables.get(name, "").removeprefix("refs/heads/"):
+            return f"pull-request/{branch}" if branch == production else branch
+    if variables.get("GITHUB_REF_TYPE") == "branch" and "pull_request" not in variables.get("GITHUB_EVENT_NAME", ""):
+        return variables.get("GITHUB_REF_NAME") or None
+    pushed = (variables.get(name, "").removeprefix("refs/heads/").removeprefix("origin/") for name in _PUSHED)
+    return next((branch for branch in pushed if branch), None)
+
+
+def production_tip(workspace: Workspace) -> str:
+    """The tip of the production branch. Raises UsageError where this clone does not know it."""
+    here, tip = _here(workspace), git.branch_tip(workspace.repository, workspace.production)
+    if tip is None and here.name == workspace.production and here.commit:
+        return here.commit
+    return tip or git.need_branch(workspace.repository, workspace.production, "production branch")
+
+
+def branch_to_merge_into(workspace: Workspace, name: str | None) -> Revision:
+    """A branch as it is committed; the production branch, where none is named. Raises UsageError."""
+    branch = workspace.branch_of(name) if name else workspace.production
+    if branch == workspace.production:
+        return Revision(branch, production_tip(workspace), checked_out=False)
+    return Revision(branch, git.need_branch(workspace.repository, branch), checked_out=False)
+
+
+def head_tree(workspace: Workspace, revision: Revision) -> Tree:
+    """What a revision holds: the working tree where it is checked out here, its commit otherwise."""
+    if revision.checked_out:
+        git.need_commit(workspace.repository)
+        return current_tree(workspace)
+    return commit_tree(workspace.repository, revision.commit or git.need_branch(workspace.repository, revision.name))
+
+
+def base_tree(workspace: Workspace, revision: Revision) -> Tree:
+    """What a revision is compared with: what production last published, or the merge base with its branch."""
+    repository = workspace.repository
+    if revision.name == workspace.production:
+        published = git.production_ref(repository) if workspace.warehouse_path.exists() else None
+        return commit_tree(repository, published) if published else Tree({}, _nothing)
+    commit = revision.commit or git.need_commit(repository)
+    return merged.base_tree(repository, production_tip(workspace), commit)
+
+
+def _nothing(blob: str) -> bytes:
+    raise KeyError(blob)
+
+
+def load_sound(workspace: Workspace, tree: Tree, revision: Revision, *, reads_again: bool = True) -> Loaded:
+    """Like `load`, for the tree of a revision. Raises ProjectError with everything that is wrong, and with causes."""
+    loaded = load(workspace, tree, reads_again=reads_again)
+    if loaded.problems:
+        raise ProjectError(explained(workspace, revision, loaded, loaded.problems))
+    return loaded
+
+
+def explained(
+    workspace: Workspace, revision: Revision | None, loaded: Loaded, problems: Sequence[Problem]
+) -> tuple[Problem, ...]:
+    """Problems of a revision's tree (None: of what is checked out), each with the change that caused it, where that
+    was made on its branch."""
+    refused = {problem.node for problem in loaded.binding.problems}
+    if not any(problem.node in refused for problem in problems):
+        return tuple(problems)
+    try:
+        revision = revision or revision_of(workspace)
+        tree = base_tree(workspace, revision)
+        if not tree.files:  # nothing was published yet: what was committed before
+            tree = commit_tree(workspace.repository, revision.commit or git.need_commit(workspace.repository))
+        return with_causes(problems, load(workspace, tree, like=loaded).graph, loaded.graph)
+    except SeeknalError:
+        return tuple(problems)  # there is nothing to compare with

@@ -1,0 +1,291 @@
+"""`plan --into`: a merge that is made in memory, and what breaks in it although neither side is wrong."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Repo, Templates, make_published
+
+DAILY = "seeknal/transforms/daily.yml"
+CLEAN = "seeknal/transforms/clean_orders.yml"
+BY_CUSTOMER = "seeknal/transforms/by_customer.yml"
+BIG = "seeknal/transforms/big.yml"
+
+
+def transform(name: str, sql: str, *inputs: str, more: str = "") -> str:
+    reads = ", ".join(inputs)
+    return f"kind: transform\nname: {name}\ninputs: [{reads}]\ntransform: |\n{textwrap.indent(sql, '  ')}\n{more}"
+
+
+Edit = Callable[[Repo], None]
+
+
+def written(path: str, text: str) -> Edit:
+    return lambda repo: repo.write(path, text)
+
+
+def replaced(path: str, old: str, new: str) -> Edit:
+    return lambda repo: repo.replace(path, old, new)
+
+
+def removed(path: str) -> Edit:
+    def remove(repo: Repo) -> None:
+        (repo.path / path).unlink()
+
+    return remove
+
+
+def all_of(*edits: Edit) -> Edit:
+    def do(repo: Repo) -> None:
+        for edit in edits:
+            edit(repo)
+
+    return do
+
+
+def diverged(repo: Repo, mine: Edit, theirs: Edit) -> Repo:
+    """`dev` and `main` have both moved on since the merge base, and each is sound; we are on dev."""
+    repo.switch("dev", create=True)
+    mine(repo)
+    repo.commit("On dev")
+    repo.switch("main")
+    theirs(repo)
+    repo.commit("On main")
+    repo.seeknal("validate")
+    repo.switch("dev")
+    repo.seeknal("validate")
+    return repo
+
+
+READS_DAILY = written(BIG, transform("big", "SELECT day FROM transform.daily\nWHERE total > 30", "transform.daily"))
+NO_DAILY = removed(DAILY)
+RENAMES_DAILY = all_of(removed(DAILY), written("seeknal/transforms/per_day.yml", transform("per_day",
+    "SELECT day, sum(amount) AS total\nFROM transform.clean_orders\nGROUP BY day", "transform.clean_orders")))  # fmt: skip
+READS_CUSTOMER = written(BIG, transform("big", "SELECT id, customer\nFROM transform.clean_orders", "transform.clean_orders"))  # fmt: skip
+NO_CUSTOMER = all_of(
+    replaced(CLEAN, "id, customer, day", "id, day"),
+    replaced(BY_CUSTOMER, "o.customer", "o.id"),
+)
+READS_THROUGH_A_STAR = all_of(
+    written(
+        "seeknal/transforms/every.yml", transform("every", "FROM transform.clean_orders", "transform.clean_orders")
+    ),
+    written(BIG, transform("big", "SELECT id, customer FROM transform.every", "transform.every")),
+)
+RETYPES_DAY = replaced(CLEAN, "customer, day,", "customer, day::VARCHAR AS day,")
+READS_DAY = written(BIG, transform("big", "SELECT max(day) AS last\nFROM transform.clean_orders", "transform.clean_orders"))  # fmt: skip
+YEAR_OF_DAY = written(BIG, transform("big", "SELECT id, year(day) AS y\nFROM transform.clean_orders", "transform.clean_orders"))  # fmt: skip
+BIG_HERE = written(BIG, transform("big", "SELECT 1 AS one", "transform.daily"))
+BIG_THERE = written("seeknal/transforms/more/large.yml", transform("big", "SELECT 2 AS two", "transform.daily"))
+A_READS_B = all_of(written("seeknal/transforms/a.yml", transform("a", "SELECT day FROM transform.b", "transform.b")))
+B_READS_A = all_of(written("seeknal/transforms/b.yml", transform("b", "SELECT day FROM transform.a", "transform.a")))
+PROMISES_INTEGERS = replaced(DAILY, "inputs:", "columns:\n  total: {dtype: HUGEINT}\ninputs:")
+AVERAGES = replaced(CLEAN, "day, amount", "day, amount::DOUBLE AS amount")
+
+
+@dataclass(frozen=True)
+class Case:
+    """mine, theirs: the edits on dev and on main; says: what the conflict says; at: each side's file and line."""
+
+    mine: Edit
+    theirs: Edit
+    says: str
+    at: Mapping[str, str]
+
+
+def make_ab(repo: Repo) -> None:
+    """Like `published`, with two transforms that do not read each other yet."""
+    make_published(repo)
+    for name in ("a", "b"):
+        text = transform(name, "SELECT day FROM transform.clean_orders", "transform.clean_orders")
+        repo.write(f"seeknal/transforms/{name}.yml", text)
+    repo.commit("a and b")
+
+
+CASES = [
+    pytest.param(Case(READS_DAILY, NO_DAILY, "transform.big reads transform.daily, which does not exist",
+                      {"dev": f"{BIG}:2", "main": f"{DAILY}:2"}), id="a reference to a node that the other side removed"),
+    pytest.param(Case(NO_DAILY, READS_DAILY, "transform.big reads transform.daily, which does not exist",
+                      {"dev": f"{DAILY}:2", "main": f"{BIG}:2"}), id="the same with the sides changed"),
+    pytest.param(Case(READS_DAILY, RENAMES_DAILY, "transform.big reads transform.daily, which does not exist",
+                      {"dev": f"{BIG}:2", "main": f"{DAILY}:2"}), id="a reference to a node that the other side renamed"),
+    pytest.param(Case(READS_CUSTOMER, NO_CUSTOMER, "customer",
+                      {"dev": f"{BIG}:2", "main": f"{CLEAN}:2"}), id="a column that the other side dropped"),
+    pytest.param(Case(READS_THROUGH_A_STAR, NO_CUSTOMER, "customer",
+                      {"dev": f"{BIG}:2", "main": f"{CLEAN}:2"}), id="a column that the other side dropped, through a star"),
+    pytest.param(Case(YEAR_OF_DAY, RETYPES_DAY, "year",
+                      {"dev": f"{BIG}:2", "main": f"{CLEAN}:2"}), id="a column that the other side retyped, which breaks"),
+    pytest.param(Case(READS_DAY, RETYPES_DAY, "day of transform.clean_orders, which was DATE and becomes VARCHAR",
+                      {"dev": f"{BIG}:2", "main": f"{CLEAN}:2"}), id="a column that the other side retyped, which binds"),
+    pytest.param(Case(BIG_HERE, BIG_THERE, "transform.big is defined twice",
+                      {"dev": f"{BIG}:2", "main": "seeknal/transforms/more/large.yml:2"}), id="one name in two files"),
+    pytest.param(Case(A_READS_B, B_READS_A, "read each other in a circle",
+                      {"dev": "seeknal/transforms/a.yml:2", "main": "seeknal/transforms/b.yml:2"}), id="a circle of both sides' edges"),
+    pytest.param(Case(PROMISES_INTEGERS, AVERAGES, "total",
+                      {"dev": f"{DAILY}:2", "main": f"{CLEAN}:2"}), id="a contract that the other side breaks"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_merge_that_breaks_the_pipeline_names_both_sides(copy_of: Templates, case: Case) -> None:
+    repo = diverged(copy_of("ab", make_ab), case.mine, case.theirs)
+    tips = {"dev": repo.git("rev-parse", "dev"), "main": repo.git("rev-parse", "main")}
+    before = everything(repo)
+    done = repo.seeknal("plan", "--into", "main", "--json", code=1)
+    assert everything(repo) == before, "nothing is written"
+    (conflict,) = done.json["conflicts"]
+    assert case.says in conflict["message"]
+    sides = {side["branch"]: side for side in conflict["sides"]}
+    assert {branch: f"{side['path']}:{side['line']}" for branch, side in sides.items()} == case.at
+    assert {branch: side["commit"] for branch, side in sides.items()} == tips
+    for branch, place in case.at.items():
+        assert f"{branch} {tips[branch][:8]}: " in done.err
+        assert f"({place})" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_hook_stops_the_same_merge(copy_of: Templates, case: Case) -> None:
+    repo = diverged(copy_of("ab", make_ab), case.mine, case.theirs)
+    repo.install_hooks()
+    repo.switch("main")
+    head = repo.head
+    done = repo.try_git("merge", "--no-edit", "dev")
+    assert done.returncode != 0
+    assert repo.head == head
+    for branch, place in case.at.items():
+        assert f"{branch} {repo.git('rev-parse', branch)[:8]}: " in done.stderr
+        assert f"({place})" in done.stderr
+
+
+def everything(repo: Repo) -> tuple[object, ...]:
+    """Whatever a command could write: files, objects, refs, and the warehouse."""
+    objects = sorted(path for path in (repo.path / ".git/objects").rglob("*"))
+    return objects, repo.git("for-each-ref"), repo.git("status", "--porcelain"), repo.warehouse.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        pytest.param(READS_DAILY, replaced(DAILY, "sum(amount) AS total", "sum(amount) AS total, count(*) AS n"), id="a column more"),
+        pytest.param(READS_CUSTOMER, NO_DAILY, id="a removed node that nobody new reads"),
+        pytest.param(READS_CUSTOMER, RETYPES_DAY, id="a retyped column that is not read"),
+    ],
+)  # fmt: skip
+def test_a_merge_that_holds_together_has_a_plan(published: Repo, mine: Edit, theirs: Edit) -> None:
+    repo = diverged(published, mine, theirs)
+    before = everything(repo)
+    plan = repo.plan("--into", "main")
+    assert everything(repo) == before
+    assert (plan["environment"], plan["merges"], plan["conflicts"]) == ("main", "dev", [])
+    assert [change["node"] for change in plan["changes"]] == ["transform.big"], "main's own edits are no change to main"
+    assert plan["base"] == repo.git("rev-parse", "main")
+    repo.switch("main")
+    repo.merge("dev")
+    repo.seeknal("validate")
+
+
+def test_the_plan_of_a_merge_is_what_the_merge_then_changes(published: Repo) -> None:
+    repo = diverged(published, replaced(DAILY, "sum(amount)", "max(amount)"), replaced(BY_CUSTOMER, "sum(o", "min(o"))
+    repo.switch("main")
+    repo.seeknal("run")
+    plan = repo.plan("dev", "--into", "prod")
+    repo.merge("dev")
+    assert [change["node"] for change in plan["changes"]] == [change["node"] for change in repo.plan()["changes"]]
+    assert plan["layers"] == [["transform.daily"]]
+    assert repo.built() == ["transform.daily"]
+
+
+def test_textual_conflicts_are_named(published: Repo) -> None:
+    repo = diverged(published, replaced(DAILY, "sum(amount)", "max(amount)"), replaced(DAILY, "sum(amount)", "min(amount)"))  # fmt: skip
+    before = everything(repo)
+    done = repo.seeknal("plan", "--into", "main", "--json", code=1)
+    assert done.json["textual_conflicts"] == [DAILY]
+    assert f"dev and main conflict in {DAILY}." in done.err
+    assert DAILY in repo.seeknal("plan", "--into", "main", "--markdown", code=1).out
+    assert everything(repo) == before
+
+
+def test_a_merge_can_be_planned_into_any_branch(published: Repo) -> None:
+    repo = diverged(published, READS_DAILY, NO_DAILY)
+    repo.git("branch", "staging", "main~1")
+    assert repo.categories("--into", "staging") == {"transform.big": "NEW"}
+    repo.git("tag", "v1", "dev")
+    assert repo.categories("v1", "--into", "staging") == {"transform.big": "NEW"}
+    assert repo.seeknal("plan", "v1", "--into", "main", code=1).err.startswith("error: ")
+
+
+def test_what_is_already_wrong_on_one_side_is_no_conflict(published: Repo) -> None:
+    repo = diverged(published, READS_CUSTOMER, replaced(BY_CUSTOMER, "sum(o", "min(o"))
+    repo.switch("main")
+    repo.replace(DAILY, "GROUP BY day", "GROUP BY week")
+    repo.commit("Broken on main")
+    repo.switch("dev")
+    done = repo.seeknal("plan", "--into", "main", "--json", code=1)
+    assert done.json["conflicts"] == []
+    assert [problem["node"] for problem in done.json["problems"]] == ["transform.daily"]
+
+
+def test_a_branch_that_took_the_other_side_in_has_no_conflict_with_it_any_more(published: Repo) -> None:
+    repo = diverged(published, READS_DAY, RETYPES_DAY)
+    repo.seeknal("plan", "--into", "main", code=1)
+    repo.merge("main")
+    assert repo.categories("--into", "main") == {"transform.big": "NEW"}
+
+
+def test_uncommitted_changes_are_not_in_the_plan_of_a_merge(published: Repo) -> None:
+    repo = diverged(published, READS_DAILY, replaced(BY_CUSTOMER, "sum(o", "min(o"))
+    repo.replace(DAILY, "sum(amount)", "max(amount)")
+    done = repo.seeknal("plan", "--into", "main", "--json")
+    assert [change["node"] for change in done.json["changes"]] == ["transform.big"]
+    assert "Not in this plan: the uncommitted changes" in done.err
+
+
+def test_a_folder_that_was_renamed_merges_as_git_merges_it(published: Repo) -> None:
+    """git takes a new file along into the folder's new place, or calls it a conflict; so has the preview to."""
+    repo = diverged(published, READS_DAILY, lambda repo: (repo.path / "seeknal/transforms").rename(repo.path / "seeknal/models"))  # fmt: skip
+    repo.switch("main")
+    merged = repo.try_git("merge", "--no-edit", "dev").returncode == 0
+    repo.git("merge", "--abort") if not merged else repo.git("reset", "--quiet", "--hard", "ORIG_HEAD")
+    repo.seeknal("plan", "dev", "--into", "main", code=0 if merged else 1)
+
+
+def test_an_older_git_has_the_same_preview(published: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`git merge-tree --write-tree` came with git 2.38."""
+    repo = diverged(published, READS_DAILY, NO_DAILY)
+    repo.git("branch", "staging", "main~1")
+    repo.switch("staging")
+    repo.replace(BY_CUSTOMER, "sum(o", "min(o")
+    repo.commit("On staging")
+    repo.switch("dev")
+    (tmp_path / "bin").mkdir()
+    shim = tmp_path / "bin/git"
+    real = repo.git("--exec-path")
+    shim.write_text(f'#!/bin/sh\n[ "$1" = merge-tree ] && exit 129\nexec "{real}/git" "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    before = everything(repo)
+    assert repo.categories("--into", "staging") == {"transform.big": "NEW"}
+    (conflict,) = repo.seeknal("plan", "--into", "main", "--json", code=1).json["conflicts"]
+    assert len(conflict["sides"]) == 2
+    assert everything(repo) == before
+
+
+def test_merges_that_crossed_have_the_merge_of_their_bases_as_base(published: Repo) -> None:
+    """Two merge bases: against either alone, what the other side released long ago would look like a change."""
+    repo = diverged(published, replaced(DAILY, "sum(amount)", "max(amount)"), replaced(BY_CUSTOMER, "sum(o", "min(o"))
+    repo.git("branch", "before", "dev")
+    repo.merge("main")
+    repo.switch("main")
+    repo.git("merge", "--no-edit", "--no-ff", "before")
+    repo.switch("dev")
+    assert len(repo.git("merge-base", "--all", "dev", "main").split()) == 2
+    repo.write(BIG, transform("big", "SELECT 1 AS one", "transform.daily"))
+    repo.commit("More")
+    assert repo.categories() == {"transform.big": "NEW"}
+    assert repo.categories("--into", "main") == {"transform.big": "NEW"}
