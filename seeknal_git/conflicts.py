@@ -12,7 +12,6 @@ from seeknal_git.graph import Graph
 from seeknal_git.plan import Change
 from seeknal_git.story import reads_of
 
-
 _MEANT = "If that is as it should be, take the one side into the other first, or: git merge --no-verify"
 
 
@@ -106,7 +105,7 @@ def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
 
 
 def _is_as_on(side: Side, merged: Graph, node: str) -> bool:
-    """Whether a merge has a node as one side has it: somebody who wrote it anew for the merge has seen the other side."""
+    """Whether a merge has a node as one side has it: who wrote it anew for the merge has seen the other side."""
     return (
         node in merged.members
         and node in side.graph.members

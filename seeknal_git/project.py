@@ -50,8 +50,9 @@ def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Proje
     warnings: list[Problem] = []
     foreign: list[str] = []
     problems += [
-        Problem("This is a symbolic link, which git keeps as a name.", path, hint="Put the node's file itself here.")
-        for path in sorted(filter(is_node_path, tree.links))
+        Problem("This is a symbolic link, which git keeps as a name.", path, hint="Put here what it leads to.")
+        for path in sorted(tree.links)
+        if path == "seeknal" or path.startswith("seeknal/")
     ]
     for path, blob in paths.items():
         if member := loaded.get((path, blob)):

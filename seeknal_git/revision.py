@@ -118,10 +118,13 @@ def branch_in_ci(variables: Mapping[str, str], production: str) -> str | None:
 
 def production_tip(workspace: Workspace) -> str:
     """The tip of the production branch. Raises UsageError where this clone does not know it."""
-    here, tip = _here(workspace), git.branch_tip(workspace.repository, workspace.production)
-    if tip is None and here.name == workspace.production and here.commit:
-        return here.commit
-    return tip or git.need_branch(workspace.repository, workspace.production, "production branch")
+    repository, branch = workspace.repository, workspace.production
+    if tip := git.branch_tip(repository, branch):
+        return tip
+    here = _here(workspace)
+    return (
+        here.commit if here.commit and here.name == branch else git.need_branch(repository, branch, "production branch")
+    )
 
 
 def branch_to_merge_into(workspace: Workspace, name: str | None) -> Revision:

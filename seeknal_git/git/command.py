@@ -12,12 +12,24 @@ from seeknal_git.errors import GitError
 LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
+def blob_content(blob: str, cwd: Path) -> bytes | None:
+    """What git has, or can fetch, of a blob; None where it cannot."""
+    done = subprocess.run(
+        ["git", "cat-file", "blob", blob], cwd=cwd, env=_environment(), capture_output=True, check=False
+    )
+    return None if done.returncode else done.stdout
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in LOCAL_ENVIRONMENT}
+
+
 def run_git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run git in a working tree and return what it said, whether it succeeded or not.
 
     `variables` are added to its environment. Raises GitError where git is not installed.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in LOCAL_ENVIRONMENT} | variables
+    environment = _environment() | variables
     try:
         return subprocess.run(
             ["git", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, errors="replace", check=False

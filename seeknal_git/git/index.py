@@ -6,6 +6,7 @@ libgit2 1.9 cannot read a split index or a sparse one, and takes what a sparse c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pygit2
 from pygit2.enums import FileStatus
@@ -69,10 +70,8 @@ def _flags(marks: str) -> FileStatus:
 
 
 def _is_sparse(repository: Repository) -> bool:
-    try:
-        return repository.handle.config.get_bool("core.sparsecheckout")
-    except KeyError:
-        return False
+    """Whether some files may be left out. (The setting itself may stand where libgit2 does not look.)"""
+    return (Path(repository.handle.path) / "info" / "sparse-checkout").exists()
 
 
 def _asked(repository: Repository, *arguments: str, **variables: str) -> str:

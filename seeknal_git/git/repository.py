@@ -81,10 +81,12 @@ def _prefix(folder: Path) -> str:
 
 
 def _discovered(start: Path) -> pygit2.Repository | None:
+    """The repository around a folder. (By the folder: of a git folder elsewhere, libgit2 guesses the working tree.)"""
     try:
-        found = pygit2.discover_repository(str(start))
-        return None if found is None else pygit2.Repository(found)
+        return pygit2.Repository(str(start))
     except pygit2.GitError as exc:
+        if str(exc).startswith("Repository not found"):
+            return None
         if "not owned by current user" in str(exc):
             trust = f"git config --global --add safe.directory {shlex.quote(str(start))}"
             raise GitError(f"The repository around {start} belongs to another user.", f"Trust it: {trust}") from exc

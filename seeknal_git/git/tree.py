@@ -11,6 +11,7 @@ from pygit2.enums import FileMode, FileStatus
 
 from seeknal_git.errors import GitError
 from seeknal_git.git import index
+from seeknal_git.git.command import blob_content
 from seeknal_git.git.index import Entry
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.repository import KEEPER, Repository, head_commit, parents_of, production_ref
@@ -152,6 +153,8 @@ def _blob_reader(repository: Repository) -> Callable[[str], bytes]:
         try:
             return repository.handle[blob].peel(pygit2.Blob).data
         except KeyError as exc:
+            if (content := blob_content(blob, repository.top)) is not None:  # a partial clone fetches it now
+                return content
             raise GitError(f"The blob {blob[:8]} is not in this clone.", "Fetch it: git fetch --refetch") from exc
 
     return read
