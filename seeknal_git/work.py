@@ -96,7 +96,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """What there is to see before anything is decided; `production` is what production shows."""
+    """What there is to see before anything is decided. production: what production shows; built: fingerprints of which
+    there is a table, on whatever raw data."""
 
     graph: Graph
     root: DataRoot
@@ -105,6 +106,7 @@ class _Sight:
     wanted: Mapping[str, str]
     there: Mapping[str, Snapshot]
     production: Mapping[str, Published]
+    built: frozenset[str]
 
 
 def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options) -> Work:
@@ -115,7 +117,8 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
     versions = need_versions(graph, root, known)
     wanted = identities(graph, versions)
     there = state.snapshots(connection, wanted.values())
-    sight = _Sight(graph, root, target, options, wanted, there, production)
+    built = state.fingerprints_built(connection, [graph.fingerprints[each].whole for each in wanted])
+    sight = _Sight(graph, root, target, options, wanted, there, production, built)
     chosen = _chosen(sight)
     audits = state.audits(connection, [audit_id(wanted[each], check) for each, _, check in all_checks(graph)])
     reasons = _reasons(sight, chosen)
@@ -222,6 +225,8 @@ def _reason(sight: _Sight, identifier: str) -> str:
             if sight.graph.node(identifier).kind == "source"
             else "the raw data behind it moved on"
         )
+    if fingerprints[identifier].whole in sight.built:
+        return "the raw data behind it moved on since it was built"
     shown = {each: sight.production[each] for each in sight.graph.inputs[identifier] if each in sight.production}
     moved = [each for each, was in shown.items() if was.fingerprint != fingerprints[each].whole]
     return f"reads {', '.join(moved)}, which changed" if moved else "its definition changed"

@@ -175,6 +175,10 @@ class Repo:
     def publications(self) -> int:
         return int(self.numbers("SELECT count(*) FROM _seeknal.publications")[0][0])
 
+    def promotions(self) -> int:
+        """How many publications of production there are."""
+        return int(self.numbers("SELECT count(*) FROM _seeknal.publications WHERE schema_name = 'main'")[0][0])
+
     def snapshots(self) -> list[tuple[str, str]]:
         """(node, table) of everything that was ever built."""
         return self.numbers("SELECT node, table_name FROM _seeknal.snapshots ORDER BY ALL")

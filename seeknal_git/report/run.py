@@ -152,7 +152,8 @@ def done_as_json(done: Reconciled) -> dict[str, Any]:
         "schema": done.work.target.schema,
         "published": outcome is not None,
         "built": {
-            node: {"rows": each.rows, "seconds": round(each.seconds, 3)} for node, each in done.progress.built.items()
+            node: {"rows": each.rows, "seconds": round(each.seconds, 3), "reason": done.work.reasons[node]}
+            for node, each in done.progress.built.items()
         },
         "reused": list(done.work.reused),
         "repointed": list(outcome.repointed) if outcome else [],

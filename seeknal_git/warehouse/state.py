@@ -157,6 +157,15 @@ def snapshots(connection: duckdb.DuckDBPyConnection, ids: Iterable[str] | None =
     return {row[0]: Snapshot(*row) for row in rows if row[2] in there}
 
 
+def fingerprints_built(connection: duckdb.DuckDBPyConnection, fingerprints: Sequence[str]) -> frozenset[str]:
+    """Those fingerprints of which a snapshot was built."""
+    rows = connection.execute(
+        f"SELECT DISTINCT fingerprint FROM {STATE}.snapshots WHERE fingerprint IN (SELECT unnest($1::VARCHAR[]))",
+        [list(fingerprints)],
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
 def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
     """Snapshot table → (name, type) of each column."""
     rows = connection.execute(

@@ -122,6 +122,35 @@ def pull(shop: Repo) -> None:
     shop.git("pull", "--quiet", "--no-rebase", "--no-edit", ".", "dev")
 
 
+def pull_and_rebase(shop: Repo) -> None:
+    shop.git("pull", "--quiet", "--rebase", ".", "dev")
+
+
+def pull_by_fast_forward(shop: Repo) -> None:
+    shop.git("pull", "--quiet", "--ff-only", ".", "dev")
+
+
+def server_side_squash_then_pull(shop: Repo) -> None:
+    """A server squashed the branch into a commit that it made itself; the branch is gone there."""
+    server, other = Repo(shop.path.parent / "server.git"), Repo(shop.path.parent / "other")
+    shop.git("clone", "--quiet", "--bare", ".", str(server.path))
+    server.git("clone", "--quiet", ".", str(other.path))
+    other.git("merge", "--squash", "origin/dev")
+    other.git("commit", "--quiet", "--message", "Count the orders of a day (#7)")
+    other.git("push", "--quiet", "origin", "main", ":dev")
+    shop.git("remote", "add", "server", str(server.path))
+    shop.git("pull", "--quiet", "--no-rebase", "server", "main")
+
+
+def several_cherry_picks(shop: Repo) -> None:
+    shop.switch("dev")
+    shop.replace(DAILY, "count(*) AS orders", "count(*) AS orders, min(amount) AS smallest")
+    shop.commit("The smallest order of a day", hooks=False)
+    shop.seeknal("run")
+    shop.switch("main")
+    shop.git("cherry-pick", "dev~1", "dev")
+
+
 def commit_on_main(shop: Repo) -> None:
     shop.git("rm", "--quiet", "seeknal/rules/amounts_are_positive.yml", DAILY)
     shop.replace("data/customers.csv", "Ada", "Augusta Ada")
@@ -174,46 +203,76 @@ def fetched_then_promote(shop: Repo) -> None:
     shop.seeknal("promote", subprocess=True)
 
 
+def pushed_from_another_clone_then_promote(shop: Repo) -> None:
+    shop.git("config", "receive.denyCurrentBranch", "updateInstead")
+    clone = Repo(shop.path.parent / "clone")
+    shop.git("clone", "--quiet", ".", str(clone.path))
+    clone.git("merge", "--quiet", "--no-edit", "origin/dev")
+    clone.git("push", "--quiet", "origin", "main")
+    assert "orders" not in str(shop.production()["daily"][0]), "no hook of ours sees a push"
+    shop.seeknal("promote")
+
+
+def reset_to_an_older_commit_then_promote(shop: Repo) -> None:
+    shop.git("reset", "--quiet", "--hard", "HEAD~1")
+    shop.seeknal("promote")
+
+
+def update_ref_then_run(shop: Repo) -> None:
+    shop.git("update-ref", "refs/heads/main", "dev")
+    shop.git("reset", "--quiet", "--hard")
+    assert shop.built() == []
+
+
+# `records`: one a promotion: a way of two steps has two.
 @pytest.mark.parametrize(
-    ("start", "way", "built"),
+    ("start", "way", "built", "records"),
     [
-        pytest.param(start, way, built, id=way.__name__.replace("_", " "))
-        for start, way, built in [
-            (make_hooked, fast_forward, []),
-            (make_moved, true_merge, []),
-            (make_hooked, merge_commit_of_a_fast_forward, []),
-            (make_hooked, conflict_resolved_by_hand, ["transform.daily", "transform.daily"]),
-            (make_moved, merge_without_commit_then_commit, []),
-            (make_moved, squash, []),
-            (make_hooked, revert, []),
-            (make_moved, revert_of_a_merge, []),
-            (make_hooked, revert_of_a_revert, []),
-            (make_moved, cherry_pick, []),
-            (make_moved, rebase_then_fast_forward, []),
-            (make_moved, rebase_of_main, []),
-            (make_hooked, amend, ["transform.daily"]),
-            (make_moved, pull, []),
-            (make_hooked, commit_on_main, ["source.customers", "transform.by_customer"]),
-            (make_hooked, promote_fast_forward, []),
-            (make_moved, promote_true_merge, []),
-            (make_moved, promote_while_dev_is_checked_out, []),
-            (make_moved, promote_from_a_linked_worktree, []),
-            (make_hooked, reset_then_promote, []),
-            (make_hooked, reset_back_then_promote, []),
-            (make_hooked, branch_moved_by_force_then_promote, []),
-            (make_hooked, fetched_then_promote, []),
+        pytest.param(start, way, built, records, id=way.__name__.replace("_", " "))
+        for start, way, built, records in [
+            (make_hooked, fast_forward, [], 1),
+            (make_moved, true_merge, [], 1),
+            (make_hooked, merge_commit_of_a_fast_forward, [], 1),
+            (make_hooked, conflict_resolved_by_hand, ["transform.daily", "transform.daily"], 2),
+            (make_moved, merge_without_commit_then_commit, [], 1),
+            (make_moved, squash, [], 1),
+            (make_hooked, revert, [], 2),
+            (make_moved, revert_of_a_merge, [], 2),
+            (make_hooked, revert_of_a_revert, [], 3),
+            (make_moved, cherry_pick, [], 1),
+            (make_moved, rebase_then_fast_forward, [], 1),
+            (make_moved, rebase_of_main, [], 1),
+            (make_hooked, amend, ["transform.daily"], 2),
+            (make_moved, pull, [], 1),
+            (make_hooked, commit_on_main, ["source.customers", "transform.by_customer"], 1),
+            (make_hooked, promote_fast_forward, [], 1),
+            (make_moved, promote_true_merge, [], 1),
+            (make_moved, promote_while_dev_is_checked_out, [], 1),
+            (make_moved, promote_from_a_linked_worktree, [], 1),
+            (make_hooked, reset_then_promote, [], 1),
+            (make_hooked, reset_back_then_promote, [], 2),
+            (make_hooked, branch_moved_by_force_then_promote, [], 1),
+            (make_hooked, fetched_then_promote, [], 1),
+            (make_moved, pull_and_rebase, [], 1),
+            (make_hooked, pull_by_fast_forward, [], 1),
+            (make_moved, server_side_squash_then_pull, [], 1),
+            (make_moved, several_cherry_picks, ["transform.daily"], 2),
+            (make_moved, pushed_from_another_clone_then_promote, [], 1),
+            (make_moved, reset_to_an_older_commit_then_promote, [], 1),
+            (make_hooked, update_ref_then_run, [], 1),
         ]
     ],
 )
 def test_production_equals_a_build_of_its_commit_from_nothing(
-    copy_of: Templates, start: Callable[[Repo], None], way: Callable[[Repo], None], built: list[str]
+    copy_of: Templates, start: Callable[[Repo], None], way: Callable[[Repo], None], built: list[str], records: int
 ) -> None:
     shop = copy_of(start.__name__.removeprefix("make_"), start)
-    before = shop.snapshots()
+    before, promotions = shop.snapshots(), shop.promotions()
     way(shop)
     assert shop.production() == shop.fresh_build("main")
     assert shop.production_ref == shop.git("rev-parse", "main")
     assert shop.new_snapshots(before) == built, "what the branch built is re-used"
+    assert shop.promotions() == promotions + records
     once = shop.publications(), shop.snapshots(), shop.production()
     shop.seeknal("promote")
     assert (shop.publications(), shop.snapshots(), shop.production()) == once, "a second promotion changes nothing"
