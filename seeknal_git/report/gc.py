@@ -8,7 +8,7 @@ from typing import Any
 from seeknal_git.gc import Garbage
 from seeknal_git.lifetime import Lifetime
 from seeknal_git.report.terminal import columns, counted, out, out_json
-from seeknal_git.warehouse.garbage import counted_by_reason
+from seeknal_git.warehouse.garbage import Unnamed, counted_by_reason
 
 _WORDS = {
     "production": "shown by production",
@@ -22,9 +22,7 @@ _WORDS = {
 
 def as_text(found: Garbage, command: str) -> None:
     rows = [(f"environment {each.environment.branch}", each.why) for each in found.environments]
-    rows += [
-        (f"snapshot {each.table}", f"{counted(each.rows, 'row')}, {_size(each.bytes)}") for each in found.snapshots
-    ]
+    rows += [(f"snapshot {each.table}", _extent(each)) for each in found.snapshots]
     rows += [(f"file {each}", "left behind") for each in found.leftovers]
     verb = "Deleted" if found.deleted else "Would delete"
     if rows:
@@ -71,8 +69,8 @@ def _environment(each: Lifetime) -> dict[str, Any]:
     return {"branch": each.environment.branch, "schema": each.environment.schema, "why": each.why}
 
 
-def _size(number: int) -> str:
-    for size, unit in ((2**30, "GB"), (2**20, "MB")):
-        if number >= size:
-            return f"{number / size:.1f} {unit}"
-    return f"{number / 1024:.0f} KB"
+def _extent(each: Unnamed) -> str:
+    """Rows and size; small tables share blocks of the file, so that their sizes say little."""
+    sizes = ((2**30, "GB"), (2**20, "MB"))
+    size = [f"{each.bytes / unit:.1f} {name}" for unit, name in sizes if each.bytes >= unit]
+    return ", ".join([counted(each.rows, "row"), *size[:1]])
