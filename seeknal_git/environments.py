@@ -52,6 +52,7 @@ def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentS
     tip = git.branch_tip(workspace.repository, environment.branch)
     main = git.branch_tip(workspace.repository, workspace.production)
     ahead, behind = git.ahead_behind(workspace.repository, tip, main) if tip and main else (None, None)
+    production = environment.schema == workspace.production_schema
     return EnvironmentState(
         branch=environment.branch,
         schema=environment.schema,
@@ -61,8 +62,8 @@ def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentS
         nodes=nodes,
         used_at=environment.used_at,
         expires_at=None if lifetime.held else lifetime.idle_at,
-        production=environment.schema == workspace.production_schema,
-        branch_is_gone=tip is None,
+        production=production,
+        branch_is_gone=tip is None and (production or lifetime.held is None),
         held=lifetime.held,
     )
 

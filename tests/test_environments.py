@@ -112,6 +112,22 @@ def test_whatever_still_names_a_branch_keeps_its_environment(
     assert kept["dev"].startswith(why)
 
 
+def test_it_is_the_same_from_a_linked_worktree_and_with_packed_refs(dev: Repo) -> None:
+    dev.git("branch", "other", "main")
+    dev.git("worktree", "add", "--quiet", "../beside", "other")
+    beside = Repo(dev.path.parent / "beside")
+    beside.seeknal("run")
+    age(dev, days=8)
+    dev.git("pack-refs", "--all")
+    for repo in (dev, beside):
+        assert repo.seeknal("env", "prune").out.endswith("There is nothing to delete.\n")
+    dev.git("branch", "--quiet", "-D", "dev")
+    for repo in (dev, beside):
+        assert "1 environment to delete." in repo.seeknal("env", "prune").out
+    beside.seeknal("env", "prune", "--yes")
+    assert environments(dev) == ["main", "other"]
+
+
 def test_what_only_resembles_a_branch_keeps_nothing(dev: Repo) -> None:
     age(dev, days=8)
     commit = dev.git("rev-parse", "dev")

@@ -108,7 +108,7 @@ def environments(found: list[EnvironmentState]) -> None:
 
 
 def _row(each: EnvironmentState) -> list[Any]:
-    gone = "gone" if each.branch_is_gone and not each.held else None
+    gone = "gone" if each.branch_is_gone else None
     left = "never"
     if each.expires_at is not None:
         days = (each.expires_at - now()).total_seconds() / 86400

@@ -64,9 +64,9 @@ def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str
 def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> list[Unnamed]:
     """The snapshots that are not kept. A table that we have no record of is not ours."""
     rows = connection.execute(f"SELECT table_name, node, row_count FROM {STATE}.snapshots ORDER BY ALL").fetchall()
-    there = state.tables_there(connection)
+    there, block = state.tables_there(connection), _block_size(connection)
     return [
-        Unnamed(table, node, count, _size(connection, table))
+        Unnamed(table, node, count, block * _blocks(connection, table))
         for table, node, count in rows
         if table in there and table not in kept
     ]
@@ -157,12 +157,18 @@ def _newest_loads(connection: duckdb.DuckDBPyConnection, kept: Iterable[str]) ->
     return {row[0] for row in rows}
 
 
-def _size(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+def _block_size(connection: duckdb.DuckDBPyConnection) -> int:
+    rows = connection.execute(
+        "SELECT block_size FROM pragma_database_size() WHERE database_name = 'warehouse'"
+    ).fetchall()
+    return int(rows[0][0])
+
+
+def _blocks(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     rows = connection.execute(
         f"SELECT count(DISTINCT block_id) FROM pragma_storage_info({literal(relation(table))}) WHERE persistent"
     ).fetchall()
-    size = connection.execute("SELECT block_size FROM pragma_database_size() WHERE database_name = 'warehouse'")
-    return int(rows[0][0] * size.fetchall()[0][0])
+    return int(rows[0][0])
 
 
 def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
