@@ -35,7 +35,7 @@ _SETTINGS = """\
 # Where the tables are, below the clone's main working tree. Git does not track it.
 warehouse: target/warehouse.duckdb
 
-# An environment that nobody used for so long is pruned (30m, 12h, 7d, 4w).
+# How long an environment stays that nobody uses and whose branch is gone (30m, 12h, 7d, 4w).
 time_to_live: 7d
 """
 

@@ -10,6 +10,7 @@ from typing import Any
 from seeknal_git.errors import Problem, ProjectError
 
 PROJECT_FILE = "seeknal_project.yml"
+_DURATIONS = frozenset({"time_to_live", "keep_history"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 # Keys of older projects that mean nothing here.
 _CARRIED = frozenset({"version", "profile", "config-version", "state_backend"})
@@ -17,8 +18,8 @@ _CARRIED = frozenset({"version", "profile", "config-version", "state_backend"})
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """time_to_live: seconds since last use after which an environment is pruned; keep_promotions: how many past
-    publications of production keep their snapshots."""
+    """time_to_live: seconds since last use after which an environment whose branch is gone is pruned; keep_promotions,
+    keep_history: how many of production's last publications keep their snapshots, and for how many seconds any does."""
 
     name: str
     description: str = ""
@@ -27,6 +28,7 @@ class Settings:
     time_to_live: int = 7 * 86400
     protect_production: bool = False
     keep_promotions: int = 10
+    keep_history: int = 7 * 86400
 
 
 def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:
@@ -58,8 +60,8 @@ def _setting(key: str, value: Any) -> dict[str, Any]:
     kinds = {name: type(default) for name, default in asdict(Settings("")).items()}
     if key not in kinds:
         raise ValueError(f"There is no setting `{key}`. The settings are {', '.join(kinds)}.")
-    if key == "time_to_live":
-        return {key: _seconds(value)}
+    if key in _DURATIONS:
+        return {key: _seconds(key, value)}
     if value is None:
         return {}
     if not isinstance(value, kinds[key]) or (kinds[key] is int and isinstance(value, bool)):
@@ -73,8 +75,8 @@ def _article(kind: type) -> str:
     return {str: "a text", int: "a whole number", bool: "true or false"}[kind]
 
 
-def _seconds(value: Any) -> int:
+def _seconds(key: str, value: Any) -> int:
     match = re.fullmatch(r"(\d{1,6})\s*([smhdw])", str(value).strip())
     if not match:
-        raise ValueError(f"`time_to_live` is a number and a unit, such as 12h or 7d, not {value!r}.")
+        raise ValueError(f"`{key}` is a number and a unit, such as 12h or 7d, not {value!r}.")
     return int(match[1]) * _SECONDS[match[2]]

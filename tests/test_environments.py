@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,10 +28,24 @@ def environments(repo: Repo) -> list[str]:
 
 
 def pruned(repo: Repo) -> list[str]:
-    """What is dropped; a preview says the same."""
-    preview = repo.seeknal("env", "prune", "--dry-run", "--json").json
-    assert repo.seeknal("env", "prune", "--json").json == preview
-    return sorted(preview)
+    """What is dropped, which the list before says too; nobody else's views change."""
+    listed = repo.seeknal("env", "prune", "--json").json
+    goes = {each["schema"]: each["branch"] for each in listed["environments"]}
+    schemas = [schema for (schema,) in repo.numbers("SELECT schema_name FROM _seeknal.environments ORDER BY 1")]
+    before = {schema: repo.views(schema) for schema in schemas}
+    done = repo.seeknal("env", "prune", "--yes", "--json").json
+    assert done == {**listed, "deleted": True}
+    assert {schema: repo.views(schema) for schema in schemas} == {
+        schema: {} if schema in goes else views for schema, views in before.items()
+    }
+    return sorted(goes.values())
+
+
+def age(repo: Repo, days: float, branch: str | None = None) -> None:
+    """An environment, or all of them, was last used so many days ago."""
+    then = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days)
+    where = f" WHERE branch = '{branch}'" if branch else ""
+    repo.tamper(f"UPDATE _seeknal.environments SET used_at = '{then}'{where}")
 
 
 def test_an_environment_whose_branch_is_there_is_kept(dev: Repo) -> None:
@@ -38,20 +53,172 @@ def test_an_environment_whose_branch_is_there_is_kept(dev: Repo) -> None:
     assert environments(dev) == ["main", "dev"]
 
 
-def test_an_environment_whose_branch_is_gone_is_pruned_and_its_tables_are_kept(dev: Repo) -> None:
+def test_an_environment_whose_branch_is_gone_and_that_was_idle_is_pruned_and_its_tables_are_kept(dev: Repo) -> None:
     tables = dev.snapshots()
     dev.git("branch", "--quiet", "-D", "dev")
+    assert pruned(dev) == []
+    age(dev, days=6.9)
+    assert pruned(dev) == []
+    age(dev, days=7.1)
     assert pruned(dev) == ["dev"]
-    assert environments(dev) == ["main"]
+    assert environments(dev) == ["main"], "production never expires"
     assert dev.views("dev") == {}
     assert dev.snapshots() == tables
 
 
-def test_an_environment_that_nobody_used_for_long_is_pruned(dev: Repo) -> None:
-    long_ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=8)
-    dev.tamper(f"UPDATE _seeknal.environments SET used_at = '{long_ago}'")
+def on_a_remote(repo: Repo) -> None:
+    repo.git("remote", "add", "the/team", str(repo.path.parent / "team.git"))
+    repo.git("init", "--quiet", "--bare", str(repo.path.parent / "team.git"))
+    repo.git("push", "--quiet", "the/team", "dev")
+
+
+def on_a_remote_that_was_removed(repo: Repo) -> None:
+    on_a_remote(repo)
+    commit = repo.git("rev-parse", "dev")
+    repo.git("remote", "remove", "the/team")
+    repo.git("update-ref", "refs/remotes/the/team/dev", commit)
+
+
+def in_a_file_that_a_crash_emptied(repo: Repo) -> None:
+    repo.git("pack-refs", "--all")
+    repo.git("update-ref", "-d", "refs/heads/dev")
+    repo.write(".git/refs/heads/dev", "")
+
+
+HOLDERS = [
+    pytest.param(lambda repo: None, "its branch is here", id="a branch here"),
+    pytest.param(on_a_remote, "its branch is on the/team", id="a branch on a remote"),
+    pytest.param(on_a_remote_that_was_removed, "refs/remotes/the/team/dev is here", id="a remote that is not known"),
+    pytest.param(lambda repo: repo.git("tag", "dev", "dev~1"), "a tag has its name", id="a tag"),
+    pytest.param(in_a_file_that_a_crash_emptied, "its branch is here", id="a branch that git cannot read"),
+    pytest.param(
+        lambda repo: repo.git("worktree", "add", "--quiet", "--detach", "../beside", "dev"), "a worktree is at",
+        id="a commit that a worktree is at",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("hold", "why"), HOLDERS)
+def test_whatever_still_names_a_branch_keeps_its_environment(
+    dev: Repo, hold: Callable[[Repo], object], why: str
+) -> None:
+    hold(dev)
+    age(dev, days=1000)
+    if why != "its branch is here":
+        dev.git("branch", "--quiet", "-D", "dev")
+    assert pruned(dev) == []
+    kept = {each["branch"]: each["why"] for each in dev.seeknal("env", "prune", "--json").json["kept"]["environments"]}
+    assert kept["main"] == "it is production"
+    assert kept["dev"].startswith(why)
+
+
+def test_it_is_the_same_from_a_linked_worktree_and_with_packed_refs(dev: Repo) -> None:
+    dev.git("branch", "other", "main")
+    dev.git("worktree", "add", "--quiet", "../beside", "other")
+    beside = Repo(dev.path.parent / "beside")
+    beside.seeknal("run")
+    age(dev, days=8)
+    dev.git("pack-refs", "--all")
+    for repo in (dev, beside):
+        assert repo.seeknal("env", "prune").out.endswith("There is nothing to delete.\n")
+    dev.git("branch", "--quiet", "-D", "dev")
+    for repo in (dev, beside):
+        assert "1 environment to delete." in repo.seeknal("env", "prune").out
+    beside.seeknal("env", "prune", "--yes")
+    assert environments(dev) == ["main", "other"]
+
+
+def test_what_only_resembles_a_branch_keeps_nothing(dev: Repo) -> None:
+    age(dev, days=8)
+    commit = dev.git("rev-parse", "dev")
+    dev.git("remote", "add", "origin", "nowhere")
+    for ref in ("refs/heads/my/dev", "refs/tags/dev2", "refs/remotes/origin/my/dev", "refs/seeknal/dev"):
+        dev.git("update-ref", ref, commit)
+    dev.git("branch", "--quiet", "-D", "dev")
     assert pruned(dev) == ["dev"]
-    assert environments(dev) == ["main"], "production never expires"
+
+
+def test_a_branch_without_a_commit_is_there_while_a_worktree_has_it(dev: Repo) -> None:
+    age(dev, days=8)
+    dev.git("worktree", "add", "--quiet", "../beside", "dev")
+    dev.git("update-ref", "-d", "refs/heads/dev")
+    assert pruned(dev) == []
+    dev.git("worktree", "remove", "--force", "../beside")
+    assert pruned(dev) == ["dev"]
+
+
+def test_an_environment_of_an_abbreviated_commit_is_kept_while_a_worktree_is_at_it(dev: Repo) -> None:
+    short = dev.git("rev-parse", "--short=8", "main")
+    dev.git("branch", short, "main")
+    dev.git("worktree", "add", "--quiet", "../beside", short)
+    beside = Repo(dev.path.parent / "beside")
+    beside.seeknal("run")
+    beside.git("switch", "--quiet", "--detach")
+    beside.git("branch", "--quiet", "-D", short)
+    age(dev, days=8)
+    dev.tamper(f"UPDATE _seeknal.publications SET commit_id = '' WHERE branch = '{short}'")
+    assert pruned(dev) == []
+    beside.git("commit", "--quiet", "--allow-empty", "--message", "On")
+    dev.git("commit", "--quiet", "--allow-empty", "--message", "On")
+    assert pruned(dev) == [short]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        pytest.param("CREATE SCHEMA mine; CREATE VIEW mine.large AS SELECT * FROM dev.daily", id="elsewhere"),
+        pytest.param('CREATE VIEW main.large AS SELECT * FROM warehouse."DEV".daily', id="in production's schema"),
+        pytest.param("CREATE VIEW dev.large AS SELECT * FROM dev.daily", id="in its own schema"),
+    ],
+)
+def test_an_environment_that_somebody_s_own_view_reads_is_kept(dev: Repo, view: str) -> None:
+    dev.tamper(view)
+    age(dev, days=8)
+    dev.git("branch", "--quiet", "-D", "dev")
+    assert pruned(dev) == []
+    assert "view" in dev.seeknal("env", "prune").out
+
+
+def test_what_somebody_made_in_an_environment_stays(dev: Repo) -> None:
+    dev.tamper("CREATE TABLE dev.notes AS SELECT 1 AS mine; CREATE MACRO dev.half(a) AS a / 2")
+    age(dev, days=8)
+    dev.git("branch", "--quiet", "-D", "dev")
+    dev.seeknal("env", "prune", "--yes")
+    assert environments(dev) == ["main"]
+    dev.tamper("DROP TABLE dev.notes")
+    dev.switch("dev", create=True)
+    dev.seeknal("run")
+    dev.seeknal("env", "delete", "dev")
+    assert dev.numbers("SELECT dev.half(3)") == [(1.5,)]
+
+
+def test_a_clock_that_was_wrong_lets_nothing_go_early(dev: Repo) -> None:
+    dev.git("branch", "--quiet", "-D", "dev")
+    age(dev, days=-1000)
+    assert pruned(dev) == []
+
+
+def test_the_list_says_what_will_happen(dev: Repo) -> None:
+    def expires() -> tuple[str, str | None]:
+        text = next(line for line in dev.seeknal("env", "list").out.splitlines() if line.startswith("dev "))
+        found = next(each for each in dev.seeknal("env", "list", "--json").json if each["branch"] == "dev")
+        assert (found["expires_at"] is None) == (found["held"] is not None)
+        return text.split("ago")[-1].split("now")[-1].strip(), found["held"]
+
+    age(dev, days=5)
+    assert expires() == ("never", "its branch is here")
+    dev.git("branch", "--quiet", "-D", "dev")
+    assert expires() == ("in 2 d", None)
+    age(dev, days=8)
+    assert expires() == ("expired", None)
+
+
+@pytest.mark.parametrize("time_to_live", ["0s", "999999w"])
+def test_times_to_live_may_be_as_short_or_long_as_somebody_likes(dev: Repo, time_to_live: str) -> None:
+    dev.write("seeknal_project.yml", f"name: shop\ntime_to_live: {time_to_live}\n")
+    dev.git("branch", "--quiet", "-D", "dev")
+    dev.seeknal("env", "list")
+    assert pruned(dev) == (["dev"] if time_to_live == "0s" else [])
 
 
 def test_nothing_is_pruned_because_the_production_branch_was_renamed(dev: Repo) -> None:
@@ -63,6 +230,7 @@ def test_nothing_is_pruned_because_the_production_branch_was_renamed(dev: Repo) 
     dev.commit("Production is called trunk")
     dev.seeknal("run")
     assert dev.views("trunk") == before[0]
+    age(dev, days=8, branch="main")
     assert pruned(dev) == ["main"], "an environment like any other now, and without a branch"
     assert dev.views("main") == {}
     assert dev.views("trunk") == before[0]
@@ -78,6 +246,7 @@ def test_the_environment_of_a_deleted_branch_called_prod_is_pruned(dev: Repo) ->
     dev.switch("main")
     assert pruned(dev) == []
     dev.git("branch", "--quiet", "-D", "prod")
+    age(dev, days=8)
     assert pruned(dev) == ["prod"]
     assert environments(dev) == ["main", "dev"]
     assert dev.production() == before

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seeknal_git.cli.gc import Yes
 from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
 
 app = typer.Typer(
@@ -44,31 +45,27 @@ def delete(env: Env, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath 
     from seeknal_git.report.terminal import out
 
     schema = delete_environment(opened(project_path), env, lock_timeout)
-    out(f"Dropped schema {schema}. The branch is still there; its snapshots are until: seeknal gc")
+    out(f"Dropped schema {schema}. The branch is still there; its snapshots are until: seeknal gc --yes")
 
 
 @app.command()
 def prune(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List them, and drop nothing.")] = False,
-    as_json: AsJson = False,
-    lock_timeout: LockTimeout = 0.0,
-    project_path: ProjectPath = HERE,
+    yes: Yes = False, as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE
 ) -> None:
-    """Drop environments whose branch is gone, or whose time to live has passed.
+    """List environments whose branch is gone and that nobody used for their time to live; with --yes, drop them.
+
+    A branch is gone when it is not here, on no remote, and in no worktree. Snapshots stay until `seeknal gc`.
 
     \b
     Examples:
-      seeknal env prune --dry-run
+      seeknal env prune
+      seeknal env prune --yes
     """
-    from seeknal_git import environments as verb
-    from seeknal_git.report.terminal import counted, out, out_json
+    from seeknal_git.gc import collect_garbage, find_garbage
+    from seeknal_git.report import gc as report
 
-    found = (verb.expired if dry_run else verb.prune)(opened(project_path), lock_timeout)
-    if as_json:
-        out_json(found)
-    else:
-        lines = [f"{branch}: {why}" for branch, why in found.items()]
-        out("\n".join([*lines, f"{counted(len(found), 'environment')} {'would be ' if dry_run else ''}dropped."]))
+    found = (collect_garbage if yes else find_garbage)(opened(project_path), lock_timeout, only_environments=True)
+    report.as_json(found) if as_json else report.as_text(found, "seeknal env prune")
 
 
 @app.command()

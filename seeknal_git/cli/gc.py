@@ -8,25 +8,24 @@ import typer
 
 from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
 
+Yes = Annotated[bool, typer.Option("--yes", help="Delete it. Without this, nothing is deleted.")]
+
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be dropped, and drop nothing.")] = False,
-    as_json: AsJson = False,
-    lock_timeout: LockTimeout = 0.0,
-    project_path: ProjectPath = HERE,
+    yes: Yes = False, as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE
 ) -> None:
-    """Drop the snapshots that no environment and no kept promotion names.
+    """List environments, snapshots and files that nobody needs any more; with --yes, delete them.
+
+    Kept is what production or any other environment shows, and production's history (`keep_promotions`,
+    `keep_history`). An environment stays as long as its branch is here, on a remote or in a worktree.
 
     \b
     Examples:
-      seeknal gc --dry-run
       seeknal gc
+      seeknal gc --yes
     """
-    from seeknal_git.environments import collect_garbage
-    from seeknal_git.report.terminal import counted, out, out_json
+    from seeknal_git.gc import collect_garbage, find_garbage
+    from seeknal_git.report import gc as report
 
-    found = collect_garbage(opened(project_path), lock_timeout, dry_run=dry_run)
-    if as_json:
-        out_json({"version": 1, "dry_run": dry_run, "snapshots": found})
-    else:
-        out("\n".join([*found, f"{counted(len(found), 'snapshot')} {'would be ' if dry_run else ''}dropped."]))
+    found = (collect_garbage if yes else find_garbage)(opened(project_path), lock_timeout)
+    report.as_json(found) if as_json else report.as_text(found, "seeknal gc")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.names import SNAPSHOTS, STATE, qualified, quote
+from seeknal_git.names import STATE, qualified, quote
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.state import Published, relation
@@ -124,14 +124,3 @@ def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None
         if state.is_empty(connection, schema) and schema != "main":  # the engine's own, which it does not drop
             connection.execute(f"DROP SCHEMA IF EXISTS {quote(schema)}")
         state.forget_environment(connection, schema)
-
-
-def drop_snapshots(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
-    """Drop snapshot tables and what is known of them."""
-    with transaction(connection):
-        for table in tables:
-            connection.execute(f"DROP TABLE IF EXISTS {qualified(SNAPSHOTS, table)}")
-        connection.execute(
-            f"DELETE FROM {STATE}.snapshots WHERE table_name IN (SELECT unnest($1::VARCHAR[]))", [list(tables)]
-        )
-    connection.execute("CHECKPOINT")

@@ -136,11 +136,11 @@ def views_there(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str,
 
 
 def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
-    """Whether a schema holds no table and no view."""
+    """Whether a schema holds nothing that keeps the engine from dropping it."""
+    kinds = ("duckdb_tables()", "duckdb_views()", "duckdb_functions()", "duckdb_sequences()", "duckdb_types()")
+    union = " UNION ALL ".join(f"SELECT schema_name, database_name FROM {kind}" for kind in kinds)
     rows = connection.execute(
-        "SELECT count(*) FROM (SELECT schema_name, database_name FROM duckdb_tables() UNION ALL "
-        "SELECT schema_name, database_name FROM duckdb_views()) WHERE database_name = 'warehouse' AND schema_name = $1",
-        [schema],
+        f"SELECT count(*) FROM ({union}) WHERE database_name = 'warehouse' AND schema_name = $1", [schema]
     ).fetchall()
     return not rows[0][0]
 
@@ -291,20 +291,3 @@ def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, node: st
 def relation(table: str) -> str:
     """A snapshot's table as SQL names it."""
     return qualified(SNAPSHOTS, table)
-
-
-def kept_tables(connection: duckdb.DuckDBPyConnection, production: str, keep: int) -> set[str]:
-    """The tables that an environment shows, or that one of production's last `keep` publications showed."""
-    kept = {each.table for schema in environments(connection) for each in published(connection, schema).values()}
-    oldest = connection.execute(
-        f"SELECT min(id) FROM (SELECT id FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT $2)",
-        [production, max(keep, 1)],
-    ).fetchall()[0][0]
-    rows = connection.execute(
-        f"SELECT DISTINCT table_name FROM {STATE}.publication_nodes WHERE schema_name = $1 AND table_name IS NOT NULL "
-        "AND (publication_id > $2 OR publication_id = (SELECT max(n.publication_id) FROM "
-        f"{STATE}.publication_nodes n WHERE n.schema_name = $1 AND n.node = publication_nodes.node "
-        "AND n.publication_id <= $2))",
-        [production, oldest or 0],
-    ).fetchall()
-    return kept | {row[0] for row in rows}

@@ -26,6 +26,7 @@ FILE = "seeknal_project.yml"
         pytest.param("name: a\nkeep_promotions: true\n", 2, "is a whole number, not True", id="a number that is true"),
         pytest.param("name: a\nkeep_promotions: -1\n", 2, "`keep_promotions` cannot be -1", id="a number below zero"),
         pytest.param("name: a\ntime_to_live: soon\n", 2, "is a number and a unit, such as 12h or 7d", id="a time in words"),
+        pytest.param("name: a\nkeep_history: 7\n", 2, "`keep_history` is a number and a unit, such as 12h or 7d, not 7", id="a time without a unit"),
         pytest.param("name: a\ntime_to_live: 99999999999d\n", 2, "is a number and a unit", id="a time beyond all time"),
         pytest.param("name: a\nproduction_branch: 5\n", 2, "`production_branch` is a text, not 5", id="a branch that is a number"),
         pytest.param("name: a\nproduction_branch: ''\n", 2, "`production_branch` cannot be ''", id="an empty branch"),

@@ -1,0 +1,83 @@
+"""The verbs behind `gc` and `env prune`: find what nobody needs any more, and delete it.
+
+What is listed is never what is deleted later: a deletion looks again, while it holds the warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seeknal_git.git.branches import known_names
+from seeknal_git.leftovers import leftovers, remove
+from seeknal_git.lifetime import Lifetime, lifetimes
+from seeknal_git.planning import drop_plan
+from seeknal_git.warehouse import state
+from seeknal_git.warehouse.connection import open_warehouse
+from seeknal_git.warehouse.garbage import Rules, Unnamed, drop_snapshots, kept_tables, unnamed
+from seeknal_git.warehouse.publish import drop_environment
+from seeknal_git.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """What nobody needs: environments, snapshot tables and files; and what stays.
+
+    kept: environments that stay; kept_tables: table → why it stays; deleted: whether it is gone now.
+    """
+
+    environments: tuple[Lifetime, ...] = ()
+    snapshots: tuple[Unnamed, ...] = ()
+    leftovers: tuple[Path, ...] = ()
+    kept: tuple[Lifetime, ...] = ()
+    kept_tables: Mapping[str, str] | None = None
+    deleted: bool = False
+
+
+def find_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False) -> Garbage:
+    """What a deletion would delete. Reads only."""
+    path = workspace.warehouse_path
+    with open_warehouse(path if path.exists() else None, read_only=True, lock_timeout=lock_timeout) as warehouse:
+        return _found(workspace, warehouse.connection, only_environments)
+
+
+def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False) -> Garbage:
+    """Delete it: environments first, then the tables that nothing names without them, then files.
+
+    Each step leaves a warehouse that is whole, and a command that is killed goes on the next time.
+    """
+    path = workspace.warehouse_path
+    with open_warehouse(path if path.exists() else None, lock_timeout=lock_timeout) as warehouse:
+        found = _found(workspace, warehouse.connection, only_environments)
+        for each in found.environments:
+            drop_environment(warehouse.connection, each.environment.schema)
+            drop_plan(workspace, each.environment.branch)
+        if found.snapshots:
+            drop_snapshots(warehouse.connection, [each.table for each in found.snapshots])
+        remove(found.leftovers)
+    return Garbage(found.environments, found.snapshots, found.leftovers, found.kept, found.kept_tables, True)
+
+
+def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_environments: bool) -> Garbage:
+    lives = lifetimes(workspace, connection)
+    going, kept = tuple(each for each in lives if each.over), tuple(each for each in lives if not each.over)
+    if only_environments:
+        return Garbage(going, kept=kept)
+    settings, live = workspace.settings, {each.environment.schema: each.environment.branch for each in kept}
+    rules = Rules(
+        production=workspace.production_schema,
+        live=frozenset(live),
+        publications=settings.keep_promotions,
+        seconds=settings.keep_history,
+        idle=settings.time_to_live,
+        now=state.now(),
+    )
+    tables = kept_tables(connection, rules)
+    names, delivered = known_names(workspace.repository), state.exposure_paths(connection)
+    files = leftovers(workspace, delivered, names, live.values())
+    return Garbage(going, tuple(unnamed(connection, tables)), tuple(files), kept, tables)

@@ -1,0 +1,88 @@
+"""Files that a killed process left behind, and copies that nobody needs. Only what bears our own names."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from seeknal_git.git.branches import KnownNames
+from seeknal_git.workspace import Workspace
+
+_PARTIAL, _OLD = ".partial", ".old"
+# What is younger may be in use by a process that needs no warehouse, such as a plan.
+_SETTLED_SECONDS = 3600
+
+
+def leftovers(workspace: Workspace, delivered: Iterable[str], names: KnownNames, live: Collection[str]) -> list[Path]:
+    """delivered: paths of exposures, as they were recorded; live: branches whose environments stay."""
+    return sorted(
+        {
+            *_of_exposures(workspace, set(delivered)),
+            *_of_the_warehouse(workspace.warehouse_path),
+            *_copies(workspace.repository.private),
+            *_saved_plans(workspace, names, live),
+        }
+    )
+
+
+def remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _of_exposures(workspace: Workspace, delivered: Collection[str]) -> Iterator[Path]:
+    """What was written beside a file that was delivered, or below the folder of the branches' files."""
+    home = workspace.home.resolve()
+    targets = {Path(path) for path in delivered}
+    for path in (home / "target" / "exposures").rglob(".*"):
+        for ending in (_PARTIAL, _OLD):
+            if path.name.endswith(ending) and path not in targets:
+                targets.add(path.with_name(path.name[1 : -len(ending)]))
+    for target in targets:
+        if target.parent.resolve().is_relative_to(home):
+            partial, old = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _OLD))
+            # A folder is replaced by two renames. Between them what is aside is all there is of it.
+            yield from (each for each in (partial, old) if each.exists() and (target.exists() or not old.exists()))
+
+
+def _of_the_warehouse(warehouse: Path) -> Iterator[Path]:
+    """Databases that were begun, and what the engine had put on disk in a run that was killed."""
+    begun = re.compile(rf"\.{re.escape(warehouse.name)}\.\d+\.partial(\.wal)?")
+    if warehouse.parent.is_dir():
+        yield from (each for each in warehouse.parent.iterdir() if begun.fullmatch(each.name) and _is_settled(each))
+    yield from warehouse.with_name(f"{warehouse.name}.tmp").glob("duckdb_temp_*")
+
+
+def _copies(private: Path) -> Iterator[Path]:
+    """Files of commits that are not checked out. They are written again when they are needed."""
+    yield from (each for each in (private / "blobs").glob("*") if _is_settled(each))
+
+
+def _saved_plans(workspace: Workspace, names: KnownNames, live: Collection[str]) -> Iterator[Path]:
+    """Plans of branches that are gone, and old ones; all projects of a repository keep theirs in one folder."""
+    for path in (workspace.repository.private / "plans").glob("*.json"):
+        branch, is_old = _branch_of(path), _age(path) >= workspace.settings.time_to_live
+        if is_old and branch is not None and branch not in live and names.holder(branch, None) is None:
+            yield path
+
+
+def _branch_of(plan: Path) -> str | None:
+    try:
+        return str(json.loads(plan.read_text())["branch"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_settled(path: Path) -> bool:
+    return _age(path) >= _SETTLED_SECONDS
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.lstat().st_mtime

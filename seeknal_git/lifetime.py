@@ -1,0 +1,70 @@
+"""Which environments go, and what keeps the others. `env list`, `env prune` and `gc` all say the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from seeknal_git.git.branches import KnownNames, known_names
+from seeknal_git.warehouse import state
+from seeknal_git.warehouse.garbage import readers
+from seeknal_git.warehouse.state import Environment
+from seeknal_git.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """Whether an environment goes.
+
+    held: what keeps it however old it is, None where nothing does; idle_at: when it was idle for its time to live;
+    over: whether it goes now.
+    """
+
+    environment: Environment
+    held: str | None
+    idle_at: datetime
+    over: bool
+
+    @property
+    def why(self) -> str:
+        """Why it stays, or goes."""
+        if self.held:
+            return self.held
+        last = f"{self.environment.used_at:%Y-%m-%d %H:%M}"
+        return f"its branch is gone, and it was not used since {last}" if self.over else f"it was used at {last}"
+
+
+def lifetimes(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> list[Lifetime]:
+    """Of every environment, production first. Raises GitError where git cannot tell which branches there are."""
+    names, now = known_names(workspace.repository), state.now()
+    found = [_lifetime(workspace, connection, each, names, now) for each in state.environments(connection).values()]
+    return sorted(found, key=lambda each: (each.held != _PRODUCTION, each.environment.branch))
+
+
+_PRODUCTION = "it is production"
+
+
+def _lifetime(
+    workspace: Workspace,
+    connection: duckdb.DuckDBPyConnection,
+    environment: Environment,
+    names: KnownNames,
+    now: datetime,
+) -> Lifetime:
+    production = environment.schema == workspace.production_schema
+    held = _PRODUCTION if production else names.holder(environment.branch, environment.commit)
+    if held is None and (views := readers(connection, environment.schema)):
+        held = f"the view {views[0]} reads it"
+    idle_at = _later(environment.used_at, workspace.settings.time_to_live)
+    return Lifetime(environment, held, idle_at, held is None and idle_at <= now)
+
+
+def _later(moment: datetime, seconds: int) -> datetime:
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.max  # noqa: DTZ901  times in the warehouse are in UTC, and do not say so

@@ -1,0 +1,76 @@
+"""What `gc` and `env prune` would delete, or have deleted, and what they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from seeknal_git.gc import Garbage
+from seeknal_git.lifetime import Lifetime
+from seeknal_git.report.terminal import columns, counted, out, out_json
+from seeknal_git.warehouse.garbage import Unnamed, counted_by_reason
+
+_WORDS = {
+    "production": "shown by production",
+    "environment": "shown by another environment",
+    "history": "of production's history",
+    "view": "read by a view of somebody's own",
+    "unfinished run": "finished by a run that did not succeed, for the next",
+    "newest load": "the newest load of a source that is in use",
+}
+
+
+def as_text(found: Garbage, command: str) -> None:
+    rows = [(f"environment {each.environment.branch}", each.why) for each in found.environments]
+    rows += [(f"snapshot {each.table}", _extent(each)) for each in found.snapshots]
+    rows += [(f"file {each}", "left behind") for each in found.leftovers]
+    verb = "Deleted" if found.deleted else "Would delete"
+    if rows:
+        out(f"{verb}:")
+        out("\n".join(columns(rows, "  ")))
+    kept = [(f"environment {each.environment.branch}", each.why) for each in found.kept]
+    kept += [
+        (counted(number, "snapshot"), _WORDS[reason])
+        for reason, number in counted_by_reason(found.kept_tables or {}).items()
+    ]
+    if kept:
+        out("Kept:")
+        out("\n".join(columns(kept, "  ")))
+    out(_summary(found, rows, command))
+
+
+def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:
+    if not rows:
+        return "There is nothing to delete."
+    parts = {"environment": len(found.environments), "snapshot": len(found.snapshots), "file": len(found.leftovers)}
+    what = ", ".join(counted(number, noun) for noun, number in parts.items() if number)
+    if found.deleted:
+        return f"{what} deleted."
+    return f"{what} to delete. Nothing was deleted; this does it: {command} --yes"
+
+
+def as_json(found: Garbage) -> None:
+    value: dict[str, Any] = {
+        "version": 1,
+        "deleted": found.deleted,
+        "environments": [_environment(each) for each in found.environments],
+        "kept": {"environments": [_environment(each) for each in found.kept]},
+    }
+    if found.kept_tables is not None:
+        value["snapshots"] = [
+            {"table": each.table, "node": each.node, "rows": each.rows, "bytes": each.bytes} for each in found.snapshots
+        ]
+        value["files"] = [str(each) for each in found.leftovers]
+        value["kept"]["snapshots"] = counted_by_reason(found.kept_tables)
+    out_json(value)
+
+
+def _environment(each: Lifetime) -> dict[str, Any]:
+    return {"branch": each.environment.branch, "schema": each.environment.schema, "why": each.why}
+
+
+def _extent(each: Unnamed) -> str:
+    """Rows and size; small tables share blocks of the file, so that their sizes say little."""
+    sizes = ((2**30, "GB"), (2**20, "MB"))
+    size = [f"{each.bytes / unit:.1f} {name}" for unit, name in sizes if each.bytes >= unit]
+    return ", ".join([counted(each.rows, "row"), *size[:1]])
