@@ -23,13 +23,15 @@ class Repository:
     """One working tree of a repository, and where in it the project is.
 
     top: the working tree's root; prefix: the project's folder below it, `""` or ending in `/`;
-    common: git's own folder, shared by all linked worktrees; handle: libgit2's object, for this package only.
+    common: git's own folder, shared by all linked worktrees; handle: libgit2's object, for this package only;
+    bare: whether there is no working tree, as on a server: top is then git's own folder.
     """
 
     top: Path
     prefix: str
     common: Path
     handle: pygit2.Repository
+    bare: bool = False
 
     @property
     def project(self) -> Path:
