@@ -299,18 +299,24 @@ def test_a_submodule_has_hooks_of_its_own(both: tuple[Project, Project]) -> None
     assert story.calls() == [inside.validated(), inside.promoted()]
 
 
-@pytest.mark.parametrize("name", POST_HOOKS)
-def test_an_idle_hook_starts_git_once_however_many_projects_there_are(
-    both: tuple[Project, Project], monkeypatch: pytest.MonkeyPatch, name: str
+@pytest.mark.parametrize(
+    ("branch", "started"),
+    [
+        pytest.param("topic", ["symbolic-ref"], id="another branch"),
+        pytest.param("main", ["symbolic-ref", "for-each-ref"], id="the production branch"),
+    ],
+)
+def test_an_idle_hook_starts_git_as_often_as_for_one_project(
+    both: tuple[Project, Project], monkeypatch: pytest.MonkeyPatch, branch: str, started: list[str]
 ) -> None:
-    a, _ = both
-    story = a.story
-    counted = 'echo "$@" >> @RECORD@/started\nPATH=${PATH#*:} exec git "$@"\n'
-    executable(story.record / "bin/git", f"#!/bin/sh\n{counted}", story.record)
-    story.git("switch --quiet topic")
+    story = both[0].story
+    counting = '#!/bin/sh\necho "$1" >> @RECORD@/started\nPATH=${PATH#*:} exec git "$@"\n'
+    executable(story.record / "bin/git", counting, story.record)
+    story.git(f"switch --quiet {branch}")
     monkeypatch.setenv("PATH", str(story.record / "bin"), prepend=os.pathsep)
-    story.run_hook(name, "0")
-    assert (story.calls(), story.recorded("started")) == ([], ["symbolic-ref -q HEAD"])
+    for name in POST_HOOKS:
+        story.run_hook(name, "0")
+    assert (story.calls(), story.recorded("started")) == ([], started * 3)
 
 
 # core.hooksPath
