@@ -16,9 +16,7 @@ app = typer.Typer(help="Install, remove and look at the git hooks.", no_args_is_
 
 DataRoot = Annotated[
     Path | None,
-    typer.Option(
-        "--data-root", metavar="DIR", help="For a bare repository: the folder of the warehouse and the raw data."
-    ),
+    typer.Option("--data-root", metavar="DIR", help="The folder with the warehouse and raw data, if not this clone."),
 ]
 
 
@@ -39,8 +37,8 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
 
     workspace = _opened(project_path, data_root)
     repository, production = workspace.repository, workspace.production
-    home = workspace.home if repository.bare else None
-    as_text(hooks.install(repository.top, repository.prefix, production, hooks.this_installation(), home))
+    place = _data_root(workspace) if repository.bare else data_root
+    as_text(hooks.install(repository.top, repository.prefix, production, hooks.this_installation(), place))
 
 
 @app.command()
@@ -81,3 +79,9 @@ def _opened(project_path: Path, data_root: Path | None) -> Workspace:
     """A project, also in a bare repository."""
     given = () if data_root is None else (data_root,)
     return opened(project_path, *given)
+
+
+def _data_root(workspace: Workspace) -> Path:
+    """What stands for the working tree: the project's folder below it is as in the repository."""
+    depth = len(Path(workspace.repository.prefix).parts)
+    return (workspace.home, *workspace.home.parents)[depth]

@@ -31,7 +31,7 @@ class Line:
     """What a hook knows of a project.
 
     folder: relative to the repository's top, `.` for all of it; branch: the full name of its production branch, `""` in
-    hooks that only validate; data_root: on a server, the folder of its warehouse and raw data; command: starts seeknal.
+    hooks that only validate; data_root: on a server, what stands for the working tree; command: starts seeknal.
     """
 
     folder: str

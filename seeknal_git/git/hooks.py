@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from seeknal_git.errors import GitError
+from seeknal_git.errors import GitError, UsageError
 from seeknal_git.git.command import git, run_git
 from seeknal_git.git.hook_scripts import (
     HOOKS,
@@ -78,18 +78,16 @@ def install(
 ) -> list[HookState]:
     """Write the hooks, or a project's line in them, keep those that a user has, and return how each of them now is.
 
-    `project` is relative to `top`, the root of the working tree, or a bare repository, which needs `data_root`: the
-    folder of the project's warehouse and raw data. `command` starts with an absolute path, and must not import from the
-    folder it runs in, which is `top` (`python -P -m …`). Where core.hooksPath is set nothing is written: each hook says
-    which lines to add to it.
+    `project` is relative to `top`, the root of the working tree. `command` starts with an absolute path, and must not
+    import from the folder it runs in, which is `top` (`python -P -m …`). Where `top` is a bare repository, `data_root`
+    stands for the working tree: warehouse and raw data are there. Where core.hooksPath is set nothing is written: each
+    hook says which lines to add to it.
 
-    Raises GitError where the folder cannot be written.
+    Raises GitError where the folder cannot be written, and UsageError where `data_root` is missing, or has no use.
     """
     names = _names(top)
+    _check(top, names, data_root)
     data = str(data_root.resolve()) if data_root else ""
-    if names == SERVER_HOOKS and not data:
-        raise GitError(f"{top} is a bare repository: it has no folder for a warehouse and for raw data.",
-                       "Name one: seeknal hooks install --data-root DIR")  # fmt: skip
     line = Line(folder_of(project), f"refs/heads/{production}", tuple(command), data)
     if hooks_path(top) is None:
         folder = _folder(top)
@@ -101,6 +99,15 @@ def install(
         replace(hook, lines=by_hand(hook.name, line)) if hook.state == "shadowed" else hook
         for hook in status(top, project, production)
     ]
+
+
+def _check(top: Path, names: tuple[str, ...], data_root: Path | None) -> None:
+    if names == SERVER_HOOKS and data_root is None:
+        raise UsageError(f"{top} is a bare repository, and has no folder for a warehouse and raw data.",
+                         "Name one: seeknal hooks install --data-root DIR")  # fmt: skip
+    if names == HOOKS and data_root is not None:
+        raise UsageError(f"{top} has a working tree: its hooks find warehouse and raw data without --data-root.",
+                         "To have them elsewhere for every command: git config seeknal.dataRoot DIR")  # fmt: skip
 
 
 def uninstall(top: Path, project: str) -> list[HookState]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seeknal_git.errors import GitError
+from seeknal_git.errors import UsageError
 from seeknal_git.git.hooks import HookState, hooks_path, install, status, uninstall
 from tests.git.conftest import Story, executable, isolate
 
@@ -60,7 +60,7 @@ class Server:
         self.clone.git("commit --quiet --allow-empty -m m")
         return self.push("main")
 
-    def promoted(self, project: str = "", data: str = "data of it") -> str:
+    def promoted(self, project: str = ".", data: str = "data of it") -> str:
         return f"{project}|-C|.|promote|--hook|--data-root|{self.top.parent / data}|{self.clone.git('rev-parse main')}"
 
 
@@ -241,14 +241,16 @@ def test_only_the_servers_hook_is_installed_and_it_is_small(server: Server) -> N
     assert subprocess.run(["sh", "-n", server.hook], check=False).returncode == 0
 
 
-def test_a_repository_with_a_working_tree_does_not_get_it(server: Server) -> None:
+def test_a_repository_with_a_working_tree_does_not_get_it(server: Server, tmp_path: Path) -> None:
     names = {hook.name for hook in install(server.clone.top, "", "main", server.command)}
     assert "post-receive" not in names
     assert not server.clone.hook("post-receive").exists()
+    with pytest.raises(UsageError, match="has a working tree"):
+        install(server.clone.top, "", "main", server.command, tmp_path)
 
 
 def test_a_bare_repository_needs_a_place_for_the_data(server: Server) -> None:
-    with pytest.raises(GitError, match="no folder for a warehouse"):
+    with pytest.raises(UsageError, match="no folder for a warehouse"):
         install(server.top, "", "main", server.command)
     assert server.state() == "missing"
 
