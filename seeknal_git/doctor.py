@@ -31,16 +31,18 @@ _HOOK_TROUBLES = {
     "missing": ("is not installed", "seeknal hooks install"),
     "outdated": ("is out of date", "seeknal hooks install"),
     "edited": ("was edited, or another hook is there", "Remove it, then: seeknal hooks install"),
-    "shadowed": ("is shadowed by core.hooksPath", "seeknal hooks install prints the lines to add to your own hook"),
+    "shadowed": ("is not ours, and does not call seeknal", "seeknal hooks install prints the lines to add to it"),
 }  # fmt: skip
 
 
 def _hooks(workspace: Workspace) -> Iterator[Finding]:
     top, prefix = workspace.repository.top, workspace.repository.prefix
-    if path := hooks.hooks_path(top):
-        yield Finding(f"core.hooksPath is set to {path}: git looks for hooks only there.",
+    found = hooks.status(top, prefix, workspace.production)
+    path, silent = hooks.hooks_path(top), ", ".join(hook.name for hook in found if hook.state == "shadowed")
+    if path and silent:
+        yield Finding(f"core.hooksPath is set to {path}, and these hooks there do not call seeknal: {silent}.",
                       "Add what `seeknal hooks install` prints, or: git config --unset core.hooksPath")  # fmt: skip
-    for hook in hooks.status(top, prefix, workspace.production):
+    for hook in found:
         if hook.state in _HOOK_TROUBLES and not (hook.state == "shadowed" and path):
             what, cure = _HOOK_TROUBLES[hook.state]
             yield Finding(f"The hook {hook.name} {what}.", cure)

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
 
+if TYPE_CHECKING:
+    from seeknal_git.workspace import Workspace
+
 app = typer.Typer(help="Install, remove and look at the git hooks.", no_args_is_help=True)
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", metavar="DIR", help="The folder with the warehouse and raw data, if not this clone."),
+]
 
 
 @app.command()
-def install(project_path: ProjectPath = HERE) -> None:
+def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
     """Install the hooks: validation before a commit and a merge, promotion after. Hooks that are there are kept.
+
+    In a repository of several projects, each installs them for itself. A bare repository, on a server, gets one hook
+    that promotes after a push.
 
     \b
     Examples:
       seeknal hooks install
+      seeknal hooks install --data-root /srv/shop
     """
     from seeknal_git.git import hooks
     from seeknal_git.report.hooks import as_text
 
-    workspace = opened(project_path)
-    as_text(
-        hooks.install(
-            workspace.repository.top, workspace.repository.prefix, workspace.production, hooks.this_installation()
-        )
-    )
+    workspace = _opened(project_path, data_root)
+    repository, production = workspace.repository, workspace.production
+    place = _data_root(workspace) if repository.bare else data_root
+    as_text(hooks.install(repository.top, repository.prefix, production, hooks.this_installation(), place))
 
 
 @app.command()
-def uninstall(project_path: ProjectPath = HERE) -> None:
-    """Remove the hooks, and put back those that were there before, byte for byte.
+def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
+    """Remove the project from the hooks; the last one puts back those that were there before, byte for byte.
 
     \b
     Examples:
@@ -39,11 +52,12 @@ def uninstall(project_path: ProjectPath = HERE) -> None:
     from seeknal_git.git import hooks
     from seeknal_git.report.hooks import as_text
 
-    as_text(hooks.uninstall(opened(project_path).repository.top))
+    repository = _opened(project_path, data_root).repository
+    as_text(hooks.uninstall(repository.top, repository.prefix))
 
 
 @app.command()
-def status(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+def status(data_root: DataRoot = None, as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
     """Say of each hook whether it is installed, outdated, edited, shadowed or missing.
 
     \b
@@ -56,6 +70,18 @@ def status(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
     from seeknal_git.report.hooks import as_text
     from seeknal_git.report.terminal import out_json
 
-    workspace = opened(project_path)
+    workspace = _opened(project_path, data_root)
     found = hooks.status(workspace.repository.top, workspace.repository.prefix, workspace.production)
     out_json([asdict(each) for each in found]) if as_json else as_text(found)
+
+
+def _opened(project_path: Path, data_root: Path | None) -> Workspace:
+    """A project, also in a bare repository."""
+    given = () if data_root is None else (data_root,)
+    return opened(project_path, *given)
+
+
+def _data_root(workspace: Workspace) -> Path:
+    """What stands for the working tree: the project's folder below it is as in the repository."""
+    depth = len(Path(workspace.repository.prefix).parts)
+    return (workspace.home, *workspace.home.parents)[depth]

@@ -1,15 +1,14 @@
 """Install the hooks that git runs, beside those that a user already has.
 
-An installed hook names the installation, the project and the production branch that it was written
-for. `status` calls it outdated where they no longer agree, and `seeknal doctor` passes that on.
+An installed hook has a line for each project of the repository, which names the project's folder, its production branch
+and the installation to call. `status` calls it outdated where that no longer agrees, and `seeknal doctor` passes that
+on. A server's bare repository has a hook of its own, and none of the others.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import shlex
 import shutil
 import sys
 import tempfile
@@ -19,31 +18,41 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from seeknal_git.errors import GitError
+from seeknal_git.errors import GitError, UsageError
 from seeknal_git.git.command import git, run_git
+from seeknal_git.git.hook_scripts import (
+    HOOKS,
+    SERVER_HOOKS,
+    Line,
+    by_hand,
+    folder_of,
+    is_marked,
+    is_unedited,
+    read,
+    render,
+)
+from seeknal_git.names import production_ref_of
 
-HOOKS = ("pre-commit", "pre-merge-commit", "post-merge", "post-commit", "post-rewrite")
 KEPT = ".before-seeknal"
 
-# The digest is of the rest of the script: a hook that somebody edited is no longer ours to replace.
-_MARKER = re.compile(rb"^# Seeknal hook ([0-9a-f]{12}|@DIGEST@)", re.MULTILINE)
 _CALL = re.compile(rb"validate --staged|promote --hook")
-_PACKAGE = Path(__file__).resolve().parents[1]
 
+Found = Literal["nothing", "ours", "edited", "by hand", "another"]
 State = Literal["installed", "outdated", "edited", "shadowed", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
 class HookState:
-    """What git finds where one of our hooks belongs.
+    """What git finds where one of our hooks belongs, as one project sees it.
 
     installed   ours, or a hook of the user's that calls seeknal as ours would
-    outdated    ours, but of another version, project or production branch, or it cannot run
+    outdated    ours, but of another version or production branch, or it cannot run
     edited      ours once, then edited by hand: it is left alone
     shadowed    git runs something else, and we may not write there: `lines` go in by hand
-    missing     not installed
+    missing     not installed, or only for other projects
 
-    `path` is the script, `kept` the user's own hook that it runs first.
+    `path` is the script, `kept` the user's own hook that it runs first, `others` the folders of other projects that it
+    serves.
     """
 
     name: str
@@ -51,6 +60,7 @@ class HookState:
     state: State
     kept: Path | None = None
     lines: str = ""
+    others: tuple[str, ...] = ()
 
 
 def this_installation() -> tuple[str, ...]:
@@ -63,52 +73,63 @@ def this_installation() -> tuple[str, ...]:
     return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "seeknal_git")
 
 
-def install(top: Path, project: str, production: str, command: Sequence[str]) -> list[HookState]:
-    """Write the hooks, keep those that a user has, and return how each of them now is.
+def install(
+    top: Path, project: str, production: str, command: Sequence[str], data_root: Path | None = None
+) -> list[HookState]:
+    """Write the hooks, or a project's line in them, keep those that a user has, and return how each of them now is.
 
-    `project` is relative to `top`, the root of the working tree. `command` starts with an absolute
-    path, and must not import from the folder it runs in, which is `top` (`python -P -m …`). Where
-    core.hooksPath is set nothing is written: each hook says which lines to add to it.
+    `project` is relative to `top`, the root of the working tree. `command` starts with an absolute path, and must not
+    import from the folder it runs in, which is `top` (`python -P -m …`). Where `top` is a bare repository, `data_root`
+    stands for the working tree: warehouse and raw data are there. Where core.hooksPath is set nothing is written: each
+    hook says which lines to add to it.
 
-    Raises GitError where the folder cannot be written.
+    Raises GitError where the folder cannot be written, and UsageError where `data_root` is missing, or has no use.
     """
-    scripts = {name: _script(name, project, production, command) for name in HOOKS}
+    names = _names(top)
+    _check(top, names, data_root)
+    data = str(data_root.resolve()) if data_root else ""
+    line = Line(folder_of(project), f"refs/heads/{production}", tuple(command), data)
     if hooks_path(top) is None:
         folder = _folder(top)
         with _writing_to(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for name, script in scripts.items():
-                _install(_place(folder, name), folder / f"{name}{KEPT}", script)
+            for name in names:
+                _install(name, folder, line)
     return [
-        replace(hook, lines=_by_hand(hook.name, scripts[hook.name])) if hook.state == "shadowed" else hook
+        replace(hook, lines=by_hand(hook.name, line)) if hook.state == "shadowed" else hook
         for hook in status(top, project, production)
     ]
 
 
-def uninstall(top: Path) -> list[HookState]:
-    """Remove our hooks, bring back the user's own, and return how each of them now is.
+def _check(top: Path, names: tuple[str, ...], data_root: Path | None) -> None:
+    if names == SERVER_HOOKS and data_root is None:
+        raise UsageError(f"{top} is a bare repository, and has no folder for a warehouse and raw data.",
+                         "Name one: seeknal hooks install --data-root DIR")  # fmt: skip
+    if names == HOOKS and data_root is not None:
+        raise UsageError(f"{top} has a working tree: its hooks find warehouse and raw data without --data-root.",
+                         "To have them elsewhere for every command: git config seeknal.dataRoot DIR")  # fmt: skip
 
-    A hook that was edited or replaced since is left as it is, and so is the one kept beside it.
+
+def uninstall(top: Path, project: str) -> list[HookState]:
+    """Remove a project from our hooks, and return how each of them now is.
+
+    A hook that serves no project any more goes, and the user's own comes back. One that was edited or replaced since is
+    left as it is, and so is the one kept beside it.
     """
-    folder = _folder(top)
+    folder, names = _folder(top), _names(top)
     with _writing_to(folder):
-        for name in HOOKS:
-            _uninstall(_place(folder, name), folder / f"{name}{KEPT}")
-    return [_look(folder, name) for name in HOOKS]
+        for name in names:
+            _uninstall(name, folder, folder_of(project))
+    return [_look(folder, name, folder_of(project)) for name in names]
 
 
 def status(top: Path, project: str, production: str) -> list[HookState]:
     """How each hook is, for the project and the production branch that it should serve."""
-    elsewhere = hooks_path(top)
+    served, branch, elsewhere = folder_of(project), f"refs/heads/{production}", hooks_path(top)
     if elsewhere is not None:
-        return [_look_elsewhere(elsewhere, name) for name in HOOKS]
-    hooks = [_look(_folder(top), name) for name in HOOKS]
-    return [
-        replace(hook, state="outdated")
-        if _found(hook.path) == "ours" and not _agrees(hook, project, production)
-        else hook
-        for hook in hooks
-    ]
+        return [_look_elsewhere(elsewhere, name, served, branch) for name in _names(top)]
+    folder = _folder(top)
+    return [_judged(_look(folder, name, served), served, branch) for name in _names(top)]
 
 
 def hooks_path(top: Path) -> Path | None:
@@ -116,6 +137,11 @@ def hooks_path(top: Path) -> Path | None:
     if run_git("config", "core.hooksPath", cwd=top).returncode:
         return None
     return top / git("rev-parse", "--git-path", "hooks", cwd=top)
+
+
+def _names(top: Path) -> tuple[str, ...]:
+    """The hooks that a repository can have: nothing is committed in a bare one, and nothing pushed to the others."""
+    return SERVER_HOOKS if git("rev-parse", "--is-bare-repository", cwd=top) == "true" else HOOKS
 
 
 def _folder(top: Path) -> Path:
@@ -134,89 +160,108 @@ def _place(folder: Path, name: str) -> Path:
     return folder / f"{name}.legacy" if theirs else hook
 
 
-def _found(hook: Path) -> Literal["nothing", "ours", "edited", "by hand", "another"]:
+def _found(hook: Path) -> Found:
     if not os.path.lexists(hook):
         return "nothing"
-    script = hook.read_bytes() if hook.is_file() else b""
-    if marker := _MARKER.search(script):
-        return "ours" if marker[1] == _digest(script) and not hook.is_symlink() else "edited"
+    script = _script(hook)
+    if is_marked(script):
+        return "ours" if is_unedited(script) and not hook.is_symlink() else "edited"
     return "by hand" if b"seeknal" in script and _CALL.search(script) else "another"
 
 
-def _look(folder: Path, name: str) -> HookState:
+def _script(hook: Path) -> bytes:
+    return hook.read_bytes() if hook.is_file() else b""
+
+
+def _look(folder: Path, name: str, served: str) -> HookState:
+    """How a hook in git's own folder is, apart from whether it is up to date."""
     hook, kept = _place(folder, name), folder / f"{name}{KEPT}"
     has_kept = os.path.lexists(kept)
-    states: dict[str, State] = {
+    lines = read(name, _script(hook))
+    states: dict[Found, State] = {
         "nothing": "missing",
-        "ours": "installed",
+        "ours": "installed" if served in lines or not lines else "missing",
         "edited": "edited",
         "by hand": "installed",
         "another": "shadowed" if has_kept else "missing",
     }
-    return HookState(name, hook, states[_found(hook)], kept if has_kept else None)
+    others = tuple(sorted(lines.keys() - {served}))
+    return HookState(name, hook, states[_found(hook)], kept if has_kept else None, others=others)
 
 
-def _look_elsewhere(folder: Path, name: str) -> HookState:
-    calls_us = _found(folder / name) not in {"nothing", "another"}
-    return HookState(name, folder / name, "installed" if calls_us else "shadowed")
+def _judged(hook: HookState, served: str, branch: str) -> HookState:
+    """A hook that is there, held against what it should say of a project."""
+    if hook.state != "installed":
+        return hook
+    if _found(hook.path) == "ours":
+        return hook if _is_current(hook, served, branch) else replace(hook, state="outdated")
+    return hook if _serves_by_hand(hook.name, _script(hook.path), served, branch) else replace(hook, state="shadowed")
 
 
-def _agrees(hook: HookState, project: str, production: str) -> bool:
+def _is_current(hook: HookState, served: str, branch: str) -> bool:
     """Whether a hook can run, and is what its own installation would write today."""
-    script = hook.path.read_bytes()
-    words = re.search(r"^set -- (.+)$", script.decode(errors="surrogateescape"), re.MULTILINE)
-    command = shlex.split(words[1]) if words else [""]
-    can_run = os.access(hook.path, os.X_OK) and shutil.which(command[0]) is not None
-    return can_run and script == _script(hook.name, project, production, command)
+    script = _script(hook.path)
+    lines = read(hook.name, script)
+    if served not in lines or script != render(hook.name, lines.values()):
+        return False
+    line = lines[served]
+    return line.branch in ("", branch) and os.access(hook.path, os.X_OK) and shutil.which(line.command[0]) is not None
 
 
-def _script(name: str, project: str, production: str, command: Sequence[str]) -> bytes:
-    packaged = _PACKAGE / "hooks"
-    folder = packaged if packaged.is_dir() else _PACKAGE.parent / "hooks"
-    values = {
-        "@PROJECT@": shlex.quote(project.rstrip("/") or "."),
-        "@PRODUCTION@": shlex.quote(production),
-        "@COMMAND@": shlex.join(command),
-    }
-    template = (folder / name).read_text(encoding="utf-8")
-    text = re.sub("|".join(values), lambda found: values[found[0]], template)
-    script = text.encode(errors="surrogateescape")
-    return script.replace(b"@DIGEST@", _digest(script), 1)
+def _look_elsewhere(folder: Path, name: str, served: str, branch: str) -> HookState:
+    hook = folder / name
+    calls_us = _found(hook) not in {"nothing", "another"} and _serves_by_hand(name, _script(hook), served, branch)
+    return HookState(name, hook, "installed" if calls_us else "shadowed")
 
 
-def _digest(script: bytes) -> bytes:
-    without = _MARKER.sub(b"", script, count=1)
-    return hashlib.sha256(without).hexdigest()[:12].encode()
+def _serves_by_hand(name: str, script: bytes, served: str, branch: str) -> bool:
+    """Whether a script that a user keeps calls seeknal for a project. One that has none of our lines is trusted."""
+    lines = read(name, script)
+    if not lines:
+        return True
+    line = lines.get(served)
+    compares = name not in ("post-merge", "post-commit", "post-rewrite") or production_ref_of(served).encode() in script
+    return line is not None and line.branch in ("", branch) and compares
 
 
-def _by_hand(name: str, script: bytes) -> str:
-    """A hook without what only its own file needs, to stand anywhere in another script."""
-    body = script.decode(errors="surrogateescape").split("\n\n", 1)[1]
-    return f"(\n{body}) || {'exit 1' if name.startswith('pre-') else 'true'}\n"
-
-
-def _install(hook: Path, kept: Path, script: bytes) -> None:
+def _install(name: str, folder: Path, line: Line) -> None:
+    hook, kept = _place(folder, name), folder / f"{name}{KEPT}"
     found = _found(hook)
     if found in {"edited", "by hand"} or (found == "another" and os.path.lexists(kept)):
         return
+    lines = read(name, _script(hook)) if found == "ours" else {}
+    with _new_script(hook, render(name, {**lines, line.folder: line}.values())) as new:
+        if found == "another":
+            hook.rename(kept)
+        new.replace(hook)
+
+
+def _uninstall(name: str, folder: Path, served: str) -> None:
+    hook, kept = _place(folder, name), folder / f"{name}{KEPT}"
+    found = _found(hook)
+    if found not in {"ours", "nothing"}:
+        return
+    lines = read(name, _script(hook))
+    if others := [line for line in lines.values() if line.folder != served]:
+        if served in lines:
+            with _new_script(hook, render(name, others)) as new:
+                new.replace(hook)
+    elif os.path.lexists(kept):
+        kept.replace(hook)
+    else:
+        hook.unlink(missing_ok=True)
+
+
+@contextmanager
+def _new_script(hook: Path, script: bytes) -> Iterator[Path]:
+    """A script beside the hook whose place it takes, so that git never runs half of one."""
     with tempfile.NamedTemporaryFile(dir=hook.parent, prefix=f".{hook.name}.", delete=False) as new:
         new.write(script)
     try:
         Path(new.name).chmod(0o755)
-        if found == "another":
-            hook.rename(kept)
-        Path(new.name).replace(hook)
+        yield Path(new.name)
     finally:
         Path(new.name).unlink(missing_ok=True)
-
-
-def _uninstall(hook: Path, kept: Path) -> None:
-    if _found(hook) not in {"ours", "nothing"}:
-        return
-    if os.path.lexists(kept):
-        kept.replace(hook)
-    else:
-        hook.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,8 +7,14 @@ from seeknal_git.report.terminal import columns, out
 
 
 def as_text(found: list[HookState]) -> None:
-    kept = {hook.name: f"runs after {hook.kept.name}" if hook.kept else "" for hook in found}
-    out("\n".join(columns([(hook.name, hook.state, kept[hook.name]) for hook in found])))
+    out("\n".join(columns([(hook.name, hook.state, _remark(hook)) for hook in found])))
     for hook in found:
         if hook.lines:
-            out(f"\ncore.hooksPath is set, so nothing was written. Add to {hook.path}:\n{hook.lines}")
+            out(f"\ngit runs {hook.path} as its {hook.name} hook. Add these lines to it:\n{hook.lines}")
+
+
+def _remark(hook: HookState) -> str:
+    kept = [f"runs after {hook.kept.name}"] if hook.kept else []
+    names = ["the top folder" if folder == "." else folder for folder in hook.others]
+    others = [f"also for {', '.join(names)}"] if names else []
+    return "; ".join(kept + others)

@@ -1,4 +1,4 @@
-"""The hooks against real git, with a script in place of seeknal that writes down its calls."""
+"""The hooks against real git, for one project."""
 
 from __future__ import annotations
 
@@ -7,159 +7,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from seeknal_git.errors import GitError
 from seeknal_git.git import hooks
-from seeknal_git.git.hooks import HOOKS, HookState, install, status, uninstall
+from seeknal_git.git.hook_scripts import HOOKS, _digest
+from seeknal_git.git.hooks import install
+from tests.git.conftest import SEEKNAL, USER_HOOK, Story, executable, tell
 
 PRE_HOOKS = ("pre-commit", "pre-merge-commit")
 POST_HOOKS = ("post-merge", "post-commit", "post-rewrite")
-
-# Like the real command, it moves refs/seeknal/production. `fail` makes it exit with 1.
-SEEKNAL = """#!/bin/sh
-cd @RECORD@ && printf '%s|' "$@" >> calls && echo >> calls && cd - > /dev/null
-pwd > @RECORD@/folder
-git diff --cached --name-only > @RECORD@/staged
-case " $* " in *" promote "*) git update-ref refs/seeknal/production HEAD ;; esac
-[ ! -e @RECORD@/fail ]
-"""
-
-USER_HOOK = """#!/bin/sh
-# kept, to the last byte: \t é
-echo "user $(basename "$0") $*" >> @RECORD@/calls
-cat > @RECORD@/stdin
-[ ! -e @RECORD@/user-fail ]
-"""
-
-
-@dataclass(frozen=True)
-class Story:
-    """A repository with a project and its hooks, and what the hooks called."""
-
-    top: Path
-    record: Path
-    command: tuple[str, ...]
-    project: str = "."
-
-    def git(self, command: str, **variables: str) -> str:
-        done = self.try_git(command, **variables)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def try_git(self, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["git", *shlex.split(command)],
-            cwd=self.top,
-            env=os.environ | variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def write(self, name: str, text: str = "") -> None:
-        path = self.top / self.project / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def commit(self, name: str) -> None:
-        """Commit a file without any hook."""
-        self.write(name, name)
-        self.git("add --all")
-        self.git(f"-c core.hooksPath=/dev/null commit --message {shlex.quote(name)}")
-
-    def install(self, production: str = "main") -> list[HookState]:
-        return install(self.top, self.project, production, self.command)
-
-    def status(self, production: str = "main") -> list[HookState]:
-        return status(self.top, self.project, production)
-
-    def states(self, production: str = "main") -> set[str]:
-        return {hook.state for hook in self.status(production)}
-
-    def hook(self, name: str) -> Path:
-        return self.top / ".git/hooks" / name
-
-    def hooks(self) -> list[str]:
-        names = (path.name for path in self.hook(".").iterdir())
-        return sorted(name for name in names if not name.endswith(".sample"))
-
-    def run_hook(self, name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run an installed hook as git does: in the top folder, by its relative path."""
-        return subprocess.run(
-            [f".git/hooks/{name}", *arguments],
-            cwd=self.top,
-            env=os.environ | variables,
-            input="old new\n",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def user_hook(self, name: str) -> Path:
-        hook = executable(self.hook(name), USER_HOOK, self.record)
-        hook.chmod(0o750)
-        return hook
-
-    def calls(self) -> list[str]:
-        """What was called since the last time that this was asked."""
-        calls = self.record / "calls"
-        lines = calls.read_text().splitlines() if calls.exists() else []
-        calls.unlink(missing_ok=True)
-        return lines
-
-    def promotions(self) -> int:
-        return sum("|promote|" in call for call in self.calls())
-
-    def recorded(self, what: str) -> list[str]:
-        return (self.record / what).read_text().splitlines()
-
-
-def executable(path: Path, text: str, record: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.replace("@RECORD@", shlex.quote(str(record))))
-    path.chmod(0o755)
-    return path
-
-
-@pytest.fixture
-def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
-    """A project on main, promoted, and a branch `topic` that is two commits ahead."""
-    return tell(tmp_path, monkeypatch, ".")
-
-
-def tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: str) -> Story:
-    isolate(tmp_path, monkeypatch)
-    record = tmp_path / "what's recorded"
-    record.mkdir()
-    python = executable(tmp_path / "it's a venv/python", SEEKNAL, record)
-    story = Story(tmp_path / "top of it", record, (str(python), "-m", "seeknal_git"), project)
-    story.top.mkdir()
-    story.git("init --quiet --initial-branch main")
-    story.commit("seeknal_project.yml")
-    story.git("switch --quiet --create topic")
-    story.commit("one")
-    story.commit("two")
-    story.git("switch --quiet main")
-    story.git("update-ref refs/seeknal/production main")
-    return story
-
-
-def isolate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("GIT_", "SEEKNAL_"))]:
-        monkeypatch.delenv(name)
-    config = tmp_path / "gitconfig"
-    config.write_text("[user]\nname = Ada\nemail = ada@example.org\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.setenv("GIT_EDITOR", "true")
-    folders = os.environ["PATH"].split(os.pathsep)
-    without = [folder for folder in folders if not (Path(folder) / "seeknal").exists()]
-    monkeypatch.setenv("PATH", os.pathsep.join(without))
 
 
 # When a hook promotes, and when it does not
@@ -353,7 +212,7 @@ def test_a_linked_worktree_shares_the_hooks_and_has_its_own_branch(story: Story)
     linked.git("merge other")
     assert linked.promotions() == 1
     assert linked.recorded("folder") == [str(linked.top)]
-    uninstall(linked.top)
+    linked.uninstall()
     assert story.states() == {"missing"}
 
 
@@ -452,7 +311,7 @@ def test_a_users_hook_that_is_not_executable_is_kept_and_not_run(story: Story) -
     story.install()
     story.git("commit --allow-empty -m m")
     assert not any(call.startswith("user") for call in story.calls())
-    uninstall(story.top)
+    story.uninstall()
     assert story.hook("post-commit").stat().st_mode & 0o777 == 0o640
 
 
@@ -462,7 +321,7 @@ def test_uninstall_brings_a_users_hook_back_byte_for_byte(story: Story, times: i
     for _ in range(times):
         story.install()
     assert story.hook("pre-commit").read_bytes() != before
-    assert {hook.state for hook in uninstall(story.top)} == {"missing"}
+    assert {hook.state for hook in story.uninstall()} == {"missing"}
     assert story.hook("pre-commit").read_bytes() == before
     assert story.hook("pre-commit").stat().st_mode & 0o777 == 0o750
     assert not [name for name in story.hooks() if "seeknal" in name]
@@ -476,7 +335,7 @@ def test_a_users_hook_that_is_a_symlink_stays_one(story: Story, target: str) -> 
     story.git("commit --allow-empty -m m")
     users = [call for call in story.calls() if call.startswith("user")]
     assert users == ([] if "gone" in target else ["user post-commit.before-seeknal "])
-    uninstall(story.top)
+    story.uninstall()
     assert str(story.hook("post-commit").readlink()) == target
 
 
@@ -508,7 +367,7 @@ def test_a_hook_of_another_installation_is_rewritten(story: Story, tmp_path: Pat
     assert {hook.state for hook in install(story.top, ".", "main", [str(other)])} == {"installed"}
     story.git("commit --allow-empty -m m")
     assert story.calls() == ["-C|.|validate|--staged|", "-C|.|promote|--hook|"]
-    uninstall(story.top)
+    story.uninstall()
     assert "user" in story.hook("post-merge").read_text()
 
 
@@ -524,8 +383,8 @@ def test_status_says_which_hooks_there_are(story: Story) -> None:
 def older(story: Story) -> None:
     """Write the hooks as a release with another template would have."""
     for name in HOOKS:
-        script = story.hook(name).read_bytes().replace(b"project=", b"the_project=")
-        digest = hooks._digest(script)
+        script = story.hook(name).read_bytes().replace(b"\nproject ", b"\nserve ")
+        digest = _digest(script)
         story.hook(name).write_bytes(script.replace(script.split()[4][:12], digest, 1))
 
 
@@ -558,7 +417,7 @@ def test_a_hook_that_was_edited_is_left_alone(story: Story) -> None:
     story.install()
     edited = story.hook("post-commit").read_bytes() + b"echo mine\n"
     story.hook("post-commit").write_bytes(edited)
-    for hooks_now in (story.install(), uninstall(story.top)):
+    for hooks_now in (story.install(), story.uninstall()):
         assert {hook.name for hook in hooks_now if hook.state == "edited"} == {"post-commit"}
         assert story.hook("post-commit").read_bytes() == edited
         assert story.hook("post-commit.before-seeknal").exists()
@@ -569,7 +428,7 @@ def test_a_hook_that_was_replaced_is_left_alone_and_the_lines_for_it_are_told(st
     story.user_hook("post-commit")
     story.install()
     executable(story.hook("post-commit"), "#!/bin/sh\nexit 0\n", story.record)
-    for hooks_now in (story.install(), uninstall(story.top)):
+    for hooks_now in (story.install(), story.uninstall()):
         found = {hook.name: hook for hook in hooks_now}["post-commit"]
         assert found.state == "shadowed"
         assert found.kept == story.hook("post-commit.before-seeknal")
@@ -585,7 +444,7 @@ def test_a_users_hook_that_calls_seeknal_is_left_alone(story: Story) -> None:
     text = "#!/bin/sh\nseeknal validate --staged\n"
     executable(story.hook("pre-commit"), text, story.record)
     assert {hook.state for hook in story.install()} == {"installed"}
-    uninstall(story.top)
+    story.uninstall()
     assert story.hook("pre-commit").read_text() == text
 
 
@@ -602,20 +461,20 @@ def test_uninstall_brings_back_a_kept_hook_whose_place_is_empty(story: Story) ->
     story.install()
     story.hook("post-merge").unlink()
     assert story.states() == {"installed", "missing"}
-    uninstall(story.top)
+    story.uninstall()
     assert story.hook("post-merge").read_bytes() == before
 
 
 def test_uninstall_without_hooks_does_nothing(story: Story) -> None:
     story.user_hook("post-merge")
     before = story.hooks()
-    uninstall(story.top)
+    story.uninstall()
     assert story.hooks() == before
 
 
 def test_a_hooks_folder_that_is_missing_is_made(story: Story) -> None:
     shutil.rmtree(story.hook("."))
-    assert {hook.state for hook in uninstall(story.top)} == {"missing"}
+    assert {hook.state for hook in story.uninstall()} == {"missing"}
     assert {hook.state for hook in story.install()} == {"installed"}
 
 
@@ -668,7 +527,7 @@ def test_hooks_that_hooks_path_hides_can_be_uninstalled(story: Story) -> None:
     story.install()
     story.git("config core.hooksPath .husky")
     assert story.states() == {"shadowed"}
-    assert {hook.state for hook in uninstall(story.top)} == {"missing"}
+    assert {hook.state for hook in story.uninstall()} == {"missing"}
     assert not story.hook("post-merge").exists()
 
 
@@ -712,7 +571,7 @@ def test_hooks_of_the_pre_commit_framework_and_ours_run_side_by_side(
         "-m|seeknal_git|-C|.|validate|--staged|",
         "-m|seeknal_git|-C|.|promote|--hook|",
     ]
-    uninstall(story.top)
+    story.uninstall()
     story.git("commit --allow-empty -m m")
     assert story.calls() == []
     pre_commit(story, "uninstall")
