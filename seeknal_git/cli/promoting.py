@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from seeknal_git.workspace import Workspace
 
 
-def promote(workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool) -> None:
+def promote(
+    workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool, hook: bool = False
+) -> None:
     started = time.monotonic()
     commit = None
     if env is not None:
@@ -32,7 +34,7 @@ def promote(workspace: Workspace, env: str | None, target: str | None, lock_time
         commit = merged.commit
     prepared = verb.prepare(workspace, target, commit, os.cpu_count() or 1)
     with progress(len(prepared.loaded.graph.members)) as report:
-        done = verb.promote(prepared, report, lock_timeout)
+        done = verb.promote(prepared, report, lock_timeout, command="hook" if hook else "promote")
     finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=as_json)
 
 
@@ -52,7 +54,7 @@ def from_hook(project_path: Path) -> None:
         workspace = opened(project_path)
         if verb.is_behind(workspace):
             note(f"seeknal: {workspace.production} moved, promoting it")
-            promote(workspace, None, None, 0.0, as_json=False)
+            promote(workspace, None, None, 0.0, as_json=False, hook=True)
     except (SeeknalError, typer.Exit) as exc:
         if isinstance(exc, SeeknalError):
             error(exc)
