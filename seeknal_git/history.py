@@ -87,7 +87,7 @@ def _entries(
 class Rollback:
     """A rollback of production, done or only looked at.
 
-    publication: the id of the new one; None for a look. moves: what it re-points; loads: sources that show an earlier
+    publication: the id of the new one; None for a look. undo: what a rollback of it will show. moves: what it re-points; loads: sources that show an earlier
     load of the same definition; written: exposures whose files are those of then again; to_write: those of which a look
     says so; unwritten: exposure → why its file is not; left: exposures that were first delivered later, with their
     files; tip: of the production branch.
@@ -96,6 +96,7 @@ class Rollback:
     branch: str
     schema: str
     before: Record
+    undo: Record
     to: Record
     tip: str | None
     moves: tuple[Move, ...]
@@ -146,7 +147,7 @@ def _prepared(
     now = shown_by(workspace, connection, Named(records[0]))
     wanted = _wanted(workspace, connection, records, now, revision)
     need_tables(workspace, wanted, "seeknal log says which are kept; git revert takes a change back, and builds it.")
-    to = wanted.named.record
+    to = _original(records, wanted.named.record)
     then, latest = history.deliveries(connection, schema, to.id), history.deliveries(connection, schema)
     stale = [each for each in then.values() if latest[each.node].snapshot != each.snapshot]
     moves = difference(now, wanted)
@@ -156,8 +157,24 @@ def _prepared(
     left = {node: each.path for node, each in latest.items() if node not in then}
     tip = git.branch_tip(workspace.repository, workspace.production)
     to_write = tuple(each.node for each in stale)
-    found = Rollback(workspace.production, schema, records[0], to, tip, tuple(moves), loads, to_write, left)
+    found = Rollback(
+        workspace.production,
+        schema,
+        records[0],
+        _original(records, records[0]),
+        to,
+        tip,
+        tuple(moves),
+        loads,
+        to_write,
+        left,
+    )
     return found, wanted, stale
+
+
+def _original(records: Sequence[Record], record: Record) -> Record:
+    """The publication that a rollback shows again; any other is its own."""
+    return next((each for each in records if each.id == record.restores), record)
 
 
 def _wanted(
@@ -196,20 +213,25 @@ def _is_earlier_load(node: str, now: Shown, wanted: Shown) -> bool:
 
 def _deliver(workspace: Workspace, warehouse: Warehouse, stale: Sequence[Delivery]) -> dict[str, str]:
     """Write files as they were. Returns exposure → why that was not possible."""
-    connection, unwritten = warehouse.connection, {}
-    ours, there = state.exposure_paths(connection), state.tables_there(connection)
+    ours, there = state.exposure_paths(warehouse.connection), state.tables_there(warehouse.connection)
+    unwritten = {}
     for each in stale:
         if each.table is None or not each.definition:
             unwritten[each.node] = "an earlier version delivered it, and did not write down how"
         elif each.table not in there:
             unwritten[each.node] = "the table that it was written from is no longer kept"
-        else:
-            each = replace(each, path=workspace.home / each.definition["path"])  # the clone may have been moved
-            try:
-                deliver(write_aside(warehouse, workspace.home, each, ours), each.path)
-                state.record_exposure(connection, workspace.production_schema, each)
-            except RunFailed as exc:
-                unwritten[each.node] = exc.message
-            except OSError as exc:
-                unwritten[each.node] = f"{each.path} cannot be replaced: {exc.strerror}"
+        elif why := _written(workspace, warehouse, replace(each, path=workspace.home / each.definition["path"]), ours):
+            unwritten[each.node] = why
     return unwritten
+
+
+def _written(workspace: Workspace, warehouse: Warehouse, delivery: Delivery, ours: set[str]) -> str | None:
+    """Write a file and put it in place; tells why that was not possible."""
+    try:
+        deliver(write_aside(warehouse, workspace.home, delivery, ours), delivery.path)
+    except RunFailed as exc:
+        return exc.message
+    except OSError as exc:
+        return f"{delivery.path} cannot be replaced: {exc.strerror}"
+    state.record_exposure(warehouse.connection, workspace.production_schema, delivery)
+    return None

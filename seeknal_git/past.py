@@ -108,5 +108,5 @@ def difference(before: Shown, after: Shown) -> list[Move]:
         if was and now and (was.view, was.table) == (now.view, now.table):
             continue
         change = "added" if was is None else "removed" if now is None else "re-pointed"
-        found.append(Move(node, change, before.rows.get(node), after.rows.get(node), False))
+        found.append(Move(node, change, before.rows.get(node), after.rows.get(node), None))
     return found

@@ -24,11 +24,15 @@ def query(workspace: Workspace, sql: str, environment: str | None = None, lock_t
     raise UsageError(f"The environment {branch} is not built yet.", _hint(workspace, branch))
 
 
-def query_past(workspace: Workspace, sql: str, revision: str, lock_timeout: float = 0.0) -> tuple[Answer, Named]:
+def query_past(
+    workspace: Workspace, sql: str, revision: str, environment: str | None = None, lock_timeout: float = 0.0
+) -> tuple[Answer, Named]:
     """Ask production as it was at a publication or a commit; tells which publication that was.
 
     Raises UsageError where there is none, WarehouseError where its tables are no longer kept.
     """
+    if environment and workspace.branch_of(environment) != workspace.production:
+        raise UsageError("Only production can be asked as it was: --at goes without --env.")
     if not workspace.warehouse_path.exists():
         raise never_published()
     with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:

@@ -16,6 +16,10 @@ LockTimeout = Annotated[
     float,
     typer.Option("--lock-timeout", metavar="SECONDS", help="Wait so long while another process holds the warehouse."),
 ]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="REV", help="Production as it was at a commit, or at a publication that log shows."),
+]
 HERE = Path()
 
 

@@ -59,12 +59,12 @@ def _whole(table: str) -> str:
     return f"(SELECT rowid AS number, * FROM {STATE}.{table} UNION ALL BY NAME (SELECT {later} WHERE false))"
 
 
-def records(connection: duckdb.DuckDBPyConnection, schema: str, most: int | None = None) -> list[Record]:
-    """The publications of an environment, or the last few, the newest first."""
+def records(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Record]:
+    """The publications of an environment, the newest first."""
     rows = connection.execute(
         "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed "
-        f"FROM {_whole('publications')} WHERE schema_name = $1 ORDER BY id DESC LIMIT $2",
-        [schema, most],
+        f"FROM {_whole('publications')} WHERE schema_name = $1 ORDER BY id DESC",
+        [schema],
     ).fetchall()
     return [Record(*row) for row in rows]
 
