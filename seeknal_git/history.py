@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,10 +87,10 @@ def _entries(
 class Rollback:
     """A rollback of production, done or only looked at.
 
-    publication: the id of the new one; None for a look. undo: what a rollback of it will show. moves: what it re-points; loads: sources that show an earlier
-    load of the same definition; written: exposures whose files are those of then again; to_write: those of which a look
-    says so; unwritten: exposure → why its file is not; left: exposures that were first delivered later, with their
-    files; tip: of the production branch.
+    before, to: the publications that it leads from and to; undo: the one that another rollback leads to; tip: of the
+    production branch; moves: what is re-pointed; loads: sources that show an earlier load of the same definition;
+    to_write: exposures whose files are not what they were; left: exposures that were first delivered later, with their
+    files. Once it is done, publication: its own id; unwritten: exposure → why its file is still not what it was.
     """
 
     branch: str
@@ -104,8 +104,7 @@ class Rollback:
     to_write: tuple[str, ...]
     left: dict[str, Path]
     publication: int | None = None
-    written: tuple[str, ...] = ()
-    unwritten: dict[str, str] | None = None
+    unwritten: dict[str, str] = field(default_factory=dict)
 
 
 def rollback(
@@ -132,8 +131,7 @@ def rollback(
         if done.to.commit:
             git.set_production_ref(workspace.repository, done.to.commit)
         unwritten = _deliver(workspace, warehouse, stale)
-    written = tuple(each.node for each in stale if each.node not in unwritten)
-    return replace(done, publication=outcome.publication, written=written, unwritten=unwritten)
+    return replace(done, publication=outcome.publication, unwritten=unwritten)
 
 
 def _prepared(
@@ -153,21 +151,17 @@ def _prepared(
     moves = difference(now, wanted)
     if not moves and not stale:
         raise UsageError(f"Production shows publication {to.id} already.", "seeknal log lists the others.")
-    loads = tuple(each.node for each in moves if _is_earlier_load(each.node, now, wanted))
-    left = {node: each.path for node, each in latest.items() if node not in then}
-    tip = git.branch_tip(workspace.repository, workspace.production)
-    to_write = tuple(each.node for each in stale)
     found = Rollback(
-        workspace.production,
-        schema,
-        records[0],
-        _original(records, records[0]),
-        to,
-        tip,
-        tuple(moves),
-        loads,
-        to_write,
-        left,
+        branch=workspace.production,
+        schema=schema,
+        before=records[0],
+        undo=_original(records, records[0]),
+        to=to,
+        tip=git.branch_tip(workspace.repository, workspace.production),
+        moves=tuple(moves),
+        loads=tuple(each.node for each in moves if _is_earlier_load(each.node, now, wanted)),
+        to_write=tuple(each.node for each in stale),
+        left={node: each.path for node, each in latest.items() if node not in then},
     )
     return found, wanted, stale
 

@@ -146,11 +146,12 @@ def rollback_as_text(done: Rollback) -> None:
     verb = "was rolled back" if done.publication else "would be rolled back"
     out(f"{bold(done.branch)} {verb} from publication {named(done.before)} to publication {named(done.to)}.")
     moved(done.moves)
-    for node in done.written if done.publication else done.to_write:
-        out(f"    {'written again' if done.publication else 'to write again'}  {node}")
+    for node in done.to_write:
+        if node not in done.unwritten:
+            out(f"    {'written again' if done.publication else 'to write again'}  {node}")
     for node, path in done.left.items():
         note(f"{coloured('warning')}: {node} was first delivered later: its file is left as it is ({path}).")
-    for node, why in (done.unwritten or {}).items():
+    for node, why in done.unwritten.items():
         note(f"{coloured('warning')}: the file of {node} is not that of publication {done.to.id}: {why}.")
     if done.publication:
         _how_to_go_on(done)
@@ -186,9 +187,9 @@ def rollback_as_json(done: Rollback) -> dict[str, Any]:
         "nodes": [between_as_json(each) for each in done.moves],
         "earlier_loads": list(done.loads),
         "files": {
-            "written": list(done.written),
-            "to_write": list(done.to_write) if done.publication is None else [],
-            "not_written": done.unwritten or {},
+            "written": [each for each in done.to_write if done.publication and each not in done.unwritten],
+            "to_write": [] if done.publication else list(done.to_write),
+            "not_written": done.unwritten,
             "left": {node: str(path) for node, path in done.left.items()},
         },
     }
