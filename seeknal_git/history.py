@@ -13,9 +13,8 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.origin import whoami
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.past import Named, Shown, difference, named, need_tables, never_published, shown_by
-from seeknal_git.reconcile import write_aside
+from seeknal_git.reconcile import hand_over, write_aside
 from seeknal_git.warehouse import history, state
-from seeknal_git.warehouse.build import deliver
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move, Record
 from seeknal_git.warehouse.publish import Publication, publish
@@ -142,8 +141,13 @@ def _prepared(
     records = history.records(connection, schema)
     if not records:
         raise never_published()
-    now = shown_by(workspace, connection, Named(records[0]))
-    wanted = _wanted(workspace, connection, records, now, revision)
+    there = state.tables_there(connection)
+    now = shown_by(workspace, connection, Named(records[0]), there)
+    wanted = (
+        _wanted(workspace, connection, records, revision)
+        if revision
+        else _before(workspace, connection, records, now, there)
+    )
     need_tables(workspace, wanted, "seeknal log says which are kept; git revert takes a change back, and builds it.")
     to = _original(records, wanted.named.record)
     then, latest = history.deliveries(connection, schema, to.id), history.deliveries(connection, schema)
@@ -175,11 +179,9 @@ def _wanted(
     workspace: Workspace,
     connection: duckdb.DuckDBPyConnection,
     records: Sequence[Record],
-    now: Shown,
-    revision: str | None,
+    revision: str,
 ) -> Shown:
-    if revision is None:
-        return _before(workspace, connection, records, now)
+    """What the named publication showed. Raises UsageError where it is a commit that was not published itself."""
     found = named(workspace.repository, records, revision)
     if found.asked:
         number, commit = found.record.id, found.record.commit[:8]
@@ -189,11 +191,11 @@ def _wanted(
 
 
 def _before(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, records: Sequence[Record], now: Shown
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, records: Sequence[Record], now: Shown, there: set[str]
 ) -> Shown:
     """The last publication that showed something else than the current one."""
     for each in records[1:]:
-        found = shown_by(workspace, connection, Named(each))
+        found = shown_by(workspace, connection, Named(each), there)
         if difference(now, found):
             return found
     raise UsageError("Production showed nothing else before.", "seeknal log lists its publications.")
@@ -222,10 +224,10 @@ def _deliver(workspace: Workspace, warehouse: Warehouse, stale: Sequence[Deliver
 def _written(workspace: Workspace, warehouse: Warehouse, delivery: Delivery, ours: set[str]) -> str | None:
     """Write a file and put it in place; tells why that was not possible."""
     try:
-        deliver(write_aside(warehouse, workspace.home, delivery, ours), delivery.path)
+        aside = write_aside(warehouse, workspace.home, delivery, ours)
+        hand_over(warehouse.connection, workspace.production_schema, delivery, aside)
     except RunFailed as exc:
         return exc.message
     except OSError as exc:
         return f"{delivery.path} cannot be replaced: {exc.strerror}"
-    state.record_exposure(warehouse.connection, workspace.production_schema, delivery)
     return None

@@ -80,9 +80,13 @@ def shown(workspace: Workspace, connection: duckdb.DuckDBPyConnection, revision:
     return shown_by(workspace, connection, named(workspace.repository, records, revision))
 
 
-def shown_by(workspace: Workspace, connection: duckdb.DuckDBPyConnection, wanted: Named) -> Shown:
+def shown_by(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, wanted: Named, there: set[str] | None = None
+) -> Shown:
+    """What a publication showed. there: the snapshot tables that exist, where they were asked for already."""
     schema, number = workspace.production_schema, wanted.record.id
-    views, there = state.published(connection, schema, number), state.tables_there(connection)
+    views = state.published(connection, schema, number)
+    there = state.tables_there(connection) if there is None else there
     lost = tuple(sorted(node for node, each in views.items() if each.table not in there))
     return Shown(wanted, views, history.rows_of(connection, schema, number), lost)
 

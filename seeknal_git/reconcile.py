@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seeknal_git.errors import RunFailed, SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, snapshot_of, verdict
@@ -20,6 +21,9 @@ from seeknal_git.warehouse.publish import Outcome, Publication, publish
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Delivery, Published
 from seeknal_git.work import Work, all_checks, audit_id, exposure_path, violates
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,7 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
     undelivered = {}
     for delivery, aside in written:
         try:
-            deliver(aside, delivery.path)
-            state.record_exposure(connection, target.schema, delivery)
+            hand_over(connection, target.schema, delivery, aside)
         except OSError as exc:
             undelivered[delivery.node] = f"{delivery.path} cannot be replaced: {exc.strerror}. Mend it, then run again."
     return outcome, undelivered
@@ -160,6 +163,14 @@ def write_aside(warehouse: Warehouse, home: Path, delivery: Delivery, ours: set[
         return write_exposure(warehouse.connection, delivery.table, delivery.definition, path)
     except SqlError as exc:
         raise RunFailed(f"{node} cannot be written to {path}: {exc.message}", _NOTHING) from exc
+
+
+def hand_over(connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery, aside: Path) -> None:
+    """Put a file in place, and write that down. In between the state says of neither file that it is there: whoever is
+    killed then delivers again, whichever way production goes on."""
+    state.record_exposure(connection, schema, replace(delivery, snapshot=""))
+    deliver(aside, delivery.path)
+    state.record_exposure(connection, schema, delivery)
 
 
 _NOTHING = "Nothing was published. Mend it, or give the exposure another path, then run again."

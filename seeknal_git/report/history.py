@@ -17,7 +17,8 @@ _FEW = 8
 def log_as_text(found: Log, *, whole: bool = False) -> None:
     """Publications, newest first, one block for each."""
     if not found.entries:
-        out(f"{found.branch} was never published. Build and publish it with: seeknal run")
+        command = "seeknal run" if found.is_production else f"seeknal run --env {found.branch}"
+        out(f"{found.branch} was never published. Build and publish it with: {command}")
     for number, entry in enumerate(found.entries):
         if number:
             out()
@@ -70,11 +71,12 @@ def moved(moves: Sequence[Move], *, whole: bool = False) -> None:
 
 
 def _rows(move: Move) -> str:
-    before, after = (None if rows is None else f"{rows:,}" for rows in (move.rows_before, move.rows_after))
-    if move.change in ("re-pointed", "restored") and None not in (before, after) and before != after:
-        return f"{before} → {after} rows"
-    known = before if move.change == "removed" else after
-    return f"{known} rows" if known is not None else ""
+    before, after = move.rows_before, move.rows_after
+    if move.change == "removed":
+        after = before
+    elif before is not None and after is not None and before != after:
+        return f"{before:,} → {counted(after, 'row')}"
+    return counted(after, "row") if after is not None else ""
 
 
 def _built(move: Move) -> str:

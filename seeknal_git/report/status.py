@@ -109,7 +109,7 @@ def past_as_text(found: Past) -> None:
     for line in about(record):
         out(line)
     out()
-    for line in columns([[node, "" if rows is None else f"{rows:,} rows"] for node, rows in _nodes(shown)], "    "):
+    for line in columns([[node, "" if rows is None else counted(rows, "row")] for node, rows in _nodes(shown)], "    "):
         out(line)
     out()
     if not found.since:

@@ -114,12 +114,14 @@ def rows_of(connection: duckdb.DuckDBPyConnection, schema: str, at: int) -> dict
 
 
 def deliveries(connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None) -> dict[str, Delivery]:
-    """Exposure → its last delivery, or the last before the publication after `at`."""
+    """Exposure → its last delivery, also one that was broken off and has no snapshot; or the last whole one before the
+    publication after `at`."""
     rows = connection.execute(
         f"WITH e AS (SELECT *, coalesce(publication_id, (SELECT max(p.id) FROM {STATE}.publications p "
         f"WHERE p.schema_name = $1 AND p.published_at <= d.written_at), 0) AS after FROM {_whole('exposures')} d "
         "WHERE schema_name = $1) "
-        "SELECT node, snapshot_id, path, table_name, definition FROM e WHERE after <= coalesce($2, after) "
+        "SELECT node, snapshot_id, path, table_name, definition FROM e "
+        "WHERE $2 IS NULL OR (after <= $2 AND snapshot_id <> '') "
         "QUALIFY row_number() OVER (PARTITION BY node ORDER BY number DESC) = 1",
         [schema, at],
     ).fetchall()
