@@ -38,7 +38,7 @@ def query_past(
     with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
         wanted = shown(workspace, warehouse.connection, revision)
         need_tables(workspace, wanted, "seeknal log says which publications are kept.")
-        return ask_past(warehouse, wanted.views.values(), sql), wanted.named
+        return ask_past(warehouse, workspace.production_schema, wanted.views.values(), sql), wanted.named
 
 
 def _hint(workspace: Workspace, branch: str) -> str:

@@ -37,7 +37,7 @@ def _entry(entry: Entry, branch: str, *, whole: bool) -> None:
         out(line)
     if entry.moves:
         out()
-        moved(entry.moves, whole=whole)
+        moved(entry.moves, whole=whole, more_with="--verbose")
 
 
 def about(record: Record) -> list[str]:
@@ -58,8 +58,8 @@ def _reason(record: Record) -> str:
     return words + (f", {record.seconds:.1f} s" if record.seconds is not None else "")
 
 
-def moved(moves: Sequence[Move], *, whole: bool = False) -> None:
-    """What was done to nodes, a few of them unless `whole`."""
+def moved(moves: Sequence[Move], *, whole: bool = False, more_with: str = "--json") -> None:
+    """What was done to nodes, a few of them unless `whole`. more_with: the option that shows all."""
     shown = moves if whole else moves[:_FEW]
     lines = columns([[each.change, each.node, _rows(each), _built(each)] for each in shown], "    ")
     for each, line in zip(shown, lines, strict=True):
@@ -67,7 +67,7 @@ def moved(moves: Sequence[Move], *, whole: bool = False) -> None:
     if rest := moves[len(shown) :]:
         kinds = [each.change for each in rest]
         more = ", ".join(f"{kinds.count(kind):,} more {kind}" for kind in dict.fromkeys(kinds))
-        out(f"    {dim(f'and {more}; --verbose shows all')}")
+        out(f"    {dim(f'and {more}; {more_with} shows all')}")
 
 
 def _rows(move: Move) -> str:

@@ -42,18 +42,19 @@ def ask(warehouse: Warehouse, schema: str, sql: str) -> Answer:
     return _asked(connection, sql)
 
 
-def ask_past(warehouse: Warehouse, views: Iterable[Published], sql: str) -> Answer:
+def ask_past(warehouse: Warehouse, schema: str, views: Iterable[Published], sql: str) -> Answer:
     """Run one SELECT with the views of an earlier publication in reach, and no others. Raises UsageError.
 
     The views are made in the engine's memory; the warehouse stays as it is.
     """
     connection = warehouse.connection
     made = (
-        f"CREATE VIEW {qualified('memory', 'main', each.view)} AS "
+        f"CREATE VIEW {qualified('memory', schema, each.view)} AS "
         f"SELECT * FROM {qualified('warehouse', SNAPSHOTS, each.table)}"
         for each in views
     )
-    connection.execute("; ".join([*made, "USE memory.main"]))
+    place = qualified("memory", schema)
+    connection.execute("; ".join([f"CREATE SCHEMA IF NOT EXISTS {place}", *made, f"USE {place}"]))
     return _asked(connection, sql)
 
 
