@@ -64,6 +64,13 @@ def promote(lab: Laboratory) -> list[Figure]:
     return [_timed("promote that branch", [(each.promote, each.asked) for each in lab.journeys], _ASKED, 1.0)]
 
 
+def rollback(lab: Laboratory) -> list[Figure]:
+    """To and fro between two publications that have no table in common."""
+    project = lab.published_twice
+    costs = [(cost(seeknal("rollback"), project.folder), asked(project)) for _ in range(lab.repeat)]
+    return [_timed(f"rollback of {lab.nodes:,} nodes", costs, _ASKED, 1.0)]
+
+
 def grown(lab: Laboratory) -> list[Figure]:
     added = [each.added / _MEGABYTE for each in lab.journeys]
     size = [each.size / _MEGABYTE for each in lab.journeys]
@@ -129,6 +136,7 @@ FIGURES: dict[str, Callable[[Laboratory], list[Figure]]] = {
     "nothing": nothing,
     "edit": edit,
     "promote": promote,
+    "rollback": rollback,
     "grown": grown,
     "hook": hook,
     "lineage": lineage,

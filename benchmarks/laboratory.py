@@ -67,6 +67,18 @@ class Laboratory:
         return project
 
     @cached_property
+    def published_twice(self) -> Project:
+        """A project whose production was run on two loads: every table was built twice."""
+        project = generate(self.folder / "published_twice", self.nodes)
+        cost(seeknal("run"), project.folder)
+        for name in project.sources:
+            path = project.folder / f"data/{name}.csv"
+            path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+        git(project, "commit", "--quiet", "--all", "-m", "A row less")
+        cost(seeknal("run"), project.folder)
+        return project
+
+    @cached_property
     def journeys(self) -> list[Journey]:
         self.plain()
         return [self._journey(number) for number in range(1, self.repeat + 1)]

@@ -119,6 +119,49 @@ Each of `verified` has:
 | `reason` | why it was not possible, which names or types differ, or what was left out; or null |
 | `only_before`, `only_after` | where rows differ, those of one version alone: their `count`, and at most 5 as `rows` |
 
+## The log as JSON
+
+`seeknal log --json` prints one object. `version` is 1, and means the same as that of the plan. What an earlier version
+of Seeknal did not write down is null.
+
+| key of the log | meaning |
+| --- | --- |
+| `version` | 1 |
+| `environment`, `schema` | the branch, and the schema of its environment |
+| `production` | whether it is the production branch |
+| `earlier` | how many publications there are before those of `publications` |
+| `publications` | one object for each publication, the newest first |
+
+Each of `publications` has:
+
+| key of a publication | meaning |
+| --- | --- |
+| `id` | its number, which grows; `rollback` and `--at` take it |
+| `commit` | the commit that was published; null where nobody knows it |
+| `author` | of the commit; of a rollback, who made it |
+| `published_at` | when, in UTC |
+| `command` | `run`, `promote`, `hook` (a promotion that git started) or `rollback` |
+| `seconds` | from the start of the run to the publication |
+| `merged` | the branch that came in with the commit, where git knows it; or null |
+| `restores` | the publication that a rollback shows again; null for all else |
+| `built`, `reused`, `removed` | how many nodes the run built, found built, and removed |
+| `current` | whether it is what the environment shows now |
+| `kept`, `lost` | whether all its tables are kept, and the nodes whose tables are not |
+| `uncommitted` | whether it was made of uncommitted nodes |
+| `nodes` | one object for each node that it re-pointed: `node`, `change`, `rows_before`, `rows_after`, `built` |
+
+`change` is `added`, `re-pointed`, `removed`, or `restored` where only the view was damaged.
+
+`seeknal rollback --json` has `publication` (the id of the new one; null with `--dry-run`), `from` and `to` (as above,
+up to `removed`), `tip` (of the production branch), `differs_from_tip`, `nodes` (as above, without `built`),
+`earlier_loads` (sources that show an earlier load) and `files`, with the exposures that were `written`, are `to_write`
+(with `--dry-run`), `not_written` (each with the reason), and `left`, as they were first delivered later (each with its
+file).
+
+`seeknal status --at REV --json` has `publication` (as above, up to `removed`), `asked` (the commit that was asked for,
+where it was not published itself), `current`, `kept`, `lost`, `nodes` (each with `node`, `view`, `rows` and `kept`),
+and `since`, which leads to what production shows now, like the `nodes` of a rollback.
+
 """
 
 

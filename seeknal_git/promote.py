@@ -5,6 +5,7 @@ Promotion is idempotent, and finds built tables by what they are, never by the b
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from seeknal_git.errors import UsageError
@@ -12,6 +13,7 @@ from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge import Merged, merge
 from seeknal_git.git.merged import merged_tree, need_no_conflict
+from seeknal_git.git.origin import branch_that_came
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
@@ -85,15 +87,18 @@ def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
         return work_out(warehouse, prepared.loaded.graph, prepared.loaded.root, prepared.target, prepared.options)
 
 
-def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:
+def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote") -> Reconciled:
     """Build what is missing, then publish everything in one transaction, or nothing."""
     workspace = prepared.workspace
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
+        started = time.monotonic()
         if branch_to_merge_into(workspace, prepared.target.branch).commit != prepared.commit:  # while we waited
             prepared = prepare(workspace, prepared.target.branch, workers=prepared.options.workers)
         loaded = prepared.loaded
         work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
-        origin = Origin(prepared.commit, git.author_of(workspace.repository, prepared.commit), "promote")
+        merged = branch_that_came(workspace.repository, prepared.commit, prepared.target.branch)
+        author = git.author_of(workspace.repository, prepared.commit)
+        origin = Origin(prepared.commit, author, command, merged, started)
         done = reconcile(warehouse, work, origin, report)
     if done.outcome is not None and prepared.target.is_production:
         git.set_production_ref(workspace.repository, prepared.commit)

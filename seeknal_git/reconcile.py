@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seeknal_git.errors import RunFailed, SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, snapshot_of, verdict
@@ -17,17 +19,23 @@ from seeknal_git.warehouse.build import deliver, write_exposure
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.publish import Outcome, Publication, publish
 from seeknal_git.warehouse.sql import SqlError
-from seeknal_git.warehouse.state import Published
+from seeknal_git.warehouse.state import Delivery, Published
 from seeknal_git.work import Work, all_checks, audit_id, exposure_path, violates
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where what is published comes from: a commit, its author, and the command that publishes it."""
+    """Where what is published comes from: a commit, its author, the command that publishes it, and the branch that
+    came in with the commit, where that is known."""
 
     commit: str
     author: str
     command: str
+    merged: str | None = None
+    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,48 +122,66 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
     written = _write_files(warehouse, work, progress)
     shows = shown(work, progress)
     publication = Publication(
-        target.schema, target.branch, origin.commit, origin.author, origin.command, shows, len(progress.built)
-    )
+        target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
+        time.monotonic() - origin.started, origin.merged,
+    )  # fmt: skip
     outcome = publish(connection, publication)
     undelivered = {}
-    for identifier, (aside, path) in written.items():
+    for delivery, aside in written:
         try:
-            deliver(aside, path)
-            state.record_exposure(connection, target.schema, identifier, work.wanted[identifier], str(path))
+            hand_over(connection, target.schema, delivery, aside)
         except OSError as exc:
-            undelivered[identifier] = f"{path} cannot be replaced: {exc.strerror}. Mend it, then run again."
+            undelivered[delivery.node] = f"{delivery.path} cannot be replaced: {exc.strerror}. Mend it, then run again."
     return outcome, undelivered
 
 
-def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> dict[str, tuple[Path, Path]]:
-    """Exposure → where its file was written, and where it goes."""
+def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> list[tuple[Delivery, Path]]:
+    """What is delivered, and where it was written."""
     good = trusted(work, progress)
     ours = state.exposure_paths(warehouse.connection)
-    written = {}
+    written = []
     for identifier in work.deliveries:
         read = work.graph.inputs[identifier][0]
         if read in good:
-            node = work.graph.node(identifier)
-            path = exposure_path(work.root, work.target, node)
-            _refuse_what_is_not_ours(identifier, path, work, warehouse)
-            _refuse_a_folder_of_others(identifier, path, ours)
+            definition = work.graph.node(identifier).definition
+            path = exposure_path(work.root, work.target, work.graph.node(identifier))
             table = snapshot_of(work, progress, read).table
-            try:
-                written[identifier] = (write_exposure(warehouse.connection, table, node.definition, path), path)
-            except SqlError as exc:
-                raise RunFailed(f"{identifier} cannot be written to {path}: {exc.message}", _NOTHING) from exc
+            delivery = Delivery(identifier, work.wanted[identifier], path, table, definition)
+            written.append((delivery, write_aside(warehouse, work.root.home, delivery, ours)))
     return written
+
+
+def write_aside(warehouse: Warehouse, home: Path, delivery: Delivery, ours: set[str]) -> Path:
+    """Write a file beside its place, and return where. home: the project's folder in the data root; ours: every
+    path that was delivered to. Raises RunFailed."""
+    node, path = delivery.node, delivery.path
+    assert delivery.table is not None
+    assert delivery.definition is not None
+    _refuse_what_is_not_ours(node, path, home, warehouse)
+    _refuse_a_folder_of_others(node, path, ours)
+    try:
+        return write_exposure(warehouse.connection, delivery.table, delivery.definition, path)
+    except SqlError as exc:
+        raise RunFailed(f"{node} cannot be written to {path}: {exc.message}", _NOTHING) from exc
+
+
+def hand_over(connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery, aside: Path) -> None:
+    """Put a file in place, and write that down. In between the state says of neither file that it is there: whoever is
+    killed then delivers again, whichever way production goes on."""
+    state.record_exposure(connection, schema, replace(delivery, snapshot=""))
+    deliver(aside, delivery.path)
+    state.record_exposure(connection, schema, delivery)
 
 
 _NOTHING = "Nothing was published. Mend it, or give the exposure another path, then run again."
 
 
-def _refuse_what_is_not_ours(identifier: str, path: Path, work: Work, warehouse: Warehouse) -> None:
+def _refuse_what_is_not_ours(identifier: str, path: Path, home: Path, warehouse: Warehouse) -> None:
     """No delivery over the warehouse and the files beside it, or through a link that leaves the project."""
     real = path.parent.resolve() / path.name
     if f"{real}.".startswith(f"{warehouse.path.resolve()}."):
         raise RunFailed(f"{identifier} cannot be written to {path}: the warehouse is there.", _NOTHING)
-    if path.is_symlink() or not real.is_relative_to(work.root.home.resolve()):
+    if path.is_symlink() or not real.is_relative_to(home.resolve()):
         raise RunFailed(f"{identifier} cannot be written to {path}: a link there leads elsewhere.", _NOTHING)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import time
 from dataclasses import dataclass, field, replace
 
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
+from seeknal_git.git.origin import branch_that_came
 from seeknal_git.git.tree import keep_tree
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
@@ -111,8 +113,9 @@ def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconc
     """Build and publish: on production all or nothing, on a branch whatever succeeded."""
     workspace, target = prepared.workspace, prepared.target
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
+        started = time.monotonic()
         work = _work_out(warehouse, prepared)
-        origin = _origin(prepared, warehouse)
+        origin = replace(_origin(prepared, warehouse), started=started)
         done = reconcile(warehouse, work, origin, report)
     if target.is_production and done.outcome is not None and prepared.options.chosen is None:
         git.set_production_ref(workspace.repository, origin.commit)
@@ -132,4 +135,5 @@ def _origin(prepared: Prepared, warehouse: Warehouse) -> Origin:
     if tree.dirty and prepared.target.is_production:
         commit = keep_tree(repository, tree, f"Production, with uncommitted nodes, as run on {prepared.branch}")
         return Origin(commit, author, "run")
-    return Origin(tree.commit or "", author, "run")
+    merged = branch_that_came(repository, tree.commit, prepared.branch) if tree.commit else None
+    return Origin(tree.commit or "", author, "run", merged)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.names import schema_of
+from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
 from seeknal_git.planning import plan_environment
 from seeknal_git.revision import head_tree, revision_of
-from seeknal_git.warehouse import state
+from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.history import Move, Record
 from seeknal_git.work import Options, Target, work_out
 from seeknal_git.workspace import Workspace, load
 
@@ -21,7 +24,7 @@ class Production:
     """What production shows, and whether it is what it should be.
 
     tip: of the production branch; published: the commit shown; pending: promotion that is due; failure: why the last
-    run of production failed, if it did.
+    run of production failed, if it did; restores: the earlier publication that a rollback shows again.
     """
 
     branch: str
@@ -31,6 +34,7 @@ class Production:
     uncommitted: bool
     pending: bool
     failure: str | None
+    restores: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +153,51 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
     """The warehouse is the truth; where it cannot be read, the ref is its echo."""
     repository, schema = workspace.repository, workspace.production_schema
     tip, published = git.branch_tip(repository, workspace.production), git.production_ref(repository)
-    published_at, failure = None, None
+    published_at, failure, restores = None, None, None
     if warehouse is not None:
-        last = state.last_publication(warehouse.connection, schema)
-        published, published_at = last if last else (None, None)
+        records = history.records(warehouse.connection, schema)
+        published, published_at = (records[0].commit, records[0].published_at) if records else (None, None)
+        restores = _rolled_back_to(records)
         if published:
             git.set_production_ref(repository, published)
         run = state.last_run(warehouse.connection, schema)
         failure = run.message or "it was interrupted" if run and run.status != "succeeded" else None
     uncommitted = bool(published and tip and published != tip and _is_ahead(workspace, published, tip))
     pending = bool(published and tip and published != tip and not uncommitted)
-    return Production(workspace.production, tip, published, published_at, uncommitted, pending, failure)
+    return Production(workspace.production, tip, published, published_at, uncommitted, pending, failure, restores)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Production as it was. current: it is what production shows now; since: what led from there to what it shows now,
+    whatever came between."""
+
+    branch: str
+    shown: Shown
+    current: bool
+    since: tuple[Move, ...]
+
+
+def read_past(workspace: Workspace, revision: str) -> Past:
+    """Production as it was at a publication or a commit. Raises UsageError where nothing was published then."""
+    if not workspace.warehouse_path.exists():
+        raise never_published()
+    with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+        connection = warehouse.connection
+        records = history.records(connection, workspace.production_schema)
+        if not records:
+            raise never_published()
+        then = shown_by(workspace, connection, named(workspace.repository, records, revision))
+        now = shown_by(workspace, connection, Named(records[0]))
+    current = then.named.record.id == records[0].id
+    return Past(workspace.production, then, current, tuple(difference(then, now)))
+
+
+def _rolled_back_to(records: Sequence[Record]) -> int | None:
+    """The earlier publication that production shows; None also where a rollback was undone by another."""
+    restores = records[0].restores if records else None
+    newest = next((each.id for each in records if each.restores is None), None)
+    return None if restores == newest else restores
 
 
 def _is_ahead(workspace: Workspace, published: str, tip: str) -> bool:

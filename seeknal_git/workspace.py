@@ -26,13 +26,18 @@ from seeknal_git.statement import Columns
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """home: the project's folder in the data root, where the warehouse, raw data and production's files are; the data
-    root is the main working tree unless another folder is named."""
+    """data_root: what holds the warehouse, raw data and production's files: the main working tree, unless another
+    folder is named."""
 
     repository: Repository
     settings: Settings
     cache: Cache
-    home: Path
+    data_root: Path
+
+    @property
+    def home(self) -> Path:
+        """The project's folder in the data root."""
+        return self.data_root / self.repository.prefix
 
     @property
     def production(self) -> str:
@@ -93,7 +98,7 @@ def open_workspace(start: Path, data_root: Path | None = None) -> Workspace:
         if (folder / PROJECT_FILE).is_file():
             repository = git.open_repository(folder)
             return _workspace(repository, read_settings((folder / PROJECT_FILE).read_bytes()), data_root)
-    if bare := git.open_bare(start, os.environ.get("SEEKNAL_PROJECT", "")):
+    if bare := git.open_bare(start):
         return _bare(bare, data_root)
     raise UsageError(f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init")
 
@@ -105,7 +110,7 @@ def _workspace(repository: Repository, settings: Settings, data_root: Path | Non
     if root is None:
         raise UsageError(f"{repository.common} is a bare repository, and has no folder for a warehouse and raw data.",
                          "Name one: git config seeknal.dataRoot DIR, SEEKNAL_DATA_ROOT or --data-root DIR")  # fmt: skip
-    return Workspace(repository, settings, cache, root / repository.prefix)
+    return Workspace(repository, settings, cache, root)
 
 
 def _bare(repository: Repository, data_root: Path | None) -> Workspace:
@@ -114,15 +119,17 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
     if head is None:
         raise GitError(f"HEAD of {repository.top} names a branch that is not there.",
                        "Let it name the production branch: git symbolic-ref HEAD refs/heads/main")  # fmt: skip
-    everything = commit_tree(replace(repository, prefix=""), head)
-    found = [path for path in everything.files if path.rpartition("/")[2] == PROJECT_FILE]
-    wanted = [path for path in found if path == f"{repository.prefix}{PROJECT_FILE}"] if repository.prefix else found
-    if len(wanted) != 1:
-        folders = ", ".join(sorted(path.removesuffix(PROJECT_FILE).rstrip("/") or "." for path in found))
-        raise UsageError(f"{repository.top} holds {f'these projects: {folders}' if found else 'no project'}.",
+    everything = commit_tree(repository, head)
+    found = {path.removesuffix(PROJECT_FILE).rstrip("/") or ".": path for path in everything.files
+             if path.rpartition("/")[2] == PROJECT_FILE}  # fmt: skip
+    named = os.environ.get("SEEKNAL_PROJECT", "").rstrip("/")
+    path = found.get(named) if named else next(iter(found.values()), None)
+    if path is None or (not named and len(found) > 1):
+        projects = f"these projects: {', '.join(sorted(found))}" if found else "no project"
+        raise UsageError(f"{repository.top} holds {projects}.",
                          "Name one of them: SEEKNAL_PROJECT=FOLDER" if found else None)  # fmt: skip
-    settings = read_settings(everything.read(everything.files[wanted[0]]), wanted[0])
-    return _workspace(replace(repository, prefix=wanted[0].removesuffix(PROJECT_FILE)), settings, data_root)
+    settings = read_settings(everything.read(everything.files[path]), path)
+    return _workspace(replace(repository, prefix=path.removesuffix(PROJECT_FILE)), settings, data_root)
 
 
 def current_tree(workspace: Workspace) -> Tree:

@@ -336,10 +336,11 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
     made: dict[str, Repo] = {}
 
     def template(name: str, make: Callable[[Repo], None]) -> Repo:
-        if name not in made:
-            made[name] = Repo(place / name)
-            make(made[name])
-        return made[name]
+        key = f"{name}-{make.__module__}-{make.__name__}"
+        if key not in made:
+            made[key] = Repo(place / key)
+            make(made[key])
+        return made[key]
 
     return template
 

@@ -24,6 +24,7 @@ VERBS = {
     "gc",
     "planning",
     "query",
+    "history",
     "status",
     "environments",
     "doctor",

@@ -20,10 +20,12 @@ from seeknal_git.cli.dry_run import dry_run
 from seeknal_git.cli.gc import gc
 from seeknal_git.cli.init import init
 from seeknal_git.cli.lineage import lineage
+from seeknal_git.cli.log import log
 from seeknal_git.cli.parse import parse
 from seeknal_git.cli.plan import plan
 from seeknal_git.cli.promote import promote
 from seeknal_git.cli.query import query
+from seeknal_git.cli.rollback import rollback
 from seeknal_git.cli.run import run
 from seeknal_git.cli.status import status
 from seeknal_git.cli.validate import validate
@@ -70,6 +72,8 @@ for _command in (
     lineage,
     run,
     promote,
+    log,
+    rollback,
     status,
     doctor,
     query,

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
-
-if TYPE_CHECKING:
-    from seeknal_git.workspace import Workspace
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 app = typer.Typer(help="Install, remove and look at the git hooks.", no_args_is_help=True)
-
-DataRoot = Annotated[
-    Path | None,
-    typer.Option("--data-root", metavar="DIR", help="The folder with the warehouse and raw data, if not this clone."),
-]
 
 
 @app.command()
@@ -35,9 +24,9 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
     from seeknal_git.git import hooks
     from seeknal_git.report.hooks import as_text
 
-    workspace = _opened(project_path, data_root)
+    workspace = opened(project_path, data_root)
     repository, production = workspace.repository, workspace.production
-    place = _data_root(workspace) if repository.bare else data_root
+    place = workspace.data_root if repository.bare else data_root
     as_text(hooks.install(repository.top, repository.prefix, production, hooks.this_installation(), place))
 
 
@@ -52,7 +41,7 @@ def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> N
     from seeknal_git.git import hooks
     from seeknal_git.report.hooks import as_text
 
-    repository = _opened(project_path, data_root).repository
+    repository = opened(project_path, data_root).repository
     as_text(hooks.uninstall(repository.top, repository.prefix))
 
 
@@ -70,18 +59,6 @@ def status(data_root: DataRoot = None, as_json: AsJson = False, project_path: Pr
     from seeknal_git.report.hooks import as_text
     from seeknal_git.report.terminal import out_json
 
-    workspace = _opened(project_path, data_root)
+    workspace = opened(project_path, data_root)
     found = hooks.status(workspace.repository.top, workspace.repository.prefix, workspace.production)
     out_json([asdict(each) for each in found]) if as_json else as_text(found)
-
-
-def _opened(project_path: Path, data_root: Path | None) -> Workspace:
-    """A project, also in a bare repository."""
-    given = () if data_root is None else (data_root,)
-    return opened(project_path, *given)
-
-
-def _data_root(workspace: Workspace) -> Path:
-    """What stands for the working tree: the project's folder below it is as in the repository."""
-    depth = len(Path(workspace.repository.prefix).parts)
-    return (workspace.home, *workspace.home.parents)[depth]

@@ -20,6 +20,10 @@ DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", metavar="DIR", help="The folder with the warehouse and raw data, if not this clone."),
 ]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="REV", help="Production as it was at a commit, or at a publication that log shows."),
+]
 HERE = Path()
 
 

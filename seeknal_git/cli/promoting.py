@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 def promote(workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool) -> None:
-    started = time.monotonic()
     verb.refuse_unfinished(workspace)
     if env is not None:
         merged = verb.merge_branch(workspace, env, target)
@@ -29,13 +28,14 @@ def promote(workspace: Workspace, env: str | None, target: str | None, lock_time
             note(f"$ {command}")
         if not merged.commands:
             note(f"There is nothing to merge: {env} has no commit of its own.")
-    _promote(workspace, target, lock_timeout, started, as_json=as_json)
+    _promote(workspace, target, lock_timeout, as_json=as_json, command="promote")
 
 
-def _promote(workspace: Workspace, target: str | None, lock_timeout: float, started: float, *, as_json: bool) -> None:
+def _promote(workspace: Workspace, target: str | None, lock_timeout: float, *, as_json: bool, command: str) -> None:
+    started = time.monotonic()
     prepared = verb.prepare(workspace, target, os.cpu_count() or 1)
     with progress(len(prepared.loaded.graph.members)) as report:
-        done = verb.promote(prepared, report, lock_timeout)
+        done = verb.promote(prepared, report, lock_timeout, command=command)
     finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=as_json)
 
 
@@ -55,7 +55,7 @@ def from_hook(project_path: Path, data_root: Path | None) -> None:
         workspace = opened(project_path, data_root)
         if verb.is_behind(workspace):
             note(f"seeknal: {workspace.production} moved, promoting it")
-            _promote(workspace, None, 0.0, time.monotonic(), as_json=False)
+            _promote(workspace, None, 0.0, as_json=False, command="hook")
     except (SeeknalError, typer.Exit) as exc:
         if isinstance(exc, SeeknalError):
             error(exc)

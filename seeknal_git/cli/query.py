@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, At, LockTimeout, ProjectPath, opened
 
 
 class Form(StrEnum):
@@ -23,6 +23,7 @@ def query(
     env: Annotated[
         str | None, typer.Option("--env", help="The environment to ask; the current branch's unless named.")
     ] = None,
+    at: At = None,
     form: Annotated[Form, typer.Option("--format", "-f", help="How to print the answer.")] = Form.table,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
@@ -34,8 +35,16 @@ def query(
     Examples:
       seeknal query 'FROM orders LIMIT 5'
       seeknal query --env prod 'SELECT count(*) FROM orders' --format csv
+      seeknal query --at HEAD~3 'SELECT count(*) FROM orders'
     """
     from seeknal_git.query import query as ask
+    from seeknal_git.query import query_past
+    from seeknal_git.report.history import note_nearest
     from seeknal_git.report.query import show
 
-    show(ask(opened(project_path), sql, env, lock_timeout), "json" if as_json else form)
+    if at is None:
+        answer = ask(opened(project_path), sql, env, lock_timeout)
+    else:
+        answer, named = query_past(opened(project_path), sql, at, env, lock_timeout)
+        note_nearest(named)
+    show(answer, "json" if as_json else form)

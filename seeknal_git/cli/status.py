@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, At, ProjectPath, opened
 
 
-def status(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+def status(at: At = None, as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
     """Show on one screen how the branch, its environment and production stand.
+
+    With --at, show what production was then, and what is different today.
 
     \b
     Examples:
       seeknal status
       seeknal status --json
+      seeknal status --at HEAD~3
     """
     from seeknal_git.report import status as report
     from seeknal_git.report.terminal import out_json
-    from seeknal_git.status import read_status
+    from seeknal_git.status import read_past, read_status
 
+    if at is not None:
+        past = read_past(opened(project_path), at)
+        out_json(report.past_as_json(past)) if as_json else report.past_as_text(past)
+        return
     found = read_status(opened(project_path))
     out_json(report.as_json(found)) if as_json else report.as_text(found)

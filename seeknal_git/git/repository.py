@@ -67,13 +67,13 @@ def open_repository(project: Path) -> Repository:
     return Repository(top, _prefix(project.relative_to(top)), _common_dir(Path(handle.path).resolve()), handle)
 
 
-def open_bare(start: Path, project: str = "") -> Repository | None:
-    """The bare repository that a folder is, and the project in one of its folders; None where it is none."""
+def open_bare(start: Path) -> Repository | None:
+    """The bare repository that a folder is, with everything in it as the project; None where it is none."""
     handle = _discovered(start.resolve())
     if handle is None or not handle.is_bare:
         return None
     git_dir = Path(handle.path).resolve()
-    return Repository(git_dir, _prefix(Path(project)), git_dir, handle, bare=True)
+    return Repository(git_dir, "", git_dir, handle, bare=True)
 
 
 def _prefix(folder: Path) -> str:
@@ -165,8 +165,11 @@ _COMMIT = re.compile(r"[0-9a-f]{7,40}|.*[~^@].*")
 
 def find_commit(repository: Repository, revision: str) -> str | None:
     """The commit that an id, abbreviated or not, or a revision such as `HEAD~2` means; None where it means none."""
-    if not _COMMIT.fullmatch(revision):
-        return None
+    return resolved(repository, revision) if _COMMIT.fullmatch(revision) else None
+
+
+def resolved(repository: Repository, revision: str) -> str | None:
+    """The commit that a revision means, in any of git's ways to write it; None where it means none."""
     try:
         return str(repository.handle.revparse_single(revision).peel(pygit2.Commit).id)
     except (KeyError, ValueError, pygit2.GitError):

@@ -8,8 +8,10 @@ from typing import Any
 
 from seeknal_git.doctor import Finding
 from seeknal_git.environments import EnvironmentState
-from seeknal_git.report.terminal import bold, coloured, counted, listed, mapping, out, table, width
-from seeknal_git.status import Production, Status
+from seeknal_git.past import Shown
+from seeknal_git.report.history import about, between_as_json, moved, note_nearest, record_as_json
+from seeknal_git.report.terminal import bold, coloured, columns, counted, listed, mapping, out, table, width
+from seeknal_git.status import Past, Production, Status
 from seeknal_git.warehouse.state import now
 
 
@@ -67,7 +69,9 @@ def _production(production: Production) -> str:
 def _alarms(status: Status) -> list[str]:
     production = status.production
     found = list(status.problems)
-    if production.pending:
+    if production.restores is not None:
+        found.append(_rolled_back(production))
+    elif production.pending:
         found.append(
             f"production is not at the tip of {production.branch} ({(production.tip or '')[:8]}): seeknal promote"
         )
@@ -83,6 +87,58 @@ def _alarms(status: Status) -> list[str]:
             f"tables that schema {schema} shows are missing: {', '.join(nodes)}: seeknal run builds them again"
         )
     return found
+
+
+def _rolled_back(production: Production) -> str:
+    shown = f"production was rolled back to publication {production.restores} ({(production.published or '')[:8]})"
+    if production.published == production.tip:
+        return f"{shown}, an earlier one of the tip of {production.branch}: seeknal run reads the raw data again"
+    tip = f"the tip of {production.branch} ({(production.tip or '')[:8]})"
+    return (
+        f"{shown}, and is not at {tip}: seeknal promote publishes the tip again, git revert takes the change out of "
+        "the code"
+    )
+
+
+def past_as_text(found: Past) -> None:
+    """Production as it was, and what is different today."""
+    record, shown = found.shown.named.record, found.shown
+    note_nearest(shown.named)
+    kept = f"no longer kept whole: {counted(len(shown.lost), 'table')} gone" if shown.lost else ""
+    out("  ".join(filter(None, [bold(f"publication {record.id}"), record.commit[:8], f"({found.branch})", kept])))
+    for line in about(record):
+        out(line)
+    out()
+    for line in columns([[node, "" if rows is None else counted(rows, "row")] for node, rows in _nodes(shown)], "    "):
+        out(line)
+    out()
+    if not found.since:
+        out("Production shows the same today." if not found.current else "It is what production shows.")
+        return
+    out("Since then:")
+    moved(found.since)
+
+
+def _nodes(shown: Shown) -> list[tuple[str, int | None]]:
+    return [(node, shown.rows.get(node)) for node in sorted(shown.views)]
+
+
+def past_as_json(found: Past) -> dict[str, Any]:
+    shown = found.shown
+    return {
+        "version": 1,
+        "environment": found.branch,
+        "asked": shown.named.asked,
+        "publication": record_as_json(shown.named.record),
+        "current": found.current,
+        "kept": not shown.lost,
+        "lost": list(shown.lost),
+        "nodes": [
+            {"node": node, "view": shown.views[node].view, "rows": rows, "kept": node not in shown.lost}
+            for node, rows in _nodes(shown)
+        ],
+        "since": [between_as_json(each) for each in found.since],
+    }
 
 
 def as_json(status: Status) -> dict[str, Any]:

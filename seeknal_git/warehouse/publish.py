@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -18,7 +18,9 @@ from seeknal_git.warehouse.state import Published, relation
 class Publication:
     """What an environment is to show, and where that comes from.
 
-    shows: node → view and snapshot; commit: of the tree that was built; built: the nodes that this run built.
+    shows: node → view and snapshot; commit: of the tree that was built; command: `run`, `promote`, `hook` (a promotion
+    by git) or `rollback`; built: the nodes that this run built; seconds: since it began; merged: the branch that came
+    in with the commit, where that is known; restores: the earlier publication that is shown again.
     """
 
     schema: str
@@ -27,16 +29,20 @@ class Publication:
     author: str
     command: str
     shows: Mapping[str, Published]
-    built: int = 0
+    built: Collection[str] = ()
+    seconds: float | None = None
+    merged: str | None = None
+    restores: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a publication did: nodes re-pointed, left as they were, and removed."""
+    """What a publication did: nodes re-pointed, left as they were, and removed; and its id, if it did anything."""
 
     repointed: tuple[str, ...]
     unchanged: tuple[str, ...]
     removed: tuple[str, ...]
+    publication: int | None = None
 
 
 def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> Outcome:
@@ -58,11 +64,14 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     gone = [each.view for each in before.values() if each.view not in names and each.view in views]
     _repoint(connection, schema, gone, wrong)
     state.touch_environment(connection, schema, publication.branch)
-    if wrong or removed or _last_commit(connection, schema) != publication.commit:
-        _record(connection, publication, wrong, removed)
+    number, last = None, _last_commit(connection, schema)
+    if wrong or removed or last != publication.commit:
+        merged = publication.merged if last != publication.commit else None  # it came in with an earlier publication
+        number = _record(connection, replace(publication, merged=merged), len(removed))
+        _record_nodes(connection, number, publication, before, [*wrong, *removed])
     moved = {each.node for each in wrong}
     unchanged = tuple(node for node in shows if node not in moved)
-    return Outcome(tuple(each.node for each in wrong), unchanged, tuple(each.node for each in removed))
+    return Outcome(tuple(each.node for each in wrong), unchanged, tuple(each.node for each in removed), number)
 
 
 def _repoint(
@@ -91,27 +100,65 @@ def _last_commit(connection: duckdb.DuckDBPyConnection, schema: str) -> str | No
     return rows[0][0] if rows else None
 
 
-def _record(
+def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, removed: int) -> int:
+    """Write down a publication; returns its id."""
+    number: int = connection.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {STATE}.publications").fetchall()[0][0]
+    built = len(publication.built)
+    values = {
+        "id": number,
+        "schema_name": publication.schema,
+        "branch": publication.branch,
+        "commit_id": publication.commit,
+        "author": publication.author,
+        "command": publication.command,
+        "published_at": state.now(),
+        "reused": len(publication.shows) - built,
+        "built": built,
+        "removed": removed,
+        "seconds": publication.seconds,
+        "merged": publication.merged,
+        "restores": publication.restores,
+    }
+    places = ", ".join(f"${name}" for name in values)
+    connection.execute(f"INSERT INTO {STATE}.publications ({', '.join(values)}) VALUES ({places})", values)
+    return number
+
+
+def _record_nodes(
     connection: duckdb.DuckDBPyConnection,
+    number: int,
     publication: Publication,
-    wrong: Sequence[Published],
-    removed: Sequence[Published],
+    before: Mapping[str, Published],
+    moved: Sequence[Published],
 ) -> None:
-    number = connection.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {STATE}.publications").fetchall()[0][0]
-    reused = len(publication.shows) - publication.built
-    connection.execute(
-        f"INSERT INTO {STATE}.publications VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        [number, publication.schema, publication.branch, publication.commit, publication.author, publication.command,
-         state.now(), reused, publication.built, len(removed)],
-    )  # fmt: skip
-    rows = [(each.node, each.view, each.snapshot, each.table, each.fingerprint) for each in wrong]
-    rows += [(each.node, each.view, None, None, None) for each in removed]  # type: ignore[misc]
-    if rows:
-        connection.execute(
-            f"INSERT INTO {STATE}.publication_nodes SELECT $1, $2, unnest($3::VARCHAR[]), unnest($4::VARCHAR[]), "
-            "unnest($5::VARCHAR[]), unnest($6::VARCHAR[]), unnest($7::VARCHAR[])",
-            [number, publication.schema, *(list(column) for column in zip(*rows, strict=True))],
+    """Write down which nodes a publication re-pointed or removed, with their rows: snapshots may be dropped later."""
+    if not moved:
+        return
+    rows = _row_counts(connection, [each.table for each in [*before.values(), *moved]])
+    values = []
+    for each in moved:
+        was, now = before.get(each.node), publication.shows.get(each.node)
+        now_is = (now.snapshot, now.table, now.fingerprint, rows.get(now.table)) if now else (None, None, None, None)
+        values.append(
+            (each.node, each.view, *now_is, rows.get(was.table) if was else None, each.node in publication.built)
         )
+    connection.execute(
+        f"INSERT INTO {STATE}.publication_nodes (publication_id, schema_name, node, view_name, snapshot_id, "
+        "table_name, fingerprint, rows_after, rows_before, built) "
+        "SELECT $1, $2, unnest($3::VARCHAR[]), unnest($4::VARCHAR[]), unnest($5::VARCHAR[]), unnest($6::VARCHAR[]), "
+        "unnest($7::VARCHAR[]), unnest($8::BIGINT[]), unnest($9::BIGINT[]), unnest($10::BOOLEAN[])",
+        [number, publication.schema, *(list(column) for column in zip(*values, strict=True))],
+    )
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, int]:
+    return dict(
+        connection.execute(
+            f"SELECT table_name, arg_max(row_count, rowid) FROM {STATE}.snapshots "
+            "WHERE table_name IN (SELECT unnest($1::VARCHAR[])) GROUP BY table_name",
+            [list(tables)],
+        ).fetchall()
+    )
 
 
 def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None:

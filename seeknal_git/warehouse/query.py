@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 import duckdb
 
 from seeknal_git.errors import UsageError
-from seeknal_git.names import qualified
+from seeknal_git.names import SNAPSHOTS, qualified
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError, engine_words, parsed
-from seeknal_git.warehouse.state import views_there
+from seeknal_git.warehouse.state import Published, views_there
 
 _EXPLAIN = re.compile(r"\A\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
@@ -37,9 +37,30 @@ def ask(warehouse: Warehouse, schema: str, sql: str) -> Answer:
     """
     connection = warehouse.connection
     connection.execute(f"USE {qualified('warehouse', schema)}")
-    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     if schema != "main":
         _refuse_other_schemas(connection, schema, sql)
+    return _asked(connection, sql)
+
+
+def ask_past(warehouse: Warehouse, schema: str, views: Iterable[Published], sql: str) -> Answer:
+    """Run one SELECT with the views of an earlier publication in reach, and no others. Raises UsageError.
+
+    The views are made in the engine's memory; the warehouse stays as it is.
+    """
+    connection = warehouse.connection
+    made = (
+        f"CREATE VIEW {qualified('memory', schema, each.view)} AS "
+        f"SELECT * FROM {qualified('warehouse', SNAPSHOTS, each.table)}"
+        for each in views
+    )
+    place = qualified("memory", schema)
+    connection.execute("; ".join([f"CREATE SCHEMA IF NOT EXISTS {place}", *made, f"USE {place}"]))
+    return _asked(connection, sql)
+
+
+def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
+    """The answer to one statement that reads, from the warehouse alone."""
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:

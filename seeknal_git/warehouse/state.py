@@ -5,18 +5,22 @@
 | snapshots | table that was built: its id (see graph.identities), node, fingerprint, data version (of a source), rows |
 | audits | check that was made: violating rows, and rows in all |
 | environments | environment: its schema, its branch, and when it was last used |
-| publications | time that an environment's views were re-pointed: commit, author, command |
-| publication_nodes | node that a publication re-pointed; without a snapshot, the node was removed |
-| exposures | file that was delivered |
+| publications | time that an environment's views were re-pointed: commit, author, command (see history.py) |
+| publication_nodes | node that a publication re-pointed, and its rows; without a snapshot, it was removed |
+| exposures | file that was delivered, of which table, and after which publication |
 | runs | run: how it ended |
+
+Clocks go back, so what came last is told by ids and by the order of rows (`rowid`), never by a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, STATE, qualified
 
@@ -45,6 +49,17 @@ CREATE TABLE IF NOT EXISTS {STATE}.runs (
     id VARCHAR, schema_name VARCHAR, command VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP,
     status VARCHAR, message VARCHAR);
 """
+# Columns that came later. Adding one that is there costs a tenth of a millisecond, and writes nothing.
+LATER_COLUMNS = {
+    "publications": {"seconds": "DOUBLE", "merged": "VARCHAR", "restores": "BIGINT"},
+    "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
+    "exposures": {"publication_id": "BIGINT", "table_name": "VARCHAR", "definition": "VARCHAR"},
+}
+STATE_TABLES += "".join(
+    f"ALTER TABLE {STATE}.{table} ADD COLUMN IF NOT EXISTS {name} {kind};"
+    for table, later in LATER_COLUMNS.items()
+    for name, kind in later.items()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,18 @@ class Run:
     message: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A file of an exposure: the exposure's id, and the table that was written, as the definition says. Table and
+    definition are None where an earlier version delivered."""
+
+    node: str
+    snapshot: str
+    path: Path
+    table: str | None
+    definition: Mapping[str, Any] | None
+
+
 def now() -> datetime:
     """The present in UTC, as the state tables keep it."""
     return datetime.now(UTC).replace(tzinfo=None)
@@ -150,7 +177,7 @@ def snapshots(connection: duckdb.DuckDBPyConnection, ids: Iterable[str] | None =
     chosen = "" if ids is None else "WHERE id IN (SELECT unnest($1::VARCHAR[]))"
     rows = connection.execute(
         f"SELECT id, node, table_name, fingerprint, data_version, row_count, built_at, seconds "
-        f"FROM {STATE}.snapshots {chosen} ORDER BY built_at, table_name",
+        f"FROM {STATE}.snapshots {chosen} ORDER BY rowid",
         [] if ids is None else [list(ids)],
     ).fetchall()
     there = tables_there(connection)
@@ -181,7 +208,7 @@ def source_snapshots(connection: duckdb.DuckDBPyConnection) -> list[Snapshot]:
     """The snapshots of sources whose tables exist, oldest first."""
     rows = connection.execute(
         f"SELECT id, node, table_name, fingerprint, data_version, row_count, built_at, seconds "
-        f"FROM {STATE}.snapshots WHERE data_version IS NOT NULL ORDER BY built_at"
+        f"FROM {STATE}.snapshots WHERE data_version IS NOT NULL ORDER BY rowid"
     ).fetchall()
     there = tables_there(connection)
     return [Snapshot(*row) for row in rows if row[2] in there]
@@ -190,7 +217,7 @@ def source_snapshots(connection: duckdb.DuckDBPyConnection) -> list[Snapshot]:
 def audits(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, Audit]:
     rows = connection.execute(
         f"SELECT id, node, name, violations, row_count FROM {STATE}.audits "
-        "WHERE id IN (SELECT unnest($1::VARCHAR[])) ORDER BY checked_at",
+        "WHERE id IN (SELECT unnest($1::VARCHAR[])) ORDER BY rowid",
         [list(ids)],
     ).fetchall()
     return {row[0]: Audit(*row) for row in rows}
@@ -204,12 +231,13 @@ def record_audits(connection: duckdb.DuckDBPyConnection, made: Sequence[Audit]) 
         )
 
 
-def published(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, Published]:
-    """What an environment shows now: node → its view and snapshot."""
+def published(connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None) -> dict[str, Published]:
+    """What an environment shows: node → its view and snapshot; or what it showed after an earlier publication."""
     rows = connection.execute(
         f"SELECT node, view_name, snapshot_id, table_name, fingerprint FROM {STATE}.publication_nodes "
-        "WHERE schema_name = $1 QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1",
-        [schema],
+        "WHERE schema_name = $1 AND publication_id <= coalesce($2, publication_id) "
+        "QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1",
+        [schema, at],
     ).fetchall()
     return {row[0]: Published(*row) for row in rows if row[2] is not None}
 
@@ -262,7 +290,7 @@ def end_run(connection: duckdb.DuckDBPyConnection, run_id: str, status: str, mes
 def last_run(connection: duckdb.DuckDBPyConnection, schema: str) -> Run | None:
     rows = connection.execute(
         f"SELECT schema_name, command, started_at, status, message FROM {STATE}.runs WHERE schema_name = $1 "
-        "ORDER BY started_at DESC LIMIT 1",
+        "ORDER BY rowid DESC LIMIT 1",
         [schema],
     ).fetchall()
     return Run(*rows[0]) if rows else None
@@ -271,7 +299,7 @@ def last_run(connection: duckdb.DuckDBPyConnection, schema: str) -> Run | None:
 def exposures_delivered(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
     """Exposure → the snapshot id that it last delivered."""
     rows = connection.execute(
-        f"SELECT node, arg_max(snapshot_id, written_at) FROM {STATE}.exposures WHERE schema_name = $1 GROUP BY node",
+        f"SELECT node, arg_max(snapshot_id, rowid) FROM {STATE}.exposures WHERE schema_name = $1 GROUP BY node",
         [schema],
     ).fetchall()
     return dict(rows)
@@ -282,10 +310,15 @@ def exposure_paths(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in connection.execute(f"SELECT DISTINCT path FROM {STATE}.exposures").fetchall()}
 
 
-def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, node: str, snapshot: str, path: str) -> None:
+def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery) -> None:
+    """Remember that a file was delivered, after the last publication of an environment."""
     connection.execute(
-        f"INSERT INTO {STATE}.exposures VALUES ($1, $2, $3, $4, $5)", [schema, node, snapshot, path, now()]
-    )
+        f"INSERT INTO {STATE}.exposures (schema_name, node, snapshot_id, path, written_at, publication_id, table_name, "
+        "definition) SELECT $1, $2, $3, $4, $5, (SELECT max(id) FROM "
+        f"{STATE}.publications WHERE schema_name = $1), $6, $7",
+        [schema, delivery.node, delivery.snapshot, str(delivery.path), now(), delivery.table,
+         json.dumps(dict(delivery.definition or {}))],
+    )  # fmt: skip
 
 
 def relation(table: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -155,8 +154,8 @@ class Story:
         self.repo.write("seeknal/transforms/two.yml", before)
 
     def rollback(self, number: int) -> None:
-        if importlib.util.find_spec("seeknal_git.cli.rollback") is not None:
-            self.repo.seeknal("rollback", code=None)
+        """To a publication that may be gone, or be shown already."""
+        self.repo.seeknal("rollback", *([str(number)] if number % 3 else []), code=None)
 
     def env_delete(self, number: int) -> None:
         self.repo.seeknal("env", "delete", BRANCHES[number % len(BRANCHES)], code=None)

@@ -1,0 +1,38 @@
+"""`seeknal log`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+
+
+def log(
+    env: Annotated[
+        str | None, typer.Option("--env", help="The environment whose history is shown; production unless named.")
+    ] = None,
+    most: Annotated[int, typer.Option("--max-count", "-n", min=0, metavar="N", help="Show so many; 0 for all.")] = 10,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every node.")] = False,
+    as_json: AsJson = False,
+    lock_timeout: LockTimeout = 0.0,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Show what production published: when, which commit, why, and what changed.
+
+    The newest publication comes first. Those that are "not kept" cannot be shown again, as gc dropped some of their
+    tables. A rollback takes the number, or the commit.
+
+    \b
+    Examples:
+      seeknal log
+      seeknal log -n 1 --verbose
+      seeknal log --env dev --json
+    """
+    from seeknal_git.history import log as read
+    from seeknal_git.report.history import log_as_json, log_as_text
+    from seeknal_git.report.terminal import out_json
+
+    found = read(opened(project_path), env, most, lock_timeout)
+    out_json(log_as_json(found)) if as_json else log_as_text(found, whole=verbose)

@@ -1,0 +1,41 @@
+"""`seeknal rollback`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+
+
+def rollback(
+    publication: Annotated[
+        str | None, typer.Argument(metavar="[ID|COMMIT]", help="The publication, as log shows it, or its commit.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    as_json: AsJson = False,
+    lock_timeout: LockTimeout = 0.0,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Show an earlier publication of production again, in one transaction.
+
+    Without an argument, the last one before the current that showed something else. A rollback is a publication too, so
+    a second one without an argument undoes the first; to go further back, name a publication. Nothing is built, and
+    branches and files in git are left alone: the next promotion publishes the tip of the production branch again. Files
+    of exposures are written again after the transaction.
+
+    \b
+    Examples:
+      seeknal rollback
+      seeknal rollback 12
+      seeknal rollback HEAD~1 --dry-run
+    """
+    from seeknal_git.history import rollback as roll_back
+    from seeknal_git.report.history import rollback_as_json, rollback_as_text
+    from seeknal_git.report.terminal import out_json
+
+    done = roll_back(opened(project_path), publication, lock_timeout, dry_run=dry_run)
+    out_json(rollback_as_json(done)) if as_json else rollback_as_text(done)
+    if done.unwritten:
+        raise typer.Exit(1)

@@ -1,0 +1,83 @@
+"""Where a commit comes from: which branch came in with it, and who works here."""
+
+from __future__ import annotations
+
+import re
+
+import pygit2
+
+from seeknal_git.git.repository import Repository, branch_ref, branches, parents_of
+
+# What git, GitHub and GitLab write into the message of a merge.
+_MERGE = re.compile(
+    r"\AMerge (?:(?:remote-tracking )?branch '(?P<branch>[^']+)'|pull request #\d+ from [^/\s]+/(?P<theirs>\S+))"
+)
+# What git writes into the log of the branch that a fast-forward moved.
+_FAST_FORWARD = re.compile(r"\Amerge (?P<branch>\S+): Fast-forward")
+_LONG_NAME = re.compile(r"\A(?:refs/heads/|refs/remotes/[^/]+/)")
+
+
+def branch_that_came(repository: Repository, commit: str, into: str) -> str | None:
+    """The branch whose merge made a commit the tip of another, where that can be told: from the merge's message, from
+    the log that git keeps of a branch, or because one other branch has that tip."""
+    parents = parents_of(repository, commit)
+    if len(parents) > 1:
+        return named_in(_message(repository, commit)) or _with_tip(repository, parents[1], into)
+    known = _moved_by(repository, commit, into)
+    return fast_forwarded(known) if known is not None else _with_tip(repository, commit, into)
+
+
+def named_in(message: str) -> str | None:
+    """The branch that the message of a merge names.
+
+    >>> named_in("Merge branch 'dev' into main")
+    'dev'
+    >>> named_in("Merge pull request #7 from ada/feature/new-metrics")
+    'feature/new-metrics'
+    """
+    found = _MERGE.match(message)
+    return (found["branch"] or found["theirs"]).removeprefix("origin/") if found else None
+
+
+def fast_forwarded(entry: str) -> str | None:
+    """The branch that an entry of a branch's log names.
+
+    >>> fast_forwarded("merge refs/heads/dev: Fast-forward")
+    'dev'
+    >>> fast_forwarded("commit: Count the orders")
+    """
+    found = _FAST_FORWARD.match(entry)
+    if found is None or re.fullmatch(r"[0-9a-f]{7,}", found["branch"]):
+        return None
+    return _LONG_NAME.sub("", found["branch"]).removeprefix("origin/")
+
+
+def _message(repository: Repository, commit: str) -> str:
+    return repository.handle[commit].peel(pygit2.Commit).message
+
+
+def _moved_by(repository: Repository, commit: str, branch: str) -> str | None:
+    """What moved a branch to a commit, in git's words; None where git keeps no log, as in a fresh clone."""
+    name = branch_ref(repository, branch)
+    if name is None:
+        return None
+    entries = repository.handle.lookup_reference(name).log()
+    return next((each.message for each in entries if str(each.oid_new) == commit), None)
+
+
+def _with_tip(repository: Repository, commit: str, into: str) -> str | None:
+    """The one local branch, but for `into`, that a commit is the tip of."""
+    references = repository.handle.references
+    found = [
+        each for each in branches(repository) if each != into and str(references[f"refs/heads/{each}"].target) == commit
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def whoami(repository: Repository) -> str | None:
+    """Who git says works here; None where it was never told."""
+    try:
+        signature = repository.handle.default_signature
+    except (KeyError, pygit2.GitError):
+        return None
+    return f"{signature.name} <{signature.email}>"

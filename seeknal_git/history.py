@@ -1,0 +1,234 @@
+"""The verbs behind `log` and `rollback`: what production published, and how an earlier publication is shown again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seeknal_git.errors import RunFailed, UsageError
+from seeknal_git.git import repository as git
+from seeknal_git.git.origin import whoami
+from seeknal_git.names import schema_of, split_id
+from seeknal_git.past import Named, Shown, difference, named, need_tables, never_published, shown_by
+from seeknal_git.reconcile import hand_over, write_aside
+from seeknal_git.revision import environment_of, revision_of
+from seeknal_git.warehouse import history, state
+from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.history import Move, Record
+from seeknal_git.warehouse.publish import Publication, publish
+from seeknal_git.warehouse.state import Delivery
+from seeknal_git.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A publication as the log shows it. current: it is what the environment shows now; uncommitted: its commit was
+    made of uncommitted nodes, and no branch names it; lost: the nodes whose tables are no longer kept."""
+
+    record: Record
+    moves: tuple[Move, ...]
+    lost: tuple[str, ...]
+    current: bool
+    uncommitted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Publications of an environment, the newest first, and how many there are before them."""
+
+    branch: str
+    schema: str
+    is_production: bool
+    entries: tuple[Entry, ...]
+    earlier: int
+
+
+def log(workspace: Workspace, environment: str | None = None, most: int = 0, lock_timeout: float = 0.0) -> Log:
+    """The last publications of an environment, production's unless named; all of them where `most` is 0.
+
+    Raises UsageError where the environment does not exist.
+    """
+    branch = environment_of(workspace, environment) if environment else workspace.production
+    schema, entries, earlier = schema_of(branch), (), 0  # type: tuple[str, tuple[Entry, ...], int]
+    if workspace.warehouse_path.exists():
+        with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+            records = history.records(warehouse.connection, schema)
+            entries = _entries(workspace, warehouse.connection, schema, records[: most or None])
+            earlier = len(records) - len(entries)
+    if not entries and schema != workspace.production_schema:
+        revision_of(workspace, environment)
+    return Log(branch, schema, schema == workspace.production_schema, entries, earlier)
+
+
+def _entries(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, schema: str, records: Sequence[Record]
+) -> tuple[Entry, ...]:
+    moves = history.moves(connection, schema, [each.id for each in records])
+    lost = history.lost(connection, schema)
+    return tuple(
+        Entry(
+            each,
+            tuple(moves[each.id]),
+            tuple(lost.get(each.id, ())),
+            number == 0,
+            bool(each.commit) and git.is_kept_tree(workspace.repository, each.commit),
+        )
+        for number, each in enumerate(records)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A rollback of production, done or only looked at.
+
+    before, to: the publications that it leads from and to; undo: the one that another rollback leads to; tip: of the
+    production branch; moves: what is re-pointed; loads: sources that show an earlier load of the same definition;
+    to_write: exposures whose files are not what they were; left: exposures that were first delivered later, with their
+    files. Once it is done, publication: its own id; unwritten: exposure → why its file is still not what it was.
+    """
+
+    branch: str
+    schema: str
+    before: Record
+    undo: Record
+    to: Record
+    tip: str | None
+    moves: tuple[Move, ...]
+    loads: tuple[str, ...]
+    to_write: tuple[str, ...]
+    left: dict[str, Path]
+    publication: int | None = None
+    unwritten: dict[str, str] = field(default_factory=dict)
+
+
+def rollback(
+    workspace: Workspace, revision: str | None = None, lock_timeout: float = 0.0, *, dry_run: bool = False
+) -> Rollback:
+    """Show an earlier publication of production again, in one transaction; then write the files of its exposures.
+
+    Without a revision, the last one before the current that showed something else. Raises UsageError or WarehouseError
+    with nothing changed. Git is left alone, but for the ref that says what production shows.
+    """
+    path = workspace.warehouse_path
+    if not path.exists():
+        raise never_published()
+    with open_warehouse(path, read_only=dry_run, lock_timeout=lock_timeout) as warehouse:
+        started = time.monotonic()
+        done, wanted, stale = _prepared(workspace, warehouse.connection, revision)
+        if dry_run:
+            return done
+        publication = Publication(
+            done.schema, done.branch, done.to.commit, whoami(workspace.repository) or done.to.author, "rollback",
+            wanted.views, (), time.monotonic() - started, None, done.to.id,
+        )  # fmt: skip
+        outcome = publish(warehouse.connection, publication)
+        if done.to.commit:
+            git.set_production_ref(workspace.repository, done.to.commit)
+        unwritten = _deliver(workspace, warehouse, stale)
+    return replace(done, publication=outcome.publication, unwritten=unwritten)
+
+
+def _prepared(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, revision: str | None
+) -> tuple[Rollback, Shown, list[Delivery]]:
+    """What a rollback would do, what production is to show, and the files that are not what they were then."""
+    schema = workspace.production_schema
+    records = history.records(connection, schema)
+    if not records:
+        raise never_published()
+    there = state.tables_there(connection)
+    now = shown_by(workspace, connection, Named(records[0]), there)
+    wanted = (
+        _wanted(workspace, connection, records, revision)
+        if revision
+        else _before(workspace, connection, records, now, there)
+    )
+    need_tables(workspace, wanted, "seeknal log says which are kept; git revert takes a change back, and builds it.")
+    to = _original(records, wanted.named.record)
+    then, latest = history.deliveries(connection, schema, to.id), history.deliveries(connection, schema)
+    stale = [each for each in then.values() if latest[each.node].snapshot != each.snapshot]
+    moves = difference(now, wanted)
+    if not moves and not stale:
+        raise UsageError(f"Production shows publication {to.id} already.", "seeknal log lists the others.")
+    found = Rollback(
+        branch=workspace.production,
+        schema=schema,
+        before=records[0],
+        undo=_original(records, records[0]),
+        to=to,
+        tip=git.branch_tip(workspace.repository, workspace.production),
+        moves=tuple(moves),
+        loads=tuple(each.node for each in moves if _is_earlier_load(each.node, now, wanted)),
+        to_write=tuple(each.node for each in stale),
+        left={node: each.path for node, each in latest.items() if node not in then},
+    )
+    return found, wanted, stale
+
+
+def _original(records: Sequence[Record], record: Record) -> Record:
+    """The publication that a rollback shows again; any other is its own."""
+    return next((each for each in records if each.id == record.restores), record)
+
+
+def _wanted(
+    workspace: Workspace,
+    connection: duckdb.DuckDBPyConnection,
+    records: Sequence[Record],
+    revision: str,
+) -> Shown:
+    """What the named publication showed. Raises UsageError where it is a commit that was not published itself."""
+    found = named(workspace.repository, records, revision)
+    if found.asked:
+        number, commit = found.record.id, found.record.commit[:8]
+        hint = f"The nearest before it is publication {number}, of {commit}: seeknal rollback {number}"
+        raise UsageError(f"The commit {found.asked[:8]} was not published itself.", hint)
+    return shown_by(workspace, connection, found)
+
+
+def _before(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, records: Sequence[Record], now: Shown, there: set[str]
+) -> Shown:
+    """The last publication that showed something else than the current one."""
+    for each in records[1:]:
+        found = shown_by(workspace, connection, Named(each), there)
+        if difference(now, found):
+            return found
+    raise UsageError("Production showed nothing else before.", "seeknal log lists its publications.")
+
+
+def _is_earlier_load(node: str, now: Shown, wanted: Shown) -> bool:
+    both = node in now.views and node in wanted.views
+    same = both and now.views[node].fingerprint == wanted.views[node].fingerprint
+    return same and split_id(node)[0] == "source" and now.views[node].snapshot != wanted.views[node].snapshot
+
+
+def _deliver(workspace: Workspace, warehouse: Warehouse, stale: Sequence[Delivery]) -> dict[str, str]:
+    """Write files as they were. Returns exposure → why that was not possible."""
+    ours, there = state.exposure_paths(warehouse.connection), state.tables_there(warehouse.connection)
+    unwritten = {}
+    for each in stale:
+        if each.table is None or not each.definition:
+            unwritten[each.node] = "an earlier version delivered it, and did not write down how"
+        elif each.table not in there:
+            unwritten[each.node] = "the table that it was written from is no longer kept"
+        elif why := _written(workspace, warehouse, replace(each, path=workspace.home / each.definition["path"]), ours):
+            unwritten[each.node] = why
+    return unwritten
+
+
+def _written(workspace: Workspace, warehouse: Warehouse, delivery: Delivery, ours: set[str]) -> str | None:
+    """Write a file and put it in place; tells why that was not possible."""
+    try:
+        aside = write_aside(warehouse, workspace.home, delivery, ours)
+        hand_over(warehouse.connection, workspace.production_schema, delivery, aside)
+    except RunFailed as exc:
+        return exc.message
+    except OSError as exc:
+        return f"{delivery.path} cannot be replaced: {exc.strerror}"
+    return None

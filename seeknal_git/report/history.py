@@ -1,0 +1,197 @@
+"""What production published, and a rollback of it, as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from seeknal_git.history import Entry, Log, Rollback
+from seeknal_git.past import Named
+from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, listed, note, out, width
+from seeknal_git.warehouse.history import Move, Record
+
+_COLOURS = {"added": "NEW", "removed": "REMOVED", "re-pointed": "NON_BREAKING", "restored": "warning"}
+_FEW = 8
+
+
+def log_as_text(found: Log, *, whole: bool = False) -> None:
+    """Publications, newest first, one block for each."""
+    if not found.entries:
+        command = "seeknal run" if found.is_production else f"seeknal run --env {found.branch}"
+        out(f"{found.branch} was never published. Build and publish it with: {command}")
+    for number, entry in enumerate(found.entries):
+        if number:
+            out()
+        _entry(entry, found.branch, whole=whole)
+    if found.earlier:
+        note(dim(f"and {counted(found.earlier, 'earlier publication')}; -n 0 shows all"))
+
+
+def _entry(entry: Entry, branch: str, *, whole: bool) -> None:
+    record = entry.record
+    marks = [f"({branch})"] if entry.current else []
+    marks += ["with uncommitted nodes"] if entry.uncommitted else []
+    marks += [f"not kept: {counted(len(entry.lost), 'table')} gone"] if entry.lost else []
+    out("  ".join([coloured("warning", f"publication {record.id}"), record.commit[:8], *marks]).rstrip())
+    for line in about(record):
+        out(line)
+    if entry.moves:
+        out()
+        moved(entry.moves, whole=whole, more_with="--verbose")
+
+
+def about(record: Record) -> list[str]:
+    """Author, date and reason."""
+    return [
+        f"Author: {record.author}",
+        f"Date:   {record.published_at:%Y-%m-%d %H:%M:%S} UTC",
+        f"Reason: {_reason(record)}",
+    ]
+
+
+def _reason(record: Record) -> str:
+    words = record.command
+    if record.restores is not None:
+        words += f" to publication {record.restores}"
+    if record.merged is not None:
+        words += f" after a merge of {record.merged}"
+    return words + (f", {record.seconds:.1f} s" if record.seconds is not None else "")
+
+
+def moved(moves: Sequence[Move], *, whole: bool = False, more_with: str = "--json") -> None:
+    """What was done to nodes, a few of them unless `whole`. more_with: the option that shows all."""
+    shown = moves if whole else moves[:_FEW]
+    lines = columns([[each.change, each.node, _rows(each), _built(each)] for each in shown], "    ")
+    for each, line in zip(shown, lines, strict=True):
+        out(line.replace(each.change, coloured(_COLOURS[each.change], each.change), 1))
+    if rest := moves[len(shown) :]:
+        kinds = [each.change for each in rest]
+        more = ", ".join(f"{kinds.count(kind):,} more {kind}" for kind in dict.fromkeys(kinds))
+        out(f"    {dim(f'and {more}; {more_with} shows all')}")
+
+
+def _rows(move: Move) -> str:
+    before, after = move.rows_before, move.rows_after
+    if move.change == "removed":
+        after = before
+    elif before is not None and after is not None and before != after:
+        return f"{before:,} → {counted(after, 'row')}"
+    return counted(after, "row") if after is not None else ""
+
+
+def _built(move: Move) -> str:
+    if move.change == "removed" or move.built is None:
+        return ""
+    return "built" if move.built else "re-used"
+
+
+def note_nearest(found: Named) -> None:
+    """Say so where a commit was asked for that was not published itself."""
+    if found.asked:
+        note(f"{found.asked[:8]} was not published itself: production showed publication {named(found.record)} then.")
+
+
+def log_as_json(found: Log) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "environment": found.branch,
+        "schema": found.schema,
+        "production": found.is_production,
+        "earlier": found.earlier,
+        "publications": [
+            {
+                **record_as_json(each.record),
+                "current": each.current,
+                "kept": not each.lost,
+                "lost": list(each.lost),
+                "uncommitted": each.uncommitted,
+                "nodes": [move_as_json(move) for move in each.moves],
+            }
+            for each in found.entries
+        ],
+    }
+
+
+def record_as_json(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "commit": record.commit or None,
+        "author": record.author,
+        "published_at": record.published_at,
+        "command": record.command,
+        "seconds": record.seconds if record.seconds is None else round(record.seconds, 3),
+        "merged": record.merged,
+        "restores": record.restores,
+        "built": record.built,
+        "reused": record.reused,
+        "removed": record.removed,
+    }
+
+
+def move_as_json(move: Move) -> dict[str, Any]:
+    return {
+        "node": move.node,
+        "change": move.change,
+        "rows_before": move.rows_before,
+        "rows_after": move.rows_after,
+        "built": move.built,
+    }
+
+
+def between_as_json(move: Move) -> dict[str, Any]:
+    """What is different between two publications: nobody built it for that."""
+    return {key: value for key, value in move_as_json(move).items() if key != "built"}
+
+
+def rollback_as_text(done: Rollback) -> None:
+    """What a rollback did, or would do, and how to go on."""
+    verb = "was rolled back" if done.publication else "would be rolled back"
+    out(f"{bold(done.branch)} {verb} from publication {named(done.before)} to publication {named(done.to)}.")
+    moved(done.moves)
+    for node in done.to_write:
+        if node not in done.unwritten:
+            out(f"    {'written again' if done.publication else 'to write again'}  {node}")
+    for node, path in done.left.items():
+        note(f"{coloured('warning')}: {node} was first delivered later: its file is left as it is ({path}).")
+    for node, why in done.unwritten.items():
+        note(f"{coloured('warning')}: the file of {node} is not that of publication {done.to.id}: {why}.")
+    if done.publication:
+        _how_to_go_on(done)
+
+
+def named(record: Record) -> str:
+    return f"{record.id} ({record.commit[:8]})" if record.commit else str(record.id)
+
+
+def _how_to_go_on(done: Rollback) -> None:
+    if done.tip is not None and done.tip != done.to.commit:
+        out(f"Git is as it was, so production now differs from the tip of {done.branch} ({done.tip[:8]}):")
+        data = ", on the raw data of then" if done.loads else ""
+        out(f"  seeknal promote   publishes the tip again{data}; so does a hook, at the next commit or merge")
+        out("  git revert …      takes the change out of the code, and production follows")
+    if done.loads:
+        out(f"Earlier loads of raw data are shown ({listed(done.loads, width() - 40)}):")
+        out("  seeknal run       reads the raw data again, and publishes the tip")
+    out(f"  seeknal rollback  goes back to publication {done.undo.id}")
+
+
+def rollback_as_json(done: Rollback) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "dry_run": done.publication is None,
+        "environment": done.branch,
+        "schema": done.schema,
+        "publication": done.publication,
+        "from": record_as_json(done.before),
+        "to": record_as_json(done.to),
+        "tip": done.tip,
+        "differs_from_tip": done.tip is not None and done.tip != done.to.commit,
+        "nodes": [between_as_json(each) for each in done.moves],
+        "earlier_loads": list(done.loads),
+        "files": {
+            "written": [each for each in done.to_write if done.publication and each not in done.unwritten],
+            "to_write": [] if done.publication else list(done.to_write),
+            "not_written": done.unwritten,
+            "left": {node: str(path) for node, path in done.left.items()},
+        },
+    }

@@ -1,0 +1,128 @@
+"""What an environment published: one record for each time, what each re-pointed, and what of it is still kept.
+
+The id of a publication says what came later, never its time: clocks go back. What a warehouse of an earlier version did
+not write down is None.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seeknal_git.names import SNAPSHOTS, STATE
+from seeknal_git.warehouse.state import LATER_COLUMNS, Delivery
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One publication of an environment.
+
+    command: `run`, `promote`, `hook` or `rollback`; merged: the branch that came in with the commit, where known;
+    restores: the publication that a rollback showed again; seconds: from the start of the run to the publication.
+    """
+
+    id: int
+    commit: str
+    author: str
+    command: str
+    published_at: datetime
+    seconds: float | None
+    merged: str | None
+    restores: int | None
+    built: int
+    reused: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a publication did to a node: `added`, `re-pointed`, `removed`, or `restored` where its view was damaged.
+    built: whether the run built the table, or found it."""
+
+    node: str
+    change: str
+    rows_before: int | None
+    rows_after: int | None
+    built: bool | None
+
+
+def _whole(table: str) -> str:
+    """A state table with the columns that it may lack: a warehouse that is only read keeps its old form."""
+    later = ", ".join(f"NULL::{kind} AS {name}" for name, kind in LATER_COLUMNS[table].items())
+    return f"(SELECT rowid AS number, * FROM {STATE}.{table} UNION ALL BY NAME (SELECT {later} WHERE false))"
+
+
+def records(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Record]:
+    """The publications of an environment, the newest first."""
+    rows = connection.execute(
+        "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed "
+        f"FROM {_whole('publications')} WHERE schema_name = $1 ORDER BY id DESC",
+        [schema],
+    ).fetchall()
+    return [Record(*row) for row in rows]
+
+
+def moves(connection: duckdb.DuckDBPyConnection, schema: str, ids: Sequence[int]) -> dict[int, list[Move]]:
+    """Publication → what it did, by the nodes' names."""
+    rows = connection.execute(
+        "SELECT publication_id, node, CASE WHEN snapshot_id IS NULL THEN 'removed' WHEN was IS NULL THEN 'added' "
+        "WHEN was = table_name THEN 'restored' ELSE 're-pointed' END, rows_before, rows_after, built "
+        "FROM (SELECT *, lag(table_name) OVER (PARTITION BY node ORDER BY publication_id) AS was "
+        f"FROM {_whole('publication_nodes')} WHERE schema_name = $1) "
+        "WHERE publication_id IN (SELECT unnest($2::BIGINT[])) ORDER BY publication_id, node",
+        [schema, list(ids)],
+    ).fetchall()
+    found: dict[int, list[Move]] = {each: [] for each in ids}
+    for publication, *rest in rows:
+        found[publication].append(Move(*rest))
+    return found
+
+
+def lost(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[int, list[str]]:
+    """Publication → the nodes that it showed and whose tables are no longer kept, for those that are not whole."""
+    rows = connection.execute(
+        "WITH spans AS (SELECT node, table_name, publication_id AS first, "
+        "lead(publication_id) OVER (PARTITION BY node ORDER BY publication_id) AS until "
+        f"FROM {STATE}.publication_nodes WHERE schema_name = $1), "
+        "there AS (SELECT table_name FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $2) "
+        f"SELECT p.id, list(s.node ORDER BY s.node) FROM spans s JOIN {STATE}.publications p "
+        "ON p.schema_name = $1 AND p.id >= s.first AND (s.until IS NULL OR p.id < s.until) "
+        "WHERE s.table_name IS NOT NULL AND s.table_name NOT IN (FROM there) GROUP BY p.id",
+        [schema, SNAPSHOTS],
+    ).fetchall()
+    return dict(rows)
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, schema: str, at: int) -> dict[str, int | None]:
+    """Node → the rows that it had after a publication, also where its table is no longer kept."""
+    rows = connection.execute(
+        "SELECT n.node, coalesce(n.rows_after, (SELECT arg_max(s.row_count, s.rowid) "
+        f"FROM {STATE}.snapshots s WHERE s.table_name = n.table_name)) FROM (SELECT * "
+        f"FROM {_whole('publication_nodes')} WHERE schema_name = $1 AND publication_id <= $2 "
+        "QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1) n "
+        "WHERE n.snapshot_id IS NOT NULL",
+        [schema, at],
+    ).fetchall()
+    return dict(rows)
+
+
+def deliveries(connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None) -> dict[str, Delivery]:
+    """Exposure → its last delivery, also one that was broken off and has no snapshot; or the last whole one before the
+    publication after `at`."""
+    rows = connection.execute(
+        f"WITH e AS (SELECT *, coalesce(publication_id, (SELECT max(p.id) FROM {STATE}.publications p "
+        f"WHERE p.schema_name = $1 AND p.published_at <= d.written_at), 0) AS after FROM {_whole('exposures')} d "
+        "WHERE schema_name = $1) "
+        "SELECT node, snapshot_id, path, table_name, definition FROM e "
+        "WHERE $2 IS NULL OR (after <= $2 AND snapshot_id <> '') "
+        "QUALIFY row_number() OVER (PARTITION BY node ORDER BY number DESC) = 1",
+        [schema, at],
+    ).fetchall()
+    return {row[0]: Delivery(row[0], row[1], Path(row[2]), row[3], row[4] and json.loads(row[4])) for row in rows}
