@@ -10,7 +10,7 @@ from typing import Any
 
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import PLACES, Tree, bare, conditions, direction, is_empty, only, position, read
-from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table
+from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table, renamed
 from seeknal_git.anatomy.stars import Column, Item, columns_of
 from seeknal_git.anatomy.tables import source_of
 from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
@@ -121,7 +121,8 @@ def _cte(value: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -
     def query() -> Relation:
         only(value, _CTE, "a CTE")
         relation = (relation_of if alone else read_query)(tree, root, queries, book)
-        return _renamed(_kept_once(relation, value.get("materialized", "")), value.get("aliases") or ())
+        kept = _kept_once(relation, value.get("materialized", ""))
+        return replace(kept, outputs=renamed(kept.outputs, value.get("aliases") or ()))
 
     return query
 
@@ -133,14 +134,6 @@ def _kept_once(relation: Relation, materialized: str) -> Relation:
         return same(f"cte {materialized}", term) if term.unstable else term
 
     return replace(relation, rows=told(relation.rows), outputs=tuple(each.mapped(told) for each in relation.outputs))
-
-
-def _renamed(relation: Relation, names: Sequence[str]) -> Relation:
-    outputs = relation.outputs
-    if any(output.many for output in outputs[: len(names)]) or len(names) > len(outputs):
-        raise Obstacle("aliases for columns that are not known")
-    given = tuple(replace(output, name=name) for output, name in zip(outputs, names, strict=False))
-    return replace(relation, outputs=(*given, *outputs[len(names) :]))
 
 
 @dataclass(slots=True)
@@ -328,7 +321,7 @@ def _by_position(relations: Sequence[Relation], book: Book) -> tuple[Output, ...
         raise Obstacle("a set operation of different numbers of columns")
     columns = zip(*(relation.outputs for relation in relations), strict=True)
     return tuple(
-        Output(column[0].name, book.holes.short(compound("of each", [output.term for output in column])))
+        replace(column[0], term=book.holes.short(compound("of each", [output.term for output in column])))
         for column in columns
     )
 
@@ -339,28 +332,30 @@ def _by_name(relations: Sequence[Relation], book: Book) -> tuple[Output, ...]:
         raise Obstacle("UNION BY NAME of columns that the engine names")
     if any(len(table) < len(relation.outputs) for table, relation in zip(tables, relations, strict=True)):
         raise Obstacle("UNION BY NAME of two columns of one name")
-    names = {name: output.name for table in reversed(tables) for name, output in table.items()}
+    first = {name: output for table in reversed(tables) for name, output in table.items()}
     ordered = dict.fromkeys(name for table in tables for name in table)
     absent = Output(None, Term("absent"))
-    return tuple(
-        Output(names[name], book.holes.short(compound("of each", [table.get(name, absent).term for table in tables])))
-        for name in ordered
-    )
+
+    def of_each(name: str) -> Term:
+        return book.holes.short(compound("of each", [table.get(name, absent).term for table in tables]))
+
+    return tuple(replace(first[name], term=of_each(name)) for name in ordered)
 
 
 def _recursive(tree: Tree, around: Scope, book: Book) -> Relation:
     """A recursive CTE is one piece: each of its columns is made of all that it says."""
     first = read_query(tree["left"], around, around.queries, book)
-    aliases = list(tree.get("aliases") or ())
-    names = [*aliases, *(output.name for output in first.outputs[len(aliases) :])]
     if any(output.many for output in first.outputs):
         raise Obstacle("a recursive CTE whose columns are not known")
+    named = renamed(first.outputs, tree.get("aliases") or ())
     itself = Term(f"recursion {next(book.recursions)}")
-    outputs = tuple(Output(name, compound(f"of {place}", [itself])) for place, name in enumerate(names))
-    queries = {**around.queries, tree["cte_name"].lower(): lambda: Relation(itself, outputs)}
+    queries = {**around.queries, tree["cte_name"].lower(): lambda: Relation(itself, _columns_of(itself, named))}
     step = read_query(tree["right"], around, queries, book)
     kind = f"recursive {'ALL' if tree.get('union_all') else ''} {itself.text}"
     terms = [term for each in (first, step) for term in (each.rows, *(output.term for output in each.outputs))]
     rows = book.holes.short(compound(kind, terms))
-    columns = [Output(name, compound(f"of {place}", [rows])) for place, name in enumerate(names)]
-    return Relation(rows, tuple(columns))
+    return Relation(rows, _columns_of(rows, named))
+
+
+def _columns_of(rows: Term, named: Sequence[Output]) -> tuple[Output, ...]:
+    return tuple(replace(output, term=compound(f"of {place}", [rows])) for place, output in enumerate(named))

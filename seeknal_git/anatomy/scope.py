@@ -36,6 +36,14 @@ class Output:
         return replace(self, term=change(self.term), many=many and (lambda called: change(many(called))))
 
 
+def renamed(outputs: Sequence[Output], names: Sequence[str]) -> tuple[Output, ...]:
+    """Columns under a list of aliases, which may be shorter. An alias is spelled as it is written."""
+    if any(output.many for output in outputs[: len(names)]) or len(names) > len(outputs):
+        raise Obstacle("aliases for columns that are not known")
+    given = (replace(output, name=name, label="") for output, name in zip(outputs, names, strict=False))
+    return (*given, *outputs[len(names) :])
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """What a query returns.

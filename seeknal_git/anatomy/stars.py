@@ -91,7 +91,7 @@ def _plain(item: Item) -> Column:
     """An item without a star: one column; but `unnest` of a struct is as many as that has fields."""
     tree, term = item.tree, item.term()
     written = tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None
-    name = tree.get("alias") or term.name or written if written else tree.get("alias")
+    name = tree.get("alias") or (written and (term.name or written)) or None
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
         return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term])), None)
     label = json.dumps(bare(tree), sort_keys=True) if not name else "" if tree.get("alias") or term.name else WRITTEN
@@ -192,7 +192,7 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
     chosen = chosen or [(table, output) for output in (scope.source.tables[table].outputs if table else ())]
     gone = {("", name.lower()) for name in tree.get("exclude_list") or ()}
     gone |= {_qualified(each) for each in tree.get("qualified_exclude_list") or ()}
-    replaced = {("", entry["key"].lower()): entry["value"] for entry in tree.get("replace_list") or ()}
+    replaced = {("", entry["key"].lower()): entry for entry in tree.get("replace_list") or ()}
     renamed = {_qualified(entry["key"]): entry["value"] for entry in tree.get("rename_list") or ()}
     if any(owner and name in scope.source.merged for owner, name in (*gone, *renamed)):
         raise Obstacle("an exception of * for one side of a column of USING")
@@ -202,9 +202,10 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
         names = {("", (output.name or "").lower()), (owner, (output.name or "").lower())}
         if names & gone:
             continue
-        value = next((replaced[name] for name in names if name in replaced), None)
-        name = next((renamed[name] for name in names if name in renamed), output.name)
-        yield replace(output, name=name, term=output.term if value is None else read(value, scope, book))
+        entry = next((replaced[name] for name in names if name in replaced), None)
+        column = Output(entry["key"], read(entry["value"], scope, book)) if entry else output
+        called = next((renamed[name] for name in names if name in renamed), None)
+        yield replace(column, name=called, label="") if called else column
 
 
 def _qualified(name: Mapping[str, Any]) -> tuple[str, str]:

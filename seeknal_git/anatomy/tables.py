@@ -11,7 +11,7 @@ from typing import Any
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import Tree, arguments, bare, conditions, only, read, terms_of
-from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table
+from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table, renamed
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
 from seeknal_git.statement import COLLATION
 
@@ -160,12 +160,7 @@ def _named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = 
     if is_hole(relation.rows):
         outputs = tuple(output.mapped(_handed_on) for output in outputs)
     if aliases := tree.get("column_name_alias"):
-        if any(output.many for output in outputs[: len(aliases)]) or len(aliases) > len(outputs):
-            raise Obstacle("aliases for columns that are not known")
-        outputs = (
-            *(replace(o, name=name) for o, name in zip(outputs, aliases, strict=False)),
-            *outputs[len(aliases) :],
-        )
+        outputs = renamed(outputs, aliases)
     columns = tuple(_of_table(mark or str(number), each, book) for each in distinct(outputs))
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
@@ -265,16 +260,14 @@ def _only(source: Source, name: str) -> Term:
 
 def _together(left: Source, right: Source, kind: str, pairs: Mapping[str, tuple[Term, Term]]) -> Source:
     merged = {name: pair[0] if kind == "LEFT" else compound(f"using {kind}", pair) for name, pair in pairs.items()}
-    star = [
-        (
-            table,
-            replace(output, term=merged[output.name.lower()])
-            if output.name and output.name.lower() in merged
-            else output,
-        )
-        for table, output in left.star
-    ]
-    star += [(table, output) for table, output in right.star if not (output.name and output.name.lower() in merged)]
+    spelled = {name.lower(): output for _, output in right.star if kind == "RIGHT" and (name := output.name)}
+
+    def both_of(output: Output) -> Output:
+        name = (output.name or "").lower()
+        return replace(spelled.get(name, output), term=merged[name]) if name in merged else output
+
+    star = [(table, both_of(output)) for table, output in left.star]
+    star += [(table, output) for table, output in right.star if (output.name or "").lower() not in merged]
     return Source(
         Term(""),
         {**left.tables, **right.tables},
