@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import PLACES, Tree, bare, conditions, direction, is_empty, only, position, read
+from seeknal_git.anatomy.expressions import conditions, direction, position, read
 from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table, renamed
 from seeknal_git.anatomy.stars import Column, Item, columns_of
 from seeknal_git.anatomy.tables import source_of
 from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
+from seeknal_git.anatomy.tree import Tree, objects, only, spelled
 from seeknal_git.statement import COLLATION, EVERYTHING
 
 _NODE = frozenset({"type", "modifiers", "cte_map"})
@@ -22,6 +22,7 @@ _SELECT = _NODE | {"select_list", "from_table", "where_clause", "group_expressio
 _SET = _NODE | {"setop_type", "setop_all", "left", "right", "children"}
 _RECURSIVE = _NODE | {"cte_name", "union_all", "left", "right", "aliases"}
 _CTE = frozenset({"aliases", "materialized", "query", "query_node"})
+_ALL = frozenset({"class", "type", "columns"})
 
 
 def relation_of(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -> Relation:
@@ -62,50 +63,16 @@ def read_query(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Bo
 
 def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Relation:
     """A query as one piece: its text, and everything of every table that it names. Nothing in it counts as stable."""
-    inputs, named = _tables(tree)
+    tables = [each for each in objects(tree) if "reference" in each or each.get("type") == "BASE_TABLE"]
+    named = [each["table_name"].lower() for each in tables if "reference" not in each]
     others = [queries[name]() for name in dict.fromkeys(named) if name in queries]
+    inputs = [each["reference"] for each in tables if "reference" in each]
     terms = [book.holes.term(book.first[reference], EVERYTHING) for reference in inputs]
     terms += [term for each in others for term in (each.rows, *(output.term for output in each.outputs))]
-    spelled = _spelled(tree)
-    why = COLLATION if '"COLLATE"' in spelled else why
-    text = book.holes.short(compound(f"whole {spelled}", terms, why))
+    written = spelled(tree)
+    why = COLLATION if '"COLLATE"' in written else why
+    text = book.holes.short(compound(f"whole {written}", terms, why))
     return Relation(text, (Output(None, text, lambda name: compound(f"of {json.dumps(name)}", [text])),))
-
-
-def _spelled(tree: Any) -> str:
-    """A tree as text, but for where its parts stand; without recursion, since it may be too deep for that."""
-    found: list[str] = []
-    waiting = [tree]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            kept = [key for key in sorted(value, reverse=True) if key not in PLACES]
-            found.append(f"{{{len(kept)}")
-            waiting += [each for key in kept for each in (value[key], key)]
-        elif isinstance(value, list):
-            found.append(f"[{len(value)}")
-            waiting += reversed(value)
-        else:
-            found.append(json.dumps(value))
-    return " ".join(found)
-
-
-def _tables(tree: Any) -> tuple[list[int], list[str]]:
-    """The references in a tree, and the names of tables that are no references."""
-    inputs: list[int] = []
-    names: list[str] = []
-    waiting = [tree]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            if "reference" in value:
-                inputs.append(value["reference"])
-            elif value.get("type") == "BASE_TABLE":
-                names.append(value["table_name"].lower())
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-    return inputs, names
 
 
 def _cte(value: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -> Query:
@@ -283,18 +250,11 @@ def _order(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> l
 def _ordered_by(entry: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> list[tuple[Term, Term]]:
     expression = entry["expression"]
     if expression["class"] == "STAR":
-        if [
-            key
-            for key, value in bare(expression).items()
-            if key not in ("class", "type", "columns") and not is_empty(value)
-        ]:
-            raise Obstacle("ORDER BY of some columns")
-        return [(output.term, compound(direction(entry), [output.term])) for output in outputs]
-    if (index := _integer(expression)) is not None:
-        key = position(index, outputs)
-        return [(key, compound(direction(entry), [key]))]
-    key = book.holes.short(read(expression, scope, book))
-    return [(key, compound(direction(entry), [key]))]
+        only(expression, _ALL, "ORDER BY *")
+        keys = [output.term for output in outputs]
+    else:
+        keys = [_positioned(expression, outputs, scope, book)]
+    return [(key, compound(direction(entry), [key])) for key in keys]
 
 
 def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:

@@ -130,7 +130,10 @@ def fields(term: Term, names: Sequence[str]) -> Term:
 
 @dataclass(slots=True)
 class Marks:
-    """What was met while the expressions of a SELECT were read. outer: names that belong to a scope around it."""
+    """What was met while the expressions of a SELECT were read.
+
+    depths: how many scopes away the columns are that were named, 0 for those of the SELECT itself.
+    """
 
     aggregates: bool = False
     unnests: list[Term] = field(default_factory=list)

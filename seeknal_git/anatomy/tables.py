@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import Tree, arguments, bare, conditions, only, read, terms_of
+from seeknal_git.anatomy.expressions import conditions, read, terms_of
 from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table, renamed
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
+from seeknal_git.anatomy.tree import Tree, arguments, bare, conjuncts, objects, only
 from seeknal_git.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
@@ -128,25 +128,20 @@ def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
     if any(output.name is None for _, output in source.star):
         raise Obstacle("PIVOT over columns that the engine names")
     text = bare({key: value for key, value in tree.items() if key not in ("source", "alias", "column_name_alias")})
-    unstable = next((why for function in _functions(text) if (why := _unstable(function))), "")
+    unstable = next(filter(None, map(_unstable, objects(text))), "")
     names = [output.name for _, output in source.star]
     kind = f"pivot {json.dumps([text, names], sort_keys=True)}"
     whole = book.holes.short(compound(kind, [source.rows, *(output.term for _, output in source.star)], unstable))
     return Relation(whole, (Output(None, whole, lambda name: compound(f"of {json.dumps(name)}", [whole])),))
 
 
-def _functions(tree: Any) -> Iterator[str]:
-    """The functions in a tree that is not read. Raises Obstacle for what has to be read."""
-    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _functions(value)
-    if isinstance(tree, dict):
-        if tree.get("class") in ("SUBQUERY", "WINDOW", "COLLATE"):
-            raise Obstacle(f"{tree['class'].lower()} in PIVOT")
-        if "function_name" in tree:
-            yield tree["function_name"].lower()
-
-
-def _unstable(function: str) -> str:
+def _unstable(tree: Tree) -> str:
+    """What is unstable in an object of a tree that is not read. Raises Obstacle for what has to be read."""
+    if tree.get("class") in ("SUBQUERY", "WINDOW", "COLLATE"):
+        raise Obstacle(f"{tree['class'].lower()} in PIVOT")
+    function = tree.get("function_name", "").lower()
+    if not function:
+        return ""
     if function in functions.ORDERED or function in functions.VOLATILE:
         return f"{function}()"
     if function not in functions.SCALAR | functions.NAMING | functions.AGGREGATE:
@@ -326,7 +321,7 @@ def _looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Boo
 
 def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
     """The texts of what a condition says is equal to something that can be read without the right side."""
-    for term in _conjuncts(condition):
+    for term in conjuncts(condition) if condition else ():
         if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
             for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
                 if {one["class"], other["class"]} != {"COLUMN_REF"}:
@@ -340,11 +335,3 @@ def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> It
 def _one_type(one: Term, other: Term) -> bool:
     """Whether two columns are compared as they are: a cast can make equal what is not."""
     return one.type == other.type != "" and not other.unstable
-
-
-def _conjuncts(tree: Tree | None) -> Iterator[Tree]:
-    if tree and tree["class"] == "CONJUNCTION" and tree["type"] == "CONJUNCTION_AND":
-        for child in tree["children"]:
-            yield from _conjuncts(child)
-    elif tree:
-        yield tree
