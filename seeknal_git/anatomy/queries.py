@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import conditions, direction, position, read
+from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of
 from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table, renamed
-from seeknal_git.anatomy.stars import Column, Item, columns_of
-from seeknal_git.anatomy.tables import source_of
+from seeknal_git.anatomy.selects import read_select
 from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
 from seeknal_git.anatomy.tree import Tree, objects, only, spelled
 from seeknal_git.statement import COLLATION, EVERYTHING
@@ -22,7 +21,6 @@ _SELECT = _NODE | {"select_list", "from_table", "where_clause", "group_expressio
 _SET = _NODE | {"setop_type", "setop_all", "left", "right", "children"}
 _RECURSIVE = _NODE | {"cte_name", "union_all", "left", "right", "aliases"}
 _CTE = frozenset({"aliases", "materialized", "query", "query_node"})
-_ALL = frozenset({"class", "type", "columns"})
 
 
 def relation_of(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -> Relation:
@@ -52,7 +50,7 @@ def read_query(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Bo
     inside = replace(around, queries=seen, marks=Marks())
     match tree["type"]:
         case "SELECT_NODE":
-            return _select(only(tree, _SELECT, "a query"), inside, book)
+            return read_select(only(tree, _SELECT, "a query"), inside, book)
         case "SET_OPERATION_NODE":
             return _set_operation(only(tree, _SET, "a set operation"), inside, book)
         case "RECURSIVE_CTE_NODE":
@@ -103,160 +101,6 @@ def _kept_once(relation: Relation, materialized: str) -> Relation:
     return replace(relation, rows=told(relation.rows), outputs=tuple(each.mapped(told) for each in relation.outputs))
 
 
-@dataclass(slots=True)
-class _Clauses:
-    """A query while it is read. rows grow clause by clause; words: each clause, for a plan to say what changed.
-
-    unique: sets of texts of columns, each of which no two rows share.
-    """
-
-    rows: Term
-    outputs: tuple[Output, ...]
-    unique: tuple[frozenset[str], ...]
-    words: dict[str, Term]
-
-    def add(self, word: str, kind: str, terms: Sequence[Term], unstable: str = "") -> None:
-        clause = compound(kind, terms, unstable)
-        self.words[word] = clause
-        self.rows = compound("then", [self.rows, clause])
-
-
-def _select(tree: Tree, around: Scope, book: Book) -> Relation:
-    source = source_of(tree.get("from_table") or {"type": "EMPTY"}, replace(around, marks=Marks()), book)
-    scope, items = _scope(tree, source, around, book)
-    columns = [column for item in items for column in columns_of(item, scope, book)]
-    outputs = tuple(column.output for column in columns)
-    late = replace(scope, early=True)
-    clauses = _Clauses(source.rows, outputs, source.unique, {"FROM": source.rows})
-    if where := conditions(tree.get("where_clause"), scope, book):
-        clauses.add("filter", "where", where)
-    keys = _keys(tree, columns, late, book)
-    having, qualify = (conditions(tree.get(name), late, book) for name in ("having", "qualify"))
-    order = _order(tree, outputs, late, book)
-    if keys or having or tree.get("group_expressions") or scope.marks.aggregates:
-        sets = _sets(tree, keys)
-        clauses.add("grouping", f"group {sets}", keys)
-        clauses.unique = () if sets else _key(keys)
-    for word, terms in (("filter on groups", having), ("filter on windows", qualify)):
-        if terms:
-            clauses.add(word, word, terms)
-    if scope.marks.unnests:
-        clauses.add("unnest", "unnest", book.holes.ordered(scope.marks.unnests))
-        clauses.unique = ()
-    if tree.get("sample"):
-        clauses.add("sample", f"sample {json.dumps(tree['sample'], sort_keys=True)}", [], "a sample")
-    return _finished(tree, clauses, order, late, book)
-
-
-def _finished(tree: Tree, clauses: _Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> Relation:
-    """DISTINCT, ORDER BY and LIMIT, which a SELECT and a set operation share."""
-    directed = [term for _, term in order]
-    for modifier in tree.get("modifiers") or ():
-        match modifier["type"]:
-            case "DISTINCT_MODIFIER":
-                _distinct(modifier, clauses, directed, scope, book)
-            case "LIMIT_MODIFIER" | "LIMIT_PERCENT_MODIFIER":
-                decided = {key.text for key, _ in order}
-                unstable = "" if any(key <= decided for key in clauses.unique) else "LIMIT"
-                clauses.add("LIMIT", "limit", [*_limit(modifier, scope, book), *directed], unstable)
-            case "ORDER_MODIFIER":
-                book.orders.append(compound("order", directed))
-                clauses.words["order"] = book.orders[-1]
-            case other:
-                raise Obstacle(f"a query with {other.lower()}")
-    if not directed:
-        book.orders.append(Term("no order"))
-    texts = [output.term.text for output in clauses.outputs]
-    places = tuple(frozenset(map(texts.index, key)) for key in clauses.unique if key <= set(texts))
-    return Relation(book.holes.short(clauses.rows), clauses.outputs, places, clauses.words)
-
-
-def _key(terms: Sequence[Term]) -> tuple[frozenset[str], ...]:
-    """The columns that no two rows share; none where one of them may be another each time that it is computed."""
-    return () if any(term.unstable for term in terms) else (frozenset(term.text for term in terms),)
-
-
-def _distinct(modifier: Tree, clauses: _Clauses, directed: Sequence[Term], scope: Scope, book: Book) -> None:
-    if on := modifier.get("distinct_on_targets"):
-        terms = [_positioned(each, clauses.outputs, scope, book) for each in on]
-        clauses.add("DISTINCT", f"distinct on {len(terms)}", [*terms, *directed], "DISTINCT ON")
-    else:
-        clauses.add("DISTINCT", "distinct", book.holes.ordered(output.term for output in clauses.outputs))
-        clauses.unique = _key([output.term for output in clauses.outputs])
-
-
-def _limit(modifier: Tree, scope: Scope, book: Book) -> list[Term]:
-    terms = [Term(json.dumps([modifier["type"], modifier.get("limit_type")]))]
-    return terms + [
-        compound(key, [read(modifier[key], scope, book)]) for key in ("limit", "offset") if modifier.get(key)
-    ]
-
-
-def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope, list[Item]]:
-    """The scope of a SELECT, and its items: each is read once, when it or its alias is first asked for."""
-    grouped = tree.get("group_expressions") or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
-    scope = Scope(source, around, around.queries, Marks(), {}, unique=() if grouped else source.unique)
-    items = [Item(each, scope, book) for each in tree["select_list"]]
-    aliases: dict[str, Callable[[], Term]] = {item.alias: item.term for item in items if item.alias}
-    scope = replace(scope, aliases=aliases)
-    for item in items:
-        item.scope = scope
-    return scope, items
-
-
-def _keys(tree: Tree, columns: Sequence[Column], scope: Scope, book: Book) -> list[Term]:
-    """The terms to group by; in an order of their own, unless there are several sets of them."""
-    outputs = [column.output for column in columns]
-    if tree.get("aggregate_handling") == "FORCE_AGGREGATES":
-        if any(column.output.many or column.key is None for column in columns):
-            raise Obstacle("GROUP BY ALL of columns that may be constants")
-        return book.holes.ordered(column.output.term for column in columns if column.key)
-    keys = [_positioned(each, outputs, scope, book) for each in tree.get("group_expressions") or ()]
-    return keys if _sets(tree, keys) else book.holes.ordered(keys)
-
-
-def _sets(tree: Tree, keys: Sequence[Term]) -> str:
-    """The sets to group by; empty where it is one of all keys."""
-    sets = tree.get("group_sets") or []
-    return json.dumps(sets) if len(sets) > 1 or (sets and len(sets[0]) < len(keys)) else ""
-
-
-def _positioned(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> Term:
-    """An expression, or the column whose position it is."""
-    index = _integer(tree)
-    return book.holes.short(read(tree, scope, book)) if index is None else position(index, outputs)
-
-
-def _integer(tree: Tree) -> int | None:
-    """The whole number that an expression is, in the forms that DuckDB 1 and 2 have for it."""
-    if tree["class"] != "CONSTANT":
-        return None
-    literal = tree.get("literal") or {}
-    if literal.get("kind") == "INTEGER":
-        return int(literal["text"])
-    value = tree.get("value") or {}
-    return value["value"] if (value.get("type") or {}).get("id") in ("INTEGER", "BIGINT") else None
-
-
-def _order(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> list[tuple[Term, Term]]:
-    """What a query is ordered by: each term as it is, and with its direction."""
-    found: list[tuple[Term, Term]] = []
-    for modifier in tree.get("modifiers") or ():
-        for entry in modifier.get("orders") or ():
-            found += _ordered_by(entry, outputs, scope, book)
-    return found
-
-
-def _ordered_by(entry: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> list[tuple[Term, Term]]:
-    expression = entry["expression"]
-    if expression["class"] == "STAR":
-        only(expression, _ALL, "ORDER BY *")
-        keys = [output.term for output in outputs]
-    else:
-        keys = [_positioned(expression, outputs, scope, book)]
-    return [(key, compound(direction(entry), [key])) for key in keys]
-
-
 def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:
     children = tree.get("children") or [tree["left"], tree["right"]]
     relations = [read_query(child, around, around.queries, book) for child in children]
@@ -269,11 +113,11 @@ def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:
     if kind not in ("UNION ALL", "UNION_BY_NAME ALL"):  # which rows there are depends on all columns
         rows = compound("of", [rows, *(output.term for output in outputs)])
     if not tree.get("setop_all"):
-        unique = _key([output.term for output in outputs])
-    clauses = _Clauses(rows, outputs, unique, {"set operation": rows})
+        unique = key_of([output.term for output in outputs])
+    clauses = Clauses(rows, outputs, unique, {"set operation": rows})
     table = Source(rows, {"": Table(outputs)}, tuple(("", output) for output in outputs))
     scope = Scope(table, around, around.queries, Marks())
-    return _finished(tree, clauses, _order(tree, outputs, scope, book), scope, book)
+    return finished(tree, clauses, order_of(tree, outputs, scope, book), scope, book)
 
 
 def _by_position(relations: Sequence[Relation], book: Book) -> tuple[Output, ...]:
