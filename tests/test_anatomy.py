@@ -151,6 +151,23 @@ DIFFERENT = [
           "UNION ALL": 'SELECT "(a + 1)" AS x FROM ({} UNION ALL SELECT 5, 6)',
           "recursion": 'WITH RECURSIVE r AS ({} UNION ALL SELECT 1, 2 FROM r WHERE false) SELECT "(a + 1)" AS x FROM r',
       }.items()),
+    *((f"names of a CTE that is read {what}", *(query.format(names) for names in ("id AS a, n AS b", "id AS b, n AS a")))
+      for what, query in {
+          "as one piece": "WITH c AS (SELECT {} FROM source.t) SELECT x.a FROM (SELECT version() <> '' AS v, a FROM c) AS x",
+          "by PIVOT": "WITH c AS (SELECT {} FROM source.t) UNPIVOT c ON a, b INTO NAME k VALUE v",
+      }.items()),
+    ("a type in a name that the engine makes",
+     'SELECT id FROM (SELECT id, 11 AS "CAST(n AS INT8)" FROM source.t) WHERE EXISTS (SELECT 1 FROM (SELECT n::INT8 FROM source.u) '
+     'WHERE "CAST(n AS INT8)" = 11)',
+     'SELECT id FROM (SELECT id, 11 AS "CAST(n AS INT8)" FROM source.t) WHERE EXISTS (SELECT 1 FROM (SELECT n::BIGINT FROM source.u) '
+     'WHERE "CAST(n AS INT8)" = 11)'),
+    *((f"case of a name that {what} reads", *(query.format(f"(SELECT id FROM source.t RIGHT JOIN (SELECT id AS {name} FROM source.u) AS q USING (id))")
+                                             for name in ("id", "ID")))
+      for what, query in {
+          "UNPIVOT": "WITH c AS {} UNPIVOT c ON id INTO NAME k VALUE v",
+          "COLUMNS": "SELECT (SELECT min(k) FROM (SELECT id AS k FROM (SELECT COLUMNS('^(id|x)$') FROM (SELECT *, 7 AS x FROM {})))) AS k "
+                     "FROM (SELECT 11 AS id FROM source.t)",
+      }.items()),
     ("case of a name behind a star over a join",
      "SELECT to_json(x) AS j FROM (SELECT * FROM source.t RIGHT JOIN (SELECT id AS id FROM source.u) AS q USING (id)) AS x",
      "SELECT to_json(x) AS j FROM (SELECT * FROM source.t RIGHT JOIN (SELECT id AS ID FROM source.u) AS q USING (id)) AS x"),

@@ -9,7 +9,7 @@ from functools import cache
 
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of
-from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table, renamed
+from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
 from seeknal_git.anatomy.selects import read_select
 from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
 from seeknal_git.anatomy.tree import Tree, objects, only, spelled
@@ -67,9 +67,10 @@ def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Rel
     inputs = [each["reference"] for each in tables if "reference" in each]
     terms = [book.holes.term(book.first[reference], EVERYTHING) for reference in inputs]
     terms += [term for each in others for term in (each.rows, *(output.term for output in each.outputs))]
+    names = [names_of(each.outputs, "a CTE that is read as one piece") for each in others]
     written = spelled(tree)
     why = COLLATION if '"COLLATE"' in written else why
-    text = book.holes.short(compound(f"whole {written}", terms, why))
+    text = book.holes.short(compound(f"whole {json.dumps(names)} {written}", terms, why))
     return Relation(text, (Output(None, text, lambda name: compound(f"of {json.dumps(name)}", [text])),))
 
 

@@ -36,6 +36,14 @@ class Output:
         return replace(self, term=change(self.term), many=many and (lambda called: change(many(called))))
 
 
+def names_of(outputs: Iterable[Output], what: str) -> list[str]:
+    """The names of columns, or what the engine makes them of, where it is certain how they are spelled."""
+    outputs = list(outputs)
+    if any(output.label == WRITTEN for output in outputs):
+        raise Obstacle(f"{what}, whose columns may be spelled otherwise")
+    return [output.label if output.name is None else output.name for output in outputs]
+
+
 def renamed(outputs: Sequence[Output], names: Sequence[str]) -> tuple[Output, ...]:
     """Columns under a list of aliases, which may be shorter. An alias is spelled as it is written."""
     if any(output.many for output in outputs[: len(names)]) or len(names) > len(outputs):

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import read
-from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope
+from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope, names_of
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
-from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only
+from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only, spelled
 
 _STAR = frozenset({"class", "type", "alias", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
                    "rename_list", "columns", "expr"})  # fmt: skip
@@ -78,7 +78,7 @@ def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
         for output in star(stars[0], scope, book):
             term, marks = _marked(tree, replace(scope, chosen=_one(output)), book)
             yield Column(
-                Output(None, term, label=f"{json.dumps(bare(tree), sort_keys=True)} {output.name}"),
+                Output(None, term, label=f"{spelled(tree)} {output.name}"),
                 not marks.aggregates,
             )
     else:
@@ -96,7 +96,7 @@ def _plain(item: Item) -> Column:
     name = tree.get("alias") or (written and (term.name or written)) or None
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
         return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term])), None)
-    label = json.dumps(bare(tree), sort_keys=True) if not name else "" if tree.get("alias") or term.name else WRITTEN
+    label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
     return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
 
 
@@ -152,7 +152,7 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
             raise Obstacle(f"COLUMNS that make {name}")
         return _marked(item.tree, replace(scope, chosen=found[0], marks=Marks()), book)[0]
 
-    kind = f"some {json.dumps([bare(item.tree), [output.name for output in outputs]], sort_keys=True)}"
+    kind = f"some {json.dumps([bare(item.tree), names_of(outputs, 'COLUMNS')], sort_keys=True)}"
     whole = compound(kind, [example, *(_one(output) for output in outputs)])
     return Column(Output(None, whole, called), not marks.aggregates)
 

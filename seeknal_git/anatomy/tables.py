@@ -10,9 +10,9 @@ from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import terms_of
 from seeknal_git.anatomy.joins import both_sides, looked_up
-from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table, renamed
+from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
-from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only
+from seeknal_git.anatomy.tree import Tree, arguments, objects, only, spelled
 from seeknal_git.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
@@ -127,10 +127,10 @@ def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
     source = source_of(tree["source"], around, book)
     if any(output.name is None for _, output in source.star):
         raise Obstacle("PIVOT over columns that the engine names")
-    text = bare({key: value for key, value in tree.items() if key not in ("source", "alias", "column_name_alias")})
-    unstable = next(filter(None, map(_unstable, objects(text))), "")
-    names = [output.name for _, output in source.star]
-    kind = f"pivot {json.dumps([text, names], sort_keys=True)}"
+    said = {key: value for key, value in tree.items() if key not in ("source", "alias", "column_name_alias")}
+    unstable = next(filter(None, map(_unstable, objects(said))), "")
+    names = names_of((output for _, output in source.star), "PIVOT")
+    kind = f"pivot {json.dumps(names)} {spelled(said)}"
     whole = book.holes.short(compound(kind, [source.rows, *(output.term for _, output in source.star)], unstable))
     return Relation(whole, (Output(None, whole, lambda name: compound(f"of {json.dumps(name)}", [whole])),))
 
