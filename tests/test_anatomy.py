@@ -168,6 +168,23 @@ DIFFERENT = [
           "COLUMNS": "SELECT (SELECT min(k) FROM (SELECT id AS k FROM (SELECT COLUMNS('^(id|x)$') FROM (SELECT *, 7 AS x FROM {})))) AS k "
                      "FROM (SELECT 11 AS id FROM source.t)",
       }.items()),
+    ("ORDER BY a name of the other side of a set operation",
+     "SELECT (SELECT min(a) FROM (SELECT id AS a, n AS b FROM source.u UNION ALL SELECT n, id AS d FROM source.u ORDER BY d LIMIT 1)) AS x "
+     "FROM (SELECT id AS d FROM source.t)",
+     "SELECT (SELECT min(a) FROM (SELECT id AS a, n AS b FROM source.u UNION ALL SELECT n, -id AS d FROM source.u ORDER BY d LIMIT 1)) AS x "
+     "FROM (SELECT id AS d FROM source.t)"),
+    ("ORDER BY a name that the engine makes on the other side of a set operation",
+     'SELECT a FROM (SELECT -id AS a, n + 1 FROM source.u UNION ALL SELECT n - 2, n - 2 AS q FROM source.u ORDER BY "(n - 2)" LIMIT 1)',
+     'SELECT a FROM (SELECT -id AS a, n + 1 FROM source.u UNION ALL SELECT n - 2 AS q, n - 2 FROM source.u ORDER BY "(n - 2)" LIMIT 1)'),
+    *((f"an alias of {what}",
+       *(f'SELECT id FROM (SELECT id, 11 AS "{name}" FROM source.t) WHERE EXISTS (SELECT 1 FROM (SELECT {expression}{alias} FROM '
+         f'(SELECT 1 AS n, [1] AS l) AS y) WHERE "{name}" = 11)' for alias in ("", " AS z")))
+      for what, expression, name in (
+          ("unnest", "unnest(l)", "unnest(l)"),
+          ("a star", "* EXCLUDE (l)", "n"),
+          ("the star of a table", "y.*", "n"),
+          ("COLUMNS", "COLUMNS(* EXCLUDE (l))", "n"),
+      )),
     ("case of a name behind a star over a join",
      "SELECT to_json(x) AS j FROM (SELECT * FROM source.t RIGHT JOIN (SELECT id AS id FROM source.u) AS q USING (id)) AS x",
      "SELECT to_json(x) AS j FROM (SELECT * FROM source.t RIGHT JOIN (SELECT id AS ID FROM source.u) AS q USING (id)) AS x"),

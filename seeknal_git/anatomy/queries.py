@@ -116,9 +116,17 @@ def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:
     if not tree.get("setop_all"):
         unique = key_of([output.term for output in outputs])
     clauses = Clauses(rows, outputs, unique, {"set operation": rows})
-    table = Source(rows, {"": Table(outputs)}, tuple(("", output) for output in outputs))
-    scope = Scope(table, around, around.queries, Marks())
+    scope = Scope(_united(rows, outputs), None, around.queries, Marks())
     return finished(tree, clauses, order_of(tree, outputs, scope, book), scope, book)
+
+
+def _united(rows: Term, outputs: tuple[Output, ...]) -> Source:
+    """What an ORDER BY sees of a set operation, and nothing around that.
+
+    The engine also finds columns by the names that they have on the other sides, so one without a name hides all names.
+    """
+    table = Table(outputs)
+    return Source(rows, {} if table.vague else {"": table}, tuple(("", output) for output in outputs))
 
 
 def _by_position(relations: Sequence[Relation], book: Book) -> tuple[Output, ...]:

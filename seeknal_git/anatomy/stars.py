@@ -14,7 +14,7 @@ from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope, names_of
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
 from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only, spelled
 
-_STAR = frozenset({"class", "type", "alias", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
+_STAR = frozenset({"class", "type", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
                    "rename_list", "columns", "expr"})  # fmt: skip
 _QUALIFIED = frozenset({"table", "column"})
 
@@ -95,7 +95,8 @@ def _plain(item: Item) -> Column:
     written = tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None
     name = tree.get("alias") or (written and (term.name or written)) or None
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
-        return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term])), None)
+        called = name or spelled(tree)
+        return Column(Output(None, term, lambda name: compound(f"of {json.dumps([name, called])}", [term])), None)
     label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
     return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
 
