@@ -168,6 +168,8 @@ DIFFERENT = [
           "COLUMNS": "SELECT (SELECT min(k) FROM (SELECT id AS k FROM (SELECT COLUMNS('^(id|x)$') FROM (SELECT *, 7 AS x FROM {})))) AS k "
                      "FROM (SELECT 11 AS id FROM source.t)",
       }.items()),
+    *((f"{what} without aggregates", "SELECT 1 AS x FROM source.t", f"SELECT 1 AS x FROM source.t {what}")
+      for what in ("GROUP BY ()", "GROUP BY GROUPING SETS (())", "GROUP BY GROUPING SETS ((), ())")),
     ("ORDER BY a name of the other side of a set operation",
      "SELECT (SELECT min(a) FROM (SELECT id AS a, n AS b FROM source.u UNION ALL SELECT n, id AS d FROM source.u ORDER BY d LIMIT 1)) AS x "
      "FROM (SELECT id AS d FROM source.t)",

@@ -28,7 +28,7 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     keys = _keys(tree, columns, late, book)
     having, qualify = (conditions(tree.get(name), late, book) for name in ("having", "qualify"))
     order = order_of(tree, outputs, late, book)
-    if keys or having or tree.get("group_expressions") or scope.marks.aggregates:
+    if keys or having or tree.get("group_sets") or scope.marks.aggregates:  # GROUP BY () has a set, and no keys
         sets = _sets(tree, keys)
         clauses.add("grouping", f"group {sets}", keys)
         clauses.unique = () if sets else key_of(keys)
@@ -45,7 +45,9 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
 
 def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope, list[Item]]:
     """The scope of a SELECT, and its items: each is read once, when it or its alias is first asked for."""
-    grouped = tree.get("group_expressions") or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
+    grouped = (
+        tree.get("group_expressions") or tree.get("group_sets") or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
+    )
     scope = Scope(source, around, around.queries, Marks(), {}, unique=() if grouped else source.unique)
     items = [Item(each, scope, book) for each in tree["select_list"]]
     aliases: dict[str, Callable[[], Term]] = {item.alias: item.term for item in items if item.alias}
