@@ -170,6 +170,14 @@ DIFFERENT = [
       }.items()),
     *((f"{what} without aggregates", "SELECT 1 AS x FROM source.t", f"SELECT 1 AS x FROM source.t {what}")
       for what in ("GROUP BY ()", "GROUP BY GROUPING SETS (())", "GROUP BY GROUPING SETS ((), ())")),
+    *((f"what {what} is called", *(f"SELECT id FROM (SELECT id, 11 AS n FROM source.t) WHERE EXISTS (SELECT 1 FROM ({query}) WHERE n = 11)"
+                                   for query in queries))
+      for what, *queries in (
+          ("a function in FROM", "FROM range(3) AS n", "FROM range(3) AS r"),
+          ("a function without an alias", "FROM range(3) AS n", "FROM range(3)"),
+          ("a list in FROM", "FROM unnest([1]) AS n", "FROM unnest([1])"),
+          ("one of COLUMNS", "SELECT COLUMNS('n') FROM (SELECT 1 AS n, 2 AS m)", "SELECT COLUMNS('m') FROM (SELECT 1 AS n, 2 AS m)"),
+      )),
     ("ORDER BY a name of the other side of a set operation",
      "SELECT (SELECT min(a) FROM (SELECT id AS a, n AS b FROM source.u UNION ALL SELECT n, id AS d FROM source.u ORDER BY d LIMIT 1)) AS x "
      "FROM (SELECT id AS d FROM source.t)",

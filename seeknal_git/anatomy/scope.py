@@ -18,7 +18,8 @@ WRITTEN = "as written"
 class Output:
     """A column of a relation. name: None where only the engine knows it, which makes it of `label`.
 
-    many: instead of one column any number, which nobody can name here: the term of the one that is called so.
+    many: instead of one column any number, which nobody can name here: the term of the one that is called so. Which
+    names there are may depend on `label` too.
     """
 
     name: str | None
@@ -80,7 +81,7 @@ class Table:
     def find(self, name: str) -> Iterator[Term]:
         """What a name may mean: the column of that name, or any of those whose name is not known."""
         yield from (output.term for output in self.outputs if output.name and output.name.lower() == name)
-        yield from (output.many(name) for output in self.outputs if output.many)
+        yield from (same(f"one of {output.label}", output.many(name)) for output in self.outputs if output.many)
         nameless = [output for output in self.outputs if output.name is None and not output.many]
         if nameless:
             labels = json.dumps([name, *(output.name or output.label for output in self.outputs)])
@@ -117,7 +118,7 @@ class Source:
                 return found  # the engine takes `s.x` for a field of a column s only where there is no such table
         columns = [self.merged[first]] if first in self.merged else self._columns(first)
         found += [fields(term, rest) for term in columns]
-        if not rest and first in self.tables and (self.vague or not columns):
+        if not rest and first in self.tables and (not columns or (self.vague and not self.tables[first].is_value)):
             found.append(self.tables[first].row())
         return found
 

@@ -96,7 +96,7 @@ def _plain(item: Item) -> Column:
     name = tree.get("alias") or (written and (term.name or written)) or None
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
         called = name or spelled(tree)
-        return Column(Output(None, term, lambda name: compound(f"of {json.dumps([name, called])}", [term])), None)
+        return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called), None)
     label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
     return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
 
@@ -155,7 +155,7 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
 
     kind = f"some {json.dumps([bare(item.tree), names_of(outputs, 'COLUMNS')], sort_keys=True)}"
     whole = compound(kind, [example, *(_one(output) for output in outputs)])
-    return Column(Output(None, whole, called), not marks.aggregates)
+    return Column(Output(None, whole, called, kind), not marks.aggregates)
 
 
 def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:

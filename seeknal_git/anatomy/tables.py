@@ -119,7 +119,9 @@ def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
         raise Obstacle(f"{name}() with named arguments")
     given = terms_of(arguments(function), _nothing_in(around), book)
     rows = book.holes.short(compound(f"rows of {name}", given))
-    return Relation(rows, (Output(functions.TABLES[name], compound("value", [rows])),))
+    alias = tree.get("alias") or ""  # by which DuckDB 2 calls the column, and DuckDB 1 does not
+    called = None if alias and not tree.get("column_name_alias") else functions.TABLES[name]
+    return Relation(rows, (Output(called, compound("value", [rows]), label=f"alias {alias}"),))
 
 
 def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
