@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.graph import Graph
 from seeknal_git.nodes.node import Check, Node
-from seeknal_git.statement import Reading, Reference, rendered
+from seeknal_git.statement import Reading, over_tables
 from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.interrupt import interruptible
@@ -208,11 +208,8 @@ def _blueprint(site: _Site, identifier: str) -> Blueprint:
 
 def _over_tables(site: _Site, sql: str, reading: Reading, targets: Sequence[str]) -> str:
     """A statement with its references replaced by the snapshots that they mean."""
-    tables: dict[Reference, str] = {
-        reference: relation(snapshot_of(site.work, site.progress, target).table)
-        for reference, target in zip(reading.references, targets, strict=True)
-    }
-    return rendered(sql, reading.references, tables.__getitem__)
+    tables = {target: relation(snapshot_of(site.work, site.progress, target).table) for target in targets}
+    return over_tables(sql, reading, targets, tables)
 
 
 def snapshot_of(work: Work, progress: Progress, identifier: str) -> Snapshot:

@@ -62,9 +62,14 @@ def fingerprint(
         anatomy, read = statements[0]
         if anatomy.rows is not None and anatomy.columns is not None:
             return _in_parts(own, anatomy, read)
-    texts = [_hash(anatomy.counted if node.kind == "rule" else anatomy.whole, read) for anatomy, read in statements]
+    texts = [_hash(decisive(node, anatomy), read) for anatomy, read in statements]
     checks = [f"{check.name} {check.allowed}" for check in node.checks] if node.kind == "rule" else []
     return Fingerprint(digest("whole", own, *texts, *checks))
+
+
+def decisive(node: Node, anatomy: Anatomy) -> Part:
+    """What of a statement decides a node: all of it; of a rule's check, how many rows it returns."""
+    return anatomy.counted if node.kind == "rule" else anatomy.whole
 
 
 def _inputs_unread(

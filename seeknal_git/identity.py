@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seeknal_git.fingerprint import digest
+from seeknal_git.fingerprint import decisive, digest
 from seeknal_git.graph import Graph, deciding
 from seeknal_git.names import split_id
 from seeknal_git.statement import EVERYTHING, Anatomy, Part
@@ -69,7 +69,7 @@ def _behind(graph: Graph, identifier: str, own: int, behind: Mapping[str, _Behin
     named = {each for number, _ in deciding(member) for each in graph.targets[identifier][number]}
     own = _union(own, (behind[each].whole for each in graph.inputs[identifier] if each not in named))
     if graph.fingerprints[identifier].columns is None:
-        parts = [anatomy.counted if member.node.kind == "rule" else anatomy.whole for anatomy in anatomies]
+        parts = [decisive(member.node, anatomy) for anatomy in anatomies]
         return _Behind(_union(own, (_of(part, at) for part, at in zip(parts, targets, strict=True))))
     return _in_parts(anatomies[0], targets[0], own)
 

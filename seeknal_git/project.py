@@ -89,7 +89,7 @@ def _read(content: bytes, path: str) -> dict[str, Any]:
             "inputs": [[each.id, each.line] for each in node.inputs],
             "checks": [asdict(check) for check in node.checks],
         }
-        entry["readings"] = [sql and astuple(read_sql(sql)) for sql in statements]
+        entry["readings"] = [None if sql is None else astuple(read_sql(sql)) for sql in statements]
     return entry
 
 
@@ -113,9 +113,12 @@ def _member(entry: Mapping[str, Any], path: str, blob: str) -> Member:
             "checks": tuple(Check(**check) for check in given["checks"]),
         }
     )
-    own, *checks = _readings(entry["readings"])
+    own, *checks = map(_reading, entry["readings"])
     return Member(node, blob, own, tuple(each or Reading() for each in checks))
 
 
-def _readings(values: Iterable[list[Any] | None]) -> list[Reading | None]:
-    return [value and Reading(tuple(Reference(*each) for each in value[0]), *value[1:]) for value in values]  # type: ignore[misc]
+def _reading(value: list[Any] | None) -> Reading | None:
+    if value is None:
+        return None
+    references, error, error_line = value
+    return Reading(tuple(Reference(*each) for each in references), error, error_line)

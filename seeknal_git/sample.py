@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +13,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.graph import Graph
 from seeknal_git.names import schema_of
 from seeknal_git.nodes.node import Check, Node
-from seeknal_git.statement import Reading, rendered
+from seeknal_git.statement import over_tables
 from seeknal_git.warehouse.preview import Rows, built_tables, count_rows, first_rows, make_table, reading
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.workspace import Loaded, Workspace
@@ -110,18 +110,13 @@ def _statement(bench: _Bench, identifier: str) -> tuple[str, dict[str, Any]]:
     member, targets = bench.graph.members[identifier], bench.graph.targets[identifier]
     if member.node.kind == "source":
         return member.node.sql or "", {"files": [str(path) for path in bench.root.paths(member.node)]}
-    return _over_tables(bench, member.node.sql or "", member.sql or Reading(), targets[0]), {}
-
-
-def _over_tables(bench: _Bench, sql: str, reading: Reading, targets: Sequence[str]) -> str:
-    meant = dict(zip(reading.references, targets, strict=True))
-    return rendered(sql, reading.references, lambda reference: bench.relations[meant[reference]])
+    return over_tables(member.node.sql or "", member.sql, targets[0], bench.relations), {}
 
 
 def _count(bench: _Bench, node: Node, number: int) -> Count:
     member, targets = bench.graph.members[node.id], bench.graph.targets[node.id][number + 1]
     check = node.checks[number]
-    sql = _over_tables(bench, check.sql, member.checks[number], targets)
+    sql = over_tables(check.sql, member.checks[number], targets, bench.relations)
     violations = _placed(node, partial(count_rows, bench.connection, sql), check)
     of = f"FROM {bench.relations[targets[0]]}" if targets else "SELECT 1 WHERE false"
     rows = _placed(node, partial(count_rows, bench.connection, of), check)

@@ -5,7 +5,7 @@ These values are remembered between commands, so they are plain, and nothing hea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,13 @@ def rendered(sql: str, references: Sequence[Reference], relation_of: Callable[[R
         pieces += [sql[position : reference.start], relation_of(reference), alias]
         position = reference.end
     return "".join([*pieces, sql[position:]])
+
+
+def over_tables(sql: str, reading: Reading | None, targets: Sequence[str], tables: Mapping[str, str]) -> str:
+    """The statement over tables. targets: the node behind each reference; tables: node → its table as SQL names it."""
+    references = reading.references if reading else ()
+    meant = dict(zip(references, targets, strict=True))
+    return rendered(sql, references, lambda reference: tables[meant[reference]])
 
 
 def packed(anatomy: Anatomy) -> list[Any]:

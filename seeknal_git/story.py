@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from seeknal_git.fingerprint import Fingerprint
+from seeknal_git.fingerprint import Fingerprint, decisive
 from seeknal_git.graph import Graph, deciding
 
 _SHOWN = 4  # names in a sentence; the others are counted
@@ -54,10 +54,10 @@ def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
     """Input → the columns that a node reads of it; with an empty name for its rows, and `*` for everything."""
     found: dict[str, set[str]] = {each: set() for each in graph.inputs[identifier]}
     member = graph.members[identifier]
-    numbers, is_rule = [number for number, _ in deciding(member)], member.node.kind == "rule"
+    numbers = [number for number, _ in deciding(member)]
     for number, anatomy in zip(numbers, graph.anatomies.get(identifier, ()), strict=False):
         targets = graph.targets[identifier][number]
-        for reference, column in (anatomy.counted if is_rule else anatomy.whole).reads:
+        for reference, column in decisive(member.node, anatomy).reads:
             found.setdefault(targets[reference], set()).add(column)
     return found
 
@@ -110,12 +110,8 @@ def _listed(names: list[str]) -> str:
 
 def obstacles_of(graph: Graph, identifier: str) -> tuple[str, ...]:
     """What could not be taken apart in a node, and what is unstable in it."""
-    found: dict[str, None] = {}
-    for anatomy in graph.anatomies.get(identifier, ()):
-        found |= dict.fromkeys(f"not resolved: {obstacle}" for obstacle in anatomy.obstacles)
-        parts = [anatomy.rows, *(part for _, part in anatomy.columns or ())]
-        found |= dict.fromkeys(f"unstable: {part.unstable}" for part in parts if part and part.unstable)
-    resolved: Mapping[str, None] = {
-        word: None for word in found if not word.startswith("unstable") or f"not resolved: {word[10:]}" not in found
-    }
-    return tuple(resolved)
+    anatomies = graph.anatomies.get(identifier, ())
+    obstacles = dict.fromkeys(obstacle for anatomy in anatomies for obstacle in anatomy.obstacles)
+    parts = [part for anatomy in anatomies for part in (anatomy.rows, *dict(anatomy.columns or ()).values())]
+    unstable = dict.fromkeys(part.unstable for part in parts if part and part.unstable not in {"", *obstacles})
+    return (*(f"not resolved: {each}" for each in obstacles), *(f"unstable: {each}" for each in unstable))

@@ -12,24 +12,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from seeknal_git.data import DataRoot
-from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.fingerprint import Category
 from seeknal_git.graph import Graph
 from seeknal_git.plan import Change
 from seeknal_git.planning import Planned
-from seeknal_git.statement import Anatomy, Columns, Part, Reading, rendered
-from seeknal_git.warehouse.compare import (
-    Comparison,
-    Rest,
-    columns_of,
-    compare,
-    make_table,
-    make_view,
-    one_thread,
-    read_only,
-)
+from seeknal_git.statement import Anatomy, Columns, Part, over_tables
+from seeknal_git.warehouse.compare import Comparison, Rest, columns_of, compare, make_view, one_thread
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.preview import built_tables
+from seeknal_git.warehouse.preview import built_tables, make_table, read_only
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.workspace import Workspace
 
@@ -97,6 +88,11 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     base, head = planned.base.graph, planned.head.graph
     edits = {change.node: change.category for change in planned.plan.changes}
     wholes = {each: fingerprint.whole for each, fingerprint in base.fingerprints.items()}
+    if not workspace.warehouse_path.exists():
+        raise WarehouseError(
+            f"There is no warehouse {workspace.warehouse_path}, so there is nothing to verify a plan on.",
+            "seeknal run, on the production branch, builds it.",
+        )
     with read_only(workspace.warehouse_path) as connection:
         tables = built_tables(connection, [workspace.production_schema], wholes)
         built = {each: relation for each, (_, relation) in tables.items()}
@@ -240,9 +236,7 @@ def _read(graph: Graph, node: str) -> list[str]:
 
 def _statement(graph: Graph, node: str, tables: Mapping[str, str]) -> str:
     member = graph.members[node]
-    references = (member.sql or Reading()).references
-    meant = dict(zip(references, graph.targets[node][0], strict=True))
-    return rendered(member.node.sql or "", references, lambda reference: tables[meant[reference]])
+    return over_tables(member.node.sql or "", member.sql, graph.targets[node][0], tables)
 
 
 # What they return

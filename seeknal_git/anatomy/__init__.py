@@ -11,17 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.queries import read_query, relation_of, whole
 from seeknal_git.anatomy.scope import Marks, Output, Relation, Scope, Source
 from seeknal_git.anatomy.tables import distinct
 from seeknal_git.anatomy.terms import Holes, Obstacle, Term, compound
+from seeknal_git.anatomy.tree import Tree
 from seeknal_git.statement import Anatomy, Known
-
-Tree = Mapping[str, Any]
 
 
 def anatomy_of(tree: Tree, targets: Sequence[str], inputs: Sequence[Known], names: Sequence[str] | None) -> Anatomy:

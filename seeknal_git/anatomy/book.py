@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 from seeknal_git.anatomy.scope import Query, Relation, Scope
 from seeknal_git.anatomy.terms import Holes, Term
+from seeknal_git.anatomy.tree import Tree
 from seeknal_git.statement import Known
 
 
@@ -16,16 +16,15 @@ from seeknal_git.statement import Known
 class Book:
     """inputs: what is known of the table behind each reference; first: the first reference to the same table.
 
-    query: how a sub-query is read, given what is around it and the CTEs that it sees;
-    orders: for each query, in the order of reading, what its ORDER BY says; recursions, volatiles: numbers for
-    recursive CTEs, and for calls of volatile functions;
-    obstacles: why a part was left whole.
+    query: how a sub-query is read, given what is around it and the CTEs that it sees; orders: for each query, in the
+    order of reading, what its ORDER BY says; recursions, volatiles: numbers for recursive CTEs, and for calls of
+    volatile functions; obstacles: why a part was left whole.
     """
 
     inputs: tuple[Known, ...]
     first: tuple[int, ...]
     holes: Holes
-    query: Callable[[Mapping[str, Any], Scope, Mapping[str, Query], Book], Relation]
+    query: Callable[[Tree, Scope, Mapping[str, Query], Book], Relation]
     orders: list[Term] = field(default_factory=list)
     recursions: Iterator[int] = field(default_factory=count)
     volatiles: Iterator[int] = field(default_factory=count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +11,10 @@ from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.scope import Output, Scope, combined, meaning
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only
 from seeknal_git.statement import COLLATION
 
-Tree = Mapping[str, Any]
-
 # What the tree says of where something stands, and what it says twice.
-PLACES = frozenset({"query_location", "query_location_length"})
 _BESIDES = PLACES | {"alias", "qualified_name", "catalog", "schema", "class", "type", "is_operator"}
 _FUNCTION = _BESIDES | {"function_name", "children", "arguments", "filter", "distinct", "order_bys"}
 # A constant, and a type: nothing in them is a name to look up.
@@ -36,28 +34,13 @@ def read(tree: Tree, scope: Scope, book: Book) -> Term:
     return reader(tree, scope, book)
 
 
-def only(tree: Tree, keys: frozenset[str], what: str) -> Tree:
-    """The tree, if all that it says stands under keys that are known."""
-    if unknown := [key for key, value in tree.items() if key not in keys | PLACES and not is_empty(value)]:
-        raise Obstacle(f"{what} with {unknown[0]}")
-    return tree
-
-
-def terms_of(trees: Sequence[Tree], scope: Scope, book: Book) -> list[Term]:
+def terms_of(trees: Iterable[Tree], scope: Scope, book: Book) -> list[Term]:
     return [read(each, scope, book) for each in trees]
 
 
 def conditions(tree: Tree | None, scope: Scope, book: Book) -> list[Term]:
     """The terms of a condition that AND connects, in an order of their own."""
-    return book.holes.ordered(_flat(tree, "CONJUNCTION_AND", scope, book)) if tree else []
-
-
-def _flat(tree: Tree, kind: str, scope: Scope, book: Book) -> Iterator[Term]:
-    if tree["class"] == "CONJUNCTION" and tree["type"] == kind:
-        for child in tree["children"]:
-            yield from _flat(child, kind, scope, book)
-    else:
-        yield read(tree, scope, book)
+    return book.holes.ordered(terms_of(conjuncts(tree), scope, book)) if tree else []
 
 
 def position(index: int, outputs: Sequence[Output]) -> Term:
@@ -112,11 +95,6 @@ def _tells(key: str, value: object) -> bool:
     return key not in _BESIDES and not is_empty(value)
 
 
-def is_empty(value: object) -> bool:
-    """Whether a value of the tree says nothing."""
-    return value is None or value is False or value in ("", [], {})
-
-
 def _value(key: str, value: Any, scope: Scope, book: Book) -> Term:
     if isinstance(value, list):
         return compound(key, [_value("", each, scope, book) for each in value])
@@ -126,30 +104,6 @@ def _value(key: str, value: Any, scope: Scope, book: Book) -> Term:
         return compound(key, [read(value, scope, book)])
     inside = [(name, each) for name, each in sorted(value.items()) if name not in PLACES and not is_empty(each)]
     return compound(key, [_value(name, each, scope, book) for name, each in inside])
-
-
-def bare(value: Any) -> Any:
-    """A tree as it is, but for where its parts stand; types in one spelling."""
-    if isinstance(value, dict):
-        kept = {key: bare(each) for key, each in value.items() if key not in PLACES}
-        if "type_name" in kept:
-            name = kept["type_name"].upper()
-            kept = {**kept, "type_name": functions.TYPES.get(name, name), "qualified_name": None}
-        return kept
-    return [bare(each) for each in value] if isinstance(value, list) else value
-
-
-def arguments(tree: Tree) -> list[Tree]:
-    """The arguments of a function, as DuckDB 1 and 2 give them."""
-    given = tree.get("arguments") or ()
-    found = tree.get("children") or [
-        {**each["expression"], "alias": each["name"]} if each.get("name") else each["expression"] for each in given
-    ]
-    # In `name.upper()` the name stands where the schema of a function would.
-    before = [part for part in (tree.get("catalog"), tree.get("schema")) if part]
-    if not before or before == ["main"]:
-        return list(found)
-    return [{"class": "COLUMN_REF", "type": "COLUMN_REF", "column_names": before}, *found]
 
 
 def _function(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -279,20 +233,20 @@ def _subquery(tree: Tree, scope: Scope, book: Book) -> Term:
 
 
 def _conjunction(tree: Tree, scope: Scope, book: Book) -> Term:
-    return compound(tree["type"], book.holes.ordered(_flat(tree, tree["type"], scope, book)))
+    return compound(tree["type"], book.holes.ordered(terms_of(conjuncts(tree, tree["type"]), scope, book)))
 
 
 def _arrow(tree: Tree, scope: Scope, book: Book) -> Term:
     return compound("arrow", [read(tree["lhs"], scope, book), read(tree["expr"], scope, book)])
 
 
-def _positional(tree: Tree, scope: Scope, book: Book) -> Term:  # noqa: ARG001 - one signature for all readers
+def _positional(tree: Tree, scope: Scope, _book: Book) -> Term:
     if scope.early or scope.source.merged:
         raise Obstacle(f"#{tree['index']}, which the engine counts otherwise here")
     return position(tree["index"], [output for _, output in scope.source.star])
 
 
-def _star(tree: Tree, scope: Scope, book: Book) -> Term:  # noqa: ARG001 - one signature for all readers
+def _star(_tree: Tree, scope: Scope, _book: Book) -> Term:
     if scope.chosen is None:
         raise Obstacle("* inside of an expression")
     return scope.chosen

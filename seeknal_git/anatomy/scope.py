@@ -18,7 +18,8 @@ WRITTEN = "as written"
 class Output:
     """A column of a relation. name: None where only the engine knows it, which makes it of `label`.
 
-    many: instead of one column any number, which nobody can name here: the term of the one that is called so.
+    many: instead of one column any number, which nobody can name here: the term of the one that is called so. Which
+    names there are may depend on `label` too.
     """
 
     name: str | None
@@ -34,6 +35,22 @@ class Output:
     def mapped(self, change: Callable[[Term], Term]) -> Output:
         many = self.many
         return replace(self, term=change(self.term), many=many and (lambda called: change(many(called))))
+
+
+def names_of(outputs: Iterable[Output], what: str) -> list[str]:
+    """The names of columns, or what the engine makes them of, where it is certain how they are spelled."""
+    outputs = list(outputs)
+    if any(output.label == WRITTEN for output in outputs):
+        raise Obstacle(f"{what}, whose columns may be spelled otherwise")
+    return [output.label if output.name is None else output.name for output in outputs]
+
+
+def renamed(outputs: Sequence[Output], names: Sequence[str]) -> tuple[Output, ...]:
+    """Columns under a list of aliases, which may be shorter. An alias is spelled as it is written."""
+    if any(output.many for output in outputs[: len(names)]) or len(names) > len(outputs):
+        raise Obstacle("aliases for columns that are not known")
+    given = (replace(output, name=name, label="") for output, name in zip(outputs, names, strict=False))
+    return (*given, *outputs[len(names) :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,7 @@ class Table:
     def find(self, name: str) -> Iterator[Term]:
         """What a name may mean: the column of that name, or any of those whose name is not known."""
         yield from (output.term for output in self.outputs if output.name and output.name.lower() == name)
-        yield from (output.many(name) for output in self.outputs if output.many)
+        yield from (same(f"one of {output.label}", output.many(name)) for output in self.outputs if output.many)
         nameless = [output for output in self.outputs if output.name is None and not output.many]
         if nameless:
             labels = json.dumps([name, *(output.name or output.label for output in self.outputs)])
@@ -101,7 +118,7 @@ class Source:
                 return found  # the engine takes `s.x` for a field of a column s only where there is no such table
         columns = [self.merged[first]] if first in self.merged else self._columns(first)
         found += [fields(term, rest) for term in columns]
-        if not rest and first in self.tables and (self.vague or not columns):
+        if not rest and first in self.tables and (not columns or (self.vague and not self.tables[first].is_value)):
             found.append(self.tables[first].row())
         return found
 
@@ -122,7 +139,10 @@ def fields(term: Term, names: Sequence[str]) -> Term:
 
 @dataclass(slots=True)
 class Marks:
-    """What was met while the expressions of a SELECT were read. outer: names that belong to a scope around it."""
+    """What was met while the expressions of a SELECT were read.
+
+    depths: how many scopes away the columns are that were named, 0 for those of the SELECT itself.
+    """
 
     aggregates: bool = False
     unnests: list[Term] = field(default_factory=list)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import Tree, arguments, bare, read
-from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope
+from seeknal_git.anatomy.expressions import read
+from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope, names_of
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only, spelled
 
-_STAR = frozenset({"class", "type", "query_location", "query_location_length", "alias", "relation_name", "exclude_list",
-                   "qualified_exclude_list", "replace_list", "rename_list", "columns", "expr"})  # fmt: skip
+_STAR = frozenset({"class", "type", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
+                   "rename_list", "columns", "expr"})  # fmt: skip
+_QUALIFIED = frozenset({"table", "column"})
 
 
 @dataclass(slots=True)
@@ -62,8 +64,8 @@ class Column(NamedTuple):
 def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
     """The columns of an item."""
     tree = item.tree
-    stars = [bare(each) for each in _stars(tree)]
-    if any(value.get("type") == "OPERATOR_UNPACK" for value in _objects(tree)):
+    stars = [bare(each) for each in objects(tree, ("STAR", "SUBQUERY")) if each.get("class") == "STAR"]
+    if any(value.get("type") == "OPERATOR_UNPACK" for value in objects(tree)):
         raise Obstacle("*COLUMNS as arguments")
     if not stars:
         yield _plain(item)
@@ -76,7 +78,7 @@ def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
         for output in star(stars[0], scope, book):
             term, marks = _marked(tree, replace(scope, chosen=_one(output)), book)
             yield Column(
-                Output(None, term, label=f"{json.dumps(bare(tree), sort_keys=True)} {output.name}"),
+                Output(None, term, label=f"{spelled(tree)} {output.name}"),
                 not marks.aggregates,
             )
     else:
@@ -91,15 +93,16 @@ def _plain(item: Item) -> Column:
     """An item without a star: one column; but `unnest` of a struct is as many as that has fields."""
     tree, term = item.tree, item.term()
     written = tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None
-    name = tree.get("alias") or term.name or written if written else tree.get("alias")
+    name = tree.get("alias") or (written and (term.name or written)) or None
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
-        return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term])), None)
-    label = json.dumps(bare(tree), sort_keys=True) if not name else "" if tree.get("alias") or term.name else WRITTEN
+        called = name or spelled(tree)
+        return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called), None)
+    label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
     return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
 
 
 def _unnested(tree: Any) -> Iterator[Tree]:
-    return (arguments(each)[0] for each in _objects(tree) if each.get("function_name", "").lower() == "unnest")
+    return (arguments(each)[0] for each in objects(tree) if each.get("function_name", "").lower() == "unnest")
 
 
 def _is_list(tree: Tree, scope: Scope, book: Book) -> bool:
@@ -122,23 +125,11 @@ def _is_key(tree: Tree, marks: Marks) -> bool | None:
 
 
 def _classes(tree: Any) -> Iterator[str]:
-    return (value["class"] for value in _objects(tree) if "class" in value)
+    return (value["class"] for value in objects(tree) if "class" in value)
 
 
 def _called(tree: Any) -> Iterator[str]:
-    return (value["function_name"].lower() for value in _objects(tree) if "function_name" in value)
-
-
-def _objects(tree: Any) -> Iterator[Tree]:
-    """Every object in a tree, in no order."""
-    waiting = [tree]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            yield value
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
+    return (value["function_name"].lower() for value in objects(tree) if "function_name" in value)
 
 
 def _one(output: Output) -> Term:
@@ -147,25 +138,11 @@ def _one(output: Output) -> Term:
     return output.term
 
 
-def _stars(tree: Any) -> Iterator[Tree]:
-    """The stars in an expression, sub-queries aside."""
-    if isinstance(tree, dict):
-        if tree.get("class") == "STAR":
-            yield tree
-        elif tree.get("class") != "SUBQUERY":
-            for value in tree.values():
-                yield from _stars(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _stars(value)
-
-
 def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
     """COLUMNS('a.*') and the like: the engine knows which columns are meant, and names each after the column."""
     if item.alias:
         raise Obstacle("COLUMNS with an alias")
-    all_of_them = dict(chooser, expr=None, relation_name=chooser.get("relation_name") or "")
-    outputs = list(star(all_of_them, scope, book))
+    outputs = list(star({**chooser, "expr": None}, scope, book))
     example, marks = _marked(item.tree, replace(scope, chosen=Term("each")), book)
     if marks.unnests:
         raise Obstacle("unnest() of COLUMNS")
@@ -176,15 +153,14 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
             raise Obstacle(f"COLUMNS that make {name}")
         return _marked(item.tree, replace(scope, chosen=found[0], marks=Marks()), book)[0]
 
-    kind = f"some {json.dumps([bare(item.tree), [output.name for output in outputs]], sort_keys=True)}"
+    kind = f"some {json.dumps([bare(item.tree), names_of(outputs, 'COLUMNS')], sort_keys=True)}"
     whole = compound(kind, [example, *(_one(output) for output in outputs)])
-    return Column(Output(None, whole, called), not marks.aggregates)
+    return Column(Output(None, whole, called, kind), not marks.aggregates)
 
 
 def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
     """The columns that a star stands for, with EXCLUDE, REPLACE and RENAME."""
-    if unknown := [key for key, value in tree.items() if key not in _STAR and value]:
-        raise Obstacle(f"* with {unknown[0]}")
+    only(tree, _STAR, "*")
     table = str(tree.get("relation_name") or "").lower()
     if table and table not in scope.source.tables:
         raise Obstacle(f"{table}.*, which is no table here")
@@ -192,7 +168,7 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
     chosen = chosen or [(table, output) for output in (scope.source.tables[table].outputs if table else ())]
     gone = {("", name.lower()) for name in tree.get("exclude_list") or ()}
     gone |= {_qualified(each) for each in tree.get("qualified_exclude_list") or ()}
-    replaced = {("", entry["key"].lower()): entry["value"] for entry in tree.get("replace_list") or ()}
+    replaced = {("", entry["key"].lower()): entry for entry in tree.get("replace_list") or ()}
     renamed = {_qualified(entry["key"]): entry["value"] for entry in tree.get("rename_list") or ()}
     if any(owner and name in scope.source.merged for owner, name in (*gone, *renamed)):
         raise Obstacle("an exception of * for one side of a column of USING")
@@ -202,12 +178,12 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
         names = {("", (output.name or "").lower()), (owner, (output.name or "").lower())}
         if names & gone:
             continue
-        value = next((replaced[name] for name in names if name in replaced), None)
-        name = next((renamed[name] for name in names if name in renamed), output.name)
-        yield replace(output, name=name, term=output.term if value is None else read(value, scope, book))
+        entry = next((replaced[name] for name in names if name in replaced), None)
+        column = Output(entry["key"], read(entry["value"], scope, book)) if entry else output
+        called = next((renamed[name] for name in names if name in renamed), None)
+        yield replace(column, name=called, label="") if called else column
 
 
-def _qualified(name: Mapping[str, Any]) -> tuple[str, str]:
-    if unknown := [key for key, value in name.items() if key not in ("table", "column") and value]:
-        raise Obstacle(f"* with {unknown[0]}")
+def _qualified(name: Tree) -> tuple[str, str]:
+    only(name, _QUALIFIED, "*")
     return (name.get("table") or "").lower(), name["column"].lower()

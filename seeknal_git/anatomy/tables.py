@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import Tree, arguments, bare, conditions, only, read, terms_of
-from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table
+from seeknal_git.anatomy.expressions import terms_of
+from seeknal_git.anatomy.joins import both_sides, looked_up
+from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
+from seeknal_git.anatomy.tree import Tree, arguments, objects, only, spelled
 from seeknal_git.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
@@ -119,7 +119,9 @@ def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
         raise Obstacle(f"{name}() with named arguments")
     given = terms_of(arguments(function), _nothing_in(around), book)
     rows = book.holes.short(compound(f"rows of {name}", given))
-    return Relation(rows, (Output(functions.TABLES[name], compound("value", [rows])),))
+    alias = tree.get("alias") or ""  # by which DuckDB 2 calls the column, and DuckDB 1 does not
+    called = None if alias and not tree.get("column_name_alias") else functions.TABLES[name]
+    return Relation(rows, (Output(called, compound("value", [rows]), label=f"alias {alias}"),))
 
 
 def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
@@ -127,26 +129,21 @@ def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
     source = source_of(tree["source"], around, book)
     if any(output.name is None for _, output in source.star):
         raise Obstacle("PIVOT over columns that the engine names")
-    text = bare({key: value for key, value in tree.items() if key not in ("source", "alias", "column_name_alias")})
-    unstable = next((why for function in _functions(text) if (why := _unstable(function))), "")
-    names = [output.name for _, output in source.star]
-    kind = f"pivot {json.dumps([text, names], sort_keys=True)}"
+    said = {key: value for key, value in tree.items() if key not in ("source", "alias", "column_name_alias")}
+    unstable = next(filter(None, map(_unstable, objects(said))), "")
+    names = names_of((output for _, output in source.star), "PIVOT")
+    kind = f"pivot {json.dumps(names)} {spelled(said)}"
     whole = book.holes.short(compound(kind, [source.rows, *(output.term for _, output in source.star)], unstable))
     return Relation(whole, (Output(None, whole, lambda name: compound(f"of {json.dumps(name)}", [whole])),))
 
 
-def _functions(tree: Any) -> Iterator[str]:
-    """The functions in a tree that is not read. Raises Obstacle for what has to be read."""
-    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _functions(value)
-    if isinstance(tree, dict):
-        if tree.get("class") in ("SUBQUERY", "WINDOW", "COLLATE"):
-            raise Obstacle(f"{tree['class'].lower()} in PIVOT")
-        if "function_name" in tree:
-            yield tree["function_name"].lower()
-
-
-def _unstable(function: str) -> str:
+def _unstable(tree: Tree) -> str:
+    """What is unstable in an object of a tree that is not read. Raises Obstacle for what has to be read."""
+    if tree.get("class") in ("SUBQUERY", "WINDOW", "COLLATE"):
+        raise Obstacle(f"{tree['class'].lower()} in PIVOT")
+    function = tree.get("function_name", "").lower()
+    if not function:
+        return ""
     if function in functions.ORDERED or function in functions.VOLATILE:
         return f"{function}()"
     if function not in functions.SCALAR | functions.NAMING | functions.AGGREGATE:
@@ -160,12 +157,7 @@ def _named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = 
     if is_hole(relation.rows):
         outputs = tuple(output.mapped(_handed_on) for output in outputs)
     if aliases := tree.get("column_name_alias"):
-        if any(output.many for output in outputs[: len(aliases)]) or len(aliases) > len(outputs):
-            raise Obstacle("aliases for columns that are not known")
-        outputs = (
-            *(replace(o, name=name) for o, name in zip(outputs, aliases, strict=False)),
-            *outputs[len(aliases) :],
-        )
+        outputs = renamed(outputs, aliases)
     columns = tuple(_of_table(mark or str(number), each, book) for each in distinct(outputs))
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
@@ -210,148 +202,10 @@ def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
     left = source_of(tree["left"], around, book, number)
     beside = Scope(left, around, around.queries, Marks())
     if right["type"] == "JOIN":
-        return _both_sides(tree, left, source_of(right, beside, book, left.size), around, book)
+        return both_sides(tree, left, source_of(right, beside, book, left.size), around, book)
     relation = _sampled(right, beside, book)
     if kind == "LEFT" and way == "REGULAR" and relation.unique:
-        found = _looked_up(tree, left, _named(right, relation, left.size, book, _LOOKED_UP), beside, book)
+        found = looked_up(tree, left, _named(right, relation, left.size, book, _LOOKED_UP), beside, book)
         if found is not None:
             return found
-    return _both_sides(tree, left, _named(right, relation, left.size, book), around, book)
-
-
-def _both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> Source:
-    """A join of which each row is a row of both sides, or of one of them."""
-    kind, way = tree["join_type"], tree["ref_type"]
-    both, terms = _condition(tree, left, right, around, book)
-    using = [name.lower() for name in tree.get("using_columns") or ()] if way == "ASOF" else []  # the last is the order
-    nearest = [tree.get("nearest_count"), tree.get("nearest_order_type")]
-    shape = json.dumps([kind, way, using, *nearest, len(terms)])
-    unstable = "POSITIONAL JOIN" if way == "POSITIONAL" else "ASOF JOIN" if way == "ASOF" and kind != "LEFT" else ""
-    rows = book.holes.short(compound(f"join {shape}", [left.rows, right.rows, *terms], unstable))
-    if kind in ("SEMI", "ANTI"):
-        return replace(left, rows=rows, size=both.size)
-    both = _uncertain(both, right, "ASOF JOIN") if way == "ASOF" else both
-    return replace(both, rows=rows, unique=())
-
-
-def _condition(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> tuple[Source, list[Term]]:
-    """The tables of both sides together, and the terms of what joins them."""
-    if left.tables.keys() & right.tables.keys():
-        raise Obstacle("two tables of one name")
-    names = [name.lower() for name in tree.get("using_columns") or ()]
-    if tree["ref_type"] == "NATURAL":
-        names = _common(left, right)
-    pairs = {name: (_only(left, name), _only(right, name)) for name in names}
-    both = _together(left, right, tree["join_type"], pairs)
-    scope = Scope(both, around, around.queries, Marks())
-    written = conditions(tree.get("condition"), scope, book)
-    equal = [compound("COMPARE_EQUAL", sorted(pair, key=lambda t: book.holes.named(t.text))) for pair in pairs.values()]
-    return both, book.holes.ordered([*written, *equal])
-
-
-def _common(left: Source, right: Source) -> list[str]:
-    if left.vague or right.vague:
-        raise Obstacle("NATURAL JOIN of columns that are not known")
-    there = {output.name.lower() for _, output in right.star if output.name}
-    return list(dict.fromkeys(o.name.lower() for _, o in left.star if o.name and o.name.lower() in there))
-
-
-def _only(source: Source, name: str) -> Term:
-    found = source.find([name])
-    if len(found) != 1 or source.vague:
-        raise Obstacle(f"USING ({name}), which is not certain")
-    return found[0]
-
-
-def _together(left: Source, right: Source, kind: str, pairs: Mapping[str, tuple[Term, Term]]) -> Source:
-    merged = {name: pair[0] if kind == "LEFT" else compound(f"using {kind}", pair) for name, pair in pairs.items()}
-    star = [
-        (
-            table,
-            replace(output, term=merged[output.name.lower()])
-            if output.name and output.name.lower() in merged
-            else output,
-        )
-        for table, output in left.star
-    ]
-    star += [(table, output) for table, output in right.star if not (output.name and output.name.lower() in merged)]
-    return Source(
-        Term(""),
-        {**left.tables, **right.tables},
-        tuple(star),
-        {**left.merged, **right.merged, **merged},
-        (),
-        max(left.size, right.size),
-    )
-
-
-def _uncertain(both: Source, right: Source, why: str) -> Source:
-    """The columns of the right side may be those of one row or another."""
-
-    def shaky(output: Output) -> Output:
-        return output.mapped(lambda term: term._replace(unstable=term.unstable or why))
-
-    tables = {
-        name: Table(tuple(map(shaky, table.outputs))) if name in right.tables else table
-        for name, table in both.tables.items()
-    }
-    merged = {name: term._replace(unstable=term.unstable or why) for name, term in both.merged.items()}
-    star = tuple((name, shaky(output) if name in right.tables else output) for name, output in both.star)
-    return replace(both, tables=tables, merged=merged, star=star)
-
-
-def _looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book) -> Source | None:
-    """A LEFT JOIN that finds at most one row for each row on the left: it changes no rows, and is part of its columns.
-
-    It does if the columns of a key of the right side, which no two of its rows share, are compared for equality with
-    something that does not depend on the right side.
-    """
-    around = beside.parent
-    assert around is not None, "it is beside a table of a query"
-    both, terms = _condition(tree, left, right, around, book)
-    names = [name.lower() for name in tree.get("using_columns") or ()]
-    fixed = {_only(right, name).text for name in names if _one_type(_only(left, name), _only(right, name))}
-    fixed |= set(_fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, book))
-    if not any(key <= fixed for key in right.unique):
-        return None
-    found = compound(f"found {len(terms)}", [left.rows, right.rows, *terms])
-
-    def looked_up(output: Output) -> Output:
-        return output.mapped(
-            lambda term: book.holes.short(compound("lookup", [found, term]), always=True)._replace(name=output.spelled)
-        )
-
-    moved = replace(
-        right,
-        tables={name: Table(tuple(map(looked_up, table.outputs))) for name, table in right.tables.items()},
-        star=tuple((name, looked_up(output)) for name, output in right.star),
-        merged={},
-    )
-    pairs = {name: (_only(left, name), _only(moved, name)) for name in names}
-    return replace(_together(left, moved, "LEFT", pairs), rows=left.rows, unique=left.unique, size=left.size)
-
-
-def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
-    """The texts of what a condition says is equal to something that can be read without the right side."""
-    for term in _conjuncts(condition):
-        if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
-            for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
-                if {one["class"], other["class"]} != {"COLUMN_REF"}:
-                    continue  # anything else may be a cast
-                with suppress(Obstacle):
-                    found, value = read(one, both, book), read(other, both, book)
-                    if value == read(other, beside, book) and _one_type(found, value):
-                        yield found.text
-
-
-def _one_type(one: Term, other: Term) -> bool:
-    """Whether two columns are compared as they are: a cast can make equal what is not."""
-    return one.type == other.type != "" and not other.unstable
-
-
-def _conjuncts(tree: Tree | None) -> Iterator[Tree]:
-    if tree and tree["class"] == "CONJUNCTION" and tree["type"] == "CONJUNCTION_AND":
-        for child in tree["children"]:
-            yield from _conjuncts(child)
-    elif tree:
-        yield tree
+    return both_sides(tree, left, _named(right, relation, left.size, book), around, book)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from seeknal_git.errors import WarehouseError
-from seeknal_git.names import literal, qualified, quote
+from seeknal_git.names import qualified, quote
 from seeknal_git.statement import Columns
-from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.sql import SqlError, engine_words
+from seeknal_git.warehouse.preview import ask, make_table
 
 _SHOWN = 5
 # A sum of floats depends on the order in which threads add; a FLOAT has half of the digits.
@@ -45,21 +41,6 @@ class Comparison:
 
 
 @contextmanager
-def read_only(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, for reading. Raises WarehouseError where it is not there, or cannot be read."""
-    if not path.exists():
-        raise WarehouseError(
-            f"There is no warehouse {path}, so there is nothing to verify a plan on.",
-            "seeknal run, on the production branch, builds it.",
-        )
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-"))
-        connection = stack.enter_context(open_warehouse(path, read_only=True)).connection
-        connection.execute(f"SET temp_directory = {literal(folder)}")
-        yield connection
-
-
-@contextmanager
 def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """What is computed within is added up in the same order each time."""
     connection.execute("SET threads = 1")
@@ -71,27 +52,20 @@ def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def columns_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Columns:
     """The columns (name, type) that a SELECT returns, without executing it. Raises SqlError where it does not bind."""
-    return tuple((row[0], row[1]) for row in _rows(connection, f"DESCRIBE {sql}"))
-
-
-def make_table(connection: duckdb.DuckDBPyConnection, name: str, sql: str, parameters: Mapping[str, Any]) -> str:
-    """Compute a temporary table, in place of one of that name, and return it as SQL names it. Raises SqlError."""
-    relation = qualified("temp", "main", name)
-    _rows(connection, f"CREATE OR REPLACE TEMP TABLE {relation} AS {sql}", parameters)
-    return relation
+    return tuple((row[0], row[1]) for row in ask(connection, f"DESCRIBE {sql}").fetchall())
 
 
 def make_view(connection: duckdb.DuckDBPyConnection, name: str, relation: str, columns: Columns) -> str:
     """A temporary view of some columns of a table, called as in `columns`. Raises SqlError where one is not there."""
     view = qualified("temp", "main", name)
     chosen = ", ".join(f"{quote(column)} AS {quote(column)}" for column, _ in columns)
-    _rows(connection, f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {relation}")
+    ask(connection, f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {relation}")
     return view
 
 
 def compare(connection: duckdb.DuckDBPyConnection, before: str, after: str, columns: Columns) -> Comparison:
     """Compare two tables as bags of rows, on columns that both have, of the same types. Raises SqlError."""
-    rows = int(_rows(connection, f"SELECT count(*) FROM {before}")[0][0])
+    rows = int(ask(connection, f"SELECT count(*) FROM {before}").fetchall()[0][0])
     gone = _rest(connection, "only_before", before, after, columns)
     come = _rest(connection, "only_after", after, before, columns)
     floats = any(word in _TOLERANCE for _, word in columns)
@@ -105,15 +79,15 @@ def _rest(connection: duckdb.DuckDBPyConnection, name: str, table: str, other: s
     order = sorted(range(1, len(columns) + 1), key=lambda place: columns[place - 1][1] in _TOLERANCE)
     both = f"(SELECT {names} FROM {table}) EXCEPT ALL (SELECT {names} FROM {other})"
     relation = make_table(connection, name, f"{both} ORDER BY {', '.join(map(str, order))}", {})
-    count = int(_rows(connection, f"SELECT count(*) FROM {relation}")[0][0])
-    return Rest(count, tuple(_rows(connection, f"FROM {relation} LIMIT {_SHOWN}")))
+    count = int(ask(connection, f"SELECT count(*) FROM {relation}").fetchall()[0][0])
+    return Rest(count, tuple(ask(connection, f"FROM {relation} LIMIT {_SHOWN}").fetchall()))
 
 
 def _nearly_equal(connection: duckdb.DuckDBPyConnection, columns: Columns) -> bool:
     """Whether what only the one has is what only the other has, but for the last digits of floats."""
     wrong = " OR ".join(f"NOT ({_near(quote(name), word)})" for name, word in columns)
     pairs = '"temp"."main"."only_before" AS b POSITIONAL JOIN "temp"."main"."only_after" AS a'
-    return not _rows(connection, f"SELECT 1 FROM {pairs} WHERE {wrong} LIMIT 1")
+    return not ask(connection, f"SELECT 1 FROM {pairs} WHERE {wrong} LIMIT 1").fetchall()
 
 
 def _near(name: str, word: str) -> str:
@@ -123,12 +97,3 @@ def _near(name: str, word: str) -> str:
     finite = f"coalesce(isfinite(b.{name}) AND isfinite(a.{name}), false)"
     size = f"greatest(1, abs(b.{name}), abs(a.{name}))"
     return f"{same} OR ({finite} AND abs(b.{name} - a.{name}) <= {_TOLERANCE[word]} * {size})"
-
-
-def _rows(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
-) -> list[tuple[Any, ...]]:
-    try:
-        return connection.execute(sql, dict(parameters or {})).fetchall()
-    except duckdb.Error as exc:
-        raise SqlError(*engine_words(exc)) from exc

@@ -28,19 +28,26 @@ class Rows:
 
 
 @contextmanager
+def read_only(path: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse, for reading; without a path an empty one in memory. Raises WarehouseError if it cannot be read."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-"))
+        connection = stack.enter_context(open_warehouse(path, read_only=path is not None)).connection
+        connection.execute(f"SET temp_directory = {literal(folder)}")
+        yield connection
+
+
+@contextmanager
 def reading(path: Path | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
     """The warehouse, for reading; where it cannot be read an empty one in memory, and why."""
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-"))
         obstacle = None
         try:
-            there = path if path is not None and path.exists() else None
-            warehouse = stack.enter_context(open_warehouse(there, read_only=there is not None))
+            connection = stack.enter_context(read_only(path if path is not None and path.exists() else None))
         except WarehouseError as exc:
             obstacle = exc.message
-            warehouse = stack.enter_context(open_warehouse(None))
-        warehouse.connection.execute(f"SET temp_directory = {literal(folder)}")
-        yield warehouse.connection, obstacle
+            connection = stack.enter_context(read_only(None))
+        yield connection, obstacle
 
 
 def built_tables(
@@ -58,15 +65,18 @@ def built_tables(
 
 
 def make_table(connection: duckdb.DuckDBPyConnection, name: str, sql: str, parameters: Mapping[str, Any]) -> str:
-    """Compute a table that lives as long as the connection, and return it as SQL names it. Raises SqlError."""
+    """Compute a table that lives as long as the connection, in place of one of that name. Raises SqlError.
+
+    Returns it as SQL names it.
+    """
     relation = qualified("temp", "main", name)
-    _ask(connection, f"CREATE TEMP TABLE {relation} AS {sql}", parameters)
+    ask(connection, f"CREATE OR REPLACE TEMP TABLE {relation} AS {sql}", parameters)
     return relation
 
 
 def first_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
     """Raises SqlError, whose line counts from the beginning of `sql`."""
-    cursor = _ask(connection, f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}", parameters)
+    cursor = ask(connection, f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}", parameters)
     columns = tuple((column[0], str(column[1])) for column in cursor.description or ())
     rows = cursor.fetchall()
     return Rows(columns, tuple(rows[:limit]), len(rows) > limit)
@@ -74,11 +84,14 @@ def first_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapp
 
 def count_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
     """Raises SqlError."""
-    return int(_ask(connection, f"SELECT count(*) FROM {as_subquery(sql)}", {}).fetchall()[0][0])
+    return int(ask(connection, f"SELECT count(*) FROM {as_subquery(sql)}").fetchall()[0][0])
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+def ask(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Raises SqlError."""
     try:
-        return connection.execute(sql, dict(parameters))
+        return connection.execute(sql, dict(parameters or {}))
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc

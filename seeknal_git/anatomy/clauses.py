@@ -1,0 +1,113 @@
+"""What makes the rows of a query, clause by clause; and DISTINCT, ORDER BY and LIMIT, which all queries share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.expressions import direction, position, read
+from seeknal_git.anatomy.scope import Output, Relation, Scope
+from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.tree import Tree, only
+
+_ALL = frozenset({"class", "type", "columns"})
+
+
+@dataclass(slots=True)
+class Clauses:
+    """A query while it is read. rows grow clause by clause; words: each clause, for a plan to say what changed.
+
+    unique: sets of texts of columns, each of which no two rows share.
+    """
+
+    rows: Term
+    outputs: tuple[Output, ...]
+    unique: tuple[frozenset[str], ...]
+    words: dict[str, Term]
+
+    def add(self, word: str, kind: str, terms: Sequence[Term], unstable: str = "") -> None:
+        clause = compound(kind, terms, unstable)
+        self.words[word] = clause
+        self.rows = compound("then", [self.rows, clause])
+
+
+def finished(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> Relation:
+    """DISTINCT, ORDER BY and LIMIT, which a SELECT and a set operation share."""
+    directed = [term for _, term in order]
+    for modifier in tree.get("modifiers") or ():
+        match modifier["type"]:
+            case "DISTINCT_MODIFIER":
+                _distinct(modifier, clauses, directed, scope, book)
+            case "LIMIT_MODIFIER" | "LIMIT_PERCENT_MODIFIER":
+                decided = {key.text for key, _ in order}
+                unstable = "" if any(key <= decided for key in clauses.unique) else "LIMIT"
+                clauses.add("LIMIT", "limit", [*_limit(modifier, scope, book), *directed], unstable)
+            case "ORDER_MODIFIER":
+                book.orders.append(compound("order", directed))
+                clauses.words["order"] = book.orders[-1]
+            case other:
+                raise Obstacle(f"a query with {other.lower()}")
+    if not directed:
+        book.orders.append(Term("no order"))
+    texts = [output.term.text for output in clauses.outputs]
+    places = tuple(frozenset(map(texts.index, key)) for key in clauses.unique if key <= set(texts))
+    return Relation(book.holes.short(clauses.rows), clauses.outputs, places, clauses.words)
+
+
+def key_of(terms: Sequence[Term]) -> tuple[frozenset[str], ...]:
+    """The columns that no two rows share; none where one of them may be another each time that it is computed."""
+    return () if any(term.unstable for term in terms) else (frozenset(term.text for term in terms),)
+
+
+def _distinct(modifier: Tree, clauses: Clauses, directed: Sequence[Term], scope: Scope, book: Book) -> None:
+    if on := modifier.get("distinct_on_targets"):
+        terms = [positioned(each, clauses.outputs, scope, book) for each in on]
+        clauses.add("DISTINCT", f"distinct on {len(terms)}", [*terms, *directed], "DISTINCT ON")
+    else:
+        clauses.add("DISTINCT", "distinct", book.holes.ordered(output.term for output in clauses.outputs))
+        clauses.unique = key_of([output.term for output in clauses.outputs])
+
+
+def _limit(modifier: Tree, scope: Scope, book: Book) -> list[Term]:
+    terms = [Term(json.dumps([modifier["type"], modifier.get("limit_type")]))]
+    return terms + [
+        compound(key, [read(modifier[key], scope, book)]) for key in ("limit", "offset") if modifier.get(key)
+    ]
+
+
+def positioned(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> Term:
+    """An expression, or the column whose position it is."""
+    index = _integer(tree)
+    return book.holes.short(read(tree, scope, book)) if index is None else position(index, outputs)
+
+
+def _integer(tree: Tree) -> int | None:
+    """The whole number that an expression is, in the forms that DuckDB 1 and 2 have for it."""
+    if tree["class"] != "CONSTANT":
+        return None
+    literal = tree.get("literal") or {}
+    if literal.get("kind") == "INTEGER":
+        return int(literal["text"])
+    value = tree.get("value") or {}
+    return value["value"] if (value.get("type") or {}).get("id") in ("INTEGER", "BIGINT") else None
+
+
+def order_of(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> list[tuple[Term, Term]]:
+    """What a query is ordered by: each term as it is, and with its direction."""
+    found: list[tuple[Term, Term]] = []
+    for modifier in tree.get("modifiers") or ():
+        for entry in modifier.get("orders") or ():
+            found += _ordered_by(entry, outputs, scope, book)
+    return found
+
+
+def _ordered_by(entry: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> list[tuple[Term, Term]]:
+    expression = entry["expression"]
+    if expression["class"] == "STAR":
+        only(expression, _ALL, "ORDER BY *")
+        keys = [output.term for output in outputs]
+    else:
+        keys = [positioned(expression, outputs, scope, book)]
+    return [(key, compound(direction(entry), [key])) for key in keys]

@@ -1,0 +1,142 @@
+"""Two sources become one: the rows of a join, and which columns it merges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.expressions import conditions, read
+from seeknal_git.anatomy.scope import Marks, Output, Scope, Source, Table
+from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.tree import Tree, conjuncts
+
+
+def both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> Source:
+    """A join of which each row is a row of both sides, or of one of them."""
+    kind, way = tree["join_type"], tree["ref_type"]
+    both, terms = _condition(tree, left, right, around, book)
+    using = [name.lower() for name in tree.get("using_columns") or ()] if way == "ASOF" else []  # the last is the order
+    nearest = [tree.get("nearest_count"), tree.get("nearest_order_type")]
+    shape = json.dumps([kind, way, using, *nearest, len(terms)])
+    unstable = "POSITIONAL JOIN" if way == "POSITIONAL" else "ASOF JOIN" if way == "ASOF" and kind != "LEFT" else ""
+    rows = book.holes.short(compound(f"join {shape}", [left.rows, right.rows, *terms], unstable))
+    if kind in ("SEMI", "ANTI"):
+        return replace(left, rows=rows, size=both.size)
+    both = _uncertain(both, right, "ASOF JOIN") if way == "ASOF" else both
+    return replace(both, rows=rows, unique=())
+
+
+def _condition(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> tuple[Source, list[Term]]:
+    """The tables of both sides together, and the terms of what joins them."""
+    if left.tables.keys() & right.tables.keys():
+        raise Obstacle("two tables of one name")
+    names = [name.lower() for name in tree.get("using_columns") or ()]
+    if tree["ref_type"] == "NATURAL":
+        names = _common(left, right)
+    pairs = {name: (_only(left, name), _only(right, name)) for name in names}
+    both = _together(left, right, tree["join_type"], pairs)
+    scope = Scope(both, around, around.queries, Marks())
+    written = conditions(tree.get("condition"), scope, book)
+    equal = [compound("COMPARE_EQUAL", sorted(pair, key=lambda t: book.holes.named(t.text))) for pair in pairs.values()]
+    return both, book.holes.ordered([*written, *equal])
+
+
+def _common(left: Source, right: Source) -> list[str]:
+    if left.vague or right.vague:
+        raise Obstacle("NATURAL JOIN of columns that are not known")
+    there = {output.name.lower() for _, output in right.star if output.name}
+    return list(dict.fromkeys(o.name.lower() for _, o in left.star if o.name and o.name.lower() in there))
+
+
+def _only(source: Source, name: str) -> Term:
+    found = source.find([name])
+    if len(found) != 1 or source.vague:
+        raise Obstacle(f"USING ({name}), which is not certain")
+    return found[0]
+
+
+def _together(left: Source, right: Source, kind: str, pairs: Mapping[str, tuple[Term, Term]]) -> Source:
+    merged = {name: pair[0] if kind == "LEFT" else compound(f"using {kind}", pair) for name, pair in pairs.items()}
+    spelled = {name.lower(): output for _, output in right.star if kind == "RIGHT" and (name := output.name)}
+
+    def both_of(output: Output) -> Output:
+        name = (output.name or "").lower()
+        return replace(spelled.get(name, output), term=merged[name]) if name in merged else output
+
+    star = [(table, both_of(output)) for table, output in left.star]
+    star += [(table, output) for table, output in right.star if (output.name or "").lower() not in merged]
+    return Source(
+        Term(""),
+        {**left.tables, **right.tables},
+        tuple(star),
+        {**left.merged, **right.merged, **merged},
+        (),
+        max(left.size, right.size),
+    )
+
+
+def _uncertain(both: Source, right: Source, why: str) -> Source:
+    """The columns of the right side may be those of one row or another."""
+
+    def shaky(output: Output) -> Output:
+        return output.mapped(lambda term: term._replace(unstable=term.unstable or why))
+
+    tables = {
+        name: Table(tuple(map(shaky, table.outputs))) if name in right.tables else table
+        for name, table in both.tables.items()
+    }
+    merged = {name: term._replace(unstable=term.unstable or why) for name, term in both.merged.items()}
+    star = tuple((name, shaky(output) if name in right.tables else output) for name, output in both.star)
+    return replace(both, tables=tables, merged=merged, star=star)
+
+
+def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book) -> Source | None:
+    """A LEFT JOIN that finds at most one row for each row on the left: it changes no rows, and is part of its columns.
+
+    It does if the columns of a key of the right side, which no two of its rows share, are compared for equality with
+    something that does not depend on the right side.
+    """
+    around = beside.parent
+    assert around is not None, "it is beside a table of a query"
+    both, terms = _condition(tree, left, right, around, book)
+    names = [name.lower() for name in tree.get("using_columns") or ()]
+    fixed = {_only(right, name).text for name in names if _one_type(_only(left, name), _only(right, name))}
+    fixed |= set(_fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, book))
+    if not any(key <= fixed for key in right.unique):
+        return None
+    found = compound(f"found {len(terms)}", [left.rows, right.rows, *terms])
+
+    def looked_up(output: Output) -> Output:
+        return output.mapped(
+            lambda term: book.holes.short(compound("lookup", [found, term]), always=True)._replace(name=output.spelled)
+        )
+
+    moved = replace(
+        right,
+        tables={name: Table(tuple(map(looked_up, table.outputs))) for name, table in right.tables.items()},
+        star=tuple((name, looked_up(output)) for name, output in right.star),
+        merged={},
+    )
+    pairs = {name: (_only(left, name), _only(moved, name)) for name in names}
+    return replace(_together(left, moved, "LEFT", pairs), rows=left.rows, unique=left.unique, size=left.size)
+
+
+def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
+    """The texts of what a condition says is equal to something that can be read without the right side."""
+    for term in conjuncts(condition) if condition else ():
+        if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
+            for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
+                if {one["class"], other["class"]} != {"COLUMN_REF"}:
+                    continue  # anything else may be a cast
+                with suppress(Obstacle):
+                    found, value = read(one, both, book), read(other, both, book)
+                    if value == read(other, beside, book) and _one_type(found, value):
+                        yield found.text
+
+
+def _one_type(one: Term, other: Term) -> bool:
+    """Whether two columns are compared as they are: a cast can make equal what is not."""
+    return one.type == other.type != "" and not other.unstable

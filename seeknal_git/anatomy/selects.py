@@ -1,0 +1,74 @@
+"""A SELECT becomes a relation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of, positioned
+from seeknal_git.anatomy.expressions import conditions
+from seeknal_git.anatomy.scope import Marks, Relation, Scope, Source
+from seeknal_git.anatomy.stars import Column, Item, columns_of
+from seeknal_git.anatomy.tables import source_of
+from seeknal_git.anatomy.terms import Obstacle, Term
+from seeknal_git.anatomy.tree import Tree
+
+
+def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
+    source = source_of(tree.get("from_table") or {"type": "EMPTY"}, replace(around, marks=Marks()), book)
+    scope, items = _scope(tree, source, around, book)
+    columns = [column for item in items for column in columns_of(item, scope, book)]
+    outputs = tuple(column.output for column in columns)
+    late = replace(scope, early=True)
+    clauses = Clauses(source.rows, outputs, source.unique, {"FROM": source.rows})
+    if where := conditions(tree.get("where_clause"), scope, book):
+        clauses.add("filter", "where", where)
+    keys = _keys(tree, columns, late, book)
+    having, qualify = (conditions(tree.get(name), late, book) for name in ("having", "qualify"))
+    order = order_of(tree, outputs, late, book)
+    if keys or having or tree.get("group_sets") or scope.marks.aggregates:  # GROUP BY () has a set, and no keys
+        sets = _sets(tree, keys)
+        clauses.add("grouping", f"group {sets}", keys)
+        clauses.unique = () if sets else key_of(keys)
+    for word, terms in (("filter on groups", having), ("filter on windows", qualify)):
+        if terms:
+            clauses.add(word, word, terms)
+    if scope.marks.unnests:
+        clauses.add("unnest", "unnest", book.holes.ordered(scope.marks.unnests))
+        clauses.unique = ()
+    if tree.get("sample"):
+        clauses.add("sample", f"sample {json.dumps(tree['sample'], sort_keys=True)}", [], "a sample")
+    return finished(tree, clauses, order, late, book)
+
+
+def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope, list[Item]]:
+    """The scope of a SELECT, and its items: each is read once, when it or its alias is first asked for."""
+    grouped = (
+        tree.get("group_expressions") or tree.get("group_sets") or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
+    )
+    scope = Scope(source, around, around.queries, Marks(), {}, unique=() if grouped else source.unique)
+    items = [Item(each, scope, book) for each in tree["select_list"]]
+    aliases: dict[str, Callable[[], Term]] = {item.alias: item.term for item in items if item.alias}
+    scope = replace(scope, aliases=aliases)
+    for item in items:
+        item.scope = scope
+    return scope, items
+
+
+def _keys(tree: Tree, columns: Sequence[Column], scope: Scope, book: Book) -> list[Term]:
+    """The terms to group by; in an order of their own, unless there are several sets of them."""
+    outputs = [column.output for column in columns]
+    if tree.get("aggregate_handling") == "FORCE_AGGREGATES":
+        if any(column.output.many or column.key is None for column in columns):
+            raise Obstacle("GROUP BY ALL of columns that may be constants")
+        return book.holes.ordered(column.output.term for column in columns if column.key)
+    keys = [positioned(each, outputs, scope, book) for each in tree.get("group_expressions") or ()]
+    return keys if _sets(tree, keys) else book.holes.ordered(keys)
+
+
+def _sets(tree: Tree, keys: Sequence[Term]) -> str:
+    """The sets to group by; empty where it is one of all keys."""
+    sets = tree.get("group_sets") or []
+    return json.dumps(sets) if len(sets) > 1 or (sets and len(sets[0]) < len(keys)) else ""

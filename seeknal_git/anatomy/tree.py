@@ -1,0 +1,93 @@
+"""The engine's tree of a statement: what its objects have in common, and ways to walk it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from seeknal_git.anatomy import functions
+from seeknal_git.anatomy.terms import Obstacle
+
+Tree = Mapping[str, Any]
+
+# What the tree says of where something stands.
+PLACES = frozenset({"query_location", "query_location_length"})
+
+
+def is_empty(value: object) -> bool:
+    """Whether a value of the tree says nothing."""
+    return value is None or value is False or value in ("", [], {})
+
+
+def only(tree: Tree, keys: frozenset[str], what: str) -> Tree:
+    """The tree, if all that it says stands under keys that are known."""
+    if unknown := [key for key, value in tree.items() if key not in keys | PLACES and not is_empty(value)]:
+        raise Obstacle(f"{what} with {unknown[0]}")
+    return tree
+
+
+def bare(value: Any) -> Any:
+    """A tree as it is, but for where its parts stand; types in one spelling."""
+    if isinstance(value, dict):
+        kept = {key: bare(each) for key, each in value.items() if key not in PLACES}
+        if "type_name" in kept:
+            name = kept["type_name"].upper()
+            kept = {**kept, "type_name": functions.TYPES.get(name, name), "qualified_name": None}
+        return kept
+    return [bare(each) for each in value] if isinstance(value, list) else value
+
+
+def objects(tree: Any, closed: Collection[str] = ()) -> Iterator[Tree]:
+    """Every object in a tree, in no order; those of a class in `closed` are not looked into.
+
+    Without recursion, since a tree may be too deep for that.
+    """
+    waiting = [tree]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting += () if value.get("class") in closed else value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def spelled(tree: Any) -> str:
+    """A tree as text, but for where its parts stand; without recursion, since it may be too deep for that."""
+    found: list[str] = []
+    waiting = [tree]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            kept = [key for key in sorted(value, reverse=True) if key not in PLACES]
+            found.append(f"{{{len(kept)}")
+            waiting += [each for key in kept for each in (value[key], key)]
+        elif isinstance(value, list):
+            found.append(f"[{len(value)}")
+            waiting += reversed(value)
+        else:
+            found.append(json.dumps(value))
+    return " ".join(found)
+
+
+def conjuncts(tree: Tree, kind: str = "CONJUNCTION_AND") -> Iterator[Tree]:
+    """What AND, or another conjunction, connects."""
+    if tree["class"] == "CONJUNCTION" and tree["type"] == kind:
+        for child in tree["children"]:
+            yield from conjuncts(child, kind)
+    else:
+        yield tree
+
+
+def arguments(tree: Tree) -> list[Tree]:
+    """The arguments of a function, as DuckDB 1 and 2 give them."""
+    given = tree.get("arguments") or ()
+    found = tree.get("children") or [
+        {**each["expression"], "alias": each["name"]} if each.get("name") else each["expression"] for each in given
+    ]
+    # In `name.upper()` the name stands where the schema of a function would.
+    before = [part for part in (tree.get("catalog"), tree.get("schema")) if part]
+    if not before or before == ["main"]:
+        return list(found)
+    return [{"class": "COLUMN_REF", "type": "COLUMN_REF", "column_names": before}, *found]
