@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened_with_a_reminder
 
 
 def diff(
@@ -27,6 +27,6 @@ def diff(
     from seeknal_git.report import diff as report
     from seeknal_git.report.terminal import out_json
 
-    planned = plan_environment(opened(project_path))
+    planned = plan_environment(opened_with_a_reminder(project_path))
     changes = changes_of(planned, node)
     out_json(report.as_json(planned, changes)) if as_json else report.as_text(planned, changes, stat=stat)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened_with_a_reminder
 
 Yes = Annotated[bool, typer.Option("--yes", help="Delete it. Without this, nothing is deleted.")]
 
@@ -27,5 +27,5 @@ def gc(
     from seeknal_git.gc import collect_garbage, find_garbage
     from seeknal_git.report import gc as report
 
-    found = (collect_garbage if yes else find_garbage)(opened(project_path), lock_timeout)
+    found = (collect_garbage if yes else find_garbage)(opened_with_a_reminder(project_path), lock_timeout)
     report.as_json(found) if as_json else report.as_text(found, "seeknal gc")

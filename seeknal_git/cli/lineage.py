@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened_with_a_reminder
 
 
 def lineage(
@@ -39,7 +39,7 @@ def lineage(
     from seeknal_git.report import lineage as report
     from seeknal_git.report.terminal import note, out_json
 
-    found = read_lineage(opened(project_path))
+    found = read_lineage(opened_with_a_reminder(project_path))
     chosen = select(found, node, upstream=upstream, downstream=downstream, depth=depth)
     report.warn(chosen)
     if html:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened_with_a_reminder
 
 
 def log(
@@ -34,5 +34,5 @@ def log(
     from seeknal_git.report.history import log_as_json, log_as_text
     from seeknal_git.report.terminal import out_json
 
-    found = read(opened(project_path), env, most, lock_timeout)
+    found = read(opened_with_a_reminder(project_path), env, most, lock_timeout)
     out_json(log_as_json(found)) if as_json else log_as_text(found, whole=verbose)

@@ -31,3 +31,14 @@ def opened(path: Path, data_root: Path | None = None) -> Workspace:
     from seeknal_git.workspace import open_workspace
 
     return open_workspace(path, data_root)
+
+
+def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspace:
+    """Like `opened`; says on the way that production is not at the tip of its branch: no hook sees every way there."""
+    from seeknal_git.pending import pending
+    from seeknal_git.report.terminal import note
+
+    workspace = opened(path, data_root)
+    if due := pending(workspace):
+        note(f"Production shows {due[0][:8]}, and {workspace.production} is at {due[1][:8]}: seeknal promote")
+    return workspace

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_with_a_reminder
 
 
 def plan(
@@ -46,7 +46,7 @@ def plan(
     from seeknal_git.cli import planning
 
     form = planning.Form(verbose=verbose, as_markdown=markdown, as_json=as_json)
-    workspace = opened(project_path, data_root)
+    workspace = opened_with_a_reminder(project_path, data_root)
     if into is not None:
         planning.plan_merge(workspace, env, into, form, verify=verify)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, At, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, At, LockTimeout, ProjectPath, opened_with_a_reminder
 
 
 class Form(StrEnum):
@@ -43,8 +43,8 @@ def query(
     from seeknal_git.report.query import show
 
     if at is None:
-        answer = ask(opened(project_path), sql, env, lock_timeout)
+        answer = ask(opened_with_a_reminder(project_path), sql, env, lock_timeout)
     else:
-        answer, named = query_past(opened(project_path), sql, at, env, lock_timeout)
+        answer, named = query_past(opened_with_a_reminder(project_path), sql, at, env, lock_timeout)
         note_nearest(named)
     show(answer, "json" if as_json else form)

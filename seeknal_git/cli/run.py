@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened_with_a_reminder
 
 
 def run(
@@ -57,4 +57,6 @@ def run(
         retry=retry,
     )
     request = Request(env, tuple(nodes or ()), tuple(types or ()), force, lock_timeout, options)
-    running.run(opened(project_path, data_root), request, dry_run=dry_run, show_plan=show_plan, as_json=as_json)
+    running.run(
+        opened_with_a_reminder(project_path, data_root), request, dry_run=dry_run, show_plan=show_plan, as_json=as_json
+    )

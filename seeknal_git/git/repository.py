@@ -288,6 +288,11 @@ def is_kept_tree(repository: Repository, commit: str) -> bool:
     return has_commit(repository, commit) and repository.handle[commit].peel(pygit2.Commit).author.email == KEEPER[1]
 
 
+def is_at(repository: Repository, published: str, tip: str) -> bool:
+    """Whether what was published is a branch's tip, or that with uncommitted nodes on top."""
+    return published == tip or (is_kept_tree(repository, published) and parents_of(repository, published) == [tip])
+
+
 def parents_of(repository: Repository, commit: str) -> list[str]:
     return [str(parent) for parent in repository.handle[commit].peel(pygit2.Commit).parent_ids]
 

@@ -278,6 +278,31 @@ def test_production_equals_a_build_of_its_commit_from_nothing(
     assert (shop.publications(), shop.snapshots(), shop.production()) == once, "a second promotion changes nothing"
 
 
+@pytest.mark.parametrize("command", [["plan"], ["run", "--env", "dev"], ["query", "FROM daily"], ["log"]], ids=" ".join)
+def test_where_no_hook_fires_the_next_command_says_so(shop: Repo, command: list[str]) -> None:
+    assert "seeknal promote" not in shop.seeknal(*command).err
+    shop.switch("dev")
+    shown = shop.production_ref
+    shop.git("fetch", "--quiet", ".", "dev:main")
+    word = f"Production shows {shown[:8]}, and main is at {shop.head[:8]}: seeknal promote\n"
+    assert word in shop.seeknal(*command).err
+    assert shop.seeknal("status", "--json").json["production"]["pending"] is True
+    shop.seeknal("promote")
+    assert "seeknal promote" not in shop.seeknal(*command).err
+
+
+def test_what_another_clone_promoted_is_not_pending_here(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEKNAL_DATA_ROOT", str(shop.path))
+    clone = Repo(shop.path.parent / "clone")
+    shop.git("clone", "--quiet", ".", str(clone.path))
+    clone.git("merge", "--quiet", "origin/dev")
+    clone.seeknal("promote")
+    shop.git("fetch", "--quiet", str(clone.path), "main:refs/remotes/clone/main")
+    shop.git("update-ref", "refs/heads/main", "refs/remotes/clone/main")
+    assert "seeknal promote" not in shop.seeknal("plan").err
+    assert shop.production_ref == clone.head
+
+
 def test_the_work_on_a_branch_leaves_production_alone(shop: Repo) -> None:
     assert shop.production() == shop.fresh_build("main")
     assert "orders BIGINT" in shop.views("dev")["daily"][0]
