@@ -44,7 +44,8 @@ def check_merge(
     fresh = [each for each in merged.all_problems if (each.path, each.message) not in old]
     merge = Merge(base.graph, _side(base, into), _side(base, theirs), merged.graph)
     found = find_conflicts(merge, fresh)
-    located = tuple(_located(workspace, each, common.commit or "", source, target) for each in found)
+    sides = (_Place(target, into), _Place(source, theirs))
+    located = tuple(_located(workspace, each, common.commit or "", sides) for each in found)
     return located, tuple(each for each in merged.all_problems if each not in fresh)
 
 
@@ -70,21 +71,34 @@ def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflic
         return ()
 
 
-def _located(workspace: Workspace, found: Conflict, base: str, source: Revision, target: Revision) -> MergeConflict:
-    sides = ((target, found.into), (source, found.source))
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one side of a merge is, and what it holds."""
+
+    revision: Revision
+    loaded: Loaded
+
+    def files(self, change: Change) -> list[str]:
+        """The files of a node: its own, and of a source the data that git tracks."""
+        member = self.loaded.graph.members.get(change.node)
+        data = self.loaded.root.files(member.node) if member and member.node.kind == "source" else []
+        return [change.path, *(file.path for file in data if file.blob)]
+
+
+def _located(workspace: Workspace, found: Conflict, base: str, sides: tuple[_Place, _Place]) -> MergeConflict:
     parts = [
-        Part(side.name, _last_commit(workspace, base, side.commit or "", change.path), change)
-        for side, change in sides
+        Part(side.revision.name, _last_commit(workspace, base, side, change), change)
+        for side, change in zip(sides, (found.into, found.source), strict=True)
         if change is not None
     ]
     return MergeConflict(found.problem, tuple(parts))
 
 
-def _last_commit(workspace: Workspace, base: str, tip: str, path: str) -> str | None:
-    """The last commit of one side that touched a file."""
+def _last_commit(workspace: Workspace, base: str, side: _Place, change: Change) -> str | None:
+    """The last commit of one side that touched a node."""
     repository = workspace.repository
-    where = f":(top,literal){repository.prefix}{path}"
-    return run("log", "-1", "--format=%H", f"{base}..{tip}", "--", where, cwd=repository.top) or None
+    where = [f":(top,literal){repository.prefix}{path}" for path in side.files(change)]
+    return run("log", "-1", "--format=%H", f"{base}..{side.revision.commit}", "--", *where, cwd=repository.top) or None
 
 
 def explained_conflicts(conflicts: Iterable[MergeConflict]) -> tuple[Problem, ...]:

@@ -80,6 +80,8 @@ READS_THROUGH_A_STAR = all_of(
 RETYPES_DAY = replaced(CLEAN, "customer, day,", "customer, day::VARCHAR AS day,")
 READS_DAY = written(BIG, transform("big", "SELECT max(day) AS last\nFROM transform.clean_orders", "transform.clean_orders"))  # fmt: skip
 YEAR_OF_DAY = written(BIG, transform("big", "SELECT id, year(day) AS y\nFROM transform.clean_orders", "transform.clean_orders"))  # fmt: skip
+READS_TOWN = written(BIG, transform("big", "SELECT town FROM source.customers", "source.customers"))
+NO_TOWN = replaced("data/customers.csv", "id,name,town", "id,name,city")
 BIG_HERE = written(BIG, transform("big", "SELECT 1 AS one", "transform.daily"))
 BIG_THERE = written("seeknal/transforms/more/large.yml", transform("big", "SELECT 2 AS two", "transform.daily"))
 A_READS_B = all_of(written("seeknal/transforms/a.yml", transform("a", "SELECT day FROM transform.b", "transform.b")))
@@ -122,6 +124,8 @@ CASES = [
                       {"dev": f"{BIG}:2", "main": f"{CLEAN}:2"}), id="a column that the other side retyped, which breaks"),
     pytest.param(Case(READS_DAY, RETYPES_DAY, "day of transform.clean_orders, which was DATE and becomes VARCHAR",
                       {"dev": f"{BIG}:2", "main": f"{CLEAN}:2"}), id="a column that the other side retyped, which binds"),
+    pytest.param(Case(READS_TOWN, NO_TOWN, "town",
+                      {"dev": f"{BIG}:2", "main": "seeknal/sources/customers.yml:2"}), id="a column that the other side's data lost"),
     pytest.param(Case(BIG_HERE, BIG_THERE, "transform.big is defined twice",
                       {"dev": f"{BIG}:2", "main": "seeknal/transforms/more/large.yml:2"}), id="one name in two files"),
     pytest.param(Case(A_READS_B, B_READS_A, "read each other in a circle",
@@ -217,7 +221,7 @@ def test_a_merge_can_be_planned_into_any_branch(published: Repo) -> None:
     assert repo.categories("--into", "staging") == {"transform.big": "NEW"}
     repo.git("tag", "v1", "dev")
     assert repo.categories("v1", "--into", "staging") == {"transform.big": "NEW"}
-    assert repo.seeknal("plan", "v1", "--into", "main", code=1).err.startswith("error: ")
+    assert "v1 " in repo.seeknal("plan", "v1", "--into", "main", code=1).err
 
 
 def test_what_is_already_wrong_on_one_side_is_no_conflict(published: Repo) -> None:
