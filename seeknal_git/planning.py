@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, SeeknalError, UsageError
@@ -127,16 +128,23 @@ def promises(state: State) -> dict[str, str]:
 
 def save_plan(workspace: Workspace, branch: str, state: State) -> None:
     content = json.dumps({"version": 1, "branch": branch, "nodes": promises(state)})
-    write_whole(workspace.repository.private / "plans" / f"{schema_of(branch)}.json", content.encode())
+    write_whole(_saved(workspace, branch), content.encode())
+
+
+def _saved(workspace: Workspace, branch: str) -> Path:
+    """Where an environment's plan is saved; each project of a repository has its own."""
+    folder = workspace.repository.prefix.rstrip("/")
+    project = f"{schema_of(folder)}." if folder else ""
+    return workspace.repository.private / "plans" / f"{project}{schema_of(branch)}.json"
 
 
 def drop_plan(workspace: Workspace, branch: str) -> None:
-    (workspace.repository.private / "plans" / f"{schema_of(branch)}.json").unlink(missing_ok=True)
+    _saved(workspace, branch).unlink(missing_ok=True)
 
 
 def changed_since_plan(workspace: Workspace, branch: str, state: State) -> list[str]:
     """The nodes that are not as they were when the environment's plan was saved; none where none was saved."""
-    path = workspace.repository.private / "plans" / f"{schema_of(branch)}.json"
+    path = _saved(workspace, branch)
     if not path.exists():
         return []
     before, after = json.loads(path.read_text())["nodes"], promises(state)

@@ -361,6 +361,20 @@ def test_two_projects_of_one_repository_are_apart(shop: Repo) -> None:
     assert one.seeknal("status", "--json").json["production"]["pending"] is True
 
 
+def test_a_saved_plan_binds_its_own_project_only(shop: Repo) -> None:
+    one = in_a_folder(shop, "one")
+    two = Repo(Path(shutil.copytree(one.path, one.path.parent / "two")))
+    one.git("-C", "..", "add", ".")
+    one.git("commit", "--quiet", "--message", "Two projects")
+    one.seeknal("run")
+    two.seeknal("run")
+    one.seeknal("plan", "dev")
+    edit(two)
+    two.seeknal("plan", "dev")
+    assert one.built("--env", "dev") == []
+    assert two.built("--env", "dev") == ["transform.daily"]
+
+
 # What cannot be
 
 
