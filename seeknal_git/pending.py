@@ -1,4 +1,5 @@
-"""Whether production is at the tip of its branch: two refs are compared, and only where these differ the warehouse."""
+"""What production shows, and whether that is the tip of its branch: by two refs, and where these do not agree by the
+warehouse."""
 
 from __future__ import annotations
 
@@ -15,11 +16,19 @@ def pending(workspace: Workspace) -> tuple[str, str] | None:
     tip, shown = git.branch_tip(repository, workspace.production), git.production_ref(repository)
     if tip is None or shown is None or git.is_at(repository, shown, tip):
         return None
-    shown = _published(workspace) or shown
+    shown = _in_warehouse(workspace) or shown
     return None if git.is_at(repository, shown, tip) else (shown, tip)
 
 
-def _published(workspace: Workspace) -> str | None:
+def published_commit(workspace: Workspace) -> str | None:
+    """The commit that production shows, where this clone has it; None also where there is no warehouse any more."""
+    if not workspace.warehouse_path.exists():
+        return None
+    commit = git.production_ref(workspace.repository) or _in_warehouse(workspace)
+    return commit if commit and git.has_commit(workspace.repository, commit) else None
+
+
+def _in_warehouse(workspace: Workspace) -> str | None:
     """What the warehouse says, which knows of promotions from other clones; the ref is corrected."""
     from seeknal_git.warehouse.connection import open_warehouse
     from seeknal_git.warehouse.state import last_publication

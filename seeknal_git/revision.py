@@ -12,6 +12,7 @@ from seeknal_git.git import merged
 from seeknal_git.git import repository as git
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import schema_of
+from seeknal_git.pending import published_commit
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 # What continuous integration calls the branch of a pull request, and the branch that was pushed.
@@ -147,7 +148,7 @@ def base_tree(workspace: Workspace, revision: Revision) -> Tree:
     """What a revision is compared with: what production last published, or the merge base with its branch."""
     repository = workspace.repository
     if revision.name == workspace.production:
-        published = git.production_ref(repository) if workspace.warehouse_path.exists() else None
+        published = published_commit(workspace)
         return commit_tree(repository, published) if published else Tree({}, _nothing)
     commit = revision.commit or git.need_commit(repository)
     return merged.base_tree(repository, production_tip(workspace), commit)

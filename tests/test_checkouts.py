@@ -205,6 +205,15 @@ def edit(repo: Repo) -> None:
     place.write_bytes(place.read_bytes().replace(*(text.encode() for text in LARGEST)))
 
 
+def test_a_fresh_clone_learns_from_the_warehouse_what_production_shows(
+    published: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEKNAL_DATA_ROOT", str(published.path))
+    clone = cloned(published)
+    assert clone.plan()["changes"] == []
+    assert clone.production_ref == published.head
+
+
 # What has no branch
 
 
