@@ -249,6 +249,20 @@ def test_a_detached_head_has_an_environment(
     assert repo.production() == before
 
 
+@pytest.mark.parametrize("name", ["dev", "pull-request/main"], ids=["a branch", "a fork's main"])
+def test_a_promotion_merges_the_commit_that_is_checked_out(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """And not another that has its name, in a clone that is not up to date."""
+    repo = detached(shop, "dev")
+    repo.git("branch", "--force", "dev", "main")
+    monkeypatch.setenv("GITHUB_HEAD_REF", name.removeprefix("pull-request/"))
+    commit = repo.head
+    assert f"$ git merge --no-edit {commit[:8]}" in repo.seeknal("promote", name).err
+    assert repo.git("rev-parse", "main") == commit
+    assert "largest BIGINT" in repo.production()["daily"][0]
+
+
 def test_a_detached_production_is_production_where_ci_says_so(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.git("switch", "--quiet", "--detach")
     shop.git("branch", "--delete", "--force", "main")
@@ -380,7 +394,8 @@ def test_in_the_middle_of_a_merge_or_a_rebase_there_is_a_plan_and_no_promotion(
     repo.write(DAILY, SHOP[DAILY])
     assert repo.plan()["environment"] == "main"
     said = repo.seeknal(*command, code=1).err
-    assert f"A {operation.replace('cherry-pick', 'cherrypick')} is not finished" in said
+    assert f"A {operation} is not finished" in said
+    assert f"git {operation} --abort" in said
     assert (repo.production(), repo.publications()) == before
     repo.git(operation, "--abort")
     repo.seeknal("promote")
