@@ -133,6 +133,9 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
 
 
 def current_tree(workspace: Workspace) -> Tree:
+    """The working tree; of a bare repository, what HEAD names."""
+    if workspace.repository.bare:
+        return commit_tree(workspace.repository, git.need_commit(workspace.repository))
     blob_id = partial(remembered_blob_id, cache=workspace.cache)
     return working_tree(workspace.repository, lambda path: is_node_path(path) or path == PROJECT_FILE, blob_id)
 
