@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,8 +74,12 @@ class Loaded:
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
-        """Also what the engine refuses where other nodes are wrong already."""
-        return (*(self.project.problems or self.graph.problems), *self.binding.problems)
+        """Also what the engine refuses where other nodes are wrong already; but not of what reads a node that is there
+        twice, as nobody knows which one it means."""
+        times = Counter(member.node.id for member in self.project.members)
+        unclear = self.graph.downstream(each for each in self.graph.members if times[each] > 1)
+        refused = (each for each in self.binding.problems if each.node not in unclear)
+        return (*(self.project.problems or self.graph.problems), *refused)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
