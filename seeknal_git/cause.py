@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from seeknal_git.errors import Problem
 from seeknal_git.graph import Graph
@@ -22,12 +22,21 @@ def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
     node = problem.node
     if node is None or node not in head.members or node not in base.members:
         return problem
-    causes = [f"{_placed(author, head)} {what}" for author, what in causes_of(node, base, head)]
+    causes = [f"{_placed(each.author, head)} {each.what}" for each in causes_of(node, base, head)]
     words = [*([problem.hint] if problem.hint else []), *causes]
     return replace(problem, hint="\n  ".join(dict.fromkeys(words)) or None)
 
 
-def causes_of(node: str, base: Graph, head: Graph) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A column that is no longer as it was. author: the node whose edit that was; what: what it did, in words."""
+
+    author: str
+    column: str
+    what: str
+
+
+def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
     """What is no longer there, or of another type, of what a node read before: whose edit that was, and what it did."""
     for each, columns in reads_of(base, node).items():
         before, after = base.columns.get(each), head.columns.get(each)
@@ -38,7 +47,7 @@ def causes_of(node: str, base: Graph, head: Graph) -> Iterator[tuple[str, str]]:
             now = types.get(name.lower())
             if now != word and {name.lower(), "*"} & columns:
                 what = f"no longer returns {name}." if now is None else f"turned {name} from {word} into {now}."
-                yield author_of(each, name, base, head), what
+                yield Cause(author_of(each, name, base, head), name, what)
 
 
 def _placed(identifier: str, graph: Graph) -> str:

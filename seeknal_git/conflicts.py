@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seeknal_git.cause import author_of, causes_of
 from seeknal_git.errors import Problem
@@ -17,10 +17,41 @@ _MEANT = "If that is as it should be, take the one side into the other first, or
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two sides of a merge: its graph, and what it changed since the merge base, by node."""
+    """One of the two sides of a merge: its graph, and what it changed since the merge base, by node.
+
+    names: nodes that are as they were, but for the name."""
 
     graph: Graph
     changes: Mapping[str, Change]
+    names: frozenset[str] = frozenset()
+
+    def removed(self, node: str) -> bool:
+        return node in self.changes and self.changes[node].category == Category.REMOVED
+
+
+def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
+    """A side that has these changes. A node that is gone, and is there under another name, was renamed."""
+    found = {change.node: change for change in changes}
+    new = [node for node, change in found.items() if change.category == Category.NEW]
+    names = set()
+    for node, change in found.items():
+        if change.category != Category.REMOVED or (now := _renamed(node, new, base, graph)) is None:
+            continue
+        new.remove(now)
+        if base.fingerprints[node].whole == graph.fingerprints[now].whole:
+            names.add(now)
+        place = graph.node(now)
+        words = f"renamed to {now}" + (f" ({place.path}:{place.line('name')})" if place.path != change.path else "")
+        found[node] = replace(change, words=(words,))
+    return Side(graph, found, frozenset(names))
+
+
+def _renamed(node: str, new: Iterable[str], base: Graph, graph: Graph) -> str | None:
+    """What a node is called now: what does the same, else what is in its file."""
+    before = base.node(node)
+    kin = [each for each in new if graph.node(each).kind == before.kind]
+    same = (each for each in kin if graph.fingerprints[each].whole == base.fingerprints[node].whole)
+    return next(same, None) or next((each for each in kin if graph.node(each).path == before.path), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +81,11 @@ class Merge:
 def find_conflicts(merge: Merge, problems: Sequence[Problem]) -> tuple[Conflict, ...]:
     """What the two sides did to each other. problems: those of the merge that neither side has."""
     blamed = [Conflict(each, *_blamed(merge, each)) for each in problems]
-    return (*blamed, *_retyped(merge, {each.node for each in problems}))
+    retyped = list(_retyped(merge, {each.node for each in problems}))
+    if retyped:  # said once for all of them
+        last = retyped.pop()
+        retyped.append(replace(last, problem=replace(last.problem, hint=_MEANT)))
+    return (*blamed, *retyped)
 
 
 def _blamed(merge: Merge, problem: Problem) -> tuple[Change | None, Change | None]:
@@ -59,12 +94,12 @@ def _blamed(merge: Merge, problem: Problem) -> tuple[Change | None, Change | Non
 
 def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Change | None:
     """One side's edit behind a problem: of the node itself, of one that is named, or of the nearest before it."""
-    suspects = dict.fromkeys(_suspects(merge, problem, other))
+    suspects = dict.fromkeys(_suspects(merge, problem, side, other))
     return next((side.changes[each] for each in suspects if each in side.changes), None)
 
 
-def _suspects(merge: Merge, problem: Problem, other: Side) -> Iterator[str]:
-    """Nodes that may be behind a problem, the likeliest first. other: the side that did not make the edit."""
+def _suspects(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterator[str]:
+    """Nodes that one side may have edited to cause a problem, the likeliest first."""
     node, merged = problem.node, merge.merged
     text = f"{problem.message} {problem.hint or ''}".replace(",", " ").split()
     named = [word.rstrip(".:") for word in text]
@@ -75,10 +110,17 @@ def _suspects(merge: Merge, problem: Problem, other: Side) -> Iterator[str]:
     if circle:
         yield from circle
         return
+    yield from (each for each in named if each not in merged.members and side.removed(each))
+    causes = (
+        list(causes_of(node, other.graph, merged)) if node in other.graph.members and node in merged.members else []
+    )
+    if node in side.changes and node in other.changes:  # where both edited it, that alone says nothing
+        yield from (each.author for each in causes if f'"{each.column}"' in problem.message)
+        if side.changes[node].category == Category.METADATA:
+            yield from (each.author for each in causes)
     yield node
     yield from (each for each in named if each not in merged.members)
-    if node in other.graph.members and node in merged.members:
-        yield from (author for author, _ in causes_of(node, other.graph, merged))
+    yield from (each.author for each in causes)
     yield from named
     yield from _upstream(merge, [node])
 
@@ -100,7 +142,7 @@ def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
     for one, other, is_into in ((merge.into, merge.source, True), (merge.source, merge.into, False)):
         for reader, change in other.changes.items():
             edited = change.category != Category.METADATA and _is_as_on(other, merge.merged, reader)
-            if edited and reader not in broken:
+            if edited and reader not in broken and reader not in other.names:
                 yield from _retyped_for(merge, one, other, reader, is_into=is_into)
 
 
@@ -124,6 +166,6 @@ def _retyped_for(merge: Merge, one: Side, other: Side, reader: str, *, is_into: 
             if author not in one.changes or author == reader:
                 continue
             problem = Problem(f"{reader} reads {name} of {each}, which was {was[name]} and becomes {now[name]}.",
-                              node.path, node.line("name"), _MEANT, reader)  # fmt: skip
+                              node.path, node.line("name"), node=reader)  # fmt: skip
             mine, theirs = one.changes[author], other.changes[reader]
             yield Conflict(problem, mine, theirs) if is_into else Conflict(problem, theirs, mine)

@@ -56,7 +56,7 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
         yield Finding(f"There is no production branch {workspace.production}.",
                       f"git branch {workspace.production}, or set production_branch in the project file")  # fmt: skip
     if operation := git.unfinished_operation(repository):
-        yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: git {operation} --abort")
+        yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {git.way_out(operation)}")
     tip, published = git.branch_tip(repository, workspace.production), git.production_ref(repository)
     if tip and published and tip != published and not git.is_kept_tree(repository, published):
         yield Finding(f"Production is not at the tip of {workspace.production}.", "seeknal promote")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seeknal_git.conflicts import Conflict, Merge, Side, find_conflicts
+from seeknal_git.conflicts import Conflict, Merge, Side, find_conflicts, side_of
 from seeknal_git.errors import GitError, Problem
 from seeknal_git.fingerprint import Category
 from seeknal_git.git import repository as git
@@ -50,7 +50,7 @@ def check_merge(
 
 
 def _side(base: Loaded, loaded: Loaded) -> Side:
-    return Side(loaded.graph, {change.node: change for change in make_plan(base.state, loaded.state).changes})
+    return side_of(base.graph, loaded.graph, make_plan(base.state, loaded.state).changes)
 
 
 def loaded_at(workspace: Workspace, revision: Revision, like: Loaded) -> Loaded:

@@ -22,6 +22,9 @@ _OF_A_PULL_REQUEST = (
 )  # fmt: skip
 _PUSHED = ("CI_COMMIT_BRANCH", "BITBUCKET_BRANCH", "BUILD_SOURCEBRANCH", "CIRCLE_BRANCH", "BUILDKITE_BRANCH",
            "GIT_BRANCH")  # fmt: skip
+# The commit that its pipeline is about. (Another one may be checked out.)
+_COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "CIRCLE_SHA1", "BUILDKITE_COMMIT",
+            "GIT_COMMIT")  # fmt: skip
 _SHORT = 8
 
 
@@ -98,9 +101,11 @@ def _here(workspace: Workspace) -> Revision:
 
 
 def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
-    """A pipeline that is run again may be of an older commit, and would take production back."""
-    tip = git.branch_tip(workspace.repository, workspace.production)
-    if tip not in (None, commit):
+    """A pipeline that is run again may be of an older commit, and would take production back; and one of the production
+    branch may have checked out something else, such as a pull request that somebody commented on."""
+    named = [os.environ[each] for each in _COMMITS if os.environ.get(each)]
+    tip = git.branch_tip(workspace.repository, workspace.production) or (named[0] if named else None)
+    if tip is not None and not commit.startswith(tip):
         raise GitError(f"{commit[:_SHORT]}, which is checked out, is not the tip of {workspace.production}.",
                        f"Check that out (git switch {workspace.production}), or name the environment.")  # fmt: skip
 
@@ -108,9 +113,11 @@ def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
 def branch_in_ci(variables: Mapping[str, str], production: str) -> str | None:
     """The branch that continuous integration builds, as its variables name it. A pull request is never production,
     whatever its branch is called in the repository that it comes from."""
-    for name in _OF_A_PULL_REQUEST:
-        if branch := variables.get(name, "").removeprefix("refs/heads/"):
-            return f"pull-request/{branch}" if branch == production else branch
+    requested = [variables.get(name, "").removeprefix("refs/heads/") for name in _OF_A_PULL_REQUEST]
+    if variables.get("BUILDKITE_PULL_REQUEST", "false") != "false":
+        requested.append(variables.get("BUILDKITE_BRANCH", ""))
+    if branch := next(filter(None, requested), None):
+        return f"pull-request/{branch}" if branch == production else branch
     if variables.get("GITHUB_REF_TYPE") == "branch" and "pull_request" not in variables.get("GITHUB_EVENT_NAME", ""):
         return variables.get("GITHUB_REF_NAME") or None
     pushed = (variables.get(name, "").removeprefix("refs/heads/").removeprefix("origin/") for name in _PUSHED)

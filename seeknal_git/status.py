@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from seeknal_git.errors import GitError, ProjectError, SeeknalError, WarehouseError
+from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
-from seeknal_git.names import schema_of
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
 from seeknal_git.planning import plan_environment
 from seeknal_git.revision import head_tree, revision_of
@@ -39,8 +38,9 @@ class Production:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a branch and its environment stand.
+    """How what is checked out and its environment stand.
 
+    branch: None on a detached HEAD, but for a rebase, which moves one; environment: its name, None where it has none.
     changed: category → nodes; built, unbuilt: nodes whose environment shows what it should, or not; unpromoted: nodes
     that a promotion would re-point; missing: environment → nodes whose table is gone; problems: why no plan can be
     made; warehouse: why the warehouse could not be read, if it could not.
@@ -48,6 +48,7 @@ class Status:
 
     project: str
     branch: str | None
+    environment: str | None
     schema: str | None
     commit: str | None
     dirty: bool
@@ -67,32 +68,41 @@ class Status:
 def read_status(workspace: Workspace) -> Status:
     """One look at everything. Never fails for what it is there to report."""
     repository = workspace.repository
-    branch, tip = git.current_branch(repository), git.branch_tip(repository, workspace.production)
-    head = git.head_commit(repository)
+    tip, head = git.branch_tip(repository, workspace.production), git.head_commit(repository)
     ahead, behind = git.ahead_behind(repository, head, tip) if head and tip else (None, None)
+    try:
+        revision, problems = revision_of(workspace), []
+    except GitError as exc:
+        revision, problems = None, [_told(exc)]
     status = Status(
         project=workspace.settings.name,
-        branch=branch,
-        schema=schema_of(branch) if branch else None,
+        branch=git.current_branch(repository) or git.rebased_branch(repository),
+        environment=revision.name if revision else None,
+        schema=revision.schema if revision else None,
         commit=head,
         dirty=False,
         ahead=ahead,
         behind=behind,
         production=_production(workspace, None),
+        problems=problems,
         operation=git.unfinished_operation(repository),
     )
     return _with_warehouse(workspace, _with_plan(workspace, status))
 
 
+def _told(error: SeeknalError) -> str:
+    return f"{error.message} {error.hint}" if error.hint else error.message
+
+
 def _with_plan(workspace: Workspace, status: Status) -> Status:
-    if status.branch is None or status.commit is None:
+    if status.environment is None or status.commit is None:
         return status
     try:
         planned = plan_environment(workspace)
     except ProjectError as exc:
         return replace(status, problems=[str(problem) for problem in exc.problems])
-    except GitError as exc:
-        return replace(status, problems=[exc.message])
+    except (GitError, UsageError) as exc:
+        return replace(status, problems=[_told(exc)])
     changed: dict[str, list[str]] = {}
     for change in planned.plan.changes:
         changed.setdefault(str(change.category), []).append(change.node)
@@ -115,7 +125,7 @@ def _with_warehouse(workspace: Workspace, status: Status) -> Status:
 
 
 def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
-    if status.branch is None or status.commit is None or status.problems:
+    if status.environment is None or status.commit is None or status.problems:
         return []
     return list(load(workspace, head_tree(workspace, revision_of(workspace))).graph.views)
 
@@ -123,10 +133,10 @@ def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
 def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
     connection = warehouse.connection
     status = replace(status, production=_production(workspace, warehouse), missing=_missing(warehouse))
-    if status.branch is None or status.schema is None or status.commit is None or status.problems:
+    if status.environment is None or status.schema is None or status.commit is None or status.problems:
         return status
     loaded = load(workspace, head_tree(workspace, revision_of(workspace)))
-    target = Target(status.branch, status.schema, workspace.production_schema)
+    target = Target(status.environment, status.schema, workspace.production_schema)
     try:
         work = work_out(warehouse, loaded.graph, loaded.root, target, Options())
     except SeeknalError as exc:

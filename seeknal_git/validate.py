@@ -48,7 +48,8 @@ def write_manifest(workspace: Workspace) -> tuple[Path, dict[str, Any]]:
     if loaded.problems:
         raise ProjectError(loaded.problems)
     content = manifest(workspace, loaded)
-    path = workspace.repository.project / "target" / "manifest.json"
+    folder = workspace.home if workspace.repository.bare else workspace.repository.project
+    path = folder / "target" / "manifest.json"
     write_whole(path, json.dumps(content, indent=2).encode())
     return path, content
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,8 +74,12 @@ class Loaded:
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
-        """Also what the engine refuses where other nodes are wrong already."""
-        return (*(self.project.problems or self.graph.problems), *self.binding.problems)
+        """Also what the engine refuses where other nodes are wrong already; but not of what reads a node that is there
+        twice, as nobody knows which one it means."""
+        times = Counter(member.node.id for member in self.project.members)
+        unclear = self.graph.downstream(each for each in self.graph.members if times[each] > 1)
+        refused = (each for each in self.binding.problems if each.node not in unclear)
+        return (*(self.project.problems or self.graph.problems), *refused)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -133,6 +138,9 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
 
 
 def current_tree(workspace: Workspace) -> Tree:
+    """The working tree; of a bare repository, what HEAD names."""
+    if workspace.repository.bare:
+        return commit_tree(workspace.repository, git.need_commit(workspace.repository))
     blob_id = partial(remembered_blob_id, cache=workspace.cache)
     return working_tree(workspace.repository, lambda path: is_node_path(path) or path == PROJECT_FILE, blob_id)
 

@@ -241,6 +241,12 @@ def detached(shop: Repo, *ref: str) -> Repo:
         pytest.param({"GIT_BRANCH": "origin/dev"}, [], "dev", id="Jenkins"),
         pytest.param({"CI_COMMIT_BRANCH": "dev"}, ["--env", "mine"], "mine", id="a given name comes first"),
         pytest.param({"GITHUB_HEAD_REF": "main"}, [], "pull-request/main", id="a fork's main is not production"),
+        pytest.param(
+            {"BUILDKITE_BRANCH": "main", "BUILDKITE_PULL_REQUEST": "7"},
+            [],
+            "pull-request/main",
+            id="nor is it on Buildkite",
+        ),
     ],
 )
 def test_a_detached_head_has_an_environment(
@@ -258,6 +264,20 @@ def test_a_detached_head_has_an_environment(
     assert repo.production() == before
 
 
+@pytest.mark.parametrize("name", ["dev", "pull-request/main"], ids=["a branch", "a fork's main"])
+def test_a_promotion_merges_the_commit_that_is_checked_out(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """And not another that has its name, in a clone that is not up to date."""
+    repo = detached(shop, "dev")
+    repo.git("branch", "--force", "dev", "main")
+    monkeypatch.setenv("GITHUB_HEAD_REF", name.removeprefix("pull-request/"))
+    commit = repo.head
+    assert f"$ git merge --no-edit {commit[:8]}" in repo.seeknal("promote", name).err
+    assert repo.git("rev-parse", "main") == commit
+    assert "largest BIGINT" in repo.production()["daily"][0]
+
+
 def test_a_detached_production_is_production_where_ci_says_so(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.git("switch", "--quiet", "--detach")
     shop.git("branch", "--delete", "--force", "main")
@@ -267,6 +287,23 @@ def test_a_detached_production_is_production_where_ci_says_so(shop: Repo, monkey
     shop.git("commit", "--quiet", "--all", "--message", "Edited")
     shop.seeknal("promote")
     assert "largest BIGINT" in shop.production()["daily"][0]
+
+
+def test_a_pipeline_of_production_that_checked_out_something_else_does_not_publish_it(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comment on a pull request starts a pipeline of the production branch, which this clone does not have."""
+    main = shop.head
+    repo = detached(shop, "dev")
+    before = repo.production(), repo.publications()
+    repo.git("branch", "--delete", "--force", "main")
+    for name, value in {"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "main", "GITHUB_SHA": main}.items():
+        monkeypatch.setenv(name, value)
+    for command in ("run", "promote", "plan"):
+        assert f"{repo.head[:8]}, which is checked out, is not the tip of main." in repo.seeknal(command, code=1).err
+    assert (repo.production(), repo.publications()) == before
+    monkeypatch.setenv("GITHUB_SHA", repo.head)
+    assert repo.run()["environment"] == "main"
 
 
 def test_an_old_pipeline_that_runs_again_does_not_take_production_back(
@@ -282,6 +319,70 @@ def test_an_old_pipeline_that_runs_again_does_not_take_production_back(
     assert f"{old[:8]}, which is checked out, is not the tip of main." in published.seeknal("run", code=1).err
     published.seeknal("promote")
     assert published.production() == before
+
+
+# What a status says
+
+
+@pytest.mark.parametrize(
+    ("variables", "environment"),
+    [
+        pytest.param({}, None, id="the commit's own name"),
+        pytest.param({"CI_COMMIT_BRANCH": "feature/new"}, "feature/new", id="a branch in CI"),
+    ],
+)
+def test_a_status_names_the_environment_of_a_detached_head(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], environment: str | None
+) -> None:
+    repo = detached(shop)
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    name = environment or repo.head[:8]
+    status = repo.seeknal("status", "--json").json
+    assert (status["branch"], status["environment"], status["ahead"]) == (None, name, 1)
+    assert status["changed"] == {"NON_BREAKING": ["transform.daily"]}
+    assert "transform.daily" in status["unbuilt"]
+    repo.seeknal("run")
+    status = repo.seeknal("status", "--json").json
+    assert (status["unbuilt"], status["unpromoted"]) == ([], ["transform.daily"])
+    said = repo.seeknal("status").out
+    assert f"HEAD is detached at {repo.head[:8]}, 1 ahead of and 0 behind main" in said
+    assert f"{name}, schema " in said
+
+
+def test_a_status_in_the_middle_of_a_rebase_is_of_the_branch_that_is_rebased(shop: Repo) -> None:
+    repo = on_dev(shop)
+    repo.replace(DAILY, "sum(amount)", "max(amount)")
+    repo.commit("Largest")
+    repo.switch("main")
+    repo.replace(DAILY, "sum(amount)", "min(amount)")
+    repo.commit("Smallest")
+    repo.switch("dev")
+    assert repo.try_git("rebase", "main").returncode != 0
+    status = repo.seeknal("status", "--json").json
+    assert (status["branch"], status["environment"], status["operation"]) == ("dev", "dev", "rebase")
+    assert "conflict markers" in status["problems"][0]
+    repo.write(DAILY, SHOP[DAILY])
+    repo.replace(DAILY, "sum(amount)", "max(amount)")
+    status = repo.seeknal("status", "--json").json
+    assert status["changed"] == {"BREAKING": ["transform.daily"]}
+    assert f"dev at {repo.head[:8]}" in repo.seeknal("status").out
+
+
+def test_a_status_of_a_pipeline_that_may_not_publish_says_why(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    published.git("switch", "--quiet", "--detach")
+    published.git("branch", "--force", "main", published.commit("Another"))
+    published.git("switch", "--quiet", "--detach", "HEAD~1")
+    monkeypatch.setenv("CI_COMMIT_BRANCH", "main")
+    status = published.seeknal("status", "--json").json
+    assert (status["environment"], status["schema"]) == (None, None)
+    assert "is not the tip of main" in status["problems"][0]
+
+
+def test_a_status_says_what_a_clone_lacks(shop: Repo) -> None:
+    shop.git("branch", "dev")
+    clone = cloned(shop, "--single-branch", "--branch=dev")
+    assert "git fetch origin main:refs/remotes/origin/main" in clone.seeknal("status", "--json").json["problems"][0]
 
 
 # What is not checked out
@@ -350,6 +451,19 @@ def test_a_bare_repository_with_two_projects_is_told_which(shop: Repo, monkeypat
         assert Repo(data / project).production() == shop.fresh_build("main")
 
 
+def test_a_bare_repository_is_looked_at_as_its_head_is(shop: Repo) -> None:
+    bare, data = cloned(shop, "--bare", name="shop.git"), shop.path.parent / "data"
+    bare.git("config", "seeknal.dataRoot", str(data))
+    assert bare.seeknal("validate").out == shop.seeknal("validate").out
+    assert "Nothing can be staged in a bare repository." in bare.seeknal("validate", "--staged", code=1).err
+    bare.seeknal("parse")
+    assert (data / "target/manifest.json").is_file()
+    bare.seeknal("promote")
+    status = bare.seeknal("status", "--json").json
+    assert (status["branch"], status["environment"], status["unbuilt"]) == ("main", "main", [])
+    assert not (bare.path / "target").exists()
+
+
 # Several projects
 
 
@@ -403,7 +517,8 @@ def test_in_the_middle_of_a_merge_or_a_rebase_there_is_a_plan_and_no_promotion(
     repo.write(DAILY, SHOP[DAILY])
     assert repo.plan()["environment"] == "main"
     said = repo.seeknal(*command, code=1).err
-    assert f"A {operation.replace('cherry-pick', 'cherrypick')} is not finished" in said
+    assert f"A {operation} is not finished" in said
+    assert f"git {operation} --abort" in said
     assert (repo.production(), repo.publications()) == before
     repo.git(operation, "--abort")
     repo.seeknal("promote")

@@ -86,6 +86,18 @@ BIG_HERE = written(BIG, transform("big", "SELECT 1 AS one", "transform.daily"))
 BIG_THERE = written("seeknal/transforms/more/large.yml", transform("big", "SELECT 2 AS two", "transform.daily"))
 A_READS_B = all_of(written("seeknal/transforms/a.yml", transform("a", "SELECT day FROM transform.b", "transform.b")))
 B_READS_A = all_of(written("seeknal/transforms/b.yml", transform("b", "SELECT day FROM transform.a", "transform.a")))
+A, B = "seeknal/transforms/a.yml", "seeknal/transforms/b.yml"
+READS_B_TOO = all_of(
+    replaced(BY_CUSTOMER, "  - ref: source.customers\n", "  - ref: source.customers\n  - ref: transform.b\n"),
+    replaced(BY_CUSTOMER, "GROUP BY", "WHERE EXISTS (FROM transform.b)\n  GROUP BY"),
+)
+RENAMES_B = all_of(
+    replaced(B, "name: b", "name: c"), replaced(BY_CUSTOMER, "kind: transform", "owner: Ada\nkind: transform")
+)
+A_READS_CUSTOMER = replaced(A, "SELECT day FROM", "SELECT customer FROM")
+NO_CUSTOMER_AND_A_IS_ADAS = all_of(NO_CUSTOMER, replaced(A, "kind: transform", "owner: Ada\nkind: transform"))
+ONE_OF_BIG = written("seeknal/transforms/one.yml", transform("one", "SELECT one FROM transform.big", "transform.big"))
+TWO_OF_BIG = written("seeknal/transforms/two.yml", transform("two", "SELECT two FROM transform.big", "transform.big"))
 PROMISES_INTEGERS = replaced(DAILY, "inputs:", "columns:\n  total: {dtype: HUGEINT}\ninputs:")
 AVERAGES = replaced(CLEAN, "day, amount", "day, amount::DOUBLE AS amount")
 
@@ -128,6 +140,12 @@ CASES = [
                       {"dev": f"{BIG}:2", "main": "seeknal/sources/customers.yml:2"}), id="a column that the other side's data lost"),
     pytest.param(Case(BIG_HERE, BIG_THERE, "transform.big is defined twice",
                       {"dev": f"{BIG}:2", "main": "seeknal/transforms/more/large.yml:2"}), id="one name in two files"),
+    pytest.param(Case(all_of(BIG_HERE, ONE_OF_BIG), all_of(BIG_THERE, TWO_OF_BIG), "transform.big is defined twice",
+                      {"dev": f"{BIG}:2", "main": "seeknal/transforms/more/large.yml:2"}), id="one name in two files, which is read"),
+    pytest.param(Case(READS_B_TOO, RENAMES_B, "transform.by_customer reads transform.b, which does not exist",
+                      {"dev": f"{BY_CUSTOMER}:2", "main": f"{B}:2"}), id="a node that both edited reads what one of them renamed"),
+    pytest.param(Case(A_READS_CUSTOMER, NO_CUSTOMER_AND_A_IS_ADAS, "customer",
+                      {"dev": f"{A}:2", "main": f"{CLEAN}:2"}), id="a node that both edited reads what one of them dropped"),
     pytest.param(Case(A_READS_B, B_READS_A, "read each other in a circle",
                       {"dev": "seeknal/transforms/a.yml:2", "main": "seeknal/transforms/b.yml:2"}), id="a circle of both sides' edges"),
     pytest.param(Case(PROMISES_INTEGERS, AVERAGES, "total",
@@ -151,6 +169,36 @@ def test_a_merge_that_breaks_the_pipeline_names_both_sides(copy_of: Templates, c
         assert f"{branch} {tips[branch][:8]}: " in done.err
         assert f"({place})" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("theirs", "now"),
+    [
+        pytest.param(RENAMES_DAILY, "renamed to transform.per_day (seeknal/transforms/per_day.yml:2)", id="the same in another file"),
+        pytest.param(all_of(replaced(DAILY, "name: daily", "name: per_day"), replaced(DAILY, "sum(", "min(")),
+                     "renamed to transform.per_day", id="something else in the same file"),
+        pytest.param(all_of(NO_DAILY, written("seeknal/transforms/c.yml", transform("c", "SELECT 1 AS day", "transform.clean_orders"))),
+                     "the node is gone", id="something else in another file"),
+    ],
+)  # fmt: skip
+def test_a_node_that_was_renamed_is_not_called_gone(published: Repo, theirs: Edit, now: str) -> None:
+    repo = diverged(published, READS_DAILY, theirs)
+    (conflict,) = repo.seeknal("plan", "--into", "main", "--json", code=1).json["conflicts"]
+    assert conflict["sides"][0]["what"] == [now]
+
+
+def test_a_node_that_was_only_renamed_may_read_a_column_of_another_type(published: Repo) -> None:
+    repo = diverged(published, RENAMES_DAILY, RETYPES_DAY)
+    assert repo.categories("--into", "main") == {"transform.per_day": "NEW", "transform.daily": "REMOVED"}
+
+
+def test_what_to_do_about_columns_of_another_type_is_said_once(published: Repo) -> None:
+    another = written("seeknal/transforms/first.yml", transform("first", "SELECT min(day) AS d\nFROM transform.clean_orders",
+                      "transform.clean_orders"))  # fmt: skip
+    repo = diverged(published, all_of(READS_DAY, another), RETYPES_DAY)
+    said = repo.seeknal("plan", "--into", "main", code=1).err
+    assert said.count("which was DATE and becomes VARCHAR") == 2
+    assert said.count("git merge --no-verify") == 1
 
 
 @pytest.mark.parametrize("case", CASES)

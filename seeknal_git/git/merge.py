@@ -46,30 +46,33 @@ def merge(repository: Repository, source: str, commit: str, into: str) -> Merged
     place = git.worktree_of(repository, into)
     if place is not None:
         git.refuse_unfinished(git.open_repository(place), f" in {place}")
-        return Merged((_command(source),), _merged(repository, place, source, into))
+        return Merged((_command(repository, source, commit),), _merged(repository, place, source, commit, into))
     back = ("switch", start) if git.branch_tip(repository, start) else ("switch", "--detach", start)
     run("switch", into, cwd=repository.top, **_QUIET_HOOKS)
     try:
-        commit = _merged(repository, repository.top, source, into)
+        done = _merged(repository, repository.top, source, commit, into)
     finally:
         run(*back, cwd=repository.top, **_QUIET_HOOKS)
-    return Merged((f"git switch {into}", _command(source), f"git {' '.join(back)}"), commit)
+    return Merged((f"git switch {into}", _command(repository, source, commit), f"git {' '.join(back)}"), done)
 
 
-def _command(source: str) -> str:
-    return f"git merge --no-edit {source}"
+def _command(repository: Repository, source: str, commit: str) -> str:
+    """What somebody would write: a name that git knows."""
+    kind, _ = _named(repository, source, commit)
+    return f"git merge --no-edit {commit[:8] if kind == 'commit' else source}"
 
 
-def _named(repository: Repository, source: str) -> tuple[str, str]:
-    """What git calls it, and a name that cannot be taken for another."""
-    if branch := git.branch_ref(repository, source):
-        return "branch", branch
-    tag = git.tag_ref(repository, source)
-    return ("tag", tag) if tag else ("commit", source)
+def _named(repository: Repository, source: str, commit: str) -> tuple[str, str]:
+    """What git calls it, and a name that cannot be taken for another. An environment of a detached HEAD is named after
+    a branch that this clone may not have, or not at that commit."""
+    for kind, ref in (("branch", git.branch_ref(repository, source)), ("tag", git.tag_ref(repository, source))):
+        if ref is not None and git.ref_commit(repository, ref) == commit:
+            return kind, ref
+    return "commit", commit
 
 
-def _merged(repository: Repository, place: Path, source: str, into: str) -> str:
-    kind, name = _named(repository, source)
+def _merged(repository: Repository, place: Path, source: str, commit: str, into: str) -> str:
+    kind, name = _named(repository, source, commit)
     done = run_git("merge", "--no-edit", "-m", f"Merge {kind} '{source}'", name, cwd=place, **_QUIET_HOOKS)
     if done.returncode:
         run_git("merge", "--abort", cwd=place, **_QUIET_HOOKS)

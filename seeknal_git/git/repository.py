@@ -250,9 +250,17 @@ def is_shallow(repository: Repository) -> bool:
 
 
 def unfinished_operation(repository: Repository) -> str | None:
-    """What git is in the middle of (`merge`, `rebase`, …), or None."""
+    """The command that git is in the middle of (`merge`, `rebase`, …), or None."""
     state = RepositoryState(repository.handle.state())
-    return None if state == RepositoryState.NONE else state.name.lower().split("_")[0]
+    if state == RepositoryState.NONE:
+        return None
+    word = state.name.lower().split("_")[0]
+    return {"cherrypick": "cherry-pick", "apply": "am"}.get(word, word)
+
+
+def way_out(operation: str) -> str:
+    """The command that gives up what git is in the middle of."""
+    return "git bisect reset" if operation == "bisect" else f"git {operation} --abort"
 
 
 def merge_head(repository: Repository) -> tuple[str, str] | None:
@@ -279,7 +287,7 @@ def refuse_unfinished(repository: Repository, where: str = "") -> None:
     if operation not in (None, "bisect"):
         there = " there" if where else ""
         raise GitError(
-            f"A {operation} is not finished{where}.", f"Finish it{there}, or give it up: git {operation} --abort"
+            f"A {operation} is not finished{where}.", f"Finish it{there}, or give it up: {way_out(operation)}"
         )
 
 

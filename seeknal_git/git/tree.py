@@ -75,7 +75,9 @@ def _walk(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
 
 
 def index_tree(repository: Repository) -> Tree:
-    """What is staged: the tree that `git commit` is about to make."""
+    """What is staged: the tree that `git commit` is about to make. Raises GitError where nothing can be staged."""
+    if repository.bare:
+        raise GitError("Nothing can be staged in a bare repository.", "Its HEAD is validated by: seeknal validate")
     files, links = _parted(_in_project(repository, index.entries(repository, staged=True)))
     return Tree(files, _blob_reader(repository), head_commit(repository), True, frozenset(links))
 

@@ -19,7 +19,8 @@ def as_text(status: Status) -> None:
     room = width() - 16
     rows = {"Project": bold(status.project), "Branch": _branch(status)}
     if status.schema:
-        rows["Environment"] = f"schema {status.schema}"
+        of = f"{status.environment}, " if status.environment != status.branch else ""
+        rows["Environment"] = f"{of}schema {status.schema}"
     if status.operation:
         rows["Git"] = coloured("warning", f"in the middle of a {status.operation}")
     rows["Changed"] = _changed(status, room)
@@ -38,11 +39,10 @@ def as_text(status: Status) -> None:
 
 
 def _branch(status: Status) -> str:
-    if status.branch is None:
-        return coloured("warning", f"HEAD is detached at {(status.commit or '')[:8]}")
     if status.commit is None:
         return f"{status.branch}, without a commit yet"
-    parts = [f"{status.branch} at {status.commit[:8]}"]
+    detached = coloured("warning", "HEAD is detached")
+    parts = [f"{status.branch or detached} at {status.commit[:8]}"]
     if status.branch != status.production.branch and status.ahead is not None:
         parts.append(f"{status.ahead} ahead of and {status.behind} behind {status.production.branch}")
     return ", ".join([*parts, *(["with uncommitted changes"] if status.dirty else [])])
