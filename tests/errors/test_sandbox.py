@@ -89,18 +89,18 @@ def test_a_check_that_reaches_for_more_is_refused_too(published: Repo, refused: 
         pytest.param("/etc/passwd", "leaves the project", id="absolute"),
         pytest.param("../other/x.csv", "leaves the project", id="above"),
         pytest.param("https://example.com/x.csv", "leaves the project", id="an address"),
-        pytest.param("link.csv", "is a link that leaves the project", id="a link"),
-        pytest.param("folder/*sswd", "is a link that leaves the project", id="files behind a link"),
+        pytest.param("raw/link.csv", "is a link that leaves the project", id="a link"),
+        pytest.param("raw/folder/*sswd", "is a link that leaves the project", id="files behind a link"),
         pytest.param(".git/config", "is not raw data", id="git's own"),
-        pytest.param("into_git/config", "is not raw data", id="git's own through a link"),
+        pytest.param("raw/into_git/config", "is not raw data", id="git's own through a link"),
         pytest.param(".env", "is not raw data", id="passwords"),
         pytest.param("**/config", "there is no such file", id="whatever a pattern finds"),
     ],
 )
 def test_a_source_reads_nothing_but_raw_data(published: Repo, refused: Refused, path: str, message: str) -> None:
-    (published.path / "link.csv").symlink_to("/etc/passwd")
-    (published.path / "folder").symlink_to("/etc")
-    (published.path / "into_git").symlink_to(".git")
+    (published.path / "raw").mkdir()
+    for name, target in {"link.csv": "/etc/passwd", "folder": "/etc", "into_git": "../.git"}.items():
+        (published.path / "raw" / name).symlink_to(target)
     published.write(".env", "token\nhunter2\n")
     published.write("seeknal/sources/wrong.yml", f"kind: source\nname: wrong\nsource: csv\ntable: '{path}'\n")
     said = refused(published, "run", "--sandbox")
