@@ -64,13 +64,23 @@ class DataRoot:
         """What is wrong with files that are there: one is empty, or a link that leaves the project."""
         found = []
         for file in files:
-            if file.blob is None and not any(file.at.resolve().is_relative_to(folder) for folder in self.folders):
+            if file.blob is None and self._is_private(file):
+                found.append(_fault(source, f"{file.path} is not raw data, but git's or yours alone.",
+                                    "Name another file."))  # fmt: skip
+            elif file.blob is None and not any(file.at.resolve().is_relative_to(each) for each in self.folders):
                 found.append(_fault(source, f"{file.path} is a link that leaves the project.",
                                     "Put the data itself below the project."))  # fmt: skip
             elif self.blob(file) == _EMPTY_BLOB:
                 found.append(_fault(source, f"{file.path}, which {source.id} reads, is empty.",
                                     "Put data there, or at least a header."))  # fmt: skip
         return found
+
+    def _is_private(self, file: DataFile) -> bool:
+        """Also through a link."""
+        real = file.at.resolve()
+        return _private(file.path) or any(
+            _private(real.relative_to(folder).as_posix()) for folder in self.folders if real.is_relative_to(folder)
+        )
 
     def need_files(self, source: Node) -> list[DataFile]:
         """Like `files`. Raises ProjectError where there are none, or something is wrong with one of them."""
@@ -161,7 +171,14 @@ def _on_disk(project: Path, pattern: str) -> Iterable[str]:
     there = (project / pattern).is_file()
     if there or not glob.has_magic(pattern):
         return [pattern] if there else []
-    return [path.relative_to(project).as_posix() for path in project.glob(pattern) if path.is_file()]
+    found = (path.relative_to(project).as_posix() for path in project.glob(pattern) if path.is_file())
+    return [path for path in found if not _private(path)]
+
+
+def _private(path: str) -> bool:
+    """Where passwords may stand: what a checkout in CI leaves below `.git`, and what `init` tells git to ignore."""
+    parts = path.lower().split("/")
+    return ".git" in parts or path.lower() in ("profiles.yml", ".env")
 
 
 def remembered_blob_id(path: Path, cache: Cache) -> str:

@@ -6,7 +6,7 @@ Promotion is idempotent, and finds built tables by what they are, never by the b
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
@@ -21,6 +21,8 @@ from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.work import Options, Target, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace
 
+DEFAULT = Options()
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -33,14 +35,14 @@ class Prepared:
     options: Options
 
 
-def prepare(workspace: Workspace, target: str | None = None, workers: int = 1) -> Prepared:
+def prepare(workspace: Workspace, target: str | None = None, options: Options = DEFAULT) -> Prepared:
     """Load the tip of the target's branch, production unless named.
 
     Raises ProjectError, UsageError or GitError before anything is written.
     """
     into = branch_to_merge_into(workspace, target)
     commit = into.commit or git.need_commit(workspace.repository)
-    return _prepared(workspace, into, commit, commit_tree(workspace.repository, commit), workers)
+    return _prepared(workspace, into, commit, commit_tree(workspace.repository, commit), options)
 
 
 def prepare_merge(workspace: Workspace, environment: str, target: str | None = None) -> Prepared:
@@ -48,13 +50,13 @@ def prepare_merge(workspace: Workspace, environment: str, target: str | None = N
     source, into = revision_of(workspace, environment), branch_to_merge_into(workspace, target)
     one, other = (each.commit or git.need_commit(workspace.repository) for each in (into, source))
     tree = need_no_conflict(merged_tree(workspace.repository, one, other), source.name, into.name)
-    return _prepared(workspace, into, other, tree, workers=1)
+    return _prepared(workspace, into, other, tree, DEFAULT)
 
 
-def _prepared(workspace: Workspace, into: Revision, commit: str, tree: Tree, workers: int) -> Prepared:
+def _prepared(workspace: Workspace, into: Revision, commit: str, tree: Tree, options: Options) -> Prepared:
     loaded = load_sound(workspace, tree, into, reads_again=False)
     target = Target(into.name, into.schema, workspace.production_schema)
-    return Prepared(workspace, commit, loaded, target, Options(workers=workers, all_or_nothing=True))
+    return Prepared(workspace, commit, loaded, target, replace(options, all_or_nothing=True))
 
 
 def refuse_unfinished(workspace: Workspace) -> None:
@@ -93,7 +95,7 @@ def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, co
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
         started = time.monotonic()
         if branch_to_merge_into(workspace, prepared.target.branch).commit != prepared.commit:  # while we waited
-            prepared = prepare(workspace, prepared.target.branch, workers=prepared.options.workers)
+            prepared = prepare(workspace, prepared.target.branch, prepared.options)
         loaded = prepared.loaded
         work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
         merged = branch_that_came(workspace.repository, prepared.commit, prepared.target.branch)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from seeknal_git.errors import RunFailed, SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, snapshot_of, verdict
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.build import deliver, write_exposure
+from seeknal_git.warehouse.build import aside, deliver, write_exposure
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.publish import Outcome, Publication, publish
+from seeknal_git.warehouse.sandbox import confine
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Delivery, Published
 from seeknal_git.work import Work, all_checks, audit_id, exposure_path, violates
@@ -58,6 +59,8 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     connection, schema, run_id = warehouse.connection, work.target.schema, uuid.uuid4().hex
     state.begin_run(connection, run_id, schema, origin.command)
     try:
+        if work.options.sandbox:
+            confine(warehouse, *_reach(work))
         progress = execute(warehouse, work, report)
         failures = {**known_failures(work), **progress.failed}
         outcome = None
@@ -75,6 +78,18 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     good = trusted(work, progress)
     held_back = tuple(each for each in work.graph.views if each not in good) if failures else ()
     return Reconciled(work, progress, outcome, failures, held_back)
+
+
+def _reach(work: Work) -> tuple[list[Path], list[Path]]:
+    """The files and the folders that the SQL of a piece of work has to do with."""
+    graph, root = work.graph, work.root
+    sources = [node for node in map(graph.node, work.reasons) if node.kind == "source"]
+    files = [path for source in sources for path in root.paths(source)]
+    folders: list[Path] = []
+    for exposure in map(graph.node, work.deliveries):
+        target = aside(exposure_path(root, work.target, exposure))
+        (folders if exposure.definition["partition_by"] else files).append(target)
+    return files, folders
 
 
 def known_failures(work: Work) -> dict[str, str]:
@@ -127,9 +142,9 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
     )  # fmt: skip
     outcome = publish(connection, publication)
     undelivered = {}
-    for delivery, aside in written:
+    for delivery, path in written:
         try:
-            hand_over(connection, target.schema, delivery, aside)
+            hand_over(connection, target.schema, delivery, path)
         except OSError as exc:
             undelivered[delivery.node] = f"{delivery.path} cannot be replaced: {exc.strerror}. Mend it, then run again."
     return outcome, undelivered
@@ -165,11 +180,11 @@ def write_aside(warehouse: Warehouse, home: Path, delivery: Delivery, ours: set[
         raise RunFailed(f"{node} cannot be written to {path}: {exc.message}", _NOTHING) from exc
 
 
-def hand_over(connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery, aside: Path) -> None:
+def hand_over(connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery, written: Path) -> None:
     """Put a file in place, and write that down. In between the state says of neither file that it is there: whoever is
     killed then delivers again, whichever way production goes on."""
     state.record_exposure(connection, schema, replace(delivery, snapshot=""))
-    deliver(aside, delivery.path)
+    deliver(written, delivery.path)
     state.record_exposure(connection, schema, delivery)
 
 

@@ -38,7 +38,7 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to build. refresh: read raw data again; full: build everything again; chosen: only these nodes (None: all);
-    all_or_nothing: publish nothing where anything failed."""
+    all_or_nothing: publish nothing where anything failed; sandbox: SQL reaches the files of this work and no others."""
 
     refresh: bool = False
     full: bool = False
@@ -47,6 +47,7 @@ class Options:
     workers: int = 1
     retry: int = 0
     all_or_nothing: bool = False
+    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ LockTimeout = Annotated[
     float,
     typer.Option("--lock-timeout", metavar="SECONDS", help="Wait so long while another process holds the warehouse."),
 ]
+Sandbox = Annotated[
+    bool, typer.Option("--sandbox", help="Let SQL reach nothing but this project's data: no other file, no network.")
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", metavar="DIR", help="The folder with the warehouse and raw data, if not this clone."),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Sandbox, opened
 
 
 def promote(
@@ -16,6 +16,7 @@ def promote(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     hook: Annotated[bool, typer.Option("--hook", hidden=True)] = False,
+    sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     data_root: DataRoot = None,
@@ -35,9 +36,10 @@ def promote(
     """
     from seeknal_git.cli import promoting
 
+    request = promoting.Request(target, lock_timeout, sandbox, as_json)
     if hook:
         promoting.from_hook(project_path, data_root)
     elif dry_run:
-        promoting.preview(opened(project_path, data_root), env, target, lock_timeout, as_json=as_json)
+        promoting.preview(opened(project_path, data_root), env, request)
     else:
-        promoting.promote(opened(project_path, data_root), env, target, lock_timeout, as_json=as_json)
+        promoting.promote(opened(project_path, data_root), env, request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,35 +16,48 @@ from seeknal_git.cli.running import finish
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.report.run import progress, work_as_json, work_as_text
 from seeknal_git.report.terminal import error, note, out_json
+from seeknal_git.work import Options
 
 if TYPE_CHECKING:
     from seeknal_git.workspace import Workspace
 
 
-def promote(workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asked `promote` for. target: the branch to promote into; None for the production branch."""
+
+    target: str | None = None
+    lock_timeout: float = 0.0
+    sandbox: bool = False
+    as_json: bool = False
+
+
+def promote(workspace: Workspace, env: str | None, request: Request) -> None:
     verb.refuse_unfinished(workspace)
     if env is not None:
-        merged = verb.merge_branch(workspace, env, target)
+        merged = verb.merge_branch(workspace, env, request.target)
         for command in merged.commands:
             note(f"$ {command}")
         if not merged.commands:
             note(f"There is nothing to merge: {env} has no commit of its own.")
-    _promote(workspace, target, lock_timeout, as_json=as_json, command="promote")
+    _promote(workspace, request, "promote")
 
 
-def _promote(workspace: Workspace, target: str | None, lock_timeout: float, *, as_json: bool, command: str) -> None:
+def _promote(workspace: Workspace, request: Request, command: str) -> None:
     started = time.monotonic()
-    prepared = verb.prepare(workspace, target, os.cpu_count() or 1)
+    options = Options(workers=os.cpu_count() or 1, sandbox=request.sandbox)
+    prepared = verb.prepare(workspace, request.target, options)
     with progress(len(prepared.loaded.graph.members)) as report:
-        done = verb.promote(prepared, report, lock_timeout, command=command)
-    finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=as_json)
+        done = verb.promote(prepared, report, request.lock_timeout, command=command)
+    finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=request.as_json)
 
 
-def preview(workspace: Workspace, env: str | None, target: str | None, lock_timeout: float, *, as_json: bool) -> None:
+def preview(workspace: Workspace, env: str | None, request: Request) -> None:
     """What a promotion would do. The merge that comes first is made in memory."""
+    target = request.target
     prepared = verb.prepare(workspace, target) if env is None else verb.prepare_merge(workspace, env, target)
-    work = verb.preview(prepared, lock_timeout)
-    if as_json:
+    work = verb.preview(prepared, request.lock_timeout)
+    if request.as_json:
         out_json(work_as_json(work))
     else:
         work_as_text(work, f"A promotion of {work.target.branch}")
@@ -55,7 +69,7 @@ def from_hook(project_path: Path, data_root: Path | None) -> None:
         workspace = opened(project_path, data_root)
         if verb.is_behind(workspace):
             note(f"seeknal: {workspace.production} moved, promoting it")
-            _promote(workspace, None, 0.0, as_json=False, command="hook")
+            _promote(workspace, Request(), "hook")
     except (SeeknalError, typer.Exit) as exc:
         if isinstance(exc, SeeknalError):
             error(exc)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Sandbox, opened_with_a_reminder
 
 
 def run(
@@ -30,6 +30,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     show_plan: Annotated[bool, typer.Option("--show-plan", "-p", help="Print what will be done, then do it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run although the saved plan is of other nodes.")] = False,
+    sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     data_root: DataRoot = None,
@@ -55,6 +56,7 @@ def run(
         keep_going=continue_on_error,
         workers=running.workers(parallel, max_workers),
         retry=retry,
+        sandbox=sandbox,
     )
     request = Request(env, tuple(nodes or ()), tuple(types or ()), force, lock_timeout, options)
     running.run(

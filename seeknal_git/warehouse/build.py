@@ -96,11 +96,16 @@ def run_check(connection: duckdb.DuckDBPyConnection, question: Question) -> Audi
     return audit
 
 
+def aside(target: Path) -> Path:
+    """Where a file or a folder is written, before it is put in place."""
+    return target.with_name(f".{target.name}.partial")
+
+
 def write_exposure(
     connection: duckdb.DuckDBPyConnection, table: str, definition: Mapping[str, Any], target: Path
 ) -> Path:
     """Write a table beside its destination, to be put in place by `deliver`. Returns where it is. Raises SqlError."""
-    partial = target.with_name(f".{target.name}.partial")
+    partial = aside(target)
     options = [f"FORMAT {definition['format']}"]
     if definition["format"] == "csv":
         options.append("HEADER")

@@ -19,8 +19,9 @@ from seeknal_git.warehouse.state import STATE_TABLES, has_state
 
 _RETRY_SECONDS = 0.1
 _LOCKED = "Could not set lock"
-# Timestamps with a time zone mean the same for everybody who builds.
-_SESSION = "USE warehouse; SET TimeZone = 'UTC'"
+_SESSION = "USE warehouse"
+# Timestamps with a time zone mean the same for everybody who builds; a locked configuration takes no setting later.
+_SETTINGS = "SET GLOBAL TimeZone = 'UTC'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def open_warehouse(path: Path | None, *, read_only: bool = False, lock_timeout: 
         if path is None or (read_only and not has_state(connection)):
             connection.execute("DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse")
             read_only = False
-        connection.execute(_SESSION)
+        connection.execute(f"{_SETTINGS}; {_SESSION}")
         if not read_only:
             connection.execute(STATE_TABLES)
         yield Warehouse(path or Path(":memory:"), connection)

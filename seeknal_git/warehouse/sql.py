@@ -199,10 +199,12 @@ def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
 @cache
 def _engine() -> duckdb.DuckDBPyConnection:
     """An empty database in memory, without access to anything else; statements are explained here, never run."""
-    return duckdb.connect(":memory:", config={"threads": 1, "enable_external_access": "false"})
+    return duckdb.connect(
+        ":memory:", config={"threads": 1, "enable_external_access": "false", "lock_configuration": "true"}
+    )
 
 
 @cache
 def _reader() -> duckdb.DuckDBPyConnection:
-    """Another one, for the SELECTs of sources: they are ours, and read files."""
-    return duckdb.connect(":memory:", config={"threads": 1})
+    """Another one, for the SELECTs of sources: they are ours, and read files. Nothing comes from the network."""
+    return duckdb.connect(":memory:", config={"threads": 1, "autoinstall_known_extensions": "false"})
