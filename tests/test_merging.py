@@ -279,6 +279,17 @@ def test_what_is_already_wrong_on_one_side_is_no_conflict(published: Repo) -> No
     assert [problem["node"] for problem in done.json["problems"]] == ["transform.daily"]
 
 
+def test_a_merge_that_mends_a_branch_has_a_plan(published: Repo) -> None:
+    published.replace(DAILY, "GROUP BY day", "GROUP BY week")
+    published.commit("Broken on main")
+    published.switch("dev", create=True)
+    published.replace(DAILY, "GROUP BY week", "GROUP BY day")
+    published.commit("Mended")
+    plan = published.plan("--into", "main")
+    assert {change["node"]: change["category"] for change in plan["changes"]} == {"transform.daily": "BREAKING"}
+    assert plan["layers"] == [["transform.daily"]]
+
+
 def test_a_branch_that_took_the_other_side_in_has_no_conflict_with_it_any_more(published: Repo) -> None:
     repo = diverged(published, READS_DAY, RETYPES_DAY)
     repo.seeknal("plan", "--into", "main", code=1)
