@@ -104,7 +104,7 @@ def _explained(conflict: MergeConflict) -> Problem:
 def told(part: Part) -> str:
     """What one side did, in words: its commit, the node, the place and the edit."""
     change = part.change
-    commit = f" {part.commit[:8]}" if part.commit else ""
+    commit = f" {part.commit[:8]}" if part.commit and part.side != part.commit[:8] else ""
     return f"{part.side}{commit}: {change.node} ({change.path}:{change.line}), {', '.join(words_of(change))}"
 
 

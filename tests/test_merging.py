@@ -211,6 +211,34 @@ def test_the_hook_stops_the_same_merge(copy_of: Templates, case: Case) -> None:
         assert f"({place})" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("merged", "name"),
+    [
+        pytest.param("{commit}", "origin/dev {short}: ", id="a commit that a remote's branch points at"),
+        pytest.param("{commit}~0", "{commit}~0 {short}: ", id="a revision"),
+        pytest.param("v1", "v1 {short}: ", id="a tag"),
+    ],
+)
+def test_the_hook_calls_the_other_side_what_somebody_knows(published: Repo, merged: str, name: str) -> None:
+    repo = diverged(published, READS_DAILY, NO_DAILY)
+    commit = repo.head
+    repo.install_hooks()
+    repo.switch("main")
+    repo.git("tag", "v1", "dev")
+    repo.git("update-ref", "refs/remotes/origin/dev", "dev")
+    repo.git("branch", "--delete", "--force", "dev")
+    said = repo.try_git("merge", "--no-edit", merged.format(commit=commit)).stderr
+    assert f"  {name.format(commit=commit, short=commit[:8])}transform.big" in said
+
+
+def test_a_commit_that_no_branch_points_at_is_named_once(published: Repo) -> None:
+    repo = diverged(published, READS_DAILY, NO_DAILY)
+    commit = repo.head
+    repo.git("switch", "--quiet", "--detach")
+    repo.git("branch", "--delete", "--force", "dev")
+    assert f"\n  {commit[:8]}: transform.big" in repo.seeknal("plan", "--into", "main", code=1).err
+
+
 def everything(repo: Repo) -> tuple[object, ...]:
     """Whatever a command could write: files, objects, refs, and the warehouse."""
     objects = sorted(path for path in (repo.path / ".git/objects").rglob("*"))
