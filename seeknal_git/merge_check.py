@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seeknal_git.conflicts import Conflict, Merge, Side, find_conflicts, side_of
 from seeknal_git.errors import GitError, Problem
@@ -27,6 +27,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class _Branch:
+    """A side of a merge, and what its tip holds."""
+
+    revision: Revision
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
 class MergeConflict:
     """Something wrong with the merge and with neither side, and the part that each of them has in it."""
 
@@ -44,7 +52,8 @@ def check_merge(
     fresh = [each for each in merged.all_problems if (each.path, each.message) not in old]
     merge = Merge(base.graph, _side(base, into), _side(base, theirs), merged.graph)
     found = find_conflicts(merge, fresh)
-    located = tuple(_located(workspace, each, common.commit or "", source, target) for each in found)
+    branches = _Branch(target, into), _Branch(source, theirs)
+    located = tuple(_located(workspace, each, base, branches) for each in found)
     return located, tuple(each for each in merged.all_problems if each not in fresh)
 
 
@@ -70,21 +79,33 @@ def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflic
         return ()
 
 
-def _located(workspace: Workspace, found: Conflict, base: str, source: Revision, target: Revision) -> MergeConflict:
-    sides = ((target, found.into), (source, found.source))
-    parts = [
-        Part(side.name, _last_commit(workspace, base, side.commit or "", change.path), change)
-        for side, change in sides
-        if change is not None
-    ]
+def _located(workspace: Workspace, found: Conflict, base: Loaded, branches: tuple[_Branch, _Branch]) -> MergeConflict:
+    edits = zip(branches, (found.into, found.source), strict=True)
+    parts = [_part(workspace, base, branch, change) for branch, change in edits if change is not None]
     return MergeConflict(found.problem, tuple(parts))
 
 
-def _last_commit(workspace: Workspace, base: str, tip: str, path: str) -> str | None:
+def _part(workspace: Workspace, base: Loaded, branch: _Branch, change: Change) -> Part:
+    span = f"{base.tree.commit}..{branch.revision.commit}"
+    commit = _last_commit(workspace, span, change.path)
+    if commit is None and (data := _edited_data(base, branch.loaded, change.node)):
+        change = replace(change, path=data, line=1)
+        commit = _last_commit(workspace, span, data)
+    return Part(branch.revision.name, commit, change)
+
+
+def _edited_data(base: Loaded, loaded: Loaded, node: str) -> str | None:
+    """The data file that was edited, added or removed, of a source that is as it was itself."""
+    sides = [each for each in (base, loaded) if node in each.graph.members and each.graph.node(node).kind == "source"]
+    files = sorted({file.path for each in sides for file in each.root.files(each.graph.node(node))})
+    return next((path for path in files if base.tree.files.get(path) != loaded.tree.files.get(path)), None)
+
+
+def _last_commit(workspace: Workspace, span: str, path: str) -> str | None:
     """The last commit of one side that touched a file."""
     repository = workspace.repository
     where = f":(top,literal){repository.prefix}{path}"
-    return run("log", "-1", "--format=%H", f"{base}..{tip}", "--", where, cwd=repository.top) or None
+    return run("log", "-1", "--format=%H", span, "--", where, cwd=repository.top) or None
 
 
 def explained_conflicts(conflicts: Iterable[MergeConflict]) -> tuple[Problem, ...]:

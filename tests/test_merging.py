@@ -96,6 +96,9 @@ A_READS_CUSTOMER = replaced(A, "SELECT day FROM", "SELECT customer FROM")
 NO_CUSTOMER_AND_A_IS_ADAS = all_of(NO_CUSTOMER, replaced(A, "kind: transform", "owner: Ada\nkind: transform"))
 ONE_OF_BIG = written("seeknal/transforms/one.yml", transform("one", "SELECT one FROM transform.big", "transform.big"))
 TWO_OF_BIG = written("seeknal/transforms/two.yml", transform("two", "SELECT two FROM transform.big", "transform.big"))
+READS_SPARE = written(BIG, transform("big", "SELECT extra\nFROM source.spare", "source.spare"))
+NO_SPARE = written("data/spare.csv", "id\n1\n")
+RETYPES_SPARE = written("data/spare.csv", "id,extra\n1,much\n")
 PROMISES_INTEGERS = replaced(DAILY, "inputs:", "columns:\n  total: {dtype: HUGEINT}\ninputs:")
 AVERAGES = replaced(CLEAN, "day, amount", "day, amount::DOUBLE AS amount")
 
@@ -111,8 +114,10 @@ class Case:
 
 
 def make_ab(repo: Repo) -> None:
-    """Like `published`, with two transforms that do not read each other yet."""
+    """Like `published`, with two transforms that do not read each other yet, and a source that nobody reads."""
     make_published(repo)
+    repo.write("data/spare.csv", "id,extra\n1,2\n")
+    repo.write("seeknal/sources/spare.yml", "kind: source\nname: spare\nsource: csv\ntable: data/spare.csv\n")
     for name in ("a", "b"):
         text = transform(name, "SELECT day FROM transform.clean_orders", "transform.clean_orders")
         repo.write(f"seeknal/transforms/{name}.yml", text)
@@ -142,6 +147,10 @@ CASES = [
                       {"dev": f"{BY_CUSTOMER}:2", "main": f"{B}:2"}), id="a node that both edited reads what one of them renamed"),
     pytest.param(Case(A_READS_CUSTOMER, NO_CUSTOMER_AND_A_IS_ADAS, "customer",
                       {"dev": f"{A}:2", "main": f"{CLEAN}:2"}), id="a node that both edited reads what one of them dropped"),
+    pytest.param(Case(READS_SPARE, NO_SPARE, "extra",
+                      {"dev": f"{BIG}:2", "main": "data/spare.csv:1"}), id="a column that the other side dropped from the data"),
+    pytest.param(Case(READS_SPARE, RETYPES_SPARE, "extra of source.spare, which was BIGINT and becomes VARCHAR",
+                      {"dev": f"{BIG}:2", "main": "data/spare.csv:1"}), id="a column whose data the other side retyped"),
     pytest.param(Case(A_READS_B, B_READS_A, "read each other in a circle",
                       {"dev": "seeknal/transforms/a.yml:2", "main": "seeknal/transforms/b.yml:2"}), id="a circle of both sides' edges"),
     pytest.param(Case(PROMISES_INTEGERS, AVERAGES, "total",
