@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from seeknal_git.conflicts import Conflict, Merge, Side, find_conflicts, side_of
-from seeknal_git.errors import GitError, Problem
+from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.fingerprint import Category
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
@@ -14,6 +14,7 @@ from seeknal_git.git.merged import base_tree
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.plan import Change, make_plan
 from seeknal_git.revision import Revision, revision_of
+from seeknal_git.settings import PROJECT_FILE, read_settings
 from seeknal_git.workspace import Loaded, Workspace, load
 
 
@@ -48,13 +49,24 @@ def check_merge(
     """What the two sides did to each other, and what was wrong before."""
     common = base_tree(workspace.repository, target.commit or "", source.commit or "")
     base, theirs = load(workspace, common, merged), loaded_at(workspace, source, merged)
-    old = {(each.path, each.message) for side in (into, theirs) for each in side.all_problems}
-    fresh = [each for each in merged.all_problems if (each.path, each.message) not in old]
+    old = {(each.path, each.message) for side in (into, theirs) for each in _problems(side)}
+    fresh = [each for each in _problems(merged) if (each.path, each.message) not in old]
     merge = Merge(base.graph, _side(base, into), _side(base, theirs), merged.graph)
     found = find_conflicts(merge, fresh)
     branches = _Branch(target, into), _Branch(source, theirs)
     located = tuple(_located(workspace, each, base, branches) for each in found)
-    return located, tuple(each for each in merged.all_problems if each not in fresh)
+    return located, tuple(each for each in _problems(merged) if each not in fresh)
+
+
+def _problems(loaded: Loaded) -> tuple[Problem, ...]:
+    """All that `validate` would say, were this checked out."""
+    tree = loaded.tree
+    try:
+        if PROJECT_FILE in tree.files:
+            read_settings(tree.read(tree.files[PROJECT_FILE]))
+    except ProjectError as exc:
+        return exc.problems
+    return loaded.all_problems
 
 
 def _side(base: Loaded, loaded: Loaded) -> Side:
@@ -81,8 +93,16 @@ def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflic
 
 def _located(workspace: Workspace, found: Conflict, base: Loaded, branches: tuple[_Branch, _Branch]) -> MergeConflict:
     edits = zip(branches, (found.into, found.source), strict=True)
+    if found.problem.path == PROJECT_FILE:
+        edits = zip(branches, (_settings_edited(base, branch.loaded) for branch in branches), strict=True)
     parts = [_part(workspace, base, branch, change) for branch, change in edits if change is not None]
     return MergeConflict(found.problem, tuple(parts))
+
+
+def _settings_edited(base: Loaded, loaded: Loaded) -> Change | None:
+    if base.tree.files.get(PROJECT_FILE) == loaded.tree.files.get(PROJECT_FILE):
+        return None
+    return Change(PROJECT_FILE, Category.METADATA, PROJECT_FILE, 1, ("settings changed",))
 
 
 def _part(workspace: Workspace, base: Loaded, branch: _Branch, change: Change) -> Part:
@@ -126,7 +146,9 @@ def told(part: Part) -> str:
     """What one side did, in words: its commit, the node, the place and the edit."""
     change = part.change
     commit = f" {part.commit[:8]}" if part.commit and part.side != part.commit[:8] else ""
-    return f"{part.side}{commit}: {change.node} ({change.path}:{change.line}), {', '.join(words_of(change))}"
+    place = f"{change.path}:{change.line}"
+    what = place if change.node == change.path else f"{change.node} ({place})"
+    return f"{part.side}{commit}: {what}, {', '.join(words_of(change))}"
 
 
 def words_of(change: Change) -> list[str]:

@@ -15,6 +15,7 @@ DAILY = "seeknal/transforms/daily.yml"
 CLEAN = "seeknal/transforms/clean_orders.yml"
 BY_CUSTOMER = "seeknal/transforms/by_customer.yml"
 BIG = "seeknal/transforms/big.yml"
+PROJECT = "seeknal_project.yml"
 
 
 def transform(name: str, sql: str, *inputs: str, more: str = "") -> str:
@@ -116,6 +117,7 @@ class Case:
 def make_ab(repo: Repo) -> None:
     """Like `published`, with two transforms that do not read each other yet, and a source that nobody reads."""
     make_published(repo)
+    repo.write(PROJECT, "name: shop\n# Who works here.\n# Nobody in particular.\nkeep_promotions: 10\n")
     repo.write("data/spare.csv", "id,extra\n1,2\n")
     repo.write("seeknal/sources/spare.yml", "kind: source\nname: spare\nsource: csv\ntable: data/spare.csv\n")
     for name in ("a", "b"):
@@ -151,6 +153,9 @@ CASES = [
                       {"dev": f"{BIG}:2", "main": "data/spare.csv:1"}), id="a column that the other side dropped from the data"),
     pytest.param(Case(READS_SPARE, RETYPES_SPARE, "extra of source.spare, which was BIGINT and becomes VARCHAR",
                       {"dev": f"{BIG}:2", "main": "data/spare.csv:1"}), id="a column whose data the other side retyped"),
+    pytest.param(Case(replaced(PROJECT, "name: shop\n", "name: shop\ntime_to_live: 3d\n"),
+                      replaced(PROJECT, "keep_promotions: 10\n", "keep_promotions: 10\ntime_to_live: 4d\n"), "the key time_to_live is given twice",
+                      {"dev": f"{PROJECT}:1", "main": f"{PROJECT}:1"}), id="one setting twice"),
     pytest.param(Case(A_READS_B, B_READS_A, "read each other in a circle",
                       {"dev": "seeknal/transforms/a.yml:2", "main": "seeknal/transforms/b.yml:2"}), id="a circle of both sides' edges"),
     pytest.param(Case(PROMISES_INTEGERS, AVERAGES, "total",
@@ -172,7 +177,7 @@ def test_a_merge_that_breaks_the_pipeline_names_both_sides(copy_of: Templates, c
     assert {branch: side["commit"] for branch, side in sides.items()} == tips
     for branch, place in case.at.items():
         assert f"{branch} {tips[branch][:8]}: " in done.err
-        assert f"({place})" in done.err
+        assert place in done.err
     assert "Traceback" not in done.err
 
 
@@ -206,7 +211,8 @@ def test_what_to_do_about_columns_of_another_type_is_said_once(published: Repo) 
     assert said.count("git merge --no-verify") == 1
 
 
-@pytest.mark.parametrize("case", CASES)
+# A project file that is not valid stops the hook before it looks at the merge.
+@pytest.mark.parametrize("case", [each for each in CASES if each.id != "one setting twice"])
 def test_the_hook_stops_the_same_merge(copy_of: Templates, case: Case) -> None:
     repo = diverged(copy_of("ab", make_ab), case.mine, case.theirs)
     repo.install_hooks()
