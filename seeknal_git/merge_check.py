@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seeknal_git.conflicts import Conflict, Merge, Side, find_conflicts, side_of
-from seeknal_git.errors import GitError, Problem
+from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.fingerprint import Category
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
@@ -14,6 +14,7 @@ from seeknal_git.git.merged import base_tree
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.plan import Change, make_plan
 from seeknal_git.revision import Revision, revision_of
+from seeknal_git.settings import PROJECT_FILE, read_settings
 from seeknal_git.workspace import Loaded, Workspace, load
 
 
@@ -24,6 +25,14 @@ class Part:
     side: str
     commit: str | None
     change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """A side of a merge, and what its tip holds."""
+
+    revision: Revision
+    loaded: Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +49,24 @@ def check_merge(
     """What the two sides did to each other, and what was wrong before."""
     common = base_tree(workspace.repository, target.commit or "", source.commit or "")
     base, theirs = load(workspace, common, merged), loaded_at(workspace, source, merged)
-    old = {(each.path, each.message) for side in (into, theirs) for each in side.all_problems}
-    fresh = [each for each in merged.all_problems if (each.path, each.message) not in old]
+    old = {(each.path, each.message) for side in (into, theirs) for each in _problems(side)}
+    fresh = [each for each in _problems(merged) if (each.path, each.message) not in old]
     merge = Merge(base.graph, _side(base, into), _side(base, theirs), merged.graph)
     found = find_conflicts(merge, fresh)
-    sides = (_Place(target, into), _Place(source, theirs))
-    located = tuple(_located(workspace, each, common.commit or "", sides) for each in found)
-    return located, tuple(each for each in merged.all_problems if each not in fresh)
+    branches = _Branch(target, into), _Branch(source, theirs)
+    located = tuple(_located(workspace, each, base, branches) for each in found)
+    return located, tuple(each for each in _problems(merged) if each not in fresh)
+
+
+def _problems(loaded: Loaded) -> tuple[Problem, ...]:
+    """All that `validate` would say, were this checked out."""
+    tree = loaded.tree
+    try:
+        if PROJECT_FILE in tree.files:
+            read_settings(tree.read(tree.files[PROJECT_FILE]))
+    except ProjectError as exc:
+        return exc.problems
+    return loaded.all_problems
 
 
 def _side(base: Loaded, loaded: Loaded) -> Side:
@@ -71,34 +91,41 @@ def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflic
         return ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where one side of a merge is, and what it holds."""
-
-    revision: Revision
-    loaded: Loaded
-
-    def files(self, change: Change) -> list[str]:
-        """The files of a node: its own, and of a source the data that git tracks."""
-        member = self.loaded.graph.members.get(change.node)
-        data = self.loaded.root.files(member.node) if member and member.node.kind == "source" else []
-        return [change.path, *(file.path for file in data if file.blob)]
-
-
-def _located(workspace: Workspace, found: Conflict, base: str, sides: tuple[_Place, _Place]) -> MergeConflict:
-    parts = [
-        Part(side.revision.name, _last_commit(workspace, base, side, change), change)
-        for side, change in zip(sides, (found.into, found.source), strict=True)
-        if change is not None
-    ]
+def _located(workspace: Workspace, found: Conflict, base: Loaded, branches: tuple[_Branch, _Branch]) -> MergeConflict:
+    edits = zip(branches, (found.into, found.source), strict=True)
+    if found.problem.path == PROJECT_FILE:
+        edits = zip(branches, (_settings_edited(base, branch.loaded) for branch in branches), strict=True)
+    parts = [_part(workspace, base, branch, change) for branch, change in edits if change is not None]
     return MergeConflict(found.problem, tuple(parts))
 
 
-def _last_commit(workspace: Workspace, base: str, side: _Place, change: Change) -> str | None:
-    """The last commit of one side that touched a node."""
+def _settings_edited(base: Loaded, loaded: Loaded) -> Change | None:
+    if base.tree.files.get(PROJECT_FILE) == loaded.tree.files.get(PROJECT_FILE):
+        return None
+    return Change(PROJECT_FILE, Category.METADATA, PROJECT_FILE, 1, ("settings changed",))
+
+
+def _part(workspace: Workspace, base: Loaded, branch: _Branch, change: Change) -> Part:
+    span = f"{base.tree.commit}..{branch.revision.commit}"
+    commit = _last_commit(workspace, span, change.path)
+    if commit is None and (data := _edited_data(base, branch.loaded, change.node)):
+        change = replace(change, path=data, line=1)
+        commit = _last_commit(workspace, span, data)
+    return Part(branch.revision.name, commit, change)
+
+
+def _edited_data(base: Loaded, loaded: Loaded, node: str) -> str | None:
+    """The data file that was edited, added or removed, of a source that is as it was itself."""
+    sides = [each for each in (base, loaded) if node in each.graph.members and each.graph.node(node).kind == "source"]
+    files = sorted({file.path for each in sides for file in each.root.files(each.graph.node(node))})
+    return next((path for path in files if base.tree.files.get(path) != loaded.tree.files.get(path)), None)
+
+
+def _last_commit(workspace: Workspace, span: str, path: str) -> str | None:
+    """The last commit of one side that touched a file."""
     repository = workspace.repository
-    where = [f":(top,literal){repository.prefix}{path}" for path in side.files(change)]
-    return run("log", "-1", "--format=%H", f"{base}..{side.revision.commit}", "--", *where, cwd=repository.top) or None
+    where = f":(top,literal){repository.prefix}{path}"
+    return run("log", "-1", "--format=%H", span, "--", where, cwd=repository.top) or None
 
 
 def explained_conflicts(conflicts: Iterable[MergeConflict]) -> tuple[Problem, ...]:
@@ -118,8 +145,10 @@ def _explained(conflict: MergeConflict) -> Problem:
 def told(part: Part) -> str:
     """What one side did, in words: its commit, the node, the place and the edit."""
     change = part.change
-    commit = f" {part.commit[:8]}" if part.commit else ""
-    return f"{part.side}{commit}: {change.node} ({change.path}:{change.line}), {', '.join(words_of(change))}"
+    commit = f" {part.commit[:8]}" if part.commit and part.side != part.commit[:8] else ""
+    place = f"{change.path}:{change.line}"
+    what = place if change.node == change.path else f"{change.node} ({place})"
+    return f"{part.side}{commit}: {what}, {', '.join(words_of(change))}"
 
 
 def words_of(change: Change) -> list[str]:

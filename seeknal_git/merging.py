@@ -46,7 +46,7 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
     merged = load(workspace, result.tree)
     before = loaded_at(workspace, target, merged)
     conflicts, problems = check_merge(workspace, source, target, merged, before)
-    planned = None if merged.problems or before.problems else _planned(source, target, before, merged)
+    planned = None if merged.problems else _planned(source, target, before, merged)
     return MergePlan(source, target, (), conflicts, problems, planned)
 
 

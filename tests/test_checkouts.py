@@ -388,6 +388,13 @@ def test_a_status_says_what_a_clone_lacks(shop: Repo) -> None:
 # What is not checked out
 
 
+def test_a_branch_that_is_only_on_the_remote_is_suggested(shop: Repo) -> None:
+    shop.git("branch", "feature/new")
+    clone = cloned(shop)
+    for wrong in ("origin/feature/new", "feature/nwe"):
+        assert "Did you mean feature/new?" in clone.seeknal("plan", wrong, "--into", "main", code=2).err
+
+
 def revisions(shop: Repo) -> str:
     """Production is built, `dev` has an edit and the tag v1 on it; we are on main. The commit of dev."""
     shop.seeknal("run")

@@ -191,10 +191,17 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
             fetch = f"git fetch {remotes(repository)[0]} {branch}:refs/remotes/{remotes(repository)[0]}/{branch}"
             raise UsageError(f"There is no {what} {branch} in this clone.",
                              f"Fetch it: {fetch}; or set production_branch in the project file.")  # fmt: skip
-        near = difflib.get_close_matches(branch, branches(repository), 1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(branches(repository)[:8])}."
+        known = sorted({*branches(repository), *_fetched(repository)})
+        near = difflib.get_close_matches(branch, known, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known[:8])}."
         raise UsageError(f"There is no {what} {branch}.", hint)
     return tip
+
+
+def _fetched(repository: Repository) -> list[str]:
+    """The branches of remotes, as a branch here would be called."""
+    names = [each.partition("/")[2] for each in repository.handle.branches.remote]
+    return [each for each in names if each != "HEAD"]
 
 
 def ref_commit(repository: Repository, name: str) -> str | None:
@@ -273,12 +280,15 @@ def merge_head(repository: Repository) -> tuple[str, str] | None:
     commits = file.read_text().split() if file.is_file() else list(told)
     if len(commits) != 1 or not has_commit(repository, commits[0]):
         return None
-    return commits[0], told.get(commits[0]) or _name_of(repository, commits[0])
+    name = told.get(commits[0])
+    return commits[0], name if name and not commits[0].startswith(name) else _name_of(repository, commits[0])
 
 
 def _name_of(repository: Repository, commit: str) -> str:
-    """A branch that points at a commit, or the commit's own name."""
-    return next((each for each in branches(repository) if branch_tip(repository, each) == commit), commit[:8])
+    """A branch that points at a commit, here or on a remote; or the commit's own name."""
+    known = ((each, f"refs/heads/{each}") for each in branches(repository))
+    fetched = ((each, f"refs/remotes/{each}") for each in repository.handle.branches.remote)
+    return next((each for each, ref in (*known, *fetched) if ref_commit(repository, ref) == commit), commit[:8])
 
 
 def refuse_unfinished(repository: Repository, where: str = "") -> None:
