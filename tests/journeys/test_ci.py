@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import SHOP, Repo
+from tests.conftest import ROOT, SHOP, Repo
 
 # A comment is one file; whoever asks for comments gets its number, as `gh --jq` and as curl.
 PROGRAMS = {
@@ -197,7 +197,10 @@ def _github(machine: Machine, event: Event) -> Jobs:
 
 def _gitlab(machine: Machine, event: Event) -> Jobs:
     jobs = machine.workflow
-    variables = {"CI_PIPELINE_SOURCE": "merge_request_event" if event.of_a_request else event.kind}
+    variables = {
+        "CI_PIPELINE_SOURCE": "merge_request_event" if event.of_a_request else event.kind,
+        "CI_REPOSITORY_URL": str(machine.place / "server.git"),
+    }
     if event.of_a_request:
         variables |= {
             "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2" if event.fork else "1",
@@ -222,9 +225,12 @@ def _gitlab(machine: Machine, event: Event) -> Jobs:
 
     def run(job: dict[str, Any]) -> bool:
         base = jobs[job["extends"]]
-        assert base["variables"]["GIT_DEPTH"] == "0"
-        machine.checkout(_commit_of(machine, event), None)
-        return machine.shell("\n".join([*base["before_script"], *job["script"]]), "", base["variables"] | variables)
+        own = base["variables"] | job.get("variables", {}) | variables
+        assert own["GIT_DEPTH"] == "0"
+        if own.get("GIT_STRATEGY") != "none":
+            machine.checkout(_commit_of(machine, event), None)
+        before = job.get("before_script", base["before_script"])
+        return machine.shell("\n".join([*before, *job["script"]]), "", own)
 
     for name, job in jobs.items():
         if wanted(name, job):
@@ -298,15 +304,17 @@ def test_a_change_goes_from_a_pull_request_into_production_and_its_environment_g
     tables = machine.data.snapshots()
     assert machine.happens(Event("push")) == {"promote": True}
     assert machine.data.snapshots() == tables  # nothing was built again
-    assert machine.data.production() == fresh(machine)
+    merged = fresh(machine)
+    assert machine.data.production() == merged
     assert {name: rows for name, (_, rows) in machine.data.production().items()} != before
 
+    machine.developer.git("push", "--quiet", "origin", "--delete", "feature/orders")
     assert machine.happens(Event("closed", "feature/orders")) == {"drop": True}
     assert machine.happens(Event("closed", "feature/orders")) == {"drop": True}  # there is none, and that is fine
     assert machine.data.numbers("SELECT branch FROM _seeknal.environments") == [("main",)]
 
     assert machine.happens(Event("schedule")) == {"nightly": True}
-    assert machine.data.production() == fresh(machine)
+    assert machine.data.production() == merged
     assert not machine.data.try_git("rev-parse", "--git-dir").stdout  # the data root is a folder, and no clone
     assert machine.calls("pip")[0].startswith("pip install seeknal-git==")
 
@@ -356,3 +364,27 @@ def test_a_workflow_without_a_folder_for_the_warehouse_only_plans(machine: Machi
     assert machine.happens(Event("opened", "dev")) == {"plan": True}
     assert "NON_BREAKING" in machine.comment
     assert not list((machine.place / "data").iterdir())
+
+
+def test_the_five_lines_for_another_service_do_what_the_page_says(
+    shop: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/ci.md").read_text(), re.MULTILINE | re.DOTALL)
+    plan, run, promote, nightly, collect = (shlex.split(re.sub("[>#].*", "", line))[1:] for line in block.splitlines())
+    monkeypatch.setenv("SEEKNAL_DATA_ROOT", str(tmp_path / "data"))
+    data = Repo(tmp_path / "data")
+    shop.seeknal(*promote)
+    shop.switch("dev", create=True)
+    more_columns(shop)
+    shop.commit()
+    shop.git("switch", "--quiet", "--detach")
+    monkeypatch.setenv("BUILDKITE_BRANCH", "dev")
+    assert "NON_BREAKING" in shop.seeknal(*plan).out
+    shop.seeknal(*run)
+    assert data.numbers("SELECT sum(orders) FROM dev.daily") == [(4,)]
+    shop.switch("main")
+    shop.merge("dev")
+    for command in (promote, nightly, collect):
+        shop.seeknal(*command)
+    monkeypatch.delenv("SEEKNAL_DATA_ROOT")
+    assert data.production() == shop.fresh_build()
