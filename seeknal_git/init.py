@@ -21,6 +21,7 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.nodes.kinds import KINDS, folder_of
 from seeknal_git.project import is_node_path
 from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
+from seeknal_git.workflow import Service, Workflow, workflow
 
 IGNORED = ("target/", "profiles.yml", ".env")
 
@@ -64,7 +65,8 @@ class Initialized:
 
     commands: the git commands that were run; commit: the one that was made, if any; obstacle: why none was made, where
     one was wanted; pending: the command that makes it; missing_branch: git has no production branch of that name;
-    left_out: what is in no commit of a new repository; exposed: what git should ignore and does not.
+    left_out: what is in no commit of a new repository; exposed: what git should ignore and does not; workflow: what
+    continuous integration runs, where that was asked for.
     """
 
     folder: Path
@@ -81,6 +83,7 @@ class Initialized:
     exposed: tuple[str, ...]
     hooks: tuple[HookState, ...]
     has_nodes: bool
+    workflow: Workflow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,12 @@ class _Commit:
     pending: str = ""
 
 
-def init(folder: Path, name: str | None = None, description: str | None = None) -> Initialized:
+def init(
+    folder: Path, name: str | None = None, description: str | None = None, service: Service | None = None
+) -> Initialized:
     """Make a folder a project: add missing files, a repository and a first commit if need be, and the hooks.
+
+    service: write what this continuous integration runs, too; in a project that is there, nothing else.
 
     Raises GitError where git refuses, and SeeknalError where a file cannot be written.
     """
@@ -103,11 +110,13 @@ def init(folder: Path, name: str | None = None, description: str | None = None) 
         run("init", "-b", "main", cwd=folder)
     repository = git.open_repository(folder)
     settings = given or Settings(name or folder.name, description or "", _production(repository))
-    wanted = _files(settings, folder)
+    flow = workflow(service, repository.top, repository.prefix, settings.production_branch) if service else None
+    ours = {} if given and flow else _files(settings, folder)
+    wanted = ours | ({os.path.relpath(repository.top / flow.path, folder): flow.text} if flow else {})
     created = tuple(path for path in wanted if not os.path.lexists(folder / path))
     _write(folder, {path: wanted[path] for path in created})
-    made = _commit(folder, _to_commit(created, is_new), settings)
-    project = repository.prefix.rstrip("/") or "."
+    what = f"Begin the project {settings.name}" if ours else f"Continuous integration of the project {settings.name}"
+    made = _commit(folder, _to_commit(created, is_new), what)
     return Initialized(
         folder=folder,
         settings=settings,
@@ -121,11 +130,17 @@ def init(folder: Path, name: str | None = None, description: str | None = None) 
         missing_branch=_misses(repository, settings.production_branch),
         left_out=_left_out(folder) if is_new else (),
         exposed=tuple(each for each in IGNORED if run_git("check-ignore", "-q", each, cwd=folder).returncode == 1),
-        hooks=tuple(hooks.install(repository.top, project, settings.production_branch, hooks.this_installation())),
+        hooks=_hooks(repository, settings) if ours else (),
         has_nodes=any(
             is_node_path(path.relative_to(folder).as_posix()) for path in (folder / "seeknal").rglob("*.y*ml")
         ),
+        workflow=flow,
     )
+
+
+def _hooks(repository: Repository, settings: Settings) -> tuple[HookState, ...]:
+    project = repository.prefix.rstrip("/") or "."
+    return tuple(hooks.install(repository.top, project, settings.production_branch, hooks.this_installation()))
 
 
 def _folder(folder: Path) -> Path:
@@ -182,15 +197,18 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
 
 def _to_commit(created: Sequence[str], is_new: bool) -> list[str]:
     """What the first commit holds: of a new repository the project, of another one only the files that we created."""
-    return [PROJECT_FILE, ".gitignore", "seeknal"] if is_new else [each for each in created if each not in IGNORED]
+    if not is_new:
+        return [each for each in created if each not in IGNORED]
+    others = [each for each in created if each.startswith((".git", ".."))]
+    return list(dict.fromkeys([PROJECT_FILE, ".gitignore", "seeknal", *others]))
 
 
-def _commit(folder: Path, paths: Sequence[str], settings: Settings) -> _Commit:
+def _commit(folder: Path, paths: Sequence[str], message: str) -> _Commit:
     """Commit some files and nothing else that is staged. Where that cannot be done they stay staged."""
     if not paths:
         return _Commit()
     add = ("add", "--", *paths)
-    make = ("commit", "-m", f"Begin the project {settings.name}", "--", *paths)
+    make = ("commit", "-m", message, "--", *paths)
     obstacle = _refused(folder, add) or (None if _has_identity(folder) else "git does not know who you are.")
     if obstacle:
         return _Commit((_words(add),), None, obstacle, _words(make))

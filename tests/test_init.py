@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from seeknal_git.git import hooks
 from seeknal_git.settings import Settings, read_settings
@@ -329,3 +330,104 @@ def test_a_bare_repository_is_refused(place: Repo) -> None:
     place.git("init", "--bare", "--quiet")
 
     assert "git cannot work in" in place.seeknal("init", code=1).err
+
+
+# Continuous integration
+
+
+@pytest.fixture
+def project(place: Repo) -> Repo:
+    """A project of somebody's, with changes that are not committed."""
+    place.git("init", "--quiet", "-b", "main")
+    add(place, "seeknal_project.yml", "name: shop\nproduction_branch: release/1+1\n")
+    add(place, "README.md", "one\n")
+    place.write("README.md", "two\n")
+    place.write("staged.txt", "")
+    place.git("add", "staged.txt")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("service", "path"), [("github", ".github/workflows/seeknal.yml"), ("gitlab", ".gitlab-ci.yml")]
+)
+def test_a_project_that_is_there_gets_the_workflow_and_nothing_else(project: Repo, service: str, path: str) -> None:
+    before = files(project)
+    assert "SEEKNAL_DATA_ROOT" in project.seeknal("init", "--ci", service).err
+    assert files(project).keys() - before.keys() == {path}
+    assert committed(project) == [path]
+    assert project.git("status", "--porcelain").splitlines() == ["M README.md", "A  staged.txt"]
+    assert {hook.state for hook in hooks.status(project.path, ".", "release/1+1")} == {"missing"}
+
+    head, after = project.head, files(project)
+    project.seeknal("init", "--ci", service)
+    assert (project.head, files(project)) == (head, after)
+
+
+def test_a_new_project_has_its_workflow_in_the_first_commit(place: Repo) -> None:
+    place.seeknal("init", "--ci", "gitlab")
+    assert committed(place) == sorted([*COMMITTED, ".gitlab-ci.yml"])
+
+
+def test_a_workflow_that_is_there_is_left_as_it_is(project: Repo) -> None:
+    project.write(".github/workflows/seeknal.yml", "mine\n")
+    assert "was left as it is" in project.seeknal("init", "--ci", "github").err
+    assert project.read(".github/workflows/seeknal.yml") == "mine\n"
+
+
+def test_a_pipeline_of_gitlab_that_is_there_includes_ours(project: Repo) -> None:
+    add(project, ".gitlab-ci.yml", "test:\n  script: make\n")
+    for _ in range(2):
+        said = project.seeknal("init", "--ci", "gitlab").err
+        assert "include:\n  - local: .gitlab/seeknal.yml" in said
+    assert project.read(".gitlab-ci.yml") == "test:\n  script: make\n"
+    assert committed(project) == [".gitlab/seeknal.yml"]
+
+
+def test_a_service_that_is_not_known_is_refused(project: Repo) -> None:
+    assert "github" in project.seeknal("init", "--ci", "jenkins", code=2).err
+
+
+def test_a_workflow_of_github_starts_for_the_production_branch_and_the_project_s_folder(project: Repo) -> None:
+    odd = "shops/it's [1]"
+    project.write(f"{odd}/seeknal_project.yml", "name: shop\nproduction_branch: release/1+1\n")
+    project.seeknal("init", "--ci", "github", "--path", odd)
+    (path,) = committed(project)
+    assert path.startswith(".github/workflows/seeknal-shops_it_s_1_")
+    workflow = yaml.safe_load(project.read(path))
+    started = workflow[True]  # what YAML makes of `on`
+    assert started["push"] == {"branches": ["release/1\\+1"], "paths": ["shops/it's \\[1\\]/**"]}
+    assert started["pull_request"]["paths"] == started["push"]["paths"]
+    assert workflow["defaults"]["run"]["working-directory"] == odd
+    assert workflow["env"]["PRODUCTION"] == "release/1+1"
+    assert workflow["permissions"] == {"contents": "read"}
+    jobs = workflow["jobs"]
+    assert list(jobs) == ["plan", "build", "fork", "drop", "promote", "nightly"]
+    assert {name for name, job in jobs.items() if "write" in str(job.get("permissions"))} == {"plan"}
+    assert jobs["promote"]["concurrency"] == jobs["nightly"]["concurrency"]
+    assert jobs["promote"]["concurrency"]["cancel-in-progress"] is False
+    assert {each["with"]["ref"] for name in ("drop", "promote", "nightly") for each in jobs[name]["steps"][:1]} == {
+        "release/1+1"
+    }
+    assert jobs["fork"]["runs-on"] == "ubuntu-latest"
+    assert "SEEKNAL_DATA_ROOT" not in str(jobs["fork"])
+    scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert not [script for script in scripts if "${{" in script]  # what others wrote never becomes part of a script
+
+
+def test_a_pipeline_of_gitlab_starts_for_the_production_branch_and_the_project_s_folder(project: Repo) -> None:
+    project.write("shops/europe/seeknal_project.yml", "name: shop\nproduction_branch: release/1+1\n")
+    project.seeknal("init", "--ci", "gitlab", "--path", "shops/europe")
+    pipeline = yaml.safe_load(project.read(".gitlab-ci.yml"))
+    (base,) = [name for name in pipeline if name.startswith(".")]
+    jobs = {name.partition(":")[2]: job for name, job in pipeline.items() if name != base}
+    assert list(jobs) == ["plan", "build", "drop", "fork", "promote", "nightly"]
+    assert {job["extends"] for job in jobs.values()} == {base}
+    assert pipeline[base]["before_script"][-1] == "cd shops/europe"
+    for name, job in jobs.items():
+        (rule,) = job["rules"]
+        assert rule.get("changes", ["shops/europe/**"]) == ["shops/europe/**"]
+        assert ("changes" in rule) == (name != "nightly")
+        assert ("SEEKNAL_DATA_ROOT" in rule["if"]) == (name not in ("plan", "fork"))
+    assert '$CI_COMMIT_BRANCH == "release/1+1"' in jobs["promote"]["rules"][0]["if"]
+    assert jobs["promote"]["resource_group"] == jobs["nightly"]["resource_group"]
+    assert jobs["build"]["environment"]["on_stop"].endswith(":drop")

@@ -9,6 +9,7 @@ from pathlib import Path
 from seeknal_git.git.hooks import HookState
 from seeknal_git.init import Initialized
 from seeknal_git.report.terminal import bold, coloured, dim, mapping, note, out
+from seeknal_git.workflow import Workflow
 
 _BEGIN = (
     ("seeknal draft source orders", "write a template; fill in which file it reads"),
@@ -37,7 +38,20 @@ def initialized(done: Initialized) -> None:
     _warnings(done)
     for hook in done.hooks:
         _by_hand(hook)
-    _next(done)
+    if done.workflow is not None:
+        _integration(done, done.workflow)
+    if done.workflow is None or done.hooks:
+        _next(done)
+
+
+def _integration(done: Initialized, flow: Workflow) -> None:
+    if any(path.endswith(flow.path) for path in done.kept):
+        note(f"{coloured('warning')}: {flow.path} was there, and was left as it is. Move it away for a new one.")
+    if flow.include:
+        note("To have it read, add to .gitlab-ci.yml:")
+        note(flow.include)
+    note("Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
+         "only plans are made.")  # fmt: skip
 
 
 def _facts(done: Initialized) -> dict[str, str]:
