@@ -100,6 +100,7 @@ def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, co
         author = git.author_of(workspace.repository, prepared.commit)
         origin = Origin(prepared.commit, author, command, merged, started)
         done = reconcile(warehouse, work, origin, report)
-    if done.outcome is not None and prepared.target.is_production:
-        git.set_production_ref(workspace.repository, prepared.commit)
+        # While the warehouse is held: of two promotions, the later one has to have the last word here too.
+        if done.outcome is not None and prepared.target.is_production:
+            git.set_production_ref(workspace.repository, prepared.commit)
     return done

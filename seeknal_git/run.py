@@ -44,6 +44,7 @@ class Prepared:
     loaded: Loaded
     target: Target
     options: Options
+    request: Request
 
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
@@ -65,7 +66,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     options = replace(request.options, chosen=_chosen(loaded.graph, request))
     if target.is_production:
         options = replace(options, refresh=True, all_or_nothing=True)
-    return Prepared(workspace, branch, loaded, target, options)
+    return Prepared(workspace, branch, loaded, target, options, request)
 
 
 def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> None:
@@ -114,11 +115,15 @@ def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconc
     workspace, target = prepared.workspace, prepared.target
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
         started = time.monotonic()
+        if (
+            revision_of(workspace, prepared.request.environment).commit != prepared.loaded.tree.commit
+        ):  # while we waited
+            prepared = prepare(workspace, prepared.request)
         work = _work_out(warehouse, prepared)
         origin = replace(_origin(prepared, warehouse), started=started)
         done = reconcile(warehouse, work, origin, report)
-    if target.is_production and done.outcome is not None and prepared.options.chosen is None:
-        git.set_production_ref(workspace.repository, origin.commit)
+        if target.is_production and done.outcome is not None and prepared.options.chosen is None:
+            git.set_production_ref(workspace.repository, origin.commit)
     if not done.failures:
         drop_plan(workspace, prepared.branch)
     return done
