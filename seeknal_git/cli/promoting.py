@@ -33,9 +33,10 @@ def promote(workspace: Workspace, env: str | None, target: str | None, lock_time
 
 def _promote(workspace: Workspace, target: str | None, lock_timeout: float, *, as_json: bool, command: str) -> None:
     started = time.monotonic()
-    prepared = verb.prepare(workspace, target, os.cpu_count() or 1)
+    prepared = verb.prepare(workspace, target, os.cpu_count() or 1, lock_timeout)
+    patience = max(lock_timeout - (time.monotonic() - started), 0.0)
     with progress(len(prepared.loaded.graph.members)) as report:
-        done = verb.promote(prepared, report, lock_timeout, command=command)
+        done = verb.promote(prepared, report, patience, command=command)
     finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=as_json)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from seeknal_git import run
+from seeknal_git import promote, run
 from seeknal_git.data import write_whole
 from seeknal_git.run import Request
 from seeknal_git.workspace import open_workspace
@@ -208,6 +208,44 @@ def test_a_run_that_waited_runs_what_is_checked_out_by_then(shop: Repo) -> None:
     run.run(waiting, lambda event: None)
     assert shop.publications() == before
     whole(shop, "main")
+
+
+def make_loaded(repo: Repo) -> None:
+    """Raw data that git does not track has other columns by now; production still shows what it read then."""
+    make_published(repo)
+    repo.write("seeknal/sources/visits.yml", "kind: source\nname: visits\nsource: csv\ntable: raw/visits.csv\n")
+    repo.write(
+        "seeknal/transforms/more.yml", "kind: transform\nname: more\ntransform: SELECT n + 1 AS m FROM source.visits\n"
+    )
+    repo.write("raw/visits.csv", "n\n1\n")
+    repo.commit()
+    repo.seeknal("run")
+    repo.write("raw/visits.csv", "other\n1\n")
+    repo.replace("seeknal/transforms/more.yml", "n + 1", "n + 2")
+    repo.commit()
+
+
+@pytest.mark.parametrize("command", [["promote"], ["run", "--env", "dev"]], ids=" ".join)
+def test_who_waited_knows_raw_data_as_production_shows_it(copy_of: Templates, command: list[str]) -> None:
+    repo = copy_of("loaded", make_loaded)
+    repo.git("branch", "dev")
+    with repo.held():
+        waiting = start(repo, *command, *WAIT)
+        time.sleep(1.5)
+    ended(waiting)
+    assert repo.numbers(f"FROM {'main' if command[0] == 'promote' else 'dev'}.more") == [(3,)]
+
+
+def test_who_waited_while_raw_data_was_read_again_knows_it_as_it_is_now(copy_of: Templates) -> None:
+    repo = copy_of("loaded", make_loaded)
+    repo.replace("seeknal/transforms/more.yml", "n + 2 AS m", "* ")
+    repo.commit()
+    waiting = promote.prepare(open_workspace(repo.path))
+    repo.seeknal("run")
+    repo.commit("Nothing new")
+    promote.promote(waiting, lambda event: None)
+    assert repo.numbers("SELECT other FROM more") == [(1,)]
+    assert repo.built() == []
 
 
 # Readers
