@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,11 +145,14 @@ def _fault(source: Node, message: str, hint: str) -> Problem:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there entirely or not at all."""
+    """Write a file so that it is there entirely or not at all, also where two threads or processes do so at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _tracked(tree: Tree, pattern: str) -> dict[str, str]:

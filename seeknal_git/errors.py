@@ -80,3 +80,16 @@ class WarehouseBusy(WarehouseError):
 
 class RunFailed(SeeknalError):
     pass
+
+
+_NO_ROOM = ("No space left", "Disk quota exceeded", "File too large", "Read-only file system")
+
+
+def as_no_room(exc: OSError) -> SeeknalError | None:
+    """A disk that is full, or may not be written, as what somebody can mend; None for any other error. (libgit2's have
+    no number, only the system's words.)"""
+    words = next((each for each in _NO_ROOM if each in str(exc)), None)
+    if words is None:
+        return None
+    place = f": {exc.filename}" if exc.filename else ""
+    return SeeknalError(f"{words}{place}", "Free some space, then run the same command again.")

@@ -17,8 +17,8 @@ from seeknal_git.git.origin import branch_that_came
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
-from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.work import Options, Target, Work, work_out
+from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.work import Options, Target, Work, still_kept, work_out
 from seeknal_git.workspace import Loaded, Workspace
 
 DEFAULT = Options()
@@ -35,11 +35,14 @@ class Prepared:
     options: Options
 
 
-def prepare(workspace: Workspace, target: str | None = None, options: Options = DEFAULT) -> Prepared:
+def prepare(
+    workspace: Workspace, target: str | None = None, options: Options = DEFAULT, lock_timeout: float = 0.0
+) -> Prepared:
     """Load the tip of the target's branch, production unless named.
 
-    Raises ProjectError, UsageError or GitError before anything is written.
+    Raises ProjectError, UsageError, GitError or WarehouseBusy before anything is written.
     """
+    workspace = replace(workspace, lock_timeout=lock_timeout)
     into = branch_to_merge_into(workspace, target)
     commit = into.commit or git.need_commit(workspace.repository)
     return _prepared(workspace, into, commit, commit_tree(workspace.repository, commit), options)
@@ -91,17 +94,29 @@ def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
 
 def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote") -> Reconciled:
     """Build what is missing, then publish everything in one transaction, or nothing."""
-    workspace = prepared.workspace
-    with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
-        started = time.monotonic()
-        if branch_to_merge_into(workspace, prepared.target.branch).commit != prepared.commit:  # while we waited
-            prepared = prepare(workspace, prepared.target.branch, prepared.options)
-        loaded = prepared.loaded
-        work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
-        merged = branch_that_came(workspace.repository, prepared.commit, prepared.target.branch)
-        author = git.author_of(workspace.repository, prepared.commit)
-        origin = Origin(prepared.commit, author, command, merged, started)
-        done = reconcile(warehouse, work, origin, report)
+    workspace, give_up = prepared.workspace, time.monotonic() + lock_timeout
+    while True:
+        patience = max(give_up - time.monotonic(), 0.0)
+        with open_warehouse(workspace.warehouse_path, lock_timeout=patience) as warehouse:
+            if _is_current(prepared, warehouse):
+                return _promoted(prepared, warehouse, report, command)
+        prepared = prepare(workspace, prepared.target.branch, prepared.options, patience)
+
+
+def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
+    """Whether neither the branch nor what production reads has moved while we waited."""
+    loaded, target = prepared.loaded, prepared.target
+    tip = branch_to_merge_into(prepared.workspace, target.branch).commit
+    return tip == prepared.commit and still_kept(warehouse, loaded.graph, loaded.root, target, loaded.kept or {})
+
+
+def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command: str) -> Reconciled:
+    workspace, loaded, started = prepared.workspace, prepared.loaded, time.monotonic()
+    work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
+    merged = branch_that_came(workspace.repository, prepared.commit, prepared.target.branch)
+    author = git.author_of(workspace.repository, prepared.commit)
+    done = reconcile(warehouse, work, Origin(prepared.commit, author, command, merged, started), report)
+    # While the warehouse is held: of two promotions, the later one has to have the last word here too.
     if done.outcome is not None and prepared.target.is_production:
         git.set_production_ref(workspace.repository, prepared.commit)
     return done

@@ -19,7 +19,7 @@ from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import head_tree, load_sound, production_tip, revision_of
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.state import last_publication
-from seeknal_git.work import Options, Target, Work, work_out
+from seeknal_git.work import Options, Target, Work, still_kept, work_out
 from seeknal_git.workspace import Loaded, Workspace, load
 
 
@@ -44,10 +44,12 @@ class Prepared:
     loaded: Loaded
     target: Target
     options: Options
+    request: Request
 
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
     """Load what is to be run. Raises before anything is written: ProjectError, UsageError, GitError."""
+    workspace = replace(workspace, lock_timeout=request.lock_timeout)
     revision = revision_of(workspace, request.environment)
     branch = revision.name
     target = Target(branch, revision.schema, workspace.production_schema)
@@ -65,7 +67,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     options = replace(request.options, chosen=_chosen(loaded.graph, request))
     if target.is_production:
         options = replace(options, refresh=True, all_or_nothing=True)
-    return Prepared(workspace, branch, loaded, target, options)
+    return Prepared(workspace, branch, loaded, target, options, request)
 
 
 def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> None:
@@ -111,16 +113,35 @@ def _work_out(warehouse: Warehouse, prepared: Prepared) -> Work:
 
 def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:
     """Build and publish: on production all or nothing, on a branch whatever succeeded."""
-    workspace, target = prepared.workspace, prepared.target
-    with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
-        started = time.monotonic()
-        work = _work_out(warehouse, prepared)
-        origin = replace(_origin(prepared, warehouse), started=started)
-        done = reconcile(warehouse, work, origin, report)
-    if target.is_production and done.outcome is not None and prepared.options.chosen is None:
-        git.set_production_ref(workspace.repository, origin.commit)
+    workspace, give_up = prepared.workspace, time.monotonic() + lock_timeout
+    while True:
+        patience = max(give_up - time.monotonic(), 0.0)
+        with open_warehouse(workspace.warehouse_path, lock_timeout=patience) as warehouse:
+            if _is_current(prepared, warehouse):
+                done = _ran(prepared, warehouse, report)
+                break
+        prepared = prepare(workspace, replace(prepared.request, lock_timeout=patience))
     if not done.failures:
         drop_plan(workspace, prepared.branch)
+    return done
+
+
+def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
+    """Whether neither the branch nor what production reads has moved while we waited."""
+    loaded = prepared.loaded
+    if revision_of(prepared.workspace, prepared.request.environment).commit != loaded.tree.commit:
+        return False
+    return loaded.kept is None or still_kept(warehouse, loaded.graph, loaded.root, prepared.target, loaded.kept)
+
+
+def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled:
+    target, started = prepared.target, time.monotonic()
+    work = _work_out(warehouse, prepared)
+    origin = replace(_origin(prepared, warehouse), started=started)
+    done = reconcile(warehouse, work, origin, report)
+    # While the warehouse is held: of two runs, the later one has to have the last word here too.
+    if target.is_production and done.outcome is not None and prepared.options.chosen is None:
+        git.set_production_ref(prepared.workspace.repository, origin.commit)
     return done
 
 

@@ -28,12 +28,14 @@ from seeknal_git.statement import Columns
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """data_root: what holds the warehouse, raw data and production's files: the main working tree, unless another
-    folder is named."""
+    folder is named. lock_timeout: seconds to wait for the warehouse where what a tree means hangs on it; None where it
+    is to be done without."""
 
     repository: Repository
     settings: Settings
     cache: Cache
     data_root: Path
+    lock_timeout: float | None = None
 
     @property
     def home(self) -> Path:
@@ -59,13 +61,15 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A tree, and everything that follows from it."""
+    """A tree, and everything that follows from it. kept: the columns of sources whose raw data was not read again;
+    None where all was."""
 
     tree: Tree
     project: Project
     graph: Graph
     root: DataRoot
     binding: Binding
+    kept: Mapping[str, Columns] | None = None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -161,10 +165,10 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, reads_
         data = {file.path for source in sources_of(graph) for each in roots for file in each.files(source)}
         files = _relevant(committed.files, tree, data)
         tree = replace(tree, files=files, dirty=files != committed.files)
-    kept = {} if reads_again else _kept(workspace, graph, root)
-    binding = bind(graph, root, workspace.cache, kept, like.binding if like else None)
+    kept = None if reads_again else _kept(workspace, graph, root)
+    binding = bind(graph, root, workspace.cache, kept or {}, like.binding if like else None)
     graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns)
-    return Loaded(tree, project, graph, root, binding)
+    return Loaded(tree, project, graph, root, binding, kept)
 
 
 def _folders(workspace: Workspace) -> tuple[Path, ...]:
@@ -185,7 +189,7 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
 def _kept(workspace: Workspace, graph: Graph, root: DataRoot) -> dict[str, Columns]:
     from seeknal_git.work import kept_columns
 
-    return kept_columns(workspace.warehouse_path, graph, root, workspace.production_schema)
+    return kept_columns(workspace.warehouse_path, graph, root, workspace.production_schema, workspace.lock_timeout)
 
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:

@@ -222,10 +222,9 @@ def _in_a_process(folder: Path, command: list[str]) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No setting of this machine's user reaches a test, and child processes import this checkout."""
-    home = tmp_path_factory.mktemp("home")
+@contextlib.contextmanager
+def isolated(home: Path) -> Iterator[None]:
+    """No setting of this machine's user reaches what is done within, and child processes import this checkout."""
     with pytest.MonkeyPatch.context() as patch:
         foreign = ("GIT_", "SEEKNAL_", "PYTHON", "GITHUB_", "CI_")
         for name in [name for name in os.environ if name.startswith(foreign)]:
@@ -244,6 +243,12 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # libgit2 looked for the user's configuration when it was imported.
         for level in (ConfigLevel.GLOBAL, ConfigLevel.XDG, ConfigLevel.SYSTEM):
             pygit2.settings.search_path[level] = str(home)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with isolated(tmp_path_factory.mktemp("home")):
         yield
 
 

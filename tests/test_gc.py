@@ -145,6 +145,12 @@ def test_a_clock_that_was_wrong_lets_no_history_go_early(released: Repo) -> None
     assert collected(released) == [], "production showed the first until the second came, which is still to come"
 
 
+def test_a_clock_that_was_slow_lets_no_history_go_early(released: Repo) -> None:
+    settings(released, keep_promotions=1, keep_history="30d")
+    released.tamper(f"UPDATE _seeknal.publications SET published_at = '{ago(20_000)}' WHERE id = 2")
+    assert collected(released) == [], "the first was published today, so it was not replaced long ago"
+
+
 def test_a_publication_that_is_kept_is_kept_as_a_whole(released: Repo) -> None:
     """The last but one re-pointed nothing but a customer's total: what it showed of the days is of an earlier one."""
     released.replace("seeknal/transforms/by_customer.yml", "sum(o.amount)", "max(o.amount)")
@@ -215,6 +221,19 @@ def test_the_newest_load_of_a_source_is_kept_so_that_a_branch_goes_on_with_it(vi
     assert visits.views("dev")["visits"][1] == [(2,)]
 
 
+def test_the_newest_load_is_the_one_that_was_read_last_whatever_the_clock_said(visits: Repo) -> None:
+    visits.tamper(f"UPDATE _seeknal.snapshots SET built_at = '{ago(-100)}' WHERE node = 'source.visits'")
+    visits.commit()
+    visits.switch("other", create=True)
+    visits.write("raw/visits.csv", "n\n2\n")
+    visits.seeknal("run", "--refresh")
+    visits.switch("dev")
+    visits.seeknal("env", "delete", "other")
+    collected(visits)
+    visits.seeknal("run")
+    assert visits.views("dev")["visits"][1] == [(2,)]
+
+
 def test_loads_of_a_source_that_nobody_has_any_more_go(visits: Repo) -> None:
     visits.write("raw/visits.csv", "n\n2\n")
     visits.seeknal("run", "--refresh")
@@ -237,6 +256,48 @@ def test_what_a_run_that_failed_has_finished_is_kept_until_one_succeeds(released
     released.seeknal("run")
     settings(released, keep_promotions=1, keep_history="0s")
     assert "transform.by_customer" in collected(released)
+
+
+def test_what_a_run_that_failed_has_finished_is_kept_when_the_clock_went_back_during_it(released: Repo) -> None:
+    released.replace("seeknal/transforms/by_customer.yml", "sum(o.amount)", "max(o.amount)")
+    released.replace(DAILY, "SELECT day", "SELECT error('no such day') AS never, day")
+    released.seeknal("run", "--continue-on-error", code=1)
+    released.tamper(
+        f"UPDATE _seeknal.runs SET ended_at = '{ago(1)}' WHERE status = 'failed'; "
+        f"UPDATE _seeknal.snapshots SET built_at = '{ago(1)}' WHERE rowid = (SELECT max(rowid) FROM _seeknal.snapshots)"
+    )
+    assert "transform.by_customer" not in collected(released)
+
+
+def test_an_environment_s_time_to_live_does_not_begin_before_it_was_last_used(released: Repo) -> None:
+    """Used today, then with a clock that was slow for a while."""
+    released.switch("dev", create=True)
+    released.seeknal("run")
+    slow = released.path / "slow"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text(SLOW_CLOCK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{slow}:{os.environ['PYTHONPATH']}")
+        released.seeknal("run", subprocess=True)
+        log = released.seeknal("log", "--env", "dev", "--json", subprocess=True).json
+        released.seeknal("status", subprocess=True)
+        released.seeknal("env", "list", subprocess=True)
+    assert log
+    released.switch("main")
+    released.git("branch", "--quiet", "-D", "dev")
+    assert released.seeknal("env", "prune", "--json").json["environments"] == []
+
+
+SLOW_CLOCK = """
+import datetime, time
+real = time.time
+time.time = lambda: real() - 90 * 86400
+class Slow(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) - datetime.timedelta(days=90)
+datetime.datetime = Slow
+"""
 
 
 def test_what_a_branch_built_in_a_first_run_that_failed_is_kept_for_its_time_to_live(released: Repo) -> None:

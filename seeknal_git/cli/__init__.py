@@ -29,7 +29,7 @@ from seeknal_git.cli.rollback import rollback
 from seeknal_git.cli.run import run
 from seeknal_git.cli.status import status
 from seeknal_git.cli.validate import validate
-from seeknal_git.errors import SeeknalError
+from seeknal_git.errors import SeeknalError, as_no_room
 
 app = typer.Typer(
     name="seeknal",
@@ -87,6 +87,18 @@ app.add_typer(hooks.app, name="hooks")
 _INTERRUPTED = 130
 
 
+def _unexpected(exc: Exception) -> int:
+    """Any write may find the disk full. All else is a bug of ours."""
+    if isinstance(exc, OSError) and (told := as_no_room(exc)):
+        from seeknal_git.report.terminal import error
+
+        error(told)
+        return told.exit_code
+    from seeknal_git.report.crash import crash
+
+    return crash(exc)
+
+
 def main() -> None:
     """Run a command, and turn whatever goes wrong into one message and an exit code (see errors.py)."""
     # Projects are large and have no cycles: looking for them again and again would double the time of a plan.
@@ -107,9 +119,7 @@ def main() -> None:
     except BrokenPipeError:
         code = 0
     except Exception as exc:  # noqa: BLE001  the one place where anything may arrive
-        from seeknal_git.report.crash import crash
-
-        code = crash(exc)
+        code = _unexpected(exc)
     if code == _INTERRUPTED:
         typer.echo("Interrupted. What was finished is kept, and the next run goes on from there.", err=True)
     sys.exit(code if isinstance(code, int) else 0)

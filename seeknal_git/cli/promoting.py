@@ -46,9 +46,10 @@ def promote(workspace: Workspace, env: str | None, request: Request) -> None:
 def _promote(workspace: Workspace, request: Request, command: str) -> None:
     started = time.monotonic()
     options = Options(workers=os.cpu_count() or 1, sandbox=request.sandbox)
-    prepared = verb.prepare(workspace, request.target, options)
+    prepared = verb.prepare(workspace, request.target, options, request.lock_timeout)
+    patience = max(request.lock_timeout - (time.monotonic() - started), 0.0)
     with progress(len(prepared.loaded.graph.members)) as report:
-        done = verb.promote(prepared, report, request.lock_timeout, command=command)
+        done = verb.promote(prepared, report, patience, command=command)
     finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=request.as_json)
 
 

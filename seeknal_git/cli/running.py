@@ -38,7 +38,7 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
     if prepared.target.is_production and prepared.loaded.tree.dirty:
         note("Production runs with uncommitted changes: it will be ahead of every commit until they are committed.")
     with progress(len(prepared.loaded.graph.members)) as report:
-        done = verb.run(prepared, report, request.lock_timeout)
+        done = verb.run(prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0))
     finish(done, time.monotonic() - started, f"Run of {prepared.branch}", as_json=as_json)
     if prepared.loaded.tree.dirty and not prepared.target.is_production:
         note("There are uncommitted changes: a merge takes only what is committed.")

@@ -40,8 +40,11 @@ def entries(repository: Repository, *, staged: bool = False) -> list[Entry]:
 
 
 def _index(repository: Repository, staged: bool) -> pygit2.Index:
-    named = index_file(repository) if staged else None
-    return pygit2.Index(str(named)) if named else repository.handle.index
+    if named := index_file(repository) if staged else None:
+        return pygit2.Index(str(named))
+    index: pygit2.Index = repository.handle.index
+    index.read(force=False)  # somebody may have written it since, while this process waited
+    return index
 
 
 def _entries_by_git(repository: Repository, staged: bool) -> Iterator[Entry]:

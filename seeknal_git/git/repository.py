@@ -6,6 +6,8 @@ import difflib
 import os
 import re
 import shlex
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -220,9 +222,25 @@ def production_ref(repository: Repository) -> str | None:
     return ref_commit(repository, production_ref_of(repository.prefix))
 
 
+# Git writes a ref in far less than a millisecond: a lock that is older was left by a process that was killed.
+_LOCK_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
+
+
 def set_production_ref(repository: Repository, commit: str) -> None:
-    if production_ref(repository) != commit and has_commit(repository, commit):
-        repository.handle.references.create(production_ref_of(repository.prefix), commit, force=True)
+    """Let the ref say what the warehouse says. It is only an echo: where it cannot be written now, because the disk is
+    full, say, the next command corrects it."""
+    name = production_ref_of(repository.prefix)
+    give_up, lock = time.monotonic() + _LOCK_SECONDS, repository.common / f"{name}.lock"
+    with suppress(OSError, pygit2.GitError):
+        while production_ref(repository) != commit and has_commit(repository, commit):
+            try:
+                repository.handle.references.create(name, commit, force=True)
+            except (OSError, pygit2.GitError):
+                if not lock.exists():
+                    raise
+                if time.monotonic() > give_up:
+                    lock.unlink()
+                time.sleep(_PAUSE_SECONDS)
 
 
 def merge_base(repository: Repository, one: str, other: str) -> str:

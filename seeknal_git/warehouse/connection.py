@@ -18,6 +18,7 @@ from seeknal_git.names import literal
 from seeknal_git.warehouse.state import STATE_TABLES, has_state
 
 _RETRY_SECONDS = 0.1
+_SAID = 60
 _LOCKED = "Could not set lock"
 _SESSION = "USE warehouse"
 # Timestamps with a time zone mean the same for everybody who builds; a locked configuration takes no setting later.
@@ -110,7 +111,13 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, 
 
 def _create(path: Path) -> None:
     """A database that is there entirely or not at all: half of one, after a full disk, could never be opened."""
+    log = path.with_name(f"{path.name}.wal")
+    if log.exists() and not path.exists():  # in this order: somebody else may be creating it
+        message = f"The warehouse {path} is gone, and {log.name}, which a process that was killed left, is still there."
+        raise WarehouseError(message, f"Put the warehouse back where it was, or move {log} away, then run again.")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    for left in (partial, partial.with_name(f"{partial.name}.wal")):
+        left.unlink(missing_ok=True)  # by a process that had the same number
     try:
         duckdb.connect(partial).close()
         with contextlib.suppress(
@@ -121,20 +128,39 @@ def _create(path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def is_damage(exc: duckdb.Error) -> bool:
+    """Whether the engine could not read or write a file, or what is in it makes no sense."""
+    return isinstance(exc, duckdb.IOException) or "serialize" in str(exc).lower() or "corrupt" in str(exc).lower()
+
+
+def _command(pid: str) -> str:
+    """What a process is doing, where it is one of ours and the system tells."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+        for number, word in enumerate(words):
+            if word == "seeknal_git" or Path(word).name == "seeknal":
+                said = " ".join(" ".join(["seeknal", *words[number + 1 :]]).split())
+                return f" ({said if len(said) <= _SAID else f'{said[:_SAID]}…'})"
+    return ""
+
+
 def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
     """The engine's error as one that says what to do."""
     text = " ".join(str(exc).split())
     if _LOCKED in text:
         pid = re.search(r"PID (\d+)", text)
-        holder = f"process {pid[1]}" if pid else "another process"
+        holder = f"process {pid[1]}{_command(pid[1])}" if pid else "another process"
         return WarehouseBusy(f"The warehouse {path} is held by {holder}.", int(pid[1]) if pid else None)
+    if "WAL" in text and "does not match" in text:
+        hint = f"Put back the file that it belongs to, or move {path}.wal away, then run the same command again."
+        return WarehouseError(f"The warehouse {path} and its log {path}.wal do not belong together: {text}", hint)
     if "version" in text and ("newer" in text or "older" in text or "storage" in text):
         return WarehouseError(
             f"Another version of DuckDB wrote the warehouse {path}, and this one ({duckdb.__version__}) cannot "
             f"read it: {text}",
             "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again.",
         )
-    if isinstance(exc, duckdb.IOException) or "serialize" in text.lower() or "corrupt" in text.lower():
+    if is_damage(exc):
         full = "No space left" in text or "File too large" in text
         damaged = "If the file is damaged, move it away: seeknal run builds it again."
         hint = "Free some space, then run the same command again." if full else damaged

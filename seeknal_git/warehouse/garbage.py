@@ -98,7 +98,9 @@ def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules) -> int:
     ).fetchall()
     kept, replaced_at = 0, rules.now
     for number, (identifier, published_at) in enumerate(rows):
-        if number < max(rules.publications, 1) or (rules.now - replaced_at).total_seconds() < rules.seconds:
+        # It was not replaced before it was published, whatever a clock said that was slow for a while.
+        age = (rules.now - max(replaced_at, published_at)).total_seconds()
+        if number < max(rules.publications, 1) or age < rules.seconds:
             kept = identifier
         replaced_at = published_at
     return kept
@@ -124,15 +126,20 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
 
 
 def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
-    """What was built since an environment's last run that succeeded, if its later ones did not: the next goes on."""
+    """What was built since an environment's last run that succeeded, if its later ones did not: the next goes on.
+
+    Where the clock went back in the meantime, as a later time that is earlier shows, that is since when.
+    """
     rows = connection.execute(
-        f"SELECT schema_name, min(started_at) FROM {STATE}.runs r WHERE status <> 'succeeded' AND rowid > coalesce("
-        f"(SELECT max(rowid) FROM {STATE}.runs s WHERE s.schema_name = r.schema_name AND status = 'succeeded'), -1) "
+        f"WITH r AS (SELECT rowid AS number, *, min(least(started_at, ended_at)) OVER (ORDER BY rowid ROWS BETWEEN "
+        f"CURRENT ROW AND UNBOUNDED FOLLOWING) AS since FROM {STATE}.runs) "
+        "SELECT schema_name, min(started_at), min(since) FROM r WHERE status <> 'succeeded' AND number > coalesce("
+        "(SELECT max(number) FROM r s WHERE s.schema_name = r.schema_name AND status = 'succeeded'), -1) "
         "GROUP BY schema_name"
     ).fetchall()
     since = [
-        started_at
-        for schema, started_at in rows
+        earliest
+        for schema, started_at, earliest in rows
         if schema in rules.live | {rules.production} or (rules.now - started_at).total_seconds() < rules.idle
     ]
     if not since:
@@ -151,7 +158,7 @@ def _newest_loads(connection: duckdb.DuckDBPyConnection, kept: Iterable[str]) ->
         f"SELECT table_name FROM {STATE}.snapshots WHERE data_version IS NOT NULL AND table_name IN "
         f"(SELECT unnest($1::VARCHAR[])) AND fingerprint IN (SELECT fingerprint FROM {STATE}.snapshots "
         "WHERE table_name IN (SELECT unnest($2::VARCHAR[]))) "
-        "QUALIFY rank() OVER (PARTITION BY fingerprint ORDER BY built_at DESC) = 1",
+        "QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY rowid DESC) = 1",
         [sorted(there), sorted(kept)],
     ).fetchall()
     return {row[0] for row in rows}

@@ -12,7 +12,7 @@ import duckdb
 
 from seeknal_git.errors import UsageError
 from seeknal_git.names import SNAPSHOTS, qualified
-from seeknal_git.warehouse.connection import Warehouse
+from seeknal_git.warehouse.connection import Warehouse, is_damage
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError, engine_words, parsed
 from seeknal_git.warehouse.state import Published, views_there
@@ -67,6 +67,8 @@ def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
             raise UsageError("A query is one statement that reads: SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN.")
         return interruptible(partial(_answer, connection, statements[0]), lambda: [connection])
     except duckdb.Error as exc:
+        if is_damage(exc):  # nothing but the warehouse can be read here
+            raise
         message, line = engine_words(exc)
         raise UsageError(f"{message}{f' (line {line})' if line else ''}") from exc
 

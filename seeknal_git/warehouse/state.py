@@ -263,8 +263,10 @@ def last_publication(connection: duckdb.DuckDBPyConnection, schema: str) -> tupl
 
 def touch_environment(connection: duckdb.DuckDBPyConnection, schema: str, branch: str) -> None:
     known = connection.execute(f"SELECT count(*) FROM {STATE}.environments WHERE schema_name = $1", [schema]).fetchall()
-    if known[0][0]:
-        connection.execute(f"UPDATE {STATE}.environments SET used_at = $1 WHERE schema_name = $2", [now(), schema])
+    if known[0][0]:  # a clock that went back makes nothing older than it is
+        connection.execute(
+            f"UPDATE {STATE}.environments SET used_at = greatest(used_at, $1) WHERE schema_name = $2", [now(), schema]
+        )
     else:
         connection.execute(f"INSERT INTO {STATE}.environments VALUES ($1, $2, $3, $3)", [schema, branch, now()])
 

@@ -87,6 +87,136 @@ def test_what_is_no_database_is_refused_and_left_alone(published: Repo, what: st
     assert len(published.run()["built"]) == 5
 
 
+def refused_by_all(repo: Repo, start: str, end: str) -> None:
+    """One message and what to do, from every command that needs the warehouse; and not a byte of it is changed."""
+    before = {path: path.read_bytes() for path in repo.warehouse.parent.iterdir() if path.is_file()}
+    for command in (["query", "FROM daily"], ["run"], ["promote"], ["rollback"], ["gc", "--yes"]):
+        said = refusal(repo.seeknal(*command, code=1))
+        assert said.startswith(f"error: {start}"), said
+        assert said.endswith(f"\n  {end}\n"), said
+    assert start in repo.seeknal("status").out
+    repo.seeknal("plan")
+    assert {path: path.read_bytes() for path in repo.warehouse.parent.iterdir() if path.is_file()} == before
+
+
+MOVE_AWAY = "If the file is damaged, move it away: seeknal run builds it again."
+
+
+@pytest.mark.parametrize("length", [1, 11, 100, 4_096, 12_288, 20_000])
+def test_a_warehouse_that_was_truncated_is_refused_and_left_alone(published: Repo, length: int) -> None:
+    published.warehouse.write_bytes(published.warehouse.read_bytes()[:length])
+    refused_by_all(published, f"The warehouse {published.warehouse} cannot be used: ", MOVE_AWAY)
+
+
+@pytest.mark.parametrize("at", [9, 40, 4_100, 8_200, 12_300])
+def test_a_warehouse_with_a_byte_that_flipped_is_refused_or_whole(published: Repo, at: int) -> None:
+    """Of the two headers at 4,096 and 8,192 the engine uses one: damage to the other does not matter."""
+    before, content = published.production(), bytearray(published.warehouse.read_bytes())
+    content[at] ^= 0x10
+    published.warehouse.write_bytes(content)
+    if published.seeknal("run", code=None).code:
+        refused_by_all(published, f"The warehouse {published.warehouse} cannot be used: ", MOVE_AWAY)
+    else:
+        assert published.production() == before
+
+
+def test_a_table_that_cannot_be_read_is_no_mistake_in_a_query(published: Repo) -> None:
+    published.write("seeknal/transforms/big.yml", transform(BIG, "big", before=""))
+    published.seeknal("run")
+    published.warehouse.write_bytes(published.warehouse.read_bytes()[:-6_000_000])
+    said = refusal(published.seeknal("query", "SELECT sum(a) FROM big", code=1))
+    assert said.startswith(f"error: The warehouse {published.warehouse} cannot be used: ")
+    assert said.endswith(f"\n  {MOVE_AWAY}\n")
+
+
+@pytest.mark.parametrize("version", [1, 2_000], ids=["older", "newer"])
+def test_a_warehouse_of_another_version_is_refused_and_left_alone(published: Repo, version: int) -> None:
+    """A header that is right in all but its version: words of eight bytes, after the checksum of them."""
+    content = bytearray(published.warehouse.read_bytes())
+    content[12:20] = version.to_bytes(8, "little")
+    checksum = 5381
+    for at in range(8, 4096, 8):
+        checksum ^= int.from_bytes(content[at : at + 8], "little") * 0xBF58476D1CE4E5B9 & (1 << 64) - 1
+    content[:8] = checksum.to_bytes(8, "little")
+    published.warehouse.write_bytes(content)
+    refused_by_all(
+        published,
+        f"Another version of DuckDB wrote the warehouse {published.warehouse}",
+        "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again.",
+    )
+
+
+def log_left_behind(repo: Repo) -> Path:
+    """The log of a process that was killed, with a table in it."""
+    script = (
+        "import duckdb, os, sys; connection = duckdb.connect(sys.argv[1])\n"
+        "connection.execute('CREATE TABLE main.mine AS SELECT 1 AS one'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(repo.warehouse)], check=False)
+    log = Path(f"{repo.warehouse}.wal")
+    assert log.stat().st_size > 0
+    return log
+
+
+def test_the_log_of_a_process_that_was_killed_is_part_of_the_warehouse(published: Repo) -> None:
+    log_left_behind(published)
+    published.seeknal("status")
+    assert published.seeknal("query", "FROM mine", "--json").json == [{"one": 1}]
+    published.seeknal("run")
+    assert published.numbers("FROM mine") == [(1,)]
+
+
+@pytest.mark.parametrize("left", [None, b"", b"rubbish", -5], ids=["deleted", "emptied", "rubbish", "cut off"])
+def test_without_its_log_a_warehouse_is_what_it_was_before(published: Repo, left: bytes | int | None) -> None:
+    log, before = log_left_behind(published), published.seeknal("query", "FROM daily").out
+    if left is None:
+        log.unlink()
+    else:
+        log.write_bytes(left if isinstance(left, bytes) else log.read_bytes()[:left])
+    assert published.seeknal("query", "FROM daily").out == before
+    assert published.built() == []
+    assert published.numbers("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'mine'") == [(0,)]
+
+
+def test_the_log_of_a_warehouse_that_is_gone_is_not_made_one_of_another(published: Repo) -> None:
+    log = log_left_behind(published)
+    kept = published.warehouse.rename(published.warehouse.with_name("kept"))
+    assert "is gone" in published.seeknal("status").out
+    for command in (["run"], ["promote"]):
+        said = refusal(published.seeknal(*command, code=1))
+        assert said == (
+            f"error: The warehouse {published.warehouse} is gone, and warehouse.duckdb.wal, which a process that was "
+            f"killed left, is still there.\n  Put the warehouse back where it was, or move {log} away, then run again.\n"
+        )
+    assert not published.warehouse.exists()
+    kept.rename(published.warehouse)
+    published.seeknal("run")
+    assert published.numbers("FROM mine") == [(1,)]
+
+
+def test_the_log_of_another_warehouse_is_refused_and_left_alone(published: Repo) -> None:
+    log = log_left_behind(published)
+    content = log.read_bytes()
+    published.seeknal("run")
+    log.write_bytes(content)
+    refused_by_all(
+        published,
+        f"The warehouse {published.warehouse} and its log {log} do not belong together: ",
+        f"Put back the file that it belongs to, or move {log} away, then run the same command again.",
+    )
+    log.unlink()
+    published.seeknal("run")
+
+
+def test_a_warehouse_that_is_gone_is_said_to_be_and_built_again(published: Repo) -> None:
+    before = published.production()
+    published.warehouse.unlink()
+    assert "target/warehouse.duckdb is gone: seeknal run builds it again" in published.seeknal("status").out
+    assert "5 tables to build" in published.seeknal("plan").out
+    published.seeknal("promote")
+    assert published.production() == before
+
+
 def test_a_file_where_the_folder_should_be(shop: Repo) -> None:
     shop.write("target", "a file")
     said = refusal(shop.seeknal("run", code=1))
