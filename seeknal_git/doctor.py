@@ -53,8 +53,10 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
     if git.head_commit(repository) is None:
         yield Finding("There is no commit yet.", "git add . && git commit -m 'First commit'")
     elif git.branch_tip(repository, workspace.production) is None:
+        remote = next(iter(git.remotes(repository)), None)
+        cure = git.fetch_command(remote, workspace.production) if remote else f"git branch {workspace.production}"
         yield Finding(f"There is no production branch {workspace.production}.",
-                      f"git branch {workspace.production}, or set production_branch in the project file")  # fmt: skip
+                      f"{cure}, or set production_branch in the project file")  # fmt: skip
     if operation := git.unfinished_operation(repository):
         yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {git.way_out(operation)}")
     tip, published = git.branch_tip(repository, workspace.production), git.production_ref(repository)

@@ -93,16 +93,18 @@ def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflic
 
 def _located(workspace: Workspace, found: Conflict, base: Loaded, branches: tuple[_Branch, _Branch]) -> MergeConflict:
     edits = zip(branches, (found.into, found.source), strict=True)
-    if found.problem.path == PROJECT_FILE:
-        edits = zip(branches, (_settings_edited(base, branch.loaded) for branch in branches), strict=True)
+    if found.into is None and found.source is None:  # a file that is no node any more, or never was one
+        path = found.problem.path or ""
+        edits = zip(branches, (_file_edited(path, base, branch.loaded) for branch in branches), strict=True)
     parts = [_part(workspace, base, branch, change) for branch, change in edits if change is not None]
     return MergeConflict(found.problem, tuple(parts))
 
 
-def _settings_edited(base: Loaded, loaded: Loaded) -> Change | None:
-    if base.tree.files.get(PROJECT_FILE) == loaded.tree.files.get(PROJECT_FILE):
+def _file_edited(path: str, base: Loaded, loaded: Loaded) -> Change | None:
+    if base.tree.files.get(path) == loaded.tree.files.get(path):
         return None
-    return Change(PROJECT_FILE, Category.METADATA, PROJECT_FILE, 1, ("settings changed",))
+    node = next((each.node for each in loaded.graph.members.values() if each.node.path == path), None)
+    return Change(node.id if node else path, Category.METADATA, path, node.line("name") if node else 1, ("edited",))
 
 
 def _part(workspace: Workspace, base: Loaded, branch: _Branch, change: Change) -> Part:

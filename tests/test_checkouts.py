@@ -555,6 +555,7 @@ def test_a_clone_of_one_branch_says_how_to_fetch_production(shop: Repo) -> None:
     said = clone.seeknal("plan", code=2).err
     command = "git fetch origin main:refs/remotes/origin/main"
     assert command in said
+    assert command in clone.seeknal("doctor", code=1).out
     clone.git(*command.split()[1:])
     assert clone.plan()["changes"] == []
 

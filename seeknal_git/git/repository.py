@@ -190,7 +190,7 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
     if tip is None:
         need_commit(repository)
         if what == "production branch" and remotes(repository):
-            fetch = f"git fetch {remotes(repository)[0]} {branch}:refs/remotes/{remotes(repository)[0]}/{branch}"
+            fetch = fetch_command(remotes(repository)[0], branch)
             raise UsageError(f"There is no {what} {branch} in this clone.",
                              f"Fetch it: {fetch}; or set production_branch in the project file.")  # fmt: skip
         known = sorted({*branches(repository), *_fetched(repository)})
@@ -198,6 +198,11 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
         hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known[:8])}."
         raise UsageError(f"There is no {what} {branch}.", hint)
     return tip
+
+
+def fetch_command(remote: str, branch: str) -> str:
+    """What makes a branch of a remote known, also in a clone of another branch alone."""
+    return f"git fetch {remote} {branch}:refs/remotes/{remote}/{branch}"
 
 
 def _fetched(repository: Repository) -> list[str]:
