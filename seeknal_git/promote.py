@@ -19,7 +19,7 @@ from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.work import Options, Target, Work, work_out
-from seeknal_git.workspace import Loaded, Workspace
+from seeknal_git.workspace import Loaded, Workspace, need_own_warehouse
 
 DEFAULT = Options()
 
@@ -40,6 +40,8 @@ def prepare(workspace: Workspace, target: str | None = None, options: Options = 
 
     Raises ProjectError, UsageError or GitError before anything is written.
     """
+    if options.sandbox:
+        need_own_warehouse(workspace)
     into = branch_to_merge_into(workspace, target)
     commit = into.commit or git.need_commit(workspace.repository)
     return _prepared(workspace, into, commit, commit_tree(workspace.repository, commit), options)
