@@ -19,7 +19,7 @@ from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.work import Options, Target, Work, still_kept, work_out
-from seeknal_git.workspace import Loaded, Workspace
+from seeknal_git.workspace import Loaded, Workspace, need_own_warehouse
 
 DEFAULT = Options()
 
@@ -42,6 +42,8 @@ def prepare(
 
     Raises ProjectError, UsageError, GitError or WarehouseBusy before anything is written.
     """
+    if options.sandbox:
+        need_own_warehouse(workspace)
     workspace = replace(workspace, lock_timeout=lock_timeout)
     into = branch_to_merge_into(workspace, target)
     commit = into.commit or git.need_commit(workspace.repository)

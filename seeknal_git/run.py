@@ -20,7 +20,7 @@ from seeknal_git.revision import head_tree, load_sound, production_tip, revision
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.state import last_publication
 from seeknal_git.work import Options, Target, Work, still_kept, work_out
-from seeknal_git.workspace import Loaded, Workspace, load
+from seeknal_git.workspace import Loaded, Workspace, load, need_own_warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Prepared:
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
     """Load what is to be run. Raises before anything is written: ProjectError, UsageError, GitError."""
+    if request.options.sandbox:
+        need_own_warehouse(workspace)
     workspace = replace(workspace, lock_timeout=request.lock_timeout)
     revision = revision_of(workspace, request.environment)
     branch = revision.name

@@ -13,7 +13,7 @@ from pathlib import Path
 from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
 from seeknal_git.data import DataRoot, remembered_blob_id, sources_of, tracked_versions
-from seeknal_git.errors import GitError, Problem, UsageError
+from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
@@ -139,6 +139,15 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
                          "Name one of them: SEEKNAL_PROJECT=FOLDER" if found else None)  # fmt: skip
     settings = read_settings(everything.read(everything.files[path]), path)
     return _workspace(replace(repository, prefix=path.removesuffix(PROJECT_FILE)), settings, data_root)
+
+
+def need_own_warehouse(workspace: Workspace) -> None:
+    """Raise ProjectError where the project file, which a branch may change, puts the warehouse elsewhere."""
+    if not workspace.warehouse_path.resolve().is_relative_to(workspace.home.resolve()):
+        message = f"The warehouse {workspace.settings.warehouse} leaves the project, and the sandbox."
+        raise ProjectError(
+            [Problem(message, PROJECT_FILE, hint="Name a file below the project, or run without --sandbox.")]
+        )
 
 
 def current_tree(workspace: Workspace) -> Tree:

@@ -110,6 +110,14 @@ def test_a_source_reads_nothing_but_raw_data(published: Repo, refused: Refused, 
     assert "hunter2" not in said
 
 
+def test_a_branch_cannot_put_the_warehouse_elsewhere(published: Repo, refused: Refused, tmp_path: Path) -> None:
+    for place in (f"{tmp_path}/elsewhere.duckdb", "../elsewhere.duckdb"):
+        published.write("seeknal_project.yml", f"name: shop\nwarehouse: {place}\n")
+        for command in ("run", "promote"):
+            assert "error: seeknal_project.yml: The warehouse" in refused(published, command, "--sandbox")
+    assert not list(tmp_path.rglob("elsewhere*"))
+
+
 def test_a_project_runs_in_the_sandbox_as_it_does_without(shop: Repo) -> None:
     shop.write("raw/more/towns.csv", "town,n\nOslo,1\n")
     shop.write("seeknal/sources/towns.yml", "kind: source\nname: towns\nsource: csv\ntable: raw/*/*.csv\n")
