@@ -151,7 +151,8 @@ def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
         pid = re.search(r"PID (\d+)", text)
         holder = f"process {pid[1]}{_command(pid[1])}" if pid else "another process"
         return WarehouseBusy(f"The warehouse {path} is held by {holder}.", int(pid[1]) if pid else None)
-    if "WAL" in text and "does not match" in text:
+    full = "No space left" in text or "File too large" in text
+    if "WAL" in text and ("does not match" in text or "replaying" in text) and not full:
         hint = f"Put back the file that it belongs to, or move {path}.wal away, then run the same command again."
         return WarehouseError(f"The warehouse {path} and its log {path}.wal do not belong together: {text}", hint)
     if "version" in text and ("newer" in text or "older" in text or "storage" in text):
@@ -161,7 +162,6 @@ def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
             "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again.",
         )
     if is_damage(exc):
-        full = "No space left" in text or "File too large" in text
         damaged = "If the file is damaged, move it away: seeknal run builds it again."
         hint = "Free some space, then run the same command again." if full else damaged
         return WarehouseError(f"The warehouse {path} cannot be used: {text}", hint)
