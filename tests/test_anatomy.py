@@ -156,11 +156,13 @@ DIFFERENT = [
           "as one piece": "WITH c AS (SELECT {} FROM source.t) SELECT x.a FROM (SELECT version() <> '' AS v, a FROM c) AS x",
           "by PIVOT": "WITH c AS (SELECT {} FROM source.t) UNPIVOT c ON a, b INTO NAME k VALUE v",
       }.items()),
-    ("a type in a name that the engine makes",
-     'SELECT id FROM (SELECT id, 11 AS "CAST(n AS INT8)" FROM source.t) WHERE EXISTS (SELECT 1 FROM (SELECT n::INT8 FROM source.u) '
-     'WHERE "CAST(n AS INT8)" = 11)',
-     'SELECT id FROM (SELECT id, 11 AS "CAST(n AS INT8)" FROM source.t) WHERE EXISTS (SELECT 1 FROM (SELECT n::BIGINT FROM source.u) '
-     'WHERE "CAST(n AS INT8)" = 11)'),
+    *([
+        ("a type in a name that the engine makes",
+         'SELECT id FROM (SELECT id, 11 AS "CAST(n AS INT8)" FROM source.t) WHERE EXISTS (SELECT 1 FROM (SELECT n::INT8 FROM source.u) '
+         'WHERE "CAST(n AS INT8)" = 11)',
+         'SELECT id FROM (SELECT id, 11 AS "CAST(n AS INT8)" FROM source.t) WHERE EXISTS (SELECT 1 FROM (SELECT n::BIGINT FROM source.u) '
+         'WHERE "CAST(n AS INT8)" = 11)')
+    ] if duckdb.sql("SELECT 1::INT8").columns == ["CAST(1 AS INT8)"] else []),  # 1.5 names it BIGINT either way
     *((f"case of a name that {what} reads", *(query.format(f"(SELECT id FROM source.t RIGHT JOIN (SELECT id AS {name} FROM source.u) AS q USING (id))")
                                              for name in ("id", "ID")))
       for what, query in {
