@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
@@ -15,11 +16,12 @@ from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.planning import changed_since_plan, drop_plan
+from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import head_tree, load_sound, production_tip, revision_of
-from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
-from seeknal_git.work import Options, Target, Work, still_kept, work_out
+from seeknal_git.work import Options, Target
 from seeknal_git.workspace import Loaded, Workspace, load, need_own_warehouse
 
 
@@ -33,18 +35,6 @@ class Request:
     force: bool = False
     lock_timeout: float = 0.0
     options: Options = field(default_factory=Options)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A run that is about to happen."""
-
-    workspace: Workspace
-    branch: str
-    loaded: Loaded
-    target: Target
-    options: Options
-    request: Request
 
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
@@ -69,7 +59,11 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     options = replace(request.options, chosen=_chosen(loaded.graph, request))
     if target.is_production:
         options = replace(options, refresh=True, all_or_nothing=True)
-    return Prepared(workspace, branch, loaded, target, options, request)
+    return Prepared(
+        workspace, revision, loaded, target, options,
+        now=partial(revision_of, workspace, request.environment),
+        again=lambda patience: prepare(workspace, replace(request, lock_timeout=patience)),
+    )  # fmt: skip
 
 
 def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> None:
@@ -102,43 +96,18 @@ def _named(graph: Graph, name: str) -> str:
     raise UsageError(f"There is no node {name}.", f"Did you mean {near[0]}?" if near else "seeknal parse lists them.")
 
 
-def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
-    """What a run would do, without writing anything."""
-    path = prepared.workspace.warehouse_path
-    with open_warehouse(path if path.exists() else None, read_only=True, lock_timeout=lock_timeout) as warehouse:
-        return _work_out(warehouse, prepared)
-
-
-def _work_out(warehouse: Warehouse, prepared: Prepared) -> Work:
-    return work_out(warehouse, prepared.loaded.graph, prepared.loaded.root, prepared.target, prepared.options)
-
-
 def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:
     """Build and publish: on production all or nothing, on a branch whatever succeeded."""
-    workspace, give_up = prepared.workspace, time.monotonic() + lock_timeout
-    while True:
-        patience = max(give_up - time.monotonic(), 0.0)
-        with open_warehouse(workspace.warehouse_path, lock_timeout=patience) as warehouse:
-            if _is_current(prepared, warehouse):
-                done = _ran(prepared, warehouse, report)
-                break
-        prepared = prepare(workspace, replace(prepared.request, lock_timeout=patience))
+    with held(prepared, lock_timeout) as (current, warehouse):
+        done = _ran(current, warehouse, report)
     if not done.failures:
-        drop_plan(workspace, prepared.branch)
+        drop_plan(prepared.workspace, prepared.target.branch)
     return done
-
-
-def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
-    """Whether neither the branch nor what production reads has moved while we waited."""
-    loaded = prepared.loaded
-    if revision_of(prepared.workspace, prepared.request.environment).commit != loaded.tree.commit:
-        return False
-    return loaded.kept is None or still_kept(warehouse, loaded.graph, loaded.root, prepared.target, loaded.kept)
 
 
 def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled:
     target, started = prepared.target, time.monotonic()
-    work = _work_out(warehouse, prepared)
+    work = work_of(warehouse, prepared)
     origin = replace(_origin(prepared, warehouse), started=started)
     done = reconcile(warehouse, work, origin, report)
     # While the warehouse is held: of two runs, the later one has to have the last word here too.
@@ -156,7 +125,7 @@ def _origin(prepared: Prepared, warehouse: Warehouse) -> Origin:
     if prepared.options.chosen is not None and prepared.target.is_production:
         return Origin(last[0] if last else "", author, "run")
     if tree.dirty and prepared.target.is_production:
-        commit = keep_tree(repository, tree, f"Production, with uncommitted nodes, as run on {prepared.branch}")
+        commit = keep_tree(repository, tree, f"Production, with uncommitted nodes, as run on {prepared.target.branch}")
         return Origin(commit, author, "run")
-    merged = branch_that_came(repository, tree.commit, prepared.branch) if tree.commit else None
+    merged = branch_that_came(repository, tree.commit, prepared.target.branch) if tree.commit else None
     return Origin(tree.commit or "", author, "run", merged)

@@ -172,8 +172,8 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
             git.set_production_ref(repository, published)
         run = state.last_run(warehouse.connection, schema)
         failure = run.message or "it was interrupted" if run and run.status != "succeeded" else None
-    uncommitted = bool(published and tip and published != tip and _is_ahead(workspace, published, tip))
-    pending = bool(published and tip and published != tip and not uncommitted)
+    pending = bool(published and tip and not git.is_at(repository, published, tip))
+    uncommitted = bool(published and tip and published != tip and not pending)
     return Production(workspace.production, tip, published, published_at, uncommitted, pending, failure, restores)
 
 
@@ -208,9 +208,3 @@ def _rolled_back_to(records: Sequence[Record]) -> int | None:
     restores = records[0].restores if records else None
     newest = next((each.id for each in records if each.restores is None), None)
     return None if restores == newest else restores
-
-
-def _is_ahead(workspace: Workspace, published: str, tip: str) -> bool:
-    """Whether what production shows is the tip with uncommitted nodes on top."""
-    repository = workspace.repository
-    return git.is_kept_tree(repository, published) and git.parents_of(repository, published) == [tip]

@@ -28,8 +28,8 @@ VERBS = {
     "status",
     "environments",
     "doctor",
-    "drafting",
-    "initialise",
+    "drafts",
+    "init",
     "lineage",
     "merging",
     "verify",
@@ -104,7 +104,7 @@ def test_nodes_git_and_warehouse_do_not_import_each_other(package: str) -> None:
     assert wrong == set()
 
 
-@pytest.mark.parametrize("verb", sorted(each for each in VERBS if f"seeknal_git.{each}" in MODULES))
+@pytest.mark.parametrize("verb", sorted(VERBS))
 def test_a_verb_imports_no_other_verb_and_nothing_that_talks(verb: str) -> None:
     # What a saved plan promises is part of planning, and a run has to keep it.
     forbidden = [f"seeknal_git.{each}" for each in VERBS - {verb, "planning"}]

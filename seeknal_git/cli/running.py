@@ -23,11 +23,12 @@ def workers(parallel: bool, most: int) -> int:
 
 def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: bool, as_json: bool) -> None:
     from seeknal_git import run as verb
+    from seeknal_git.prepared import preview
 
     started = time.monotonic()
     prepared = verb.prepare(workspace, request)
     if dry_run or show_plan:
-        work = verb.preview(prepared, request.lock_timeout)
+        work = preview(prepared, request.lock_timeout)
         if as_json:
             if dry_run:
                 out_json(work_as_json(work))
@@ -39,7 +40,7 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
         note("Production runs with uncommitted changes: it will be ahead of every commit until they are committed.")
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.run(prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0))
-    finish(done, time.monotonic() - started, f"Run of {prepared.branch}", as_json=as_json)
+    finish(done, time.monotonic() - started, f"Run of {prepared.target.branch}", as_json=as_json)
     if prepared.loaded.tree.dirty and not prepared.target.is_production:
         note("There are uncommitted changes: a merge takes only what is committed.")
     tip(done, request)

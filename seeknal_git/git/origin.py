@@ -57,12 +57,15 @@ def _message(repository: Repository, commit: str) -> str:
 
 
 def _moved_by(repository: Repository, commit: str, branch: str) -> str | None:
-    """What moved a branch to a commit, in git's words; None where git keeps no log, as in a fresh clone."""
+    """What moved a branch to a commit, in git's words: None where git keeps no log, "" where they are not in UTF-8."""
     name = branch_ref(repository, branch)
     if name is None:
         return None
     entries = repository.handle.lookup_reference(name).log()
-    return next((each.message for each in entries if str(each.oid_new) == commit), None)
+    try:
+        return next((each.message for each in entries if str(each.oid_new) == commit), None)
+    except UnicodeDecodeError:
+        return ""
 
 
 def _with_tip(repository: Repository, commit: str, into: str) -> str | None:

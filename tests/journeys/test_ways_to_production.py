@@ -382,14 +382,14 @@ def test_a_promotion_waits_for_the_warehouse_as_long_as_it_is_told(shop: Repo) -
 def test_a_promotion_that_waited_publishes_what_the_branch_is_by_then(shop: Repo, ahead: bool) -> None:
     shop.git("-c", "core.hooksPath=/dev/null", "merge", "--quiet", "--no-edit", "dev")
     waiting = promote.prepare(open_workspace(shop.path))
-    assert waiting.commit == shop.git("rev-parse", "dev")
+    assert waiting.revision.commit == shop.git("rev-parse", "dev")
     if ahead:
         shop.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
         shop.commit("The largest order of a customer", hooks=False)
     else:
         shop.git("reset", "--quiet", "--hard", "HEAD~1")
     promote.promote(waiting, lambda event: None)
-    assert shop.production_ref == shop.git("rev-parse", "main") != waiting.commit
+    assert shop.production_ref == shop.git("rev-parse", "main") != waiting.revision.commit
     assert shop.production() == shop.fresh_build("main")
 
 

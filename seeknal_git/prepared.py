@@ -1,0 +1,70 @@
+"""A publication that is about to happen: what it is made of is loaded before the warehouse is held, and once more where
+somebody committed or published in the meantime."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from seeknal_git.errors import UsageError
+from seeknal_git.revision import Revision
+from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.work import Options, Target, Work, still_kept, work_out
+from seeknal_git.workspace import Loaded, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run or a promotion, with everything that it is made of.
+
+    revision: whose tree was loaded; now: what was asked for means now; again: prepares it once more, and waits so many
+    seconds for the warehouse.
+    """
+
+    workspace: Workspace
+    revision: Revision
+    loaded: Loaded
+    target: Target
+    options: Options
+    now: Callable[[], Revision]
+    again: Callable[[float], Prepared]
+
+
+def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
+    """What would be done, without writing anything."""
+    path = prepared.workspace.warehouse_path
+    with open_warehouse(path if path.exists() else None, read_only=True, lock_timeout=lock_timeout) as warehouse:
+        return work_of(warehouse, prepared)
+
+
+def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
+    return work_out(warehouse, prepared.loaded.graph, prepared.loaded.root, prepared.target, prepared.options)
+
+
+@contextmanager
+def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Warehouse]]:
+    """Hold the warehouse, with what was prepared as it has to be by then.
+
+    Raises WarehouseBusy, and UsageError where another branch was checked out while this one waited.
+    """
+    give_up = time.monotonic() + lock_timeout
+    while True:
+        patience = max(give_up - time.monotonic(), 0.0)
+        with open_warehouse(prepared.workspace.warehouse_path, lock_timeout=patience) as warehouse:
+            if _is_current(prepared, warehouse):
+                yield prepared, warehouse
+                return
+        prepared = prepared.again(patience)
+
+
+def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
+    """Whether neither the branch nor what production reads has moved while we waited."""
+    loaded, revision, now = prepared.loaded, prepared.revision, prepared.now()
+    if now.name != revision.name:  # nobody asked for that one
+        raise UsageError(f"{revision.name} is no longer checked out, but {now.name}. Nothing was done.",
+                         f"Run it by its name: seeknal run --env {revision.name}")  # fmt: skip
+    if now.commit != revision.commit:
+        return False
+    return loaded.kept is None or still_kept(warehouse, loaded.graph, loaded.root, prepared.target, loaded.kept)
