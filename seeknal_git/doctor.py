@@ -9,6 +9,7 @@ from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
+from seeknal_git.pending import pending
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.workspace import Workspace
@@ -59,10 +60,9 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
                       f"{cure}, or set production_branch in the project file")  # fmt: skip
     if operation := git.unfinished_operation(repository):
         yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {git.way_out(operation)}")
-    tip, published = git.branch_tip(repository, workspace.production), git.production_ref(repository)
-    if tip and published and tip != published and not git.is_kept_tree(repository, published):
-        yield Finding(f"Production is not at the tip of {workspace.production}.", "seeknal promote")
-    if published and not workspace.warehouse_path.exists():
+    if due := pending(workspace):
+        yield Finding(f"{due.what}.", due.cure)
+    if git.production_ref(repository) and not workspace.warehouse_path.exists():
         yield Finding(f"The warehouse {workspace.settings.warehouse} is gone.", "seeknal run builds it again")
     if git.is_shallow(repository):
         yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")

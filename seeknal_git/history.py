@@ -112,8 +112,8 @@ def rollback(
 ) -> Rollback:
     """Show an earlier publication of production again, in one transaction; then write the files of its exposures.
 
-    Without a revision, the last one before the current that showed something else. Raises UsageError or WarehouseError
-    with nothing changed. Git is left alone, but for the ref that says what production shows.
+    Without a revision, the last one that showed something else and that no rollback has taken back. Git is left alone,
+    but for the ref that says what production shows. Raises UsageError or WarehouseError with nothing changed.
     """
     path = workspace.warehouse_path
     if not path.exists():
@@ -194,12 +194,22 @@ def _wanted(
 def _before(
     workspace: Workspace, connection: duckdb.DuckDBPyConnection, records: Sequence[Record], now: Shown, there: set[str]
 ) -> Shown:
-    """The last publication that showed something else than the current one."""
-    for each in records[1:]:
+    """The last publication that showed something else than the current one, and that no rollback has taken back."""
+    for each in _standing(records):
         found = shown_by(workspace, connection, Named(each), there)
         if difference(now, found):
             return found
     raise UsageError("Production showed nothing else before.", "seeknal log lists its publications.")
+
+
+def _standing(records: Sequence[Record]) -> list[Record]:
+    """The publications that no rollback has taken back, the newest first. A rollback takes back everything between what
+    it leads from and what it leads to: nobody wants that again without having asked for it."""
+    by_id, standing = {each.id: each for each in records}, list[Record]()
+    for each in reversed(records):
+        shown = by_id.get(each.restores or 0, each)
+        standing = [earlier for earlier in standing if earlier.id < shown.id] + [shown]
+    return standing[::-1]
 
 
 def _is_earlier_load(node: str, now: Shown, wanted: Shown) -> bool:

@@ -4,41 +4,99 @@ warehouse."""
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 
-from seeknal_git.errors import WarehouseError
+from seeknal_git.errors import GitError, WarehouseError
 from seeknal_git.git import repository as git
+from seeknal_git.git.origin import lacking
 from seeknal_git.workspace import Workspace
 
 
-def pending(workspace: Workspace) -> tuple[str, str] | None:
-    """The commit that production shows and the tip of its branch, where a promotion from one to the other is due."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A promotion that is due, from the commit that production shows to the tip of its branch.
+
+    known: whether this clone has what is shown; cloned: whether there is a remote to get it from; lacks: how many
+    commits of it, by then in a remote's branch, were never in the branch here; restores: the earlier publication that a
+    rollback shows again.
+    """
+
+    branch: str
+    shown: str
+    tip: str
+    known: bool
+    cloned: bool
+    lacks: int
+    restores: int | None
+
+    @property
+    def what(self) -> str:
+        tip = f"{self.branch} is at {self.tip[:8]}"
+        if self.restores is not None:
+            return f"Production was rolled back to publication {self.restores} ({self.shown[:8]}), and {tip}"
+        if self.lacks:
+            commits = "1 commit" if self.lacks == 1 else f"{self.lacks} commits"
+            return f"Production shows {self.shown[:8]}, and {self.branch} here lacks {commits} of that"
+        unknown = "" if self.known else ", which this clone does not have"
+        return f"Production shows {self.shown[:8]}{unknown}, and {tip}"
+
+    @property
+    def cure(self) -> str:
+        if self.restores is not None:
+            return "git revert takes the change out of the code, seeknal promote publishes it again"
+        if self.lacks:
+            return "git pull"
+        return "seeknal promote" if self.known or not self.cloned else "git pull, then seeknal promote if need be"
+
+
+def pending(workspace: Workspace) -> Due | None:
+    """The promotion that is due, if one is."""
     repository = workspace.repository
     tip, known = git.branch_tip(repository, workspace.production), git.production_ref(repository)
     if tip is None or (known is not None and git.is_at(repository, known, tip)):
         return None
-    shown = _in_warehouse(workspace) or known  # a clone that is new here has no ref yet
-    return None if not shown or git.is_at(repository, shown, tip) else (shown, tip)
+    shown, restores = _in_warehouse(workspace) or (known, None)  # a clone that is new here has no ref yet
+    return due(workspace, shown, restores)
+
+
+def due(workspace: Workspace, shown: str | None, restores: int | None = None) -> Due | None:
+    """The promotion that is due where production shows a commit, as a rollback left it or not; None where none is."""
+    repository, branch = workspace.repository, workspace.production
+    tip = git.branch_tip(repository, branch)
+    if not shown or tip is None or git.is_at(repository, shown, tip):
+        return None
+    known, cloned = git.has_commit(repository, shown), bool(git.remotes(repository))
+    return Due(branch, shown, tip, known, cloned, lacking(repository, branch, shown) if known else 0, restores)
+
+
+def refuse_to_lose(workspace: Workspace) -> None:
+    """Raises GitError where a promotion would take back what another clone has released: the production branch here was
+    never brought up to date with it. What it once had and has no more was taken back on purpose."""
+    if git.remotes(workspace.repository) and (found := pending(workspace)) and found.lacks:
+        raise GitError(f"{found.what}. A promotion would take them back.",
+                       "Bring them in: git pull. If they are to go, take them out of the remote first.")  # fmt: skip
 
 
 def published_commit(workspace: Workspace) -> str | None:
     """The commit that production shows, where this clone has it; None also where there is no warehouse any more."""
     if not workspace.warehouse_path.exists():
         return None
-    commit = git.production_ref(workspace.repository) or _in_warehouse(workspace)
+    commit = git.production_ref(workspace.repository) or (_in_warehouse(workspace) or ("",))[0]
     return commit if commit and git.has_commit(workspace.repository, commit) else None
 
 
-def _in_warehouse(workspace: Workspace) -> str | None:
-    """What the warehouse says, which knows of promotions from other clones; the ref is corrected."""
+def _in_warehouse(workspace: Workspace) -> tuple[str, int | None] | None:
+    """The commit that production shows by the warehouse, which knows of promotions from other clones, and the
+    publication that a rollback shows again, if one does; the ref is corrected."""
     if not workspace.warehouse_path.exists():
         return None
     from seeknal_git.warehouse.connection import open_warehouse
-    from seeknal_git.warehouse.state import last_publication
+    from seeknal_git.warehouse.history import records, rolled_back_to
 
     with suppress(WarehouseError):
         with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
-            last = last_publication(warehouse.connection, workspace.production_schema)
-        if last is not None:
-            git.set_production_ref(workspace.repository, last[0])
-            return last[0]
+            found = records(warehouse.connection, workspace.production_schema)
+        if found:
+            git.set_production_ref(workspace.repository, found[0].commit)
+            return found[0].commit, rolled_back_to(found)
     return None

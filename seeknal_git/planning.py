@@ -78,10 +78,12 @@ def left_out(workspace: Workspace, planned: Planned) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the warehouse has. built: tables to build that are there already; missing: tables to re-use that are not."""
+    """What the warehouse has. built: tables to build that are there already; missing: tables to re-use that are not;
+    restores: the earlier publication that a rollback of production shows again."""
 
     built: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
+    restores: int | None = None
 
 
 def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
@@ -92,16 +94,19 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
             missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
         )
     from seeknal_git.warehouse.connection import open_warehouse
+    from seeknal_git.warehouse.history import records, rolled_back_to
     from seeknal_git.work import Options, Target, work_out
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)
     try:
         with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
             work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
+            restores = rolled_back_to(records(warehouse.connection, target.schema)) if target.is_production else None
     except SeeknalError:
         return None
     tables, builds = set(work.graph.views), set(planned.plan.builds)
-    return Found(frozenset((tables & builds) - work.reasons.keys()), frozenset(work.reasons.keys() - builds))
+    built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
+    return Found(frozenset(built), frozenset(missing), restores)
 
 
 def _created(workspace: Workspace, branch: str) -> bool:

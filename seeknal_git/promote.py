@@ -17,6 +17,7 @@ from seeknal_git.git.merged import merged_tree, need_no_conflict
 from seeknal_git.git.origin import branch_that_came
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.merge_check import check_merge, explained_conflicts, loaded_at
+from seeknal_git.pending import refuse_to_lose
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
@@ -38,6 +39,8 @@ def prepare(
         need_own_warehouse(workspace)
     workspace = replace(workspace, lock_timeout=lock_timeout)
     into = branch_to_merge_into(workspace, target)
+    if into.schema == workspace.production_schema:
+        refuse_to_lose(workspace)
     tree = commit_tree(workspace.repository, into.commit or git.need_commit(workspace.repository))
     return _prepared(workspace, into, load_sound(workspace, tree, into, reads_again=False), options)
 
@@ -85,6 +88,8 @@ def merge_branch(workspace: Workspace, environment: str, target: str | None = No
     into = branch_to_merge_into(workspace, target)
     if workspace.branch_of(environment) == into.name:
         raise UsageError(f"{into.name} cannot be promoted into itself.", "Promote it as it is with: seeknal promote")
+    if into.schema == workspace.production_schema:
+        refuse_to_lose(workspace)
     source = revision_of(workspace, environment)
     _merge_in_memory(workspace, source, into)
     return merge(workspace.repository, source.name, source.commit or git.need_commit(workspace.repository), into.name)

@@ -15,6 +15,7 @@ from seeknal_git.git.tree import keep_tree
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.pending import refuse_to_lose
 from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
@@ -47,6 +48,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     target = Target(branch, revision.schema, workspace.production_schema)
     if target.is_production:
         git.refuse_unfinished(workspace.repository)
+        refuse_to_lose(workspace)
     else:
         production_tip(workspace)
     reads_again = target.is_production or request.options.refresh or request.options.full

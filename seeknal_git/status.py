@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
+from seeknal_git.pending import due
 from seeknal_git.planning import plan_environment
 from seeknal_git.revision import head_tree, revision_of
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.history import Move, Record
+from seeknal_git.warehouse.history import Move
 from seeknal_git.work import Options, Target, work_out
 from seeknal_git.workspace import Workspace, load
 
@@ -22,8 +22,9 @@ from seeknal_git.workspace import Workspace, load
 class Production:
     """What production shows, and whether it is what it should be.
 
-    tip: of the production branch; published: the commit shown; pending: promotion that is due; failure: why the last
-    run of production failed, if it did; restores: the earlier publication that a rollback shows again.
+    tip: of the production branch; published: the commit shown; pending: whether a promotion is due, and advice: what to
+    do about it; failure: why the last run of production failed, if it did; restores: the earlier publication that a
+    rollback shows again.
     """
 
     branch: str
@@ -34,6 +35,7 @@ class Production:
     pending: bool
     failure: str | None
     restores: int | None = None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +169,23 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
     if warehouse is not None:
         records = history.records(warehouse.connection, schema)
         published, published_at = (records[0].commit, records[0].published_at) if records else (None, None)
-        restores = _rolled_back_to(records)
+        restores = history.rolled_back_to(records)
         if published:
             git.set_production_ref(repository, published)
         run = state.last_run(warehouse.connection, schema)
         failure = run.message or "it was interrupted" if run and run.status != "succeeded" else None
-    pending = bool(published and tip and not git.is_at(repository, published, tip))
-    uncommitted = bool(published and tip and published != tip and not pending)
-    return Production(workspace.production, tip, published, published_at, uncommitted, pending, failure, restores)
+    behind = due(workspace, published, restores)
+    return Production(
+        branch=workspace.production,
+        tip=tip,
+        published=published,
+        published_at=published_at,
+        uncommitted=bool(published and tip and published != tip and not behind),
+        pending=behind is not None,
+        failure=failure,
+        restores=restores,
+        advice=f"{behind.what}: {behind.cure}" if behind else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +212,3 @@ def read_past(workspace: Workspace, revision: str) -> Past:
         now = shown_by(workspace, connection, Named(records[0]))
     current = then.named.record.id == records[0].id
     return Past(workspace.production, then, current, tuple(difference(then, now)))
-
-
-def _rolled_back_to(records: Sequence[Record]) -> int | None:
-    """The earlier publication that production shows; None also where a rollback was undone by another."""
-    restores = records[0].restores if records else None
-    newest = next((each.id for each in records if each.restores is None), None)
-    return None if restores == newest else restores

@@ -43,5 +43,5 @@ def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspa
 
     workspace = opened(path, data_root)
     if due := pending(workspace):
-        note(f"Production shows {due[0][:8]}, and {workspace.production} is at {due[1][:8]}: seeknal promote")
+        note(f"{due.what}: {due.cure}")
     return workspace

@@ -20,10 +20,10 @@ def rollback(
 ) -> None:
     """Show an earlier publication of production again, in one transaction.
 
-    Without an argument, the last one before the current that showed something else. A rollback is a publication too, so
-    a second one without an argument undoes the first; to go further back, name a publication. Nothing is built, and
-    branches and files in git are left alone: the next promotion publishes the tip of the production branch again. Files
-    of exposures are written again after the transaction.
+    Without an argument, the last one that showed something else and that no rollback has taken back; so a second
+    rollback goes further back. A rollback is a publication too: naming the one that it led from undoes it. Nothing is
+    built, and branches and files in git are left alone: the next promotion publishes the tip of the production branch
+    again. Files of exposures are written again after the transaction.
 
     \b
     Examples:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 import pygit2
 
-from seeknal_git.git.repository import Repository, branch_ref, branches, parents_of
+from seeknal_git.git.repository import (
+    Repository,
+    branch_ref,
+    branches,
+    has_commit,
+    is_ancestor,
+    parents_of,
+    ref_commit,
+    remotes,
+)
 
 # What git, GitHub and GitLab write into the message of a merge.
 _MERGE = re.compile(
@@ -14,6 +24,8 @@ _MERGE = re.compile(
 )
 # What git writes into the log of the branch that a fast-forward moved.
 _FAST_FORWARD = re.compile(r"\Amerge (?P<branch>\S+): Fast-forward")
+# Nobody counts further.
+_MANY = 10_000
 _LONG_NAME = re.compile(r"\A(?:refs/heads/|refs/remotes/[^/]+/)")
 
 
@@ -75,6 +87,31 @@ def _with_tip(repository: Repository, commit: str, into: str) -> str | None:
         each for each in branches(repository) if each != into and str(references[f"refs/heads/{each}"].target) == commit
     ]
     return found[0] if len(found) == 1 else None
+
+
+def lacking(repository: Repository, branch: str, commit: str) -> int:
+    """How many commits, up to one that a remote's branch has, the branch here lacks; 0 where it had that one before.
+
+    What it had before was taken back on purpose: its log says so, as to git push --force-if-includes. Where git keeps
+    no log, nobody can tell, and nothing is lacking.
+    """
+    here = f"refs/heads/{branch}"
+    theirs = (ref_commit(repository, f"refs/remotes/{remote}/{branch}") for remote in remotes(repository))
+    if ref_commit(repository, here) is None or not any(tip and is_ancestor(repository, commit, tip) for tip in theirs):
+        return 0
+    had = {str(entry.oid_new) for entry in repository.handle.lookup_reference(here).log()}
+    if not had or _beyond(repository, commit, had) == 0:
+        return 0
+    return _beyond(repository, commit, {ref_commit(repository, here) or ""})
+
+
+def _beyond(repository: Repository, commit: str, known: set[str]) -> int:
+    """How many commits lead to one that those known do not have."""
+    walk = repository.handle.walk(commit)
+    for each in known:
+        if has_commit(repository, each):
+            walk.hide(each)
+    return sum(1 for _ in islice(walk, _MANY))
 
 
 def whoami(repository: Repository) -> str | None:

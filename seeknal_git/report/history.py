@@ -167,12 +167,12 @@ def _how_to_go_on(done: Rollback) -> None:
     if done.tip is not None and done.tip != done.to.commit:
         out(f"Git is as it was, so production now differs from the tip of {done.branch} ({done.tip[:8]}):")
         data = ", on the raw data of then" if done.loads else ""
-        out(f"  seeknal promote   publishes the tip again{data}; so does a hook, at the next commit or merge")
-        out("  git revert …      takes the change out of the code, and production follows")
+        out(f"  seeknal promote     publishes the tip again{data}; so does a hook, at the next commit or merge")
+        out("  git revert …        takes the change out of the code, and production follows")
     if done.loads:
         out(f"Earlier loads of raw data are shown ({listed(done.loads, width() - 40)}):")
-        out("  seeknal run       reads the raw data again, and publishes the tip")
-    out(f"  seeknal rollback  goes back to publication {done.undo.id}")
+        out("  seeknal run         reads the raw data again, and publishes the tip")
+    out(f"  {f'seeknal rollback {done.undo.id}':<18}  goes back to publication {done.undo.id}")
 
 
 def rollback_as_json(done: Rollback) -> dict[str, Any]:

@@ -126,6 +126,8 @@ def _summary(planned: Planned, found: Found | None) -> str:
 def _next(planned: Planned, found: Found | None) -> str:
     if planned.merges is not None:
         return f"seeknal promote {planned.merges}, or: git switch {planned.branch} && git merge {planned.merges}"
+    if found is not None and found.restores is not None:
+        return "git revert takes this out of the code; seeknal promote publishes it again"
     if planned.plan.builds or (found is not None and found.missing):
         return "seeknal run"
     return "nothing has to be built" if planned.is_production else "seeknal run makes the environment; nothing is built"

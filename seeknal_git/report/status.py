@@ -29,13 +29,19 @@ def as_text(status: Status) -> None:
     elif not status.problems:
         rows["Built"] = f"{len(status.built)} of {counted(len(status.built) + len(status.unbuilt), 'node')}"
         if status.unbuilt:
-            rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}  (seeknal run)"
+            rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}{_cure(status)}"
         if status.unpromoted:
             rows["Unpromoted"] = listed(status.unpromoted, room)
     rows["Production"] = _production(status.production)
     mapping(rows)
     for line in _alarms(status):
         out(f"{coloured('warning')}: {line}")
+
+
+def _cure(status: Status) -> str:
+    """A run of production that was rolled back would only undo that."""
+    on_production = status.branch == status.production.branch
+    return "" if on_production and status.production.restores is not None else "  (seeknal run)"
 
 
 def _branch(status: Status) -> str:
@@ -69,11 +75,12 @@ def _production(production: Production) -> str:
 def _alarms(status: Status) -> list[str]:
     production = status.production
     found = list(status.problems)
-    if production.restores is not None:
-        found.append(_rolled_back(production))
-    elif production.pending:
+    if production.advice:
+        found.append(production.advice)
+    elif production.restores is not None:
         found.append(
-            f"production is not at the tip of {production.branch} ({(production.tip or '')[:8]}): seeknal promote"
+            f"production was rolled back to publication {production.restores}, an earlier one of the tip of "
+            f"{production.branch}: seeknal run reads the raw data again"
         )
     if production.failure:
         found.append(f"the last run of production failed (seeknal run tries again): {production.failure}")
@@ -87,17 +94,6 @@ def _alarms(status: Status) -> list[str]:
             f"tables that schema {schema} shows are missing: {', '.join(nodes)}: seeknal run builds them again"
         )
     return found
-
-
-def _rolled_back(production: Production) -> str:
-    shown = f"production was rolled back to publication {production.restores} ({(production.published or '')[:8]})"
-    if production.published == production.tip:
-        return f"{shown}, an earlier one of the tip of {production.branch}: seeknal run reads the raw data again"
-    tip = f"the tip of {production.branch} ({(production.tip or '')[:8]})"
-    return (
-        f"{shown}, and is not at {tip}: seeknal promote publishes the tip again, git revert takes the change out of "
-        "the code"
-    )
 
 
 def past_as_text(found: Past) -> None:

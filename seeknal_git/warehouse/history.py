@@ -69,6 +69,14 @@ def records(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Record]:
     return [Record(*row) for row in rows]
 
 
+def rolled_back_to(records: Sequence[Record]) -> int | None:
+    """The earlier publication that an environment shows, of its publications; None also where a rollback was undone by
+    another."""
+    restores = records[0].restores if records else None
+    newest = next((each.id for each in records if each.restores is None), None)
+    return None if restores == newest else restores
+
+
 def moves(connection: duckdb.DuckDBPyConnection, schema: str, ids: Sequence[int]) -> dict[int, list[Move]]:
     """Publication → what it did, by the nodes' names."""
     rows = connection.execute(

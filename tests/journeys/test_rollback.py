@@ -75,15 +75,19 @@ def test_rollback_shows_what_was_there_and_says_how_to_go_on(released: Repo) -> 
     assert "    written again  exposure.by_customer_csv" in lines
     assert lines[-4:] == [
         f"Git is as it was, so production now differs from the tip of main ({tip[:8]}):",
-        "  seeknal promote   publishes the tip again; so does a hook, at the next commit or merge",
-        "  git revert …      takes the change out of the code, and production follows",
-        "  seeknal rollback  goes back to publication 3",
+        "  seeknal promote     publishes the tip again; so does a hook, at the next commit or merge",
+        "  git revert …        takes the change out of the code, and production follows",
+        "  seeknal rollback 3  goes back to publication 3",
     ]
     status = released.seeknal("status").out
     assert (
-        f"warning: production was rolled back to publication 2 ({released.production_ref[:8]}), and is not at the tip of "
-        f"main ({tip[:8]}): seeknal promote publishes the tip again, git revert takes the change out of the code"
+        f"warning: Production was rolled back to publication 2 ({released.production_ref[:8]}), and main is at "
+        f"{tip[:8]}: git revert takes the change out of the code, seeknal promote publishes it again"
     ) in status
+    assert "seeknal run" not in status
+    plan = released.seeknal("plan")
+    assert "Production was rolled back to publication 2" in plan.err
+    assert "Next: git revert takes this out of the code; seeknal promote publishes it again" in plan.out
     assert "failed" not in status
     entry = last(released)
     assert (entry["command"], entry["restores"], entry["built"]) == ("rollback", 2, 0)
@@ -115,13 +119,26 @@ def test_files_follow_and_those_that_came_later_are_told(released: Repo) -> None
     assert released.run("--dry-run")["write"] == []
 
 
-def test_a_second_rollback_undoes_the_first_and_leaves_no_alarm(released: Repo) -> None:
+def test_a_rollback_is_undone_by_its_number_and_leaves_no_alarm(released: Repo) -> None:
     wrong, file = released.production(), released.read(CSV)
     released.seeknal("rollback")
-    assert "to publication 3 (" in released.seeknal("rollback").out
+    assert "to publication 3 (" in released.seeknal("rollback", "3").out
     assert (released.production(), released.read(CSV)) == (wrong, file)
     assert "rolled back" not in released.seeknal("status").out
-    assert "to publication 2 (" in released.seeknal("rollback").out, "and so on"
+    assert "to publication 2 (" in released.seeknal("rollback").out, "as if nothing had happened"
+
+
+def test_what_was_rolled_back_comes_back_only_by_its_number(released: Repo) -> None:
+    released.seeknal("rollback")
+    assert "Production showed nothing else before." in refused(released)
+    released.git("revert", "--no-edit", "--mainline", "1", "HEAD")
+    assert "Production showed nothing else before." in refused(released)
+    released.replace(DAILY, "sum(amount)", "avg(amount)")
+    released.git("commit", "--all", "--quiet", "--message", "Another try")
+    released.seeknal("rollback")
+    assert totals(released.production()) == [30, 70], "and not what was taken back"
+    released.seeknal("rollback", "3")
+    assert totals(released.production()) == [20, 40]
 
 
 @pytest.mark.parametrize("name", ["1", "2", "HEAD~1", "commit", "short"])
@@ -303,7 +320,8 @@ def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
 def test_a_rollback_that_is_killed_was_made_or_was_not(released: Repo) -> None:
     chance = random.Random(7)
     for _ in range(6):
-        with subprocess.Popen(released.command("rollback"), cwd=released.path, stdout=subprocess.DEVNULL,
+        number = "2" if totals(released.production()) == [20, 40] else "3"
+        with subprocess.Popen(released.command("rollback", number), cwd=released.path, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, env=os.environ) as process:  # fmt: skip
             time.sleep(chance.uniform(0.15, 0.6))
             process.send_signal(signal.SIGKILL)

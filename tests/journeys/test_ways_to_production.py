@@ -303,6 +303,53 @@ def test_what_another_clone_promoted_is_not_pending_here(shop: Repo, monkeypatch
     assert shop.production_ref == clone.head
 
 
+STALE = [["promote"], ["promote", "--dry-run"], ["promote", "mine"], ["run"], ["run", "--nodes", "daily"]]
+
+
+def make_stale(shop: Repo) -> Repo:
+    """A clone that shares the warehouse, and whose main lacks what was released since."""
+    clone = Repo(shop.path.parent / "clone")
+    shop.git("clone", "--quiet", ".", str(clone.path))
+    clone.git("config", "seeknal.dataRoot", str(shop.path))
+    clone.git("branch", "mine")
+    shop.merge("dev", "--no-ff")
+    assert shop.production_ref == shop.head
+    return clone
+
+
+def test_a_clone_that_is_not_up_to_date_takes_nothing_back(shop: Repo) -> None:
+    clone = make_stale(shop)
+    unknown = (
+        f"Production shows {shop.head[:8]}, which this clone does not have, and main is at {clone.head[:8]}: git pull"
+    )
+    assert unknown in clone.seeknal("plan").err
+    clone.git("fetch", "--quiet")
+    lacking = f"Production shows {shop.head[:8]}, and main here lacks 2 commits of that"
+    assert f"{lacking}: git pull\n" in clone.seeknal("plan").err
+    assert f"warning: {lacking}: git pull" in clone.seeknal("status").out
+    assert f"{lacking}." in clone.seeknal("doctor", code=1).out
+    before, tip = (shop.production(), shop.publications()), clone.head
+    for command in STALE:
+        assert f"error: {lacking}. A promotion would take them back.\n  Bring them in: git pull." in (
+            clone.seeknal(*command, code=1).err
+        )
+    clone.install_hooks()
+    clone.commit("On top of what is old")
+    assert (shop.production(), shop.publications()) == before
+    clone.git("pull", "--quiet", "--no-rebase", "--no-edit")
+    clone.seeknal("promote")
+    assert shop.production() == clone.fresh_build() == before[0]
+    assert clone.git("merge-base", tip, "HEAD") == tip
+
+
+def test_what_a_clone_had_and_gave_up_is_taken_back(shop: Repo) -> None:
+    clone = make_stale(shop)
+    clone.git("pull", "--quiet")
+    clone.git("reset", "--quiet", "--hard", "HEAD~1")
+    clone.seeknal("promote")
+    assert shop.production() == clone.fresh_build()
+
+
 def test_the_work_on_a_branch_leaves_production_alone(shop: Repo) -> None:
     assert shop.production() == shop.fresh_build("main")
     assert "orders BIGINT" in shop.views("dev")["daily"][0]
