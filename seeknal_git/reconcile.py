@@ -41,13 +41,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How it ended. outcome: None where nothing was published; failures: node → why; held_back: nodes not published."""
+    """How it ended. outcome: None where nothing was published; failures: node → why; held_back: nodes not published;
+    delivered: exposures whose file was written and put in place."""
 
     work: Work
     progress: Progress
     outcome: Outcome | None
     failures: Mapping[str, str]
     held_back: tuple[str, ...] = ()
+    delivered: tuple[str, ...] = ()
 
 
 def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:
@@ -63,10 +65,12 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
             confine(warehouse, *_reach(work))
         progress = execute(warehouse, work, report)
         failures = {**known_failures(work), **progress.failed}
-        outcome = None
-        if not (failures and work.options.all_or_nothing):
-            outcome, undelivered = _published(warehouse, work, progress, origin)
-            failures |= undelivered
+        outcome, delivered, undelivered = (
+            (None, (), {})
+            if failures and work.options.all_or_nothing
+            else _published(warehouse, work, progress, origin)
+        )
+        failures |= undelivered
     except SeeknalError as exc:
         state.end_run(connection, run_id, "failed", str(exc))
         raise
@@ -77,7 +81,7 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     state.end_run(connection, run_id, "failed" if failures else "succeeded", message or None)
     good = trusted(work, progress)
     held_back = tuple(each for each in work.graph.views if each not in good) if failures else ()
-    return Reconciled(work, progress, outcome, failures, held_back)
+    return Reconciled(work, progress, outcome, failures, held_back, delivered)
 
 
 def _reach(work: Work) -> tuple[list[Path], list[Path]]:
@@ -131,8 +135,11 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     return found
 
 
-def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Origin) -> tuple[Outcome, dict[str, str]]:
-    """Write the files of exposures aside, publish, then put the files in place; tells those that could not be."""
+def _published(
+    warehouse: Warehouse, work: Work, progress: Progress, origin: Origin
+) -> tuple[Outcome, tuple[str, ...], dict[str, str]]:
+    """Write the files of exposures aside, publish, then put the files in place; tells those that are, and those that
+    could not be, with the reason."""
     connection, target = warehouse.connection, work.target
     written = _write_files(warehouse, work, progress)
     shows = shown(work, progress)
@@ -141,13 +148,13 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
         time.monotonic() - origin.started, origin.merged,
     )  # fmt: skip
     outcome = publish(connection, publication)
-    undelivered = {}
+    undelivered: dict[str, str] = {}
     for delivery, path in written:
         try:
             hand_over(connection, target.schema, delivery, path)
         except OSError as exc:
             undelivered[delivery.node] = f"{delivery.path} cannot be replaced: {exc.strerror}. Mend it, then run again."
-    return outcome, undelivered
+    return outcome, tuple(each.node for each, _ in written if each.node not in undelivered), undelivered
 
 
 def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> list[tuple[Delivery, Path]]:

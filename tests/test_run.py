@@ -247,7 +247,9 @@ def test_a_failing_rule_keeps_its_input_and_what_is_behind_it_from_being_publish
 
 def test_a_failing_rule_fails_again_when_nothing_was_mended(dev: Repo) -> None:
     discount(dev)
-    assert dev.run(code=1)["failed"]
+    said = dev.seeknal("run", code=1).out
+    assert "1 failed" in said
+    assert "written" not in said, "the file of what failed is not"
     done = dev.run(code=1)
     assert done["failed"], "that its answer is known already does not make it pass"
     assert "clean_orders" not in dev.views("dev")
@@ -606,7 +608,7 @@ def test_a_sequential_run_of_a_wide_graph_says_what_parallel_would_save(shop: Re
 def test_the_exposures_of_a_branch_have_a_folder_of_their_own(dev: Repo) -> None:
     before = dev.read("exports/by_customer.csv")
     dev.replace(BY_CUSTOMER, "sum(o.amount)", "1000 * sum(o.amount)")
-    dev.seeknal("run")
+    assert dev.run()["written"] == ["exposure.by_customer_csv"]
     assert dev.read("exports/by_customer.csv") == before
     assert "Cy,40000" in dev.read("target/exposures/dev/exports/by_customer.csv")
 

@@ -73,8 +73,8 @@ def summary(done: Reconciled, seconds: float, what: str) -> None:
     """What a run or a promotion did."""
     built, reused = len(done.progress.built), len(done.work.reused)
     parts = [f"{built} built", f"{reused} re-used", f"{done.progress.checked} checked"]
-    if done.outcome is not None and done.work.deliveries:
-        parts.append(f"{counted(len(done.work.deliveries), 'file')} written")
+    if done.delivered:
+        parts.append(f"{counted(len(done.delivered), 'file')} written")
     if done.failures:
         parts.append(coloured("failed", f"{len(done.failures)} failed"))
     if done.progress.skipped:
@@ -158,6 +158,7 @@ def done_as_json(done: Reconciled) -> dict[str, Any]:
         "reused": list(done.work.reused),
         "repointed": list(outcome.repointed) if outcome else [],
         "removed": list(outcome.removed) if outcome else [],
+        "written": list(done.delivered),
         "failed": dict(done.failures),
         "skipped": list(done.progress.skipped),
         "warnings": list(done.progress.warnings),
