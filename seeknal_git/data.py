@@ -210,6 +210,11 @@ def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
     return found
 
 
+def untracked_sources(graph: Graph, root: DataRoot) -> set[str]:
+    """The sources of whose files git tracks none: a branch keeps the load that it has of them."""
+    return {source.id for source in sources_of(graph) if not any(file.blob for file in root.files(source))}
+
+
 def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dict[str, str]:
     """The data version of every source: tracked, else known (by id), else read now. Raises ProjectError.
 

@@ -51,7 +51,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         refuse_to_lose(workspace)
     else:
         production_tip(workspace)
-    reads_again = target.is_production or request.options.refresh or request.options.full
+    reads_again = target.is_production or request.options.refresh
     loaded = load_sound(workspace, head_tree(workspace, revision), revision, reads_again=reads_again)
     if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
         raise UsageError("Production is protected, and there are uncommitted changes.",

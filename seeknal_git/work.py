@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.data import DataRoot, need_versions, sources_of, tracked_versions
+from seeknal_git.data import DataRoot, need_versions, sources_of, tracked_versions, untracked_sources
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to build. refresh: read raw data again; full: build everything again; chosen: only these nodes (None: all);
+    """How to build. refresh: read raw data again; full: build the rest again; chosen: only these nodes (None: all);
     all_or_nothing: publish nothing where anything failed; sandbox: SQL reaches the files of this work and no others."""
 
     refresh: bool = False
@@ -94,11 +94,19 @@ class Work:
             if each not in self.shows or (self.shows[each].snapshot, self.shows[each].view) != (self.wanted[each], view)
         )
 
+    @property
+    def repoint(self) -> tuple[str, ...]:
+        """The nodes whose view a publication moves, if only to a newer table of the same snapshot."""
+        newest = {each: self.there.get(self.wanted[each]) for each in self.chosen & self.shows.keys()}
+        newer = {each for each, snapshot in newest.items() if snapshot and snapshot.table != self.shows[each].table}
+        moved = {*self.stale, *self.reasons, *newer}
+        return tuple(each for each in self.graph.views if each in moved)
+
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
     """What there is to see before anything is decided. production: what production shows; built: fingerprints of which
-    there is a table, on whatever raw data."""
+    there is a table, on whatever raw data; again: the nodes whose table does not count, though it is there."""
 
     graph: Graph
     root: DataRoot
@@ -108,18 +116,21 @@ class _Sight:
     there: Mapping[str, Snapshot]
     production: Mapping[str, Published]
     built: frozenset[str]
+    again: frozenset[str]
 
 
 def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options) -> Work:
     """What it takes to make the environment match the graph. Reads only. Raises ProjectError for missing raw data."""
     connection = warehouse.connection
     production = state.published(connection, target.production)
-    known = {} if options.refresh or options.full else _pinned(graph, production, state.source_snapshots(connection))
+    known = {} if options.refresh else _pinned(graph, production, state.source_snapshots(connection))
     versions = need_versions(graph, root, known)
     wanted = identities(graph, versions)
     there = state.snapshots(connection, wanted.values())
     built = state.fingerprints_built(connection, [graph.fingerprints[each].whole for each in wanted])
-    sight = _Sight(graph, root, target, options, wanted, there, production, built)
+    loads = known.keys() & untracked_sources(graph, root) if options.full else frozenset()
+    again = frozenset(graph.members.keys() - loads) if options.full else frozenset()
+    sight = _Sight(graph, root, target, options, wanted, there, production, built, again)
     chosen = _chosen(sight)
     audits = state.audits(connection, [audit_id(wanted[each], check) for each, _, check in all_checks(graph)])
     reasons = _reasons(sight, chosen)
@@ -232,7 +243,7 @@ def _reasons(sight: _Sight, chosen: set[str]) -> dict[str, str]:
         for each in sight.graph.members
         if each in chosen
         and each in sight.graph.views
-        and (sight.options.full or sight.wanted[each] not in sight.there)
+        and (each in sight.again or sight.wanted[each] not in sight.there)
     }
 
 

@@ -536,6 +536,11 @@ def test_a_node_or_kind_that_does_not_exist_is_refused_with_the_nearest_name(pub
 def test_full_builds_everything_again(published: Repo) -> None:
     before = published.production()
     assert published.built("--full") == ALL
+    published.switch("dev", create=True)
+    published.seeknal("run", "--full")
+    assert published.seeknal("promote", "--dry-run", "--json").json["repoint"] == published.run("--dry-run")["reused"]
+    done = published.seeknal("promote", "--json").json
+    assert (done["built"], sorted(done["repointed"])) == ({}, ALL), "production goes on with the newest tables"
     assert published.production() == before
 
 
@@ -765,7 +770,11 @@ def test_a_branch_keeps_productions_data_until_it_is_refreshed(published: Repo) 
     published.seeknal("run")
     published.write("raw/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n2,1,2024-01-01,5\n")
     assert published.built() == []
+    again = published.run("--full")
+    assert again["reused"] == ["source.orders"], "everything else is built again, on the load that there is"
+    assert sorted(again["built"]) == [each for each in ALL if each != "source.orders"]
     assert len(published.views("dev")["orders"][1]) == 1
+    assert sorted(published.run("--full", "--refresh", "--dry-run")["build"]) == ALL
     assert "source.orders" in published.built("--refresh")
     assert len(published.views("dev")["orders"][1]) == 2
     assert len(published.production()["orders"][1]) == 1

@@ -21,7 +21,9 @@ def run(
         bool, typer.Option("--parallel/--no-parallel", help="Build a layer's nodes side by side.")
     ] = True,
     max_workers: Annotated[int, typer.Option("--max-workers", min=0, help="How many at once; 0: one a core.")] = 0,
-    full: Annotated[bool, typer.Option("--full", "-f", help="Build everything again.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", "-f", help="Build everything again; raw data on a branch only with --refresh.")
+    ] = False,
     refresh: Annotated[bool, typer.Option("--refresh", help="Read raw data again (production always does).")] = False,
     continue_on_error: Annotated[
         bool, typer.Option("--continue-on-error", help="Build what does not depend on failures.")

@@ -114,7 +114,7 @@ def _published(done: Reconciled) -> None:
 def work_as_text(work: Work, what: str) -> None:
     """What a run would do: `run --dry-run`, `run --show-plan` and `promote --dry-run`."""
     out(bold(what))
-    if not work.layers and not work.stale and not work.deliveries:
+    if not work.layers and not work.repoint and not work.deliveries:
         out("Nothing to do.")
         return
     for number, layer in enumerate(work.layers, 1):
@@ -125,7 +125,7 @@ def work_as_text(work: Work, what: str) -> None:
     for each in work.deliveries:
         out(f"  {'write':6} {each}  {dim(str(work.graph.node(each).definition['path']))}")
     removed = [each for each in work.shows if each not in work.graph.views]
-    out(f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.stale), 'view')} to re-point, "
+    out(f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
         f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}.")  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "check": sorted(work.checks),
         "write": list(work.deliveries),
         "reused": list(work.reused),
-        "repoint": list(work.stale),
+        "repoint": list(work.repoint),
         "remove": [each for each in work.shows if each not in work.graph.views],
     }
 
