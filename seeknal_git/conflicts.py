@@ -19,11 +19,12 @@ _MEANT = "If that is as it should be, take the one side into the other first, or
 class Side:
     """One of the two sides of a merge: its graph, and what it changed since the merge base, by node.
 
-    names: nodes that are as they were, but for the name."""
+    renamed: what nodes were called before, by their name now; names: those that are as they were otherwise."""
 
     graph: Graph
     changes: Mapping[str, Change]
-    names: frozenset[str] = frozenset()
+    renamed: Mapping[str, str]
+    names: frozenset[str]
 
     def removed(self, node: str) -> bool:
         return node in self.changes and self.changes[node].category == Category.REMOVED
@@ -33,17 +34,18 @@ def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
     """A side that has these changes. A node that is gone, and is there under another name, was renamed."""
     found = {change.node: change for change in changes}
     new = [node for node, change in found.items() if change.category == Category.NEW]
-    names = set()
+    renamed, names = {}, set()
     for node, change in found.items():
         if change.category != Category.REMOVED or (now := _renamed(node, new, base, graph)) is None:
             continue
         new.remove(now)
+        renamed[now] = node
         if base.fingerprints[node].whole == graph.fingerprints[now].whole:
             names.add(now)
         place = graph.node(now)
         words = f"renamed to {now}" + (f" ({place.path}:{place.line('name')})" if place.path != change.path else "")
         found[node] = replace(change, words=(words,))
-    return Side(graph, found, frozenset(names))
+    return Side(graph, found, renamed, frozenset(names))
 
 
 def _renamed(node: str, new: Iterable[str], base: Graph, graph: Graph) -> str | None:
@@ -95,7 +97,12 @@ def _blamed(merge: Merge, problem: Problem) -> tuple[Change | None, Change | Non
 def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Change | None:
     """One side's edit behind a problem: of the node itself, of one that is named, or of the nearest before it."""
     suspects = dict.fromkeys(_suspects(merge, problem, side, other))
-    return next((side.changes[each] for each in suspects if each in side.changes), None)
+    return next((edit for each in suspects if (edit := _edit(side, other, each))), None)
+
+
+def _edit(side: Side, other: Side, node: str) -> Change | None:
+    """One side's edit of a node, which the other side may have renamed."""
+    return side.changes.get(node) or side.changes.get(other.renamed.get(node, node))
 
 
 def _suspects(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterator[str]:
@@ -111,12 +118,13 @@ def _suspects(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterat
         yield from circle
         return
     yield from (each for each in named if each not in merged.members and side.removed(each))
+    known, edit = side.renamed.get(node, node), _edit(side, other, node)  # known: as the other side calls it
     causes = (
-        list(causes_of(node, other.graph, merged)) if node in other.graph.members and node in merged.members else []
+        list(causes_of(known, other.graph, merged)) if known in other.graph.members and node in merged.members else []
     )
-    if node in side.changes and node in other.changes:  # where both edited it, that alone says nothing
+    if edit and _edit(other, side, node):  # where both edited it, that alone says nothing
         yield from (each.author for each in causes if f'"{each.column}"' in problem.message)
-        if side.changes[node].category == Category.METADATA:
+        if edit.category == Category.METADATA or node in side.names:
             yield from (each.author for each in causes)
     yield node
     yield from (each for each in named if each not in merged.members)
@@ -163,9 +171,9 @@ def _retyped_for(merge: Merge, one: Side, other: Side, reader: str, *, is_into: 
             if was[name] == now[name] or not {name.lower(), "*"} & columns:
                 continue
             author = author_of(each, name, other.graph, merge.merged)
-            if author not in one.changes or author == reader:
+            mine, theirs = _edit(one, other, author), other.changes[reader]
+            if mine is None or author == reader:
                 continue
             problem = Problem(f"{reader} reads {name} of {each}, which was {was[name]} and becomes {now[name]}.",
                               node.path, node.line("name"), node=reader)  # fmt: skip
-            mine, theirs = one.changes[author], other.changes[reader]
             yield Conflict(problem, mine, theirs) if is_into else Conflict(problem, theirs, mine)

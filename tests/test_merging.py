@@ -95,8 +95,14 @@ READS_B_TOO = all_of(
 RENAMES_B = all_of(
     replaced(B, "name: b", "name: c"), replaced(BY_CUSTOMER, "kind: transform", "owner: Ada\nkind: transform")
 )
+READS_B_AS_C = all_of(
+    replaced(B, "name: b", "name: c"), written(BIG, transform("big", "SELECT day FROM transform.c", "transform.c"))
+)
+NO_DAY_IN_B = replaced(B, "SELECT day FROM", "SELECT id FROM")
+RETYPES_DAY_IN_B = replaced(B, "SELECT day FROM", "SELECT day::VARCHAR AS day FROM")
 A_READS_CUSTOMER = replaced(A, "SELECT day FROM", "SELECT customer FROM")
 NO_CUSTOMER_AND_A_IS_ADAS = all_of(NO_CUSTOMER, replaced(A, "kind: transform", "owner: Ada\nkind: transform"))
+NO_CUSTOMER_AND_A_IS_C = all_of(NO_CUSTOMER, replaced(A, "name: a", "name: c"))
 ONE_OF_BIG = written("seeknal/transforms/one.yml", transform("one", "SELECT one FROM transform.big", "transform.big"))
 TWO_OF_BIG = written("seeknal/transforms/two.yml", transform("two", "SELECT two FROM transform.big", "transform.big"))
 READS_SPARE = written(BIG, transform("big", "SELECT extra\nFROM source.spare", "source.spare"))
@@ -153,6 +159,12 @@ CASES = [
                       {"dev": f"{BY_CUSTOMER}:2", "main": f"{B}:2"}), id="a node that both edited reads what one of them renamed"),
     pytest.param(Case(A_READS_CUSTOMER, NO_CUSTOMER_AND_A_IS_ADAS, "customer",
                       {"dev": f"{A}:2", "main": f"{CLEAN}:2"}), id="a node that both edited reads what one of them dropped"),
+    pytest.param(Case(A_READS_CUSTOMER, NO_CUSTOMER_AND_A_IS_C, "customer",
+                      {"dev": f"{A}:2", "main": f"{CLEAN}:2"}), id="a node that the other side renamed reads what that dropped"),
+    pytest.param(Case(READS_B_AS_C, NO_DAY_IN_B, "day",
+                      {"dev": f"{BIG}:2", "main": f"{B}:2"}), id="a column that the other side dropped from a node renamed here"),
+    pytest.param(Case(READS_B_AS_C, RETYPES_DAY_IN_B, "day of transform.c, which was DATE and becomes VARCHAR",
+                      {"dev": f"{BIG}:2", "main": f"{B}:2"}), id="a column that the other side retyped in a node renamed here"),
     pytest.param(Case(READS_SPARE, NO_SPARE, "extra",
                       {"dev": f"{BIG}:2", "main": "data/spare.csv:1"}), id="a column that the other side dropped from the data"),
     pytest.param(Case(READS_SPARE, RETYPES_SPARE, "extra of source.spare, which was BIGINT and becomes VARCHAR",
