@@ -8,6 +8,7 @@ from datetime import datetime
 
 from seeknal_git.errors import UsageError
 from seeknal_git.git import repository as git
+from seeknal_git.git.branches import known_names
 from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.names import schema_of
 from seeknal_git.planning import drop_plan
@@ -68,18 +69,27 @@ def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentS
     )
 
 
-def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> str:
-    """Drop an environment's views and its schema; the git branch stays. Returns the schema. Raises UsageError."""
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """An environment that was dropped. held: what in git still has its name, None where nothing does."""
+
+    schema: str
+    held: str | None
+
+
+def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> Deleted:
+    """Drop an environment's views and its schema; git is left alone. Raises UsageError."""
     branch = workspace.branch_of(name)
     schema = schema_of(branch)
     if schema == workspace.production_schema:
         raise UsageError(f"{branch} is production, and is never deleted.")
     known = list_environments(workspace, lock_timeout)
-    if schema not in {each.schema for each in known}:
+    found = next((each for each in known if each.schema == schema), None)
+    if found is None:
         near = difflib.get_close_matches(branch, [each.branch for each in known], 1)
         raise UsageError(f"There is no environment {branch}.",
                          f"Did you mean {near[0]}?" if near else "seeknal env list shows them.")  # fmt: skip
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
         drop_environment(warehouse.connection, schema)
     drop_plan(workspace, branch)
-    return schema
+    return Deleted(schema, known_names(workspace.repository).holder(branch, found.commit))

@@ -42,10 +42,9 @@ def delete(env: Env, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath 
       seeknal env delete dev
     """
     from seeknal_git.environments import delete_environment
-    from seeknal_git.report.terminal import out
+    from seeknal_git.report.status import deleted
 
-    schema = delete_environment(opened(project_path), env, lock_timeout)
-    out(f"Dropped schema {schema}. The branch is still there; its snapshots are until: seeknal gc --yes")
+    deleted(delete_environment(opened(project_path), env, lock_timeout))
 
 
 @app.command()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from seeknal_git.doctor import Finding
-from seeknal_git.environments import EnvironmentState
+from seeknal_git.environments import Deleted, EnvironmentState
 from seeknal_git.past import Shown
 from seeknal_git.report.history import about, between_as_json, moved, note_nearest, record_as_json
 from seeknal_git.report.terminal import bold, coloured, columns, counted, listed, mapping, out, table, width
@@ -167,6 +167,11 @@ def _row(each: EnvironmentState) -> list[Any]:
         left = "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
     return [each.branch, each.schema, (each.commit or "")[:8], gone or each.ahead, gone or each.behind, each.nodes,
             _ago(each.used_at), left]  # fmt: skip
+
+
+def deleted(done: Deleted) -> None:
+    git = f"Git is as it was: {done.held}." if done.held else "Its branch is gone."
+    out(f"Dropped schema {done.schema}. {git} Tables that nothing else shows stay until: seeknal gc --yes")
 
 
 def findings(found: list[Finding]) -> None:
