@@ -22,7 +22,8 @@ from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 class Planned:
     """A plan with the two trees that it compares. `base_commit` is None where production was never published.
 
-    created: whether the branch was, for this; merges: what is merged into the branch, where it is the plan of a merge.
+    created: whether the branch was, for this; elsewhere: whether it is of another environment than the one that is
+    checked out; merges: what is merged into the branch, where it is the plan of a merge.
     """
 
     branch: str
@@ -36,6 +37,7 @@ class Planned:
     plan: Plan
     warnings: tuple[Problem, ...]
     created: bool = False
+    elsewhere: bool = False
     merges: str | None = None
 
 
@@ -62,6 +64,7 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
         plan=make_plan(base.state, head.state),
         warnings=head.warnings,
         created=created,
+        elsewhere=environment is not None and revision.name != revision_of(workspace).name,
     )
     if environment:
         save_plan(workspace, revision.name, head.state)

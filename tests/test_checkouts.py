@@ -416,6 +416,8 @@ def test_a_branch_a_tag_and_a_commit_need_no_checkout(shop: Repo, revision: str)
     run = shop.run("--env", name)
     assert run["environment"] == (name if name in ("dev", "v1", "v2") else commit[:8])
     assert list(run["built"]) == ["transform.daily"]
+    said = shop.seeknal("plan", name).out
+    assert said.endswith(f"It is built already.\nNext: seeknal run --env {run['environment']}\n")
     assert "largest" in shop.seeknal("query", "--env", name, "FROM daily LIMIT 1", "--json").json[0]
     assert (shop.production(), shop.head, shop.git("status", "--porcelain")) == before
     shop.seeknal("promote", name)

@@ -27,7 +27,7 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False) -> 
     if not planned.plan.changes and not planned.plan.builds:
         out("No changes." if planned.head.graph.members else _EMPTY)
         if found is not None and found.missing:
-            out(f"{counted(len(found.missing), 'table')} missing: seeknal run builds them.")
+            out(f"{_are(len(found.missing))} missing: {_run(planned)} builds what is missing.")
         return
     for change in planned.plan.changes:
         _change(change, planned.plan, verbose)
@@ -117,10 +117,25 @@ def _summary(planned: Planned, found: Found | None) -> str:
     if found is None:
         lines.append("The warehouse cannot be read now, so what is built already is not known.")
     elif found.built:
-        lines.append(f"{counted(len(found.built), 'table')} of these built already.")
+        lines.append(_built(len(found.built), len(kinds) - rules - files))
     if found is not None and found.missing:
-        lines.append(f"{counted(len(found.missing), 'table')} of those to re-use missing: seeknal run builds them.")
+        lines.append(f"{_are(len(found.missing))} missing of those to re-use: {_run(planned)} builds what is missing.")
     return "\n".join(lines)
+
+
+def _built(number: int, tables: int) -> str:
+    """How many of the tables to build are there already."""
+    if number == tables:
+        return "It is built already." if tables == 1 else "All of these are built already."
+    return f"{number:,} of these {'is' if number == 1 else 'are'} built already."
+
+
+def _are(tables: int) -> str:
+    return f"{counted(tables, 'table')} {'is' if tables == 1 else 'are'}"
+
+
+def _run(planned: Planned) -> str:
+    return f"seeknal run --env {planned.branch}" if planned.elsewhere else "seeknal run"
 
 
 def _next(planned: Planned, found: Found | None) -> str:
@@ -129,8 +144,8 @@ def _next(planned: Planned, found: Found | None) -> str:
     if found is not None and found.restores is not None:
         return "git revert takes this out of the code; seeknal promote publishes it again"
     if planned.plan.builds or (found is not None and found.missing):
-        return "seeknal run"
-    return "nothing has to be built" if planned.is_production else "seeknal run makes the environment; nothing is built"
+        return _run(planned)
+    return "nothing has to be built" if planned.is_production else f"{_run(planned)} makes the environment"
 
 
 def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
