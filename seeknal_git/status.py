@@ -43,9 +43,10 @@ class Status:
     """How what is checked out and its environment stand.
 
     branch: None on a detached HEAD, but for a rebase, which moves one; environment: its name, None where it has none.
-    changed: category → nodes; built, unbuilt: nodes whose environment shows what it should, or not; unpromoted: nodes
-    that a promotion would re-point; missing: environment → nodes whose table is gone; problems: why no plan can be
-    made; warehouse: why the warehouse could not be read, if it could not.
+    changed: category → nodes, None where that is unknown; built, unbuilt: nodes that have their table, or not;
+    unpublished: those of the built that the environment does not show; unpromoted: nodes that a promotion would
+    re-point; missing: environment → nodes whose table is gone; problems: why no plan can be made; warehouse: why the
+    warehouse could not be read, if it could not.
     """
 
     project: str
@@ -57,9 +58,10 @@ class Status:
     ahead: int | None
     behind: int | None
     production: Production
-    changed: dict[str, list[str]] = field(default_factory=dict)
+    changed: dict[str, list[str]] | None = None
     built: list[str] = field(default_factory=list)
     unbuilt: list[str] = field(default_factory=list)
+    unpublished: list[str] = field(default_factory=list)
     unpromoted: list[str] = field(default_factory=list)
     missing: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -102,7 +104,8 @@ def _with_plan(workspace: Workspace, status: Status) -> Status:
     try:
         planned = plan_environment(workspace)
     except ProjectError as exc:
-        return replace(status, problems=[str(problem) for problem in exc.problems])
+        dirty = head_tree(workspace, revision_of(workspace)).dirty
+        return replace(status, dirty=dirty, problems=[str(problem) for problem in exc.problems])
     except (GitError, UsageError) as exc:
         return replace(status, problems=[_told(exc)])
     changed: dict[str, list[str]] = {}
@@ -146,9 +149,14 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     shown = state.published(connection, workspace.production_schema)
     unpromoted = [each for each in work.graph.views if each not in shown or shown[each].snapshot != work.wanted[each]]
     unpromoted += [each for each in shown if each not in work.graph.views]
-    built = [each for each in work.graph.views if each not in work.stale]
     merged = target.is_production or (status.ahead == 0 and not status.dirty)
-    return replace(status, built=built, unbuilt=list(work.stale), unpromoted=[] if merged else unpromoted)
+    return replace(
+        status,
+        built=list(work.reused),
+        unbuilt=list(work.reasons),
+        unpublished=[each for each in work.stale if each not in work.reasons],
+        unpromoted=[] if merged else unpromoted,
+    )
 
 
 def _missing(warehouse: Warehouse) -> dict[str, list[str]]:

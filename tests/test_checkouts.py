@@ -341,10 +341,11 @@ def test_a_status_names_the_environment_of_a_detached_head(
     status = repo.seeknal("status", "--json").json
     assert (status["branch"], status["environment"], status["ahead"]) == (None, name, 1)
     assert status["changed"] == {"NON_BREAKING": ["transform.daily"]}
-    assert "transform.daily" in status["unbuilt"]
+    assert status["unbuilt"] == ["transform.daily"]
+    assert status["unpublished"] == status["built"], "production has them, and the environment was never made"
     repo.seeknal("run")
     status = repo.seeknal("status", "--json").json
-    assert (status["unbuilt"], status["unpromoted"]) == ([], ["transform.daily"])
+    assert (status["unbuilt"], status["unpublished"], status["unpromoted"]) == ([], [], ["transform.daily"])
     said = repo.seeknal("status").out
     assert f"HEAD is detached at {repo.head[:8]}, 1 ahead of and 0 behind main" in said
     assert f"{name}, schema " in said
@@ -362,6 +363,8 @@ def test_a_status_in_the_middle_of_a_rebase_is_of_the_branch_that_is_rebased(sho
     status = repo.seeknal("status", "--json").json
     assert (status["branch"], status["environment"], status["operation"]) == ("dev", "dev", "rebase")
     assert "conflict markers" in status["problems"][0]
+    assert (status["changed"], status["dirty"]) == (None, True)
+    assert "Changed      unknown, as no plan can be made" in repo.seeknal("status").out
     repo.write(DAILY, SHOP[DAILY])
     repo.replace(DAILY, "sum(amount)", "max(amount)")
     status = repo.seeknal("status", "--json").json

@@ -23,13 +23,17 @@ def as_text(status: Status) -> None:
         rows["Environment"] = f"{of}schema {status.schema}"
     if status.operation:
         rows["Git"] = coloured("warning", f"in the middle of a {status.operation}")
-    rows["Changed"] = _changed(status, room)
+    if status.commit is not None:
+        rows["Changed"] = _changed(status, room)
     if status.warehouse:
         rows["Warehouse"] = coloured("warning", status.warehouse)
     elif not status.problems:
         rows["Built"] = f"{len(status.built)} of {counted(len(status.built) + len(status.unbuilt), 'node')}"
         if status.unbuilt:
             rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}{_cure(status)}"
+        if status.unpublished:
+            every = len(status.unpublished) == len(status.built) + len(status.unbuilt)
+            rows["Unpublished"] = f"{'all' if every else listed(status.unpublished, room - 20)}{_cure(status)}"
         if status.unpromoted:
             rows["Unpromoted"] = listed(status.unpromoted, room)
     rows["Production"] = _production(status.production)
@@ -55,6 +59,8 @@ def _branch(status: Status) -> str:
 
 
 def _changed(status: Status, room: int) -> str:
+    if status.changed is None:
+        return coloured("warning", "unknown, as no plan can be made (see below)")
     if not status.changed:
         return "nothing"
     return "; ".join(
@@ -66,7 +72,7 @@ def _changed(status: Status, room: int) -> str:
 def _production(production: Production) -> str:
     if production.published is None:
         return f"{production.branch}, never published"
-    since = f", since {_ago(production.published_at)}" if production.published_at else ""
+    since = f", published {_ago(production.published_at)}" if production.published_at else ""
     if production.uncommitted:
         return f"{production.branch} with uncommitted nodes{since}"
     return f"{production.branch} at {production.published[:8]}{since}"
