@@ -12,7 +12,7 @@ from seeknal_git.graph import Graph
 from seeknal_git.plan import Change
 from seeknal_git.story import reads_of
 
-_MEANT = "If that is as it should be, take the one side into the other first, or: git merge --no-verify"
+_MEANT = "If that is as it should be, nothing has to be mended: git merge --no-verify lets it pass"
 
 
 @dataclass(frozen=True, slots=True)

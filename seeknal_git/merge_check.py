@@ -130,9 +130,12 @@ def _last_commit(workspace: Workspace, span: str, path: str) -> str | None:
     return run("log", "-1", "--format=%H", span, "--", where, cwd=repository.top) or None
 
 
-def explained_conflicts(conflicts: Iterable[MergeConflict]) -> tuple[Problem, ...]:
-    """Conflicts as problems, whose hints name both sides."""
-    return tuple(_explained(each) for each in conflicts)
+def explained_conflicts(conflicts: Iterable[MergeConflict], next_step: str) -> tuple[Problem, ...]:
+    """Conflicts as problems, whose hints name both sides; the last one ends with the next step."""
+    found = [_explained(each) for each in conflicts]
+    if found:
+        found[-1] = replace(found[-1], hint="\n  ".join(filter(None, [found[-1].hint, next_step])))
+    return tuple(found)
 
 
 def _explained(conflict: MergeConflict) -> Problem:

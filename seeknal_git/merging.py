@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
+from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
-from seeknal_git.git.merged import merged_tree
+from seeknal_git.git.merged import how_to_mend, merged_tree, textual_conflict
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.plan import make_plan
 from seeknal_git.planning import Planned
@@ -46,15 +46,15 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
     merged = load(workspace, result.tree)
     before = loaded_at(workspace, target, merged)
     conflicts, problems = check_merge(workspace, source, target, merged, before)
-    planned = None if merged.problems else _planned(source, target, before, merged)
+    planned = None if merged.problems else _planned(source, target, workspace.production, before, merged)
     return MergePlan(source, target, (), conflicts, problems, planned)
 
 
-def _planned(source: Revision, target: Revision, into: Loaded, merged: Loaded) -> Planned:
+def _planned(source: Revision, target: Revision, production: str, into: Loaded, merged: Loaded) -> Planned:
     return Planned(
         branch=target.name,
         schema=target.schema,
-        is_production=False,
+        is_production=target.name == production,
         base_commit=target.commit,
         head_commit=source.commit,
         dirty=False,
@@ -66,10 +66,11 @@ def _planned(source: Revision, target: Revision, into: Loaded, merged: Loaded) -
     )
 
 
-def need_clean(merge: MergePlan) -> None:
+def need_clean(workspace: Workspace, merge: MergePlan) -> None:
     """Raises GitError for textual conflicts, and ProjectError for what is wrong with the merge."""
+    repository, source, into = workspace.repository, merge.source, merge.into.name
     if merge.textual:
-        raise GitError(f"{merge.source.name} and {merge.into.name} conflict in {', '.join(merge.textual)}.",
-                       f"Merge by hand in {merge.source.name}: git merge {merge.into.name}")  # fmt: skip
+        raise textual_conflict(repository, merge.textual, source.name, source.commit or "", into)
     if not merge.is_clean:
-        raise ProjectError(explained_conflicts(merge.conflicts) + merge.problems)
+        way = how_to_mend(repository, source.name, source.commit or "", into)
+        raise ProjectError(explained_conflicts(merge.conflicts, way) + merge.problems)

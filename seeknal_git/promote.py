@@ -9,14 +9,14 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from seeknal_git.errors import ProjectError, UsageError
+from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge import Merged, merge
-from seeknal_git.git.merged import merged_tree, need_no_conflict
+from seeknal_git.git.merged import how_to_mend, merged_tree, need_no_conflict
 from seeknal_git.git.origin import branch_that_came
 from seeknal_git.git.tree import commit_tree
-from seeknal_git.merge_check import check_merge, explained_conflicts, loaded_at
+from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.pending import refuse_to_lose
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
@@ -61,16 +61,21 @@ def _prepared(workspace: Workspace, revision: Revision, loaded: Loaded, options:
 
 
 def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> Loaded:
-    """What a merge would hold. Raises GitError where it conflicts, and ProjectError, with both sides' part in it, where
-    it could not be published: the branch would be ahead of its environment until somebody mends it."""
+    """What a merge would hold. Raises GitError where it conflicts as text, and ProjectError, with both sides' part in
+    it, where it does as a pipeline, as the hook would: the branch would be ahead of its environment until somebody
+    mends it."""
     repository = workspace.repository
     source, into = (replace(each, commit=each.commit or git.need_commit(repository)) for each in (source, into))
-    result = merged_tree(repository, into.commit or "", source.commit or "")
-    merged = load(workspace, need_no_conflict(result, source.name, into.name), reads_again=False)
-    if merged.problems:
-        before = loaded_at(workspace, into, merged)
-        conflicts, problems = check_merge(workspace, source, into, merged, before)
-        raise ProjectError(explained_conflicts(conflicts) + problems or merged.problems)
+    theirs, ours = source.commit or "", into.commit or ""
+    result = merged_tree(repository, ours, theirs)
+    merged = load(workspace, need_no_conflict(repository, result, source.name, theirs, into.name), reads_again=False)
+    conflicts: tuple[MergeConflict, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    if not git.is_ancestor(repository, ours, theirs):  # otherwise there is one side only
+        conflicts, problems = check_merge(workspace, source, into, merged, loaded_at(workspace, into, merged))
+    if conflicts or merged.problems:
+        way = how_to_mend(repository, source.name, theirs, into.name)
+        raise ProjectError(explained_conflicts(conflicts, way) + problems or merged.problems)
     return merged
 
 

@@ -15,6 +15,8 @@ from seeknal_git.merge_check import explained_conflicts, staged_conflicts
 from seeknal_git.revision import explained
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
+_IN_A_MERGE = "Mend it here, then git add and git commit; or give the merge up: git merge --abort"
+
 
 @dataclass(frozen=True, slots=True)
 class Validation:
@@ -35,7 +37,7 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     rest = [each for each in loaded.all_problems if each not in known]
     return Validation(
         nodes=len(loaded.project.members),
-        problems=(*explained_conflicts(conflicts), *explained(workspace, None, loaded, rest)),
+        problems=(*explained_conflicts(conflicts, _IN_A_MERGE), *explained(workspace, None, loaded, rest)),
         warnings=loaded.warnings,
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,

@@ -197,7 +197,8 @@ def test_a_merge_that_breaks_the_pipeline_names_both_sides(copy_of: Templates, c
     for branch, place in case.at.items():
         assert f"{branch} {tips[branch][:8]}: " in done.err
         assert place in done.err
-    assert "Traceback" not in done.err
+    assert done.err.endswith("\n  Merge main into dev and mend it there: git merge main\n")
+    assert done.err.endswith(repo.seeknal("promote", "dev", "--dry-run", code=1).err), "a promotion says the same"
 
 
 @pytest.mark.parametrize(
@@ -243,6 +244,7 @@ def test_the_hook_stops_the_same_merge(copy_of: Templates, case: Case) -> None:
     for branch, place in case.at.items():
         assert f"{branch} {repo.git('rev-parse', branch)[:8]}: " in done.stderr
         assert f"({place})" in done.stderr
+    assert "or give the merge up: git merge --abort" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -316,7 +318,10 @@ def test_textual_conflicts_are_named(published: Repo) -> None:
     before = everything(repo)
     done = repo.seeknal("plan", "--into", "main", "--json", code=1)
     assert done.json["textual_conflicts"] == [DAILY]
-    assert f"dev and main conflict in {DAILY}." in done.err
+    refused = repo.seeknal("promote", "dev", code=1).err
+    assert refused == (f"error: dev and main conflict in {DAILY}.\n"
+                       "  Merge main into dev and mend it there: git merge main\n")  # fmt: skip
+    assert done.err.endswith(refused)
     assert DAILY in repo.seeknal("plan", "--into", "main", "--markdown", code=1).out
     assert everything(repo) == before
 
@@ -327,7 +332,9 @@ def test_a_merge_can_be_planned_into_any_branch(published: Repo) -> None:
     assert repo.categories("--into", "staging") == {"transform.big": "NEW"}
     repo.git("tag", "v1", "dev")
     assert repo.categories("v1", "--into", "staging") == {"transform.big": "NEW"}
-    assert "v1 " in repo.seeknal("plan", "v1", "--into", "main", code=1).err
+    said = repo.seeknal("plan", "v1", "--into", "main", code=1).err
+    assert "v1 " in said
+    assert said.endswith(f"git switch -c NAME {repo.head[:8]} && git merge main\n")
 
 
 def test_what_is_already_wrong_on_one_side_is_no_conflict(published: Repo) -> None:

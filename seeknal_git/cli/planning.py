@@ -61,7 +61,7 @@ def plan_merge(workspace: Workspace, env: str | None, into: str, form: Form, *, 
     else:
         merge_report.as_text(merge, found, verbose=form.verbose)
         verification.as_text(verified)
-    merging.need_clean(merge)
+    merging.need_clean(workspace, merge)
     if planned:
         _need_equal(planned, verified)
 

@@ -41,7 +41,7 @@ def merge(repository: Repository, source: str, commit: str, into: str) -> Merged
         return Merged((), tip)
     git.refuse_unfinished(repository)
     _refuse_uncommitted(repository, repository.prefix + "seeknal/")
-    need_no_conflict(merged_tree(repository, tip, commit), source, into)
+    need_no_conflict(repository, merged_tree(repository, tip, commit), source, commit, into)
     start = git.current_branch(repository) or git.need_commit(repository)
     place = git.worktree_of(repository, into)
     if place is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pygit2
 
 from seeknal_git.errors import GitError
 from seeknal_git.git.command import git, run_git
-from seeknal_git.git.repository import Repository, is_ancestor, merge_base
+from seeknal_git.git.repository import Repository, branch_ref, current_branch, is_ancestor, merge_base
 from seeknal_git.git.tree import Tree, commit_tree, stored_tree
 
 _OURS_FIRST = 10  # before the priorities that libgit2 gives to a repository's own objects
@@ -83,9 +84,22 @@ def base_tree(repository: Repository, production: str, commit: str) -> Tree:
     return tree
 
 
-def need_no_conflict(result: MergeResult, source: str, into: str) -> Tree:
+def need_no_conflict(repository: Repository, result: MergeResult, source: str, commit: str, into: str) -> Tree:
     """The tree of a merge. Raises GitError with the files that conflict."""
     if result.tree is None:
-        raise GitError(f"{source} and {into} conflict in {', '.join(result.conflicts)}; nothing was changed.",
-                       f"Resolve it by hand: git switch {into} && git merge {source}")  # fmt: skip
+        raise textual_conflict(repository, result.conflicts, source, commit, into)
     return result.tree
+
+
+def textual_conflict(repository: Repository, files: Sequence[str], source: str, commit: str, into: str) -> GitError:
+    return GitError(f"{source} and {into} conflict in {', '.join(files)}.",
+                    how_to_mend(repository, source, commit, into))  # fmt: skip
+
+
+def how_to_mend(repository: Repository, source: str, commit: str, into: str) -> str:
+    """What to do about a merge that conflicts: on the side that is not released yet. source stands for commit."""
+    theirs = (branch_ref(repository, into) or into).removeprefix("refs/heads/").removeprefix("refs/remotes/")
+    if branch_ref(repository, source) is None:
+        return f"Merge {into} into a branch and mend it there: git switch -c NAME {commit[:8]} && git merge {theirs}"
+    switch = "" if current_branch(repository) == source else f"git switch {source} && "
+    return f"Merge {into} into {source} and mend it there: {switch}git merge {theirs}"

@@ -15,7 +15,7 @@ from seeknal_git.report.terminal import bold, out
 def as_text(merge: MergePlan, found: Found | None, *, verbose: bool) -> None:
     """What the merge changes; where it conflicts, that is an error, told on the other stream."""
     if merge.planned is not None:
-        plan_report.as_text(merge.planned, found, verbose=verbose)
+        plan_report.as_text(merge.planned, found, verbose=verbose, sound=merge.is_clean)
     else:
         out(bold(_title(merge)))
 

@@ -20,8 +20,9 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _SHOWN = 5  # nodes downstream of a change; --verbose shows all of them
 
 
-def as_text(planned: Planned, found: Found | None, *, verbose: bool = False) -> None:
-    """The plan on a terminal. verbose: with what could not be resolved, and every node downstream."""
+def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sound: bool = True) -> None:
+    """The plan on a terminal. verbose: with what could not be resolved, and every node downstream; sound: False where
+    it cannot be gone on with, as the merge that it is of conflicts."""
     out(bold(_title(planned)))
     out()
     if not planned.plan.changes and not planned.plan.builds:
@@ -38,7 +39,8 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False) -> 
             out(f"  {number}  {', '.join(layer) if verbose else listed(layer, width() - 5)}")
     out()
     out(_summary(planned, found))
-    out(f"Next: {_next(planned, found)}")
+    if sound:
+        out(f"Next: {_next(planned, found)}")
 
 
 def _change(change: Change, plan: Plan, verbose: bool) -> None:
@@ -140,7 +142,8 @@ def _run(planned: Planned) -> str:
 
 def _next(planned: Planned, found: Found | None) -> str:
     if planned.merges is not None:
-        return f"seeknal promote {planned.merges}, or: git switch {planned.branch} && git merge {planned.merges}"
+        into = "" if planned.is_production else f" {planned.branch}"
+        return f"seeknal promote {planned.merges}{into}, or: git switch {planned.branch} && git merge {planned.merges}"
     if found is not None and found.restores is not None:
         return "git revert takes this out of the code; seeknal promote publishes it again"
     if planned.plan.builds or (found is not None and found.missing):
