@@ -41,6 +41,12 @@ class Problem:
         return f"{text}\n  {self.hint}" if self.hint else text
 
 
+def some(names: Sequence[str], most: int) -> str:
+    """The first of many names, for a message, and how many more there are: `a, b and 3 more`."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left:,} more" if left > 0 else "")
+
+
 class SeeknalError(Exception):
     """The base of all expected errors: a message, and the next step."""
 

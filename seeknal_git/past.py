@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seeknal_git.errors import UsageError, WarehouseError
+from seeknal_git.errors import UsageError, WarehouseError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository, resolved
 from seeknal_git.warehouse import history, state
@@ -94,9 +94,9 @@ def need_tables(workspace: Workspace, wanted: Shown, hint: str) -> None:
     """Raises WarehouseError, with some of the nodes, where not all tables of a publication are kept."""
     if not wanted.lost:
         return
-    some = ", ".join(wanted.lost[:_NAMED]) + (f" and {len(wanted.lost) - _NAMED} more" if wanted.lost[_NAMED:] else "")
+    lost = some(wanted.lost, _NAMED)
     raise WarehouseError(
-        f"Publication {wanted.named.record.id} is no longer kept whole: the tables of {some} are gone. "
+        f"Publication {wanted.named.record.id} is no longer kept whole: the tables of {lost} are gone. "
         f"`seeknal gc` keeps those of the last {workspace.settings.keep_promotions} publications of production, and of "
         "the younger ones (keep_promotions and keep_history in seeknal_project.yml).",
         hint,

@@ -396,6 +396,10 @@ def test_a_branch_that_is_only_on_the_remote_is_suggested(shop: Repo) -> None:
     clone = cloned(shop)
     for wrong in ("origin/feature/new", "feature/nwe"):
         assert "Did you mean feature/new?" in clone.seeknal("plan", wrong, "--into", "main", code=2).err
+    for number in range(10):
+        shop.git("branch", f"b{number}")
+    said = shop.seeknal("run", "--env", "nothing-like-it", code=2).err
+    assert "There are b0, b1, b2, b3, b4, b5, b6, b7 and 4 more." in said
 
 
 def revisions(shop: Repo) -> str:

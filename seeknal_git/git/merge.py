@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from seeknal_git.errors import GitError
+from seeknal_git.errors import GitError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
 from seeknal_git.git.command import run_git
@@ -14,6 +14,7 @@ from seeknal_git.git.repository import Repository
 
 # The hooks would promote in the middle of what is about to promote anyway.
 _QUIET_HOOKS = {"SEEKNAL_HOOKS": "0"}
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +90,5 @@ def _refuse_uncommitted(repository: Repository, nodes: str) -> None:
     found = ((entry[:2], entry[3:]) for entry in entries if entry)
     changes = [path for mark, path in found if mark != "??" or path.startswith(nodes)]
     if changes:
-        raise GitError(f"There are uncommitted changes, which a merge would leave behind: {', '.join(changes[:5])}.",
+        raise GitError(f"There are uncommitted changes, which a merge would leave behind: {some(changes, _SHOWN)}.",
                        "Commit them first, or put them aside with: git stash --include-untracked")  # fmt: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import RepositoryState
 
-from seeknal_git.errors import GitError, UsageError
+from seeknal_git.errors import GitError, UsageError, some
 from seeknal_git.git.command import git
 from seeknal_git.names import production_ref_of
 
@@ -184,6 +184,9 @@ def branch_tip(repository: Repository, branch: str) -> str | None:
     return ref_commit(repository, name) if name else None
 
 
+_SHOWN = 8
+
+
 def need_branch(repository: Repository, branch: str, what: str = "branch") -> str:
     """The tip of a branch. Raises UsageError, with the nearest name, where there is none."""
     tip = branch_tip(repository, branch)
@@ -195,7 +198,7 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
                              f"Fetch it: {fetch}; or set production_branch in the project file.")  # fmt: skip
         known = sorted({*branches(repository), *_fetched(repository)})
         near = difflib.get_close_matches(branch, known, 1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known[:8])}."
+        hint = f"Did you mean {near[0]}?" if near else f"There are {some(known, _SHOWN)}."
         raise UsageError(f"There is no {what} {branch}.", hint)
     return tip
 

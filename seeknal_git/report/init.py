@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from seeknal_git.errors import some
 from seeknal_git.git.hooks import HookState
 from seeknal_git.init import Initialized
 from seeknal_git.report.terminal import bold, coloured, dim, mapping, note, out
@@ -60,7 +61,7 @@ def _facts(done: Initialized) -> dict[str, str]:
         "  created": ", ".join(done.created),
         "  kept": ", ".join(done.kept),
         "  production": f"the branch {done.settings.production_branch}",
-        "  hooks": ", ".join(installed[:3]) + (f" and {len(installed) - 3} more" if len(installed) > 3 else ""),
+        "  hooks": some(installed, 3),
         "  commit": (done.commit or "")[:8],
     }
     return {label: fact for label, fact in facts.items() if fact}
