@@ -72,7 +72,7 @@ def test_the_log_is_read_like_that_of_git(published: Repo) -> None:
                                         "FROM _seeknal.publications WHERE id = 2")[0]  # fmt: skip
     shown = published.seeknal("log", "-n", "1")
     assert shown.out == (
-        f"publication 2  {commit[:8]}  (main)\n"
+        f"publication 2  {commit[:8]}  current\n"
         "Author: Ada <ada@example.org>\n"
         f"Date:   {date} UTC\n"
         f"Reason: run, {seconds:.1f} s\n"
@@ -128,7 +128,7 @@ def test_uncommitted_nodes_are_said(published: Repo) -> None:
     published.replace(DAILY, "sum(amount)", "max(amount)")
     published.seeknal("run")
     assert [each["uncommitted"] for each in log(published)] == [True, False]
-    assert "(main)  with uncommitted nodes" in published.seeknal("log").out
+    assert "current  with uncommitted nodes" in published.seeknal("log").out
 
 
 def test_nothing_was_published_yet(shop: Repo) -> None:
@@ -183,6 +183,8 @@ def merged_as(repo: Repo, how: str) -> None:
         repo.merge("dev")
     elif how == "with a message of its own":
         repo.git("merge", "--no-ff", "-m", "Totals", "dev")
+    elif how == "pulled":
+        repo.git("merge", "--no-ff", "-m", "Merge branch 'main' of https://example.org/shop", "dev")
     elif how == "squashed":
         repo.git("merge", "--squash", "dev")
         repo.commit("Squashed")
@@ -206,6 +208,7 @@ def merged_as(repo: Repo, how: str) -> None:
         ("a merge commit", "dev"),
         ("with a message of its own", "dev"),
         ("squashed", None),
+        ("pulled", None),
     ],
 )
 def test_the_branch_that_came_in_is_told_where_git_knows_it(repo: Repo, how: str, branch: str | None) -> None:

@@ -32,6 +32,11 @@ _LONG_NAME = re.compile(r"\A(?:refs/heads/|refs/remotes/[^/]+/)")
 def branch_that_came(repository: Repository, commit: str, into: str) -> str | None:
     """The branch whose merge made a commit the tip of another, where that can be told: from the merge's message, from
     the log that git keeps of a branch, or because one other branch has that tip."""
+    found = _that_came(repository, commit, into)
+    return None if found == into else found  # a pull merges a remote's branch of the same name
+
+
+def _that_came(repository: Repository, commit: str, into: str) -> str | None:
     parents = parents_of(repository, commit)
     if len(parents) > 1:
         return named_in(_message(repository, commit)) or _with_tip(repository, parents[1], into)

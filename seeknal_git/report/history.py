@@ -22,14 +22,14 @@ def log_as_text(found: Log, *, whole: bool = False) -> None:
     for number, entry in enumerate(found.entries):
         if number:
             out()
-        _entry(entry, found.branch, whole=whole)
+        _entry(entry, whole=whole)
     if found.earlier:
         note(dim(f"and {counted(found.earlier, 'earlier publication')}; -n 0 shows all"))
 
 
-def _entry(entry: Entry, branch: str, *, whole: bool) -> None:
+def _entry(entry: Entry, *, whole: bool) -> None:
     record = entry.record
-    marks = [f"({branch})"] if entry.current else []
+    marks = ["current"] if entry.current else []
     marks += ["with uncommitted nodes"] if entry.uncommitted else []
     marks += [f"not kept: {counted(len(entry.lost), 'table')} gone"] if entry.lost else []
     out("  ".join([coloured("warning", f"publication {record.id}"), record.commit[:8], *marks]).rstrip())

@@ -107,7 +107,7 @@ def past_as_text(found: Past) -> None:
     record, shown = found.shown.named.record, found.shown
     note_nearest(shown.named)
     kept = f"no longer kept whole: {counted(len(shown.lost), 'table')} gone" if shown.lost else ""
-    out("  ".join(filter(None, [bold(f"publication {record.id}"), record.commit[:8], f"({found.branch})", kept])))
+    out("  ".join(filter(None, [bold(f"publication {record.id}"), record.commit[:8], f"of {found.branch}", kept])))
     for line in about(record):
         out(line)
     out()
