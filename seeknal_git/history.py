@@ -183,7 +183,7 @@ def _wanted(
     revision: str,
 ) -> Shown:
     """What the named publication showed. Raises UsageError where it is a commit that was not published itself."""
-    found = named(workspace.repository, records, revision)
+    found = named(workspace.repository, connection, records, revision)
     if found.asked:
         number, commit = found.record.id, found.record.commit[:8]
         hint = f"The nearest before it is publication {number}, of {commit}: seeknal rollback {number}"
