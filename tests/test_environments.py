@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -203,7 +204,9 @@ def test_the_list_says_what_will_happen(dev: Repo) -> None:
         text = next(line for line in dev.seeknal("env", "list").out.splitlines() if line.startswith("dev "))
         found = next(each for each in dev.seeknal("env", "list", "--json").json if each["branch"] == "dev")
         assert (found["expires_at"] is None) == (found["held"] is not None)
-        return text.split("ago")[-1].split("now")[-1].strip(), found["held"]
+        assert text.split()[-1] == "5", "nodes"
+        assert ("  gone  " in text) == (found["held"] is None), text
+        return re.split(r" (?:min|h|d)  ", text, maxsplit=1)[1].removesuffix("5").strip(), found["held"]
 
     age(dev, days=5)
     assert expires() == ("never", "its branch is here")

@@ -18,7 +18,8 @@ Env = Annotated[str, typer.Argument(help="The environment's branch.")]
 
 @app.command("list")
 def list_(as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE) -> None:
-    """List environments: branch, schema, commit, nodes, when last used and when they expire.
+    """List environments: branch, schema, commit, how far that is ahead of (+) and behind (-) production's branch, for
+    how long nobody used it, when it expires, and its nodes.
 
     \b
     Examples:

@@ -62,7 +62,8 @@ def preview(workspace: Workspace, env: str | None, request: Request) -> None:
     if request.as_json:
         out_json(work_as_json(work))
     else:
-        work_as_text(work, f"A promotion of {work.target.branch}")
+        what = f"{env} into {work.target.branch}" if env else work.target.branch
+        work_as_text(work, f"Promotion of {what} (dry run)")
 
 
 def from_hook(project_path: Path, data_root: Path | None) -> None:

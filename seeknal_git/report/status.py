@@ -161,18 +161,26 @@ def environments(found: list[EnvironmentState]) -> None:
     if not found:
         out("No environments yet. Make one with: seeknal run")
         return
-    names = ["branch", "schema", "commit", "ahead", "behind", "nodes", "used", "expires"]
-    table(names, [_row(each) for each in found])
+    table(["branch", "schema", "commit", "commits", "idle", "expires", "nodes"], [_row(each) for each in found])
 
 
 def _row(each: EnvironmentState) -> list[Any]:
-    gone = "gone" if each.branch_is_gone else None
+    """The columns that a narrow terminal has no room for come last."""
     left = "never"
     if each.expires_at is not None:
         days = (each.expires_at - now()).total_seconds() / 86400
         left = "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
-    return [each.branch, each.schema, (each.commit or "")[:8], gone or each.ahead, gone or each.behind, each.nodes,
-            _ago(each.used_at), left]  # fmt: skip
+    ahead = "gone" if each.branch_is_gone else None if each.ahead is None else f"+{each.ahead} -{each.behind}"
+    commits = None if each.production and not each.branch_is_gone else ahead
+    return [each.branch, each.schema, (each.commit or "")[:8], commits, _idle(each.used_at), left, each.nodes]
+
+
+def _idle(since: datetime) -> str:
+    seconds = max((now() - since).total_seconds(), 0)
+    return next((f"{seconds // size:.0f} {unit}" for size, unit in _IDLE if seconds >= size), "0 min")
+
+
+_IDLE = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def deleted(done: Deleted) -> None:
