@@ -369,7 +369,7 @@ def test_a_delivery_that_was_broken_off_is_made_again(published: Repo) -> None:
     published.write("exports/by_customer.csv", "neither the one nor the other\n")
     assert published.run("--dry-run")["write"] == ["exposure.by_customer_csv"]
     published.seeknal("run")
-    assert published.read("exports/by_customer.csv") == "name,total\nAda,40\nBob,20\nCy,40\n"
+    assert sorted(published.read("exports/by_customer.csv").splitlines()) == ["Ada,40", "Bob,20", "Cy,40", "name,total"]
     assert published.run("--dry-run")["write"] == []
 
 

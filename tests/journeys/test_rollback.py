@@ -51,6 +51,11 @@ def totals(views: dict[str, View]) -> list[object]:
     return sorted(row[1] for row in views["daily"][1])
 
 
+def customers(repo: Repo) -> list[str]:
+    """The lines of the exposure's file, which has no order of its own."""
+    return sorted(repo.read(CSV).splitlines()[1:])
+
+
 def test_the_log_tells_the_hook_and_the_merge(released: Repo) -> None:
     entry = last(released)
     assert (entry["command"], entry["merged"], entry["commit"]) == ("hook", "dev", released.head)
@@ -111,7 +116,8 @@ def test_a_dry_run_says_the_same_and_does_nothing(released: Repo) -> None:
 def test_files_follow_and_those_that_came_later_are_told(released: Repo) -> None:
     wrong = released.read(CSV)
     said = released.seeknal("rollback")
-    assert released.read(CSV) == "name,total\nAda,40\nBob,20\nCy,40\n" != wrong
+    assert customers(released) == ["Ada,40", "Bob,20", "Cy,40"]
+    assert released.read(CSV) != wrong
     assert "exposure.towns_csv was first delivered later: its file is left as it is" in said.err
     assert released.read("exports/towns.csv") == "n\n1\n"
     released.seeknal("promote")
@@ -287,7 +293,7 @@ def test_a_file_that_cannot_be_replaced_is_told_and_production_is_rolled_back_al
     (released.path / CSV / "mine.txt").unlink()
     (released.path / CSV).rmdir()
     released.seeknal("rollback", "2")
-    assert released.read(CSV) == "name,total\nAda,40\nBob,20\nCy,40\n", "the same again writes what is still missing"
+    assert customers(released) == ["Ada,40", "Bob,20", "Cy,40"], "the same again writes what is still missing"
 
 
 # At all times
@@ -331,4 +337,4 @@ def test_a_rollback_that_is_killed_was_made_or_was_not(released: Repo) -> None:
         assert totals(released.production()) == {2: [30, 70], 3: [20, 40]}[int(str(shown))]
     released.seeknal("promote")
     assert totals(released.production()) == [20, 40]
-    assert released.read(CSV) == "name,total\nAda,30\nBob,20\nCy,40\n"
+    assert customers(released) == ["Ada,30", "Bob,20", "Cy,40"]
