@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.graph import Graph
-from seeknal_git.nodes.node import Check, Node
+from seeknal_git.nodes.node import Check, Node, violated
 from seeknal_git.statement import Reading, over_tables
 from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
@@ -235,7 +235,7 @@ def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: st
 
 
 def verdict(node: Node, check: Check, audit: Audit) -> str:
-    return f"{check.name}: {audit.violations:,} of {audit.rows:,} rows violate it ({node.path}:{check.line})"
+    return f"{check.name}: {violated(audit.violations, audit.rows)} ({node.path}:{check.line})"
 
 
 def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:

@@ -322,7 +322,7 @@ def test_raw_data_that_is_not_here_is_said_and_an_apply_goes_on_with_a_warning(s
 def test_a_rule_is_previewed_as_counts(shop: Repo) -> None:
     shop.write("draft.yml", "kind: rule\nname: big\ninputs: [transform.clean_orders]\nrule: amount > 15\n")
 
-    assert re.search(r"amount > 15 +would fail +1 of 4 rows violate it", shop.seeknal("dry-run", "draft.yml").out)
+    assert re.search(r"amount > 15 +would fail +1 of 4 rows violates it", shop.seeknal("dry-run", "draft.yml").out)
     checks = shop.seeknal("dry-run", "draft.yml", "--json").json["checks"]
     assert checks == [{"name": "amount > 15", "severity": "error", "violations": 1, "rows": 4, "fails": True}]
 

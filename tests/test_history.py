@@ -90,7 +90,7 @@ def test_a_long_list_is_shortened_unless_it_is_asked_for(published: Repo) -> Non
             f"seeknal/transforms/n{number}.yml", f"kind: transform\nname: n{number}\ntransform: SELECT {number} AS n\n"
         )
     published.commit()
-    published.seeknal("run")
+    assert "transform.n0  1 row, " in published.seeknal("run").err
     shown = published.seeknal("log", "-n", "1").out
     assert shown.endswith("n7  1 row  built\n    and 1 more added; --verbose shows all\n")
     assert "transform.n8" in published.seeknal("log", "-n", "1", "--verbose").out

@@ -76,3 +76,9 @@ class Node:
         while path and ".".join(path) not in self.lines:
             path.pop()
         return self.lines.get(".".join(path), 1)
+
+
+def violated(violations: int, rows: int) -> str:
+    """How many rows violate a check, in words."""
+    noun, verb = "row" if rows == 1 else "rows", "violates" if violations == 1 else "violate"
+    return f"{violations:,} of {rows:,} {noun} {verb} it"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.drafts import Applied, Checked, DryRun
+from seeknal_git.nodes.node import violated
 from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, note, out, table
 
 _DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
@@ -54,7 +55,7 @@ def _counts(done: DryRun) -> None:
     rows = []
     for count in done.sample.counts:
         verdict = ("would warn" if count.severity == "warn" else "would fail") if count.fails else "holds"
-        rows.append((count.name, verdict, f"{count.violations:,} of {count.rows:,} rows violate it"))
+        rows.append((count.name, verdict, violated(count.violations, count.rows)))
     out("\n".join(columns(rows, "  ")))
 
 

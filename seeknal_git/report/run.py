@@ -35,9 +35,12 @@ def _line(event: Event) -> str:
     if event.what == "layer":
         return dim(f"layer {event.layer[0]} of {event.layer[1]}")
     if event.what == "built":
-        return f"  {coloured('built')}    {event.node}  {dim(f'{event.rows:,} rows, {event.seconds:.2f} s')}"
-    word = {"failed": "failed", "skipped": "skipped", "warned": "warning"}.get(event.what)
-    return f"  {coloured(word, word.ljust(8))} {event.node}: {event.message}" if word else ""
+        extent = f"{counted(event.rows, 'row')}, {event.seconds:.2f} s"
+        return f"  {coloured('built')}    {event.node}  {dim(extent)}"
+    if event.what == "skipped":
+        return f"  {coloured('skipped')}  {event.node}: {event.message}"
+    word = {"failed": "failed", "warned": "warning"}.get(event.what)  # why is for the summary, on the other stream
+    return f"  {coloured(word, word.ljust(8))} {event.node}" if word else ""
 
 
 @contextmanager

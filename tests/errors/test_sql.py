@@ -214,6 +214,7 @@ def test_sql_that_fails_on_the_data_leaves_production_alone(published: Repo, ref
     published.replace("seeknal/transforms/daily.yml", "sum(amount)", "sum((amount || 'x')::INTEGER)")
     said = published.seeknal("run", code=1)
     assert "failed: transform.daily: Conversion Error: Could not convert string '10x'" in said.out
+    assert (said.out + said.err).count("Conversion Error") == 1
     assert "(seeknal/transforms/daily.yml:6)" in said.out
     refused(published, "query", "FROM nothing")
     assert published.numbers("SELECT sum(total) FROM main.daily") == [(100,)]
