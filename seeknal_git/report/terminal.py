@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Number
+from textwrap import TextWrapper
 from typing import Any
 
 import typer
@@ -20,11 +22,39 @@ _COLOURS = {
 
 
 def out(text: str = "") -> None:
-    typer.echo(text)
+    typer.echo(_readable(text) if sys.stdout.isatty() else text)
 
 
 def note(text: str = "") -> None:
-    typer.echo(text, err=True)
+    typer.echo(_readable(text) if sys.stderr.isatty() else text, err=True)
+
+
+def hint(text: str) -> None:
+    """What goes with a message: how to mend it, and what each side of a conflict did."""
+    lines = f"  {text}".split("\n")
+    note("\n".join(_folded(line, "    ") for line in lines) if sys.stderr.isatty() else f"  {text}")
+
+
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_MESSAGE = re.compile(r"(?:error|warning|failed|wrong|not verified): ")
+_COMMAND = re.compile(r"(?<=: )(?:git|seeknal) [^,;]{,70}$")
+
+
+def _readable(text: str) -> str:
+    """Messages as lines that fit; tables, plans and what is to be copied stay as they are."""
+    first, end, rest = text.partition("\n")
+    return _folded(first, "  ") + end + rest if _MESSAGE.match(_COLOUR.sub("", first)) else text
+
+
+def _folded(line: str, indent: str) -> str:
+    """A line as lines that fit, without a break in a command at its end. Colours are in its first word only."""
+    plain = _COLOUR.sub("", line)
+    if len(plain) <= width():
+        return line
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), plain)
+    kept = TextWrapper(width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    begin = line[: max((found.end() for found in _COLOUR.finditer(line)), default=0)]
+    return begin + "\n".join(kept.wrap(whole))[len(_COLOUR.sub("", begin)) :].replace("\0", " ")
 
 
 def out_json(value: Any) -> None:
@@ -51,11 +81,11 @@ def error(exc: SeeknalError) -> None:
             place = f"{problem.place}: " if problem.place else ""
             note(f"{coloured('error')}: {place}{problem.message}")
             if problem.hint:
-                note(f"  {problem.hint}")
+                hint(problem.hint)
         return
     note(f"{coloured('error')}: {exc.message}")
     if exc.hint:
-        note(f"  {exc.hint}")
+        hint(exc.hint)
 
 
 def width() -> int:
@@ -128,4 +158,5 @@ def mapping(values: Mapping[str, str]) -> None:
     """Labelled lines, labels aligned."""
     size = max(map(len, values), default=0)
     for label, value in values.items():
-        out(f"{label.ljust(size)}  {value}")
+        line = f"{label.ljust(size)}  {value}"
+        out(line if _COLOUR.search(line) or not is_terminal() else _folded(line, " " * (size + 2)))

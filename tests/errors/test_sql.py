@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -208,6 +212,22 @@ def test_the_sql_of_every_kind_is_refused_at_its_line(
 def test_a_rule_that_breaks_off_is_refused_at_its_line(repo: Repo, refused: Refused, orders: None) -> None:
     repo.write("seeknal/rules/r.yml", f"{RULE}rule: 'amount > 0); DROP TABLE x; --'\n")
     assert "error: seeknal/rules/r.yml:4: " in refused(repo, "validate")
+
+
+def test_messages_fit_a_terminal_and_are_whole_lines_elsewhere(published: Repo) -> None:
+    name = "_".join(["quantities"] * 5)
+    published.replace("seeknal/transforms/daily.yml", "sum(amount)", f"sum({name}) + sum(amount)")
+    piped = published.seeknal("validate", code=1).err
+    assert len(piped.splitlines()[0]) > 100
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
+        subprocess.run(published.command("validate"), cwd=published.path, stderr=theirs, env=environment, check=False)
+        os.close(theirs)
+        seen = re.sub(r"\x1b\[[\d;]*m", "", terminal.read(10_000).decode()).replace("\r", "")
+    assert max(map(len, seen.splitlines())) <= 80
+    assert all(line.startswith("  ") for line in seen.splitlines()[1:])
+    assert " ".join(seen.split()) == " ".join(piped.split())
 
 
 def test_sql_that_fails_on_the_data_leaves_production_alone(published: Repo, refused: Refused) -> None:
