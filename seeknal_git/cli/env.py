@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.gc import Yes
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened, opened_with_a_reminder
 
 app = typer.Typer(
     help="List, delete and prune environments; plan, apply and promote as in Seeknal.", no_args_is_help=True
@@ -30,7 +30,7 @@ def list_(as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path
     from seeknal_git.report.status import environments
     from seeknal_git.report.terminal import out_json
 
-    found = list_environments(opened(project_path), lock_timeout)
+    found = list_environments(opened_with_a_reminder(project_path), lock_timeout)
     out_json([asdict(each) for each in found]) if as_json else environments(found)
 
 
@@ -64,7 +64,8 @@ def prune(
     from seeknal_git.gc import collect_garbage, find_garbage
     from seeknal_git.report import gc as report
 
-    found = (collect_garbage if yes else find_garbage)(opened(project_path), lock_timeout, only_environments=True)
+    workspace = opened_with_a_reminder(project_path)
+    found = (collect_garbage if yes else find_garbage)(workspace, lock_timeout, only_environments=True)
     report.as_json(found) if as_json else report.as_text(found, "seeknal env prune")
 
 

@@ -278,7 +278,9 @@ def test_production_equals_a_build_of_its_commit_from_nothing(
     assert (shop.publications(), shop.snapshots(), shop.production()) == once, "a second promotion changes nothing"
 
 
-@pytest.mark.parametrize("command", [["plan"], ["run", "--env", "dev"], ["query", "FROM daily"], ["log"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["plan"], ["run", "--env", "dev"], ["query", "FROM daily"], ["log"], ["env", "list"]], ids=" ".join
+)
 def test_where_no_hook_fires_the_next_command_says_so(shop: Repo, command: list[str]) -> None:
     assert "seeknal promote" not in shop.seeknal(*command).err
     shop.switch("dev")
