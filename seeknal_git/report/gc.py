@@ -7,7 +7,7 @@ from typing import Any
 
 from seeknal_git.gc import Garbage
 from seeknal_git.lifetime import Lifetime
-from seeknal_git.report.terminal import columns, counted, out, out_json
+from seeknal_git.report.terminal import columns, counted, out, out_json, tell
 from seeknal_git.warehouse.garbage import Unnamed, counted_by_reason
 
 _WORDS = {
@@ -36,7 +36,7 @@ def as_text(found: Garbage, command: str) -> None:
     if kept:
         out("Kept:")
         out("\n".join(columns(kept, "  ")))
-    out(_summary(found, rows, command))
+    tell(_summary(found, rows, command))
 
 
 def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:

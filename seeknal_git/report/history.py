@@ -7,7 +7,7 @@ from typing import Any
 
 from seeknal_git.history import Entry, Log, Rollback
 from seeknal_git.past import Named
-from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, listed, note, out, width
+from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, listed, note, out, tell, width
 from seeknal_git.warehouse.history import Move, Record
 
 _COLOURS = {"added": "NEW", "removed": "REMOVED", "re-pointed": "NON_BREAKING", "restored": "warning"}
@@ -146,7 +146,7 @@ def between_as_json(move: Move) -> dict[str, Any]:
 def rollback_as_text(done: Rollback) -> None:
     """What a rollback did, or would do, and how to go on."""
     verb = "was rolled back" if done.publication else "would be rolled back"
-    out(f"{bold(done.branch)} {verb} from publication {named(done.before)} to publication {named(done.to)}.")
+    tell(f"{bold(done.branch)} {verb} from publication {named(done.before)} to publication {named(done.to)}.")
     moved(done.moves)
     for node in done.to_write:
         if node not in done.unwritten:

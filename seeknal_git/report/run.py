@@ -10,7 +10,7 @@ from typing import Any
 
 from seeknal_git.execute import Event, Report
 from seeknal_git.reconcile import Reconciled
-from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, width
+from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, tell, width
 from seeknal_git.work import Work
 
 _SLOW = {"built", "failed", "skipped", "warned"}
@@ -82,7 +82,7 @@ def summary(done: Reconciled, seconds: float, what: str) -> None:
         parts.append(coloured("failed", f"{len(done.failures)} failed"))
     if done.progress.skipped:
         parts.append(coloured("skipped", f"{len(done.progress.skipped)} skipped"))
-    out(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
+    tell(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
     for reason, nodes in _by_reason(done).items():
         out(f"  {dim(f'{reason}:')} {listed(nodes, width() - len(reason) - 5)}")
     for warning in done.progress.warnings:
@@ -90,7 +90,7 @@ def summary(done: Reconciled, seconds: float, what: str) -> None:
     if done.outcome is not None:
         _published(done)
     if done.outcome is not None and done.held_back:
-        out(f"Not published: {listed(done.held_back, width() - 15)}.")
+        out(f"Not published: {listed(done.held_back, width() - 16)}.")
     for node, why in done.failures.items():
         out(f"{coloured('failed')}: {node}: {why}")
 
@@ -111,7 +111,7 @@ def _published(done: Reconciled) -> None:
     changed = [f"{counted(len(outcome.repointed), 'view')} re-pointed", f"{len(outcome.unchanged)} as before"]
     if outcome.removed:
         changed.append(f"{len(outcome.removed)} removed ({listed(outcome.removed, width() - 50)})")
-    out(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
+    tell(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
 
 
 def work_as_text(work: Work, what: str) -> None:

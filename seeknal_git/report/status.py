@@ -10,7 +10,20 @@ from seeknal_git.doctor import Finding
 from seeknal_git.environments import Deleted, EnvironmentState
 from seeknal_git.past import Shown
 from seeknal_git.report.history import about, between_as_json, moved, note_nearest, record_as_json
-from seeknal_git.report.terminal import bold, coloured, columns, counted, listed, mapping, out, table, width
+from seeknal_git.report.terminal import (
+    bold,
+    coloured,
+    columns,
+    counted,
+    dim,
+    is_terminal,
+    listed,
+    mapping,
+    note,
+    out,
+    tell,
+    width,
+)
 from seeknal_git.status import Past, Production, Status
 from seeknal_git.warehouse.state import now
 
@@ -161,17 +174,24 @@ def environments(found: list[EnvironmentState]) -> None:
     if not found:
         out("No environments yet. Make one with: seeknal run")
         return
-    table(["branch", "schema", "commit", "commits", "idle", "expires", "nodes"], [_row(each) for each in found])
+    names = ["branch", "schema", "commit", "commits", "idle", "expires", "nodes"]
+    rows = [names, *([str(cell) for cell in _row(each)] for each in found)]
+    if is_terminal() and max(map(len, columns(rows))) > width():
+        rows = [row[:-1] for row in rows]
+        note(dim(f"and 1 column more: {names[-1]}"))
+    first, *others = columns(rows)
+    out("\n".join([bold(first), *others]))
 
 
 def _row(each: EnvironmentState) -> list[Any]:
-    """The columns that a narrow terminal has no room for come last."""
+    """What a narrow terminal has no room for comes last."""
     left = "never"
     if each.expires_at is not None:
         days = (each.expires_at - now()).total_seconds() / 86400
         left = "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
-    ahead = "gone" if each.branch_is_gone else None if each.ahead is None else f"+{each.ahead} -{each.behind}"
-    commits = None if each.production and not each.branch_is_gone else ahead
+    commits = "gone" if each.branch_is_gone else ""
+    if each.ahead is not None and not each.production:
+        commits = f"+{each.ahead} -{each.behind}"
     return [each.branch, each.schema, (each.commit or "")[:8], commits, _idle(each.used_at), left, each.nodes]
 
 
@@ -185,7 +205,7 @@ _IDLE = ((86400, "d"), (3600, "h"), (60, "min"))
 
 def deleted(done: Deleted) -> None:
     git = f"Git is as it was: {done.held}." if done.held else "Its branch is gone."
-    out(f"Dropped schema {done.schema}. {git} Tables that nothing else shows stay until: seeknal gc --yes")
+    tell(f"Dropped schema {done.schema}. {git} Tables that nothing else shows stay until: seeknal gc --yes")
 
 
 def findings(found: list[Finding]) -> None:

@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Number
-from textwrap import TextWrapper
 from typing import Any
 
 import typer
@@ -29,6 +28,11 @@ def note(text: str = "") -> None:
     typer.echo(_readable(text) if sys.stderr.isatty() else text, err=True)
 
 
+def tell(text: str) -> None:
+    """A sentence among the results."""
+    typer.echo(_folded(text, "  ") if sys.stdout.isatty() else text)
+
+
 def hint(text: str) -> None:
     """What goes with a message: how to mend it, and what each side of a conflict did."""
     lines = f"  {text}".split("\n")
@@ -47,14 +51,15 @@ def _readable(text: str) -> str:
 
 
 def _folded(line: str, indent: str) -> str:
-    """A line as lines that fit, without a break in a command at its end. Colours are in its first word only."""
-    plain = _COLOUR.sub("", line)
-    if len(plain) <= width():
-        return line
-    whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), plain)
-    kept = TextWrapper(width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    begin = line[: max((found.end() for found in _COLOUR.finditer(line)), default=0)]
-    return begin + "\n".join(kept.wrap(whole))[len(_COLOUR.sub("", begin)) :].replace("\0", " ")
+    """A line as lines that fit, without a break in a command at its end."""
+    lines: list[str] = []
+    for word in _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), line).split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and lines[-1].strip() and len(_COLOUR.sub("", longer)) > width():
+            lines.append(indent + word)
+        else:
+            lines[-1:] = [longer]
+    return "\n".join(lines).replace("\0", " ")
 
 
 def out_json(value: Any) -> None:
@@ -159,4 +164,4 @@ def mapping(values: Mapping[str, str]) -> None:
     size = max(map(len, values), default=0)
     for label, value in values.items():
         line = f"{label.ljust(size)}  {value}"
-        out(line if _COLOUR.search(line) or not is_terminal() else _folded(line, " " * (size + 2)))
+        out(_folded(line, " " * (size + 2)) if is_terminal() else line)
