@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from seeknal_git.report.run import done_as_json, progress, summary, work_as_json, work_as_text
-from seeknal_git.report.terminal import note, out_json
+from seeknal_git.report.terminal import note, out_json, tell
 
 if TYPE_CHECKING:
     from seeknal_git.reconcile import Reconciled
@@ -37,7 +37,10 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
     if dry_run:
         return
     if prepared.target.is_production and prepared.loaded.tree.dirty:
-        note("Production runs with uncommitted changes: it will be ahead of every commit until they are committed.")
+        tell(
+            "Production runs with uncommitted changes: it will be ahead of every commit until they are committed.",
+            err=True,
+        )
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.run(prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0))
     finish(done, time.monotonic() - started, f"Run of {prepared.target.branch}", as_json=as_json)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from seeknal_git.gc import Garbage
 from seeknal_git.lifetime import Lifetime
-from seeknal_git.report.terminal import columns, counted, out, out_json, tell
+from seeknal_git.report.terminal import counted, out, out_json, pairs, tell
 from seeknal_git.warehouse.garbage import Unnamed, counted_by_reason
 
 _WORDS = {
@@ -23,11 +24,11 @@ _WORDS = {
 def as_text(found: Garbage, command: str) -> None:
     rows = [(f"environment {each.environment.branch}", each.why) for each in found.environments]
     rows += [(f"snapshot {each.table}", _extent(each)) for each in found.snapshots]
-    rows += [(f"file {each}", "left behind") for each in found.leftovers]
+    rows += [(f"file {_near(each)}", "left behind") for each in found.leftovers]
     verb = "Deleted" if found.deleted else "Would delete"
     if rows:
         out(f"{verb}:")
-        out("\n".join(columns(rows, "  ")))
+        pairs(rows)
     kept = [(f"environment {each.environment.branch}", each.why) for each in found.kept]
     kept += [
         (counted(number, "snapshot"), _WORDS[reason])
@@ -35,8 +36,13 @@ def as_text(found: Garbage, command: str) -> None:
     ]
     if kept:
         out("Kept:")
-        out("\n".join(columns(kept, "  ")))
+        pairs(kept)
     tell(_summary(found, rows, command))
+
+
+def _near(path: Path) -> Path:
+    """A path as somebody here would write it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:

@@ -28,9 +28,9 @@ def note(text: str = "") -> None:
     typer.echo(_readable(text) if sys.stderr.isatty() else text, err=True)
 
 
-def tell(text: str) -> None:
-    """A sentence among the results."""
-    typer.echo(_folded(text, "  ") if sys.stdout.isatty() else text)
+def tell(text: str, *, err: bool = False) -> None:
+    """A sentence, as lines that fit."""
+    typer.echo(_folded(text, "  ") if (sys.stderr if err else sys.stdout).isatty() else text, err=err)
 
 
 def hint(text: str) -> None:
@@ -118,6 +118,13 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
     return [
         (indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))).rstrip() for row in rows
     ]
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and what is said of each, aligned; on a terminal, what is said goes on below itself."""
+    indent = " " * (max(len(name) for name, _ in rows) + 4)
+    for line in columns(rows, "  "):
+        out(_folded(line, indent) if is_terminal() else line)
 
 
 def counted(number: int, noun: str) -> str:
