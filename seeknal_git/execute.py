@@ -93,9 +93,31 @@ def _build_layers(site: _Site) -> None:
     with _side_by_side(work.options.workers, max(map(len, work.layers), default=0)) as build_all:
         for number, layer in enumerate(work.layers, 1):
             site.report(Event("layer", "", layer=(number, len(work.layers))))
-            lost = doomed(work.graph, site.progress.failed)
-            _skip(site, [each for each in layer if each in lost])
+            _fail_again(site, layer)
+            failed = site.progress.failed
+            lost = doomed(work.graph, failed)
+            _skip(site, [each for each in layer if each in lost and each not in failed])
             build_all(partial(_build_unless_stopped, site), [each for each in layer if each not in lost])
+
+
+def _fail_again(site: _Site, layer: Sequence[str]) -> None:
+    """What failed in an earlier run on the same data fails still: a run ends like the one before it."""
+    work, failed = site.work, site.progress.failed
+    if failed and not work.options.keep_going:
+        return
+    lost = doomed(work.graph, failed)
+    for each in layer:
+        if each in work.failing and each not in lost:
+            failed[each] = known_failure(work, each)
+            site.report(Event("failed", each, failed[each]))
+            site.report(Event("done", each))
+
+
+def known_failure(work: Work, identifier: str) -> str:
+    """What an earlier run said of a node that fails still."""
+    node = work.graph.node(identifier)
+    check = node.checks[work.failing[identifier][0]]
+    return verdict(node, check, work.audits[audit_id(work.wanted[identifier], check)])
 
 
 def doomed(graph: Graph, failed: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import RunFailed, SeeknalError
-from seeknal_git.execute import Progress, Report, doomed, execute, snapshot_of, verdict
+from seeknal_git.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.build import aside, deliver, write_exposure
 from seeknal_git.warehouse.connection import Warehouse
@@ -21,7 +21,7 @@ from seeknal_git.warehouse.publish import Outcome, Publication, publish
 from seeknal_git.warehouse.sandbox import confine
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Delivery, Published
-from seeknal_git.work import Work, all_checks, audit_id, exposure_path, violates
+from seeknal_git.work import Work, exposure_path
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,7 +64,7 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
         if work.options.sandbox:
             confine(warehouse, *_reach(work))
         progress = execute(warehouse, work, report)
-        failures = {**known_failures(work), **progress.failed}
+        failures = {each: known_failure(work, each) for each in work.failing} | progress.failed
         outcome, delivered, undelivered = (
             (None, (), {})
             if failures and work.options.all_or_nothing
@@ -96,25 +96,9 @@ def _reach(work: Work) -> tuple[list[Path], list[Path]]:
     return files, folders
 
 
-def known_failures(work: Work) -> dict[str, str]:
-    """Checks that failed in an earlier run on the very same data: they fail still."""
-    found = {}
-    for identifier, number, check in all_checks(work.graph):
-        audit = work.audits.get(audit_id(work.wanted[identifier], check))
-        if (
-            audit
-            and number not in work.checks.get(identifier, ())
-            and check.severity == "error"
-            and violates(check, audit)
-        ):
-            node = work.graph.node(identifier)
-            found[identifier] = verdict(node, check, audit)
-    return found
-
-
 def trusted(work: Work, progress: Progress) -> set[str]:
     """The nodes that yield a table, have it, and may be shown: nothing before them failed, or was skipped unchecked."""
-    bad = doomed(work.graph, {*known_failures(work), *progress.skipped, *progress.failed})
+    bad = doomed(work.graph, {*work.failing, *progress.skipped, *progress.failed})
     return {
         each
         for each in work.graph.views

@@ -56,7 +56,8 @@ class Work:
 
     chosen: the nodes that the run is about; wanted: id → snapshot id; there: snapshots that exist, by snapshot id;
     reasons: id → why it is built, in build order; checks: id → checks whose answer is not known; audits: answers
-    that are, by audit id; shows: what the environment shows now; deliveries: exposures whose file is to be written.
+    that are, by audit id; failing: id → checks that failed in an earlier run, on the very same data; shows: what the
+    environment shows now; deliveries: exposures whose file is to be written.
     """
 
     graph: Graph
@@ -70,16 +71,16 @@ class Work:
     reasons: Mapping[str, str]
     checks: Mapping[str, tuple[int, ...]]
     audits: Mapping[str, Audit]
+    failing: Mapping[str, tuple[int, ...]]
     shows: Mapping[str, Published]
     deliveries: tuple[str, ...]
 
     @property
     def layers(self) -> tuple[tuple[str, ...], ...]:
-        """The nodes that have something to do, side by side within a layer."""
-        busy = (
-            tuple(each for each in layer if each in self.reasons or each in self.checks) for layer in self.graph.layers
-        )
-        return tuple(layer for layer in busy if layer)
+        """The nodes that have something to do, or fail already, side by side within a layer."""
+        busy = {*self.reasons, *self.checks, *(self.failing.keys() & self.chosen)}
+        layers = (tuple(each for each in layer if each in busy) for layer in self.graph.layers)
+        return tuple(layer for layer in layers if layer)
 
     @property
     def reused(self) -> tuple[str, ...]:
@@ -134,6 +135,7 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
     chosen = _chosen(sight)
     audits = state.audits(connection, [audit_id(wanted[each], check) for each, _, check in all_checks(graph)])
     reasons = _reasons(sight, chosen)
+    checks = _open_checks(sight, chosen, reasons, audits)
     return Work(
         graph=graph,
         root=root,
@@ -144,8 +146,9 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
         versions=versions,
         there=there,
         reasons=reasons,
-        checks=_open_checks(sight, chosen, reasons, audits),
+        checks=checks,
         audits=audits,
+        failing=_failing(sight, checks, audits),
         shows=state.published(connection, target.schema),
         deliveries=_due(connection, sight, chosen),
     )
@@ -277,6 +280,17 @@ def _open_checks(
     for each, number, check in all_checks(sight.graph):
         unanswered = sight.options.full or each in reasons or audit_id(sight.wanted[each], check) not in audits
         if each in chosen and (check.volatile or unanswered):
+            found[each] = (*found.get(each, ()), number)
+    return found
+
+
+def _failing(
+    sight: _Sight, checks: Mapping[str, tuple[int, ...]], audits: Mapping[str, Audit]
+) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for each, number, check in all_checks(sight.graph):
+        audit = None if number in checks.get(each, ()) else audits.get(audit_id(sight.wanted[each], check))
+        if audit and check.severity == "error" and violates(check, audit):
             found[each] = (*found.get(each, ()), number)
     return found
 

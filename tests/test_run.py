@@ -247,11 +247,15 @@ def test_a_failing_rule_keeps_its_input_and_what_is_behind_it_from_being_publish
 
 def test_a_failing_rule_fails_again_when_nothing_was_mended(dev: Repo) -> None:
     discount(dev)
-    said = dev.seeknal("run", code=1).out
+    said = dev.seeknal("run", "--no-parallel", code=1).out
     assert "1 failed" in said
     assert "written" not in said, "the file of what failed is not"
-    done = dev.run(code=1)
-    assert done["failed"], "that its answer is known already does not make it pass"
+    for option in ("--no-parallel", "--parallel", "--continue-on-error"):
+        done = dev.run(option, code=1)
+        assert list(done["failed"]) == ["rule.amounts_are_positive"], "a known answer does not make it pass"
+        assert (done["built"], sorted(done["skipped"])) == ({}, ["transform.by_customer", "transform.daily"])
+    assert dev.run("--dry-run")["failing"] == ["rule.amounts_are_positive"]
+    assert "fail   rule.amounts_are_positive" in dev.seeknal("run", "--dry-run").out
     assert "clean_orders" not in dev.views("dev")
 
 
@@ -277,6 +281,10 @@ def test_a_failing_test_of_a_node_keeps_it_from_being_published(dev: Repo) -> No
     done = dev.run(code=1)
     assert list(done["failed"]) == ["transform.clean_orders"]
     assert sorted(dev.views("dev")) == ["customers", "orders"]
+    dev.replace(DAILY, "sum(amount)", "max(amount)")
+    dev.write("seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: FROM source.customers\n")
+    assert dev.built(code=1) == [], "the first failure stops a run, also one that is known"
+    assert dev.built("--continue-on-error", code=1) == ["transform.towns"]
 
 
 def test_a_test_of_severity_warn_holds_nothing_back(dev: Repo) -> None:

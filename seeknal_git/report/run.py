@@ -123,13 +123,20 @@ def work_as_text(work: Work, what: str) -> None:
     for number, layer in enumerate(work.layers, 1):
         out(dim(f"layer {number} of {len(work.layers)}"))
         for each in layer:
-            reason = work.reasons.get(each)
-            out(f"  {'build' if reason else 'check':6} {each}  {dim(reason or 'its checks have no answer yet')}")
+            what, why = _to_do(work, each)
+            out(f"  {what:6} {each}  {dim(why)}")
     for each in work.deliveries:
         out(f"  {'write':6} {each}  {dim(str(work.graph.node(each).definition['path']))}")
     removed = [each for each in work.shows if each not in work.graph.views]
     out(f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
         f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}.")  # fmt: skip
+
+
+def _to_do(work: Work, node: str) -> tuple[str, str]:
+    if node in work.failing:
+        return "fail", "it failed before, and nothing was mended"
+    reason = work.reasons.get(node)
+    return ("build", reason) if reason else ("check", "its checks have no answer yet")
 
 
 def work_as_json(work: Work) -> dict[str, Any]:
@@ -140,6 +147,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "layers": [list(layer) for layer in work.layers],
         "build": dict(work.reasons),
         "check": sorted(work.checks),
+        "failing": sorted(work.failing),
         "write": list(work.deliveries),
         "reused": list(work.reused),
         "repoint": list(work.repoint),
