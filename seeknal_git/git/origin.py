@@ -7,6 +7,7 @@ from itertools import islice
 
 import pygit2
 
+from seeknal_git.git.command import run_git
 from seeknal_git.git.repository import (
     Repository,
     branch_ref,
@@ -120,9 +121,6 @@ def _beyond(repository: Repository, commit: str, known: set[str]) -> int:
 
 
 def whoami(repository: Repository) -> str | None:
-    """Who git says works here; None where it was never told."""
-    try:
-        signature = repository.handle.default_signature
-    except (KeyError, pygit2.GitError):
-        return None
-    return f"{signature.name} <{signature.email}>"
+    """Who git says works here, also by its variables; None where it does not know."""
+    done = run_git("var", "GIT_COMMITTER_IDENT", cwd=repository.top)
+    return None if done.returncode else done.stdout.rsplit(" ", 2)[0]  # without the time and its zone

@@ -125,13 +125,17 @@ def test_files_follow_and_those_that_came_later_are_told(released: Repo) -> None
     assert released.run("--dry-run")["write"] == []
 
 
-def test_a_rollback_is_undone_by_its_number_and_leaves_no_alarm(released: Repo) -> None:
+def test_a_rollback_is_undone_by_its_number_and_leaves_no_alarm(
+    released: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "Bob on call")
     wrong, file = released.production(), released.read(CSV)
     released.seeknal("rollback")
     assert "to publication 3 (" in released.seeknal("rollback", "3").out
     assert (released.production(), released.read(CSV)) == (wrong, file)
     assert "rolled back" not in released.seeknal("status").out
     assert "to publication 2 (" in released.seeknal("rollback").out, "as if nothing had happened"
+    assert last(released)["author"] == "Bob on call <ada@example.org>", "whom git would name"
 
 
 def test_what_was_rolled_back_comes_back_only_by_its_number(released: Repo) -> None:
