@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from seeknal_git.errors import UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.branches import known_names
+from seeknal_git.leftovers import exposures_of, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.names import schema_of
 from seeknal_git.planning import drop_plan
@@ -71,14 +73,17 @@ def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentS
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """An environment that was dropped. held: what in git still has its name, None where nothing does."""
+    """An environment that was dropped. held: what in git still has its name, None where nothing does; files: the folder
+    of its exposures; stuck: what of it cannot be deleted."""
 
     schema: str
     held: str | None
+    files: Path | None
+    stuck: tuple[Path, ...]
 
 
 def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> Deleted:
-    """Drop an environment's views and its schema; git is left alone. Raises UsageError."""
+    """Drop an environment's views, its schema and its files; git is left alone. Raises UsageError."""
     branch = workspace.branch_of(name)
     schema = schema_of(branch)
     if schema == workspace.production_schema:
@@ -90,6 +95,9 @@ def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.
         raise UsageError(f"There is no environment {branch}.",
                          f"Did you mean {near[0]}?" if near else "seeknal env list shows them.")  # fmt: skip
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
+        files = exposures_of(workspace, schema)
+        stuck = remove([files] if files else [])
         drop_environment(warehouse.connection, schema)
     drop_plan(workspace, branch)
-    return Deleted(schema, known_names(workspace.repository).holder(branch, found.commit))
+    held = known_names(workspace.repository).holder(branch, found.commit)
+    return Deleted(schema, held, files, stuck)

@@ -6,12 +6,12 @@ What is listed is never what is deleted later: a deletion looks again, while it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.git.branches import known_names
-from seeknal_git.leftovers import leftovers, remove
+from seeknal_git.leftovers import exposures_of, leftovers, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
@@ -28,15 +28,18 @@ if TYPE_CHECKING:
 class Garbage:
     """What nobody needs: environments, snapshot tables and files; and what stays.
 
-    kept: environments that stay; kept_tables: table → why it stays; deleted: whether it is gone now.
+    exposures: schema of an environment that goes → the folder of its files; kept: environments that stay; kept_tables:
+    table → why it stays; deleted: whether it is gone now; stuck: what cannot be deleted.
     """
 
     environments: tuple[Lifetime, ...] = ()
     snapshots: tuple[Unnamed, ...] = ()
     leftovers: tuple[Path, ...] = ()
+    exposures: Mapping[str, Path] = field(default_factory=dict)
     kept: tuple[Lifetime, ...] = ()
     kept_tables: Mapping[str, str] | None = None
     deleted: bool = False
+    stuck: tuple[Path, ...] = ()
 
 
 def find_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False) -> Garbage:
@@ -54,20 +57,24 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
     path = workspace.warehouse_path
     with open_warehouse(path if path.exists() else None, lock_timeout=lock_timeout) as warehouse:
         found = _found(workspace, warehouse.connection, only_environments)
+        # Before the environments: without them, nobody would come back for their files.
+        stuck = remove(found.exposures.values())
         for each in found.environments:
             drop_environment(warehouse.connection, each.environment.schema)
             drop_plan(workspace, each.environment.branch)
         if found.snapshots:
             drop_snapshots(warehouse.connection, [each.table for each in found.snapshots])
-        remove(found.leftovers)
-    return Garbage(found.environments, found.snapshots, found.leftovers, found.kept, found.kept_tables, True)
+        stuck += remove(found.leftovers)
+    return replace(found, deleted=True, stuck=tuple(dict.fromkeys(stuck)))
 
 
 def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_environments: bool) -> Garbage:
     lives = lifetimes(workspace, connection)
     going, kept = tuple(each for each in lives if each.over), tuple(each for each in lives if not each.over)
+    folders = {each: exposures_of(workspace, each) for each in (one.environment.schema for one in going)}
+    found = Garbage(going, exposures={schema: each for schema, each in folders.items() if each}, kept=kept)
     if only_environments:
-        return Garbage(going, kept=kept)
+        return found
     settings, live = workspace.settings, {each.environment.schema: each.environment.branch for each in kept}
     rules = Rules(
         production=workspace.production_schema,
@@ -80,4 +87,4 @@ def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_env
     tables = kept_tables(connection, rules)
     names, delivered = known_names(workspace.repository), state.exposure_paths(connection)
     files = leftovers(workspace, delivered, names, live.values())
-    return Garbage(going, tuple(unnamed(connection, tables)), tuple(files), kept, tables)
+    return replace(found, snapshots=tuple(unnamed(connection, tables)), leftovers=tuple(files), kept_tables=tables)

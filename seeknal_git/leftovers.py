@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from seeknal_git.git.branches import KnownNames
+from seeknal_git.names import exposures_folder
 from seeknal_git.workspace import Workspace
 
 _PARTIAL, _OLD = ".partial", ".old"
@@ -29,12 +32,22 @@ def leftovers(workspace: Workspace, delivered: Iterable[str], names: KnownNames,
     )
 
 
-def remove(paths: Iterable[Path]) -> None:
+def remove(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Delete what can be deleted; returns what is still there."""
+    paths = tuple(paths)
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
+    return tuple(path for path in paths if os.path.lexists(path))
+
+
+def exposures_of(workspace: Workspace, schema: str) -> Path | None:
+    """The folder with the files of a branch's exposures; None where there is none, or a link leads elsewhere."""
+    folder = workspace.home.resolve() / exposures_folder(schema)
+    return folder if folder.is_dir() and folder.resolve() == folder else None
 
 
 def _of_exposures(workspace: Workspace, delivered: Collection[str]) -> Iterator[Path]:

@@ -71,6 +71,11 @@ def split_id(identifier: str) -> tuple[str, str]:
     return kind, name
 
 
+def exposures_folder(schema: str) -> str:
+    """Where a branch's exposures are written, below the project's folder in the data root."""
+    return f"target/exposures/{schema}"
+
+
 def view_names(node_ids: Iterable[str]) -> dict[str, str]:
     """The view of each node: its bare name, or `kind__name` where two kinds share a name (case is ignored)."""
     ids = list(node_ids)

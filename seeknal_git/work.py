@@ -12,6 +12,7 @@ from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
 from seeknal_git.identity import identities
+from seeknal_git.names import exposures_folder
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse import state
@@ -312,4 +313,4 @@ def _due(connection: duckdb.DuckDBPyConnection, sight: _Sight, chosen: set[str])
 def exposure_path(root: DataRoot, target: Target, node: Node) -> Path:
     """Only production writes where an exposure says; a branch has a folder of its own."""
     path = str(node.definition["path"])
-    return root.home / path if target.is_production else root.home / "target" / "exposures" / target.schema / path
+    return root.home / path if target.is_production else root.home / exposures_folder(target.schema) / path

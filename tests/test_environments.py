@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,49 @@ def test_an_environment_whose_branch_is_gone_and_that_was_idle_is_pruned_and_its
     assert environments(dev) == ["main"], "production never expires"
     assert dev.views("dev") == {}
     assert dev.snapshots() == tables
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "told"),
+    [
+        pytest.param("env delete dev", "there", "target/exposures/dev", id="env delete"),
+        pytest.param("env prune --yes", "there", "target/exposures/dev", id="env prune"),
+        pytest.param("gc --yes", "there", "target/exposures/dev", id="gc"),
+        pytest.param("env delete dev", "gone", "dev", id="gone already"),
+        pytest.param("gc --yes", "a link", "dev", id="a link that leads elsewhere"),
+        pytest.param("env delete dev", "not ours to delete", "cannot be deleted", id="not ours to delete"),
+        pytest.param("gc --yes", "not ours to delete", "cannot be deleted", id="not ours to delete, by gc"),
+    ],
+)
+def test_the_files_of_an_environment_go_with_it(
+    dev: Repo, monkeypatch: pytest.MonkeyPatch, command: str, state: str, told: str
+) -> None:
+    ours, others = dev.path / "target/exposures/dev", dev.path / "target/exposures/other"
+    dev.write("target/exposures/dev/exports/by_customer.csv", "a file")
+    dev.write("target/exposures/other/exports/by_customer.csv", "another's")
+    if state != "there":
+        ours.rename(dev.path / "elsewhere")
+    if state == "a link":
+        ours.symlink_to(dev.path / "elsewhere")
+    if state == "not ours to delete":
+        (dev.path / "elsewhere").rename(ours)
+        monkeypatch.setattr(os, "rmdir", refused)
+    dev.git("branch", "--quiet", "-D", "dev")
+    age(dev, days=8)
+    if not command.startswith("env delete"):
+        assert ("files of its exposures" in dev.seeknal(*command.split()[:-1]).out) == (
+            ours.is_dir() and not ours.is_symlink()
+        )
+    said = dev.seeknal(*command.split())
+    assert told in said.out + said.err
+    assert ours.is_dir() == (state in ("a link", "not ours to delete"))
+    assert list((dev.path / "elsewhere").rglob("*.csv")) or state in ("there", "not ours to delete")
+    assert list(others.rglob("*.csv")), "nobody else's"
+    assert environments(dev) == ["main"]
+
+
+def refused(*_: object, **__: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
 
 
 def on_a_remote(repo: Repo) -> None:

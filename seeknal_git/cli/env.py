@@ -36,14 +36,14 @@ def list_(as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path
 
 @app.command()
 def delete(env: Env, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE) -> None:
-    """Drop an environment's schema. Production and the git branch are never touched.
+    """Drop an environment's schema, and the files of its exposures. Production and the git branch are never touched.
 
     \b
     Examples:
       seeknal env delete dev
     """
     from seeknal_git.environments import delete_environment
-    from seeknal_git.report.status import deleted
+    from seeknal_git.report.gc import deleted
 
     deleted(delete_environment(opened(project_path), env, lock_timeout))
 

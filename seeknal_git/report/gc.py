@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seeknal_git.environments import Deleted
 from seeknal_git.gc import Garbage
 from seeknal_git.lifetime import Lifetime
-from seeknal_git.report.terminal import counted, out, out_json, pairs, tell
+from seeknal_git.report.terminal import coloured, counted, note, out, out_json, pairs, tell
 from seeknal_git.warehouse.garbage import Unnamed, counted_by_reason
 
 _WORDS = {
@@ -23,6 +24,7 @@ _WORDS = {
 
 def as_text(found: Garbage, command: str) -> None:
     rows = [(f"environment {each.environment.branch}", each.why) for each in found.environments]
+    rows += [(f"folder {_near(each)}", "files of its exposures") for each in found.exposures.values()]
     rows += [(f"snapshot {each.table}", _extent(each)) for each in found.snapshots]
     rows += [(f"file {_near(each)}", "left behind") for each in found.leftovers]
     verb = "Deleted" if found.deleted else "Would delete"
@@ -38,6 +40,7 @@ def as_text(found: Garbage, command: str) -> None:
         out("Kept:")
         pairs(kept)
     tell(_summary(found, rows, command))
+    stuck(found.stuck)
 
 
 def _near(path: Path) -> Path:
@@ -45,11 +48,29 @@ def _near(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+def deleted(done: Deleted) -> None:
+    """What `env delete` did."""
+    files = f" and {_near(done.files)}" if done.files and not done.stuck else ""
+    git = f"Git is as it was: {done.held}." if done.held else "Its branch is gone."
+    tell(f"Dropped schema {done.schema}{files}. {git} Tables that nothing else shows stay until: seeknal gc --yes")
+    stuck(done.stuck)
+
+
+def stuck(paths: Sequence[Path]) -> None:
+    for each in paths:
+        note(f"{coloured('warning')}: {each} cannot be deleted. Mend its permissions, then delete it by hand.")
+
+
 def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:
     if not rows:
         return "There is nothing to delete."
-    parts = {"environment": len(found.environments), "snapshot": len(found.snapshots), "file": len(found.leftovers)}
-    what = ", ".join(counted(number, noun) for noun, number in parts.items() if number)
+    parts = {
+        "environment": found.environments,
+        "folder": found.exposures,
+        "snapshot": found.snapshots,
+        "file": found.leftovers,
+    }
+    what = ", ".join(counted(len(each), noun) for noun, each in parts.items() if each)
     if found.deleted:
         return f"{what} deleted."
     return f"{what} to delete. Nothing was deleted; this does it: {command} --yes"
@@ -60,6 +81,8 @@ def as_json(found: Garbage) -> None:
         "version": 1,
         "deleted": found.deleted,
         "environments": [_environment(each) for each in found.environments],
+        "exposures": [str(each) for each in found.exposures.values()],
+        "not_deleted": [str(each) for each in found.stuck],
         "kept": {"environments": [_environment(each) for each in found.kept]},
     }
     if found.kept_tables is not None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from seeknal_git.doctor import Finding
-from seeknal_git.environments import Deleted, EnvironmentState
+from seeknal_git.environments import EnvironmentState
 from seeknal_git.past import Shown
 from seeknal_git.report.history import about, between_as_json, moved, note_nearest, record_as_json
 from seeknal_git.report.terminal import (
@@ -21,7 +21,6 @@ from seeknal_git.report.terminal import (
     mapping,
     note,
     out,
-    tell,
     width,
 )
 from seeknal_git.status import Past, Production, Status
@@ -201,11 +200,6 @@ def _idle(since: datetime) -> str:
 
 
 _IDLE = ((86400, "d"), (3600, "h"), (60, "min"))
-
-
-def deleted(done: Deleted) -> None:
-    git = f"Git is as it was: {done.held}." if done.held else "Its branch is gone."
-    tell(f"Dropped schema {done.schema}. {git} Tables that nothing else shows stay until: seeknal gc --yes")
 
 
 def findings(found: list[Finding]) -> None:
