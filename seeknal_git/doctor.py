@@ -9,10 +9,11 @@ from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
+from seeknal_git.git.tree import commit_tree
 from seeknal_git.pending import pending
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.workspace import Workspace
+from seeknal_git.workspace import Workspace, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,7 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
                       f"{cure}, or set production_branch in the project file")  # fmt: skip
     if operation := git.unfinished_operation(repository):
         yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {git.way_out(operation)}")
-    if due := pending(workspace):
-        yield Finding(f"{due.what}.", due.cure)
+    yield from _tip(workspace)
     if git.production_ref(repository) and not workspace.warehouse_path.exists():
         yield Finding(f"The warehouse {workspace.settings.warehouse} is gone.", "seeknal run builds it again")
     if git.is_shallow(repository):
@@ -69,6 +69,24 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
     ignored = run_git("check-ignore", "--quiet", str(workspace.warehouse_path), cwd=repository.top).returncode == 0
     if not ignored and workspace.warehouse_path.is_relative_to(repository.top):
         yield Finding(f"git does not ignore the warehouse {workspace.settings.warehouse}.", "Add target/ to .gitignore")
+
+
+_MOST = 5
+
+
+def _tip(workspace: Workspace) -> Iterator[Finding]:
+    """Whether production is at the tip of its branch, and what keeps it from there: the hooks can be passed by."""
+    repository, production = workspace.repository, workspace.production
+    tip, due = git.branch_tip(repository, production), pending(workspace)
+    if tip is None or (due is None and git.production_ref(repository)):
+        return
+    problems = load(workspace, commit_tree(repository, tip), reads_again=False).problems
+    for each in problems[:_MOST]:
+        place = f"{each.place}: " if each.place else ""
+        yield Finding(f"The tip of {production} ({tip[:8]}) cannot be published: {place}{each.message}",
+                      f"Mend it and commit that on {production}, or revert the commit that broke it.")  # fmt: skip
+    if due is not None:
+        yield Finding(f"{due.what}.", f"{due.cure}, once the tip is mended" if problems else due.cure)
 
 
 def _warehouse(workspace: Workspace) -> Iterator[Finding]:

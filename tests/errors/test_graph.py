@@ -19,6 +19,14 @@ def test_a_circle_is_printed(published: Repo, refused: Refused) -> None:
         assert "error: seeknal/transforms/a.yml:4: " in said
 
 
+def test_an_invalid_tip_of_production_is_named_by_doctor_from_any_branch(published: Repo) -> None:
+    published.write(WRONG, transform("SELECT *\nFROM ref('source.order')"))
+    tip = published.commit("Past the hooks", hooks=False)
+    published.git("switch", "--quiet", "--create", "dev", "HEAD~1")
+    said = published.seeknal("doctor", code=1).out
+    assert f"The tip of main ({tip[:8]}) cannot be published: {WRONG}:6: transform.wrong reads source.order," in said
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
