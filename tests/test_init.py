@@ -352,7 +352,10 @@ def project(place: Repo) -> Repo:
 )
 def test_a_project_that_is_there_gets_the_workflow_and_nothing_else(project: Repo, service: str, path: str) -> None:
     before = files(project)
-    assert "SEEKNAL_DATA_ROOT" in project.seeknal("init", "--ci", service).err
+    said = project.seeknal("init", "--ci", service).err
+    assert "SEEKNAL_DATA_ROOT" in said
+    line = next(line for line in project.read(path).splitlines() if "SEEKNAL_INSTALL:" in line)
+    assert f"It installs {line.split()[1]}; to install it from elsewhere, edit SEEKNAL_INSTALL in {path}" in said
     assert files(project).keys() - before.keys() == {path}
     assert committed(project) == [path]
     assert project.git("status", "--porcelain").splitlines() == ["M README.md", "A  staged.txt"]

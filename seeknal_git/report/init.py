@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from seeknal_git import __version__
 from seeknal_git.errors import some
 from seeknal_git.git.hooks import HookState
 from seeknal_git.init import Initialized
@@ -46,13 +47,17 @@ def initialized(done: Initialized) -> None:
 
 
 def _integration(done: Initialized, flow: Workflow) -> None:
-    if any(path.endswith(flow.path) for path in done.kept):
+    kept = any(path.endswith(flow.path) for path in done.kept)
+    if kept:
         note(f"{coloured('warning')}: {flow.path} was there, and was left as it is. Move it away for a new one.")
     if flow.include:
         note("To have it read, add to .gitlab-ci.yml:")
         note(flow.include)
     note("Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
          "only plans are made.")  # fmt: skip
+    if not kept:
+        note(f"It installs seeknal-git=={__version__}; to install it from elsewhere, edit SEEKNAL_INSTALL in {flow.path}: "
+             "whatever `pip install` takes, such as git+https://HOST/REPOSITORY@REVISION.")  # fmt: skip
 
 
 def _facts(done: Initialized) -> dict[str, str]:
