@@ -574,11 +574,12 @@ def test_without_it_a_run_stops_at_the_first_failing_layer(shop: Repo) -> None:
 
 
 def test_retry_tries_again_after_a_while(shop: Repo) -> None:
-    soon = (datetime.now(UTC) + timedelta(seconds=0.8)).isoformat()
+    later, soon = ((datetime.now(UTC) + timedelta(seconds=wait)).isoformat() for wait in (600, 1.5))
     shop.replace(
-        CLEAN, "day, amount", f"day, CASE WHEN now() < '{soon}'::TIMESTAMPTZ THEN error('not yet') END AS x, amount"
+        CLEAN, "day, amount", f"day, CASE WHEN now() < '{later}'::TIMESTAMPTZ THEN error('not yet') END AS x, amount"
     )
     assert "not yet" in shop.seeknal("run", code=1).out
+    shop.replace(CLEAN, later, soon)
     assert shop.built("--retry", "5") == ["transform.by_customer", "transform.clean_orders", "transform.daily"]
 
 
