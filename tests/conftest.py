@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -23,6 +24,7 @@ import hypothesis
 import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
+from xdist.scheduler import LoadScopeScheduling
 
 from seeknal_git.cli import main
 from seeknal_git.git import hooks
@@ -32,6 +34,21 @@ ROOT = Path(__file__).parents[1]
 # Deadlines fail on a busy machine, and examples belong into the test that they broke, not into a folder.
 hypothesis.settings.register_profile("seeknal", deadline=None, database=None, print_blob=True)
 hypothesis.settings.load_profile("seeknal")
+
+# Files whose tests share something that takes seconds to make: one worker runs them all.
+TOGETHER = ("tests/oracle/test_catalogue.py", "tests/test_lineage_page.py")
+
+
+class _Scheduling(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """xdist has groups, but 3.8 tells itself of them by names of tests, which pytest 9.2 does not let anybody change."""
+    return _Scheduling(config, log)
+
 
 View = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 
@@ -138,17 +155,17 @@ class Repo:
         return self.path / "target/warehouse.duckdb"
 
     def numbers(self, sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(self.warehouse, read_only=True) as connection:
+        with opened(self.warehouse, "READ_ONLY") as connection:
             return connection.execute(sql).fetchall()
 
     def tamper(self, sql: str) -> None:
         """What somebody does to the warehouse behind our back."""
-        with duckdb.connect(self.warehouse) as connection:
+        with opened(self.warehouse, "READ_WRITE") as connection:
             connection.execute(sql)
 
     def views(self, schema: str) -> dict[str, View]:
         """Every view of a schema: its columns with their types, and its rows in order."""
-        with duckdb.connect(self.warehouse, read_only=True) as connection:
+        with opened(self.warehouse, "READ_ONLY") as connection:
             names = connection.execute(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1", [schema]
             ).fetchall()
@@ -198,6 +215,22 @@ class Repo:
                 other.stdin.close()
 
 
+@functools.cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
+@contextlib.contextmanager
+def opened(path: Path, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB file under its own name, as `duckdb.connect` opens it, without the 12 ms that a new engine takes."""
+    with _engine().cursor() as connection:
+        connection.execute(f"ATTACH '{path}' AS {path.stem} ({mode}); USE {path.stem}")
+        try:
+            yield connection
+        finally:
+            connection.execute(f"USE memory; DETACH {path.stem}")
+
+
 def _contents(connection: duckdb.DuckDBPyConnection, relation: str) -> View:
     columns = tuple(f"{row[0]} {row[1]}" for row in connection.execute(f"DESCRIBE {relation}").fetchall())
     return columns, sorted(connection.execute(f"SELECT * FROM {relation}").fetchall(), key=repr)
@@ -237,7 +270,6 @@ def isolated(home: Path) -> Iterator[None]:
             "GIT_CONFIG_NOSYSTEM": 1,
             "GIT_EDITOR": "true",
             "PYTHONPATH": ROOT,
-            "PYTHONDONTWRITEBYTECODE": 1,
         }.items():
             patch.setenv(name, str(value))
         # libgit2 looked for the user's configuration when it was imported.

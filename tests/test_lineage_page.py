@@ -14,10 +14,7 @@ import pytest
 from seeknal_git.report.lineage import as_html
 from tests.browser import NAMES, Browser, browser, executable
 
-pytestmark = [
-    pytest.mark.skipif(executable() is None, reason=f"needs one of {', '.join(NAMES)} on PATH"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.skipif(executable() is None, reason=f"needs one of {', '.join(NAMES)} on PATH")
 
 LAYERS = 6
 HOSTILE = "</script><img src=x onerror=\"document.title='hacked'\"><!--'&quot;"

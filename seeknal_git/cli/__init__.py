@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
 from gc import set_threshold
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -99,12 +101,18 @@ def _unexpected(exc: Exception) -> int:
     return crash(exc)
 
 
+@cache
+def _commands() -> Callable[..., Any]:
+    """All commands with all their options; a process that runs several makes them once."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run a command, and turn whatever goes wrong into one message and an exit code (see errors.py)."""
     # Projects are large and have no cycles: looking for them again and again would double the time of a plan.
     set_threshold(100_000, 50, 1_000)
     try:
-        code = app(prog_name="seeknal", standalone_mode=False)
+        code = _commands()(prog_name="seeknal", standalone_mode=False)
     except SeeknalError as exc:
         from seeknal_git.report.terminal import error
 
