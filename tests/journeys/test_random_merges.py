@@ -93,7 +93,7 @@ def rename_column(nodes: Nodes, node: Node, number: int) -> None:
 
 def retype(nodes: Nodes, node: Node, number: int) -> None:
     name = list(node.columns)[number % len(node.columns)]
-    node.columns[name] += ("::VARCHAR", "::DOUBLE")[number % 2]
+    node.columns[name] = f"TRY_CAST({node.columns[name]} AS {('VARCHAR', 'DOUBLE')[number % 2]})"  # a date is no number
 
 
 def read(nodes: Nodes, node: Node, number: int) -> None:
