@@ -361,7 +361,7 @@ def test_many_plans_at_once(copy_of: Templates) -> None:
     shop = copy_of("published", make_published)
     shop.replace(DAILY, "sum(amount)", "max(amount)")
     shutil.rmtree(shop.path / ".git/seeknal")
-    processes = [start(shop, "plan", "--json") for _ in range(20)]
+    processes = [start(shop, "plan", "--json") for _ in range(10)]
     plans = {ended(each).out for each in processes}
     assert len(plans) == 1
     assert shop.seeknal("plan", "--json").out in plans
