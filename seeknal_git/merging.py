@@ -10,7 +10,7 @@ from seeknal_git.git.merged import how_to_mend, merged_tree, textual_conflict
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.plan import make_plan
 from seeknal_git.planning import Planned
-from seeknal_git.revision import Revision, branch_to_merge_into, revision_of
+from seeknal_git.revision import Revision, branch_to_plan_into, revision_of
 from seeknal_git.workspace import Loaded, Workspace, load
 
 
@@ -36,8 +36,8 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
 
     Raises UsageError for names that are not there, and GitError where there is no merge base.
     """
-    source, target = revision_of(workspace, environment), branch_to_merge_into(workspace, into)
-    if source.name == target.name:
+    source, target = revision_of(workspace, environment), branch_to_plan_into(workspace, into)
+    if source.name == target.name and source.commit == target.commit:
         raise UsageError(f"{source.name} cannot be merged into itself.", "Switch to the branch, or name it.")
     git.need_commit(workspace.repository)
     result = merged_tree(workspace.repository, target.commit or "", source.commit or "")

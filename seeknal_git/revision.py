@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seeknal_git.cause import with_causes
-from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError
+from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError, UsageError
 from seeknal_git.git import merged
 from seeknal_git.git import repository as git
+from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import schema_of
 from seeknal_git.pending import published_commit
@@ -68,13 +69,19 @@ def environment_of(workspace: Workspace, environment: str | None) -> str:
 def _named(workspace: Workspace, name: str) -> Revision | None:
     repository = workspace.repository
     if tip := git.branch_tip(repository, name):
-        return Revision(name, tip, checked_out=False)
+        return Revision(_called(repository, name, tip), tip, checked_out=False)
     if name == workspace.production:  # whatever else is called so
         return None
     if tag := git.tag_ref(repository, name):
         return Revision(name, git.ref_commit(repository, tag), checked_out=False)
     commit = git.find_commit(repository, name)
     return Revision(commit[:_SHORT], commit, checked_out=False) if commit else None
+
+
+def _called(repository: Repository, name: str, tip: str) -> str:
+    """The environment of `origin/dev` is that of `dev`, unless a dev here is at another commit."""
+    short = git.branch_of_remote(repository, name)
+    return short if short and git.branch_tip(repository, short) == tip else name
 
 
 def is_known(workspace: Workspace, name: str) -> bool:
@@ -140,7 +147,16 @@ def branch_to_merge_into(workspace: Workspace, name: str | None) -> Revision:
     branch = workspace.branch_of(name) if name else workspace.production
     if branch == workspace.production:
         return Revision(branch, production_tip(workspace), checked_out=False)
+    if short := git.branch_of_remote(workspace.repository, branch):
+        raise UsageError(f"{branch} is a remote's branch, into which only the remote merges.",
+                         f"Merge and push, or name the branch here: {short}")  # fmt: skip
     return Revision(branch, git.need_branch(workspace.repository, branch), checked_out=False)
+
+
+def branch_to_plan_into(workspace: Workspace, name: str) -> Revision:
+    """Like `branch_to_merge_into`, also of a branch as a remote has it. Raises UsageError."""
+    branch, tip = git.branch_of_remote(workspace.repository, name), git.branch_tip(workspace.repository, name)
+    return Revision(branch, tip, checked_out=False) if branch else branch_to_merge_into(workspace, name)
 
 
 def head_tree(workspace: Workspace, revision: Revision) -> Tree:

@@ -394,12 +394,28 @@ def test_a_status_says_what_a_clone_lacks(shop: Repo) -> None:
 def test_a_branch_that_is_only_on_the_remote_is_suggested(shop: Repo) -> None:
     shop.git("branch", "feature/new")
     clone = cloned(shop)
-    for wrong in ("origin/feature/new", "feature/nwe"):
+    for wrong in ("remote/feature/new", "feature/nwe"):
         assert "Did you mean feature/new?" in clone.seeknal("plan", wrong, "--into", "main", code=2).err
     for number in range(10):
         shop.git("branch", f"b{number}")
     said = shop.seeknal("run", "--env", "nothing-like-it", code=2).err
     assert "There are b0, b1, b2, b3, b4, b5, b6, b7 and 4 more." in said
+
+
+def test_a_branch_of_a_remote_may_be_written_in_full(shop: Repo) -> None:
+    revisions(shop)
+    clone = cloned(shop)
+    changes = {"transform.daily": "NON_BREAKING"}
+    assert clone.categories("origin/dev") == clone.categories("origin/dev", "--into", "origin/main") == changes
+    assert clone.plan("dev", "--into", "origin/main")["environment"] == "main"
+    assert clone.run("--env", "origin/dev")["environment"] == "dev", "there is no other one here"
+    clone.git("branch", "dev", "main")
+    assert clone.run("--env", "origin/dev")["environment"] == "origin/dev", "which is not the dev that is here"
+    clone.git("commit", "--quiet", "--allow-empty", "--message", "Not pushed")
+    assert clone.run("--env", "origin/main")["environment"] == "origin/main", "nor production"
+    assert clone.plan("--into", "origin/main")["changes"] == []
+    assert clone.git("branch", "--list", "origin/*") == ""
+    assert "name the branch here: main" in clone.seeknal("promote", "dev", "origin/main", code=2).err
 
 
 def revisions(shop: Repo) -> str:

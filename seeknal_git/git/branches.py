@@ -61,6 +61,7 @@ def _names(ref: str, remotes: Collection[str]) -> Iterator[tuple[str, str]]:
         yield ref.removeprefix(_TAG), "a tag has its name"
     else:
         rest = ref.removeprefix(_REMOTE)
+        yield rest, f"{rest} is here"
         of = [each for each in remotes if ref.startswith(f"{_REMOTE}{each}/")]
         for remote in of:
             yield rest.removeprefix(f"{remote}/"), f"its branch is on {remote}"

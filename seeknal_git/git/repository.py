@@ -150,9 +150,18 @@ def remotes(repository: Repository) -> list[str]:
 
 
 def branch_ref(repository: Repository, branch: str) -> str | None:
-    """The full name of a branch, which no tag can be taken for; a remote's serves where there is no local one."""
-    names = [f"refs/heads/{branch}", *(f"refs/remotes/{remote}/{branch}" for remote in remotes(repository))]
+    """The full name of a branch, which no tag can be taken for; a remote's serves where there is no local one, and may
+    be written with the remote's name."""
+    fetched = [f"refs/remotes/{remote}/{branch}" for remote in remotes(repository)]
+    names = [f"refs/heads/{branch}", *fetched, *([] if branch.endswith("/HEAD") else [f"refs/remotes/{branch}"])]
     return next((name for name in names if ref_commit(repository, name) is not None), None)
+
+
+def branch_of_remote(repository: Repository, name: str) -> str | None:
+    """What a remote's branch is called there, where a name such as `origin/dev` means one."""
+    if branch_ref(repository, name) != f"refs/remotes/{name}":
+        return None
+    return next((name.removeprefix(f"{each}/") for each in remotes(repository) if name.startswith(f"{each}/")), None)
 
 
 def tag_ref(repository: Repository, tag: str) -> str | None:

@@ -56,8 +56,8 @@ def _integration(done: Initialized, flow: Workflow) -> None:
     note("Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
          "only plans are made.")  # fmt: skip
     if not kept:
-        note(f"It installs seeknal-git=={__version__}; to have it from elsewhere, edit SEEKNAL_INSTALL in {flow.path}: "
-             "whatever `pip install` takes, such as git+https://HOST/REPOSITORY@REVISION.")  # fmt: skip
+        note(f"It installs seeknal-git=={__version__}; to install it from elsewhere, edit SEEKNAL_INSTALL in "
+             f"{flow.path}: what `pip install` takes, such as git+https://HOST/REPOSITORY@REVISION.")  # fmt: skip
 
 
 def _facts(done: Initialized) -> dict[str, str]:
