@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -459,12 +461,16 @@ def test_a_bare_repository_promotes_into_the_data_root_that_is_named(shop: Repo)
     edit(shop)
     shop.commit("Edited")
     shop.git("push", "--quiet", str(bare.path), "main")
-    bare.git("config", "seeknal.dataRoot", str(data))
+    assert "main" in bare.seeknal("env", "list", "--data-root", str(data)).out
+    said = bare.seeknal("hooks", "install", "--data-root", os.path.relpath(data, bare.path))
+    assert f"$ git config seeknal.dataRoot {shlex.quote(str(data))}" in said.err
     assert list(bare.plan()["layers"]) == [["transform.daily"]]
     bare.seeknal("promote")
     assert Repo(data).production() == shop.fresh_build("main")
     assert len(bare.seeknal("query", "FROM daily", "--json").json) == 2
     assert "has no working tree to merge in" in bare.seeknal("promote", "main~1", code=1).err
+    bare.seeknal("hooks", "uninstall")
+    assert bare.git("config", "seeknal.dataRoot") == str(data), "the warehouse is still there"
 
 
 def test_a_bare_repository_with_two_projects_is_told_which(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, ProjectPath, opened
+from seeknal_git.cli.options import HERE, DataRoot, ProjectPath, opened
 
 
 def apply(
     draft: Annotated[Path, typer.Argument(help="A file that `seeknal draft` wrote.")],
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace the node where it is there already.")] = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Move a valid draft to seeknal/KINDs/NAME.yml, and stage it.
@@ -28,4 +29,4 @@ def apply(
     from seeknal_git import drafts
     from seeknal_git.report.draft import applied
 
-    applied(drafts.apply(opened(project_path), draft, force=force))
+    applied(drafts.apply(opened(project_path, data_root), draft, force=force))

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_with_a_reminder
 
 
 def diff(
     node: Annotated[str | None, typer.Argument(help="Only this node, as kind.name or its bare name.")] = None,
     stat: Annotated[bool, typer.Option("--stat", help="One line a node.")] = False,
     as_json: AsJson = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Show the text of every node that the current branch changes, with its category and impact.
@@ -27,6 +28,6 @@ def diff(
     from seeknal_git.report import diff as report
     from seeknal_git.report.terminal import out_json
 
-    planned = plan_environment(opened_with_a_reminder(project_path))
+    planned = plan_environment(opened_with_a_reminder(project_path, data_root))
     changes = changes_of(planned, node)
     out_json(report.as_json(planned, changes)) if as_json else report.as_text(planned, changes, stat=stat)

@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
-def doctor(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+def doctor(as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
     """Look for what is wrong with the set-up, and name the cure; exit with 1 where anything is.
 
     \b
@@ -20,6 +20,6 @@ def doctor(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
     from seeknal_git.report.status import findings
     from seeknal_git.report.terminal import out_json
 
-    found = examine(opened(project_path))
+    found = examine(opened(project_path, data_root))
     out_json([asdict(each) for each in found]) if as_json else findings(found)
     raise typer.Exit(1 if found else 0)

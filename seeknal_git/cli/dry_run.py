@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
 def dry_run(
     draft: Annotated[Path, typer.Argument(help="A file that `seeknal draft` wrote, or a node's.")],
     limit: Annotated[int, typer.Option("--limit", "-l", min=0, help="How many rows to show.")] = 10,
     as_json: AsJson = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Check a draft in the project as it is now, and show what it returns. Nothing is written.
@@ -29,7 +30,7 @@ def dry_run(
     from seeknal_git.report import draft as report
     from seeknal_git.report.terminal import out_json
 
-    done = drafts.dry_run(opened(project_path), draft, limit)
+    done = drafts.dry_run(opened(project_path, data_root), draft, limit)
     if as_json:
         out_json(report.dry_run_as_json(done))
     else:

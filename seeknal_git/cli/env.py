@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.gc import Yes
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened, opened_with_a_reminder
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened, opened_with_a_reminder
 
 app = typer.Typer(
     help="List, delete and prune environments; plan, apply and promote as in Seeknal.", no_args_is_help=True
@@ -17,7 +17,12 @@ Env = Annotated[str, typer.Argument(help="The environment's branch.")]
 
 
 @app.command("list")
-def list_(as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE) -> None:
+def list_(
+    as_json: AsJson = False,
+    lock_timeout: LockTimeout = 0.0,
+    data_root: DataRoot = None,
+    project_path: ProjectPath = HERE,
+) -> None:
     """List environments: branch, schema, commit, how far that is ahead of (+) and behind (-) production's branch, for
     how long nobody used it, when it expires, and its nodes.
 
@@ -30,12 +35,14 @@ def list_(as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path
     from seeknal_git.report.status import environments
     from seeknal_git.report.terminal import out_json
 
-    found = list_environments(opened_with_a_reminder(project_path), lock_timeout)
+    found = list_environments(opened_with_a_reminder(project_path, data_root), lock_timeout)
     out_json([asdict(each) for each in found]) if as_json else environments(found)
 
 
 @app.command()
-def delete(env: Env, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE) -> None:
+def delete(
+    env: Env, lock_timeout: LockTimeout = 0.0, data_root: DataRoot = None, project_path: ProjectPath = HERE
+) -> None:
     """Drop an environment's schema, and the files of its exposures. Production and the git branch are never touched.
 
     \b
@@ -45,12 +52,16 @@ def delete(env: Env, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath 
     from seeknal_git.environments import delete_environment
     from seeknal_git.report.gc import deleted
 
-    deleted(delete_environment(opened(project_path), env, lock_timeout))
+    deleted(delete_environment(opened(project_path, data_root), env, lock_timeout))
 
 
 @app.command()
 def prune(
-    yes: Yes = False, as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE
+    yes: Yes = False,
+    as_json: AsJson = False,
+    lock_timeout: LockTimeout = 0.0,
+    data_root: DataRoot = None,
+    project_path: ProjectPath = HERE,
 ) -> None:
     """List environments whose branch is gone and that nobody used for their time to live; with --yes, drop them.
 
@@ -64,13 +75,13 @@ def prune(
     from seeknal_git.gc import collect_garbage, find_garbage
     from seeknal_git.report import gc as report
 
-    workspace = opened_with_a_reminder(project_path)
+    workspace = opened_with_a_reminder(project_path, data_root)
     found = (collect_garbage if yes else find_garbage)(workspace, lock_timeout, only_environments=True)
     report.as_json(found) if as_json else report.as_text(found, "seeknal env prune")
 
 
 @app.command()
-def plan(env: Env, as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+def plan(env: Env, as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
     """The same as `seeknal plan ENV`.
 
     \b
@@ -79,7 +90,7 @@ def plan(env: Env, as_json: AsJson = False, project_path: ProjectPath = HERE) ->
     """
     from seeknal_git.cli.plan import plan as same
 
-    same(env, as_json=as_json, project_path=project_path)
+    same(env, as_json=as_json, data_root=data_root, project_path=project_path)
 
 
 @app.command()
@@ -87,6 +98,7 @@ def apply(
     env: Env,
     force: Annotated[bool, typer.Option("--force", help="Run although the saved plan is of other nodes.")] = False,
     as_json: AsJson = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """The same as `seeknal run --env ENV`.
@@ -97,7 +109,7 @@ def apply(
     """
     from seeknal_git.cli.run import run as same
 
-    same(env, force=force, as_json=as_json, project_path=project_path)
+    same(env, force=force, as_json=as_json, data_root=data_root, project_path=project_path)
 
 
 @app.command()
@@ -105,6 +117,7 @@ def promote(
     env: Env,
     target: Annotated[str | None, typer.Argument(help="The branch to promote into.")] = None,
     as_json: AsJson = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """The same as `seeknal promote ENV [TARGET]`.
@@ -115,4 +128,4 @@ def promote(
     """
     from seeknal_git.cli.promote import promote as same
 
-    same(env, target, as_json=as_json, project_path=project_path)
+    same(env, target, as_json=as_json, data_root=data_root, project_path=project_path)

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened_with_a_reminder
 
 Yes = Annotated[bool, typer.Option("--yes", help="Delete it. Without this, nothing is deleted.")]
 
 
 def gc(
-    yes: Yes = False, as_json: AsJson = False, lock_timeout: LockTimeout = 0.0, project_path: ProjectPath = HERE
+    yes: Yes = False,
+    as_json: AsJson = False,
+    lock_timeout: LockTimeout = 0.0,
+    data_root: DataRoot = None,
+    project_path: ProjectPath = HERE,
 ) -> None:
     """List environments, snapshots and files that nobody needs any more; with --yes, delete them.
 
@@ -27,5 +31,5 @@ def gc(
     from seeknal_git.gc import collect_garbage, find_garbage
     from seeknal_git.report import gc as report
 
-    found = (collect_garbage if yes else find_garbage)(opened_with_a_reminder(project_path), lock_timeout)
+    found = (collect_garbage if yes else find_garbage)(opened_with_a_reminder(project_path, data_root), lock_timeout)
     report.as_json(found) if as_json else report.as_text(found, "seeknal gc")

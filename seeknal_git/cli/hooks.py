@@ -14,7 +14,7 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
     """Install the hooks: validation before a commit and a merge, promotion after. Hooks that are there are kept.
 
     In a repository of several projects, each installs them for itself. A bare repository, on a server, gets one hook
-    that promotes after a push.
+    that promotes after a push; --data-root is kept for it and for every later command there, in git's configuration.
 
     \b
     Examples:
@@ -23,11 +23,15 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
     """
     from seeknal_git.git import hooks
     from seeknal_git.report.hooks import as_text
+    from seeknal_git.report.terminal import note
 
     workspace = opened(project_path, data_root)
     repository, production = workspace.repository, workspace.production
     place = workspace.data_root if repository.bare else data_root
-    as_text(hooks.install(repository.top, repository.prefix, production, hooks.this_installation(), place))
+    found = hooks.install(repository.top, repository.prefix, production, hooks.this_installation(), place)
+    if data_root is not None:
+        note(f"$ {hooks.keep_data_root(repository.top, data_root)}")
+    as_text(found)
 
 
 @app.command()

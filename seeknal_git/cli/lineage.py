@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_with_a_reminder
 
 
 def lineage(
@@ -22,6 +22,7 @@ def lineage(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page for the browser.")
     ] = None,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Show which nodes and columns feed a node or a column, and which it feeds.
@@ -39,7 +40,7 @@ def lineage(
     from seeknal_git.report import lineage as report
     from seeknal_git.report.terminal import note, out_json
 
-    found = read_lineage(opened_with_a_reminder(project_path))
+    found = read_lineage(opened_with_a_reminder(project_path, data_root))
     chosen = select(found, node, upstream=upstream, downstream=downstream, depth=depth)
     report.warn(chosen)
     if html:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened_with_a_reminder
 
 
 def log(
@@ -17,6 +17,7 @@ def log(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every node.")] = False,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Show what production published: when, which commit, why, and what changed.
@@ -34,5 +35,5 @@ def log(
     from seeknal_git.report.history import log_as_json, log_as_text
     from seeknal_git.report.terminal import out_json
 
-    found = read(opened_with_a_reminder(project_path), env, most, lock_timeout)
+    found = read(opened_with_a_reminder(project_path, data_root), env, most, lock_timeout)
     out_json(log_as_json(found)) if as_json else log_as_text(found, whole=verbose)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
-def parse(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+def parse(as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
     """Write target/manifest.json: nodes, edges, layers, fingerprints and columns.
 
     \b
@@ -16,7 +16,7 @@ def parse(as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
     from seeknal_git.report.terminal import counted, out, out_json
     from seeknal_git.validate import write_manifest
 
-    path, content = write_manifest(opened(project_path))
+    path, content = write_manifest(opened(project_path, data_root))
     if as_json:
         out_json(content)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, At, LockTimeout, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import HERE, AsJson, At, DataRoot, LockTimeout, ProjectPath, opened_with_a_reminder
 
 
 class Form(StrEnum):
@@ -27,6 +27,7 @@ def query(
     form: Annotated[Form, typer.Option("--format", "-f", help="How to print the answer.")] = Form.table,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Ask an environment; its views are in reach by their bare names.
@@ -43,8 +44,8 @@ def query(
     from seeknal_git.report.query import show
 
     if at is None:
-        answer = ask(opened_with_a_reminder(project_path), sql, env, lock_timeout)
+        answer = ask(opened_with_a_reminder(project_path, data_root), sql, env, lock_timeout)
     else:
-        answer, named = query_past(opened_with_a_reminder(project_path), sql, at, env, lock_timeout)
+        answer, named = query_past(opened_with_a_reminder(project_path, data_root), sql, at, env, lock_timeout)
         note_nearest(named)
     show(answer, "json" if as_json else form)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened
 
 
 def rollback(
@@ -16,6 +16,7 @@ def rollback(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Show an earlier publication of production again, in one transaction.
@@ -35,7 +36,7 @@ def rollback(
     from seeknal_git.report.history import rollback_as_json, rollback_as_text
     from seeknal_git.report.terminal import out_json
 
-    done = roll_back(opened(project_path), publication, lock_timeout, dry_run=dry_run)
+    done = roll_back(opened(project_path, data_root), publication, lock_timeout, dry_run=dry_run)
     out_json(rollback_as_json(done)) if as_json else rollback_as_text(done)
     if done.unwritten:
         raise typer.Exit(1)

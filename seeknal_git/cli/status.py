@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from seeknal_git.cli.options import HERE, AsJson, At, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, At, DataRoot, ProjectPath, opened
 
 
-def status(at: At = None, as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+def status(
+    at: At = None, as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE
+) -> None:
     """Show on one screen how the branch, its environment and production stand.
 
     With --at, show what production was then, and what is different today.
@@ -21,8 +23,8 @@ def status(at: At = None, as_json: AsJson = False, project_path: ProjectPath = H
     from seeknal_git.status import read_past, read_status
 
     if at is not None:
-        past = read_past(opened(project_path), at)
+        past = read_past(opened(project_path, data_root), at)
         out_json(report.past_as_json(past)) if as_json else report.past_as_text(past)
         return
-    found = read_status(opened(project_path))
+    found = read_status(opened(project_path, data_root))
     out_json(report.as_json(found)) if as_json else report.as_text(found)

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
 def validate(
     staged: Annotated[bool, typer.Option("--staged", help="What is staged in git, not the working tree.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name the files that were passed over.")] = False,
     as_json: AsJson = False,
+    data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Check every node and how they fit together; exit with 1 where they do not.
@@ -26,6 +27,6 @@ def validate(
     from seeknal_git.report.terminal import out_json
     from seeknal_git.validate import validate as check
 
-    found = check(opened(project_path), staged=staged)
+    found = check(opened(project_path, data_root), staged=staged)
     out_json(report.as_json(found)) if as_json else report.as_text(found, verbose=verbose)
     raise typer.Exit(1 if found.problems else 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -99,6 +100,13 @@ def install(
         replace(hook, lines=by_hand(hook.name, line)) if hook.state == "shadowed" else hook
         for hook in status(top, project, production)
     ]
+
+
+def keep_data_root(top: Path, data_root: Path) -> str:
+    """Let every later command in a repository find its data root; returns the command that git was given."""
+    place = str(data_root.resolve())
+    git("config", "seeknal.dataRoot", place, cwd=top)
+    return f"git config seeknal.dataRoot {shlex.quote(place)}"
 
 
 def _check(top: Path, names: tuple[str, ...], data_root: Path | None) -> None:

@@ -169,8 +169,9 @@ def test_the_page_of_commands_is_what_the_commands_say() -> None:
 
 
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)
-def test_every_command_has_help_with_examples(words: tuple[str, ...]) -> None:
+def test_every_command_has_help_with_examples_and_finds_a_data_root(words: tuple[str, ...]) -> None:
     assert re.search(r"^ *Examples?:", generate_cli.help_of(words), re.MULTILINE)
+    assert ("--data-root" in generate_cli.help_of(words)) == (words != ("init",))
 
 
 @pytest.mark.parametrize(
