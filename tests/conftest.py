@@ -28,6 +28,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from seeknal_git.cli import main
 from seeknal_git.git import hooks
+from seeknal_git.names import literal
 
 ROOT = Path(__file__).parents[1]
 
@@ -224,7 +225,7 @@ def _engine() -> duckdb.DuckDBPyConnection:
 def opened(path: Path, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB file under its own name, as `duckdb.connect` opens it, without the 12 ms that a new engine takes."""
     with _engine().cursor() as connection:
-        connection.execute(f"ATTACH '{path}' AS {path.stem} ({mode}); USE {path.stem}")
+        connection.execute(f"ATTACH {literal(str(path))} AS {path.stem} ({mode}); USE {path.stem}")
         try:
             yield connection
         finally:
