@@ -9,6 +9,8 @@ from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
+from seeknal_git.git.operation import unfinished_operation, way_out
+from seeknal_git.git.production import production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.pending import pending
 from seeknal_git.warehouse import state
@@ -59,10 +61,10 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
         cure = git.fetch_command(remote, workspace.production) if remote else f"git branch {workspace.production}"
         yield Finding(f"There is no production branch {workspace.production}.",
                       f"{cure}, or set production_branch in the project file")  # fmt: skip
-    if operation := git.unfinished_operation(repository):
-        yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {git.way_out(operation)}")
+    if operation := unfinished_operation(repository):
+        yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {way_out(operation)}")
     yield from _tip(workspace)
-    if git.production_ref(repository) and not workspace.warehouse_path.exists():
+    if production_ref(repository) and not workspace.warehouse_path.exists():
         yield Finding(f"The warehouse {workspace.settings.warehouse} is gone.", "seeknal run builds it again")
     if git.is_shallow(repository):
         yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")
@@ -78,7 +80,7 @@ def _tip(workspace: Workspace) -> Iterator[Finding]:
     """Whether production is at the tip of its branch, and what keeps it from there: the hooks can be passed by."""
     repository, production = workspace.repository, workspace.production
     tip, due = git.branch_tip(repository, production), pending(workspace)
-    if tip is None or (due is None and git.production_ref(repository)):
+    if tip is None or (due is None and production_ref(repository)):
         return
     problems = load(workspace, commit_tree(repository, tip), reads_again=False).problems
     for each in problems[:_MOST]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.errors import RunFailed, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.origin import whoami
+from seeknal_git.git.production import is_kept_tree, set_production_ref
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.past import Named, Shown, difference, named, need_tables, never_published, shown_by
 from seeknal_git.reconcile import hand_over, write_aside
@@ -77,7 +78,7 @@ def _entries(
             tuple(moves[each.id]),
             tuple(lost.get(each.id, ())),
             number == 0,
-            bool(each.commit) and git.is_kept_tree(workspace.repository, each.commit),
+            bool(each.commit) and is_kept_tree(workspace.repository, each.commit),
         )
         for number, each in enumerate(records)
     )
@@ -129,7 +130,7 @@ def rollback(
         )  # fmt: skip
         outcome = publish(warehouse.connection, publication)
         if done.to.commit:
-            git.set_production_ref(workspace.repository, done.to.commit)
+            set_production_ref(workspace.repository, done.to.commit)
         unwritten = _deliver(workspace, warehouse, stale)
     return replace(done, publication=outcome.publication, unwritten=unwritten)
 

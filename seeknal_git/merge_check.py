@@ -11,6 +11,7 @@ from seeknal_git.fingerprint import Category
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
 from seeknal_git.git.merged import base_tree
+from seeknal_git.git.operation import merge_head
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.plan import Change, make_plan
 from seeknal_git.revision import Revision, revision_of
@@ -81,7 +82,7 @@ def loaded_at(workspace: Workspace, revision: Revision, like: Loaded) -> Loaded:
 def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflict, ...]:
     """What is wrong with the merge that git is about to commit, and with neither of its sides; none where it is about
     to commit no merge."""
-    head, other = git.head_commit(workspace.repository), git.merge_head(workspace.repository)
+    head, other = git.head_commit(workspace.repository), merge_head(workspace.repository)
     if head is None or other is None:
         return ()
     source, target = Revision(other[1], other[0], False), Revision(revision_of(workspace).name, head, False)

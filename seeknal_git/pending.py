@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from seeknal_git.errors import GitError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.origin import lacking
+from seeknal_git.git.production import is_at, production_ref, set_production_ref
 from seeknal_git.workspace import Workspace
 
 
@@ -52,8 +53,8 @@ class Due:
 def pending(workspace: Workspace) -> Due | None:
     """The promotion that is due, if one is."""
     repository = workspace.repository
-    tip, known = git.branch_tip(repository, workspace.production), git.production_ref(repository)
-    if tip is None or (known is not None and git.is_at(repository, known, tip)):
+    tip, known = git.branch_tip(repository, workspace.production), production_ref(repository)
+    if tip is None or (known is not None and is_at(repository, known, tip)):
         return None
     shown, restores = _in_warehouse(workspace) or (known, None)  # a clone that is new here has no ref yet
     return due(workspace, shown, restores)
@@ -63,7 +64,7 @@ def due(workspace: Workspace, shown: str | None, restores: int | None = None) ->
     """The promotion that is due where production shows a commit, as a rollback left it or not; None where none is."""
     repository, branch = workspace.repository, workspace.production
     tip = git.branch_tip(repository, branch)
-    if not shown or tip is None or git.is_at(repository, shown, tip):
+    if not shown or tip is None or is_at(repository, shown, tip):
         return None
     known, cloned = git.has_commit(repository, shown), bool(git.remotes(repository))
     return Due(branch, shown, tip, known, cloned, lacking(repository, branch, shown) if known else 0, restores)
@@ -81,7 +82,7 @@ def published_commit(workspace: Workspace) -> str | None:
     """The commit that production shows, where this clone has it; None also where there is no warehouse any more."""
     if not workspace.warehouse_path.exists():
         return None
-    commit = git.production_ref(workspace.repository) or (_in_warehouse(workspace) or ("",))[0]
+    commit = production_ref(workspace.repository) or (_in_warehouse(workspace) or ("",))[0]
     return commit if commit and git.has_commit(workspace.repository, commit) else None
 
 
@@ -97,6 +98,6 @@ def _in_warehouse(workspace: Workspace) -> tuple[str, int | None] | None:
         with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
             found = records(warehouse.connection, workspace.production_schema)
         if found:
-            git.set_production_ref(workspace.repository, found[0].commit)
+            set_production_ref(workspace.repository, found[0].commit)
             return found[0].commit, rolled_back_to(found)
     return None

@@ -12,6 +12,7 @@ from seeknal_git.errors import Problem, SeeknalError, UsageError
 from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
+from seeknal_git.git.production import production_ref
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.plan import Change, Plan, State, make_plan
 from seeknal_git.revision import base_tree, head_tree, is_known, load_sound, revision_of
@@ -92,7 +93,7 @@ class Found:
 def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
     """What is built of a plan; None where the warehouse cannot be read, as a run is going on, say."""
     if not workspace.warehouse_path.exists():
-        lost = git.production_ref(workspace.repository) is not None
+        lost = production_ref(workspace.repository) is not None
         return Found(
             missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
         )

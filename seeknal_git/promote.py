@@ -11,10 +11,12 @@ from functools import partial
 
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.execute import Report
+from seeknal_git.git import operation
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge import Merged, merge
 from seeknal_git.git.merged import how_to_mend, merged_tree, need_no_conflict
 from seeknal_git.git.origin import branch_that_came
+from seeknal_git.git.production import production_ref, set_production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.pending import refuse_to_lose
@@ -82,7 +84,7 @@ def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> 
 def refuse_unfinished(workspace: Workspace) -> None:
     """Raise GitError in the middle of a merge or a rebase: what the branch is going to be is not decided."""
     if not workspace.repository.bare:
-        git.refuse_unfinished(workspace.repository)
+        operation.refuse_unfinished(workspace.repository)
 
 
 def merge_branch(workspace: Workspace, environment: str, target: str | None = None) -> Merged:
@@ -104,7 +106,7 @@ def is_behind(workspace: Workspace) -> bool:
     """Whether the tip of the production branch is not what production last published, as this clone knows it."""
     tip = git.branch_tip(workspace.repository, workspace.production)
     lost = not workspace.warehouse_path.exists()
-    return tip is not None and (lost or tip != git.production_ref(workspace.repository))
+    return tip is not None and (lost or tip != production_ref(workspace.repository))
 
 
 def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote") -> Reconciled:
@@ -122,5 +124,5 @@ def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command:
     done = reconcile(warehouse, work, origin, report)
     # While the warehouse is held: of two promotions, the later one has to have the last word here too.
     if done.outcome is not None and target.is_production:
-        git.set_production_ref(repository, commit)
+        set_production_ref(repository, commit)
     return done

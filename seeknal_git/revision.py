@@ -10,6 +10,7 @@ from seeknal_git.cause import with_causes
 from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError, UsageError
 from seeknal_git.git import merged
 from seeknal_git.git import repository as git
+from seeknal_git.git.operation import rebased_branch
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import schema_of
@@ -97,7 +98,7 @@ def _here(workspace: Workspace) -> Revision:
     """What is checked out. Without a branch: what continuous integration says, else the commit's own name."""
     repository = workspace.repository
     commit = git.head_commit(repository)
-    branch = git.current_branch(repository) or git.rebased_branch(repository)
+    branch = git.current_branch(repository) or rebased_branch(repository)
     if branch is not None:
         return Revision(branch, commit, checked_out=not repository.bare)
     assert commit is not None, "a detached HEAD is at a commit"

@@ -10,7 +10,9 @@ from functools import partial
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
+from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.origin import branch_that_came
+from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import keep_tree
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
@@ -47,7 +49,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     branch = revision.name
     target = Target(branch, revision.schema, workspace.production_schema)
     if target.is_production:
-        git.refuse_unfinished(workspace.repository)
+        refuse_unfinished(workspace.repository)
         refuse_to_lose(workspace)
     else:
         production_tip(workspace)
@@ -114,7 +116,7 @@ def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled
     done = reconcile(warehouse, work, origin, report)
     # While the warehouse is held: of two runs, the later one has to have the last word here too.
     if target.is_production and done.outcome is not None and prepared.options.chosen is None:
-        git.set_production_ref(prepared.workspace.repository, origin.commit)
+        set_production_ref(prepared.workspace.repository, origin.commit)
     return done
 
 

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
+from seeknal_git.git.operation import rebased_branch, unfinished_operation
+from seeknal_git.git.production import production_ref, set_production_ref
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
 from seeknal_git.pending import due
 from seeknal_git.planning import plan_environment
@@ -80,7 +82,7 @@ def read_status(workspace: Workspace) -> Status:
         revision, problems = None, [_told(exc)]
     status = Status(
         project=workspace.settings.name,
-        branch=git.current_branch(repository) or git.rebased_branch(repository),
+        branch=git.current_branch(repository) or rebased_branch(repository),
         environment=revision.name if revision else None,
         schema=revision.schema if revision else None,
         commit=head,
@@ -89,7 +91,7 @@ def read_status(workspace: Workspace) -> Status:
         behind=behind,
         production=_production(workspace, None),
         problems=problems,
-        operation=git.unfinished_operation(repository),
+        operation=unfinished_operation(repository),
     )
     return _with_warehouse(workspace, _with_plan(workspace, status))
 
@@ -172,14 +174,14 @@ def _missing(warehouse: Warehouse) -> dict[str, list[str]]:
 def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:
     """The warehouse is the truth; where it cannot be read, the ref is its echo."""
     repository, schema = workspace.repository, workspace.production_schema
-    tip, published = git.branch_tip(repository, workspace.production), git.production_ref(repository)
+    tip, published = git.branch_tip(repository, workspace.production), production_ref(repository)
     published_at, failure, restores = None, None, None
     if warehouse is not None:
         records = history.records(warehouse.connection, schema)
         published, published_at = (records[0].commit, records[0].published_at) if records else (None, None)
         restores = history.rolled_back_to(records)
         if published:
-            git.set_production_ref(repository, published)
+            set_production_ref(repository, published)
         run = state.last_run(warehouse.connection, schema)
         failure = run.message or "it was interrupted" if run and run.status != "succeeded" else None
     behind = due(workspace, published, restores)

@@ -10,6 +10,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
 from seeknal_git.git.command import run_git
 from seeknal_git.git.merged import merged_tree, need_no_conflict
+from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.repository import Repository
 
 # The hooks would promote in the middle of what is about to promote anyway.
@@ -40,13 +41,13 @@ def merge(repository: Repository, source: str, commit: str, into: str) -> Merged
         _refuse_uncommitted(repository, repository.prefix + "seeknal/")
     if git.is_ancestor(repository, commit, tip):
         return Merged((), tip)
-    git.refuse_unfinished(repository)
+    refuse_unfinished(repository)
     _refuse_uncommitted(repository, repository.prefix + "seeknal/")
     need_no_conflict(repository, merged_tree(repository, tip, commit), source, commit, into)
     start = git.current_branch(repository) or git.need_commit(repository)
     place = git.worktree_of(repository, into)
     if place is not None:
-        git.refuse_unfinished(git.open_repository(place), f" in {place}")
+        refuse_unfinished(git.open_repository(place), f" in {place}")
         return Merged((_command(repository, source, commit),), _merged(repository, place, source, commit, into))
     back = ("switch", start) if git.branch_tip(repository, start) else ("switch", "--detach", start)
     run("switch", into, cwd=repository.top, **_QUIET_HOOKS)

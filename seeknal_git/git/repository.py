@@ -6,20 +6,13 @@ import difflib
 import os
 import re
 import shlex
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import RepositoryState
 
 from seeknal_git.errors import GitError, UsageError, some
 from seeknal_git.git.command import git
-from seeknal_git.names import production_ref_of
-
-# Who makes the commits that no branch names.
-KEEPER = ("seeknal", "seeknal@localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +114,6 @@ def need_commit(repository: Repository) -> str:
     if head is None:
         raise GitError("There is no commit yet.", "Make the first one: git add . && git commit -m 'First commit'")
     return head
-
-
-def rebased_branch(repository: Repository) -> str | None:
-    """The branch that a rebase has detached HEAD from, and will move when it ends."""
-    for folder in ("rebase-merge", "rebase-apply"):
-        file = Path(repository.handle.path) / folder / "head-name"
-        if file.is_file():
-            return file.read_text().strip().removeprefix("refs/heads/")
-    return None
 
 
 def configured_data_root(repository: Repository) -> str | None:
@@ -234,32 +218,6 @@ def has_commit(repository: Repository, commit: str) -> bool:
     return isinstance(repository.handle.get(commit), pygit2.Commit)
 
 
-def production_ref(repository: Repository) -> str | None:
-    """The commit that production last published, as this clone knows it."""
-    return ref_commit(repository, production_ref_of(repository.prefix))
-
-
-# Git writes a ref in far less than a millisecond: a lock that is older was left by a process that was killed.
-_LOCK_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
-
-
-def set_production_ref(repository: Repository, commit: str) -> None:
-    """Let the ref say what the warehouse says. It is only an echo: where it cannot be written now, because the disk is
-    full, say, the next command corrects it."""
-    name = production_ref_of(repository.prefix)
-    give_up, lock = time.monotonic() + _LOCK_SECONDS, repository.common / f"{name}.lock"
-    with suppress(OSError, pygit2.GitError):
-        while production_ref(repository) != commit and has_commit(repository, commit):
-            try:
-                repository.handle.references.create(name, commit, force=True)
-            except (OSError, pygit2.GitError):
-                if not lock.exists():
-                    raise
-                if time.monotonic() > give_up:
-                    lock.unlink()
-                time.sleep(_PAUSE_SECONDS)
-
-
 def merge_base(repository: Repository, one: str, other: str) -> str:
     """The commit that two commits last had in common.
 
@@ -289,61 +247,6 @@ def is_ancestor(repository: Repository, ancestor: str, commit: str) -> bool:
 
 def is_shallow(repository: Repository) -> bool:
     return repository.handle.is_shallow
-
-
-def unfinished_operation(repository: Repository) -> str | None:
-    """The command that git is in the middle of (`merge`, `rebase`, …), or None."""
-    state = RepositoryState(repository.handle.state())
-    if state == RepositoryState.NONE:
-        return None
-    word = state.name.lower().split("_")[0]
-    return {"cherrypick": "cherry-pick", "apply": "am"}.get(word, word)
-
-
-def way_out(operation: str) -> str:
-    """The command that gives up what git is in the middle of."""
-    return "git bisect reset" if operation == "bisect" else f"git {operation} --abort"
-
-
-def merge_head(repository: Repository) -> tuple[str, str] | None:
-    """The commit that is being merged and its name; None where there is no merge, or one of more than two sides.
-
-    A merge that stopped has a file; to its hook, before that is there, git tells GITHEAD_<commit>=<name>.
-    """
-    file = Path(repository.handle.path) / "MERGE_HEAD"
-    told = {key[8:]: name for key, name in os.environ.items() if key.startswith("GITHEAD_")}
-    commits = file.read_text().split() if file.is_file() else list(told)
-    if len(commits) != 1 or not has_commit(repository, commits[0]):
-        return None
-    name = told.get(commits[0])
-    return commits[0], name if name and not commits[0].startswith(name) else _name_of(repository, commits[0])
-
-
-def _name_of(repository: Repository, commit: str) -> str:
-    """A branch that points at a commit, here or on a remote; or the commit's own name."""
-    known = ((each, f"refs/heads/{each}") for each in branches(repository))
-    fetched = ((each, f"refs/remotes/{each}") for each in repository.handle.branches.remote)
-    return next((each for each, ref in (*known, *fetched) if ref_commit(repository, ref) == commit), commit[:8])
-
-
-def refuse_unfinished(repository: Repository, where: str = "") -> None:
-    """Raise GitError in the middle of a merge, a rebase and the like. A bisection moves no branch."""
-    operation = unfinished_operation(repository)
-    if operation not in (None, "bisect"):
-        there = " there" if where else ""
-        raise GitError(
-            f"A {operation} is not finished{where}.", f"Finish it{there}, or give it up: {way_out(operation)}"
-        )
-
-
-def is_kept_tree(repository: Repository, commit: str) -> bool:
-    """Whether a commit is one that `keep_tree` made: uncommitted nodes, as production ran them."""
-    return has_commit(repository, commit) and repository.handle[commit].peel(pygit2.Commit).author.email == KEEPER[1]
-
-
-def is_at(repository: Repository, published: str, tip: str) -> bool:
-    """Whether what was published is a branch's tip, or that with uncommitted nodes on top."""
-    return published == tip or (is_kept_tree(repository, published) and parents_of(repository, published) == [tip])
 
 
 def parents_of(repository: Repository, commit: str) -> list[str]:

@@ -14,7 +14,8 @@ from seeknal_git.git import index
 from seeknal_git.git.command import blob_content
 from seeknal_git.git.index import Entry
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
-from seeknal_git.git.repository import KEEPER, Repository, head_commit, parents_of, production_ref
+from seeknal_git.git.production import KEEPER, production_ref
+from seeknal_git.git.repository import Repository, head_commit, parents_of
 
 _GONE = FileStatus.WT_DELETED
 _TOUCHED = FileStatus.WT_MODIFIED | FileStatus.WT_TYPECHANGE | FileStatus.WT_RENAMED | FileStatus.CONFLICTED
