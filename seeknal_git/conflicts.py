@@ -9,6 +9,7 @@ from seeknal_git.cause import author_of, causes_of
 from seeknal_git.errors import Problem
 from seeknal_git.fingerprint import Category
 from seeknal_git.graph import Graph
+from seeknal_git.nodes.node import Node
 from seeknal_git.plan import Change
 from seeknal_git.story import reads_of
 
@@ -155,11 +156,19 @@ def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
 
 
 def _is_as_on(side: Side, merged: Graph, node: str) -> bool:
-    """Whether a merge has a node as one side has it: who wrote it anew for the merge has seen the other side."""
+    """Whether a merge computes a node as one side does: who wrote it anew for the merge has seen the other side."""
+    ours, theirs = side.graph.members.get(node), merged.members.get(node)
+    return ours is not None and theirs is not None and _computes(ours.node) == _computes(theirs.node)
+
+
+def _computes(node: Node) -> tuple[object, ...]:
+    """What of a node's file decides its data."""
     return (
-        node in merged.members
-        and node in side.graph.members
-        and (merged.members[node].blob == side.graph.members[node].blob)
+        node.sql,
+        [each.id for each in node.inputs],
+        node.aliases,
+        node.definition,
+        [check.sql for check in node.checks],
     )
 
 

@@ -79,6 +79,11 @@ READS_THROUGH_A_STAR = all_of(
     written(BIG, transform("big", "SELECT id, customer FROM transform.every", "transform.every")),
 )
 RETYPES_DAY = replaced(CLEAN, "customer, day,", "customer, day::VARCHAR AS day,")
+MOST_OF_CUSTOMER = replaced(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+RETYPES_AMOUNT_AND_DESCRIBES = all_of(
+    replaced(CLEAN, "day, amount", "day, amount::DOUBLE AS amount"),
+    replaced(BY_CUSTOMER, "name: by_customer", "name: by_customer\ndescription: What each bought"),
+)
 READS_DAY = written(BIG, transform("big", "SELECT max(day) AS last\nFROM transform.clean_orders", "transform.clean_orders"))  # fmt: skip
 YEAR_OF_DAY = written(BIG, transform("big", "SELECT id, year(day) AS y\nFROM transform.clean_orders", "transform.clean_orders"))  # fmt: skip
 READS_TOWN = written(BIG, transform("big", "SELECT town FROM source.customers", "source.customers"))
@@ -149,6 +154,8 @@ CASES = [
                       {"dev": f"{BIG}:2", "main": f"{CLEAN}:2"}), id="a column that the other side retyped, which breaks"),
     pytest.param(Case(READS_DAY, RETYPES_DAY, "day of transform.clean_orders, which was DATE and becomes VARCHAR",
                       {"dev": f"{BIG}:2", "main": f"{CLEAN}:2"}), id="a column that the other side retyped, which binds"),
+    pytest.param(Case(MOST_OF_CUSTOMER, RETYPES_AMOUNT_AND_DESCRIBES, "amount of transform.clean_orders, which was BIGINT and becomes DOUBLE",
+                      {"dev": f"{BY_CUSTOMER}:2", "main": f"{CLEAN}:2"}), id="a column retyped for a reader whose file both edited"),
     pytest.param(Case(READS_TOWN, NO_TOWN, "town",
                       {"dev": f"{BIG}:2", "main": "data/customers.csv:1"}), id="a column that the other side's data lost"),
     pytest.param(Case(BIG_HERE, BIG_THERE, "transform.big is defined twice",
