@@ -44,9 +44,10 @@ def transform(repo: Repo, name: str, sql: str, **keys: str) -> None:
 def refused(repo: Repo, *words: str, command: tuple[str, ...] = ("run",)) -> None:
     """A command fails, names what is wrong and where, and production is as it was."""
     before = repo.production()
-    said = repo.seeknal(*command, code=1)
-    assert all(word in said.err for word in words), said.err
-    assert "Traceback" not in said.err
+    done = repo.seeknal(*command, code=1)
+    said = done.err + done.out
+    assert all(word in said for word in words), said
+    assert "Traceback" not in said
     assert repo.production() == before
 
 
