@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from seeknal_git.errors import GitError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.origin import lacking
 from seeknal_git.git.production import is_at, production_ref, set_production_ref
 from seeknal_git.workspace import Workspace
+
+if TYPE_CHECKING:
+    from seeknal_git.warehouse.connection import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,17 @@ def due(workspace: Workspace, shown: str | None, restores: int | None = None) ->
     return Due(branch, shown, tip, known, cloned, lacking(repository, branch, shown) if known else 0, restores)
 
 
-def refuse_to_lose(workspace: Workspace) -> None:
+def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> None:
     """Raises GitError where a promotion would take back what another clone has released: the production branch here was
-    never brought up to date with it. What it once had and has no more was taken back on purpose."""
-    if git.remotes(workspace.repository) and (found := pending(workspace)) and found.lacks:
+    never brought up to date with it. What it once had and has no more was taken back on purpose.
+
+    warehouse: where it is held already. The ref says only what this clone knew of.
+    """
+    if not git.remotes(workspace.repository):
+        return
+    recorded = _recorded(workspace, warehouse) if warehouse else _in_warehouse(workspace)
+    shown, restores = recorded or (production_ref(workspace.repository), None)
+    if (found := due(workspace, shown, restores)) and found.lacks:
         raise GitError(f"{found.what}. A promotion would take them back.",
                        "Bring them in: git pull. If they are to go, take them out of the remote first.")  # fmt: skip
 
@@ -92,12 +103,16 @@ def _in_warehouse(workspace: Workspace) -> tuple[str, int | None] | None:
     if not workspace.warehouse_path.exists():
         return None
     from seeknal_git.warehouse.connection import open_warehouse
+
+    with suppress(WarehouseError), open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+        return _recorded(workspace, warehouse)
+    return None
+
+
+def _recorded(workspace: Workspace, warehouse: Warehouse) -> tuple[str, int | None] | None:
     from seeknal_git.warehouse.history import records, rolled_back_to
 
-    with suppress(WarehouseError):
-        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
-            found = records(warehouse.connection, workspace.production_schema)
-        if found:
-            set_production_ref(workspace.repository, found[0].commit)
-            return found[0].commit, rolled_back_to(found)
+    if found := records(warehouse.connection, workspace.production_schema):
+        set_production_ref(workspace.repository, found[0].commit)
+        return found[0].commit, rolled_back_to(found)
     return None

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from seeknal_git.errors import UsageError
+from seeknal_git.pending import refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.work import Options, Target, Work, still_kept, work_out
@@ -47,13 +48,16 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
 def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Warehouse]]:
     """Hold the warehouse, with what was prepared as it has to be by then.
 
-    Raises WarehouseBusy, and UsageError where another branch was checked out while this one waited.
+    Raises WarehouseBusy, UsageError where another branch was checked out while this one waited, and GitError where
+    production would lose what another clone released.
     """
     give_up = time.monotonic() + lock_timeout
     while True:
         patience = max(give_up - time.monotonic(), 0.0)
         with open_warehouse(prepared.workspace.warehouse_path, lock_timeout=patience) as warehouse:
             if _is_current(prepared, warehouse):
+                if prepared.target.is_production:  # somebody else may have released while we waited
+                    refuse_to_lose(prepared.workspace, warehouse)
                 yield prepared, warehouse
                 return
         prepared = prepared.again(patience)

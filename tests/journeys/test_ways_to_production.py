@@ -332,6 +332,7 @@ def test_a_clone_that_is_not_up_to_date_takes_nothing_back(shop: Repo) -> None:
     assert f"{lacking}." in clone.seeknal("doctor", code=1).out
     before, tip = (shop.production(), shop.publications()), clone.head
     for command in STALE:
+        clone.git("update-ref", "refs/seeknal/production", tip)  # as if it had published that itself
         assert f"error: {lacking}. A promotion would take them back.\n  Bring them in: git pull." in (
             clone.seeknal(*command, code=1).err
         )
