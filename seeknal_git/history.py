@@ -153,7 +153,8 @@ def _prepared(
     need_tables(workspace, wanted, "seeknal log says which are kept; git revert takes a change back, and builds it.")
     to = _original(records, wanted.named.record)
     then, latest = history.deliveries(connection, schema, to.id), history.deliveries(connection, schema)
-    stale = [each for each in then.values() if latest[each.node].snapshot != each.snapshot]
+    stale = [each for each in then.values() if each.node not in latest or latest[each.node].snapshot != each.snapshot]
+    written = {_place(workspace, each) for each in stale}
     moves = difference(now, wanted)
     if not moves and not stale:
         raise UsageError(f"Production shows publication {to.id} already.", "seeknal log lists the others.")
@@ -167,7 +168,11 @@ def _prepared(
         moves=tuple(moves),
         loads=tuple(each.node for each in moves if _is_earlier_load(each.node, now, wanted)),
         to_write=tuple(each.node for each in stale),
-        left={node: each.path for node, each in latest.items() if node not in then},
+        left={
+            node: each.path
+            for node, each in latest.items()
+            if node not in then and _place(workspace, each) not in written
+        },
     )
     return found, wanted, stale
 
@@ -228,9 +233,14 @@ def _deliver(workspace: Workspace, warehouse: Warehouse, stale: Sequence[Deliver
             unwritten[each.node] = "an earlier version delivered it, and did not write down how"
         elif each.table not in there:
             unwritten[each.node] = "the table that it was written from is no longer kept"
-        elif why := _written(workspace, warehouse, replace(each, path=workspace.home / each.definition["path"]), ours):
+        elif why := _written(workspace, warehouse, replace(each, path=_place(workspace, each)), ours):
             unwritten[each.node] = why
     return unwritten
+
+
+def _place(workspace: Workspace, delivery: Delivery) -> Path:
+    """Where a file of production belongs today: the data root may have been moved."""
+    return workspace.home / str(delivery.definition["path"]) if delivery.definition else delivery.path
 
 
 def _written(workspace: Workspace, warehouse: Warehouse, delivery: Delivery, ours: set[str]) -> str | None:

@@ -17,6 +17,7 @@ from seeknal_git.nodes.node import Check, Node
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.history import deliveries
 from seeknal_git.warehouse.state import Audit, Published, Snapshot
 
 if TYPE_CHECKING:
@@ -299,8 +300,8 @@ def _failing(
 def _due(connection: duckdb.DuckDBPyConnection, sight: _Sight, chosen: set[str]) -> tuple[str, ...]:
     """Exposures whose file does not show what it should. A branch leaves alone what production delivers already."""
     target, wanted = sight.target, sight.wanted
-    delivered = state.exposures_delivered(connection, target.schema)
-    by_production = {} if target.is_production else state.exposures_delivered(connection, target.production)
+    delivered = _delivered(connection, target.schema)
+    by_production = {} if target.is_production else _delivered(connection, target.production)
     return tuple(
         each
         for each in sight.graph.members
@@ -308,6 +309,11 @@ def _due(connection: duckdb.DuckDBPyConnection, sight: _Sight, chosen: set[str])
         if by_production.get(each) != wanted[each]
         if delivered.get(each) != wanted[each] or not exposure_path(sight.root, target, sight.graph.node(each)).exists()
     )
+
+
+def _delivered(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
+    """Exposure → the snapshot id that its file shows."""
+    return {node: each.snapshot for node, each in deliveries(connection, schema).items()}
 
 
 def exposure_path(root: DataRoot, target: Target, node: Node) -> Path:

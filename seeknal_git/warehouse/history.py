@@ -130,14 +130,21 @@ def rows_of(connection: duckdb.DuckDBPyConnection, schema: str, at: int) -> dict
 
 def deliveries(connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None) -> dict[str, Delivery]:
     """Exposure → its last delivery, also one that was broken off and has no snapshot; or the last whole one before the
-    publication after `at`."""
+    publication after `at`. Without those whose file another exposure has overwritten since."""
+    # By the path in the project too: the data root may have been moved, and older versions wrote down nothing else.
+    overlap = " OR ".join(
+        f"starts_with({one} || '/', {other} || '/')"
+        for name in ("path", "place")
+        for one, other in ((f"e.{name}", f"f.{name}"), (f"f.{name}", f"e.{name}"))
+    )
     rows = connection.execute(
-        f"WITH e AS (SELECT *, coalesce(publication_id, (SELECT max(p.id) FROM {STATE}.publications p "
-        f"WHERE p.schema_name = $1 AND p.published_at <= d.written_at), 0) AS after FROM {_whole('exposures')} d "
-        "WHERE schema_name = $1) "
-        "SELECT node, snapshot_id, path, table_name, definition FROM e "
-        "WHERE $2 IS NULL OR (after <= $2 AND snapshot_id <> '') "
-        "QUALIFY row_number() OVER (PARTITION BY node ORDER BY number DESC) = 1",
+        f"WITH d AS (SELECT *, definition::JSON ->> 'path' AS place, coalesce(publication_id, (SELECT max(p.id) "
+        f"FROM {STATE}.publications p WHERE p.schema_name = $1 AND p.published_at <= d.written_at), 0) AS after "
+        f"FROM {_whole('exposures')} d WHERE schema_name = $1), "
+        "e AS (FROM d WHERE $2 IS NULL OR (after <= $2 AND snapshot_id <> '')), "
+        "f AS (FROM e QUALIFY row_number() OVER (PARTITION BY node ORDER BY number DESC) = 1) "
+        "SELECT node, snapshot_id, path, table_name, definition FROM f "
+        f"WHERE NOT EXISTS (FROM e WHERE e.node <> f.node AND e.number > f.number AND ({overlap}))",
         [schema, at],
     ).fetchall()
     return {row[0]: Delivery(row[0], row[1], Path(row[2]), row[3], row[4] and json.loads(row[4])) for row in rows}

@@ -298,15 +298,6 @@ def last_run(connection: duckdb.DuckDBPyConnection, schema: str) -> Run | None:
     return Run(*rows[0]) if rows else None
 
 
-def exposures_delivered(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
-    """Exposure → the snapshot id that it last delivered."""
-    rows = connection.execute(
-        f"SELECT node, arg_max(snapshot_id, rowid) FROM {STATE}.exposures WHERE schema_name = $1 GROUP BY node",
-        [schema],
-    ).fetchall()
-    return dict(rows)
-
-
 def exposure_paths(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Every path that was ever delivered to."""
     return {row[0] for row in connection.execute(f"SELECT DISTINCT path FROM {STATE}.exposures").fetchall()}

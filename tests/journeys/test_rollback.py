@@ -125,6 +125,25 @@ def test_files_follow_and_those_that_came_later_are_told(released: Repo) -> None
     assert released.run("--dry-run")["write"] == []
 
 
+def test_a_file_that_another_exposure_wrote_since_is_written_again(released: Repo) -> None:
+    right = released.read(CSV)
+    released.git("mv", "seeknal/exposures/by_customer_csv.yml", "seeknal/exposures/days_csv.yml")
+    released.replace("seeknal/exposures/days_csv.yml", "by_customer_csv", "days_csv")
+    released.replace("seeknal/exposures/days_csv.yml", "transform.by_customer", "transform.daily")
+    released.write("seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: SELECT 2 AS n\n")
+    released.commit("Days instead of customers")
+    days = released.read(CSV)
+    assert days.startswith("day,")
+    said = released.seeknal("rollback")
+    assert released.read(CSV) == right
+    assert "days_csv" not in said.err, "its file is not left as it is"
+    released.seeknal("rollback", "4")
+    assert released.read(CSV) == days
+    released.git("revert", "--no-edit", "HEAD")
+    assert released.read(CSV) == right
+    assert released.run("--dry-run")["write"] == []
+
+
 def test_a_rollback_is_undone_by_its_number_and_leaves_no_alarm(
     released: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
