@@ -71,9 +71,13 @@ def split_id(identifier: str) -> tuple[str, str]:
     return kind, name
 
 
+# Below the project's folder in the data root: nobody else writes there.
+BRANCHES_FILES = "target/exposures"
+
+
 def exposures_folder(schema: str) -> str:
     """Where a branch's exposures are written, below the project's folder in the data root."""
-    return f"target/exposures/{schema}"
+    return f"{BRANCHES_FILES}/{schema}"
 
 
 def view_names(node_ids: Iterable[str]) -> dict[str, str]:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import RunFailed, SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
+from seeknal_git.names import BRANCHES_FILES
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.build import aside, deliver, write_exposure
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.publish import Outcome, Publication, publish
 from seeknal_git.warehouse.sandbox import confine
 from seeknal_git.warehouse.sql import SqlError
-from seeknal_git.warehouse.state import Delivery, Published
+from seeknal_git.warehouse.state import Delivery, Published, Snapshot
 from seeknal_git.work import Work, exposure_path
 
 if TYPE_CHECKING:
@@ -106,16 +107,22 @@ def trusted(work: Work, progress: Progress) -> set[str]:
     }
 
 
-def shown(work: Work, progress: Progress) -> dict[str, Published]:
-    """What the environment is to show: trusted nodes as they should be; others, and those not chosen, as they were."""
+def shown(work: Work, progress: Progress, newest: Mapping[str, Snapshot]) -> dict[str, Published]:
+    """What the environment is to show: trusted nodes as they should be; others, and those not chosen, as they were.
+
+    newest: by id, what was built just now: of nodes that say the same each builds a table, and all show the last one.
+    """
     good = trusted(work, progress) & work.chosen
     kept = work.shows if work.options.chosen is not None else work.shows.keys() & work.graph.views.keys()
     found = {identifier: work.shows[identifier] for identifier in kept if identifier not in good}
+    taken = {work.graph.views[each].lower() for each in good}  # of two nodes with one view, the old one goes
+    found = {each: old for each, old in found.items() if old.view.lower() not in taken}
     for identifier in good:
-        table = snapshot_of(work, progress, identifier).table
+        wanted = work.wanted[identifier]
+        snapshot = newest.get(wanted) or snapshot_of(work, progress, identifier)
         fingerprint = work.graph.fingerprints[identifier].whole
         view = work.graph.views[identifier]
-        found[identifier] = Published(identifier, view, work.wanted[identifier], table, fingerprint)
+        found[identifier] = Published(identifier, view, wanted, snapshot.table, fingerprint)
     return found
 
 
@@ -126,7 +133,8 @@ def _published(
     could not be, with the reason."""
     connection, target = warehouse.connection, work.target
     written = _write_files(warehouse, work, progress)
-    shows = shown(work, progress)
+    newest = state.snapshots(connection, {snapshot.id for snapshot in progress.built.values()})
+    shows = shown(work, progress, newest)
     publication = Publication(
         target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
         time.monotonic() - origin.started, origin.merged,
@@ -164,7 +172,8 @@ def write_aside(warehouse: Warehouse, home: Path, delivery: Delivery, ours: set[
     assert delivery.table is not None
     assert delivery.definition is not None
     _refuse_what_is_not_ours(node, path, home, warehouse)
-    _refuse_a_folder_of_others(node, path, ours)
+    if not path.is_relative_to(home / BRANCHES_FILES):
+        _refuse_a_folder_of_others(node, path, ours)
     try:
         return write_exposure(warehouse.connection, delivery.table, delivery.definition, path)
     except SqlError as exc:

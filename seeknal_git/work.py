@@ -280,7 +280,9 @@ def _open_checks(
     """Checks whose answer is not known, or not for long."""
     found: dict[str, tuple[int, ...]] = {}
     for each, number, check in all_checks(sight.graph):
-        unanswered = sight.options.full or each in reasons or audit_id(sight.wanted[each], check) not in audits
+        # A table that is built again may have other values, also for the rules that read it.
+        built = not reasons.keys().isdisjoint([each, *sight.graph.inputs[each]])
+        unanswered = sight.options.full or built or audit_id(sight.wanted[each], check) not in audits
         if each in chosen and (check.volatile or unanswered):
             found[each] = (*found.get(each, ()), number)
     return found

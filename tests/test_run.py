@@ -375,6 +375,19 @@ def test_a_warehouse_of_another_name_is_read_by_anybody(published: Repo, name: s
 # The warehouse is not trusted
 
 
+def test_a_rule_is_asked_again_of_a_table_that_is_built_again(published: Repo) -> None:
+    """What it says may be another value each time."""
+    published.write("seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT txid_current() AS n\n")
+    published.write("seeknal/r.yml", "kind: rule\nname: r\ninputs: [{ref: transform.t}]\nrule: n > 0\n")
+    published.seeknal("run")
+    table = next(table for node, table in published.snapshots() if node == "transform.t")
+    published.tamper(f'DROP TABLE _snapshots."{table}"')
+    asked = "SELECT count(*) FROM _seeknal.audits WHERE node = 'rule.r'"
+    assert published.numbers(asked) == [(1,)]
+    published.seeknal("run")
+    assert published.numbers(asked) == [(2,)]
+
+
 def test_a_snapshot_that_somebody_dropped_is_built_again(published: Repo) -> None:
     table = dict(published.snapshots())["transform.daily"]
     before = published.production()
@@ -488,6 +501,25 @@ def test_a_run_of_some_nodes_repoints_and_removes_no_others(two_changes: Repo) -
     done = two_changes.run()
     assert (done["repointed"], done["removed"]) == (["transform.by_customer"], ["transform.ids"])
     assert two_changes.production() == two_changes.fresh_build()
+
+
+def test_a_run_of_some_nodes_shows_one_node_in_a_view_that_another_had(published: Repo) -> None:
+    text = published.read(DAILY).replace("kind: transform", "kind: feature_group").replace("sum(amount)", "max(amount)")
+    published.write(DAILY, text + "entity: {name: day, join_keys: [day]}\n")
+    published.seeknal("run", "--nodes", "daily")
+    now = published.production()["daily"]
+    for _ in range(2):
+        assert published.run("--nodes", "by_customer")["repointed"] == []
+        assert published.production()["daily"] == now
+
+
+def test_two_nodes_that_say_the_same_show_one_table_from_the_start(published: Repo) -> None:
+    for name in ("one", "other"):
+        published.write(
+            f"seeknal/{name}.yml", f"kind: transform\nname: {name}\ntransform: SELECT id FROM source.orders\n"
+        )
+    published.seeknal("run", "--no-parallel")
+    assert published.run()["repointed"] == []
 
 
 def test_a_run_of_some_kinds_repoints_and_removes_no_others(two_changes: Repo) -> None:
@@ -671,6 +703,11 @@ def test_a_partitioned_exposure_is_replaced_as_a_whole(published: Repo) -> None:
     there = sorted(path.name for path in (published.path / "exports/days").iterdir())
     assert there == ["name=Ada", "name=Bob", "name=Cyril"]
     assert sorted(path.name for path in (published.path / "exports").iterdir()) == ["by_customer.csv", "days"]
+    published.switch("dev", create=True)
+    for _ in range(2):  # what an environment of that name left is nobody else's
+        published.replace("data/customers.csv", "Cyr", "XCyr")
+        assert published.run()["written"] == ["exposure.by_customer_csv"]
+        published.seeknal("env", "delete", "dev")
 
 
 # Production, ahead of its commits
