@@ -12,7 +12,7 @@ from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
 from seeknal_git.identity import identities
-from seeknal_git.names import exposures_folder
+from seeknal_git.names import exposures_folder, split_id
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse import state
@@ -229,16 +229,18 @@ def audit_id(subject: str, check: Check) -> str:
 
 
 def _chosen(sight: _Sight) -> set[str]:
-    """The chosen nodes, and what they need that was never built."""
+    """The chosen nodes, what they need that was never built, and the rules of all these: nothing is shown unchecked."""
     if sight.options.chosen is None:
         return set(sight.graph.members)
+    rules = [each for each in sight.graph.members if split_id(each)[0] == "rule"]
     found = set(sight.options.chosen)
     waiting = list(found)
     while waiting:
-        for each in sight.graph.inputs[waiting.pop()]:
-            if each not in found and sight.wanted[each] not in sight.there:
-                found.add(each)
-                waiting.append(each)
+        node = waiting.pop()
+        needed = {each for each in sight.graph.inputs[node] if sight.wanted[each] not in sight.there}
+        needed |= {each for each in rules if node in sight.graph.inputs[each]}
+        waiting += needed - found
+        found |= needed
     return found
 
 

@@ -541,6 +541,14 @@ def test_a_run_of_some_nodes_publishes_nothing_whose_new_test_was_not_asked(two_
     assert two_changes.production() == after
 
 
+@pytest.mark.parametrize("options", [("--nodes", "daily"), ("--types", "transform")])
+def test_a_run_of_some_nodes_asks_the_rules_of_all_that_it_publishes(published: Repo, options: tuple[str, str]) -> None:
+    before = published.production()
+    published.replace(CLEAN, "SELECT id, customer, day, amount", "SELECT id, customer, day, -amount AS amount")
+    assert list(published.run(*options, code=1)["failed"]) == ["rule.amounts_are_positive"]
+    assert published.production() == before
+
+
 def test_a_node_that_was_skipped_before_its_new_test_is_not_repointed(two_changes: Repo) -> None:
     two_changes.git("switch", "--quiet", "--create", "other", "main~1")
     two_changes.seeknal("run")
