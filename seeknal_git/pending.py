@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Due:
     """A promotion that is due, from the commit that production shows to the tip of its branch.
 
-    known: whether this clone has what is shown; cloned: whether there is a remote to get it from; lacks: how many
-    commits of it, by then in a remote's branch, were never in the branch here; restores: the earlier publication that a
-    rollback shows again.
+    shown: "" where only nodes that were run by name were ever published; known: whether this clone has what is shown;
+    cloned: whether there is a remote to get it from; lacks: how many commits of it, by then in a remote's branch, were
+    never in the branch here; restores: the earlier publication that a rollback shows again.
     """
 
     branch: str
@@ -38,7 +38,10 @@ class Due:
     def what(self) -> str:
         tip = f"{self.branch} is at {self.tip[:8]}"
         if self.restores is not None:
-            return f"Production was rolled back to publication {self.restores} ({self.shown[:8]}), and {tip}"
+            of = f" ({self.shown[:8]})" if self.shown else ""
+            return f"Production was rolled back to publication {self.restores}{of}, and {tip}"
+        if not self.shown:
+            return f"Production shows only the nodes that were run by name, and {tip}"
         if self.lacks:
             commits = "1 commit" if self.lacks == 1 else f"{self.lacks} commits"
             return f"Production shows {self.shown[:8]}, and {self.branch} here lacks {commits} of that"
@@ -68,10 +71,12 @@ def due(workspace: Workspace, shown: str | None, restores: int | None = None) ->
     """The promotion that is due where production shows a commit, as a rollback left it or not; None where none is."""
     repository, branch = workspace.repository, workspace.production
     tip = git.branch_tip(repository, branch)
-    if not shown or tip is None or is_at(repository, shown, tip):
+    if shown is None or tip is None or (shown and is_at(repository, shown, tip)):
         return None
-    known, cloned = git.has_commit(repository, shown), bool(git.remotes(repository))
-    return Due(branch, shown, tip, known, cloned, lacking(repository, branch, shown) if known else 0, restores)
+    known, cloned = not shown or git.has_commit(repository, shown), bool(git.remotes(repository))
+    return Due(
+        branch, shown, tip, known, cloned, lacking(repository, branch, shown) if shown and known else 0, restores
+    )
 
 
 def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> None:

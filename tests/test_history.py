@@ -162,6 +162,7 @@ def test_the_message_of_a_merge_names_the_branch(message: str, branch: str | Non
         pytest.param("merge dev: Fast-forward", "dev", id="by its name"),
         pytest.param("merge refs/heads/feature/x: Fast-forward", "feature/x", id="by its long name"),
         pytest.param("merge origin/dev: Fast-forward", "dev", id="of a remote"),
+        pytest.param("merge refs/tags/v1: Fast-forward", "v1", id="a tag"),
         pytest.param("merge 4f2c1a9b: Fast-forward", None, id="a commit"),
         pytest.param("commit: Totals", None, id="a commit of its own"),
         pytest.param("pull: Fast-forward", None, id="a pull"),

@@ -458,6 +458,11 @@ def test_nodes_builds_a_node_and_what_depends_on_it(published: Repo) -> None:
 
 def test_nodes_builds_what_a_node_needs_too(shop: Repo) -> None:
     assert shop.built("--nodes", "daily") == ["source.orders", "transform.clean_orders", "transform.daily"]
+    due = f"Production shows only the nodes that were run by name, and main is at {shop.head[:8]}: seeknal promote"
+    assert due in shop.seeknal("plan").err
+    said = shop.seeknal("status").out
+    assert "main in part, published" in said
+    assert due in said
 
 
 def test_a_run_of_some_nodes_does_not_claim_that_production_is_at_that_commit(published: Repo) -> None:
@@ -738,6 +743,17 @@ def test_uncommitted_nodes_run_on_production_and_are_recorded_as_ahead(published
     published.commit("Now they are")
     assert published.built() == []
     assert published.production_ref == published.head
+
+
+def test_a_rollback_to_uncommitted_nodes_says_how_to_leave_them(published: Repo) -> None:
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.seeknal("run")
+    published.git("restore", ".")
+    published.seeknal("promote")
+    published.seeknal("rollback")
+    said = published.seeknal("status").out
+    assert "nodes that are in no commit: seeknal promote goes back to the tip" in said
+    assert "raw data" not in said
 
 
 def test_a_protected_production_refuses_uncommitted_nodes(published: Repo) -> None:

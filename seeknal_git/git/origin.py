@@ -27,7 +27,7 @@ _MERGE = re.compile(
 _FAST_FORWARD = re.compile(r"\Amerge (?P<branch>\S+): Fast-forward")
 # Nobody counts further.
 _MANY = 10_000
-_LONG_NAME = re.compile(r"\A(?:refs/heads/|refs/remotes/[^/]+/)")
+_LONG_NAME = re.compile(r"\A(?:refs/heads/|refs/tags/|refs/remotes/[^/]+/)")
 
 
 def branch_that_came(repository: Repository, commit: str, into: str) -> str | None:

@@ -87,7 +87,8 @@ def _production(production: Production) -> str:
     since = f", published {_ago(production.published_at)}" if production.published_at else ""
     if production.uncommitted:
         return f"{production.branch} with uncommitted nodes{since}"
-    return f"{production.branch} at {production.published[:8]}{since}"
+    at = f"at {production.published[:8]}" if production.published else "in part"
+    return f"{production.branch} {at}{since}"
 
 
 def _alarms(status: Status) -> list[str]:
@@ -95,7 +96,7 @@ def _alarms(status: Status) -> list[str]:
     found = list(status.problems)
     if production.advice:
         found.append(production.advice)
-    elif production.restores is not None:
+    elif production.restores is not None and not production.uncommitted:
         found.append(
             f"production was rolled back to publication {production.restores}, an earlier one of the tip of "
             f"{production.branch}: seeknal run reads the raw data again"
