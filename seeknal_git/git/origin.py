@@ -105,7 +105,8 @@ def lacking(repository: Repository, branch: str, commit: str) -> int:
     theirs = (ref_commit(repository, f"refs/remotes/{remote}/{branch}") for remote in remotes(repository))
     if ref_commit(repository, here) is None or not any(tip and is_ancestor(repository, commit, tip) for tip in theirs):
         return 0
-    had = {str(entry.oid_new) for entry in repository.handle.lookup_reference(here).log()}
+    log = repository.handle.lookup_reference(here).log()
+    had = {str(commit) for entry in log for commit in (entry.oid_old, entry.oid_new)}  # what is older expires
     if not had or _beyond(repository, commit, had) == 0:
         return 0
     return _beyond(repository, commit, {ref_commit(repository, here) or ""})

@@ -348,6 +348,7 @@ def test_a_clone_that_is_not_up_to_date_takes_nothing_back(shop: Repo) -> None:
 def test_what_a_clone_had_and_gave_up_is_taken_back(shop: Repo) -> None:
     clone = make_stale(shop)
     clone.git("pull", "--quiet")
+    clone.git("reflog", "expire", "--expire=now", "--all")
     clone.git("reset", "--quiet", "--hard", "HEAD~1")
     clone.seeknal("promote")
     assert shop.production() == clone.fresh_build()
