@@ -73,10 +73,9 @@ def due(workspace: Workspace, shown: str | None, restores: int | None = None) ->
     tip = git.branch_tip(repository, branch)
     if shown is None or tip is None or (shown and is_at(repository, shown, tip)):
         return None
-    known, cloned = not shown or git.has_commit(repository, shown), bool(git.remotes(repository))
-    return Due(
-        branch, shown, tip, known, cloned, lacking(repository, branch, shown) if shown and known else 0, restores
-    )
+    known = not shown or git.has_commit(repository, shown)
+    lacks = lacking(repository, branch, shown) if shown and known else 0
+    return Due(branch, shown, tip, known, bool(git.remotes(repository)), lacks, restores)
 
 
 def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> None:
