@@ -39,9 +39,9 @@ def opened(path: Path, data_root: Path | None = None) -> Workspace:
 def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspace:
     """Like `opened`; says on the way that production is not at the tip of its branch: no hook sees every way there."""
     from seeknal_git.pending import pending
-    from seeknal_git.report.terminal import note
+    from seeknal_git.report.terminal import tell
 
     workspace = opened(path, data_root)
     if due := pending(workspace):
-        note(f"{due.what}: {due.cure}")
+        tell(f"{due.what}: {due.cure}", err=True)
     return workspace

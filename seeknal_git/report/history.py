@@ -7,7 +7,7 @@ from typing import Any
 
 from seeknal_git.history import Entry, Log, Rollback
 from seeknal_git.past import Named
-from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, listed, note, out, tell, width
+from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, listed, note, out, pairs, tell, width
 from seeknal_git.warehouse.history import Move, Record
 
 _COLOURS = {"added": "NEW", "removed": "REMOVED", "re-pointed": "NON_BREAKING", "restored": "warning"}
@@ -165,14 +165,25 @@ def named(record: Record) -> str:
 
 def _how_to_go_on(done: Rollback) -> None:
     if done.tip is not None and done.tip != done.to.commit:
-        out(f"Git is as it was, so production now differs from the tip of {done.branch} ({done.tip[:8]}):")
+        tell(f"Git is as it was, so production now differs from the tip of {done.branch} ({done.tip[:8]}):")
         data = ", on the raw data of then" if done.loads else ""
-        out(f"  seeknal promote     publishes the tip again{data}; so does a hook, at the next commit or merge")
-        out("  git revert …        takes the change out of the code, and production follows")
+        _ways(done, [
+            ("seeknal promote", f"publishes the tip again{data}; so does a hook, at the next commit or merge"),
+            ("git revert …", "takes the change out of the code, and production follows"),
+        ])  # fmt: skip
     if done.loads:
-        out(f"Earlier loads of raw data are shown ({listed(done.loads, width() - 40)}):")
-        out("  seeknal run         reads the raw data again, and publishes the tip")
-    out(f"  {f'seeknal rollback {done.undo.id}':<18}  goes back to publication {done.undo.id}")
+        tell(f"Earlier loads of raw data are shown ({listed(done.loads, width() - 40)}):")
+        _ways(done, [("seeknal run", "reads the raw data again, and publishes the tip")])
+    _ways(done, [(_undo(done), f"goes back to publication {done.undo.id}")])
+
+
+def _undo(done: Rollback) -> str:
+    return f"seeknal rollback {done.undo.id}"
+
+
+def _ways(done: Rollback, ways: Sequence[tuple[str, str]]) -> None:
+    """Commands and what they do, all aligned with the longest of them."""
+    pairs([(command.ljust(len(_undo(done))), does) for command, does in ways])
 
 
 def rollback_as_json(done: Rollback) -> dict[str, Any]:
