@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from seeknal_git.errors import UsageError
+from seeknal_git.loads import columns_of_loads
 from seeknal_git.pending import refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.work import Options, Target, Work, still_kept, work_out
+from seeknal_git.work import Options, Target, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace
 
 
@@ -71,4 +72,6 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
                          f"Run it by its name: seeknal run --env {revision.name}")  # fmt: skip
     if now.commit != revision.commit:
         return False
-    return loaded.kept is None or still_kept(warehouse, loaded.graph, loaded.root, prepared.target, loaded.kept)
+    if loaded.kept is None:
+        return True
+    return loaded.kept == columns_of_loads(warehouse.connection, loaded.graph, loaded.root, prepared.target.production)

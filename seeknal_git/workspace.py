@@ -196,7 +196,7 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
 
 
 def _kept(workspace: Workspace, graph: Graph, root: DataRoot) -> dict[str, Columns]:
-    from seeknal_git.work import kept_columns
+    from seeknal_git.loads import kept_columns
 
     return kept_columns(workspace.warehouse_path, graph, root, workspace.production_schema, workspace.lock_timeout)
 
