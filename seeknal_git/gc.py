@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.git.branches import known_names
+from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, leftovers, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.planning import drop_plan
@@ -75,13 +76,13 @@ def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_env
     found = Garbage(going, exposures={schema: each for schema, each in folders.items() if each}, kept=kept)
     if only_environments:
         return found
-    settings, live = workspace.settings, {each.environment.schema: each.environment.branch for each in kept}
+    careful, live = keeping(workspace), {each.environment.schema: each.environment.branch for each in kept}
     rules = Rules(
-        production=workspace.production_schema,
+        productions=careful.productions,
         live=frozenset(live),
-        publications=settings.keep_promotions,
-        seconds=settings.keep_history,
-        idle=settings.time_to_live,
+        publications=careful.publications,
+        seconds=careful.seconds,
+        idle=careful.idle,
         now=state.now(),
     )
     tables = kept_tables(connection, rules)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from seeknal_git.git.branches import KnownNames, known_names
+from seeknal_git.keeping import Keeping, keeping
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.garbage import readers
 from seeknal_git.warehouse.state import Environment
@@ -40,8 +41,8 @@ class Lifetime:
 
 def lifetimes(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> list[Lifetime]:
     """Of every environment, production first. Raises GitError where git cannot tell which branches there are."""
-    names, now = known_names(workspace.repository), state.now()
-    found = [_lifetime(workspace, connection, each, names, now) for each in state.environments(connection).values()]
+    names, careful = known_names(workspace.repository), keeping(workspace)
+    found = [_lifetime(careful, connection, each, names) for each in state.environments(connection).values()]
     return sorted(found, key=lambda each: (each.held != _PRODUCTION, each.environment.branch))
 
 
@@ -49,18 +50,14 @@ _PRODUCTION = "it is production"
 
 
 def _lifetime(
-    workspace: Workspace,
-    connection: duckdb.DuckDBPyConnection,
-    environment: Environment,
-    names: KnownNames,
-    now: datetime,
+    careful: Keeping, connection: duckdb.DuckDBPyConnection, environment: Environment, names: KnownNames
 ) -> Lifetime:
-    production = environment.schema == workspace.production_schema
+    production = environment.schema in careful.productions
     held = _PRODUCTION if production else names.holder(environment.branch, environment.commit)
     if held is None and (views := readers(connection, environment.schema)):
         held = f"the view {views[0]} reads it"
-    idle_at = _later(environment.used_at, workspace.settings.time_to_live)
-    return Lifetime(environment, held, idle_at, held is None and idle_at <= now)
+    idle_at = _later(environment.used_at, careful.idle)
+    return Lifetime(environment, held, idle_at, held is None and idle_at <= state.now())
 
 
 def _later(moment: datetime, seconds: int) -> datetime:

@@ -71,6 +71,22 @@ def released(copy_of: Templates) -> Repo:
     return copy_of("released", make_released)
 
 
+def test_a_branch_with_another_project_file_deletes_nothing_that_production_s_keeps(released: Repo) -> None:
+    settings(released, keep_promotions=10, keep_history="0s")
+    released.commit("Production keeps its history")
+    released.seeknal("run")
+    history = [each["id"] for each in released.seeknal("log", "--json", "-n", "0").json["publications"]]
+    for values in ({"keep_promotions": 1, "keep_history": "0s"}, {"production_branch": "trunk", "keep_promotions": 1}):
+        released.switch("careless", create=True)
+        settings(released, **values)
+        assert collected(released) == [], "as it is, and as it is committed"
+        released.commit("Another project file")
+        assert collected(released) == []
+        released.git("switch", "--quiet", "main")
+        released.git("branch", "--quiet", "-D", "careless")
+    released.seeknal("rollback", str(history[-2]))
+
+
 def test_a_list_deletes_nothing(released: Repo) -> None:
     before = released.warehouse.read_bytes()
     said = released.seeknal("gc").out

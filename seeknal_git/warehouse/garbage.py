@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class Rules:
     """What is to be kept.
 
-    production: its schema; live: schemas of the environments that stay; publications: how many of production's last
-    ones; seconds: how far back production's history is kept; idle: seconds after which nobody goes on with a run that
-    did not succeed; now: the present, in UTC.
+    productions: schemas of production, by any name that it has; live: schemas of the environments that stay;
+    publications: how many of production's last ones; seconds: how far back production's history is kept; idle: seconds
+    after which nobody goes on with a run that did not succeed; now: the present, in UTC.
     """
 
-    production: str
+    productions: frozenset[str]
     live: frozenset[str]
     publications: int
     seconds: int
@@ -51,9 +51,9 @@ def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str
     """Table → the first reason to keep it: production, environment, history, view, unfinished run, newest load."""
     found: dict[str, str] = {}
     for reason, tables in (
-        ("production", _shown(connection, [rules.production])),
+        ("production", _shown(connection, rules.productions)),
         ("environment", _shown(connection, rules.live)),
-        ("history", _shown_since(connection, rules)),
+        ("history", {table for each in rules.productions for table in _shown_since(connection, rules, each)}),
         ("view", _read_by_views(connection, rules)),
         ("unfinished run", _unfinished(connection, rules)),
     ):
@@ -76,25 +76,25 @@ def _shown(connection: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> set
     return {each.table for schema in schemas for each in state.published(connection, schema).values()}
 
 
-def _shown_since(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
+def _shown_since(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> set[str]:
     """All that production showed since the oldest publication that is kept, and right after it.
 
     A publication says only what it re-pointed: what it left alone is in earlier ones.
     """
-    oldest = _oldest_kept(connection, rules)
+    oldest = _oldest_kept(connection, rules, production)
     rows = connection.execute(
         f"SELECT table_name FROM {STATE}.publication_nodes WHERE schema_name = $1 AND publication_id > $2 UNION "
         f"SELECT table_name FROM (SELECT * FROM {STATE}.publication_nodes WHERE schema_name = $1 AND "
         "publication_id <= $2 QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1)",
-        [rules.production, oldest],
+        [production, oldest],
     ).fetchall()
     return {row[0] for row in rows if row[0] is not None}
 
 
-def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules) -> int:
+def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> int:
     """The oldest publication that is one of the last, or was still shown within the time that is kept."""
     rows = connection.execute(
-        f"SELECT id, published_at FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC", [rules.production]
+        f"SELECT id, published_at FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC", [production]
     ).fetchall()
     kept, replaced_at = 0, rules.now
     for number, (identifier, published_at) in enumerate(rows):
@@ -110,7 +110,7 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
     """The snapshots that views name, other than our own of environments that go: also somebody's who made one."""
     going = {
         (schema, each.view)
-        for schema in state.environments(connection).keys() - rules.live - {rules.production}
+        for schema in state.environments(connection).keys() - rules.live - rules.productions
         for each in state.published(connection, schema).values()
     }
     found = {
@@ -140,7 +140,7 @@ def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]
     since = [
         earliest
         for schema, started_at, earliest in rows
-        if schema in rules.live | {rules.production} or (rules.now - started_at).total_seconds() < rules.idle
+        if schema in rules.live | rules.productions or (rules.now - started_at).total_seconds() < rules.idle
     ]
     if not since:
         return set()
