@@ -21,10 +21,11 @@ from seeknal_git.git.tree import commit_tree
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.pending import refuse_to_lose
 from seeknal_git.prepared import Prepared, held, work_of
+from seeknal_git.prepared import preview as preview_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
 from seeknal_git.warehouse.connection import Warehouse
-from seeknal_git.work import Options, Target
+from seeknal_git.work import Options, Target, Work
 from seeknal_git.workspace import Loaded, Workspace, load, need_own_warehouse
 
 DEFAULT = Options()
@@ -47,10 +48,16 @@ def prepare(
     return _prepared(workspace, into, load_sound(workspace, tree, into, reads_again=False), options)
 
 
-def prepare_merge(workspace: Workspace, environment: str, target: str | None = None) -> Prepared:
-    """Load what `merge_branch` would make, without making it. Raises GitError for a conflict, and ProjectError."""
+def preview(workspace: Workspace, environment: str | None, target: str | None, lock_timeout: float = 0.0) -> Work:
+    """What a promotion would do, without writing anything; a merge that comes first is made in memory.
+
+    Raises what `prepare` and `merge_branch` do.
+    """
+    if environment is None:
+        return preview_of(prepare(workspace, target), lock_timeout)
     source, into = revision_of(workspace, environment), branch_to_merge_into(workspace, target)
-    return _prepared(workspace, replace(into, commit=source.commit), _merge_in_memory(workspace, source, into), DEFAULT)
+    merged = _merge_in_memory(workspace, source, into)
+    return preview_of(_prepared(workspace, into, merged, DEFAULT), lock_timeout)
 
 
 def _prepared(workspace: Workspace, revision: Revision, loaded: Loaded, options: Options) -> Prepared:

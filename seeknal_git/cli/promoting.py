@@ -14,7 +14,6 @@ from seeknal_git import promote as verb
 from seeknal_git.cli.options import opened
 from seeknal_git.cli.running import finish
 from seeknal_git.errors import SeeknalError, WarehouseBusy
-from seeknal_git.prepared import preview as preview_of
 from seeknal_git.report.run import progress, work_as_json, work_as_text
 from seeknal_git.report.terminal import error, note, out_json
 from seeknal_git.work import Options
@@ -56,9 +55,7 @@ def _promote(workspace: Workspace, request: Request, command: str) -> None:
 
 def preview(workspace: Workspace, env: str | None, request: Request) -> None:
     """What a promotion would do. The merge that comes first is made in memory."""
-    target = request.target
-    prepared = verb.prepare(workspace, target) if env is None else verb.prepare_merge(workspace, env, target)
-    work = preview_of(prepared, request.lock_timeout)
+    work = verb.preview(workspace, env, request.target, request.lock_timeout)
     if request.as_json:
         out_json(work_as_json(work))
     else:
