@@ -107,8 +107,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """What there is to see before anything is decided. production: what production shows; built: fingerprints of which
-    there is a table, on whatever raw data; again: the nodes whose table does not count, though it is there."""
+    """What there is to see before anything is decided. production, shows: what production shows, and the environment;
+    built: fingerprints of which there is a table, on whatever raw data; again: the nodes whose table does not count,
+    though it is there."""
 
     graph: Graph
     root: DataRoot
@@ -117,6 +118,7 @@ class _Sight:
     wanted: Mapping[str, str]
     there: Mapping[str, Snapshot]
     production: Mapping[str, Published]
+    shows: Mapping[str, Published]
     built: frozenset[str]
     again: frozenset[str]
 
@@ -124,7 +126,7 @@ class _Sight:
 def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options) -> Work:
     """What it takes to make the environment match the graph. Reads only. Raises ProjectError for missing raw data."""
     connection = warehouse.connection
-    production = state.published(connection, target.production)
+    production, shows = (state.published(connection, each) for each in (target.production, target.schema))
     known = {} if options.refresh else pinned(graph, production, state.source_snapshots(connection))
     versions = need_versions(graph, root, known)
     wanted = identities(graph, versions)
@@ -132,7 +134,7 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
     built = state.fingerprints_built(connection, [graph.fingerprints[each].whole for each in wanted])
     loads = known.keys() & untracked_sources(graph, root) if options.full else frozenset()
     again = frozenset(graph.members.keys() - loads) if options.full else frozenset()
-    sight = _Sight(graph, root, target, options, wanted, there, production, built, again)
+    sight = _Sight(graph, root, target, options, wanted, there, production, shows, built, again)
     chosen = _chosen(sight)
     audits = state.audits(connection, [audit_id(wanted[each], check) for each, _, check in all_checks(graph)])
     reasons = _reasons(sight, chosen)
@@ -150,7 +152,7 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
         checks=checks,
         audits=audits,
         failing=_failing(sight, checks, audits),
-        shows=state.published(connection, target.schema),
+        shows=shows,
         deliveries=_due(connection, sight, chosen),
     )
 
@@ -172,7 +174,8 @@ def audit_id(subject: str, check: Check) -> str:
 
 
 def _chosen(sight: _Sight) -> set[str]:
-    """The chosen nodes, what they need that was never built, and the rules of all these: nothing is shown unchecked."""
+    """The chosen nodes; what they need that was never built, or that the environment does not show though they are made
+    of it; and the rules of all these, as nothing is shown unchecked."""
     if sight.options.chosen is None:
         return set(sight.graph.members)
     rules = [each for each in sight.graph.members if split_id(each)[0] == "rule"]
@@ -180,11 +183,16 @@ def _chosen(sight: _Sight) -> set[str]:
     waiting = list(found)
     while waiting:
         node = waiting.pop()
-        needed = {each for each in sight.graph.inputs[node] if sight.wanted[each] not in sight.there}
+        needed = {each for each in sight.graph.inputs[node] if _is_missing(sight, each)}
         needed |= {each for each in rules if node in sight.graph.inputs[each]}
         waiting += needed - found
         found |= needed
     return found
+
+
+def _is_missing(sight: _Sight, identifier: str) -> bool:
+    wanted, shown = sight.wanted[identifier], sight.shows.get(identifier)
+    return wanted not in sight.there or (shown is not None and shown.snapshot != wanted)
 
 
 def _reasons(sight: _Sight, chosen: set[str]) -> dict[str, str]:

@@ -518,6 +518,22 @@ def test_a_run_of_some_nodes_shows_one_node_in_a_view_that_another_had(published
         assert published.production()["daily"] == now
 
 
+def test_a_run_of_some_nodes_shows_what_they_read(published: Repo) -> None:
+    published.write("raw/visits.csv", "n\n1\n")
+    published.write("seeknal/sources/visits.yml", "kind: source\nname: visits\nsource: csv\ntable: raw/visits.csv\n")
+    published.write(
+        "seeknal/transforms/seen.yml", "kind: transform\nname: seen\ntransform: SELECT sum(n) AS n FROM source.visits\n"
+    )
+    published.commit("Visits")
+    published.seeknal("run")
+    published.write("raw/visits.csv", "n\n1\n19\n")
+    published.switch("dev", create=True)
+    published.seeknal("run", "--refresh")
+    published.switch("main")
+    assert published.built("--nodes", "seen") == []
+    assert published.numbers("SELECT (SELECT n FROM main.seen), (SELECT sum(n) FROM main.visits)") == [(20, 20)]
+
+
 def test_two_nodes_that_say_the_same_show_one_table_from_the_start(published: Repo) -> None:
     for name in ("one", "other"):
         published.write(
