@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import Repo, Templates, copied
 
-EXAMPLES = 12
+EXAMPLES = 8
 KEEP, HISTORY, IDLE = 2, timedelta(hours=1), timedelta(days=1)
 BRANCHES = ("a", "feat/b")
 TRANSFORM = "kind: transform\nname: {name}\ninputs: [{input}]\ntransform: SELECT n + {number} AS n FROM input_0\n"
