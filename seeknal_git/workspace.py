@@ -125,6 +125,9 @@ def _workspace(repository: Repository, settings: Settings, data_root: Path | Non
 def _bare(repository: Repository, data_root: Path | None) -> Workspace:
     """A bare repository's HEAD says which branch's project file counts."""
     head = git.head_commit(repository)
+    if head is None and not git.branches(repository):
+        raise GitError(f"There is no commit in {repository.top} yet.",
+                       "Push the project first, then run the same command again.")  # fmt: skip
     if head is None:
         raise GitError(f"HEAD of {repository.top} names a branch that is not there.",
                        "Let it name the production branch: git symbolic-ref HEAD refs/heads/main")  # fmt: skip

@@ -455,6 +455,9 @@ def test_a_branch_a_tag_and_a_commit_need_no_checkout(shop: Repo, revision: str)
 
 def test_a_bare_repository_promotes_into_the_data_root_that_is_named(shop: Repo) -> None:
     bare, data = cloned(shop, "--bare", name="shop.git"), shop.path.parent / "data root"
+    empty = Repo(shop.path.parent / "empty.git")
+    shop.git("init", "--quiet", "--bare", "--initial-branch", "main", str(empty.path))
+    assert "Push the project first" in empty.seeknal("hooks", "install", "--data-root", str(data), code=1).err
     assert "Name one: git config seeknal.dataRoot DIR" in bare.seeknal("promote", code=2).err
     bare.seeknal("promote", "--data-root", str(data))
     assert Repo(data).production() == shop.fresh_build("main")
