@@ -10,6 +10,7 @@ from pathlib import Path
 from seeknal_git.errors import UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.branches import known_names
+from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.names import schema_of
@@ -46,7 +47,7 @@ def list_environments(workspace: Workspace, lock_timeout: float = 0.0) -> list[E
     with open_warehouse(path, read_only=True, lock_timeout=lock_timeout) as warehouse:
         return [
             _state(workspace, each, len(state.published(warehouse.connection, each.environment.schema)))
-            for each in lifetimes(workspace, warehouse.connection)
+            for each in lifetimes(workspace, warehouse.connection, keeping(workspace))
         ]
 
 

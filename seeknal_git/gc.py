@@ -70,13 +70,14 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
 
 
 def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_environments: bool) -> Garbage:
-    lives = lifetimes(workspace, connection)
+    careful = keeping(workspace)
+    lives = lifetimes(workspace, connection, careful)
     going, kept = tuple(each for each in lives if each.over), tuple(each for each in lives if not each.over)
     folders = {each: exposures_of(workspace, each) for each in (one.environment.schema for one in going)}
     found = Garbage(going, exposures={schema: each for schema, each in folders.items() if each}, kept=kept)
     if only_environments:
         return found
-    careful, live = keeping(workspace), {each.environment.schema: each.environment.branch for each in kept}
+    live = {each.environment.schema: each.environment.branch for each in kept}
     rules = Rules(
         productions=careful.productions,
         live=frozenset(live),

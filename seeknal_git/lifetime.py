@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from seeknal_git.git.branches import KnownNames, known_names
-from seeknal_git.keeping import Keeping, keeping
+from seeknal_git.keeping import Keeping
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.garbage import readers
 from seeknal_git.warehouse.state import Environment
@@ -39,9 +39,9 @@ class Lifetime:
         return f"its branch is gone, and it was not used since {last}" if self.over else f"it was used at {last}"
 
 
-def lifetimes(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> list[Lifetime]:
+def lifetimes(workspace: Workspace, connection: duckdb.DuckDBPyConnection, careful: Keeping) -> list[Lifetime]:
     """Of every environment, production first. Raises GitError where git cannot tell which branches there are."""
-    names, careful = known_names(workspace.repository), keeping(workspace)
+    names = known_names(workspace.repository)
     found = [_lifetime(careful, connection, each, names) for each in state.environments(connection).values()]
     return sorted(found, key=lambda each: (each.held != _PRODUCTION, each.environment.branch))
 

@@ -73,15 +73,16 @@ def _names(ref: str, remotes: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def at_all_tips(repository: Repository, file: str) -> Iterator[tuple[str, bytes]]:
-    """(branch, content of a project's file at its tip), for every branch on a remote and here that has it, in turn."""
+    """(name, content of a project's file at its tip), for every branch that has it and every name that it may be meant
+    by: those of remotes first."""
     contents: dict[str, bytes] = {}
+    remotes = [name for name in repository.handle.remotes.names() if name]
     refs = [ref for ref in repository.handle.references if ref.startswith((_LOCAL, _REMOTE))]
     for ref in sorted(refs, reverse=True):
-        name = ref.removeprefix(_LOCAL) if ref.startswith(_LOCAL) else ref.removeprefix(_REMOTE).partition("/")[2]
         if blob := _blob_at(repository, ref, f"{repository.prefix}{file}"):
             if blob not in contents:
                 contents[blob] = blob_content(blob, repository.top) or b""
-            yield name, contents[blob]
+            yield from ((name, contents[blob]) for name, _ in _names(ref, remotes))
 
 
 def _blob_at(repository: Repository, ref: str, path: str) -> str | None:
