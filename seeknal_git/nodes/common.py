@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -33,6 +34,17 @@ def below_project(path: str, example: str, *keys: str) -> str:
             f"{path[:80]!r} is not the name of a file: name one below the project, for example {example}", *keys
         )
     return plain.as_posix()
+
+
+def refuse_unknown_params(given: Iterable[str], known: Collection[str], of: str) -> None:
+    """Raise Mistake for `params` that nothing reads: they would change nothing, and say nothing of it."""
+    unknown = [key for key in given if key not in known]
+    if not unknown:
+        return
+    near = {key: difflib.get_close_matches(key, sorted(known), 1, 0.7) for key in unknown}
+    names = " nor ".join(f"`{key}`" + (f" (did you mean `{near[key][0]}`?)" if near[key] else "") for key in unknown)
+    rest = "" if all(near.values()) else f"; it reads {', '.join(sorted(known))}"
+    raise Mistake(f"{of} has no parameter {names}{rest}", *(f"params.{key}" for key in unknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,7 @@ class NodeFile(BaseModel):
     """The keys that every kind has. Unknown keys are kept, and looked at by the loader."""
 
     model_config = ConfigDict(extra="allow")
+    reads_params: ClassVar[bool] = False
 
     kind: str
     name: str

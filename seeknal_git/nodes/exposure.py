@@ -26,7 +26,7 @@ _OURS = (".git", ".gitignore", "seeknal", "seeknal_project.yml", "profiles.yml",
 class Params(BaseModel):
     """Where the file goes, and in which form."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
     path: str | None = None
     format: Literal["csv", "parquet", "json", "jsonl"] = "csv"
     partition_by: Columns | None = None
@@ -34,6 +34,8 @@ class Params(BaseModel):
 
 
 class File(NodeFile):
+    reads_params = True
+
     type: Literal["file"]
     url: str | None = None
     depends_on: list[Annotated[InputFile, BeforeValidator(as_input)]] = Field(default_factory=list)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -81,8 +81,38 @@ def _validated(kind: str, data: Mapping[str, Any], lines: Mapping[str, int], pat
         typos = [_typo(near, (key,), lines, path) for key in map(str, data) if (near := _near(key, known))]
         # A key that is misspelt is missing, too, and may be all that the file as a whole lacks.
         others = [error for error in exc.errors() if not typos or (error["loc"] and error["type"] != "missing")]
-        raise ProjectError([*typos, *(_problem(error, lines, path) for error in others)]) from exc
+        found = (_unread(error, kind, lines, path) or _problem(error, lines, path) for error in others)
+        raise ProjectError([*typos, *found]) from exc
     return file
+
+
+def _unread(error: Any, kind: str, lines: Mapping[str, int], path: str) -> Problem | None:
+    """A key that nothing reads, where the model names all that may be there."""
+    if error["type"] != "extra_forbidden":
+        return None
+    where = [str(part) for part in error["loc"]]
+    known = _known_keys(_model_at(module_of(kind).File, where[:-1]))
+    if near := _near(where[-1], known, 0.7):
+        return _typo(near, where, lines, path)
+    message = f"There is no key `{'.'.join(where)}`."
+    return Problem(message, path, _line(lines, ".".join(where)), f"The keys are {', '.join(sorted(known))}.")
+
+
+def _model_at(model: type[BaseModel], where: Iterable[str]) -> type[BaseModel]:
+    """The model of what stands at a place of a file."""
+    for key in where:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if key in fields:
+            model = next(_models(fields[key].annotation), model)
+    return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models within an annotation, such as that of `list[Test]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
 
 
 def _problem(error: Any, lines: Mapping[str, int], path: str) -> Problem:
@@ -95,8 +125,6 @@ def _problem(error: Any, lines: Mapping[str, int], path: str) -> Problem:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
         message = f"the key `{key}` is missing"
-    elif error["type"] == "extra_forbidden":
-        message = f"there is no key `{key}`"
     elif key:
         message = f"`{key}`: {message[0].lower()}{message[1:]}"
     end = "" if message.endswith("?") else "."
@@ -124,6 +152,9 @@ def _unknown_keys(file: NodeFile, lines: Mapping[str, int], path: str) -> tuple[
             warnings.append(
                 Problem(f"The key `{where[0]}` is not one that is read here.", path, _line(lines, where[0]))
             )
+    if file.params and not file.reads_params:
+        message = f"The `params` of a {file.kind} are not read here."
+        warnings.append(Problem(message, path, _line(lines, "params")))
     return mistakes, warnings
 
 
@@ -139,9 +170,9 @@ def _extras(value: object, where: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
             yield from _extras(item, (*where, str(number)))
 
 
-def _near(key: str, known: set[str]) -> str | None:
+def _near(key: str, known: set[str], cutoff: float = 0.8) -> str | None:
     """The key that was meant, where it is another one."""
-    found = difflib.get_close_matches(key, sorted(known), 1, cutoff=0.8)
+    found = difflib.get_close_matches(key, sorted(known), 1, cutoff)
     return found[0] if found and key not in known else None
 
 

@@ -23,7 +23,7 @@ _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 class Params(BaseModel):
     """`params` of a rule, and of one entry of a list of rules."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
     severity: Severity = "error"
     error_message: str | None = None
     max_null_percentage: float = Field(default=0.0, ge=0, le=1)
@@ -73,6 +73,8 @@ class Condition(BaseModel):
 
 
 class File(NodeFile):
+    reads_params = True
+
     rule: Annotated[list[Condition], Field(min_length=1)]
     params: Params = Field(default_factory=Params)  # type: ignore[assignment]
 

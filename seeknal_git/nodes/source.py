@@ -6,14 +6,13 @@ that the files do not have are an error.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import model_validator
 
 from seeknal_git.names import literal, quote
-from seeknal_git.nodes.common import Compiled, Mistake, below_project
+from seeknal_git.nodes.common import Compiled, Mistake, below_project, refuse_unknown_params
 from seeknal_git.nodes.table import TableFile, is_type, known_type
 
 # The word `$files` in a source's SQL is a parameter: the list of the files to read.
@@ -35,6 +34,8 @@ _OPTIONS["jsonl"] = _OPTIONS["json"]
 
 
 class File(TableFile):
+    reads_params = True
+
     source: Literal["csv", "parquet", "json", "jsonl"]
     table: str | None = None
 
@@ -42,9 +43,7 @@ class File(TableFile):
     def _sound(self) -> File:
         if "**" in self.path and any("**" in part and part != "**" for part in self.path.split("/")):
             raise Mistake("`**` stands for folders, and is a part of its own: data/**/*.csv", "params.path", "table")
-        for key in self.params.keys() - PARAMS[self.source]:
-            if near := difflib.get_close_matches(key, sorted(PARAMS[self.source]), 1, 0.8):
-                raise Mistake(f"there is no parameter `{key}`; did you mean `{near[0]}`?", f"params.{key}")
+        refuse_unknown_params(self.params, PARAMS[self.source], f"a {self.source} source")
         return self
 
     @property

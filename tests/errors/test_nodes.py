@@ -54,7 +54,12 @@ FILES = [
     pytest.param(f"{ONE}inputs: orders\n", 4, "`inputs`: input should be a valid list", id="inputs that are a word"),
     pytest.param(f"{ONE}inputs: [orders]\n", 4, "an input is written kind.name", id="an input without its kind"),
     pytest.param("kind: rule\nname: r\ninputs: [source.orders]\nrule: id > 0\nparams:\n  serverity: warn\n", 6, "Did you mean `severity`?", id="a parameter of a rule misspelt"),
+    pytest.param("kind: rule\nname: r\ninputs: [source.orders]\nrule: id > 0\nparams:\n  zebra: 1\n", 6, "no key `params.zebra`.\n  The keys are error_message, max_age,", id="a parameter of a rule that is none"),
+    pytest.param("kind: rule\nname: r\ninputs: [source.orders]\nrule:\n  - {type: freshness, column: day, params: {maxage: 1d}}\n", 5, "Did you mean `max_age`?", id="a parameter of an entry misspelt, that is needed"),
+    pytest.param("kind: exposure\nname: e\ntype: file\ninputs: [source.orders]\nparams:\n  path: a.csv\n  compresion: gzip\n", 7, "Did you mean `compression`?", id="a parameter of an exposure misspelt"),
     pytest.param("kind: source\nname: s\nsource: csv\ntable: data/orders.csv\nparams:\n  delimter: ;\n", 6, "did you mean `delimiter`?", id="a parameter of a source misspelt"),
+    pytest.param("kind: source\nname: s\nsource: csv\ntable: data/orders.csv\nparams:\n  header: true\n  zebra: 1\n  sepp: ;\n", 7, "a csv source has no parameter `zebra` nor `sepp` (did you mean `sep`?); it reads compression, dateformat,", id="parameters of a source that are none"),
+    pytest.param("kind: source\nname: s\nsource: parquet\ntable: data/orders.parquet\nparams: {header: true}\n", 5, "a parquet source has no parameter `header`; it reads path, union_by_name", id="a parameter of another format"),
     pytest.param("kind: transform\nname: t\ntransform: |\n  SELECT '{{ run_date }}' AS day\n", 3, "The template {{ run_date }} in `transform` is not resolved yet.\n  Write out its value.", id="a template"),
     pytest.param("kind: source\nname: s\nsource: csv\ntable: 'data/{{ day }}.csv'\n", 4, "The template {{ day }} in `table`", id="a template in a path"),
     pytest.param("kind: source\nname: s\nsource: xml\ntable: data/orders.csv\n", 3, "should be 'csv', 'parquet', 'json' or 'jsonl'", id="a format that is none"),
@@ -118,6 +123,11 @@ def test_every_other_unknown_key_is_a_warning(repo: Repo) -> None:
         f"warning: {WRONG}:{line}: The key `{key}` is not one that is read here.\n"
         for line, key in ((4, "zebra"), (5, "spots"))
     )
+
+
+def test_params_that_a_kind_does_not_read_are_a_warning(repo: Repo) -> None:
+    repo.write(WRONG, f"{ONE}params: {{since: 2024-01-01}}\n")
+    assert repo.seeknal("validate").err == f"warning: {WRONG}:4: The `params` of a transform are not read here.\n"
 
 
 @pytest.mark.parametrize("kept", ["# ref: a <<<<<<< b", "description: '======='"])
