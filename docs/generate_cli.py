@@ -56,7 +56,7 @@ keys may come at any time.
 | `built` | those of `layers` whose tables are there already; null where the warehouse cannot be read now |
 | `missing` | tables that the plan re-uses and the warehouse has not; null where it cannot be read now |
 | `warnings` | messages about the project |
-| `verified` | with `--verify`, one object for each METADATA or NON_BREAKING change of a SELECT; null without |
+| `verified` | with `--verify`, one object for each promise about a SELECT; null without |
 
 Each of `changes` has:
 
@@ -114,9 +114,10 @@ Each of `verified` has:
 | key | meaning |
 | --- | --- |
 | `node` | the node, as `kind.name` |
-| `result` | `equal`, `differs` or `not verified`; where one differs, the exit code is 1 |
+| `result` | `equal`, `not verified`, or, with the exit code 1, `differs` or `cannot be built` |
 | `rows`, `columns` | how many were compared; null where that was not possible |
 | `reason` | why it was not possible, which names or types differ, or what was left out; or null |
+| `reused` | whether it is a reader that the plan calls re-used, over its old and its new inputs; else it is an edit |
 | `only_before`, `only_after` | where rows differ, those of one version alone: their `count`, and at most 5 as `rows` |
 
 ## The log as JSON

@@ -12,7 +12,8 @@ import pytest
 from seeknal_git.errors import ProjectError
 from seeknal_git.fingerprint import Category
 from seeknal_git.planning import Planned, plan_environment
-from seeknal_git.verify import Verified, need_equal, verify_plan
+from seeknal_git.trial import Verified
+from seeknal_git.verify import need_kept, verify_plan
 from seeknal_git.warehouse.compare import compare
 from seeknal_git.workspace import open_workspace
 from tests.conftest import Repo
@@ -45,6 +46,20 @@ def publish(repo: Repo, **transforms: str) -> None:
     repo.switch("dev")
 
 
+def readers(repo: Repo, code: int = 0) -> dict[str, dict[str, Any]]:
+    """Reader that is re-used → what came of it."""
+    found = repo.seeknal("plan", "--verify", "--json", code=code).json["verified"]
+    return {each["node"]: each for each in found if each["reused"]}
+
+
+def all_reused(repo: Repo) -> tuple[Planned, dict[str, Verified]]:
+    """What comes of a plan that calls every node re-used: reader → its result."""
+    workspace = open_workspace(repo.path)
+    planned = plan_environment(workspace)
+    wrong = replace(planned, plan=replace(planned.plan, reused=tuple(planned.head.graph.members)))
+    return wrong, {each.node: each for each in verify_plan(workspace, wrong) if each.reused}
+
+
 def verified(repo: Repo, code: int = 0) -> dict[str, dict[str, Any]]:
     """Node → what came of it."""
     return {each["node"]: each for each in repo.seeknal("plan", "--verify", "--json", code=code).json["verified"]}
@@ -68,11 +83,11 @@ def test_a_column_added_and_a_harmless_rewrite_are_equal(dev: Repo) -> None:
     assert verified(dev) == {
         "transform.daily": {
             "node": "transform.daily", "result": "equal", "rows": 2, "columns": 2, "reason": None,
-            "only_before": None, "only_after": None,
+            "reused": False, "only_before": None, "only_after": None,
         },
         "transform.by_customer": {
             "node": "transform.by_customer", "result": "equal", "rows": 3, "columns": 2, "reason": None,
-            "only_before": None, "only_after": None,
+            "reused": False, "only_before": None, "only_after": None,
         },
     }  # fmt: skip
 
@@ -161,7 +176,7 @@ def test_a_new_node_that_is_joined_is_computed(dev: Repo) -> None:
     assert verified(dev) == {
         "transform.orders_too": {
             "node": "transform.orders_too", "result": "equal", "rows": 4, "columns": 2, "reason": None,
-            "only_before": None, "only_after": None,
+            "reused": False, "only_before": None, "only_after": None,
         }
     }  # fmt: skip
 
@@ -222,17 +237,15 @@ def test_what_production_has_not_built_cannot_be_verified(dev: Repo) -> None:
     assert verified(dev)["transform.daily"]["reason"] == reason
 
 
-def test_a_value_that_the_engine_refuses_only_when_it_runs_is_said(dev: Repo) -> None:
-    dev.replace(DAILY, "AS total", "AS total, CAST('x' || day AS INTEGER) AS n")
-    found = verified(dev)["transform.daily"]
-    assert found["result"] == "not verified"
-    assert "Conversion Error" in found["reason"]
-
-
 def test_an_input_that_fails_when_it_runs_is_named(dev: Repo) -> None:
     dev.replace(CLEAN, "day, amount\n", "day, amount, CAST('x' || day AS INTEGER) AS n\n")
     dev.replace(DAILY, "AS total", "AS total, sum(n) AS n")
-    assert verified(dev)["transform.daily"]["reason"].startswith("transform.clean_orders: Conversion Error")
+    found = verified(dev, code=1)
+    assert {node: each["result"] for node, each in found.items()} == {
+        "transform.clean_orders": "cannot be built", "transform.daily": "not verified", "transform.by_customer": "not verified",
+    }  # fmt: skip
+    for node in ("transform.daily", "transform.by_customer"):
+        assert found[node]["reason"].startswith("transform.clean_orders: Conversion Error")
 
 
 def test_without_its_files_a_new_source_cannot_be_read(dev: Repo) -> None:
@@ -250,8 +263,8 @@ def test_without_its_files_a_new_source_cannot_be_read(dev: Repo) -> None:
 @pytest.mark.parametrize(
     ("sql", "result", "reason"),
     [
-        pytest.param("SELECT id FROM source.orders ORDER BY amount LIMIT 2", "not verified",
-                     "LIMIT may give other rows each time", id="rows"),
+        pytest.param("SELECT id FROM source.orders USING SAMPLE 2", "not verified",
+                     "a sample may give other rows each time", id="rows"),
         pytest.param("SELECT id, random() AS r FROM source.orders", "equal",
                      "without r (random), which may be different each time", id="one column"),
         pytest.param("SELECT random() AS r, uuid() AS u FROM source.orders", "not verified",
@@ -281,6 +294,138 @@ def test_a_warehouse_that_another_process_holds_is_an_error(dev: Repo) -> None:
     dev.replace(DAILY, "AS total", "AS total, count(*) AS orders")
     with dev.held() as pid:
         assert f"is held by process {pid}" in dev.seeknal("plan", "--verify", code=1).err
+
+
+# Readers that are re-used
+
+
+MORE = "day, amount, amount * 2 AS twice\n"
+
+
+def test_a_reader_that_is_re_used_is_executed_over_its_old_and_its_new_inputs(dev: Repo) -> None:
+    dev.replace(CLEAN, "day, amount\n", MORE)
+    assert readers(dev)["transform.daily"] == {
+        "node": "transform.daily", "result": "equal", "rows": 2, "columns": 2, "reason": None,
+        "reused": True, "only_before": None, "only_after": None,
+    }  # fmt: skip
+    assert "\n  transform.daily         re-used, equal on 2 rows, 2 columns\n" in dev.seeknal("plan", "--verify").out
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "result"),
+    [
+        pytest.param("SELECT id, amount FROM source.orders", "SELECT id, amount + 1 AS amount FROM source.orders", "equal", id="BREAKING"),
+        pytest.param("SELECT id, random() AS amount FROM source.orders", "SELECT   id, random() AS amount FROM source.orders", "equal", id="a harmless rewrite of what may be another one"),
+        pytest.param("SELECT id, 1 AS amount FROM source.orders", "SELECT id, CAST('x' || day AS INTEGER) AS amount FROM source.orders", "not verified", id="an input that fails"),
+        pytest.param("SELECT id, day AS amount FROM source.orders", "SELECT id, (SELECT max(n) FROM transform.new) AS amount FROM source.orders", "equal", id="through a new node"),
+    ],
+)  # fmt: skip
+def test_a_reader_of_whatever_changed_is_tried(dev: Repo, first: str, then: str, result: str) -> None:
+    """Its own table is none of the branch's: the branch has built nothing yet."""
+    publish(dev, one=first, through="SELECT * FROM transform.one", last="SELECT id FROM transform.through")
+    transform(dev, "new", "SELECT id, 1 AS n FROM source.orders")
+    transform(dev, "one", then)
+    found = readers(dev)
+    reader = "transform.through" if "random" in then else "transform.last"
+    assert {node: each["result"] for node, each in found.items()} == {reader: result}
+
+
+def test_a_reader_whose_description_changes_too_is_tried(dev: Repo) -> None:
+    dev.replace(CLEAN, "day, amount\n", MORE)
+    dev.replace(DAILY, "name: daily", "name: daily\ndescription: by day")
+    assert readers(dev)["transform.daily"]["result"] == "equal"
+
+
+@pytest.mark.parametrize(
+    ("reader", "result", "reason"),
+    [
+        pytest.param("SELECT id, amount FROM transform.few", "differs", None, id="values"),
+        pytest.param("SELECT count(*) AS n FROM transform.few WHERE amount > 15", "differs", None, id="rows"),
+        pytest.param("SELECT * FROM transform.few", "differs", "column day is gone; column twice is new", id="columns"),
+        pytest.param("SELECT id FROM transform.few ORDER BY amount LIMIT 1", "differs", None, id="LIMIT"),
+        pytest.param("SELECT id FROM transform.few", "equal", None, id="nothing"),
+    ],
+)
+def test_a_reader_that_is_wrongly_called_re_used_is_found(
+    dev: Repo, reader: str, result: str, reason: str | None
+) -> None:
+    publish(dev, few="SELECT id, amount, day FROM source.orders", reader=reader)
+    transform(dev, "few", "SELECT id, 25 - amount AS amount, amount * 2 AS twice FROM source.orders")
+    planned, found = all_reused(dev)
+    each = found["transform.reader"]
+    assert each.result == result
+    assert (reason or "") in str(each.reason)
+    if result != "equal":
+        with pytest.raises(ProjectError) as caught:
+            need_kept(planned, found.values())
+        problem = next(each for each in caught.value.problems if each.node == "transform.reader")
+        assert problem.place == "seeknal/transforms/reader.yml:2"
+        assert "transform.reader is called re-used, and " in problem.message
+
+
+# What goes by the order of rows
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "result", "reason"),
+    [
+        pytest.param("SELECT id FROM source.orders ORDER BY day, id LIMIT 2", "SELECT id FROM source.orders ORDER BY orders.day, orders.id LIMIT 2", "equal", None, id="settled and equal"),
+        pytest.param("SELECT id FROM source.orders ORDER BY id LIMIT 2", "SELECT id FROM source.orders ORDER BY id DESC LIMIT 2", "differs", None, id="settled and different"),
+        pytest.param("SELECT id FROM source.orders ORDER BY day LIMIT 1", "SELECT id FROM source.orders ORDER BY day, id DESC LIMIT 1", "not verified", "LIMIT may give other rows each time", id="a tie before"),
+        pytest.param("SELECT id FROM source.orders ORDER BY id LIMIT 1", "SELECT id FROM source.orders ORDER BY day DESC, 1 - 1 OFFSET 4", "not verified", "LIMIT may give other rows each time", id="a tie after"),
+        pytest.param("SELECT id, (SELECT max(o.id) FROM (FROM source.orders ORDER BY id LIMIT 1) AS o) AS top FROM source.orders", "SELECT id, (SELECT max(o.id) FROM (FROM source.orders ORDER BY id DESC LIMIT 1) AS o) AS top FROM source.orders", "differs", None, id="a column that is settled"),
+        pytest.param("SELECT id, (SELECT max(o.id) FROM (FROM source.orders LIMIT 1) AS o) AS top FROM source.orders", "SELECT id, (SELECT max(o.id) FROM (FROM source.orders LIMIT 1 OFFSET 1) AS o) AS top FROM source.orders", "equal", "without top (LIMIT), which may be different each time", id="a column that is not"),
+        pytest.param("SELECT customer, first(id ORDER BY id) AS i FROM source.orders GROUP BY customer", "SELECT customer, first(id ORDER BY id DESC) AS i FROM source.orders GROUP BY customer", "differs", None, id="an aggregate"),
+        pytest.param("SELECT customer, first(id) AS i FROM source.orders GROUP BY customer", "SELECT customer, last(id) AS i FROM source.orders GROUP BY customer", "equal", "without i (last()), which may be different each time", id="an aggregate of any order"),
+    ],
+)  # fmt: skip
+def test_what_goes_by_an_order_counts_if_the_order_of_the_inputs_plays_no_part(
+    dev: Repo, before: str, after: str, result: str, reason: str | None
+) -> None:
+    publish(dev, ordered=before)
+    transform(dev, "ordered", after)
+    _, found = relabelled(dev, Category.METADATA)
+    assert [(each.result, each.reason) for each in found if not each.reused] == [(result, reason)]
+
+
+# What cannot be built
+
+
+@pytest.mark.parametrize(
+    ("column", "category"),
+    [
+        pytest.param("AS total, CAST('x' || day AS INTEGER) AS n", "NON_BREAKING", id="a new column"),
+        pytest.param(
+            "* (CASE WHEN day::VARCHAR = 'x' THEN 1 ELSE error('no') END) AS total", "METADATA", id="no promise kept"
+        ),
+    ],
+)
+def test_a_version_that_fails_on_productions_tables_cannot_be_built(dev: Repo, column: str, category: str) -> None:
+    dev.replace(DAILY, "AS total", column)
+    planned, (found,) = relabelled(dev, Category(category))
+    assert (found.result, found.rows, found.columns) == ("cannot be built", None, ())
+    with pytest.raises(ProjectError) as caught:
+        need_kept(planned, [found])
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(f"transform.daily is called {category}, and cannot be built: ")
+    assert ("Mend the SQL" in str(problem.hint)) == (category == "NON_BREAKING")
+
+
+def test_the_plan_says_what_cannot_be_built(dev: Repo) -> None:
+    dev.replace(DAILY, "AS total", "AS total, CAST('x' || day AS INTEGER) AS n")
+    done = dev.seeknal("plan", "--verify", code=1)
+    assert "\n  transform.daily  cannot be built: Conversion Error" in done.out
+    assert (
+        f"error: {DAILY}:2: transform.daily is called NON_BREAKING, and cannot be built: Conversion Error" in done.err
+    )
+
+
+def test_what_fails_on_rows_that_the_branch_filters_out_can_be_built(dev: Repo) -> None:
+    dev.replace(CLEAN, "amount IS NOT NULL", "amount > 15")
+    dev.replace(DAILY, "AS total", "AS total, min(CASE WHEN amount < 15 THEN CAST('small' AS INTEGER) END) AS n")
+    found = verified(dev)["transform.daily"]
+    assert found["result"] == "not verified"
+    assert found["reason"].startswith("on production's tables it fails: Conversion Error")
 
 
 # What does not hold
@@ -322,7 +467,7 @@ def test_a_verdict_that_is_wrong_is_found(dev: Repo) -> None:
     assert (found.only_before.count, found.only_after.count) == (4, 4)
     assert sorted(row[-1] for row in found.only_after.rows) == [11, 21, 31, 41]
     with pytest.raises(ProjectError) as caught:
-        need_equal(planned, [found])
+        need_kept(planned, [found])
     (problem,) = caught.value.problems
     assert (problem.node, problem.place) == ("transform.clean_orders", f"{CLEAN}:2")
 

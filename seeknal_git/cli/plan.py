@@ -19,7 +19,7 @@ def plan(
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Execute both versions of what is not BREAKING, and compare.")
+        bool, typer.Option("--verify", help="Execute what is not BREAKING or is re-used before and after, and compare.")
     ] = False,
     as_json: AsJson = False,
     data_root: DataRoot = None,
@@ -33,7 +33,8 @@ def plan(
 
     With --into, the merge is made in memory, and compared with the branch that it would go into. Exit code 1 where it
     conflicts, as text or as a pipeline. With --verify, both versions of each METADATA or NON_BREAKING change are
-    executed on production's tables and have to return the same. Nothing is written.
+    executed on production's tables and have to return the same, and so does each reader that is re-used. Nothing is
+    written.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ from seeknal_git.report.terminal import note, out, out_json
 
 if TYPE_CHECKING:
     from seeknal_git.planning import Planned
-    from seeknal_git.verify import Verified
+    from seeknal_git.trial import Verified
     from seeknal_git.workspace import Workspace
 
 
@@ -41,7 +41,7 @@ def plan(workspace: Workspace, env: str | None, form: Form, *, verify: bool) -> 
     else:
         report.as_text(planned, found, verbose=form.verbose)
         verification.as_text(verified)
-    _need_equal(planned, verified)
+    _need_kept(planned, verified)
 
 
 def plan_merge(workspace: Workspace, env: str | None, into: str, form: Form, *, verify: bool) -> None:
@@ -63,7 +63,7 @@ def plan_merge(workspace: Workspace, env: str | None, into: str, form: Form, *, 
         verification.as_text(verified)
     merging.need_clean(workspace, merge)
     if planned:
-        _need_equal(planned, verified)
+        _need_kept(planned, verified)
 
 
 def _verified(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
@@ -73,10 +73,10 @@ def _verified(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     return verify_plan(workspace, planned)
 
 
-def _need_equal(planned: Planned, verified: tuple[Verified, ...] | None) -> None:
+def _need_kept(planned: Planned, verified: tuple[Verified, ...] | None) -> None:
     if verified:
         from seeknal_git.report.verify import notes
-        from seeknal_git.verify import need_equal
+        from seeknal_git.verify import need_kept
 
         notes(verified)
-        need_equal(planned, verified)
+        need_kept(planned, verified)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out, table
 
 if TYPE_CHECKING:
-    from seeknal_git.verify import Verified
+    from seeknal_git.trial import Verified
     from seeknal_git.warehouse.compare import Rest
 
-_NOTHING = "nothing: this plan has no METADATA and no NON_BREAKING change of a SELECT"
+_NOTHING = "nothing: this plan has no METADATA and no NON_BREAKING change of a SELECT, and no reader that is re-used"
 
 
 def notes(verified: Sequence[Verified]) -> None:
@@ -40,13 +40,17 @@ def as_text(verified: Sequence[Verified] | None) -> None:
 
 def _colour(verified: Verified) -> str:
     words = _words(verified)
-    return coloured("error", words) if verified.result == "differs" else words
+    return coloured("error", words) if verified.result in ("differs", "cannot be built") else words
 
 
 def _words(verified: Verified) -> str:
     """What one sees of a node in one line."""
-    if verified.result == "not verified":
-        return f"not verified: {verified.reason}"
+    return f"re-used, {_result(verified)}" if verified.reused else _result(verified)
+
+
+def _result(verified: Verified) -> str:
+    if verified.result in ("not verified", "cannot be built"):
+        return f"{verified.result}: {verified.reason}"
     if verified.result == "equal":
         extent = f"equal on {counted(verified.rows or 0, 'row')}, {counted(len(verified.columns), 'column')}"
         return f"{extent} ({verified.reason})" if verified.reason else extent
@@ -84,8 +88,9 @@ def as_json(verified: Sequence[Verified] | None) -> list[dict[str, Any]] | None:
                 "node": each.node,
                 "result": each.result,
                 "rows": each.rows,
-                "columns": None if each.result == "not verified" else len(each.columns),
+                "columns": len(each.columns) if each.result in ("equal", "differs") else None,
                 "reason": each.reason,
+                "reused": each.reused,
                 "only_before": _rest_as_json(each, each.only_before),
                 "only_after": _rest_as_json(each, each.only_after),
             }

@@ -63,6 +63,13 @@ def make_view(connection: duckdb.DuckDBPyConnection, name: str, relation: str, c
     return view
 
 
+def shuffled(connection: duckdb.DuckDBPyConnection, name: str, relation: str, number: int) -> str:
+    """A temporary table of the same rows in another order: each order is followed by its reverse."""
+    direction = "DESC" if number % 2 else "ASC"
+    sql = f"SELECT t.* FROM {relation} AS t ORDER BY hash(t, {number // 2}) {direction}"
+    return make_table(connection, name, sql, {})
+
+
 def compare(connection: duckdb.DuckDBPyConnection, before: str, after: str, columns: Columns) -> Comparison:
     """Compare two tables as bags of rows, on columns that both have, of the same types. Raises SqlError."""
     rows = int(ask(connection, f"SELECT count(*) FROM {before}").fetchall()[0][0])

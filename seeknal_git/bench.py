@@ -1,0 +1,224 @@
+"""The tables that two versions of a node read, on production's warehouse, so that what they return can be compared.
+
+Two promises are tried. An edit that is not BREAKING: both versions read the tables of the merge base, so that a
+difference is the edit's own. A reader that is re-used: its old version reads the tables of the merge base, its new one
+those that its inputs have on the branch. What production does not have is computed for the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.data import DataRoot
+from seeknal_git.errors import ProjectError
+from seeknal_git.fingerprint import Category
+from seeknal_git.graph import Graph
+from seeknal_git.statement import Anatomy, Part, over_tables
+from seeknal_git.warehouse.compare import columns_of, make_view
+from seeknal_git.warehouse.preview import make_table
+from seeknal_git.warehouse.sql import SqlError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where versions are executed.
+
+    edits: node → category of its own edit; built: node of the merge base → its table in production; computed, renewed:
+    node of the branch → its table for the moment, over the tables of the merge base, and over those of the branch.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    base: Graph
+    head: Graph
+    root: DataRoot
+    edits: Mapping[str, Category]
+    built: Mapping[str, str]
+    computed: dict[str, str] = field(default_factory=dict)
+    renewed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a node over tables. tables: input → its table, as SQL names it."""
+
+    graph: Graph
+    node: str
+    tables: Mapping[str, str]
+
+    @property
+    def sql(self) -> str:
+        member = self.graph.members[self.node]
+        return over_tables(member.node.sql or "", member.sql, self.graph.targets[self.node][0], self.tables)
+
+
+class Obstacle(Exception):
+    """Why a promise cannot be tried."""
+
+
+def edited(bench: Bench, node: str) -> tuple[Version, Version]:
+    """Both versions of a node over the same tables: those of the merge base.
+
+    Where the new version needs a column that only the branch has, both read the branch's version of that input, and
+    the old one sees the old columns of it.
+    """
+    after = _tables(bench, node)
+    before = {each: _as_before(bench, each, after) for each in _read(bench.base, node)}
+    return Version(bench.base, node, before), Version(bench.head, node, after)
+
+
+def reused(bench: Bench, node: str) -> tuple[Version, Version]:
+    """A reader over the tables of the merge base, and over those of the branch."""
+    return (
+        Version(bench.base, node, {each: _base_table(bench, each) for each in _read(bench.base, node)}),
+        on_the_branch(bench, node),
+    )
+
+
+def on_the_branch(bench: Bench, node: str) -> Version:
+    """The new version of a node, over the tables that its inputs have on the branch."""
+    return Version(bench.head, node, {each: _renewed(bench, each) for each in _read(bench.head, node)})
+
+
+def is_touched(base: Graph, head: Graph, node: str) -> bool:
+    """Whether the branch makes a node's table in another way than the merge base does, be it with the same rows."""
+    if node not in base.members or base.fingerprints[node].whole != head.fingerprints[node].whole:
+        return True
+    return (base.node(node).sql, base.targets[node]) != (head.node(node).sql, head.targets[node])
+
+
+def is_unstable(part: Part, anatomy: Anatomy) -> bool:
+    """Whether a part is known to be unstable. What could not be resolved only may be."""
+    return bool(part.unstable) and part.unstable not in anatomy.obstacles
+
+
+def _read(graph: Graph, node: str) -> list[str]:
+    """The nodes that a node's own SELECT names."""
+    return list(dict.fromkeys(graph.targets[node][0]))
+
+
+def _moved(bench: Bench, node: str) -> bool:
+    return bench.base.fingerprints[node].whole != bench.head.fingerprints[node].whole
+
+
+def _base_table(bench: Bench, node: str) -> str:
+    if node not in bench.built:
+        raise Obstacle(f"{node} is not built in production as the merge base defines it")
+    return bench.built[node]
+
+
+# Over the tables of the merge base
+
+
+def _tables(bench: Bench, node: str, wanted: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The tables that the branch's version of a node reads, so that it binds and returns the columns wanted.
+
+    These are the merge base's wherever that is enough.
+    """
+    inputs = _read(bench.head, node)
+    tables = {each: _table(bench, each) for each in inputs}
+    refusal = _refusal(bench, node, tables, wanted)
+    if refusal is None:
+        return tables
+    moved = [each for each in inputs if each in bench.base.members and _moved(bench, each)]
+    for each in moved:
+        if bench.edits.get(each) != Category.BREAKING:
+            tables[each] = _computed(bench, each)
+    if _refusal(bench, node, tables, frozenset()) is None:
+        return tables
+    breaking = [each for each in moved if bench.edits.get(each) == Category.BREAKING]
+    why = f"it needs what {breaking[0]} has on this branch, and that is BREAKING there" if breaking else refusal
+    raise Obstacle(why if node in bench.edits else f"{node}: {why}")
+
+
+def _refusal(bench: Bench, node: str, tables: Mapping[str, str], wanted: frozenset[str]) -> str | None:
+    """Why a node cannot do with these tables: the engine's words, or the columns that it would not return."""
+    try:
+        columns = columns_of(bench.connection, Version(bench.head, node, tables).sql)
+    except SqlError as exc:
+        return exc.message
+    missing = sorted(wanted - {name.lower() for name, _ in columns})
+    return f"it has no {', '.join(missing)} on production's tables" if missing else None
+
+
+def _table(bench: Bench, node: str) -> str:
+    """What the branch's version of a node reads of an input: the merge base's table, whatever it was called there."""
+    if node in bench.base.members:
+        return _base_table(bench, node)
+    return _of_another_name(bench, node) or _computed(bench, node)
+
+
+def _of_another_name(bench: Bench, node: str) -> str | None:
+    whole = bench.head.fingerprints[node].whole
+    same = (table for each, table in bench.built.items() if bench.base.fingerprints[each].whole == whole)
+    return next(same, None)
+
+
+def _computed(bench: Bench, node: str) -> str:
+    """The table of a node of the branch, over the tables of the merge base. It is computed once."""
+    if node not in bench.computed:
+        wanted = frozenset(name.lower() for name, _ in bench.head.columns.get(node) or ())
+        source = bench.head.node(node).kind == "source"
+        sql = "" if source else Version(bench.head, node, _tables(bench, node, wanted)).sql
+        bench.computed[node] = _made(bench, f"computed_{len(bench.computed)}", node, sql)
+    return bench.computed[node]
+
+
+def _made(bench: Bench, name: str, node: str, sql: str) -> str:
+    parameters: dict[str, Any] = {}
+    definition = bench.head.node(node)
+    try:
+        if definition.kind == "source":
+            sql, parameters = definition.sql or "", {"files": [str(path) for path in bench.root.paths(definition)]}
+        return make_table(bench.connection, name, sql, parameters)
+    except ProjectError as exc:
+        raise Obstacle(exc.problems[0].message) from exc
+    except SqlError as exc:
+        raise Obstacle(f"{node}: {exc.message}") from exc
+
+
+def _as_before(bench: Bench, node: str, after: Mapping[str, str]) -> str:
+    """What the old version reads of an input: what the new one reads, without columns that were not there."""
+    table = _base_table(bench, node)
+    if after.get(node, table) == table:
+        return table
+    try:
+        old = columns_of(bench.connection, f"FROM {table}")
+        return make_view(bench.connection, f"before {node}", after[node], old)
+    except SqlError as exc:
+        raise Obstacle(f"{node}: {exc.message}") from exc
+
+
+# Over the tables of the branch
+
+
+def _renewed(bench: Bench, node: str) -> str:
+    """The table that a node has on the branch: production's, if the branch makes it as production does."""
+    if node not in bench.base.members and (table := _of_another_name(bench, node)):
+        return table
+    if not is_touched(bench.base, bench.head, node) or _stays_by_chance(bench, node):
+        return _base_table(bench, node)
+    if node not in bench.renewed:
+        source = bench.head.node(node).kind == "source"
+        if source and node in bench.base.members:
+            # Its files may have moved since production read them: a difference would be one of data.
+            raise Obstacle(f"{node} is read otherwise on this branch")
+        sql = "" if source else on_the_branch(bench, node).sql
+        bench.renewed[node] = _made(bench, f"renewed_{len(bench.renewed)}", node, sql)
+    return bench.renewed[node]
+
+
+def _stays_by_chance(bench: Bench, node: str) -> bool:
+    """Whether a node is not built again, and would be another one by chance if it were."""
+    if node not in bench.base.members or _moved(bench, node):
+        return False
+    anatomies = bench.head.anatomies.get(node, ())
+    return any(is_unstable(part, each) for each in anatomies for part in (each.whole, *_values(each)))
+
+
+def _values(anatomy: Anatomy) -> list[Part]:
+    return [part for _, part in anatomy.columns or ()]

@@ -1,0 +1,219 @@
+"""Execute two versions of a node, and compare what they return. A difference counts unless it may be chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from seeknal_git.bench import Bench, Obstacle, Version, is_unstable, on_the_branch
+from seeknal_git.fingerprint import Category
+from seeknal_git.statement import Columns
+from seeknal_git.warehouse.compare import Comparison, Rest, columns_of, compare, one_thread, shuffled
+from seeknal_git.warehouse.preview import make_table
+from seeknal_git.warehouse.sql import SqlError
+
+# The constructs that go by the order of rows, beside aggregates and windows (`first()`, `rank() OVER`).
+_OF_ORDER = frozenset({"LIMIT", "DISTINCT ON", "POSITIONAL JOIN", "ASOF JOIN"})
+_ORDERS = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came of a promise that a plan makes about a node.
+
+    rows, columns: how many rows and which columns were compared; reason: why it could not be verified or built, what
+    differs apart from rows, or what the comparison leaves out; only_before, only_after: the rows of one version alone;
+    reused: whether the promise is that of a reader that is re-used.
+    """
+
+    node: str
+    result: Literal["equal", "differs", "cannot be built", "not verified"]
+    rows: int | None = None
+    columns: tuple[str, ...] = ()
+    reason: str | None = None
+    only_before: Rest | None = None
+    only_after: Rest | None = None
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Both versions of a node, and what is promised of the new one."""
+
+    bench: Bench
+    node: str
+    category: Category
+    before: Version
+    after: Version
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubts:
+    """What in a node may come out differently by chance.
+
+    rows, columns (name in lower case → construct): the construct because of which they may; whole: what could not be
+    taken apart, so that anything in it may.
+    """
+
+    rows: str
+    columns: Mapping[str, str]
+    whole: str | None
+
+    @property
+    def certain(self) -> dict[str, str]:
+        """The columns that no order of rows settles."""
+        return {name: word for name, word in self.columns.items() if not _goes_by_order(word)}
+
+    @property
+    def by_order(self) -> bool:
+        return any(map(_goes_by_order, (self.rows, *self.columns.values())))
+
+
+class _Fails(Exception):
+    """The new version does not run, over tables over which the old one does."""
+
+
+def tried(trial: Trial) -> Verified:
+    """Execute both versions and compare them. Raises Obstacle if that would prove nothing."""
+    doubts = _doubts(trial)
+    try:
+        found = _executed(trial, doubts.certain)
+        if found.result == "differs":
+            with one_thread(trial.bench.connection):
+                found = _executed(trial, doubts.certain)
+                if found.result == "differs" and doubts.by_order and not _is_settled(trial, doubts.certain):
+                    found = _without_order(trial, doubts)
+    except _Fails as failure:
+        return _failed(trial, str(failure))
+    if found.result == "differs" and doubts.whole:
+        why = f"the two versions differ, maybe by chance, for this could not be resolved: {doubts.whole}"
+        raise Obstacle(why)
+    return found
+
+
+def _failed(trial: Trial, reason: str) -> Verified:
+    """The new version is tried on the branch's own tables too: what it fails on may be gone from these."""
+    branch = on_the_branch(trial.bench, trial.node)
+    if branch.tables != trial.after.tables:
+        try:
+            make_table(trial.bench.connection, "after", branch.sql, {})
+        except SqlError as exc:
+            return Verified(trial.node, "cannot be built", reason=exc.message)
+        raise Obstacle(f"on production's tables it fails: {reason}")
+    return Verified(trial.node, "cannot be built", reason=reason)
+
+
+def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
+    """What comes of the two versions, but for some columns. Raises Obstacle, and _Fails."""
+    connection, node = trial.bench.connection, trial.node
+    before = _made(trial, "before", trial.before)
+    try:
+        after = make_table(connection, "after", trial.after.sql, {})
+    except SqlError as exc:
+        raise _Fails(exc.message) from exc
+    old, new = (columns_of(connection, f"FROM {table}") for table in (before, after))
+    if wrong := _columns_differ(old, new, trial.category):
+        return Verified(node, "differs", columns=tuple(name for name, _ in old), reason=wrong)
+    kept = _kept(old, left_out)
+    if not kept:
+        raise Obstacle(f"any column may be different each time ({', '.join(dict.fromkeys(left_out.values()))})")
+    try:
+        return _judged(node, compare(connection, before, after, kept), kept, _words_of(old, left_out))
+    except SqlError as exc:
+        raise Obstacle(exc.message) from exc
+
+
+def _made(trial: Trial, name: str, version: Version) -> str:
+    try:
+        return make_table(trial.bench.connection, name, version.sql, {})
+    except SqlError as exc:
+        raise Obstacle(exc.message) from exc
+
+
+def _kept(columns: Columns, left_out: Mapping[str, str]) -> Columns:
+    return tuple(column for column in columns if column[0].lower() not in left_out)
+
+
+def _judged(node: str, found: Comparison, columns: Columns, left_out: str | None) -> Verified:
+    names = tuple(name for name, _ in columns)
+    if not found.equal:
+        return Verified(node, "differs", found.rows, names, left_out, found.only_before, found.only_after)
+    reasons = [*([left_out] if left_out else []), *(["but for the last digits of floats"] if found.rounded else [])]
+    return Verified(node, "equal", found.rows, names, "; ".join(reasons) or None)
+
+
+def _words_of(columns: Columns, left_out: Mapping[str, str]) -> str | None:
+    """The columns that are not compared."""
+    words = [f"{name} ({left_out[name.lower()]})" for name, _ in columns if name.lower() in left_out]
+    return f"without {', '.join(words)}, which may be different each time" if words else None
+
+
+def _columns_differ(old: Columns, new: Columns, category: Category) -> str | None:
+    """What does not hold of names and types."""
+    before, after = ({name.lower(): word for name, word in columns} for columns in (old, new))
+    words = [f"column {name} is gone" for name in before if name not in after]
+    words += [
+        f"column {name} is {after[name]}, and was {word}"
+        for name, word in before.items()
+        if name in after and after[name] != word
+    ]
+    if category == Category.METADATA:
+        words += [f"column {name} is new" for name in after if name not in before]
+        words += ["the columns are in another order"] if not words and list(before) != list(after) else []
+    return "; ".join(words) or None
+
+
+# What may be chance
+
+
+def _doubts(trial: Trial) -> _Doubts:
+    """What may be different by chance. Raises Obstacle if the rows may be, in any order of what is read."""
+    bench, node = trial.bench, trial.node
+    columns: dict[str, str] = {}
+    unresolved: list[str] = []
+    shaky = ""
+    for anatomy in (*bench.base.anatomies.get(node, ()), *bench.head.anatomies.get(node, ())):
+        rows, values = anatomy.rows or anatomy.whole, dict(anatomy.columns or ())
+        if is_unstable(rows, anatomy):
+            shaky = rows.unstable
+        if shaky and not _goes_by_order(shaky):
+            raise Obstacle(f"{shaky} may give other rows each time")
+        columns |= {name: part.unstable for name, part in values.items() if is_unstable(part, anatomy)}
+        unresolved += [part.unstable for part in (rows, *values.values()) if part.unstable in anatomy.obstacles]
+    return _Doubts(shaky, columns, next(iter(unresolved), None))
+
+
+def _goes_by_order(construct: str) -> bool:
+    return construct in _OF_ORDER or construct.endswith(("()", " OVER"))
+
+
+def _is_settled(trial: Trial, left_out: Mapping[str, str]) -> bool:
+    """Whether both versions return the same, in whichever order they read the rows of their inputs.
+
+    Of two rows that tie, one order and its reverse put either first.
+    """
+    for version in (trial.before, trial.after):
+        first = _made(trial, "in one order", version)
+        columns = _kept(columns_of(trial.bench.connection, f"FROM {first}"), left_out)
+        for number in _ORDERS:
+            other = _made(trial, "in another order", _in_order(trial, version, number))
+            if not compare(trial.bench.connection, first, other, columns).equal:
+                return False
+    return True
+
+
+def _in_order(trial: Trial, version: Version, number: int) -> Version:
+    connection = trial.bench.connection
+    tables = {
+        node: shuffled(connection, f"input_{place}", table, number)
+        for place, (node, table) in enumerate(version.tables.items())
+    }
+    return Version(version.graph, version.node, tables)
+
+
+def _without_order(trial: Trial, doubts: _Doubts) -> Verified:
+    """The same comparison, without the columns that the order of rows decides."""
+    if doubts.rows:
+        raise Obstacle(f"{doubts.rows} may give other rows each time")
+    return _executed(trial, doubts.columns)
