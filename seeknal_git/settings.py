@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.nodes.scalars import flag, is_nothing, text, whole
 
 PROJECT_FILE = "seeknal_project.yml"
 _DURATIONS = frozenset({"time_to_live", "keep_history"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_READ_AS: dict[type, Callable[[object], str | int | bool]] = {str: text, int: whole, bool: flag}
 # Keys of older projects that mean nothing here.
 _CARRIED = frozenset({"version", "profile", "config-version", "state_backend"})
 
@@ -62,17 +64,15 @@ def _setting(key: str, value: Any) -> dict[str, Any]:
         raise ValueError(f"There is no setting `{key}`. The settings are {', '.join(kinds)}.")
     if key in _DURATIONS:
         return {key: _seconds(key, value)}
-    if value is None:
+    if is_nothing(value):
         return {}
-    if not isinstance(value, kinds[key]) or (kinds[key] is int and isinstance(value, bool)):
-        raise ValueError(f"`{key}` is {_article(kinds[key])}, not {value!r}.")
-    if (value == "" and key != "description") or (kinds[key] is int and value < 0):
-        raise ValueError(f"`{key}` cannot be {value!r}.")
-    return {key: value}
-
-
-def _article(kind: type) -> str:
-    return {str: "a text", int: "a whole number", bool: "true or false"}[kind]
+    try:
+        found: str | int | bool = _READ_AS[kinds[key]](value)
+    except ValueError as exc:
+        raise ValueError(f"`{key}` is {exc}.") from exc
+    if (found == "" and key != "description") or (isinstance(found, int) and found < 0):
+        raise ValueError(f"`{key}` cannot be {found!r}.")
+    return {key: found}
 
 
 def _seconds(key: str, value: Any) -> int:

@@ -10,9 +10,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from seeknal_git.names import literal, quote
+from seeknal_git.nodes.form import Form, Whole
 from seeknal_git.nodes.node import Check
 
 TYPES = ("not_null", "unique", "accepted_values", "row_count", "custom_sql")
@@ -40,7 +41,7 @@ def unique(columns: Sequence[str], of: str = "input_0") -> str:
     return f"SELECT {keys}, count(*) AS occurrences FROM {of} GROUP BY {keys} HAVING count(*) > 1"
 
 
-class Test(BaseModel):
+class Test(Form):
     """One test in its long form."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,8 +50,8 @@ class Test(BaseModel):
     severity: Severity = "error"
     columns: Columns | None = None
     values: Annotated[list[Any], Field(min_length=1)] | None = None
-    min: int | None = None
-    max: int | None = None
+    min: Whole | None = None
+    max: Whole | None = None
     sql: str | None = None
 
     @model_validator(mode="before")

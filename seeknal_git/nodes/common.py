@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from seeknal_git.names import IDENTIFIER
 from seeknal_git.nodes.checks import Test, compile_test, listed
+from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.node import Check
 
 
@@ -59,7 +60,7 @@ class Compiled:
     promises: Mapping[str, str | None] = field(default_factory=dict)
 
 
-class InputFile(BaseModel):
+class InputFile(Form):
     """An entry of `inputs`: `{ref: kind.name}`, or just `kind.name`."""
 
     model_config = ConfigDict(extra="allow")
@@ -81,7 +82,7 @@ def as_input(value: object) -> object:
     return {"ref": value} if isinstance(value, str) else value
 
 
-class NodeFile(BaseModel):
+class NodeFile(Form):
     """The keys that every kind has. Unknown keys are kept, and looked at by the loader."""
 
     model_config = ConfigDict(extra="allow")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from seeknal_git.nodes.checks import Columns
 from seeknal_git.nodes.common import Compiled, InputFile, Mistake, NodeFile, as_input, below_project
+from seeknal_git.nodes.form import Form
 
 _COMPRESSIONS = {
     "csv": ("none", "gzip", "zstd"),
@@ -23,7 +24,7 @@ _WHERE = ("params.path", "url")
 _OURS = (".git", ".gitignore", "seeknal", "seeknal_project.yml", "profiles.yml", ".env")
 
 
-class Params(BaseModel):
+class Params(Form):
     """Where the file goes, and in which form."""
 
     model_config = ConfigDict(extra="forbid")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from seeknal_git.nodes.checks import Columns, not_null, unique
 from seeknal_git.nodes.common import Compiled
+from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.node import Check
 from seeknal_git.nodes.table import TableFile, known_type
 
 
-class Entity(BaseModel):
+class Entity(Form):
     """What the features describe, and the columns that identify it."""
 
     model_config = ConfigDict(extra="allow")

@@ -10,29 +10,31 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.names import quote, split_id
 from seeknal_git.nodes.checks import Columns, Severity, not_null, unique
 from seeknal_git.nodes.common import Compiled, NodeFile
+from seeknal_git.nodes.form import Form, Number
 from seeknal_git.nodes.node import Check
+from seeknal_git.nodes.scalars import is_nothing
 
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 
 
-class Params(BaseModel):
+class Params(Form):
     """`params` of a rule, and of one entry of a list of rules."""
 
     model_config = ConfigDict(extra="forbid")
     severity: Severity = "error"
     error_message: str | None = None
-    max_null_percentage: float = Field(default=0.0, ge=0, le=1)
-    min_val: float | None = None
-    max_val: float | None = None
-    max_age: str | int | None = None
+    max_null_percentage: Number = Field(default=0.0, ge=0, le=1)
+    min_val: Number | None = None
+    max_val: Number | None = None
+    max_age: str | None = None
 
 
-class Condition(BaseModel):
+class Condition(Form):
     """One thing that has to hold."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,14 +51,14 @@ class Condition(BaseModel):
             return {"value": given}
         if isinstance(given, dict):
             given = {("columns" if key == "column" else key): value for key, value in given.items()}
-            if given.get("type", "") is None:
+            if is_nothing(given.get("type", "")):
                 given["type"] = "null"  # `type: null` without quotes
         return given
 
     @field_validator("params")
     @classmethod
     def _age(cls, params: Params) -> Params:
-        if isinstance(params.max_age, str) and not re.fullmatch(r"\d+[smhdw]?", params.max_age):
+        if params.max_age is not None and not re.fullmatch(r"\d+[smhdw]?", params.max_age):
             raise ValueError("max_age is a number and a unit, such as 30s, 15m, 24h or 2d")
         return params
 
@@ -142,7 +144,7 @@ def _violations(condition: Condition, params: Params) -> str:
             return f"SELECT * FROM input_0 WHERE NOT ({condition.value}\n)"
 
 
-def _interval(age: str | int | None) -> str:
+def _interval(age: str | None) -> str:
     match = re.fullmatch(r"(\d+)([smhdw]?)", str(age))
     assert match, "validated above"
     return f"INTERVAL '{match[1]} {_UNITS[match[2] or 's']}'"

@@ -7,12 +7,13 @@ that the files do not have are an error.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import model_validator
 
 from seeknal_git.names import literal, quote
 from seeknal_git.nodes.common import Compiled, Mistake, below_project, refuse_unknown_params
+from seeknal_git.nodes.scalars import flag, whole
 from seeknal_git.nodes.table import TableFile, is_type, known_type
 
 # The word `$files` in a source's SQL is a parameter: the list of the files to read.
@@ -25,6 +26,8 @@ _CSV_OPTIONS = {
     "timestampformat": "timestampformat", "decimal_separator": "decimal_separator", "encoding": "encoding",
     "compression": "compression", "union_by_name": "union_by_name", "sample_size": "sample_size",
 }  # fmt: skip
+# DuckDB's options that are no texts: what their text is read as.
+_READ_AS = {"header": flag, "union_by_name": flag, "skip": whole, "sample_size": whole}
 _OPTIONS = {
     "csv": _CSV_OPTIONS,
     "parquet": {"union_by_name": "union_by_name"},
@@ -44,6 +47,7 @@ class File(TableFile):
         if "**" in self.path and any("**" in part and part != "**" for part in self.path.split("/")):
             raise Mistake("`**` stands for folders, and is a part of its own: data/**/*.csv", "params.path", "table")
         refuse_unknown_params(self.params, PARAMS[self.source], f"a {self.source} source")
+        _ = self.options  # raises for a value that is none
         return self
 
     @property
@@ -52,6 +56,17 @@ class File(TableFile):
         if not path:
             raise Mistake("a source says where its data is: `table: data/orders.csv`", "table")
         return below_project(path, "data/orders.csv", "params.path", "table")
+
+    @property
+    def options(self) -> dict[str, object]:
+        """DuckDB's options for reading the files."""
+        names = _OPTIONS[self.source]
+        options = {names[key]: _option(key, names[key], self.params[key]) for key in self.params if key in names}
+        if self.source == "jsonl":
+            options.setdefault("format", "newline_delimited")
+        elif options.get("format") == "newline":
+            options["format"] = "newline_delimited"
+        return options
 
     @property
     def types(self) -> dict[str, str]:
@@ -64,17 +79,26 @@ class File(TableFile):
 PARAMS = {name: frozenset({"path", *options}) for name, options in _OPTIONS.items()}
 
 
+def _option(key: str, option: str, value: object) -> object:
+    """The value of a parameter. Raises Mistake where it is not what the option takes."""
+    if value is None:
+        raise Mistake(f"the parameter `{key}` has no value; an empty text is written ''", f"params.{key}")
+    if isinstance(value, list) and option not in _READ_AS:
+        return ["" if each is None else str(each) for each in value]
+    if isinstance(value, list | dict):
+        raise Mistake(f"the parameter `{key}` has one value", f"params.{key}")
+    try:
+        return _READ_AS.get(option, str)(value)
+    except ValueError as exc:
+        raise Mistake(f"the parameter `{key}` is {exc}", f"params.{key}") from exc
+
+
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
-    options = {_OPTIONS[file.source][key]: value for key, value in file.params.items() if key in _OPTIONS[file.source]}
-    if file.source == "jsonl":
-        options.setdefault("format", "newline_delimited")
-    elif options.get("format") == "newline":
-        options["format"] = "newline_delimited"
-    definition = {"format": file.source, "path": file.path, "options": options, "types": file.types}
-    return Compiled(sql=_select(file.source, options, file.types), definition=definition)
+    definition = {"format": file.source, "path": file.path, "options": file.options, "types": file.types}
+    return Compiled(sql=_select(file.source, file.options, file.types), definition=definition)
 
 
-def _select(reader: str, options: Mapping[str, Any], types: Mapping[str, str]) -> str:
+def _select(reader: str, options: Mapping[str, object], types: Mapping[str, str]) -> str:
     # What a path says is not part of a data version, so it is not read either.
     arguments = [
         "$files",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.nodes.common import Mistake, NodeFile
+from seeknal_git.nodes.form import Form
 
 _SIMPLE_TYPE = (
     "BIGINT BIT BLOB BOOL BOOLEAN CHAR DATE DATETIME DECIMAL DOUBLE FLOAT FLOAT4 FLOAT8 HUGEINT INT INT1 INT2 "
@@ -20,7 +21,7 @@ _TYPE = re.compile(
 )
 
 
-class ColumnType(BaseModel):
+class ColumnType(Form):
     """An entry of `schema`."""
 
     model_config = ConfigDict(extra="allow")

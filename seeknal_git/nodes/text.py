@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import yaml
 
 from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.nodes.scalars import Word
 
 MAX_BYTES = 256 * 1024
 MAX_VALUES = 20_000
@@ -18,26 +19,37 @@ _LINES_DEPTH = 4
 
 
 class _Loader(yaml.CSafeLoader):
-    """Dates stay text: a node is plain JSON-like data, and SQL knows dates better."""
+    """Scalars keep their text (see scalars.py). Only a key without a value is None, and `<<` merges a mapping."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    first: [(tag, regexp) for tag, regexp in yaml.CSafeLoader.yaml_implicit_resolvers[first] if tag.endswith(kept)]
+    for first, kept in (("", ":null"), ("<", ":merge"))
 }
+
+
+def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    text = str(loader.construct_scalar(node))
+    return text if node.style else Word(text)
+
+
+for _tag in ("str", "int", "float", "bool", "timestamp"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _as_text)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """A YAML file: its data, the line of each key (`"params.path"` → 7), and where each text's content begins.
 
-    written: texts that YAML folds into fewer lines than the file has, with the file's own lines (see `_as_written`).
+    written: texts that YAML folds into fewer lines than the file has, with the file's own lines (see `_as_written`);
+    swallowed: texts in which a folded line follows an SQL comment, and so is part of it → that comment's line.
     """
 
     data: Any
     lines: dict[str, int]
     content_lines: dict[str, int]
     written: dict[str, str]
+    swallowed: dict[str, int]
 
 
 def read_yaml(content: bytes, path: str) -> Document:
@@ -74,8 +86,12 @@ def _document(text: str) -> Document:
     try:
         root = loader.get_single_node()
         if root is None:
-            return Document(None, {}, {}, {})
-        return Document(loader.construct_document(root), *_lines(root, text))
+            return Document(None, {}, {}, {}, {})
+        lines, contents, folded = _lines(root)
+        source = text.splitlines()
+        written = {path: given for path, node in folded.items() if (given := _as_written(node, source))}
+        swallowed = {path: line for path, node in folded.items() if (line := _swallowing(node, text))}
+        return Document(loader.construct_document(root), lines, contents, written, swallowed)
     finally:
         loader.dispose()
 
@@ -123,11 +139,11 @@ def _refuse_size(values: int, depth: int, path: str, event: yaml.Event) -> None:
         raise ProjectError([Problem(f"The file is nested more than {MAX_DEPTH} deep.", path, line, "Make it flatter.")])
 
 
-def _lines(root: yaml.Node, text: str) -> tuple[dict[str, int], dict[str, int], dict[str, str]]:
+def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, yaml.ScalarNode]]:
+    """The line of each key, the line on which each content begins, and the scalars whose lines YAML folds."""
     lines: dict[str, int] = {}
     contents: dict[str, int] = {}
-    written: dict[str, str] = {}
-    source = text.splitlines()
+    folded: dict[str, yaml.ScalarNode] = {}
 
     def walk(node: yaml.Node, path: tuple[str, ...]) -> None:
         if len(path) > _LINES_DEPTH:
@@ -146,11 +162,47 @@ def _lines(root: yaml.Node, text: str) -> tuple[dict[str, int], dict[str, int], 
             for number, item in enumerate(node.value):
                 lines[".".join((*path, str(number)))] = item.start_mark.line + 1
                 walk(item, (*path, str(number)))
-        elif isinstance(node, yaml.ScalarNode) and node.style != "|" and (given := _as_written(node, source)):
-            written[".".join(path)] = given
+        elif isinstance(node, yaml.ScalarNode) and node.style != "|" and node.end_mark.line > node.start_mark.line:
+            folded[".".join(path)] = node
 
     walk(root, ())
-    return lines, contents, written
+    return lines, contents, folded
+
+
+# A comment of SQL, as the only group; before it all that may hold two dashes and is none.
+_COMMENT = re.compile(
+    r"""\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|/\*.*?\*/|(--[^\n]*)""",
+    re.DOTALL,
+)
+_MARK = re.compile("\ue000(\\d+)\ue001")
+
+
+def _swallowing(node: yaml.ScalarNode, text: str) -> int | None:
+    """The line of the first comment of SQL that goes on, folded, over the line after it.
+
+    The scalar is read again with a mark before each of its further lines: a mark within a comment is such a line.
+    """
+    if "--" not in node.value:
+        return None
+    first, last = node.start_mark, node.end_mark
+    lines = text.splitlines(keepends=True)
+    for number in range(first.line + 1, last.line + (last.column > 0)):
+        content = lines[number].lstrip(" \t")
+        if content.strip() and not (number == first.line + 1 and node.style == ">"):
+            indent = lines[number][: len(lines[number]) - len(content)]
+            lines[number] = f"{indent}\ue000{number}\ue001{content}"
+    marked = _scalar_at("".join(lines), first.line, first.column)
+    comments = (found[2] for found in _COMMENT.finditer(marked) if found[2])
+    return next((int(mark[1]) for comment in comments if (mark := _MARK.search(comment))), None)
+
+
+def _scalar_at(text: str, line: int, column: int) -> str:
+    """The value of the scalar that begins at a place of a file."""
+    for event in yaml.parse(text, Loader=_Loader):
+        begin = event.start_mark
+        if isinstance(event, yaml.ScalarEvent) and begin and (begin.line, begin.column) == (line, column):
+            return event.value
+    return ""
 
 
 def _as_written(node: yaml.ScalarNode, source: list[str]) -> str | None:

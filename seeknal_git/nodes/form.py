@@ -1,0 +1,41 @@
+"""What the models of a file have in common: keys that stay empty, and numbers as people write them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, BeforeValidator, model_validator
+from pydantic.fields import FieldInfo
+
+from seeknal_git.nodes.scalars import is_nothing, number, whole
+
+
+def _as_number(value: object) -> object:
+    return number(value) if isinstance(value, str) else value
+
+
+def _as_whole(value: object) -> object:
+    return whole(value) if isinstance(value, str) else value
+
+
+Whole = Annotated[int, BeforeValidator(_as_whole)]
+Number = Annotated[float, BeforeValidator(_as_number)]
+
+
+class Form(BaseModel):
+    """A mapping of a file. A key without a value is as if it were not there, if the model can do without it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        return {key: value for key, value in given.items() if key not in fields or not _left_out(value, fields[key])}
+
+
+def _left_out(value: object, field: FieldInfo) -> bool:
+    """A word such as `null` is a text, unless the key may have no value at all."""
+    if not is_nothing(value) or field.is_required():
+        return False
+    return value is None or type(None) in get_args(field.annotation)
