@@ -20,7 +20,8 @@ class Binding:
     """columns: id → (name, type) of each column; None where raw data is not here, so that nobody can know.
 
     anatomies: id → of each of its SELECTs that decide data; problems: what the engine refuses; unknown: the sources
-    whose files are missing; known: id → what the nodes that read it know of its table.
+    whose files are missing; known: id → what the nodes that read it know of its table; volatile: (id, number) of the
+    checks that may answer otherwise at another time.
     """
 
     columns: Mapping[str, Columns | None]
@@ -28,6 +29,7 @@ class Binding:
     problems: tuple[Problem, ...]
     unknown: tuple[str, ...]
     known: Mapping[str, Known]
+    volatile: frozenset[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def bind(
         for each, found in given.items():
             bound.learn(each, Known(found))
         others = [each for each in layer if each not in given and not bound.taken_over(each)]
-        own, checks = _questions(graph, others)
+        own, checks = _questions(graph, [*given, *others])
         bound.ask(own)
         bound.ask(checks)
     bound.problems += _collisions(graph, root)
@@ -84,6 +86,7 @@ def bind(
         tuple(bound.problems),
         tuple(each for each in unread if each not in refused),
         bound.known,
+        frozenset(bound.volatile),
     )
 
 
@@ -98,6 +101,7 @@ class _Bound:
     keys: dict[str, str] = field(default_factory=dict)
     anatomies: dict[str, tuple[Anatomy, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    volatile: set[tuple[str, int]] = field(default_factory=set)
 
     def learn(self, node: str, known: Known) -> None:
         """Note what is known of a node's table; where the other graph knows the same, it is the same object."""
@@ -118,6 +122,7 @@ class _Bound:
             self.known[node] = like.known[node]
         if node in like.anatomies:
             self.anatomies[node] = like.anatomies[node]
+        self.volatile |= {(each, number) for each, number in like.volatile if each == node}
         return True
 
     def ask(self, questions: Sequence[_Question]) -> None:
@@ -126,6 +131,8 @@ class _Bound:
             anatomy = unpacked(answer["anatomy"]) if question.decides else None
             if "error" in answer:
                 self.problems.append(_refused(question, answer["error"], answer["line"]))
+            if answer.get("volatile"):
+                self.volatile.add((node.id, question.position - 1))
             if anatomy is not None:
                 self.anatomies[node.id] = (*self.anatomies.get(node.id, ()), anatomy)
             if question.position == 0 and anatomy is not None:
@@ -148,7 +155,14 @@ class _Bound:
 
     def _key(self, question: _Question) -> str:
         inputs = [self._key_of(target) for target in question.targets]
-        return digest(question.sql, *question.targets, *inputs, str(question.decides), repr(question.promises))
+        return digest(
+            question.sql,
+            *question.targets,
+            *inputs,
+            str(question.decides),
+            str(bool(question.position)),
+            repr(question.promises),
+        )
 
     def _key_of(self, node: str) -> str:
         if node not in self.keys:
@@ -240,6 +254,7 @@ def _questions(graph: Graph, layer: Iterable[str]) -> tuple[list[_Question], lis
 
 def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
     from seeknal_git.anatomy import anatomy_of
+    from seeknal_git.anatomy.volatile import is_volatile
     from seeknal_git.warehouse.sql import SqlError, bound_columns, parsed, type_name
 
     answer: dict[str, Any] = {}
@@ -253,6 +268,8 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
             answer["promised"] = {name: type_name(word) for name, word in question.promises if word}
         except SqlError as exc:
             answer |= {"error": exc.message, "line": exc.line}
+    if question.position:
+        answer["volatile"] = is_volatile(parsed(question.sql)[0])
     if question.decides:
         names = [name for name, _ in answer["columns"]] if "columns" in answer else None
         answer["anatomy"] = packed(anatomy_of(parsed(question.sql)[0], question.targets, inputs, names))

@@ -218,11 +218,17 @@ def untracked_sources(graph: Graph, root: DataRoot) -> set[str]:
 def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dict[str, str]:
     """The data version of every source: tracked, else known (by id), else read now. Raises ProjectError.
 
-    Files of which git tracks only some are read now: the tracked ones are part of the tree.
+    Files of which git tracks only some are read now: the tracked ones are part of the tree. Sources of one definition
+    have one version, also where their files move in the meantime.
     """
     found = tracked_versions(graph, root)
+    read: dict[str, str] = {}
     for source in sources_of(graph):
         if source.id not in found:
             mixed = any(file.blob for file in root.files(source))
-            found[source.id] = (None if mixed else known.get(source.id)) or root.version(source)
+            whole = graph.fingerprints[source.id].whole
+            if mixed or source.id not in known:
+                found[source.id] = read[whole] = read.get(whole) or root.version(source)
+            else:
+                found[source.id] = known[source.id]
     return found

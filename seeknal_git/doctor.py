@@ -82,7 +82,7 @@ def _tip(workspace: Workspace) -> Iterator[Finding]:
     tip, due = git.branch_tip(repository, production), pending(workspace)
     if tip is None or (due is None and production_ref(repository)):
         return
-    problems = load(workspace, commit_tree(repository, tip), reads_again=False).problems
+    problems = load(workspace, commit_tree(repository, tip), keeps=workspace.production_schema).problems
     for each in problems[:_MOST]:
         place = f"{each.place}: " if each.place else ""
         yield Finding(f"The tip of {production} ({tip[:8]}) cannot be published: {place}{each.message}",

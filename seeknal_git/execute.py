@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
-from seeknal_git.work import Work, audit_id, violates
+from seeknal_git.work import Work, violates
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,6 +66,9 @@ class _Site:
     progress: Progress
     taken: frozenset[str]
     """Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to answer."""
+    made: dict[str, Snapshot] = field(default_factory=dict)
+    """Snapshot id → what this run built: nodes that say the same share one table."""
+    making: Mapping[str, threading.Lock] = field(default_factory=dict)
     sessions: dict[int, duckdb.DuckDBPyConnection] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -73,7 +76,8 @@ class _Site:
 def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     """Build and check everything; failures are in the result."""
     taken = frozenset(map(str.lower, tables_there(warehouse.connection)))
-    site = _Site(warehouse, work, report, Progress(), taken)
+    making = {work.wanted[each]: threading.Lock() for each in work.reasons}
+    site = _Site(warehouse, work, report, Progress(), taken, making=making)
     try:
         interruptible(partial(_build_layers, site), partial(_stop, site))
     finally:
@@ -116,8 +120,9 @@ def _fail_again(site: _Site, layer: Sequence[str]) -> None:
 def known_failure(work: Work, identifier: str) -> str:
     """What an earlier run said of a node that fails still."""
     node = work.graph.node(identifier)
-    check = node.checks[work.failing[identifier][0]]
-    return verdict(node, check, work.audits[audit_id(work.wanted[identifier], check)])
+    number = work.failing[identifier][0]
+    check = node.checks[number]
+    return verdict(node, check, work.audits[work.answer_id(identifier, number)])
 
 
 def doomed(graph: Graph, failed: Iterable[str]) -> set[str]:
@@ -180,7 +185,10 @@ def _refused(exc: SqlError, node: Node) -> _NodeFailed:
 def _build_and_check(site: _Site, identifier: str) -> None:
     connection = _session(site)
     if identifier in site.work.reasons:
-        snapshot = _built(site, connection, identifier)
+        wanted = site.work.wanted[identifier]
+        with site.making[wanted]:
+            snapshot = site.made.get(wanted) or _built(site, connection, identifier)
+            site.made[wanted] = snapshot
         site.progress.built[identifier] = snapshot
         site.report(Event("built", identifier, rows=snapshot.rows, seconds=snapshot.seconds))
     for number in site.work.checks.get(identifier, ()):
@@ -219,6 +227,9 @@ def _blueprint(site: _Site, identifier: str) -> Blueprint:
         sql = _over_tables(site, sql, member.sql, work.graph.targets[identifier][0])
     return Blueprint(
         id=work.wanted[identifier],
+        identity=work.identities[identifier].text,
+        build=work.identities[identifier].build,
+        unstable=work.graph.is_unstable(identifier),
         node=identifier,
         name=member.node.name,
         fingerprint=work.graph.fingerprints[identifier].whole,
@@ -249,7 +260,7 @@ def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: st
     check, targets = member.node.checks[number], work.graph.targets[identifier][number + 1]
     sql = _over_tables(site, check.sql, member.checks[number], targets)
     table = snapshot_of(work, site.progress, targets[0]).table if targets else None
-    question = Question(audit_id(work.wanted[identifier], check), identifier, check.name, sql, table)
+    question = Question(work.answer_id(identifier, number), identifier, check.name, sql, table)
     try:
         return run_check(connection, question)
     except SqlError as exc:

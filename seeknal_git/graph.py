@@ -23,7 +23,8 @@ class Graph:
     members: id → member, inputs first; inputs: id → ids that it reads, without repeats; targets: id → for its SQL and
     then for each check, the id that each reference means; problems: what does not fit together (left out of the rest).
     anatomies: id → of each of its SELECTs that decide data, once the engine was asked; columns: id → (name, type) of
-    each column, None where nobody can know; like: another graph, whose fingerprints hold for what is the same.
+    each column, None where nobody can know; volatile: (id, number) of the checks that may answer otherwise at another
+    time; like: another graph, whose fingerprints hold for what is the same.
     """
 
     members: Mapping[str, Member]
@@ -34,6 +35,7 @@ class Graph:
     like: Graph | None = None
     anatomies: Mapping[str, tuple[Anatomy, ...]] = field(default_factory=dict)
     columns: Mapping[str, Columns | None] = field(default_factory=dict)
+    volatile: frozenset[tuple[str, int]] = frozenset()
 
     def node(self, identifier: str) -> Node:
         return self.members[identifier].node
@@ -82,6 +84,13 @@ class Graph:
     def views(self) -> dict[str, str]:
         """id → the name of its view, for every node that yields a table."""
         return view_names(identifier for identifier, member in self.members.items() if member.node.yields_table)
+
+    def is_unstable(self, identifier: str) -> bool:
+        """Whether a table of the node may hold other values each time that it is built of the same data."""
+        return any(
+            anatomy.rows is None or anatomy.rows.unstable or any(part.unstable for _, part in anatomy.columns or ())
+            for anatomy in self.anatomies.get(identifier, ())
+        )
 
     def downstream(self, identifiers: Iterable[str]) -> set[str]:
         """Everything that reads one of the nodes, directly or not; without them unless they read each other."""

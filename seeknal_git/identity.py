@@ -1,8 +1,8 @@
-"""Which snapshot a node means: a function of its fingerprint, and of the raw data that decides it. Pure."""
+"""Which snapshot a node means: a function of its fingerprint, of the raw data that decides it, and of builds. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seeknal_git.fingerprint import decisive, digest
@@ -11,43 +11,65 @@ from seeknal_git.names import split_id
 from seeknal_git.statement import EVERYTHING, Anatomy, Part
 
 
-def identities(graph: Graph, versions: Mapping[str, str]) -> dict[str, str]:
-    """id → snapshot id: a hash of the node's fingerprint and of the data versions of the sources that decide its data.
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a table is made of, and which of the tables made of that is meant.
 
-    These are its ancestors, but for those of which it reads nothing: where `b` reads only `x` of `a`, and another
-    source decides `y` of `a` alone, that other source decides nothing of `b`. versions: source id → data version; a
-    source without one counts as having none.
+    text: a hash of the code, of the raw data, and of the inputs' builds; build: "" for the first table that was made of
+    these, another word for each later one.
+    """
+
+    text: str
+    build: str = ""
+
+    @property
+    def id(self) -> str:
+        """The snapshot's id."""
+        return digest("build", self.text, self.build) if self.build else self.text
+
+
+# The build of a node's identity that is meant.
+BuildOf = Callable[[str, str], str]
+
+
+def identities(
+    graph: Graph, versions: Mapping[str, str], build_of: BuildOf = lambda _node, _text: ""
+) -> dict[str, Identity]:
+    """id → identity: a hash of the node's fingerprint, of the data versions of the sources that decide its data, and of
+    the builds of its inputs.
+
+    The sources are its ancestors, but for those that only decide columns it does not read: where `b` reads only `x` of
+    `a`, and another source decides `y` of `a` alone, that other source decides nothing of `b`. A table that was built
+    again decides what reads it like a source does. versions: source id → data version; a source without one counts as
+    having none. build_of: asked once for each node that yields a table, inputs first.
     """
     sources = [identifier for identifier in graph.members if split_id(identifier)[0] == "source"]
+    decide = [digest(graph.fingerprints[each].whole, versions.get(each, "")) for each in sources]
     bits = {identifier: 1 << number for number, identifier in enumerate(sources)}
-    loads = _loads(graph, bits, versions)
     behind: dict[str, _Behind] = {}
     texts: dict[int, str] = {}
-    found: dict[str, str] = {}
-    for identifier in graph.members:
-        behind[identifier] = _behind(graph, identifier, bits.get(identifier, 0), behind)
-        mask = behind[identifier].whole
-        if mask not in texts:
-            texts[mask] = digest(*sorted({load for bit, load in loads.items() if bit & mask}))
-        found[identifier] = digest("snapshot", graph.fingerprints[identifier].whole, texts[mask])
+    found: dict[str, Identity] = {}
+    for identifier, member in graph.members.items():
+        own = _behind(graph, identifier, bits.get(identifier, 0), behind)
+        if own.whole not in texts:
+            texts[own.whole] = _text_of(own.whole, decide)
+        text = digest("snapshot", graph.fingerprints[identifier].whole, texts[own.whole])
+        build = build_of(identifier, text) if member.node.yields_table else ""
+        found[identifier] = Identity(text, build)
+        if build:
+            own = own.decided_by(1 << len(decide))
+            decide.append(found[identifier].id)
+        behind[identifier] = own
     return found
 
 
-def _loads(graph: Graph, bits: Mapping[str, int], versions: Mapping[str, str]) -> dict[int, str]:
-    """Bit → hash of what is loaded. Sources of one definition are told apart where they mean different loads."""
-    meant: dict[str, set[str]] = {}
-    for each in bits:
-        meant.setdefault(graph.fingerprints[each].whole, set()).add(versions.get(each, ""))
-    found = {}
-    for each, bit in bits.items():
-        whole = graph.fingerprints[each].whole
-        found[bit] = digest(whole, versions.get(each, ""), *([each] if len(meant[whole]) > 1 else []))
-    return found
+def _text_of(mask: int, decide: Sequence[str]) -> str:
+    return digest(*sorted({text for number, text in enumerate(decide) if mask >> number & 1}))
 
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """The sources that decide a node, its rows and each of its columns: sets, as the bits of a number."""
+    """What decides a node, its rows and each of its columns: sets of sources and builds, as the bits of a number."""
 
     whole: int
     rows: int | None = None
@@ -59,6 +81,11 @@ class _Behind:
         if not column and self.rows is not None:
             return self.rows
         return self.columns.get(column, self.whole)
+
+    def decided_by(self, bit: int) -> _Behind:
+        """The same, with one more thing that decides all of it."""
+        rows = None if self.rows is None else self.rows | bit
+        return _Behind(self.whole | bit, rows, {name: mask | bit for name, mask in self.columns.items()})
 
 
 def _behind(graph: Graph, identifier: str, own: int, behind: Mapping[str, _Behind]) -> _Behind:

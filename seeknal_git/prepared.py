@@ -74,4 +74,5 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
         return False
     if loaded.kept is None:
         return True
-    return loaded.kept == columns_of_loads(warehouse.connection, loaded.graph, loaded.root, prepared.target.production)
+    schemas = (prepared.target.production, prepared.target.schema)
+    return loaded.kept == columns_of_loads(warehouse.connection, loaded.graph, loaded.root, schemas)

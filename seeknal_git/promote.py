@@ -45,7 +45,7 @@ def prepare(
     if into.schema == workspace.production_schema:
         refuse_to_lose(workspace)
     tree = commit_tree(workspace.repository, into.commit or git.need_commit(workspace.repository))
-    return _prepared(workspace, into, load_sound(workspace, tree, into, reads_again=False), options)
+    return _prepared(workspace, into, load_sound(workspace, tree, into, keeps=into.schema), options)
 
 
 def preview(workspace: Workspace, environment: str | None, target: str | None, lock_timeout: float = 0.0) -> Work:
@@ -77,7 +77,8 @@ def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> 
     source, into = (replace(each, commit=each.commit or git.need_commit(repository)) for each in (source, into))
     theirs, ours = source.commit or "", into.commit or ""
     result = merged_tree(repository, ours, theirs)
-    merged = load(workspace, need_no_conflict(repository, result, source.name, theirs, into.name), reads_again=False)
+    tree = need_no_conflict(repository, result, source.name, theirs, into.name)
+    merged = load(workspace, tree, keeps=into.schema)
     conflicts: tuple[MergeConflict, ...] = ()
     problems: tuple[Problem, ...] = ()
     if not git.is_ancestor(repository, ours, theirs):  # otherwise there is one side only

@@ -21,7 +21,7 @@ from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.publish import Outcome, Publication, publish
 from seeknal_git.warehouse.sandbox import confine
 from seeknal_git.warehouse.sql import SqlError
-from seeknal_git.warehouse.state import Delivery, Published, Snapshot
+from seeknal_git.warehouse.state import Delivery, Published
 from seeknal_git.work import Work, exposure_path
 
 if TYPE_CHECKING:
@@ -107,22 +107,18 @@ def trusted(work: Work, progress: Progress) -> set[str]:
     }
 
 
-def shown(work: Work, progress: Progress, newest: Mapping[str, Snapshot]) -> dict[str, Published]:
-    """What the environment is to show: trusted nodes as they should be; others, and those not chosen, as they were.
-
-    newest: by id, what was built just now: of nodes that say the same each builds a table, and all show the last one.
-    """
+def shown(work: Work, progress: Progress) -> dict[str, Published]:
+    """What the environment is to show: trusted nodes as they should be; others, and those not chosen, as they were."""
     good = trusted(work, progress) & work.chosen
     kept = work.shows if work.options.chosen is not None else work.shows.keys() & work.graph.views.keys()
     found = {identifier: work.shows[identifier] for identifier in kept if identifier not in good}
     taken = {work.graph.views[each].lower() for each in good}  # of two nodes with one view, the old one goes
     found = {each: old for each, old in found.items() if old.view.lower() not in taken}
     for identifier in good:
-        wanted = work.wanted[identifier]
-        snapshot = newest.get(wanted) or snapshot_of(work, progress, identifier)
+        snapshot = snapshot_of(work, progress, identifier)
         fingerprint = work.graph.fingerprints[identifier].whole
         view = work.graph.views[identifier]
-        found[identifier] = Published(identifier, view, wanted, snapshot.table, fingerprint)
+        found[identifier] = Published(identifier, view, snapshot.id, snapshot.table, fingerprint)
     return found
 
 
@@ -132,9 +128,8 @@ def _published(
     """Write the files of exposures aside, publish, then put the files in place; tells those that are, and those that
     could not be, with the reason."""
     connection, target = warehouse.connection, work.target
-    written = _write_files(warehouse, work, progress)
-    newest = state.snapshots(connection, {snapshot.id for snapshot in progress.built.values()})
-    shows = shown(work, progress, newest)
+    shows = shown(work, progress)
+    written = _write_files(warehouse, work, progress, shows)
     publication = Publication(
         target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
         time.monotonic() - origin.started, origin.merged,
@@ -149,7 +144,9 @@ def _published(
     return outcome, tuple(each.node for each, _ in written if each.node not in undelivered), undelivered
 
 
-def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> list[tuple[Delivery, Path]]:
+def _write_files(
+    warehouse: Warehouse, work: Work, progress: Progress, shows: Mapping[str, Published]
+) -> list[tuple[Delivery, Path]]:
     """What is delivered, and where it was written."""
     good = trusted(work, progress)
     ours = state.exposure_paths(warehouse.connection)
@@ -159,8 +156,7 @@ def _write_files(warehouse: Warehouse, work: Work, progress: Progress) -> list[t
         if read in good:
             definition = work.graph.node(identifier).definition
             path = exposure_path(work.root, work.target, work.graph.node(identifier))
-            table = snapshot_of(work, progress, read).table
-            delivery = Delivery(identifier, work.wanted[identifier], path, table, definition)
+            delivery = Delivery(identifier, work.wanted[identifier], path, shows[read].table, definition)
             written.append((delivery, write_aside(warehouse, work.root.home, delivery, ours)))
     return written
 

@@ -182,9 +182,9 @@ def _nothing(blob: str) -> bytes:
     raise KeyError(blob)
 
 
-def load_sound(workspace: Workspace, tree: Tree, revision: Revision, *, reads_again: bool = True) -> Loaded:
+def load_sound(workspace: Workspace, tree: Tree, revision: Revision, *, keeps: str | None = None) -> Loaded:
     """Like `load`, for the tree of a revision. Raises ProjectError with everything that is wrong, and with causes."""
-    loaded = load(workspace, tree, reads_again=reads_again)
+    loaded = load(workspace, tree, keeps=keeps)
     if loaded.problems:
         raise ProjectError(explained(workspace, revision, loaded, loaded.problems))
     return loaded

@@ -53,8 +53,8 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         refuse_to_lose(workspace)
     else:
         production_tip(workspace)
-    reads_again = target.is_production or request.options.refresh
-    loaded = load_sound(workspace, head_tree(workspace, revision), revision, reads_again=reads_again)
+    keeps = None if target.is_production or request.options.refresh else revision.schema
+    loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
     if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
         raise UsageError("Production is protected, and there are uncommitted changes.",
                          "Commit them, or work on a branch: git switch -c NAME")  # fmt: skip

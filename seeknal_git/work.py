@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seeknal_git.builds import Builds, builds_of
 from seeknal_git.data import DataRoot, need_versions, untracked_sources
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
-from seeknal_git.identity import identities
+from seeknal_git.identity import Identity, identities
 from seeknal_git.loads import pinned
 from seeknal_git.names import exposures_folder, split_id
 from seeknal_git.nodes.node import Check, Node
@@ -55,10 +56,11 @@ class Options:
 class Work:
     """What has to be done.
 
-    chosen: the nodes that the run is about; wanted: id → snapshot id; there: snapshots that exist, by snapshot id;
-    reasons: id → why it is built, in build order; checks: id → checks whose answer is not known; audits: answers
-    that are, by audit id; failing: id → checks that failed in an earlier run, on the very same data; shows: what the
-    environment shows now; deliveries: exposures whose file is to be written.
+    chosen: the nodes that the run is about; identities: id → what its table is made of, and which build is meant;
+    wanted: id → snapshot id; there: snapshots that exist, by snapshot id; reasons: id → why it is built, in build
+    order; checks: id → checks whose answer is not known; audits: answers that are, by audit id; failing: id → checks
+    that failed in an earlier run, on the very same data; shows: what the environment shows now; deliveries: exposures
+    whose file is to be written.
     """
 
     graph: Graph
@@ -66,6 +68,7 @@ class Work:
     target: Target
     options: Options
     chosen: frozenset[str]
+    identities: Mapping[str, Identity]
     wanted: Mapping[str, str]
     versions: Mapping[str, str]
     there: Mapping[str, Snapshot]
@@ -98,63 +101,71 @@ class Work:
 
     @property
     def repoint(self) -> tuple[str, ...]:
-        """The nodes whose view a publication moves, if only to a newer table of the same snapshot."""
-        newest = {each: self.there.get(self.wanted[each]) for each in self.chosen & self.shows.keys()}
-        newer = {each for each, snapshot in newest.items() if snapshot and snapshot.table != self.shows[each].table}
-        moved = {*self.stale, *self.reasons, *newer}
+        """The nodes whose view a publication moves."""
+        moved = {*self.stale, *self.reasons}
         return tuple(each for each in self.graph.views if each in moved)
+
+    def answer_id(self, node: str, number: int) -> str:
+        """The id of the answer to a check of a node."""
+        return _answer_id(self.graph, self.wanted, node, number)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """What there is to see before anything is decided. production, shows: what production shows, and the environment;
-    built: fingerprints of which there is a table, on whatever raw data; again: the nodes whose table does not count,
-    though it is there."""
+    """What there is to see before anything is decided. production, shows: what production and the environment show."""
 
     graph: Graph
     root: DataRoot
     target: Target
     options: Options
+    builds: Builds
+    identities: Mapping[str, Identity]
     wanted: Mapping[str, str]
     there: Mapping[str, Snapshot]
     production: Mapping[str, Published]
     shows: Mapping[str, Published]
-    built: frozenset[str]
-    again: frozenset[str]
 
 
 def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options) -> Work:
     """What it takes to make the environment match the graph. Reads only. Raises ProjectError for missing raw data."""
     connection = warehouse.connection
     production, shows = (state.published(connection, each) for each in (target.production, target.schema))
-    known = {} if options.refresh else pinned(graph, production, state.source_snapshots(connection))
+    snapshots, lost = state.snapshots(connection, {each.whole for each in graph.fingerprints.values()})
+    known = {} if options.refresh else pinned(graph, (production, shows), snapshots)
     versions = need_versions(graph, root, known)
-    wanted = identities(graph, versions)
-    there = state.snapshots(connection, wanted.values())
-    built = state.fingerprints_built(connection, [graph.fingerprints[each].whole for each in wanted])
-    loads = known.keys() & untracked_sources(graph, root) if options.full else frozenset()
-    again = frozenset(graph.members.keys() - loads) if options.full else frozenset()
-    sight = _Sight(graph, root, target, options, wanted, there, production, shows, built, again)
+    builds = builds_of(snapshots, lost, (production, shows), _again(graph, root, options, known))
+    meant = identities(graph, versions, builds.meant)
+    wanted = {each: identity.id for each, identity in meant.items()}
+    there = {each.id: each for each in snapshots}
+    sight = _Sight(graph, root, target, options, builds, meant, wanted, there, production, shows)
     chosen = _chosen(sight)
-    audits = state.audits(connection, [audit_id(wanted[each], check) for each, _, check in all_checks(graph)])
-    reasons = _reasons(sight, chosen)
-    checks = _open_checks(sight, chosen, reasons, audits)
+    answers = [_answer_id(graph, wanted, each, number) for each, number, _ in all_checks(graph)]
+    audits = state.audits(connection, answers)
+    checks = _open_checks(sight, chosen, audits)
     return Work(
         graph=graph,
         root=root,
         target=target,
         options=options,
         chosen=frozenset(chosen),
+        identities=meant,
         wanted=wanted,
         versions=versions,
         there=there,
-        reasons=reasons,
+        reasons=_reasons(sight, chosen),
         checks=checks,
         audits=audits,
         failing=_failing(sight, checks, audits),
         shows=shows,
         deliveries=_due(connection, sight, chosen),
     )
+
+
+def _again(graph: Graph, root: DataRoot, options: Options, known: Mapping[str, str]) -> frozenset[str]:
+    """The nodes that `--full` builds again, though their table is there; not a load that is kept."""
+    if not options.full:
+        return frozenset()
+    return frozenset(options.chosen or graph.members) - (known.keys() & untracked_sources(graph, root))
 
 
 def all_checks(graph: Graph) -> Iterable[tuple[str, int, Check]]:
@@ -168,9 +179,14 @@ def violates(check: Check, audit: Audit) -> bool:
     return audit.violations > check.allowed * audit.rows
 
 
-def audit_id(subject: str, check: Check) -> str:
-    """The id of the answer to a check on a snapshot (of a rule: on what the rule reads)."""
-    return digest("audit", subject, check.sql, str(check.allowed))
+def _answer_id(graph: Graph, wanted: Mapping[str, str], node: str, number: int) -> str:
+    """The id of the answer to a check: a hash of the question, and of the tables that it is asked of.
+
+    A rule's own identity says what its questions read, to the column.
+    """
+    check, targets = graph.node(node).checks[number], graph.targets[node][number + 1]
+    asked = [node] if graph.node(node).kind == "rule" else targets
+    return digest("audit", check.sql, str(check.allowed), *(wanted[each] for each in asked))
 
 
 def _chosen(sight: _Sight) -> set[str]:
@@ -199,44 +215,50 @@ def _reasons(sight: _Sight, chosen: set[str]) -> dict[str, str]:
     return {
         each: _reason(sight, each)
         for each in sight.graph.members
-        if each in chosen
-        and each in sight.graph.views
-        and (each in sight.again or sight.wanted[each] not in sight.there)
+        if each in chosen and each in sight.graph.views and sight.wanted[each] not in sight.there
     }
 
 
 def _reason(sight: _Sight, identifier: str) -> str:
     """Why a node is built, in words."""
-    before, fingerprints = sight.production.get(identifier), sight.graph.fingerprints
-    if sight.wanted[identifier] in sight.there:
+    return _reason_of_builds(sight, identifier) or _reason_of_contents(sight, identifier)
+
+
+def _reason_of_builds(sight: _Sight, identifier: str) -> str | None:
+    """The reason, if the same table was there, or an input of it is built again."""
+    if identifier in sight.builds.again and sight.identities[identifier].build:
         return "everything is built again"
+    if sight.identities[identifier].text in sight.builds.lost:
+        return "its table is missing"
+    if again := [each for each in sight.graph.inputs[identifier] if sight.builds.is_begun(sight.identities[each])]:
+        return f"reads {', '.join(again)}, which is built again"
+    return None
+
+
+def _reason_of_contents(sight: _Sight, identifier: str) -> str:
+    """The reason, if code or raw data are others than production's."""
+    before, fingerprint = sight.production.get(identifier), sight.graph.fingerprints[identifier].whole
     if before is None:
         return "never built"
-    if before.snapshot == sight.wanted[identifier]:
-        return "its table is missing"
-    if before.fingerprint == fingerprints[identifier].whole:
+    if before.fingerprint == fingerprint:
         return (
             "its raw data moved on"
             if sight.graph.node(identifier).kind == "source"
             else "the raw data behind it moved on"
         )
-    if fingerprints[identifier].whole in sight.built:
+    if any(each.fingerprint == fingerprint for each in sight.there.values()):
         return "the raw data behind it moved on since it was built"
     shown = {each: sight.production[each] for each in sight.graph.inputs[identifier] if each in sight.production}
-    moved = [each for each, was in shown.items() if was.fingerprint != fingerprints[each].whole]
+    moved = [each for each, was in shown.items() if was.fingerprint != sight.graph.fingerprints[each].whole]
     return f"reads {', '.join(moved)}, which changed" if moved else "its definition changed"
 
 
-def _open_checks(
-    sight: _Sight, chosen: set[str], reasons: Mapping[str, str], audits: Mapping[str, Audit]
-) -> dict[str, tuple[int, ...]]:
-    """Checks whose answer is not known, or not for long."""
+def _open_checks(sight: _Sight, chosen: set[str], audits: Mapping[str, Audit]) -> dict[str, tuple[int, ...]]:
+    """Checks whose answer is not known, or another one each time."""
     found: dict[str, tuple[int, ...]] = {}
-    for each, number, check in all_checks(sight.graph):
-        # A table that is built again may have other values, also for the rules that read it.
-        built = not reasons.keys().isdisjoint([each, *sight.graph.inputs[each]])
-        unanswered = sight.options.full or built or audit_id(sight.wanted[each], check) not in audits
-        if each in chosen and (check.volatile or unanswered):
+    for each, number, _ in all_checks(sight.graph):
+        unanswered = sight.options.full or _answer_id(sight.graph, sight.wanted, each, number) not in audits
+        if each in chosen and (unanswered or (each, number) in sight.graph.volatile):
             found[each] = (*found.get(each, ()), number)
     return found
 
@@ -246,7 +268,8 @@ def _failing(
 ) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for each, number, check in all_checks(sight.graph):
-        audit = None if number in checks.get(each, ()) else audits.get(audit_id(sight.wanted[each], check))
+        answer = audits.get(_answer_id(sight.graph, sight.wanted, each, number))
+        audit = None if number in checks.get(each, ()) else answer
         if audit and check.severity == "error" and violates(check, audit):
             found[each] = (*found.get(each, ()), number)
     return found

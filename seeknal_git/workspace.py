@@ -161,11 +161,11 @@ def current_tree(workspace: Workspace) -> Tree:
     return working_tree(workspace.repository, lambda path: is_node_path(path) or path == PROJECT_FILE, blob_id)
 
 
-def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, reads_again: bool = True) -> Loaded:
+def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, keeps: str | None = None) -> Loaded:
     """Everything that follows from a tree, with its problems; what is the same as in `like` is taken from there.
 
-    A tree is dirty if nodes, or data that they read, are not committed. reads_again: whether raw data is read again;
-    where not, it does not matter what its files look like now.
+    A tree is dirty if nodes, or data that they read, are not committed. keeps: the schema of an environment that goes
+    on with the loads that production or it shows, whatever their files look like now; without it, all raw data is read.
     """
     project = load_project(tree, workspace.cache, like.project.members if like else ())
     tracked = like.root.tracked if like else tracked_paths(workspace.repository)
@@ -177,9 +177,9 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, reads_
         data = {file.path for source in sources_of(graph) for each in roots for file in each.files(source)}
         files = _relevant(committed.files, tree, data)
         tree = replace(tree, files=files, dirty=files != committed.files)
-    kept = None if reads_again else _kept(workspace, graph, root)
+    kept = _kept(workspace, graph, root, keeps) if keeps else None
     binding = bind(graph, root, workspace.cache, kept or {}, like.binding if like else None)
-    graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns)
+    graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns, volatile=binding.volatile)
     return Loaded(tree, project, graph, root, binding, kept)
 
 
@@ -198,10 +198,11 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
     return kept | {path: blob for path, blob in tree.files.items() if path in matters}
 
 
-def _kept(workspace: Workspace, graph: Graph, root: DataRoot) -> dict[str, Columns]:
+def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> dict[str, Columns]:
     from seeknal_git.loads import kept_columns
 
-    return kept_columns(workspace.warehouse_path, graph, root, workspace.production_schema, workspace.lock_timeout)
+    schemas = (workspace.production_schema, schema)
+    return kept_columns(workspace.warehouse_path, graph, root, schemas, workspace.lock_timeout)
 
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:

@@ -204,6 +204,15 @@ class Repo:
         """(node, table) of everything that was ever built."""
         return self.numbers("SELECT node, table_name FROM _seeknal.snapshots ORDER BY ALL")
 
+    def snapshots_shown(self) -> dict[str, str]:
+        """Node → the table that production shows."""
+        return dict(
+            self.numbers(
+                "SELECT node, table_name FROM _seeknal.publication_nodes WHERE schema_name = 'main' "
+                "QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1"
+            )
+        )
+
     @contextlib.contextmanager
     def held(self) -> Iterator[int]:
         """Another process has the warehouse open; its pid."""

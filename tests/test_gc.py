@@ -222,34 +222,6 @@ def visits(released: Repo) -> Repo:
     return released
 
 
-def test_the_newest_load_of_a_source_is_kept_so_that_a_branch_goes_on_with_it(visits: Repo) -> None:
-    """A second branch read the data again; the first one goes on with that, and does not go back, or read once more."""
-    visits.commit()
-    visits.switch("other", create=True)
-    visits.write("raw/visits.csv", "n\n2\n")
-    visits.seeknal("run", "--refresh")
-    visits.switch("dev")
-    visits.seeknal("env", "delete", "other")
-    visits.write("raw/visits.csv", "n\n3\n")
-    assert "source.visits" not in collected(visits)
-    assert kept(visits)["newest load"] == 1
-    visits.seeknal("run")
-    assert visits.views("dev")["visits"][1] == [(2,)]
-
-
-def test_the_newest_load_is_the_one_that_was_read_last_whatever_the_clock_said(visits: Repo) -> None:
-    visits.tamper(f"UPDATE _seeknal.snapshots SET built_at = '{ago(-100)}' WHERE node = 'source.visits'")
-    visits.commit()
-    visits.switch("other", create=True)
-    visits.write("raw/visits.csv", "n\n2\n")
-    visits.seeknal("run", "--refresh")
-    visits.switch("dev")
-    visits.seeknal("env", "delete", "other")
-    collected(visits)
-    visits.seeknal("run")
-    assert visits.views("dev")["visits"][1] == [(2,)]
-
-
 def test_loads_of_a_source_that_nobody_has_any_more_go(visits: Repo) -> None:
     visits.write("raw/visits.csv", "n\n2\n")
     visits.seeknal("run", "--refresh")

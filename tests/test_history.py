@@ -232,6 +232,21 @@ def as_published(shows: dict[str, int]) -> dict[str, Published]:
     return {name: Published(f"transform.{name}", name, f"s{k}", f"{name}__{k}", f"f{k}") for name, k in shows.items()}
 
 
+def blueprint(identity: str, name: str, sql: str) -> Blueprint:
+    return Blueprint(
+        id=identity,
+        identity=identity,
+        build="",
+        unstable=False,
+        node=f"transform.{name}",
+        name=name,
+        fingerprint="f",
+        data_version=None,
+        sql=sql,
+        parameters={},
+    )
+
+
 @settings(max_examples=15)
 @given(st.lists(SHOWN, min_size=1, max_size=6))
 def test_every_publication_can_be_read_as_it_was(sequence: list[dict[str, int]]) -> None:
@@ -239,10 +254,7 @@ def test_every_publication_can_be_read_as_it_was(sequence: list[dict[str, int]])
         connection, expected = warehouse.connection, {}
         for name in "abcd":
             for k in range(1, 4):
-                build_snapshot(
-                    connection,
-                    Blueprint(str(k), f"transform.{name}", name, "", None, f"SELECT {k} AS k FROM range({k})", {}),
-                )
+                build_snapshot(connection, blueprint(str(k), name, f"SELECT {k} AS k FROM range({k})"))
         for number, shows in enumerate(sequence):
             views = {f"transform.{name}": each for name, each in as_published(shows).items()}
             outcome = publish(connection, Publication("main", "main", str(number), "Ada", "run", views))
@@ -347,17 +359,15 @@ def test_a_clock_that_goes_back_confuses_nothing(published: Repo) -> None:
     assert published.numbers("SELECT sum(total) FROM main.daily") == [(100,)]
 
 
-def test_the_last_answer_and_the_last_load_are_those_that_were_written_last() -> None:
+def test_the_last_answer_and_the_last_table_are_those_that_were_written_last() -> None:
     with open_warehouse(None) as warehouse:
         connection = warehouse.connection
         for number in (1, 2):
-            build_snapshot(
-                connection, Blueprint(str(number), "source.orders", "orders", "f", str(number), "SELECT 1", {})
-            )
+            build_snapshot(connection, blueprint(str(number), "orders", "SELECT 1"))
             state.record_audits(connection, [Audit("id", "source.orders", "unique", number, 9)])
             connection.execute("UPDATE _seeknal.snapshots SET built_at = TIMESTAMP '2099-01-01' WHERE id = '1'")
             connection.execute("UPDATE _seeknal.audits SET checked_at = TIMESTAMP '2099-01-01' WHERE violations = 1")
-        assert [each.id for each in state.source_snapshots(connection)] == ["1", "2"]
+        assert [each.id for each in state.snapshots(connection, ["f"])[0]] == ["1", "2"]
         assert state.audits(connection, ["id"])["id"].violations == 2
 
 

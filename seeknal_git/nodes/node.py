@@ -22,15 +22,13 @@ class Check:
     """A question to the data whose answer should be no rows: `sql` selects the rows that violate.
 
     `sql` reads `input_0`, … like a transform; of a node's own tests, `input_0` is the node itself. The check passes
-    while violating rows are at most `allowed` (a fraction of the rows of `input_0`). A volatile check depends on the
-    time of day, so an earlier answer is not remembered.
+    while violating rows are at most `allowed` (a fraction of the rows of `input_0`).
     """
 
     name: str
     sql: str
     severity: str = "error"
     allowed: float = 0.0
-    volatile: bool = False
     line: int = 1
 
 

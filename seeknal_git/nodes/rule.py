@@ -118,7 +118,6 @@ def _check(file: File, condition: Condition, line: int) -> Check:
         sql=_violations(condition, params),
         severity=params.severity,
         allowed=params.max_null_percentage if condition.type == "null" else 0.0,
-        volatile=condition.type == "freshness",
         line=line,
     )
 

@@ -18,7 +18,6 @@ _WORDS = {
     "history": "of production's history",
     "view": "read by a view of somebody's own",
     "unfinished run": "finished by a run that did not succeed, for the next",
-    "newest load": "the newest load of a source that is in use",
 }
 
 

@@ -5,26 +5,29 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from seeknal_git.names import STATE, literal, quote
+from seeknal_git.names import literal, quote
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
-from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, relation
+from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, record_snapshot, relation
 
 _ID_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A snapshot that is to be built: `sql` is rendered and `parameters` are its values."""
+    """A snapshot that is to be built: `sql` is rendered and `parameters` are its values; the rest as in Snapshot."""
 
     id: str
+    identity: str
+    build: str
+    unstable: bool
     node: str
     name: str
     fingerprint: str
@@ -62,11 +65,19 @@ def build_snapshot(
             made = connection.execute(f"CREATE TABLE {relation(table)} AS {blueprint.sql}", dict(blueprint.parameters))
             rows, seconds = made.fetchall()[0][0], time.perf_counter() - started
             snapshot = Snapshot(
-                blueprint.id, blueprint.node, table, blueprint.fingerprint, blueprint.data_version, rows, now(), seconds
+                id=blueprint.id,
+                node=blueprint.node,
+                table=table,
+                fingerprint=blueprint.fingerprint,
+                data_version=blueprint.data_version,
+                rows=rows,
+                built_at=now(),
+                seconds=seconds,
+                identity=blueprint.identity,
+                build=blueprint.build,
+                unstable=blueprint.unstable,
             )
-            connection.execute(
-                f"INSERT INTO {STATE}.snapshots VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", list(astuple(snapshot))
-            )
+            record_snapshot(connection, snapshot)
             confirm()
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc

@@ -48,7 +48,7 @@ class Unnamed:
 
 
 def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, str]:
-    """Table → the first reason to keep it: production, environment, history, view, unfinished run, newest load."""
+    """Table → the first reason to keep it: production, environment, history, view, unfinished run."""
     found: dict[str, str] = {}
     for reason, tables in (
         ("production", _shown(connection, rules.productions)),
@@ -58,7 +58,7 @@ def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str
         ("unfinished run", _unfinished(connection, rules)),
     ):
         found = dict.fromkeys(tables, reason) | found
-    return dict.fromkeys(_newest_loads(connection, found), "newest load") | found
+    return found
 
 
 def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> list[Unnamed]:
@@ -151,19 +151,6 @@ def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]
     return {row[0] for row in built}
 
 
-def _newest_loads(connection: duckdb.DuckDBPyConnection, kept: Iterable[str]) -> set[str]:
-    """The newest load of each source definition of which any load is kept: a branch goes on with that one."""
-    there = state.tables_there(connection)
-    rows = connection.execute(
-        f"SELECT table_name FROM {STATE}.snapshots WHERE data_version IS NOT NULL AND table_name IN "
-        f"(SELECT unnest($1::VARCHAR[])) AND fingerprint IN (SELECT fingerprint FROM {STATE}.snapshots "
-        "WHERE table_name IN (SELECT unnest($2::VARCHAR[]))) "
-        "QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY rowid DESC) = 1",
-        [sorted(there), sorted(kept)],
-    ).fetchall()
-    return {row[0] for row in rows}
-
-
 def _block_size(connection: duckdb.DuckDBPyConnection) -> int:
     rows = connection.execute(
         "SELECT block_size FROM pragma_database_size() WHERE database_name = 'warehouse'"
@@ -192,12 +179,17 @@ def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
 
 
 def drop_snapshots(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
-    """Drop snapshot tables and what is known of them, in one transaction."""
+    """Drop snapshot tables and what is known of them, in one transaction.
+
+    An unstable one stays on record: a later table of its identity is another build, as its values are others.
+    """
     with transaction(connection):
         for table in tables:
             connection.execute(f"DROP TABLE IF EXISTS {qualified(SNAPSHOTS, table)}")
         connection.execute(
-            f"DELETE FROM {STATE}.snapshots WHERE table_name IN (SELECT unnest($1::VARCHAR[]))", [list(tables)]
+            f"DELETE FROM {STATE}.snapshots WHERE NOT coalesce(unstable, true) AND table_name IN "
+            "(SELECT unnest($1::VARCHAR[]))",
+            [list(tables)],
         )
     connection.execute("CHECKPOINT")
 
@@ -205,7 +197,7 @@ def drop_snapshots(connection: duckdb.DuckDBPyConnection, tables: Sequence[str])
 def counted_by_reason(kept: Mapping[str, str]) -> dict[str, int]:
     """Reason → number of tables, in the order in which the reasons are tried."""
     found: dict[str, int] = {}
-    for reason in ("production", "environment", "history", "view", "unfinished run", "newest load"):
+    for reason in ("production", "environment", "history", "view", "unfinished run"):
         if number := sum(each == reason for each in kept.values()):
             found[reason] = number
     return found

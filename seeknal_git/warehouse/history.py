@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, STATE
-from seeknal_git.warehouse.state import LATER_COLUMNS, Delivery
+from seeknal_git.warehouse.state import Delivery, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,17 +53,11 @@ class Move:
     built: bool | None
 
 
-def _whole(table: str) -> str:
-    """A state table with the columns that it may lack: a warehouse that is only read keeps its old form."""
-    later = ", ".join(f"NULL::{kind} AS {name}" for name, kind in LATER_COLUMNS[table].items())
-    return f"(SELECT rowid AS number, * FROM {STATE}.{table} UNION ALL BY NAME (SELECT {later} WHERE false))"
-
-
 def records(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Record]:
     """The publications of an environment, the newest first."""
     rows = connection.execute(
         "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed "
-        f"FROM {_whole('publications')} WHERE schema_name = $1 ORDER BY id DESC",
+        f"FROM {with_later_columns('publications')} WHERE schema_name = $1 ORDER BY id DESC",
         [schema],
     ).fetchall()
     return [Record(*row) for row in rows]
@@ -90,7 +84,7 @@ def moves(connection: duckdb.DuckDBPyConnection, schema: str, ids: Sequence[int]
         "SELECT publication_id, node, CASE WHEN snapshot_id IS NULL THEN 'removed' WHEN was IS NULL THEN 'added' "
         "WHEN was = table_name THEN 'restored' ELSE 're-pointed' END, rows_before, rows_after, built "
         "FROM (SELECT *, lag(table_name) OVER (PARTITION BY node ORDER BY publication_id) AS was "
-        f"FROM {_whole('publication_nodes')} WHERE schema_name = $1) "
+        f"FROM {with_later_columns('publication_nodes')} WHERE schema_name = $1) "
         "WHERE publication_id IN (SELECT unnest($2::BIGINT[])) ORDER BY publication_id, node",
         [schema, list(ids)],
     ).fetchall()
@@ -120,7 +114,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, schema: str, at: int) -> dict
     rows = connection.execute(
         "SELECT n.node, coalesce(n.rows_after, (SELECT arg_max(s.row_count, s.rowid) "
         f"FROM {STATE}.snapshots s WHERE s.table_name = n.table_name)) FROM (SELECT * "
-        f"FROM {_whole('publication_nodes')} WHERE schema_name = $1 AND publication_id <= $2 "
+        f"FROM {with_later_columns('publication_nodes')} WHERE schema_name = $1 AND publication_id <= $2 "
         "QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1) n "
         "WHERE n.snapshot_id IS NOT NULL",
         [schema, at],
@@ -140,7 +134,7 @@ def deliveries(connection: duckdb.DuckDBPyConnection, schema: str, at: int | Non
     rows = connection.execute(
         f"WITH d AS (SELECT *, definition::JSON ->> 'path' AS place, coalesce(publication_id, (SELECT max(p.id) "
         f"FROM {STATE}.publications p WHERE p.schema_name = $1 AND p.published_at <= d.written_at), 0) AS after "
-        f"FROM {_whole('exposures')} d WHERE schema_name = $1), "
+        f"FROM {with_later_columns('exposures')} d WHERE schema_name = $1), "
         "e AS (FROM d WHERE $2 IS NULL OR (after <= $2 AND snapshot_id <> '')), "
         "f AS (FROM e QUALIFY row_number() OVER (PARTITION BY node ORDER BY number DESC) = 1) "
         "SELECT node, snapshot_id, path, table_name, definition FROM f "

@@ -2,7 +2,7 @@
 
 | table | one row for each |
 | --- | --- |
-| snapshots | table that was built: its id (see graph.identities), node, fingerprint, data version (of a source), rows |
+| snapshots | table that was built: its id and identity (see identity.py), node, fingerprint, data version, rows |
 | audits | check that was made: violating rows, and rows in all |
 | environments | environment: its schema, its branch, and when it was last used |
 | publications | time that an environment's views were re-pointed: commit, author, command (see history.py) |
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS {STATE}.runs (
 """
 # Columns that came later. Adding one that is there costs a tenth of a millisecond, and writes nothing.
 LATER_COLUMNS = {
+    "snapshots": {"identity": "VARCHAR", "build": "VARCHAR", "unstable": "BOOLEAN"},
     "publications": {"seconds": "DOUBLE", "merged": "VARCHAR", "restores": "BIGINT"},
     "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
     "exposures": {"publication_id": "BIGINT", "table_name": "VARCHAR", "definition": "VARCHAR"},
@@ -64,7 +65,11 @@ STATE_TABLES += "".join(
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An immutable table. `data_version` is a source's own; rows and seconds are those of its building."""
+    """An immutable table. `data_version` is a source's own; rows and seconds are those of its building.
+
+    Several tables may be made of the same code and data (`identity`): each but the first has a `build`, and another id.
+    unstable: another table of that identity may hold other values.
+    """
 
     id: str
     node: str
@@ -74,6 +79,9 @@ class Snapshot:
     rows: int
     built_at: datetime
     seconds: float
+    identity: str
+    build: str
+    unstable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,25 +180,37 @@ def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
     return not rows[0][0]
 
 
-def snapshots(connection: duckdb.DuckDBPyConnection, ids: Iterable[str] | None = None) -> dict[str, Snapshot]:
-    """The newest snapshot of each id whose table exists; of all ids where none are named."""
-    chosen = "" if ids is None else "WHERE id IN (SELECT unnest($1::VARCHAR[]))"
-    rows = connection.execute(
-        f"SELECT id, node, table_name, fingerprint, data_version, row_count, built_at, seconds "
-        f"FROM {STATE}.snapshots {chosen} ORDER BY rowid",
-        [] if ids is None else [list(ids)],
-    ).fetchall()
-    there = tables_there(connection)
-    return {row[0]: Snapshot(*row) for row in rows if row[2] in there}
+_SNAPSHOT = (
+    "id, node, table_name, fingerprint, data_version, row_count, built_at, seconds, coalesce(identity, id), "
+    "coalesce(build, ''), coalesce(unstable, true)"
+)
 
 
-def fingerprints_built(connection: duckdb.DuckDBPyConnection, fingerprints: Sequence[str]) -> frozenset[str]:
-    """Those fingerprints of which a snapshot was built."""
+def with_later_columns(table: str) -> str:
+    """A state table with the columns that it may lack: a warehouse that is only read keeps its old form."""
+    later = ", ".join(f"NULL::{kind} AS {name}" for name, kind in LATER_COLUMNS[table].items())
+    return f"(SELECT rowid AS number, * FROM {STATE}.{table} UNION ALL BY NAME (SELECT {later} WHERE false))"
+
+
+def snapshots(
+    connection: duckdb.DuckDBPyConnection, fingerprints: Iterable[str]
+) -> tuple[list[Snapshot], list[Snapshot]]:
+    """The snapshots of some fingerprints, oldest first: those whose tables exist, and those whose tables are gone."""
     rows = connection.execute(
-        f"SELECT DISTINCT fingerprint FROM {STATE}.snapshots WHERE fingerprint IN (SELECT unnest($1::VARCHAR[]))",
+        f"SELECT {_SNAPSHOT} FROM {with_later_columns('snapshots')} "
+        "WHERE fingerprint IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
         [list(fingerprints)],
     ).fetchall()
-    return frozenset(row[0] for row in rows)
+    found, there = [Snapshot(*row) for row in rows], tables_there(connection)
+    return [each for each in found if each.table in there], [each for each in found if each.table not in there]
+
+
+def record_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    values = asdict(snapshot)
+    names = {"table": "table_name", "rows": "row_count"}
+    columns = ", ".join(names.get(each, each) for each in values)
+    places = ", ".join(f"${each}" for each in values)
+    connection.execute(f"INSERT INTO {STATE}.snapshots ({columns}) VALUES ({places})", values)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -202,16 +222,6 @@ def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> 
         [SNAPSHOTS, list(tables)],
     ).fetchall()
     return {table: tuple((column["name"], column["type"]) for column in columns) for table, columns in rows}
-
-
-def source_snapshots(connection: duckdb.DuckDBPyConnection) -> list[Snapshot]:
-    """The snapshots of sources whose tables exist, oldest first."""
-    rows = connection.execute(
-        f"SELECT id, node, table_name, fingerprint, data_version, row_count, built_at, seconds "
-        f"FROM {STATE}.snapshots WHERE data_version IS NOT NULL ORDER BY rowid"
-    ).fetchall()
-    there = tables_there(connection)
-    return [Snapshot(*row) for row in rows if row[2] in there]
 
 
 def audits(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, Audit]:

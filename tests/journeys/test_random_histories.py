@@ -187,21 +187,18 @@ class Story:
         assert {each["branch"] for each in done["environments"]} == going
         assert after.shows == {branch: views for branch, views in before.shows.items() if branch not in going}
         assert after.tables == before.tables - {each["table"] for each in done.get("snapshots", ())}
-        assert before.history() | before.loads(going) <= after.tables
+        assert before.history() <= after.tables
 
 
 @dataclass(frozen=True)
 class World:
     """What the warehouse holds. shows: branch → its views with their rows; tables: snapshots; used_at: by branch;
-    publications: of production, (id, time, node, table); sources: (branch, fingerprint) of what is shown; newest:
-    (fingerprint, table) of the newest loads."""
+    publications: of production, (id, time, node, table)."""
 
     shows: dict[str, list[Any]]
     tables: set[str]
     used_at: dict[str, datetime]
     publications: list[Any]
-    sources: list[Any]
-    newest: list[Any]
 
     def going(self, names: set[str]) -> set[str]:
         return {branch for branch, at in self.used_at.items() if branch not in names and now() - at >= IDLE}
@@ -217,11 +214,6 @@ class World:
         last = sorted(states)
         recent = {one for one, other in pairwise(last) if now() - times[other] < HISTORY}
         return {table for number in recent | set(last[-KEEP:]) for table in states[number].values() if table}
-
-    def loads(self, going: set[str]) -> set[str]:
-        """The newest load of every source that an environment shows which stays."""
-        used = {fingerprint for branch, fingerprint in self.sources if branch not in going}
-        return {table for fingerprint, table in self.newest if fingerprint in used}
 
 
 def look(repo: Repo) -> World:
@@ -243,11 +235,6 @@ def look(repo: Repo) -> World:
             used_at,
             ask("SELECT p.id, published_at, node, table_name FROM _seeknal.publications p LEFT JOIN "
                 "_seeknal.publication_nodes n ON n.publication_id = p.id WHERE p.schema_name = 'main' ORDER BY p.id"),
-            ask("SELECT branch, fingerprint FROM _seeknal.publication_nodes JOIN _seeknal.environments USING "
-                "(schema_name) WHERE node LIKE 'source.%' QUALIFY "
-                "row_number() OVER (PARTITION BY schema_name, node ORDER BY publication_id DESC) = 1"),
-            ask("SELECT fingerprint, arg_max(table_name, built_at) FROM _seeknal.snapshots "
-                "WHERE data_version IS NOT NULL GROUP BY fingerprint"),
         )  # fmt: skip
 
 

@@ -1,0 +1,30 @@
+"""Whether a statement may answer otherwise at another time, on the same tables."""
+
+from __future__ import annotations
+
+from seeknal_git.anatomy import functions
+from seeknal_git.anatomy.tree import Tree, objects
+
+_KNOWN = frozenset(functions.TABLES).union(
+    functions.SCALAR,
+    functions.NAMING,
+    functions.LAMBDAS,
+    functions.AGGREGATE,
+    functions.ORDERED,
+    functions.COLLECTING,
+    functions.RANKING,
+    functions.POSITIONAL,
+)
+
+
+def is_volatile(tree: Tree) -> bool:
+    """Whether the engine's tree of a statement calls the time or chance, or a function that nothing is known of."""
+    return any(_of_another_time(each) for each in objects(tree))
+
+
+def _of_another_time(tree: Tree) -> bool:
+    function, names = str(tree.get("function_name") or "").lower(), tree.get("column_names") or ()
+    if function and function not in _KNOWN:
+        return True
+    called = [str(name).lower() for name in names]  # `current_date` stands without parentheses
+    return bool(tree.get("sample")) or (len(called) == 1 and called[0] in functions.VOLATILE)

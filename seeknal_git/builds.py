@@ -1,0 +1,62 @@
+"""Which of the tables that were made of the same code and data is meant, and when another one has to be built."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from seeknal_git.identity import Identity
+from seeknal_git.warehouse.state import Published, Snapshot
+
+_WORD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """The tables that there are.
+
+    there: identity → its snapshots, oldest first; lost: the same for those whose table is gone; shown: ids of the
+    snapshots that production and the environment show; again: nodes whose table does not count, though it is there.
+    """
+
+    there: Mapping[str, Sequence[Snapshot]]
+    lost: Mapping[str, Sequence[Snapshot]]
+    shown: Collection[str]
+    again: Collection[str]
+    begun: dict[str, str] = field(default_factory=dict)  # identity → the build that is going to be made
+
+    def meant(self, node: str, identity: str) -> str:
+        """The build of an identity that a node means.
+
+        An environment keeps the table that it shows, and then the one that production shows; of these two, the newer
+        one. So a table that somebody else built again moves nobody's numbers. A stable table that is gone is built as
+        it was; any other is another build.
+        """
+        there, lost = self.there.get(identity, ()), self.lost.get(identity, ())
+        if there and node not in self.again:
+            return next((each for each in reversed(there) if each.id in self.shown), there[-1]).build
+        if there or any(each.unstable for each in lost):
+            return self.begun.setdefault(identity, uuid.uuid4().hex[:_WORD])
+        return ""
+
+    def is_begun(self, identity: Identity) -> bool:
+        """Whether a build is going to be made."""
+        return bool(identity.build) and self.begun.get(identity.text) == identity.build
+
+
+def builds_of(
+    there: Iterable[Snapshot],
+    lost: Iterable[Snapshot],
+    environments: Sequence[Mapping[str, Published]],
+    again: Collection[str],
+) -> Builds:
+    shown = {each.snapshot for published in environments for each in published.values()}
+    return Builds(_by_identity(there), _by_identity(lost), shown, again)
+
+
+def _by_identity(snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:
+    found: dict[str, list[Snapshot]] = {}
+    for each in snapshots:
+        found.setdefault(each.identity, []).append(each)
+    return found
