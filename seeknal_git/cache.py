@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # Part of every key: raise it when what is remembered takes another form.
-VERSION = 20
+VERSION = 21
 
 
 class Cache:

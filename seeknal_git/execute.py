@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seeknal_git.answers import verdict
 from seeknal_git.graph import Graph
-from seeknal_git.nodes.node import Check, Node, violated
+from seeknal_git.nodes.node import Node
 from seeknal_git.statement import Reading, over_tables
 from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
@@ -47,13 +48,13 @@ Report = Callable[[Event], None]
 
 @dataclass(slots=True)
 class Progress:
-    """What a run has done so far: snapshots by node, why nodes failed, which were skipped, and the warnings."""
+    """What a run has done so far: snapshots by node, why nodes failed, which were skipped, and the answers of checks by
+    node and number."""
 
     built: dict[str, Snapshot] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    checked: int = 0
+    answers: dict[tuple[str, int], Audit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,7 @@ def known_failure(work: Work, identifier: str) -> str:
     """What an earlier run said of a node that fails still."""
     node = work.graph.node(identifier)
     number = work.failing[identifier][0]
-    check = node.checks[number]
-    return verdict(node, check, work.audits[work.answer_id(identifier, number)])
+    return verdict(node.path, node.checks[number], work.audits[work.answer_id(identifier, number)])
 
 
 def doomed(graph: Graph, failed: Iterable[str]) -> set[str]:
@@ -267,19 +267,14 @@ def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: st
         raise _NodeFailed(f"{check.name}: {exc.message} ({member.node.path}:{check.line})") from exc
 
 
-def verdict(node: Node, check: Check, audit: Audit) -> str:
-    return f"{check.name}: {violated(audit.violations, audit.rows)} ({node.path}:{check.line})"
-
-
 def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:
     node, progress = site.work.graph.node(identifier), site.progress
     check = node.checks[number]
-    progress.checked += 1
+    progress.answers[identifier, number] = audit
     if not violates(check, audit):
         return
-    message = verdict(node, check, audit)
+    message = verdict(node.path, check, audit)
     if check.severity == "warn":
-        progress.warnings.append(f"{identifier}: {message}")
         site.report(Event("warned", identifier, message))
     elif identifier not in progress.failed:
         progress.failed[identifier] = message

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
-from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.fingerprint import Fingerprint, fingerprint
-from seeknal_git.names import view_names
+from seeknal_git.names import split_id, view_names
 from seeknal_git.nodes.node import Node
 from seeknal_git.project import Member, Project
 from seeknal_git.resolve import resolved
@@ -109,6 +110,17 @@ def _closure(start: Iterable[str], edges: Mapping[str, Sequence[str]]) -> set[st
                 found.add(each)
                 waiting.append(each)
     return found
+
+
+def node_named(graph: Graph, name: str) -> str:
+    """The node that an id or a bare name means. Raises UsageError."""
+    same = [each for each in graph.members if name in (each, split_id(each)[1])]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        raise UsageError(f"{name} may be {' or '.join(same)}.", "Write the kind too.")
+    near = difflib.get_close_matches(name, [*graph.members, *(split_id(each)[1] for each in graph.members)], 1)
+    raise UsageError(f"There is no node {name}.", f"Did you mean {near[0]}?" if near else "seeknal parse lists them.")
 
 
 def fingerprint_of(graph: Graph, identifier: str, of_inputs: Mapping[str, Fingerprint]) -> Fingerprint:

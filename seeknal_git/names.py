@@ -30,6 +30,14 @@ _RESERVED = frozenset(
     "verbose warehouse when where window with".split()
 )
 
+# Names that an expression may take for the beginning of something else.
+_LIKE_FUNCTIONS = frozenset(
+    "between bigint bit boolean char character coalesce columns dec decimal exists extract float generated grouping "
+    "grouping_id inout int integer interval map national nchar none nullif numeric out overlay position precision "
+    "real row setof smallint struct substring time timestamp treat trim try_cast tuple values varchar xmlattributes "
+    "xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable".split()
+)
+
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -95,6 +103,16 @@ def quote(identifier: str) -> str:
     """An identifier as SQL takes it, whatever is in it."""
     escaped = identifier.replace('"', '""')
     return f'"{escaped}"'
+
+
+def bare(identifier: str) -> str:
+    """An identifier as somebody would write it: in quotes only if it needs them.
+
+    >>> bare("orders"), bare("order")
+    ('orders', '"order"')
+    """
+    plain = IDENTIFIER.fullmatch(identifier) and identifier.lower() not in _RESERVED | _LIKE_FUNCTIONS
+    return identifier if plain else quote(identifier)
 
 
 def qualified(*parts: str) -> str:

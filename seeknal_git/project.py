@@ -110,7 +110,7 @@ def _member(entry: Mapping[str, Any], path: str, blob: str) -> Member:
             **given,
             "path": path,
             "inputs": tuple(Input(*each) for each in given["inputs"]),
-            "checks": tuple(Check(**check) for check in given["checks"]),
+            "checks": tuple(Check(**{**check, "key": tuple(check["key"])}) for check in given["checks"]),
         }
     )
     own, *checks = map(_reading, entry["readings"])

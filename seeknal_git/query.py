@@ -2,26 +2,122 @@
 
 from __future__ import annotations
 
-from seeknal_git.errors import UsageError
-from seeknal_git.names import schema_of
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from seeknal_git.answers import Violation, known_answers, violations
+from seeknal_git.errors import SeeknalError, UsageError
+from seeknal_git.graph import node_named
+from seeknal_git.names import bare, schema_of
 from seeknal_git.past import Named, need_tables, never_published, shown
-from seeknal_git.revision import environment_of, revision_of
+from seeknal_git.revision import Revision, environment_of, head_tree, load_sound, revision_of
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.query import Answer, ask, ask_past
+from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.query import Answer, ask, ask_past, tables_named
+from seeknal_git.warehouse.state import Published
+from seeknal_git.work import Options, Target, Work, tables_of, work_out
 from seeknal_git.workspace import Workspace
 
 
-def query(workspace: Workspace, sql: str, environment: str | None = None, lock_timeout: float = 0.0) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer, and what has to be said of it."""
+
+    answer: Answer
+    notes: tuple[str, ...] = ()
+
+
+def query(workspace: Workspace, sql: str, environment: str | None = None, lock_timeout: float = 0.0) -> Asked:
     """Ask an environment, the current branch's unless named. Raises UsageError where it does not exist yet."""
     branch = environment_of(workspace, environment)
     if workspace.warehouse_path.exists():
         with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+            held = _held_back(workspace, warehouse, branch)
             if schema_of(branch) in state.environments(warehouse.connection):
-                return ask(warehouse, schema_of(branch), sql)
+                return _asked(warehouse, schema_of(branch), sql, held)
+            if held:
+                first = min(held.values(), key=lambda each: not each.fails)
+                raise UsageError(f"The environment {branch} shows nothing yet: {first.why}", first.cure)
     if environment:
         revision_of(workspace, environment)
     raise UsageError(f"The environment {branch} is not built yet.", _hint(workspace, branch))
+
+
+def _hint(workspace: Workspace, branch: str) -> str:
+    return (
+        "Build it with: seeknal run" if branch == workspace.production else f"Build it with: seeknal run --env {branch}"
+    )
+
+
+def _asked(warehouse: Warehouse, schema: str, sql: str, held: Mapping[str, _Held]) -> Asked:
+    names = {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)} if held else set()
+    meant = [each for name, each in held.items() if name in names]
+    for each in meant:
+        if not each.shown:
+            state_of = "built, but not published" if each.built else "not built"
+            raise UsageError(f"{each.view} is {state_of} in {schema}: {each.why}", each.cure)
+    notes = (f"{each.view} is what it was before the last run: {each.why} {each.cure}" for each in meant)
+    return Asked(ask(warehouse, schema, sql), tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A node whose table is not published, as the last run failed."""
+
+    node: str
+    view: str
+    built: bool
+    shown: bool  # whether the environment shows an older table of it
+    fails: bool  # whether it is a check of its own that fails
+    why: str
+    elsewhere: str
+    in_production: bool
+
+    @property
+    def cure(self) -> str:
+        if not self.built:
+            return "Mend it, then: seeknal run" + ("; production has it: --env prod" if self.in_production else "")
+        return f"Read the newer table with: seeknal query{self.elsewhere} --failed {self.node} 'FROM {self.view}'"
+
+
+def _held_back(workspace: Workspace, warehouse: Warehouse, branch: str) -> dict[str, _Held]:
+    """The nodes that the last run built and did not publish, by their views in lower case. If it succeeded, there are
+    none, and nothing has to be loaded to know that."""
+    connection, schema = warehouse.connection, schema_of(branch)
+    run = state.last_run(connection, schema)
+    if run is None or run.status == "succeeded":
+        return {}
+    with suppress(SeeknalError):  # the branch is gone, or its nodes are wrong: then nothing of it can be built
+        return _unpublished(workspace, warehouse, branch, f"the last run failed: {run.message or 'it was interrupted'}")
+    return {}
+
+
+def _unpublished(workspace: Workspace, warehouse: Warehouse, branch: str, message: str) -> dict[str, _Held]:
+    revision = revision_of(workspace, branch)
+    work = _work(workspace, warehouse, revision, refresh=branch == workspace.production)
+    tables = tables_of(work)
+    schemas = (revision.schema, workspace.production_schema)
+    there, main = (state.views_there(warehouse.connection, each) for each in schemas)
+    failed = {each.node: each.message for each in reversed(_violations(work)) if each.fails}
+    elsewhere = "" if revision.name == revision_of(workspace).name else f" --env {branch}"
+    behind, found = _behind(work, failed), {}
+    for node, view in work.graph.views.items():
+        first = behind.get(node)
+        old = view in there and node not in tables and not first  # it was edited since
+        if not old and (node not in tables or there.get(view) != tables[node]):
+            why = f"{first}: {failed[first]}." if first else f"{message}."
+            found[view.lower()] = _Held(
+                node, view, node in tables, view in there, node in failed, why, elsewhere, view in main
+            )
+    return found
+
+
+def _behind(work: Work, failed: Iterable[str]) -> dict[str, str]:
+    """Node → the failure that holds it back: its own, that of a rule about it, or one before it."""
+    far = {each: first for first in failed for each in work.graph.downstream([first])}
+    near = {each: first for first in failed for each in work.graph.inputs[first]}
+    return far | near | {each: each for each in failed}
 
 
 def query_past(
@@ -41,7 +137,80 @@ def query_past(
         return ask_past(warehouse, workspace.production_schema, wanted.views.values(), sql), wanted.named
 
 
-def _hint(workspace: Workspace, branch: str) -> str:
-    return (
-        "Build it with: seeknal run" if branch == workspace.production else f"Build it with: seeknal run --env {branch}"
-    )
+def _work(workspace: Workspace, warehouse: Warehouse, revision: Revision, *, refresh: bool) -> Work:
+    """What a run would do now. refresh: whether it would read raw data again."""
+    keeps = None if refresh else revision.schema
+    loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
+    target = Target(revision.name, revision.schema, workspace.production_schema)
+    return work_out(warehouse, loaded.graph, loaded.root, target, Options(refresh=refresh))
+
+
+def _violations(work: Work) -> list[Violation]:
+    return violations(work, known_answers(work), tables_of(work), {})
+
+
+def query_failed(
+    workspace: Workspace, name: str, sql: str | None, environment: str | None = None, lock_timeout: float = 0.0
+) -> Asked:
+    """Ask the tables that the checks of a node have looked at, also if they were not published; without SQL, for the
+    rows that violate the first check that fails.
+
+    Raises UsageError where the node is not built as it is now, or where nothing is wrong with it.
+    """
+    if not workspace.warehouse_path.exists():
+        raise never_published()
+    revision = revision_of(workspace, environment)
+    again = revision.name == workspace.production  # as a run does; a promotion does not, and --refresh does on a branch
+    with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+        found = _look(_work(workspace, warehouse, revision, refresh=again), name)
+        if not found.violations:
+            other = _look(_work(workspace, warehouse, revision, refresh=not again), name)
+            found = other if other.violations else found
+        wanted = sql or _first_question(found)
+        tables = tables_of(found.work)
+        _need_something_wrong(warehouse, found, tables)
+        graph = found.work.graph
+        views = [
+            Published(each, graph.views[each], found.work.wanted[each], tables[each], graph.fingerprints[each].whole)
+            for each in found.read
+            if each in tables
+        ]
+        answer = ask_past(warehouse, revision.schema, views, wanted)
+    return Asked(answer, tuple(each.message for each in found.violations) if sql is None else ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A node, the nodes whose tables its checks read, and those of its checks that do not hold."""
+
+    work: Work
+    node: str
+    read: tuple[str, ...]
+    violations: tuple[Violation, ...]
+
+
+def _look(work: Work, name: str) -> _Look:
+    graph, node = work.graph, node_named(work.graph, name)
+    own = [node] if node in graph.views else []
+    read = dict.fromkeys([*own, *(each for targets in graph.targets[node] for each in targets)])
+    found = sorted((each for each in _violations(work) if each.node == node), key=lambda each: not each.fails)
+    return _Look(work, node, tuple(read), tuple(found))
+
+
+def _first_question(look: _Look) -> str:
+    if look.violations:
+        return look.violations[0].sql
+    return f"FROM {bare(look.work.graph.views[look.read[0]])}" if look.read else ""
+
+
+def _need_something_wrong(warehouse: Warehouse, look: _Look, tables: Mapping[str, str]) -> None:
+    """Raises UsageError where a plain query would answer as well, or nothing is there to be asked."""
+    missing = [each for each in look.read if each not in tables]
+    if missing:
+        raise UsageError(f"{missing[0]} is not built as it is now.", "Build it with: seeknal run")
+    schema = look.work.target.schema
+    there = state.views_there(warehouse.connection, schema)
+    published = all(there.get(look.work.graph.views[each]) == tables[each] for each in look.read)
+    if published and not look.violations:
+        raise UsageError(f"No check of {look.node} fails, and {schema} shows what was checked.",
+                         "Ask it as it is: seeknal query SQL")  # fmt: skip

@@ -9,20 +9,23 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seeknal_git.answers import Violation, known_answers, violations, with_samples
 from seeknal_git.errors import RunFailed, SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
 from seeknal_git.names import BRANCHES_FILES
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.build import aside, deliver, write_exposure
 from seeknal_git.warehouse.connection import Warehouse
+from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.publish import Outcome, Publication, publish
 from seeknal_git.warehouse.sandbox import confine
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Delivery, Published
-from seeknal_git.work import Work, exposure_path
+from seeknal_git.work import Work, exposure_path, tables_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,7 +46,8 @@ class Origin:
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     """How it ended. outcome: None where nothing was published; failures: node → why; held_back: nodes not published;
-    delivered: exposures whose file was written and put in place."""
+    delivered: exposures whose file was written and put in place; violations: the checks that do not hold, also those
+    that an earlier run has answered: nobody is to think that they are mended."""
 
     work: Work
     progress: Progress
@@ -51,6 +55,7 @@ class Reconciled:
     failures: Mapping[str, str]
     held_back: tuple[str, ...] = ()
     delivered: tuple[str, ...] = ()
+    violations: tuple[Violation, ...] = ()
 
 
 def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:
@@ -82,7 +87,18 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     state.end_run(connection, run_id, "failed" if failures else "succeeded", message or None)
     good = trusted(work, progress)
     held_back = tuple(each for each in work.graph.views if each not in good) if failures else ()
-    return Reconciled(work, progress, outcome, failures, held_back, delivered)
+    found = _violations(warehouse, work, progress)
+    return Reconciled(work, progress, outcome, failures, held_back, delivered, found)
+
+
+def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[Violation, ...]:
+    """The checks that do not hold, with some rows of each."""
+    connection = warehouse.connection
+    tables = tables_of(work, progress.built)
+    shown = {node: each.table for node, each in state.published(connection, work.target.schema).items()}
+    found = violations(work, known_answers(work) | progress.answers, tables, shown)
+    look = partial(with_samples, connection, work, found, tables, progress.answers.keys())
+    return tuple(interruptible(look, lambda: [connection])) if found else ()
 
 
 def _reach(work: Work) -> tuple[list[Path], list[Path]]:

@@ -60,6 +60,14 @@ def revision_of(workspace: Workspace, environment: str | None = None) -> Revisio
     return found or Revision(name, git.need_branch(workspace.repository, name, _what(workspace, name)), False)
 
 
+def elsewhere(workspace: Workspace, environment: str) -> str | None:
+    """An environment's name, unless it is the one that is checked out."""
+    try:
+        return None if _here(workspace).name == environment else environment
+    except GitError:
+        return environment
+
+
 def environment_of(workspace: Workspace, environment: str | None) -> str:
     """The name of an environment, which may have outlived its branch; of the one checked out, where none is given."""
     name = workspace.branch_of(environment) if environment else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +13,7 @@ from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.origin import branch_that_came
 from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import keep_tree
-from seeknal_git.graph import Graph
+from seeknal_git.graph import Graph, node_named
 from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.pending import refuse_to_lose
@@ -82,22 +81,12 @@ def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> Non
 def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:
     if not request.nodes and not request.types:
         return None
-    named = {_named(graph, name) for name in request.nodes} or set(graph.members)
+    named = {node_named(graph, name) for name in request.nodes} or set(graph.members)
     found = named | graph.downstream(named)
     kinds = {kind for given in request.types for kind in given.replace(",", " ").split()}
     for kind in kinds - set(KINDS):
         raise UsageError(f"There is no kind {kind}.", f"The kinds are {', '.join(KINDS)}.")
     return frozenset(each for each in found if not kinds or split_id(each)[0] in kinds)
-
-
-def _named(graph: Graph, name: str) -> str:
-    same = [each for each in graph.members if name in (each, split_id(each)[1])]
-    if len(same) == 1:
-        return same[0]
-    if same:
-        raise UsageError(f"{name} may be {' or '.join(same)}.", "Write the kind too.")
-    near = difflib.get_close_matches(name, [*graph.members, *(split_id(each)[1] for each in graph.members)], 1)
-    raise UsageError(f"There is no node {name}.", f"Did you mean {near[0]}?" if near else "seeknal parse lists them.")
 
 
 def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:

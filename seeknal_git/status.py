@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from seeknal_git.answers import known_answers, violations
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
@@ -16,8 +18,11 @@ from seeknal_git.revision import head_tree, revision_of
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move
-from seeknal_git.work import Options, Target, work_out
+from seeknal_git.work import Options, Target, Work, tables_of, work_out
 from seeknal_git.workspace import Workspace, load
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +46,24 @@ class Production:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A check that does not hold, as the run said it."""
+
+    node: str
+    check: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How what is checked out and its environment stand.
 
     branch: None on a detached HEAD, but for a rebase, which moves one; environment: its name, None where it has none.
     changed: category → nodes, None where that is unknown; built, unbuilt: nodes that have their table, or not;
     unpublished: those of the built that the environment does not show; unpromoted: nodes that a promotion would
-    re-point; missing: environment → nodes whose table is gone; problems: why no plan can be made; warehouse: why the
-    warehouse could not be read, if it could not.
+    re-point; missing: environment → nodes whose table is gone; failing, warnings: the checks that do not hold, of
+    severity error and warn; failure: why else the last run of the environment failed; problems: why no plan can be
+    made; warehouse: why the warehouse could not be read, if it could not.
     """
 
     project: str
@@ -66,6 +81,9 @@ class Status:
     unpublished: list[str] = field(default_factory=list)
     unpromoted: list[str] = field(default_factory=list)
     missing: dict[str, list[str]] = field(default_factory=dict)
+    failing: list[Answered] = field(default_factory=list)
+    warnings: list[Answered] = field(default_factory=list)
+    failure: str | None = None
     problems: list[str] = field(default_factory=list)
     warehouse: str | None = None
     operation: str | None = None
@@ -152,12 +170,27 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     unpromoted = [each for each in work.graph.views if each not in shown or shown[each].snapshot != work.wanted[each]]
     unpromoted += [each for each in shown if each not in work.graph.views]
     merged = target.is_production or (status.ahead == 0 and not status.dirty)
+    status = _with_answers(status, connection, work)
     return replace(
         status,
         built=list(work.reused),
         unbuilt=list(work.reasons),
         unpublished=[each for each in work.stale if each not in work.reasons],
         unpromoted=[] if merged else unpromoted,
+    )
+
+
+def _with_answers(status: Status, connection: duckdb.DuckDBPyConnection, work: Work) -> Status:
+    """The checks that do not hold on what is built now, and why else the last run failed."""
+    found = violations(work, known_answers(work), tables_of(work), {})
+    told = [(each.fails, Answered(each.node, each.check.name, each.message)) for each in found]
+    failing = [each for fails, each in told if fails]
+    run = None if work.target.is_production else state.last_run(connection, work.target.schema)
+    failure = run.message or "" if run and run.status == "failed" else ""
+    for each in failing:
+        failure = failure.replace(f"{each.node}: {each.message}", "").strip("; ")
+    return replace(
+        status, failing=failing, warnings=[each for fails, each in told if not fails], failure=failure or None
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seeknal_git.builds import Builds, builds_of
@@ -22,6 +23,9 @@ from seeknal_git.warehouse.state import Audit, Published, Snapshot
 
 if TYPE_CHECKING:
     import duckdb
+
+
+NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,12 @@ def all_checks(graph: Graph) -> Iterable[tuple[str, int, Check]]:
 
 def violates(check: Check, audit: Audit) -> bool:
     return audit.violations > check.allowed * audit.rows
+
+
+def tables_of(work: Work, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, str]:
+    """Node → the table that there is of it. built: what was built since."""
+    there = {node: work.there.get(work.wanted[node]) for node in work.graph.views}
+    return {node: each.table for node, each in {**there, **built}.items() if each}
 
 
 def _answer_id(graph: Graph, wanted: Mapping[str, str], node: str, number: int) -> str:

@@ -50,7 +50,7 @@ def _promote(workspace: Workspace, request: Request, command: str) -> None:
     patience = max(request.lock_timeout - (time.monotonic() - started), 0.0)
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.promote(prepared, report, patience, command=command)
-    finish(done, time.monotonic() - started, f"Promotion of {prepared.target.branch}", as_json=request.as_json)
+    finish(workspace, done, time.monotonic() - started, "Promotion", as_json=request.as_json)
 
 
 def preview(workspace: Workspace, env: str | None, request: Request) -> None:

@@ -19,11 +19,16 @@ class Form(StrEnum):
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="One statement that reads.")],
+    sql: Annotated[
+        str | None, typer.Argument(help="One statement that reads. With --failed, the violating rows unless given.")
+    ] = None,
     env: Annotated[
         str | None, typer.Option("--env", help="The environment to ask; the current branch's unless named.")
     ] = None,
     at: At = None,
+    failed: Annotated[
+        str | None, typer.Option("--failed", metavar="NODE", help="Ask what was built and failed the checks of NODE.")
+    ] = None,
     form: Annotated[Form, typer.Option("--format", "-f", help="How to print the answer.")] = Form.table,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
@@ -37,15 +42,9 @@ def query(
       seeknal query 'FROM orders LIMIT 5'
       seeknal query --env prod 'SELECT count(*) FROM orders' --format csv
       seeknal query --at HEAD~3 'SELECT count(*) FROM orders'
+      seeknal query --failed orders
     """
-    from seeknal_git.query import query as ask
-    from seeknal_git.query import query_past
-    from seeknal_git.report.history import note_nearest
-    from seeknal_git.report.query import show
+    from seeknal_git.cli import asking
 
-    if at is None:
-        answer = ask(opened_with_a_reminder(project_path, data_root), sql, env, lock_timeout)
-    else:
-        answer, named = query_past(opened_with_a_reminder(project_path, data_root), sql, at, env, lock_timeout)
-        note_nearest(named)
-    show(answer, "json" if as_json else form)
+    question = asking.Question(sql, env, at, failed, lock_timeout)
+    asking.ask(opened_with_a_reminder(project_path, data_root), question, "json" if as_json else form)

@@ -43,18 +43,21 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
         )
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.run(prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0))
-    finish(done, time.monotonic() - started, f"Run of {prepared.target.branch}", as_json=as_json)
+    finish(workspace, done, time.monotonic() - started, "Run", as_json=as_json)
     if prepared.loaded.tree.dirty and not prepared.target.is_production:
         note("There are uncommitted changes: a merge takes only what is committed.")
     tip(done, request)
 
 
-def finish(done: Reconciled, seconds: float, what: str, *, as_json: bool) -> None:
+def finish(workspace: Workspace, done: Reconciled, seconds: float, what: str, *, as_json: bool) -> None:
     """Say what happened, and exit with 1 where something failed."""
+    from seeknal_git.revision import elsewhere
+
+    branch = done.work.target.branch
     if as_json:
-        out_json(done_as_json(done))
+        out_json(done_as_json(done, elsewhere(workspace, branch)))
     else:
-        summary(done, seconds, what)
+        summary(done, seconds, f"{what} of {branch}", elsewhere(workspace, branch))
     if done.failures:
         if done.outcome is None:
             note("Nothing was published: the environment is as it was.")

@@ -117,4 +117,5 @@ def _text(value: object) -> str:
 def compile_test(test: Test, line: int) -> Check:
     """A test as a check on the node that carries it (`input_0`)."""
     name = f"{test.type}({', '.join(test.columns or [])})"
-    return Check(name, _sql(test), test.severity, line=line)
+    key = tuple(test.columns or ()) if test.type == "unique" else ()
+    return Check(name, _sql(test), test.severity, line=line, key=key)

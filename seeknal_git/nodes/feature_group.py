@@ -65,6 +65,6 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         promises={**dict.fromkeys(keys), **file.features, **file.types},
         checks=(
             Check(f"join_keys_not_null({', '.join(keys)})", not_null(keys), line=line),
-            Check(f"join_keys_unique({', '.join(keys)})", unique(keys), line=line),
+            Check(f"join_keys_unique({', '.join(keys)})", unique(keys), line=line, key=tuple(keys)),
         ),
     )

@@ -30,6 +30,7 @@ class Check:
     severity: str = "error"
     allowed: float = 0.0
     line: int = 1
+    key: tuple[str, ...] = ()  # columns that identify a row, by this check
 
 
 @dataclass(frozen=True, slots=True)

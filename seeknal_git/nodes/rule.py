@@ -119,6 +119,7 @@ def _check(file: File, condition: Condition, line: int) -> Check:
         severity=params.severity,
         allowed=params.max_null_percentage if condition.type == "null" else 0.0,
         line=line,
+        key=tuple(columns) if condition.type == "uniqueness" else (),
     )
 
 

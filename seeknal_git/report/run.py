@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from seeknal_git.answers import Violation
 from seeknal_git.execute import Event, Report
 from seeknal_git.reconcile import Reconciled
+from seeknal_git.report import violations
 from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, tell, width
 from seeknal_git.work import Work
 
@@ -72,10 +74,10 @@ def _live(total: int) -> Iterator[Report]:
         yield report
 
 
-def summary(done: Reconciled, seconds: float, what: str) -> None:
-    """What a run or a promotion did."""
+def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None = None) -> None:
+    """What a run or a promotion did. elsewhere: its environment, if that is not the one checked out."""
     built, reused = len(done.progress.built), len(done.work.reused)
-    parts = [f"{built} built", f"{reused} re-used", f"{done.progress.checked} checked"]
+    parts = [f"{built} built", f"{reused} re-used", f"{len(done.progress.answers)} checked"]
     if done.delivered:
         parts.append(f"{counted(len(done.delivered), 'file')} written")
     if done.failures:
@@ -85,14 +87,26 @@ def summary(done: Reconciled, seconds: float, what: str) -> None:
     tell(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
     for reason, nodes in _by_reason(done).items():
         out(f"  {dim(f'{reason}:')} {listed(nodes, width() - len(reason) - 5)}")
-    for warning in done.progress.warnings:
-        out(f"{coloured('warning')}: {warning}")
+    for warning in _warnings(done):
+        violations.as_text(warning, elsewhere)
     if done.outcome is not None:
         _published(done)
     if done.outcome is not None and done.held_back:
         out(f"Not published: {listed(done.held_back, width() - 16)}.")
     for node, why in done.failures.items():
+        _failed(node, why, [each for each in done.violations if each.fails and each.node == node], elsewhere)
+
+
+def _warnings(done: Reconciled) -> list[Violation]:
+    return [each for each in done.violations if not each.fails]
+
+
+def _failed(node: str, why: str, checks: list[Violation], elsewhere: str | None) -> None:
+    """A node that failed: because of checks, of the engine, or of both."""
+    if why not in [each.message for each in checks]:
         out(f"{coloured('failed')}: {node}: {why}")
+    for check in checks:
+        violations.as_text(check, elsewhere)
 
 
 def _by_reason(done: Reconciled) -> dict[str, list[str]]:
@@ -155,7 +169,8 @@ def work_as_json(work: Work) -> dict[str, Any]:
     }
 
 
-def done_as_json(done: Reconciled) -> dict[str, Any]:
+def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, Any]:
+    """What a run or a promotion did, as data; docs/cli.md documents it."""
     outcome = done.outcome
     return {
         "version": 1,
@@ -171,6 +186,16 @@ def done_as_json(done: Reconciled) -> dict[str, Any]:
         "removed": list(outcome.removed) if outcome else [],
         "written": list(done.delivered),
         "failed": dict(done.failures),
+        "failures": _failures_as_json(done, elsewhere),
         "skipped": list(done.progress.skipped),
-        "warnings": list(done.progress.warnings),
+        "warnings": [f"{each.node}: {each.message}" for each in _warnings(done)],
+        "warned": [violations.as_json(each, elsewhere) for each in _warnings(done)],
     }
+
+
+def _failures_as_json(done: Reconciled, elsewhere: str | None) -> list[dict[str, Any]]:
+    """Each check that failed, with rows, and each node that failed for another reason."""
+    found = [violations.as_json(each, elsewhere) for each in done.violations if each.fails]
+    told = {(each["node"], each["message"]) for each in found}
+    others = [(node, why) for node, why in done.failures.items() if (node, why) not in told]
+    return [*found, *({"node": node, "check": None, "message": why, "rows": [], "sql": None} for node, why in others)]

@@ -52,6 +52,7 @@ def as_text(status: Status) -> None:
     mapping(rows)
     for line in _alarms(status):
         out(f"{coloured('warning')}: {line}")
+    _answers(status)
 
 
 def _cure(status: Status) -> str:
@@ -101,6 +102,8 @@ def _alarms(status: Status) -> list[str]:
             f"production was rolled back to publication {production.restores}, an earlier one of the tip of "
             f"{production.branch}: seeknal run reads the raw data again"
         )
+    if status.failure:
+        found.append(f"the last run of {status.environment} failed (seeknal run tries again): {status.failure}")
     if production.failure:
         found.append(f"the last run of production failed (seeknal run tries again): {production.failure}")
     if production.uncommitted and (status.changed or status.branch != production.branch):
@@ -113,6 +116,23 @@ def _alarms(status: Status) -> list[str]:
             f"tables that schema {schema} shows are missing: {', '.join(nodes)}: seeknal run builds them again"
         )
     return found
+
+
+_MOST_ANSWERS = 10
+
+
+def _answers(status: Status) -> None:
+    """The checks that do not hold, in the words of the run, and how to see the rows."""
+    said = status.production.failure or ""
+    failing = [each for each in status.failing if f"{each.node}: {each.message}" not in said]
+    lines = [("failed", each) for each in failing] + [("warning", each) for each in status.warnings]
+    for word, each in lines[:_MOST_ANSWERS]:
+        out(f"{coloured(word)}: {each.node}: {each.message}")
+    if len(lines) > _MOST_ANSWERS:
+        out(dim(f"and {len(lines) - _MOST_ANSWERS} more; --json shows all"))
+    nodes = list(dict.fromkeys(each.node for each in (*status.failing, *status.warnings)))
+    if nodes:
+        out(f"  {dim('rows:')} seeknal query --failed {nodes[0] if len(nodes) == 1 else 'NODE'}")
 
 
 def past_as_text(found: Past) -> None:

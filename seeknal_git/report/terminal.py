@@ -127,6 +127,12 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
         out(_folded(line, indent) if is_terminal() else line)
 
 
+def cut(text: str, room: int) -> str:
+    """A text on one line, or its beginning if it is long. Nothing in it reaches the terminal but signs that print."""
+    line = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return line if len(line) <= room else f"{line[: room - 1]}…"
+
+
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 

@@ -17,7 +17,7 @@ from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError, engine_words, parsed
 from seeknal_git.warehouse.state import Published, views_there
 
-_EXPLAIN = re.compile(r"\A\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
+_BEFORE_A_QUERY = re.compile(r"\A\s*(EXPLAIN(\s+ANALYZE)?|DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE)
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
@@ -79,12 +79,20 @@ def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) 
     return Answer([each[0] for each in described], [str(each[1]) for each in described], cursor.fetchall())
 
 
+def tables_named(sql: str) -> list[str]:
+    """The tables that a query names; none if it has a mistake, which the engine explains better."""
+    query = _BEFORE_A_QUERY.sub("", sql)
+    for text in (query, f"FROM {query}"):  # DESCRIBE and SUMMARIZE also take a table
+        try:
+            return [each.target for each in parsed(text)[1]]
+        except SqlError:
+            continue
+    return []
+
+
 def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sql: str) -> None:
     """A bare name that an environment does not have would be looked up in the schema `main`: no answer is better."""
-    try:
-        names = [each.target for each in parsed(_EXPLAIN.sub("", sql))[1] if "." not in each.target]
-    except SqlError:
-        return  # DESCRIBE and the like, or a mistake that the engine explains below
+    names = [name for name in tables_named(sql) if "." not in name]
     there = {view.lower() for view in views_there(connection, schema)}
     elsewhere = {view.lower() for view in views_there(connection, "main")}
     if indirect := [name for name in names if name.lower() in ("query()", "query_table()")]:

@@ -1,0 +1,172 @@
+"""The answers of checks that do not hold: in words, as the SQL that selects the rows, and as some of these rows.
+
+Rows may be personal data, so they are never stored: they are read again from the table that was checked.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.nodes.node import Check, violated
+from seeknal_git.pasting import code_of, in_shell, over_views, says
+from seeknal_git.statement import over_tables
+from seeknal_git.work import Work, all_checks, violates
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from seeknal_git.warehouse.state import Audit
+
+Answers = Mapping[tuple[str, int], "Audit"]
+
+MOST_ROWS = 5
+_MOST_COLUMNS = 12
+_LONGEST_VALUE = 200
+# An answer that is repeated costs no more than a moment: no sample is read of larger tables, nor of many checks.
+_CHEAP_ROWS = 5_000_000
+_MOST_SAMPLES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some of the rows that violate a check. The columns that identify a row come first, then those checked."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A check that does not hold."""
+
+    node: str
+    path: str
+    number: int  # of the check, among those of the node
+    check: Check
+    audit: Audit
+    sql: str  # selects all rows that violate, over the views of the environment
+    published: bool  # whether the environment shows the tables that were checked
+    sample: Sample | None = None
+
+    @property
+    def fails(self) -> bool:
+        return self.check.severity == "error"
+
+    @property
+    def message(self) -> str:
+        return verdict(self.path, self.check, self.audit)
+
+    def question(self, environment: str | None) -> str:
+        """The command that shows all rows that violate. environment: None for what is checked out."""
+        where = ["--env", environment] if environment else []
+        failed = [] if self.published else ["--failed", self.node]
+        return f"{shlex.join(['seeknal', 'query', *where, *failed])} {in_shell(self.sql)}"
+
+
+def verdict(path: str, check: Check, audit: Audit) -> str:
+    """The answer to a check that does not hold, in words, and where the check stands."""
+    return f"{check.name}: {violated(audit.violations, audit.rows)} ({path}:{check.line})"
+
+
+def known_answers(work: Work) -> dict[tuple[str, int], Audit]:
+    """The answers that earlier runs gave, and that are not asked for again."""
+    found = {}
+    for node, number, _ in all_checks(work.graph):
+        audit = work.audits.get(work.answer_id(node, number))
+        if audit and node in work.chosen and number not in work.checks.get(node, ()):
+            found[node, number] = audit
+    return found
+
+
+def violations(work: Work, answers: Answers, tables: Mapping[str, str], shown: Mapping[str, str]) -> list[Violation]:
+    """The checks that do not hold, in the order of the graph.
+
+    tables, shown: node → the table that was checked, and the one that the environment shows.
+    """
+    found = []
+    for node, number, check in all_checks(work.graph):
+        audit = answers.get((node, number))
+        if audit is None or not violates(check, audit):
+            continue
+        graph, targets = work.graph, work.graph.targets[node][number + 1]
+        reading = graph.members[node].checks[number]
+        found.append(
+            Violation(
+                node=node,
+                path=graph.node(node).path,
+                number=number,
+                check=check,
+                audit=audit,
+                sql=over_views(check.sql, reading, targets, graph.views, work.target.schema),
+                published=all(each in shown and shown[each] == tables.get(each) for each in targets),
+            )
+        )
+    return found
+
+
+def with_samples(
+    connection: duckdb.DuckDBPyConnection,
+    work: Work,
+    found: Iterable[Violation],
+    tables: Mapping[str, str],
+    asked: Collection[tuple[str, int]],
+) -> list[Violation]:
+    """The same, with some rows of each; of answers that are only repeated, if these are cheap to have.
+
+    tables: node → the table that was checked; asked: the checks that were made just now.
+    """
+    return [
+        replace(each, sample=_sample(connection, work, each, tables))
+        if number < _MOST_SAMPLES and ((each.node, each.number) in asked or each.audit.rows <= _CHEAP_ROWS)
+        else each
+        for number, each in enumerate(sorted(found, key=lambda each: not each.fails))
+    ]
+
+
+def _sample(
+    connection: duckdb.DuckDBPyConnection, work: Work, violation: Violation, tables: Mapping[str, str]
+) -> Sample | None:
+    from seeknal_git.warehouse.preview import first_rows
+    from seeknal_git.warehouse.sql import SqlError
+    from seeknal_git.warehouse.state import relation
+
+    graph, check = work.graph, violation.check
+    targets = graph.targets[violation.node][violation.number + 1]
+    if any(target not in tables for target in targets):
+        return None
+    reading = graph.members[violation.node].checks[violation.number]
+    relations = {target: relation(tables[target]) for target in targets}
+    sql = over_tables(check.sql, reading, targets, relations)
+    if check.key:  # groups come in any order
+        sql = f"SELECT * FROM ({sql}\n) ORDER BY ALL"
+    try:
+        found = first_rows(connection, sql, {}, MOST_ROWS)
+    except SqlError:
+        return None  # it counted rows a moment ago: the table is gone, or a value of theirs cannot be computed
+    keys = [key for node in (violation.node, *targets) for each in graph.node(node).checks for key in each.key]
+    names = [name for name, _ in found.columns]
+    order = _ordered(names, keys, check.sql)[:_MOST_COLUMNS]
+    return Sample(
+        tuple(names[each] for each in order), tuple(tuple(_cut(row[each]) for each in order) for row in found.rows)
+    )
+
+
+def _ordered(names: Sequence[str], keys: Iterable[str], sql: str) -> list[int]:
+    """The columns by number: those that identify a row (the first one, if nothing says which these are), those that the
+    check names, and the others."""
+    known = {key.lower() for key in keys}
+    identify = [number for number, name in enumerate(names) if name.lower() in known] or [0]
+    code = code_of(sql)
+    checked = [number for number, name in enumerate(names) if says(code, name)]
+    return list(dict.fromkeys([*identify, *checked, *range(len(names))]))
+
+
+def _cut(value: object) -> object:
+    """A value, or the beginning of a long one. Numbers, truth and NULL stay as they are."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

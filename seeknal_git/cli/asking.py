@@ -1,0 +1,45 @@
+"""The three ways to query: as an environment is, as production was, and what failed its checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seeknal_git import query as verb
+from seeknal_git.errors import UsageError
+from seeknal_git.report.history import note_nearest
+from seeknal_git.report.query import show
+from seeknal_git.report.terminal import tell
+
+if TYPE_CHECKING:
+    from seeknal_git.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody asked `query` for."""
+
+    sql: str | None
+    env: str | None
+    at: str | None
+    failed: str | None
+    lock_timeout: float
+
+
+def ask(workspace: Workspace, question: Question, form: str) -> None:
+    sql, env, patience = question.sql, question.env, question.lock_timeout
+    if question.failed is not None:
+        if question.at is not None:
+            raise UsageError("--failed asks what was built last: it goes without --at.")
+        asked = verb.query_failed(workspace, question.failed, sql, env, patience)
+    elif sql is None:
+        raise UsageError("Say what to ask.", "Such as: seeknal query 'FROM orders LIMIT 5'")
+    elif question.at is not None:
+        answer, named = verb.query_past(workspace, sql, question.at, env, patience)
+        note_nearest(named)
+        asked = verb.Asked(answer)
+    else:
+        asked = verb.query(workspace, sql, env, patience)
+    for line in asked.notes:
+        tell(line, err=True)
+    show(asked.answer, form)
