@@ -9,13 +9,15 @@ from typing import Any
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.scope import Output, Scope, combined, meaning
+from seeknal_git.anatomy.normal import normal
+from seeknal_git.anatomy.scope import Output, Scope, combined, fields, meaning
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
 from seeknal_git.anatomy.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only
+from seeknal_git.anatomy.types import BOOLEAN, STRING, constant, is_exact, is_number, type_of
 from seeknal_git.statement import COLLATION
 
 # What the tree says of where something stands, and what it says twice.
-_BESIDES = PLACES | {"alias", "qualified_name", "catalog", "schema", "class", "type", "is_operator"}
+_BESIDES = PLACES | {"alias", "qualified_name", "catalog", "schema", "class", "type", "is_operator", "unsaid"}
 _FUNCTION = _BESIDES | {"function_name", "children", "arguments", "filter", "distinct", "order_bys"}
 # A constant, and a type: nothing in them is a name to look up.
 _VERBATIM = frozenset({"literal", "value", "cast_type", "type_expr", "collation"})
@@ -28,6 +30,7 @@ _SYMMETRIC = frozenset({"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_F
 
 def read(tree: Tree, scope: Scope, book: Book) -> Term:
     """The term of an expression. Raises Obstacle."""
+    tree = normal(tree, scope)
     reader = _READERS.get(tree["class"])
     if reader is None:
         raise Obstacle(tree["class"].lower().replace("_", " "))
@@ -40,7 +43,8 @@ def terms_of(trees: Iterable[Tree], scope: Scope, book: Book) -> list[Term]:
 
 def conditions(tree: Tree | None, scope: Scope, book: Book) -> list[Term]:
     """The terms of a condition that AND connects, in an order of their own."""
-    return book.holes.ordered(terms_of(conjuncts(tree), scope, book)) if tree else []
+    terms = [each for each in conjuncts(normal(tree, scope)) if constant(each) != (BOOLEAN, "true")] if tree else []
+    return book.holes.ordered(terms_of(terms, scope, book))
 
 
 def position(index: int, outputs: Sequence[Output]) -> Term:
@@ -121,9 +125,21 @@ def _function(tree: Tree, scope: Scope, book: Book) -> Term:
         raise Obstacle(f"{name}() with the clauses of an aggregate")
     terms = [_argument(name, each, scope, book, place) for place, each in enumerate(arguments(tree))]
     if name not in functions.NAMING:
-        return compound(name, terms)
+        return compound(name, _turned(name, tree, terms, scope, book))
     names = [_name_of(each, term) for each, term in zip(arguments(tree), terms, strict=True)]
     return compound(f"{name} {json.dumps(names)}", terms)
+
+
+def _turned(name: str, tree: Tree, terms: list[Term], scope: Scope, book: Book) -> list[Term]:
+    """The arguments of a function; in an order of their own, where that is none of the function's business."""
+    given = arguments(tree)
+    if any(term.unstable for term in terms):
+        return terms
+    numbers = name in ("+", "*") and all(is_number(each, scope) for each in given)
+    types = {type_of(each, scope) for each in given} if name in ("greatest", "least") else set()
+    if numbers or (len(types) == 1 and is_exact(*types)):
+        return sorted(terms, key=lambda term: book.holes.named(term.text))
+    return terms
 
 
 def _name_of(tree: Tree, term: Term) -> str:
@@ -236,6 +252,17 @@ def _conjunction(tree: Tree, scope: Scope, book: Book) -> Term:
     return compound(tree["type"], book.holes.ordered(terms_of(conjuncts(tree, tree["type"]), scope, book)))
 
 
+def _operator(tree: Tree, scope: Scope, book: Book) -> Term:
+    """An operator; `k['a']` of a struct is k.a."""
+    terms_of(tree.get("unsaid", ()), scope, book)
+    if tree["type"] == "ARRAY_EXTRACT":
+        value, place = tree["children"]
+        found = constant(place)
+        if found and found.kind == STRING and (term := read(value, scope, book)).type.startswith("STRUCT"):
+            return fields(term, [found.text])
+    return _general(tree, scope, book)
+
+
 def _arrow(tree: Tree, scope: Scope, book: Book) -> Term:
     return compound("arrow", [read(tree["lhs"], scope, book), read(tree["expr"], scope, book)])
 
@@ -261,7 +288,7 @@ _READERS: Mapping[str, Callable[[Tree, Scope, Book], Term]] = {
     "CASE": _general,
     "CAST": _general,
     "CONSTANT": _general,
-    "OPERATOR": _general,
+    "OPERATOR": _operator,
     "COLLATE": _collated,
     "COLUMN_REF": _column,
     "COMPARISON": _comparison,

@@ -6,6 +6,9 @@ of DuckDB 1.5 and 2.0 and were read one by one; a test holds that the engine cal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -91,6 +94,35 @@ VOLATILE = _names("""
     get_current_time get_current_timestamp localtime localtimestamp now random today transaction_timestamp uuid
     uuidv4 uuidv7
     """)
+
+# Other names of functions: the engine says that they are aliases, and a test asks it again.
+ALIASES = dict(
+    pair.split("=", 1)
+    for pair in """
+    add=+ subtract=- multiply=* divide=// mod=% pow=** power=** ^=** abs=@ apply=list_transform
+    array_apply=list_transform array_transform=list_transform list_apply=list_transform array_filter=list_filter
+    filter=list_filter array_reduce=list_reduce reduce=list_reduce arbitrary=first argmax=arg_max max_by=arg_max
+    argmin=arg_min min_by=arg_min array_agg=list array_cat=list_concat array_concat=list_concat list_cat=list_concat
+    array_contains=list_contains array_has=list_contains list_has=list_contains array_distinct=list_distinct
+    array_has_all=list_has_all array_has_any=list_has_any array_intersect=list_intersect array_indexof=list_position
+    array_position=list_position list_indexof=list_position array_reverse_sort=list_reverse_sort
+    array_slice=list_slice array_sort=list_sort array_unique=list_unique array_zip=list_zip list_pack=list_value
+    list_element=list_extract base64=to_base64 ceiling=ceil char_length=length character_length=length len=length
+    countif=count_if editdist3=levenshtein mismatches=hamming ends_with=suffix starts_with=^@ from_hex=unhex
+    to_hex=hex from_binary=unbin to_binary=bin fsum=kahan_sum sumkahan=kahan_sum gcd=greatest_common_divisor
+    lcm=least_common_multiple group_concat=string_agg listagg=string_agg lcase=lower ucase=upper mean=avg ord=unicode
+    position=instr strpos=instr quantile=quantile_disc split=string_split str_split=string_split
+    string_to_array=string_split str_split_regex=string_split_regex regexp_split_to_array=string_split_regex
+    stddev=stddev_samp variance=var_samp substr=substring
+    """.split()
+)
+
+
+def called(tree: Mapping[str, Any]) -> str:
+    """The name of a function in a tree, in the one of its spellings that the engine knows it by."""
+    name = str(tree["function_name"]).lower()
+    return ALIASES.get(name, name)
+
 
 # Other names of types.
 TYPES = {

@@ -28,7 +28,9 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     keys = _keys(tree, columns, late, book)
     having, qualify = (conditions(tree.get(name), late, book) for name in ("having", "qualify"))
     order = order_of(tree, outputs, late, book)
-    if keys or having or tree.get("group_sets") or scope.marks.aggregates:  # GROUP BY () has a set, and no keys
+    if (
+        keys or tree.get("having") or tree.get("group_sets") or scope.marks.aggregates
+    ):  # GROUP BY () has a set, and no keys
         sets = _sets(tree, keys)
         clauses.add("grouping", f"group {sets}", keys)
         clauses.unique = () if sets else key_of(keys)

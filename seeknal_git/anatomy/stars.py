@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import read
+from seeknal_git.anatomy.normal import as_column
 from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope, names_of
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
 from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only, spelled
+from seeknal_git.anatomy.types import column_type, constant
 
 _STAR = frozenset({"class", "type", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
                    "rename_list", "columns", "expr"})  # fmt: skip
@@ -40,7 +42,8 @@ class Item:
                 raise Obstacle(f"{self.alias}, which is defined by itself")
             self.reading = True
             term, self.marks = _marked(self.tree, self.scope, self.book)
-            self.known = self.book.holes.short(term)
+            type_ = term.type or ("" if term.unstable else column_type(self.tree, self.scope))
+            self.known = self.book.holes.short(term)._replace(type=type_)
         return self.known
 
 
@@ -97,6 +100,10 @@ def _plain(item: Item) -> Column:
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
         called = name or spelled(tree)
         return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called), None)
+    if constant(tree):
+        fixed = as_column(tree)
+        term = compound("column", [term]) if fixed is tree else read(fixed, item.scope, item.book)
+        term = item.book.holes.short(term)
     label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
     return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
 
