@@ -266,6 +266,7 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
         try:
             answer["columns"] = bound_columns(question.sql, question.reading.references, tables)
             answer["promised"] = {name: type_name(word) for name, word in question.promises if word}
+            _refuse_misfits(question, inputs)
         except SqlError as exc:
             answer |= {"error": exc.message, "line": exc.line}
     if question.position:
@@ -274,6 +275,18 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
         names = [name for name, _ in answer["columns"]] if "columns" in answer else None
         answer["anatomy"] = packed(anatomy_of(parsed(question.sql)[0], question.targets, inputs, names))
     return answer
+
+
+def _refuse_misfits(question: _Question, inputs: Sequence[Known]) -> None:
+    """Raise SqlError for a text that a check compares with a column, and that is no value of the column's type."""
+    from seeknal_git.warehouse.sql import SqlError, misfit
+
+    accepted = question.node.checks[question.position - 1].accepted if question.position else {}
+    types = {name.lower(): word for name, word in inputs[0].columns or ()} if accepted else {}
+    for column, values in accepted.items():
+        word = types[column.lower()]
+        if (value := misfit(word, values)) is not None:
+            raise SqlError(f"{value!r} is no value of {column}, which is {word}.")
 
 
 def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from seeknal_git.names import literal, quote
 from seeknal_git.nodes.form import Form, Whole
 from seeknal_git.nodes.node import Check
+from seeknal_git.nodes.scalars import is_nothing
 
 TYPES = ("not_null", "unique", "accepted_values", "row_count", "custom_sql")
 
@@ -36,9 +37,15 @@ def not_null(columns: Sequence[str], of: str = "input_0") -> str:
 
 
 def unique(columns: Sequence[str], of: str = "input_0") -> str:
-    """The values of the columns that occur more than once, and how often."""
+    """The values of the columns that occur more than once, and how often. As in SQL, NULL equals nothing."""
     keys = ", ".join(map(quote, columns))
-    return f"SELECT {keys}, count(*) AS occurrences FROM {of} GROUP BY {keys} HAVING count(*) > 1"
+    there = " AND ".join(f"{quote(column)} IS NOT NULL" for column in columns)
+    return f"SELECT {keys}, count(*) AS occurrences FROM {of} WHERE {there} GROUP BY {keys} HAVING count(*) > 1"
+
+
+def _values(given: object) -> object:
+    """The values but for those that are NULL, which always passes."""
+    return [value for value in given if not is_nothing(value)] if isinstance(given, list) else given
 
 
 class Test(Form):
@@ -47,9 +54,10 @@ class Test(Form):
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["not_null", "unique", "accepted_values", "row_count", "custom_sql"]
+    name: str | None = None
     severity: Severity = "error"
     columns: Columns | None = None
-    values: Annotated[list[Any], Field(min_length=1)] | None = None
+    values: Annotated[list[str], BeforeValidator(_values), Field(min_length=1)] | None = None
     min: Whole | None = None
     max: Whole | None = None
     sql: str | None = None
@@ -99,8 +107,10 @@ def _sql(test: Test) -> str:
         case "unique":
             return unique(columns)
         case "accepted_values":
-            accepted = ", ".join(literal(_text(value)) for value in test.values or ())
-            outside = " OR ".join(f"CAST({quote(column)} AS VARCHAR) NOT IN ({accepted})" for column in columns)
+            accepted = ", ".join(
+                map(literal, test.values or ())
+            )  # the engine reads them as values of the column's type
+            outside = " OR ".join(f"{quote(column)} NOT IN ({accepted})" for column in columns)
             return f"SELECT * FROM input_0 WHERE {outside}"
         case "row_count":
             low, high = test.min or 0, "NULL" if test.max is None else test.max
@@ -110,12 +120,10 @@ def _sql(test: Test) -> str:
             return test.sql or ""
 
 
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def compile_test(test: Test, line: int) -> Check:
     """A test as a check on the node that carries it (`input_0`)."""
-    name = f"{test.type}({', '.join(test.columns or [])})"
-    key = tuple(test.columns or ()) if test.type == "unique" else ()
-    return Check(name, _sql(test), test.severity, line=line, key=key)
+    columns = test.columns or []
+    name = test.name or f"{test.type}({', '.join(columns)})"
+    key = tuple(columns) if test.type == "unique" else ()
+    accepted = {column: test.values for column in columns if test.values}
+    return Check(name, _sql(test), test.severity, line=line, key=key, accepted=accepted)

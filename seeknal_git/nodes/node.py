@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ class Check:
     allowed: float = 0.0
     line: int = 1
     key: tuple[str, ...] = ()  # columns that identify a row, by this check
+    accepted: Mapping[str, Sequence[str]] = field(default_factory=dict)  # column → texts that its type has to know
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,30 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
 def type_name(word: str) -> str:
     """What the engine calls a type: INTEGER for INT. Raises SqlError."""
     return _described(_engine(), f"SELECT NULL::{word} AS x", {})[0][1]
+
+
+def misfit(word: str, values: Sequence[str]) -> str | None:
+    """The first of some texts that is no value of a type, or would be rounded to be one; None if there is none."""
+    if word.startswith("ENUM"):  # its values are those that a file happens to have
+        return None
+    for value in values:
+        try:
+            row = _engine().execute(f"SELECT CAST($1 AS {word})::VARCHAR", [value]).fetchone()
+        except duckdb.Error:
+            return value
+        if _EXACT.match(word) and row and _is_rounded(value, row[0]):
+            return value
+    return None
+
+
+_EXACT = re.compile(r"DECIMAL|U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?$")
+
+
+def _is_rounded(text: str, found: str) -> bool:
+    try:
+        return Decimal(text) != Decimal(found)
+    except InvalidOperation:  # 0x10 and the like, which no cast rounds
+        return False
 
 
 def file_columns(sql: str, files: Sequence[Path]) -> Columns:

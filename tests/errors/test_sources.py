@@ -227,7 +227,7 @@ def test_names_reach_sql_quoted(repo: Repo) -> None:
     repo.write(f"data/{HOSTILE}.csv", '"' + HOSTILE.replace('"', '""') + '",id\n1,2\n')
     repo.write(
         SOURCE,
-        source(f'"data/{quoted}.csv"', f'schema:\n  - {{name: "{quoted}", data_type: SMALLINT}}\n')
+        source(f'"data/{quoted}.csv"', f'schema:\n  - {{name: "{quoted}", data_type: VARCHAR}}\n')
         + f'tests:\n  - not_null: "{quoted}"\n  - unique: "{quoted}"\n'
         + f'  - accepted_values: {{column: "{quoted}", values: ["{quoted}", 1]}}\n',
     )
@@ -240,7 +240,7 @@ def test_names_reach_sql_quoted(repo: Repo) -> None:
     )
     repo.commit()
     repo.seeknal("run")
-    assert repo.numbers("FROM main.raw") == [(1, 2)]
+    assert repo.numbers("FROM main.raw") == [("1", 2)]
     assert repo.numbers('SELECT id FROM main."group"') == [(2,)]
     assert [path.read_text() for path in repo.path.glob("out/*/*/*.csv")] == ["id\n2\n"]
     assert repo.built("--full") == ["feature_group.group", "source.raw"]
