@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.cache import Cache
-from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.repository import Repository
@@ -113,7 +113,10 @@ class DataRoot:
         same = file.at.is_file() and remembered_blob_id(file.at, self.cache) == file.blob
         if same and file.at.stat().st_size > LARGEST_POINTER:
             return file.at
-        content = self.tree.read(file.blob)
+        try:
+            content = self.tree.read(file.blob)
+        except GitError as exc:
+            raise ProjectError([_fault(source, f"{file.path} cannot be read. {exc.message}", exc.hint or "")]) from exc
         if (large := large_file_hash(content)) is not None:
             return _large_file(source, file, large)
         if same:

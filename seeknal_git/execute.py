@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.answers import verdict
+from seeknal_git.errors import ProjectError, SeeknalError
 from seeknal_git.graph import Graph
 from seeknal_git.nodes.node import Node
 from seeknal_git.statement import Reading, over_tables
@@ -58,6 +59,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class _Session:
+    """A worker's connection, and whether the worker uses it at the moment."""
+
+    connection: duckdb.DuckDBPyConnection
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
 class _Site:
     """Where the building goes on: everything that each step needs."""
 
@@ -70,8 +79,10 @@ class _Site:
     made: dict[str, Snapshot] = field(default_factory=dict)
     """Snapshot id → what this run built: nodes that say the same share one table."""
     making: Mapping[str, threading.Lock] = field(default_factory=dict)
-    sessions: dict[int, duckdb.DuckDBPyConnection] = field(default_factory=dict)
+    sessions: dict[int, _Session] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
+    opening: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a session is opened, so that none is once the run ends."""
 
 
 def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
@@ -82,15 +93,25 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     try:
         interruptible(partial(_build_layers, site), partial(_stop, site))
     finally:
-        for connection in site.sessions.values():
-            connection.close()
+        _close(site)
     return site.progress
 
 
 def _stop(site: _Site) -> list[duckdb.DuckDBPyConnection]:
     """Begin nothing new; returns the connections to interrupt."""
-    site.stopping.set()
-    return list(site.sessions.values())
+    with site.opening:
+        site.stopping.set()
+        return [each.connection for each in site.sessions.values()]
+
+
+def _close(site: _Site) -> None:
+    """Close all sessions. If the run broke off, some threads may still be at work: the engine ends the whole process
+    if a connection is closed under them, so they are interrupted and waited for."""
+    _stop(site)
+    for each in site.sessions.values():
+        while not each.busy.acquire(timeout=_RETRY_PAUSE_SECONDS):
+            each.connection.interrupt()
+        each.connection.close()
 
 
 def _build_layers(site: _Site) -> None:
@@ -157,20 +178,42 @@ def _side_by_side(workers: int, widest: int) -> Iterator[Callable[[Callable[[str
 
 def _build_unless_stopped(site: _Site, identifier: str) -> None:
     """The first failure stops a run, but for what is being built at that moment."""
-    if site.stopping.is_set():
+    session = _session(site)
+    if session is None:
         return
     if site.progress.failed and not site.work.options.keep_going:
         _skip(site, [identifier])
         return
-    site.report(Event("start", identifier))
+    with session.busy:
+        site.report(Event("start", identifier))
+        if why := _failure(site, session.connection, identifier):
+            if site.stopping.is_set():
+                return
+            site.progress.failed[identifier] = why
+            site.report(Event("failed", identifier, why))
+        site.report(Event("done", identifier))
+
+
+def _failure(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> str | None:
+    """Build and check a node; returns why it failed, if it did. It may be the machine's fault as well as the SQL's:
+    a disk that is full, a file or a blob that is gone, no memory left."""
     try:
-        _build_and_check(site, identifier)
+        _build_and_check(site, connection, identifier)
     except _NodeFailed as exc:
-        if site.stopping.is_set():
-            return
-        site.progress.failed[identifier] = str(exc)
-        site.report(Event("failed", identifier, str(exc)))
-    site.report(Event("done", identifier))
+        return str(exc)
+    except (SeeknalError, OSError, MemoryError) as exc:
+        return f"{_in_words(exc)} ({site.work.graph.node(identifier).path})"
+    return None
+
+
+def _in_words(exc: SeeknalError | OSError | MemoryError) -> str:
+    if isinstance(exc, ProjectError):
+        return " ".join(f"{each.message} {each.hint or ''}".strip() for each in exc.problems)
+    if isinstance(exc, SeeknalError):
+        return f"{exc.message} {exc.hint or ''}".strip()
+    if isinstance(exc, OSError):
+        return f"{exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}"
+    return "There is not enough memory."
 
 
 class _NodeFailed(Exception):
@@ -182,8 +225,7 @@ def _refused(exc: SqlError, node: Node) -> _NodeFailed:
     return _NodeFailed(f"{exc.message} ({node.path}{line})")
 
 
-def _build_and_check(site: _Site, identifier: str) -> None:
-    connection = _session(site)
+def _build_and_check(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> None:
     if identifier in site.work.reasons:
         wanted = site.work.wanted[identifier]
         with site.making[wanted]:
@@ -195,11 +237,15 @@ def _build_and_check(site: _Site, identifier: str) -> None:
         _judge(site, identifier, number, _answered(site, connection, identifier, number))
 
 
-def _session(site: _Site) -> duckdb.DuckDBPyConnection:
-    """This thread's connection."""
-    if threading.get_ident() not in site.sessions:
-        site.sessions[threading.get_ident()] = session(site.warehouse)
-    return site.sessions[threading.get_ident()]
+def _session(site: _Site) -> _Session | None:
+    """This thread's session; None once the run is stopped."""
+    with site.opening:
+        if site.stopping.is_set():
+            return None
+        thread = threading.get_ident()
+        if thread not in site.sessions:
+            site.sessions[thread] = _Session(session(site.warehouse))
+        return site.sessions[thread]
 
 
 def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> Snapshot:

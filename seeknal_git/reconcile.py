@@ -21,7 +21,7 @@ from seeknal_git.warehouse import state
 from seeknal_git.warehouse.build import aside, deliver, write_exposure
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.publish import Outcome, Publication, publish
+from seeknal_git.warehouse.publish import Outcome, Publication, need_places, publish
 from seeknal_git.warehouse.sandbox import confine
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Delivery, Published
@@ -69,6 +69,7 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     try:
         if work.options.sandbox:
             confine(warehouse, *_reach(work))
+        need_places(connection, schema, (work.graph.views[each] for each in work.repoint if each in work.chosen))
         progress = execute(warehouse, work, report)
         failures = {each: known_failure(work, each) for each in work.failing} | progress.failed
         outcome, delivered, undelivered = (

@@ -155,10 +155,10 @@ def _blob_reader(repository: Repository) -> Callable[[str], bytes]:
     def read(blob: str) -> bytes:
         try:
             return repository.handle[blob].peel(pygit2.Blob).data
-        except KeyError as exc:
+        except (KeyError, pygit2.GitError) as exc:  # it is not there, or damaged
             if (content := blob_content(blob, repository.top)) is not None:  # a partial clone fetches it now
                 return content
-            raise GitError(f"The blob {blob[:8]} is not in this clone.", "Fetch it: git fetch --refetch") from exc
+            raise GitError(f"The blob {blob[:8]} is not in this clone.", "Fetch it: git fetch --refetch.") from exc
 
     return read
 

@@ -109,9 +109,9 @@ def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production
 def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
     """The snapshots that views name, other than our own of environments that go: also somebody's who made one."""
     going = {
-        (schema, each.view)
+        (schema, view)
         for schema in state.environments(connection).keys() - rules.live - rules.productions
-        for each in state.published(connection, schema).values()
+        for view in _views_of_ours(connection, schema)
     }
     found = {
         name
@@ -123,6 +123,12 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
         for name in names
     }
     return {table for table in state.tables_there(connection) if table.lower() in found}
+
+
+def _views_of_ours(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
+    """The views that an environment published and that still show a snapshot: nobody has replaced them."""
+    there = state.views_there(connection, schema)
+    return {each.view for each in state.published(connection, schema).values() if there.get(each.view)}
 
 
 def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
@@ -172,7 +178,7 @@ def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
         "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = 'warehouse' AND NOT internal "
         "ORDER BY ALL"
     ).fetchall()
-    ours = {each.view for each in state.published(connection, schema).values()}
+    ours = _views_of_ours(connection, schema)
     return [
         f"{place}.{view}" for place, view, sql in rows if (view not in ours if place == schema else named.search(sql))
     ]

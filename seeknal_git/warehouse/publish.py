@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
 
-from seeknal_git.errors import WarehouseError
+from seeknal_git.errors import WarehouseError, some
 from seeknal_git.names import STATE, qualified, quote
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.state import Published, relation
+
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     wrong = [each for node, each in shows.items() if before.get(node) != each or views.get(each.view) != each.table]
     removed = [each for node, each in before.items() if node not in shows]
     names = {each.view for each in shows.values()}
-    gone = [each.view for each in before.values() if each.view not in names and each.view in views]
+    gone = [each.view for each in before.values() if each.view not in names and views.get(each.view)]
+    need_places(connection, schema, [each.view for each in wrong])
     _repoint(connection, schema, gone, wrong)
     state.touch_environment(connection, schema, publication.branch)
     number, last = None, _last_commit(connection, schema)
@@ -82,15 +85,19 @@ def _repoint(
         f"CREATE OR REPLACE VIEW {qualified(schema, each.view)} AS SELECT * FROM {relation(each.table)}"
         for each in wrong
     ]
-    try:
-        if statements:
-            connection.execute("; ".join(statements))
-    except duckdb.CatalogException as exc:
-        if "not of type View" in str(exc) or "is of type" in str(exc) or "already exists" in str(exc):
-            message = " ".join(str(exc).split())
-            raise WarehouseError(f"Something else is in a view's place: {message}",
-                                 "Rename or drop what is there, then run the same command again.") from exc  # fmt: skip
-        raise
+    if statements:
+        connection.execute("; ".join(statements))
+
+
+def need_places(connection: duckdb.DuckDBPyConnection, schema: str, views: Iterable[str]) -> None:
+    """Raise WarehouseError if somebody else's view or table has the name of a view that is to be made."""
+    ours = [each.view for each in state.published(connection, schema).values()]
+    others = state.made_by_others(connection, schema, ours)
+    if taken := [others[view.lower()] for view in views if view.lower() in others]:
+        raise WarehouseError(
+            f"Something else is in a view's place: {some(taken, _NAMED)}. Nothing was published.",
+            "Seeknal did not make it. Rename or drop it, or rename the node, then run the same command again.",
+        )
 
 
 def _last_commit(connection: duckdb.DuckDBPyConnection, schema: str) -> str | None:
@@ -166,7 +173,7 @@ def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None
     with transaction(connection):
         there = state.views_there(connection, schema)
         for each in state.published(connection, schema).values():
-            if there.pop(each.view, None):
+            if there.pop(each.view, ""):  # a view that somebody made in its place is theirs
                 connection.execute(f"DROP VIEW {qualified(schema, each.view)}")
         if state.is_empty(connection, schema) and schema != "main":  # the engine's own, which it does not drop
             connection.execute(f"DROP SCHEMA IF EXISTS {quote(schema)}")

@@ -160,14 +160,36 @@ def tables_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in rows}
 
 
+# The engine's own rendering of a view that `publish` made. A list of columns or a WHERE makes it somebody else's.
+_OUR_VIEW = (
+    r'^CREATE VIEW (?:(?:"[^"]+"|[^ ."(]+)\.)?(?:"[^"]+"|[^ ."(]+) AS SELECT \* FROM '
+    rf'(?:warehouse\.)?{SNAPSHOTS}\."?([^"; ]+)"?;?\s*$'
+)
+
+
 def views_there(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
-    """The views of a schema that really exist: name → the table that they select from."""
+    """The views of a schema that really exist: name → the snapshot table that it shows, "" if it is no view of ours."""
     rows = connection.execute(
-        'SELECT view_name, regexp_extract(sql, \'\\."?([^"; ]+)"?;?\\s*$\', 1) FROM duckdb_views() '
+        "SELECT view_name, regexp_extract(sql, $2, 1) FROM duckdb_views() "
         "WHERE database_name = 'warehouse' AND schema_name = $1",
-        [schema],
+        [schema, _OUR_VIEW],
     ).fetchall()
     return dict(rows)
+
+
+def made_by_others(connection: duckdb.DuckDBPyConnection, schema: str, ours: Iterable[str]) -> dict[str, str]:
+    """The views and tables of a schema that somebody made, by their names in lower case, as one speaks of them.
+
+    ours: the names of views that the environment has published. One of these that somebody has replaced is somebody's.
+    """
+    rows = connection.execute(
+        "SELECT table_name, 'table' FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1",
+        [schema],
+    ).fetchall()
+    published = {view.lower() for view in ours}
+    views = views_there(connection, schema).items()
+    rows += [(view, "view") for view, table in views if not table or view.lower() not in published]
+    return {name.lower(): f"the {kind} {schema}.{name}" for name, kind in rows}
 
 
 def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:

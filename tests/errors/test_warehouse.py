@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sqlite3
 import subprocess
@@ -236,9 +237,13 @@ BIG = "SELECT i AS id, hash(i) AS a, hash(i + 1) AS b, hash(i + 2) AS c FROM ran
 
 
 def run_with_little_room(repo: Repo, size: int) -> subprocess.CompletedProcess[str]:
-    """A run whose files may not grow beyond a size: to the engine, a disk that is full."""
+    """A run whose files may not grow beyond a size: to the engine, a disk that is full.
+
+    Python writes no bytecode, as it would keep the part of a file that has room and stumble over that in the next test.
+    """
     return subprocess.run(
         repo.command("run"), cwd=repo.path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
     )  # fmt: skip
 
@@ -282,9 +287,60 @@ def test_a_warehouse_of_a_newer_duckdb_says_so() -> None:
     assert said.hint == "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again."
 
 
-def test_something_else_in_a_views_place_is_kept(published: Repo) -> None:
-    published.tamper("DROP VIEW main.daily; CREATE TABLE main.daily AS SELECT 'mine' AS whose")
-    said = refusal(published.seeknal("run", code=1))
-    assert "Something else is in a view's place" in said
-    assert "Rename or drop what is there" in said
-    assert published.numbers("FROM main.daily") == [("mine",)]
+SOMEBODYS = {
+    "a table": "DROP VIEW main.daily; CREATE TABLE main.daily AS SELECT 'mine' AS whose",
+    "a view": "DROP VIEW main.daily; CREATE VIEW main.daily AS SELECT 'mine' AS whose",
+    "our view, replaced": "CREATE OR REPLACE VIEW main.daily AS SELECT 'mine' AS whose FROM main.orders LIMIT 1",
+    "another case": "DROP VIEW main.daily; CREATE VIEW main.DAILY AS SELECT 'mine' AS whose",
+}
+
+
+@pytest.mark.parametrize("made", SOMEBODYS.values(), ids=SOMEBODYS)
+def test_something_else_in_a_views_place_is_kept(published: Repo, made: str) -> None:
+    published.tamper(made)
+    published.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
+    published.commit()
+    snapshots = published.snapshots()
+    for command in ("run", "promote"):
+        said = refusal(published.seeknal(command, code=1))
+        assert "Something else is in a view's place: the " in said
+        assert "Rename or drop it" in said
+        assert published.numbers("FROM main.daily") == [("mine",)]
+    assert published.snapshots() == snapshots, "it is said before anything is built"
+    published.git("rm", "--quiet", "seeknal/transforms/daily.yml")
+    published.commit("No days")
+    published.seeknal("promote")
+    assert published.numbers("FROM main.daily") == [("mine",)], "nor is it dropped with the node"
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT 42 AS n", "SELECT n FROM _snapshots.{table}", "SELECT * FROM _snapshots.{table} t"]
+)
+def test_a_view_that_somebody_made_is_not_taken_for_a_new_nodes(published: Repo, text: str) -> None:
+    table = published.numbers("SELECT table_name FROM _seeknal.snapshots WHERE node = 'transform.daily'")[0][0]
+    text = text.format(table=table).replace("SELECT n", "SELECT total")
+    published.tamper(f"CREATE VIEW main.Weekly AS {text}")
+    before = published.production()
+    published.write("seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n")
+    published.commit("Weekly")
+    assert "the view main.Weekly" in refusal(published.seeknal("promote", code=1))
+    assert published.production() == before
+    published.tamper("DROP VIEW main.weekly")
+    published.seeknal("promote")
+    assert published.numbers("FROM main.weekly") == [(1,)]
+
+
+def test_an_environment_goes_without_what_somebody_made_of_its_views(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
+    published.commit()
+    published.seeknal("run")
+    table = published.numbers("SELECT table_name FROM _seeknal.publication_nodes WHERE schema_name = 'dev' AND node = "
+                              "'transform.daily'")[0][0]  # fmt: skip
+    published.tamper(f"CREATE OR REPLACE VIEW dev.daily AS SELECT max(total) AS mine FROM _snapshots.{table}")
+    published.switch("main")
+    published.git("branch", "--quiet", "-D", "dev")
+    published.seeknal("env", "delete", "dev")
+    published.seeknal("gc", "--yes")
+    assert published.numbers("FROM dev.daily") == [(40,)]
+    assert published.views("dev").keys() == {"daily"}
