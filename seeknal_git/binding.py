@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seeknal_git.cache import Cache
-from seeknal_git.data import DataRoot
-from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.data import DataRoot, contents_of
+from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
 from seeknal_git.nodes.node import Node
@@ -21,7 +21,8 @@ class Binding:
 
     anatomies: id → of each of its SELECTs that decide data; problems: what the engine refuses; unknown: the sources
     whose files are missing; known: id → what the nodes that read it know of its table; volatile: (id, number) of the
-    checks that may answer otherwise at another time.
+    checks that may answer otherwise at another time; read: source → the contents in which its columns were found, of
+    those that were read.
     """
 
     columns: Mapping[str, Columns | None]
@@ -30,6 +31,7 @@ class Binding:
     unknown: tuple[str, ...]
     known: Mapping[str, Known]
     volatile: frozenset[tuple[str, int]]
+    read: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def bind(
     for layer in graph.layers:
         sources = [each for each in layer if graph.node(each).kind == "source"]
         given: dict[str, Columns | None] = {each: kept[each] for each in sources if kept and each in kept}
-        given |= _sources(graph, [each for each in sources if each not in given], root, cache, bound.problems)
+        given |= _sources(bound, [each for each in sources if each not in given], root)
         for each, found in given.items():
             bound.learn(each, Known(found))
         others = [each for each in layer if each not in given and not bound.taken_over(each)]
@@ -87,6 +89,7 @@ def bind(
         tuple(each for each in unread if each not in refused),
         bound.known,
         frozenset(bound.volatile),
+        bound.read,
     )
 
 
@@ -102,6 +105,7 @@ class _Bound:
     anatomies: dict[str, tuple[Anatomy, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     volatile: set[tuple[str, int]] = field(default_factory=set)
+    read: dict[str, str] = field(default_factory=dict)
 
     def learn(self, node: str, known: Known) -> None:
         """Note what is known of a node's table; where the other graph knows the same, it is the same object."""
@@ -175,40 +179,53 @@ def columns_typed(columns: Columns | None) -> Columns | None:
     return None if columns is None or any(not word for _, word in columns) else columns
 
 
-def _sources(
-    graph: Graph, sources: Iterable[str], root: DataRoot, cache: Cache, problems: list[Problem]
-) -> dict[str, Columns | None]:
+def _sources(bound: _Bound, sources: Iterable[str], root: DataRoot) -> dict[str, Columns | None]:
     keys = {}
     found: dict[str, Columns | None] = {}
-    for identifier in sources:
-        found[identifier] = None
-        files = root.files(graph.node(identifier))
-        if faults := root.faults(graph.node(identifier), files):
-            problems += faults
-        elif files:
-            keys[identifier] = digest(graph.node(identifier).sql or "", *(root.blob(file) for file in files))
-    known = cache.get("source", keys.values())
-    for identifier, key in keys.items():
+    for source in map(bound.graph.node, sources):
+        found[source.id] = None
         try:
-            answer = known.get(key) or _sniff(graph.node(identifier), root, key, cache)
+            if files := root.sound_files(source):
+                bound.read[source.id] = root.contents(source, files)
+                keys[source.id] = _key_of_a_sniff(source, bound.read[source.id])
+        except ProjectError as exc:
+            bound.problems += exc.problems
+    known = bound.cache.get("source", keys.values())
+    for identifier, key in keys.items():
+        source = bound.graph.node(identifier)
+        try:
+            answer = known.get(key)
+            if answer is None:
+                bound.read[identifier], answer = _sniff(source, root, bound.cache)
         except ProjectError as exc:  # raw data that cannot be had
-            problems += exc.problems
+            bound.problems += exc.problems
             continue
         found[identifier] = _columns(answer)
         if "error" in answer:
-            problems.append(_source_problem(graph.node(identifier), answer["error"]))
+            bound.problems.append(_source_problem(source, answer["error"]))
     return found
 
 
-def _sniff(source: Node, root: DataRoot, key: str, cache: Cache) -> dict[str, Any]:
+def _key_of_a_sniff(source: Node, contents: str) -> str:
+    return digest(source.sql or "", contents)
+
+
+def _sniff(source: Node, root: DataRoot, cache: Cache) -> tuple[str, dict[str, Any]]:
+    """The contents that were read, and the columns in them or what is wrong: remembered for exactly these contents."""
     from seeknal_git.warehouse.sql import SqlError, file_columns
 
-    try:
-        answer: dict[str, Any] = {"columns": file_columns(source.sql or "", root.paths(source))}
-    except SqlError as exc:
-        answer = {"error": exc.message}
-    cache.put("source", {key: answer})
-    return answer
+    with root.opened(source) as opened:
+        try:
+            answer: dict[str, Any] = {"columns": file_columns(source.sql or "", opened.paths)}
+        except SqlError as exc:
+            answer = {"error": opened.in_words(exc.message)}
+        try:
+            opened.confirm()
+        except FileFault as exc:
+            return "", {"error": exc.message}
+    contents = contents_of(opened.version)
+    cache.put("source", {_key_of_a_sniff(source, contents): answer})
+    return contents, answer
 
 
 def _source_problem(source: Node, message: str) -> Problem:

@@ -14,19 +14,23 @@ from pathlib import Path
 from typing import Any
 
 # Part of every key: raise it when what is remembered takes another form.
-VERSION = 22
+VERSION = 23
 
 
 class Cache:
-    """A table of JSON values by key, in one SQLite file that several processes share, and the threads of a run."""
+    """A table of JSON values by key, in one SQLite file that several processes share, and the threads of a run.
 
-    def __init__(self, path: Path) -> None:
+    engine: the version of DuckDB, part of every key: another one may find other columns, types and errors.
+    """
+
+    def __init__(self, path: Path, engine: str = "") -> None:
         self._path = path
+        self._prefix = f"{VERSION}:{engine}"
         self._of_thread = threading.local()  # SQLite refuses a connection that another thread opened
 
     def get(self, topic: str, keys: Iterable[str]) -> dict[str, Any]:
         """The values that are remembered, by key; those that are not are left out."""
-        wanted = {f"{VERSION}:{topic}:{key}": key for key in keys}
+        wanted = {f"{self._prefix}:{topic}:{key}": key for key in keys}
         try:
             rows = self._rows(list(wanted))
         except sqlite3.Error:
@@ -34,7 +38,9 @@ class Cache:
         return {wanted[name]: json.loads(value) for name, value in rows}
 
     def put(self, topic: str, values: Mapping[str, Any]) -> None:
-        rows = [(f"{VERSION}:{topic}:{key}", json.dumps(value, separators=(",", ":"))) for key, value in values.items()]
+        rows = [
+            (f"{self._prefix}:{topic}:{key}", json.dumps(value, separators=(",", ":"))) for key, value in values.items()
+        ]
         with contextlib.suppress(sqlite3.Error), self._open() as connection:
             connection.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?)", rows)
 

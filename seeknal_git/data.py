@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.cache import Cache
-from seeknal_git.errors import GitError, Problem, ProjectError
+from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, SeeknalError
 from seeknal_git.fingerprint import digest
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.repository import Repository
-from seeknal_git.git.tree import Tree, blob_id_of
+from seeknal_git.git.tree import Tree
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
+from seeknal_git.reading import Held, Holder, ending_of, holding, remembered_blob_id
+from seeknal_git.warehouse.engine import engine_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,30 @@ class DataFile:
     path: str
     at: Path
     blob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A source's files, held open, and the data version of exactly these bytes."""
+
+    files: Sequence[DataFile]
+    held: Sequence[Held]
+    version: str
+
+    @property
+    def paths(self) -> list[Path]:
+        return [each.path for each in self.held]
+
+    def confirm(self) -> None:
+        """Raise FileFault if somebody wrote into one of the files since it was hashed."""
+        for each in self.held:
+            each.confirm()
+
+    def in_words(self, message: str) -> str:
+        """A message of the engine with the files' own names."""
+        for file, held in zip(self.files, self.held, strict=True):
+            message = message.replace(str(held.path), file.path)
+        return message
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +93,18 @@ class DataRoot:
         """What is wrong with files that are there: one is empty, or a link that leaves the project."""
         found = []
         for file in files:
-            if file.blob is None and self._is_private(file):
-                found.append(_fault(source, f"{file.path} is not raw data, but git's or yours alone.",
-                                    "Name another file."))  # fmt: skip
+            if file.blob is None and not file.at.is_file():
+                message = f"{file.path} is a link that leads nowhere, or no file."
+                found.append(_fault(source, message, "Put the data itself there, or remove the link."))
+            elif file.blob is None and self._is_private(file):
+                message = f"{file.path} is not raw data, but git's or yours alone."
+                found.append(_fault(source, message, "Name another file."))
             elif file.blob is None and not any(file.at.resolve().is_relative_to(each) for each in self.folders):
-                found.append(_fault(source, f"{file.path} is a link that leaves the project.",
-                                    "Put the data itself below the project."))  # fmt: skip
-            elif self.blob(file) == _EMPTY_BLOB:
-                found.append(_fault(source, f"{file.path}, which {source.id} reads, is empty.",
-                                    "Put data there, or at least a header."))  # fmt: skip
+                message = f"{file.path} is a link that leaves the project."
+                found.append(_fault(source, message, "Put the data itself below the project."))
+            elif self._blob(source, file) == _EMPTY_BLOB:
+                message = f"{file.path}, which {source.id} reads, is empty."
+                found.append(_fault(source, message, "Put data there, or at least a header."))
         return found
 
     def _is_private(self, file: DataFile) -> bool:
@@ -83,22 +114,68 @@ class DataRoot:
             _private(real.relative_to(folder).as_posix()) for folder in self.folders if real.is_relative_to(folder)
         )
 
-    def need_files(self, source: Node) -> list[DataFile]:
-        """Like `files`. Raises ProjectError where there are none, or something is wrong with one of them."""
+    def sound_files(self, source: Node) -> list[DataFile]:
+        """Like `files`. Raises ProjectError where something is wrong with one of them."""
         found = self.files(source)
-        missing = f"{source.id} reads {source.definition['path']}, and there is no such file."
-        if not found:
-            raise ProjectError([_fault(source, missing, "Put the file there, or correct the path.")])
         if faults := self.faults(source, found):
             raise ProjectError(faults)
         return found
 
-    def blob(self, file: DataFile) -> str:
-        return file.blob or remembered_blob_id(file.at, self.cache)
+    def need_files(self, source: Node) -> list[DataFile]:
+        """Like `sound_files`. Raises ProjectError where there are none."""
+        missing = f"{source.id} reads {source.definition['path']}, and there is no such file."
+        if not (found := self.sound_files(source)):
+            raise ProjectError([_fault(source, missing, "Put the file there, or correct the path.")])
+        return found
+
+    def moved(self, source: Node, contents: str) -> bool:
+        """Whether a source's files are no longer as they were when somebody read these contents in them."""
+        try:
+            return self.contents(source, self.files(source)) != contents
+        except SeeknalError:
+            return True
+
+    def _blob(self, source: Node, file: DataFile) -> str:
+        """Raises ProjectError for a file that cannot be read."""
+        try:
+            return file.blob or remembered_blob_id(file.at, self.cache)
+        except FileFault as exc:
+            raise _unreadable(source, file, exc) from exc
+
+    def contents(self, source: Node, files: Iterable[DataFile]) -> str:
+        """A hash of everything that the files of a source decide. Raises ProjectError."""
+        return _contents((file, self._blob(source, file)) for file in files)
 
     def version(self, source: Node) -> str:
-        """The data version of a source: a hash of the contents of its files. Raises ProjectError."""
-        return digest("data", *(self.blob(file) for file in self.need_files(source)))
+        """The data version that a source has if it is read now. Raises ProjectError."""
+        return read_by_this_engine(self.contents(source, self.need_files(source)))
+
+    @property
+    def reading_folder(self) -> Path:
+        """Where the files that are held have their names."""
+        return self.repository.private / "reading"
+
+    @contextmanager
+    def opened(self, source: Node) -> Iterator[Opened]:
+        """Hold the files of a source until the end of the block. Raises ProjectError."""
+        files = self.need_files(source)
+        with holding(self.reading_folder, self.cache) as holder:
+            held = [self._held(holder, source, file) for file in files]
+            contents = _contents((file, file.blob or each.blob) for file, each in zip(files, held, strict=True))
+            yield Opened(files, held, read_by_this_engine(contents))
+
+    def _held(self, holder: Holder, source: Node, file: DataFile) -> Held:
+        try:
+            held = holder.hold(self._path(source, file))
+            if file.blob in (None, held.blob) or self._is_large(source, file, held):
+                return held
+            return holder.hold(self._written_out(source, file))  # git checked out another one meanwhile
+        except FileFault as exc:
+            raise _unreadable(source, file, exc) from exc
+
+    def _is_large(self, source: Node, file: DataFile, held: Held) -> bool:
+        sha256 = large_file_hash(self._in_git(source, file))
+        return sha256 is not None and sha256 == sha256_of(held.path)
 
     def paths(self, source: Node) -> list[Path]:
         """Files to read, on disk. What the tree tracks and the working tree has otherwise is written out beside git.
@@ -110,25 +187,30 @@ class DataRoot:
     def _path(self, source: Node, file: DataFile) -> Path:
         if file.blob is None:
             return file.at
-        same = file.at.is_file() and remembered_blob_id(file.at, self.cache) == file.blob
+        same = self._is_checked_out(file)
         if same and file.at.stat().st_size > LARGEST_POINTER:
             return file.at
+        if (large := large_file_hash(self._in_git(source, file))) is not None:
+            return _large_file(source, file, large)
+        return file.at if same else self._written_out(source, file)
+
+    def _in_git(self, source: Node, file: DataFile) -> bytes:
         try:
-            content = self.tree.read(file.blob)
+            return self.tree.read(file.blob or "")
         except GitError as exc:
             raise ProjectError([_fault(source, f"{file.path} cannot be read. {exc.message}", exc.hint or "")]) from exc
-        if (large := large_file_hash(content)) is not None:
-            return _large_file(source, file, large)
-        if same:
-            return file.at
-        copy = self.repository.private / "blobs" / file.blob / Path(file.path).name
-        if not copy.exists():
-            write_whole(copy, content)
-        return copy
 
-    def hashes(self, paths: Iterable[Path]) -> list[str]:
-        """The contents of files as they are now, to see whether they change while somebody reads them."""
-        return [remembered_blob_id(path, self.cache) for path in paths]
+    def _is_checked_out(self, file: DataFile) -> bool:
+        try:
+            return file.at.is_file() and remembered_blob_id(file.at, self.cache) == file.blob
+        except (FileFault, OSError):  # git is replacing it, or it may not be read: git has it
+            return False
+
+    def _written_out(self, source: Node, file: DataFile) -> Path:
+        copy = self.repository.private / "blobs" / str(file.blob) / Path(file.path).name
+        if not copy.exists():
+            write_whole(copy, self._in_git(source, file))
+        return copy
 
 
 def _large_file(source: Node, file: DataFile, sha256: str) -> Path:
@@ -137,6 +219,29 @@ def _large_file(source: Node, file: DataFile, sha256: str) -> Path:
     raise ProjectError(
         [_fault(source, f"{file.path} is kept in Git LFS, and that version is not here.", "git lfs pull")]
     )
+
+
+def _contents(files: Iterable[tuple[DataFile, str]]) -> str:
+    """The engine unpacks a file by the ending of its name. (The name in full is the definition's, or nobody's.)"""
+    return digest("data", *(f"{blob}{ending_of(file.path)}" for file, blob in files))
+
+
+def read_by_this_engine(contents: str) -> str:
+    """The data version of contents: another release of the engine finds other types, and other values, in them."""
+    return f"{contents}@{engine_release()}"
+
+
+def contents_of(version: str) -> str:
+    """A data version without the engine that read it."""
+    return version.partition("@")[0]
+
+
+def engine_of(version: str) -> str:
+    return version.partition("@")[2]
+
+
+def _unreadable(source: Node, file: DataFile, fault: FileFault) -> ProjectError:
+    return ProjectError([_fault(source, fault.message.replace(str(file.at), file.path), fault.hint or "")])
 
 
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
@@ -175,11 +280,40 @@ def _glob_match(path: list[str], pattern: list[str]) -> bool:
 
 
 def _on_disk(project: Path, pattern: str) -> Iterable[str]:
-    there = (project / pattern).is_file()
-    if there or not glob.has_magic(pattern):
-        return [pattern] if there else []
-    found = (path.relative_to(project).as_posix() for path in project.glob(pattern) if path.is_file())
-    return [path for path in found if not _private(path)]
+    """Raises FileFault for a folder that cannot be listed: its files would be missing, and nobody would know."""
+    try:
+        there = (project / pattern).is_file()
+        if there or not glob.has_magic(pattern):
+            return [pattern] if there else []
+        return [path for path in dict.fromkeys(_matches(project, "", pattern.split("/"))) if not _private(path)]
+    except OSError as exc:
+        raise FileFault(f"{exc.filename} cannot be read: {exc.strerror}.", "Make it readable for you.") from exc
+
+
+def _matches(project: Path, folder: str, pattern: Sequence[str]) -> Iterator[str]:
+    """The files below a folder that match a glob, and links that lead nowhere. `**` follows no links."""
+    first, rest = pattern[0], pattern[1:]
+    if first == "**" and rest:
+        yield from _matches(project, folder, rest)
+    try:
+        entries = list(os.scandir(project / folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        path = f"{folder}{entry.name}"
+        if first == "**":
+            if entry.is_dir(follow_symlinks=False):
+                yield from _matches(project, f"{path}/", pattern)
+        elif fnmatch.fnmatchcase(entry.name, first):
+            if rest and entry.is_dir():
+                yield from _matches(project, f"{path}/", rest)
+            elif not rest and (Path(entry.path).is_file() or _leads_nowhere(entry)):
+                yield path
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a broken link that somebody named like data. (Editors lock a file by a hidden one.)"""
+    return entry.is_symlink() and not entry.name.startswith(".") and not Path(entry.path).exists()
 
 
 def _private(path: str) -> bool:
@@ -188,28 +322,17 @@ def _private(path: str) -> bool:
     return ".git" in parts or path.lower() in ("profiles.yml", ".env")
 
 
-def remembered_blob_id(path: Path, cache: Cache) -> str:
-    """The hash of a file's content, computed again only when the file was touched."""
-    stat = path.stat()
-    key = f"{str(path)!a}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
-    known: Mapping[str, str] = cache.get("file", [key])
-    if key not in known:
-        known = {key: blob_id_of(path)}
-        cache.put("file", known)
-    return known[key]
-
-
 def sources_of(graph: Graph) -> list[Node]:
     return [member.node for identifier, member in graph.members.items() if split_id(identifier)[0] == "source"]
 
 
 def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
-    """The data versions that the tree itself decides: those of sources whose files are all tracked by git."""
+    """The contents that the tree itself decides: those of sources whose files are all tracked by git."""
     found = {}
     for source in sources_of(graph):
         files = root.files(source)
         if files and all(file.blob for file in files):
-            found[source.id] = digest("data", *(file.blob or "" for file in files))
+            found[source.id] = root.contents(source, files)
     return found
 
 
@@ -224,8 +347,11 @@ def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dic
     Files of which git tracks only some are read now: the tracked ones are part of the tree. Sources of one definition
     have one version, also where their files move in the meantime.
     """
-    found = tracked_versions(graph, root)
     read: dict[str, str] = {}
+    found = {
+        source: version if contents_of(version := known.get(source, "")) == contents else read_by_this_engine(contents)
+        for source, contents in tracked_versions(graph, root).items()
+    }
     for source in sources_of(graph):
         if source.id not in found:
             mixed = any(file.blob for file in root.files(source))

@@ -6,6 +6,7 @@
     ├── GitError            exit 1   the repository is not in a state that allows this
     ├── WarehouseError      exit 1   the warehouse cannot be used
     │   └── WarehouseBusy   exit 1   another process holds it
+    ├── FileFault           exit 1   a file that cannot be read, or does not lie still
     └── RunFailed           exit 1   a node, a rule or a test failed
 
 Exit 0 is success, 3 a bug of ours (the traceback is in a log), 130 an interruption.
@@ -82,6 +83,10 @@ class WarehouseBusy(WarehouseError):
     def __init__(self, message: str, pid: int | None = None) -> None:
         super().__init__(message, "Wait for it to end, or try again with --lock-timeout SECONDS.")
         self.pid = pid
+
+
+class FileFault(SeeknalError):
+    pass
 
 
 class RunFailed(SeeknalError):

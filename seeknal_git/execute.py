@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.answers import verdict
-from seeknal_git.errors import ProjectError, SeeknalError
+from seeknal_git.data import Opened
+from seeknal_git.errors import FileFault, ProjectError, SeeknalError
 from seeknal_git.graph import Graph
 from seeknal_git.nodes.node import Node
 from seeknal_git.statement import Reading, over_tables
@@ -250,19 +250,33 @@ def _session(site: _Site) -> _Session | None:
 
 def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> Snapshot:
     """Build a node, as often as the options allow."""
-    blueprint = _blueprint(site, identifier)
-    node = site.work.graph.node(identifier)
-    if node.kind == "source" and site.work.root.version(node) != blueprint.data_version:
-        raise _NodeFailed(f"{node.definition['path']} changed while it was read; run again ({node.path})")
-    before = site.work.root.hashes(map(Path, blueprint.parameters.get("files", ())))
-    confirm = partial(_refuse_moving_data, site, blueprint, before)
+    node, blueprint = site.work.graph.node(identifier), _blueprint(site, identifier)
+    if node.kind != "source":
+        return _attempted(site, connection, node, blueprint)
+    with site.work.root.opened(node) as opened:
+        if opened.version != blueprint.data_version:
+            raise _NodeFailed(f"{node.definition['path']} changed while it was read; run again ({node.path})")
+        files = replace(blueprint, parameters={"files": [str(path) for path in opened.paths]})
+        try:
+            return _attempted(site, connection, node, files, partial(_refuse_moving_data, opened))
+        except _NodeFailed as exc:
+            raise _NodeFailed(opened.in_words(str(exc))) from exc
+
+
+def _attempted(
+    site: _Site,
+    connection: duckdb.DuckDBPyConnection,
+    node: Node,
+    blueprint: Blueprint,
+    confirm: Callable[[], None] = lambda: None,
+) -> Snapshot:
     for attempt in range(site.work.options.retry + 1):
         time.sleep(_RETRY_PAUSE_SECONDS * attempt)
         try:
             return build_snapshot(connection, blueprint, site.taken, confirm)
         except SqlError as exc:
             last = exc
-    raise _refused(last, site.work.graph.node(identifier)) from last
+    raise _refused(last, node) from last
 
 
 def _blueprint(site: _Site, identifier: str) -> Blueprint:
@@ -281,7 +295,7 @@ def _blueprint(site: _Site, identifier: str) -> Blueprint:
         fingerprint=work.graph.fingerprints[identifier].whole,
         data_version=work.versions.get(identifier),
         sql=sql,
-        parameters={} if member.sql else {"files": [str(path) for path in site.work.root.paths(member.node)]},
+        parameters={},
     )
 
 
@@ -295,10 +309,12 @@ def snapshot_of(work: Work, progress: Progress, identifier: str) -> Snapshot:
     return progress.built.get(identifier) or work.there[work.wanted[identifier]]
 
 
-def _refuse_moving_data(site: _Site, blueprint: Blueprint, before: list[str]) -> None:
+def _refuse_moving_data(opened: Opened) -> None:
     """A file that changed while it was read is neither the old load nor the new one."""
-    if site.work.root.hashes(map(Path, blueprint.parameters.get("files", ()))) != before:
-        raise SqlError("a file changed while it was read; run again")
+    try:
+        opened.confirm()
+    except FileFault as exc:
+        raise SqlError(f"{exc.message} {exc.hint}".rstrip(".")) from exc
 
 
 def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str, number: int) -> Audit:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.data import DataRoot, need_versions, sources_of, tracked_versions
+from seeknal_git.data import DataRoot, need_versions, sources_of
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.graph import Graph
 from seeknal_git.statement import Columns
@@ -44,7 +44,7 @@ def kept_columns(
     schemas: of production, and of the environment; lock_timeout: seconds to wait while another process holds the
     warehouse; None where it can be done without, and nothing is known then. Raises WarehouseBusy.
     """
-    if not path.exists() or len(tracked_versions(graph, root)) == len(sources_of(graph)):
+    if not path.exists() or not sources_of(graph):
         return {}
     try:
         with open_warehouse(path, read_only=True, lock_timeout=lock_timeout or 0.0) as warehouse:
@@ -62,8 +62,6 @@ def columns_of_loads(
 ) -> dict[str, Columns]:
     """Source → the columns of the table that it is, as long as its raw data is not read again."""
     sources = sources_of(graph)
-    if len(tracked_versions(graph, root)) == len(sources):
-        return {}
     own = {each.id: graph.fingerprints[each.id].whole for each in sources}
     snapshots, _ = state.snapshots(connection, own.values())
     environments = [state.published(connection, each) for each in schemas]

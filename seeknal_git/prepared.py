@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from seeknal_git.errors import UsageError
+from seeknal_git.data import contents_of
+from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.loads import columns_of_loads
 from seeknal_git.pending import refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.work import Options, Target, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace
+
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,14 @@ def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
 
 
 def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
-    return work_out(warehouse, prepared.loaded.graph, prepared.loaded.root, prepared.target, prepared.options)
+    """Raises FileFault where raw data moved after its columns were found: what reads it was bound to other columns."""
+    loaded = prepared.loaded
+    work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
+    for source, contents in loaded.binding.read.items():
+        if contents_of(work.versions[source]) != contents and source in work.reasons:
+            message = f"{loaded.graph.node(source).definition['path']} changed while {source} was bound."
+            raise FileFault(message, "Run the same command again.")
+    return work
 
 
 @contextmanager
@@ -53,7 +63,7 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
     production would lose what another clone released.
     """
     give_up = time.monotonic() + lock_timeout
-    while True:
+    for _ in range(_ATTEMPTS):
         patience = max(give_up - time.monotonic(), 0.0)
         with open_warehouse(prepared.workspace.warehouse_path, lock_timeout=patience) as warehouse:
             if _is_current(prepared, warehouse):
@@ -62,15 +72,18 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
                 yield prepared, warehouse
                 return
         prepared = prepared.again(patience)
+    raise FileFault("The branch, or its raw data, keeps changing.", "Run the same command again when it lies still.")
 
 
 def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
-    """Whether neither the branch nor what production reads has moved while we waited."""
+    """Whether neither the branch, nor production's loads, nor raw data that is read anew has moved while we waited."""
     loaded, revision, now = prepared.loaded, prepared.revision, prepared.now()
     if now.name != revision.name:  # nobody asked for that one
         raise UsageError(f"{revision.name} is no longer checked out, but {now.name}. Nothing was done.",
                          f"Run it by its name: seeknal run --env {revision.name}")  # fmt: skip
     if now.commit != revision.commit:
+        return False
+    if any(loaded.root.moved(loaded.graph.node(each), contents) for each, contents in loaded.binding.read.items()):
         return False
     if loaded.kept is None:
         return True

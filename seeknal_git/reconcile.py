@@ -106,8 +106,9 @@ def _reach(work: Work) -> tuple[list[Path], list[Path]]:
     """The files and the folders that the SQL of a piece of work has to do with."""
     graph, root = work.graph, work.root
     sources = [node for node in map(graph.node, work.reasons) if node.kind == "source"]
+    # A file that is held has a name in our folder; the engine asks where that leads, and opens it by that name.
     files = [path for source in sources for path in root.paths(source)]
-    folders: list[Path] = []
+    folders = [root.reading_folder]
     for exposure in map(graph.node, work.deliveries):
         target = aside(exposure_path(root, work.target, exposure))
         (folders if exposure.definition["partition_by"] else files).append(target)

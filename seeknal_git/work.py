@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seeknal_git.builds import Builds, builds_of
-from seeknal_git.data import DataRoot, need_versions, untracked_sources
+from seeknal_git.data import DataRoot, contents_of, engine_of, need_versions, untracked_sources
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
 from seeknal_git.identity import Identity, identities
@@ -125,6 +125,7 @@ class _Sight:
     builds: Builds
     identities: Mapping[str, Identity]
     wanted: Mapping[str, str]
+    versions: Mapping[str, str]
     there: Mapping[str, Snapshot]
     production: Mapping[str, Published]
     shows: Mapping[str, Published]
@@ -141,7 +142,7 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
     meant = identities(graph, versions, builds.meant)
     wanted = {each: identity.id for each, identity in meant.items()}
     there = {each.id: each for each in snapshots}
-    sight = _Sight(graph, root, target, options, builds, meant, wanted, there, production, shows)
+    sight = _Sight(graph, root, target, options, builds, meant, wanted, versions, there, production, shows)
     chosen = _chosen(sight)
     answers = [_answer_id(graph, wanted, each, number) for each, number, _ in all_checks(graph)]
     audits = state.audits(connection, answers)
@@ -245,17 +246,26 @@ def _reason_of_builds(sight: _Sight, identifier: str) -> str | None:
     return None
 
 
+def _reason_of_raw_data(sight: _Sight, identifier: str, before: Published) -> str:
+    """The reason, if the code is as it was: files moved, or another release of the engine reads the same files."""
+    if sight.graph.node(identifier).kind != "source":
+        return "the raw data behind it moved on"
+    load, wanted = sight.there.get(before.snapshot), sight.versions[identifier]
+    known = load.data_version if load else None
+    if known is None or contents_of(known) != contents_of(wanted):
+        return "its raw data moved on"
+    return (
+        f"DuckDB {engine_of(known) or '(another release)'} read its raw data, and {engine_of(wanted)} may do otherwise"
+    )
+
+
 def _reason_of_contents(sight: _Sight, identifier: str) -> str:
     """The reason, if code or raw data are others than production's."""
     before, fingerprint = sight.production.get(identifier), sight.graph.fingerprints[identifier].whole
     if before is None:
         return "never built"
     if before.fingerprint == fingerprint:
-        return (
-            "its raw data moved on"
-            if sight.graph.node(identifier).kind == "source"
-            else "the raw data behind it moved on"
-        )
+        return _reason_of_raw_data(sight, identifier, before)
     if any(each.fingerprint == fingerprint for each in sight.there.values()):
         return "the raw data behind it moved on since it was built"
     shown = {each: sight.production[each] for each in sight.graph.inputs[identifier] if each in sight.production}

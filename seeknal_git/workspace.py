@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
-from seeknal_git.data import DataRoot, remembered_blob_id, sources_of, tracked_versions
+from seeknal_git.data import DataRoot, sources_of, tracked_versions
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
@@ -21,8 +21,10 @@ from seeknal_git.graph import Graph, build_graph
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.plan import State
 from seeknal_git.project import Project, is_node_path, load_project
+from seeknal_git.reading import remembered_blob_id
 from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
 from seeknal_git.statement import Columns
+from seeknal_git.warehouse.engine import engine_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def open_workspace(start: Path, data_root: Path | None = None) -> Workspace:
 
 
 def _workspace(repository: Repository, settings: Settings, data_root: Path | None) -> Workspace:
-    cache = Cache(repository.private / "cache.sqlite")
+    cache = Cache(repository.private / "cache.sqlite", engine_version())
     named = data_root or os.environ.get("SEEKNAL_DATA_ROOT") or git.configured_data_root(repository)
     root = Path(named).resolve() if named else repository.main_worktree
     if root is None:

@@ -1,0 +1,33 @@
+"""Which DuckDB this is, found without importing it: that takes 120 ms, and importlib.metadata 33 ms, this 0.2 ms."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def engine_version() -> str:
+    """The version of the engine, as in `2.0.1`."""
+    return _installed() or _imported()
+
+
+def engine_release() -> str:
+    """Versions of one release read raw data alike, as in `2.0`: what comes after that are corrections."""
+    return ".".join(engine_version().split(".")[:2])
+
+
+def _installed() -> str | None:
+    """What the folder of the distribution says, beside the package that an import would find."""
+    for folder in map(Path, sys.path):
+        if (folder / "duckdb" / "__init__.py").exists():
+            found = [each.stem for each in folder.glob("duckdb-*.dist-info")]
+            return found[0].removeprefix("duckdb-") if len(found) == 1 else None
+    return None
+
+
+def _imported() -> str:
+    import duckdb
+
+    return str(duckdb.__version__)

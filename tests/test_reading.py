@@ -1,0 +1,297 @@
+"""Files are held open while they are read: what is named is what was read, whatever happens to them meanwhile."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from seeknal_git import execute
+from seeknal_git.cache import Cache
+from seeknal_git.errors import FileFault
+from seeknal_git.git.tree import blob_id_of
+from seeknal_git.reading import Held, holding, remembered_blob_id
+from seeknal_git.warehouse import engine, sql
+from tests.conftest import Repo
+
+OLD = "id,n\n1,1\n"
+NEW = "id,n\n2,2\n"
+LONG_AGO = 1_600_000_000
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache.sqlite", "2.0.0")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "raw" / "[orders]*.csv"
+    file.parent.mkdir()
+    file.write_text(OLD)
+    return file
+
+
+def rows(*held: Held) -> list[tuple[Any, ...]]:
+    paths = {"files": [str(each.path) for each in held]}
+    return duckdb.execute("SELECT n FROM read_csv($files) ORDER BY n", paths).fetchall()
+
+
+def replaced(file: Path) -> None:
+    aside = file.with_name("new")
+    aside.write_text(NEW)
+    aside.replace(file)
+
+
+def swapped_folders(file: Path) -> None:
+    file.parent.rename(file.parent.with_name("old"))
+    file.parent.mkdir()
+    file.write_text(NEW)
+
+
+def swapped_link(file: Path) -> None:
+    """The link that led to the file leads to another one."""
+    file.unlink()
+    file.with_name("b").write_text(NEW)
+    file.symlink_to("b")
+
+
+def written_in_place(file: Path) -> None:
+    with file.open("r+") as opened:
+        opened.write(NEW)
+
+
+def longer(file: Path) -> None:
+    with file.open("a") as opened:
+        opened.write("3,3\n")
+
+
+def there_and_back(file: Path) -> None:
+    written_in_place(file)
+    file.write_text(OLD)
+
+
+@pytest.mark.parametrize("happens", [replaced, swapped_folders, swapped_link, Path.unlink])
+def test_a_file_that_is_replaced_while_it_is_held_is_read_as_it_was(
+    tmp_path: Path, cache: Cache, file: Path, happens: Callable[[Path], None]
+) -> None:
+    with holding(tmp_path / "reading", cache) as holder:
+        held = holder.hold(file)
+        happens(file)
+        assert rows(held) == [(1,)]
+        held.confirm()
+        assert held.blob == blob_id_of(held.path)
+    assert not list((tmp_path / "reading").iterdir())
+
+
+@pytest.mark.parametrize("happens", [written_in_place, longer, there_and_back])
+def test_a_file_that_is_written_in_place_while_it_is_held_is_refused(
+    tmp_path: Path, cache: Cache, file: Path, happens: Callable[[Path], None]
+) -> None:
+    os.utime(file, (LONG_AGO, LONG_AGO))
+    with holding(tmp_path / "reading", cache) as holder:
+        held = holder.hold(file)
+        happens(file)
+        with pytest.raises(FileFault, match="changed while it was read"):
+            held.confirm()
+
+
+def test_a_file_that_is_only_renamed_or_linked_is_as_it_was(tmp_path: Path, cache: Cache, file: Path) -> None:
+    with holding(tmp_path / "reading", cache) as holder:
+        held = holder.hold(file)
+        file.chmod(0o600)
+        file.with_name("other").hardlink_to(file)
+        file.rename(file.with_name("third"))
+        held.confirm()
+
+
+def test_files_beyond_what_a_process_may_open_are_copied(
+    tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+    files = [tmp_path / f"{number}.csv.gz" for number in range(20)]
+    for number, each in enumerate(files):
+        each.write_bytes(gzip.compress(f"n\n{number}\n".encode()))
+    with holding(tmp_path / "reading", cache) as holder:
+        held = [holder.hold(each) for each in files]
+        assert [each.descriptor is None for each in held] == [False] * 16 + [True] * 4
+        for each in files:
+            replaced(each)
+        assert rows(*held) == [(number,) for number in range(20)]
+        for each in held:
+            each.confirm()
+
+
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, cache: Cache) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in ((tmp_path / "pipe", "not a file"), (tmp_path, "not a file"), (tmp_path / "x", "is gone")):
+        with holding(tmp_path / "reading", cache) as holder, pytest.raises(FileFault, match=words):
+            holder.hold(path)
+
+
+def test_nothing_is_remembered_of_a_file_that_was_just_written(cache: Cache, file: Path) -> None:
+    """A further write within the same tick of the clock has the same size and times."""
+    before = file.stat()
+    assert remembered_blob_id(file, cache) == blob_id_of(file)
+    seen = f"{before.st_dev}:{before.st_ino}:{before.st_size}:{before.st_mtime_ns}:{before.st_ctime_ns}"
+    assert cache.get("file", [seen]) == {}
+    time.sleep(2.05)
+    remembered_blob_id(file, cache)
+    assert cache.get("file", [seen]) == {seen: blob_id_of(file)}
+
+
+def test_another_engine_remembers_nothing_of_this_one(tmp_path: Path) -> None:
+    Cache(tmp_path / "cache.sqlite", "1.5.5").put("source", {"key": {"error": "no such reader"}})
+    assert Cache(tmp_path / "cache.sqlite", "2.0.0").get("source", ["key"]) == {}
+
+
+def test_the_engines_version_is_found_without_importing_it() -> None:
+    assert engine.engine_version() == duckdb.__version__
+    assert duckdb.__version__.startswith(f"{engine.engine_release()}.")
+
+
+# Through the command line
+
+
+def make_raw(repo: Repo, content: str = OLD, schema: str = "") -> Path:
+    repo.write("raw/p.csv", content)
+    repo.write("seeknal/p.yml", f"kind: source\nname: p\nsource: csv\ntable: raw/p.csv\n{schema}")
+    repo.write("seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT * FROM source.p\n")
+    repo.commit()
+    return repo.path / "raw/p.csv"
+
+
+@contextmanager
+def meanwhile(patch: pytest.MonkeyPatch, where: Any, name: str, begin: Callable[[], Any]) -> Iterator[None]:
+    """Something happens once, at the moment when a function is called, and the function does what it does."""
+    real, left = getattr(where, name), [begin]
+
+    def function(*arguments: Any, **options: Any) -> Any:
+        if left:
+            left.pop()()
+        return real(*arguments, **options)
+
+    with patch.context() as context:
+        context.setattr(where, name, function)
+        yield
+    assert not left
+
+
+@pytest.mark.parametrize("moment", [(sql, "file_columns"), (execute, "build_snapshot")])
+@pytest.mark.parametrize("other", [NEW, "id,n,more\n1,text,x\n"], ids=["other values", "other columns"])
+def test_a_file_that_is_another_one_for_a_moment_is_read_as_it_was_and_never_called_another(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, moment: tuple[Any, str], other: str
+) -> None:
+    file = make_raw(repo)
+    aside = repo.path / "raw/aside"
+
+    def swap() -> None:
+        file.rename(aside)
+        file.write_text(other)
+
+    with meanwhile(monkeypatch, *moment, begin=swap):
+        repo.seeknal("run", code=None)
+    aside.replace(file)
+    repo.seeknal("run")
+    assert repo.numbers("SELECT id, n FROM t") == [(1, 1)]
+    file.write_text(other)
+    repo.seeknal("run")
+    assert repo.production()["t"] == repo.production()["p"]
+    assert repo.production() == fresh(repo)
+
+
+def fresh(repo: Repo) -> Any:
+    """Production as it would be, were it built from nothing on the raw data of now."""
+    warehouse = repo.warehouse.rename(repo.path / "kept")
+    try:
+        repo.seeknal("run")
+        return repo.production()
+    finally:
+        (repo.path / "kept").replace(warehouse)
+
+
+def test_git_that_checks_out_another_branch_under_a_run_changes_nothing(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.write("data/a.csv", OLD)
+    repo.write("seeknal/p.yml", "kind: source\nname: p\nsource: csv\ntable: data/*.csv\n")
+    repo.commit()
+    repo.switch("dev", create=True)
+    repo.write("data/a.csv", NEW)
+    repo.commit()
+    with meanwhile(monkeypatch, execute, "build_snapshot", lambda: repo.switch("main")):
+        repo.seeknal("run", "--env", "dev")
+    assert repo.numbers("SELECT n FROM dev.p") == [(2,)]
+    assert repo.git("branch", "--show-current") == "main"
+    repo.seeknal("run", "--env", "dev")
+    assert repo.numbers("SELECT n FROM dev.p") == [(2,)]
+
+
+def test_raw_data_that_moved_while_a_run_waited_is_bound_again(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seeknal_git import prepared
+
+    file = make_raw(repo)
+    repo.seeknal("run")
+    with meanwhile(monkeypatch, prepared, "open_warehouse", lambda: file.write_text("id,n,more\n1,1,x\n")):
+        repo.seeknal("run")
+    assert repo.numbers("SELECT more FROM t") == [("x",)]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        pytest.param(lambda path: path.symlink_to(path.name), "leads nowhere", id="a link to itself"),
+        pytest.param(lambda path: path.symlink_to("nobody.csv"), "leads nowhere", id="a link to nothing"),
+    ],
+)
+def test_a_glob_passes_over_no_broken_link(repo: Repo, break_it: Callable[[Path], None], words: str) -> None:
+    make_raw(repo)
+    repo.replace("seeknal/p.yml", "raw/p.csv", "raw/*.csv")
+    break_it(repo.path / "raw/q.csv")
+    said = repo.seeknal("run", code=1).err
+    assert f"seeknal/p.yml:4: raw/q.csv is a link that {words}" in said
+    (repo.path / "raw/q.csv").rename(repo.path / "raw/.#q.csv")
+    repo.seeknal("run")
+
+
+def test_what_a_files_name_ends_with_decides_how_it_is_read(repo: Repo) -> None:
+    make_raw(repo)
+    repo.replace("seeknal/p.yml", "raw/p.csv", "raw/p.*")
+    packed = repo.path / "raw/p.csv"
+    packed.write_bytes(gzip.compress(OLD.encode()))
+    assert "raw/p.* does not fit source.p" in repo.seeknal("run", code=1).err
+    packed.rename(repo.path / "raw/p.csv.gz")
+    repo.seeknal("run")
+    assert repo.numbers("SELECT n FROM t") == [(1,)]
+
+
+def test_an_upgrade_of_the_engine_reads_production_again_and_leaves_branches_as_they_are(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_raw(repo)
+    repo.write("data/d.csv", OLD)
+    repo.write("seeknal/d.yml", "kind: source\nname: d\nsource: csv\ntable: data/d.csv\n")
+    repo.commit()
+    repo.seeknal("run")
+    repo.switch("dev", create=True)
+    monkeypatch.setattr(engine, "engine_version", lambda: "9.1.0")
+    assert repo.built() == [], "a branch goes on with production's loads"
+    repo.write("data/d.csv", NEW)
+    assert repo.built() == ["source.d"]
+    repo.git("checkout", "--quiet", "main", "--", ".")
+    repo.switch("main")
+    assert repo.seeknal("promote", "--dry-run").out.count("DuckDB") == 0
+    release = ".".join(duckdb.__version__.split(".")[:2])
+    said = repo.seeknal("run", "--dry-run").out
+    assert said.count(f"DuckDB {release} read its raw data, and 9.1 may do otherwise") == 2
+    assert repo.built() == ["source.d", "source.p", "transform.t"]
+    monkeypatch.setattr(engine, "engine_version", lambda: "9.1.7")
+    assert repo.built() == [], "a correction of the same release reads nothing again"
