@@ -55,6 +55,8 @@ keys may come at any time.
 | `reasons` | for each node downstream of a change, why it is rebuilt or re-used |
 | `built` | those of `layers` whose tables are there already; null where the warehouse cannot be read now |
 | `missing` | tables that the plan re-uses and the warehouse has not; null where it cannot be read now |
+| `tests` | node → the tests that have no answer yet: they are new or changed, or a table that they read is built |
+| `failing`, `warned` | what was said of tests and rules that do not hold, of severity `error` and `warn`; or null |
 | `warnings` | messages about the project |
 | `verified` | with `--verify`, one object for each promise about a SELECT; null without |
 
@@ -71,6 +73,22 @@ Each of `changes` has:
 | `obstacles` | what could not be resolved in the node, and what is unstable in it |
 | `rebuilds` | the nodes downstream that are built again |
 | `reuses` | the nodes downstream that are not |
+
+## Failures as JSON
+
+`run --json` and `promote --json` have `failures` and `warned`: one object for each test or rule of severity `error` and
+`warn` that does not hold, also of an earlier run. A node that failed for another reason is in `failures` too, with
+`node` and `message`; its `check` and `sql` are null.
+
+| key of a failure | meaning |
+| --- | --- |
+| `node`, `check` | the node, as `kind.name`, and the name of the check |
+| `severity` | `error` or `warn` |
+| `message`, `path`, `line` | what the text says, and where the check is defined |
+| `violations`, `of` | how many rows violate it, of how many |
+| `rows` | at most 5 of them, each as an object of at most 12 columns, keys first; long values are cut |
+| `sql` | a statement that selects all of them |
+| `command` | the command that does so |
 
 ## The lineage as JSON
 
@@ -146,6 +164,7 @@ Each of `publications` has:
 | `merged` | the branch that came in with the commit, where git knows it; or null |
 | `restores` | the publication that a rollback shows again; null for all else |
 | `built`, `reused`, `removed` | how many nodes the run built, found built, and removed |
+| `warnings` | what was said of tests and rules of severity `warn` that do not hold |
 | `current` | whether it is what the environment shows now |
 | `kept`, `lost` | whether all its tables are kept, and the nodes whose tables are not |
 | `uncommitted` | whether it was made of uncommitted nodes |
@@ -154,7 +173,7 @@ Each of `publications` has:
 `change` is `added`, `re-pointed`, `removed`, or `restored` where only the view was damaged.
 
 `seeknal rollback --json` has `publication` (the id of the new one; null with `--dry-run`), `from` and `to` (as above,
-up to `removed`), `tip` (of the production branch), `differs_from_tip`, `nodes` (as above, without `built`),
+up to `warnings`), `tip` (of the production branch), `differs_from_tip`, `nodes` (as above, without `built`),
 `earlier_loads` (sources that show an earlier load) and `files`, with the exposures that were `written`, are `to_write`
 (with `--dry-run`), `not_written` (each with the reason), and `left`, as they were first delivered later (each with its
 file).

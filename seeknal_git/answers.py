@@ -36,6 +36,7 @@ class Sample:
 
     names: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    columns: int  # in all: those of a wide table are not all here
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,11 @@ def verdict(path: str, check: Check, audit: Audit) -> str:
 
 
 def known_answers(work: Work) -> dict[tuple[str, int], Audit]:
-    """The answers that earlier runs gave, and that are not asked for again."""
+    """The last answers that earlier runs gave about the tables that are meant now."""
     found = {}
     for node, number, _ in all_checks(work.graph):
         audit = work.audits.get(work.answer_id(node, number))
-        if audit and node in work.chosen and number not in work.checks.get(node, ()):
+        if audit and node in work.chosen:
             found[node, number] = audit
     return found
 
@@ -149,9 +150,8 @@ def _sample(
     keys = [key for node in (violation.node, *targets) for each in graph.node(node).checks for key in each.key]
     names = [name for name, _ in found.columns]
     order = _ordered(names, keys, check.sql)[:_MOST_COLUMNS]
-    return Sample(
-        tuple(names[each] for each in order), tuple(tuple(_cut(row[each]) for each in order) for row in found.rows)
-    )
+    rows = (tuple(_cut(row[each]) for each in order) for row in found.rows)
+    return Sample(tuple(names[each] for each in order), tuple(rows), len(names))
 
 
 def _ordered(names: Sequence[str], keys: Iterable[str], sql: str) -> list[int]:

@@ -131,6 +131,7 @@ def rollback(
         outcome = publish(warehouse.connection, publication)
         if done.to.commit:
             set_production_ref(workspace.repository, done.to.commit)
+        state.record_warnings(warehouse.connection, done.schema, done.to.warnings)
         unwritten = _deliver(workspace, warehouse, stale)
     return replace(done, publication=outcome.publication, unwritten=unwritten)
 

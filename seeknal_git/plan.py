@@ -45,7 +45,8 @@ class Plan:
     """changes: most severe first; layers: the nodes to build, in order; reused: the nodes that stay as they are.
 
     reasons: for each node downstream of a change, why it is rebuilt or re-used; obstacles: for each changed node, what
-    could not be resolved in it, and what is unstable.
+    could not be resolved in it, and what is unstable; tests: node → the tests that have no answer on the base, as they
+    are new or changed, or as a table that they read is built.
     """
 
     changes: tuple[Change, ...]
@@ -53,6 +54,7 @@ class Plan:
     reused: tuple[str, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
     obstacles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def builds(self) -> tuple[str, ...]:
@@ -75,7 +77,28 @@ def make_plan(base: State, head: State) -> Plan:
         reused=tuple(identifier for identifier in after if identifier not in builds),
         reasons=_reasons(changes, base.graph, head.graph),
         obstacles=_obstacles(changes, base.graph, head.graph),
+        tests=_tests_to_check(base.graph, head.graph, builds),
     )
+
+
+def _tests_to_check(base: Graph, head: Graph, builds: set[str]) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for node in head.views:
+        known = set(_questions(base, node)) if node in base.members else set()
+        names = [
+            check.name
+            for check, question in zip(head.node(node).checks, _questions(head, node), strict=True)
+            if question not in known or not builds.isdisjoint(question[-1])
+        ]
+        if names:
+            found[node] = tuple(names)
+    return found
+
+
+def _questions(graph: Graph, node: str) -> list[tuple[str, float, str, tuple[str, ...]]]:
+    """The tests of a node: what is asked, how much of it is allowed, how bad it is, and of which nodes it is asked."""
+    checks, targets = graph.node(node).checks, graph.targets[node][1:]
+    return [(check.sql, check.allowed, check.severity, read) for check, read in zip(checks, targets, strict=True)]
 
 
 def _reasons(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, str]:

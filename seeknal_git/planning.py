@@ -83,11 +83,14 @@ def left_out(workspace: Workspace, planned: Planned) -> bool:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What the warehouse has. built: tables to build that are there already; missing: tables to re-use that are not;
-    restores: the earlier publication that a rollback of production shows again."""
+    restores: the earlier publication that a rollback of production shows again; failing, warned: what the checks of
+    severity error and warn said that do not hold, as far as they are answered."""
 
     built: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
     restores: int | None = None
+    failing: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
 
 
 def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
@@ -97,6 +100,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
         return Found(
             missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
         )
+    from seeknal_git.answers import known_answers, violations
     from seeknal_git.warehouse.connection import open_warehouse
     from seeknal_git.warehouse.history import records, rolled_back_to
     from seeknal_git.work import Options, Target, work_out
@@ -110,7 +114,9 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
         return None
     tables, builds = set(work.graph.views), set(planned.plan.builds)
     built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
-    return Found(frozenset(built), frozenset(missing), restores)
+    said = [(each.fails, f"{each.node}: {each.message}") for each in violations(work, known_answers(work), {}, {})]
+    failing, warned = (tuple(text for fails, text in said if fails is kind) for kind in (True, False))
+    return Found(frozenset(built), frozenset(missing), restores, failing, warned)
 
 
 def _created(workspace: Workspace, branch: str) -> bool:

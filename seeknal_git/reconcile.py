@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -89,6 +89,8 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     good = trusted(work, progress)
     held_back = tuple(each for each in work.graph.views if each not in good) if failures else ()
     found = _violations(warehouse, work, progress)
+    if outcome is not None:
+        _record_warnings(connection, work, found)
     return Reconciled(work, progress, outcome, failures, held_back, delivered, found)
 
 
@@ -100,6 +102,16 @@ def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[V
     found = violations(work, known_answers(work) | progress.answers, tables, shown)
     look = partial(with_samples, connection, work, found, tables, progress.answers.keys())
     return tuple(interruptible(look, lambda: [connection])) if found else ()
+
+
+def _record_warnings(connection: duckdb.DuckDBPyConnection, work: Work, found: Sequence[Violation]) -> None:
+    """Write down the warnings with the publication; those about nodes that were not chosen stay."""
+    schema = work.target.schema
+    old = [each for each in state.warnings(connection, schema) if each.partition(": ")[0] not in work.chosen]
+    kept = old if work.options.chosen is not None else []
+    state.record_warnings(
+        connection, schema, [*kept, *(f"{each.node}: {each.message}" for each in found if not each.fails)]
+    )
 
 
 def _reach(work: Work) -> tuple[list[Path], list[Path]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from seeknal_git.nodes.node import Node
 from seeknal_git.project import Member
 from seeknal_git.statement import Anatomy
 
 _SQL_KEYS = ("transform", "sql")
-_PASSED_OVER = ("kind", "name", "inputs", "params", "columns", *_SQL_KEYS)
+_PASSED_OVER = ("kind", "name", "inputs", "params", "columns", "tests", *_SQL_KEYS)
 
 
 def describe(
@@ -23,6 +25,7 @@ def describe(
         *_inputs(old, new),
         *_statements(before, after),
         *_keys(old.node.document, new.node.document),
+        *(_tests(old.node, new.node) if new.node.yields_table else ()),
         *([f"moved from {old.node.path}"] if old.node.path != new.node.path else []),
     )
 
@@ -54,6 +57,12 @@ def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
     names = [[name for name, _ in anatomy.columns or ()] for anatomy in (before, after)]
     if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
         yield "order of columns changed"
+
+
+def _tests(old: Node, new: Node) -> Iterator[str]:
+    before, after = [{each.name: replace(each, line=0) for each in node.checks} for node in (old, new)]
+    for word in _differences(before, after):
+        yield f"test {word}"
 
 
 def _keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shlex
 from typing import Any
 
@@ -118,3 +119,241 @@ def test_a_check_that_fails_shows_rows_keys_first_and_the_command_for_all(
     assert sorted(known, key=repr) == sorted(({name: row[name] for name in known[0]} for row in asked), key=repr), (
         "the command gives the rows that were shown"
     )
+
+
+WARNED = TABLE % "{type: accepted_values, column: note, values: [fine, high, none], severity: warn}"
+TOLD = "transform.t: accepted_values(note): 2 of 5 rows violate it (seeknal/t.yml:4)"
+FAILING = WARNED.replace(", severity: warn", "")
+
+
+def test_a_warning_is_told_by_every_command_until_it_is_mended(project: Repo) -> None:
+    project.write("seeknal/t.yml", WARNED)
+    first, second = project.run(), project.run()
+    assert first["warnings"] == second["warnings"] == [TOLD]
+    assert first["warned"] == second["warned"]
+    assert [row["note"] for row in second["warned"][0]["rows"]] == ["twice", "twice"]
+    project.commit()
+    for command in ("run", "status", "plan", "log --env bad -n 1", "plan --into main", "plan --markdown"):
+        said = project.seeknal(*command.split()).out
+        assert said.count(TOLD) == 1, command
+    for command in ("status", "plan"):
+        assert TOLD.removeprefix("transform.t: ") in project.seeknal(command, "--json").out, command
+    project.switch("main")
+    project.merge("bad")
+    for command in ("promote", "promote", "run", "status", "log -n 1", "run --nodes ids", "log -n 1"):
+        said = project.seeknal(*command.split()).out
+        assert said.count(TOLD) == (0 if "--nodes" in command else 1), command
+    assert project.seeknal("log", "--json").json["publications"][0]["warnings"] == [TOLD]
+    project.replace("seeknal/t.yml", "[fine, ", "[twice, fine, ")
+    for command in ("run", "run", "status", "log -n 1", "plan"):
+        assert TOLD not in project.seeknal(*command.split()).out, command
+
+
+def test_a_rollback_tells_the_warnings_of_what_it_shows_again(project: Repo) -> None:
+    project.switch("main")
+    project.write("seeknal/t.yml", WARNED)
+    project.commit()
+    project.seeknal("promote")
+    project.replace("seeknal/t.yml", "[fine, ", "[twice, fine, ")
+    project.replace("seeknal/t.yml", "SELECT *", "SELECT *, 1 AS one")
+    project.commit()
+    project.seeknal("promote")
+    assert TOLD not in project.seeknal("log", "-n", "1").out
+    project.seeknal("rollback")
+    assert TOLD in project.seeknal("log", "-n", "1").out
+
+
+def test_status_repeats_a_failure_of_an_earlier_run_in_the_same_words(project: Repo) -> None:
+    project.write("seeknal/t.yml", FAILING)
+    failed = project.run(code=1)["failures"][0]
+    assert failed["message"] in TOLD
+    assert project.run(code=1)["failures"] == [failed]
+    said = project.seeknal("status").out
+    assert f"failed: {TOLD}\n" in said
+    assert "seeknal query --failed transform.t\n" in said
+    assert project.seeknal("status", "--json").json["failing"] == [
+        {"node": "transform.t", "check": "accepted_values(note)", "message": failed["message"]}
+    ]
+    project.replace("seeknal/t.yml", "[fine, ", "[twice, fine, ")
+    project.seeknal("run")
+    assert "failed" not in project.seeknal("status").out
+
+
+def test_status_says_why_a_run_of_a_branch_failed_that_no_check_stopped(project: Repo) -> None:
+    project.write("seeknal/t.yml", FAILING)
+    project.write("seeknal/u.yml", "kind: transform\nname: u\ntransform: SELECT error(note) AS x FROM source.s\n")
+    project.run("--continue-on-error", code=1)
+    said = project.seeknal("status").out
+    assert "the last run of bad failed (seeknal run tries again): transform.u: " in said
+    assert said.count(TOLD) == 1
+
+
+def test_a_freshness_that_fails_is_told_by_status_too(project: Repo) -> None:
+    project.write("seeknal/r.yml", RULE % "{type: freshness, column: day, params: {max_age: 1d, severity: warn}}")
+    project.seeknal("run")
+    assert "warning: rule.r: freshness(day): 5 of 5 rows violate it" in project.seeknal("status").out
+
+
+@pytest.mark.parametrize(
+    "sql", ["FROM t", "SELECT * FROM T AS x", "DESCRIBE t", "SUMMARIZE t", "FROM bad.t", "EXPLAIN FROM s, t"]
+)
+def test_a_query_of_a_table_that_is_held_back_says_so(project: Repo, sql: str) -> None:
+    project.write("seeknal/t.yml", FAILING)
+    project.run(code=1)
+    said = project.seeknal("query", sql, code=2).err
+    assert f"t is built, but not published in bad: {TOLD}." in said
+    command = said.partition("Read the newer table with: ")[2].strip()
+    assert len(rows_of(project, command)) == 5
+    assert project.seeknal("query", "FROM s").err == "5 rows\n"
+
+
+@pytest.mark.parametrize("branch", ["bad", "main"])
+def test_a_query_of_an_older_table_says_that_the_newer_one_failed(project: Repo, branch: str) -> None:
+    project.switch(branch)
+    project.write("seeknal/t.yml", WARNED)
+    project.commit()
+    project.seeknal("run")
+    project.write("seeknal/t.yml", FAILING.replace("SELECT *", "SELECT *, 1 AS one"))
+    project.commit(hooks=False)
+    project.run(code=1)
+    asked = project.seeknal("query", "SELECT * FROM t", "--format", "csv")
+    assert asked.out.splitlines()[0].endswith(",ref")
+    assert "t is what it was before the last run: transform.t: accepted_values(note): 2 of 5" in asked.err
+    newer = project.seeknal("query", "--failed", "t", "FROM t", "--format", "csv")
+    assert newer.out.splitlines()[0].endswith(",one")
+    project.write("seeknal/t.yml", WARNED.replace("SELECT *", "SELECT *, 2 AS one"))
+    project.seeknal("run")
+    assert project.seeknal("query", "FROM t", "--format", "csv").err == ""
+
+
+def test_what_a_failed_rule_looked_at_can_be_asked(project: Repo) -> None:
+    project.write("seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT *, x * 2 AS y FROM source.s\n")
+    project.write("seeknal/r.yml", (RULE % "y < 100").replace("source.s", "transform.t"))
+    project.run(code=1)
+    asked = project.seeknal("query", "--failed", "rule.r", "--format", "csv")
+    assert asked.out.splitlines()[1:] == ["high,2,777,2024-01-01,1,1554"]
+    assert asked.err == "y < 100: 1 of 5 rows violates it (seeknal/r.yml:4)\n"
+    assert "t is built, but not published" in project.seeknal("query", "FROM t", code=2).err
+
+
+def test_a_failure_elsewhere_names_the_environment_in_its_command(project: Repo) -> None:
+    project.write("seeknal/t.yml", FAILING)
+    project.commit()
+    project.switch("main")
+    failure = project.run("--env", "bad", code=1)["failures"][0]
+    assert failure["command"].startswith("seeknal query --env bad --failed transform.t ")
+    assert len(rows_of(project, failure["command"])) == 2
+    said = project.seeknal("query", "--env", "bad", "FROM t", code=2).err
+    assert "seeknal query --env bad --failed transform.t 'FROM t'" in said
+
+
+@pytest.mark.parametrize("how", ["new data", "--full"])
+def test_a_failure_of_production_can_be_asked_though_the_older_table_is_shown(project: Repo, how: str) -> None:
+    project.switch("main")
+    project.write("raw/r.csv", "x\n1\n2\n")
+    project.write("seeknal/raw.yml", SOURCE.replace("name: s", "name: raw").replace("data/s.csv", "raw/r.csv"))
+    project.write("limit.txt", "10")
+    project.write(
+        "seeknal/t.yml",
+        "kind: transform\nname: t\ntransform: SELECT x, now() AS at FROM source.raw\n"
+        "tests: [{custom_sql: 'SELECT x FROM input_0 WHERE x > 2'}]\n",
+    )
+    project.commit()
+    project.seeknal("run")
+    project.write("raw/r.csv", "x\n1\n777\n")
+    failed = project.run(*(["--full"] if how == "--full" else []), code=1)["failures"]
+    assert [each["rows"] for each in failed] == [[{"x": 777}]]
+    assert rows_of(project, failed[0]["command"]) == [{"x": "777"}]
+    asked = project.seeknal("query", "SELECT x FROM t", "--format", "csv")
+    assert asked.out == "x\n1\n2\n"
+    assert "t is what it was before the last run: transform.t: custom_sql()" in asked.err
+    assert "custom_sql(): 1 of 2 rows violates it" in project.seeknal("status").out
+
+
+def test_rows_are_not_stored_with_the_answer(project: Repo) -> None:
+    project.write("seeknal/t.yml", FAILING)
+    project.run(code=1)
+    tables = project.numbers("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_seeknal'")
+    stored = [row for (name,) in tables for row in project.numbers(f"FROM _seeknal.{name}")]
+    assert "accepted_values" in str(stored)
+    assert "twice" not in str(stored)
+
+
+def test_long_values_many_rows_and_many_columns_are_cut(project: Repo) -> None:
+    columns = ", ".join(f"'{'long ' * 60}' AS c{number}" for number in range(20))
+    project.write(
+        "seeknal/t.yml",
+        f"kind: transform\nname: t\ntransform: SELECT i, e'a\\n\\x1b[31m' AS sign, {columns} FROM range(100) AS r(i)\n"
+        "tests: [{custom_sql: 'SELECT * FROM input_0 WHERE i > 2 AND c3 IS NOT NULL'}]\n",
+    )
+    said = project.seeknal("run", code=1).out
+    block = said[said.index("failed: transform.t") :].splitlines()
+    assert len(block) == 9
+    assert all(len(line) <= 80 for line in block[1:8])
+    assert block[1].split() == ["i", "c3", "sign"]
+    assert block[2].split("  ")[-1] == "a\\n\\x1b[31m"
+    assert block[7].strip() == "and 92 more rows, 19 more columns"
+    rows = project.run(code=1)["failures"][0]["rows"]
+    assert len(rows) == 5
+    assert len(rows[0]) == 12
+    assert len(rows[0]["c3"]) == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["--failed", "nope"], "There is no node nope.", id="no node"),
+        pytest.param(["--failed", "s"], "No check of source.s fails, and bad shows what was checked.", id="in order"),
+        pytest.param(["--failed", "u"], "transform.u is not built as it is now.", id="never built"),
+        pytest.param(["--failed", "t", "--at", "HEAD"], "it goes without --at", id="with at"),
+        pytest.param(["--failed", "t", "DROP VIEW t"], "A query is one statement that reads", id="a statement"),
+        pytest.param([], "Say what to ask.", id="nothing"),
+    ],
+)
+def test_a_question_that_has_no_answer_is_refused(project: Repo, arguments: list[str], said: str) -> None:
+    project.write("seeknal/t.yml", FAILING)
+    project.run(code=1)
+    project.write("seeknal/u.yml", "kind: transform\nname: u\ntransform: SELECT 1 AS x\n")
+    assert said in project.seeknal("query", *arguments, code=2).err
+
+
+@pytest.mark.parametrize(
+    ("tests", "words", "count"),
+    [
+        pytest.param(", {not_null: ref}, {unique: x}", ["test unique(x) added"], 1, id="one more"),
+        pytest.param(", {not_null: ref, severity: warn}", ["test not_null(ref) changed"], 1, id="changed"),
+        pytest.param(", {unique: x}", ["test unique(x) added", "test not_null(ref) removed"], 1, id="another"),
+        pytest.param("", ["test not_null(ref) removed"], 0, id="removed"),
+        pytest.param(", {not_null: ref}", ["description added"], 0, id="none"),
+    ],
+)
+@pytest.mark.parametrize("into", [["--into", "main"], []], ids=["into", "of the branch"])
+def test_a_plan_lists_tests_that_are_new_or_changed(
+    project: Repo, tests: str, words: list[str], count: int, into: list[str]
+) -> None:
+    project.switch("main")
+    project.write("seeknal/t.yml", TABLE % "{not_null: id}, {not_null: [ref]}")
+    project.commit()
+    project.seeknal("run")
+    project.switch("new", create=True)
+    described = "description: x\n" if words == ["description added"] else ""
+    project.write("seeknal/t.yml", described + TABLE % f"{{not_null: id}}{tests}")
+    project.commit()
+    said, plan = (project.seeknal("plan", *into, *form).out for form in ([], ["--json"]))
+    assert all(word in said for word in words)
+    assert ("to check" in said) == bool(count)
+    if count:
+        assert f"0 tables to build, {count} test to check; 3 tables re-used.\n" in said
+        assert "nothing has to be built" not in said
+    assert sum(map(len, json.loads(plan)["tests"].values())) == count
+
+
+def test_a_plan_counts_the_tests_of_tables_that_are_built_and_tells_what_failed_already(project: Repo) -> None:
+    project.write("seeknal/t.yml", FAILING)
+    assert "1 table to build, 1 test to check; " in project.seeknal("plan").out
+    project.run(code=1)
+    project.commit()
+    for command in ("plan", "plan --into main"):
+        assert f"failed: {TOLD}\n" in project.seeknal(*command.split()).out
+    assert f"- **failed**: {TOLD}" in project.seeknal("plan", "--into", "main", "--markdown").out
+    assert project.plan("--into", "main")["failing"] == [TOLD]

@@ -154,7 +154,7 @@ EDITS = [
     ("description", CLEAN, "name: clean_orders", "name: clean_orders\ndescription: x", "METADATA",
      "description added", [],
      ["transform.by_customer", "transform.daily"]),
-    ("test", CLEAN, "unique: id", "not_null: id", "METADATA", "tests changed", [], ["transform.daily"]),
+    ("test", CLEAN, "unique: id", "not_null: id", "METADATA", "test unique(id) removed", [], ["transform.daily"]),
     ("column added", DAILY, "AS total", "AS total, 1 AS one", "NON_BREAKING", "+ one", [], []),
     ("column added upstream", CLEAN, "day, amount", "day, amount, 1 AS one", "NON_BREAKING", "+ one", [],
      ["transform.by_customer", "transform.daily"]),

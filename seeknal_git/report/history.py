@@ -38,6 +38,15 @@ def _entry(entry: Entry, *, whole: bool) -> None:
     if entry.moves:
         out()
         moved(entry.moves, whole=whole, more_with="--verbose")
+    _warnings(record.warnings, whole=whole)
+
+
+def _warnings(warnings: Sequence[str], *, whole: bool) -> None:
+    shown = warnings if whole else warnings[:_FEW]
+    for each in shown:
+        out(f"{coloured('warning')}: {each}")
+    if len(shown) < len(warnings):
+        out(f"    {dim(f'and {len(warnings) - len(shown)} more warnings; --verbose shows all')}")
 
 
 def about(record: Record) -> list[str]:
@@ -125,6 +134,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
         "built": record.built,
         "reused": record.reused,
         "removed": record.removed,
+        "warnings": list(record.warnings),
     }
 
 

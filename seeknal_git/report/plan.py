@@ -29,6 +29,7 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
         out("No changes." if planned.head.graph.members else _EMPTY)
         if found is not None and found.missing:
             out(f"{_are(len(found.missing))} missing: {_run(planned)} builds what is missing.")
+        _answers(found)
         return
     for change in planned.plan.changes:
         _change(change, planned.plan, verbose)
@@ -41,6 +42,19 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
     out(_summary(planned, found))
     if sound:
         out(f"Next: {_next(planned, found)}")
+    _answers(found)
+
+
+def _answers(found: Found | None) -> None:
+    """The checks that were made already and do not hold, on the tables that the plan leads to."""
+    for word, said in _said(found):
+        out(f"{coloured(word)}: {said}")
+
+
+def _said(found: Found | None) -> list[tuple[str, str]]:
+    if found is None:
+        return []
+    return [("failed", each) for each in found.failing] + [("warning", each) for each in found.warned]
 
 
 def _change(change: Change, plan: Plan, verbose: bool) -> None:
@@ -112,7 +126,9 @@ def _summary(planned: Planned, found: Found | None) -> str:
     kinds = [split_id(each)[0] for each in plan.builds]
     rules, files = kinds.count("rule"), kinds.count("exposure")
     parts = [f"{counted(len(kinds) - rules - files, 'table')} to build"]
+    tests = sum(map(len, plan.tests.values()))
     parts += [f"{counted(rules, 'rule')} to check"] if rules else []
+    parts += [f"{counted(tests, 'test')} to check"] if tests else []
     parts += [f"{counted(files, 'file')} to write"] if files else []
     reused = sum(each in graph.views for each in plan.reused)
     lines = [f"{', '.join(parts)}; {counted(reused, 'table')} re-used."]
@@ -146,7 +162,7 @@ def _next(planned: Planned, found: Found | None) -> str:
         return f"seeknal promote {planned.merges}{into}, or: git switch {planned.branch} && git merge {planned.merges}"
     if found is not None and found.restores is not None:
         return "git revert takes this out of the code; seeknal promote publishes it again"
-    if planned.plan.builds or (found is not None and found.missing):
+    if planned.plan.builds or planned.plan.tests or (found is not None and found.missing):
         return _run(planned)
     return "nothing has to be built" if planned.is_production else f"{_run(planned)} makes the environment"
 
@@ -185,6 +201,9 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "reasons": dict(plan.reasons),
         "built": None if found is None else sorted(found.built),
         "missing": None if found is None else sorted(found.missing),
+        "tests": {node: list(names) for node, names in plan.tests.items()},
+        "failing": None if found is None else list(found.failing),
+        "warned": None if found is None else list(found.warned),
         "warnings": [str(warning) for warning in planned.warnings],
     }
 
@@ -194,7 +213,7 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
     plan = planned.plan
     lines = [f"### {_title(planned)}", ""]
     if not plan.changes and not plan.builds:
-        return "\n".join([*lines, "No changes."])
+        return "\n".join([*lines, "No changes.", *_answers_as_markdown(found)])
     lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]
     for change in plan.changes:
         what = _cell((*change.words, *_column_words(change)))
@@ -207,7 +226,12 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
         lines += ["", "<details><summary>Layers to build</summary>", ""]
         lines += [f"{number}. {_cell(layer)}" for number, layer in enumerate(plan.layers, 1)]
         lines += ["", "</details>"]
-    return "\n".join([*lines, "", _summary(planned, found)])
+    return "\n".join([*lines, "", _summary(planned, found), *_answers_as_markdown(found)])
+
+
+def _answers_as_markdown(found: Found | None) -> list[str]:
+    lines = [f"- **{word}**: {said.replace('<', '&lt;')}" for word, said in _said(found)]
+    return ["", *lines] if lines else []
 
 
 def _cell(names: tuple[str, ...]) -> str:

@@ -195,7 +195,8 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
 
 def _failures_as_json(done: Reconciled, elsewhere: str | None) -> list[dict[str, Any]]:
     """Each check that failed, with rows, and each node that failed for another reason."""
-    found = [violations.as_json(each, elsewhere) for each in done.violations if each.fails]
+    failed = [each for each in done.violations if each.fails and each.node in done.failures]
+    found = [violations.as_json(each, elsewhere) for each in failed]
     told = {(each["node"], each["message"]) for each in found}
     others = [(node, why) for node, why in done.failures.items() if (node, why) not in told]
     return [*found, *({"node": node, "check": None, "message": why, "rows": [], "sql": None} for node, why in others)]

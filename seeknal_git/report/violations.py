@@ -37,7 +37,7 @@ def _rows(sample: Sample, violations: int) -> None:
         line = (_INDENT + (" " * _GAP).join(padded)).rstrip()
         out(line if number else dim(line))
     left = [counted(violations - len(cells), "more row")] if violations > len(cells) else []
-    left += [counted(len(widths) - fitting, "more column")] if fitting < len(widths) else []
+    left += [counted(sample.columns - fitting, "more column")] if fitting < sample.columns else []
     if left:
         out(dim(f"{_INDENT}and {', '.join(left)}"))
 

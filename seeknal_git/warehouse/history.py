@@ -25,7 +25,8 @@ class Record:
     """One publication of an environment.
 
     command: `run`, `promote`, `hook` or `rollback`; merged: the branch that came in with the commit, where known;
-    restores: the publication that a rollback showed again; seconds: from the start of the run to the publication.
+    restores: the publication that a rollback showed again; seconds: from the start of the run to the publication;
+    warnings: the checks that did not hold, by the last run that left the publication as it is.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Record:
     built: int
     reused: int
     removed: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,12 @@ class Move:
 def records(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Record]:
     """The publications of an environment, the newest first."""
     rows = connection.execute(
-        "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed "
+        "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed, "
+        "coalesce(warnings, '[]') "
         f"FROM {with_later_columns('publications')} WHERE schema_name = $1 ORDER BY id DESC",
         [schema],
     ).fetchall()
-    return [Record(*row) for row in rows]
+    return [Record(*(*row[:-1], tuple(json.loads(row[-1])))) for row in rows]
 
 
 def rolled_back_to(records: Sequence[Record]) -> int | None:

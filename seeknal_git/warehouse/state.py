@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS {STATE}.runs (
 # Columns that came later. Adding one that is there costs a tenth of a millisecond, and writes nothing.
 LATER_COLUMNS = {
     "snapshots": {"identity": "VARCHAR", "build": "VARCHAR", "unstable": "BOOLEAN"},
-    "publications": {"seconds": "DOUBLE", "merged": "VARCHAR", "restores": "BIGINT"},
+    "publications": {"seconds": "DOUBLE", "merged": "VARCHAR", "restores": "BIGINT", "warnings": "VARCHAR"},
     "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
     "exposures": {"publication_id": "BIGINT", "table_name": "VARCHAR", "definition": "VARCHAR"},
 }
@@ -291,6 +291,23 @@ def last_publication(connection: duckdb.DuckDBPyConnection, schema: str) -> tupl
         [schema],
     ).fetchall()
     return (rows[0][0], rows[0][1]) if rows else None
+
+
+def warnings(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    """The warnings about what an environment shows."""
+    rows = connection.execute(
+        f"SELECT warnings FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT 1", [schema]
+    ).fetchall()
+    return list(json.loads(rows[0][0] or "[]")) if rows else []
+
+
+def record_warnings(connection: duckdb.DuckDBPyConnection, schema: str, warnings: Sequence[str]) -> None:
+    """Write down the warnings about what an environment shows, with its last publication: the last run knows best."""
+    connection.execute(
+        f"UPDATE {STATE}.publications SET warnings = $1 WHERE id = (SELECT max(id) FROM {STATE}.publications "
+        "WHERE schema_name = $2) AND coalesce(warnings, '[]') <> $1",
+        [json.dumps(list(warnings)), schema],
+    )
 
 
 def touch_environment(connection: duckdb.DuckDBPyConnection, schema: str, branch: str) -> None:
