@@ -57,16 +57,12 @@ class NoFiles:
 
 def verdict(old: str, new: str, tables: Tables, reader: str | None = None) -> Verdict:
     """What becomes of the node `node`, whose SQL reads some of `tables`, and of `reader`, which reads `node` too."""
-    plan = make_plan(_state(old, tables, reader), _state(new, tables, reader))
+    before, after = _state(old, tables, reader), _state(new, tables, reader)
+    plan = make_plan(before, after)
     change = next((change for change in plan.changes if change.node == "transform.node"), None)
-    reused = None if reader is None else "transform.reader" in plan.reused and not refused(new, tables, reader)
+    binds = reader is None or after.graph.columns["transform.reader"] is not None  # else no plan is made at all
+    reused = None if reader is None else "transform.reader" in plan.reused and binds
     return Verdict(change.category if change else Category.METADATA, reused, _what(change) if change else "")
-
-
-def refused(sql: str, tables: Tables, reader: str) -> bool:
-    """Whether the engine refuses the reader: then no plan is made at all."""
-    graph = graph_of({"node": sql, "reader": reader}, tables)
-    return graph.columns["transform.reader"] is None
 
 
 def _what(change: Change) -> str:

@@ -39,6 +39,9 @@ TYPES = {
 NAMES = {name: kind for kind, names in {
     "int": "kabx", "text": "cgy", "date": "d", "bool": "e", "double": "f", "list": "l", "struct": "s",
 }.items() for name in names}  # fmt: skip
+# Names that mean something else where they do not find a column: a table, the engine's user, the place of a row, a day.
+COLLIDING = {"t": "struct", "u": "text", "node": "struct", "p": "int", "q": "text"}
+COLLIDING |= {"user": "text", "tag": "text", "rowid": "int", "current_date": "date"}
 KINDS = ("int", "int", "int", "text", "text", "double", "date", "bool", "list", "struct")
 # Sums of multiples of a half are exact, in whatever order they are added.
 LITERALS = {
@@ -149,6 +152,8 @@ def expression(draw: Draw, scope: Scope, kind: str, depth: int = 2) -> Node:
         return _sub_query(draw, scope, kind)
     if draw.chance(0.05):
         return lambda_of(draw, scope, kind, depth)
+    if kind == "bool" and draw.chance(0.06):
+        return guarded(draw, scope)
     if kind == "bool" and draw.chance(0.5):
         return comparison(draw, scope, depth)
     form, kinds = draw.pick(FORMS[kind])
@@ -167,9 +172,20 @@ def comparison(draw: Draw, scope: Scope, depth: int = 1) -> Expr:
     return Expr(f"({{}} {draw.pick(COMPARISONS)} {{}})", sides, "bool")
 
 
+def guarded(draw: Draw, scope: Scope) -> Expr:
+    """A term that fails on some values, beside one that keeps these from it."""
+    text = reference(draw, scope, "text")
+    guard, cast = Expr("({} = '1')", (text,), "bool"), Expr("(CAST({} AS INTEGER) = 1)", (text,), "bool")
+    if draw.chance(0.3):
+        return Expr("({} OR {})", (Expr("({} <> '1')", (text,), "bool"), cast), "bool")
+    if draw.chance(0.4):
+        return Expr("(CASE WHEN {} AND {} THEN TRUE ELSE FALSE END)", (guard, cast), "bool")
+    return Expr("({} AND {})", (guard, cast), "bool")
+
+
 def lambda_of(draw: Draw, scope: Scope, kind: str, depth: int) -> Expr:
     """A lambda over a list, whose parameter may hide a column; other kinds take a comprehension's length or sum."""
-    name = draw.pick(("p", "a", "b", "k"))
+    name = draw.pick(("p", "a", "b", "k", "t", "tag", "user", "node"))
     near = tuple(
         replace(relation, columns=tuple(column for column in relation.columns if column.name != name))
         for relation in scope.relations
@@ -177,6 +193,15 @@ def lambda_of(draw: Draw, scope: Scope, kind: str, depth: int) -> Expr:
     inside = replace(scope, relations=(*near, _parameter(name)), depth=9)
     values = reference(draw, scope, "list")
     body, test = expression(draw, inside, "int", depth - 1), comparison(draw, inside, 1)
+    if draw.chance(0.25):
+        body = Expr(draw.pick((f"{name}.abs()", f"{name}.greatest({{}})")), (reference(draw, inside, "int"),))
+    if draw.chance(0.1):
+        other = draw.pick(tuple(each for each in ("i", "a", "x") if each != name))
+        return (
+            Expr(f"list_transform({{}}, lambda {name}, {other}: {{}} + {other})", (values, body), "list")
+            if kind == "list"
+            else reference(draw, scope, kind)
+        )
     made = draw.pick((
         Expr(f"list_transform({{}}, lambda {name}: {{}})", (values, body), "list"),
         Expr(f"list_filter({{}}, lambda {name}: {{}})", (values, test), "list"),
@@ -238,6 +263,8 @@ def _sub_query(draw: Draw, scope: Scope, kind: str) -> Node:
         return Expr(
             "ARRAY({})", (Query(Select((Item(reference(draw, inside, "int")),), source, where, scope=inside)),), kind
         )
+    if kind == "int" and draw.chance(0.15):  # what is added up may be the outer query's alone
+        value = Aggregate("sum", (expression(draw, inside, "int", 1),), "int")
     return Expr("({})", (Query(Select((Item(value),), source, where, scope=inside)),), kind)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from tests.oracle.expressions import (
+    COLLIDING,
     DIRECTIONS,
     NAMES,
     TYPES,
@@ -43,6 +44,7 @@ from tests.oracle.sql import (
     Star,
     Step,
     Table,
+    walk,
 )
 
 VALUES = {
@@ -95,13 +97,13 @@ def draw_world(draw: Draw) -> World:
 def _schema(draw: Draw) -> tuple[Column, ...]:
     names = draw.some(tuple(NAMES)[1:], 2, 5)
     names = ("k", *names) if draw.chance(0.85) else names
-    if draw.chance(0.05):
-        names = (*names, draw.pick(("t", "u", "node", "p")))
+    if draw.chance(0.2):
+        names = (*names, draw.pick(tuple(COLLIDING)))
     return tuple(Column(name, _kind(draw, name)) for name in names)
 
 
 def _kind(draw: Draw, name: str) -> str:
-    return draw.pick(tuple(TYPES)) if draw.chance(0.06) else NAMES.get(name, "int")
+    return draw.pick(tuple(TYPES)) if draw.chance(0.06) else {**NAMES, **COLLIDING}[name]
 
 
 def _rows(draw: Draw, table: Relation) -> tuple[tuple[str, ...], ...]:
@@ -124,6 +126,9 @@ def draw_query(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) -
     if not draw.chance(0.12):
         return query
     limit = draw.pick((f"LIMIT {draw.pick('123')}", f"LIMIT 2 OFFSET {draw.pick('01')}", "LIMIT 50%", ""))
+    if isinstance(body, Select) and body.scope.relations and limit and draw.chance(0.15):
+        key = reference(draw, body.scope, draw.pick(("int", "text")))
+        return replace(query, body=replace(body, distinct=()), order=(Order(key, draw.pick(DIRECTIONS)),), limit=limit)
     order = _order(draw, query) if draw.chance(0.8) or not limit else ()
     return replace(query, order=order, limit=limit)
 
@@ -133,13 +138,17 @@ def _order(draw: Draw, query: Query) -> tuple[Order, ...]:
     keys: list[Node] = [*names, Expr("1"), Expr("ALL")]
     if isinstance(query.body, Select) and not (query.body.group or query.body.grouping):
         keys += references(query.body.scope)
+    keys += [Expr("({} + 1)", (name,)) for name in names if name.kind == "int"][:1]
     return (Order(draw.pick(keys), draw.pick(DIRECTIONS)),)
 
 
 def _ctes(draw: Draw, scope: Scope) -> tuple[tuple[Cte, ...], Scope]:
     ctes: list[Cte] = []
     for _ in range(draw.pick((1, 1, 2, 2, 3))):
-        name = draw.pick(("t", "u", "q", "w", "v", "k"))
+        around = [relation.name for relation in scope.ctes]
+        name = (
+            draw.pick(around) if around and draw.chance(0.25) else draw.pick(("t", "u", "q", "w", "v", "k", "source"))
+        )
         if name not in [cte.name for cte in ctes]:
             inside = replace(scope, depth=scope.depth + 1)
             cte = _recursive(draw, inside, name) if draw.chance(0.07) else _cte(draw, inside, name)
@@ -195,6 +204,7 @@ def draw_select(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) 
             _folded,
             _starred,
             _starred,
+            _by_alias,
         )
     )
     select = draw.pick(styles)(draw, scope, kinds)
@@ -223,9 +233,8 @@ def items_of(draw: Draw, exprs: tuple[Node, ...], scope: Scope) -> tuple[Item, .
 def free_name(draw: Draw, taken: set[str], scope: Scope) -> str:
     """A name for a column, which may well be that of a column that is read."""
     near = [column.name for relation in (*scope.relations, *scope.outer) for column in relation.columns]
-    names = [
-        name for name in (near if near and draw.chance(0.3) else [*NAMES, "z", "w", "h", "m", "n"]) if name not in taken
-    ]
+    others = list(COLLIDING) if draw.chance(0.15) else [*NAMES, "z", "w", "h", "m", "n"]
+    names = [name for name in (near if near and draw.chance(0.3) else others) if name not in taken]
     return draw.pick(names or ["z" * index for index in range(1, 9) if "z" * index not in taken])
 
 
@@ -302,6 +311,23 @@ def _grouped(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) -> 
     return _styled(draw, select)
 
 
+def _by_alias(draw: Draw, scope: Scope, _: object = None) -> Select:
+    """HAVING and GROUP BY go by names that the select list makes, which columns of the inputs may have too."""
+    source, scope = draw_source(draw, scope)
+    key, name = reference(draw, scope, "int"), free_name(draw, set(), scope)
+    total = aggregate(draw, scope, "int")
+    made: Node = Item(total, free_name(draw, {name}, scope))
+    if draw.chance(0.3):
+        column = draw.pick([each.name for relation in scope.relations for each in relation.columns] or ["k"])
+        made = Item(Expr(f"{draw.pick(('max', 'min', 'count'))}(COLUMNS('^{column}$'))", (), "int"))
+        alias = column
+    else:
+        alias = made.alias  # type: ignore[attr-defined]
+    having = Expr(f"({{}} {draw.pick(('>', '<=', '='))} {{}})", (Ref("", alias), Expr(draw.pick("012"))), "bool")
+    group = draw.pick(((key,), (Ref("", name),), (Expr("1"),)))
+    return Select((Item(key, name), made), source, None, group, having=having, scope=scope)
+
+
 def _styled(draw: Draw, select: Select) -> Select:
     """The keys as they are, by position, ALL or with sub-totals."""
     shown = len([item for item in select.items if isinstance(item, Item) and item.expr in select.group])
@@ -317,7 +343,7 @@ def _styled(draw: Draw, select: Select) -> Select:
 def _starred(draw: Draw, scope: Scope, _: object = None) -> Select:
     source, scope = draw_source(draw, scope)
     where = condition(draw, scope) if draw.chance(0.4) else None
-    star = draw_star(draw, scope)
+    star = _long_star(draw, scope) if draw.chance(0.2) else draw_star(draw, scope)
     more = items_of(draw, (expression(draw, scope, draw.pick(("int", "text"))),), scope) if draw.chance(0.35) else ()
     return Select((star, *more), source, where, scope=scope)
 
@@ -346,6 +372,31 @@ def draw_star(draw: Draw, scope: Scope) -> Node:
     ))  # fmt: skip
 
 
+def _long_star(draw: Draw, scope: Scope) -> Node:
+    """Several changes of a star at once, or an expression of many columns, also of a name that two tables have."""
+    table = draw.pick(("", draw.pick(scope.relations).name)) if scope.relations else ""
+    seen = [each for relation in scope.relations for each in relation.columns if table in ("", relation.name)]
+    if len(seen) < 2:
+        return Star()
+    one, other, *_ = draw.some(seen, 2, 2)
+    new = draw.pick(("z", "n", "k", "a", draw.pick(seen).name))
+    swapped = Item(expression(draw, scope, one.kind, 1), one.name)
+    prefix = f"{table}." if table else ""
+    return draw.pick(
+        (
+            Star(table, replace=(swapped,)),
+            Star(table, rename=((one.name, new),)),
+            Star(table, replace=(swapped,), rename=((other.name, new),)),
+            Star(table, exclude=(other.name,), replace=(swapped,)),
+            Star(table, exclude=(other.name,), rename=((one.name, new),)),
+            Item(Expr(f"{prefix}COLUMNS(* EXCLUDE ({one.name}))")),
+            Item(Expr("COLUMNS('^(.)') ", (), one.kind), "'x_\\1'"),
+            Item(Expr(f"COLUMNS('^({one.name}|{other.name})$') IS NULL", (), "bool")),
+            Item(Expr(f"COLUMNS([x for x in (*) if x <> '{one.name}'])")),
+        )
+    )
+
+
 def draw_source(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
     """FROM: mostly one table or a join of two, now and then of three."""
     source, scope = _factor(draw, scope)
@@ -369,7 +420,8 @@ def _factor(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
 def _derived(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
     query = draw_query(draw, replace(scope, relations=(), merged=frozenset(), depth=scope.depth + 1))
     alias = draw.pick(("q", "r", "t", "u", "h"))
-    columns = _names(draw, len(query.columns)) if draw.chance(0.1) and query.columns else ()
+    starred = any(isinstance(node, Star) for _, node in walk(query))
+    columns = _names(draw, len(query.columns)) if draw.chance(0.3 if starred else 0.1) and query.columns else ()
     relation = Relation(alias, _renamed(query.columns, columns))
     return Derived(query, alias, columns), replace(scope, relations=(*scope.relations, relation))
 
@@ -523,5 +575,20 @@ def _traps(draw: Draw, world: World, whole: Scope, scope: Scope) -> Iterator[Que
     )
     value = replace(test, items=(Item(aggregate(draw, inside, "int")),))
     yield Query(Select((Star(), Item(Expr("({})", (Query(value),)), "h")), Table(other.name), scope=outer))
+    yield from _of_names(node, star)
+    collision = replace(inside, relations=(Relation(other.name.removeprefix("source."), other.columns),))
+    within = Select((Item(Expr("1")),), Table(other.name), correlated(draw, collision), scope=collision)
+    around = replace(whole, tables=scope.tables)
+    yield Query(replace(star, where=Expr("EXISTS ({})", (Query(within),), "bool"), scope=around))
     yield Query(replace(star, items=items_of(draw, (window(draw, whole), reference(draw, whole, "int")), whole)))
     yield Query(star, order=ordering(draw, whole), limit="LIMIT 2")
+
+
+def _of_names(node: Table, star: Select) -> Iterator[Query]:
+    """Queries that have the names of columns as values."""
+    for form in ("to_json({})", "CAST({} AS VARCHAR)", "{}"):
+        yield Query(replace(star, items=(Item(Expr(form, (Ref("node", ""),)), "h"),)))
+    ints = [column.name for column in star.scope.relations[0].columns if column.kind == "int"]
+    if ints:
+        pivot = Pivot(PIVOTS[3], node, "n", (f"COLUMNS('{'|'.join(ints)}')",), "m")
+        yield Query(replace(star, items=(Ref("", "n", "text"), Ref("", "m")), source=Derived(pivot, "z")))
