@@ -12,6 +12,7 @@ from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
 from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.type_words import holds, read_as
 from seeknal_git.statement import COLLATION, Anatomy, Columns, Known, Reading, packed, unpacked
 
 
@@ -74,6 +75,8 @@ def bind(
         given |= _sources(bound, [each for each in sources if each not in given], root)
         for each, found in given.items():
             bound.learn(each, Known(found))
+            if found is not None:
+                bound.problems += _contract(graph.node(each), found, {})
         others = [each for each in layer if each not in given and not bound.taken_over(each)]
         own, checks = _questions(graph, [*given, *others])
         bound.ask(own)
@@ -282,7 +285,7 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
         }
         try:
             answer["columns"] = bound_columns(question.sql, question.reading.references, tables)
-            answer["promised"] = {name: type_name(word) for name, word in question.promises if word}
+            answer["promised"] = {name: type_name(read_as(word)) for name, word in question.promises if word}
             _refuse_misfits(question, inputs)
         except SqlError as exc:
             answer |= {"error": exc.message, "line": exc.line}
@@ -327,19 +330,30 @@ def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Pr
     """What a node declares of its columns is what its SQL returns. types: the engine's words for the declared types."""
     there = {name.lower(): word for name, word in columns}
     found = []
-    for name in node.promises:
-        returned, declared = there.get(name.lower()), types.get(name)
+    for name, declared in node.promises.items():
+        returned = there.get(name.lower())
         if returned is None:
             what = "partitions by" if node.kind == "exposure" else "promises"
             message = f"{node.id} {what} the column {name}, and its SQL returns none of that name."
             hint = f"It returns {', '.join(each for each, _ in columns)}."
-        elif declared not in (None, returned):
-            message = f"{node.id} promises {name} as {declared}, and its SQL returns it as {returned}."
-            hint = f"Declare {returned}, or cast it: {name}::{declared}"
+        elif declared and node.kind == "source" and not holds(declared, returned):
+            message = f"{node.id} declares {name} as a number, and it is {returned} in the files."
+            hint = f"Declare {returned}, or DOUBLE if its texts are numbers."
+        elif declared and not _keeps(declared, types.get(name), returned):
+            word = types.get(name, read_as(declared))
+            said = word if holds(declared, returned) is None else declared
+            message = f"{node.id} promises {name} as {said}, and its SQL returns it as {returned}."
+            hint = f"Declare {returned}, or cast it: {name}::{word}"
         else:
             continue
         found.append(Problem(message, node.path, _line_of(node, name), hint, node.id))
     return found
+
+
+def _keeps(declared: str, word: str | None, returned: str) -> bool:
+    """Whether a type is the declared one, or of its family. word: the engine's word for the declared type."""
+    of_family = holds(declared, returned)
+    return word in (None, returned) if of_family is None else of_family
 
 
 def _line_of(node: Node, column: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.tree import index_tree
 from seeknal_git.merge_check import explained_conflicts, staged_conflicts
+from seeknal_git.nodes.type_words import is_type
 from seeknal_git.revision import explained
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
@@ -25,6 +27,7 @@ class Validation:
     nodes: int
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
     foreign: tuple[str, ...]
     unknown: tuple[str, ...]
 
@@ -39,9 +42,20 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
         nodes=len(loaded.project.members),
         problems=(*explained_conflicts(conflicts, _IN_A_MERGE), *explained(workspace, None, loaded, rest)),
         warnings=loaded.warnings,
+        notes=tuple(_documented(loaded)),
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,
     )
+
+
+def _documented(loaded: Loaded) -> Iterator[Problem]:
+    """Columns of sources with a text that reads like a type, and is documentation all the same."""
+    for member in loaded.project.members:
+        columns = member.node.document.get("columns")
+        for name, text in columns.items() if member.node.kind == "source" and isinstance(columns, dict) else ():
+            if isinstance(text, str) and is_type(text):
+                message = f"`{text}` documents the column {name}. As a type it is declared as `{{dtype: {text}}}`."
+                yield Problem(message, member.node.path, member.node.line("columns", name), node=member.node.id)
 
 
 def write_manifest(workspace: Workspace) -> tuple[Path, dict[str, Any]]:

@@ -423,7 +423,7 @@ def a_real_cycle_is_an_error_that_shows_it(shop: Repo) -> None:
 def a_declared_type_is_applied_and_one_that_does_not_fit_is_an_error(shop: Repo) -> None:
     orders = "seeknal/sources/orders.yml"
     text = shop.read(orders)
-    shop.write(orders, text + "columns: {amount: DOUBLE, id: what it is}\n")
+    shop.write(orders, text + "columns: {amount: {dtype: DOUBLE}, id: what it is}\n")
     shop.seeknal("run")
     assert "amount DOUBLE" in shop.production()["orders"][0]
     shop.write(orders, text + "schema: [{name: day, data_type: INTEGER}]\n")

@@ -14,7 +14,8 @@ from pydantic import model_validator
 from seeknal_git.names import literal, quote
 from seeknal_git.nodes.common import Compiled, Mistake, below_project, refuse_unknown_params
 from seeknal_git.nodes.scalars import flag, whole
-from seeknal_git.nodes.table import TableFile, is_type, known_type
+from seeknal_git.nodes.table import TableFile
+from seeknal_git.nodes.type_words import is_any_number, read_as
 
 # The word `$files` in a source's SQL is a parameter: the list of the files to read.
 _READERS = {"csv": "read_csv", "parquet": "read_parquet", "json": "read_json", "jsonl": "read_json"}
@@ -69,11 +70,10 @@ class File(TableFile):
         return options
 
     @property
-    def types(self) -> dict[str, str]:
-        """Declared types; a plain type word as the value of a column counts too, any other text is documentation."""
-        columns = self.columns if isinstance(self.columns, dict) else {}
-        words = {name: known_type(text) for name, text in columns.items() if isinstance(text, str) and is_type(text)}
-        return {**super().types, **words}
+    def read_as(self) -> dict[str, str]:
+        """Column → the type that it is read as; not those whose numbers a file of typed columns has already."""
+        typed = self.source == "parquet"
+        return {name: read_as(word) for name, word in self.types.items() if not (typed and is_any_number(word))}
 
 
 PARAMS = {name: frozenset({"path", *options}) for name, options in _OPTIONS.items()}
@@ -94,8 +94,9 @@ def _option(key: str, option: str, value: object) -> object:
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
-    definition = {"format": file.source, "path": file.path, "options": file.options, "types": file.types}
-    return Compiled(sql=_select(file.source, file.options, file.types), definition=definition)
+    definition = {"format": file.source, "path": file.path, "options": file.options, "types": file.read_as}
+    as_it_is = {name: "NUMBER" for name in file.types if name not in file.read_as}
+    return Compiled(sql=_select(file.source, file.options, file.read_as), definition=definition, promises=as_it_is)
 
 
 def _select(reader: str, options: Mapping[str, object], types: Mapping[str, str]) -> str:

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.nodes.common import Mistake, NodeFile
 from seeknal_git.nodes.form import Form
-
-_SIMPLE_TYPE = (
-    "BIGINT BIT BLOB BOOL BOOLEAN CHAR DATE DATETIME DECIMAL DOUBLE FLOAT FLOAT4 FLOAT8 HUGEINT INT INT1 INT2 "
-    "INT4 INT8 INTEGER INTERVAL JSON LONG NUMERIC REAL SHORT SIGNED SMALLINT STRING TEXT TIME TIMESTAMP "
-    "TIMESTAMPTZ TIMETZ TINYINT UBIGINT UHUGEINT UINTEGER USMALLINT UTINYINT UUID VARCHAR"
-).split()
-_TYPE = re.compile(
-    rf"(?:(?:{'|'.join(_SIMPLE_TYPE)})(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?|(?:TIMESTAMP|TIME) WITH TIME ZONE)"
-    r"(?:\[\d*\])*",
-    re.IGNORECASE,
-)
+from seeknal_git.nodes.type_words import is_type
 
 
 class ColumnType(Form):
@@ -35,7 +23,7 @@ class ColumnType(Form):
 
 
 def known_type(given: str, *keys: str) -> str:
-    """A type word as DuckDB takes it. Raises Mistake for anything else."""
+    """A word for a type, in capitals. Raises Mistake for anything else."""
     if not is_type(given):
         message = f"{given!r} is not a column type, such as INTEGER, DECIMAL(10, 2), VARCHAR[] or TIMESTAMP"
         raise Mistake(message, *keys)
@@ -60,7 +48,3 @@ class TableFile(NodeFile):
             if isinstance(value, dict) and (word := value.get("dtype") or value.get("data_type")):
                 declared[name] = known_type(str(word), f"columns.{name}")
         return declared
-
-
-def is_type(text: str) -> bool:
-    return _TYPE.fullmatch(text.strip()) is not None

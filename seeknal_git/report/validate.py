@@ -18,6 +18,8 @@ def as_text(found: Validation, *, verbose: bool) -> None:
             f"{coloured('warning')}: the raw data of {source} is not here: what reads it was not checked by the engine."
         )
     if verbose:
+        for each in found.notes:
+            note(f"{each.place}: {each.message}")
         for path in found.foreign:
             note(f"passed over: {path} has no `kind`, so it is no node")
     if found.problems:
