@@ -126,7 +126,7 @@ def rollback(
             return done
         publication = Publication(
             done.schema, done.branch, done.to.commit, whoami(workspace.repository) or done.to.author, "rollback",
-            wanted.views, (), time.monotonic() - started, None, done.to.id,
+            wanted.views, (), time.monotonic() - started, None, done.to.id, done.to.base,
         )  # fmt: skip
         outcome = publish(warehouse.connection, publication)
         if done.to.commit:

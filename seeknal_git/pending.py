@@ -1,10 +1,14 @@
-"""What production shows, and whether that is the tip of its branch: by two refs, and where these do not agree by the
-warehouse."""
+"""What production shows, and whether that is the tip of its branch.
+
+The warehouse is asked, as another clone may have released. Its answer is remembered for the file as it was, so that
+nothing is opened as long as nobody has written to it; if it cannot be read, the ref of this clone stands in.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import GitError, WarehouseError
@@ -14,25 +18,41 @@ from seeknal_git.git.production import is_at, production_ref, set_production_ref
 from seeknal_git.workspace import Workspace
 
 if TYPE_CHECKING:
+    import duckdb
+
     from seeknal_git.warehouse.connection import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A promotion that is due, from the commit that production shows to the tip of its branch.
+class Showing:
+    """What production shows.
 
-    shown: "" where only nodes that were run by name were ever published; known: whether this clone has what is shown;
-    cloned: whether there is a remote to get it from; lacks: how many commits of it, by then in a remote's branch, were
-    never in the branch here; restores: the earlier publication that a rollback shows again.
+    commit: "" if only nodes that were run by name were ever published, None if nothing was; base: the commit under
+    uncommitted nodes, which other clones may have even though they lack the nodes; restores: the earlier publication
+    that a rollback shows again.
     """
 
+    commit: str | None
+    base: str | None = None
+    restores: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A promotion that is due, from the commit that production shows to the tip of its branch."""
+
     branch: str
-    shown: str
+    shown: str  # "" if only nodes that were run by name were ever published
     tip: str
-    known: bool
-    cloned: bool
-    lacks: int
-    restores: int | None
+    known: bool  # whether this clone has what is shown
+    cloned: bool  # whether there is a remote to get it from
+    behind: int  # commits that lead to what is shown, that a remote's branch has, and that the branch here never had
+    restores: int | None  # the earlier publication that a rollback shows again
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether a promotion would take back what another clone has released."""
+        return bool(self.behind) or (not self.known and self.cloned)
 
     @property
     def what(self) -> str:
@@ -42,9 +62,9 @@ class Due:
             return f"Production was rolled back to publication {self.restores}{of}, and {tip}"
         if not self.shown:
             return f"Production shows only the nodes that were run by name, and {tip}"
-        if self.lacks:
-            commits = "1 commit" if self.lacks == 1 else f"{self.lacks} commits"
-            return f"Production shows {self.shown[:8]}, and {self.branch} here lacks {commits} of that"
+        if self.behind:
+            commits = "1 commit" if self.behind == 1 else f"{self.behind} commits"
+            return f"Production shows {self.shown[:8]}, and {self.branch} here is {commits} behind that"
         unknown = "" if self.known else ", which this clone does not have"
         return f"Production shows {self.shown[:8]}{unknown}, and {tip}"
 
@@ -52,71 +72,106 @@ class Due:
     def cure(self) -> str:
         if self.restores is not None:
             return "git revert takes the change out of the code, seeknal promote publishes it again"
-        if self.lacks:
+        if self.behind:
             return "git pull"
         return "seeknal promote" if self.known or not self.cloned else "git pull, then seeknal promote if need be"
 
 
 def pending(workspace: Workspace) -> Due | None:
     """The promotion that is due, if one is."""
-    repository = workspace.repository
-    tip, known = git.branch_tip(repository, workspace.production), production_ref(repository)
-    if tip is None or (known is not None and is_at(repository, known, tip)):
-        return None
-    shown, restores = _in_warehouse(workspace) or (known, None)  # a clone that is new here has no ref yet
-    return due(workspace, shown, restores)
+    return due(workspace, showing(workspace))
 
 
-def due(workspace: Workspace, shown: str | None, restores: int | None = None) -> Due | None:
-    """The promotion that is due where production shows a commit, as a rollback left it or not; None where none is."""
-    repository, branch = workspace.repository, workspace.production
+def due(workspace: Workspace, shows: Showing) -> Due | None:
+    """The promotion that is due where production shows a commit, as a rollback left it or not; None if none is."""
+    repository, branch, shown = workspace.repository, workspace.production, shows.commit
     tip = git.branch_tip(repository, branch)
     if shown is None or tip is None or (shown and is_at(repository, shown, tip)):
         return None
-    known = not shown or git.has_commit(repository, shown)
-    lacks = lacking(repository, branch, shown) if shown and known else 0
-    return Due(branch, shown, tip, known, bool(git.remotes(repository)), lacks, restores)
+    nearest = next((each for each in (shown, shows.base) if each and git.has_commit(repository, each)), None)
+    if nearest == tip:  # with uncommitted nodes of another clone on top
+        return None
+    behind = lacking(repository, branch, nearest) if nearest else 0
+    cloned = bool(git.remotes(repository))
+    return Due(branch, shown, tip, not shown or nearest is not None, cloned, behind, shows.restores)
 
 
 def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> None:
-    """Raises GitError where a promotion would take back what another clone has released: the production branch here was
-    never brought up to date with it. What it once had and has no more was taken back on purpose.
+    """Raises GitError if a promotion would take back what another clone has released: this clone does not have it, or
+    its production branch was never brought up to date with it. What it once had and has no more was taken back on
+    purpose.
 
-    warehouse: where it is held already. The ref says only what this clone knew of.
+    warehouse: if it is held already.
     """
     if not git.remotes(workspace.repository):
         return
-    recorded = _recorded(workspace, warehouse) if warehouse else _in_warehouse(workspace)
-    shown, restores = recorded or (production_ref(workspace.repository), None)
-    if (found := due(workspace, shown, restores)) and found.lacks:
-        raise GitError(f"{found.what}. A promotion would take them back.",
-                       "Bring them in: git pull. If they are to go, take them out of the remote first.")  # fmt: skip
+    shows = recorded(workspace, warehouse.connection) if warehouse else _NEVER
+    shows = shows if shows.commit is not None else showing(workspace)
+    found = due(workspace, shows)
+    if found is None or not found.takes_back:
+        return
+    shallow = git.is_shallow(workspace.repository) and not found.known
+    bring = "git fetch --unshallow" if shallow else "git pull"
+    raise GitError(f"{found.what}. A promotion would take that back.",
+                   f"Bring it in: {bring}. If it is gone for good, or is to go, say so: --force.")  # fmt: skip
 
 
 def published_commit(workspace: Workspace) -> str | None:
-    """The commit that production shows, where this clone has it; None also where there is no warehouse any more."""
+    """The commit that production shows, or the nearest to it that this clone has; None also where there is no
+    warehouse any more."""
     if not workspace.warehouse_path.exists():
         return None
-    commit = production_ref(workspace.repository) or (_in_warehouse(workspace) or ("",))[0]
-    return commit if commit and git.has_commit(workspace.repository, commit) else None
+    shows = showing(workspace)
+    known = (shows.commit, shows.base, production_ref(workspace.repository))
+    return next((each for each in known if each and git.has_commit(workspace.repository, each)), None)
 
 
-def _in_warehouse(workspace: Workspace) -> tuple[str, int | None] | None:
-    """The commit that production shows by the warehouse, which knows of promotions from other clones, and the
-    publication that a rollback shows again, if one does; the ref is corrected."""
-    if not workspace.warehouse_path.exists():
-        return None
+_NEVER = Showing(None)
+
+
+def showing(workspace: Workspace) -> Showing:
+    """What production shows, by the warehouse, or by this clone's ref if that cannot be read. The ref is corrected."""
+    path, known = workspace.warehouse_path, production_ref(workspace.repository)
+    seen = _identity(path)
+    key = f"{workspace.production_schema}:{seen}"
+    if seen is None:
+        return Showing(known)
+    if (remembered := workspace.cache.get("production", [key]).get(key)) is not None:
+        found: Showing | None = _echoed(workspace, Showing(*remembered))
+    elif (found := _asked(workspace)) and _identity(path) == seen:
+        workspace.cache.put("production", {key: astuple(found)})
+    return found if found and found.commit is not None else Showing(known)
+
+
+def _identity(path: Path) -> str | None:
+    """What a write to the warehouse changes of its file, and of the log beside it; None if there is no warehouse."""
+    found = []
+    for each in (path, path.with_name(f"{path.name}.wal")):
+        with suppress(FileNotFoundError):
+            now = each.stat()
+            found += [str(each), now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
+    return ":".join(map(str, found)) if path.exists() else None
+
+
+def _asked(workspace: Workspace) -> Showing | None:
     from seeknal_git.warehouse.connection import open_warehouse
 
     with suppress(WarehouseError), open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
-        return _recorded(workspace, warehouse)
+        return recorded(workspace, warehouse.connection)
     return None
 
 
-def _recorded(workspace: Workspace, warehouse: Warehouse) -> tuple[str, int | None] | None:
+def recorded(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> Showing:
+    """What production shows, as an open warehouse has it. The ref is corrected."""
     from seeknal_git.warehouse.history import records, rolled_back_to
 
-    if found := records(warehouse.connection, workspace.production_schema):
-        set_production_ref(workspace.repository, found[0].commit)
-        return found[0].commit, rolled_back_to(found)
-    return None
+    found = records(connection, workspace.production_schema)
+    if not found:
+        return _NEVER
+    return _echoed(workspace, Showing(found[0].commit, found[0].base, rolled_back_to(found)))
+
+
+def _echoed(workspace: Workspace, shows: Showing) -> Showing:
+    if shows.commit:
+        set_production_ref(workspace.repository, shows.commit)
+    return shows

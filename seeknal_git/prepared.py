@@ -67,7 +67,9 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
         patience = max(give_up - time.monotonic(), 0.0)
         with open_warehouse(prepared.workspace.warehouse_path, lock_timeout=patience) as warehouse:
             if _is_current(prepared, warehouse):
-                if prepared.target.is_production:  # somebody else may have released while we waited
+                if (
+                    prepared.target.is_production and not prepared.options.force
+                ):  # somebody else may have released while we waited
                     refuse_to_lose(prepared.workspace, warehouse)
                 yield prepared, warehouse
                 return

@@ -16,10 +16,10 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.merge import Merged, merge
 from seeknal_git.git.merged import how_to_mend, merged_tree, need_no_conflict
 from seeknal_git.git.origin import branch_that_came
-from seeknal_git.git.production import production_ref, set_production_ref
+from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
-from seeknal_git.pending import refuse_to_lose
+from seeknal_git.pending import refuse_to_lose, showing
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.prepared import preview as preview_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
@@ -42,7 +42,7 @@ def prepare(
         need_own_warehouse(workspace)
     workspace = replace(workspace, lock_timeout=lock_timeout)
     into = branch_to_merge_into(workspace, target)
-    if into.schema == workspace.production_schema:
+    if into.schema == workspace.production_schema and not options.force:
         refuse_to_lose(workspace)
     tree = commit_tree(workspace.repository, into.commit or git.need_commit(workspace.repository))
     return _prepared(workspace, into, load_sound(workspace, tree, into, keeps=into.schema), options)
@@ -95,7 +95,7 @@ def refuse_unfinished(workspace: Workspace) -> None:
         operation.refuse_unfinished(workspace.repository)
 
 
-def merge_branch(workspace: Workspace, environment: str, target: str | None = None) -> Merged:
+def merge_branch(workspace: Workspace, environment: str, target: str | None = None, *, force: bool = False) -> Merged:
     """Merge an environment's branch, tag or commit into the target's branch, by git.
 
     Raises GitError where that is not possible, and ProjectError where it could not be published, with nothing changed.
@@ -103,7 +103,7 @@ def merge_branch(workspace: Workspace, environment: str, target: str | None = No
     into = branch_to_merge_into(workspace, target)
     if workspace.branch_of(environment) == into.name:
         raise UsageError(f"{into.name} cannot be promoted into itself.", "Promote it as it is with: seeknal promote")
-    if into.schema == workspace.production_schema:
+    if into.schema == workspace.production_schema and not force:
         refuse_to_lose(workspace)
     source = revision_of(workspace, environment)
     _merge_in_memory(workspace, source, into)
@@ -111,10 +111,10 @@ def merge_branch(workspace: Workspace, environment: str, target: str | None = No
 
 
 def is_behind(workspace: Workspace) -> bool:
-    """Whether the tip of the production branch is not what production last published, as this clone knows it."""
+    """Whether the tip of the production branch is not what production last published, by the warehouse."""
     tip = git.branch_tip(workspace.repository, workspace.production)
     lost = not workspace.warehouse_path.exists()
-    return tip is not None and (lost or tip != production_ref(workspace.repository))
+    return tip is not None and (lost or tip != showing(workspace).commit)
 
 
 def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote") -> Reconciled:
@@ -128,7 +128,7 @@ def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command:
     commit = prepared.revision.commit or git.need_commit(repository)
     work = work_of(warehouse, prepared)
     merged = branch_that_came(repository, commit, target.branch)
-    origin = Origin(commit, git.author_of(repository, commit), command, merged, started)
+    origin = Origin(commit, git.author_of(repository, commit), command, merged, started=started)
     done = reconcile(warehouse, work, origin, report)
     # While the warehouse is held: of two promotions, the later one has to have the last word here too.
     if done.outcome is not None and target.is_production:

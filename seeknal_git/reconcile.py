@@ -40,6 +40,7 @@ class Origin:
     author: str
     command: str
     merged: str | None = None
+    base: str | None = None  # the commit under uncommitted nodes
     started: float = field(default_factory=time.monotonic)
 
 
@@ -162,7 +163,7 @@ def _published(
     written = _write_files(warehouse, work, progress, shows)
     publication = Publication(
         target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
-        time.monotonic() - origin.started, origin.merged,
+        time.monotonic() - origin.started, origin.merged, base=origin.base,
     )  # fmt: skip
     outcome = publish(connection, publication)
     undelivered: dict[str, str] = {}

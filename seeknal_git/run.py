@@ -49,7 +49,8 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     target = Target(branch, revision.schema, workspace.production_schema)
     if target.is_production:
         refuse_unfinished(workspace.repository)
-        refuse_to_lose(workspace)
+        if not request.force:
+            refuse_to_lose(workspace)
     else:
         production_tip(workspace)
     keeps = None if target.is_production or request.options.refresh else revision.schema
@@ -61,7 +62,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         _refuse_stale_plan(workspace, branch, loaded)
     options = replace(request.options, chosen=_chosen(loaded.graph, request))
     if target.is_production:
-        options = replace(options, refresh=True, all_or_nothing=True)
+        options = replace(options, refresh=True, all_or_nothing=True, force=request.force)
     return Prepared(
         workspace, revision, loaded, target, options,
         now=partial(revision_of, workspace, request.environment),
@@ -119,6 +120,6 @@ def _origin(prepared: Prepared, warehouse: Warehouse) -> Origin:
         return Origin(last[0] if last else "", author, "run")
     if tree.dirty and prepared.target.is_production:
         commit = keep_tree(repository, tree, f"Production, with uncommitted nodes, as run on {prepared.target.branch}")
-        return Origin(commit, author, "run")
+        return Origin(commit, author, "run", base=tree.commit)
     merged = branch_that_came(repository, tree.commit, prepared.target.branch) if tree.commit else None
     return Origin(tree.commit or "", author, "run", merged)

@@ -12,7 +12,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production import production_ref, set_production_ref
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
-from seeknal_git.pending import due
+from seeknal_git.pending import Showing, due
 from seeknal_git.planning import plan_environment
 from seeknal_git.revision import head_tree, revision_of
 from seeknal_git.warehouse import history, state
@@ -208,16 +208,16 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
     """The warehouse is the truth; where it cannot be read, the ref is its echo."""
     repository, schema = workspace.repository, workspace.production_schema
     tip, published = git.branch_tip(repository, workspace.production), production_ref(repository)
-    published_at, failure, restores = None, None, None
+    published_at, failure, restores, base = None, None, None, None
     if warehouse is not None:
         records = history.records(warehouse.connection, schema)
         published, published_at = (records[0].commit, records[0].published_at) if records else (None, None)
-        restores = history.rolled_back_to(records)
+        restores, base = history.rolled_back_to(records), records[0].base if records else None
         if published:
             set_production_ref(repository, published)
         run = state.last_run(warehouse.connection, schema)
         failure = run.message or "it was interrupted" if run and run.status != "succeeded" else None
-    behind = due(workspace, published, restores)
+    behind = due(workspace, Showing(published, base, restores))
     return Production(
         branch=workspace.production,
         tip=tip,

@@ -44,7 +44,8 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to build. refresh: read raw data again; full: build the rest again; chosen: only these nodes (None: all);
-    all_or_nothing: publish nothing where anything failed; sandbox: SQL reaches the files of this work and no others."""
+    all_or_nothing: publish nothing where anything failed; sandbox: SQL reaches the files of this work and no others;
+    force: also if that takes back what another clone has released."""
 
     refresh: bool = False
     full: bool = False
@@ -54,6 +55,7 @@ class Options:
     retry: int = 0
     all_or_nothing: bool = False
     sandbox: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

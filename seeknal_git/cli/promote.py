@@ -16,6 +16,9 @@ def promote(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     hook: Annotated[bool, typer.Option("--hook", hidden=True)] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote also if it takes back what another clone has released.")
+    ] = False,
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
@@ -36,7 +39,7 @@ def promote(
     """
     from seeknal_git.cli import promoting
 
-    request = promoting.Request(target, lock_timeout, sandbox, as_json)
+    request = promoting.Request(target, lock_timeout, sandbox, force, as_json)
     if hook:
         promoting.from_hook(project_path, data_root)
     elif dry_run:

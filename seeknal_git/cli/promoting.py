@@ -29,13 +29,14 @@ class Request:
     target: str | None = None
     lock_timeout: float = 0.0
     sandbox: bool = False
+    force: bool = False
     as_json: bool = False
 
 
 def promote(workspace: Workspace, env: str | None, request: Request) -> None:
     verb.refuse_unfinished(workspace)
     if env is not None:
-        merged = verb.merge_branch(workspace, env, request.target)
+        merged = verb.merge_branch(workspace, env, request.target, force=request.force)
         for command in merged.commands:
             note(f"$ {command}")
         if not merged.commands:
@@ -45,7 +46,7 @@ def promote(workspace: Workspace, env: str | None, request: Request) -> None:
 
 def _promote(workspace: Workspace, request: Request, command: str) -> None:
     started = time.monotonic()
-    options = Options(workers=os.cpu_count() or 1, sandbox=request.sandbox)
+    options = Options(workers=os.cpu_count() or 1, sandbox=request.sandbox, force=request.force)
     prepared = verb.prepare(workspace, request.target, options, request.lock_timeout)
     patience = max(request.lock_timeout - (time.monotonic() - started), 0.0)
     with progress(len(prepared.loaded.graph.members)) as report:

@@ -31,7 +31,10 @@ def run(
     retry: Annotated[int, typer.Option("--retry", "-r", min=0, help="Try a failing node so many times more.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     show_plan: Annotated[bool, typer.Option("--show-plan", "-p", help="Print what will be done, then do it.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Run although the saved plan is of other nodes.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Run although the saved plan is of other nodes, or another clone released more."),
+    ] = False,
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,

@@ -26,7 +26,8 @@ class Record:
 
     command: `run`, `promote`, `hook` or `rollback`; merged: the branch that came in with the commit, where known;
     restores: the publication that a rollback showed again; seconds: from the start of the run to the publication;
-    warnings: the checks that did not hold, by the last run that left the publication as it is.
+    warnings: the checks that did not hold, by the last run that left the publication as it is;
+    base: the commit under uncommitted nodes, if there are any.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Record:
     built: int
     reused: int
     removed: int
+    base: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -58,7 +60,7 @@ class Move:
 def records(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Record]:
     """The publications of an environment, the newest first."""
     rows = connection.execute(
-        "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed, "
+        "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed, base, "
         "coalesce(warnings, '[]') "
         f"FROM {with_later_columns('publications')} WHERE schema_name = $1 ORDER BY id DESC",
         [schema],

@@ -22,7 +22,8 @@ class Publication:
 
     shows: node → view and snapshot; commit: of the tree that was built; command: `run`, `promote`, `hook` (a promotion
     by git) or `rollback`; built: the nodes that this run built; seconds: since it began; merged: the branch that came
-    in with the commit, where that is known; restores: the earlier publication that is shown again.
+    in with the commit, where that is known; restores: the earlier publication that is shown again; base: the commit
+    under uncommitted nodes.
     """
 
     schema: str
@@ -35,6 +36,7 @@ class Publication:
     seconds: float | None = None
     merged: str | None = None
     restores: int | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, rem
         "seconds": publication.seconds,
         "merged": publication.merged,
         "restores": publication.restores,
+        "base": publication.base,
     }
     places = ", ".join(f"${name}" for name in values)
     connection.execute(f"INSERT INTO {STATE}.publications ({', '.join(values)}) VALUES ({places})", values)

@@ -326,14 +326,14 @@ def test_a_clone_that_is_not_up_to_date_takes_nothing_back(shop: Repo) -> None:
     )
     assert unknown in clone.seeknal("plan").err
     clone.git("fetch", "--quiet")
-    lacking = f"Production shows {shop.head[:8]}, and main here lacks 2 commits of that"
+    lacking = f"Production shows {shop.head[:8]}, and main here is 2 commits behind that"
     assert f"{lacking}: git pull\n" in clone.seeknal("plan").err
     assert f"warning: {lacking}: git pull" in clone.seeknal("status").out
     assert f"{lacking}." in clone.seeknal("doctor", code=1).out
     before, tip = (shop.production(), shop.publications()), clone.head
     for command in STALE:
         clone.git("update-ref", "refs/seeknal/production", tip)  # as if it had published that itself
-        assert f"error: {lacking}. A promotion would take them back.\n  Bring them in: git pull." in (
+        assert f"error: {lacking}. A promotion would take that back.\n  Bring it in: git pull." in (
             clone.seeknal(*command, code=1).err
         )
     clone.install_hooks()
