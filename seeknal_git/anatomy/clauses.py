@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import direction, position, read
-from seeknal_git.anatomy.scope import Output, Relation, Scope
-from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.scope import Filter, Output, Relation, Scope
+from seeknal_git.anatomy.terms import Obstacle, Term, compound, is_fixed
 from seeknal_git.anatomy.tree import Tree, only
 
 _ALL = frozenset({"class", "type", "columns"})
@@ -31,6 +31,11 @@ class Clauses:
         clause = compound(kind, terms, unstable)
         self.words[word] = clause
         self.rows = compound("then", [self.rows, clause])
+
+    def filter(self, last: Filter, book: Book) -> None:
+        """The conditions of a WHERE, a HAVING or a QUALIFY."""
+        for part in last.parts:
+            self.add(last.word, last.word, book.holes.ordered(part))
 
 
 def finished(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> Relation:
@@ -66,8 +71,15 @@ def _distinct(modifier: Tree, clauses: Clauses, directed: Sequence[Term], scope:
         terms = [positioned(each, clauses.outputs, scope, book) for each in on]
         clauses.add("DISTINCT", f"distinct on {len(terms)}", [*terms, *directed], "DISTINCT ON")
     else:
-        clauses.add("DISTINCT", "distinct", book.holes.ordered(output.term for output in clauses.outputs))
-        clauses.unique = key_of([output.term for output in clauses.outputs])
+        terms = [output.term for output in clauses.outputs]
+        if not any(key <= {term.text for term in terms} for key in clauses.unique):  # else no two rows are the same
+            clauses.add("DISTINCT", "distinct", book.holes.ordered(_of_rows(terms)))
+        clauses.unique = key_of(terms)
+
+
+def _of_rows(terms: Sequence[Term]) -> Sequence[Term]:
+    """Terms without those that are the same in each row, unless that is all of them."""
+    return [term for term in terms if not is_fixed(term)] or terms
 
 
 def _limit(modifier: Tree, scope: Scope, book: Book) -> list[Term]:

@@ -34,7 +34,7 @@ def read(tree: Tree, scope: Scope, book: Book) -> Term:
     reader = _READERS.get(tree["class"])
     if reader is None:
         raise Obstacle(tree["class"].lower().replace("_", " "))
-    return reader(tree, scope, book)
+    return book.holes.short(reader(tree, scope, book))
 
 
 def terms_of(trees: Iterable[Tree], scope: Scope, book: Book) -> list[Term]:
@@ -43,8 +43,12 @@ def terms_of(trees: Iterable[Tree], scope: Scope, book: Book) -> list[Term]:
 
 def conditions(tree: Tree | None, scope: Scope, book: Book) -> list[Term]:
     """The terms of a condition that AND connects, in an order of their own."""
-    terms = [each for each in conjuncts(normal(tree, scope)) if constant(each) != (BOOLEAN, "true")] if tree else []
-    return book.holes.ordered(terms_of(terms, scope, book))
+    return book.holes.ordered(terms_of(connected(tree, scope), scope, book))
+
+
+def connected(tree: Tree | None, scope: Scope) -> list[Tree]:
+    """What AND connects in a condition, without what says nothing there."""
+    return [each for each in conjuncts(normal(tree, scope)) if constant(each) != (BOOLEAN, "true")] if tree else []
 
 
 def position(index: int, outputs: Sequence[Output]) -> Term:

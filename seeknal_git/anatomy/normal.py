@@ -117,12 +117,13 @@ def _with_constant(kind: str, side: Tree, other: Tree, scope: Scope) -> Tree | N
 
 def _loosened(tree: Tree, beside: Tree, scope: Scope) -> Tree:
     """A whole number that is cast to INTEGER, without the cast where it is fitted to the same type without it."""
-    if _is_cast_number(tree) and type_of(beside, scope) in ("INTEGER", "BIGINT", "HUGEINT", "DOUBLE"):
+    if is_cast_number(tree) and type_of(beside, scope) in ("INTEGER", "BIGINT", "HUGEINT", "DOUBLE"):
         return tree["child"]  # type: ignore[no-any-return]
     return tree
 
 
-def _is_cast_number(tree: Tree) -> bool:
+def is_cast_number(tree: Tree) -> bool:
+    """Whether an expression is a whole number as an INTEGER, which is not fitted to what stands beside it."""
     if tree["class"] != "CAST" or cast_word(tree) != "INTEGER" or tree.get("try_cast"):
         return False
     found = number(tree["child"])
@@ -348,7 +349,7 @@ def _arithmetic(name: str, tree: Tree, scope: Scope) -> Tree:
     given = [normal(each, scope) for each in arguments(tree)]
     if len(given) != 2:
         return tree
-    left, right = (number(each["child"]) if _is_cast_number(each) else number(each) for each in given)
+    left, right = (number(each["child"]) if is_cast_number(each) else number(each) for each in given)
     if left is not None and right is not None:
         result = {"+": left + right, "-": left - right, "*": left * right}[name]
         if max(abs(left), abs(right), abs(result)) < _INT:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
+from seeknal_git.anatomy import setops
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of
 from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
@@ -103,16 +104,14 @@ def _kept_once(relation: Relation, materialized: str) -> Relation:
 
 
 def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:
-    children = tree.get("children") or [tree["left"], tree["right"]]
+    children, shape = setops.arms_of(tree)
     relations = [read_query(child, around, around.queries, book) for child in children]
-    kind = f"{tree['setop_type']} {'ALL' if tree.get('setop_all') else ''}".strip()
-    if any(output.many for relation in relations for output in relation.outputs):
-        raise Obstacle(f"{kind} of columns that are not known")
-    outputs = (_by_name if tree["setop_type"] == "UNION_BY_NAME" else _by_position)(relations, book)
-    rows = compound(kind, [relation.rows for relation in relations])
+    arms = setops.arms(tree, relations, shape, book)
+    outputs = setops.columns(tree["setop_type"], arms, book)
+    rows = arms.rows
     unique: tuple[frozenset[str], ...] = ()
-    if kind not in ("UNION ALL", "UNION_BY_NAME ALL"):  # which rows there are depends on all columns
-        rows = compound("of", [rows, *(output.term for output in outputs)])
+    if arms.kind != "UNION ALL":  # which rows there are depends on all columns
+        rows = compound("of", [rows, *book.holes.ordered(output.term for output in outputs)])
     if not tree.get("setop_all"):
         unique = key_of([output.term for output in outputs])
     clauses = Clauses(rows, outputs, unique, {"set operation": rows})
@@ -127,32 +126,6 @@ def _united(rows: Term, outputs: tuple[Output, ...]) -> Source:
     """
     table = Table(outputs)
     return Source(rows, {} if table.vague else {"": table}, tuple(("", output) for output in outputs))
-
-
-def _by_position(relations: Sequence[Relation], book: Book) -> tuple[Output, ...]:
-    if len({len(relation.outputs) for relation in relations}) > 1:
-        raise Obstacle("a set operation of different numbers of columns")
-    columns = zip(*(relation.outputs for relation in relations), strict=True)
-    return tuple(
-        replace(column[0], term=book.holes.short(compound("of each", [output.term for output in column])))
-        for column in columns
-    )
-
-
-def _by_name(relations: Sequence[Relation], book: Book) -> tuple[Output, ...]:
-    tables = [{str(output.name).lower(): output for output in relation.outputs} for relation in relations]
-    if any(output.name is None for relation in relations for output in relation.outputs):
-        raise Obstacle("UNION BY NAME of columns that the engine names")
-    if any(len(table) < len(relation.outputs) for table, relation in zip(tables, relations, strict=True)):
-        raise Obstacle("UNION BY NAME of two columns of one name")
-    first = {name: output for table in reversed(tables) for name, output in table.items()}
-    ordered = dict.fromkeys(name for table in tables for name in table)
-    absent = Output(None, Term("absent"))
-
-    def of_each(name: str) -> Term:
-        return book.holes.short(compound("of each", [table.get(name, absent).term for table in tables]))
-
-    return tuple(replace(first[name], term=of_each(name)) for name in ordered)
 
 
 def _recursive(tree: Tree, around: Scope, book: Book) -> Relation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
 
@@ -53,17 +54,38 @@ def renamed(outputs: Sequence[Output], names: Sequence[str]) -> tuple[Output, ..
     return (*given, *outputs[len(names) :])
 
 
+class Filter(NamedTuple):
+    """The last clause of a SELECT, which a condition on its result may join. See shapes.py.
+
+    word: `filter` for WHERE, `filter on groups` for HAVING, `filter on windows` for QUALIFY, nothing where none may;
+    rows: before it; parts: the terms of its conditions, one after the other; total: whether none of them can fail.
+    """
+
+    word: str
+    rows: Term
+    parts: tuple[tuple[Term, ...], ...] = ()
+    total: bool = True
+
+    def joined(self, terms: Sequence[Term], total: bool) -> Filter:
+        """With one more condition. What cannot fail is of one piece, since it may be asked in any order."""
+        parts = tuple(part for part in (*self.parts, tuple(terms)) if part)
+        together = self.total and total
+        return self._replace(parts=(sum(parts, ()),) if together and parts else parts, total=together)
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """What a query returns.
 
-    unique: sets of positions of columns, each of which no two rows share; clauses: what decides its rows, in words.
+    unique: sets of positions of columns, each of which no two rows share; clauses: what decides its rows, in words;
+    last: the clause that a condition on its rows may join.
     """
 
     rows: Term
     outputs: tuple[Output, ...]
     unique: tuple[frozenset[int], ...] = ()
     clauses: Mapping[str, Term] = field(default_factory=dict)
+    last: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +120,8 @@ class Table:
 class Source:
     """A FROM. star: what `*` stands for, with the name of the table; merged: the columns of USING.
 
-    unique: sets of texts of columns, each of which no two rows share; size: how many tables are numbered so far.
+    unique: sets of texts of columns, each of which no two rows share; size: how many tables are numbered so far; last:
+    a clause that is still to be added to the rows.
     """
 
     rows: Term
@@ -107,6 +130,7 @@ class Source:
     merged: Mapping[str, Term] = field(default_factory=dict)
     unique: tuple[frozenset[str], ...] = ()
     size: int = 0
+    last: Filter | None = None
 
     def find(self, names: Sequence[str]) -> list[Term]:
         """All that a dotted name may mean here: `table.column`, a column, a field of a column, a row."""

@@ -8,41 +8,49 @@ from dataclasses import replace
 
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of, positioned
-from seeknal_git.anatomy.expressions import conditions
-from seeknal_git.anatomy.scope import Marks, Relation, Scope, Source
+from seeknal_git.anatomy.expressions import conditions, connected, terms_of
+from seeknal_git.anatomy.scope import Filter, Marks, Relation, Scope, Source
+from seeknal_git.anatomy.shapes import HAVING, QUALIFY, filtered, has_windows, movable, source_of_select
 from seeknal_git.anatomy.stars import Column, Item, columns_of
-from seeknal_git.anatomy.tables import source_of
 from seeknal_git.anatomy.terms import Obstacle, Term
 from seeknal_git.anatomy.tree import Tree
 
 
 def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
-    source = source_of(tree.get("from_table") or {"type": "EMPTY"}, replace(around, marks=Marks()), book)
+    source = source_of_select(tree, replace(around, marks=Marks()), book)
     scope, items = _scope(tree, source, around, book)
     columns = [column for item in items for column in columns_of(item, scope, book)]
     outputs = tuple(column.output for column in columns)
     late = replace(scope, early=True)
-    clauses = Clauses(source.rows, outputs, source.unique, {"FROM": source.rows})
-    if where := conditions(tree.get("where_clause"), scope, book):
-        clauses.add("filter", "where", where)
+    last = filtered(tree, source, scope, book)
     keys = _keys(tree, columns, late, book)
-    having, qualify = (conditions(tree.get(name), late, book) for name in ("having", "qualify"))
+    groups = connected(tree.get("having"), late)
+    if keys and not _sets(tree, keys) and last.total:
+        early = [each for each in groups if movable(keys, each, late)]
+        groups = [each for each in groups if each not in early]
+        last = last.joined(terms_of(early, late, book), total=True)
+    having, qualify = book.holes.ordered(terms_of(groups, late, book)), conditions(tree.get("qualify"), late, book)
     order = order_of(tree, outputs, late, book)
-    if (
-        keys or tree.get("having") or tree.get("group_sets") or scope.marks.aggregates
-    ):  # GROUP BY () has a set, and no keys
+    clauses = Clauses(source.rows, outputs, source.unique, {"FROM": source.rows})
+    clauses.filter(last, book)
+    # GROUP BY () has a set, and no keys
+    if keys or tree.get("having") or tree.get("group_sets") or scope.marks.aggregates:
         sets = _sets(tree, keys)
-        clauses.add("grouping", f"group {sets}", keys)
+        clauses.add("grouping", f"group {sets}" if sets or not keys else "distinct", keys)
         clauses.unique = () if sets else key_of(keys)
-    for word, terms in (("filter on groups", having), ("filter on windows", qualify)):
-        if terms:
-            clauses.add(word, word, terms)
+        last = Filter(HAVING, clauses.rows).joined(having, total=False)
+        clauses.filter(last, book)
+    if has_windows(tree):
+        last = Filter(QUALIFY, clauses.rows).joined(qualify, total=False)
+        clauses.filter(last, book)
     if scope.marks.unnests:
         clauses.add("unnest", "unnest", book.holes.ordered(scope.marks.unnests))
         clauses.unique = ()
     if tree.get("sample"):
         clauses.add("sample", f"sample {json.dumps(tree['sample'], sort_keys=True)}", [], "a sample")
-    return finished(tree, clauses, order, late, book)
+    relation = finished(tree, clauses, order, late, book)
+    ends = tree.get("modifiers") or tree.get("sample") or scope.marks.unnests or not last.word
+    return relation if ends else replace(relation, last=last)
 
 
 def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope, list[Item]]:

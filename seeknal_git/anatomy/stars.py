@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import read
-from seeknal_git.anatomy.normal import as_column
+from seeknal_git.anatomy.normal import as_column, is_cast_number, normal
 from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope, names_of
-from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.terms import FIXED, Obstacle, Term, compound
 from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only, spelled
-from seeknal_git.anatomy.types import column_type, constant
+from seeknal_git.anatomy.types import column_type, constant, names_null, type_alone
 
 _STAR = frozenset({"class", "type", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
                    "rename_list", "columns", "expr"})  # fmt: skip
@@ -42,7 +42,7 @@ class Item:
                 raise Obstacle(f"{self.alias}, which is defined by itself")
             self.reading = True
             term, self.marks = _marked(self.tree, self.scope, self.book)
-            type_ = term.type or ("" if term.unstable else column_type(self.tree, self.scope))
+            type_ = term.type or ("" if term.unstable else column_type(normal(self.tree, self.scope), self.scope))
             self.known = self.book.holes.short(term)._replace(type=type_)
         return self.known
 
@@ -100,12 +100,16 @@ def _plain(item: Item) -> Column:
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
         called = name or spelled(tree)
         return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called), None)
-    if constant(tree):
-        fixed = as_column(tree)
-        term = compound("column", [term]) if fixed is tree else read(fixed, item.scope, item.book)
-        term = item.book.holes.short(term)
+    term = settled(tree, term, item.scope, item.book)
     label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
     return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
+
+
+def settled(tree: Tree, term: Term, scope: Scope, book: Book) -> Term:
+    """The value of a column to its readers: constants and NULLs are not fitted to what stands beside them there."""
+    if constant(tree) or is_cast_number(tree := normal(tree, scope)):
+        return compound(FIXED, [read(as_column(tree), scope, book)])._replace(type=type_alone(tree, scope))
+    return term if term.type or not names_null(tree) else book.holes.short(compound("column", [term]))
 
 
 def _unnested(tree: Any) -> Iterator[Tree]:
@@ -186,9 +190,13 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
         if names & gone:
             continue
         entry = next((replaced[name] for name in names if name in replaced), None)
-        column = Output(entry["key"], read(entry["value"], scope, book)) if entry else output
+        column = Output(entry["key"], _replaced(entry["value"], scope, book)) if entry else output
         called = next((renamed[name] for name in names if name in renamed), None)
         yield replace(column, name=called, label="") if called else column
+
+
+def _replaced(tree: Tree, scope: Scope, book: Book) -> Term:
+    return settled(tree, read(tree, scope, book), scope, book)
 
 
 def _qualified(name: Tree) -> tuple[str, str]:

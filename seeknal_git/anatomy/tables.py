@@ -10,7 +10,19 @@ from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import terms_of
 from seeknal_git.anatomy.joins import both_sides, looked_up
-from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
+from seeknal_git.anatomy.scope import (
+    WRITTEN,
+    Filter,
+    Marks,
+    Output,
+    Query,
+    Relation,
+    Scope,
+    Source,
+    Table,
+    names_of,
+    renamed,
+)
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
 from seeknal_git.anatomy.tree import Tree, arguments, objects, only, spelled
 from seeknal_git.statement import COLLATION
@@ -39,7 +51,7 @@ def source_of(tree: Tree, around: Scope, book: Book, number: int = 0) -> Source:
         return Source(Term("one row"))
     if tree["type"] == "JOIN":
         return _joined(only(tree, _KEYS["JOIN"], "a join"), around, book, number)
-    return _named(tree, _sampled(tree, around, book), number, book)
+    return named(tree, _sampled(tree, around, book), number, book)
 
 
 def _sampled(tree: Tree, around: Scope, book: Book) -> Relation:
@@ -151,7 +163,7 @@ def _unstable(tree: Tree) -> str:
     return ""
 
 
-def _named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "") -> Source:
+def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "") -> Source:
     """A relation as a table of a FROM, under its alias, its columns marked with its number."""
     outputs = relation.outputs
     if is_hole(relation.rows):
@@ -163,6 +175,26 @@ def _named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = 
     name = _name(tree)
     table = Table(columns, is_value=tree["type"] == "TABLE_FUNCTION" and "reference" not in tree)
     return Source(relation.rows, {name: table}, tuple((name, each) for each in columns), {}, unique, number + 1)
+
+
+def seen_through(tree: Tree, relation: Relation, last: Filter) -> Source:
+    """A query that is all of a FROM, as if what reads it were written in its place. See shapes.py."""
+    outputs = relation.outputs
+    if aliases := tree.get("column_name_alias"):
+        outputs = renamed(outputs, aliases)
+    columns = tuple(
+        each.mapped(lambda term, name=each.spelled: term._replace(name=name))  # type: ignore[misc]
+        for each in distinct(outputs)
+    )
+    unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
+    name = _name(tree)
+    return Source(last.rows, {name: Table(columns)}, tuple((name, each) for each in columns), {}, unique, 1, last)
+
+
+def relation_alone(tree: Tree, around: Scope, book: Book) -> Relation | None:
+    """The query that is all of a FROM, if it is one."""
+    is_query = tree["type"] == "SUBQUERY" or (tree["type"] == "BASE_TABLE" and "reference" not in tree)
+    return _sampled(tree, around, book) if is_query and not tree.get("sample") else None
 
 
 def _handed_on(term: Term) -> Term:
@@ -205,7 +237,7 @@ def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
         return both_sides(tree, left, source_of(right, beside, book, left.size), around, book)
     relation = _sampled(right, beside, book)
     if kind == "LEFT" and way == "REGULAR" and relation.unique:
-        found = looked_up(tree, left, _named(right, relation, left.size, book, _LOOKED_UP), beside, book)
+        found = looked_up(tree, left, named(right, relation, left.size, book, _LOOKED_UP), beside, book)
         if found is not None:
             return found
-    return both_sides(tree, left, _named(right, relation, left.size, book), around, book)
+    return both_sides(tree, left, named(right, relation, left.size, book), around, book)

@@ -15,6 +15,7 @@ from seeknal_git.statement import COLLATION, Part
 
 _HOLE = re.compile(r"\x02(\d+)\x03")
 _ONLY_A_HOLE = re.compile(r"\x02\d+\x03")
+_HASHED = re.compile(r"H\([0-9a-f]{64};[\d,\x02\x03]*\)")
 # Longer texts are replaced by their hash, so that a chain of sub-queries grows no faster than its text.
 _LONG = 100
 
@@ -49,6 +50,14 @@ def compound(kind: str, terms: Iterable[Term], unstable: str = "") -> Term:
 def is_hole(term: Term) -> bool:
     """Whether a term is a column, or the rows, of an input and nothing else."""
     return _ONLY_A_HOLE.fullmatch(term.text) is not None
+
+
+FIXED = "fixed"
+
+
+def is_fixed(term: Term) -> bool:
+    """Whether a term is a constant."""
+    return term.text.startswith(f"{FIXED}(")
 
 
 def same(kind: str, term: Term) -> Term:
@@ -90,7 +99,7 @@ class Holes:
 
     def short(self, term: Term, *, always: bool = False) -> Term:
         """The same term; where it is long, its text is a hash, and the holes that it has."""
-        if len(term.text) <= _LONG and not always:
+        if not always and (len(term.text) <= _LONG or _HASHED.fullmatch(term.text)):
             return term
         text, holes = _numbered(term.text)
         return term._replace(text=f"H({_sha256(text)};{','.join(f'{chr(2)}{hole}{chr(3)}' for hole in holes)})")

@@ -165,11 +165,11 @@ def column_type(tree: Tree, scope: Scope) -> str:
 
 
 def _column(tree: Tree, scope: Scope, _deep: int) -> str:
-    term = named(tree, scope)
+    term = meant(tree, scope)
     return term.type if term and not term.unstable else ""
 
 
-def named(tree: Tree, scope: Scope) -> Term | None:
+def meant(tree: Tree, scope: Scope) -> Term | None:
     """What a name means, without any mark that it was asked for."""
     try:
         return meaning(tree["column_names"], replace(scope, marks=Marks()))
@@ -243,18 +243,19 @@ def _operator(tree: Tree, scope: Scope, deep: int) -> str:
 
 
 def _one_type(branches: list[Tree], scope: Scope, deep: int) -> str:
-    """The type of all of some expressions, but for NULLs. Constants beside a wider type are not counted as of it."""
-    types = {_column_like(each, type_of(each, scope, deep)) for each in branches} - {NULL}
+    """The type of all of some expressions, but for NULLs."""
+    types = {type_alone(each, scope, deep) for each in branches} - {NULL}
     found = types.pop() if len(types) == 1 else ""
     return found if found in PLAIN else ""
 
 
-def _column_like(tree: Tree, type_: str) -> str:
-    """The type of an expression; of a constant that of a column of its own."""
-    if type_ == STRING:
+def type_alone(tree: Tree, scope: Scope, deep: int = 0) -> str:
+    """The type of an expression as a column of its own, where constants are not fitted to anything."""
+    found = type_of(tree, scope, deep)
+    if found == STRING:
         return "VARCHAR"
-    found = number(tree) if type_ == INTEGER else None
-    return type_ if found is None else "INTEGER" if abs(found) < _INT else "BIGINT"
+    whole = number(tree) if found == INTEGER else None
+    return found if whole is None else "INTEGER" if abs(whole) < _INT else "BIGINT"
 
 
 _TYPED: Mapping[str, Callable[[Tree, Scope, int], str]] = {
@@ -330,7 +331,7 @@ def _all_never_fail(trees: Iterable[Tree], scope: Scope) -> bool:
 
 
 def _column_never_fails(tree: Tree, scope: Scope) -> bool:
-    term = named(tree, scope)
+    term = meant(tree, scope)
     return term is not None and _PASSED_ON.fullmatch(term.text) is not None
 
 
@@ -386,6 +387,12 @@ _NEVER_FAILS: Mapping[str, Callable[[Tree, Scope], bool]] = {
     "FUNCTION": _function_never_fails,
     "OPERATOR": _operator_never_fails,
 }
+
+
+def names_null(tree: Tree) -> bool:
+    """Whether there is a NULL in an expression, whose type depends on what stands beside it."""
+    found = (constant(each) for each in objects(tree) if each.get("class") == "CONSTANT")
+    return any(each is not None and each.kind == NULL for each in found)
 
 
 def is_repeatable(tree: Tree) -> bool:

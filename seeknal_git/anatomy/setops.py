@@ -1,0 +1,100 @@
+"""Set operations: their rows and columns, with the arms in an order of their own where the operation has none.
+
+The rows of a UNION ALL are those of its arms, in whichever order and parentheses. What type a column has may depend on
+these, unless it is the same in all arms.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.scope import Output, Relation
+from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.tree import Tree
+from seeknal_git.anatomy.types import is_exact, is_simple
+
+_UNIONS = ("UNION", "UNION_BY_NAME")
+_EITHER_WAY = frozenset({*_UNIONS, "INTERSECT"})
+_ABSENT = Output(None, Term("absent"))
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """relations: as they are written; order: the places of these; shape: how they are nested, for those places."""
+
+    kind: str
+    relations: tuple[Relation, ...]
+    order: tuple[int, ...]
+    shape: str
+
+    @property
+    def rows(self) -> Term:
+        return compound(self.kind, [self.relations[place].rows for place in self.order])
+
+    def column(self, outputs: Sequence[Output], book: Book) -> Output:
+        """A column, given those of the arms as they are written: the first of them names it."""
+        named = next(each for each in outputs if each is not _ABSENT)
+        types = {each.term.type for each in outputs if each is not _ABSENT}
+        type_ = types.pop() if len(types) == 1 else ""
+        certain = is_simple(type_) if self.kind.endswith("ALL") else is_exact(type_)
+        kind = "of each" if certain else f"of each {self.shape}"
+        term = compound(kind, [outputs[place].term for place in self.order])
+        return replace(named, term=book.holes.short(term)._replace(type=type_ if certain else ""))
+
+
+def arms_of(tree: Tree) -> tuple[list[Tree], Any]:
+    """The queries of a set operation, and how they are nested. UNION ALL within UNION ALL adds its own."""
+    found: list[Tree] = []
+    shape: list[Any] = []
+    for child in tree.get("children") or [tree["left"], tree["right"]]:
+        inner, nested = arms_of(child) if _continues(tree, child) else ([child], 0)
+        shape.append(_moved(nested, len(found)))
+        found += inner
+    return found, shape
+
+
+def _moved(shape: Any, by: int) -> Any:
+    return [_moved(each, by) for each in shape] if isinstance(shape, list) else shape + by
+
+
+def _continues(tree: Tree, child: Tree) -> bool:
+    same = all(child.get(key) == tree[key] for key in ("type", "setop_type")) and tree["setop_type"] == "UNION"
+    alone = not child.get("modifiers") and not (child.get("cte_map") or {}).get("map")
+    return same and alone and bool(child.get("setop_all")) == bool(tree.get("setop_all"))
+
+
+def arms(tree: Tree, relations: Sequence[Relation], shape: Any, book: Book) -> Arms:
+    """The arms in an order of their own: those of the same rows stay as they are, and so do all that are unstable."""
+    word = tree["setop_type"]
+    kind = f"{'UNION' if word in _UNIONS else word} {'ALL' if tree.get('setop_all') else ''}".strip()
+    places = list(range(len(relations)))
+    if word in _EITHER_WAY and not any(each.rows.unstable for each in relations):
+        places.sort(key=lambda place: book.holes.named(relations[place].rows.text))
+    return Arms(kind, tuple(relations), tuple(places), json.dumps([shape, places]))
+
+
+def columns(word: str, found: Arms, book: Book) -> tuple[Output, ...]:
+    if any(output.many for relation in found.relations for output in relation.outputs):
+        raise Obstacle(f"{found.kind} of columns that are not known")
+    matched = (_by_name if word == "UNION_BY_NAME" else _by_position)(found.relations)
+    return tuple(found.column(outputs, book) for outputs in matched)
+
+
+def _by_position(relations: Sequence[Relation]) -> list[tuple[Output, ...]]:
+    if len({len(relation.outputs) for relation in relations}) > 1:
+        raise Obstacle("a set operation of different numbers of columns")
+    return list(zip(*(relation.outputs for relation in relations), strict=True))
+
+
+def _by_name(relations: Sequence[Relation]) -> list[tuple[Output, ...]]:
+    tables = [{str(output.name).lower(): output for output in relation.outputs} for relation in relations]
+    if any(output.name is None for relation in relations for output in relation.outputs):
+        raise Obstacle("UNION BY NAME of columns that the engine names")
+    if any(len(table) < len(relation.outputs) for table, relation in zip(tables, relations, strict=True)):
+        raise Obstacle("UNION BY NAME of two columns of one name")
+    names = dict.fromkeys(name for table in tables for name in table)
+    return [tuple(table.get(name, _ABSENT) for table in tables) for name in names]

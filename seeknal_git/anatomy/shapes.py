@@ -1,0 +1,81 @@
+"""Shapes of queries: a SELECT over a query that is all of its FROM may be one SELECT.
+
+`SELECT a FROM (SELECT a, b FROM t WHERE c) WHERE b` reads as `SELECT a FROM t WHERE c AND b`, and a query around
+another that only picks columns reads as that one. The terms of the inner columns then stand for themselves: they are of
+the same rows. Otherwise they are columns of a table like any other:
+
+- A filter over aggregates or windows is a HAVING or a QUALIFY, and the query around it has neither of these, since they
+  would see other rows.
+- DISTINCT, LIMIT, set operations, unnest() and samples end a SELECT: a query around it may only pick and compute.
+- An unstable value is computed where it is written, and how often is part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seeknal_git.anatomy import functions
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.expressions import connected, terms_of
+from seeknal_git.anatomy.scope import Filter, Scope, Source
+from seeknal_git.anatomy.tables import named, relation_alone, seen_through, source_of
+from seeknal_git.anatomy.terms import Term
+from seeknal_git.anatomy.tree import Tree, objects
+from seeknal_git.anatomy.types import is_exact, meant, never_fails, type_of
+
+WHERE, HAVING, QUALIFY = "filter", "filter on groups", "filter on windows"
+_ENDINGS = ("group_expressions", "group_sets", "having", "qualify", "modifiers", "sample")
+
+
+def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
+    """The FROM of a SELECT."""
+    given = tree.get("from_table") or {"type": "EMPTY"}
+    relation = relation_alone(given, around, book)
+    if relation is None:
+        return source_of(given, around, book)
+    if any(term.unstable for term in (relation.rows, *(each.term for each in relation.outputs))) or any(
+        each.many for each in relation.outputs
+    ):
+        return named(given, relation, 0, book)
+    last = relation.last or Filter("", relation.rows)
+    if last.word == WHERE or (_picks(tree) and (last.word or not tree.get("where_clause"))):
+        return seen_through(given, relation, last)
+    return named(given, relation, 0, book)
+
+
+def _picks(tree: Tree) -> bool:
+    """Whether a SELECT does no more than to pick rows, and to compute values row by row."""
+    if any(tree.get(key) for key in _ENDINGS) or tree.get("aggregate_handling") == "FORCE_AGGREGATES":
+        return False
+    computed = [tree["select_list"], tree.get("where_clause")]
+    return all(_of_a_row(each) for each in objects(computed))
+
+
+def _of_a_row(tree: Tree) -> bool:
+    name = str(tree.get("function_name", "")).lower()
+    is_known = not name or name in functions.SCALAR or name in functions.NAMING
+    return is_known and tree.get("class") not in ("SUBQUERY", "WINDOW")
+
+
+def filtered(tree: Tree, source: Source, scope: Scope, book: Book) -> Filter:
+    """The WHERE of a SELECT, together with what it joins."""
+    trees = connected(tree.get("where_clause"), scope)
+    before = source.last or Filter(WHERE, source.rows)
+    return before.joined(terms_of(trees, scope, book), all(never_fails(each, scope) for each in trees))
+
+
+def has_windows(tree: Tree) -> bool:
+    """Whether a SELECT computes windows, which a condition around it does not take rows from."""
+    return any(
+        each.get("class") == "WINDOW" for each in objects([tree["select_list"], tree.get("qualify")], ("SUBQUERY",))
+    )
+
+
+def movable(keys: Sequence[Term], tree: Tree, scope: Scope) -> bool:
+    """Whether a condition on groups is one on keys alone, so that it may as well be asked of each row before."""
+    names = [each for each in objects(tree) if each.get("class") == "COLUMN_REF"]
+    texts = {key.text for key in keys}
+    on_keys = all(
+        (term := meant(each, scope)) and term.text in texts and is_exact(type_of(each, scope)) for each in names
+    )
+    return bool(names) and on_keys and never_fails(tree, scope)
