@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seeknal_git.cache import Cache
+from seeknal_git.collisions import collisions
 from seeknal_git.data import DataRoot, contents_of
 from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.fingerprint import digest
@@ -81,7 +82,7 @@ def bind(
         own, checks = _questions(graph, [*given, *others])
         bound.ask(own)
         bound.ask(checks)
-    bound.problems += _collisions(graph, root)
+    bound.problems += collisions(graph, root)
     refused = {problem.node for problem in bound.problems}
     unread = (each for each, known in bound.known.items() if graph.node(each).kind == "source" and not known.columns)
     columns = {each: columns_typed(known.columns) for each, known in bound.known.items()}
@@ -239,24 +240,6 @@ def _source_problem(source: Node, message: str) -> Problem:
 
 def _columns(answer: Mapping[str, Any]) -> Columns | None:
     return tuple((name, word) for name, word in answer["columns"]) if answer.get("columns") else None
-
-
-def _collisions(graph: Graph, root: DataRoot) -> list[Problem]:
-    """Exposures that would write over what a source reads, or another exposure writes."""
-    exposures = [member.node for member in graph.members.values() if member.node.kind == "exposure"]
-    sources = [member.node for member in graph.members.values() if member.node.kind == "source" and exposures]
-    taken = {file.path: f"{source.id} reads" for source in sources for file in root.files(source)}
-    problems = []
-    for node in exposures:
-        path = str(node.definition["path"])
-        for other, why in taken.items():
-            if f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/"):
-                line = node.line("params.path" if "params.path" in node.lines else "url")
-                message = f"{node.id} would write over {other}, which {why}."
-                problems.append(Problem(message, node.path, line, "Give it a path of its own.", node.id))
-                break
-        taken[path] = f"{node.id} writes"
-    return problems
 
 
 def _questions(graph: Graph, layer: Iterable[str]) -> tuple[list[_Question], list[_Question]]:

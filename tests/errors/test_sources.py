@@ -135,6 +135,53 @@ def test_an_exposure_over_the_file_of_another_node_is_refused(
         assert words in said
 
 
+# The raw data in raw/ is not there yet where an exposure writes: its own first run would put it there.
+READ_BY_A_GLOB = {
+    "raw/*.csv": ["raw/new.csv", "./raw//new.csv", "RAW/New.CSV", "link/new.csv", "raw/day=*"],
+    "raw/**/*.csv": ["raw/a/b/new.csv", "raw/new.csv", "raw/out (day)"],
+    "raw/*/*.csv": ["raw/a/new.csv"],
+    "raw/*/day=2024-01-01/*": ["raw/out (day)"],
+    "raw/day=2024-01-01/*": ["raw (day)"],
+    "link/ne?.csv": ["raw/new.csv", "link/new.csv"],
+    "raw/[a-z]ew.csv": ["raw/new.csv"],
+    "target/**/x.csv": ["exports/x.csv"],
+}
+READ_BY_NOBODY = {
+    "raw/*.csv": ["raw/new.parquet", "raw/a/new.csv", "raws/new.csv", "raw.csv", "raw/out (day)"],
+    "raw/*/*.csv": ["raw/new.csv", "raw/a/b/new.csv"],
+    "raw/part-*.csv": ["raw/parts.csv", "raw/new.csv"],
+    "raw/**/*.csv": ["raw2/new.csv", "raw/a/new.json"],
+}
+
+
+def with_a_glob(repo: Repo, pattern: str, path: str) -> None:
+    repo.write("raw/old/part-1.csv", "id\n1\n")
+    repo.write("raw/new0.csv", "id\n1\n")
+    repo.write("raw/part-1.csv", "id\n1\n")
+    (repo.path / "link").symlink_to("raw")
+    repo.write("seeknal/sources/raw.yml", f"kind: source\nname: raw\nsource: csv\ntable: '{pattern}'\n")
+    folder, _, column = path.removesuffix(")").partition(" (")
+    repo.write(EXPOSURE, exposure(folder) + (f"  partition_by: {column}\n" if column else ""))
+
+
+def pairs(table: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(pattern, path) for pattern, paths in table.items() for path in paths]
+
+
+@pytest.mark.parametrize(("pattern", "path"), pairs(READ_BY_A_GLOB))
+def test_an_exposure_into_what_a_glob_reads_is_refused_from_the_start(
+    published: Repo, refused: Refused, pattern: str, path: str
+) -> None:
+    with_a_glob(published, pattern, path)
+    assert f"would write over {pattern}, which source.raw reads" in refused(published, "validate")
+
+
+@pytest.mark.parametrize(("pattern", "path"), pairs(READ_BY_NOBODY))
+def test_an_exposure_beside_what_a_glob_reads_is_none_of_it(published: Repo, pattern: str, path: str) -> None:
+    with_a_glob(published, pattern, path)
+    assert "would write over" not in published.seeknal("validate", code=None).err
+
+
 @pytest.mark.parametrize("path", ["target/warehouse.duckdb", "target/warehouse.duckdb.wal", "LINK/x.csv", "LINK"])
 def test_an_exposure_over_the_warehouse_or_through_a_link_is_refused(
     published: Repo, refused: Refused, tmp_path: Path, path: str
