@@ -30,6 +30,7 @@ from seeknal_git.cli.query import query
 from seeknal_git.cli.rollback import rollback
 from seeknal_git.cli.run import run
 from seeknal_git.cli.status import status
+from seeknal_git.cli.streams import prepare
 from seeknal_git.cli.validate import validate
 from seeknal_git.errors import SeeknalError, as_no_room
 
@@ -111,8 +112,10 @@ def main() -> None:
     """Run a command, and turn whatever goes wrong into one message and an exit code (see errors.py)."""
     # Projects are large and have no cycles: looking for them again and again would double the time of a plan.
     set_threshold(100_000, 50, 1_000)
+    prepare()
     try:
         code = _commands()(prog_name="seeknal", standalone_mode=False)
+        sys.stdout.flush()
     except SeeknalError as exc:
         from seeknal_git.report.terminal import error
 
@@ -124,8 +127,6 @@ def main() -> None:
         words = str(getattr(exc, "message", exc))
         typer.echo(words if words.startswith("Usage") else f"error: {words}", err=True)
         code = 2
-    except BrokenPipeError:
-        code = 0
     except Exception as exc:  # noqa: BLE001  the one place where anything may arrive
         code = _unexpected(exc)
     if code == _INTERRUPTED:

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from io import TextIOWrapper
 from numbers import Number
 from typing import Any
 
@@ -21,16 +22,30 @@ _COLOURS = {
 
 
 def out(text: str = "") -> None:
-    typer.echo(_readable(text) if sys.stdout.isatty() else text)
+    _echo(_readable(text) if sys.stdout.isatty() else text, err=False)
 
 
 def note(text: str = "") -> None:
-    typer.echo(_readable(text) if sys.stderr.isatty() else text, err=True)
+    _echo(_readable(text) if sys.stderr.isatty() else text, err=True)
 
 
 def tell(text: str, *, err: bool = False) -> None:
     """A sentence, as lines that fit."""
-    typer.echo(_folded(text, "  ") if (sys.stderr if err else sys.stdout).isatty() else text, err=err)
+    _echo(_folded(text, "  ") if (sys.stderr if err else sys.stdout).isatty() else text, err=err)
+
+
+def _echo(text: str, *, err: bool) -> None:
+    """Write a text with the characters that the stream has (see cli/streams.py): typer takes ASCII for UTF-8."""
+    stream = sys.stderr if err else sys.stdout
+    encoding = (stream.encoding or "utf-8").lower()
+    spelled = text if encoding.startswith("utf") else text.encode(encoding, stream.errors or "replace").decode(encoding)
+    typer.echo(spelled, err=err)
+
+
+def as_data() -> None:
+    """Make stdout write UTF-8, whatever a terminal's encoding is: what follows is for programs."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def hint(text: str) -> None:
@@ -63,7 +78,8 @@ def _folded(line: str, indent: str) -> str:
 
 
 def out_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, default=str))
+    as_data()
+    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
 def coloured(word: str, text: str | None = None) -> str:

@@ -16,6 +16,7 @@ from seeknal_git.warehouse.connection import Warehouse, is_damage
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError, engine_words, parsed
 from seeknal_git.warehouse.state import Published, views_there
+from seeknal_git.warehouse.values import fetched
 
 _BEFORE_A_QUERY = re.compile(r"\A\s*(EXPLAIN(\s+ANALYZE)?|DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE)
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
@@ -74,9 +75,7 @@ def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> Answer:
-    cursor = connection.execute(statement)
-    described = cursor.description or []
-    return Answer([each[0] for each in described], [str(each[1]) for each in described], cursor.fetchall())
+    return Answer(*fetched(connection, statement))
 
 
 def tables_named(sql: str) -> list[str]:
