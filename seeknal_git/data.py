@@ -8,15 +8,16 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, SeeknalError
 from seeknal_git.fingerprint import digest
+from seeknal_git.git.filters import Revised
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.repository import Repository
-from seeknal_git.git.tree import Tree
+from seeknal_git.git.tree import Tree, blob_id_of_bytes
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
@@ -26,11 +27,15 @@ from seeknal_git.warehouse.engine import engine_release
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file of raw data: its path in the project, where that is on disk, and its blob id where git tracks it."""
+    """A file of raw data: its path in the project, where that is on disk, and its blob id where git tracks it.
+
+    stored: git's own blob, if a checkout has the file in another form: `blob` is the id of what a checkout has.
+    """
 
     path: str
     at: Path
     blob: str | None = None
+    stored: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class DataRoot:
     folders: tuple[Path, ...]
     tracked: frozenset[str]
     cache: Cache
+    _known: dict[str, dict[str, DataFile]] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def home(self) -> Path:
@@ -85,9 +91,37 @@ class DataRoot:
             for path in _on_disk(folder, pattern)
             if path not in self.tracked
         }
-        for path, blob in _tracked(self.tree, pattern).items():
-            found[path] = DataFile(path, self.repository.project / path, blob)
+        found |= self._tracked_files(pattern)
         return [found[path] for path in sorted(found)]
+
+    def _tracked_files(self, pattern: str) -> dict[str, DataFile]:
+        if pattern not in self._known:
+            tracked = _tracked(self.tree, pattern)
+            found = {path: DataFile(path, self.repository.project / path, blob) for path, blob in tracked.items()}
+            self._known[pattern] = found | self._filtered(tracked)
+        return self._known[pattern]
+
+    @property
+    def _attributes(self) -> Revised:
+        return Revised(self.repository, None if self.tree.dirty else self.tree.commit)
+
+    def _filtered(self, tracked: Mapping[str, str]) -> dict[str, DataFile]:
+        """The tracked files that are something else once they are checked out. Raises GitError."""
+        made_by = self._attributes.filtered(tracked)
+        keys = {path: digest(path, tracked[path], made) for path, made in made_by.items()}
+        known = self.cache.get("filtered", keys.values()) if keys else {}
+        fresh = {
+            key: blob_id_of_bytes(self._attributes.content(path, tracked[path]))
+            for path, key in keys.items()
+            if key not in known
+        }
+        if fresh:
+            self.cache.put("filtered", fresh)
+        content = known | fresh
+        return {
+            path: DataFile(path, self.repository.project / path, content[key], tracked[path])
+            for path, key in keys.items()
+        }
 
     def faults(self, source: Node, files: Iterable[DataFile]) -> list[Problem]:
         """What is wrong with files that are there: one is empty, or a link that leaves the project."""
@@ -196,7 +230,14 @@ class DataRoot:
 
     def _in_git(self, source: Node, file: DataFile) -> bytes:
         try:
-            return self.tree.read(file.blob or "")
+            if file.stored is None:
+                return self.tree.read(file.blob or "")
+            content = self._attributes.content(file.path, file.stored)
+            if (found := blob_id_of_bytes(content)) == file.blob:
+                return content
+            made_by = self._attributes.filtered([file.path]).get(file.path, "")
+            self.cache.put("filtered", {digest(file.path, file.stored, made_by): found})
+            raise GitError("Its filter gave another content before.", "Run the same command again.")
         except GitError as exc:
             raise ProjectError([_fault(source, f"{file.path} cannot be read. {exc.message}", exc.hint or "")]) from exc
 

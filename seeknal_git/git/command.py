@@ -15,12 +15,12 @@ LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 def blob_content(blob: str, cwd: Path) -> bytes | None:
     """What git has, or can fetch, of a blob; None where it cannot."""
     done = subprocess.run(
-        ["git", "cat-file", "blob", blob], cwd=cwd, env=_environment(), capture_output=True, check=False
+        ["git", "cat-file", "blob", blob], cwd=cwd, env=clean_environment(), capture_output=True, check=False
     )
     return None if done.returncode else done.stdout
 
 
-def _environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in LOCAL_ENVIRONMENT}
 
 
@@ -29,7 +29,7 @@ def run_git(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complete
 
     `variables` are added to its environment. Raises GitError where git is not installed.
     """
-    environment = _environment() | variables
+    environment = clean_environment() | variables
     try:
         return subprocess.run(
             ["git", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, errors="replace", check=False

@@ -10,7 +10,7 @@ import pygit2
 from pygit2.enums import FileMode, FileStatus
 
 from seeknal_git.errors import GitError
-from seeknal_git.git import index
+from seeknal_git.git import filters, index
 from seeknal_git.git.command import blob_content
 from seeknal_git.git.index import Entry
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
@@ -106,7 +106,30 @@ def working_tree(
     """
     files, links = _parted(_in_project(repository, index.entries(repository)))
     on_disk: dict[str, Path] = {}
-    cut, dirty = len(repository.prefix), False
+    dirty = False
+    changed = _changed(repository, files, is_node)
+    stored = _as_stored(repository, [name for name, flags in changed.items() if flags & _TOUCHED])
+    for name, flags in changed.items():
+        if flags == FileStatus.WT_MODIFIED and stored.get(name) == files.get(name, ""):
+            continue  # only its form is another one
+        dirty = True
+        if not flags & (_GONE | _TOUCHED | FileStatus.WT_NEW):
+            continue
+        files.pop(name, None)
+        links.discard(name)
+        place = repository.project / name
+        if place.is_symlink():
+            links.add(name)
+        elif place.is_file():
+            files[name] = stored.get(name) or (blob_id or blob_id_of)(place)
+            on_disk[files[name]] = place
+    read = _overlaid(on_disk, _blob_reader(repository))
+    return Tree(files, read, head_commit(repository), dirty, frozenset(links))
+
+
+def _changed(repository: Repository, files: Mapping[str, str], is_node: Callable[[str], bool]) -> dict[str, FileStatus]:
+    """The project's files that are not as they are staged or committed."""
+    cut, found = len(repository.prefix), dict[str, FileStatus]()
     for path, flags in index.status(repository).items():
         name = path[cut:]
         if not path.startswith(repository.prefix) or flags == FileStatus.IGNORED:
@@ -115,19 +138,24 @@ def working_tree(
             continue
         if flags == FileStatus.WT_MODIFIED and _is_checked_out(repository, files.get(name), repository.top / path):
             continue
-        dirty = True
-        if not flags & (_GONE | _TOUCHED | FileStatus.WT_NEW):
-            continue
-        files.pop(name, None)
-        links.discard(name)
-        place = repository.top / path
-        if place.is_symlink():
-            links.add(name)
-        elif place.is_file():
-            files[name] = (blob_id or blob_id_of)(place)
-            on_disk[files[name]] = place
-    read = _overlaid(on_disk, _blob_reader(repository))
-    return Tree(files, read, head_commit(repository), dirty, frozenset(links))
+        found[name] = flags
+    return found
+
+
+def _as_stored(repository: Repository, touched: Iterable[str]) -> dict[str, str]:
+    """The blobs that `git add` would make of touched files that it converts. Only if more than their line ends are
+    converted, the blobs are stored: what cannot be undone here has to be read from there."""
+    there = [name for name in touched if (repository.project / name).is_file()]
+    names = [name for name in filters.converted(repository, there) if not (repository.project / name).is_symlink()]
+    found = filters.stored_ids(repository, names)
+    more = [name for name, blob in found.items() if _with_blob(repository.project / name, blob) is None]
+    return found | filters.stored_ids(repository, more, store=True)
+
+
+def _with_blob(path: Path, blob: str) -> bytes | None:
+    """The content of a file that has a blob's id as it is on disk, or with git's line ends."""
+    content = path.read_bytes()
+    return next((each for each in (content, content.replace(b"\r\n", b"\n")) if str(pygit2.hash(each)) == blob), None)
 
 
 def _is_checked_out(repository: Repository, blob: str | None, path: Path) -> bool:
@@ -143,10 +171,12 @@ def _overlaid(on_disk: dict[str, Path], read: Callable[[str], bytes]) -> Callabl
     def read_either(blob: str) -> bytes:
         if blob not in on_disk:
             return read(blob)
-        content = on_disk[blob].read_bytes()
-        if str(pygit2.hash(content)) != blob:
-            raise GitError(f"{on_disk[blob]} changed while it was read.", "Run the same command again.")
-        return content
+        if (content := _with_blob(on_disk[blob], blob)) is not None:
+            return content
+        try:
+            return read(blob)
+        except GitError as exc:
+            raise GitError(f"{on_disk[blob]} changed while it was read.", "Run the same command again.") from exc
 
     return read_either
 
@@ -166,6 +196,10 @@ def _blob_reader(repository: Repository) -> Callable[[str], bytes]:
 def blob_id_of(path: Path) -> str:
     """The id that git would give to a file's content, without storing it."""
     return str(pygit2.hashfile(str(path)))
+
+
+def blob_id_of_bytes(content: bytes) -> str:
+    return str(pygit2.hash(content))
 
 
 def keep_tree(repository: Repository, tree: Tree, message: str) -> str:

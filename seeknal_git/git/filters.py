@@ -1,0 +1,182 @@
+"""What git makes of a blob when it checks it out, and of a file when it adds it: filters, encodings, line ends.
+
+libgit2 knows line ends only. Line ends are no part of data here: they hang on each user's `core.autocrlf`, so the blob
+counts. Everything else is a file of its own once it is checked out, and that file counts.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pygit2
+
+from seeknal_git.errors import GitError
+from seeknal_git.git.command import clean_environment
+from seeknal_git.git.repository import Repository
+
+_ATTRIBUTES = ".gitattributes"
+_CONTENT = ("filter", "working-tree-encoding", "ident")
+_LINES = ("text", "eol", "crlf")
+# Git LFS is not run: its pointers say which content they mean.
+_LARGE = "lfs"
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """Whose attributes count: those of a commit that may not be checked out; None: those of the working tree."""
+
+    repository: Repository
+    commit: str | None
+
+    def filtered(self, paths: Iterable[str]) -> dict[str, str]:
+        """The files that a checkout has in another form than git, by what makes it: the filter and its commands, the
+        encoding."""
+        paths = list(paths)
+        if not paths or not _has_attributes(self.repository, self.commit, paths):
+            return {}
+        found = {path: self._made_by(values) for path, values in self._attributes(paths).items()}
+        return {path: made for path, made in found.items() if made}
+
+    def _attributes(self, paths: list[str]) -> dict[str, dict[str, str]]:
+        if self._is_here(paths):
+            return {path: attributes(self.repository, path, _CONTENT) for path in paths}
+        with self._elsewhere(paths) as variables:
+            wanted = "\0".join(f"{self.repository.prefix}{path}" for path in paths)
+            said = _ask(variables, ["check-attr", "-z", "--stdin", *_CONTENT], f"{wanted}\0".encode())
+        values: dict[str, dict[str, str]] = {path: {} for path in paths}
+        words = said.decode(errors="surrogateescape").split("\0")[:-1]
+        for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=True):
+            if value not in ("unspecified", "unset"):
+                values[path[len(self.repository.prefix) :]][name] = value
+        return values
+
+    def _made_by(self, values: Mapping[str, str]) -> str | None:
+        name = values.get("filter")
+        commands = [] if name in (None, _LARGE) else _commands(self.repository, str(name))
+        others = [f"{each}={value}" for each, value in values.items() if each != "filter"]
+        return " ".join([*([str(name)] if commands else []), *commands, *others]) or None
+
+    def content(self, path: str, blob: str) -> bytes:
+        """What a checkout has of a file. Raises GitError."""
+        command = [
+            "-c", "core.autocrlf=false", "-c", "core.eol=lf",
+            "cat-file", "--filters", f"--path={self.repository.prefix}{path}", blob,
+        ]  # fmt: skip
+        if self._is_here([path]):
+            return _ask({"cwd": str(self.repository.top)}, command)
+        with self._elsewhere([path]) as variables:
+            return _ask(variables, command)
+
+    def _is_here(self, paths: Iterable[str]) -> bool:
+        """Whether the working tree has the attributes of the commit, so that filters can run where they are at home."""
+        if self.commit is None:
+            return True
+        repository, commit = self.repository, self.commit
+        return not repository.bare and all(
+            _attributes_in(repository, commit, folder) == _attributes_on_disk(repository, folder)
+            for folder in _folders(repository, paths)
+        )
+
+    @contextmanager
+    def _elsewhere(self, paths: Iterable[str]) -> Iterator[dict[str, str]]:
+        """A working tree with nothing but the attributes of the commit. (git before 2.41 cannot name a commit for them,
+        and `cat-file` does not look for them in an index.)"""
+        with tempfile.TemporaryDirectory() as place:
+            tree = Path(place) / "tree"
+            tree.mkdir()
+            for folder in _folders(self.repository, paths):
+                if blob := _attributes_in(self.repository, str(self.commit), folder):
+                    (tree / folder).mkdir(parents=True, exist_ok=True)
+                    content = self.repository.handle[blob].peel(pygit2.Blob).data
+                    (tree / folder / _ATTRIBUTES).write_bytes(content)
+            yield {
+                "cwd": str(tree),
+                "GIT_DIR": self.repository.handle.path,
+                "GIT_WORK_TREE": str(tree),
+                "GIT_INDEX_FILE": f"{place}/index",
+            }
+
+
+def attributes(repository: Repository, path: str, names: Iterable[str]) -> dict[str, str]:
+    """The attributes that are set for a file of the project, as the working tree has them."""
+    found = {name: repository.handle.get_attr(f"{repository.prefix}{path}", name) for name in names}
+    return {name: str(value) for name, value in found.items() if value not in (None, False)}
+
+
+def converted(repository: Repository, paths: Iterable[str]) -> list[str]:
+    """The files that `git add` may store in another form than they have on disk."""
+    autocrlf = _configured(repository, "core.autocrlf") in ("true", "input")
+    return [path for path in paths if autocrlf or attributes(repository, path, (*_CONTENT, *_LINES))]
+
+
+def stored_ids(repository: Repository, paths: list[str], *, store: bool = False) -> dict[str, str]:
+    """The blobs that `git add` would make of files. Raises GitError."""
+    if not paths:
+        return {}
+    names = "\n".join(f"{repository.prefix}{path}" for path in paths)
+    command = ["hash-object", *(["-w"] if store else []), "--stdin-paths"]
+    said = _ask({"cwd": str(repository.top)}, command, names.encode(errors="surrogateescape"))
+    return dict(zip(paths, said.decode().split(), strict=True))
+
+
+def _has_attributes(repository: Repository, commit: str | None, paths: Iterable[str]) -> bool:
+    """Whether any file says something about these paths: nearly always there is none, or one."""
+    own = _configured(repository, "core.attributesfile")
+    usual = Path.home() / ".config/git/attributes"
+    if own or usual.exists() or (repository.common / "info" / "attributes").exists():
+        return True
+    return any(
+        _attributes_on_disk(repository, folder) or (commit and _attributes_in(repository, commit, folder))
+        for folder in _folders(repository, paths)
+    )
+
+
+def _folders(repository: Repository, paths: Iterable[str]) -> set[str]:
+    parents = {parent for path in paths for parent in PurePosixPath(f"{repository.prefix}{path}").parents}
+    return {"" if parent == PurePosixPath() else f"{parent}/" for parent in parents}
+
+
+def _attributes_in(repository: Repository, commit: str, folder: str) -> str | None:
+    try:
+        return str(repository.handle[commit].peel(pygit2.Tree)[f"{folder}{_ATTRIBUTES}"].id)
+    except KeyError:
+        return None
+
+
+def _attributes_on_disk(repository: Repository, folder: str) -> str | None:
+    if repository.bare:
+        return None
+    try:
+        return str(pygit2.hash((repository.top / folder / _ATTRIBUTES).read_bytes()))
+    except OSError:
+        return None
+
+
+def _commands(repository: Repository, name: str) -> list[str]:
+    """What the user's configuration runs for a filter; a filter that is not configured does nothing."""
+    found = (_configured(repository, f"filter.{name}.{each}") for each in ("process", "smudge", "clean"))
+    return [each for each in found if each]
+
+
+def _configured(repository: Repository, name: str) -> str | None:
+    try:
+        return repository.handle.config[name]
+    except KeyError:
+        return None
+
+
+def _ask(variables: Mapping[str, str], command: list[str], given: bytes = b"") -> bytes:
+    """Run git and return the bytes that it says. Raises GitError, also if a filter failed that may fail."""
+    environment = clean_environment() | {name: value for name, value in variables.items() if name != "cwd"}
+    done = subprocess.run(
+        ["git", *command], cwd=variables["cwd"], env=environment, input=given, capture_output=True, check=False
+    )
+    said = done.stderr.decode(errors="replace").strip()
+    if done.returncode or "filter" in said:
+        raise GitError(f"git cannot convert a file as its attributes say: {said}", "`git checkout` says the same.")
+    return done.stdout
