@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -42,18 +42,11 @@ class Revised:
         found = {path: self._made_by(values) for path, values in self._attributes(paths).items()}
         return {path: made for path, made in found.items() if made}
 
-    def _attributes(self, paths: list[str]) -> dict[str, dict[str, str]]:
+    def _attributes(self, paths: Sequence[str]) -> dict[str, dict[str, str]]:
         if self._is_here(paths):
-            return {path: attributes(self.repository, path, _CONTENT) for path in paths}
+            return attributes(self.repository, paths, _CONTENT)
         with self._elsewhere(paths) as variables:
-            wanted = "\0".join(f"{self.repository.prefix}{path}" for path in paths)
-            said = _ask(variables, ["check-attr", "-z", "--stdin", *_CONTENT], f"{wanted}\0".encode())
-        values: dict[str, dict[str, str]] = {path: {} for path in paths}
-        words = said.decode(errors="surrogateescape").split("\0")[:-1]
-        for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=True):
-            if value not in ("unspecified", "unset"):
-                values[path[len(self.repository.prefix) :]][name] = value
-        return values
+            return _attributes_by_git(self.repository, paths, _CONTENT, variables)
 
     def _made_by(self, values: Mapping[str, str]) -> str | None:
         name = values.get("filter")
@@ -102,16 +95,39 @@ class Revised:
             }
 
 
-def attributes(repository: Repository, path: str, names: Iterable[str]) -> dict[str, str]:
-    """The attributes that are set for a file of the project, as the working tree has them."""
+def attributes(repository: Repository, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The attributes that are set for files of the project, as the working tree has them."""
+    try:
+        return {path: _attributes_by_libgit2(repository, path, names) for path in paths}
+    except pygit2.GitError:  # it cannot read a split or a sparse index
+        return _attributes_by_git(repository, paths, names, {"cwd": str(repository.top)})
+
+
+def _attributes_by_libgit2(repository: Repository, path: str, names: Sequence[str]) -> dict[str, str]:
     found = {name: repository.handle.get_attr(f"{repository.prefix}{path}", name) for name in names}
     return {name: str(value) for name, value in found.items() if value not in (None, False)}
 
 
+def _attributes_by_git(
+    repository: Repository, paths: Sequence[str], names: Sequence[str], variables: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    wanted = "".join(f"{repository.prefix}{path}\0" for path in paths)
+    said = _ask(variables, ["check-attr", "-z", "--stdin", *names], wanted.encode(errors="surrogateescape"))
+    found: dict[str, dict[str, str]] = {path: {} for path in paths}
+    words = said.decode(errors="surrogateescape").split("\0")[:-1]
+    for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=True):
+        if value not in ("unspecified", "unset"):
+            found[path[len(repository.prefix) :]][name] = value
+    return found
+
+
 def converted(repository: Repository, paths: Iterable[str]) -> list[str]:
     """The files that `git add` may store in another form than they have on disk."""
-    autocrlf = _configured(repository, "core.autocrlf") in ("true", "input")
-    return [path for path in paths if autocrlf or attributes(repository, path, (*_CONTENT, *_LINES))]
+    paths = list(paths)
+    if not paths or _configured(repository, "core.autocrlf") in ("true", "input"):
+        return paths
+    found = attributes(repository, paths, (*_CONTENT, *_LINES))
+    return [path for path in paths if found[path]]
 
 
 def stored_ids(repository: Repository, paths: list[str], *, store: bool = False) -> dict[str, str]:
