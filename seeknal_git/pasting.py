@@ -42,7 +42,9 @@ def _tidy(sql: str) -> str:
     def tidied(found: re.Match[str]) -> str:
         if found["literal"] is not None:
             return found[0]
-        return " " if found["name"] is None else bare(found["name"].replace('""', '"'))
+        if found["space"] is not None:
+            return "" if sql.startswith(")", found.end()) else " "
+        return bare(found["name"].replace('""', '"'))
 
     return _TOKENS.sub(tidied, sql).strip()
 

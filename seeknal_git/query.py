@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seeknal_git.answers import Violation, known_answers, violations
 from seeknal_git.errors import SeeknalError, UsageError
@@ -95,20 +95,22 @@ def _held_back(workspace: Workspace, warehouse: Warehouse, branch: str) -> dict[
 
 def _unpublished(workspace: Workspace, warehouse: Warehouse, branch: str, message: str) -> dict[str, _Held]:
     revision = revision_of(workspace, branch)
-    work = _work(workspace, warehouse, revision, refresh=branch == workspace.production)
-    tables = tables_of(work)
     schemas = (revision.schema, workspace.production_schema)
     there, main = (state.views_there(warehouse.connection, each) for each in schemas)
-    failed = {each.node: each.message for each in reversed(_violations(work)) if each.fails}
+    # What was built again and failed is newer than what is shown, and made of the same.
+    work, newest = _works(workspace, warehouse, revision, refresh=branch == workspace.production)
+    failed = {each.node: each.message for each in reversed(_violations(newest)) if each.fails}
     elsewhere = "" if revision.name == revision_of(workspace).name else f" --env {branch}"
     behind, found = _behind(work, failed), {}
+    meant, made = tables_of(work), tables_of(newest)
     for node, view in work.graph.views.items():
         first = behind.get(node)
-        old = view in there and node not in tables and not first  # it was edited since
-        if not old and (node not in tables or there.get(view) != tables[node]):
+        table = (made if first else meant).get(node)
+        old = view in there and table is None and not first  # it was edited since
+        if not old and (table is None or there.get(view) != table):
             why = f"{first}: {failed[first]}." if first else f"{message}."
             found[view.lower()] = _Held(
-                node, view, node in tables, view in there, node in failed, why, elsewhere, view in main
+                node, view, table is not None, view in there, node in failed, why, elsewhere, view in main
             )
     return found
 
@@ -137,12 +139,15 @@ def query_past(
         return ask_past(warehouse, workspace.production_schema, wanted.views.values(), sql), wanted.named
 
 
-def _work(workspace: Workspace, warehouse: Warehouse, revision: Revision, *, refresh: bool) -> Work:
-    """What a run would do now. refresh: whether it would read raw data again."""
+def _works(workspace: Workspace, warehouse: Warehouse, revision: Revision, *, refresh: bool) -> tuple[Work, Work]:
+    """What a run would do now, by the tables that are shown and by the newest ones. refresh: whether it would read raw
+    data again."""
     keeps = None if refresh else revision.schema
     loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
     target = Target(revision.name, revision.schema, workspace.production_schema)
-    return work_out(warehouse, loaded.graph, loaded.root, target, Options(refresh=refresh))
+    options = Options(refresh=refresh)
+    work = work_out(warehouse, loaded.graph, loaded.root, target, options)
+    return work, work_out(warehouse, loaded.graph, loaded.root, target, replace(options, newest=True))
 
 
 def _violations(work: Work) -> list[Violation]:
@@ -160,12 +165,8 @@ def query_failed(
     if not workspace.warehouse_path.exists():
         raise never_published()
     revision = revision_of(workspace, environment)
-    again = revision.name == workspace.production  # as a run does; a promotion does not, and --refresh does on a branch
     with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
-        found = _look(_work(workspace, warehouse, revision, refresh=again), name)
-        if not found.violations:
-            other = _look(_work(workspace, warehouse, revision, refresh=not again), name)
-            found = other if other.violations else found
+        found = _looked(workspace, warehouse, revision, name)
         wanted = sql or _first_question(found)
         tables = tables_of(found.work)
         _need_something_wrong(warehouse, found, tables)
@@ -187,6 +188,20 @@ class _Look:
     node: str
     read: tuple[str, ...]
     violations: tuple[Violation, ...]
+
+
+def _looked(workspace: Workspace, warehouse: Warehouse, revision: Revision, name: str) -> _Look:
+    """What the last run looked at, as far as something is wrong with it."""
+    again = revision.name == workspace.production  # as a run does; a promotion does not, and --refresh does on a branch
+    first = None
+    for refresh in (again, not again):
+        for work in _works(workspace, warehouse, revision, refresh=refresh):
+            found = _look(work, name)
+            if found.violations:
+                return found
+            first = first or found
+    assert first is not None
+    return first
 
 
 def _look(work: Work, name: str) -> _Look:

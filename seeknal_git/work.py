@@ -45,7 +45,8 @@ class Target:
 class Options:
     """How to build. refresh: read raw data again; full: build the rest again; chosen: only these nodes (None: all);
     all_or_nothing: publish nothing where anything failed; sandbox: SQL reaches the files of this work and no others;
-    force: also if that takes back what another clone has released."""
+    force: also if that takes back what another clone has released; newest: of several tables that were made of the
+    same, the newest one counts, whether somebody shows it or not."""
 
     refresh: bool = False
     full: bool = False
@@ -56,6 +57,7 @@ class Options:
     all_or_nothing: bool = False
     sandbox: bool = False
     force: bool = False
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
     snapshots, lost = state.snapshots(connection, {each.whole for each in graph.fingerprints.values()})
     known = {} if options.refresh else pinned(graph, (production, shows), snapshots)
     versions = need_versions(graph, root, known)
-    builds = builds_of(snapshots, lost, (production, shows), _again(graph, root, options, known))
+    environments = () if options.newest else (production, shows)
+    builds = builds_of(snapshots, lost, environments, _again(graph, root, options, known))
     meant = identities(graph, versions, builds.meant)
     wanted = {each: identity.id for each, identity in meant.items()}
     there = {each.id: each for each in snapshots}

@@ -194,14 +194,13 @@ def test_a_freshness_that_fails_is_told_by_status_too(project: Repo) -> None:
     assert "warning: rule.r: freshness(day): 5 of 5 rows violate it" in project.seeknal("status").out
 
 
-@pytest.mark.parametrize(
-    "sql", ["FROM t", "SELECT * FROM T AS x", "DESCRIBE t", "SUMMARIZE t", "FROM bad.t", "EXPLAIN FROM s, t"]
-)
-def test_a_query_of_a_table_that_is_held_back_says_so(project: Repo, sql: str) -> None:
+def test_a_query_of_a_table_that_is_held_back_says_so(project: Repo) -> None:
     project.write("seeknal/t.yml", FAILING)
     project.run(code=1)
-    said = project.seeknal("query", sql, code=2).err
-    assert f"t is built, but not published in bad: {TOLD}." in said
+    said = ""
+    for sql in ("FROM t", "SELECT * FROM T AS x", "DESCRIBE t", "SUMMARIZE t", "FROM bad.t", "EXPLAIN FROM s, t"):
+        said = project.seeknal("query", sql, code=2).err
+        assert f"t is built, but not published in bad: {TOLD}." in said, sql
     command = said.partition("Read the newer table with: ")[2].strip()
     assert len(rows_of(project, command)) == 5
     assert project.seeknal("query", "FROM s").err == "5 rows\n"
@@ -357,3 +356,79 @@ def test_a_plan_counts_the_tests_of_tables_that_are_built_and_tells_what_failed_
         assert f"failed: {TOLD}\n" in project.seeknal(*command.split()).out
     assert f"- **failed**: {TOLD}" in project.seeknal("plan", "--into", "main", "--markdown").out
     assert project.plan("--into", "main")["failing"] == [TOLD]
+
+
+def test_a_table_that_was_built_again_and_failed_can_be_asked(project: Repo) -> None:
+    project.write(
+        "seeknal/t.yml",
+        "kind: transform\nname: t\ntransform: SELECT random() AS r FROM range(1)\n"
+        "tests: [{custom_sql: 'FROM input_0 WHERE r > 0.5'}]\n",
+    )
+    for wanted in (0, 1):  # half of all tables pass
+        while project.seeknal("run", "--full", "--json", code=None).code != wanted:
+            pass
+    shown = project.seeknal("query", "FROM t", "--format", "csv")
+    assert "t is what it was before the last run: transform.t: custom_sql()" in shown.err
+    assert all(float(row["r"]) <= 0.5 for row in csv.DictReader(io.StringIO(shown.out)))
+    failed = list(csv.DictReader(io.StringIO(project.seeknal("query", "--failed", "t", "--format", "csv").out)))
+    assert [float(row["r"]) > 0.5 for row in failed] == [True]
+
+
+RAW = {
+    "seeknal/raw.yml": SOURCE.replace("name: s", "name: raw").replace("data/s.csv", "raw/r.csv"),
+    "seeknal/t.yml": """
+        kind: transform
+        name: t
+        transform: SELECT x AS "order" FROM source.raw
+        tests:
+          - custom_sql: |
+              -- it's "more" than $776!
+              SELECT * FROM input_0
+              WHERE "order" > 776 AND 'it''s; "so" -- $x' <> ''
+    """,
+}
+
+
+def make_raw(repo: Repo) -> None:
+    """A pipeline over a raw file that git does not track, published."""
+    make_empty(repo)
+    for path, text in RAW.items():
+        repo.write(path, text)
+    repo.write("raw/r.csv", "x\n1\n2\n")
+    repo.commit()
+    repo.seeknal("run")
+
+
+WAYS = [
+    pytest.param(["run"], True, False, id="run of a branch"),
+    pytest.param(["run", "--refresh"], True, True, id="run of a branch that reads again"),
+    pytest.param(["run", "--env", "dev"], False, False, id="run of a branch from elsewhere"),
+    pytest.param(["run"], False, True, id="run of production"),
+    pytest.param(["run", "--nodes", "t"], False, True, id="run of some nodes"),
+    pytest.param(["promote", "dev"], True, False, id="promotion of a branch"),
+    pytest.param(["promote", "dev"], False, False, id="promotion from production"),
+]
+
+
+@pytest.mark.parametrize(("command", "on_branch", "reads"), WAYS)
+def test_the_command_of_a_failure_gives_the_rows_however_it_came(
+    copy_of: Templates, command: list[str], on_branch: bool, reads: bool
+) -> None:
+    repo = copy_of("raw", make_raw)
+    repo.switch("dev", create=True)
+    if reads:
+        repo.write("raw/r.csv", "x\n1\n777\n")
+    else:
+        repo.replace("seeknal/t.yml", "SELECT x AS", "SELECT 775 + x AS")
+        repo.commit()
+    if not on_branch:
+        repo.switch("main")
+    said = repo.seeknal(*command, "--json", code=1).out
+    failure = json.loads(said)["failures"][0]
+    assert failure["rows"] == [{"order": 777}]
+    assert rows_of(repo, failure["command"]) == [{"order": "777"}]
+    environment = ["--env", "dev"] if "--env" in command else ["--env", "main"] if command[0] == "promote" else []
+    asked = repo.seeknal("query", *environment, "FROM t", code=None)
+    assert failure["message"] in asked.err
+    repo.switch("dev" if "dev" in command[1:2] or "--env" in command or on_branch else "main")
+    assert failure["message"] in repo.seeknal("status").out

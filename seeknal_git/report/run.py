@@ -15,6 +15,7 @@ from seeknal_git.report import violations
 from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, tell, width
 from seeknal_git.work import Work
 
+_MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
 _SLOW = {"built", "failed", "skipped", "warned"}
 
 
@@ -87,8 +88,10 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
     tell(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
     for reason, nodes in _by_reason(done).items():
         out(f"  {dim(f'{reason}:')} {listed(nodes, width() - len(reason) - 5)}")
+    repeated = 0
     for warning in _warnings(done):
-        violations.as_text(warning, elsewhere)
+        repeated += (warning.node, warning.number) not in done.progress.answers
+        violations.as_text(warning, elsewhere, with_rows=repeated <= _MOST_REPEATED)
     if done.outcome is not None:
         _published(done)
     if done.outcome is not None and done.held_back:

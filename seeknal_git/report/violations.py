@@ -14,11 +14,11 @@ _WIDEST = 32
 _GAP = 2
 
 
-def as_text(violation: Violation, environment: str | None) -> None:
+def as_text(violation: Violation, environment: str | None, *, with_rows: bool = True) -> None:
     """environment: the one that was checked, if it is not what is checked out."""
     word = "failed" if violation.fails else "warning"
     out(f"{coloured(word)}: {violation.node}: {violation.message}")
-    if violation.sample:
+    if violation.sample and with_rows:
         _rows(violation.sample, violation.audit.violations)
     out(f"  {dim('all:')} {violation.question(environment)}")
 
