@@ -22,9 +22,9 @@ ROWS = """
 """
 
 SOURCE = "kind: source\nname: s\nsource: csv\ntable: data/s.csv\n"
-TABLE = "kind: transform\nname: t\ntransform: SELECT * FROM source.s\ntests: [%s]\n"
-RULE = "kind: rule\nname: r\ninputs: [{ref: source.s}]\nrule: %s\n"
-GROUP = "kind: feature_group\nname: t\nentity: {name: e, join_keys: [id, note]}\ninputs: [{ref: source.s}]\n"
+TABLE = "kind: transform\nname: @\ntransform: SELECT * FROM source.s\ntests: [%s]\n"
+RULE = "kind: rule\nname: @\ninputs: [{ref: source.s}]\nrule: %s\n"
+GROUP = "kind: feature_group\nname: @\nentity: {name: e, join_keys: [id, note]}\ninputs: [{ref: source.s}]\n"
 
 
 def make_answers(repo: Repo) -> None:
@@ -53,75 +53,86 @@ def rows_of(repo: Repo, command: str) -> list[dict[str, str]]:
 
 
 KINDS = [
-    pytest.param(TABLE % "{not_null: x}", "transform.t", ["note", "x"], [["none", None]], id="not_null"),
-    pytest.param(TABLE % "{not_null: x}, {unique: [id, x]}", "transform.t", ["id", "x"], [[3, None]], id="not_null, keys"),
-    pytest.param(TABLE % "{unique: id}", "transform.t", ["id", "occurrences"], [[4, 2]], id="unique"),
+    pytest.param(TABLE % "{not_null: x}", "transform", ["note", "x"], [["none", None]], id="not_null"),
+    pytest.param(TABLE % "{not_null: x}, {unique: [id, x]}", "transform", ["id", "x"], [[3, None]], id="not_null, keys"),
+    pytest.param(TABLE % "{unique: id}", "transform", ["id", "occurrences"], [[4, 2]], id="unique"),
     pytest.param(
         TABLE % "{accepted_values: {column: note, values: [fine, high, none]}}, {unique: id, severity: warn}",
-        "transform.t", ["id", "note"], [[4, "twice"], [4, "twice"]], id="accepted_values",
+        "transform", ["id", "note"], [[4, "twice"], [4, "twice"]], id="accepted_values",
     ),
     pytest.param(
         TABLE % "{type: accepted_values, column: x, values: [10, 20, -5]}",
-        "transform.t", ["note", "x"], [["high", 777]], id="accepted_values of numbers",
+        "transform", ["note", "x"], [["high", 777]], id="accepted_values of numbers",
     ),
-    pytest.param(TABLE % "{type: row_count, max: 4}", "transform.t", ["row_count"], [[5]], id="row_count"),
+    pytest.param(TABLE % "{type: row_count, max: 4}", "transform", ["row_count"], [[5]], id="row_count"),
     pytest.param(
         TABLE % '{custom_sql: "SELECT x, id FROM input_0 AS a WHERE x < 0 -- none"}',
-        "transform.t", ["x", "id"], [[-5, 4]], id="custom_sql",
+        "transform", ["x", "id"], [[-5, 4]], id="custom_sql",
     ),
     pytest.param(
-        TABLE % "{custom_sql: 'WITH t AS (SELECT * FROM input_0) SELECT t.id, note FROM t WHERE id = 1'}",
-        "transform.t", ["id", "note"], [[1, "fine"]], id="custom_sql with the name of the view",
+        TABLE % "{custom_sql: 'WITH @ AS (SELECT * FROM input_0) SELECT @.id, note FROM @ WHERE id = 1'}",
+        "transform", ["id", "note"], [[1, "fine"]], id="custom_sql with the name of the view",
     ),
     pytest.param(
         TABLE % "{custom_sql: \"SELECT * FROM input_0 WHERE input_0.ref NOT IN (SELECT id FROM ref('source.ids'))\"}",
-        "transform.t", ["note", "id", "ref"], [["twice", 4, 9]], id="custom_sql over another node",
+        "transform", ["note", "id", "ref"], [["twice", 4, 9]], id="custom_sql over another node",
     ),
-    pytest.param(RULE % "x < 700", "rule.r", ["note", "x"], [["high", 777]], id="expression"),
-    pytest.param(RULE % "note <> 'high' AND id > 0", "rule.r", ["note", "id"], [["high", 2]], id="expression on text"),
-    pytest.param(RULE % "{type: null, column: x}", "rule.r", ["note", "x"], [["none", None]], id="null"),
+    pytest.param(RULE % "x < 700", "rule", ["note", "x"], [["high", 777]], id="expression"),
+    pytest.param(RULE % "note <> 'high' AND id > 0", "rule", ["note", "id"], [["high", 2]], id="expression on text"),
+    pytest.param(RULE % "{type: null, column: x}", "rule", ["note", "x"], [["none", None]], id="null"),
     pytest.param(
         RULE % "{type: range, column: x, params: {min_val: 0, max_val: 100}}",
-        "rule.r", ["note", "x"], [["high", 777], ["twice", -5]], id="range",
+        "rule", ["note", "x"], [["high", 777], ["twice", -5]], id="range",
     ),
     pytest.param(
         RULE % "[{type: uniqueness, column: id, params: {severity: warn}}, x < 700]",
-        "rule.r", ["id", "x"], [[2, 777]], id="expression, keys",
+        "rule", ["id", "x"], [[2, 777]], id="expression, keys",
     ),
     pytest.param(
         RULE % "{type: freshness, column: day, params: {max_age: 1d}}",
-        "rule.r", ["note", "day"], [["fine", "2024-01-01"], *[["…"]] * 4], id="freshness",
+        "rule", ["note", "day"], [["fine", "2024-01-01"], *[["…"]] * 4], id="freshness",
     ),
     pytest.param(
         RULE % "{type: sql_assertion, sql: 'SELECT ref FROM source.s WHERE ref > 5'}",
-        "rule.r", ["ref"], [[9]], id="sql_assertion",
+        "rule", ["ref"], [[9]], id="sql_assertion",
     ),
-    pytest.param(GROUP, "feature_group.t", ["note", "id", "occurrences"], [["twice", 4, 2]], id="join keys"),
+    pytest.param(GROUP, "feature_group", ["note", "id", "occurrences"], [["twice", 4, 2]], id="join keys"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "node", "first", "rows"), KINDS)
+NAMES = [f"n{number}" for number in range(len(KINDS))]
+
+
+def make_kinds(repo: Repo) -> None:
+    """Checks of every kind, all of which fail."""
+    make_answers(repo)
+    repo.switch("bad", create=True)
+    for name, kind in zip(NAMES, KINDS, strict=True):
+        repo.write(f"seeknal/{name}.yml", str(kind.values[0]).replace("@", name))
+    repo.write("said.json", repo.seeknal("run", "--continue-on-error", "--json", code=1).out)
+
+
+@pytest.mark.parametrize(("kind", "name"), list(zip(KINDS, NAMES, strict=True)), ids=[kind.id for kind in KINDS])
 def test_a_check_that_fails_shows_rows_keys_first_and_the_command_for_all(
-    project: Repo, text: str, node: str, first: list[str], rows: list[list[Any]]
+    templates: Templates, kind: Any, name: str
 ) -> None:
-    project.write("seeknal/t.yml", text)
-    failures = [each for each in project.run(code=1)["failures"] if each["node"] == node]
-    assert len(failures) == 1
-    failure = failures[0]
+    _, of, first, rows = kind.values
+    repo = templates("kinds", make_kinds)
+    (failure,) = [each for each in json.loads(repo.read("said.json"))["failures"] if each["node"] == f"{of}.{name}"]
     assert len(failure["rows"]) == len(rows)
     for shown, expected in zip(failure["rows"], rows, strict=True):
         if expected != ["…"]:
             assert sorted(list(shown)[: len(first)]) == sorted(first)
-            assert [shown[name] for name in first] == expected
-    asked = rows_of(project, failure["command"])
+            assert [shown[column] for column in first] == expected
+    asked = rows_of(repo, failure["command"])
     assert len(asked) == failure["violations"] == len(rows)
-    known = [{name: "" if value is None else str(value) for name, value in row.items()} for row in failure["rows"]]
-    assert sorted(known, key=repr) == sorted(({name: row[name] for name in known[0]} for row in asked), key=repr), (
-        "the command gives the rows that were shown"
-    )
+    known = [{key: "" if value is None else str(value) for key, value in row.items()} for row in failure["rows"]]
+    same = [{column: row[column] for column in known[0]} for row in asked]
+    assert sorted(known, key=repr) == sorted(same, key=repr), "the command gives the rows that were shown"
 
 
-WARNED = TABLE % "{type: accepted_values, column: note, values: [fine, high, none], severity: warn}"
+T = TABLE.replace("@", "t")
+WARNED = T % "{type: accepted_values, column: note, values: [fine, high, none], severity: warn}"
 TOLD = "transform.t: accepted_values(note): 2 of 5 rows violate it (seeknal/t.yml:4)"
 FAILING = WARNED.replace(", severity: warn", "")
 
@@ -189,7 +200,10 @@ def test_status_says_why_a_run_of_a_branch_failed_that_no_check_stopped(project:
 
 
 def test_a_freshness_that_fails_is_told_by_status_too(project: Repo) -> None:
-    project.write("seeknal/r.yml", RULE % "{type: freshness, column: day, params: {max_age: 1d, severity: warn}}")
+    project.write(
+        "seeknal/r.yml",
+        (RULE % "{type: freshness, column: day, params: {max_age: 1d, severity: warn}}").replace("@", "r"),
+    )
     project.seeknal("run")
     assert "warning: rule.r: freshness(day): 5 of 5 rows violate it" in project.seeknal("status").out
 
@@ -227,7 +241,7 @@ def test_a_query_of_an_older_table_says_that_the_newer_one_failed(project: Repo,
 
 def test_what_a_failed_rule_looked_at_can_be_asked(project: Repo) -> None:
     project.write("seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT *, x * 2 AS y FROM source.s\n")
-    project.write("seeknal/r.yml", (RULE % "y < 100").replace("source.s", "transform.t"))
+    project.write("seeknal/r.yml", (RULE % "y < 100").replace("@", "r").replace("source.s", "transform.t"))
     project.run(code=1)
     asked = project.seeknal("query", "--failed", "rule.r", "--format", "csv")
     assert asked.out.splitlines()[1:] == ["high,2,777,2024-01-01,1,1554"]
@@ -331,12 +345,12 @@ def test_a_plan_lists_tests_that_are_new_or_changed(
     project: Repo, tests: str, words: list[str], count: int, into: list[str]
 ) -> None:
     project.switch("main")
-    project.write("seeknal/t.yml", TABLE % "{not_null: id}, {not_null: [ref]}")
+    project.write("seeknal/t.yml", T % "{not_null: id}, {not_null: [ref]}")
     project.commit()
     project.seeknal("run")
     project.switch("new", create=True)
     described = "description: x\n" if words == ["description added"] else ""
-    project.write("seeknal/t.yml", described + TABLE % f"{{not_null: id}}{tests}")
+    project.write("seeknal/t.yml", described + T % f"{{not_null: id}}{tests}")
     project.commit()
     said, plan = (project.seeknal("plan", *into, *form).out for form in ([], ["--json"]))
     assert all(word in said for word in words)
