@@ -58,7 +58,7 @@ class Graph:
             and like.inputs[identifier] == self.inputs[identifier]
             and like.anatomies.get(identifier) == self.anatomies.get(identifier)
         )
-        same = same and all(like.fingerprints[each] is found[each] for each in self.inputs[identifier])
+        same = same and all(like.fingerprints[each] is found[each] for each in self.feeding(identifier))
         return like.fingerprints[identifier] if same else None
 
     @cached_property
@@ -92,6 +92,14 @@ class Graph:
             anatomy.rows is None or anatomy.rows.unstable or any(part.unstable for _, part in anatomy.columns or ())
             for anatomy in self.anatomies.get(identifier, ())
         )
+
+    def feeding(self, identifier: str) -> tuple[str, ...]:
+        """The inputs that decide a node's data: all but those that only its tests read."""
+        targets = self.targets[identifier]
+        decide = {number for number, _ in deciding(self.members[identifier])}
+        read = {each for number in decide for each in targets[number]}
+        asked = {each for number, named in enumerate(targets) if number not in decide for each in named}
+        return tuple(each for each in self.inputs[identifier] if each in read or each not in asked)
 
     def downstream(self, identifiers: Iterable[str]) -> set[str]:
         """Everything that reads one of the nodes, directly or not; without them unless they read each other."""
@@ -130,7 +138,7 @@ def fingerprint_of(graph: Graph, identifier: str, of_inputs: Mapping[str, Finger
     statements = [
         (anatomy, [of_inputs[each] for each in named]) for anatomy, named in zip(anatomies, targets, strict=False)
     ]
-    return fingerprint(member.node, statements, [of_inputs[each] for each in graph.inputs[identifier]])
+    return fingerprint(member.node, statements, [of_inputs[each] for each in graph.feeding(identifier)])
 
 
 def deciding(member: Member) -> list[tuple[int, Reading]]:

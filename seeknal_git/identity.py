@@ -92,9 +92,9 @@ def _behind(graph: Graph, identifier: str, own: int, behind: Mapping[str, _Behin
     member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
     targets = [[behind[each] for each in graph.targets[identifier][number]] for number, _ in deciding(member)]
     if len(anatomies) != len(targets) or not anatomies:
-        return _Behind(_union(own, (behind[each].whole for each in graph.inputs[identifier])))
+        return _Behind(_union(own, (behind[each].whole for each in graph.feeding(identifier))))
     named = {each for number, _ in deciding(member) for each in graph.targets[identifier][number]}
-    own = _union(own, (behind[each].whole for each in graph.inputs[identifier] if each not in named))
+    own = _union(own, (behind[each].whole for each in graph.feeding(identifier) if each not in named))
     if graph.fingerprints[identifier].columns is None:
         parts = [decisive(member.node, anatomy) for anatomy in anatomies]
         return _Behind(_union(own, (_of(part, at) for part, at in zip(parts, targets, strict=True))))

@@ -155,7 +155,7 @@ def _change(identifier: str, base: State, head: State, builds: set[str]) -> Chan
 
 
 def _same_inputs(identifier: str, base: Graph, head: Graph) -> bool:
-    both = {*base.inputs[identifier], *head.inputs[identifier]}
+    both = {*base.feeding(identifier), *head.feeding(identifier)}
     return all(each in base.members and each in head.members for each in both) and all(
         base.fingerprints[each].whole == head.fingerprints[each].whole for each in both
     )

@@ -63,7 +63,7 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
     """The first `limit` rows of a node. Raises ProjectError where raw data is missing, or the engine refuses."""
     graph, node = loaded.graph, loaded.graph.node(identifier)
     schemas = _schemas(workspace)
-    with reading(workspace.warehouse_path if graph.inputs[identifier] else None) as (connection, obstacle):
+    with reading(workspace.warehouse_path if graph.feeding(identifier) else None) as (connection, obstacle):
         wholes = {each: graph.fingerprints[each].whole for each in graph.upstream([identifier])}
         built = built_tables(connection, schemas, wholes)
         bench = _Bench(connection, graph, loaded.root, {each: relation for each, (_, relation) in built.items()})
@@ -86,12 +86,12 @@ def _schemas(workspace: Workspace) -> list[str]:
 def _needed(graph: Graph, identifier: str, built: Mapping[str, Any]) -> set[str]:
     """What is read, directly or to compute what is read and not built."""
     needed: set[str] = set()
-    waiting = list(graph.inputs[identifier])
+    waiting = list(graph.feeding(identifier))
     while waiting:
         each = waiting.pop()
         if each not in needed:
             needed.add(each)
-            waiting += () if each in built else graph.inputs[each]
+            waiting += () if each in built else graph.feeding(each)
     return needed
 
 

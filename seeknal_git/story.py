@@ -52,7 +52,7 @@ def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str |
 
 def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
     """Input → the columns that a node reads of it; with an empty name for its rows, and `*` for everything."""
-    found: dict[str, set[str]] = {each: set() for each in graph.inputs[identifier]}
+    found: dict[str, set[str]] = {each: set() for each in graph.feeding(identifier)}
     member = graph.members[identifier]
     numbers = [number for number, _ in deciding(member)]
     for number, anatomy in zip(numbers, graph.anatomies.get(identifier, ()), strict=False):
@@ -91,7 +91,7 @@ def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
 def why_reused(identifier: str, changed: str, head: Graph) -> str:
     """Why a node downstream of a change is as it was."""
     columns = sorted(column for column in reads_of(head, identifier).get(changed, ()) if column)
-    if changed not in head.inputs[identifier]:
+    if changed not in head.feeding(identifier):
         return "reads nothing that changed"
     if not columns:
         return f"reads no column of {changed}"

@@ -67,7 +67,7 @@ def _reads(graph: Graph, identifier: str) -> _Reads:
     """A rule has no columns: all that it does is to look for rows. What could not be taken apart reads as a whole."""
     member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
     if not anatomies:
-        whole = tuple((each, "*") for each in graph.inputs[identifier])
+        whole = tuple((each, "*") for each in graph.feeding(identifier))
         return _Reads(whole, whole, None)
     targets = [graph.targets[identifier][number] for number, _ in deciding(member)]
     pairs = list(zip(anatomies, targets, strict=False))

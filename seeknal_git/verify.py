@@ -61,7 +61,7 @@ def _of_readers(planned: Planned) -> Iterator[_Promise]:
     base, head = planned.base.graph, planned.head.graph
     for node in planned.plan.reused:
         is_reader = node in base.members and _is_select(planned, node)
-        if is_reader and any(is_touched(base, head, each) for each in head.inputs[node]):
+        if is_reader and any(is_touched(base, head, each) for each in head.feeding(node)):
             yield _Promise(node, Category.METADATA, reused=True)
 
 

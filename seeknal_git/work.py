@@ -246,7 +246,7 @@ def _reason_of_builds(sight: _Sight, identifier: str) -> str | None:
         return "everything is built again"
     if sight.identities[identifier].text in sight.builds.lost:
         return "its table is missing"
-    if again := [each for each in sight.graph.inputs[identifier] if sight.builds.is_begun(sight.identities[each])]:
+    if again := [each for each in sight.graph.feeding(identifier) if sight.builds.is_begun(sight.identities[each])]:
         return f"reads {', '.join(again)}, which is built again"
     return None
 
@@ -273,7 +273,7 @@ def _reason_of_contents(sight: _Sight, identifier: str) -> str:
         return _reason_of_raw_data(sight, identifier, before)
     if any(each.fingerprint == fingerprint for each in sight.there.values()):
         return "the raw data behind it moved on since it was built"
-    shown = {each: sight.production[each] for each in sight.graph.inputs[identifier] if each in sight.production}
+    shown = {each: sight.production[each] for each in sight.graph.feeding(identifier) if each in sight.production}
     moved = [each for each, was in shown.items() if was.fingerprint != sight.graph.fingerprints[each].whole]
     return f"reads {', '.join(moved)}, which changed" if moved else "its definition changed"
 

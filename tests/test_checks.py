@@ -96,3 +96,50 @@ def test_a_rule_of_uniqueness_passes_over_null(repo: Repo) -> None:
     rule = "kind: rule\nname: r\ninputs: [source.s]\nrule: [{type: uniqueness, columns: [coupon]}]\n"
     repo.write("seeknal/r.yml", rule)
     repo.seeknal("run")
+
+
+READS = "SELECT * FROM __THIS__ WHERE customer NOT IN (SELECT id FROM ref('source.customers'))"
+
+
+def with_test(repo: Repo, path: str, *, declared: bool = False) -> None:
+    text = repo.read(path)
+    if declared:
+        text = text.replace("inputs:\n", "inputs:\n  - ref: source.customers\n")
+    text += "" if "tests:\n" in text else "tests:\n"
+    repo.write(path, f'{text}  - {{name: foreign key, type: custom_sql, sql: "{READS}"}}\n')
+
+
+@pytest.mark.parametrize(
+    ("node", "path", "declared"),
+    [
+        pytest.param("source.orders", "seeknal/sources/orders.yml", False, id="a source"),
+        pytest.param("transform.clean_orders", "seeknal/transforms/clean_orders.yml", False, id="a transform"),
+        pytest.param("transform.clean_orders", "seeknal/transforms/clean_orders.yml", True, id="with an input for it"),
+    ],
+)
+def test_a_test_that_reads_another_node_decides_no_data(published: Repo, node: str, path: str, declared: bool) -> None:
+    published.switch("dev", create=True)
+    with_test(published, path, declared=declared)
+    assert published.categories() == {node: "METADATA"}
+    published.commit()
+    assert published.built() == []
+    published.write("data/customers.csv", "id,name,town\n1,Ada,London\n2,Bob,Paris\n3,Cy,Oslo\n4,Di,Rome\n")
+    published.commit()
+    assert node not in published.built()
+    published.write("data/customers.csv", "id,name,town\n1,Ada,London\n2,Bob,Paris\n")
+    published.commit()
+    failed = published.run("--continue-on-error", code=1)
+    assert node not in failed["built"]
+    assert "foreign key: 1 of" in str(failed)
+
+
+def test_a_test_that_reads_another_node_waits_for_it(published: Repo) -> None:
+    with_test(published, "seeknal/sources/orders.yml")
+    published.commit()
+    published.write("data/customers.csv", "id,name,town\n1,Ada,London\n")
+    published.write("data/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n")
+    published.commit()
+    assert {"source.customers", "source.orders"} <= set(published.built())
+    published.write("data/orders.csv", "id,customer,day,amount\n1,7,2024-01-01,10\n")
+    published.commit()
+    assert "foreign key: 1 of 1 row" in str(published.run(code=1))
