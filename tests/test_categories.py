@@ -483,7 +483,58 @@ JOINS = [
      "SELECT t.id FROM source.t LEFT JOIN (SELECT id, count(*) AS c FROM source.u WHERE n > 5 GROUP BY id) AS x ON x.id = t.id WHERE x.c > 1",
      BREAKING, "rows"),
     ("one row crossed", "SELECT t.id FROM source.t",
-     "SELECT t.id, x.top FROM source.t CROSS JOIN (SELECT max(n) AS top FROM source.u) AS x", BREAKING, "rows +top"),
+     "SELECT t.id, x.top FROM source.t CROSS JOIN (SELECT max(n) AS top FROM source.u) AS x", NON_BREAKING, "+top"),
+]
+
+# A look-up for a new column: at most one row is found, since the SQL says so.
+LOOKUPS = [
+    (name, "SELECT t.id, t.n FROM source.t", f"SELECT t.id, t.n, {column} FROM source.t {join}", category, what)
+    for name, column, join, category, what in [
+        ("first by QUALIFY", "x.w", "LEFT JOIN (SELECT * FROM source.u QUALIFY row_number() OVER (PARTITION BY id ORDER BY n) = 1) AS x ON x.id = t.id",
+         NON_BREAKING, "+w"),
+        ("first by QUALIFY of an alias", "x.w", "LEFT JOIN (SELECT *, row_number() OVER (PARTITION BY id ORDER BY n) AS r FROM source.u QUALIFY r = 1) AS x ON x.id = t.id",
+         NON_BREAKING, "+w"),
+        ("first by WHERE", "x.w", "LEFT JOIN (SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY n) AS r FROM source.u) AS y WHERE r = 1) AS x ON x.id = t.id",
+         NON_BREAKING, "+w"),
+        ("first two by QUALIFY", "x.w", "LEFT JOIN (SELECT * FROM source.u QUALIFY row_number() OVER (PARTITION BY id ORDER BY n) <= 2) AS x ON x.id = t.id",
+         BREAKING, "rows +w"),
+        ("first by rank", "x.w", "LEFT JOIN (SELECT * FROM source.u QUALIFY rank() OVER (PARTITION BY id ORDER BY w) = 1) AS x ON x.id = t.id",
+         BREAKING, "rows +w"),
+        ("first of another key", "x.w", "LEFT JOIN (SELECT * FROM source.u QUALIFY row_number() OVER (PARTITION BY w ORDER BY n) = 1) AS x ON x.id = t.id",
+         BREAKING, "rows +w"),
+        ("first, joined before", "x.w",
+         "LEFT JOIN (SELECT y.id, y.w FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY n) AS r FROM source.u) AS y JOIN source.p ON true WHERE r = 1) AS x ON x.id = t.id",
+         BREAKING, "rows +w"),
+        ("first, unnested", "x.w",
+         "LEFT JOIN (SELECT id, w FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY n) AS r, unnest([1, 2]) AS e FROM source.u) AS y WHERE r = 1) AS x ON x.id = t.id",
+         BREAKING, "rows +w"),
+        ("first, joined and handed on", "x.w",
+         "LEFT JOIN (SELECT * FROM (SELECT y.* FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY n) AS r FROM source.u) AS y JOIN source.p ON true) AS z WHERE r = 1) AS x ON x.id = t.id",
+         BREAKING, "rows +w"),
+        ("DISTINCT ON", "x.w", "LEFT JOIN (SELECT DISTINCT ON (id) id, w FROM source.u ORDER BY id, n) AS x ON x.id = t.id", NON_BREAKING, "+w"),
+        ("DISTINCT ON of more", "x.w", "LEFT JOIN (SELECT DISTINCT ON (id, w) id, w FROM source.u ORDER BY id, n) AS x ON x.id = t.id", BREAKING, "rows +w"),
+        ("DISTINCT of a filter", "x.w", "LEFT JOIN (SELECT DISTINCT w FROM source.u WHERE n > 1) AS x ON x.w = t.g", NON_BREAKING, "+w"),
+        ("LATERAL LIMIT 1", "x.w", "LEFT JOIN LATERAL (SELECT u.w FROM source.u WHERE u.id = t.id ORDER BY u.n LIMIT 1) AS x ON true", NON_BREAKING, "+w"),
+        ("LATERAL LIMIT 2", "x.w", "LEFT JOIN LATERAL (SELECT u.w FROM source.u WHERE u.id = t.id ORDER BY u.n LIMIT 2) AS x ON true", BREAKING, "rows +w"),
+        ("key part fixed by a constant", "x.c", "LEFT JOIN (SELECT id, w, count(*) AS c FROM source.u GROUP BY id, w) AS x ON x.id = t.id AND x.w = 'one'",
+         NON_BREAKING, "+c"),
+        ("key part fixed beneath", "x.c", "LEFT JOIN (SELECT id, count(*) AS c FROM source.u WHERE w = 'one' GROUP BY id, w) AS x ON x.id = t.id",
+         BREAKING, "rows +c"),
+        ("key part fixed but for case", "x.c", "LEFT JOIN (SELECT id, w, count(*) AS c FROM source.u GROUP BY id, w) AS x ON x.id = t.id AND x.w = 'ONE' COLLATE NOCASE",
+         BREAKING, "rows +c"),
+        ("key part that is one of two", "x.c", "LEFT JOIN (SELECT id, w, count(*) AS c FROM source.u GROUP BY id, w) AS x ON x.id = t.id AND x.w IN ('one', 'two')",
+         BREAKING, "rows +c"),
+        ("an expression as the key", "x.c", "LEFT JOIN (SELECT id, count(*) AS c FROM source.u GROUP BY id) AS x ON x.id = t.id + 1", NON_BREAKING, "+c"),
+        ("an expression of text as the key", "x.c", "LEFT JOIN (SELECT w, count(*) AS c FROM source.u GROUP BY w) AS x ON x.w = lower(t.g)", NON_BREAKING, "+c"),
+        ("an expression of the key", "x.c", "LEFT JOIN (SELECT id, count(*) AS c FROM source.u GROUP BY id) AS x ON x.id % 2 = t.id", BREAKING, "rows +c"),
+        ("an expression of both sides", "x.c", "LEFT JOIN (SELECT id, count(*) AS c FROM source.u GROUP BY id) AS x ON x.id = t.id + x.c", BREAKING, "rows +c"),
+        ("one row", "x.c", "CROSS JOIN (SELECT max(n) AS c FROM source.u) AS x", NON_BREAKING, "+c"),
+        ("one row, by a comma", "x.c", ", (SELECT max(n) AS c FROM source.u) AS x", NON_BREAKING, "+c"),
+        ("one row or none", "x.c", "CROSS JOIN (SELECT max(n) AS c FROM source.u HAVING count(*) > 100) AS x", BREAKING, "rows +c"),
+        ("one row, with a condition", "x.c", "JOIN (SELECT max(n) AS c FROM source.u) AS x ON x.c = t.id", BREAKING, "rows +c"),
+        ("one row, limited", "x.c", "CROSS JOIN (SELECT max(n) AS c FROM source.u LIMIT 0) AS x", BREAKING, "rows +c"),
+        ("one row of each", "x.c", "CROSS JOIN (SELECT max(n) AS c FROM source.u GROUP BY w) AS x", BREAKING, "rows +c"),
+    ]
 ]
 
 SUBQUERIES = [
@@ -874,7 +925,7 @@ UNSTABLE = [
 # fmt: on
 
 EXACT = {
-    "text": TEXT, "column": COLUMNS, "filter": FILTERS, "group": GROUPS, "set": SETS, "join": JOINS,
+    "text": TEXT, "column": COLUMNS, "filter": FILTERS, "group": GROUPS, "set": SETS, "join": JOINS, "look-up": LOOKUPS,
     "sub-query": SUBQUERIES, "CTE": CTES, "window": WINDOWS, "list": LISTS, "star": STARS, "opaque": OPAQUE,
     "unstable": UNSTABLE,
 }  # fmt: skip

@@ -44,11 +44,12 @@ def finished(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], s
     for modifier in tree.get("modifiers") or ():
         match modifier["type"]:
             case "DISTINCT_MODIFIER":
-                _distinct(modifier, clauses, directed, scope, book)
+                _distinct(modifier, clauses, order, scope, book)
             case "LIMIT_MODIFIER" | "LIMIT_PERCENT_MODIFIER":
-                decided = {key.text for key, _ in order}
-                unstable = "" if any(key <= decided for key in clauses.unique) else "LIMIT"
+                unstable = "" if _is_decided(clauses, order) else "LIMIT"
                 clauses.add("LIMIT", "limit", [*_limit(modifier, scope, book), *directed], unstable)
+                if modifier["type"] == "LIMIT_MODIFIER" and modifier.get("limit") and _integer(modifier["limit"]) == 1:
+                    clauses.unique = (frozenset(),)
             case "ORDER_MODIFIER":
                 book.orders.append(compound("order", directed))
                 clauses.words["order"] = book.orders[-1]
@@ -66,10 +67,19 @@ def key_of(terms: Sequence[Term]) -> tuple[frozenset[str], ...]:
     return () if any(term.unstable for term in terms) else (frozenset(term.text for term in terms),)
 
 
-def _distinct(modifier: Tree, clauses: Clauses, directed: Sequence[Term], scope: Scope, book: Book) -> None:
+def _is_decided(clauses: Clauses, order: Sequence[tuple[Term, Term]]) -> bool:
+    """Whether no two rows are equal in an order."""
+    decided = {key.text for key, _ in order}
+    return any(key <= decided for key in clauses.unique)
+
+
+def _distinct(modifier: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> None:
     if on := modifier.get("distinct_on_targets"):
         terms = [positioned(each, clauses.outputs, scope, book) for each in on]
-        clauses.add("DISTINCT", f"distinct on {len(terms)}", [*terms, *directed], "DISTINCT ON")
+        unstable = "" if _is_decided(clauses, order) else "DISTINCT ON"
+        directed = [term for _, term in order]
+        clauses.add("DISTINCT", f"distinct on {len(terms)}", [*terms, *directed], unstable)
+        clauses.unique = (*clauses.unique, *key_of(terms))
     else:
         terms = [output.term for output in clauses.outputs]
         if not any(key <= {term.text for term in terms} for key in clauses.unique):  # else no two rows are the same

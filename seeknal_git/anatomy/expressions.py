@@ -222,7 +222,11 @@ def _window(tree: Tree, scope: Scope, book: Book) -> Term:
     rest = [_value(key, value, scope, book) for key, value in told]
     shape = json.dumps([len(partitions), len(orders), len(inputs)])
     unstable = "" if _settled(name, tree, scope, {*partitions, *(key for key, _ in orders)}) else f"{name}() OVER"
-    return compound(f"window {name} {shape}", [*partitions, *(term for _, term in orders), *inputs, *rest], unstable)
+    terms = [*partitions, *(term for _, term in orders), *inputs, *rest]
+    window = book.holes.short(compound(f"window {name} {shape}", terms, unstable))
+    if name == "row_number" and not any(each.unstable for each in partitions):
+        book.numbered[window.text] = frozenset(each.text for each in partitions)
+    return window
 
 
 def _settled(name: str, tree: Tree, scope: Scope, keys: set[Term]) -> bool:

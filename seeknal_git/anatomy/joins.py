@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import conditions, read
+from seeknal_git.anatomy.expressions import conditions, connected, read
 from seeknal_git.anatomy.scope import Marks, Output, Scope, Source, Table
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
-from seeknal_git.anatomy.tree import Tree, conjuncts
+from seeknal_git.anatomy.tree import Tree
+from seeknal_git.anatomy.types import is_repeatable
+from seeknal_git.anatomy.uniqueness import compared_as_it_is
 
 
 def both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> Source:
@@ -126,15 +128,23 @@ def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book
 
 def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
     """The texts of what a condition says is equal to something that can be read without the right side."""
-    for term in conjuncts(condition) if condition else ():
+    for term in connected(condition, both):
         if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
             for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
-                if {one["class"], other["class"]} != {"COLUMN_REF"}:
-                    continue  # anything else may be a cast
+                if one["class"] != "COLUMN_REF" or not is_repeatable(other):
+                    continue
                 with suppress(Obstacle):
                     found, value = read(one, both, book), read(other, both, book)
-                    if value == read(other, beside, book) and _one_type(found, value):
+                    if (
+                        value == read(other, beside, book)
+                        and not value.unstable
+                        and _fits(one, other, found, value, both)
+                    ):
                         yield found.text
+
+
+def _fits(one: Tree, other: Tree, found: Term, value: Term, both: Scope) -> bool:
+    return _one_type(found, value) or compared_as_it_is(one, other, both)
 
 
 def _one_type(one: Term, other: Term) -> bool:

@@ -100,7 +100,13 @@ def _kept_once(relation: Relation, materialized: str) -> Relation:
     def told(term: Term) -> Term:
         return same(f"cte {materialized}", term) if term.unstable else term
 
-    return replace(relation, rows=told(relation.rows), outputs=tuple(each.mapped(told) for each in relation.outputs))
+    numbers = [each.term for each in relation.outputs if each.term.text in relation.numbered]
+    return replace(
+        relation,
+        rows=told(relation.rows),
+        outputs=tuple(each.mapped(told) for each in relation.outputs),
+        numbered={told(each).text: relation.numbered[each.text] for each in numbers},
+    )
 
 
 def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:

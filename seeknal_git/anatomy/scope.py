@@ -78,7 +78,8 @@ class Relation:
     """What a query returns.
 
     unique: sets of positions of columns, each of which no two rows share; clauses: what decides its rows, in words;
-    last: the clause that a condition on its rows may join.
+    last: the clause that a condition on its rows may join; single: whether it is one row, neither more nor less;
+    numbered: for the text of each column that is a row_number(), the texts of its partition.
     """
 
     rows: Term
@@ -86,6 +87,8 @@ class Relation:
     unique: tuple[frozenset[int], ...] = ()
     clauses: Mapping[str, Term] = field(default_factory=dict)
     last: Filter | None = None
+    single: bool = False
+    numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Source:
     """A FROM. star: what `*` stands for, with the name of the table; merged: the columns of USING.
 
     unique: sets of texts of columns, each of which no two rows share; size: how many tables are numbered so far; last:
-    a clause that is still to be added to the rows.
+    a clause that is still to be added to the rows; numbered: as of a relation.
     """
 
     rows: Term
@@ -131,6 +134,7 @@ class Source:
     unique: tuple[frozenset[str], ...] = ()
     size: int = 0
     last: Filter | None = None
+    numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def find(self, names: Sequence[str]) -> list[Term]:
         """All that a dotted name may mean here: `table.column`, a column, a field of a column, a row."""

@@ -14,6 +14,10 @@ from seeknal_git.anatomy.shapes import HAVING, QUALIFY, filtered, has_windows, m
 from seeknal_git.anatomy.stars import Column, Item, columns_of
 from seeknal_git.anatomy.terms import Obstacle, Term
 from seeknal_git.anatomy.tree import Tree
+from seeknal_git.anatomy.uniqueness import narrowed
+
+# What makes no row, or several, of what is folded into one.
+_MORE_OR_LESS = ("group_sets", "having", "qualify", "modifiers", "sample")
 
 
 def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
@@ -31,7 +35,8 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
         last = last.joined(terms_of(early, late, book), total=True)
     having, qualify = book.holes.ordered(terms_of(groups, late, book)), conditions(tree.get("qualify"), late, book)
     order = order_of(tree, outputs, late, book)
-    clauses = Clauses(source.rows, outputs, source.unique, {"FROM": source.rows})
+    unique = narrowed(source.unique, connected(tree.get("where_clause"), scope), scope, book)
+    clauses = Clauses(source.rows, outputs, unique, {"FROM": source.rows})
     clauses.filter(last, book)
     # GROUP BY () has a set, and no keys
     if keys or tree.get("having") or tree.get("group_sets") or scope.marks.aggregates:
@@ -43,12 +48,18 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     if has_windows(tree):
         last = Filter(QUALIFY, clauses.rows).joined(qualify, total=False)
         clauses.filter(last, book)
+        clauses.unique = narrowed(clauses.unique, connected(tree.get("qualify"), late), late, book)
     if scope.marks.unnests:
         clauses.add("unnest", "unnest", book.holes.ordered(scope.marks.unnests))
         clauses.unique = ()
     if tree.get("sample"):
         clauses.add("sample", f"sample {json.dumps(tree['sample'], sort_keys=True)}", [], "a sample")
     relation = finished(tree, clauses, order, late, book)
+    if not scope.marks.unnests:
+        single = scope.marks.aggregates and not keys and not any(tree.get(key) for key in _MORE_OR_LESS)
+        texts = [output.term.text for output in outputs]
+        numbered = {text: book.numbered[text] for text in texts if text in book.numbered}
+        relation = replace(relation, single=single, numbered=numbered)
     ends = tree.get("modifiers") or tree.get("sample") or scope.marks.unnests or not last.word
     return relation if ends else replace(relation, last=last)
 

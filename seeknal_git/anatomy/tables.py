@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import terms_of
 from seeknal_git.anatomy.joins import both_sides, looked_up
+from seeknal_git.anatomy.normal import normal
 from seeknal_git.anatomy.scope import (
     WRITTEN,
     Filter,
@@ -25,6 +26,7 @@ from seeknal_git.anatomy.scope import (
 )
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
 from seeknal_git.anatomy.tree import Tree, arguments, objects, only, spelled
+from seeknal_git.anatomy.types import BOOLEAN, constant
 from seeknal_git.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
@@ -60,7 +62,7 @@ def _sampled(tree: Tree, around: Scope, book: Book) -> Relation:
     relation = _relation(tree, around, book)
     if tree.get("sample"):
         sample = compound(f"sample {json.dumps(tree['sample'], sort_keys=True)}", [relation.rows], "a sample")
-        return replace(relation, rows=sample)
+        return replace(relation, rows=sample, last=None, single=False)
     return relation
 
 
@@ -165,16 +167,20 @@ def _unstable(tree: Tree) -> str:
 
 def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "") -> Source:
     """A relation as a table of a FROM, under its alias, its columns marked with its number."""
-    outputs = relation.outputs
-    if is_hole(relation.rows):
-        outputs = tuple(output.mapped(_handed_on) for output in outputs)
+    handed: Callable[[Term], Term] = _handed_on if is_hole(relation.rows) else lambda term: term
+    outputs = tuple(output.mapped(handed) for output in relation.outputs)
     if aliases := tree.get("column_name_alias"):
         outputs = renamed(outputs, aliases)
     columns = tuple(_of_table(mark or str(number), each, book) for each in distinct(outputs))
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
     table = Table(columns, is_value=tree["type"] == "TABLE_FUNCTION" and "reference" not in tree)
-    return Source(relation.rows, {name: table}, tuple((name, each) for each in columns), {}, unique, number + 1)
+    numbered = {
+        f"#{mark or number}({text})": frozenset(f"#{mark or number}({handed(Term(key)).text})" for key in partition)
+        for text, partition in relation.numbered.items()
+    }
+    star = tuple((name, each) for each in columns)
+    return Source(relation.rows, {name: table}, star, {}, unique, number + 1, numbered=numbered)
 
 
 def seen_through(tree: Tree, relation: Relation, last: Filter) -> Source:
@@ -188,7 +194,8 @@ def seen_through(tree: Tree, relation: Relation, last: Filter) -> Source:
     )
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
-    return Source(last.rows, {name: Table(columns)}, tuple((name, each) for each in columns), {}, unique, 1, last)
+    star = tuple((name, each) for each in columns)
+    return Source(last.rows, {name: Table(columns)}, star, {}, unique, 1, last, relation.numbered)
 
 
 def relation_alone(tree: Tree, around: Scope, book: Book) -> Relation | None:
@@ -204,6 +211,12 @@ def _handed_on(term: Term) -> Term:
     """
     inner = term._replace(text=term.text.removeprefix("#0(").removesuffix(")"))
     return inner if is_hole(inner) else term
+
+
+def _asks(tree: Tree, beside: Scope) -> bool:
+    """Whether a join has a condition that may not hold."""
+    using, condition = tree.get("using_columns"), tree.get("condition")
+    return bool(using) or (condition is not None and constant(normal(condition, beside)) != (BOOLEAN, "true"))
 
 
 def _of_table(mark: str, output: Output, book: Book) -> Output:
@@ -236,7 +249,8 @@ def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
     if right["type"] == "JOIN":
         return both_sides(tree, left, source_of(right, beside, book, left.size), around, book)
     relation = _sampled(right, beside, book)
-    if kind == "LEFT" and way == "REGULAR" and relation.unique:
+    one_row = relation.single and kind == "INNER" and way in ("REGULAR", "CROSS")
+    if (one_row or (kind == "LEFT" and way == "REGULAR")) and relation.unique and not (one_row and _asks(tree, beside)):
         found = looked_up(tree, left, named(right, relation, left.size, book, _LOOKED_UP), beside, book)
         if found is not None:
             return found

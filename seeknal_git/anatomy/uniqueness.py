@@ -1,0 +1,52 @@
+"""Which columns no two rows of a query share, as far as its conditions say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.expressions import read
+from seeknal_git.anatomy.scope import Scope
+from seeknal_git.anatomy.tree import Tree
+from seeknal_git.anatomy.types import INTEGER, INTEGERS, STRING, constant, is_moment, is_simple, number, type_of
+
+Keys = tuple[frozenset[str], ...]
+
+
+def narrowed(unique: Keys, trees: Sequence[Tree], scope: Scope, book: Book) -> Keys:
+    """Sets of columns that no two rows share, among those that fulfil some conditions."""
+    numbered = [key for each in trees for key in _first_of_each(each, scope, book)]
+    fixed = {text for each in trees for text in _fixed(each, scope, book)}
+    return tuple(key - fixed for key in (*unique, *numbered))
+
+
+def _sides(tree: Tree) -> Iterator[tuple[Tree, Tree]]:
+    if tree["class"] == "COMPARISON" and tree["type"] == "COMPARE_EQUAL":
+        yield tree["left"], tree["right"]
+        yield tree["right"], tree["left"]
+
+
+def _first_of_each(tree: Tree, scope: Scope, book: Book) -> Iterator[frozenset[str]]:
+    """`row_number() OVER (PARTITION BY a, b …) = 1` leaves one row for each a and b."""
+    for one, other in _sides(tree):
+        if number(other) == 1 and one["class"] in ("COLUMN_REF", "WINDOW"):
+            text = read(one, scope, book).text
+            yield from (known[text] for known in (scope.source.numbered, book.numbered) if text in known)
+
+
+def _fixed(tree: Tree, scope: Scope, book: Book) -> Iterator[str]:
+    """`a = 'x'` leaves rows of one a."""
+    for one, other in _sides(tree):
+        if one["class"] == "COLUMN_REF" and constant(other) and compared_as_it_is(one, other, scope):
+            yield read(one, scope, book).text
+
+
+def compared_as_it_is(one: Tree, other: Tree, scope: Scope) -> bool:
+    """Whether a column is compared in a way that makes no two of its values the same, as a cast may."""
+    type_, second = type_of(one, scope), type_of(other, scope)
+    if type_ in INTEGERS:
+        return second in INTEGERS or second == INTEGER
+    if type_ in ("DATE", "TIMESTAMP") and second == STRING:
+        return is_moment(type_, other)
+    known = is_simple(type_) and type_ not in (INTEGER, STRING)
+    return known and (second == type_ or (type_, second) == ("VARCHAR", STRING))
