@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import RunFailed, UsageError
+from seeknal_git.exposures import is_intact
 from seeknal_git.git import repository as git
 from seeknal_git.git.origin import whoami
 from seeknal_git.git.production import is_kept_tree, set_production_ref
@@ -154,7 +155,7 @@ def _prepared(
     need_tables(workspace, wanted, "seeknal log says which are kept; git revert takes a change back, and builds it.")
     to = _original(records, wanted.named.record)
     then, latest = history.deliveries(connection, schema, to.id), history.deliveries(connection, schema)
-    stale = [each for each in then.values() if each.node not in latest or latest[each.node].snapshot != each.snapshot]
+    stale = [each for each in then.values() if not _is_there(workspace, each, latest.get(each.node))]
     written = {_place(workspace, each) for each in stale}
     moves = difference(now, wanted)
     if not moves and not stale:
@@ -176,6 +177,12 @@ def _prepared(
         },
     )
     return found, wanted, stale
+
+
+def _is_there(workspace: Workspace, then: Delivery, latest: Delivery | None) -> bool:
+    """Whether a file is as it was delivered then: nothing else was since, and nobody has touched it."""
+    same = latest is not None and latest.snapshot == then.snapshot
+    return same and is_intact(latest or then, _place(workspace, then), workspace.cache)
 
 
 def _original(records: Sequence[Record], record: Record) -> Record:
@@ -248,7 +255,7 @@ def _written(workspace: Workspace, warehouse: Warehouse, delivery: Delivery, our
     """Write a file and put it in place; tells why that was not possible."""
     try:
         aside = write_aside(warehouse, workspace.home, delivery, ours)
-        hand_over(warehouse.connection, workspace.production_schema, delivery, aside)
+        hand_over(warehouse.connection, workspace.production_schema, delivery, aside, workspace.cache)
     except RunFailed as exc:
         return exc.message
     except OSError as exc:

@@ -101,9 +101,10 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
             missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
         )
     from seeknal_git.answers import known_answers, violations
+    from seeknal_git.target import Target
     from seeknal_git.warehouse.connection import open_warehouse
     from seeknal_git.warehouse.history import records, rolled_back_to
-    from seeknal_git.work import Options, Target, work_out
+    from seeknal_git.work import Options, work_out
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)
     try:

@@ -13,8 +13,9 @@ from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.loads import columns_of_loads
 from seeknal_git.pending import refuse_to_lose
 from seeknal_git.revision import Revision
+from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.work import Options, Target, Work, work_out
+from seeknal_git.work import Options, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace
 
 _ATTEMPTS = 10

@@ -24,8 +24,9 @@ from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.prepared import preview as preview_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
+from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
-from seeknal_git.work import Options, Target, Work
+from seeknal_git.work import Options, Work
 from seeknal_git.workspace import Loaded, Workspace, load, need_own_warehouse
 
 DEFAULT = Options()

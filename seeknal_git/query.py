@@ -12,11 +12,12 @@ from seeknal_git.graph import node_named
 from seeknal_git.names import bare, schema_of
 from seeknal_git.past import Named, need_tables, never_published, shown
 from seeknal_git.revision import Revision, environment_of, head_tree, load_sound, revision_of
+from seeknal_git.target import Target
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.query import Answer, ask, ask_past, tables_named
 from seeknal_git.warehouse.state import Published
-from seeknal_git.work import Options, Target, Work, tables_of, work_out
+from seeknal_git.work import Options, Work, tables_of, work_out
 from seeknal_git.workspace import Workspace
 
 

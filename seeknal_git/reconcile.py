@@ -8,24 +8,27 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.answers import Violation, known_answers, violations, with_samples
+from seeknal_git.cache import Cache
 from seeknal_git.errors import RunFailed, SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
-from seeknal_git.names import BRANCHES_FILES
+from seeknal_git.exposures import content_of
+from seeknal_git.names import BRANCHES_FILES, exposures_folder
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.build import aside, deliver, write_exposure
+from seeknal_git.warehouse.build import aside, deliver, remove, write_exposure
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.publish import Outcome, Publication, need_places, publish
 from seeknal_git.warehouse.sandbox import confine
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Delivery, Published
-from seeknal_git.work import Work, exposure_path, tables_of
+from seeknal_git.work import Work, tables_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -123,7 +126,7 @@ def _reach(work: Work) -> tuple[list[Path], list[Path]]:
     files = [path for source in sources for path in root.paths(source)]
     folders = [root.reading_folder]
     for exposure in map(graph.node, work.deliveries):
-        target = aside(exposure_path(root, work.target, exposure))
+        target = aside(work.places.of(exposure))
         (folders if exposure.definition["partition_by"] else files).append(target)
     return files, folders
 
@@ -169,10 +172,22 @@ def _published(
     undelivered: dict[str, str] = {}
     for delivery, path in written:
         try:
-            hand_over(connection, target.schema, delivery, path)
+            hand_over(connection, target.schema, delivery, path, work.root.cache)
         except OSError as exc:
             undelivered[delivery.node] = f"{delivery.path} cannot be replaced: {exc.strerror}. Mend it, then run again."
+    _give_up(connection, work)
     return outcome, tuple(each.node for each, _ in written if each.node not in undelivered), undelivered
+
+
+def _give_up(connection: duckdb.DuckDBPyConnection, work: Work) -> None:
+    """Forget files that no exposure writes any more. A branch's go; production's stay, as somebody may read them."""
+    folder = work.root.home.resolve() / exposures_folder(work.target.schema)
+    for each in work.left:
+        place = work.places.of_delivered(each)
+        if not work.target.is_production and place.resolve().is_relative_to(folder):
+            with suppress(OSError):
+                remove(place)
+        state.record_exposure(connection, work.target.schema, replace(each, snapshot="", content=None))
 
 
 def _write_files(
@@ -186,7 +201,7 @@ def _write_files(
         read = work.graph.inputs[identifier][0]
         if read in good:
             definition = work.graph.node(identifier).definition
-            path = exposure_path(work.root, work.target, work.graph.node(identifier))
+            path = work.places.of(work.graph.node(identifier))
             delivery = Delivery(identifier, work.wanted[identifier], path, shows[read].table, definition)
             written.append((delivery, write_aside(warehouse, work.root.home, delivery, ours)))
     return written
@@ -207,10 +222,13 @@ def write_aside(warehouse: Warehouse, home: Path, delivery: Delivery, ours: set[
         raise RunFailed(f"{node} cannot be written to {path}: {exc.message}", _NOTHING) from exc
 
 
-def hand_over(connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery, written: Path) -> None:
+def hand_over(
+    connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery, written: Path, cache: Cache
+) -> None:
     """Put a file in place, and write that down. In between the state says of neither file that it is there: whoever is
     killed then delivers again, whichever way production goes on."""
     state.record_exposure(connection, schema, replace(delivery, snapshot=""))
+    delivery = replace(delivery, content=content_of(written, cache))
     deliver(written, delivery.path)
     state.record_exposure(connection, schema, delivery)
 

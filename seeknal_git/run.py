@@ -21,9 +21,10 @@ from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import head_tree, load_sound, production_tip, revision_of
+from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
-from seeknal_git.work import Options, Target
+from seeknal_git.work import Options
 from seeknal_git.workspace import Loaded, Workspace, load, need_own_warehouse
 
 

@@ -15,10 +15,11 @@ from seeknal_git.past import Named, Shown, difference, named, never_published, s
 from seeknal_git.pending import Showing, due
 from seeknal_git.planning import plan_environment
 from seeknal_git.revision import head_tree, revision_of
+from seeknal_git.target import Target
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move
-from seeknal_git.work import Options, Target, Work, tables_of, work_out
+from seeknal_git.work import Options, Work, tables_of, work_out
 from seeknal_git.workspace import Workspace, load
 
 if TYPE_CHECKING:

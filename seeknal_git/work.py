@@ -4,41 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seeknal_git.builds import Builds, builds_of
 from seeknal_git.data import DataRoot, contents_of, engine_of, need_versions, untracked_sources
+from seeknal_git.exposures import Places, files_of
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
 from seeknal_git.identity import Identity, identities
 from seeknal_git.loads import pinned
-from seeknal_git.names import exposures_folder, split_id
-from seeknal_git.nodes.node import Check, Node
+from seeknal_git.names import split_id
+from seeknal_git.nodes.node import Check
+from seeknal_git.target import Target
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse
-from seeknal_git.warehouse.history import deliveries
-from seeknal_git.warehouse.state import Audit, Published, Snapshot
+from seeknal_git.warehouse.state import Audit, Delivery, Published, Snapshot
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 
 NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The environment to reconcile, and the production schema that it re-uses from."""
-
-    branch: str
-    schema: str
-    production: str
-
-    @property
-    def is_production(self) -> bool:
-        return self.schema == self.production
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +55,7 @@ class Work:
     wanted: id → snapshot id; there: snapshots that exist, by snapshot id; reasons: id → why it is built, in build
     order; checks: id → checks whose answer is not known; audits: answers that are, by audit id; failing: id → checks
     that failed in an earlier run, on the very same data; shows: what the environment shows now; deliveries: exposures
-    whose file is to be written.
+    whose file is to be written; left: files that no exposure writes any more.
     """
 
     graph: Graph
@@ -86,6 +73,11 @@ class Work:
     failing: Mapping[str, tuple[int, ...]]
     shows: Mapping[str, Published]
     deliveries: tuple[str, ...]
+    left: tuple[Delivery, ...]
+
+    @property
+    def places(self) -> Places:
+        return Places(self.root, self.target)
 
     @property
     def layers(self) -> tuple[tuple[str, ...], ...]:
@@ -152,6 +144,7 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
     answers = [_answer_id(graph, wanted, each, number) for each, number, _ in all_checks(graph)]
     audits = state.audits(connection, answers)
     checks = _open_checks(sight, chosen, audits)
+    files = files_of(connection, graph, Places(root, target), wanted, chosen if options.chosen is not None else None)
     return Work(
         graph=graph,
         root=root,
@@ -167,7 +160,8 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
         audits=audits,
         failing=_failing(sight, checks, audits),
         shows=shows,
-        deliveries=_due(connection, sight, chosen),
+        deliveries=files.due,
+        left=files.left,
     )
 
 
@@ -298,28 +292,3 @@ def _failing(
         if audit and check.severity == "error" and violates(check, audit):
             found[each] = (*found.get(each, ()), number)
     return found
-
-
-def _due(connection: duckdb.DuckDBPyConnection, sight: _Sight, chosen: set[str]) -> tuple[str, ...]:
-    """Exposures whose file does not show what it should. A branch leaves alone what production delivers already."""
-    target, wanted = sight.target, sight.wanted
-    delivered = _delivered(connection, target.schema)
-    by_production = {} if target.is_production else _delivered(connection, target.production)
-    return tuple(
-        each
-        for each in sight.graph.members
-        if each in chosen and sight.graph.node(each).kind == "exposure"
-        if by_production.get(each) != wanted[each]
-        if delivered.get(each) != wanted[each] or not exposure_path(sight.root, target, sight.graph.node(each)).exists()
-    )
-
-
-def _delivered(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
-    """Exposure → the snapshot id that its file shows."""
-    return {node: each.snapshot for node, each in deliveries(connection, schema).items()}
-
-
-def exposure_path(root: DataRoot, target: Target, node: Node) -> Path:
-    """Only production writes where an exposure says; a branch has a folder of its own."""
-    path = str(node.definition["path"])
-    return root.home / path if target.is_production else root.home / exposures_folder(target.schema) / path

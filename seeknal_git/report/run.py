@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -94,6 +95,8 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
         violations.as_text(warning, elsewhere, with_rows=repeated <= _MOST_REPEATED)
     if done.outcome is not None:
         _published(done)
+    if done.outcome is not None:
+        _left(done.work, done=True)
     if done.outcome is not None and done.held_back:
         out(f"Not published: {listed(done.held_back, width() - 16)}.")
     for node, why in done.failures.items():
@@ -131,10 +134,22 @@ def _published(done: Reconciled) -> None:
     tell(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
 
 
+def _left(work: Work, *, done: bool) -> None:
+    """The files that no exposure writes any more: production's stay, as somebody may read them."""
+    for each in work.left:
+        path = work.places.of_delivered(each)
+        if work.target.is_production:
+            remove = f"rm {'-r ' if path.is_dir() else ''}{shlex.quote(str(path))}"
+            tell(f"{path} stays as {each.node} delivered it, and nothing writes it any more. "
+                 f"If nobody reads it: {remove}")  # fmt: skip
+        else:
+            tell(f"{path} {'was' if done else 'will be'} removed: this branch delivers it no more.")
+
+
 def work_as_text(work: Work, what: str) -> None:
     """What a run would do: `run --dry-run`, `run --show-plan` and `promote --dry-run`."""
     out(bold(what))
-    if not work.layers and not work.repoint and not work.deliveries:
+    if not work.layers and not work.repoint and not work.deliveries and not work.left:
         out("Nothing to do.")
         return
     for number, layer in enumerate(work.layers, 1):
@@ -144,6 +159,7 @@ def work_as_text(work: Work, what: str) -> None:
             out(f"  {what:6} {each}  {dim(why)}")
     for each in work.deliveries:
         out(f"  {'write':6} {each}  {dim(str(work.graph.node(each).definition['path']))}")
+    _left(work, done=False)
     removed = [each for each in work.shows if each not in work.graph.views]
     out(f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
         f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}.")  # fmt: skip
@@ -156,6 +172,10 @@ def _to_do(work: Work, node: str) -> tuple[str, str]:
     return ("build", reason) if reason else ("check", "its checks have no answer yet")
 
 
+def _paths_left(work: Work) -> dict[str, str]:
+    return {each.node: str(work.places.of_delivered(each)) for each in work.left}
+
+
 def work_as_json(work: Work) -> dict[str, Any]:
     return {
         "version": 1,
@@ -166,6 +186,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "check": sorted(work.checks),
         "failing": sorted(work.failing),
         "write": list(work.deliveries),
+        "left": _paths_left(work),
         "reused": list(work.reused),
         "repoint": list(work.repoint),
         "remove": [each for each in work.shows if each not in work.graph.views],
@@ -188,6 +209,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "repointed": list(outcome.repointed) if outcome else [],
         "removed": list(outcome.removed) if outcome else [],
         "written": list(done.delivered),
+        "left": _paths_left(done.work) if outcome else {},
         "failed": dict(done.failures),
         "failures": _failures_as_json(done, elsewhere),
         "skipped": list(done.progress.skipped),

@@ -126,10 +126,10 @@ def write_exposure(
         options.append(f"PARTITION_BY ({', '.join(map(quote, definition['partition_by']))})")
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
-        _remove(partial)
+        remove(partial)
         connection.execute(f"COPY (SELECT * FROM {relation(table)}) TO {literal(str(partial))} ({', '.join(options)})")
     except duckdb.Error as exc:
-        _remove(partial)
+        remove(partial)
         raise SqlError(*engine_words(exc)) from exc
     except OSError as exc:
         raise SqlError(f"{exc.strerror}: {exc.filename}") from exc
@@ -142,14 +142,14 @@ def deliver(partial: Path, target: Path) -> None:
         partial.replace(target)
         return
     old = target.with_name(f".{target.name}.old")
-    _remove(old)
+    remove(old)
     if target.exists():
         target.rename(old)
     partial.rename(target)
-    _remove(old)
+    remove(old)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

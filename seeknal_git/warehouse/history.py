@@ -142,8 +142,13 @@ def deliveries(connection: duckdb.DuckDBPyConnection, schema: str, at: int | Non
         f"FROM {with_later_columns('exposures')} d WHERE schema_name = $1), "
         "e AS (FROM d WHERE $2 IS NULL OR (after <= $2 AND snapshot_id <> '')), "
         "f AS (FROM e QUALIFY row_number() OVER (PARTITION BY node ORDER BY number DESC) = 1) "
-        "SELECT node, snapshot_id, path, table_name, definition FROM f "
+        "SELECT node, snapshot_id, path, table_name, definition, content FROM f "
         f"WHERE NOT EXISTS (FROM e WHERE e.node <> f.node AND e.number > f.number AND ({overlap}))",
         [schema, at],
     ).fetchall()
-    return {row[0]: Delivery(row[0], row[1], Path(row[2]), row[3], row[4] and json.loads(row[4])) for row in rows}
+    return {row[0]: _delivery(*row) for row in rows}
+
+
+def _delivery(node: str, snapshot: str, path: str, table: str | None, *more: str | None) -> Delivery:
+    definition, content = more
+    return Delivery(node, snapshot, Path(path), table, json.loads(definition) if definition else None, content)

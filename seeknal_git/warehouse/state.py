@@ -60,7 +60,7 @@ LATER_COLUMNS = {
         "base": "VARCHAR",
     },
     "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
-    "exposures": {"publication_id": "BIGINT", "table_name": "VARCHAR", "definition": "VARCHAR"},
+    "exposures": {"publication_id": "BIGINT", "table_name": "VARCHAR", "definition": "VARCHAR", "content": "VARCHAR"},
 }
 STATE_TABLES += "".join(
     f"ALTER TABLE {STATE}.{table} ADD COLUMN IF NOT EXISTS {name} {kind};"
@@ -137,13 +137,15 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A file of an exposure: the exposure's id, and the table that was written, as the definition says. Table and
-    definition are None where an earlier version delivered."""
+    definition are None where an earlier version delivered; content, a hash of what was written, is too, and until it
+    is. A file that no exposure writes any more has no snapshot."""
 
     node: str
     snapshot: str
     path: Path
     table: str | None
     definition: Mapping[str, Any] | None
+    content: str | None = None
 
 
 def now() -> datetime:
@@ -362,10 +364,10 @@ def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, delivery
     """Remember that a file was delivered, after the last publication of an environment."""
     connection.execute(
         f"INSERT INTO {STATE}.exposures (schema_name, node, snapshot_id, path, written_at, publication_id, table_name, "
-        "definition) SELECT $1, $2, $3, $4, $5, (SELECT max(id) FROM "
-        f"{STATE}.publications WHERE schema_name = $1), $6, $7",
+        "definition, content) SELECT $1, $2, $3, $4, $5, (SELECT max(id) FROM "
+        f"{STATE}.publications WHERE schema_name = $1), $6, $7, $8",
         [schema, delivery.node, delivery.snapshot, str(delivery.path), now(), delivery.table,
-         json.dumps(dict(delivery.definition or {}))],
+         json.dumps(dict(delivery.definition or {})), delivery.content],
     )  # fmt: skip
 
 
