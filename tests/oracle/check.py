@@ -176,7 +176,12 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer | None:
         return None
     described = connection.description or []
     names, types = ([str(column[place]) for column in described] for place in (0, 1))
-    return Answer(tuple(name.lower() for name in names), tuple(types), tuple(tuple(map(repr, row)) for row in rows))
+    return Answer(tuple(map(_folded, names)), tuple(types), tuple(tuple(map(repr, row)) for row in rows))
+
+
+def _folded(name: str) -> str:
+    """A name as the engine compares it: of letters beyond ASCII the case counts."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
 
 
 def build(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer | None:

@@ -267,6 +267,17 @@ def another_table_read(table: Table, draw: Draw) -> Table | None:
     )
 
 
+@edit(Query)
+def another_CTE_read(query: Query, draw: Draw) -> Query | None:
+    names = [cte.name for cte in query.ctes]
+    found = [(path, node) for path, node in walk(query.body) if isinstance(node, Table) and node.name in names]
+    if len(names) < 2 or not found:
+        return None
+    path, table = draw.pick(found)
+    other = replace(table, name=draw.pick(names), alias=table.alias or shown_name(table))
+    return replace(query, body=put(query.body, path, other))
+
+
 @edit(Expr)
 def lambda_parameter_renamed(expr: Expr, draw: Draw) -> Expr | None:
     """The parameter alone, so that its body comes to name a column, or the other way round."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypeVar
 
@@ -40,8 +40,10 @@ NAMES = {name: kind for kind, names in {
     "int": "kabx", "text": "cgy", "date": "d", "bool": "e", "double": "f", "list": "l", "struct": "s",
 }.items() for name in names}  # fmt: skip
 # Names that mean something else where they do not find a column: a table, the engine's user, the place of a row, a day.
-COLLIDING = {"t": "struct", "u": "text", "node": "struct", "p": "int", "q": "text"}
-COLLIDING |= {"user": "text", "tag": "text", "rowid": "int", "current_date": "date"}
+# A few of these are hot in a world: columns, aliases, CTEs and parameters are often called so, and then they collide.
+COLLIDING = {"t": "struct", "u": "text", "node": "text", "p": "int", "q": "text", "é": "int"}
+COLLIDING |= {"user": "text", "tag": "int", "rowid": "int", "current_date": "date"}
+KIND_OF = {**NAMES, **COLLIDING}
 KINDS = ("int", "int", "int", "text", "text", "double", "date", "bool", "list", "struct")
 # Sums of multiples of a half are exact, in whatever order they are added.
 LITERALS = {
@@ -107,6 +109,11 @@ class Draw:
     """The choices, which a test lets hypothesis make and shrink, and a long run a plain generator."""
 
     random: Random
+    hot: list[str] = field(default_factory=list)
+
+    def name(self, options: Sequence[str], hot: float = 0.3) -> str:
+        """One of the options, or one of the names that everything is called by."""
+        return self.pick(self.hot) if self.hot and self.chance(hot) else self.pick(options)
 
     def chance(self, probability: float) -> bool:
         return self.random.random() < probability
@@ -185,7 +192,7 @@ def guarded(draw: Draw, scope: Scope) -> Expr:
 
 def lambda_of(draw: Draw, scope: Scope, kind: str, depth: int) -> Expr:
     """A lambda over a list, whose parameter may hide a column; other kinds take a comprehension's length or sum."""
-    name = draw.pick(("p", "a", "b", "k", "t", "tag", "user", "node"))
+    name = draw.name(("p", "a", "b", "k"), 0.5)
     near = tuple(
         replace(relation, columns=tuple(column for column in relation.columns if column.name != name))
         for relation in scope.relations
@@ -236,7 +243,7 @@ def sub_scope(scope: Scope) -> Scope:
 def simple_source(draw: Draw, scope: Scope, name: str | None = None) -> tuple[Node, Scope]:
     """One table or CTE."""
     relation = draw.pick((*scope.tables, *scope.ctes, *scope.ctes))
-    alias = name or (draw.pick(("p", "q", "r", "t", "u", "a")) if draw.chance(0.4) else "")
+    alias = name or (draw.name(("p", "q", "r", "t", "u", "a"), 0.2) if draw.chance(0.4) else "")
     shown = alias or relation.name.rsplit(".", maxsplit=1)[-1]
     made = Table(relation.name, alias, word=draw.pick((" AS ", " ")))
     return made, replace(scope, relations=(*scope.relations, Relation(shown, relation.columns)))
@@ -262,6 +269,12 @@ def _sub_query(draw: Draw, scope: Scope, kind: str) -> Node:
     if kind == "list":
         return Expr(
             "ARRAY({})", (Query(Select((Item(reference(draw, inside, "int")),), source, where, scope=inside)),), kind
+        )
+    if scope.ctes and draw.chance(0.3):  # the first one, by an order that the CTE may have
+        return Expr(
+            "({})",
+            (Query(Select((Item(reference(draw, inside, kind)),), source, scope=inside), limit="LIMIT 1"),),
+            kind,
         )
     if kind == "int" and draw.chance(0.15):  # what is added up may be the outer query's alone
         value = Aggregate("sum", (expression(draw, inside, "int", 1),), "int")

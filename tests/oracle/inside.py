@@ -98,6 +98,7 @@ def function_replaced(expr: Expr, draw: Draw) -> Expr | None:
         " IN ({})": " NOT IN ({})",
         "ANY": "ALL",
         "list_sum": "list_max",
+        "max(COLUMNS": "min(COLUMNS",
     }
     old = next((old for old in functions if old in expr.form and "NOT " not in expr.form), None)
     return replace(expr, form=expr.form.replace(old, functions[old])) if old else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tests.oracle.expressions import (
     COLLIDING,
     DIRECTIONS,
+    KIND_OF,
     NAMES,
     TYPES,
     Draw,
@@ -61,6 +62,7 @@ JOINS = (
     " SEMI JOIN ", " ANTI JOIN ", ", ", " CROSS JOIN ", " NATURAL JOIN ", " NATURAL LEFT JOIN ", " POSITIONAL JOIN ",
     " ASOF JOIN ", " ASOF LEFT JOIN ",
 )  # fmt: skip
+CTES = ("t", "u", "q", "w", "v", "k", "source")
 SET_OPERATIONS = (
     "UNION ALL", "UNION ALL", "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL",
     "UNION ALL BY NAME", "UNION BY NAME",
@@ -90,6 +92,7 @@ class World:
 
 
 def draw_world(draw: Draw) -> World:
+    draw.hot[:] = draw.some(tuple(COLLIDING), 2, 2)
     tables = tuple(Relation(f"source.{name}", _schema(draw)) for name in "tuv"[: draw.pick((2, 2, 3))])
     return World(tables, tuple(_rows(draw, table) for table in tables))
 
@@ -97,13 +100,13 @@ def draw_world(draw: Draw) -> World:
 def _schema(draw: Draw) -> tuple[Column, ...]:
     names = draw.some(tuple(NAMES)[1:], 2, 5)
     names = ("k", *names) if draw.chance(0.85) else names
-    if draw.chance(0.2):
-        names = (*names, draw.pick(tuple(COLLIDING)))
+    if draw.chance(0.5):
+        names = (*(name for name in names if name not in draw.hot), draw.pick(draw.hot))
     return tuple(Column(name, _kind(draw, name)) for name in names)
 
 
 def _kind(draw: Draw, name: str) -> str:
-    return draw.pick(tuple(TYPES)) if draw.chance(0.06) else {**NAMES, **COLLIDING}[name]
+    return draw.pick(tuple(TYPES)) if draw.chance(0.06) else KIND_OF[name]
 
 
 def _rows(draw: Draw, table: Relation) -> tuple[tuple[str, ...], ...]:
@@ -146,12 +149,12 @@ def _ctes(draw: Draw, scope: Scope) -> tuple[tuple[Cte, ...], Scope]:
     ctes: list[Cte] = []
     for _ in range(draw.pick((1, 1, 2, 2, 3))):
         around = [relation.name for relation in scope.ctes]
-        name = (
-            draw.pick(around) if around and draw.chance(0.25) else draw.pick(("t", "u", "q", "w", "v", "k", "source"))
-        )
+        name = draw.pick(around) if around and draw.chance(0.25) else draw.name(CTES, 0.2)
         if name not in [cte.name for cte in ctes]:
             inside = replace(scope, depth=scope.depth + 1)
             cte = _recursive(draw, inside, name) if draw.chance(0.07) else _cte(draw, inside, name)
+            if ctes and not ctes[-1].recursive and draw.chance(0.3):
+                cte = _in_another_order(draw, ctes[-1], name)
             ctes.append(cte)
             known = tuple(relation for relation in scope.ctes if relation.name != name)
             scope = replace(scope, ctes=(*known, Relation(name, _renamed(cte.query.columns, cte.columns))))  # type: ignore[attr-defined]
@@ -161,6 +164,14 @@ def _ctes(draw: Draw, scope: Scope) -> tuple[tuple[Cte, ...], Scope]:
 def _cte(draw: Draw, scope: Scope, name: str) -> Cte:
     query = draw_query(draw, scope)
     return Cte(name, query, _names(draw, len(query.columns)) if draw.chance(0.12) else ())
+
+
+def _in_another_order(draw: Draw, cte: Cte, name: str) -> Cte:
+    query = cte.query
+    if isinstance(query, Query) and query.columns and not query.limit:
+        key = Ref("", draw.pick(query.columns).name)
+        query = replace(query, order=(Order(key, draw.pick(DIRECTIONS)),))
+    return replace(cte, name=name, query=query)
 
 
 def _recursive(draw: Draw, scope: Scope, name: str) -> Cte:
@@ -233,7 +244,7 @@ def items_of(draw: Draw, exprs: tuple[Node, ...], scope: Scope) -> tuple[Item, .
 def free_name(draw: Draw, taken: set[str], scope: Scope) -> str:
     """A name for a column, which may well be that of a column that is read."""
     near = [column.name for relation in (*scope.relations, *scope.outer) for column in relation.columns]
-    others = list(COLLIDING) if draw.chance(0.15) else [*NAMES, "z", "w", "h", "m", "n"]
+    others = draw.hot if draw.chance(0.25) else [*NAMES, "z", "w", "h", "m", "n"]
     names = [name for name in (near if near and draw.chance(0.3) else others) if name not in taken]
     return draw.pick(names or ["z" * index for index in range(1, 9) if "z" * index not in taken])
 
@@ -419,7 +430,7 @@ def _factor(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
 
 def _derived(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
     query = draw_query(draw, replace(scope, relations=(), merged=frozenset(), depth=scope.depth + 1))
-    alias = draw.pick(("q", "r", "t", "u", "h"))
+    alias = draw.name(("q", "r", "t", "u", "h"), 0.2)
     starred = any(isinstance(node, Star) for _, node in walk(query))
     columns = _names(draw, len(query.columns)) if draw.chance(0.3 if starred else 0.1) and query.columns else ()
     relation = Relation(alias, _renamed(query.columns, columns))
@@ -522,6 +533,8 @@ def draw_reader(draw: Draw, world: World, node: tuple[Column, ...]) -> Query:
     whole = Scope((relation,), relations=(Relation("node", node),))
     if draw.chance(0.3):
         return draw.pick(tuple(_traps(draw, world, whole, scope)))
+    if draw.chance(0.12):
+        return draw.pick(tuple(_collisions(draw, world, whole, scope)))
     for _ in range(20):
         query = draw_query(draw, Scope((relation, relation, *world.tables), depth=draw.pick((0, 1, 2))))
         if "transform.node" in str(query):
@@ -575,13 +588,25 @@ def _traps(draw: Draw, world: World, whole: Scope, scope: Scope) -> Iterator[Que
     )
     value = replace(test, items=(Item(aggregate(draw, inside, "int")),))
     yield Query(Select((Star(), Item(Expr("({})", (Query(value),)), "h")), Table(other.name), scope=outer))
-    yield from _of_names(node, star)
-    collision = replace(inside, relations=(Relation(other.name.removeprefix("source."), other.columns),))
-    within = Select((Item(Expr("1")),), Table(other.name), correlated(draw, collision), scope=collision)
-    around = replace(whole, tables=scope.tables)
-    yield Query(replace(star, where=Expr("EXISTS ({})", (Query(within),), "bool"), scope=around))
     yield Query(replace(star, items=items_of(draw, (window(draw, whole), reference(draw, whole, "int")), whole)))
     yield Query(star, order=ordering(draw, whole), limit="LIMIT 2")
+
+
+def _collisions(draw: Draw, world: World, whole: Scope, scope: Scope) -> Iterator[Query]:
+    """Names of the node where something nearer may be called so, and names that are values."""
+    node, other = Table("transform.node"), draw.pick(world.tables)
+    star = Select((Star(),), node, scope=whole)
+    yield from _of_names(node, star)
+    outer = Scope(scope.tables, relations=whole.relations)
+    alias = draw.name(("x", other.name.removeprefix("source.")), 0.3)
+    inside = replace(sub_scope(outer), relations=(Relation(alias, other.columns),))
+    test = Select((Item(Expr("1")),), Table(other.name, alias), correlated(draw, inside), scope=inside)
+    yield Query(
+        replace(star, where=Expr("EXISTS ({})", (Query(test),), "bool"), items=(reference(draw, whole, "int"),))
+    )
+    value = replace(test, items=(Item(aggregate(draw, inside, "int")),))
+    yield Query(replace(star, items=(Item(Expr("({})", (Query(value),)), "h"),)))
+    yield Query(replace(star, items=(Item(lambda_of(draw, whole, "list", 2), "h"),)))
 
 
 def _of_names(node: Table, star: Select) -> Iterator[Query]:
