@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.names import folded
 from seeknal_git.nodes.node import Check, violated
 from seeknal_git.pasting import code_of, in_shell, over_views, says
 from seeknal_git.statement import over_tables
@@ -157,8 +158,8 @@ def _sample(
 def _ordered(names: Sequence[str], keys: Iterable[str], sql: str) -> list[int]:
     """The columns by number: those that identify a row (the first one, if nothing says which these are), those that the
     check names, and the others."""
-    known = {key.lower() for key in keys}
-    identify = [number for number, name in enumerate(names) if name.lower() in known] or [0]
+    known = {folded(key) for key in keys}
+    identify = [number for number, name in enumerate(names) if folded(name) in known] or [0]
     code = code_of(sql)
     checked = [number for number, name in enumerate(names) if says(code, name)]
     return list(dict.fromkeys([*identify, *checked, *range(len(names))]))

@@ -15,6 +15,7 @@ from seeknal_git.data import DataRoot
 from seeknal_git.errors import ProjectError
 from seeknal_git.fingerprint import Category
 from seeknal_git.graph import Graph
+from seeknal_git.names import folded
 from seeknal_git.statement import Anatomy, Part, over_tables
 from seeknal_git.warehouse.compare import columns_of, make_view
 from seeknal_git.warehouse.preview import make_table
@@ -141,7 +142,7 @@ def _refusal(bench: Bench, node: str, tables: Mapping[str, str], wanted: frozens
         columns = columns_of(bench.connection, Version(bench.head, node, tables).sql)
     except SqlError as exc:
         return exc.message
-    missing = sorted(wanted - {name.lower() for name, _ in columns})
+    missing = sorted(wanted - {folded(name) for name, _ in columns})
     return f"it has no {', '.join(missing)} on production's tables" if missing else None
 
 
@@ -161,7 +162,7 @@ def _of_another_name(bench: Bench, node: str) -> str | None:
 def _computed(bench: Bench, node: str) -> str:
     """The table of a node of the branch, over the tables of the merge base. It is computed once."""
     if node not in bench.computed:
-        wanted = frozenset(name.lower() for name, _ in bench.head.columns.get(node) or ())
+        wanted = frozenset(folded(name) for name, _ in bench.head.columns.get(node) or ())
         source = bench.head.node(node).kind == "source"
         sql = "" if source else Version(bench.head, node, _tables(bench, node, wanted)).sql
         bench.computed[node] = _made(bench, f"computed_{len(bench.computed)}", node, sql)

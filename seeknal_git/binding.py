@@ -12,6 +12,7 @@ from seeknal_git.data import DataRoot, contents_of
 from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
+from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.type_words import holds, read_as
 from seeknal_git.statement import COLLATION, Anatomy, Columns, Known, Reading, packed, unpacked
@@ -258,9 +259,11 @@ def _questions(graph: Graph, layer: Iterable[str]) -> tuple[list[_Question], lis
 def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
     from seeknal_git.anatomy import anatomy_of
     from seeknal_git.anatomy.volatile import is_volatile
+    from seeknal_git.warehouse.plans import Opinion
     from seeknal_git.warehouse.sql import SqlError, bound_columns, parsed, type_name
 
     answer: dict[str, Any] = {}
+    opinion = None
     if all(columns_typed(each.columns) for each in inputs):
         tables = {
             reference.target: each.columns or ()
@@ -268,6 +271,7 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
         }
         try:
             answer["columns"] = bound_columns(question.sql, question.reading.references, tables)
+            opinion = Opinion(question.sql, question.reading.references, tables)
             answer["promised"] = {name: type_name(read_as(word)) for name, word in question.promises if word}
             _refuse_misfits(question, inputs)
         except SqlError as exc:
@@ -276,7 +280,7 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
         answer["volatile"] = is_volatile(parsed(question.sql)[0])
     if question.decides:
         names = [name for name, _ in answer["columns"]] if "columns" in answer else None
-        answer["anatomy"] = packed(anatomy_of(parsed(question.sql)[0], question.targets, inputs, names))
+        answer["anatomy"] = packed(anatomy_of(parsed(question.sql)[0], question.targets, inputs, names, opinion))
     return answer
 
 
@@ -285,9 +289,9 @@ def _refuse_misfits(question: _Question, inputs: Sequence[Known]) -> None:
     from seeknal_git.warehouse.sql import SqlError, misfit
 
     accepted = question.node.checks[question.position - 1].accepted if question.position else {}
-    types = {name.lower(): word for name, word in inputs[0].columns or ()} if accepted else {}
+    types = {folded(name): word for name, word in inputs[0].columns or ()} if accepted else {}
     for column, values in accepted.items():
-        word = types[column.lower()]
+        word = types[folded(column)]
         if (value := misfit(word, values)) is not None:
             raise SqlError(f"{value!r} is no value of {column}, which is {word}.")
 
@@ -297,7 +301,7 @@ def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
     if "columns" in answer or anatomy.columns is None or "error" in answer:
         columns = _columns(answer)
         unknown = anatomy.columns is None and anatomy.whole.unstable == COLLATION
-        collated = tuple(name.lower() for name, _ in columns or ()) if unknown else anatomy.collated
+        collated = tuple(folded(name) for name, _ in columns or ()) if unknown else anatomy.collated
         return Known(columns, anatomy.unique, collated)
     return Known(tuple((name, "") for name, _ in anatomy.columns), anatomy.unique, anatomy.collated)
 
@@ -311,10 +315,10 @@ def _refused(question: _Question, message: str, line: int | None) -> Problem:
 
 def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:
     """What a node declares of its columns is what its SQL returns. types: the engine's words for the declared types."""
-    there = {name.lower(): word for name, word in columns}
+    there = {folded(name): word for name, word in columns}
     found = []
     for name, declared in node.promises.items():
-        returned = there.get(name.lower())
+        returned = there.get(folded(name))
         if returned is None:
             what = "partitions by" if node.kind == "exposure" else "promises"
             message = f"{node.id} {what} the column {name}, and its SQL returns none of that name."

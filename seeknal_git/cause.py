@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.errors import Problem
 from seeknal_git.graph import Graph
+from seeknal_git.names import folded
 from seeknal_git.story import reads_of
 
 
@@ -42,10 +43,10 @@ def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
         before, after = base.columns.get(each), head.columns.get(each)
         if before is None or after is None:
             continue
-        types = {name.lower(): word for name, word in after}
+        types = {folded(name): word for name, word in after}
         for name, word in before:
-            now = types.get(name.lower())
-            if now != word and {name.lower(), "*"} & columns:
+            now = types.get(folded(name))
+            if now != word and {folded(name), "*"} & columns:
                 what = f"no longer returns {name}." if now is None else f"turned {name} from {word} into {now}."
                 yield Cause(author_of(each, name, base, head), name, what)
 

@@ -9,6 +9,7 @@ from seeknal_git.cause import author_of, causes_of
 from seeknal_git.errors import Problem
 from seeknal_git.fingerprint import Category
 from seeknal_git.graph import Graph
+from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.plan import Change
 from seeknal_git.story import reads_of
@@ -177,7 +178,7 @@ def _retyped_for(merge: Merge, one: Side, other: Side, reader: str, *, is_into: 
     for each, columns in reads_of(other.graph, reader).items():
         was, now = (dict(graph.columns.get(each) or ()) for graph in (other.graph, merge.merged))
         for name in was.keys() & now.keys():
-            if was[name] == now[name] or not {name.lower(), "*"} & columns:
+            if was[name] == now[name] or not {folded(name), "*"} & columns:
                 continue
             author = author_of(each, name, other.graph, merge.merged)
             mine, theirs = _edit(one, other, author), other.changes[reader]

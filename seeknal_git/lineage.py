@@ -11,7 +11,7 @@ from pathlib import Path
 from seeknal_git.data import write_whole
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.git import repository as git
-from seeknal_git.names import split_id
+from seeknal_git.names import folded, split_id
 from seeknal_git.planning import plan_environment
 from seeknal_git.traces import LineageColumn, LineageNode, Place, nodes_of, part_of, planned_nodes
 from seeknal_git.workspace import Workspace, current_tree, load
@@ -202,9 +202,9 @@ def _node(lineage: Lineage, name: str) -> str | None:
 
 
 def _column(node: LineageNode, name: str) -> str:
-    names = {column.name.lower(): column.name for column in node.columns}
-    if name.lower() in names:
-        return names[name.lower()]
+    names = {folded(column.name): column.name for column in node.columns}
+    if folded(name) in names:
+        return names[folded(name)]
     if node.kind == "rule":
         raise UsageError(
             f"{node.id} has no columns: a rule yields no table.", f"What it reads: seeknal lineage {node.id}"

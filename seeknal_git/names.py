@@ -99,6 +99,18 @@ def view_names(node_ids: Iterable[str]) -> dict[str, str]:
     }
 
 
+_ASCII = str.maketrans({letter: letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"})
+
+
+def folded(name: str) -> str:
+    """A name of SQL as DuckDB compares it: without the case of the letters of ASCII, and of no others.
+
+    >>> folded("État"), folded("TOTAL")
+    ('État', 'total')
+    """
+    return name.lower() if name.isascii() else name.translate(_ASCII)
+
+
 def quote(identifier: str) -> str:
     """An identifier as SQL takes it, whatever is in it."""
     escaped = identifier.replace('"', '""')

@@ -5,11 +5,11 @@ These values are remembered between commands, so they are plain, and nothing hea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seeknal_git.names import quote
+from seeknal_git.names import folded, quote
 
 Columns = tuple[tuple[str, str], ...]
 
@@ -94,6 +94,35 @@ class Reading:
     references: tuple[Reference, ...] = ()
     error: str | None = None
     error_line: int | None = None
+
+
+def tables_with_ctes(tree: Any, seen: Mapping[str, int] | None = None) -> Iterator[tuple[Any, Mapping[str, int]]]:
+    """Every table that the tree names in a FROM, each with the CTEs that it could mean: name → `id` of the query.
+
+    The CTEs after it see a CTE, and the query that it belongs to; the CTE itself does only if it is recursive. In its
+    own definition its name means what it means outside.
+    """
+    waiting: list[tuple[Any, Mapping[str, int]]] = [(tree, seen or {})]
+    while waiting:
+        value, around = waiting.pop()
+        if isinstance(value, list):
+            waiting += [(each, around) for each in value]
+        if not isinstance(value, dict):
+            continue
+        if value.get("type") in ("BASE_TABLE", "TABLE_FUNCTION", "SHOW_REF"):
+            yield value, around
+        inside = around
+        for entry in (value.get("cte_map") or {}).get("map") or ():
+            waiting.append((entry["value"], inside))
+            inside = {**inside, folded(entry["key"]): id(query_of(entry["value"]))}
+        if value.get("type") == "RECURSIVE_CTE_NODE":
+            inside = {**inside, folded(value["cte_name"]): id(value)}
+        waiting += [(each, inside) for key, each in value.items() if key != "cte_map"]
+
+
+def query_of(cte: Mapping[str, Any]) -> Any:
+    """The query of a CTE, as DuckDB 2 and 1 give it."""
+    return cte.get("query_node") or cte["query"]["node"]
 
 
 def rendered(sql: str, references: Sequence[Reference], relation_of: Callable[[Reference], str]) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from seeknal_git.fingerprint import Fingerprint, decisive
 from seeknal_git.graph import Graph, deciding
+from seeknal_git.names import folded
 
 _SHOWN = 4  # names in a sentence; the others are counted
 
@@ -46,7 +47,7 @@ def column_changes(
 def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str | None]:
     columns = graph.columns.get(identifier)
     if columns is not None:
-        return {name.lower(): word for name, word in columns}
+        return {folded(name): word for name, word in columns}
     return dict.fromkeys(known.columns or ())
 
 

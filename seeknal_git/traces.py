@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seeknal_git.graph import Graph, deciding
-from seeknal_git.names import split_id
+from seeknal_git.names import folded, split_id
 from seeknal_git.plan import Change, Plan
 from seeknal_git.statement import Part
 
@@ -102,7 +102,7 @@ def _names(graph: Graph, reads: Mapping[str, _Reads]) -> _Names:
         if member.node.kind == "rule":
             found[identifier] = {}
         elif exact is not None:
-            found[identifier] = {name.lower(): (name, word) for name, word in exact}
+            found[identifier] = {folded(name): (name, word) for name, word in exact}
         else:
             rest = {"*": None} if graph.inputs[identifier] else {}
             found[identifier] = {
@@ -176,8 +176,8 @@ def _among(places: Iterable[Place], columns: Container[Place]) -> tuple[Place, .
 def _changed(node: LineageNode, change: Change | None) -> LineageNode:
     if change is None:
         return node
-    kinds = {column.name.lower(): column.kind for column in change.columns}
-    columns = [replace(column, change=kinds.get(column.name.lower())) for column in node.columns]
+    kinds = {folded(column.name): column.kind for column in change.columns}
+    columns = [replace(column, change=kinds.get(folded(column.name))) for column in node.columns]
     gone = [
         LineageColumn(column.name, column.before, (), "removed")
         for column in change.columns

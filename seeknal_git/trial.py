@@ -8,6 +8,7 @@ from typing import Literal
 
 from seeknal_git.bench import Bench, Obstacle, Version, is_unstable, on_the_branch
 from seeknal_git.fingerprint import Category
+from seeknal_git.names import folded
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse.compare import Comparison, Rest, columns_of, compare, one_thread, shuffled
 from seeknal_git.warehouse.preview import make_table
@@ -132,7 +133,7 @@ def _made(trial: Trial, name: str, version: Version) -> str:
 
 
 def _kept(columns: Columns, left_out: Mapping[str, str]) -> Columns:
-    return tuple(column for column in columns if column[0].lower() not in left_out)
+    return tuple(column for column in columns if folded(column[0]) not in left_out)
 
 
 def _judged(node: str, found: Comparison, columns: Columns, left_out: str | None) -> Verified:
@@ -145,13 +146,13 @@ def _judged(node: str, found: Comparison, columns: Columns, left_out: str | None
 
 def _words_of(columns: Columns, left_out: Mapping[str, str]) -> str | None:
     """The columns that are not compared."""
-    words = [f"{name} ({left_out[name.lower()]})" for name, _ in columns if name.lower() in left_out]
+    words = [f"{name} ({left_out[folded(name)]})" for name, _ in columns if folded(name) in left_out]
     return f"without {', '.join(words)}, which may be different each time" if words else None
 
 
 def _columns_differ(old: Columns, new: Columns, category: Category) -> str | None:
     """What does not hold of names and types."""
-    before, after = ({name.lower(): word for name, word in columns} for columns in (old, new))
+    before, after = ({folded(name): word for name, word in columns} for columns in (old, new))
     words = [f"column {name} is gone" for name in before if name not in after]
     words += [
         f"column {name} is {after[name]}, and was {word}"

@@ -11,28 +11,53 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from seeknal_git.anatomy.book import Book
+from seeknal_git.anatomy.qualified import certain, over_tables, statements
 from seeknal_git.anatomy.queries import read_query, relation_of, whole
 from seeknal_git.anatomy.scope import Marks, Output, Relation, Scope, Source
 from seeknal_git.anatomy.tables import distinct
 from seeknal_git.anatomy.terms import Holes, Obstacle, Term, compound
 from seeknal_git.anatomy.tree import Tree
+from seeknal_git.names import folded
 from seeknal_git.statement import Anatomy, Known
 
 
-def anatomy_of(tree: Tree, targets: Sequence[str], inputs: Sequence[Known], names: Sequence[str] | None) -> Anatomy:
+class Engine(Protocol):
+    """What the engine is asked: whether it means by another statement what it means by the one that is taken apart.
+
+    tables: what the table behind each reference is called in that other statement.
+    """
+
+    @property
+    def tables(self) -> Sequence[str]: ...
+
+    def agrees(self, tree: Tree, plain: Callable[[], Tree]) -> bool: ...
+
+
+def anatomy_of(
+    tree: Tree,
+    targets: Sequence[str],
+    inputs: Sequence[Known],
+    names: Sequence[str] | None,
+    engine: Engine | None = None,
+) -> Anatomy:
     """The parts of a SELECT, as far as it can be taken apart.
 
     tree: the engine's, with the number of its reference at each table that is one; targets, inputs: the node behind
-    each reference, and what is known of its table; names: the columns that the engine says it returns, if it does.
+    each reference, and what is known of its table; names: the columns that the engine says it returns, if it does;
+    engine: confirms what every name was taken for, where it knows the columns of all inputs.
     """
     root = Scope(Source(Term("")), None, {}, Marks())
     try:
         book = _book(targets, inputs)
         relation = read_query(tree, root, {}, book)
-        return _anatomy(relation, _columns(relation, names), book)
+        anatomy = _anatomy(relation, _columns(relation, names), book)
+        if engine is not None and not _confirmed(tree, book, engine):
+            raise Obstacle("a name that the engine takes for something else")
+        return anatomy
     except Obstacle as obstacle:
         return _whole(tree, targets, inputs, str(obstacle))
     except RecursionError:
@@ -40,6 +65,17 @@ def anatomy_of(tree: Tree, targets: Sequence[str], inputs: Sequence[Known], name
     except Exception as exc:
         logging.getLogger(__name__).warning("a statement could not be taken apart", exc_info=True)
         return _whole(tree, targets, inputs, f"an analysis that failed ({type(exc).__name__}: {exc})")
+
+
+def _confirmed(tree: Tree, book: Book, engine: Engine) -> bool:
+    """Whether the engine takes each name for what it was taken for here."""
+
+    def plain() -> Tree:
+        return over_tables(tree, engine.tables)
+
+    if certain(tree, book.spelling):
+        return True
+    return any(engine.agrees(each, plain) for each in statements(tree, book.spelling, engine.tables))
 
 
 def _book(targets: Sequence[str], inputs: Sequence[Known]) -> Book:
@@ -60,9 +96,9 @@ def _columns(relation: Relation, names: Sequence[str] | None) -> list[tuple[str,
     if unknown:
         outputs = _filled(outputs, unknown[0], names)
     outputs = tuple(distinct(outputs))
-    if any(output.name and output.name.lower() != name.lower() for output, name in zip(outputs, names, strict=True)):
+    if any(output.name and folded(output.name) != folded(name) for output, name in zip(outputs, names, strict=True)):
         raise Obstacle("columns that the engine calls otherwise")
-    if len({name.lower() for name in names}) < len(names):
+    if len({folded(name) for name in names}) < len(names):
         raise Obstacle("two columns of one name")
     return [(name, output.term) for name, output in zip(names, outputs, strict=True)]
 
@@ -77,13 +113,13 @@ def _filled(outputs: Sequence[Output], place: int, names: Sequence[str]) -> tupl
 
 def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book) -> Anatomy:
     holes = book.holes
-    names = [name.lower() for name, _ in columns]
+    names = [folded(name) for name, _ in columns]
     orders = book.orders[:-1]  # but for the last one, which is that of the whole result and decides no value in it
     everything = compound(f"all {json.dumps(names)}", [relation.rows, *(term for _, term in columns), *orders])
     return Anatomy(
         whole=holes.part(everything),
         rows=holes.part(relation.rows),
-        columns=tuple((name.lower(), holes.part(term)) for name, term in columns),
+        columns=tuple((folded(name), holes.part(term)) for name, term in columns),
         unique=() if any(output.many for output in relation.outputs) else _unique(relation, names),
         clauses=tuple((word, _digest(holes.named(term.text))) for word, term in relation.clauses.items()),
         obstacles=tuple(dict.fromkeys(book.obstacles)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from seeknal_git.anatomy.scope import Query, Relation, Scope
+from seeknal_git.anatomy.spelling import Spelling
 from seeknal_git.anatomy.terms import Holes, Term
 from seeknal_git.anatomy.tree import Tree
 from seeknal_git.statement import Known
@@ -19,7 +20,7 @@ class Book:
     query: how a sub-query is read, given what is around it and the CTEs that it sees; orders: for each query, in the
     order of reading, what its ORDER BY says; recursions, volatiles: numbers for recursive CTEs, and for calls of
     volatile functions; obstacles: why a part was left whole; numbered: for the text of each row_number(), the
-    texts of its partition.
+    texts of its partition; spelling: what each name was taken for.
     """
 
     inputs: tuple[Known, ...]
@@ -31,3 +32,4 @@ class Book:
     volatiles: Iterator[int] = field(default_factory=count)
     obstacles: list[str] = field(default_factory=list)
     numbered: dict[str, frozenset[str]] = field(default_factory=dict)
+    spelling: Spelling = field(default_factory=Spelling)

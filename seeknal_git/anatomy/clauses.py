@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import direction, position, read
-from seeknal_git.anatomy.scope import Filter, Output, Relation, Scope
-from seeknal_git.anatomy.terms import Obstacle, Term, compound, is_fixed
+from seeknal_git.anatomy.scope import Filter, Output, Relation, Scope, called, combined
+from seeknal_git.anatomy.spelling import Spelling
+from seeknal_git.anatomy.terms import POSITION, Obstacle, Path, Term, compound, is_fixed
 from seeknal_git.anatomy.tree import Tree, only
+from seeknal_git.names import folded
 
 _ALL = frozenset({"class", "type", "columns"})
 
@@ -75,7 +77,7 @@ def _is_decided(clauses: Clauses, order: Sequence[tuple[Term, Term]]) -> bool:
 
 def _distinct(modifier: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> None:
     if on := modifier.get("distinct_on_targets"):
-        terms = [positioned(each, clauses.outputs, scope, book) for each in on]
+        terms = [_ordered(each, clauses.outputs, scope, book) for each in on]
         unstable = "" if _is_decided(clauses, order) else "DISTINCT ON"
         directed = [term for _, term in order]
         clauses.add("DISTINCT", f"distinct on {len(terms)}", [*terms, *directed], unstable)
@@ -105,6 +107,29 @@ def positioned(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) 
     return book.holes.short(read(tree, scope, book)) if index is None else position(index, outputs)
 
 
+def _ordered(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> Term:
+    """A key of an ORDER BY. A name that stands alone is that of a column of the query first, whoever gave it."""
+    if tree["class"] != "COLUMN_REF" or len(tree["column_names"]) > 1:
+        return positioned(tree, outputs, scope, book)
+    name = folded(tree["column_names"][0])
+    places = [(POSITION, str(place)) for place in range(1, len(outputs) + 1)]
+    found = [term for place, each in zip(places, outputs, strict=True) for term in _placed(name, each, place)]
+    aside = replace(book, spelling=Spelling())
+    try:
+        found.append(read(tree, scope, aside))
+    except Obstacle:
+        if not found:
+            raise
+    term = combined(found)
+    book.spelling.name(tree, term.path)
+    return book.holes.short(term)
+
+
+def _placed(name: str, output: Output, place: Path) -> Iterator[Term]:
+    for term in called(name, [output]):
+        yield term._replace(path=place)
+
+
 def _integer(tree: Tree) -> int | None:
     """The whole number that an expression is, in the forms that DuckDB 1 and 2 have for it."""
     if tree["class"] != "CONSTANT":
@@ -131,5 +156,5 @@ def _ordered_by(entry: Tree, outputs: Sequence[Output], scope: Scope, book: Book
         only(expression, _ALL, "ORDER BY *")
         keys = [output.term for output in outputs]
     else:
-        keys = [positioned(expression, outputs, scope, book)]
+        keys = [_ordered(expression, outputs, scope, book)]
     return [(key, compound(direction(entry), [key])) for key in keys]

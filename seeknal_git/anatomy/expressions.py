@@ -10,10 +10,11 @@ from typing import Any
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.normal import normal
-from seeknal_git.anatomy.scope import Output, Scope, combined, fields, meaning
-from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.scope import Output, Scope, combined, fields, lambdas_around, meaning, parameter
+from seeknal_git.anatomy.terms import CALL, Obstacle, Term, compound
 from seeknal_git.anatomy.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only
 from seeknal_git.anatomy.types import BOOLEAN, STRING, constant, is_exact, is_number, type_of
+from seeknal_git.names import folded
 from seeknal_git.statement import COLLATION
 
 # What the tree says of where something stands, and what it says twice.
@@ -59,15 +60,20 @@ def position(index: int, outputs: Sequence[Output]) -> Term:
 
 
 def _column(tree: Tree, scope: Scope, book: Book) -> Term:
-    names = tree["column_names"]
+    term = _meant(tree["column_names"], scope, book)
+    book.spelling.name(tree, term.path)
+    return term
+
+
+def _meant(names: Sequence[str], scope: Scope, book: Book) -> Term:
     try:
         found = meaning(names, scope)
     except Obstacle:
-        if len(names) == 1 and names[0].lower() in functions.VOLATILE:  # `current_date` stands without parentheses
-            return _volatile(names[0].lower(), [], book)
+        if len(names) == 1 and folded(names[0]) in functions.VOLATILE:  # `current_date` stands without parentheses
+            return _volatile(folded(names[0]), [], book)
         raise
-    if len(names) == 1 and names[0].lower() in functions.VOLATILE and _is_vague(scope):
-        return combined([found, _volatile(names[0].lower(), [], book)])
+    if len(names) == 1 and folded(names[0]) in functions.VOLATILE and _is_vague(scope):
+        return combined([found, _volatile(folded(names[0]), [], book)])
     return found
 
 
@@ -78,7 +84,7 @@ def _is_vague(scope: Scope | None) -> bool:
 
 def _volatile(name: str, terms: Sequence[Term], book: Book) -> Term:
     """Another value at each place: two calls are never the same term."""
-    return compound(f"volatile {name} {next(book.volatiles)}", terms, name)
+    return compound(f"volatile {name} {next(book.volatiles)}", terms, name)._replace(path=(CALL, name))
 
 
 def _comparison(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -159,13 +165,15 @@ def _argument(function: str, tree: Tree, scope: Scope, book: Book, place: int = 
     is_lambda = tree["class"] == "LAMBDA" and function in functions.LAMBDAS and place == 1
     term = _lambda(tree, scope, book) if is_lambda else read(tree, scope, book)
     named = tree.get("alias") if function not in functions.NAMING else None
-    return compound(f"named {json.dumps(named.lower())}", [term]) if named else term
+    return compound(f"named {json.dumps(folded(named))}", [term]) if named else term
 
 
 def _lambda(tree: Tree, scope: Scope, book: Book) -> Term:
     heads = [tree["lhs"]] if tree["lhs"]["class"] == "COLUMN_REF" else arguments(tree["lhs"])
-    names = tuple(head["column_names"][-1].lower() for head in heads)
+    names = tuple(folded(head["column_names"][-1]) for head in heads)
     inside = replace(scope, parent=scope, aliases={}, parameters=names)
+    for place, head in enumerate(heads):
+        book.spelling.name(head, (parameter(lambdas_around(inside), place),))
     return compound(f"lambda {len(names)}", [read(tree["expr"], inside, book)])
 
 
@@ -275,10 +283,12 @@ def _arrow(tree: Tree, scope: Scope, book: Book) -> Term:
     return compound("arrow", [read(tree["lhs"], scope, book), read(tree["expr"], scope, book)])
 
 
-def _positional(tree: Tree, scope: Scope, _book: Book) -> Term:
+def _positional(tree: Tree, scope: Scope, book: Book) -> Term:
     if scope.early or scope.source.merged:
         raise Obstacle(f"#{tree['index']}, which the engine counts otherwise here")
-    return position(tree["index"], [output for _, output in scope.source.star])
+    term = position(tree["index"], [output for _, output in scope.source.star])
+    book.spelling.names[id(tree)] = term.path
+    return term
 
 
 def _star(_tree: Tree, scope: Scope, _book: Book) -> Term:

@@ -9,18 +9,20 @@ from dataclasses import replace
 
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import conditions, connected, read
-from seeknal_git.anatomy.scope import Marks, Output, Scope, Source, Table
-from seeknal_git.anatomy.terms import Obstacle, Term, compound
+from seeknal_git.anatomy.scope import Marks, Output, Scope, Source
+from seeknal_git.anatomy.spelling import Spelling
+from seeknal_git.anatomy.terms import COALESCE, Obstacle, Term, compound
 from seeknal_git.anatomy.tree import Tree
 from seeknal_git.anatomy.types import is_repeatable
 from seeknal_git.anatomy.uniqueness import compared_as_it_is
+from seeknal_git.names import folded
 
 
 def both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> Source:
     """A join of which each row is a row of both sides, or of one of them."""
     kind, way = tree["join_type"], tree["ref_type"]
     both, terms = _condition(tree, left, right, around, book)
-    using = [name.lower() for name in tree.get("using_columns") or ()] if way == "ASOF" else []  # the last is the order
+    using = [folded(name) for name in tree.get("using_columns") or ()] if way == "ASOF" else []  # the last is the order
     nearest = [tree.get("nearest_count"), tree.get("nearest_order_type")]
     shape = json.dumps([kind, way, using, *nearest, len(terms)])
     unstable = "POSITIONAL JOIN" if way == "POSITIONAL" else "ASOF JOIN" if way == "ASOF" and kind != "LEFT" else ""
@@ -35,10 +37,12 @@ def _condition(tree: Tree, left: Source, right: Source, around: Scope, book: Boo
     """The tables of both sides together, and the terms of what joins them."""
     if left.tables.keys() & right.tables.keys():
         raise Obstacle("two tables of one name")
-    names = [name.lower() for name in tree.get("using_columns") or ()]
+    names = [folded(name) for name in tree.get("using_columns") or ()]
     if tree["ref_type"] == "NATURAL":
         names = _common(left, right)
     pairs = {name: (_only(left, name), _only(right, name)) for name in names}
+    if tree["ref_type"] == "REGULAR":
+        book.spelling.joins[id(tree)] = [(one.path, other.path) for one, other in pairs.values()]
     both = _together(left, right, tree["join_type"], pairs)
     scope = Scope(both, around, around.queries, Marks())
     written = conditions(tree.get("condition"), scope, book)
@@ -49,8 +53,8 @@ def _condition(tree: Tree, left: Source, right: Source, around: Scope, book: Boo
 def _common(left: Source, right: Source) -> list[str]:
     if left.vague or right.vague:
         raise Obstacle("NATURAL JOIN of columns that are not known")
-    there = {output.name.lower() for _, output in right.star if output.name}
-    return list(dict.fromkeys(o.name.lower() for _, o in left.star if o.name and o.name.lower() in there))
+    there = {folded(output.name) for _, output in right.star if output.name}
+    return list(dict.fromkeys(folded(o.name) for _, o in left.star if o.name and folded(o.name) in there))
 
 
 def _only(source: Source, name: str) -> Term:
@@ -61,15 +65,15 @@ def _only(source: Source, name: str) -> Term:
 
 
 def _together(left: Source, right: Source, kind: str, pairs: Mapping[str, tuple[Term, Term]]) -> Source:
-    merged = {name: pair[0] if kind == "LEFT" else compound(f"using {kind}", pair) for name, pair in pairs.items()}
-    spelled = {name.lower(): output for _, output in right.star if kind == "RIGHT" and (name := output.name)}
+    merged = {name: _merged(kind, *pair) for name, pair in pairs.items()}
+    spelled = {folded(name): output for _, output in right.star if kind == "RIGHT" and (name := output.name)}
 
     def both_of(output: Output) -> Output:
-        name = (output.name or "").lower()
+        name = folded(output.name or "")
         return replace(spelled.get(name, output), term=merged[name]) if name in merged else output
 
     star = [(table, both_of(output)) for table, output in left.star]
-    star += [(table, output) for table, output in right.star if (output.name or "").lower() not in merged]
+    star += [(table, output) for table, output in right.star if folded(output.name or "") not in merged]
     return Source(
         Term(""),
         {**left.tables, **right.tables},
@@ -80,6 +84,14 @@ def _together(left: Source, right: Source, kind: str, pairs: Mapping[str, tuple[
     )
 
 
+def _merged(kind: str, left: Term, right: Term) -> Term:
+    """The column that a join makes of two by USING."""
+    if kind == "LEFT":
+        return left
+    path = {"RIGHT": right.path, "FULL": (COALESCE, left.path, right.path)}.get(kind, left.path)
+    return compound(f"using {kind}", (left, right))._replace(path=path)
+
+
 def _uncertain(both: Source, right: Source, why: str) -> Source:
     """The columns of the right side may be those of one row or another."""
 
@@ -87,7 +99,7 @@ def _uncertain(both: Source, right: Source, why: str) -> Source:
         return output.mapped(lambda term: term._replace(unstable=term.unstable or why))
 
     tables = {
-        name: Table(tuple(map(shaky, table.outputs))) if name in right.tables else table
+        name: replace(table, outputs=tuple(map(shaky, table.outputs))) if name in right.tables else table
         for name, table in both.tables.items()
     }
     merged = {name: term._replace(unstable=term.unstable or why) for name, term in both.merged.items()}
@@ -104,7 +116,7 @@ def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book
     around = beside.parent
     assert around is not None, "it is beside a table of a query"
     both, terms = _condition(tree, left, right, around, book)
-    names = [name.lower() for name in tree.get("using_columns") or ()]
+    names = [folded(name) for name in tree.get("using_columns") or ()]
     fixed = {_only(right, name).text for name in names if _one_type(_only(left, name), _only(right, name))}
     fixed |= set(_fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, book))
     if not any(key <= fixed for key in right.unique):
@@ -112,13 +124,17 @@ def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book
     found = compound(f"found {len(terms)}", [left.rows, right.rows, *terms])
 
     def looked_up(output: Output) -> Output:
-        return output.mapped(
-            lambda term: book.holes.short(compound("lookup", [found, term]), always=True)._replace(name=output.spelled)
-        )
+        def looked(term: Term) -> Term:
+            whole = book.holes.short(compound("lookup", [found, term]), always=True)
+            return whole._replace(name=output.spelled, path=term.path)
+
+        return output.mapped(looked)
 
     moved = replace(
         right,
-        tables={name: Table(tuple(map(looked_up, table.outputs))) for name, table in right.tables.items()},
+        tables={
+            name: replace(table, outputs=tuple(map(looked_up, table.outputs))) for name, table in right.tables.items()
+        },
         star=tuple((name, looked_up(output)) for name, output in right.star),
         merged={},
     )
@@ -128,6 +144,7 @@ def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book
 
 def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
     """The texts of what a condition says is equal to something that can be read without the right side."""
+    book = replace(book, spelling=Spelling())  # here names are tried out
     for term in connected(condition, both):
         if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
             for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):

@@ -12,7 +12,7 @@ from typing import Any
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.scope import Scope
-from seeknal_git.anatomy.tree import Tree, arguments, bare
+from seeknal_git.anatomy.tree import Tree, arguments, bare, receiver
 from seeknal_git.anatomy.types import (
     BOOLEAN,
     INTEGER,
@@ -67,8 +67,11 @@ class Normal(dict[str, Any]):
 
 def normal(tree: Tree, scope: Scope) -> Tree:
     """An expression in its normal form; its parts may still be as they were written."""
-    rule = None if isinstance(tree, Normal) else _RULES.get(tree["class"])
-    return Normal(rule(tree, scope)) if rule else tree
+    rule = None if isinstance(tree, Normal) or receiver(tree) else _RULES.get(tree["class"])
+    if rule is None:
+        return tree
+    found = rule(tree, scope)
+    return found if found["class"] == "COLUMN_REF" or receiver(found) else Normal(found)  # a name stays the same object
 
 
 def _is(tree: Tree, truth: str) -> bool:

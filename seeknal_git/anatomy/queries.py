@@ -12,9 +12,10 @@ from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of
 from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
 from seeknal_git.anatomy.selects import read_select
-from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
+from seeknal_git.anatomy.terms import POSITION, Obstacle, Term, compound, same
 from seeknal_git.anatomy.tree import Tree, objects, only, spelled
-from seeknal_git.statement import COLLATION, EVERYTHING
+from seeknal_git.names import folded
+from seeknal_git.statement import COLLATION, EVERYTHING, query_of
 
 _NODE = frozenset({"type", "modifiers", "cte_map"})
 _SELECT = _NODE | {"select_list", "from_table", "where_clause", "group_expressions", "group_sets", "having", "qualify",
@@ -46,8 +47,10 @@ def _alone(around: Scope) -> bool:
 def read_query(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -> Relation:
     """What a query returns, resolved. Raises Obstacle."""
     seen = dict(queries)
-    for entry in (tree.get("cte_map") or {}).get("map") or ():
-        seen[entry["key"].lower()] = _cte(entry["value"], around, dict(seen), book)
+    entries = (tree.get("cte_map") or {}).get("map") or ()
+    for entry in entries:
+        _stay(query_of(entry["value"]), seen, book)  # unless it is read
+        seen[folded(entry["key"])] = _cte(entry["value"], around, dict(seen), book)
     inside = replace(around, queries=seen, marks=Marks())
     match tree["type"]:
         case "SELECT_NODE":
@@ -63,8 +66,9 @@ def read_query(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Bo
 def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Relation:
     """A query as one piece: its text, and everything of every table that it names. Nothing in it counts as stable."""
     tables = [each for each in objects(tree) if "reference" in each or each.get("type") == "BASE_TABLE"]
-    named = [each["table_name"].lower() for each in tables if "reference" not in each]
-    others = [queries[name]() for name in dict.fromkeys(named) if name in queries]
+    named = [folded(each["table_name"]) for each in tables if "reference" not in each]
+    others = [queries[name].read() for name in dict.fromkeys(named) if name in queries]
+    _stay(tree, queries, book)
     inputs = [each["reference"] for each in tables if "reference" in each]
     terms = [book.holes.term(book.first[reference], EVERYTHING) for reference in inputs]
     terms += [term for each in others for term in (each.rows, *(output.term for output in each.outputs))]
@@ -75,23 +79,29 @@ def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Rel
     return Relation(text, (Output(None, text, lambda name: compound(f"of {json.dumps(name)}", [text])),))
 
 
+def _stay(tree: Tree, queries: Mapping[str, Query], book: Book) -> None:
+    """A query stays as it is written in the statement that is written again."""
+    book.spelling.piece(tree, {name: query.called for name, query in queries.items()})
+
+
 def _cte(value: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -> Query:
     """A CTE, read when it is first named; an unused one is never read.
 
     It may mean no column of the query around it here, so that it is the same wherever it is named.
     """
-    tree = value.get("query_node") or value["query"]["node"]
+    tree = query_of(value)
     alone = _alone(around)
     root = Scope(Source(Term("")), None, queries, Marks(), closed=not alone)
 
     @cache
     def query() -> Relation:
         only(value, _CTE, "a CTE")
+        book.spelling.pieces.pop(id(tree), None)
         relation = (relation_of if alone else read_query)(tree, root, queries, book)
         kept = _kept_once(relation, value.get("materialized", ""))
         return replace(kept, outputs=renamed(kept.outputs, value.get("aliases") or ()))
 
-    return query
+    return Query(book.spelling.fresh(tree), query)
 
 
 def _kept_once(relation: Relation, materialized: str) -> Relation:
@@ -130,7 +140,7 @@ def _united(rows: Term, outputs: tuple[Output, ...]) -> Source:
 
     The engine also finds columns by the names that they have on the other sides, so one without a name hides all names.
     """
-    table = Table(outputs)
+    table = Table(outputs, called=POSITION)
     return Source(rows, {} if table.vague else {"": table}, tuple(("", output) for output in outputs))
 
 
@@ -141,7 +151,8 @@ def _recursive(tree: Tree, around: Scope, book: Book) -> Relation:
         raise Obstacle("a recursive CTE whose columns are not known")
     named = renamed(first.outputs, tree.get("aliases") or ())
     itself = Term(f"recursion {next(book.recursions)}")
-    queries = {**around.queries, tree["cte_name"].lower(): lambda: Relation(itself, _columns_of(itself, named))}
+    query = Query(book.spelling.fresh(tree), lambda: Relation(itself, _columns_of(itself, named)))
+    queries = {**around.queries, folded(tree["cte_name"]): query}
     step = read_query(tree["right"], around, queries, book)
     kind = f"recursive {'ALL' if tree.get('union_all') else ''} {itself.text}"
     terms = [term for each in (first, step) for term in (each.rows, *(output.term for output in each.outputs))]

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from seeknal_git.anatomy.terms import Obstacle, Term, compound, same
+from seeknal_git.anatomy.terms import EITHER, FRESH, POSITION, Obstacle, Path, Term, compound, same
+from seeknal_git.names import folded
 
-Query = Callable[[], "Relation"]
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A CTE: what it is called in the statement that is written again, and how it is read."""
+
+    called: str
+    read: Callable[[], Relation]
+
 
 # The label of a column whose name is only known as somebody wrote it, and may be spelled otherwise.
 WRITTEN = "as written"
+_WITH_FIELDS = ("STRUCT", "JSON", "MAP", "VARIANT", "UNION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +103,14 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A relation under a name. is_value: the name alone means its only column, not a row."""
+    """A relation under a name. is_value: the name alone means its only column, not a row.
+
+    called: its name in the statement that is written again.
+    """
 
     outputs: tuple[Output, ...]
     is_value: bool = False
+    called: str = ""
 
     @property
     def vague(self) -> bool:
@@ -105,18 +119,23 @@ class Table:
 
     def find(self, name: str) -> Iterator[Term]:
         """What a name may mean: the column of that name, or any of those whose name is not known."""
-        yield from (output.term for output in self.outputs if output.name and output.name.lower() == name)
-        yield from (same(f"one of {output.label}", output.many(name)) for output in self.outputs if output.many)
+        path = (self.called, name)
+        for place, output in enumerate(self.outputs, 1):
+            if output.name and folded(output.name) == name:
+                yield output.term._replace(path=(POSITION, str(place)) if self.called == POSITION else path)
+            elif output.many:
+                yield same(f"one of {output.label}", output.many(name))._replace(path=path)
         nameless = [output for output in self.outputs if output.name is None and not output.many]
         if nameless:
             labels = json.dumps([name, *(output.name or output.label for output in self.outputs)])
-            yield compound(f"named {labels}", (output.term for output in nameless))
+            yield compound(f"named {labels}", (output.term for output in nameless))._replace(path=path)
 
     def row(self) -> Term:
         """The whole row as a value, names included."""
         if self.vague or self.is_value or any(output.label == WRITTEN for output in self.outputs):
             raise Obstacle("a row as a value, whose columns the engine names")
-        return compound(f"row {json.dumps([output.name for output in self.outputs])}", (o.term for o in self.outputs))
+        names = json.dumps([output.name for output in self.outputs])
+        return compound(f"row {names}", (output.term for output in self.outputs))._replace(path=(self.called,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +157,14 @@ class Source:
 
     def find(self, names: Sequence[str]) -> list[Term]:
         """All that a dotted name may mean here: `table.column`, a column, a field of a column, a row."""
-        first, rest = names[0].lower(), names[1:]
+        first, rest = folded(names[0]), names[1:]
         found = []
         if rest and first in self.tables:
-            found += [fields(term, rest[1:]) for term in self.tables[first].find(rest[0].lower())]
+            found += [fields(term, rest[1:]) for term in self.tables[first].find(folded(rest[0]))]
             if found and not self.tables[first].vague:
                 return found  # the engine takes `s.x` for a field of a column s only where there is no such table
         columns = [self.merged[first]] if first in self.merged else self._columns(first)
-        found += [fields(term, rest) for term in columns]
+        found += [fields(term, rest) for term in columns if not rest or _has_fields(term)]
         if not rest and first in self.tables and (not columns or (self.vague and not self.tables[first].is_value)):
             found.append(self.tables[first].row())
         return found
@@ -158,11 +177,22 @@ class Source:
         return any(table.vague for table in self.tables.values())
 
 
+def _has_fields(term: Term) -> bool:
+    """Whether `x.y` may be a field of x: the engine looks around for a table x otherwise."""
+    return not term.type or any(word in term.type for word in _WITH_FIELDS)
+
+
 def fields(term: Term, names: Sequence[str]) -> Term:
     """A field of a value. Case counts, but for the fields of a struct: not for those of JSON, say."""
-    if term.type.startswith("STRUCT") and not any(word in term.type for word in ("JSON", "MAP", "VARIANT", "UNION")):
-        names = [name.lower() for name in names]
-    return compound(f"field {json.dumps(list(names))}", [term]) if names else term
+    if term.type.startswith("STRUCT") and not any(word in term.type for word in _WITH_FIELDS[1:]):
+        names = [folded(name) for name in names]
+    if not names:
+        return term
+    return compound(f"field {json.dumps(list(names))}", [term])._replace(path=_field(term.path, names))
+
+
+def _field(path: Path, names: Sequence[str]) -> Path:
+    return (*path, *names) if path and path[0].startswith(FRESH) else ()
 
 
 @dataclass(slots=True)
@@ -183,7 +213,8 @@ class Scope:
 
     parameters: of a lambda; such a scope has no tables, and is no query of its own; chosen: what COLUMNS stands for;
     closed: the root of a CTE, around which there are other names, of which it may mean none; unique: sets of
-    texts, each of which no two of the rows share that windows see.
+    texts, each of which no two of the rows share that windows see; made: the columns that stars make, whose names come
+    before those of FROM too.
     """
 
     source: Source
@@ -196,6 +227,7 @@ class Scope:
     chosen: Term | None = None
     closed: bool = False
     unique: tuple[frozenset[str], ...] = ()
+    made: tuple[Output, ...] = ()
 
 
 def meaning(names: Sequence[str], scope: Scope) -> Term:
@@ -221,17 +253,34 @@ def meaning(names: Sequence[str], scope: Scope) -> Term:
 
 def _meant_here(names: Sequence[str], scope: Scope) -> tuple[bool, list[Term]]:
     """What a name may mean in one scope, and whether that is the end of it."""
-    first, rest = names[0].lower(), names[1:]
+    first, rest = folded(names[0]), names[1:]
     if scope.parameters:
-        level = _lambdas_around(scope)
-        known = [Term(f"parameter {level}.{at}") for at, name in enumerate(scope.parameters) if name == first]
+        level = lambdas_around(scope)
+        known = [
+            Term(f"parameter {level}.{at}", path=(parameter(level, at),))
+            for at, name in enumerate(scope.parameters)
+            if name == first
+        ]
         return bool(known) and not rest, [fields(term, rest) for term in known]
     columns = scope.source.find(names)
     terms = list(columns)
     alias = scope.aliases.get(first)
     if alias is not None and (scope.early or not columns or scope.source.vague):
         terms.append(fields(alias(), rest))
+    terms += [fields(term, rest) for term in called(first, scope.made)]
     return bool(columns) and not scope.source.vague, terms
+
+
+def called(name: str, outputs: Sequence[Output]) -> Iterator[Term]:
+    """The columns of a SELECT that may have a name."""
+    for output in outputs:
+        if output.many:
+            with suppress(Obstacle):  # there is none of that name
+                yield output.many(name)
+        elif output.name is None:
+            yield compound(f"made {json.dumps([name, output.label])}", [output.term])._replace(path=output.term.path)
+        elif folded(output.name) == name:
+            yield output.term
 
 
 def _from_afar(term: Term, depth: int) -> Term:
@@ -239,10 +288,17 @@ def _from_afar(term: Term, depth: int) -> Term:
     return same(f"^{depth}", term) if depth else term
 
 
-def _lambdas_around(scope: Scope) -> int:
-    return 1 + _lambdas_around(scope.parent) if scope.parameters and scope.parent else 0
+def parameter(level: int, place: int) -> str:
+    """The name of a parameter in the statement that is written again. level: how many lambdas are around its own."""
+    return f"{FRESH}{level}.{place}"
 
 
-def combined(terms: Iterable[Term]) -> Term:
+def lambdas_around(scope: Scope) -> int:
+    return 1 + lambdas_around(scope.parent) if scope.parameters and scope.parent else 0
+
+
+def combined(terms: Sequence[Term]) -> Term:
+    paths = list(dict.fromkeys(term.path for term in terms if term.path))
+    path = (EITHER, *paths) if len(paths) > 1 else paths[0] if paths else ()
     terms = list(dict.fromkeys(terms))
-    return terms[0] if len(terms) == 1 else compound("either", terms)
+    return (terms[0] if len(terms) == 1 else compound("either", terms))._replace(path=path)

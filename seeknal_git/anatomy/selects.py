@@ -25,7 +25,7 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     scope, items = _scope(tree, source, around, book)
     columns = [column for item in items for column in columns_of(item, scope, book)]
     outputs = tuple(column.output for column in columns)
-    late = replace(scope, early=True)
+    late = replace(scope, early=True, made=tuple(column.output for column in columns if column.made))
     last = filtered(tree, source, scope, book)
     keys = _keys(tree, columns, late, book)
     groups = connected(tree.get("having"), late)
@@ -71,7 +71,7 @@ def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope
     )
     scope = Scope(source, around, around.queries, Marks(), {}, unique=() if grouped else source.unique)
     items = [Item(each, scope, book) for each in tree["select_list"]]
-    aliases: dict[str, Callable[[], Term]] = {item.alias: item.term for item in items if item.alias}
+    aliases: dict[str, Callable[[], Term]] = {item.alias: item.named for item in items if item.alias}
     scope = replace(scope, aliases=aliases)
     for item in items:
         item.scope = scope

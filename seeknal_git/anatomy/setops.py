@@ -16,6 +16,7 @@ from seeknal_git.anatomy.scope import Output, Relation
 from seeknal_git.anatomy.terms import Obstacle, Term, compound
 from seeknal_git.anatomy.tree import Tree
 from seeknal_git.anatomy.types import is_exact, is_simple
+from seeknal_git.names import folded
 
 _UNIONS = ("UNION", "UNION_BY_NAME")
 _EITHER_WAY = frozenset({*_UNIONS, "INTERSECT"})
@@ -91,7 +92,7 @@ def _by_position(relations: Sequence[Relation]) -> list[tuple[Output, ...]]:
 
 
 def _by_name(relations: Sequence[Relation]) -> list[tuple[Output, ...]]:
-    tables = [{str(output.name).lower(): output for output in relation.outputs} for relation in relations]
+    tables = [{folded(str(output.name)): output for output in relation.outputs} for relation in relations]
     if any(output.name is None for relation in relations for output in relation.outputs):
         raise Obstacle("UNION BY NAME of columns that the engine names")
     if any(len(table) < len(relation.outputs) for table, relation in zip(tables, relations, strict=True)):

@@ -39,7 +39,7 @@ def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
         return named(given, relation, 0, book)
     last = relation.last or Filter("", relation.rows)
     if last.word == WHERE or (_picks(tree) and (last.word or not tree.get("where_clause"))):
-        return seen_through(given, relation, last)
+        return seen_through(given, relation, last, book)
     return named(given, relation, 0, book)
 
 

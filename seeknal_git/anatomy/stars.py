@@ -12,9 +12,10 @@ from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import read
 from seeknal_git.anatomy.normal import as_column, is_cast_number, normal
 from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope, names_of
-from seeknal_git.anatomy.terms import FIXED, Obstacle, Term, compound
+from seeknal_git.anatomy.terms import EACH, FIXED, Obstacle, Path, Term, compound
 from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only, spelled
 from seeknal_git.anatomy.types import column_type, constant, names_null, type_alone
+from seeknal_git.names import folded
 
 _STAR = frozenset({"class", "type", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
                    "rename_list", "columns", "expr"})  # fmt: skip
@@ -34,7 +35,7 @@ class Item:
 
     @property
     def alias(self) -> str:
-        return str(self.tree.get("alias") or "").lower()
+        return folded(str(self.tree.get("alias") or ""))
 
     def term(self) -> Term:
         if self.known is None:
@@ -45,6 +46,10 @@ class Item:
             type_ = term.type or ("" if term.unstable else column_type(normal(self.tree, self.scope), self.scope))
             self.known = self.book.holes.short(term)._replace(type=type_)
         return self.known
+
+    def named(self) -> Term:
+        """What its alias means."""
+        return self.term()._replace(path=self.book.spelling.item(self.tree))
 
 
 def _marked(tree: Tree, scope: Scope, book: Book) -> tuple[Term, Marks]:
@@ -58,10 +63,14 @@ def _marked(tree: Tree, scope: Scope, book: Book) -> tuple[Term, Marks]:
 
 
 class Column(NamedTuple):
-    """A column of a SELECT. key: whether GROUP BY ALL groups by it, None where that is not certain."""
+    """A column of a SELECT. key: whether GROUP BY ALL groups by it, None where that is not certain.
+
+    made: whether a star stands for it, so that its name is in no item.
+    """
 
     output: Output
     key: bool | None
+    made: bool = True
 
 
 def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
@@ -76,10 +85,15 @@ def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
         raise Obstacle("two different stars in one expression")
     elif tree["class"] == "STAR" and not tree.get("expr"):
         certain = None if tree.get("replace_list") else True
-        yield from (Column(output, certain) for output in star(tree, scope, book))
+        outputs = list(star(tree, scope, book))
+        book.spelling.star(tree, [(output.term.path, output.name or "") for output in outputs])
+        yield from (Column(output, certain) for output in outputs)
     elif stars[0].get("columns") and not stars[0].get("expr"):
-        for output in star(stars[0], scope, book):
+        outputs = list(star(stars[0], scope, book))
+        book.spelling.star(tree, [(output.term.path, output.name or "") for output in outputs])
+        for output in outputs:
             term, marks = _marked(tree, replace(scope, chosen=_one(output)), book)
+            term = term._replace(path=_each(tree, output.term.path, book))
             yield Column(
                 Output(None, term, label=f"{spelled(tree)} {output.name}"),
                 not marks.aggregates,
@@ -99,10 +113,12 @@ def _plain(item: Item) -> Column:
     name = tree.get("alias") or (written and (term.name or written)) or None
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
         called = name or spelled(tree)
-        return Column(Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called), None)
+        return Column(
+            Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called), None, made=False
+        )
     term = settled(tree, term, item.scope, item.book)
     label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
-    return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks))
+    return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks), made=False)
 
 
 def settled(tree: Tree, term: Term, scope: Scope, book: Book) -> Term:
@@ -143,6 +159,11 @@ def _called(tree: Any) -> Iterator[str]:
     return (value["function_name"].lower() for value in objects(tree) if "function_name" in value)
 
 
+def _each(tree: Tree, column: Path, book: Book) -> Path:
+    """The path that means an expression with COLUMNS, for one column."""
+    return (EACH, *book.spelling.item(tree)[1:], column)
+
+
 def _one(output: Output) -> Term:
     if output.many:
         raise Obstacle("COLUMNS over columns that are not known")
@@ -153,16 +174,19 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
     """COLUMNS('a.*') and the like: the engine knows which columns are meant, and names each after the column."""
     if item.alias:
         raise Obstacle("COLUMNS with an alias")
+    if any(chooser.get(key) for key in ("relation_name", "qualified_exclude_list", "replace_list", "rename_list")):
+        book.spelling.unclear = "COLUMNS of one table, or with exceptions"
     outputs = list(star({**chooser, "expr": None}, scope, book))
     example, marks = _marked(item.tree, replace(scope, chosen=Term("each")), book)
     if marks.unnests:
         raise Obstacle("unnest() of COLUMNS")
 
     def called(name: str) -> Term:
-        found = [output.term for output in outputs if output.name and output.name.lower() == name.lower()]
+        found = [output.term for output in outputs if output.name and folded(output.name) == folded(name)]
         if len(found) != 1:
             raise Obstacle(f"COLUMNS that make {name}")
-        return _marked(item.tree, replace(scope, chosen=found[0], marks=Marks()), book)[0]
+        term = _marked(item.tree, replace(scope, chosen=found[0], marks=Marks()), book)[0]
+        return term._replace(path=_each(item.tree, found[0].path, book))
 
     kind = f"some {json.dumps([bare(item.tree), names_of(outputs, 'COLUMNS')], sort_keys=True)}"
     whole = compound(kind, [example, *(_one(output) for output in outputs)])
@@ -172,21 +196,21 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
 def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
     """The columns that a star stands for, with EXCLUDE, REPLACE and RENAME."""
     only(tree, _STAR, "*")
-    table = str(tree.get("relation_name") or "").lower()
+    table = folded(str(tree.get("relation_name") or ""))
     if table and table not in scope.source.tables:
         raise Obstacle(f"{table}.*, which is no table here")
     chosen = [(name, output) for name, output in scope.source.star if not table]
     chosen = chosen or [(table, output) for output in (scope.source.tables[table].outputs if table else ())]
-    gone = {("", name.lower()) for name in tree.get("exclude_list") or ()}
+    gone = {("", folded(name)) for name in tree.get("exclude_list") or ()}
     gone |= {_qualified(each) for each in tree.get("qualified_exclude_list") or ()}
-    replaced = {("", entry["key"].lower()): entry for entry in tree.get("replace_list") or ()}
+    replaced = {("", folded(entry["key"])): entry for entry in tree.get("replace_list") or ()}
     renamed = {_qualified(entry["key"]): entry["value"] for entry in tree.get("rename_list") or ()}
     if any(owner and name in scope.source.merged for owner, name in (*gone, *renamed)):
         raise Obstacle("an exception of * for one side of a column of USING")
     for owner, output in chosen:
         if output.name is None and (gone or replaced or renamed):
             raise Obstacle("* with exceptions, over columns that are not known")
-        names = {("", (output.name or "").lower()), (owner, (output.name or "").lower())}
+        names = {("", folded(output.name or "")), (owner, folded(output.name or ""))}
         if names & gone:
             continue
         entry = next((replaced[name] for name in names if name in replaced), None)
@@ -196,9 +220,10 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
 
 
 def _replaced(tree: Tree, scope: Scope, book: Book) -> Term:
-    return settled(tree, read(tree, scope, book), scope, book)
+    term = settled(tree, read(tree, scope, book), scope, book)
+    return term._replace(path=book.spelling.item(tree))
 
 
 def _qualified(name: Tree) -> tuple[str, str]:
     only(name, _QUALIFIED, "*")
-    return (name.get("table") or "").lower(), name["column"].lower()
+    return folded(name.get("table") or ""), folded(name["column"])

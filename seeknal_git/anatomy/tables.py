@@ -27,6 +27,7 @@ from seeknal_git.anatomy.scope import (
 from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
 from seeknal_git.anatomy.tree import Tree, arguments, objects, only, spelled
 from seeknal_git.anatomy.types import BOOLEAN, constant
+from seeknal_git.names import folded
 from seeknal_git.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
@@ -71,7 +72,7 @@ def _relation(tree: Tree, around: Scope, book: Book) -> Relation:
         case "BASE_TABLE" | "TABLE_FUNCTION" if "reference" in tree:
             return _input(book.first[tree["reference"]], book)
         case "BASE_TABLE":
-            return _query_named(tree, around.queries)
+            return _query_named(tree, around.queries, book)
         case "SUBQUERY":
             return book.query(tree["subquery"]["node"], around, around.queries, book)
         case "EXPRESSION_LIST":
@@ -90,7 +91,7 @@ def _input(reference: int, book: Book) -> Relation:
     if known.columns is None:
         anything = Output(None, rows, lambda name: book.holes.term(reference, name))
         return Relation(rows, (anything,))
-    names = [name.lower() for name, _ in known.columns]
+    names = [folded(name) for name, _ in known.columns]
     outputs = tuple(
         Output(name, _column_of(reference, name, word, book), label="" if word else WRITTEN)
         for name, word in known.columns
@@ -99,17 +100,18 @@ def _input(reference: int, book: Book) -> Relation:
 
 
 def _column_of(reference: int, name: str, word: str, book: Book) -> Term:
-    hole = book.holes.term(reference, name.lower())
-    if name.lower() in book.inputs[reference].collated:
+    hole = book.holes.term(reference, folded(name))
+    if folded(name) in book.inputs[reference].collated:
         return hole._replace(unstable=COLLATION, name=name)
     return hole._replace(type=word, name=name)
 
 
-def _query_named(tree: Tree, queries: Mapping[str, Query]) -> Relation:
-    query = queries.get(tree["table_name"].lower())
+def _query_named(tree: Tree, queries: Mapping[str, Query], book: Book) -> Relation:
+    query = queries.get(folded(tree["table_name"]))
     if query is None or tree.get("schema_name") or tree.get("catalog_name"):
         raise Obstacle(f"{tree['table_name']}, which is no input")
-    return query()
+    book.spelling.queries[id(tree)] = query.called
+    return query.read()
 
 
 def _values(tree: Tree, around: Scope, book: Book) -> Relation:
@@ -140,6 +142,7 @@ def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
 
 def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
     """PIVOT and UNPIVOT: everything of what they read, names included, and their own text as it stands."""
+    _keep_names(tree["source"], book)
     source = source_of(tree["source"], around, book)
     if any(output.name is None for _, output in source.star):
         raise Obstacle("PIVOT over columns that the engine names")
@@ -149,6 +152,15 @@ def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
     kind = f"pivot {json.dumps(names)} {spelled(said)}"
     whole = book.holes.short(compound(kind, [source.rows, *(output.term for _, output in source.star)], unstable))
     return Relation(whole, (Output(None, whole, lambda name: compound(f"of {json.dumps(name)}", [whole])),))
+
+
+def _keep_names(tree: Tree, book: Book) -> None:
+    """The tables of a FROM keep their names in the statement that is written again."""
+    if tree["type"] == "JOIN":
+        _keep_names(tree["left"], book)
+        _keep_names(tree["right"], book)
+    else:
+        book.spelling.called[id(tree)] = _name(tree)
 
 
 def _unstable(tree: Tree) -> str:
@@ -171,10 +183,11 @@ def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "
     outputs = tuple(output.mapped(handed) for output in relation.outputs)
     if aliases := tree.get("column_name_alias"):
         outputs = renamed(outputs, aliases)
-    columns = tuple(_of_table(mark or str(number), each, book) for each in distinct(outputs))
+    called = book.spelling.fresh(tree)
+    columns = tuple(_of_table(mark or str(number), each, called, book) for each in distinct(outputs))
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
-    table = Table(columns, is_value=tree["type"] == "TABLE_FUNCTION" and "reference" not in tree)
+    table = Table(columns, tree["type"] == "TABLE_FUNCTION" and "reference" not in tree, called)
     numbered = {
         f"#{mark or number}({text})": frozenset(f"#{mark or number}({handed(Term(key)).text})" for key in partition)
         for text, partition in relation.numbered.items()
@@ -183,19 +196,17 @@ def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "
     return Source(relation.rows, {name: table}, star, {}, unique, number + 1, numbered=numbered)
 
 
-def seen_through(tree: Tree, relation: Relation, last: Filter) -> Source:
+def seen_through(tree: Tree, relation: Relation, last: Filter, book: Book) -> Source:
     """A query that is all of a FROM, as if what reads it were written in its place. See shapes.py."""
     outputs = relation.outputs
     if aliases := tree.get("column_name_alias"):
         outputs = renamed(outputs, aliases)
-    columns = tuple(
-        each.mapped(lambda term, name=each.spelled: term._replace(name=name))  # type: ignore[misc]
-        for each in distinct(outputs)
-    )
+    called = book.spelling.fresh(tree)
+    columns = tuple(_spelled(each, called) for each in distinct(outputs))
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
     star = tuple((name, each) for each in columns)
-    return Source(last.rows, {name: Table(columns)}, star, {}, unique, 1, last, relation.numbered)
+    return Source(last.rows, {name: Table(columns, called=called)}, star, {}, unique, 1, last, relation.numbered)
 
 
 def relation_alone(tree: Tree, around: Scope, book: Book) -> Relation | None:
@@ -219,23 +230,30 @@ def _asks(tree: Tree, beside: Scope) -> bool:
     return bool(using) or (condition is not None and constant(normal(condition, beside)) != (BOOLEAN, "true"))
 
 
-def _of_table(mark: str, output: Output, book: Book) -> Output:
+def _spelled(output: Output, called: str) -> Output:
+    """A column that is named with its table in front."""
+    path = (called, output.name or "*")
+    return output.mapped(lambda term: term._replace(name=output.spelled, path=path))
+
+
+def _of_table(mark: str, output: Output, called: str, book: Book) -> Output:
     """A column as it is seen under the number of its table."""
-    return output.mapped(lambda term: same(f"#{mark}", book.holes.short(term))._replace(name=output.spelled))
+    path = (called, output.name or "*")
+    return output.mapped(lambda term: same(f"#{mark}", book.holes.short(term))._replace(name=output.spelled, path=path))
 
 
 def _name(tree: Tree) -> str:
     """What a table is called; one without a name gets one that nobody can write."""
     function = tree.get("function") or {}
     written = tree.get("alias") or tree.get("called") or tree.get("table_name") or function.get("function_name") or ""
-    return str(written).lower() or f"\x00{id(tree)}"
+    return folded(str(written)) or f"\x00{id(tree)}"
 
 
 def distinct(outputs: Sequence[Output]) -> Iterator[Output]:
     """The engine renames the second of two columns of one name."""
     seen: set[str] = set()
     for output in outputs:
-        name = output.name and output.name.lower()
+        name = output.name and folded(output.name)
         yield replace(output, name=None, label=f"again {name}") if name in seen else output
         seen |= {name} if name else set()
 

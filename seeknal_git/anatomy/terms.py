@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seeknal_git.statement import COLLATION, Part
 
@@ -18,6 +18,14 @@ _ONLY_A_HOLE = re.compile(r"\x02\d+\x03")
 _HASHED = re.compile(r"H\([0-9a-f]{64};[\d,\x02\x03]*\)")
 # Longer texts are replaced by their hash, so that a chain of sub-queries grows no faster than its text.
 _LONG = 100
+
+# How a name is written so that it can mean one thing only: a table, its column, and fields of that. The table's name is
+# one that nobody can write. Other paths begin with what they are: an expression, by its number in spelling.py, or that
+# for one column that COLUMNS stands for; a position; the merged column of a FULL JOIN; a function without parentheses;
+# a choice between other paths.
+Path = tuple[Any, ...]
+FRESH = "\x01"
+ITEM, EACH, POSITION, COALESCE, CALL, EITHER = "=", "*=", "#", "?", "()", "|"
 
 ROWS = ""  # the row set of an input, where a column's name would stand
 
@@ -30,13 +38,21 @@ class Term(NamedTuple):
     """text: canonical, with holes; unstable: the construct because of which its value may be another one each time.
 
     type: of a term that is a column of an input as it is, the type of that; name: of one that is a column as it is,
-    how that is spelled.
+    how that is spelled; path: how a name that means it is written so that it can mean nothing else (`spelling.py`).
     """
 
     text: str
     unstable: str = ""
     type: str = ""
     name: str = ""
+    path: Path = ()
+
+    def __eq__(self, other: object) -> bool:
+        """However it is written, a term is the same."""
+        return isinstance(other, Term) and self[:4] == other[:4]
+
+    def __hash__(self) -> int:
+        return hash(self[:4])
 
 
 def compound(kind: str, terms: Iterable[Term], unstable: str = "") -> Term:

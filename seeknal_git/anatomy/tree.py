@@ -12,7 +12,7 @@ from seeknal_git.anatomy.terms import Obstacle
 Tree = Mapping[str, Any]
 
 # What the tree says of where something stands.
-PLACES = frozenset({"query_location", "query_location_length"})
+PLACES = frozenset({"query_location", "query_location_length", "origin"})
 
 
 def is_empty(value: object) -> bool:
@@ -83,11 +83,27 @@ def conjuncts(tree: Tree, kind: str = "CONJUNCTION_AND") -> Iterator[Tree]:
 def arguments(tree: Tree) -> list[Tree]:
     """The arguments of a function, as DuckDB 1 and 2 give them."""
     given = tree.get("arguments") or ()
-    found = tree.get("children") or [
-        {**each["expression"], "alias": each["name"]} if each.get("name") else each["expression"] for each in given
-    ]
-    # In `name.upper()` the name stands where the schema of a function would.
+    found = tree.get("children") or [_named(each) for each in given]
+    first = receiver(tree)
+    return [first, *found] if first else list(found)
+
+
+def _named(argument: Tree) -> Tree:
+    expression: Tree = argument["expression"]
+    if argument.get("name", "") in ("", expression["alias"]):
+        return expression
+    return {**expression, "alias": argument["name"], "origin": origin(expression)}
+
+
+def origin(tree: Tree) -> int:
+    """The number of an object of the tree, as long as the tree is there. A copy has that of what it is a copy of."""
+    found: int = tree.get("origin", id(tree))
+    return found
+
+
+def receiver(tree: Tree) -> Tree | None:
+    """The column in `name.upper()`, which stands where the schema of a function would."""
     before = [part for part in (tree.get("catalog"), tree.get("schema")) if part]
     if not before or before == ["main"]:
-        return list(found)
-    return [{"class": "COLUMN_REF", "type": "COLUMN_REF", "column_names": before}, *found]
+        return None
+    return {"class": "COLUMN_REF", "type": "COLUMN_REF", "column_names": before, "origin": -origin(tree)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from pathlib import Path
@@ -13,14 +13,13 @@ from typing import Any
 
 import duckdb
 
-from seeknal_git.names import quote
-from seeknal_git.statement import Columns, Reference, rendered
+from seeknal_git.names import folded, quote
+from seeknal_git.statement import Columns, Reference, rendered, tables_with_ctes
 
 # Table functions that make rows out of their arguments alone; all others read something that is not an input.
 _PURE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
 # What DuckDB 2.0 calls the type of a bare NULL; a table stores it as INTEGER.
 _UNTYPED = {'"NULL"': "INTEGER"}
-_TABLES = ("BASE_TABLE", "TABLE_FUNCTION", "SHOW_REF")
 _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
 _DOTTED = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME}){{0,2}}|'(?:[^']|'')*'")
 # After these words a table takes no alias.
@@ -45,7 +44,7 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     In the tree, each of these tables has the number of its reference under `reference`, and under `called` its name
     without an alias. Raises SqlError where the text is not exactly one SELECT, or does not parse.
     """
-    row = _engine().execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
+    row = explaining().execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
     try:
         tree = json.loads(row[0]) if row else {}
     except RecursionError as exc:
@@ -57,11 +56,10 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     if len(tree["statements"]) > 1:
         raise SqlError("a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own")
     entries = [entry for found in _objects(tree, "cte_map") for entry in found["cte_map"]["map"]]
-    ctes = {entry["key"].lower() for entry in entries}
     for entry in entries:  # DuckDB 1 does not say in the tree what the text says of this
         entry["value"]["materialized"] = " ".join([entry["value"]["materialized"], *_MATERIALIZED.findall(sql)])
-    tables = [table for table in _objects(tree, "type") if table["type"] in _TABLES]
-    found = [(reference, table) for table in tables if (reference := _reference(sql, table, ctes))]
+    tables = tables_with_ctes(tree)
+    found = [(reference, table) for table, ctes in tables if (reference := _reference(sql, table, ctes))]
     found.sort(key=lambda pair: pair[0].start)
     for number, (reference, table) in enumerate(found):
         table |= {"reference": number, "called": reference.target.rpartition(".")[2]}
@@ -102,7 +100,7 @@ def _objects(tree: Any, key: str) -> Iterator[Any]:
             stack.extend(value)
 
 
-def _reference(sql: str, table: Mapping[str, Any], ctes: set[str]) -> Reference | None:
+def _reference(sql: str, table: Mapping[str, Any], ctes: Collection[str]) -> Reference | None:
     if table["type"] == "SHOW_REF":  # of what DESCRIBE and SUMMARIZE read there is an entry of its own
         return Reference(0, 0, "show()") if table["table_name"] else None
     if table["type"] == "TABLE_FUNCTION":
@@ -114,7 +112,7 @@ def _reference(sql: str, table: Mapping[str, Any], ctes: set[str]) -> Reference 
             return Reference(start, call.end(), _argument(call[0]), True, table["alias"])
         return Reference(start, start, f"{function}()")
     parts = [part for part in (table["catalog_name"], table["schema_name"], table["table_name"]) if part]
-    if len(parts) == 1 and parts[0].lower() in ctes:
+    if len(parts) == 1 and folded(parts[0]) in ctes:
         return None
     target = ".".join([*(part.lower() for part in parts[:-1]), parts[-1]])
     start = _place(sql, table, target)
@@ -140,17 +138,23 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
 
     inputs: the columns of each reference's target. Raises SqlError with the engine's message.
     """
-    text = rendered(sql, found, lambda reference: _empty_table(inputs[reference.target]))
-    columns = _described(_engine(), text, {})
-    # A table is made of these names: DESCRIBE says `id` for `id AS ID`, and says a name twice where a table does not.
-    names = _engine().sql(f"FROM {as_subquery(text)}").columns
-    return tuple((name, word) for name, (_, word) in zip(names, columns, strict=True))
+    text = rendered(sql, found, lambda reference: empty_table(inputs[reference.target]))
+    try:  # a table is made of these names: DESCRIBE says `id` for `id AS ID`, and a name twice where a table does not
+        made = explaining().sql(f"FROM {as_subquery(text)}")
+    except duckdb.Error:
+        made = None
+    if made is None or ";" in text:  # DESCRIBE says on which line an error is, and takes one statement only
+        _described(explaining(), text, {})
+    if made is None:
+        raise SqlError("the engine does not say which columns this returns")
+    types = [str(each) for each in made.types]
+    return tuple((name, _UNTYPED.get(word, word)) for name, word in zip(made.columns, types, strict=True))
 
 
 @cache
 def type_name(word: str) -> str:
     """What the engine calls a type: INTEGER for INT. Raises SqlError."""
-    return _described(_engine(), f"SELECT NULL::{word} AS x", {})[0][1]
+    return _described(explaining(), f"SELECT NULL::{word} AS x", {})[0][1]
 
 
 def misfit(word: str, values: Sequence[str]) -> str | None:
@@ -159,7 +163,7 @@ def misfit(word: str, values: Sequence[str]) -> str | None:
         return None
     for value in values:
         try:
-            row = _engine().execute(f"SELECT CAST($1 AS {word})::VARCHAR", [value]).fetchone()
+            row = explaining().execute(f"SELECT CAST($1 AS {word})::VARCHAR", [value]).fetchone()
         except duckdb.Error:
             return value
         if _EXACT.match(word) and row and _is_rounded(value, row[0]):
@@ -191,12 +195,12 @@ def _described(engine: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[
 
 
 @cache
-def _empty_table(columns: Columns) -> str:
+def empty_table(columns: Columns) -> str:
     """The name of a table with these columns, which is made once."""
-    name = quote(f"columns_{hashlib.sha256(repr(columns).encode()).hexdigest()[:24]}")
+    name = f"columns_{hashlib.sha256(repr(columns).encode()).hexdigest()[:24]}"
     body = ", ".join(f"{quote(column)} {word}" for column, word in columns)
     try:
-        _engine().execute(f"CREATE TABLE {name} ({body})")
+        explaining().execute(f"CREATE TABLE {name} ({body})")
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc
     return name
@@ -222,7 +226,7 @@ def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
 
 
 @cache
-def _engine() -> duckdb.DuckDBPyConnection:
+def explaining() -> duckdb.DuckDBPyConnection:
     """An empty database in memory, without access to anything else; statements are explained here, never run."""
     return duckdb.connect(
         ":memory:", config={"threads": 1, "enable_external_access": "false", "lock_configuration": "true"}

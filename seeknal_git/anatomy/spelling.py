@@ -1,0 +1,62 @@
+"""What each name of a statement was taken for, noted while the statement is taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from seeknal_git.anatomy.terms import FRESH, ITEM, Path
+from seeknal_git.anatomy.tree import Tree, origin
+from seeknal_git.names import folded
+from seeknal_git.statement import tables_with_ctes
+
+
+@dataclass(slots=True)
+class Spelling:
+    """Objects of the tree are known by their `id`, as it is the same text that may mean two things at two places.
+
+    names: the path of each name of a column; called: the name that each table of a FROM, and each CTE, has in the
+    statement that is written again; stars: the columns that an item with a star stands for, with their names; joins:
+    the columns that USING compares; items: expressions that a path may stand for; queries: the CTE that is read by each
+    table of a FROM; pieces: the same, for each query that is left whole.
+
+    unclear: a name that cannot be written again, so that nothing can be confirmed.
+    """
+
+    names: dict[int, Path] = field(default_factory=dict)
+    called: dict[int, str] = field(default_factory=dict)
+    stars: dict[int, list[tuple[Path, str]]] = field(default_factory=dict)
+    joins: dict[int, list[tuple[Path, Path]]] = field(default_factory=dict)
+    items: dict[str, Tree] = field(default_factory=dict)
+    queries: dict[int, str] = field(default_factory=dict)
+    pieces: dict[int, dict[int, str]] = field(default_factory=dict)
+    unclear: str = ""
+
+    def name(self, tree: Tree, path: Path) -> None:
+        """Note what a name was taken for. A name that is read twice has to be taken for the same."""
+        if not path or self.names.setdefault(origin(tree), path) != path:
+            self.unclear = self.unclear or ".".join(tree["column_names"])
+
+    def fresh(self, tree: Tree) -> str:
+        """The name of a table of a FROM, or of a CTE: one that nobody can write."""
+        return self.called.setdefault(id(tree), f"{FRESH}{len(self.called)}")
+
+    def item(self, tree: Tree) -> Path:
+        """The path that means an expression."""
+        self.items[str(id(tree))] = tree
+        return (ITEM, str(id(tree)))
+
+    def star(self, tree: Tree, columns: Sequence[tuple[Path, str]]) -> None:
+        if self.stars.setdefault(id(tree), list(columns)) != list(columns):
+            self.unclear = self.unclear or "*"
+
+    def piece(self, tree: Tree, queries: Mapping[str, str]) -> None:
+        """Note a query that stays as it is written. queries: what the CTEs are called that it sees."""
+        found = [
+            (table, folded(table["table_name"]), inner)
+            for table, inner in tables_with_ctes(tree)
+            if table["type"] == "BASE_TABLE" and "reference" not in table
+        ]
+        self.pieces[id(tree)] = {
+            id(table): queries[name] for table, name, inner in found if name in queries and name not in inner
+        }
