@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from seeknal_git.fingerprint import Category
+from seeknal_git.warehouse.sql import parsed
 from tests.verdicts import Tables, verdict
 
 DATA = """
@@ -81,6 +82,15 @@ EDITS = [
      "(SELECT id, name FROM source.people) AS b) AS q (p1, p2, p3, p4)",
      "SELECT p4 FROM (SELECT * REPLACE (0 AS id) FROM (SELECT id, country, amount FROM source.orders) AS a, "
      "(SELECT id, upper(name) AS name FROM source.people) AS b) AS q (p1, p2, p3, p4)"),
+    ("the case of a letter that DuckDB does not fold",
+     'SELECT "État" AS x FROM (SELECT country AS "État", code AS "état" FROM source.orders)',
+     'SELECT "état" AS x FROM (SELECT country AS "État", code AS "état" FROM source.orders)'),
+    ("a CTE in its own definition is the table outside",
+     "WITH t AS (SELECT 1 AS id), u AS (WITH t AS (SELECT id + 1 AS id FROM t) FROM t) SELECT id FROM u",
+     "WITH t AS (SELECT 1 AS id), u AS (WITH t AS (SELECT id + 2 AS id FROM t) FROM t) SELECT id FROM u"),
+    ("a CTE of a sub-query is none outside of it",
+     "WITH t AS (SELECT 1 AS a) SELECT a, (WITH t AS (SELECT 2 AS a) SELECT a FROM t) AS b FROM t",
+     "WITH t AS (SELECT 2 AS a) SELECT a, (WITH t AS (SELECT 2 AS a) SELECT a FROM t) AS b FROM t"),
     ("a lambda's parameter, and a column of that name",
      "SELECT list_transform(tags, lambda tag: tag.upper()) AS x FROM (SELECT tags, 'main' AS tag FROM source.orders)",
      "SELECT list_transform(tags, lambda tag: upper(tag)) AS x FROM (SELECT tags, 'main' AS tag FROM source.orders)"),
@@ -111,6 +121,9 @@ READERS = [
      "SELECT country, sum(COLUMNS('amount')) FROM source.orders GROUP BY country HAVING amount > 120",
      "SELECT country, max(COLUMNS('amount')) FROM source.orders GROUP BY country HAVING amount > 120",
      "SELECT country FROM transform.node"),
+    ("a letter that DuckDB does not fold",
+     'SELECT id, country AS "État", code AS "état" FROM source.orders', 'SELECT id, code AS "État", country AS "état" FROM source.orders',
+     'SELECT "état" AS pays FROM transform.node'),
     ("the engine's user becomes a column", "SELECT id, name FROM source.people", "SELECT id, name, user FROM source.people",
      "SELECT id, user = 'ann' AS ann FROM transform.node"),
     ("rowid becomes a column", "SELECT id FROM source.people", "SELECT id, -id AS rowid FROM source.people",
@@ -150,3 +163,25 @@ def test_what_reads_by_the_name_that_the_engine_means_is_built(
     _, old, new, reader = case
     if differ(rows(engine, reader, old), rows(engine, reader, new)):
         assert verdict(old, new, tables, reader).reused is False
+
+
+def test_a_letter_outside_of_ascii_has_its_case(tables: Tables) -> None:
+    old, new = (f'SELECT id, country AS "{name}" FROM source.orders' for name in ("État", "état"))
+    found = verdict(old, new, tables)
+    assert (found.category, found.what) == (Category.BREAKING, "-État +état")
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("WITH orders AS (SELECT * FROM source.orders), x AS (FROM orders) FROM x", ["source.orders"]),
+        ("WITH input_0 AS (SELECT * FROM input_0) FROM input_0", ["input_0"]),
+        ("WITH source AS (SELECT * FROM source), t AS (FROM source) FROM t", ["source"]),
+        ("WITH a AS (WITH a AS (FROM b) FROM a), b AS (FROM c) FROM a, b", ["b", "c"]),
+        ("SELECT * FROM a, (WITH a AS (FROM b) FROM a) AS q", ["a", "b"]),
+        ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) FROM r, s", ["s"]),
+        ("WITH É AS (FROM a) FROM é", ["a", "é"]),
+    ],
+)
+def test_a_cte_is_seen_after_its_definition(sql: str, named: list[str]) -> None:
+    assert [reference.target for reference in parsed(sql)[1]] == named
