@@ -46,9 +46,8 @@ def query(workspace: Workspace, sql: str, environment: str | None = None, lock_t
 
 
 def _hint(workspace: Workspace, branch: str) -> str:
-    return (
-        "Build it with: seeknal run" if branch == workspace.production else f"Build it with: seeknal run --env {branch}"
-    )
+    command = "seeknal run" if branch == workspace.production else f"seeknal run --env {branch}"
+    return f"It exists once it is built: {command}"
 
 
 def _asked(warehouse: Warehouse, schema: str, sql: str, held: Mapping[str, _Held]) -> Asked:

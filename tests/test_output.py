@@ -135,6 +135,17 @@ def test_every_value_is_printed_whole(published: Repo, first: int) -> None:
     assert all(text in table for _, text, _ in values)
 
 
+def test_a_draft_and_a_verification_show_every_value(published: Repo) -> None:
+    values = "TIMESTAMPTZ '2025-01-01 23:30:00Z' AS t, INTERVAL 1 month AS i"
+    node = "kind: transform\nname: odd\ntransform: SELECT id, VALUES FROM ref('source.orders')\n"
+    published.write("draft.yml", node.replace("VALUES", values))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        shown = published.seeknal("dry-run", "draft.yml").out
+    assert "1 month" in shown
+    assert "23:30:00+00:00" in shown
+
+
 def test_rows_keep_their_order_when_values_leave_as_text(published: Repo) -> None:
     sql = "SELECT i, make_timestamptz(i::BIGINT) AS t FROM range(50000) r(i) ORDER BY (i * 7919) % 50021"
     rows = list(csv.reader(io.StringIO(published.seeknal("query", "--format", "csv", sql).out)))[1:]

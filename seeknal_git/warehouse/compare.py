@@ -12,6 +12,7 @@ import duckdb
 from seeknal_git.names import qualified, quote
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse.preview import ask, make_table
+from seeknal_git.warehouse.values import selected
 
 _SHOWN = 5
 # A sum of floats depends on the order in which threads add; a FLOAT has half of the digits.
@@ -87,7 +88,7 @@ def _rest(connection: duckdb.DuckDBPyConnection, name: str, table: str, other: s
     both = f"(SELECT {names} FROM {table}) EXCEPT ALL (SELECT {names} FROM {other})"
     relation = make_table(connection, name, f"{both} ORDER BY {', '.join(map(str, order))}", {})
     count = int(ask(connection, f"SELECT count(*) FROM {relation}").fetchall()[0][0])
-    return Rest(count, tuple(ask(connection, f"FROM {relation} LIMIT {_SHOWN}").fetchall()))
+    return Rest(count, tuple(selected(connection, f"FROM {relation} LIMIT {_SHOWN}")[2]))
 
 
 def _nearly_equal(connection: duckdb.DuckDBPyConnection, columns: Columns) -> bool:

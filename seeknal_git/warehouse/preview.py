@@ -16,6 +16,7 @@ from seeknal_git.names import literal, qualified
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
+from seeknal_git.warehouse.values import selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,11 @@ def make_table(connection: duckdb.DuckDBPyConnection, name: str, sql: str, param
 
 def first_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
     """Raises SqlError, whose line counts from the beginning of `sql`."""
-    cursor = ask(connection, f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}", parameters)
-    columns = tuple((column[0], str(column[1])) for column in cursor.description or ())
-    rows = cursor.fetchall()
-    return Rows(columns, tuple(rows[:limit]), len(rows) > limit)
+    try:
+        names, words, rows = selected(connection, f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}", parameters)
+    except duckdb.Error as exc:
+        raise SqlError(*engine_words(exc)) from exc
+    return Rows(tuple(zip(names, words, strict=True)), tuple(rows[:limit]), len(rows) > limit)
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -21,23 +21,28 @@ _NESTED = re.compile(r"(?:STRUCT|MAP|UNION)\(|.*\]$", re.DOTALL)
 _HOURS = re.compile(r"[+-]\d\d$")
 
 
-def fetched(
-    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement
-) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+Fetched = tuple[list[str], list[str], list[tuple[Any, ...]]]
+
+
+def fetched(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> Fetched:
     """The names and types of a statement's columns, and its rows."""
     if statement.type != duckdb.StatementType.SELECT:
         cursor = connection.execute(statement)
         described = [(each[0], str(each[1])) for each in cursor.description or ()]
         return [name for name, _ in described], [word for _, word in described], cursor.fetchall()
-    query = as_subquery(statement.query)
-    described = [row[:2] for row in connection.execute(f"DESCRIBE {query[1:-1]}").fetchall()]
+    return selected(connection, statement.query)
+
+
+def selected(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None) -> Fetched:
+    """The names and types of a SELECT's columns, and its rows."""
+    query, given = as_subquery(sql), dict(parameters or {})
+    described = [row[:2] for row in connection.execute(f"DESCRIBE {query[1:-1]}", given).fetchall()]
     types = [word for _, word in described]
     columns = [f"c{number}" for number in range(len(types))]
-    selected = ", ".join(_leaving(column, word) for column, word in zip(columns, types, strict=True))
     if any(map(_AS_TEXT.search, types)):
-        connection.execute(f"SELECT {selected} FROM {query} AS t({', '.join(columns)})")
-    else:
-        connection.execute(statement)
+        leaving = ", ".join(_leaving(column, word) for column, word in zip(columns, types, strict=True))
+        query = f"(SELECT {leaving} FROM {query} AS t({', '.join(columns)}))"
+    connection.execute(query[1:-1], given)
     readers = [_reader(word) for word in types]
     rows = connection.fetchall()
     if any(readers):

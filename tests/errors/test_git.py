@@ -80,7 +80,7 @@ def test_a_query_of_a_branch_that_does_not_exist(published: Repo, refused: Refus
 def test_a_query_of_an_environment_that_is_not_built(published: Repo, refused: Refused) -> None:
     published.git("branch", "dev")
     said = refused(published, "query", "--env", "dev", "FROM daily")
-    assert said == "error: The environment dev is not built yet.\n  Build it with: seeknal run --env dev\n"
+    assert said == "error: The environment dev is not built yet.\n  It exists once it is built: seeknal run --env dev\n"
 
 
 @pytest.mark.parametrize(
