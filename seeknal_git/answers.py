@@ -14,7 +14,7 @@ from seeknal_git.names import folded
 from seeknal_git.nodes.node import Check, violated
 from seeknal_git.pasting import code_of, in_shell, over_views, says
 from seeknal_git.statement import over_tables
-from seeknal_git.work import Work, all_checks, violates
+from seeknal_git.work import Work, all_checks, tables_of, violates
 
 if TYPE_CHECKING:
     import duckdb
@@ -107,6 +107,12 @@ def violations(work: Work, answers: Answers, tables: Mapping[str, str], shown: M
             )
         )
     return found
+
+
+def known_violations(work: Work) -> list[Violation]:
+    """The checks that do not hold, by earlier runs; those of severity error first."""
+    found = violations(work, known_answers(work), tables_of(work), {})
+    return sorted(found, key=lambda each: not each.fails)
 
 
 def with_samples(

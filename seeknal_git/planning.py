@@ -100,7 +100,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
         return Found(
             missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
         )
-    from seeknal_git.answers import known_answers, violations
+    from seeknal_git.answers import known_violations
     from seeknal_git.target import Target
     from seeknal_git.warehouse.connection import open_warehouse
     from seeknal_git.warehouse.history import records, rolled_back_to
@@ -115,7 +115,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
         return None
     tables, builds = set(work.graph.views), set(planned.plan.builds)
     built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
-    said = [(each.fails, f"{each.node}: {each.message}") for each in violations(work, known_answers(work), {}, {})]
+    said = [(each.fails, f"{each.node}: {each.message}") for each in known_violations(work)]
     failing, warned = (tuple(text for fails, text in said if fails is kind) for kind in (True, False))
     return Found(frozenset(built), frozenset(missing), restores, failing, warned)
 

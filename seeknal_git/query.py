@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from seeknal_git.answers import Violation, known_answers, violations
+from seeknal_git.answers import Violation, known_violations
 from seeknal_git.errors import SeeknalError, UsageError
 from seeknal_git.graph import node_named
 from seeknal_git.names import bare, schema_of
@@ -99,7 +99,7 @@ def _unpublished(workspace: Workspace, warehouse: Warehouse, branch: str, messag
     there, main = (state.views_there(warehouse.connection, each) for each in schemas)
     # What was built again and failed is newer than what is shown, and made of the same.
     work, newest = _works(workspace, warehouse, revision, refresh=branch == workspace.production)
-    failed = {each.node: each.message for each in reversed(_violations(newest)) if each.fails}
+    failed = {each.node: each.message for each in reversed(known_violations(newest)) if each.fails}
     elsewhere = "" if revision.name == revision_of(workspace).name else f" --env {branch}"
     behind, found = _behind(work, failed), {}
     meant, made = tables_of(work), tables_of(newest)
@@ -148,10 +148,6 @@ def _works(workspace: Workspace, warehouse: Warehouse, revision: Revision, *, re
     options = Options(refresh=refresh)
     work = work_out(warehouse, loaded.graph, loaded.root, target, options)
     return work, work_out(warehouse, loaded.graph, loaded.root, target, replace(options, newest=True))
-
-
-def _violations(work: Work) -> list[Violation]:
-    return violations(work, known_answers(work), tables_of(work), {})
 
 
 def query_failed(
@@ -208,7 +204,7 @@ def _look(work: Work, name: str) -> _Look:
     graph, node = work.graph, node_named(work.graph, name)
     own = [node] if node in graph.views else []
     read = dict.fromkeys([*own, *(each for targets in graph.targets[node] for each in targets)])
-    found = sorted((each for each in _violations(work) if each.node == node), key=lambda each: not each.fails)
+    found = [each for each in known_violations(work) if each.node == node]
     return _Look(work, node, tuple(read), tuple(found))
 
 

@@ -62,6 +62,11 @@ class Reconciled:
     violations: tuple[Violation, ...] = ()
 
 
+def without_rows(done: Reconciled) -> Reconciled:
+    """The same, fit for a log that others read: rows may be personal data."""
+    return replace(done, violations=tuple(replace(each, sample=None) for each in done.violations))
+
+
 def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:
     """Build, check and publish. Where something failed, publish the rest, or with the option `all_or_nothing`
     nothing at all.

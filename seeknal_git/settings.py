@@ -21,7 +21,8 @@ _CARRIED = frozenset({"version", "profile", "config-version", "state_backend"})
 @dataclass(frozen=True, slots=True)
 class Settings:
     """time_to_live: seconds since last use after which an environment whose branch is gone is pruned; keep_promotions,
-    keep_history: how many of production's last publications keep their snapshots, and for how many seconds any does."""
+    keep_history: how many of production's last publications keep their snapshots, and for how many seconds any does;
+    show_rows: whether runs show rows that violate a check."""
 
     name: str
     description: str = ""
@@ -31,6 +32,7 @@ class Settings:
     protect_production: bool = False
     keep_promotions: int = 10
     keep_history: int = 7 * 86400
+    show_rows: bool = True
 
 
 def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:

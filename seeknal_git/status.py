@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from seeknal_git.answers import known_answers, violations
+from seeknal_git.answers import known_violations
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
@@ -19,7 +19,7 @@ from seeknal_git.target import Target
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move
-from seeknal_git.work import Options, Work, tables_of, work_out
+from seeknal_git.work import Options, Work, work_out
 from seeknal_git.workspace import Workspace, load
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
 
 def _with_answers(status: Status, connection: duckdb.DuckDBPyConnection, work: Work) -> Status:
     """The checks that do not hold on what is built now, and why else the last run failed."""
-    found = violations(work, known_answers(work), tables_of(work), {})
+    found = known_violations(work)
     told = [(each.fails, Answered(each.node, each.check.name, each.message)) for each in found]
     failing = [each for fails, each in told if fails]
     run = None if work.target.is_production else state.last_run(connection, work.target.schema)

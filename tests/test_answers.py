@@ -144,7 +144,15 @@ def test_a_warning_is_told_by_every_command_until_it_is_mended(project: Repo) ->
     assert first["warned"] == second["warned"]
     assert [row["note"] for row in second["warned"][0]["rows"]] == ["twice", "twice"]
     project.commit()
-    for command in ("run", "status", "plan", "log --env bad -n 1", "plan --into main", "plan --markdown"):
+    for command in (
+        "run",
+        "status",
+        "plan",
+        "run --dry-run",
+        "log --env bad -n 1",
+        "plan --into main",
+        "plan --markdown",
+    ):
         said = project.seeknal(*command.split()).out
         assert said.count(TOLD) == 1, command
     for command in ("status", "plan"):
@@ -446,3 +454,12 @@ def test_the_command_of_a_failure_gives_the_rows_however_it_came(
     assert failure["message"] in asked.err
     repo.switch("dev" if "dev" in command[1:2] or "--env" in command or on_branch else "main")
     assert failure["message"] in repo.seeknal("status").out
+
+
+def test_a_project_can_keep_rows_out_of_its_logs(project: Repo) -> None:
+    project.write("seeknal_project.yml", "name: empty\nshow_rows: false\n")
+    project.write("seeknal/t.yml", FAILING)
+    said = project.seeknal("run", code=1).out
+    assert f"failed: {TOLD}\n  all: seeknal query --failed transform.t " in said
+    assert "twice" not in said.replace("'twice'", "")
+    assert project.run(code=1)["failures"][0]["rows"] == []

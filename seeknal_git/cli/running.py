@@ -51,9 +51,12 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
 
 def finish(workspace: Workspace, done: Reconciled, seconds: float, what: str, *, as_json: bool) -> None:
     """Say what happened, and exit with 1 where something failed."""
+    from seeknal_git.reconcile import without_rows
     from seeknal_git.revision import elsewhere
 
     branch = done.work.target.branch
+    if not workspace.settings.show_rows:
+        done = without_rows(done)
     if as_json:
         out_json(done_as_json(done, elsewhere(workspace, branch)))
     else:

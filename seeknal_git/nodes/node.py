@@ -79,6 +79,8 @@ class Node:
 
 
 def violated(violations: int, rows: int) -> str:
-    """How many rows violate a check, in words."""
+    """How many rows violate a check, in words. What a statement of the user's returns may be no rows of the table."""
+    if violations > rows:
+        return "1 row violates it" if violations == 1 else f"{violations:,} rows violate it"
     noun, verb = "row" if rows == 1 else "rows", "violates" if violations == 1 else "violate"
     return f"{violations:,} of {rows:,} {noun} {verb} it"

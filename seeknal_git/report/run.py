@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from seeknal_git.answers import Violation
+from seeknal_git.answers import Violation, known_violations
 from seeknal_git.execute import Event, Report
 from seeknal_git.reconcile import Reconciled
 from seeknal_git.report import violations
@@ -151,6 +151,7 @@ def work_as_text(work: Work, what: str) -> None:
     out(bold(what))
     if not work.layers and not work.repoint and not work.deliveries and not work.left:
         out("Nothing to do.")
+        _known(work)
         return
     for number, layer in enumerate(work.layers, 1):
         out(dim(f"layer {number} of {len(work.layers)}"))
@@ -163,6 +164,13 @@ def work_as_text(work: Work, what: str) -> None:
     removed = [each for each in work.shows if each not in work.graph.views]
     out(f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
         f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}.")  # fmt: skip
+    _known(work)
+
+
+def _known(work: Work) -> None:
+    """What earlier runs said of checks that do not hold, until these are asked again."""
+    for each in known_violations(work):
+        out(f"{coloured('failed' if each.fails else 'warning')}: {each.node}: {each.message}")
 
 
 def _to_do(work: Work, node: str) -> tuple[str, str]:
@@ -185,6 +193,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "build": dict(work.reasons),
         "check": sorted(work.checks),
         "failing": sorted(work.failing),
+        "warned": [f"{each.node}: {each.message}" for each in known_violations(work) if not each.fails],
         "write": list(work.deliveries),
         "left": _paths_left(work),
         "reused": list(work.reused),
