@@ -115,8 +115,10 @@ def test_what_a_check_says_is_what_somebody_typed(text: str, fragments: list[str
     assert all(fragment in sql for fragment in fragments), sql
 
 
-def test_a_key_that_is_left_empty_is_as_if_it_were_not_there() -> None:
-    keys = "description:\nowner: ~\ntags:\ninputs:\nparams:\ncolumns:\nschema:\ntests:\naudits:\n"
+@pytest.mark.parametrize("nothing", ["", " ~", " null", " NULL"])
+def test_a_key_that_is_left_empty_is_as_if_it_were_not_there(nothing: str) -> None:
+    names = "description owner tags inputs params columns schema tests audits"
+    keys = "".join(f"{name}:{nothing}\n" for name in names.split())
     full, bare = node_of(TRANSFORM + keys), node_of(TRANSFORM)
     assert (full.inputs, full.checks, full.promises, full.tags) == (bare.inputs, bare.checks, bare.promises, bare.tags)
 
@@ -124,6 +126,7 @@ def test_a_key_that_is_left_empty_is_as_if_it_were_not_there() -> None:
 def test_names_and_tags_are_texts() -> None:
     node = node_of("kind: transform\nname: no\ntags: [2024, 1.10, on]\ntransform: SELECT 1 AS a\n")
     assert (node.id, node.tags) == ("transform.no", ("2024", "1.10", "on"))
+    assert node_of(TRANSFORM + "tags: finance\n").tags == ("finance",)
 
 
 def test_settings_are_read_as_they_are_meant() -> None:

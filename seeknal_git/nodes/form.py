@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import BaseModel, BeforeValidator, model_validator
 from pydantic.fields import FieldInfo
@@ -35,7 +35,7 @@ class Form(BaseModel):
 
 
 def _left_out(value: object, field: FieldInfo) -> bool:
-    """A word such as `null` is a text, unless the key may have no value at all."""
+    """A word such as `null` is a text for a key that always is one."""
     if not is_nothing(value) or field.is_required():
         return False
-    return value is None or type(None) in get_args(field.annotation)
+    return value is None or not (field.annotation is str or get_origin(field.annotation) is Literal)

@@ -14,6 +14,7 @@ from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.common import CARRIED_KEYS, Compiled, NodeFile, tests_of
 from seeknal_git.nodes.kinds import KINDS, LATER, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
+from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.text import Document, read_yaml
 
 
@@ -194,6 +195,15 @@ def _known_keys(model: type[BaseModel]) -> set[str]:
     return {field.alias or name for name, field in model.model_fields.items()} | carried
 
 
+def _plain(data: Mapping[str, Any], file: NodeFile) -> dict[str, Any]:
+    """A file as plain data: None for a key without a value, and tags as a list, however they are written."""
+    values = {key: None if is_nothing(value) else value for key, value in data.items()}
+    if values.get("tags"):
+        values["tags"] = file.tags
+    plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return plain
+
+
 def _node(kind: str, file: NodeFile, compiled: Compiled, document: Document, path: str) -> Node:
     lines = document.lines
     inputs = tuple(Input(entry.ref, lines.get(f"inputs.{number}", 1)) for number, entry in enumerate(file.inputs))
@@ -208,7 +218,7 @@ def _node(kind: str, file: NodeFile, compiled: Compiled, document: Document, pat
         aliases=compiled.aliases,
         definition=compiled.definition,
         checks=(*compiled.checks, *tests_of(file, lines)),
-        document=json.loads(json.dumps(document.data, default=str)),
+        document=_plain(document.data, file),
         promises=compiled.promises,
         lines=lines,
     )
