@@ -184,6 +184,12 @@ def columns_typed(columns: Columns | None) -> Columns | None:
     return None if columns is None or any(not word for _, word in columns) else columns
 
 
+def columns_now(graph: Graph, root: DataRoot, sources: Iterable[str]) -> tuple[dict[str, Columns], list[Problem]]:
+    """The columns that sources would have if they were read now, and what is wrong with their files."""
+    bound = _Bound(graph, None, root.cache)
+    return {each: found for each, found in _sources(bound, sources, root).items() if found}, bound.problems
+
+
 def _sources(bound: _Bound, sources: Iterable[str], root: DataRoot) -> dict[str, Columns | None]:
     keys = {}
     found: dict[str, Columns | None] = {}

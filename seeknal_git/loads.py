@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.data import DataRoot, need_versions, sources_of
+from seeknal_git.data import DataRoot, contents_of, sources_of
 from seeknal_git.errors import SeeknalError, WarehouseBusy
+from seeknal_git.fingerprint import digest, fingerprint
 from seeknal_git.graph import Graph
+from seeknal_git.names import split_id
+from seeknal_git.nodes.node import Node
+from seeknal_git.reading import identity
 from seeknal_git.statement import Columns
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.state import Published, Snapshot
 
 if TYPE_CHECKING:
     import duckdb
+
+    from seeknal_git.cache import Cache
+    from seeknal_git.warehouse.connection import Warehouse
+    from seeknal_git.warehouse.state import Published, Snapshot
 
 
 def pinned(
@@ -36,40 +42,109 @@ def pinned(
     return {source: loads[whole] for source, whole in own.items() if whole in loads}
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load of raw data that an environment shows: its data version, and the columns of its table."""
+
+    version: str
+    columns: Columns
+
+
 def kept_columns(
     path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], lock_timeout: float | None
 ) -> dict[str, Columns]:
     """The columns of the sources whose load a branch or a promotion does not read again, as their tables have them.
 
     schemas: of production, and of the environment; lock_timeout: seconds to wait while another process holds the
-    warehouse; None where it can be done without, and nothing is known then. Raises WarehouseBusy.
+    warehouse; None where it can be done without: the loads count that were seen last. Raises WarehouseBusy.
     """
     if not path.exists() or not sources_of(graph):
         return {}
+    keys, seen = _keys(path, schemas), _seen(path)
+    remembered = root.cache.get("loads", keys)
+    if seen and all(key in remembered and remembered[key]["seen"] == seen for key in keys):
+        return kept_of(graph, root, _remembered_loads(remembered, keys))
+    from seeknal_git.warehouse.connection import open_warehouse
+
     try:
         with open_warehouse(path, read_only=True, lock_timeout=lock_timeout or 0.0) as warehouse:
+            remember_loads(warehouse, path, root.cache, schemas, seen)
             return columns_of_loads(warehouse.connection, graph, root, schemas)
     except WarehouseBusy:
         if lock_timeout is not None:
             raise
+        return kept_of(graph, root, _remembered_loads(remembered, keys))
     except SeeknalError:
-        pass  # what is wrong comes up where it matters
-    return {}
+        return {}  # what is wrong comes up where it matters
+
+
+def remember_loads(warehouse: Warehouse, path: Path, cache: Cache, schemas: Sequence[str], seen: str = "") -> None:
+    """Keep what environments show for the time when the warehouse cannot be read. seen: the files that it was read
+    from; without it, the warehouse is asked again as soon as it can be."""
+    values = {}
+    for schema, key in zip(schemas, _keys(path, schemas), strict=True):
+        loads = shown_loads(warehouse.connection, [schema])
+        values[key] = {"seen": seen, "loads": {each: [load.version, load.columns] for each, load in loads.items()}}
+    cache.put("loads", values)
+
+
+def _keys(path: Path, schemas: Sequence[str]) -> list[str]:
+    return [digest(str(path), schema) for schema in schemas]
+
+
+def _remembered_loads(remembered: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Load]:
+    """The first environment that shows a load of a definition counts."""
+    loads: dict[str, Load] = {}
+    for key in keys:
+        for each, (version, columns) in remembered.get(key, {"loads": {}})["loads"].items():
+            loads.setdefault(each, Load(version, tuple((name, word) for name, word in columns)))
+    return loads
+
+
+def _seen(path: Path) -> str:
+    """The warehouse's file and its log as they are now; empty where a further write may not show."""
+    files = [identity(each) for each in (path, path.with_name(f"{path.name}.wal")) if each.exists()]
+    return "" if any(each.recent for each in files) else " ".join(each.key for each in files)
+
+
+def shown_loads(connection: duckdb.DuckDBPyConnection, schemas: Sequence[str]) -> dict[str, Load]:
+    """Fingerprint of a source → the load that an environment shows of it, the first of them that does."""
+    from seeknal_git.warehouse import state
+
+    environments = [state.published(connection, each) for each in schemas]
+    shown = [
+        each for environment in environments for node, each in environment.items() if split_id(node)[0] == "source"
+    ]
+    snapshots, _ = state.snapshots(connection, {each.fingerprint for each in shown})
+    by_id = {each.id: each for each in snapshots if each.data_version}
+    loads: dict[str, Snapshot] = {}
+    for published in shown:
+        if load := by_id.get(published.snapshot):
+            loads.setdefault(load.fingerprint, load)
+    columns = state.columns_of(connection, [load.table for load in loads.values()])
+    return {each: Load(load.data_version or "", columns[load.table]) for each, load in loads.items()}
+
+
+def kept_of(graph: Graph, root: DataRoot, loads: Mapping[str, Load]) -> dict[str, Columns]:
+    """Source → the columns of the load that it goes on with, of what environments show."""
+    found = {}
+    for source in sources_of(graph):
+        load = loads.get(fingerprint(source, (), ()).whole)
+        if load and goes_on(source, root, load.version):
+            found[source.id] = load.columns
+    return found
+
+
+def goes_on(source: Node, root: DataRoot, version: str) -> bool:
+    """Whether a source keeps a load: what git tracks of its files decides, if it tracks any of them."""
+    files = root.files(source)
+    if not any(file.blob for file in files):
+        return True
+    return all(file.blob for file in files) and root.contents(source, files) == contents_of(version)
 
 
 def columns_of_loads(
     connection: duckdb.DuckDBPyConnection, graph: Graph, root: DataRoot, schemas: Sequence[str]
 ) -> dict[str, Columns]:
     """Source → the columns of the table that it is, as long as its raw data is not read again."""
-    sources = sources_of(graph)
-    own = {each.id: graph.fingerprints[each.id].whole for each in sources}
-    snapshots, _ = state.snapshots(connection, own.values())
-    environments = [state.published(connection, each) for each in schemas]
-    try:
-        versions = need_versions(graph, root, pinned(graph, environments, snapshots))
-    except SeeknalError:
-        return {}  # what is wrong comes up where it matters
-    tables = {(each.fingerprint, each.data_version): each.table for each in snapshots}
-    known = {source: tables.get((whole, versions[source])) for source, whole in own.items()}
-    columns = state.columns_of(connection, [table for table in known.values() if table])
-    return {source: columns[table] for source, table in known.items() if table}
+    return kept_of(graph, root, shown_loads(connection, schemas))

@@ -49,7 +49,8 @@ def check_merge(
 ) -> tuple[tuple[MergeConflict, ...], tuple[Problem, ...]]:
     """What the two sides did to each other, and what was wrong before."""
     common = base_tree(workspace.repository, target.commit or "", source.commit or "")
-    base, theirs = load(workspace, common, merged), loaded_at(workspace, source, merged)
+    base = load(workspace, common, merged, keeps=workspace.production_schema)
+    theirs = loaded_at(workspace, source, merged)
     old = {(each.path, each.message) for side in (into, theirs) for each in _problems(side)}
     fresh = [each for each in _problems(merged) if (each.path, each.message) not in old]
     merge = Merge(base.graph, _side(base, into), _side(base, theirs), merged.graph)
@@ -76,7 +77,8 @@ def _side(base: Loaded, loaded: Loaded) -> Side:
 
 def loaded_at(workspace: Workspace, revision: Revision, like: Loaded) -> Loaded:
     """What a revision's commit holds, without uncommitted changes."""
-    return load(workspace, commit_tree(workspace.repository, revision.commit or ""), like)
+    tree = commit_tree(workspace.repository, revision.commit or "")
+    return load(workspace, tree, like, keeps=workspace.production_schema)
 
 
 def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflict, ...]:

@@ -43,7 +43,7 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
     result = merged_tree(workspace.repository, target.commit or "", source.commit or "")
     if result.tree is None:
         return MergePlan(source, target, textual=result.conflicts)
-    merged = load(workspace, result.tree)
+    merged = load(workspace, result.tree, keeps=target.schema)
     before = loaded_at(workspace, target, merged)
     conflicts, problems = check_merge(workspace, source, target, merged, before)
     planned = None if merged.problems else _planned(source, target, workspace.production, before, merged)

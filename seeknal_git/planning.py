@@ -13,9 +13,10 @@ from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
 from seeknal_git.git.production import production_ref
+from seeknal_git.moved import moved_columns
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.plan import Change, Plan, State, make_plan
-from seeknal_git.revision import base_tree, head_tree, is_known, load_sound, revision_of
+from seeknal_git.revision import as_environment, base_tree, head_tree, is_known, load_sound, revision_of
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 
@@ -24,7 +25,8 @@ class Planned:
     """A plan with the two trees that it compares. `base_commit` is None where production was never published.
 
     created: whether the branch was, for this; elsewhere: whether it is of another environment than the one that is
-    checked out; merges: what is merged into the branch, where it is the plan of a merge.
+    checked out; merges: what is merged into the branch, where it is the plan of a merge; moved: what raw data would
+    change that is not as production read it.
     """
 
     branch: str
@@ -40,6 +42,7 @@ class Planned:
     created: bool = False
     elsewhere: bool = False
     merges: str | None = None
+    moved: tuple[Problem, ...] = ()
 
 
 def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
@@ -51,8 +54,9 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
     git.need_commit(workspace.repository)
     created = environment is not None and _created(workspace, workspace.branch_of(environment))
     revision = revision_of(workspace, environment)
-    head = load_sound(workspace, head_tree(workspace, revision), revision)
-    base = load(workspace, base_tree(workspace, revision), like=head)
+    workspace, keeps = as_environment(workspace, revision)
+    head = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
+    base = load(workspace, base_tree(workspace, revision), like=head, keeps=keeps)
     planned = Planned(
         branch=revision.name,
         schema=revision.schema,
@@ -64,6 +68,7 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
         head=head,
         plan=make_plan(base.state, head.state),
         warnings=head.warnings,
+        moved=moved_columns(head),
         created=created,
         elsewhere=environment is not None and revision.name != revision_of(workspace).name,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from seeknal_git.data import contents_of
 from seeknal_git.errors import FileFault, UsageError
-from seeknal_git.loads import columns_of_loads
+from seeknal_git.loads import columns_of_loads, remember_loads
 from seeknal_git.pending import refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.target import Target
@@ -73,9 +73,15 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
                 ):  # somebody else may have released while we waited
                     refuse_to_lose(prepared.workspace, warehouse)
                 yield prepared, warehouse
+                _remember(prepared, warehouse)
                 return
         prepared = prepared.again(patience)
     raise FileFault("The branch, or its raw data, keeps changing.", "Run the same command again when it lies still.")
+
+
+def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
+    schemas = (prepared.target.production, prepared.target.schema)
+    remember_loads(warehouse, prepared.workspace.warehouse_path, prepared.workspace.cache, schemas)
 
 
 def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:

@@ -23,7 +23,7 @@ from seeknal_git.pending import refuse_to_lose, showing
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.prepared import preview as preview_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
-from seeknal_git.revision import Revision, branch_to_merge_into, load_sound, revision_of
+from seeknal_git.revision import Revision, as_environment, branch_to_merge_into, load_sound, revision_of
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.work import Options, Work
@@ -45,6 +45,7 @@ def prepare(
     into = branch_to_merge_into(workspace, target)
     if into.schema == workspace.production_schema and not options.force:
         refuse_to_lose(workspace)
+    workspace, _ = as_environment(workspace, into)
     tree = commit_tree(workspace.repository, into.commit or git.need_commit(workspace.repository))
     return _prepared(workspace, into, load_sound(workspace, tree, into, keeps=into.schema), options)
 
@@ -57,6 +58,7 @@ def preview(workspace: Workspace, environment: str | None, target: str | None, l
     if environment is None:
         return preview_of(prepare(workspace, target), lock_timeout)
     source, into = revision_of(workspace, environment), branch_to_merge_into(workspace, target)
+    workspace, _ = as_environment(workspace, into)
     merged = _merge_in_memory(workspace, source, into)
     return preview_of(_prepared(workspace, into, merged, DEFAULT), lock_timeout)
 

@@ -48,7 +48,7 @@ class Identity:
         return f"{self.device}:{self.inode}:{self.size}:{self.mtime_ns}:{self.ctime_ns}"
 
 
-def _identity(file: int | Path) -> Identity:
+def identity(file: int | Path) -> Identity:
     now = time.time_ns()  # before the file is looked at: a pause between the two must not make it look older
     found = file.stat() if isinstance(file, Path) else os.fstat(file)
     recent = now - found.st_ctime_ns < _TICK_NS
@@ -61,7 +61,7 @@ def remembered_blob_id(path: Path, cache: Cache) -> str:
     Raises FileFault if it cannot be read, or does not lie still.
     """
     with _faults(path):
-        seen = _identity(path)
+        seen = identity(path)
         if (known := _remembered(seen, cache)) is not None:
             return known
         with _opened(path) as descriptor:
@@ -76,11 +76,11 @@ def _remembered(seen: Identity, cache: Cache) -> str | None:
 def _hashed(descriptor: int, path: Path, cache: Cache) -> tuple[str, Identity]:
     """The hash of an opened file, and its identity before and after it was read. Raises FileFault."""
     for _ in range(_ATTEMPTS):
-        seen = _identity(descriptor)
+        seen = identity(descriptor)
         if (known := _remembered(seen, cache)) is not None:
             return known, seen
         found = _hash(descriptor, seen.size)
-        if found is not None and _identity(descriptor).key == seen.key:
+        if found is not None and identity(descriptor).key == seen.key:
             if not seen.recent:
                 cache.put("file", {seen.key: found})
             return found, seen
@@ -143,7 +143,7 @@ class Held:
         if self.descriptor is None:
             return
         with _faults(self.file):
-            now = _identity(self.descriptor)
+            now = identity(self.descriptor)
             if now.key == self.seen.key and not self.seen.recent:
                 return
             untouched = (now.size, now.mtime_ns) == (self.seen.size, self.seen.mtime_ns)
@@ -178,7 +178,7 @@ class Holder:
             source.seek(0)
             shutil.copyfileobj(source, copy, _CHUNK)
         with _opened(name) as copied:
-            seen = _identity(copied)
+            seen = identity(copied)
             if _hash(copied, seen.size) != blob:
                 raise _moved(path)
         return Held(path, name, blob, seen, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seeknal_git.cause import with_causes
 from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError, UsageError
@@ -188,6 +188,13 @@ def base_tree(workspace: Workspace, revision: Revision) -> Tree:
 
 def _nothing(blob: str) -> bytes:
     raise KeyError(blob)
+
+
+def as_environment(workspace: Workspace, revision: Revision, *, refresh: bool = False) -> tuple[Workspace, str | None]:
+    """The workspace as an environment reads raw data, and whose loads it goes on with, for `load`: production reads
+    again, from the data root; a branch keeps production's loads."""
+    is_production = revision.name == workspace.production
+    return replace(workspace, shared_data=is_production), None if is_production or refresh else revision.schema
 
 
 def load_sound(workspace: Workspace, tree: Tree, revision: Revision, *, keeps: str | None = None) -> Loaded:

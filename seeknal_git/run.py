@@ -20,7 +20,7 @@ from seeknal_git.pending import refuse_to_lose
 from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
-from seeknal_git.revision import head_tree, load_sound, production_tip, revision_of
+from seeknal_git.revision import as_environment, head_tree, load_sound, production_tip, revision_of
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
@@ -54,7 +54,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
             refuse_to_lose(workspace)
     else:
         production_tip(workspace)
-    keeps = None if target.is_production or request.options.refresh else revision.schema
+    workspace, keeps = as_environment(workspace, revision, refresh=request.options.refresh)
     loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
     if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
         raise UsageError("Production is protected, and there are uncommitted changes.",

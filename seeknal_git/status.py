@@ -14,7 +14,7 @@ from seeknal_git.git.production import production_ref, set_production_ref
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
 from seeknal_git.pending import Showing, due
 from seeknal_git.planning import plan_environment
-from seeknal_git.revision import head_tree, revision_of
+from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.target import Target
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
@@ -161,7 +161,8 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     status = replace(status, production=_production(workspace, warehouse), missing=_missing(warehouse))
     if status.environment is None or status.schema is None or status.commit is None or status.problems:
         return status
-    loaded = load(workspace, head_tree(workspace, revision_of(workspace)))
+    here, keeps = as_environment(workspace, revision_of(workspace))
+    loaded = load(here, head_tree(here, revision_of(here)), keeps=keeps)
     target = Target(status.environment, status.schema, workspace.production_schema)
     try:
         work = work_out(warehouse, loaded.graph, loaded.root, target, Options())

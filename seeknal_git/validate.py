@@ -13,8 +13,9 @@ from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.tree import index_tree
 from seeknal_git.merge_check import explained_conflicts, staged_conflicts
+from seeknal_git.moved import moved_columns
 from seeknal_git.nodes.type_words import is_type
-from seeknal_git.revision import explained
+from seeknal_git.revision import as_environment, explained, revision_of
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 _IN_A_MERGE = "Mend it here, then git add and git commit; or give the merge up: git merge --abort"
@@ -34,14 +35,15 @@ class Validation:
 
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     """Validate every node and the graph, of the working tree or of what is staged."""
-    loaded = load(workspace, index_tree(workspace.repository) if staged else current_tree(workspace))
+    workspace, keeps = as_environment(workspace, revision_of(workspace))
+    loaded = load(workspace, index_tree(workspace.repository) if staged else current_tree(workspace), keeps=keeps)
     conflicts = staged_conflicts(workspace, loaded) if staged else ()
     known = {each.problem for each in conflicts}
     rest = [each for each in loaded.all_problems if each not in known]
     return Validation(
         nodes=len(loaded.project.members),
         problems=(*explained_conflicts(conflicts, _IN_A_MERGE), *explained(workspace, None, loaded, rest)),
-        warnings=loaded.warnings,
+        warnings=(*loaded.warnings, *moved_columns(loaded)),
         notes=tuple(_documented(loaded)),
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,

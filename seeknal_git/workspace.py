@@ -30,14 +30,16 @@ from seeknal_git.warehouse.engine import engine_version
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """data_root: what holds the warehouse, raw data and production's files: the main working tree, unless another
-    folder is named. lock_timeout: seconds to wait for the warehouse where what a tree means hangs on it; None where it
-    is to be done without."""
+    folder is named. shared_data: raw data is read from there alone, as production does; a branch looks into its own
+    working tree first. lock_timeout: seconds to wait for the warehouse where what a tree means hangs on it; None where
+    it is to be done without."""
 
     repository: Repository
     settings: Settings
     cache: Cache
     data_root: Path
     lock_timeout: float | None = None
+    shared_data: bool = False
 
     @property
     def home(self) -> Path:
@@ -116,8 +118,8 @@ def open_workspace(start: Path, data_root: Path | None = None) -> Workspace:
 
 def _workspace(repository: Repository, settings: Settings, data_root: Path | None) -> Workspace:
     cache = Cache(repository.private / "cache.sqlite", engine_version())
-    named = data_root or os.environ.get("SEEKNAL_DATA_ROOT") or git.configured_data_root(repository)
-    root = Path(named).resolve() if named else repository.main_worktree
+    named = data_root or os.environ.get("SEEKNAL_DATA_ROOT")
+    root = Path(named).resolve() if named else git.configured_data_root(repository) or repository.main_worktree
     if root is None:
         raise UsageError(f"{repository.common} is a bare repository, and has no folder for a warehouse and raw data.",
                          "Name one: git config seeknal.dataRoot DIR, SEEKNAL_DATA_ROOT or --data-root DIR")  # fmt: skip
@@ -186,8 +188,8 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, keeps:
 
 
 def _folders(workspace: Workspace) -> tuple[Path, ...]:
-    """Where raw data is looked for: here, then where all working trees of the clone share it."""
-    here = () if workspace.repository.bare else (workspace.repository.project,)
+    """Where raw data is looked for: here, but for production's, then where all working trees of the clone share it."""
+    here = () if workspace.repository.bare or workspace.shared_data else (workspace.repository.project,)
     return tuple(dict.fromkeys((*here, workspace.home)))
 
 

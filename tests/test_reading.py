@@ -295,3 +295,80 @@ def test_an_upgrade_of_the_engine_reads_production_again_and_leaves_branches_as_
     assert repo.built() == ["source.d", "source.p", "transform.t"]
     monkeypatch.setattr(engine, "engine_version", lambda: "9.1.7")
     assert repo.built() == [], "a correction of the same release reads nothing again"
+
+
+TYPED = "kind: transform\nname: t\ntransform: SELECT n + 1 AS m FROM source.p\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param("id,n\n1,many\n", "would change source.p: n is VARCHAR, not BIGINT", id="another type"),
+        pytest.param("id,more\n1,1\n", "would change source.p: n is gone; more comes", id="other columns"),
+        pytest.param("", "is empty, since production read it", id="nothing in it"),
+    ],
+)
+def test_a_bad_raw_file_stops_nobodys_commit_on_a_branch_and_is_told(repo: Repo, content: str, words: str) -> None:
+    file = make_raw(repo)
+    repo.write("seeknal/t.yml", TYPED)
+    repo.commit()
+    repo.install_hooks()
+    repo.seeknal("run")
+    repo.switch("dev", create=True)
+    file.write_text(content)
+    repo.write("seeknal/t.yml", TYPED.replace("+ 1", "+ 2"))
+    with repo.held():  # a plan needs no warehouse: what it showed is remembered
+        assert words in repo.seeknal("validate").err
+        said = repo.seeknal("plan")
+        assert words in said.err
+        assert "transform.t" in said.out
+        assert "source.p " not in said.out
+    repo.commit()
+    assert repo.built() == ["transform.t"]
+    assert repo.numbers("FROM dev.t") == [(3,)]
+    repo.switch("main")
+    repo.seeknal("run", code=1)
+
+
+def test_a_file_that_moved_and_has_the_same_columns_is_no_news(repo: Repo) -> None:
+    file = make_raw(repo)
+    repo.seeknal("run")
+    repo.switch("dev", create=True)
+    file.write_text(NEW)
+    assert "raw/p.csv" not in repo.seeknal("plan").err + repo.seeknal("validate").err
+
+
+def test_production_reads_raw_data_from_the_data_root_and_a_branch_its_own_first(repo: Repo) -> None:
+    file = make_raw(repo)
+    repo.seeknal("run")
+    repo.switch("aside", create=True)
+    other = Repo(repo.path.with_name("other"))
+    repo.git("worktree", "add", "--quiet", str(other.path), "main")
+    other.write("raw/p.csv", NEW)
+    assert other.built() == [], "production has one raw file, wherever it is run"
+    file.write_text("id,n\n3,3\n")
+    assert other.built() == ["source.p", "transform.t"]
+    assert repo.numbers("SELECT n FROM main.t") == [(3,)]
+    other.switch("dev", create=True)
+    assert other.built() == [], "a branch goes on with production's load"
+    other.seeknal("run", "--refresh")
+    assert repo.numbers("SELECT n FROM dev.t") == [(2,)]
+    (other.path / "raw/p.csv").unlink()
+    other.seeknal("run", "--refresh")
+    assert repo.numbers("SELECT n FROM dev.t") == [(3,)]
+
+
+@pytest.mark.parametrize("way", ["config", "variable", "option"])
+def test_a_relative_data_root_has_one_meaning(repo: Repo, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    make_raw(repo)
+    (repo.path / "sub").mkdir()
+    (repo.path / "raw").rename(repo.path.parent / "raw")
+    options = []
+    if way == "config":
+        repo.git("config", "seeknal.dataRoot", "..")  # below the main working tree, from wherever
+    elif way == "variable":
+        monkeypatch.setenv("SEEKNAL_DATA_ROOT", "../..")
+    else:
+        options = ["--data-root", "../.."]
+    Repo(repo.path / "sub").seeknal("run", *options)
+    assert (repo.path.parent / "target/warehouse.duckdb").exists()

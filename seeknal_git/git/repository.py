@@ -116,12 +116,14 @@ def need_commit(repository: Repository) -> str:
     return head
 
 
-def configured_data_root(repository: Repository) -> str | None:
-    """What `git config seeknal.dataRoot` says, to all working trees of a clone."""
+def configured_data_root(repository: Repository) -> Path | None:
+    """What `git config seeknal.dataRoot` says, to all working trees of a clone: so a relative one is below the main
+    working tree, or below the bare repository."""
     try:
-        return repository.handle.config["seeknal.dataroot"]
+        named = repository.handle.config["seeknal.dataroot"] or "."
     except KeyError:
         return None
+    return ((repository.main_worktree or repository.common) / Path(named).expanduser()).resolve()
 
 
 def branches(repository: Repository) -> list[str]:

@@ -9,7 +9,7 @@ from seeknal_git.fingerprint import Category
 from seeknal_git.names import split_id
 from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
-from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, out, width
+from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, width
 from seeknal_git.story import ColumnChange
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -23,6 +23,8 @@ _SHOWN = 5  # nodes downstream of a change; --verbose shows all of them
 def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sound: bool = True) -> None:
     """The plan on a terminal. verbose: with what could not be resolved, and every node downstream; sound: False where
     it cannot be gone on with, as the merge that it is of conflicts."""
+    for problem in planned.moved:
+        note(f"{coloured('warning')}: {problem}")
     out(bold(_title(planned)))
     out()
     if not planned.plan.changes and not planned.plan.builds:
@@ -204,7 +206,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "tests": {node: list(names) for node, names in plan.tests.items()},
         "failing": None if found is None else list(found.failing),
         "warned": None if found is None else list(found.warned),
-        "warnings": [str(warning) for warning in planned.warnings],
+        "warnings": [str(warning) for warning in (*planned.warnings, *planned.moved)],
     }
 
 
