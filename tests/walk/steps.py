@@ -6,11 +6,14 @@ import random
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 from tests.conftest import Repo, copied
-from tests.walk.model import Violation, contents, in_tree, name_of, paths_of, wrong_tables
+from tests.walk.model import Violation, contents, in_commit, in_tree, name_of, paths_of, wrong_tables
 from tests.walk.project import BAD_FOR_RULE, BAD_FOR_SQL, FAIL, TEXTS, WORTH_A_WARNING, path_of
 from tests.walk.team import Walk
 
@@ -104,6 +107,70 @@ def promote(walk: Walk, number: int) -> None:
     walk.releases("promote")
 
 
+def data_move_during_a_run(walk: Walk, number: int) -> None:
+    """A file is replaced, and put back, while it is read: a table is of the one or of the other, or nothing is shown."""
+    home = home_first(walk)
+    path, texts = home.path / "raw/visits.csv", (f"n\n{number}\n2\n", "n\n3\n2\n4\n")
+    with replaced_all_the_time(path, texts):
+        done = walk.command("run")
+    if done.code:
+        walk.stays("a run failed")
+        return
+    defined = in_tree(home)
+    loads = walk.now(defined)
+    for node in ("source.visits", "source.twin"):
+        loads[node] = [Counter((int(line),) for line in text.split()[1:]) for text in texts]
+    walk.becomes({node: (each,) for node, each in defined.items()}, loads)
+
+
+@contextmanager
+def replaced_all_the_time(path: Path, texts: tuple[str, ...]) -> Iterator[None]:
+    """Somebody else puts one text and another in the place of a file."""
+    done, aside = Event(), path.with_suffix(".new")
+
+    def replace() -> None:
+        while not done.is_set():
+            for text in texts:
+                aside.write_text(text)
+                aside.replace(path)
+                time.sleep(0.001)
+
+    thread = Thread(target=replace)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def status(walk: Walk, number: int) -> None:
+    """If `status` has nothing to say of production, then that is the tip of its branch."""
+    said = walk.home.seeknal("status", "--json").json
+    production = said["production"]
+    words = ("pending", "uncommitted", "failure", "restores")
+    if any(production.get(word) for word in words) or said.get("missing"):
+        return
+    tip = {node: (each,) for node, each in in_commit(walk.home, "main").items()}
+    if wrong := wrong_tables(walk.home, tip):
+        raise Violation(f"status is silent, although {'; '.join(wrong)}")
+
+
+def rollback_to(walk: Walk, number: int) -> None:
+    """Any publication that is kept."""
+    last = walk.home.promotions()
+    rollback(walk, number, str(1 + number % last))
+
+
+def reset(walk: Walk, number: int) -> None:
+    """The tip is taken back, and production follows at once or later."""
+    home = home_first(walk)
+    if home.try_git("rev-parse", "-q", "--verify", "HEAD~2").returncode == 0:
+        home.git("reset", "--quiet", "--hard", "HEAD~1")
+    if number % 2:
+        walk.releases("promote")
+
+
 def run_some(walk: Walk, number: int) -> None:
     """`run --nodes` of production: any other node is as it was, or new as well."""
     home_first(walk)
@@ -187,9 +254,9 @@ def delete_branch(walk: Walk, number: int) -> None:
     walk.stays("a branch is gone")
 
 
-def rollback(walk: Walk, number: int) -> None:
+def rollback(walk: Walk, number: int, *to: str) -> None:
     """Production shows what it showed before."""
-    if walk.command("rollback").code:
+    if walk.command("rollback", *to).code:
         walk.stays("rollback failed")
         return
     views = contents(walk.home)
@@ -314,6 +381,11 @@ STEPS: tuple[Step, ...] = (
     revert,
     delete_branch,
     rollback,
+    rollback_to,
+    reset,
+    status,
+    status,
+    data_move_during_a_run,
     gc,
     lose_a_file,
     drop_a_table,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.conftest import Repo, Result
@@ -99,17 +99,24 @@ class Walk:
         return found
 
     def kept(self, defined: Definitions) -> dict[str, list[Rows]]:
-        """The loads that a promotion takes: those shown, or, of what is read otherwise now, the files."""
+        """The loads that a promotion takes: those shown of the same definition; the files, if none is shown."""
         found = self.now(defined)
         for node, options in found.items():
-            before = self.shown.defined.get(node, ())
-            if node != "source.orders" and name_of(node) in self.shown.views and defined[node] in before:
-                shown = self.shown.views[name_of(node)].rows
-                found[node] = [shown] if len(before) == 1 else [shown, *options]
+            table = defined[node]["table"]
             if node == "source.orders":
-                committed = self.actor.git("show", f"main:{defined[node]['table']}")
+                committed = self.actor.git("show", f"main:{table}")
                 found[node] = [load(self.home.path, defined[node], lambda _, text=committed: text)]
+            elif loads := [rows for rows, certain in self._loads_of(table) if certain]:
+                found[node] = loads
+            else:
+                found[node] = [*(rows for rows, _ in self._loads_of(table)), *options]
         return found
+
+    def _loads_of(self, table: str) -> Iterator[tuple[Rows, bool]]:
+        """What production shows of some files, and whether it is certain that it is of these."""
+        for node, options in self.shown.defined.items():
+            if node.startswith("source.") and table in {each["table"] for each in options}:
+                yield self.shown.views[name_of(node)].rows, len(options) == 1
 
     @property
     def actor(self) -> Repo:
