@@ -297,8 +297,8 @@ def _refuse_misfits(question: _Question, inputs: Sequence[Known]) -> None:
     accepted = question.node.checks[question.position - 1].accepted if question.position else {}
     types = {folded(name): word for name, word in inputs[0].columns or ()} if accepted else {}
     for column, values in accepted.items():
-        word = types[folded(column)]
-        if (value := misfit(word, values)) is not None:
+        word = types.get(folded(column))  # none of what a table has unasked, such as `rowid`
+        if word and (value := misfit(word, values)) is not None:
             raise SqlError(f"{value!r} is no value of {column}, which is {word}.")
 
 

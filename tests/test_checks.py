@@ -57,6 +57,7 @@ def begin(repo: Repo, test: str) -> None:
         ("accepted_values, column: code, values: [1001, no, 0.2]", 3),
         ("accepted_values, column: at, values: [2024-01-01 10:00:00, 2024-01-02]", 0),
         ("accepted_values, column: ratio, values: [0.1, 0.50]", 0),
+        ("accepted_values, column: rowid, values: [0, 1, 2, 3]", 0),
         ("accepted_values, columns: [code, coupon], values: [01001, NO, 0.20, A]", 0),
     ],
 )
