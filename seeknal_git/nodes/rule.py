@@ -6,20 +6,33 @@ one or several of the types null, range, uniqueness, freshness and sql_assertion
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.names import quote, split_id
 from seeknal_git.nodes.checks import Columns, Severity, not_null, unique
 from seeknal_git.nodes.common import Compiled, NodeFile
 from seeknal_git.nodes.form import Form, Number
 from seeknal_git.nodes.node import Check
-from seeknal_git.nodes.scalars import is_nothing
+from seeknal_git.nodes.scalars import is_nothing, number
 
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+
+
+def _bound(value: object) -> str:
+    """A number as SQL writes it, with all its digits, of which a float keeps some sixteen."""
+    text, found = str(value).strip().replace("_", ""), number(value)
+    if "x" in text.lower():
+        return repr(found)
+    return repr(found) if math.isfinite(found) and Decimal(text) == Decimal(repr(found)) else text
+
+
+Bound = Annotated[str, BeforeValidator(_bound)]
 
 
 class Params(Form):
@@ -29,8 +42,8 @@ class Params(Form):
     severity: Severity = "error"
     error_message: str | None = None
     max_null_percentage: Number = Field(default=0.0, ge=0, le=1)
-    min_val: Number | None = None
-    max_val: Number | None = None
+    min_val: Bound | None = None
+    max_val: Bound | None = None
     max_age: str | None = None
 
 
@@ -96,8 +109,8 @@ class File(NodeFile):
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
     aliases = {"input_data": "input_0"}
-    for number, reference in enumerate(file.inputs):
-        aliases["_".join(split_id(reference.ref))] = f"input_{number}"
+    for place, reference in enumerate(file.inputs):
+        aliases["_".join(split_id(reference.ref))] = f"input_{place}"
     checks = tuple(
         _check(file, condition, lines.get(f"rule.{number}", lines.get("rule", 1)))
         for number, condition in enumerate(file.rule)
@@ -131,8 +144,8 @@ def _violations(condition: Condition, params: Params) -> str:
         case "uniqueness":
             return unique(columns)
         case "range":
-            low = [f"{quote(column)} < {params.min_val!r}" for column in columns if params.min_val is not None]
-            high = [f"{quote(column)} > {params.max_val!r}" for column in columns if params.max_val is not None]
+            low = [f"{quote(column)} < {params.min_val}" for column in columns if params.min_val is not None]
+            high = [f"{quote(column)} > {params.max_val}" for column in columns if params.max_val is not None]
             return f"SELECT * FROM input_0 WHERE {' OR '.join(low + high)}"
         case "freshness":
             oldest = f"now() - {_interval(params.max_age)}"
