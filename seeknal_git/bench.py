@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.contract import reader_now
 from seeknal_git.data import DataRoot
 from seeknal_git.errors import ProjectError
 from seeknal_git.fingerprint import Category
@@ -174,7 +175,8 @@ def _made(bench: Bench, name: str, node: str, sql: str) -> str:
     definition = bench.head.node(node)
     try:
         if definition.kind == "source":
-            sql, parameters = definition.sql or "", {"files": [str(path) for path in bench.root.paths(definition)]}
+            sql = reader_now(definition, bench.root).sql
+            parameters = {"files": [str(path) for path in bench.root.paths(definition)]}
         return make_table(bench.connection, name, sql, parameters)
     except ProjectError as exc:
         raise Obstacle(exc.problems[0].message) from exc

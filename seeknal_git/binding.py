@@ -8,10 +8,12 @@ from typing import Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.collisions import collisions
-from seeknal_git.data import DataRoot, contents_of
-from seeknal_git.errors import FileFault, Problem, ProjectError
+from seeknal_git.contract import drifted, read_by, told
+from seeknal_git.data import DataFile, DataRoot, adopting
+from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
+from seeknal_git.guessing import guessed, remembered
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.type_words import holds, read_as
@@ -25,7 +27,8 @@ class Binding:
     anatomies: id → of each of its SELECTs that decide data; problems: what the engine refuses; unknown: the sources
     whose files are missing; known: id → what the nodes that read it know of its table; volatile: (id, number) of the
     checks that may answer otherwise at another time; read: source → the contents in which its columns were found, of
-    those that were read.
+    those that were read; warnings: what was guessed of raw data, and had better be said; adopted: source → hash of what
+    it takes from an earlier load.
     """
 
     columns: Mapping[str, Columns | None]
@@ -35,6 +38,8 @@ class Binding:
     known: Mapping[str, Known]
     volatile: frozenset[tuple[str, int]]
     read: Mapping[str, str]
+    warnings: tuple[Problem, ...] = ()
+    adopted: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ def bind(
         bound.known,
         frozenset(bound.volatile),
         bound.read,
+        tuple(bound.warnings),
+        bound.adopted,
     )
 
 
@@ -111,6 +118,8 @@ class _Bound:
     problems: list[Problem] = field(default_factory=list)
     volatile: set[tuple[str, int]] = field(default_factory=set)
     read: dict[str, str] = field(default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)
+    adopted: dict[str, str] = field(default_factory=dict)
 
     def learn(self, node: str, known: Known) -> None:
         """Note what is known of a node's table; where the other graph knows the same, it is the same object."""
@@ -191,58 +200,33 @@ def columns_now(graph: Graph, root: DataRoot, sources: Iterable[str]) -> tuple[d
 
 
 def _sources(bound: _Bound, sources: Iterable[str], root: DataRoot) -> dict[str, Columns | None]:
-    keys = {}
+    """The columns of sources, from their files; None for those whose files are not here, or cannot be read."""
     found: dict[str, Columns | None] = {}
+    files: dict[str, list[DataFile]] = {}
     for source in map(bound.graph.node, sources):
         found[source.id] = None
         try:
-            if files := root.sound_files(source):
-                bound.read[source.id] = root.contents(source, files)
-                keys[source.id] = _key_of_a_sniff(source, bound.read[source.id])
+            if there := root.sound_files(source):
+                bound.read[source.id] = root.contents(source, there)
+                files[source.id] = there
         except ProjectError as exc:
             bound.problems += exc.problems
-    known = bound.cache.get("source", keys.values())
-    for identifier, key in keys.items():
-        source = bound.graph.node(identifier)
+    known = remembered(root, [(bound.graph.node(each), there) for each, there in files.items()])
+    for source in map(bound.graph.node, files):
         try:
-            answer = known.get(key)
-            if answer is None:
-                bound.read[identifier], answer = _sniff(source, root, bound.cache)
-        except ProjectError as exc:  # raw data that cannot be had
+            bound.read[source.id], guess = known.get(source.id) or guessed(source, root)
+            reader = read_by(source, root, guess)
+        except ProjectError as exc:  # raw data that cannot be had, or does not fit
             bound.problems += exc.problems
             continue
-        found[identifier] = _columns(answer)
-        if "error" in answer:
-            bound.problems.append(_source_problem(source, answer["error"]))
+        errors, warnings = drifted(source, reader)
+        bound.problems += errors
+        bound.warnings += [*warnings, *told(source, reader)]
+        if reader.adopted:
+            bound.adopted[source.id] = reader.adopted
+            bound.read[source.id] = adopting(bound.read[source.id], reader.adopted)
+        found[source.id] = reader.columns
     return found
-
-
-def _key_of_a_sniff(source: Node, contents: str) -> str:
-    return digest(source.sql or "", contents)
-
-
-def _sniff(source: Node, root: DataRoot, cache: Cache) -> tuple[str, dict[str, Any]]:
-    """The contents that were read, and the columns in them or what is wrong: remembered for exactly these contents."""
-    from seeknal_git.warehouse.sql import SqlError, file_columns
-
-    with root.opened(source) as opened:
-        try:
-            answer: dict[str, Any] = {"columns": file_columns(source.sql or "", opened.paths)}
-        except SqlError as exc:
-            answer = {"error": opened.in_words(exc.message)}
-        try:
-            opened.confirm()
-        except FileFault as exc:
-            return "", {"error": exc.message}
-    contents = contents_of(opened.version)
-    cache.put("source", {_key_of_a_sniff(source, contents): answer})
-    return contents, answer
-
-
-def _source_problem(source: Node, message: str) -> Problem:
-    line = next((source.line(key) for key in ("schema", "columns", "params.path", "table") if key in source.lines), 1)
-    message = f"{source.definition['path']} does not fit {source.id}: {message.rstrip('.')}."
-    return Problem(message, source.path, line, "Correct the file, or what the source says of it.", source.id)
 
 
 def _columns(answer: Mapping[str, Any]) -> Columns | None:

@@ -21,6 +21,7 @@ from seeknal_git.git.tree import Tree, blob_id_of_bytes
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
+from seeknal_git.readers import Contract
 from seeknal_git.reading import Held, Holder, ending_of, holding, remembered_blob_id
 from seeknal_git.warehouse.engine import engine_release
 
@@ -50,6 +51,10 @@ class Opened:
     def paths(self) -> list[Path]:
         return [each.path for each in self.held]
 
+    @property
+    def blobs(self) -> list[str]:
+        return [file.blob or held.blob for file, held in zip(self.files, self.held, strict=True)]
+
     def confirm(self) -> None:
         """Raise FileFault if somebody wrote into one of the files since it was hashed."""
         for each in self.held:
@@ -67,7 +72,8 @@ class DataRoot:
     """Where raw data is read from: a tree for what git tracks, and folders for what it does not.
 
     folders: the project here, then in the data root, whose raw data all working trees share. tracked: what is
-    tracked in one of these: a file that another branch tracks is not raw data of this one.
+    tracked in one of these: a file that another branch tracks is not raw data of this one. contracts: source → what
+    was read of it before; adopted: source → hash of what is taken from there.
     """
 
     repository: Repository
@@ -75,6 +81,8 @@ class DataRoot:
     folders: tuple[Path, ...]
     tracked: frozenset[str]
     cache: Cache
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
+    adopted: Mapping[str, str] = field(default_factory=dict)
     _known: dict[str, dict[str, DataFile]] = field(default_factory=dict, init=False, compare=False)
 
     @property
@@ -177,8 +185,18 @@ class DataRoot:
             raise _unreadable(source, file, exc) from exc
 
     def contents(self, source: Node, files: Iterable[DataFile]) -> str:
-        """A hash of everything that the files of a source decide. Raises ProjectError."""
-        return _contents((file, self._blob(source, file)) for file in files)
+        """A hash of everything that the files of a source decide, and of what it takes from an earlier load. Raises
+        ProjectError."""
+        return adopting(self.own_contents(source, files), self.adopted.get(source.id, ""))
+
+    def own_contents(self, source: Node, files: Iterable[DataFile]) -> str:
+        """A hash of everything that the files of a source decide by themselves. Raises ProjectError."""
+        files = list(files)
+        return _contents(files, self.blobs(source, files))
+
+    def blobs(self, source: Node, files: Iterable[DataFile]) -> list[str]:
+        """Raises ProjectError."""
+        return [self._blob(source, file) for file in files]
 
     def version(self, source: Node) -> str:
         """The data version that a source has if it is read now. Raises ProjectError."""
@@ -195,7 +213,8 @@ class DataRoot:
         files = self.need_files(source)
         with holding(self.reading_folder, self.cache) as holder:
             held = [self._held(holder, source, file) for file in files]
-            contents = _contents((file, file.blob or each.blob) for file, each in zip(files, held, strict=True))
+            blobs = [file.blob or each.blob for file, each in zip(files, held, strict=True)]
+            contents = adopting(_contents(files, blobs), self.adopted.get(source.id, ""))
             yield Opened(files, held, read_by_this_engine(contents))
 
     def _held(self, holder: Holder, source: Node, file: DataFile) -> Held:
@@ -262,9 +281,14 @@ def _large_file(source: Node, file: DataFile, sha256: str) -> Path:
     )
 
 
-def _contents(files: Iterable[tuple[DataFile, str]]) -> str:
+def _contents(files: Sequence[DataFile], blobs: Sequence[str]) -> str:
     """The engine unpacks a file by the ending of its name. (The name in full is the definition's, or nobody's.)"""
-    return digest("data", *(f"{blob}{ending_of(file.path)}" for file, blob in files))
+    return digest("data", *(f"{blob}{ending_of(file.path)}" for file, blob in zip(files, blobs, strict=True)))
+
+
+def adopting(contents: str, adopted: str) -> str:
+    """Contents that are read as an earlier load was."""
+    return digest(contents, adopted) if adopted else contents
 
 
 def read_by_this_engine(contents: str) -> str:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from seeknal_git.contract import reader_now
 from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git.command import git
+from seeknal_git.guessing import Guess, guessed, unfit
 from seeknal_git.names import IDENTIFIER
 from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.type_words import is_type
 from seeknal_git.project import is_node_path
 from seeknal_git.sample import Sample, sample
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load, with_nodes
@@ -52,8 +57,11 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
+    """dialect: of a source, how its files are read."""
+
     draft: Checked
     sample: Sample
+    dialect: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +76,97 @@ class Applied:
 def draft(workspace: Workspace, kind: str, name: str, description: str | None = None, *, force: bool = False) -> Path:
     """Write a template of a node, and return where it is. Raises UsageError."""
     kind = _known_kind(kind)
+    path = _free_path(workspace, kind, name, force)
+    write_whole(path, _template(kind, name, description).encode())
+    return path
+
+
+def draft_from(workspace: Workspace, name: str, file: str, description: str | None = None, *, force: bool) -> Path:
+    """Write a source with everything that its file (or glob) says, and return where it is.
+
+    Raises UsageError, and ProjectError for a file that cannot be read.
+    """
+    path = _free_path(workspace, "source", name, force)
+    write_whole(path, _pinned(workspace, name, _template("source", name, description), file).encode())
+    return path
+
+
+def _free_path(workspace: Workspace, kind: str, name: str, force: bool) -> Path:
     if not IDENTIFIER.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a node's name.",
                          "A name is made of letters, digits and _, and begins with no digit.")  # fmt: skip
     path = workspace.repository.project / f"draft_{kind}_{name}.yml"
     if os.path.lexists(path) and not (force and path.is_file()):
         raise UsageError(f"{path.name} is there already.", "--force begins it anew.")
-    write_whole(path, _template(kind, name, description).encode())
     return path
+
+
+_FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".json": "json", ".jsonl": "jsonl",
+            ".ndjson": "jsonl"}  # fmt: skip
+
+
+def _pinned(workspace: Workspace, name: str, template: str, file: str) -> str:
+    """The template of a source with everything that its files say: where they are, their dialect, and their columns."""
+    place = _below(workspace, file)
+    endings = [each for each in Path(place).suffixes if each in _FORMATS]
+    if not endings:
+        raise UsageError(f"The name of {file} does not say which format it has.", f"One of {', '.join(_FORMATS)}.")
+    form = _FORMATS[endings[-1]]
+    lines = f"kind: source\nname: {name}\nsource: {form}\ntable: {_yaml(place)}\n"
+    node, _ = load_node(lines.encode(), f"{folder_of('source')}/{name}.yml")
+    assert node is not None, "it has a kind"
+    guess = guessed(node, load(workspace, current_tree(workspace)).root)[1]
+    if guess.error:
+        raise ProjectError([replace(unfit(node, *guess.error), path=place, line=None)])
+    said = template.replace("source: csv  ", f"source: {form}  ").replace("<FILE>", _yaml(place))
+    head, _, rest = said.partition("# How to read it:\n")
+    tests = rest[rest.index("# What has to hold") :]
+    return f"{head}{''.join(_said(guess))}\n{tests}"
+
+
+def _below(workspace: Workspace, file: str) -> str:
+    """A file or glob as a node names it, given as somebody here names it."""
+    project = workspace.repository.project
+    for folder in (project, Path.cwd()):
+        path = Path(os.path.normpath(folder / file))
+        if path.is_relative_to(project) and (path.is_file() or any(path.parent.glob(path.name))):
+            return path.relative_to(project).as_posix()
+    raise UsageError(f"There is no file {file} below the project.", "Put it there, then draft its source.")
+
+
+def _said(guess: Guess) -> Iterator[str]:
+    """The lines of a source that say what was guessed."""
+    for what, cure in guess.notes:
+        yield f"# {what} {cure}\n"
+    params = _params(guess)
+    if params:
+        yield "# How its files are read, as all of their bytes say:\nparams:\n"
+    yield from (f"  {key}: {_yaml(value)}\n" for key, value in params.items())
+    yield "\n# Types that have to hold. A column that is missing or does not fit is an error that names it.\nschema:\n"
+    for name, word in guess.columns:
+        note = "" if is_type(word) else "# "
+        yield f"{note}  - {{name: {_yaml(name)}, data_type: {_yaml(word)}}}\n"
+
+
+def _params(guess: Guess) -> dict[str, Any]:
+    dialect = guess.dialect
+    if not dialect:
+        return {}
+    found = {"delimiter": dialect["delim"], "header": dialect["header"], "quote": dialect["quote"] or '"'}
+    found |= {key: dialect[key] for key in ("skip", "null_padding") if dialect.get(key)}
+    return found | {key: forms[0] for key, forms in guess.formats.items() if len(forms) == 1}
+
+
+def _yaml(value: object) -> str:
+    """A value as it stands within a line of YAML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) or (isinstance(value, str) and _PLAIN_TEXT.fullmatch(value)):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+_PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_)]|[A-Za-z]")
 
 
 def _known_kind(given: str) -> str:
@@ -101,7 +192,9 @@ def dry_run(workspace: Workspace, path: Path, limit: int) -> DryRun:
     """Check a draft, and look at what it returns. Raises ProjectError with everything that is wrong."""
     checked = check(workspace, path)
     try:
-        return DryRun(checked, sample(workspace, checked.loaded, checked.node.id, limit))
+        found = sample(workspace, checked.loaded, checked.node.id, limit)
+        source = checked.node.kind == "source"
+        return DryRun(checked, found, reader_now(checked.node, checked.loaded.root).dialect if source else {})
     except ProjectError as exc:
         unseen = Problem(f"There is no preview of {checked.node.id}, and its SQL could not be checked: "
                          f"the raw data of {', '.join(checked.unknown)} cannot be read.", checked.shown)  # fmt: skip

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seeknal_git.answers import verdict
+from seeknal_git.contract import Reader, reader_now
 from seeknal_git.data import Opened
 from seeknal_git.errors import FileFault, ProjectError, SeeknalError
 from seeknal_git.graph import Graph
@@ -256,11 +257,24 @@ def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) 
     with site.work.root.opened(node) as opened:
         if opened.version != blueprint.data_version:
             raise _NodeFailed(f"{node.definition['path']} changed while it was read; run again ({node.path})")
-        files = replace(blueprint, parameters={"files": [str(path) for path in opened.paths]})
+        reader = _reader(site, node)
+        files = replace(
+            blueprint,
+            sql=reader.sql,
+            parameters={"files": [str(path) for path in opened.paths]},
+            dialect=reader.dialect,
+        )
         try:
             return _attempted(site, connection, node, files, partial(_refuse_moving_data, opened))
         except _NodeFailed as exc:
             raise _NodeFailed(opened.in_words(str(exc))) from exc
+
+
+def _reader(site: _Site, source: Node) -> Reader:
+    try:
+        return reader_now(source, site.work.root)
+    except ProjectError as exc:
+        raise _NodeFailed("; ".join(f"{each.message} ({each.path}:{each.line})" for each in exc.problems)) from exc
 
 
 def _attempted(

@@ -13,6 +13,7 @@ from seeknal_git.fingerprint import digest, fingerprint
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
+from seeknal_git.readers import Contract
 from seeknal_git.reading import identity
 from seeknal_git.statement import Columns
 
@@ -148,3 +149,51 @@ def columns_of_loads(
 ) -> dict[str, Columns]:
     """Source → the columns of the table that it is, as long as its raw data is not read again."""
     return kept_of(graph, root, shown_loads(connection, schemas))
+
+
+def contracts(path: Path, graph: Graph, schemas: Sequence[str], lock_timeout: float | None) -> dict[str, Contract]:
+    """Source → what was read of it before; nothing where the warehouse cannot be read. As for `kept_columns`."""
+    from seeknal_git.warehouse.connection import open_warehouse
+
+    if not path.exists() or not sources_of(graph):
+        return {}
+    try:
+        with open_warehouse(path, read_only=True, lock_timeout=lock_timeout or 0.0) as warehouse:
+            return contracts_of(warehouse.connection, graph, schemas)
+    except WarehouseBusy:
+        if lock_timeout is not None:
+            raise
+    except SeeknalError:
+        pass  # what is wrong comes up where it matters
+    return {}
+
+
+def contracts_of(connection: duckdb.DuckDBPyConnection, graph: Graph, schemas: Sequence[str]) -> dict[str, Contract]:
+    """Source → what the first of these environments that shows it as it is defined now has read of it."""
+    from seeknal_git.warehouse import state
+
+    own = {each.id: graph.fingerprints[each.id].whole for each in sources_of(graph)}
+    snapshots, _ = state.snapshots(connection, own.values())
+    by_id = {each.id: each for each in snapshots}
+    shown: dict[str, Snapshot] = {}
+    for schema in schemas:
+        for published in state.published(connection, schema).values():
+            if load := by_id.get(published.snapshot):
+                shown.setdefault(load.fingerprint, load)
+    tables = [load.table for load in shown.values()]
+    columns, read = state.columns_of(connection, tables), state.readings(connection, tables)
+    contents: dict[str, set[str]] = {}
+    for each in snapshots:
+        contents.setdefault(each.fingerprint, set()).add(contents_of(each.data_version or ""))
+    return {
+        source: _contract(columns[load.table], read.get(load.table, {}), contents[whole])
+        for source, whole in own.items()
+        if (load := shown.get(whole)) and load.table in columns
+    }
+
+
+def _contract(columns: Columns, read: Mapping[str, Any], contents: Iterable[str]) -> Contract:
+    """What is kept of a load: of a column without values nobody knows the type."""
+    empty = read.get("empty", ())
+    typed = tuple((name, "" if name in empty else word) for name, word in columns)
+    return Contract(typed, read.get("dialect", {}), frozenset(contents))

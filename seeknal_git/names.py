@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 SNAPSHOTS = "_snapshots"
 STATE = "_seeknal"
@@ -135,3 +135,16 @@ def literal(text: str) -> str:
     """A string literal as SQL takes it."""
     escaped = text.replace("'", "''")
     return f"'{escaped}'"
+
+
+def option(value: object) -> str:
+    """The value of a reader's option, as SQL."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(option(item) for item in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{literal(name)}: {option(item)}' for name, item in value.items())}}}"
+    return literal(str(value))

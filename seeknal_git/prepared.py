@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seeknal_git.data import contents_of
 from seeknal_git.errors import FileFault, UsageError
-from seeknal_git.loads import columns_of_loads, remember_loads
+from seeknal_git.loads import columns_of_loads, contracts_of, remember_loads
 from seeknal_git.pending import refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.target import Target
@@ -94,7 +94,9 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
         return False
     if any(loaded.root.moved(loaded.graph.node(each), contents) for each, contents in loaded.binding.read.items()):
         return False
-    if loaded.kept is None:
-        return True
     schemas = (prepared.target.production, prepared.target.schema)
-    return loaded.kept == columns_of_loads(warehouse.connection, loaded.graph, loaded.root, schemas)
+    if loaded.kept is None:
+        before = contracts_of(warehouse.connection, loaded.graph, schemas)
+        return all(before.get(each) == contract for each, contract in loaded.root.contracts.items())
+    root = replace(loaded.root, adopted={})  # nothing was adopted yet when these were found
+    return loaded.kept == columns_of_loads(warehouse.connection, loaded.graph, root, schemas)

@@ -197,11 +197,19 @@ def as_environment(workspace: Workspace, revision: Revision, *, refresh: bool = 
     return replace(workspace, shared_data=is_production), None if is_production or refresh else revision.schema
 
 
-def load_sound(workspace: Workspace, tree: Tree, revision: Revision, *, keeps: str | None = None) -> Loaded:
-    """Like `load`, for the tree of a revision. Raises ProjectError with everything that is wrong, and with causes."""
-    loaded = load(workspace, tree, keeps=keeps)
-    if loaded.problems:
-        raise ProjectError(explained(workspace, revision, loaded, loaded.problems))
+def load_sound(
+    workspace: Workspace, tree: Tree, revision: Revision, *, keeps: str | None = None, whatever_data: bool = False
+) -> Loaded:
+    """Like `load`, for the tree of a revision. Raises ProjectError with everything that is wrong, and with causes.
+
+    whatever_data: raw data that does not fit fails its source alone, once that is built.
+    """
+    loaded = load(workspace, tree, keeps=keeps, environment=revision.schema)
+    found = loaded.problems
+    if whatever_data and found == loaded.binding.problems:
+        found = tuple(each for each in found if not (each.node or "").startswith("source."))
+    if found:
+        raise ProjectError(explained(workspace, revision, loaded, found))
     return loaded
 
 

@@ -55,7 +55,13 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     else:
         production_tip(workspace)
     workspace, keeps = as_environment(workspace, revision, refresh=request.options.refresh)
-    loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
+    loaded = load_sound(
+        workspace,
+        head_tree(workspace, revision),
+        revision,
+        keeps=keeps,
+        whatever_data=request.options.keep_going and not target.is_production,
+    )
     if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
         raise UsageError("Production is protected, and there are uncommitted changes.",
                          "Commit them, or work on a branch: git switch -c NAME")  # fmt: skip

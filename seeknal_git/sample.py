@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seeknal_git.contract import reader_now
 from seeknal_git.data import DataRoot
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
@@ -109,7 +110,7 @@ def _first_rows(bench: _Bench, identifier: str, limit: int) -> Rows:
 def _statement(bench: _Bench, identifier: str) -> tuple[str, dict[str, Any]]:
     member, targets = bench.graph.members[identifier], bench.graph.targets[identifier]
     if member.node.kind == "source":
-        return member.node.sql or "", {"files": [str(path) for path in bench.root.paths(member.node)]}
+        return reader_now(member.node, bench.root).sql, {"files": [str(path) for path in bench.root.paths(member.node)]}
     return over_tables(member.node.sql or "", member.sql, targets[0], bench.relations), {}
 
 

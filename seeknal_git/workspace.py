@@ -21,6 +21,7 @@ from seeknal_git.graph import Graph, build_graph
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.plan import State
 from seeknal_git.project import Project, is_node_path, load_project
+from seeknal_git.readers import Contract
 from seeknal_git.reading import remembered_blob_id
 from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
 from seeknal_git.statement import Columns
@@ -91,7 +92,7 @@ class Loaded:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        return (*self.project.warnings, *self.graph.warnings)
+        return (*self.project.warnings, *self.graph.warnings, *self.binding.warnings)
 
     @property
     def state(self) -> State:
@@ -165,16 +166,24 @@ def current_tree(workspace: Workspace) -> Tree:
     return working_tree(workspace.repository, lambda path: is_node_path(path) or path == PROJECT_FILE, blob_id)
 
 
-def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, keeps: str | None = None) -> Loaded:
+def load(
+    workspace: Workspace,
+    tree: Tree,
+    like: Loaded | None = None,
+    *,
+    keeps: str | None = None,
+    environment: str | None = None,
+) -> Loaded:
     """Everything that follows from a tree, with its problems; what is the same as in `like` is taken from there.
 
     A tree is dirty if nodes, or data that they read, are not committed. keeps: the schema of an environment that goes
     on with the loads that production or it shows, whatever their files look like now; without it, all raw data is read.
+    environment: the schema whose loads say how raw data was read before, if production's do not.
     """
     project = load_project(tree, workspace.cache, like.project.members if like else ())
     tracked = like.root.tracked if like else tracked_paths(workspace.repository)
-    root = DataRoot(workspace.repository, tree, _folders(workspace), tracked, workspace.cache)
     graph = build_graph(project, like.graph if like else None)
+    root = DataRoot(workspace.repository, tree, _folders(workspace), tracked, workspace.cache)
     if tree.dirty and tree.commit:
         committed = commit_tree(workspace.repository, tree.commit)
         roots = (root, replace(root, tree=committed))
@@ -182,7 +191,11 @@ def load(workspace: Workspace, tree: Tree, like: Loaded | None = None, *, keeps:
         files = _relevant(committed.files, tree, data)
         tree = replace(tree, files=files, dirty=files != committed.files)
     kept = _kept(workspace, graph, root, keeps) if keeps else None
+    if kept is None or len(kept) < len(sources_of(graph)):  # raw data is read
+        root = replace(root, contracts=like.root.contracts if like else _contracts(workspace, graph, environment))
     binding = bind(graph, root, workspace.cache, kept or {}, like.binding if like else None)
+    if binding.adopted:
+        root = replace(root, adopted=binding.adopted)
     graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns, volatile=binding.volatile)
     return Loaded(tree, project, graph, root, binding, kept)
 
@@ -207,6 +220,13 @@ def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> di
 
     schemas = (workspace.production_schema, schema)
     return kept_columns(workspace.warehouse_path, graph, root, schemas, workspace.lock_timeout)
+
+
+def _contracts(workspace: Workspace, graph: Graph, schema: str | None) -> dict[str, Contract]:
+    from seeknal_git.loads import contracts
+
+    schemas = list(dict.fromkeys([workspace.production_schema, schema or workspace.production_schema]))
+    return contracts(workspace.warehouse_path, graph, schemas, workspace.lock_timeout)
 
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:

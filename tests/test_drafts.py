@@ -67,6 +67,44 @@ def test_a_template_is_valid_once_its_placeholders_are_filled(shop: Repo, kind: 
     assert done["rows"] or done["checks"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        pytest.param("x.csv", "id;day\n1;25/12/2024\n", ['delimiter: ";"', "header: true", "dateformat: \"%d/%m/%Y\"", "{name: day, data_type: DATE}"], id="csv"),
+        pytest.param("x.csv", "Title\n\nid,zip code\n1,01234\n", ["skip: 2", "{name: zip code, data_type: VARCHAR}"], id="a title"),
+        pytest.param("x.jsonl", '{"id": 1, "tags": ["a"]}\n', ["source: jsonl", "{name: tags, data_type: \"VARCHAR[]\"}"], id="jsonl"),
+    ],
+)  # fmt: skip
+def test_a_draft_from_a_file_says_how_that_is_read(shop: Repo, name: str, content: str, said: list[str]) -> None:
+    shop.write(f"raw/{name}", content)
+    shop.seeknal("draft", "source", "mine", "--from", f"raw/{name}")
+    text = shop.read("draft_source_mine.yml")
+    for each in [*said, f"table: raw/{name}"]:
+        assert each in text
+    done = shop.seeknal("dry-run", "draft_source_mine.yml", "--json").json
+    assert done["warnings"] == []
+    shop.seeknal("apply", "draft_source_mine.yml")
+    shop.seeknal("run")
+    assert shop.numbers("SELECT id FROM main.mine") == [(1,)]
+
+
+def test_a_dry_run_shows_how_a_file_is_read(shop: Repo) -> None:
+    done = shop.seeknal("dry-run", fill(shop, "source"))
+    assert 'Read with delimiter: ",", header: true' in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["transform", "x", "--from", "data/orders.csv"], "A transform reads no file", id="another kind"),
+        pytest.param(["source", "x", "--from", "data/none.csv"], "There is no file data/none.csv", id="no such file"),
+        pytest.param(["source", "x", "--from", "seeknal_project.yml"], "does not say which format", id="no format"),
+    ],
+)
+def test_a_draft_from_what_is_no_file_of_data_is_refused(shop: Repo, arguments: list[str], message: str) -> None:
+    assert message in shop.seeknal("draft", *arguments, code=2).err
+
+
 @pytest.mark.parametrize("kind", kinds.KINDS)
 def test_a_template_says_what_is_still_to_be_filled_in(shop: Repo, kind: str) -> None:
     shop.seeknal("draft", kind, "mine")

@@ -13,6 +13,9 @@ def draft(
     kind: Annotated[str, typer.Argument(help="source, transform, feature_group, rule or exposure.")],
     name: Annotated[str, typer.Argument(help="The node's name: letters, digits and _.")],
     description: Annotated[str | None, typer.Option("--description", "-d", help="What the node is.")] = None,
+    file: Annotated[
+        str | None, typer.Option("--from", help="A source's file or glob: how it is read is written into the node.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Begin anew where there is a draft already.")] = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
@@ -21,10 +24,18 @@ def draft(
 
     \b
     Examples:
-      seeknal draft source orders
+      seeknal draft source orders --from data/orders.csv
       seeknal draft feature-group customer_habits -d "How a customer buys"
     """
     from seeknal_git import drafts
+    from seeknal_git.errors import UsageError
     from seeknal_git.report.draft import drafted
 
-    drafted(drafts.draft(opened(project_path, data_root), kind, name, description, force=force))
+    workspace = opened(project_path, data_root)
+    if file is None:
+        path = drafts.draft(workspace, kind, name, description, force=force)
+    elif kind == "source":
+        path = drafts.draft_from(workspace, name, file, description, force=force)
+    else:
+        raise UsageError(f"A {kind} reads no file.", "seeknal draft source NAME --from FILE")
+    drafted(path)

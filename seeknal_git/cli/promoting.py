@@ -12,7 +12,7 @@ import typer
 
 from seeknal_git import promote as verb
 from seeknal_git.cli.options import opened
-from seeknal_git.cli.running import finish
+from seeknal_git.cli.running import finish, guessed
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.report.run import progress, work_as_json, work_as_text
 from seeknal_git.report.terminal import error, note, out_json
@@ -49,6 +49,7 @@ def _promote(workspace: Workspace, request: Request, command: str) -> None:
     options = Options(workers=os.cpu_count() or 1, sandbox=request.sandbox, force=request.force)
     prepared = verb.prepare(workspace, request.target, options, request.lock_timeout)
     patience = max(request.lock_timeout - (time.monotonic() - started), 0.0)
+    guessed(prepared)
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.promote(prepared, report, patience, command=command)
     finish(workspace, done, time.monotonic() - started, "Promotion", as_json=request.as_json)

@@ -10,8 +10,10 @@ import typer
 
 from seeknal_git.report.run import done_as_json, progress, summary, work_as_json, work_as_text
 from seeknal_git.report.terminal import note, out_json, tell
+from seeknal_git.report.validate import warn
 
 if TYPE_CHECKING:
+    from seeknal_git.prepared import Prepared
     from seeknal_git.reconcile import Reconciled
     from seeknal_git.run import Request
     from seeknal_git.workspace import Workspace
@@ -41,12 +43,19 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
             "Production runs with uncommitted changes: it will be ahead of every commit until they are committed.",
             err=True,
         )
+    guessed(prepared)
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.run(prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0))
     finish(workspace, done, time.monotonic() - started, "Run", as_json=as_json)
     if prepared.loaded.tree.dirty and not prepared.target.is_production:
         note("There are uncommitted changes: a merge takes only what is committed.")
     tip(done, request)
+
+
+def guessed(prepared: Prepared) -> None:
+    """Say what was guessed of raw data, as long as the sources do not."""
+    for warning in prepared.loaded.binding.warnings:
+        warn(warning)
 
 
 def finish(workspace: Workspace, done: Reconciled, seconds: float, what: str, *, as_json: bool) -> None:

@@ -11,28 +11,34 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from seeknal_git.names import literal, quote
 from seeknal_git.nodes.common import Compiled, Mistake, below_project, refuse_unknown_params
 from seeknal_git.nodes.scalars import flag, whole
 from seeknal_git.nodes.table import TableFile
 from seeknal_git.nodes.type_words import is_any_number, read_as
 
-# The word `$files` in a source's SQL is a parameter: the list of the files to read.
-_READERS = {"csv": "read_csv", "parquet": "read_parquet", "json": "read_json", "jsonl": "read_json"}
+# Raise it if the same options come to read the same file otherwise: tables of before are not those of now.
+_READER = 2
 
 # Our parameter → DuckDB's option.
 _CSV_OPTIONS = {
     "delimiter": "delim", "delim": "delim", "sep": "delim", "header": "header", "skip": "skip", "quote": "quote",
     "escape": "escape", "nullstr": "nullstr", "null_values": "nullstr", "dateformat": "dateformat",
-    "timestampformat": "timestampformat", "decimal_separator": "decimal_separator", "encoding": "encoding",
-    "compression": "compression", "union_by_name": "union_by_name", "sample_size": "sample_size",
+    "timestampformat": "timestampformat", "decimal_separator": "decimal_separator", "thousands": "thousands",
+    "encoding": "encoding", "compression": "compression", "union_by_name": "union_by_name",
+    "sample_size": "sample_size", "comment": "comment", "null_padding": "null_padding", "strict_mode": "strict_mode",
+    "max_line_size": "max_line_size", "new_line": "new_line",
 }  # fmt: skip
+_JSON_OPTIONS = (
+    "format", "union_by_name", "compression", "sample_size", "maximum_object_size", "dateformat", "timestampformat",
+)  # fmt: skip
 # DuckDB's options that are no texts: what their text is read as.
-_READ_AS = {"header": flag, "union_by_name": flag, "skip": whole, "sample_size": whole}
+_FLAGS = ("header", "union_by_name", "null_padding", "strict_mode")
+_NUMBERS = ("skip", "sample_size", "max_line_size", "maximum_object_size")
+_READ_AS = {**dict.fromkeys(_FLAGS, flag), **dict.fromkeys(_NUMBERS, whole)}
 _OPTIONS = {
     "csv": _CSV_OPTIONS,
     "parquet": {"union_by_name": "union_by_name"},
-    "json": {"format": "format", "union_by_name": "union_by_name", "compression": "compression"},
+    "json": {each: each for each in _JSON_OPTIONS},
 }
 _OPTIONS["jsonl"] = _OPTIONS["json"]
 
@@ -42,6 +48,7 @@ class File(TableFile):
 
     source: Literal["csv", "parquet", "json", "jsonl"]
     table: str | None = None
+    on_drift: Literal["error", "warn"] = "error"
 
     @model_validator(mode="after")
     def _sound(self) -> File:
@@ -76,7 +83,7 @@ class File(TableFile):
         return {name: read_as(word) for name, word in self.types.items() if not (typed and is_any_number(word))}
 
 
-PARAMS = {name: frozenset({"path", *options}) for name, options in _OPTIONS.items()}
+PARAMS = {name: frozenset({"path", "on_drift", *options}) for name, options in _OPTIONS.items()}
 
 
 def _option(key: str, option: str, value: object) -> object:
@@ -94,36 +101,8 @@ def _option(key: str, option: str, value: object) -> object:
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
-    definition = {"format": file.source, "path": file.path, "options": file.options, "types": file.read_as}
+    definition = {
+        "format": file.source, "path": file.path, "options": file.options, "types": file.read_as, "reader": _READER,
+    }  # fmt: skip
     as_it_is = {name: "NUMBER" for name in file.types if name not in file.read_as}
-    return Compiled(sql=_select(file.source, file.options, file.read_as), definition=definition, promises=as_it_is)
-
-
-def _select(reader: str, options: Mapping[str, object], types: Mapping[str, str]) -> str:
-    # What a path says is not part of a data version, so it is not read either.
-    arguments = [
-        "$files",
-        "hive_partitioning = false",
-        *(f"{name} = {_value(value)}" for name, value in sorted(options.items())),
-    ]
-    if types and reader == "csv":
-        pairs = ", ".join(f"{literal(name)}: {literal(word)}" for name, word in types.items())
-        arguments.append(f"types = {{{pairs}}}")
-    cast = "" if reader == "csv" else _casts(types)
-    return f"SELECT *{cast} FROM {_READERS[reader]}({', '.join(arguments)})"
-
-
-def _casts(types: Mapping[str, str]) -> str:
-    """Parquet and JSON bring types of their own: the declared ones are cast to."""
-    casts = ", ".join(f"CAST({quote(name)} AS {word}) AS {quote(name)}" for name, word in types.items())
-    return f" REPLACE ({casts})" if casts else ""
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, list):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    return literal(str(value))
+    return Compiled(sql=None, definition=definition, promises=as_it_is)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ def dry_run_as_text(done: DryRun) -> None:
         _counts(done)
     else:
         out("\n".join(columns(sample.rows.columns, "  ")))
+        if done.dialect:
+            out(dim(f"Read with {', '.join(_said(done.dialect))}"))
         out()
         table([name for name, _ in sample.rows.columns], sample.rows.rows)
         out(dim(_extent(len(sample.rows.rows), sample.rows.more)))
@@ -59,6 +63,13 @@ def _counts(done: DryRun) -> None:
     out("\n".join(columns(rows, "  ")))
 
 
+def _said(dialect: Mapping[str, Any]) -> Iterator[str]:
+    """The dialect of a source's files, as params would say it."""
+    for key, value in dialect.items():
+        if value not in ("", None, [], False) or key == "header":
+            yield f"{'delimiter' if key == 'delim' else key}: {json.dumps(value, ensure_ascii=False)}"
+
+
 def _extent(shown: int, more: bool) -> str:
     return f"The first {counted(shown, 'row')}." if more else f"{counted(shown, 'row')} in all."
 
@@ -84,6 +95,7 @@ def dry_run_as_json(done: DryRun) -> dict[str, Any]:
         "columns": [{"name": name, "type": word} for name, word in rows.columns] if rows else [],
         "rows": [dict(zip((name for name, _ in rows.columns), row, strict=True)) for row in rows.rows] if rows else [],
         "more": rows.more if rows else False,
+        "dialect": dict(done.dialect),
         "checks": [
             {
                 "name": each.name,

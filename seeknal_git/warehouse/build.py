@@ -34,6 +34,7 @@ class Blueprint:
     data_version: str | None
     sql: str
     parameters: Mapping[str, Any]
+    dialect: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,23 @@ def build_snapshot(
                 build=blueprint.build,
                 unstable=blueprint.unstable,
             )
-            record_snapshot(connection, snapshot)
+            record_snapshot(connection, snapshot, _reading(connection, blueprint, table))
             confirm()
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc
     return snapshot
+
+
+def _reading(connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, table: str) -> dict[str, Any] | None:
+    """What is kept of how a source was read: a column of text without any value may be anything next time."""
+    if blueprint.dialect is None:
+        return None
+    described = connection.execute(f"DESCRIBE {relation(table)}").fetchall()
+    texts = [row[0] for row in described if row[1] in ("VARCHAR", "JSON")]
+    counts = ", ".join(f"count({quote(name)})" for name in texts)
+    found = connection.execute(f"SELECT {counts} FROM {relation(table)}").fetchall()[0] if texts else ()
+    empty = [name for name, count in zip(texts, found, strict=True) if count == 0]
+    return {"dialect": dict(blueprint.dialect), "empty": empty}
 
 
 def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -181,9 +180,9 @@ def _is_rounded(text: str, found: str) -> bool:
         return False
 
 
-def file_columns(sql: str, files: Sequence[Path]) -> Columns:
-    """The columns (name, type) of a source's SELECT over `$files`, as the engine finds them in the files."""
-    return _described(_reader(), sql, {"files": [str(file) for file in files]})
+def described(sql: str, parameters: Mapping[str, Any]) -> Columns:
+    """The columns (name, type) of a SELECT over files. Raises SqlError."""
+    return _described(file_reader(), sql, parameters)
 
 
 def _described(engine: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> Columns:
@@ -213,16 +212,53 @@ def as_subquery(sql: str) -> str:
     return f"({raw[: next(ends, len(raw))].decode()}\n)"
 
 
-# What the engine adds to an error about a file: advice, and every option that it read the file with.
-_ADVICE = re.compile(r" Column .{1,80} is being converted| Possible (?:solutions|fixes)| file = | Candidate functions:")
+# Where the engine begins to advise on the options of a reader, and to list all of them.
+_ADVICE = re.compile(
+    r"\s*(?:The search space used was:| Column .{1,80} is being converted| Possible (?:[sS]olutions?|[fF]ixes):?"
+    r"| file = | Candidate functions:|If this error occurred during read_json|Try (?:setting|increasing) ')"
+)
+# Its word for an option → the key of a source that says it.
+_CURES = {
+    "types=": "schema",
+    "is being converted": "schema",
+    "delim=": "params.delimiter",
+    "quote=": "params.quote",
+    "escape=": "params.escape",
+    "skip=": "params.skip",
+    "'format'": "params.format",
+    **{
+        name: f"params.{name}"
+        for name in (
+            "nullstr",
+            "union_by_name",
+            "strict_mode",
+            "encoding",
+            "null_padding",
+            "compression",
+            "max_line_size",
+            "maximum_object_size",
+        )
+    },
+}
 
 
 def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
-    """What the engine says is wrong, without its drawing of the text, and the line that it names."""
+    """What the engine says is wrong, without its drawing of the text, and the line that it names.
+
+    Its advice is put in the words of a source. To pass over rows that cannot be read is no advice.
+    """
     text = str(exc)
     found = re.search(r"^LINE (\d+):", text, re.MULTILINE)
     message = " ".join((text[: found.start()] if found else text).split())
-    return _ADVICE.split(message)[0], int(found[1]) if found else None
+    said = _ADVICE.split(message)[0]
+    advice = _advice(message[len(said) :])
+    return f"{said.rstrip('.')}.{advice}" if advice else said, int(found[1]) if found else None
+
+
+def _advice(text: str) -> str:
+    listed = re.split(r" file = | Candidate functions:", text)[0]
+    keys = dict.fromkeys(key for words, key in _CURES.items() if words in listed)
+    return f" The source may say otherwise: {', '.join(f'`{key}`' for key in keys)}" if keys else ""
 
 
 @cache
@@ -234,6 +270,6 @@ def explaining() -> duckdb.DuckDBPyConnection:
 
 
 @cache
-def _reader() -> duckdb.DuckDBPyConnection:
+def file_reader() -> duckdb.DuckDBPyConnection:
     """Another one, for the SELECTs of sources: they are ours, and read files. Nothing comes from the network."""
     return duckdb.connect(":memory:", config={"threads": 1, "autoinstall_known_extensions": "false"})

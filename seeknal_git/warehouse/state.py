@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS {STATE}.runs (
 """
 # Columns that came later. Adding one that is there costs a tenth of a millisecond, and writes nothing.
 LATER_COLUMNS = {
-    "snapshots": {"identity": "VARCHAR", "build": "VARCHAR", "unstable": "BOOLEAN"},
+    "snapshots": {"identity": "VARCHAR", "build": "VARCHAR", "unstable": "BOOLEAN", "reading": "VARCHAR"},
     "publications": {
         "seconds": "DOUBLE",
         "merged": "VARCHAR",
@@ -235,12 +235,25 @@ def snapshots(
     return [each for each in found if each.table in there], [each for each in found if each.table not in there]
 
 
-def record_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    values = asdict(snapshot)
+def record_snapshot(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, reading: Mapping[str, Any] | None = None
+) -> None:
+    """reading: of a source, how its files were read, and which columns have no values."""
+    values = asdict(snapshot) | {"reading": json.dumps(reading) if reading else None}
     names = {"table": "table_name", "rows": "row_count"}
     columns = ", ".join(names.get(each, each) for each in values)
     places = ", ".join(f"${each}" for each in values)
     connection.execute(f"INSERT INTO {STATE}.snapshots ({columns}) VALUES ({places})", values)
+
+
+def readings(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Snapshot table of a source → how its files were read (`dialect`), and the columns without values (`empty`)."""
+    rows = connection.execute(
+        f"SELECT table_name, reading FROM {with_later_columns('snapshots')} WHERE reading IS NOT NULL "
+        "AND table_name IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
+        [list(tables)],
+    ).fetchall()
+    return {table: json.loads(text) for table, text in rows}
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:

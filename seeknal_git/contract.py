@@ -1,0 +1,259 @@
+"""How a source is read now, held against what was read before: what is taken from there, and what is another thing.
+
+The first load of a source is guessed, and what was guessed is kept with its table. A later load is read in the same
+way if its values allow it; if they do not, somebody has to say so in the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seeknal_git.data import DataRoot
+from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.fingerprint import digest
+from seeknal_git.guessing import FORMATS, Guess, guessed, said, spelt, unfit
+from seeknal_git.names import folded
+from seeknal_git.nodes.node import Node
+from seeknal_git.readers import Contract, as_text, csv_select, json_select, parquet_select
+from seeknal_git.statement import Columns
+from seeknal_git.widening import TEXT, is_number, wider
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Something that is read otherwise than before: of which file, in words, and the line to add to the node."""
+
+    path: str
+    message: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How the files of a source are read.
+
+    types: of each column, but for those of declared ones; dialect: kept with the table; adopted: names what was taken
+    from the contract, which decides the table as the files do; drifts: what does not fit the contract; told: what is
+    new, and fits.
+    """
+
+    sql: str
+    columns: Columns
+    dialect: Mapping[str, Any] = field(default_factory=dict)
+    adopted: str = ""
+    drifts: tuple[Drift, ...] = ()
+    told: tuple[tuple[str, str], ...] = ()
+
+
+def reader_now(source: Node, root: DataRoot) -> Reader:
+    """How the files of a source are read as they are now. Raises ProjectError where they do not fit."""
+    reader = read_by(source, root, guessed(source, root)[1])
+    if errors := drifted(source, reader)[0]:
+        raise ProjectError(errors)
+    return reader
+
+
+def drifted(source: Node, reader: Reader) -> tuple[list[Problem], list[Problem]]:
+    """What is read otherwise than before: as errors, and as warnings where the source asks for no more."""
+    hint = "If that is meant, add to the node: {}; `on_drift: warn` takes whatever comes. Else correct the file."
+    found = [unfit(source, each.path, each.message, hint.format(each.line)) for each in reader.drifts]
+    return ([], found) if _only_warns(source) else (found, [])
+
+
+def told(source: Node, reader: Reader) -> list[Problem]:
+    """What somebody had better know of how a source is read."""
+    line = source.line("params.path" if "params.path" in source.lines else "table")
+    said = (f"{source.id}: {what} {cure}".rstrip() for what, cure in reader.told)
+    return [Problem(message, source.path, line, node=source.id) for message in said]
+
+
+def _only_warns(source: Node) -> bool:
+    params = source.document.get("params")
+    said = source.document.get("on_drift") or (params.get("on_drift") if isinstance(params, dict) else None)
+    return said == "warn"
+
+
+def read_by(source: Node, root: DataRoot, guess: Guess) -> Reader:
+    """How a source is read: as before, if there is a contract and the values allow it. A version of its files that was
+    read before is no news, whatever came later. Raises ProjectError for files that cannot be read."""
+    if guess.error:
+        raise ProjectError([unfit(source, *guess.error)])
+    contract = root.contracts.get(source.id)
+    settled = _Settled(source, root, guess, contract or Contract(), dict(guess.columns), dict(guess.dialect))
+    settled.formats = {key: forms[0] for key, forms in guess.formats.items() if len(forms) == 1}
+    if contract is not None:
+        settled.compare()
+    known = contract is None or _contents(source, root) in contract.contents
+    return Reader(
+        sql=_select(settled),
+        columns=tuple(settled.types.items()),
+        dialect={**settled.dialect, **settled.formats},
+        adopted=digest("read as", *(f"{name}: {word}" for name, word in sorted(settled.adopted)))
+        if settled.adopted
+        else "",
+        drifts=() if known else tuple(settled.drifts),
+        told=(*guess.notes, *_undated(settled), *(() if known else settled.told)),
+    )
+
+
+def _undated(settled: _Settled) -> list[tuple[str, str]]:
+    """What to say of dates that are read as text."""
+    found = []
+    for key, names in settled.guess.undated.items():
+        forms = settled.guess.formats[key]
+        if names and key not in settled.formats:
+            why = f"may be {' and '.join(forms)}" if forms else "are written in different ways"
+            cure = f'Say which it is: `params: {{{key}: "{forms[0] if forms else "%d/%m/%Y"}"}}`.'
+            found.append((f"The dates in {', '.join(names)} {why}, so they are read as text.", cure))
+    return found
+
+
+def _contents(source: Node, root: DataRoot) -> str:
+    return root.own_contents(source, root.files(source))
+
+
+# What the engine calls a column in which no row has a value.
+_NO_VALUES = {"csv": TEXT, "json": "JSON", "jsonl": "JSON", "parquet": None}
+
+
+@dataclass(slots=True)
+class _Settled:
+    """A reader while it is found out. adopted: what is taken from the contract."""
+
+    source: Node
+    root: DataRoot
+    guess: Guess
+    contract: Contract
+    types: dict[str, str]
+    dialect: dict[str, Any]
+    formats: dict[str, str] = field(default_factory=dict)
+    adopted: list[tuple[str, str]] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list)
+
+    def compare(self) -> None:
+        self._compare_dialect()
+        if self.drifts:  # columns are others then, and say nothing
+            return
+        names = {folded(name): name for name in self.types}
+        for before, was in self.contract.columns:
+            if folded(before) in names:
+                self._compare_type(names.pop(folded(before)), was)
+            elif before not in self.guess.declared:
+                message = f"the column {before} is gone"
+                self.drifts.append(Drift(self._first_without(before), message, "`on_drift: warn`"))
+        if self.contract.columns:
+            self.told += [(f"The column {name} is new.", "") for name in names.values()]
+
+    def _compare_dialect(self) -> None:
+        for name, param in (("delim", "delimiter"), ("header", "header"), ("quote", "quote")):
+            now, was = self.dialect.get(name), self.contract.dialect.get(name)
+            lonely = name == "delim" and len(self.types) == 1
+            if None in (now, was) or now == was or (name == "quote" and "" in (now, was)) or lonely:
+                continue
+            message = f"its {param} is {spelt(now)}, and was {spelt(was)}"
+            line = f"`params: {{{param}: {spelt(now)}}}`"
+            self.drifts.append(Drift(self.guess.files[0][0], message, line))
+
+        if self.dialect.get("null_padding") and not self.contract.dialect.get("null_padding", True):
+            why = next((what for what, _ in self.guess.notes if "columns by" in what), "its lines have gaps")
+            self.drifts.append(Drift(self.guess.files[0][0], why, "`params: {null_padding: true}`"))
+
+    def _compare_type(self, name: str, was: str) -> None:
+        now = self.types[name]
+        if name in self.guess.declared or was in ("", now):
+            return
+        if self._fits(name, now, was):
+            self.types[name] = was
+            self.adopted.append((name, was))
+        elif is_number(now) and is_number(was):
+            self.types[name] = wider(now, was) or now
+            self.told.append((f"The column {name} is {self.types[name]} now, and was {was}.", ""))
+        else:
+            self.drifts.append(self._flipped(name, now, was))
+
+    def _fits(self, name: str, now: str, was: str) -> bool:
+        """Whether the values can be read as before, and say the same."""
+        form = str(self.source.definition["format"])
+        if wider(now, was) == was or (was == TEXT and form != "parquet"):
+            return True
+        if now == TEXT and form == "csv" and self._takes_format(was):
+            return True
+        return now == _NO_VALUES[form] and not self._has_values(name)
+
+    def _takes_format(self, was: str) -> bool:
+        """Whether dates that may have one of two formats may have the one of before."""
+        key = next((key for key, kind in FORMATS.items() if kind == was), "")
+        known = self.contract.dialect.get(key)
+        if known is None or len(self.guess.formats.get(key, ())) < 2 or known not in self.guess.formats[key]:
+            return False
+        self.formats[key] = known
+        self.adopted.append((key, known))
+        return True
+
+    def _has_values(self, name: str) -> bool:
+        from seeknal_git.warehouse.ragged import has_values
+
+        given = self.source.definition["options"]
+        with self.root.opened(self.source) as opened:
+            if not self.dialect:
+                return has_values(json_select(given), opened.paths, [name])[0]
+            found = [path for path, _ in self._files_with(name, opened.paths)]
+            return has_values(csv_select(given, self.dialect), found, [name])[0]
+
+    def _files_with(self, name: str, paths: Sequence[Path]) -> list[tuple[Path, tuple[str, str]]]:
+        """The files that have a column: where each is, its path, and the column's type there."""
+        return [
+            (at, (path, word))
+            for at, (path, columns) in zip(paths, self.guess.files, strict=True)
+            for each, word in columns
+            if folded(each) == folded(name)
+        ]
+
+    def _first_without(self, name: str) -> str:
+        lacking = [
+            path for path, columns in self.guess.files if folded(name) not in {folded(each) for each, _ in columns}
+        ]
+        return lacking[0] if len(self.guess.files) == 1 or not lacking else self.source.definition["path"]
+
+    def _flipped(self, name: str, now: str, was: str) -> Drift:
+        path, value = self._culprit(name, was)
+        shown = f" (as in {value!r})" if value is not None else ""
+        message = f"the column {name} is {said(now)}{shown}, and was {said(was)}"
+        return Drift(path, message, f"`schema: [{{name: {name}, data_type: {_declarable(now)}}}]`")
+
+    def _culprit(self, name: str, was: str) -> tuple[str, str | None]:
+        """The first file whose values are no longer of a type, and one of these values."""
+        from seeknal_git.warehouse.sniff import misfit
+
+        first = self.guess.files[0][0] if len(self.guess.files) == 1 else str(self.source.definition["path"])
+        with self.root.opened(self.source) as opened:
+            for at, (path, word) in self._files_with(name, opened.paths):
+                if wider(word, was) != was:
+                    sql = csv_select(self.source.definition["options"], self.dialect) if self.dialect else ""
+                    return path, misfit(sql, at, name, was) if sql else None
+        return first, None
+
+
+def _declarable(word: str) -> str:
+    return f'"{word}"' if "," in word else word
+
+
+def _select(settled: _Settled) -> str:
+    """The SELECT over `$files`, with everything pinned that was guessed."""
+    given, declared = settled.source.definition["options"], settled.guess.declared
+    form = settled.source.definition["format"]
+    if form == "csv":
+        return csv_select({**given, **settled.formats}, settled.dialect, settled.types)
+    if form == "parquet":
+        own = {(folded(name), word) for _, columns in settled.guess.files for name, word in columns}
+        several = {name for name in settled.types if len([each for each, _ in own if each == folded(name)]) > 1}
+        changed = {name for name, word in settled.types.items() if (folded(name), word) not in own} | several
+        return parquet_select(given, {name: settled.types[name] for name in settled.types if name in changed})
+    if not declared and not settled.adopted:
+        return json_select(given)
+    types = {name: as_text(word) if name in declared else word for name, word in settled.types.items()}
+    return json_select(given, types, declared)

@@ -1,0 +1,346 @@
+"""How the files of a source are read: the engine's guess over all of them, with everything said that can be said.
+
+A guess is a pure function of the bytes of the files, of their names' endings, of the source's options and of the
+engine; so it is remembered by these. `contract.py` holds it against what was read before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from seeknal_git.cache import Cache
+from seeknal_git.data import DataFile, DataRoot, Opened, contents_of
+from seeknal_git.errors import FileFault, Problem, ProjectError
+from seeknal_git.fingerprint import digest
+from seeknal_git.names import folded
+from seeknal_git.nodes.node import Node
+from seeknal_git.readers import csv_select, json_select, parquet_select
+from seeknal_git.reading import ending_of
+from seeknal_git.statement import Columns
+from seeknal_git.warehouse.engine import engine_version
+from seeknal_git.widening import TEXT, loses, wider
+
+# Of two formats with day and month the other way round, both fit: nobody can know which one is meant.
+FORMATS = {"dateformat": "DATE", "timestampformat": "TIMESTAMP"}
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What the engine makes of the files of a source.
+
+    columns: of all files together, as the source declares them or as they are found; declared: the engine's words for
+    the declared types; files: of each file, its path and the columns that are found in it; dialect: of CSV files,
+    how all of them are written; formats: `dateformat` and `timestampformat`, each with all that the values allow;
+    undated: of each of these, the columns that are text, as there is not one that is right;
+    notes: (sentence, cure) of each thing that the source had better say; error: why they cannot be read, and of which
+    file that is true.
+    """
+
+    columns: Columns = ()
+    declared: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[tuple[str, Columns], ...] = ()
+    dialect: Mapping[str, Any] = field(default_factory=dict)
+    formats: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    undated: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: tuple[tuple[str, str], ...] = ()
+    error: tuple[str, str] | None = None
+
+
+Found = tuple[str, Guess]  # the contents of a source's files, and what the engine makes of them
+
+
+def remembered(root: DataRoot, sources: Sequence[tuple[Node, Sequence[DataFile]]]) -> dict[str, Found]:
+    """The guesses that are remembered, by source. Raises ProjectError."""
+    keys = {node.id: _key(node, files, root.blobs(node, files)) for node, files in sources}
+    known = root.cache.get("guess", keys.values())
+    return {
+        node.id: (root.contents(node, files), _from_dict(known[keys[node.id]]))
+        for node, files in sources
+        if keys[node.id] in known
+    }
+
+
+def guessed(source: Node, root: DataRoot) -> Found:
+    """The guess for a source's files as they are now. Raises ProjectError."""
+    if found := remembered(root, [(source, root.need_files(source))]):
+        return found[source.id]
+    with root.opened(source) as opened:
+        guess = _guess(source, opened, root.cache)
+        try:
+            opened.confirm()
+        except FileFault as exc:
+            raise ProjectError([unfit(source, opened.files[0].path, exc.message)]) from exc
+    root.cache.put("guess", {_key(source, opened.files, opened.blobs): _asdict(guess)})
+    return contents_of(opened.version), guess
+
+
+def unfit(
+    source: Node, path: str, message: str, hint: str = "Correct the file, or what the source says of it."
+) -> Problem:
+    """Something wrong with a file, at the line of the node that has to do with it."""
+    keys = ("schema", "columns", "params.path", "table")
+    line = next((source.line(key) for key in keys if key in source.lines), 1)
+    return Problem(f"{path} does not fit {source.id}: {message.rstrip('.')}.", source.path, line, hint, source.id)
+
+
+def _key(source: Node, files: Sequence[DataFile], blobs: Sequence[str]) -> str:
+    names = (f"{file.path}:{blob}" for file, blob in zip(files, blobs, strict=True))
+    return digest(engine_version(), json.dumps(source.definition, sort_keys=True), *names)
+
+
+def _asdict(guess: Guess) -> dict[str, Any]:
+    return {name: getattr(guess, name) for name in Guess.__slots__}
+
+
+def _from_dict(value: Mapping[str, Any]) -> Guess:
+    return Guess(
+        columns=_columns(value["columns"]),
+        declared=value["declared"],
+        files=tuple((path, _columns(columns)) for path, columns in value["files"]),
+        dialect=value["dialect"],
+        formats=value["formats"],
+        undated=value["undated"],
+        notes=tuple((what, cure) for what, cure in value["notes"]),
+        error=tuple(value["error"]) if value["error"] else None,
+    )
+
+
+def _columns(value: Iterable[Sequence[str]]) -> Columns:
+    return tuple((name, word) for name, word in value)
+
+
+class _Unfit(Exception):
+    """A file cannot be read as the source says, or not as the others are."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def _guess(source: Node, opened: Opened, cache: Cache) -> Guess:
+    look = {"csv": _guess_csv, "parquet": _guess_parquet}.get(str(source.definition["format"]), _guess_json)
+    try:
+        guess = look(source, opened, cache)
+        return replace(guess, **_declared(source, opened, guess))
+    except _Unfit as exc:
+        return Guess(error=(exc.path, str(exc)))
+
+
+def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:
+    """The columns with their declared types, and these as the engine calls them."""
+    from seeknal_git.warehouse.sql import type_name
+
+    names = {folded(name): name for name, _ in guess.columns}
+    declared = {}
+    for name, word in source.definition["types"].items():
+        if folded(name) not in names:
+            there = ", ".join(name for name, _ in guess.columns)
+            raise _Unfit(guess.files[0][0], f'there is no column "{name}" in it; there are {there}')
+        declared[names[folded(name)]] = type_name(word)
+    for number, (_, columns) in enumerate(guess.files):
+        for name, word in columns:
+            wanted = next((declared[each] for each in declared if folded(each) == folded(name)), word)
+            if loses(word, wanted):
+                _refuse_loss(source, opened, guess, number, (name, wanted))
+    return {"columns": tuple((name, declared.get(name, word)) for name, word in guess.columns), "declared": declared}
+
+
+def _refuse_loss(source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]) -> None:
+    """Raise _Unfit for a value that the declared type would round or cut."""
+    from seeknal_git.warehouse.sniff import rounded
+
+    path, (name, wanted) = guess.files[number][0], column
+    sql = csv_select(source.definition["options"], guess.dialect) if guess.dialect else parquet_select({}, {})
+    value = rounded(sql, opened.paths[number], name, wanted)
+    if value is not None:
+        raise _Unfit(path, f'the column "{name}" is declared as {wanted}, and would lose something of {value!r}')
+
+
+# Each file by itself
+
+
+def _each_file(source: Node, opened: Opened, cache: Cache) -> list[dict[str, Any]]:
+    """Of each file, what the engine makes of it alone; so a file more is one file to look at."""
+    form, options = source.definition["format"], source.definition["options"]
+    said = json.dumps(options, sort_keys=True)
+    keys = [
+        digest(engine_version(), form, said, ending_of(file.path), blob)
+        for file, blob in zip(opened.files, opened.blobs, strict=True)
+    ]
+    known = cache.get("file guess", keys)
+    for key, file, path in zip(keys, opened.files, opened.paths, strict=True):
+        if key not in known:
+            known[key] = _look(path, form, options)
+            cache.put("file guess", {key: known[key]})
+        if "error" in known[key]:
+            raise _Unfit(file.path, known[key]["error"])
+    return [known[key] for key in keys]
+
+
+def _look(path: Path, form: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    from seeknal_git.warehouse.sniff import csv_guess, select_columns
+    from seeknal_git.warehouse.sql import SqlError
+
+    try:
+        return (
+            csv_guess(path, options) if form == "csv" else {"columns": select_columns(parquet_select({}, {}), [path])}
+        )
+    except SqlError as exc:
+        return {"error": exc.message.replace(f' "{path}"', "")}
+
+
+def _guess_csv(source: Node, opened: Opened, cache: Cache) -> Guess:
+    files, each = opened.files, _each_file(source, opened, cache)
+    given = source.definition["options"]
+    formats = {key: [given[key]] if key in given else _allowed(each, key) for key in FORMATS}
+    columns, notes = _united(source, opened, each)
+    columns, undated = _dated(columns, formats, each)
+    told = [
+        (f"{file.path}: {what}", cure) for file, guess in zip(files, each, strict=True) for what, cure in guess["notes"]
+    ]
+    return Guess(
+        columns=columns,
+        files=_own_columns(files, each),
+        dialect=_one_dialect(files, each),
+        formats=formats,
+        undated=undated,
+        notes=(*told, *notes),
+    )
+
+
+def _own_columns(files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, Columns], ...]:
+    return tuple((file.path, _columns(guess["columns"])) for file, guess in zip(files, each, strict=True))
+
+
+_PARAMS = {"delim": "delimiter", "quote": "quote", "escape": "escape", "skip": "skip", "header": "header"}
+
+
+def _one_dialect(files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How all files are written. A file without quotes is like any other, and one column has no delimiter."""
+    found = {}
+    for name, param in _PARAMS.items():
+        said: dict[Any, str] = {}
+        for file, guess in zip(files, each, strict=True):
+            silent = guess[name] == "" or (name == "delim" and len(guess["columns"]) == 1)
+            if not silent:
+                said.setdefault(guess[name], file.path)
+        if len(said) > 1:
+            (one, first), (other, path) = list(said.items())[:2]
+            message = f"its {param} is {spelt(other)}, and that of {first} is {spelt(one)}"
+            raise _Unfit(path, f"{message}. Write all files alike, or say which it is: `params: {{{param}: …}}`")
+        found[name] = next(iter(said), each[0][name])
+    padded = [guess for guess in each if guess["null_padding"]]
+    names: list[str] = max((guess["names"] for guess in padded), key=len, default=[])
+    if names and len(each) > len(padded):
+        raise _Unfit(files[each.index(padded[0])].path, "its lines are longer than its header: correct it")
+    return found | {"null_padding": bool(padded), "names": names}
+
+
+def spelt(value: Any) -> str:
+    """A part of a dialect, as a node says it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _united(source: Node, opened: Opened, each: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[tuple[str, str]]]:
+    """The columns of all files, each with a type that holds the values of all; and where that is text because of some
+    file, a note. A file without a value in a column says nothing of its type."""
+    found, notes = [], []
+    for name, every in _by_name(each).items():
+        words = every
+        if len({word for _, word in every}) > 1:
+            words = [(number, word) for number, word in every if word != TEXT] + _texts(
+                source, opened, each, name, every
+            )
+        word = words[0][1]
+        for number, other in words[1:]:
+            before, word = word, wider(word, other) or TEXT
+            if word == TEXT != before:
+                path = opened.files[number].path
+                what = f"{path}: the column {name} is {said(other)} there, and {said(before)} elsewhere."
+                notes.append((what, f"It is read as text: declare it, `schema: [{{name: {name}, data_type: …}}]`."))
+        found.append((name, word))
+    return tuple(found), notes
+
+
+def said(word: str) -> str:
+    return "text" if word == TEXT else word
+
+
+def _by_name(each: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, str]]]:
+    """Column → (number of a file, its type there), whichever way a file writes the name."""
+    found: dict[str, tuple[str, list[tuple[int, str]]]] = {}
+    for number, guess in enumerate(each):
+        for name, word in guess["columns"]:
+            found.setdefault(folded(name), (name, []))[1].append((number, word))
+    return dict(found.values())
+
+
+def _texts(
+    source: Node, opened: Opened, each: Sequence[Mapping[str, Any]], name: str, words: Sequence[tuple[int, str]]
+) -> list[tuple[int, str]]:
+    """The files in which a column is text, and has a value."""
+    paths = opened.paths
+    return [
+        (number, word)
+        for number, word in words
+        if word == TEXT and _has_value(source, paths[number], each[number], name)
+    ]
+
+
+def _has_value(source: Node, path: Path, guess: Mapping[str, Any], name: str) -> bool:
+    from seeknal_git.warehouse.ragged import has_values
+
+    return has_values(csv_select(source.definition["options"], guess), [path], [name])[0]
+
+
+def _allowed(each: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+    """The formats of dates that the values of all files allow; of those that have dates, and none the engine knows."""
+    lists = [guess[key] for guess in each if any(word == FORMATS[key] for _, word in guess["columns"])]
+    return [form for form in (lists[0] if lists else []) if all(form in others for others in lists)]
+
+
+def _dated(
+    columns: Columns, formats: Mapping[str, Sequence[str]], each: Sequence[Mapping[str, Any]]
+) -> tuple[Columns, dict[str, list[str]]]:
+    """The columns, with dates as text if nobody can know which number is the day; and which columns these are."""
+    undated: dict[str, list[str]] = {}
+    for key, kind in FORMATS.items():
+        written = any(guess[key] for guess in each if any(word == kind for _, word in guess["columns"]))
+        if written and len(formats[key]) != 1:
+            undated[key] = [name for name, word in columns if word == kind]
+    texts = {name for names in undated.values() for name in names}
+    return tuple((name, TEXT if name in texts else word) for name, word in columns), undated
+
+
+# All files at once
+
+
+def _guess_json(source: Node, opened: Opened, _: Cache) -> Guess:
+    from seeknal_git.warehouse.sniff import select_columns
+    from seeknal_git.warehouse.sql import SqlError
+
+    try:
+        columns = select_columns(json_select(source.definition["options"]), opened.paths)
+    except SqlError as exc:
+        message, first = opened.in_words(exc.message), opened.files[0].path
+        raise _Unfit(next((file.path for file in opened.files if file.path in message), first), message) from exc
+    return Guess(columns, files=tuple((file.path, ()) for file in opened.files))
+
+
+def _guess_parquet(source: Node, opened: Opened, cache: Cache) -> Guess:
+    files, each = opened.files, _each_file(source, opened, cache)
+    found = []
+    for name, words in _by_name(each).items():
+        (_, word), declared = words[0], source.definition["types"].get(name)
+        for number, other in words:
+            if wider(word, other) is None and declared is None:
+                message = f"the column {name} is {other} there, and {word} in {files[words[0][0]].path}"
+                raise _Unfit(files[number].path, f"{message}. Declare the type that is meant: "
+                             f"`schema: [{{name: {name}, data_type: {TEXT}}}]`")  # fmt: skip
+            word = wider(word, other) or word
+        found.append((name, word))
+    return Guess(tuple(found), files=_own_columns(files, each))

@@ -1,0 +1,192 @@
+"""Find out where the table in a CSV file is: which delimiter divides its lines, and which of them are no rows of it.
+
+The engine takes lines that have different numbers of fields for one column, and lines before a table for none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from seeknal_git.names import option, quote
+from seeknal_git.readers import DEFAULTS, LONGEST_LINE, arguments, csv_select
+from seeknal_git.warehouse.sql import SqlError, engine_words, file_reader
+
+_DELIMITERS = (",", ";", "\t", "|")
+_QUOTED = re.compile(r'"[^"]*(?:"|$)')
+# Lines that are looked at to say which of them is at fault.
+_FEW = 100_000
+
+
+def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The dialect of a CSV file and its columns. Raises SqlError.
+
+    given: the reader's options, as the source has them.
+    """
+    try:
+        guess = _sniffed(path, {**DEFAULTS, **given})
+    except SqlError:
+        if found := _with_gaps(path, given):
+            return found
+        raise
+    if "delim" in given:
+        return guess
+    if len(guess["columns"]) == 1 and "skip" not in given and "header" not in given:
+        options = {name: value for name, value in DEFAULTS.items() if name != "skip"}
+        below = _sniffed(path, options | dict(given))
+        if _is_below_a_preamble(path, given, below):
+            return below | {"notes": [_passed_over(int(below["skip"]))]}
+    return _with_gaps(path, given, str(guess["delim"])) or guess
+
+
+def _sniffed(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    listed = "".join(f", {name} = {option(value)}" for name, value in sorted(options.items()))
+    row = asked(
+        "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns, DateFormat, TimestampFormat "
+        f"FROM sniff_csv($files[1]{listed})",
+        path,
+    )[0]
+    delimiter, quoting, escape = ("" if text == "(empty)" else text for text in row[:3])
+    return {
+        "delim": delimiter,
+        "quote": quoting,
+        "escape": escape,
+        "skip": row[3],
+        "header": row[4],
+        "columns": [(column["name"], column["type"]) for column in row[5]],
+        "dateformat": [row[6]] if row[6] else [],
+        "timestampformat": [row[7]] if row[7] else [],
+        "null_padding": False,
+        "names": [],
+        "notes": [],
+    }
+
+
+def _is_below_a_preamble(path: Path, given: Mapping[str, Any], below: Mapping[str, Any]) -> bool:
+    """Whether there is a table below some lines that are none of its own: they lack its delimiter, and it has rows."""
+    skipped, delimiter = int(below["skip"]), str(below["delim"])
+    if not skipped or not below["header"] or len(below["columns"]) < 2:
+        return False
+    if any(delimiter in line for line in _lines(path, given)[:skipped]):
+        return False
+    names = [name for name, _ in below["columns"]]
+    return any(has_values(csv_select(given, below), [path], names))
+
+
+def _passed_over(skipped: int) -> tuple[str, str]:
+    many = "The first line is" if skipped == 1 else f"The first {skipped} lines are"
+    return f"{many} passed over, as the table begins below.", f"Say so: `params: {{skip: {skipped}}}`; else `skip: 0`."
+
+
+# Lines of different lengths
+
+
+def _with_gaps(path: Path, given: Mapping[str, Any], delimiter: str = "") -> dict[str, Any] | None:
+    """How to read a file whose lines have different numbers of fields; None where they have not. Raises SqlError for
+    one that cannot be read whichever way.
+
+    delimiter: the one that the engine took; the header has another one if there are gaps.
+    """
+    skipped = int(given.get("skip", 0))
+    lines = _lines(path, given)[skipped:]
+    if not lines:
+        return None
+    likeliest = given.get("delim") or max(_DELIMITERS, key=lambda each: _fields(lines[0], each))
+    if likeliest == delimiter or _fields(lines[0], likeliest) == 1:
+        return None
+    which = _which(likeliest, lines, skipped)
+    found = _short(path, given, likeliest) or _long(path, given, likeliest, lines)
+    if found is None and delimiter:
+        raise SqlError(f"{which}. {_CURE}")
+    if found is None or "null_padding" in given:
+        return found
+    return found | {"notes": [(f"{which}; what is missing is read as NULL.", f"{_CURE}.")]}
+
+
+_CURE = "Correct the file, or say how it is meant: `null_padding: true`, `skip`, `delimiter` or `quote` in `params`"
+
+
+def _short(path: Path, given: Mapping[str, Any], delimiter: str) -> dict[str, Any] | None:
+    """The guess for a file with lines that end early."""
+    try:
+        guess = _sniffed(path, {**DEFAULTS, **given, "delim": delimiter, "null_padding": True})
+        guess["null_padding"] = True
+        has_values(csv_select(given, guess), [path], [name for name, _ in guess["columns"]])
+    except SqlError:
+        return None
+    return guess
+
+
+def _long(path: Path, given: Mapping[str, Any], delimiter: str, lines: Sequence[str]) -> dict[str, Any] | None:
+    """The guess for a file with a header that lacks names. The engine finds no types in it.
+
+    If only a few lines are longer than the header, something is wrong with these lines: a delimiter within a text.
+    """
+    longer = sum(_fields(line, delimiter) > _fields(lines[0], delimiter) for line in lines)
+    if given.get("header", True) is not True or 2 * longer < len(lines) - 1:
+        return None
+    names = [text.strip(' "') for text in lines[0].split(delimiter)]
+    names += [f"column{number}" for number in range(len(names), max(_fields(line, delimiter) for line in lines))]
+    guess = {
+        "delim": delimiter, "quote": '"', "escape": '"', "skip": int(given.get("skip", 0)), "header": True,
+        "columns": [(name, "VARCHAR") for name in names], "dateformat": [], "timestampformat": [],
+        "null_padding": True, "names": names, "notes": [],
+    }  # fmt: skip
+    try:
+        types = asked(f"SELECT {', '.join(map(_type, names))} FROM ({csv_select(given, guess)})", path)[0]
+    except SqlError:
+        return None
+    return guess | {"columns": list(zip(names, types, strict=True))}
+
+
+def _type(name: str) -> str:
+    """The type of a column of texts, as SQL."""
+    text = quote(name)
+    tests = {
+        "BIGINT": f"TRY_CAST({text} AS BIGINT) IS NOT NULL AND NOT regexp_matches({text}, '^[-+]?0[0-9]|^[+]|[.]')"
+    }
+    tests |= {word: f"TRY_CAST({text} AS {word}) IS NOT NULL" for word in ("DATE", "TIMESTAMP")}
+    cases = " ".join(f"WHEN bool_and({test} OR {text} IS NULL) THEN '{word}'" for word, test in tests.items())
+    return f"CASE WHEN count({text}) = 0 THEN 'VARCHAR' {cases} ELSE 'VARCHAR' END"
+
+
+def _which(delimiter: str, lines: Sequence[str], skipped: int) -> str:
+    """Which lines have different numbers of fields."""
+    first, shown = _fields(lines[0], delimiter), "tabs" if delimiter == "\t" else f"`{delimiter}`"
+    counts = ((number, _fields(line, delimiter)) for number, line in enumerate(lines, skipped + 1) if line)
+    number, other = next(((at, count) for at, count in counts if count != first), (0, 0))
+    if not number:
+        return f"The header has {first} columns by {shown}, and some line has another number of them"
+    where = f" (the table may begin after `skip: {number - 1}`)" if other > first else ""
+    return f"Line {skipped + 1} has {first} columns by {shown}, and line {number} has {other}{where}"
+
+
+def _fields(line: str, delimiter: str) -> int:
+    return _QUOTED.sub("", line).count(delimiter) + 1
+
+
+def _lines(path: Path, given: Mapping[str, Any]) -> list[str]:
+    """The first lines of a file."""
+    options = {name: given[name] for name in ("compression", "encoding") if name in given} | {
+        "auto_detect": False, "delim": "\x1f", "quote": "", "escape": "", "header": False, "comment": "", "skip": 0,
+        "columns": {"line": "VARCHAR"}, "strict_mode": False, "null_padding": True, "max_line_size": LONGEST_LINE,
+    }  # fmt: skip
+    return [line or "" for (line,) in asked(f"SELECT line FROM read_csv({arguments(options)}) LIMIT {_FEW}", path)]
+
+
+def has_values(sql: str, paths: Iterable[Path], columns: Iterable[str]) -> list[bool]:
+    """Of each column, whether any row of some files has a value in it."""
+    counts = ", ".join(f"count({quote(name)}) > 0" for name in columns)
+    return list(asked(f"SELECT {counts} FROM ({sql})", *paths)[0])
+
+
+def asked(sql: str, *paths: Path) -> list[tuple[Any, ...]]:
+    """What a SELECT over `$files` returns. Raises SqlError."""
+    try:
+        return file_reader().execute(sql, {"files": [str(path) for path in paths]}).fetchall()
+    except duckdb.Error as exc:
+        raise SqlError(*engine_words(exc)) from exc

@@ -1,0 +1,142 @@
+"""Ask the engine how a file of raw data is to be read: the dialect of a CSV file, and the columns of any file.
+
+The engine guesses from what it sees, so it is shown the whole file; and what its guess would lose is looked for.
+docs/design/reading.md lists what the engine does by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from seeknal_git.names import literal, quote
+from seeknal_git.readers import csv_select
+from seeknal_git.statement import Columns
+from seeknal_git.warehouse.ragged import asked, taken_apart
+from seeknal_git.warehouse.sql import described
+
+# A double holds 17 digits at most, and text with 15 comes back as it was.
+_EXACT_DIGITS = 17
+_WIDEST = 38
+_SWAPPED = {"%d": "%m", "%m": "%d"}
+
+
+def csv_guess(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The dialect and the columns of one CSV file: `delim`, `quote`, `escape`, `skip`, `header`, `columns`; the formats
+    of its dates (`dateformat`, `timestampformat`: all that its values allow), and `notes`.
+
+    given: the reader's options, as the source has them. Raises SqlError.
+    """
+    guess = taken_apart(path, given)
+    return guess | _without_loss(path, given, guess)
+
+
+def select_columns(sql: str, paths: Sequence[Path]) -> Columns:
+    """The columns of a SELECT over `$files`. Raises SqlError."""
+    return described(sql, {"files": [str(path) for path in paths]})
+
+
+def misfit(sql: str, path: Path, column: str, word: str) -> str | None:
+    """A value of a column that is no value of a type. sql: reads the file, with this column as text."""
+    name = quote(column)
+    rows = asked(
+        f"SELECT {name} FROM ({sql}) WHERE {name} IS NOT NULL AND (TRY_CAST({name} AS {word}) IS NULL "
+        f"OR regexp_matches({name}, '^[-+]?0[0-9]')) LIMIT 1",
+        path,
+    )
+    return str(rows[0][0]) if rows else None
+
+
+def rounded(sql: str, path: Path, column: str, word: str) -> str | None:
+    """A value of a column that becomes another one by a cast to a type. sql: reads the file."""
+    name = quote(column)
+    exact = "TIMESTAMP" if word == "DATE" else "DOUBLE"
+    rows = asked(
+        f"SELECT {name} FROM ({sql}) WHERE TRY_CAST({name} AS {exact}) <> TRY_CAST({name} AS {word}) LIMIT 1",
+        path,
+    )
+    return str(rows[0][0]) if rows else None
+
+
+# Values that the guessed type would change
+
+
+def _without_loss(path: Path, given: Mapping[str, Any], guess: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns, with types that say the same as the text; and all formats that the dates may have.
+
+    Numbers of more digits than a DOUBLE holds are DECIMAL; and only `true` and `false` are BOOLEAN, as NO is a country.
+    """
+    found = {name: _question(name, word, given, guess) for name, word in guess["columns"]}
+    questions = {name: question for name, question in found.items() if question}
+    formats = {key: list(guess[key]) for key in _FORMATS.values()}
+    if not questions:
+        return {"columns": guess["columns"], **formats}
+    sql = csv_select(given, guess)
+    row = asked(f"SELECT {', '.join(questions.values())} FROM ({sql})", path)[0]
+    answers, types = dict(zip(questions, row, strict=True)), dict(guess["columns"])
+    long = [name for name, answer in answers.items() if types[name] in _FLOATING and answer > _EXACT_DIGITS]
+    changed = _exact(sql, path, long)
+    for name, answer in answers.items():
+        if types[name] == "BOOLEAN" and not answer:
+            changed[name] = "VARCHAR"
+        elif types[name] in _FORMATS and answer:
+            key = _FORMATS[types[name]]
+            formats[key] = [guess[key][0], str(_swap(guess[key][0]))]
+    return {"columns": [(name, changed.get(name, word)) for name, word in guess["columns"]], **formats}
+
+
+_FLOATING = ("DOUBLE", "BIGNUM")
+_FORMATS = {"DATE": "dateformat", "TIMESTAMP": "timestampformat"}
+
+
+def _question(name: str, word: str, given: Mapping[str, Any], guess: Mapping[str, Any]) -> str | None:
+    """What has to be known of a column's text, as SQL."""
+    column = quote(name)
+    if word == "BOOLEAN":
+        return f"bool_and(lower(trim({column})) IN ('true', 'false'))"
+    if word in _FLOATING:
+        return f"max(length({column}))"
+    key = _FORMATS.get(word, "")
+    formats = guess[key] if key and key not in given else []
+    if formats and (other := _swap(formats[0])):
+        return f"bool_and(try_strptime({column}, {literal(other)}) IS NOT NULL OR {column} IS NULL)"
+    return None
+
+
+def _swap(form: str) -> str | None:
+    """A format with day and month the other way round; None if the year comes first, or names say which is which."""
+    at = {mark: form.find(mark) for mark in ("%d", "%m")}
+    if min(at.values()) < 0 or form.startswith(("%Y", "%y")):
+        return None
+    return re.sub("%[dm]", lambda found: _SWAPPED[found[0]], form)
+
+
+def _exact(sql: str, path: Path, columns: Sequence[str]) -> dict[str, str]:
+    """Types for numbers with many digits. One with an exponent is a float by nature."""
+    if not columns:
+        return {}
+    questions = []
+    for name in columns:
+        text = f"trim({quote(name)})"
+        digits = f"regexp_replace({text}, '[^0-9]', '', 'g')"
+        questions += [
+            f"max(length(trim({digits}, '0')))",
+            f"bool_and(regexp_full_match({text}, '[-+]?[0-9]*[.]?[0-9]*'))",
+            f"max(length(split_part(ltrim({text}, '+-0'), '.', 1)))",
+            f"max(length(split_part({text}, '.', 2)))",
+        ]
+    row = asked(f"SELECT {', '.join(questions)} FROM ({sql})", path)[0]
+    found = {}
+    for number, name in enumerate(columns):
+        significant, plain, whole, fraction = row[4 * number : 4 * number + 4]
+        if significant > _EXACT_DIGITS and plain:
+            found[name] = _number(whole, fraction)
+    return found
+
+
+def _number(whole: int, fraction: int) -> str:
+    if whole + fraction > _WIDEST:
+        return "VARCHAR"
+    return f"DECIMAL({_WIDEST},{fraction})" if fraction else "HUGEINT"
