@@ -34,6 +34,10 @@ class Verdict:
     what: str = ""
 
 
+class Refused(Exception):
+    """The nodes do not validate, so that nothing is said of them."""
+
+
 class Forgetful(Cache):
     """Remembers nothing but what was asked in this process."""
 
@@ -81,7 +85,8 @@ def graph_of(nodes: Mapping[str, str], tables: Tables) -> Graph:
     members = [_member(replace(_SOURCE, name=name, path=name, definition={"path": name})) for name in tables]
     members += [_member(replace(_NODE, name=name, sql=sql, path=name)) for name, sql in nodes.items()]
     graph = build_graph(Project(tuple(members), (), (), (), None))  # type: ignore[arg-type]
-    assert graph.problems == (), graph.problems
+    if graph.problems:
+        raise Refused(graph.problems[0].message)
     kept = {f"source.{name}": columns for name, columns in tables.items()}
     root: DataRoot = NoFiles()  # type: ignore[assignment]
     binding = bind(graph, root, Forgetful(), kept)
