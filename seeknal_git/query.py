@@ -169,7 +169,7 @@ def query_failed(
         graph = found.work.graph
         views = [
             Published(each, graph.views[each], found.work.wanted[each], tables[each], graph.fingerprints[each].whole)
-            for each in found.read
+            for each in dict.fromkeys([*found.read, *found.inputs])
             if each in tables
         ]
         answer = ask_past(warehouse, revision.schema, views, wanted)
@@ -178,11 +178,12 @@ def query_failed(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A node, the nodes whose tables its checks read, and those of its checks that do not hold."""
+    """A node, and those of its checks that do not hold."""
 
     work: Work
     node: str
-    read: tuple[str, ...]
+    read: tuple[str, ...]  # the node itself, and what its checks read
+    inputs: tuple[str, ...]
     violations: tuple[Violation, ...]
 
 
@@ -203,9 +204,9 @@ def _looked(workspace: Workspace, warehouse: Warehouse, revision: Revision, name
 def _look(work: Work, name: str) -> _Look:
     graph, node = work.graph, node_named(work.graph, name)
     own = [node] if node in graph.views else []
-    read = dict.fromkeys([*own, *(each for targets in graph.targets[node] for each in targets)])
+    read = dict.fromkeys([*own, *(each for targets in graph.targets[node][1:] for each in targets)])
     found = [each for each in known_violations(work) if each.node == node]
-    return _Look(work, node, tuple(read), tuple(found))
+    return _Look(work, node, tuple(read), graph.inputs[node], tuple(found))
 
 
 def _first_question(look: _Look) -> str:
