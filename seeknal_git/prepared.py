@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from seeknal_git.data import contents_of
 from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.loads import columns_of_loads, contracts_of, remember_loads
-from seeknal_git.pending import refuse_to_lose
+from seeknal_git.pending import recorded, refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
@@ -36,6 +36,7 @@ class Prepared:
     options: Options
     now: Callable[[], Revision]
     again: Callable[[float], Prepared]
+    base: str | None = None  # the commit that production shows, if only some nodes of it are replaced
 
 
 def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
@@ -68,9 +69,8 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
         patience = max(give_up - time.monotonic(), 0.0)
         with open_warehouse(prepared.workspace.warehouse_path, lock_timeout=patience) as warehouse:
             if _is_current(prepared, warehouse):
-                if (
-                    prepared.target.is_production and not prepared.options.force
-                ):  # somebody else may have released while we waited
+                # Somebody else may have released while we waited.
+                if prepared.target.is_production and not prepared.options.force:
                     refuse_to_lose(prepared.workspace, warehouse)
                 yield prepared, warehouse
                 _remember(prepared, warehouse)
@@ -91,6 +91,8 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
         raise UsageError(f"{revision.name} is no longer checked out, but {now.name}. Nothing was done.",
                          f"Run it by its name: seeknal run --env {revision.name}")  # fmt: skip
     if now.commit != revision.commit:
+        return False
+    if prepared.base and recorded(prepared.workspace, warehouse.connection).commit != prepared.base:
         return False
     if any(loaded.root.moved(loaded.graph.node(each), contents) for each, contents in loaded.binding.read.items()):
         return False

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from seeknal_git.answers import Violation, known_violations
-from seeknal_git.errors import SeeknalError, UsageError
+from seeknal_git.errors import ProjectError, SeeknalError, UsageError
 from seeknal_git.graph import node_named
 from seeknal_git.names import bare, schema_of
 from seeknal_git.past import Named, need_tables, never_published, shown
@@ -30,7 +30,10 @@ class Asked:
 
 
 def query(workspace: Workspace, sql: str, environment: str | None = None, lock_timeout: float = 0.0) -> Asked:
-    """Ask an environment, the current branch's unless named. Raises UsageError where it does not exist yet."""
+    """Ask an environment, the current branch's unless named; if it was never run, production's tables.
+
+    Raises UsageError where there is nothing to be asked yet.
+    """
     branch = environment_of(workspace, environment)
     if workspace.warehouse_path.exists():
         with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
@@ -40,6 +43,8 @@ def query(workspace: Workspace, sql: str, environment: str | None = None, lock_t
             if held:
                 first = min(held.values(), key=lambda each: not each.fails)
                 raise UsageError(f"The environment {branch} shows nothing yet: {first.why}", first.cure)
+            if state.published(warehouse.connection, workspace.production_schema):
+                return _asked_of_production(workspace, warehouse, revision_of(workspace, environment), sql)
     if environment:
         revision_of(workspace, environment)
     raise UsageError(f"The environment {branch} is not built yet.", _hint(workspace, branch))
@@ -48,6 +53,25 @@ def query(workspace: Workspace, sql: str, environment: str | None = None, lock_t
 def _hint(workspace: Workspace, branch: str) -> str:
     command = "seeknal run" if branch == workspace.production else f"seeknal run --env {branch}"
     return f"It exists once it is built: {command}"
+
+
+def _asked_of_production(workspace: Workspace, warehouse: Warehouse, revision: Revision, sql: str) -> Asked:
+    """Ask production in the place of a branch that was never run, and say which of its own changes that leaves out."""
+    branch, production = revision.name, state.published(warehouse.connection, workspace.production_schema)
+    names = {name.lower() for name in tables_named(sql)}
+    edited = []
+    with suppress(ProjectError):  # nodes that are wrong cannot be built either
+        graph = load_sound(workspace, head_tree(workspace, revision), revision, keeps=revision.schema).graph
+        for node, view in graph.views.items():
+            shown, whole = production.get(node), graph.fingerprints[node].whole
+            if view.lower() in names and shown is None:
+                raise UsageError(f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch))
+            if view.lower() in names and shown and shown.fingerprint != whole:
+                edited.append(view)
+    note = f"{branch} was never run: this asks production's own tables."
+    if edited:
+        note += f" {branch} changes {', '.join(edited)}: seeknal run --env {branch}"
+    return Asked(ask(warehouse, workspace.production_schema, sql), (note,))
 
 
 def _asked(warehouse: Warehouse, schema: str, sql: str, held: Mapping[str, _Held]) -> Asked:

@@ -147,10 +147,16 @@ def trusted(work: Work, progress: Progress) -> set[str]:
 
 
 def shown(work: Work, progress: Progress) -> dict[str, Published]:
-    """What the environment is to show: trusted nodes as they should be; others, and those not chosen, as they were."""
+    """What the environment is to show: trusted nodes as they should be; others, and those not chosen, as they were. A
+    branch shows production's tables of what was not chosen and that it never showed."""
     good = trusted(work, progress) & work.chosen
-    kept = work.shows if work.options.chosen is not None else work.shows.keys() & work.graph.views.keys()
+    in_part = work.options.chosen is not None and not work.options.whole
+    kept = work.shows if in_part else work.shows.keys() & work.graph.views.keys()
     found = {identifier: work.shows[identifier] for identifier in kept if identifier not in good}
+    rest = work.graph.views.keys() - work.chosen - found.keys()
+    found |= {
+        each: replace(work.production[each], view=work.graph.views[each]) for each in rest & work.production.keys()
+    }
     taken = {work.graph.views[each].lower() for each in good}  # of two nodes with one view, the old one goes
     found = {each: old for each, old in found.items() if old.view.lower() not in taken}
     for identifier in good:

@@ -14,9 +14,10 @@ from seeknal_git.git.origin import branch_that_came
 from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import keep_tree
 from seeknal_git.graph import Graph, node_named
+from seeknal_git.mixed import mixed
 from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
-from seeknal_git.pending import refuse_to_lose
+from seeknal_git.pending import refuse_to_lose, showing
 from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
@@ -67,14 +68,27 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
                          "Commit them, or work on a branch: git switch -c NAME")  # fmt: skip
     if request.environment and not request.force:
         _refuse_stale_plan(workspace, branch, loaded)
-    options = replace(request.options, chosen=_chosen(loaded.graph, request))
+    options, base = replace(request.options, chosen=_chosen(loaded.graph, request)), None
     if target.is_production:
         options = replace(options, refresh=True, all_or_nothing=True, force=request.force)
+        if options.chosen is not None and (base := _base(workspace)):
+            found = mixed(workspace, loaded, base, options.chosen)
+            loaded, options = found.loaded, replace(options, chosen=found.chosen, whole=True)
     return Prepared(
         workspace, revision, loaded, target, options,
         now=partial(revision_of, workspace, request.environment),
         again=lambda patience: prepare(workspace, replace(request, lock_timeout=patience)),
+        base=base,
     )  # fmt: skip
+
+
+def _base(workspace: Workspace) -> str | None:
+    """The commit that production shows, under the nodes that are run by name; None if it never showed one."""
+    commit = showing(workspace).commit if workspace.warehouse_path.exists() else None
+    if commit and not git.has_commit(workspace.repository, commit):
+        message = f"Production shows {commit[:8]}, which this clone does not have: no node can be added to that."
+        raise UsageError(message, "Publish all nodes first: seeknal promote")
+    return commit or None
 
 
 def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> None:
@@ -112,18 +126,18 @@ def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled
     origin = replace(_origin(prepared, warehouse), started=started)
     done = reconcile(warehouse, work, origin, report)
     # While the warehouse is held: of two runs, the later one has to have the last word here too.
-    if target.is_production and done.outcome is not None and prepared.options.chosen is None:
+    if target.is_production and done.outcome is not None and (prepared.base or prepared.options.chosen is None):
         set_production_ref(prepared.workspace.repository, origin.commit)
     return done
 
 
 def _origin(prepared: Prepared, warehouse: Warehouse) -> Origin:
-    """The commit that is run. Uncommitted nodes on production are kept as a commit that no branch names; and a run of
-    chosen nodes does not make production the whole of another commit."""
+    """The commit that is run. Nodes on production that are no commit's, as they were not committed or run by name, are
+    kept as a commit that no branch names."""
     repository, tree = prepared.workspace.repository, prepared.loaded.tree
     author = git.author_of(repository, tree.commit or "HEAD")
     last = last_publication(warehouse.connection, prepared.target.schema)
-    if prepared.options.chosen is not None and prepared.target.is_production:
+    if prepared.options.chosen is not None and prepared.target.is_production and not prepared.base:
         return Origin(last[0] if last else "", author, "run")
     if tree.dirty and prepared.target.is_production:
         commit = keep_tree(repository, tree, f"Production, with uncommitted nodes, as run on {prepared.target.branch}")

@@ -32,6 +32,7 @@ NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
 class Options:
     """How to build. refresh: read raw data again; full: build the rest again; chosen: only these nodes (None: all);
     all_or_nothing: publish nothing where anything failed; sandbox: SQL reaches the files of this work and no others;
+    whole: the graph is all that production is to show, also if only some nodes of it are chosen;
     force: also if that takes back what another clone has released; newest: of several tables that were made of the
     same, the newest one counts, whether somebody shows it or not."""
 
@@ -44,6 +45,7 @@ class Options:
     all_or_nothing: bool = False
     sandbox: bool = False
     force: bool = False
+    whole: bool = False
     newest: bool = False
 
 
@@ -54,7 +56,8 @@ class Work:
     chosen: the nodes that the run is about; identities: id → what its table is made of, and which build is meant;
     wanted: id → snapshot id; there: snapshots that exist, by snapshot id; reasons: id → why it is built, in build
     order; checks: id → checks whose answer is not known; audits: answers that are, by audit id; failing: id → checks
-    that failed in an earlier run, on the very same data; shows: what the environment shows now; deliveries: exposures
+    that failed in an earlier run, on the very same data; shows, production: what the environment and production show
+    now; deliveries: exposures
     whose file is to be written; left: files that no exposure writes any more.
     """
 
@@ -72,6 +75,7 @@ class Work:
     audits: Mapping[str, Audit]
     failing: Mapping[str, tuple[int, ...]]
     shows: Mapping[str, Published]
+    production: Mapping[str, Published]
     deliveries: tuple[str, ...]
     left: tuple[Delivery, ...]
 
@@ -160,6 +164,7 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
         audits=audits,
         failing=_failing(sight, checks, audits),
         shows=shows,
+        production=production,
         deliveries=files.due,
         left=files.left,
     )
@@ -201,7 +206,8 @@ def _answer_id(graph: Graph, wanted: Mapping[str, str], node: str, number: int) 
 
 def _chosen(sight: _Sight) -> set[str]:
     """The chosen nodes; what they need that was never built, or that the environment does not show though they are made
-    of it; and the rules of all these, as nothing is shown unchecked."""
+    of it; the rules of all these, as nothing is shown unchecked; and on production whatever else reads a table that is
+    another now, as production is of one piece."""
     if sight.options.chosen is None:
         return set(sight.graph.members)
     rules = [each for each in sight.graph.members if split_id(each)[0] == "rule"]
@@ -211,6 +217,8 @@ def _chosen(sight: _Sight) -> set[str]:
         node = waiting.pop()
         needed = {each for each in sight.graph.inputs[node] if _is_missing(sight, each)}
         needed |= {each for each in rules if node in sight.graph.inputs[each]}
+        if sight.target.is_production and _is_moved(sight, node):
+            needed |= {each for each in sight.graph.readers[node] if sight.options.whole or each in sight.shows}
         waiting += needed - found
         found |= needed
     return found
@@ -218,7 +226,14 @@ def _chosen(sight: _Sight) -> set[str]:
 
 def _is_missing(sight: _Sight, identifier: str) -> bool:
     wanted, shown = sight.wanted[identifier], sight.shows.get(identifier)
-    return wanted not in sight.there or (shown is not None and shown.snapshot != wanted)
+    hidden = shown is None and sight.target.is_production
+    return wanted not in sight.there or hidden or (shown is not None and shown.snapshot != wanted)
+
+
+def _is_moved(sight: _Sight, identifier: str) -> bool:
+    """Whether the environment is going to show another table of a node than it does."""
+    shown = sight.shows.get(identifier)
+    return identifier in sight.graph.views and (shown is None or shown.snapshot != sight.wanted[identifier])
 
 
 def _reasons(sight: _Sight, chosen: set[str]) -> dict[str, str]:

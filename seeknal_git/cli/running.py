@@ -39,10 +39,7 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
     if dry_run:
         return
     if prepared.target.is_production and prepared.loaded.tree.dirty:
-        tell(
-            "Production runs with uncommitted changes: it will be ahead of every commit until they are committed.",
-            err=True,
-        )
+        tell(_of_no_commit(in_part=prepared.base is not None), err=True)
     guessed(prepared)
     with progress(len(prepared.loaded.graph.members)) as report:
         done = verb.run(prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0))
@@ -50,6 +47,12 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
     if prepared.loaded.tree.dirty and not prepared.target.is_production:
         note("There are uncommitted changes: a merge takes only what is committed.")
     tip(done, request)
+
+
+def _of_no_commit(*, in_part: bool) -> str:
+    if in_part:
+        return "Production gets these nodes as they are here, and no others: it is no commit's until a promotion."
+    return "Production runs with uncommitted changes: it will be ahead of every commit until they are committed."
 
 
 def guessed(prepared: Prepared) -> None:

@@ -77,9 +77,9 @@ def test_a_query_of_a_branch_that_does_not_exist(published: Repo, refused: Refus
     assert "Did you mean feature?" in refused(published, "query", "--env", "featur", "FROM daily")
 
 
-def test_a_query_of_an_environment_that_is_not_built(published: Repo, refused: Refused) -> None:
-    published.git("branch", "dev")
-    said = refused(published, "query", "--env", "dev", "FROM daily")
+def test_a_query_of_an_environment_that_is_not_built(shop: Repo, refused: Refused) -> None:
+    shop.git("branch", "dev")
+    said = refused(shop, "query", "--env", "dev", "FROM daily")
     assert said == "error: The environment dev is not built yet.\n  It exists once it is built: seeknal run --env dev\n"
 
 

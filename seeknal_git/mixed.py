@@ -1,0 +1,119 @@
+"""What production shows, with some nodes as they are here: a tree of its own, so that production stays of one piece.
+
+`run --nodes` on production publishes this tree, and keeps it as a commit. A node that is not chosen stays as production
+has it, though it was edited here. What is chosen takes with it what it cannot be without: inputs that are others here,
+and whatever reads what changes, here or in production.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from seeknal_git.data import tracked_versions
+from seeknal_git.errors import ProjectError
+from seeknal_git.git import repository as git
+from seeknal_git.git.production import is_kept_tree
+from seeknal_git.git.tree import Tree, commit_tree
+from seeknal_git.names import split_id
+from seeknal_git.workspace import Loaded, Workspace, load
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """chosen: the nodes that are as they are here."""
+
+    loaded: Loaded
+    chosen: frozenset[str]
+
+
+def mixed(workspace: Workspace, here: Loaded, base: str, named: Iterable[str]) -> Mixed:
+    """base: the commit that production shows. Raises ProjectError if the nodes do not fit together."""
+    repository = workspace.repository
+    before = load(workspace, commit_tree(repository, base), like=here)
+    chosen = _Choice(here, before).closed(named)
+    below = git.parents_of(repository, base) if is_kept_tree(repository, base) else [base]
+    loaded = load(workspace, _overlaid(here, before, chosen, below[0] if below else None), like=here)
+    if loaded.problems:
+        raise ProjectError(loaded.problems)
+    return Mixed(loaded, frozenset(chosen & loaded.graph.members.keys()))
+
+
+class _Choice:
+    """Which nodes have to be taken from here, so that all of them fit together."""
+
+    def __init__(self, here: Loaded, before: Loaded) -> None:
+        self._here, self._before = here, before
+        versions = tracked_versions(here.graph, here.root), tracked_versions(before.graph, before.root)
+        sources = {each for each in {**versions[0], **versions[1]} if versions[0].get(each) != versions[1].get(each)}
+        graphs = (here.graph, before.graph)
+        self._other_data = sources.union(*(graph.downstream(sources & graph.members.keys()) for graph in graphs))
+
+    def closed(self, named: Iterable[str]) -> set[str]:
+        found = set(named)
+        waiting = list(found)
+        while waiting:
+            new = set(self._taken_along(waiting.pop())) - found
+            found |= new
+            waiting += new
+        return found
+
+    def _taken_along(self, node: str) -> Iterator[str]:
+        here, before = self._here.graph, self._before.graph
+        if node in here.members:
+            yield from (each for each in here.inputs[node] if self._moved(each))
+            yield from self._in_its_place(node)
+        if self._moved(node):
+            yield from before.readers.get(node, ())
+            yield from (each for each in here.readers.get(node, ()) if each in before.members)
+            yield from self._of_the_same_files(node)
+
+    def _moved(self, node: str) -> bool:
+        """Whether the data of a node would be other than production's, by code or by files that git tracks."""
+        here, before = (loaded.graph.fingerprints.get(node) for loaded in (self._here, self._before))
+        return here is None or before is None or here.whole != before.whole or node in self._other_data
+
+    def _in_its_place(self, node: str) -> Iterator[str]:
+        """Nodes of production that are gone here, and whose view or file the node takes."""
+        path, name = self._here.graph.node(node).path, split_id(node)[1].lower()
+        for each, member in self._before.graph.members.items():
+            if each != node and each not in self._here.graph.members:
+                if split_id(each)[1].lower() == name or member.node.path == path:
+                    yield each
+            elif each != node and member.node.path == path:
+                yield each
+
+    def _of_the_same_files(self, node: str) -> Iterator[str]:
+        files = _tracked_files(self._here, node) | _tracked_files(self._before, node)
+        if not files:
+            return
+        for loaded in (self._here, self._before):
+            for each in loaded.graph.members:
+                if split_id(each)[0] == "source" and self._moved(each) and files & _tracked_files(loaded, each).keys():
+                    yield each
+
+
+def _tracked_files(loaded: Loaded, node: str) -> dict[str, str]:
+    if node not in loaded.graph.members or split_id(node)[0] != "source":
+        return {}
+    return {file.path: file.blob for file in loaded.root.files(loaded.graph.node(node)) if file.blob}
+
+
+def _overlaid(here: Loaded, before: Loaded, chosen: Iterable[str], parent: str | None) -> Tree:
+    """Production's tree with the files of chosen nodes as they are here."""
+    files = dict(before.tree.files)
+    for each in chosen:
+        if each in before.graph.members:
+            files.pop(before.graph.node(each).path, None)
+        for path in _tracked_files(before, each).keys() - here.tree.files.keys():
+            files.pop(path, None)
+    for each in chosen:
+        if each in here.graph.members:
+            path = here.graph.node(each).path
+            files |= {path: here.tree.files[path]} | _tracked_files(here, each)
+    return Tree(files, _either(here.tree, before.tree), parent, dirty=True)
+
+
+def _either(here: Tree, before: Tree) -> Callable[[str], bytes]:
+    blobs = frozenset(here.files.values())
+    return lambda blob: here.read(blob) if blob in blobs else before.read(blob)
