@@ -16,6 +16,7 @@ from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, Seekn
 from seeknal_git.fingerprint import digest
 from seeknal_git.git.filters import Revised
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
+from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, blob_id_of_bytes
 from seeknal_git.graph import Graph
@@ -23,6 +24,7 @@ from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
 from seeknal_git.readers import Contract
 from seeknal_git.reading import Held, Holder, ending_of, holding, remembered_blob_id
+from seeknal_git.tracked import glob_match, tracked_files
 from seeknal_git.warehouse.engine import engine_release
 
 
@@ -30,13 +32,15 @@ from seeknal_git.warehouse.engine import engine_release
 class DataFile:
     """A file of raw data: its path in the project, where that is on disk, and its blob id where git tracks it.
 
-    stored: git's own blob, if a checkout has the file in another form: `blob` is the id of what a checkout has.
+    stored: git's own blob, if a checkout has the file in another form: `blob` is the id of what a checkout has. module:
+    the submodule that it is in.
     """
 
     path: str
     at: Path
     blob: str | None = None
     stored: str | None = None
+    module: Module | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,25 @@ class DataRoot:
 
     def _tracked_files(self, pattern: str) -> dict[str, DataFile]:
         if pattern not in self._known:
-            tracked = _tracked(self.tree, pattern)
+            tracked = tracked_files(self.tree, pattern)
             found = {path: DataFile(path, self.repository.project / path, blob) for path, blob in tracked.items()}
-            self._known[pattern] = found | self._filtered(tracked)
+            self._known[pattern] = found | self._filtered(tracked) | self._in_modules(pattern)
         return self._known[pattern]
+
+    def _in_modules(self, pattern: str) -> dict[str, DataFile]:
+        """The files in submodules that a pattern names. Raises GitError if it names one that is not here."""
+        found, wanted = {}, pattern.split("/")
+        for path, commit in self.tree.modules.items():
+            start = wanted[: path.count("/") + 1]
+            if pattern.startswith(f"{path}/") or ("**" not in start and glob_match(path.split("/"), start)):
+                module = module_at(self.repository, path, commit)
+                for name, blob in module.files.items():
+                    if glob_match(name.split("/"), wanted):
+                        at = self.repository.project / name
+                        edited = not commit and at.is_file()
+                        now = remembered_blob_id(at, self.cache) if edited else blob
+                        found[name] = DataFile(name, at, now, module=module)
+        return found
 
     @property
     def _attributes(self) -> Revised:
@@ -241,7 +260,7 @@ class DataRoot:
         if file.blob is None:
             return file.at
         same = self._is_checked_out(file)
-        if same and file.at.stat().st_size > LARGEST_POINTER:
+        if same and (file.module is not None or file.at.stat().st_size > LARGEST_POINTER):
             return file.at
         if (large := large_file_hash(self._in_git(source, file))) is not None:
             return _large_file(source, file, large)
@@ -249,6 +268,8 @@ class DataRoot:
 
     def _in_git(self, source: Node, file: DataFile) -> bytes:
         try:
+            if file.module is not None:
+                return file.module.read(file.blob or "")
             if file.stored is None:
                 return self.tree.read(file.blob or "")
             content = self._attributes.content(file.path, file.stored)
@@ -257,6 +278,10 @@ class DataRoot:
             made_by = self._attributes.filtered([file.path]).get(file.path, "")
             self.cache.put("filtered", {digest(file.path, file.stored, made_by): found})
             raise GitError("Its filter gave another content before.", "Run the same command again.")
+        except KeyError as exc:
+            raise ProjectError(
+                [_fault(source, f"{file.path} is not here as it was.", "Run the same command again.")]
+            ) from exc
         except GitError as exc:
             raise ProjectError([_fault(source, f"{file.path} cannot be read. {exc.message}", exc.hint or "")]) from exc
 
@@ -326,22 +351,6 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _tracked(tree: Tree, pattern: str) -> dict[str, str]:
-    if pattern in tree.files or not glob.has_magic(pattern):
-        return {pattern: tree.files[pattern]} if pattern in tree.files else {}
-    wanted = pattern.split("/")
-    return {path: blob for path, blob in tree.files.items() if _glob_match(path.split("/"), wanted)}
-
-
-def _glob_match(path: list[str], pattern: list[str]) -> bool:
-    """Whether a path matches a glob: `*` stays within a folder, `**` is any number of folders."""
-    if not pattern or not path:
-        return not path and all(part == "**" for part in pattern)
-    if pattern[0] == "**":
-        return _glob_match(path, pattern[1:]) or _glob_match(path[1:], pattern)
-    return fnmatch.fnmatchcase(path[0], pattern[0]) and _glob_match(path[1:], pattern[1:])
 
 
 def _on_disk(project: Path, pattern: str) -> Iterable[str]:

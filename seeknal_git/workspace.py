@@ -189,7 +189,8 @@ def load(
         roots = (root, replace(root, tree=committed))
         data = {file.path for source in sources_of(graph) for each in roots for file in each.files(source)}
         files = _relevant(committed.files, tree, data)
-        tree = replace(tree, files=files, dirty=files != committed.files)
+        dirty = files != committed.files or _leads_elsewhere(committed, tree, data)
+        tree = replace(tree, files=files, dirty=dirty)
     kept = _kept(workspace, graph, root, keeps) if keeps else None
     if kept is None or len(kept) < len(sources_of(graph)):  # raw data is read
         root = replace(root, contracts=like.root.contracts if like else _contracts(workspace, graph, environment))
@@ -204,6 +205,13 @@ def _folders(workspace: Workspace) -> tuple[Path, ...]:
     """Where raw data is looked for: here, but for production's, then where all working trees of the clone share it."""
     here = () if workspace.repository.bare or workspace.shared_data else (workspace.repository.project,)
     return tuple(dict.fromkeys((*here, workspace.home)))
+
+
+def _leads_elsewhere(committed: Tree, tree: Tree, data: set[str]) -> bool:
+    """Whether links or submodules that raw data is read through are not as they were committed."""
+    before, now = {**committed.links, **committed.modules}, {**tree.links, **tree.modules}
+    moved = [path for path in {**before, **now} if before.get(path) != now.get(path)]
+    return any(f"{each}/".startswith(f"{path}/") for each in data for path in moved)
 
 
 def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[str, str]:

@@ -41,7 +41,9 @@ def merged_tree(repository: Repository, into: str, source: str) -> MergeResult:
 
 def _kept(repository: Repository, tree: Tree) -> Tree:
     """A tree that answers when the objects that the merge made are gone."""
-    fresh = {blob: tree.read(blob) for blob in set(tree.files.values()) if blob not in repository.handle}
+    fresh = {
+        blob: tree.read(blob) for blob in {*tree.files.values(), *tree.links.values()} if blob not in repository.handle
+    }
     read = tree.read
     return replace(tree, read=lambda blob: fresh[blob] if blob in fresh else read(blob))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pygit2
@@ -26,7 +27,8 @@ class Tree:
     """The files of a project: path relative to the project → blob id.
 
     `commit` is the commit that the tree is, or was before somebody edited it; `dirty` says that somebody did.
-    links: the paths that are symbolic links, and no files: to git their content is the name that they point to.
+    links: symbolic links, path → blob: to git their content is the name that they point to. modules: submodules, path →
+    commit; empty where their files on disk count.
     Data files that git does not track are in no tree.
     """
 
@@ -34,7 +36,8 @@ class Tree:
     read: Callable[[str], bytes]
     commit: str | None = None
     dirty: bool = False
-    links: frozenset[str] = frozenset()
+    links: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 def commit_tree(repository: Repository, commit: str) -> Tree:
@@ -52,26 +55,27 @@ def stored_tree(repository: Repository, root: pygit2.Tree, commit: str | None) -
         if not isinstance(folder, pygit2.Tree):
             return Tree({}, _blob_reader(repository), commit)
         root = folder
-    files, links = _parted(_walk(root, ""))
-    return Tree(files, _blob_reader(repository), commit, links=frozenset(links))
+    files, links, modules = _parted(walked(root, ""))
+    return Tree(files, _blob_reader(repository), commit, False, links, modules)
 
 
-def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], set[str]]:
-    """The files with their blobs, and the symbolic links."""
-    files, links = {}, set()
+def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """The files with their blobs, the symbolic links with theirs, and the submodules with their commits."""
+    files: dict[str, str] = {}
+    links: dict[str, str] = {}
+    modules: dict[str, str] = {}
+    kinds = {int(FileMode.LINK): links, int(FileMode.COMMIT): modules}
     for path, blob, mode in entries:
-        if mode == FileMode.LINK:
-            links.add(path)
-        else:
-            files[path] = blob
-    return files, links
+        kinds.get(mode, files)[path] = blob
+    return files, links, modules
 
 
-def _walk(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
+def walked(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
+    """Everything in a tree of git's, named from the folder in which it is."""
     for entry in tree:
         if isinstance(entry, pygit2.Tree):
-            yield from _walk(entry, f"{prefix}{entry.name}/")
-        elif isinstance(entry, pygit2.Blob):
+            yield from walked(entry, f"{prefix}{entry.name}/")
+        elif isinstance(entry, pygit2.Blob) or entry.filemode == FileMode.COMMIT:
             yield f"{prefix}{entry.name}", str(entry.id), entry.filemode
 
 
@@ -79,8 +83,8 @@ def index_tree(repository: Repository) -> Tree:
     """What is staged: the tree that `git commit` is about to make. Raises GitError where nothing can be staged."""
     if repository.bare:
         raise GitError("Nothing can be staged in a bare repository.", "Its HEAD is validated by: seeknal validate")
-    files, links = _parted(_in_project(repository, index.entries(repository, staged=True)))
-    return Tree(files, _blob_reader(repository), head_commit(repository), True, frozenset(links))
+    files, links, modules = _parted(_in_project(repository, index.entries(repository, staged=True)))
+    return Tree(files, _blob_reader(repository), head_commit(repository), True, links, modules)
 
 
 def _in_project(repository: Repository, entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -104,7 +108,7 @@ def working_tree(
 
     is_node: which untracked files belong to the tree; blob_id: hashes a file (a caller may remember hashes).
     """
-    files, links = _parted(_in_project(repository, index.entries(repository)))
+    files, links, modules = _parted(_in_project(repository, index.entries(repository)))
     on_disk: dict[str, Path] = {}
     dirty = False
     changed = _changed(repository, files, is_node)
@@ -115,16 +119,20 @@ def working_tree(
         dirty = True
         if not flags & (_GONE | _TOUCHED | FileStatus.WT_NEW):
             continue
-        files.pop(name, None)
-        links.discard(name)
+        if name in modules and not flags & _GONE:
+            modules[name] = ""
+            continue
+        for each in (files, links, modules):
+            each.pop(name, None)
         place = repository.project / name
         if place.is_symlink():
-            links.add(name)
+            links[name] = str(pygit2.hash(os.fsencode(place.readlink())))
+            on_disk[links[name]] = place
         elif place.is_file():
             files[name] = stored.get(name) or (blob_id or blob_id_of)(place)
             on_disk[files[name]] = place
     read = _overlaid(on_disk, _blob_reader(repository))
-    return Tree(files, read, head_commit(repository), dirty, frozenset(links))
+    return Tree(files, read, head_commit(repository), dirty, links, modules)
 
 
 def _changed(repository: Repository, files: Mapping[str, str], is_node: Callable[[str], bool]) -> dict[str, FileStatus]:
@@ -154,7 +162,7 @@ def _as_stored(repository: Repository, touched: Iterable[str]) -> dict[str, str]
 
 def _with_blob(path: Path, blob: str) -> bytes | None:
     """The content of a file that has a blob's id as it is on disk, or with git's line ends."""
-    content = path.read_bytes()
+    content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
     return next((each for each in (content, content.replace(b"\r\n", b"\n")) if str(pygit2.hash(each)) == blob), None)
 
 
@@ -213,7 +221,7 @@ def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
     if tree.commit:
         kept.read_tree(handle[tree.commit].peel(pygit2.Tree))
     listed = ((entry.path, str(entry.id), entry.mode) for entry in kept)
-    before, _ = _parted(_in_project(repository, listed))
+    before, *_ = _parted(_in_project(repository, listed))
     for gone in before.keys() - tree.files.keys():
         kept.remove(repository.prefix + gone)
     for path, blob in tree.files.items():
