@@ -140,7 +140,7 @@ def _refuse_size(values: int, depth: int, path: str, event: yaml.Event) -> None:
 
 
 def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, yaml.ScalarNode]]:
-    """The line of each key, the line on which each content begins, and the scalars whose lines YAML folds."""
+    """The line of each key, the line on which each content begins, and the scalars whose lines YAML may fold."""
     lines: dict[str, int] = {}
     contents: dict[str, int] = {}
     folded: dict[str, yaml.ScalarNode] = {}
@@ -162,7 +162,7 @@ def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, y
             for number, item in enumerate(node.value):
                 lines[".".join((*path, str(number)))] = item.start_mark.line + 1
                 walk(item, (*path, str(number)))
-        elif isinstance(node, yaml.ScalarNode) and node.style != "|" and node.end_mark.line > node.start_mark.line:
+        elif isinstance(node, yaml.ScalarNode) and node.style != "|":
             folded[".".join(path)] = node
 
     walk(root, ())
@@ -182,9 +182,9 @@ def _swallowing(node: yaml.ScalarNode, text: str) -> int | None:
 
     The scalar is read again with a mark before each of its further lines: a mark within a comment is such a line.
     """
-    if "--" not in node.value:
-        return None
     first, last = node.start_mark, node.end_mark
+    if "--" not in node.value or first.line == last.line:
+        return None
     lines = text.splitlines(keepends=True)
     for number in range(first.line + 1, last.line + (last.column > 0)):
         content = lines[number].lstrip(" \t")
