@@ -9,6 +9,7 @@ import datetime
 import gzip
 import json
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from seeknal_git.warehouse.sniff import csv_guess
 from tests.conftest import Repo
 
 MANY = 25_000  # more rows than the engine looks at by itself
@@ -138,6 +140,13 @@ def test_nothing_of_a_parquet_file_is_lost(
     source(repo, "*.parquet", more, "parquet")
     repo.seeknal("run")
     assert repo.numbers(f"SELECT {question} FROM main.x") == [answer]
+
+
+def test_several_workers_may_look_at_files_at_once(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,v\n" + rows("0.5"))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: csv_guess(tmp_path / "x.csv", {})["columns"], range(8)))
+    assert found == [[("id", "BIGINT"), ("v", "DOUBLE")]] * 8
 
 
 # What somebody has to say

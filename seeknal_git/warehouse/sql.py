@@ -269,7 +269,13 @@ def explaining() -> duckdb.DuckDBPyConnection:
     )
 
 
-@cache
 def file_reader() -> duckdb.DuckDBPyConnection:
-    """Another one, for the SELECTs of sources: they are ours, and read files. Nothing comes from the network."""
-    return duckdb.connect(":memory:", config={"threads": 1, "autoinstall_known_extensions": "false"})
+    """Another one, for the SELECTs of sources: they are ours, and read files. Each caller has a cursor of its own, as
+    the workers of a run may ask at once."""
+    return _files().cursor()
+
+
+@cache
+def _files() -> duckdb.DuckDBPyConnection:
+    """Nothing comes from the network."""
+    return duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
