@@ -114,7 +114,7 @@ VALUES = [
     value("a condition in CASE", "CASE WHEN NOT (n < 2) THEN 'a' END", "CASE WHEN n >= 2 THEN 'a' END", "CASE WHEN NOT (n <= 2) THEN 'a' END"),
     value("parentheses of ||", "(g || '-') || s", "g || ('-' || s)", "s || '-' || g"),
     value("concat of what is never NULL", "concat(coalesce(g, ''), '-', coalesce(s, ''))", "coalesce(g, '') || '-' || coalesce(s, '')", "g || '-' || s"),
-    value("BETWEEN of an expression", "n + 1 BETWEEN 1 AND 3", "1 + n >= 1 AND 1 + n <= 3", "n + 1 BETWEEN 1 AND 4"),
+    value("BETWEEN of an expression", "length(g) BETWEEN 1 AND 3", "len(g) >= 1 AND len(g) <= 3", "length(g) BETWEEN 0 AND 3"),
 ]
 
 SYNONYMS = [
@@ -270,6 +270,7 @@ SETS = [
      "SELECT id, n FROM source.t UNION ALL BY NAME SELECT id, n FROM source.u"),
 ]
 NOT_WORTH_IT = [
+    value("BETWEEN of an expression", "n + 1 BETWEEN 1 AND 3", "1 + n >= 1 AND 1 + n <= 3", "n + 1 BETWEEN 1 AND 4"),
     ("DISTINCT of DISTINCT", "SELECT DISTINCT g, n FROM source.t", "SELECT DISTINCT * FROM (SELECT DISTINCT g, n FROM source.t) AS x", "SELECT g, n FROM (SELECT DISTINCT g, n, b FROM source.t) AS x"),
 ]
 # fmt: on

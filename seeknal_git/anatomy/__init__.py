@@ -115,7 +115,9 @@ def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book
     holes = book.holes
     names = [folded(name) for name, _ in columns]
     orders = book.orders[:-1]  # but for the last one, which is that of the whole result and decides no value in it
-    everything = compound(f"all {json.dumps(names)}", [relation.rows, *(term for _, term in columns), *orders])
+    everything = compound(
+        f"all {json.dumps(names)}", [relation.rows, *(term for _, term in columns), *orders, *book.shapes]
+    )
     return Anatomy(
         whole=holes.part(everything),
         rows=holes.part(relation.rows),

@@ -19,8 +19,9 @@ class Book:
 
     query: how a sub-query is read, given what is around it and the CTEs that it sees; orders: for each query, in the
     order of reading, what its ORDER BY says; recursions, volatiles: numbers for recursive CTEs, and for calls of
-    volatile functions; obstacles: why a part was left whole; numbered: for the text of each row_number(), the
-    texts of its partition; spelling: what each name was taken for.
+    volatile functions; obstacles: why a part was left whole; shapes: what decides in which order rows are made, though
+    not which rows; numbered: for the text of each row_number(), the texts of its partition; spelling: what each name
+    was taken for.
     """
 
     inputs: tuple[Known, ...]
@@ -31,5 +32,6 @@ class Book:
     recursions: Iterator[int] = field(default_factory=count)
     volatiles: Iterator[int] = field(default_factory=count)
     obstacles: list[str] = field(default_factory=list)
+    shapes: list[Term] = field(default_factory=list)
     numbered: dict[str, frozenset[str]] = field(default_factory=dict)
     spelling: Spelling = field(default_factory=Spelling)

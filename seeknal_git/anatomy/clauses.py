@@ -86,6 +86,7 @@ def _distinct(modifier: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term
         terms = [output.term for output in clauses.outputs]
         if not any(key <= {term.text for term in terms} for key in clauses.unique):  # else no two rows are the same
             clauses.add("DISTINCT", "distinct", book.holes.ordered(_of_rows(terms)))
+        book.shapes.append(Term("distinct"))
         clauses.unique = key_of(terms)
 
 

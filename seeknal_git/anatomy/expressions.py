@@ -9,10 +9,10 @@ from typing import Any
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.normal import normal
+from seeknal_git.anatomy.normal import Normal, normal
 from seeknal_git.anatomy.scope import Output, Scope, combined, fields, lambdas_around, meaning, parameter
 from seeknal_git.anatomy.terms import CALL, Obstacle, Term, compound
-from seeknal_git.anatomy.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only
+from seeknal_git.anatomy.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only, spelled
 from seeknal_git.anatomy.types import BOOLEAN, STRING, constant, is_exact, is_number, type_of
 from seeknal_git.names import folded
 from seeknal_git.statement import COLLATION
@@ -31,7 +31,7 @@ _SYMMETRIC = frozenset({"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_F
 
 def read(tree: Tree, scope: Scope, book: Book) -> Term:
     """The term of an expression. Raises Obstacle."""
-    tree = normal(tree, scope)
+    tree = _normal(tree, scope, book)
     reader = _READERS.get(tree["class"])
     if reader is None:
         raise Obstacle(tree["class"].lower().replace("_", " "))
@@ -44,12 +44,21 @@ def terms_of(trees: Iterable[Tree], scope: Scope, book: Book) -> list[Term]:
 
 def conditions(tree: Tree | None, scope: Scope, book: Book) -> list[Term]:
     """The terms of a condition that AND connects, in an order of their own."""
-    return book.holes.ordered(terms_of(connected(tree, scope), scope, book))
+    return book.holes.ordered(terms_of(connected(tree, scope, book), scope, book))
 
 
-def connected(tree: Tree | None, scope: Scope) -> list[Tree]:
+def connected(tree: Tree | None, scope: Scope, book: Book) -> list[Tree]:
     """What AND connects in a condition, without what says nothing there."""
-    return [each for each in conjuncts(normal(tree, scope)) if constant(each) != (BOOLEAN, "true")] if tree else []
+    terms = conjuncts(_normal(tree, scope, book)) if tree else ()
+    return [each for each in terms if constant(each) != (BOOLEAN, "true")]
+
+
+def _normal(tree: Tree, scope: Scope, book: Book) -> Tree:
+    """The normal form of an expression; if it is another one, the engine may make rows in another order for it."""
+    found = normal(tree, scope)
+    if found is not tree and isinstance(found, Normal) and found.said:
+        book.shapes.append(Term(f"said as {tree['class']} {tree['type']}"))
+    return found
 
 
 def position(index: int, outputs: Sequence[Output]) -> Term:
@@ -100,6 +109,8 @@ def _comparison(tree: Tree, scope: Scope, book: Book) -> Term:
 def _general(tree: Tree, scope: Scope, book: Book) -> Term:
     """All that an expression is made of, under its keys; so nothing is passed over that a later engine may add."""
     kind = f"{tree['class']} {tree['type']}"
+    if scope.verbatim and tree.get("type_expr"):
+        kind += f" {spelled(tree['type_expr'])}"
     return compound(
         kind, [_value(key, value, scope, book) for key, value in sorted(tree.items()) if _tells(key, value)]
     )

@@ -145,7 +145,7 @@ def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book
 def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
     """The texts of what a condition says is equal to something that can be read without the right side."""
     book = replace(book, spelling=Spelling())  # here names are tried out
-    for term in connected(condition, both):
+    for term in connected(condition, both, book):
         if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
             for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
                 if one["class"] != "COLUMN_REF" or not is_repeatable(other):

@@ -1,7 +1,8 @@
 """Normal forms: what means the same for any row becomes the same tree, before it is read.
 
 Each rule says when it holds. Types decide most of them, so a rule is only followed where types.py is certain of what it
-needs; NULLs, errors and the order in which terms are computed are as before.
+needs; NULLs and errors are as before. What AND and OR connect is only moved about if none of it can fail, since the
+engine asks such terms in an order of its own.
 """
 
 from __future__ import annotations
@@ -62,16 +63,26 @@ _EITHER_WAY = frozenset({"min", "max", "bool_and", "bool_or"})
 
 
 class Normal(dict[str, Any]):
-    """A tree that is in its normal form already."""
+    """A tree that is in its normal form already. said: whether it is another one than was written."""
+
+    said: bool = False
 
 
 def normal(tree: Tree, scope: Scope) -> Tree:
     """An expression in its normal form; its parts may still be as they were written."""
-    rule = None if isinstance(tree, Normal) or receiver(tree) else _RULES.get(tree["class"])
+    rule = None if isinstance(tree, Normal) or scope.verbatim or receiver(tree) else _RULES.get(tree["class"])
     if rule is None:
         return tree
     found = rule(tree, scope)
-    return found if found["class"] == "COLUMN_REF" or receiver(found) else Normal(found)  # a name stays the same object
+    if found["class"] == "COLUMN_REF" or receiver(found):
+        return found  # a name stays the same object
+    made = Normal(found)
+    made.said = (made["class"], made["type"]) != (tree["class"], tree["type"]) or any(map(_is_said, made.values()))
+    return made
+
+
+def _is_said(value: object) -> bool:
+    return any(map(_is_said, value)) if isinstance(value, list) else isinstance(value, Normal) and value.said
 
 
 def _is(tree: Tree, truth: str) -> bool:
@@ -166,7 +177,9 @@ def _between(tree: Tree, scope: Scope) -> Tree:
 
 def _all_fit(value: Tree, others: Sequence[Tree], scope: Scope) -> bool:
     """Whether a value can be compared with each of others, one by one, as well as with all at once."""
-    return all(comparable(value, each, scope) and never_fails(each, scope) for each in others)
+    return never_fails(value, scope) and all(
+        comparable(value, each, scope) and never_fails(each, scope) for each in others
+    )
 
 
 def _operation(tree: Tree, scope: Scope) -> Tree:
@@ -186,7 +199,7 @@ def _operation(tree: Tree, scope: Scope) -> Tree:
 def _opposite(child: Tree, tree: Tree, scope: Scope) -> Tree:
     """NOT, moved inwards as far as it goes."""
     kind = child["type"]
-    if child["class"] == "CONJUNCTION":
+    if child["class"] == "CONJUNCTION" and never_fails(child, scope):
         terms = [_operator("OPERATOR_NOT", each) for each in child["children"]]
         return normal(_joined(_OTHERWISE[kind], terms), scope)
     if kind in _OPPOSITES and all(is_simple(type_of(child[side], scope)) for side in ("left", "right")):

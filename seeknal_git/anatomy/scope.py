@@ -89,7 +89,8 @@ class Relation:
 
     unique: sets of positions of columns, each of which no two rows share; clauses: what decides its rows, in words;
     last: the clause that a condition on its rows may join; single: whether it is one row, neither more nor less;
-    numbered: for the text of each column that is a row_number(), the texts of its partition.
+    numbered: for the text of each column that is a row_number(), the texts of its partition; total: whether no column
+    can fail, so that it does not matter for which rows they are computed.
     """
 
     rows: Term
@@ -99,6 +100,7 @@ class Relation:
     last: Filter | None = None
     single: bool = False
     numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    total: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,9 @@ class Scope:
     parameters: of a lambda; such a scope has no tables, and is no query of its own; chosen: what COLUMNS stands for;
     closed: the root of a CTE, around which there are other names, of which it may mean none; unique: sets of
     texts, each of which no two of the rows share that windows see; made: the columns that stars make, whose names come
-    before those of FROM too.
+    before those of FROM too;
+    verbatim: whether the words of an expression count, not only what they mean: the engine knows a key of several
+    grouping sets by its words.
     """
 
     source: Source
@@ -228,6 +232,7 @@ class Scope:
     closed: bool = False
     unique: tuple[frozenset[str], ...] = ()
     made: tuple[Output, ...] = ()
+    verbatim: bool = False
 
 
 def meaning(names: Sequence[str], scope: Scope) -> Term:

@@ -10,7 +10,16 @@ from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of, positioned
 from seeknal_git.anatomy.expressions import conditions, connected, terms_of
 from seeknal_git.anatomy.scope import Filter, Marks, Relation, Scope, Source
-from seeknal_git.anatomy.shapes import HAVING, QUALIFY, filtered, has_windows, movable, source_of_select
+from seeknal_git.anatomy.shapes import (
+    HAVING,
+    QUALIFY,
+    computes_safely,
+    filtered,
+    folds_safely,
+    has_windows,
+    movable,
+    source_of_select,
+)
 from seeknal_git.anatomy.stars import Column, Item, columns_of
 from seeknal_git.anatomy.terms import Obstacle, Term
 from seeknal_git.anatomy.tree import Tree
@@ -23,32 +32,35 @@ _MORE_OR_LESS = ("group_sets", "having", "qualify", "modifiers", "sample")
 def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     source = source_of_select(tree, replace(around, marks=Marks()), book)
     scope, items = _scope(tree, source, around, book)
-    columns = [column for item in items for column in columns_of(item, scope, book)]
+    parts = [(item.tree, list(columns_of(item, scope, book))) for item in items]
+    columns = [column for _, part in parts for column in part]
     outputs = tuple(column.output for column in columns)
     late = replace(scope, early=True, made=tuple(column.output for column in columns if column.made))
     last = filtered(tree, source, scope, book)
     keys = _keys(tree, columns, late, book)
-    groups = connected(tree.get("having"), late)
+    groups = connected(tree.get("having"), late, book)
     if keys and not _sets(tree, keys) and last.total:
-        early = [each for each in groups if movable(keys, each, late)]
+        early = [each for each in groups if movable(keys, each, late)] if folds_safely(tree, late) else []
         groups = [each for each in groups if each not in early]
+        book.shapes.append(Term(f"{len(early)} early"))
         last = last.joined(terms_of(early, late, book), total=True)
     having, qualify = book.holes.ordered(terms_of(groups, late, book)), conditions(tree.get("qualify"), late, book)
     order = order_of(tree, outputs, late, book)
-    unique = narrowed(source.unique, connected(tree.get("where_clause"), scope), scope, book)
+    unique = narrowed(source.unique, connected(tree.get("where_clause"), scope, book), scope, book)
     clauses = Clauses(source.rows, outputs, unique, {"FROM": source.rows})
     clauses.filter(last, book)
     # GROUP BY () has a set, and no keys
     if keys or tree.get("having") or tree.get("group_sets") or scope.marks.aggregates:
         sets = _sets(tree, keys)
         clauses.add("grouping", f"group {sets}" if sets or not keys else "distinct", keys)
+        book.shapes.append(Term("group"))
         clauses.unique = () if sets else key_of(keys)
         last = Filter(HAVING, clauses.rows).joined(having, total=False)
         clauses.filter(last, book)
     if has_windows(tree):
         last = Filter(QUALIFY, clauses.rows).joined(qualify, total=False)
         clauses.filter(last, book)
-        clauses.unique = narrowed(clauses.unique, connected(tree.get("qualify"), late), late, book)
+        clauses.unique = narrowed(clauses.unique, connected(tree.get("qualify"), late, book), late, book)
     if scope.marks.unnests:
         clauses.add("unnest", "unnest", book.holes.ordered(scope.marks.unnests))
         clauses.unique = ()
@@ -59,7 +71,8 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
         single = scope.marks.aggregates and not keys and not any(tree.get(key) for key in _MORE_OR_LESS)
         texts = [output.term.text for output in outputs]
         numbered = {text: book.numbered[text] for text in texts if text in book.numbered}
-        relation = replace(relation, single=single, numbered=numbered)
+        total = all(computes_safely(each, [column.output.term for column in part], scope) for each, part in parts)
+        relation = replace(relation, single=single, numbered=numbered, total=total)
     ends = tree.get("modifiers") or tree.get("sample") or scope.marks.unnests or not last.word
     return relation if ends else replace(relation, last=last)
 
@@ -69,7 +82,9 @@ def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope
     grouped = (
         tree.get("group_expressions") or tree.get("group_sets") or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
     )
-    scope = Scope(source, around, around.queries, Marks(), {}, unique=() if grouped else source.unique)
+    verbatim = around.verbatim or len(tree.get("group_sets") or ()) > 1
+    unique = () if grouped else source.unique
+    scope = Scope(source, around, around.queries, Marks(), {}, unique=unique, verbatim=verbatim)
     items = [Item(each, scope, book) for each in tree["select_list"]]
     aliases: dict[str, Callable[[], Term]] = {item.alias: item.named for item in items if item.alias}
     scope = replace(scope, aliases=aliases)

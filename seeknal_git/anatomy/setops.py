@@ -75,7 +75,9 @@ def arms(tree: Tree, relations: Sequence[Relation], shape: Any, book: Book) -> A
     places = list(range(len(relations)))
     if word in _EITHER_WAY and not any(each.rows.unstable for each in relations):
         places.sort(key=lambda place: book.holes.named(relations[place].rows.text))
-    return Arms(kind, tuple(relations), tuple(places), json.dumps([shape, places]))
+    written = json.dumps([word, shape, places])
+    book.shapes.append(Term(f"arms {written}"))
+    return Arms(kind, tuple(relations), tuple(places), written)
 
 
 def columns(word: str, found: Arms, book: Book) -> tuple[Output, ...]:

@@ -7,6 +7,7 @@ the same rows. Otherwise they are columns of a table like any other:
 - A filter over aggregates or windows is a HAVING or a QUALIFY, and the query around it has neither of these, since they
   would see other rows.
 - DISTINCT, LIMIT, set operations, unnest() and samples end a SELECT: a query around it may only pick and compute.
+- A condition, or a LIMIT, around columns that can fail may be asked before they are computed, or after.
 - An unstable value is computed where it is written, and how often is part of it.
 """
 
@@ -19,12 +20,12 @@ from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.expressions import connected, terms_of
 from seeknal_git.anatomy.scope import Filter, Scope, Source
 from seeknal_git.anatomy.tables import named, relation_alone, seen_through, source_of
-from seeknal_git.anatomy.terms import Term
-from seeknal_git.anatomy.tree import Tree, objects
-from seeknal_git.anatomy.types import is_exact, meant, never_fails, type_of
+from seeknal_git.anatomy.terms import Term, is_fixed
+from seeknal_git.anatomy.tree import Tree, arguments, objects
+from seeknal_git.anatomy.types import is_exact, is_passed_on, meant, never_fails, type_of
 
 WHERE, HAVING, QUALIFY = "filter", "filter on groups", "filter on windows"
-_ENDINGS = ("group_expressions", "group_sets", "having", "qualify", "modifiers", "sample")
+_ENDINGS = ("group_expressions", "group_sets", "having", "qualify", "sample")
 
 
 def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
@@ -37,17 +38,28 @@ def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
         each.many for each in relation.outputs
     ):
         return named(given, relation, 0, book)
+    if not relation.total and _takes_rows_away(tree):
+        return named(given, relation, 0, book)
     last = relation.last or Filter("", relation.rows)
     if last.word == WHERE or (_picks(tree) and (last.word or not tree.get("where_clause"))):
         return seen_through(given, relation, last, book)
     return named(given, relation, 0, book)
 
 
+def _takes_rows_away(tree: Tree) -> bool:
+    """Whether columns of an inner query may have been computed for rows that are not in the result, or not."""
+    modifiers = [each for each in tree.get("modifiers") or () if each["type"] != "ORDER_MODIFIER"]
+    return bool(modifiers) or any(tree.get(key) for key in ("where_clause", "having", "qualify", "sample"))
+
+
 def _picks(tree: Tree) -> bool:
     """Whether a SELECT does no more than to pick rows, and to compute values row by row."""
+    modifiers = tree.get("modifiers") or ()
     if any(tree.get(key) for key in _ENDINGS) or tree.get("aggregate_handling") == "FORCE_AGGREGATES":
         return False
-    computed = [tree["select_list"], tree.get("where_clause")]
+    if any(each["type"] != "ORDER_MODIFIER" for each in modifiers):
+        return False
+    computed = [tree["select_list"], tree.get("where_clause"), modifiers]
     return all(_of_a_row(each) for each in objects(computed))
 
 
@@ -59,7 +71,7 @@ def _of_a_row(tree: Tree) -> bool:
 
 def filtered(tree: Tree, source: Source, scope: Scope, book: Book) -> Filter:
     """The WHERE of a SELECT, together with what it joins."""
-    trees = connected(tree.get("where_clause"), scope)
+    trees = connected(tree.get("where_clause"), scope, book)
     before = source.last or Filter(WHERE, source.rows)
     return before.joined(terms_of(trees, scope, book), all(never_fails(each, scope) for each in trees))
 
@@ -69,6 +81,26 @@ def has_windows(tree: Tree) -> bool:
     return any(
         each.get("class") == "WINDOW" for each in objects([tree["select_list"], tree.get("qualify")], ("SUBQUERY",))
     )
+
+
+def computes_safely(tree: Tree, terms: Sequence[Term], scope: Scope) -> bool:
+    """Whether what an item computes of a row cannot fail; aggregates and windows are computed before any condition."""
+    folded = tree["class"] == "WINDOW" or (tree["class"] == "FUNCTION" and _folds(tree))
+    return folded or all(is_passed_on(term) or is_fixed(term) for term in terms) or never_fails(tree, scope)
+
+
+def _folds(tree: Tree) -> bool:
+    return functions.called(tree) in functions.AGGREGATE | functions.ORDERED
+
+
+def folds_safely(tree: Tree, scope: Scope) -> bool:
+    """Whether no aggregate of a SELECT computes what can fail."""
+    calls = objects([tree["select_list"], tree.get("having"), tree.get("modifiers")])
+    for call in (each for each in calls if "function_name" in each and _folds(each)):
+        computed = [*arguments(call), *([call["filter"]] if call.get("filter") else [])]
+        if not all(never_fails(each, scope) for each in computed):
+            return False
+    return True
 
 
 def movable(keys: Sequence[Term], tree: Tree, scope: Scope) -> bool:

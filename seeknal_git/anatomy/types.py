@@ -332,7 +332,12 @@ def _all_never_fail(trees: Iterable[Tree], scope: Scope) -> bool:
 
 def _column_never_fails(tree: Tree, scope: Scope) -> bool:
     term = meant(tree, scope)
-    return term is not None and _PASSED_ON.fullmatch(term.text) is not None
+    return term is not None and is_passed_on(term)
+
+
+def is_passed_on(term: Term) -> bool:
+    """Whether a term is a column of an input, of whichever table and however far away."""
+    return _PASSED_ON.fullmatch(term.text) is not None
 
 
 def _comparison_never_fails(tree: Tree, scope: Scope) -> bool:

@@ -5,7 +5,7 @@ An edit that is not called harmless may do no harm to a given query; a harmless 
 
 from __future__ import annotations
 
-from tests.oracle import columns, harmless, inside, rows
+from tests.oracle import columns, harmless, inside, reworded, rows
 from tests.oracle.catalogue import EDITS, Edit
 
-__all__ = ["EDITS", "Edit", "columns", "harmless", "inside", "rows"]
+__all__ = ["EDITS", "Edit", "columns", "harmless", "inside", "reworded", "rows"]
