@@ -24,7 +24,7 @@ from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
 from seeknal_git.readers import Contract
 from seeknal_git.reading import Held, Holder, ending_of, holding, remembered_blob_id
-from seeknal_git.tracked import glob_match, tracked_files
+from seeknal_git.tracked import glob_match, resolved, tracked_files
 from seeknal_git.warehouse.engine import engine_release
 
 
@@ -33,7 +33,7 @@ class DataFile:
     """A file of raw data: its path in the project, where that is on disk, and its blob id where git tracks it.
 
     stored: git's own blob, if a checkout has the file in another form: `blob` is the id of what a checkout has. module:
-    the submodule that it is in.
+    the submodule that it is in. leads: where a link that git tracks leads to, if git does not track the file there.
     """
 
     path: str
@@ -41,6 +41,12 @@ class DataFile:
     blob: str | None = None
     stored: str | None = None
     module: Module | None = None
+    leads: str | None = None
+
+    @property
+    def tracked(self) -> str | None:
+        """What the tree says of the file."""
+        return self.blob or self.leads
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +104,10 @@ class DataRoot:
         """The files that a source names, in the order of their paths; empty where there are none."""
         pattern = str(source.definition["path"])
         found = {
-            path: DataFile(path, folder / path)
+            path: file
             for folder in reversed(self.folders)
             for path in _on_disk(folder, pattern)
-            if path not in self.tracked
+            if path not in self.tracked and (file := self._untracked(folder, path))
         }
         found |= self._tracked_files(pattern)
         return [found[path] for path in sorted(found)]
@@ -112,6 +118,14 @@ class DataRoot:
             found = {path: DataFile(path, self.repository.project / path, blob) for path, blob in tracked.items()}
             self._known[pattern] = found | self._filtered(tracked) | self._in_modules(pattern)
         return self._known[pattern]
+
+    def _untracked(self, folder: Path, path: str) -> DataFile | None:
+        """A file on disk; behind a link that git tracks it is the one that this tree's link leads to."""
+        real = resolved(self.tree, path)
+        if real == path:
+            return DataFile(path, folder / path)
+        there = real is not None and (folder / real).is_file()
+        return DataFile(path, folder / str(real), leads=real) if there else None
 
     def _in_modules(self, pattern: str) -> dict[str, DataFile]:
         """The files in submodules that a pattern names. Raises GitError if it names one that is not here."""
@@ -219,7 +233,8 @@ class DataRoot:
 
     def version(self, source: Node) -> str:
         """The data version that a source has if it is read now. Raises ProjectError."""
-        return read_by_this_engine(self.contents(source, self.need_files(source)))
+        files = self.need_files(source)
+        return read_by_this_engine(self.contents(source, files), files)
 
     @property
     def reading_folder(self) -> Path:
@@ -234,14 +249,17 @@ class DataRoot:
             held = [self._held(holder, source, file) for file in files]
             blobs = [file.blob or each.blob for file, each in zip(files, held, strict=True)]
             contents = adopting(_contents(files, blobs), self.adopted.get(source.id, ""))
-            yield Opened(files, held, read_by_this_engine(contents))
+            yield Opened(files, held, read_by_this_engine(contents, files))
 
     def _held(self, holder: Holder, source: Node, file: DataFile) -> Held:
         try:
             held = holder.hold(self._path(source, file))
             if file.blob in (None, held.blob) or self._is_large(source, file, held):
                 return held
-            return holder.hold(self._written_out(source, file))  # git checked out another one meanwhile
+            held = holder.hold(self._written_out(source, file))  # git checked out another one meanwhile
+            if held.blob == file.blob:
+                return held
+            raise FileFault(f"The copy {held.file} of {file.path} is damaged.", "Remove it; it is written again.")
         except FileFault as exc:
             raise _unreadable(source, file, exc) from exc
 
@@ -316,9 +334,23 @@ def adopting(contents: str, adopted: str) -> str:
     return digest(contents, adopted) if adopted else contents
 
 
-def read_by_this_engine(contents: str) -> str:
-    """The data version of contents: another release of the engine finds other types, and other values, in them."""
-    return f"{contents}@{engine_release()}"
+def read_by_this_engine(contents: str, files: Iterable[DataFile] = ()) -> str:
+    """The data version of contents: another release of the engine finds other types, and other values, in them; and
+    links that git tracks say which files are meant."""
+    return "@".join(filter(None, (contents, engine_release(), _links(files))))
+
+
+def _links(files: Iterable[DataFile]) -> str:
+    leads = [f"{file.path} {file.leads}" for file in files if file.leads is not None]
+    return digest("links", *leads) if leads else ""
+
+
+def keeps_load(source: Node, root: DataRoot, version: str) -> bool:
+    """Whether a source keeps a load: what git tracks of its files, or of links to them, decides, if it tracks any."""
+    files = root.files(source)
+    if not any(file.blob for file in files):
+        return "".join(version.split("@")[2:]) == _links(files)
+    return all(file.blob for file in files) and root.contents(source, files) == contents_of(version)
 
 
 def contents_of(version: str) -> str:
@@ -327,7 +359,7 @@ def contents_of(version: str) -> str:
 
 
 def engine_of(version: str) -> str:
-    return version.partition("@")[2]
+    return "".join(version.split("@")[1:2])
 
 
 def _unreadable(source: Node, file: DataFile, fault: FileFault) -> ProjectError:
@@ -410,6 +442,16 @@ def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
     return found
 
 
+def tracked_parts(graph: Graph, root: DataRoot) -> dict[str, str]:
+    """What the tree says of raw data, also if git tracks only some of a source's files, or links to them."""
+    found = tracked_versions(graph, root)
+    for source in sources_of(graph):
+        files = root.files(source)
+        if source.id not in found and any(file.tracked for file in files):
+            found[source.id] = digest("parts", *(f"{file.path} {file.tracked or ''}" for file in files if file.tracked))
+    return found
+
+
 def untracked_sources(graph: Graph, root: DataRoot) -> set[str]:
     """The sources of whose files git tracks none: a branch keeps the load that it has of them."""
     return {source.id for source in sources_of(graph) if not any(file.blob for file in root.files(source))}
@@ -428,10 +470,9 @@ def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dic
     }
     for source in sources_of(graph):
         if source.id not in found:
-            mixed = any(file.blob for file in root.files(source))
             whole = graph.fingerprints[source.id].whole
-            if mixed or source.id not in known:
-                found[source.id] = read[whole] = read.get(whole) or root.version(source)
-            else:
+            if source.id in known and keeps_load(source, root, known[source.id]):
                 found[source.id] = known[source.id]
+            else:
+                found[source.id] = read[whole] = read.get(whole) or root.version(source)
     return found

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.data import DataRoot, contents_of, sources_of
+from seeknal_git.data import DataRoot, contents_of, keeps_load, sources_of
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.fingerprint import digest, fingerprint
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
-from seeknal_git.nodes.node import Node
 from seeknal_git.readers import Contract
 from seeknal_git.reading import identity
 from seeknal_git.statement import Columns
@@ -131,17 +130,9 @@ def kept_of(graph: Graph, root: DataRoot, loads: Mapping[str, Load]) -> dict[str
     found = {}
     for source in sources_of(graph):
         load = loads.get(fingerprint(source, (), ()).whole)
-        if load and goes_on(source, root, load.version):
+        if load and keeps_load(source, root, load.version):
             found[source.id] = load.columns
     return found
-
-
-def goes_on(source: Node, root: DataRoot, version: str) -> bool:
-    """Whether a source keeps a load: what git tracks of its files decides, if it tracks any of them."""
-    files = root.files(source)
-    if not any(file.blob for file in files):
-        return True
-    return all(file.blob for file in files) and root.contents(source, files) == contents_of(version)
 
 
 def columns_of_loads(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
-from seeknal_git.data import DataRoot, sources_of, tracked_versions
+from seeknal_git.data import DataRoot, sources_of, tracked_parts
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
@@ -96,7 +96,7 @@ class Loaded:
 
     @property
     def state(self) -> State:
-        return State(self.graph, tracked_versions(self.graph, self.root))
+        return State(self.graph, tracked_parts(self.graph, self.root))
 
 
 def open_workspace(start: Path, data_root: Path | None = None) -> Workspace:

@@ -14,12 +14,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from seeknal_git import execute
+from seeknal_git import execute, guessing
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
 from seeknal_git.git.tree import blob_id_of
 from seeknal_git.reading import Held, holding, remembered_blob_id
-from seeknal_git.warehouse import engine, sql
+from seeknal_git.warehouse import engine
 from tests.conftest import Repo
 
 OLD = "id,n\n1,1\n"
@@ -161,9 +161,9 @@ def test_the_engines_version_is_found_without_importing_it() -> None:
 # Through the command line
 
 
-def make_raw(repo: Repo, content: str = OLD, schema: str = "") -> Path:
+def make_raw(repo: Repo, content: str = OLD, more: str = "") -> Path:
     repo.write("raw/p.csv", content)
-    repo.write("seeknal/p.yml", f"kind: source\nname: p\nsource: csv\ntable: raw/p.csv\n{schema}")
+    repo.write("seeknal/p.yml", f"kind: source\nname: p\nsource: csv\ntable: raw/p.csv\n{more}")
     repo.write("seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT * FROM source.p\n")
     repo.commit()
     return repo.path / "raw/p.csv"
@@ -185,12 +185,12 @@ def meanwhile(patch: pytest.MonkeyPatch, where: Any, name: str, begin: Callable[
     assert not left
 
 
-@pytest.mark.parametrize("moment", [(sql, "file_columns"), (execute, "build_snapshot")])
-@pytest.mark.parametrize("other", [NEW, "id,n,more\n1,text,x\n"], ids=["other values", "other columns"])
+@pytest.mark.parametrize("moment", [(guessing, "_guess"), (execute, "build_snapshot")])
+@pytest.mark.parametrize("other", [NEW, "id,n,more\n1,7,x\n"], ids=["other values", "other columns"])
 def test_a_file_that_is_another_one_for_a_moment_is_read_as_it_was_and_never_called_another(
     repo: Repo, monkeypatch: pytest.MonkeyPatch, moment: tuple[Any, str], other: str
 ) -> None:
-    file = make_raw(repo)
+    file = make_raw(repo, more="on_drift: warn\n")
     aside = repo.path / "raw/aside"
 
     def swap() -> None:
@@ -267,7 +267,7 @@ def test_what_a_files_name_ends_with_decides_how_it_is_read(repo: Repo) -> None:
     repo.replace("seeknal/p.yml", "raw/p.csv", "raw/p.*")
     packed = repo.path / "raw/p.csv"
     packed.write_bytes(gzip.compress(OLD.encode()))
-    assert "raw/p.* does not fit source.p" in repo.seeknal("run", code=1).err
+    assert "raw/p.csv does not fit source.p" in repo.seeknal("run", code=1).err
     packed.rename(repo.path / "raw/p.csv.gz")
     repo.seeknal("run")
     assert repo.numbers("SELECT n FROM t") == [(1,)]

@@ -107,3 +107,36 @@ def test_data_in_a_submodule_is_part_of_the_tree(repo: Repo, table: str, how: st
     repo.git("clone", "--quiet", ".", str(other.path))
     if table.startswith("vendor"):
         assert "git submodule update --init" in other.seeknal("run", code=1).err
+
+
+@pytest.mark.parametrize("table", ["data/latest.csv", "data/l*.csv"])
+def test_where_a_link_to_raw_data_leads_is_part_of_the_tree_and_what_is_there_moves_by_itself(
+    repo: Repo, table: str
+) -> None:
+    make_source(repo, table)
+    repo.write("raw/old.csv", OLD)
+    repo.write("raw/new.csv", NEW)
+    link = repo.path / "data/latest.csv"
+    link.symlink_to("../raw/old.csv")
+    repo.commit()
+    repo.seeknal("run")
+    repo.switch("dev", create=True)
+    repo.write("raw/old.csv", "n\n5\n")
+    assert repo.categories() == {}
+    assert repo.built() == [], "a branch goes on with production's load"
+    repo.write("raw/old.csv", OLD)
+    link.unlink()
+    link.symlink_to("../raw/new.csv")
+    is_released(repo)
+
+
+def test_a_plan_sees_an_edit_among_files_that_git_tracks_in_part(repo: Repo) -> None:
+    make_source(repo, "data/*/a.csv")
+    repo.write(".gitignore", "target/\ndata/aside/\n")
+    repo.write("data/aside/a.csv", OLD)
+    repo.commit()
+    repo.seeknal("run")
+    repo.switch("dev", create=True)
+    assert repo.categories() == {}
+    repo.write("data/old/a.csv", NEW)
+    assert repo.categories() == {"source.s": "BREAKING"}
