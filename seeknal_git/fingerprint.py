@@ -90,7 +90,8 @@ def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Finger
     columns = {
         name: digest("column", _hash(part, read), whole if part.unstable else "") for name, part in anatomy.columns
     }
-    return Fingerprint(digest("parts", rows, *(each for pair in columns.items() for each in pair)), rows, columns)
+    told = [each for pair in columns.items() for each in pair]
+    return Fingerprint(digest("parts", rows, *told, *anatomy.names), rows, columns)
 
 
 def _hash(part: Part, read: Sequence[Fingerprint]) -> str:

@@ -66,7 +66,7 @@ class Anatomy:
 
     rows: what decides the row set; columns: (name, part) in order; both None where it could not be taken apart. unique:
     sets of columns, each of which no two rows share; clauses: (`filter`, `grouping`, … → hash), to say in words what
-    changed; obstacles: what could not be resolved.
+    changed; obstacles: what could not be resolved; names: of the columns, as the table that is made has them.
     """
 
     whole: Part
@@ -75,6 +75,7 @@ class Anatomy:
     unique: tuple[tuple[str, ...], ...] = ()
     clauses: tuple[tuple[str, str], ...] = ()
     obstacles: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def collated(self) -> tuple[str, ...]:
@@ -151,6 +152,7 @@ def packed(anatomy: Anatomy) -> list[Any]:
         anatomy.unique,
         anatomy.clauses,
         anatomy.obstacles,
+        anatomy.names,
     ]
 
 
@@ -159,7 +161,7 @@ def _packed_part(part: Part) -> list[Any]:
 
 
 def unpacked(value: list[Any]) -> Anatomy:
-    whole, rows, columns, unique, clauses, obstacles = value
+    whole, rows, columns, unique, clauses, obstacles, names = value
     return Anatomy(
         _part(whole),
         None if rows is None else _part(rows),
@@ -167,6 +169,7 @@ def unpacked(value: list[Any]) -> Anatomy:
         tuple(map(tuple, unique)),
         tuple((word, text) for word, text in clauses),
         tuple(obstacles),
+        tuple(names),
     )
 
 

@@ -48,7 +48,7 @@ def _statements(before: Sequence[Anatomy], after: Sequence[Anatomy]) -> Iterator
 
 
 def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
-    if before.whole == after.whole and before.columns == after.columns:
+    if before.whole == after.whole and before.columns == after.columns and before.names == after.names:
         return
     if before.rows is None or after.rows is None:
         yield "SQL changed"
@@ -57,6 +57,8 @@ def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
     names = [[name for name, _ in anatomy.columns or ()] for anatomy in (before, after)]
     if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
         yield "order of columns changed"
+    if names[0] == names[1] and before.names != after.names:
+        yield "case of a column's name changed"
 
 
 def _tests(old: Node, new: Node) -> Iterator[str]:

@@ -94,8 +94,8 @@ def holds_but_for(engine: duckdb.DuckDBPyConnection, old: str, new: str, what: s
 # fmt: off
 TEXT = [
     ("formatting", "SELECT id, n FROM source.t", "select id,\n  n -- the number\nfrom source.t", METADATA, ""),
-    ("case of an alias", "SELECT id AS total FROM source.t", "SELECT id AS Total FROM source.t", METADATA, ""),
-    ("case of a quoted alias", 'SELECT id AS "Total" FROM source.t', 'SELECT id AS "TOTAL" FROM source.t', METADATA, ""),
+    ("case of an alias", "SELECT id AS total FROM source.t", "SELECT id AS Total FROM source.t", NON_BREAKING, "order"),
+    ("case of a quoted alias", 'SELECT id AS "Total" FROM source.t', 'SELECT id AS "TOTAL" FROM source.t', NON_BREAKING, "order"),
     ("case of a quoted column", 'SELECT "id" FROM source.t', 'SELECT "ID" FROM source.t', METADATA, ""),
     ("case of a string", "SELECT 'A' AS x FROM source.t", "SELECT 'a' AS x FROM source.t", BREAKING, "~x"),
     ("case of a string in WHERE", "SELECT id FROM source.t WHERE g = 'y'", "SELECT id FROM source.t WHERE g = 'Y'",
@@ -960,7 +960,7 @@ READERS = [
     ("column unread", ALL, NEGATED, "SELECT id, f FROM transform.node", True),
     ("column read", ALL, NEGATED, "SELECT id, n FROM transform.node", False),
     ("formatting", ALL, "FROM source.t -- all", "SELECT * FROM transform.node", True),
-    ("case of a column", "SELECT id AS a FROM source.t", "SELECT id AS A FROM source.t", "SELECT a FROM transform.node", True),
+    ("case of a column", "SELECT id AS a FROM source.t", "SELECT id AS A FROM source.t", "SELECT a FROM transform.node", False),
     ("rows", ALL, f"{ALL} WHERE b", "SELECT id FROM transform.node", False),
     ("rows, counted", ALL, f"{ALL} WHERE b", "SELECT count(*) AS c FROM transform.node", False),
     ("column added, rows counted", ALL, MORE, "SELECT count(*) AS c FROM transform.node", True),

@@ -113,7 +113,7 @@ def agrees(engine: duckdb.DuckDBPyConnection, old: str, new: str, verdict: Categ
 
 EXACT = [
     ("SELECT id, n FROM t", "SELECT n, id FROM t", NON_BREAKING, "order of columns"),
-    ("SELECT id AS name FROM t", "SELECT id AS Name FROM t", METADATA, "case of a column"),
+    ("SELECT id AS name FROM t", "SELECT id AS Name FROM t", NON_BREAKING, "case of a column"),
     ("SELECT g AS a, n AS b, count(*) AS c FROM t GROUP BY 1, n",
      "SELECT n AS b, g AS a, count(*) AS c FROM t GROUP BY 1, g", NON_BREAKING, "positional GROUP BY, moved"),
     ("SELECT id, n FROM t", "select  id,\n n -- the number\nfrom t", METADATA, "formatting and comments"),

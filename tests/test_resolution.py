@@ -91,6 +91,11 @@ EDITS = [
     ("a CTE of a sub-query is none outside of it",
      "WITH t AS (SELECT 1 AS a) SELECT a, (WITH t AS (SELECT 2 AS a) SELECT a FROM t) AS b FROM t",
      "WITH t AS (SELECT 2 AS a) SELECT a, (WITH t AS (SELECT 2 AS a) SELECT a FROM t) AS b FROM t"),
+    ("the ORDER BY of one CTE or of another",
+     "WITH newest AS (FROM source.orders ORDER BY day DESC), biggest AS (FROM source.orders ORDER BY amount DESC) SELECT "
+     "(SELECT id FROM newest LIMIT 1) AS a, (SELECT id FROM biggest LIMIT 1) AS b, (SELECT amount FROM newest LIMIT 1) AS c",
+     "WITH newest AS (FROM source.orders ORDER BY day DESC), biggest AS (FROM source.orders ORDER BY amount DESC) SELECT "
+     "(SELECT id FROM newest LIMIT 1) AS a, (SELECT id FROM biggest LIMIT 1) AS b, (SELECT amount FROM biggest LIMIT 1) AS c"),
     ("a lambda's parameter, and a column of that name",
      "SELECT list_transform(tags, lambda tag: tag.upper()) AS x FROM (SELECT tags, 'main' AS tag FROM source.orders)",
      "SELECT list_transform(tags, lambda tag: upper(tag)) AS x FROM (SELECT tags, 'main' AS tag FROM source.orders)"),
@@ -185,3 +190,57 @@ def test_a_letter_outside_of_ascii_has_its_case(tables: Tables) -> None:
 )
 def test_a_cte_is_seen_after_its_definition(sql: str, named: list[str]) -> None:
     assert [reference.target for reference in parsed(sql)[1]] == named
+
+
+# (name, old, new): what becomes of the second depends on chance, or on what is computed first
+SHAKY = [
+    ("a guard under CASE",
+     "SELECT CASE WHEN regexp_matches(code, '^[0-9]+$') AND code::INTEGER > 5 THEN 1 END AS x FROM source.orders",
+     "SELECT CASE WHEN code::INTEGER > 5 AND regexp_matches(code, '^[0-9]+$') THEN 1 END AS x FROM source.orders"),
+    ("a guard in WHERE", "SELECT id FROM source.orders WHERE code <> 'x' AND code::INTEGER > 5",
+     "SELECT id FROM source.orders WHERE code::INTEGER > 5 AND code <> 'x'"),
+    ("a guard before OR", "SELECT id, code = 'x' OR code::INTEGER > 5 AS x FROM source.orders",
+     "SELECT id, code::INTEGER > 5 OR code = 'x' AS x FROM source.orders"),
+    ("a guard of a sub-query", "SELECT id, id < 0 AND (SELECT id FROM source.people) > 1 AS x FROM source.orders",
+     "SELECT id, (SELECT id FROM source.people) > 1 AND id < 0 AS x FROM source.orders"),
+    ("DISTINCT ordered by what it does not show, under LIMIT",
+     "SELECT max(customer) AS x FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount, customer LIMIT 2)",
+     "SELECT max(customer) AS x, min(customer) AS y FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount, customer LIMIT 2)"),
+    ("DISTINCT ordered by an expression, under LIMIT",
+     "SELECT count(*) AS x FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount + 1, customer LIMIT 2)",
+     "SELECT count(*) AS x, 1 AS y FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount + 1, customer LIMIT 2)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHAKY, ids=named)
+def test_what_depends_on_an_order_of_the_engine_is_breaking(tables: Tables, case: tuple[str, str, str]) -> None:
+    _, old, new = case
+    assert verdict(old, new, tables).category == Category.BREAKING
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("SELECT id FROM source.orders WHERE amount > 5 AND country = 'FR'", "SELECT id FROM source.orders WHERE country = 'FR' AND 5 < amount"),
+        ("SELECT id FROM source.orders WHERE id = customer_id", "SELECT id FROM source.orders WHERE customer_id = id"),
+        ("SELECT DISTINCT customer FROM source.orders ORDER BY customer LIMIT 2", "SELECT DISTINCT customer FROM source.orders ORDER BY 1 LIMIT 2"),
+    ],
+)  # fmt: skip
+def test_what_cannot_fail_may_stand_in_any_order(tables: Tables, old: str, new: str) -> None:
+    assert verdict(old, new, tables).category == Category.METADATA
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        "SELECT to_json(node) AS j FROM transform.node",
+        "SELECT version() <> '' AS v, to_json(node) AS j FROM transform.node",
+        "UNPIVOT transform.node ON COLUMNS(* EXCLUDE (id)) INTO NAME metric VALUE v",
+        "SELECT struct_pack(revenue).revenue AS r, node AS whole FROM transform.node",
+        "SELECT * FROM transform.node",
+    ],
+)
+def test_the_case_of_a_name_is_in_the_table_and_in_what_has_names_as_values(tables: Tables, reader: str) -> None:
+    old, new = (f"SELECT id, amount AS {name} FROM source.orders" for name in ("Revenue", "revenue"))
+    found = verdict(old, new, tables, reader)
+    assert (found.category, found.reused) == (Category.NON_BREAKING, False)

@@ -55,6 +55,9 @@ class Forgetful(Cache):
 class NoFiles:
     """Raw data that is nowhere: the columns of every source are given."""
 
+    def __init__(self) -> None:
+        self.cache = Forgetful()
+
     def files(self, _: Node) -> list[object]:
         return []
 

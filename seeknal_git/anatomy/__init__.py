@@ -125,6 +125,7 @@ def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book
         unique=() if any(output.many for output in relation.outputs) else _unique(relation, names),
         clauses=tuple((word, _digest(holes.named(term.text))) for word, term in relation.clauses.items()),
         obstacles=tuple(dict.fromkeys(book.obstacles)),
+        names=tuple(name for name, _ in columns),
     )
 
 

@@ -37,18 +37,20 @@ class Clauses:
     def filter(self, last: Filter, book: Book) -> None:
         """The conditions of a WHERE, a HAVING or a QUALIFY."""
         for part in last.parts:
-            self.add(last.word, last.word, book.holes.ordered(part))
+            terms = book.holes.ordered(part) if last.total else list(dict.fromkeys(part))
+            self.add(last.word, last.word, terms)
 
 
 def finished(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> Relation:
     """DISTINCT, ORDER BY and LIMIT, which a SELECT and a set operation share."""
     directed = [term for _, term in order]
+    loose = _is_loose(tree, clauses, order)
     for modifier in tree.get("modifiers") or ():
         match modifier["type"]:
             case "DISTINCT_MODIFIER":
                 _distinct(modifier, clauses, order, scope, book)
             case "LIMIT_MODIFIER" | "LIMIT_PERCENT_MODIFIER":
-                unstable = "" if _is_decided(clauses, order) else "LIMIT"
+                unstable = "" if _is_decided(clauses, order) and not loose else "LIMIT"
                 clauses.add("LIMIT", "limit", [*_limit(modifier, scope, book), *directed], unstable)
                 if modifier["type"] == "LIMIT_MODIFIER" and modifier.get("limit") and _integer(modifier["limit"]) == 1:
                     clauses.unique = (frozenset(),)
@@ -73,6 +75,14 @@ def _is_decided(clauses: Clauses, order: Sequence[tuple[Term, Term]]) -> bool:
     """Whether no two rows are equal in an order."""
     decided = {key.text for key, _ in order}
     return any(key <= decided for key in clauses.unique)
+
+
+def _is_loose(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]]) -> bool:
+    """Whether rows that DISTINCT makes one are ordered by something that they do not show, so that chance decides."""
+    shown = {output.term.text for output in clauses.outputs}
+    modifiers = tree.get("modifiers") or ()
+    merges = any(each["type"] == "DISTINCT_MODIFIER" and not each.get("distinct_on_targets") for each in modifiers)
+    return merges and any(key.text not in shown for key, _ in order) and not any(key <= shown for key in clauses.unique)
 
 
 def _distinct(modifier: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> None:

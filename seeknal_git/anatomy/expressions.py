@@ -13,7 +13,7 @@ from seeknal_git.anatomy.normal import Normal, normal
 from seeknal_git.anatomy.scope import Output, Scope, combined, fields, lambdas_around, meaning, parameter
 from seeknal_git.anatomy.terms import CALL, Obstacle, Term, compound
 from seeknal_git.anatomy.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only, spelled
-from seeknal_git.anatomy.types import BOOLEAN, STRING, constant, is_exact, is_number, type_of
+from seeknal_git.anatomy.types import BOOLEAN, STRING, comparable, constant, is_exact, is_number, never_fails, type_of
 from seeknal_git.names import folded
 from seeknal_git.statement import COLLATION
 
@@ -44,7 +44,13 @@ def terms_of(trees: Iterable[Tree], scope: Scope, book: Book) -> list[Term]:
 
 def conditions(tree: Tree | None, scope: Scope, book: Book) -> list[Term]:
     """The terms of a condition that AND connects, in an order of their own."""
-    return book.holes.ordered(terms_of(connected(tree, scope, book), scope, book))
+    return arranged(connected(tree, scope, book), scope, book)
+
+
+def arranged(trees: Sequence[Tree], scope: Scope, book: Book) -> list[Term]:
+    """The terms of what AND or OR connects. If one can fail, those before it may guard it; else their order is ours."""
+    terms = terms_of(trees, scope, book)
+    return book.holes.ordered(terms) if all(never_fails(each, scope) for each in trees) else list(dict.fromkeys(terms))
 
 
 def connected(tree: Tree | None, scope: Scope, book: Book) -> list[Tree]:
@@ -99,11 +105,25 @@ def _volatile(name: str, terms: Sequence[Term], book: Book) -> Term:
 def _comparison(tree: Tree, scope: Scope, book: Book) -> Term:
     sides = [read(tree["left"], scope, book), read(tree["right"], scope, book)]
     kind = tree["type"]
+    if not _turns(tree["left"], tree["right"], scope):
+        return compound(kind, sides)
     if kind in _SYMMETRIC:
         sides = book.holes.ordered(sides) if sides[0] != sides[1] else sides
     elif kind in _FLIPPED:
         kind, sides = _FLIPPED[kind], sides[::-1]
     return compound(kind, sides)
+
+
+def _turns(left: Tree, right: Tree, scope: Scope) -> bool:
+    """Whether a comparison is the same with its sides turned around.
+
+    The engine may cast the one side to the type of the other: a TIME with a TIMETZ gives another answer the other way
+    round. A constant is fitted to what stands beside it.
+    """
+    types = type_of(left, scope), type_of(right, scope)
+    if all(types):
+        return types[0] == types[1] or comparable(left, right, scope)
+    return constant(left) is not None or constant(right) is not None
 
 
 def _general(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -276,7 +296,7 @@ def _subquery(tree: Tree, scope: Scope, book: Book) -> Term:
 
 
 def _conjunction(tree: Tree, scope: Scope, book: Book) -> Term:
-    return compound(tree["type"], book.holes.ordered(terms_of(conjuncts(tree, tree["type"]), scope, book)))
+    return compound(tree["type"], arranged(list(conjuncts(tree, tree["type"])), scope, book))
 
 
 def _operator(tree: Tree, scope: Scope, book: Book) -> Term:

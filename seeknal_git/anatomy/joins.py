@@ -47,7 +47,7 @@ def _condition(tree: Tree, left: Source, right: Source, around: Scope, book: Boo
     scope = Scope(both, around, around.queries, Marks())
     written = conditions(tree.get("condition"), scope, book)
     equal = [compound("COMPARE_EQUAL", sorted(pair, key=lambda t: book.holes.named(t.text))) for pair in pairs.values()]
-    return both, book.holes.ordered([*written, *equal])
+    return both, [*written, *book.holes.ordered(equal)]
 
 
 def _common(left: Source, right: Source) -> list[str]:

@@ -19,19 +19,24 @@ from seeknal_git.statement import query_of
 
 _NESTED = (dict, list)
 _TABLE_AND_COLUMN = 2
+_ONE, _FEW = 1, 4
 _NO_PLACE = {"query_location": 0, "query_location_length": 0}
 
 
 def statements(tree: Tree, spelling: Spelling, tables: Sequence[str]) -> Iterator[Tree]:
-    """The statement written again. Where a name may mean two things, once with the first and once with the last.
+    """The statement written again. If names may mean two things: with the first meaning of all, with the last of all,
+    and if they are few, with the last of each.
 
     tables: the table behind each reference. Raises Obstacle if something in it was never read.
     """
     if spelling.unclear:
         raise Obstacle(f"{spelling.unclear}, which cannot be written so that it means one thing only")
-    yield _Writer(spelling, tables, first=True).written(tree)
-    if any(path[0] == EITHER for path in spelling.names.values()):
-        yield _Writer(spelling, tables, first=False).written(tree)
+    doubtful = {path for path in spelling.names.values() if path[0] == EITHER}
+    yield _Writer(spelling, tables, frozenset()).written(tree)
+    if doubtful:
+        yield _Writer(spelling, tables, frozenset(doubtful)).written(tree)
+    if _ONE < len(doubtful) <= _FEW:
+        yield from (_Writer(spelling, tables, frozenset({each})).written(tree) for each in doubtful)
 
 
 # What may stand in a statement whose names are certain by themselves: tables side by side, and values computed of them.
@@ -70,17 +75,17 @@ def _in_front(tree: Tree, spelling: Spelling, aliases: Collection[str]) -> bool:
 
 def over_tables(tree: Tree, tables: Sequence[str]) -> Tree:
     """The statement as it is, over the tables behind its references."""
-    found: Tree = _Writer(Spelling(), tables, first=True).piece(tree, {})
+    found: Tree = _Writer(Spelling(), tables, ()).piece(tree, {})
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """first: whether a name that may mean several things means the first of them; star: what COLUMNS stands for."""
+    """last: the names that mean the last of what they may mean, not the first; star: what COLUMNS stands for."""
 
     spelling: Spelling
     tables: Sequence[str]
-    first: bool
+    last: Collection[Path]
     star: Tree | None = None
 
     def written(self, value: Any) -> Any:
@@ -151,7 +156,7 @@ class _Writer:
     def _path(self, path: Path) -> Tree:
         first, *rest = path
         if first == EITHER:
-            return self._path(rest[0 if self.first else -1])
+            return self._path(rest[-1 if path in self.last else 0])
         if first == ITEM:
             return {**self.written(self.spelling.items[rest[0]]), "alias": ""}
         if first == EACH:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -101,7 +101,23 @@ def _cte(value: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -
         kept = _kept_once(relation, value.get("materialized", ""))
         return replace(kept, outputs=renamed(kept.outputs, value.get("aliases") or ()))
 
-    return Query(book.spelling.fresh(tree), query)
+    return Query(book.spelling.fresh(tree), _noting(query, book))
+
+
+def _noting(query: Callable[[], Relation], book: Book) -> Callable[[], Relation]:
+    """A query that is computed once. Its ORDER BY is noted wherever it is read: its rows come in that order there."""
+    noted: list[Term] = []
+
+    def read() -> Relation:
+        before = len(book.orders)
+        relation = query()
+        if noted:
+            book.orders.extend(noted)
+        else:
+            noted.append(book.holes.short(compound("again", book.orders[before:]), always=True))
+        return relation
+
+    return read
 
 
 def _kept_once(relation: Relation, materialized: str) -> Relation:

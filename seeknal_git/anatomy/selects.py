@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from seeknal_git.anatomy.book import Book
 from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of, positioned
-from seeknal_git.anatomy.expressions import conditions, connected, terms_of
+from seeknal_git.anatomy.expressions import arranged, conditions, connected, terms_of
 from seeknal_git.anatomy.scope import Filter, Marks, Relation, Scope, Source
 from seeknal_git.anatomy.shapes import (
     HAVING,
@@ -44,7 +44,7 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
         groups = [each for each in groups if each not in early]
         book.shapes.append(Term(f"{len(early)} early"))
         last = last.joined(terms_of(early, late, book), total=True)
-    having, qualify = book.holes.ordered(terms_of(groups, late, book)), conditions(tree.get("qualify"), late, book)
+    having, qualify = arranged(groups, late, book), conditions(tree.get("qualify"), late, book)
     order = order_of(tree, outputs, late, book)
     unique = narrowed(source.unique, connected(tree.get("where_clause"), scope, book), scope, book)
     clauses = Clauses(source.rows, outputs, unique, {"FROM": source.rows})

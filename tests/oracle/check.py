@@ -84,6 +84,7 @@ class Answer:
     names: tuple[str, ...]
     types: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    spelled: tuple[str, ...] = ()
 
     def bag(self, columns: Sequence[str] | None = None) -> tuple[object, ...] | None:
         """What may not change: types and rows of the columns, in this order, but not the order of rows."""
@@ -176,7 +177,7 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer | None:
         return None
     described = connection.description or []
     names, types = ([str(column[place]) for column in described] for place in (0, 1))
-    return Answer(tuple(map(_folded, names)), tuple(types), tuple(tuple(map(repr, row)) for row in rows))
+    return Answer(tuple(map(_folded, names)), tuple(types), tuple(tuple(map(repr, row)) for row in rows), tuple(names))
 
 
 def _folded(name: str) -> str:
@@ -217,7 +218,7 @@ def check(engine: Engine, example: Example) -> Outcome:
     new = build(engine.straight, example.new) if old else None
     if old is None or (new is None and not fails(engine.straight, example.new)):
         return Outcome()
-    same = new is not None and old.bag() == new.bag()
+    same = new is not None and old.spelled == new.spelled and old.bag() == new.bag()
     try:
         said = verdict(example.old, example.new, example.world.schemas, example.reader if read else None)
     except Refused:  # what an unused CTE reads is not there: the engine does not look at it
