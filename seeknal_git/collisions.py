@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -15,14 +15,63 @@ from seeknal_git.names import BRANCHES_FILES
 from seeknal_git.nodes.node import Node
 
 _ANY_FOLDERS = "**"
+_BRANCHES = tuple(BRANCHES_FILES.split("/"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """What a node reads or writes: a path or a glob, in parts, and as one speaks of it."""
+class _Links:
+    """Where folders really are, as paths of the project; asked once for each, as it takes a while."""
 
-    parts: tuple[str, ...]
-    said: str
+    folders: tuple[Path, ...]
+    known: dict[Path, Path] = field(default_factory=dict)
+
+    def real(self, folder: Path) -> str | None:
+        """None for a folder that is not in the project, here or in the data root."""
+        if folder not in self.known:
+            self.known[folder] = folder.resolve()
+        found = self.known[folder]
+        around = next((each for each in self.folders if found.is_relative_to(each)), None)
+        return None if around is None else found.relative_to(around).as_posix()
+
+    def other_names(self, pattern: str) -> Iterator[str]:
+        """The same place, if a folder before the first `*` is a link."""
+        parts = pattern.split("/")
+        fixed = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+        folder = "/".join(parts[:fixed])
+        for each in self.folders:
+            real = self.real(each / folder)
+            if real is not None and real != (folder or "."):
+                yield "/".join([real, *parts[fixed:]])
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The places that nodes read or write, each in parts → as one speaks of it.
+
+    files: single ones; around: the folders that they are in; globs: what may meet more than one path.
+    """
+
+    files: dict[tuple[str, ...], str] = field(default_factory=dict)
+    around: dict[tuple[str, ...], str] = field(default_factory=dict)
+    globs: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def add(self, path: str, said: str) -> None:
+        parts = _parts(path)
+        if any(map(glob.has_magic, parts)) or parts[: len(_BRANCHES)] == _BRANCHES:
+            self.globs.setdefault(parts, said)
+            return
+        self.files.setdefault(parts, said)
+        for length in range(1, len(parts)):
+            self.around.setdefault(parts[:length], said)
+
+    def at(self, path: tuple[str, ...], below: tuple[str, ...]) -> str | None:
+        """Who has a path already: the path itself, one below or around it. below: what is written in its folder."""
+        prefixes = (path[:length] for length in range(1, len(path) + 1))
+        said = next((self.files[each] for each in prefixes if each in self.files), None) or self.around.get(path)
+        places = (path + below, (*_BRANCHES, "*", *path, *below))
+        return said or next(
+            (said for each, said in self.globs.items() if any(_meet(one, each) for one in places)), None
+        )
 
 
 def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
@@ -30,69 +79,35 @@ def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
     exposures = [member.node for member in graph.members.values() if member.node.kind == "exposure"]
     if not exposures:
         return []
-    sources = [member.node for member in graph.members.values() if member.node.kind == "source"]
-    folders = tuple(each.resolve() for each in root.folders)
-    known: dict[Path, Path] = {}
-    places = [place for source in sources for place in _read(source, root, folders, known)]
-    problems = []
+    links, taken, problems = _Links(tuple(each.resolve() for each in root.folders)), _Taken(), []
+    for member in graph.members.values():
+        if member.node.kind == "source":
+            _take(taken, member.node, root, links)
     for node in exposures:
         path = str(node.definition["path"])
-        if met := next((each for each in places if _writes_to(node, folders, each)), None):
+        columns = node.definition["partition_by"]
+        # The engine names folder after folder `column=value`, and the files in the last of them.
+        below = (*(f"{name}=*".casefold() for name in columns), "*") if columns else ()
+        names = [path, *links.other_names(path)]
+        if said := next((found for each in names if (found := taken.at(_parts(each), below))), None):
             line = node.line("params.path" if "params.path" in node.lines else "url")
-            message = f"{node.id} would write over {met.said}."
+            message = f"{node.id} would write over {said}."
             problems.append(Problem(message, node.path, line, "Give it a path of its own.", node.id))
-        places.append(_Place(_parts(path), f"{path}, which {node.id} writes"))
+        taken.add(path, f"{path}, which {node.id} writes")
     return problems
 
 
-def _read(source: Node, root: DataRoot, folders: Sequence[Path], known: dict[Path, Path]) -> Iterator[_Place]:
-    """The files of a source that are there, then whatever its glob takes in as soon as it is there.
-
-    known: folder → where it really is, as to ask that for each file would take long.
-    """
-    pattern = str(source.definition["path"])
+def _take(taken: _Taken, source: Node, root: DataRoot, links: _Links) -> None:
+    """The files of a source that are there, and whatever its glob takes in as soon as it is there."""
     for file in root.files(source):
-        if file.at.parent not in known:
-            known[file.at.parent] = file.at.parent.resolve()
-        at = file.at.resolve() if file.at.is_symlink() else known[file.at.parent] / file.at.name
-        real = _below(folders, at)
-        for path in {file.path, file.path if real is None else real}:
-            yield _Place(_parts(path), f"{file.path}, which {source.id} reads")
-    for each in (pattern, *_through_links(pattern, folders)):
-        yield _Place(_parts(each), f"{pattern}, which {source.id} reads")
-
-
-def _writes_to(exposure: Node, folders: Sequence[Path], place: _Place) -> bool:
-    path = str(exposure.definition["path"])
-    # The engine names folder after folder `column=value`, and the files in the last of them.
-    columns = exposure.definition["partition_by"]
-    below = (*(f"{name}=*".casefold() for name in columns), "*") if columns else ()
-    own = [_parts(each) for each in (path, *_through_links(path, folders))]
-    own += [(*_parts(BRANCHES_FILES), "*", *each) for each in own]
-    return any(_meet(each + below, place.parts) or _around(each, place.parts) for each in own)
-
-
-def _around(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether one path is a folder around the other."""
-    shortest = min(len(one), len(other))
-    return one[:shortest] == other[:shortest] and not any(map(glob.has_magic, other))
-
-
-def _through_links(pattern: str, folders: Sequence[Path]) -> Iterator[str]:
-    """The same place by another name, if a folder before the first `*` is a link."""
-    parts = pattern.split("/")
-    fixed = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
-    folder = "/".join(parts[:fixed])
-    for each in folders:
-        real = _below(folders, (each / folder).resolve())
-        if real is not None and real != folder:
-            yield "/".join([real, *parts[fixed:]])
-
-
-def _below(folders: Sequence[Path], path: Path) -> str | None:
-    """A path relative to the project, here or in the data root; None for any other."""
-    folder = next((each for each in folders if path.is_relative_to(each)), None)
-    return None if folder is None else path.relative_to(folder).as_posix()
+        said = f"{file.path}, which {source.id} reads"
+        taken.add(file.path, said)
+        at = file.at.resolve() if file.at.is_symlink() else file.at
+        if (real := links.real(at.parent)) is not None:
+            taken.add(f"{real}/{at.name}", said)
+    pattern = str(source.definition["path"])
+    for each in (pattern, *links.other_names(pattern)):
+        taken.add(each, f"{pattern}, which {source.id} reads")
 
 
 def _parts(pattern: str) -> tuple[str, ...]:
