@@ -174,7 +174,8 @@ def _again(graph: Graph, root: DataRoot, options: Options, known: Mapping[str, s
     """The nodes that `--full` builds again, though their table is there; not a load that is kept."""
     if not options.full:
         return frozenset()
-    return frozenset(options.chosen or graph.members) - (known.keys() & untracked_sources(graph, root))
+    about = graph.members if options.chosen is None else options.chosen
+    return frozenset(about) - (known.keys() & untracked_sources(graph, root))
 
 
 def all_checks(graph: Graph) -> Iterable[tuple[str, int, Check]]:
