@@ -92,12 +92,11 @@ def _with_gaps(path: Path, given: Mapping[str, Any], delimiter: str = "") -> dic
     delimiter: the one that the engine took; the header has another one if there are gaps.
     """
     skipped = int(given.get("skip", 0))
+    header = "".join(_lines(path, given, skipped + 1)[skipped:])
+    likeliest = given.get("delim") or max(_DELIMITERS, key=lambda each: _fields(header, each))
+    if likeliest == delimiter or _fields(header, likeliest) == 1:
+        return None
     lines = _lines(path, given)[skipped:]
-    if not lines:
-        return None
-    likeliest = given.get("delim") or max(_DELIMITERS, key=lambda each: _fields(lines[0], each))
-    if likeliest == delimiter or _fields(lines[0], likeliest) == 1:
-        return None
     which = _which(likeliest, lines, skipped)
     found = _short(path, given, likeliest) or _long(path, given, likeliest, lines)
     if found is None and delimiter:
@@ -169,13 +168,13 @@ def _fields(line: str, delimiter: str) -> int:
     return _QUOTED.sub("", line).count(delimiter) + 1
 
 
-def _lines(path: Path, given: Mapping[str, Any]) -> list[str]:
+def _lines(path: Path, given: Mapping[str, Any], most: int = _FEW) -> list[str]:
     """The first lines of a file."""
     options = {name: given[name] for name in ("compression", "encoding") if name in given} | {
         "auto_detect": False, "delim": "\x1f", "quote": "", "escape": "", "header": False, "comment": "", "skip": 0,
         "columns": {"line": "VARCHAR"}, "strict_mode": False, "null_padding": True, "max_line_size": LONGEST_LINE,
     }  # fmt: skip
-    return [line or "" for (line,) in asked(f"SELECT line FROM read_csv({arguments(options)}) LIMIT {_FEW}", path)]
+    return [line or "" for (line,) in asked(f"SELECT line FROM read_csv({arguments(options)}) LIMIT {most}", path)]
 
 
 def has_values(sql: str, paths: Iterable[Path], columns: Iterable[str]) -> list[bool]:
