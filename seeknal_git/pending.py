@@ -147,7 +147,7 @@ def _identity(path: Path) -> str | None:
     """What a write to the warehouse changes of its file, and of the log beside it; None if there is no warehouse."""
     found = []
     for each in (path, path.with_name(f"{path.name}.wal")):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             now = each.stat()
             found += [str(each), now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
     return ":".join(map(str, found)) if path.exists() else None
