@@ -100,7 +100,7 @@ class Relation:
     last: Filter | None = None
     single: bool = False
     numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    total: bool = False
+    total: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +235,11 @@ class Scope:
     verbatim: bool = False
 
 
-def meaning(names: Sequence[str], scope: Scope) -> Term:
-    """The term of a column's name; where it is not certain which one is meant, a term of all that it may mean."""
+def meaning(names: Sequence[str], scope: Scope, *, noted: bool = True) -> Term:
+    """The term of a column's name; where it is not certain which one is meant, a term of all that it may mean.
+
+    noted: whether it is marked that the name was asked for.
+    """
     found: list[Term] = []
     depth, here = 0, scope
     depths: set[int] = set()
@@ -252,7 +255,8 @@ def meaning(names: Sequence[str], scope: Scope) -> Term:
         here = here.parent
     if not found:
         raise Obstacle(f"{'.'.join(names)}, which is no column of an input")
-    scope.marks.depths |= depths
+    if noted:
+        scope.marks.depths |= depths
     return combined(found)
 
 

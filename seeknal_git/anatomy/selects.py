@@ -36,17 +36,19 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     columns = [column for _, part in parts for column in part]
     outputs = tuple(column.output for column in columns)
     late = replace(scope, early=True, made=tuple(column.output for column in columns if column.made))
-    last = filtered(tree, source, scope, book)
+    where = connected(tree.get("where_clause"), scope, book)
+    last = filtered(where, source, scope, book)
     keys = _keys(tree, columns, late, book)
     groups = connected(tree.get("having"), late, book)
     if keys and not _sets(tree, keys) and last.total:
-        early = [each for each in groups if movable(keys, each, late)] if folds_safely(tree, late) else []
+        early = [each for each in groups if movable(keys, each, late)]
+        early = early if early and folds_safely(tree, late) else []
         groups = [each for each in groups if each not in early]
         book.shapes.append(Term(f"{len(early)} early"))
         last = last.joined(terms_of(early, late, book), total=True)
     having, qualify = arranged(groups, late, book), conditions(tree.get("qualify"), late, book)
     order = order_of(tree, outputs, late, book)
-    unique = narrowed(source.unique, connected(tree.get("where_clause"), scope, book), scope, book)
+    unique = narrowed(source.unique, where, scope, book)
     clauses = Clauses(source.rows, outputs, unique, {"FROM": source.rows})
     clauses.filter(last, book)
     # GROUP BY () has a set, and no keys
@@ -71,7 +73,10 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
         single = scope.marks.aggregates and not keys and not any(tree.get(key) for key in _MORE_OR_LESS)
         texts = [output.term.text for output in outputs]
         numbered = {text: book.numbered[text] for text in texts if text in book.numbered}
-        total = all(computes_safely(each, [column.output.term for column in part], scope) for each, part in parts)
+
+        def total() -> bool:
+            return all(computes_safely(each, [column.output.term for column in part], scope) for each, part in parts)
+
         relation = replace(relation, single=single, numbered=numbered, total=total)
     ends = tree.get("modifiers") or tree.get("sample") or scope.marks.unnests or not last.word
     return relation if ends else replace(relation, last=last)

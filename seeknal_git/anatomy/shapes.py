@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import connected, terms_of
+from seeknal_git.anatomy.expressions import terms_of
 from seeknal_git.anatomy.scope import Filter, Scope, Source
 from seeknal_git.anatomy.tables import named, relation_alone, seen_through, source_of
 from seeknal_git.anatomy.terms import Term, is_fixed
@@ -38,7 +38,7 @@ def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
         each.many for each in relation.outputs
     ):
         return named(given, relation, 0, book)
-    if not relation.total and _takes_rows_away(tree):
+    if _takes_rows_away(tree) and not relation.total():
         return named(given, relation, 0, book)
     last = relation.last or Filter("", relation.rows)
     if last.word == WHERE or (_picks(tree) and (last.word or not tree.get("where_clause"))):
@@ -69,9 +69,8 @@ def _of_a_row(tree: Tree) -> bool:
     return is_known and tree.get("class") not in ("SUBQUERY", "WINDOW")
 
 
-def filtered(tree: Tree, source: Source, scope: Scope, book: Book) -> Filter:
-    """The WHERE of a SELECT, together with what it joins."""
-    trees = connected(tree.get("where_clause"), scope, book)
+def filtered(trees: Sequence[Tree], source: Source, scope: Scope, book: Book) -> Filter:
+    """The terms of a WHERE, together with what they join."""
     before = source.last or Filter(WHERE, source.rows)
     return before.joined(terms_of(trees, scope, book), all(never_fails(each, scope) for each in trees))
 

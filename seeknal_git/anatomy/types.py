@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
 from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.scope import Marks, Scope, meaning
+from seeknal_git.anatomy.scope import Scope, meaning
 from seeknal_git.anatomy.terms import Obstacle, Term
 from seeknal_git.anatomy.tree import Tree, arguments, objects
 
@@ -172,7 +171,7 @@ def _column(tree: Tree, scope: Scope, _deep: int) -> str:
 def meant(tree: Tree, scope: Scope) -> Term | None:
     """What a name means, without any mark that it was asked for."""
     try:
-        return meaning(tree["column_names"], replace(scope, marks=Marks()))
+        return meaning(tree["column_names"], scope, noted=False)
     except Obstacle:
         return None
 
