@@ -1101,3 +1101,20 @@ def test_a_run_leaves_no_connection_and_no_file_open(published: Repo) -> None:
     published.seeknal("run")
     open_files = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
     assert [each for each in open_files if "warehouse.duckdb" in each] == []
+
+
+def test_what_somebody_made_in_the_warehouse_decides_nothing(repo: Repo) -> None:
+    repo.write("data/t.csv", "id,g\n1,a\n2,b\n")
+    repo.write("seeknal/sources/t.yml", "kind: source\nname: t\nsource: csv\ntable: data/t.csv\n")
+    repo.write("seeknal/transforms/n.yml", "kind: transform\nname: n\ntransform: SELECT upper(g) AS g FROM source.t\n")
+    test = "tests:\n  - custom_sql: SELECT * FROM input_0 WHERE lower(g) = 'macro'\n"
+    repo.write("seeknal/transforms/m.yml", f"kind: transform\nname: m\ntransform: SELECT g FROM source.t\n{test}")
+    repo.commit("nodes")
+    assert repo.seeknal("run").code == 0
+    with duckdb.connect(repo.warehouse) as connection:
+        for name in ("upper", "lower", "read_csv"):
+            kind = "TABLE SELECT 1 AS x" if name == "read_csv" else "'macro'"
+            connection.execute(f"CREATE OR REPLACE MACRO main.{name}(x) AS {kind}")
+    assert repo.seeknal("run", "--full").code == 0
+    with duckdb.connect(repo.warehouse) as connection:
+        assert connection.execute("FROM main.n ORDER BY g").fetchall() == [("A",), ("B",)]

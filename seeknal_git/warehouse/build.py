@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 
 from seeknal_git.names import literal, quote
-from seeknal_git.warehouse.connection import transaction
+from seeknal_git.warehouse.connection import apart, at_home, transaction
 from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
-from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, record_snapshot, relation
+from seeknal_git.warehouse.state import Audit, Snapshot, attached, now, record_audits, record_snapshot, relation
 
 _ID_LENGTH = 16
 
@@ -62,9 +62,11 @@ def build_snapshot(
     started = time.perf_counter()
     table = _free_name(blueprint, taken)
     try:
-        with transaction(connection):
-            made = connection.execute(f"CREATE TABLE {relation(table)} AS {blueprint.sql}", dict(blueprint.parameters))
-            rows, seconds = made.fetchall()[0][0], time.perf_counter() - started
+        with apart(connection), transaction(connection):
+            text = f"CREATE TABLE {attached(table)} AS {blueprint.sql}"
+            made = connection.execute(text, dict(blueprint.parameters)).fetchall()
+            at_home(connection)
+            rows, seconds = made[0][0], time.perf_counter() - started
             snapshot = Snapshot(
                 id=blueprint.id,
                 node=blueprint.node,
@@ -107,7 +109,8 @@ def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
 def run_check(connection: duckdb.DuckDBPyConnection, question: Question) -> Audit:
     """Count the rows that violate a check, and all rows. Raises SqlError."""
     try:
-        violations = connection.execute(f"SELECT count(*) FROM {as_subquery(question.sql)}").fetchall()[0][0]
+        with apart(connection):
+            violations = connection.execute(f"SELECT count(*) FROM {as_subquery(question.sql)}").fetchall()[0][0]
         rows = (
             connection.execute(f"SELECT count(*) FROM {relation(question.table)}").fetchall()[0][0]
             if question.table

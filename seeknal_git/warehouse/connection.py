@@ -41,6 +41,24 @@ def session(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
+def apart(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Names in SQL of users mean what the engine brings, and nothing that somebody made in the warehouse.
+
+    A macro `main.upper` of the warehouse would come before the engine's, from any schema of it (DuckDB 1.5 and 2.0).
+    """
+    connection.execute("USE memory")
+    try:
+        yield
+    finally:
+        at_home(connection)
+
+
+def at_home(connection: duckdb.DuckDBPyConnection) -> None:
+    """Names in SQL of our own mean what is in the warehouse."""
+    connection.execute(_SESSION)
+
+
+@contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """All of what is done within, or nothing."""
     connection.execute("BEGIN")

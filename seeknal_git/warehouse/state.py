@@ -384,6 +384,11 @@ def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, delivery
     )  # fmt: skip
 
 
+def attached(table: str) -> str:
+    """A snapshot's table with the catalog that it is in, for SQL that is run apart from that."""
+    return f"warehouse.{relation(table)}"
+
+
 def relation(table: str) -> str:
     """A snapshot's table as SQL names it."""
     return qualified(SNAPSHOTS, table)
