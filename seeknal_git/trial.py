@@ -161,6 +161,10 @@ def _columns_differ(old: Columns, new: Columns, category: Category) -> str | Non
     ]
     if category == Category.METADATA:
         words += [f"column {name} is new" for name in after if name not in before]
+        called = {folded(name): name for name, _ in new}
+        words += [
+            f"column {name} is called {now}" for name, _ in old if (now := called.get(folded(name), name)) != name
+        ]
         words += ["the columns are in another order"] if not words and list(before) != list(after) else []
     return "; ".join(words) or None
 

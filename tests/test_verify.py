@@ -491,6 +491,7 @@ def test_at_most_five_rows_of_a_side_are_shown(dev: Repo) -> None:
         pytest.param("b", "NON_BREAKING", "column a is gone", id="column gone"),
         pytest.param("a::HUGEINT AS a, b", "NON_BREAKING", "column a is HUGEINT, and was INTEGER", id="type"),
         pytest.param("a, b, 1 AS c", "METADATA", "column c is new", id="column that METADATA does not promise"),
+        pytest.param("a, b AS B", "METADATA", "column b is called B", id="case that METADATA promises"),
         pytest.param("b, a", "METADATA", "the columns are in another order", id="order that METADATA promises"),
     ],
 )
