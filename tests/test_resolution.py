@@ -9,7 +9,7 @@ import pytest
 
 from seeknal_git.fingerprint import Category
 from seeknal_git.warehouse.sql import parsed
-from tests.verdicts import Tables, verdict
+from tests.verdicts import Tables, graph_of, verdict
 
 DATA = """
 CREATE SCHEMA source; CREATE SCHEMA transform;
@@ -244,3 +244,21 @@ def test_the_case_of_a_name_is_in_the_table_and_in_what_has_names_as_values(tabl
     old, new = (f"SELECT id, amount AS {name} FROM source.orders" for name in ("Revenue", "revenue"))
     found = verdict(old, new, tables, reader)
     assert (found.category, found.reused) == (Category.NON_BREAKING, False)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT o.id, round(o.amount * 0.5, 2) AS half FROM source.orders AS o WHERE o.amount > 5 ORDER BY o.id LIMIT 3",
+        "SELECT o.id, p.name FROM source.orders AS o JOIN source.people AS p ON o.customer_id = p.id",
+        "SELECT orders.country, count(*) AS c FROM source.orders GROUP BY orders.country HAVING max(orders.amount) > 5",
+        "SELECT DISTINCT o.country FROM source.orders AS o, source.people AS p WHERE p.id = o.id AND o.code IN ('7', 'x')",
+    ],
+)
+def test_names_that_are_certain_by_themselves_are_confirmed_too(
+    monkeypatch: pytest.MonkeyPatch, tables: Tables, sql: str
+) -> None:
+    short = graph_of({"node": sql}, tables).anatomies["transform.node"]
+    monkeypatch.setattr("seeknal_git.anatomy.certain", lambda *_: False)
+    assert graph_of({"node": sql}, tables).anatomies["transform.node"] == short
+    assert short[0].rows is not None
