@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from seeknal_git.nodes.node import Node
@@ -49,19 +49,25 @@ def digest(*parts: str) -> str:
 
 
 def fingerprint(
-    node: Node, statements: Sequence[tuple[Anatomy, Sequence[Fingerprint]]], inputs: Iterable[Fingerprint]
+    node: Node,
+    statements: Sequence[tuple[Anatomy, Sequence[Fingerprint]]],
+    inputs: Iterable[Fingerprint],
+    *,
+    ordered: bool = False,
 ) -> Fingerprint:
     """The fingerprint of a node.
 
     statements: each SELECT of the node (its own, or those of a rule's checks) with the fingerprints of the tables it
-    names, in the order of the text; inputs: the fingerprints of all declared inputs.
+    names, in the order of the text; inputs: the fingerprints of all declared inputs; ordered: whether somebody sees the
+    order of its rows.
     """
-    unread = _inputs_unread(statements, inputs)
+    # A file shows all of a table, the order of its rows included.
+    unread = list(inputs) if node.kind == "exposure" else _inputs_unread(statements, inputs)
     own = digest(node.kind, json.dumps(node.definition, sort_keys=True), *(each.whole for each in unread))
     if len(statements) == 1 and node.yields_table:
         anatomy, read = statements[0]
         if anatomy.rows is not None and anatomy.columns is not None:
-            return _in_parts(own, anatomy, read)
+            return _in_parts(own, anatomy if ordered else replace(anatomy, order=None), read)
     texts = [_hash(decisive(node, anatomy), read) for anatomy, read in statements]
     checks = [f"{check.name} {check.allowed}" for check in node.checks] if node.kind == "rule" else []
     return Fingerprint(digest("whole", own, *texts, *checks))
@@ -91,7 +97,8 @@ def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Finger
         name: digest("column", _hash(part, read), whole if part.unstable else "") for name, part in anatomy.columns
     }
     told = [each for pair in columns.items() for each in pair]
-    return Fingerprint(digest("parts", rows, *told, *anatomy.names), rows, columns)
+    order = [digest("order", _hash(anatomy.order, read))] if anatomy.order else []
+    return Fingerprint(digest("parts", rows, *told, *anatomy.names, *order), rows, columns)
 
 
 def _hash(part: Part, read: Sequence[Fingerprint]) -> str:

@@ -57,6 +57,7 @@ class Graph:
             like.targets[identifier] == self.targets[identifier]
             and like.inputs[identifier] == self.inputs[identifier]
             and like.anatomies.get(identifier) == self.anatomies.get(identifier)
+            and (identifier in like.delivered) == (identifier in self.delivered)
         )
         same = same and all(like.fingerprints[each] is found[each] for each in self.feeding(identifier))
         return like.fingerprints[identifier] if same else None
@@ -80,6 +81,12 @@ class Graph:
             for each in inputs:
                 found[each].append(identifier)
         return found
+
+    @cached_property
+    def delivered(self) -> frozenset[str]:
+        """The nodes that an exposure writes to a file, so that the order of their rows is seen."""
+        exposures = (each for each, member in self.members.items() if member.node.kind == "exposure")
+        return frozenset(read for each in exposures for read in self.inputs[each])
 
     @cached_property
     def views(self) -> dict[str, str]:
@@ -138,7 +145,8 @@ def fingerprint_of(graph: Graph, identifier: str, of_inputs: Mapping[str, Finger
     statements = [
         (anatomy, [of_inputs[each] for each in named]) for anatomy, named in zip(anatomies, targets, strict=False)
     ]
-    return fingerprint(member.node, statements, [of_inputs[each] for each in graph.feeding(identifier)])
+    inputs = [of_inputs[each] for each in graph.feeding(identifier)]
+    return fingerprint(member.node, statements, inputs, ordered=identifier in graph.delivered)
 
 
 def deciding(member: Member) -> list[tuple[int, Reading]]:

@@ -93,11 +93,14 @@ def _behind(graph: Graph, identifier: str, own: int, behind: Mapping[str, _Behin
     targets = [[behind[each] for each in graph.targets[identifier][number]] for number, _ in deciding(member)]
     if len(anatomies) != len(targets) or not anatomies:
         return _Behind(_union(own, (behind[each].whole for each in graph.feeding(identifier))))
-    named = {each for number, _ in deciding(member) for each in graph.targets[identifier][number]}
+    parts_of = [] if member.node.kind == "exposure" else deciding(member)  # a file shows all of a table
+    named = {each for number, _ in parts_of for each in graph.targets[identifier][number]}
     own = _union(own, (behind[each].whole for each in graph.feeding(identifier) if each not in named))
     if graph.fingerprints[identifier].columns is None:
         parts = [decisive(member.node, anatomy) for anatomy in anatomies]
         return _Behind(_union(own, (_of(part, at) for part, at in zip(parts, targets, strict=True))))
+    if anatomies[0].order and identifier in graph.delivered:
+        own |= _of(anatomies[0].order, targets[0])
     return _in_parts(anatomies[0], targets[0], own)
 
 

@@ -66,7 +66,8 @@ class Anatomy:
 
     rows: what decides the row set; columns: (name, part) in order; both None where it could not be taken apart. unique:
     sets of columns, each of which no two rows share; clauses: (`filter`, `grouping`, … → hash), to say in words what
-    changed; obstacles: what could not be resolved; names: of the columns, as the table that is made has them.
+    changed; obstacles: what could not be resolved; names: of the columns, as the table that is made has them; order:
+    the ORDER BY of the whole result, if it has one, which decides the order of rows and nothing else.
     """
 
     whole: Part
@@ -76,6 +77,7 @@ class Anatomy:
     clauses: tuple[tuple[str, str], ...] = ()
     obstacles: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    order: Part | None = None
 
     @property
     def collated(self) -> tuple[str, ...]:
@@ -153,6 +155,7 @@ def packed(anatomy: Anatomy) -> list[Any]:
         anatomy.clauses,
         anatomy.obstacles,
         anatomy.names,
+        anatomy.order and _packed_part(anatomy.order),
     ]
 
 
@@ -161,7 +164,7 @@ def _packed_part(part: Part) -> list[Any]:
 
 
 def unpacked(value: list[Any]) -> Anatomy:
-    whole, rows, columns, unique, clauses, obstacles, names = value
+    whole, rows, columns, unique, clauses, obstacles, names, order = value
     return Anatomy(
         _part(whole),
         None if rows is None else _part(rows),
@@ -170,6 +173,7 @@ def unpacked(value: list[Any]) -> Anatomy:
         tuple((word, text) for word, text in clauses),
         tuple(obstacles),
         tuple(names),
+        None if order is None else _part(order),
     )
 
 

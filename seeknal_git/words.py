@@ -48,7 +48,7 @@ def _statements(before: Sequence[Anatomy], after: Sequence[Anatomy]) -> Iterator
 
 
 def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
-    if before.whole == after.whole and before.columns == after.columns and before.names == after.names:
+    if replace(before, clauses=()) == replace(after, clauses=()):
         return
     if before.rows is None or after.rows is None:
         yield "SQL changed"

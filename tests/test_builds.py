@@ -228,3 +228,48 @@ def test_what_a_run_builds_again_says_why(drawn: Repo) -> None:
     work = drawn.run("--dry-run")["build"]
     assert work["transform.drawn"] == "its table is missing"
     assert work["transform.total"] == "reads transform.drawn, which is built again"
+
+
+@pytest.mark.parametrize(
+    ("order", "file"),
+    [
+        pytest.param("ORDER BY id DESC", ["2", "1"], id="a column"),
+        pytest.param("ORDER BY -id", ["2", "1"], id="an expression"),
+        pytest.param("ORDER BY hidden", ["2", "1"], id="a column that is not selected"),
+    ],
+)
+def test_a_file_follows_the_order_of_its_node(drawn: Repo, order: str, file: list[str]) -> None:
+    """The table is built again for its file's sake; what reads its columns is as it was."""
+    drawn.replace("seeknal/exposures/file.yml", "transform.drawn", "transform.sorted")
+    drawn.write("seeknal/transforms/keys.yml", KEYS.format("-id"))
+    drawn.write("seeknal/transforms/sorted.yml", SORTED.format("ORDER BY id"))
+    drawn.write("seeknal/transforms/reader.yml", READER)
+    drawn.commit()
+    drawn.seeknal("run")
+    assert drawn.read("exports/drawn.csv").split() == ["id", "1", "2"]
+    drawn.switch("dev", create=True)
+    drawn.write("seeknal/transforms/sorted.yml", SORTED.format(order))
+    assert drawn.categories() == {"transform.sorted": "NON_BREAKING"}
+    drawn.commit()
+    assert drawn.built() == ["transform.sorted"]
+    drawn.switch("main")
+    drawn.merge("dev")
+    drawn.seeknal("promote")
+    assert drawn.read("exports/drawn.csv").split() == ["id", *file]
+
+
+def test_a_file_follows_what_its_node_is_ordered_by(drawn: Repo) -> None:
+    drawn.replace("seeknal/exposures/file.yml", "transform.drawn", "transform.sorted")
+    drawn.write("seeknal/transforms/keys.yml", KEYS.format("-id"))
+    drawn.write("seeknal/transforms/sorted.yml", SORTED.format("ORDER BY hidden"))
+    drawn.commit()
+    drawn.seeknal("run")
+    assert drawn.read("exports/drawn.csv").split() == ["id", "2", "1"]
+    drawn.write("seeknal/transforms/keys.yml", KEYS.format("id"))
+    assert drawn.built() == ["transform.keys", "transform.sorted"]
+    assert drawn.read("exports/drawn.csv").split() == ["id", "1", "2"]
+
+
+KEYS = "kind: transform\nname: keys\ntransform: SELECT id, {} AS hidden FROM ref('source.raw')\n"
+SORTED = "kind: transform\nname: sorted\ntransform: SELECT id FROM ref('transform.keys') {}\n"
+READER = "kind: transform\nname: reader\ntransform: SELECT sum(id) AS total FROM ref('transform.sorted')\n"

@@ -114,7 +114,7 @@ def _filled(outputs: Sequence[Output], place: int, names: Sequence[str]) -> tupl
 def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book) -> Anatomy:
     holes = book.holes
     names = [folded(name) for name, _ in columns]
-    orders = book.orders[:-1]  # but for the last one, which is that of the whole result and decides no value in it
+    *orders, last = book.orders  # the last one is that of the whole result, and decides no value in it
     everything = compound(
         f"all {json.dumps(names)}", [relation.rows, *(term for _, term in columns), *orders, *book.shapes]
     )
@@ -126,6 +126,7 @@ def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book
         clauses=tuple((word, _digest(holes.named(term.text))) for word, term in relation.clauses.items()),
         obstacles=tuple(dict.fromkeys(book.obstacles)),
         names=tuple(name for name, _ in columns),
+        order=holes.part(last) if "order" in relation.clauses else None,
     )
 
 
