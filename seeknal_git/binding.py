@@ -261,6 +261,8 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
         }
         try:
             answer["columns"] = bound_columns(question.sql, question.reading.references, tables)
+            if question.position == 0:
+                _refuse_names_of_tables(answer["columns"])
             opinion = Opinion(question.sql, question.reading.references, tables)
             answer["promised"] = {name: type_name(read_as(word)) for name, word in question.promises if word}
             _refuse_misfits(question, inputs)
@@ -272,6 +274,16 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
         names = [name for name, _ in answer["columns"]] if "columns" in answer else None
         answer["anatomy"] = packed(anatomy_of(parsed(question.sql)[0], question.targets, inputs, names, opinion))
     return answer
+
+
+def _refuse_names_of_tables(columns: Columns) -> None:
+    """Raise SqlError for a column that the engine names after its text, if a table is named there: each build of the
+    table would give the column another name."""
+    from seeknal_git.warehouse.sql import SqlError, names_a_table
+
+    for number, (name, _) in enumerate(columns, 1):
+        if names_a_table(name):
+            raise SqlError(f"column {number} has a sub-query and no name: give it one, as in (SELECT …) AS name")
 
 
 def _refuse_misfits(question: _Question, inputs: Sequence[Known]) -> None:

@@ -150,6 +150,11 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
     return tuple((name, _UNTYPED.get(word, word)) for name, word in zip(made.columns, types, strict=True))
 
 
+def names_a_table(column: str) -> bool:
+    """Whether the engine named a column after a text in which one of the empty tables stands."""
+    return _EMPTY_TABLE.search(column) is not None
+
+
 @cache
 def type_name(word: str) -> str:
     """What the engine calls a type: INTEGER for INT. Raises SqlError."""
@@ -170,6 +175,7 @@ def misfit(word: str, values: Sequence[str]) -> str | None:
     return None
 
 
+_EMPTY_TABLE = re.compile(r"columns_[0-9a-f]{24}")
 _EXACT = re.compile(r"DECIMAL|U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?$")
 
 

@@ -255,3 +255,22 @@ def test_sql_that_fails_on_the_data_leaves_production_alone(published: Repo, ref
 )
 def test_a_query_that_does_not_read_is_refused(published: Repo, refused: Refused, sql: str, words: str) -> None:
     assert words in refused(published, "query", sql)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param("(SELECT max(amount) FROM source.orders)", id="a value"),
+        pytest.param("id IN (SELECT id FROM source.orders)", id="IN"),
+        pytest.param("EXISTS (FROM source.orders)", id="EXISTS"),
+        pytest.param("1 + (SELECT count(*) FROM (SELECT id FROM source.orders))", id="inside of an expression"),
+    ],
+)
+def test_a_column_is_never_named_after_the_table_that_stands_for_an_input(
+    repo: Repo, refused: Refused, orders: None, column: str
+) -> None:
+    text = f"kind: transform\nname: wrong\ntransform: SELECT id, {column} FROM source.orders\n"
+    repo.write(WRONG, text)
+    assert "column 2 has a sub-query and no name: give it one" in refused(repo, "validate")
+    repo.write(WRONG, text.replace(" FROM source.orders\n", " AS named FROM source.orders\n"))
+    repo.seeknal("validate")
