@@ -1,8 +1,9 @@
-"""The tables that two versions of a node read, on production's warehouse, so that what they return can be compared.
+"""The tables that two versions of a node read, on production's warehouse.
 
-Two promises are tried. An edit that is not BREAKING: both versions read the tables of the merge base, so that a
-difference is the edit's own. A reader that is re-used: its old version reads the tables of the merge base, its new one
-those that its inputs have on the branch. What production does not have is computed for the moment.
+Two promises are tried. An edit that is not BREAKING: both versions read the tables of the merge
+base, so that a difference is the edit's own. A re-used reader: its old version reads the tables of
+the merge base, its new one those that its inputs have on the branch. Tables that production does
+not have are computed for the moment.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 class Bench:
     """Where versions are executed.
 
-    edits: node → category of its own edit; built: node of the merge base → its table in production; computed, renewed:
-    node of the branch → its table for the moment, over the tables of the merge base, and over those of the branch.
+    edits: node → category of its own edit; built: node of the merge base → its table in production;
+    computed, renewed: node of the branch → its table for the moment, over the tables of the merge
+    base, and over those of the branch.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -65,8 +67,8 @@ class Obstacle(Exception):
 def edited(bench: Bench, node: str) -> tuple[Version, Version]:
     """Both versions of a node over the same tables: those of the merge base.
 
-    Where the new version needs a column that only the branch has, both read the branch's version of that input, and
-    the old one sees the old columns of it.
+    If the new version needs a column that only the branch has, both read the branch's version of
+    that input, and the old one sees its old columns.
     """
     after = _tables(bench, node)
     before = {each: _as_before(bench, each, after) for each in _read(bench.base, node)}
@@ -87,7 +89,7 @@ def on_the_branch(bench: Bench, node: str) -> Version:
 
 
 def is_touched(base: Graph, head: Graph, node: str) -> bool:
-    """Whether the branch makes a node's table in another way than the merge base does, be it with the same rows."""
+    """Whether the branch makes a node's table otherwise than the merge base, if only in words."""
     if node not in base.members or base.fingerprints[node].whole != head.fingerprints[node].whole:
         return True
     return (base.node(node).sql, base.targets[node]) != (head.node(node).sql, head.targets[node])
@@ -117,7 +119,7 @@ def _base_table(bench: Bench, node: str) -> str:
 
 
 def _tables(bench: Bench, node: str, wanted: frozenset[str] = frozenset()) -> dict[str, str]:
-    """The tables that the branch's version of a node reads, so that it binds and returns the columns wanted.
+    """The tables that the branch's version of a node reads to bind and return the columns wanted.
 
     These are the merge base's wherever that is enough.
     """
@@ -138,7 +140,7 @@ def _tables(bench: Bench, node: str, wanted: frozenset[str] = frozenset()) -> di
 
 
 def _refusal(bench: Bench, node: str, tables: Mapping[str, str], wanted: frozenset[str]) -> str | None:
-    """Why a node cannot do with these tables: the engine's words, or the columns that it would not return."""
+    """Why a node cannot do with these tables: the engine's words, or the columns it would lack."""
     try:
         columns = columns_of(bench.connection, Version(bench.head, node, tables).sql)
     except SqlError as exc:
@@ -148,7 +150,7 @@ def _refusal(bench: Bench, node: str, tables: Mapping[str, str], wanted: frozens
 
 
 def _table(bench: Bench, node: str) -> str:
-    """What the branch's version of a node reads of an input: the merge base's table, whatever it was called there."""
+    """The merge base's table of an input, whatever it was called there; else the branch's."""
     if node in bench.base.members:
         return _base_table(bench, node)
     return _of_another_name(bench, node) or _computed(bench, node)
@@ -185,7 +187,7 @@ def _made(bench: Bench, name: str, node: str, sql: str) -> str:
 
 
 def _as_before(bench: Bench, node: str, after: Mapping[str, str]) -> str:
-    """What the old version reads of an input: what the new one reads, without columns that were not there."""
+    """The table of an input that the new version reads, without columns that were not there."""
     table = _base_table(bench, node)
     if after.get(node, table) == table:
         return table
@@ -200,7 +202,7 @@ def _as_before(bench: Bench, node: str, after: Mapping[str, str]) -> str:
 
 
 def _renewed(bench: Bench, node: str) -> str:
-    """The table that a node has on the branch: production's, if the branch makes it as production does."""
+    """The table of a node on the branch: production's, if the branch makes it as production does."""
     if node not in bench.base.members and (table := _of_another_name(bench, node)):
         return table
     if not is_touched(bench.base, bench.head, node) or _stays_by_chance(bench, node):
@@ -208,7 +210,7 @@ def _renewed(bench: Bench, node: str) -> str:
     if node not in bench.renewed:
         source = bench.head.node(node).kind == "source"
         if source and node in bench.base.members:
-            # Its files may have moved since production read them: a difference would be one of data.
+            # Its files may have moved since production read them: that is a difference of data.
             raise Obstacle(f"{node} is read otherwise on this branch")
         sql = "" if source else on_the_branch(bench, node).sql
         bench.renewed[node] = _made(bench, f"renewed_{len(bench.renewed)}", node, sql)

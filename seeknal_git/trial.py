@@ -1,4 +1,4 @@
-"""Execute two versions of a node, and compare what they return. A difference counts unless it may be chance."""
+"""Execute two versions of a node, and compare their results. Chance is no difference."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from seeknal_git.bench import Bench, Obstacle, Version, is_unstable, on_the_bran
 from seeknal_git.fingerprint import Category
 from seeknal_git.names import folded
 from seeknal_git.statement import Columns
-from seeknal_git.warehouse.compare import Comparison, Rest, columns_of, compare, one_thread, shuffled
+from seeknal_git.warehouse.compare import (
+    Comparison,
+    Rest,
+    columns_of,
+    compare,
+    one_thread,
+    shuffled,
+)
 from seeknal_git.warehouse.preview import make_table
 from seeknal_git.warehouse.sql import SqlError
 
-# The constructs that go by the order of rows, beside aggregates and windows (`first()`, `rank() OVER`).
+# Constructs that go by the order of rows, beside aggregates and windows (`first()`, `rank() OVER`).
 _OF_ORDER = frozenset({"LIMIT", "DISTINCT ON", "POSITIONAL JOIN", "ASOF JOIN"})
 _ORDERS = range(4)
 
@@ -23,9 +30,9 @@ _ORDERS = range(4)
 class Verified:
     """What came of a promise that a plan makes about a node.
 
-    rows, columns: how many rows and which columns were compared; reason: why it could not be verified or built, what
-    differs apart from rows, or what the comparison leaves out; only_before, only_after: the rows of one version alone;
-    reused: whether the promise is that of a reader that is re-used.
+    rows, columns: how many rows and which columns were compared; reason: why it could not be
+    verified or built, what differs apart from rows, or what the comparison leaves out; only_before,
+    only_after: the rows of one version alone; reused: whether the promise is that of a reader.
     """
 
     node: str
@@ -53,8 +60,8 @@ class Trial:
 class _Doubts:
     """What in a node may come out differently by chance.
 
-    rows, columns (name in lower case → construct): the construct because of which they may; whole: what could not be
-    taken apart, so that anything in it may.
+    rows, columns (folded name → construct): the construct because of which they may; whole: what
+    could not be taken apart, so that anything in it may.
     """
 
     rows: str
@@ -88,13 +95,12 @@ def tried(trial: Trial) -> Verified:
     except _Fails as failure:
         return _failed(trial, str(failure))
     if found.result == "differs" and doubts.whole:
-        why = f"the two versions differ, maybe by chance, for this could not be resolved: {doubts.whole}"
-        raise Obstacle(why)
+        raise Obstacle(f"the two versions differ, maybe by chance, for this could not be resolved: {doubts.whole}")
     return found
 
 
 def _failed(trial: Trial, reason: str) -> Verified:
-    """The new version is tried on the branch's own tables too: what it fails on may be gone from these."""
+    """Try the new version on the branch's own tables, which may be without the rows it fails on."""
     branch = on_the_branch(trial.bench, trial.node)
     if branch.tables != trial.after.tables:
         try:
@@ -118,9 +124,11 @@ def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
         return Verified(node, "differs", columns=tuple(name for name, _ in old), reason=wrong)
     kept = _kept(old, left_out)
     if not kept:
-        raise Obstacle(f"any column may be different each time ({', '.join(dict.fromkeys(left_out.values()))})")
+        constructs = ", ".join(dict.fromkeys(left_out.values()))
+        raise Obstacle(f"any column may be different each time ({constructs})")
     try:
-        return _judged(node, compare(connection, before, after, kept), kept, _words_of(old, left_out))
+        comparison = compare(connection, before, after, kept)
+        return _judged(node, comparison, kept, _words_of(old, left_out))
     except SqlError as exc:
         raise Obstacle(exc.message) from exc
 
@@ -140,7 +148,10 @@ def _judged(node: str, found: Comparison, columns: Columns, left_out: str | None
     names = tuple(name for name, _ in columns)
     if not found.equal:
         return Verified(node, "differs", found.rows, names, left_out, found.only_before, found.only_after)
-    reasons = [*([left_out] if left_out else []), *(["but for the last digits of floats"] if found.rounded else [])]
+    reasons = [
+        *([left_out] if left_out else []),
+        *(["but for the last digits of floats"] if found.rounded else []),
+    ]
     return Verified(node, "equal", found.rows, names, "; ".join(reasons) or None)
 
 
@@ -173,7 +184,7 @@ def _columns_differ(old: Columns, new: Columns, category: Category) -> str | Non
 
 
 def _doubts(trial: Trial) -> _Doubts:
-    """What may be different by chance. Raises Obstacle if the rows may be, in any order of what is read."""
+    """What may be different by chance. Raises Obstacle if that is true of the rows in any order."""
     bench, node = trial.bench, trial.node
     columns: dict[str, str] = {}
     unresolved: list[str] = []

@@ -1,7 +1,7 @@
 """The verb behind `plan --verify`: try on production's tables what a plan promises of them.
 
-Both versions of an edit that is not BREAKING have to return the same, and so does a reader that is re-used, over its
-old inputs and its new ones. A verdict is about a node's own edit, so a difference has to be the node's own.
+Both versions of an edit that is not BREAKING have to return the same, and so does a re-used reader
+over its old and its new inputs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BUG = "This is a bug of Seeknal: please report it, with both versions. Do not r
 
 @dataclass(frozen=True, slots=True)
 class _Promise:
-    """category: of the node's own edit; METADATA of a reader that is re-used, as all of it has to stay as it is."""
+    """category: of the node's own edit; of a re-used reader METADATA, as all of it has to stay."""
 
     node: str
     category: Category
@@ -32,7 +32,10 @@ class _Promise:
 
 
 def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
-    """Try each promise of a plan on what production shows. Raises WarehouseError where that cannot be read."""
+    """Try each promise of a plan on production's tables.
+
+    Raises WarehouseError if these cannot be read.
+    """
     promises = [*_of_edits(planned), *_of_readers(planned)]
     if not promises:
         return ()
@@ -48,7 +51,7 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
         tables = built_tables(connection, [workspace.production_schema], wholes)
         built = {each: relation for each, (_, relation) in tables.items()}
         bench = Bench(connection, base, head, planned.head.root, edits, built)
-        return interruptible(lambda: tuple(_verified(bench, each) for each in promises), lambda: [connection])
+        return interruptible(lambda: tuple(_verified(bench, promise) for promise in promises), lambda: [connection])
 
 
 def _of_edits(planned: Planned) -> Iterator[_Promise]:
@@ -66,8 +69,8 @@ def _of_readers(planned: Planned) -> Iterator[_Promise]:
 
 
 def _is_select(planned: Planned, node: str) -> bool:
-    members = planned.head.graph.members
-    return node in members and members[node].node.yields_table and members[node].node.kind != "source"
+    member = planned.head.graph.members.get(node)
+    return member is not None and member.node.yields_table and member.node.kind != "source"
 
 
 def _verified(bench: Bench, promise: _Promise) -> Verified:
@@ -80,7 +83,7 @@ def _verified(bench: Bench, promise: _Promise) -> Verified:
 
 
 def need_kept(planned: Planned, verified: Iterable[Verified]) -> None:
-    """Raises ProjectError with each promise that does not hold, and each new version that cannot be built."""
+    """Raises ProjectError with each promise that is broken, and each version that cannot be built."""
     categories = {change.node: change.category for change in planned.plan.changes}
     wrong = [each for each in verified if each.result in ("differs", "cannot be built")]
     if wrong:
@@ -88,11 +91,14 @@ def need_kept(planned: Planned, verified: Iterable[Verified]) -> None:
 
 
 def _broken(planned: Planned, verified: Verified, category: Category | None) -> Problem:
-    node, called = planned.head.graph.node(verified.node), "re-used" if verified.reused else category
+    node, called = (
+        planned.head.graph.node(verified.node),
+        "re-used" if verified.reused else category,
+    )
     if verified.result == "cannot be built":
         message = f"{node.id} is called {called}, and cannot be built: {verified.reason}"
     elif verified.reused:
-        message = f"{node.id} is called re-used, and returns something else over what its inputs become."
+        message = f"{node.id} is called re-used, and returns something else over its new inputs."
     else:
         message = f"{node.id} is called {called}, and its two versions differ."
     may_fail = verified.result == "cannot be built" and category == Category.NON_BREAKING

@@ -113,7 +113,10 @@ def wrong_tables(repo: Repo, defined: Mapping[str, tuple[Definition, ...]], sche
 
 
 def matching(
-    connection: duckdb.DuckDBPyConnection, view: View | None, options: Iterable[Definition], schema: str = "main"
+    connection: duckdb.DuckDBPyConnection,
+    view: View | None,
+    options: Iterable[Definition],
+    schema: str = "main",
 ) -> tuple[Definition, ...]:
     """The definitions that make a view."""
     found = []

@@ -82,7 +82,10 @@ TEXTS: dict[str, tuple[str, ...]] = {
         exposure("echo_csv", "transform.echo", "exports/echo.csv"),
         exposure("echo_csv", "transform.two", "exports/echo.csv"),
     ),
-    "rule.good": (rule("good", f"n <> {BAD_FOR_RULE}"), rule("good", f"n < {BAD_FOR_SQL} # {FAIL}")),
+    "rule.good": (
+        rule("good", f"n <> {BAD_FOR_RULE}"),
+        rule("good", f"n < {BAD_FOR_SQL} # {FAIL}"),
+    ),
 }
 FIXED = {
     "source.orders": source("orders", "data/orders.csv"),
@@ -102,7 +105,10 @@ def make_team(repo: Repo) -> None:
     repo.git("init", "--quiet")
     repo.git("init", "--quiet", "--bare", "remote.git")
     repo.git("remote", "add", "origin", "./remote.git")
-    repo.write("seeknal_project.yml", "name: team\nkeep_promotions: 3\nkeep_history: 0s\ntime_to_live: 0s\n")
+    repo.write(
+        "seeknal_project.yml",
+        "name: team\nkeep_promotions: 3\nkeep_history: 0s\ntime_to_live: 0s\n",
+    )
     repo.write(".gitignore", "target/\nraw/\nexports/\nremote.git/\nmate/\n")
     repo.write("data/orders.csv", "n\n1\n2\n")
     repo.write("raw/visits.csv", "n\n1\n2\n")

@@ -13,7 +13,15 @@ from pathlib import Path
 from threading import Event, Thread
 
 from tests.conftest import Repo, copied
-from tests.walk.model import Violation, contents, in_commit, in_tree, name_of, paths_of, wrong_tables
+from tests.walk.model import (
+    Violation,
+    contents,
+    in_commit,
+    in_tree,
+    name_of,
+    paths_of,
+    wrong_tables,
+)
 from tests.walk.project import BAD_FOR_RULE, BAD_FOR_SQL, FAIL, TEXTS, WORTH_A_WARNING, path_of
 from tests.walk.team import Walk
 
@@ -180,7 +188,10 @@ def run_some(walk: Walk, number: int) -> None:
     chosen = sorted(node for node in defined if node.startswith("transform."))[number % 7]
     loads = walk.now(defined)
     kept = {
-        node: [*options, *([walk.shown.views[name_of(node)].rows] if name_of(node) in walk.shown.views else [])]
+        node: [
+            *options,
+            *([walk.shown.views[name_of(node)].rows] if name_of(node) in walk.shown.views else []),
+        ]
         for node, options in loads.items()
     }
     if walk.command("run", "--nodes", chosen, *(["--full"] if number % 4 == 0 else [])).code:
@@ -222,9 +233,12 @@ def merge(walk: Walk, number: int) -> None:
     name = BRANCHES[number % 2]
     if home.try_git("rev-parse", "-q", "--verify", f"refs/heads/{name}").returncode:
         return
-    way = (("merge", "--no-edit", name), ("merge", "--squash", name), ("cherry-pick", name), ("rebase", name))[
-        number // 2 % 4
-    ]
+    way = (
+        ("merge", "--no-edit", name),
+        ("merge", "--squash", name),
+        ("cherry-pick", name),
+        ("rebase", name),
+    )[number // 2 % 4]
     if home.try_git(*way).returncode:
         home.try_git(way[0], "--abort")
         home.git("reset", "--quiet", "--hard")
