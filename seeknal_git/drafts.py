@@ -296,8 +296,9 @@ def _target(present: Loaded, node: Node) -> str:
 def _with_draft(workspace: Workspace, present: Loaded, target: str, content: bytes) -> tuple[str, Loaded]:
     """The project with the draft instead of the file that it replaces. What is remembered of it goes by its content."""
     place = f"seeknal/draft_{hashlib.sha256(content).hexdigest()[:16]}.yml"
-    others = {path: blob for path, blob in present.tree.files.items() if path != target}
-    return place, load(workspace, with_nodes(replace(present.tree, files=others), {place: content}))
+    tree = present.root.tree  # with all files: the draft may read one that is staged, and that no other node reads
+    others = {path: blob for path, blob in tree.files.items() if path != target}
+    return place, load(workspace, with_nodes(replace(tree, files=others), {place: content}))
 
 
 def _wrong(present: Loaded, loaded: Loaded, node: Node) -> list[Problem]:

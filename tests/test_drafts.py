@@ -414,6 +414,15 @@ def test_a_valid_draft_becomes_a_node_and_is_staged(shop: Repo) -> None:
     assert "transform.big" in shop.seeknal("plan").out
 
 
+def test_a_draft_reads_a_file_that_is_staged_and_that_no_other_node_reads(shop: Repo) -> None:
+    shop.write("data/new.csv", "id\n7\n")
+    shop.git("add", "data/new.csv")
+    shop.write("draft.yml", "kind: source\nname: new\nsource: csv\ntable: data/new.csv\n")
+
+    assert "1 row in all." in shop.seeknal("dry-run", "draft.yml").out
+    assert "warning" not in shop.seeknal("apply", "draft.yml").err
+
+
 def test_an_invalid_draft_stays_a_draft_and_every_problem_is_printed(shop: Repo) -> None:
     shop.write(DRAFT, "kind: transform\nname: 1x\ntransform: []\n")
 
