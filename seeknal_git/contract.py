@@ -58,9 +58,16 @@ def reader_now(source: Node, root: DataRoot) -> Reader:
 
 def drifted(source: Node, reader: Reader) -> tuple[list[Problem], list[Problem]]:
     """What is read otherwise than before: as errors, and as warnings where the source asks for no more."""
-    hint = "If that is meant, add to the node: {}; `on_drift: warn` takes whatever comes. Else correct the file."
-    found = [unfit(source, each.path, each.message, hint.format(each.line)) for each in reader.drifts]
+    found = [unfit(source, each.path, each.message, _cure(each)) for each in reader.drifts]
     return ([], found) if _only_warns(source) else (found, [])
+
+
+_WARN = "`on_drift: warn`"
+
+
+def _cure(drift: Drift) -> str:
+    more = ", which takes whatever comes" if drift.line == _WARN else f"; {_WARN} takes whatever comes"
+    return f"If that is meant, add to the node: {drift.line}{more}. Else correct the file."
 
 
 def told(source: Node, reader: Reader) -> list[Problem]:
@@ -144,7 +151,7 @@ class _Settled:
                 self._compare_type(names.pop(folded(before)), was)
             elif before not in self.guess.declared:
                 message = f"the column {before} is gone"
-                self.drifts.append(Drift(self._first_without(before), message, "`on_drift: warn`"))
+                self.drifts.append(Drift(self._first_without(before), message, _WARN))
         if self.contract.columns:
             self.told += [(f"The column {name} is new.", "") for name in names.values()]
 
