@@ -264,7 +264,9 @@ def _reason_of_builds(sight: _Sight, identifier: str) -> str | None:
 def _reason_of_raw_data(sight: _Sight, identifier: str, before: Published) -> str:
     """The reason, if the code is as it was: files moved, or another release of the engine reads the same files."""
     if sight.graph.node(identifier).kind != "source":
-        return "the raw data behind it moved on"
+        behind = sight.graph.upstream([identifier])
+        again = any(sight.builds.is_begun(sight.identities[each]) for each in behind)
+        return "a table behind it is built again" if again else "the raw data behind it moved on"
     load, wanted = sight.there.get(before.snapshot), sight.versions[identifier]
     known = load.data_version if load else None
     if known is None or contents_of(known) != contents_of(wanted):

@@ -230,6 +230,12 @@ def test_what_a_run_builds_again_says_why(drawn: Repo) -> None:
     assert work["transform.total"] == "reads transform.drawn, which is built again"
 
 
+def test_a_full_run_never_says_that_raw_data_moved(drawn: Repo) -> None:
+    work = drawn.run("--full", "--dry-run")["build"]
+    assert work["transform.drawn"] == "reads source.raw, which is built again"
+    assert work["transform.total"] == "a table behind it is built again"
+
+
 @pytest.mark.parametrize(
     ("order", "file"),
     [
