@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import folded
@@ -173,7 +174,7 @@ def _ordered(names: Sequence[str], keys: Iterable[str], sql: str) -> list[int]:
 
 def _cut(value: object) -> object:
     """A value, or the beginning of a long one. Numbers, truth and NULL stay as they are."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float | Decimal):
         return value
     text = str(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

@@ -30,13 +30,13 @@ _SETTINGS = """\
 {name}
 {description}
 
-# The branch that is production. Every other branch is an environment of its own.
+# The branch that is production. Every other branch is its own environment.
 {production}
 
-# Where the tables are, below the clone's main working tree. Git does not track it.
+# Where the tables are, below the clone's main working tree. Git ignores it.
 warehouse: target/warehouse.duckdb
 
-# How long an environment stays that nobody uses and whose branch is gone (30m, 12h, 7d, 4w).
+# How long an unused environment stays once its branch is gone (12h, 7d, 4w).
 time_to_live: 7d
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from seeknal_git.drafts import Applied, Checked, DryRun
 from seeknal_git.nodes.node import violated
-from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, note, out, table
+from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, note, out, table, tell
 
 _DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -18,7 +18,7 @@ JSON_VERSION = 1
 
 
 def drafted(path: Path) -> None:
-    out(f"Wrote {bold(path.name)}: fill in what stands in <…>, and what its comments offer.")
+    tell(f"Wrote {bold(path.name)}: fill in what stands in <…>, and what its comments offer.")
     out(f"Next: seeknal dry-run {path.name}")
 
 
@@ -121,7 +121,7 @@ def applied(done: Applied) -> None:
     note(f"$ {done.command}")
     for line in done.diff or ():
         out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line)
-    out(f"{bold(draft.node.id)} {_what(done)} {draft.target}, and is staged.")
+    tell(f"{bold(draft.node.id)} {_what(done)} {draft.target}, and is staged.")
     out("Next: seeknal plan")
 
 

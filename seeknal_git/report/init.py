@@ -14,13 +14,13 @@ from seeknal_git.report.terminal import bold, coloured, dim, mapping, note, out
 from seeknal_git.workflow import Workflow
 
 _BEGIN = (
-    ("seeknal draft source orders", "write a template; fill in which file it reads"),
-    ("seeknal dry-run draft_source_orders.yml", "look at its rows; nothing is written"),
+    ("seeknal draft source orders", "write a template to fill in"),
+    ("seeknal dry-run draft_source_orders.yml", "look at its rows"),
     ("seeknal apply draft_source_orders.yml", "make it a node of the project"),
 )
 _RUN = (
     ("seeknal plan", "what has to be built, and why"),
-    ("seeknal run", "build it, and publish production"),
+    ("seeknal run", "build and publish production"),
     ('git add seeknal && git commit -m "First nodes"', "keep it"),
 )
 _CHANGE = (

@@ -9,7 +9,7 @@ from seeknal_git.fingerprint import Category
 from seeknal_git.names import split_id
 from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
-from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, width
+from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, tell, width
 from seeknal_git.story import ColumnChange
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -25,7 +25,7 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
     it cannot be gone on with, as the merge that it is of conflicts."""
     for problem in planned.moved:
         note(f"{coloured('warning')}: {problem}")
-    out(bold(_title(planned)))
+    tell(bold(_title(planned)))
     out()
     if not planned.plan.changes and not planned.plan.builds:
         out("No changes." if planned.head.graph.members else _EMPTY)
@@ -41,7 +41,8 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
         for number, layer in enumerate(planned.plan.layers, 1):
             out(f"  {number}  {', '.join(layer) if verbose else listed(layer, width() - 5)}")
     out()
-    out(_summary(planned, found))
+    for line in _summary(planned, found).split("\n"):
+        tell(line)
     if sound:
         out(f"Next: {_next(planned, found)}")
     _answers(found)
