@@ -93,6 +93,7 @@ def read_by(source: Node, root: DataRoot, guess: Guess) -> Reader:
     settled.formats = {key: forms[0] for key, forms in guess.formats.items() if len(forms) == 1}
     if contract is not None:
         settled.compare()
+    _refuse_undated(settled)
     known = contract is None or _contents(source, root) in contract.contents
     return Reader(
         sql=_select(settled),
@@ -106,14 +107,30 @@ def read_by(source: Node, root: DataRoot, guess: Guess) -> Reader:
     )
 
 
+def _refuse_undated(settled: _Settled) -> None:
+    """Raise ProjectError for columns that are declared as dates, and may be either of two: the engine would choose."""
+    guess, source = settled.guess, settled.source
+    for key, names in guess.undated.items():
+        declared = [name for name in names if guess.declared.get(name, TEXT) != TEXT]
+        if declared and key not in settled.formats and not settled.takes_format(FORMATS[key]):
+            why, cure = _open_dates(guess, key)
+            raise ProjectError([unfit(source, guess.files[0][0], f"the dates in {', '.join(declared)} {why}", cure)])
+
+
+def _open_dates(guess: Guess, key: str) -> tuple[str, str]:
+    """Why nobody can know what dates are meant, and what to write."""
+    forms = guess.formats[key]
+    why = f"may be {' and '.join(forms)}" if forms else "are written in different ways"
+    return why, f'Say which it is: `params: {{{key}: "{forms[0] if forms else "%d/%m/%Y"}"}}`.'
+
+
 def _undated(settled: _Settled) -> list[tuple[str, str]]:
     """What to say of dates that are read as text."""
     found = []
-    for key, names in settled.guess.undated.items():
-        forms = settled.guess.formats[key]
+    for key, undated in settled.guess.undated.items():
+        names = [name for name in undated if name not in settled.guess.declared]
         if names and key not in settled.formats:
-            why = f"may be {' and '.join(forms)}" if forms else "are written in different ways"
-            cure = f'Say which it is: `params: {{{key}: "{forms[0] if forms else "%d/%m/%Y"}"}}`.'
+            why, cure = _open_dates(settled.guess, key)
             found.append((f"The dates in {', '.join(names)} {why}, so they are read as text.", cure))
     return found
 
@@ -187,11 +204,11 @@ class _Settled:
         form = str(self.source.definition["format"])
         if wider(now, was) == was or (was == TEXT and form != "parquet"):
             return True
-        if now == TEXT and form == "csv" and self._takes_format(was):
+        if now == TEXT and form == "csv" and self.takes_format(was):
             return True
         return now == _NO_VALUES[form] and not self._has_values(name)
 
-    def _takes_format(self, was: str) -> bool:
+    def takes_format(self, was: str) -> bool:
         """Whether dates that may have one of two formats may have the one of before."""
         key = next((key for key, kind in FORMATS.items() if kind == was), "")
         known = self.contract.dialect.get(key)

@@ -22,7 +22,7 @@ from seeknal_git.readers import csv_select, json_select, parquet_select
 from seeknal_git.reading import ending_of
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse.engine import engine_version
-from seeknal_git.widening import TEXT, loses, wider
+from seeknal_git.widening import TEXT, loses, scale, shortens, wider
 
 # Of two formats with day and month the other way round, both fit: nobody can know which one is meant.
 FORMATS = {"dateformat": "DATE", "timestampformat": "TIMESTAMP"}
@@ -141,12 +141,34 @@ def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:
             there = ", ".join(name for name, _ in guess.columns)
             raise _Unfit(guess.files[0][0], f'there is no column "{name}" in it; there are {there}')
         declared[names[folded(name)]] = type_name(word)
-    for number, (_, columns) in enumerate(guess.files):
+    notes: dict[str, tuple[str, str]] = {}
+    for number, (path, columns) in enumerate(guess.files):
         for name, word in columns:
             wanted = next((declared[each] for each in declared if folded(each) == folded(name)), word)
             if loses(word, wanted):
                 _refuse_loss(source, opened, guess, number, (name, wanted))
-    return {"columns": tuple((name, declared.get(name, word)) for name, word in guess.columns), "declared": declared}
+            if (what := shortens(word, wanted)) and _is_shortened(source, opened, guess, number, (name, wanted)):
+                cure = f"The column is declared as {wanted}, and is {word} in the file."
+                notes.setdefault(name, (f"{path}: {what.format(name)}.", cure))
+    return {
+        "columns": tuple((name, declared.get(name, word)) for name, word in guess.columns),
+        "declared": declared,
+        "notes": (*guess.notes, *notes.values()),
+    }
+
+
+def _is_shortened(source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]) -> bool:
+    """Whether a value of a file has more digits after the point than its type; times have, as they were looked at."""
+    from seeknal_git.warehouse.sniff import has_digits
+
+    digits = scale(column[1])
+    if digits is None:
+        return True
+    if not guess.dialect:
+        return False
+    point = str(source.definition["options"].get("decimal_separator", "."))
+    sql = csv_select(source.definition["options"], guess.dialect)
+    return has_digits(sql, opened.paths[number], column[0], point, digits + 1)
 
 
 def _refuse_loss(source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]) -> None:

@@ -36,6 +36,27 @@ def loses(given: str, wanted: str) -> bool:
     return (fraction and (wanted in _SIGNED or wanted in _UNSIGNED)) or (wanted == "DATE" and given in _TIMES[1:])
 
 
+def shortens(given: str, wanted: str) -> str:
+    """What a cast may take away that somebody may want shorter, in words with `{}` for the column; empty if nothing."""
+    if wanted == "TIMESTAMP" and given == "TIMESTAMP WITH TIME ZONE":
+        return "The times in {} have an offset, which is left out"
+    if wanted == "TIMESTAMP" and given == "TIMESTAMP_NS":
+        return "The times in {} have nanoseconds, which are cut"
+    if (
+        scale(wanted) is not None
+        and is_number(given)
+        and (given in _FLOATS or _digits(given)[1] > (scale(wanted) or 0))
+    ):
+        return "Numbers in {} are rounded"
+    return ""
+
+
+def scale(word: str) -> int | None:
+    """How many digits a DECIMAL has after the point; None for another type."""
+    found = _DECIMAL.fullmatch(word)
+    return int(found[2]) if found else None
+
+
 def _wider_number(one: str, other: str) -> str:
     if one in _FLOATS or other in _FLOATS:
         return "FLOAT" if one == other == "FLOAT" else "DOUBLE"

@@ -73,6 +73,12 @@ READ = [
     pytest.param({"x.csv": "id,amount\n1,10\n2,20\n3,30,late\n4,40,late\n"}, "count(*), sum(amount), count(column2)", (4, 100, 2), id="a header that ends early"),
     pytest.param({"x.csv": "id;amount\n1;5\n2;6\n\nSource: the bank\n"}, "sum(amount)", (11,), id="a footer"),
     pytest.param({"x.csv": "Report of May\n\nid,amount\n1,5\n2,6\n"}, "sum(amount)", (11,), id="a title"),
+    pytest.param({"x.csv": "sep=;\nid;n\n1;10\n"}, "sum(n)", (10,), id="a line that says the delimiter"),
+    pytest.param({"x.csv": "\n\nid,n\n1,10\n"}, "sum(n)", (10,), id="empty lines above the header"),
+    pytest.param({"x.csv": "id,d\n1,infinity\n2,2024-01-01\n"}, "max(d)::VARCHAR", ("infinity",), id="a day that never comes"),
+    pytest.param({"x.csv": "id,t\n1,2024-01-01 10:00:00.123456789\n"}, "max(t)::VARCHAR", ("2024-01-01 10:00:00.123456789",), id="nanoseconds"),
+    pytest.param({"x.csv": "id,d\n1,31/12/24\n2,03/04/24\n"}, "max(d)", ("31/12/24",), id="years of two digits, which may be days"),
+    pytest.param({"x.csv": "id,d\n1,31/12/99\n2,03/04/24\n"}, "max(d)", (datetime.date(2024, 4, 3),), id="years of two digits, which are none"),
     pytest.param({"x.csv": "# exported\nid,tag\n1,#a\n2,#b\n"}, "min(tag)", ("#a",), id="a comment above the header"),
 ]  # fmt: skip
 
@@ -158,6 +164,9 @@ def test_several_workers_may_look_at_files_at_once(tmp_path: Path) -> None:
         pytest.param({"x.csv": "Report of May\n\nid,amount\n1,5\n"}, "", ["The first 2 lines are passed over", "params: {skip: 2}"], id="a title"),
         pytest.param({"x.csv": "id,amount,note\n1,5\n2,6,x\n"}, "", ["raw/x.csv: Line 1 has 3 columns by `,`, and line 2 has 2", "null_padding: true"], id="lines that end early"),
         pytest.param({"x.csv": "id,day\n1,01/02/2024\n"}, "", ["The dates in day may be %d/%m/%Y and %m/%d/%Y, so they are read as text", 'dateformat: "%d/%m/%Y"'], id="dates that may be two days"),
+        pytest.param({"x.csv": "id,v\n1,2.345\n"}, "schema: [{name: v, data_type: 'DECIMAL(10, 2)'}]\n", ["raw/x.csv: Numbers in v are rounded. The column is declared as DECIMAL(10,2)"], id="numbers that are rounded"),
+        pytest.param({"x.csv": "id,t\n1,2024-01-01 23:30:00+02:00\n"}, "schema: [{name: t, data_type: TIMESTAMP}]\n", ["The times in t have an offset, which is left out"], id="times that lose their offset"),
+        pytest.param({"x.csv": "id,day\n1,05/06/07\n"}, "", ["may be %y/%m/%d and %d/%m/%y and %m/%d/%y, so they are read as text"], id="dates that may be three days"),
         pytest.param({"1.csv": PLAIN, "2.csv": "id,amount\n3,n/a\n"}, "", ["raw/2.csv: the column amount is text there, and BIGINT elsewhere"], id="a file of another type"),
     ],
 )  # fmt: skip
@@ -178,6 +187,7 @@ def test_a_guess_that_may_be_wrong_is_told_with_its_cure(repo: Repo, files: File
         pytest.param({"1.csv": PLAIN, "2.csv": "id;amount\n3;30\n"}, "", ["raw/2.csv", 'its delimiter is ";", and that of raw/1.csv is ","'], id="two delimiters"),
         pytest.param({"1.csv": PLAIN, "2.csv": "3,30\n"}, "", ["raw/2.csv", "its header is false, and that of raw/1.csv is true"], id="a file without a header"),
         pytest.param({"x.csv": "id,amount\n1,5.5\n"}, "schema: [{name: amount, data_type: BIGINT}]\n", ["amount", "BIGINT", "5.5"], id="a declared type that would round"),
+        pytest.param({"x.csv": "id,day\n1,05/06/2024\n"}, "schema: [{name: day, data_type: DATE}]\n", ["the dates in day may be %d/%m/%Y and %m/%d/%Y", 'dateformat: "%d/%m/%Y"'], id="declared dates that may be two days"),
         pytest.param({"x.csv": "id,name\n1,Zoë\n".encode("latin-1")}, "", ["not utf-8", "`params.encoding`"], id="another encoding"),
         pytest.param({"x.csv": PLAIN}, "schema: [{name: amnt, data_type: BIGINT}]\n", ['there is no column "amnt" in it; there are id, amount'], id="a declared column that is not there"),
         pytest.param({"1.parquet": parquet("SELECT 1 AS id"), "2.parquet": parquet("SELECT DATE '2024-01-01' AS id")}, "", ["raw/2.parquet", "the column id is DATE there, and INTEGER in raw/1.parquet"], id="Parquet files of two types"),

@@ -17,9 +17,14 @@ from seeknal_git.readers import DEFAULTS, LONGEST_LINE, arguments, csv_select
 from seeknal_git.warehouse.sql import SqlError, engine_words, file_reader
 
 _DELIMITERS = (",", ";", "\t", "|")
+# What the engine reads by itself. Told so, it would read `infinity` as 1900-01-01.
+_ISO, _ISO_TIME = "%Y-%m-%d", "%Y-%m-%d %H:%M:%S"
+_SAID = re.compile('"?sep=(.)"?', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 # Lines that are looked at to say which of them is at fault.
 _FEW = 100_000
+# Lines in which a table begins at the latest, if all before it are empty.
+_TITLE = 20
 
 
 def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +40,8 @@ def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         raise
     if "delim" in given:
         return guess
+    if "skip" not in given and (found := _below_first_lines(path, given)):
+        return found
     if len(guess["columns"]) == 1 and "skip" not in given and "header" not in given:
         options = {name: value for name, value in DEFAULTS.items() if name != "skip"}
         below = _sniffed(path, options | dict(given))
@@ -58,8 +65,8 @@ def _sniffed(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         "skip": row[3],
         "header": row[4],
         "columns": [(column["name"], column["type"]) for column in row[5]],
-        "dateformat": [row[6]] if row[6] else [],
-        "timestampformat": [row[7]] if row[7] else [],
+        "dateformat": [row[6]] if row[6] and row[6] != _ISO else [],
+        "timestampformat": [row[7]] if row[7] and row[7] != _ISO_TIME else [],
         "null_padding": False,
         "names": [],
         "notes": [],
@@ -75,6 +82,19 @@ def _is_below_a_preamble(path: Path, given: Mapping[str, Any], below: Mapping[st
         return False
     names = [name for name, _ in below["columns"]]
     return any(has_values(csv_select(given, below), [path], names))
+
+
+def _below_first_lines(path: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The guess for a file that begins with empty lines, or with one that says its delimiter, as spreadsheets do."""
+    lines = _lines(path, given, _TITLE)
+    if said := _SAID.fullmatch("".join(lines[:1])):
+        skipped, more = 1, {"delim": said[1]}
+    else:
+        skipped, more = next((number for number, line in enumerate(lines) if line.strip()), 0), {}
+    if not skipped:
+        return None
+    guess = _sniffed(path, {**DEFAULTS, **given, **more, "skip": skipped})
+    return guess | {"notes": [_passed_over(skipped)]} if len(guess["columns"]) > 1 else None
 
 
 def _passed_over(skipped: int) -> tuple[str, str]:

@@ -20,7 +20,9 @@ from seeknal_git.warehouse.sql import described
 # A double holds 17 digits at most, and text with 15 comes back as it was.
 _EXACT_DIGITS = 17
 _WIDEST = 38
-_SWAPPED = {"%d": "%m", "%m": "%d"}
+_DAY = re.compile("%[dmyY]")
+# 2024-01-01 10:00:00.123456
+_LONGEST_TIME = 26
 
 
 def csv_guess(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,6 +62,16 @@ def rounded(sql: str, path: Path, column: str, word: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def has_digits(sql: str, path: Path, column: str, point: str, many: int) -> bool:
+    """Whether a number has so many digits after its point. sql: reads the file, with this column as text."""
+    pattern = f"[{point}][0-9]{{{many - 1},}}[1-9]"
+    return bool(
+        asked(
+            f"SELECT coalesce(bool_or(regexp_matches({quote(column)}, {literal(pattern)})), false) FROM ({sql})", path
+        )[0][0]
+    )
+
+
 # Values that the guessed type would change
 
 
@@ -81,9 +93,10 @@ def _without_loss(path: Path, given: Mapping[str, Any], guess: Mapping[str, Any]
     for name, answer in answers.items():
         if types[name] == "BOOLEAN" and not answer:
             changed[name] = "VARCHAR"
-        elif types[name] in _FORMATS and answer:
+        elif types[name] in _FORMATS:
+            changed |= {name: "TIMESTAMP_NS"} if answer["nanoseconds"] else {}
             key = _FORMATS[types[name]]
-            formats[key] = [guess[key][0], str(_swap(guess[key][0]))]
+            formats[key] += [form for form in answer["formats"] if form and form not in formats[key]]
     return {"columns": [(name, changed.get(name, word)) for name, word in guess["columns"]], **formats}
 
 
@@ -98,19 +111,36 @@ def _question(name: str, word: str, given: Mapping[str, Any], guess: Mapping[str
         return f"bool_and(lower(trim({column})) IN ('true', 'false'))"
     if word in _FLOATING:
         return f"max(length({column}))"
-    key = _FORMATS.get(word, "")
-    formats = guess[key] if key and key not in given else []
-    if formats and (other := _swap(formats[0])):
-        return f"bool_and(try_strptime({column}, {literal(other)}) IS NOT NULL OR {column} IS NULL)"
+    if key := _FORMATS.get(word):
+        others = _other_orders(guess[key][0]) if guess[key] and key not in given else []
+        return _about_time(column, word, others) if others or word == "TIMESTAMP" else None
     return None
 
 
-def _swap(form: str) -> str | None:
-    """A format with day and month the other way round; None if the year comes first, or names say which is which."""
-    at = {mark: form.find(mark) for mark in ("%d", "%m")}
-    if min(at.values()) < 0 or form.startswith(("%Y", "%y")):
-        return None
-    return re.sub("%[dm]", lambda found: _SWAPPED[found[0]], form)
+def _about_time(column: str, word: str, others: Sequence[str]) -> str:
+    """Which of some formats the values have too, and whether they have more digits than microseconds."""
+    fits = (
+        f"CASE WHEN bool_and(try_strptime({column}, {literal(form)}) IS NOT NULL OR {column} IS NULL) "
+        f"THEN {literal(form)} END"
+        for form in others
+    )
+    finer = f"bool_or(length({column}) > {_LONGEST_TIME} AND regexp_matches({column}, '[.][0-9]{{7}}'))"
+    return f"{{'formats': [{', '.join(fits)}]::VARCHAR[], 'nanoseconds': {finer if word == 'TIMESTAMP' else 'false'}}}"
+
+
+def _other_orders(form: str) -> list[str]:
+    """A format with day, month and year in the other orders that are in use. A year of four digits shows where it is;
+    of two, 01/02/03 may be any of three days."""
+    orders = ["%d%m%y", "%m%d%y", "%y%m%d"] if "%y" in form else ["%d%m%Y", "%m%d%Y"]
+    own = "".join(_DAY.findall(form))
+    if own not in orders:
+        return []
+    return [_reordered(form, order) for order in orders if order != own]
+
+
+def _reordered(form: str, order: str) -> str:
+    marks = iter(_DAY.findall(order))
+    return _DAY.sub(lambda _: next(marks), form)
 
 
 def _exact(sql: str, path: Path, columns: Sequence[str]) -> dict[str, str]:
