@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -186,19 +186,24 @@ def _published(
             hand_over(connection, target.schema, delivery, path, work.root.cache)
         except OSError as exc:
             undelivered[delivery.node] = f"{delivery.path} cannot be replaced: {exc.strerror}. Mend it, then run again."
-    _give_up(connection, work)
-    return outcome, tuple(each.node for each, _ in written if each.node not in undelivered), undelivered
+    delivered = tuple(each.node for each, _ in written if each.node not in undelivered)
+    _give_up(connection, work, delivered)
+    return outcome, delivered, undelivered
 
 
-def _give_up(connection: duckdb.DuckDBPyConnection, work: Work) -> None:
-    """Forget files that no exposure writes any more. A branch's go; production's stay, as somebody may read them."""
+def _give_up(connection: duckdb.DuckDBPyConnection, work: Work, delivered: Collection[str]) -> None:
+    """Forget files that no exposure writes any more. A branch's go; production's stay, as somebody may read them.
+
+    delivered: the exposures whose new file was recorded just now, in the place of the old one.
+    """
     folder = work.root.home.resolve() / exposures_folder(work.target.schema)
     for each in work.left:
         place = work.places.of_delivered(each)
         if not work.target.is_production and place.resolve().is_relative_to(folder):
             with suppress(OSError):
                 remove(place)
-        state.record_exposure(connection, work.target.schema, replace(each, snapshot="", content=None))
+        if each.node not in delivered:
+            state.record_exposure(connection, work.target.schema, replace(each, snapshot="", content=None))
 
 
 def _write_files(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -139,10 +140,20 @@ def test_a_branchs_file_that_nothing_writes_any_more_goes(dev: Repo, change: str
         (dev.path / EXPOSURE).unlink()
     dev.commit()
     path = dev.path / "target/exposures/dev" / FILE
-    assert f"{path} was removed: this branch delivers it no more." in dev.seeknal("run").out
+    assert f"{path} was removed: this branch no longer delivers it." in dev.seeknal("run").out
     assert not path.exists()
     assert (dev.path / FILE).exists(), "production's stays"
-    assert dev.run()["left"] == {}
+    again = dev.run()
+    assert (again["left"], again["written"]) == ({}, [])
+
+
+def test_a_branch_that_takes_a_path_back_leaves_no_file_there(dev: Repo) -> None:
+    dev.replace(EXPOSURE, FILE, "exports/customers.csv")
+    dev.seeknal("run")
+    dev.replace(EXPOSURE, "exports/customers.csv", FILE)
+    dev.seeknal("run")
+    folder = dev.path / "target/exposures/dev/exports"
+    assert [each.name for each in folder.iterdir()] == [Path(FILE).name]
 
 
 def test_a_file_follows_a_table_that_was_built_again(published: Repo) -> None:

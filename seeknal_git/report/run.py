@@ -143,7 +143,7 @@ def _left(work: Work, *, done: bool) -> None:
             tell(f"{path} stays as {each.node} delivered it, and nothing writes it any more. "
                  f"If nobody reads it: {remove}")  # fmt: skip
         else:
-            tell(f"{path} {'was' if done else 'will be'} removed: this branch delivers it no more.")
+            tell(f"{path} {'was' if done else 'will be'} removed: this branch no longer delivers it.")
 
 
 def work_as_text(work: Work, what: str) -> None:
