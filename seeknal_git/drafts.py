@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import yaml
@@ -31,6 +32,7 @@ from seeknal_git.workspace import Loaded, Workspace, current_tree, load, with_no
 
 # What the templates leave for people to fill in.
 _PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION)>")
+_FORMAT, _FILE = re.compile(r"source: csv +#"), re.compile(r"table: <FILE>.*")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
@@ -117,8 +119,8 @@ def _pinned(workspace: Workspace, name: str, template: str, file: str) -> str:
     assert node is not None, "it has a kind"
     guess = guessed(node, load(workspace, current_tree(workspace)).root)[1]
     if guess.error:
-        raise ProjectError([replace(unfit(node, *guess.error), path=place, line=None)])
-    said = template.replace("source: csv  ", f"source: {form}  ").replace("<FILE>", _yaml(place))
+        raise ProjectError([replace(unfit(node, *guess.error), path=None, line=None)])
+    said = _FORMAT.sub(f"source: {form.ljust(12)}#", _FILE.sub(f"table: {_yaml(place)}", template))
     head, _, rest = said.partition("# How to read it:\n")
     tests = rest[rest.index("# What has to hold") :]
     return f"{head}{''.join(_said(guess))}\n{tests}"
@@ -136,13 +138,14 @@ def _below(workspace: Workspace, file: str) -> str:
 
 def _said(guess: Guess) -> Iterator[str]:
     """The lines of a source that say what was guessed."""
-    for what, cure in guess.notes:
-        yield f"# {what} {cure}\n"
+    for what, _ in guess.notes:
+        yield from (f"# {line}\n" for line in wrap(what, 78, break_long_words=False))
     params = _params(guess)
     if params:
         yield "# How its files are read, as all of their bytes say:\nparams:\n"
-    yield from (f"  {key}: {_yaml(value)}\n" for key, value in params.items())
-    yield "\n# Types that have to hold. A column that is missing or does not fit is an error that names it.\nschema:\n"
+        yield from (f"  {key}: {_yaml(value)}\n" for key, value in params.items())
+        yield "\n"
+    yield "# Types that have to hold. A column that is missing or does not fit is an\n# error that names it.\nschema:\n"
     for name, word in guess.columns:
         note = "" if is_type(word) else "# "
         yield f"{note}  - {{name: {_yaml(name)}, data_type: {_yaml(word)}}}\n"

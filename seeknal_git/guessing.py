@@ -78,10 +78,12 @@ def guessed(source: Node, root: DataRoot) -> Found:
     return contents_of(opened.version), guess
 
 
-def unfit(
-    source: Node, path: str, message: str, hint: str = "Correct the file, or what the source says of it."
-) -> Problem:
-    """Something wrong with a file, at the line of the node that has to do with it."""
+_CORRECT = "Correct the file, or"
+
+
+def unfit(source: Node, path: str, message: str, hint: str = "") -> Problem:
+    """Something wrong with a file, at the line of the node that has to do with it. A message may bring its own cure."""
+    hint = hint or ("" if _CORRECT in message else f"{_CORRECT} what the source says of it.")
     keys = ("schema", "columns", "params.path", "table")
     line = next((source.line(key) for key in keys if key in source.lines), 1)
     return Problem(f"{path} does not fit {source.id}: {message.rstrip('.')}.", source.path, line, hint, source.id)

@@ -38,4 +38,4 @@ def draft(
         path = drafts.draft_from(workspace, name, file, description, force=force)
     else:
         raise UsageError(f"A {kind} reads no file.", "seeknal draft source NAME --from FILE")
-    drafted(path)
+    drafted(path, file)

@@ -17,8 +17,10 @@ _DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
 JSON_VERSION = 1
 
 
-def drafted(path: Path) -> None:
-    tell(f"Wrote {bold(path.name)}: fill in what stands in <…>, and what its comments offer.")
+def drafted(path: Path, file: str | None) -> None:
+    """file: the one that the draft was made from."""
+    todo = f"it says how {file} is read" if file else "fill in what stands in <…>, and what its comments offer"
+    tell(f"Wrote {bold(path.name)}: {todo}.")
     out(f"Next: seeknal dry-run {path.name}")
 
 

@@ -56,19 +56,21 @@ def hint(text: str) -> None:
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _MESSAGE = re.compile(r"(?:error|warning|failed|wrong|not verified): ")
-_COMMAND = re.compile(r"(?<=: )(?:git|seeknal) [^,;]{,70}$")
+_WHOLE = re.compile(r"(?<=: )(?:git|seeknal) [^,;]{,70}$|`[^`]{,70}`")  # commands, and lines to add to a node
 
 
 def _readable(text: str) -> str:
     """Messages as lines that fit; tables, plans and what is to be copied stay as they are."""
-    first, end, rest = text.partition("\n")
-    return _folded(first, "  ") + end + rest if _MESSAGE.match(_COLOUR.sub("", first)) else text
+    if not _MESSAGE.match(_COLOUR.sub("", text)):
+        return text
+    first, *rest = text.split("\n")
+    return "\n".join([_folded(first, "  "), *(_folded(line, "    ") for line in rest)])
 
 
 def _folded(line: str, indent: str) -> str:
-    """A line as lines that fit, without a break in a command at its end."""
+    """A line as lines that fit, without a break in a command at its end or in `what is quoted`."""
     lines: list[str] = []
-    for word in _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), line).split(" "):
+    for word in _WHOLE.sub(lambda found: found[0].replace(" ", "\0"), line).split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and lines[-1].strip() and len(_COLOUR.sub("", longer)) > width():
             lines.append(indent + word)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out, table
+from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out, table, tell
 
 if TYPE_CHECKING:
     from seeknal_git.trial import Verified
@@ -29,7 +29,7 @@ def as_text(verified: Sequence[Verified] | None) -> None:
     out(bold("Verified"))
     told = [each for each in verified if each.result != "not verified"]
     if not verified:
-        out(f"  {_NOTHING}")
+        tell(f"  {_NOTHING}")
     size = max((len(each.node) for each in told), default=0)
     for each in told:
         out(f"  {each.node.ljust(size)}  {_colour(each)}")
