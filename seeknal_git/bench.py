@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where versions are executed.
+    """A warehouse of its own, in which both versions of a node are executed.
 
     edits: node → category of its own edit; built: node of the merge base → its table in production;
     computed, renewed: node of the branch → its table for the moment, over the tables of the merge

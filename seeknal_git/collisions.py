@@ -20,7 +20,7 @@ _BRANCHES = tuple(BRANCHES_FILES.split("/"))
 
 @dataclass(frozen=True, slots=True)
 class _Links:
-    """Where folders really are, as paths of the project; asked once for each, as it takes a while."""
+    """Real paths of folders, relative to the project; resolved once each, as that takes a while."""
 
     folders: tuple[Path, ...]
     known: dict[Path, Path] = field(default_factory=dict)

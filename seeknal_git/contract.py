@@ -1,4 +1,4 @@
-"""How a source is read now, held against what was read before: what is taken from there, and what is another thing.
+"""The contract of a source: a new load is held against the one before, which it follows or drifts from.
 
 The first load of a source is guessed, and what was guessed is kept with its table. A later load is read in the same
 way if its values allow it; if they do not, somebody has to say so in the node.
@@ -49,7 +49,7 @@ class Reader:
 
 
 def reader_now(source: Node, root: DataRoot) -> Reader:
-    """How the files of a source are read as they are now. Raises ProjectError where they do not fit."""
+    """The reader of a source's files as they are now. Raises ProjectError if they do not fit."""
     reader = read_by(source, root, guessed(source, root)[1])
     if errors := drifted(source, reader)[0]:
         raise ProjectError(errors)
@@ -57,7 +57,7 @@ def reader_now(source: Node, root: DataRoot) -> Reader:
 
 
 def drifted(source: Node, reader: Reader) -> tuple[list[Problem], list[Problem]]:
-    """What is read otherwise than before: as errors, and as warnings where the source asks for no more."""
+    """The drifts of a source as errors and warnings; as warnings alone with `on_drift: warn`."""
     found = [unfit(source, each.path, each.message, _cure(each)) for each in reader.drifts]
     return ([], found) if _only_warns(source) else (found, [])
 
@@ -71,7 +71,7 @@ def _cure(drift: Drift) -> str:
 
 
 def told(source: Node, reader: Reader) -> list[Problem]:
-    """What somebody had better know of how a source is read."""
+    """Notes on guesses that may be wrong."""
     line = source.line("params.path" if "params.path" in source.lines else "table")
     said = (f"{source.id}: {what} {cure}".rstrip() for what, cure in reader.told)
     return [Problem(message, source.path, line, node=source.id) for message in said]
@@ -84,8 +84,8 @@ def _only_warns(source: Node) -> bool:
 
 
 def read_by(source: Node, root: DataRoot, guess: Guess) -> Reader:
-    """How a source is read: as before, if there is a contract and the values allow it. A version of its files that was
-    read before is no news, whatever came later. Raises ProjectError for files that cannot be read."""
+    """The reader of a source: as before, if there is a contract and the values allow it. Files that were read before
+    are no news, whatever came later. Raises ProjectError for files that cannot be read."""
     if guess.error:
         raise ProjectError([unfit(source, *guess.error)])
     contract = root.contracts.get(source.id)
@@ -125,7 +125,7 @@ def _open_dates(guess: Guess, key: str) -> tuple[str, str]:
 
 
 def _undated(settled: _Settled) -> list[tuple[str, str]]:
-    """What to say of dates that are read as text."""
+    """Notes on dates that are read as text."""
     found = []
     for key, undated in settled.guess.undated.items():
         names = [name for name in undated if name not in settled.guess.declared]

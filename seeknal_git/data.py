@@ -443,7 +443,7 @@ def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
 
 
 def tracked_parts(graph: Graph, root: DataRoot) -> dict[str, str]:
-    """What the tree says of raw data, also if git tracks only some of a source's files, or links to them."""
+    """The tree's version of raw data, also if git tracks only some of a source's files, or links to them."""
     found = tracked_versions(graph, root)
     for source in sources_of(graph):
         files = root.files(source)

@@ -120,7 +120,7 @@ def _pinned(workspace: Workspace, name: str, template: str, file: str) -> str:
     guess = guessed(node, load(workspace, current_tree(workspace)).root)[1]
     if guess.error:
         raise ProjectError([replace(unfit(node, *guess.error), path=None, line=None)])
-    said = _FORMAT.sub(f"source: {form.ljust(12)}#", _FILE.sub(f"table: {_yaml(place)}", template))
+    said = _FORMAT.sub(f"source: {form.ljust(20)}#", _FILE.sub(f"table: {_yaml(place)}", template))
     head, _, rest = said.partition("# How to read it:\n")
     tests = rest[rest.index("# What has to hold") :]
     return f"{head}{''.join(_said(guess))}\n{tests}"
@@ -140,6 +140,7 @@ def _said(guess: Guess) -> Iterator[str]:
     """The lines of a source that say what was guessed."""
     for what, _ in guess.notes:
         yield from (f"# {line}\n" for line in wrap(what, 78, break_long_words=False))
+        yield "\n"
     params = _params(guess)
     if params:
         yield "# How its files are read, as all of their bytes say:\nparams:\n"

@@ -58,7 +58,7 @@ def files_of(
     wanted: Mapping[str, str],
     chosen: Collection[str] | None,
 ) -> Files:
-    """What is to be done about files, for the chosen nodes or for all: then also for exposures that are gone."""
+    """The files to write and to give up, for the chosen nodes or for all: then also of exposures that are gone."""
     target, cache = places.target, places.root.cache
     exposures = {each: member.node for each, member in graph.members.items() if member.node.kind == "exposure"}
     delivered = deliveries(connection, target.schema)

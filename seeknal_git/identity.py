@@ -13,7 +13,7 @@ from seeknal_git.statement import EVERYTHING, Anatomy, Part
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a table is made of, and which of the tables made of that is meant.
+    """The code and data that a table is made of, and which of the tables made of these is meant.
 
     text: a hash of the code, of the raw data, and of the inputs' builds; build: "" for the first table that was made of
     these, another word for each later one.
@@ -69,7 +69,7 @@ def _text_of(mask: int, decide: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """What decides a node, its rows and each of its columns: sets of sources and builds, as the bits of a number."""
+    """The sources and builds that decide a node, its rows and each of its columns, as the bits of a number."""
 
     whole: int
     rows: int | None = None

@@ -1,4 +1,4 @@
-"""What production shows, with some nodes as they are here: a tree of its own, so that production stays of one piece.
+"""Production's tree with some nodes as they are here: a tree of its own, so that production stays of one piece.
 
 `run --nodes` on production publishes this tree, and keeps it as a commit. A node that is not chosen stays as production
 has it, though it was edited here. What is chosen takes with it what it cannot be without: inputs that are others here,

@@ -1,4 +1,4 @@
-"""What production shows, and whether that is the tip of its branch.
+"""The commit that production shows, and whether that is the tip of its branch.
 
 The warehouse is asked, as another clone may have released. Its answer is remembered for the file as it was, so that
 nothing is opened as long as nobody has written to it; if it cannot be read, the ref of this clone stands in.

@@ -68,5 +68,5 @@ def _casts(types: Mapping[str, str]) -> str:
 
 
 def as_text(word: str) -> str:
-    """What JSON is read as before it is cast: the text of a number has all its digits, which a DOUBLE has not."""
+    """The type that JSON is read as before it is cast: the text of a number has all its digits, a DOUBLE has not."""
     return word if word.endswith("]") or word in ("JSON", TEXT) else TEXT

@@ -1,4 +1,4 @@
-"""What a tree tracks under a name or a glob, also through links that it tracks."""
+"""Files that a tree tracks under a name or a glob, also through links that it tracks."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _ORDERS = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What came of a promise that a plan makes about a node.
+    """The outcome of a promise that a plan makes about a node.
 
     rows, columns: how many rows and which columns were compared; reason: why it could not be
     verified or built, what differs apart from rows, or what the comparison leaves out; only_before,
@@ -112,7 +112,7 @@ def _failed(trial: Trial, reason: str) -> Verified:
 
 
 def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
-    """What comes of the two versions, but for some columns. Raises Obstacle, and _Fails."""
+    """Compare the rows of the two versions, but for some columns. Raises Obstacle, and _Fails."""
     connection, node = trial.bench.connection, trial.node
     before = _made(trial, "before", trial.before)
     try:
@@ -162,7 +162,7 @@ def _words_of(columns: Columns, left_out: Mapping[str, str]) -> str | None:
 
 
 def _columns_differ(old: Columns, new: Columns, category: Category) -> str | None:
-    """What does not hold of names and types."""
+    """Differences of names and types."""
     before, after = ({folded(name): word for name, word in columns} for columns in (old, new))
     words = [f"column {name} is gone" for name in before if name not in after]
     words += [
@@ -184,7 +184,7 @@ def _columns_differ(old: Columns, new: Columns, category: Category) -> str | Non
 
 
 def _doubts(trial: Trial) -> _Doubts:
-    """What may be different by chance. Raises Obstacle if that is true of the rows in any order."""
+    """Columns that may differ by chance. Raises Obstacle if the rows may, in any order."""
     bench, node = trial.bench, trial.node
     columns: dict[str, str] = {}
     unresolved: list[str] = []

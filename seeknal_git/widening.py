@@ -37,7 +37,7 @@ def loses(given: str, wanted: str) -> bool:
 
 
 def shortens(given: str, wanted: str) -> str:
-    """What a cast may take away that somebody may want shorter, in words with `{}` for the column; empty if nothing."""
+    """The loss in a cast that may be meant, in words with `{}` for the column; empty if there is none."""
     if wanted == "TIMESTAMP" and given == "TIMESTAMP WITH TIME ZONE":
         return "The times in {} have an offset, which is left out"
     if wanted == "TIMESTAMP" and given == "TIMESTAMP_NS":

@@ -26,7 +26,7 @@ from seeknal_git.statement import Anatomy, Known
 
 
 class Engine(Protocol):
-    """What the engine is asked: whether it means by another statement what it means by the one that is taken apart.
+    """A question to the engine: does another statement mean the same as the one that is taken apart?
 
     tables: what the table behind each reference is called in that other statement.
     """

@@ -54,7 +54,7 @@ def arranged(trees: Sequence[Tree], scope: Scope, book: Book) -> list[Term]:
 
 
 def connected(tree: Tree | None, scope: Scope, book: Book) -> list[Tree]:
-    """What AND connects in a condition, without what says nothing there."""
+    """The terms that AND connects in a condition, without those that are always true."""
     terms = conjuncts(_normal(tree, scope, book)) if tree else ()
     return [each for each in terms if constant(each) != (BOOLEAN, "true")]
 

@@ -1,4 +1,4 @@
-"""What each name of a statement was taken for, noted while the statement is taken apart."""
+"""Notes on the meaning of each name of a statement, made while the statement is taken apart."""
 
 from __future__ import annotations
 

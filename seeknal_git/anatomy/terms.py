@@ -48,7 +48,7 @@ class Term(NamedTuple):
     path: Path = ()
 
     def __eq__(self, other: object) -> bool:
-        """However it is written, a term is the same."""
+        """Spelling does not count."""
         return isinstance(other, Term) and self[:4] == other[:4]
 
     def __hash__(self) -> int:

@@ -1,4 +1,4 @@
-"""What is known of an expression before it is read: whether it is a constant, its type, and whether it can fail.
+"""Facts about an expression before it is read: whether it is a constant, its type, and whether it can fail.
 
 A type is the engine's own word for it, and nothing where it is not certain. Constants have types of their own, since
 the engine fits them to what they stand beside: TINYINT + 1 is a TINYINT, and TINYINT + 1::INTEGER is not.

@@ -17,7 +17,7 @@ def lineage(
     ] = None,
     upstream: Annotated[bool, typer.Option("--upstream", help="Only what it reads.")] = False,
     downstream: Annotated[bool, typer.Option("--downstream", help="Only what reads it.")] = False,
-    depth: Annotated[int | None, typer.Option("--depth", metavar="N", min=1, help="Only so many steps away.")] = None,
+    depth: Annotated[int | None, typer.Option("--depth", metavar="N", min=1, help="Stop after N steps.")] = None,
     as_json: AsJson = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page for the browser.")

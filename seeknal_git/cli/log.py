@@ -13,7 +13,7 @@ def log(
     env: Annotated[
         str | None, typer.Option("--env", help="The environment whose history is shown; production unless named.")
     ] = None,
-    most: Annotated[int, typer.Option("--max-count", "-n", min=0, metavar="N", help="Show so many; 0 for all.")] = 10,
+    most: Annotated[int, typer.Option("--max-count", "-n", min=0, metavar="N", help="Show N at most; 0 for all.")] = 10,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every node.")] = False,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,

@@ -28,7 +28,7 @@ def run(
     continue_on_error: Annotated[
         bool, typer.Option("--continue-on-error", help="Build what does not depend on failures.")
     ] = False,
-    retry: Annotated[int, typer.Option("--retry", "-r", min=0, help="Try a failing node so many times more.")] = 0,
+    retry: Annotated[int, typer.Option("--retry", "-r", min=0, help="Retry a failing node this many times.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     show_plan: Annotated[bool, typer.Option("--show-plan", "-p", help="Print what will be done, then do it.")] = False,
     force: Annotated[

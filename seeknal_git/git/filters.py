@@ -1,4 +1,4 @@
-"""What git makes of a blob when it checks it out, and of a file when it adds it: filters, encodings, line ends.
+"""Git's conversions between a blob and a file of a checkout: filters, encodings, line ends.
 
 libgit2 knows line ends only. Line ends are no part of data here: they hang on each user's `core.autocrlf`, so the blob
 counts. Everything else is a file of its own once it is checked out, and that file counts.
@@ -55,7 +55,7 @@ class Revised:
         return " ".join([*([str(name)] if commands else []), *commands, *others]) or None
 
     def content(self, path: str, blob: str) -> bytes:
-        """What a checkout has of a file. Raises GitError."""
+        """The content of a file in a checkout. Raises GitError."""
         command = [
             "-c", "core.autocrlf=false", "-c", "core.eol=lf",
             "cat-file", "--filters", f"--path={self.repository.prefix}{path}", blob,

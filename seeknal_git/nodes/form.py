@@ -1,4 +1,4 @@
-"""What the models of a file have in common: keys that stay empty, and numbers as people write them."""
+"""The base of all models of files: keys may stay empty, and numbers are read as people write them."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def work_as_text(work: Work, what: str) -> None:
 
 
 def _known(work: Work) -> None:
-    """What earlier runs said of checks that do not hold, until these are asked again."""
+    """Answers of earlier runs about checks that do not hold, until these are asked again."""
     for each in known_violations(work):
         out(f"{coloured('failed' if each.fails else 'warning')}: {each.node}: {each.message}")
 

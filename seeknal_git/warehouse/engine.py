@@ -19,7 +19,7 @@ def engine_release() -> str:
 
 
 def _installed() -> str | None:
-    """What the folder of the distribution says, beside the package that an import would find."""
+    """The version in the name of the distribution's folder, beside the package that an import would find."""
     for folder in map(Path, sys.path):
         if (folder / "duckdb" / "__init__.py").exists():
             found = [each.stem for each in folder.glob("duckdb-*.dist-info")]

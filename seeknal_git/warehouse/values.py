@@ -57,7 +57,7 @@ def _leaving(column: str, word: str) -> str:
 
 
 def _reader(word: str) -> Callable[[str], Any] | None:
-    """What a text of the engine becomes; None for a value that stays as it is."""
+    """The function that makes a value of the engine's text; None for a value that stays as it is."""
     if _NESTED.match(word) and _AS_TEXT.search(word):
         return json.loads
     if word == "FLOAT":
