@@ -209,6 +209,15 @@ def test_a_rollback_to_an_earlier_build_stays_of_one_piece(drawn: Repo) -> None:
     need_one_piece(drawn)
 
 
+def test_a_run_ends_a_rollback_also_if_it_shows_the_same(drawn: Repo) -> None:
+    drawn.seeknal("run", "--full")
+    drawn.seeknal("rollback")
+    drawn.seeknal("promote")
+    assert drawn.seeknal("status", "--json").json["production"]["restores"] == 1
+    drawn.seeknal("run")
+    assert drawn.seeknal("status", "--json").json["production"]["restores"] is None
+
+
 def test_nodes_that_say_the_same_show_one_table_after_a_full_build(drawn: Repo) -> None:
     drawn.write("seeknal/transforms/twin.yml", NODES[DRAWN].replace("name: drawn", "name: twin"))
     drawn.commit()

@@ -69,8 +69,9 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     need_places(connection, schema, [each.view for each in wrong])
     _repoint(connection, schema, gone, wrong)
     state.touch_environment(connection, schema, publication.branch)
-    number, last = None, _last_commit(connection, schema)
-    if wrong or removed or last != publication.commit:
+    number, (last, rolled_back) = None, _last(connection, schema)
+    ends_a_rollback = rolled_back and publication.command == "run"  # it has read the raw data again
+    if wrong or removed or last != publication.commit or ends_a_rollback:
         merged = publication.merged if last != publication.commit else None  # it came in with an earlier publication
         number = _record(connection, replace(publication, merged=merged), len(removed))
         _record_nodes(connection, number, publication, before, [*wrong, *removed])
@@ -102,11 +103,14 @@ def need_places(connection: duckdb.DuckDBPyConnection, schema: str, views: Itera
         )
 
 
-def _last_commit(connection: duckdb.DuckDBPyConnection, schema: str) -> str | None:
+def _last(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[str | None, bool]:
+    """The commit of the last publication, and whether that was a rollback."""
     rows = connection.execute(
-        f"SELECT arg_max(commit_id, id) FROM {STATE}.publications WHERE schema_name = $1", [schema]
+        f"SELECT commit_id, restores IS NOT NULL FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC "
+        "LIMIT 1",
+        [schema],
     ).fetchall()
-    return rows[0][0] if rows else None
+    return rows[0] if rows else (None, False)
 
 
 def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, removed: int) -> int:
