@@ -183,8 +183,11 @@ class _Settled:
             self.drifts.append(Drift(self.guess.files[0][0], message, line))
 
         if self.dialect.get("null_padding") and not self.contract.dialect.get("null_padding", True):
-            why = next((what for what, _ in self.guess.notes if "columns by" in what), "its lines have gaps")
-            self.drifts.append(Drift(self.guess.files[0][0], why, "`params: {null_padding: true}`"))
+            unnamed = f"{self.guess.files[0][0]}: its lines have gaps"
+            note = next((what for what, _ in self.guess.notes if "columns by" in what), unnamed)
+            path, _, gaps = note.partition(": ")
+            why, _, _ = gaps.partition(";")  # the note goes on: that NULL is read there
+            self.drifts.append(Drift(path, why, "`params: {null_padding: true}`"))
 
     def _compare_type(self, name: str, was: str) -> None:
         now = self.types[name]

@@ -237,7 +237,7 @@ DRIFTS = [
     pytest.param("id,total\n1,10\n", ["the column amount is gone"], id="a column is renamed"),
     pytest.param("id;amount\n1;10\n", ['its delimiter is ";", and was ","', 'params: {delimiter: ";"}'], id="the delimiter moves"),
     pytest.param("1,10\n2,20\n", ["its header is false, and was true"], id="the header goes"),
-    pytest.param("id,amount\n1,10\n2\n3,30\n", ["Line 1 has 2 columns by `,`, and line 3 has 1", "null_padding: true"], id="lines end early"),
+    pytest.param("id,amount\n1,10\n2\n3,30\n", ["does not fit source.x: Line 1 has 2 columns by `,`, and line 3 has 1.\n", "null_padding: true"], id="lines end early"),
 ]  # fmt: skip
 
 
