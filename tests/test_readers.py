@@ -310,6 +310,11 @@ def test_a_json_key_without_a_value_keeps_its_type(repo: Repo) -> None:
     assert repo.numbers("SELECT typeof(v) FROM main.x") == [("BIGINT",)]
 
 
+def test_a_json_key_that_had_no_value_may_get_one_of_any_type(repo: Repo) -> None:
+    runs(repo, '{"id": 1, "v": null}', '{"id": 1, "v": "a"}', name="x.jsonl")
+    assert repo.numbers("SELECT v FROM main.x") == [("a",)]
+
+
 def test_data_that_was_read_before_is_no_news(repo: Repo) -> None:
     """So a revert of raw data that git tracks is never refused."""
     repo.write("data/x.csv", PLAIN)

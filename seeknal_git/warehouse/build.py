@@ -87,12 +87,16 @@ def build_snapshot(
     return snapshot
 
 
+# The types of a column in which no row has a value: of CSV, and of JSON with DuckDB 1.5 and 2.0.
+_MAY_BE_ANYTHING = ("VARCHAR", "JSON", '"NULL"')
+
+
 def _reading(connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, table: str) -> dict[str, Any] | None:
     """What is kept of how a source was read: a column of text without any value may be anything next time."""
     if blueprint.dialect is None:
         return None
     described = connection.execute(f"DESCRIBE {relation(table)}").fetchall()
-    texts = [row[0] for row in described if row[1] in ("VARCHAR", "JSON")]
+    texts = [row[0] for row in described if row[1] in _MAY_BE_ANYTHING]
     counts = ", ".join(f"count({quote(name)})" for name in texts)
     found = connection.execute(f"SELECT {counts} FROM {relation(table)}").fetchall()[0] if texts else ()
     empty = [name for name, count in zip(texts, found, strict=True) if count == 0]
