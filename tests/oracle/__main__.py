@@ -53,14 +53,15 @@ def tally(seed: int, examples: int, seconds: float = 1e9) -> Tally:
             break
         edit = EDITS[(number + seed) % len(EDITS)]
         example = draw_example(draw, world, edit)
-        for what in ("examples", *(_findings(engine, example, found) if example else ())):
+        ordinary = not draw.hot
+        for what in ("examples", *(_findings(engine, example, found, ordinary) if example else ())):
             found.counts[what, edit.name] += 1
     engine.close()
     return found
 
 
-def _findings(engine: Engine, example: Example, found: Tally) -> Iterator[str]:
-    """What is counted of an example."""
+def _findings(engine: Engine, example: Example, found: Tally, ordinary: bool) -> Iterator[str]:
+    """What is counted of an example. ordinary: whether its names are: what collides is left whole, on purpose."""
     yield "applied"
     outcome = check(engine, example)
     if outcome.complaint:
@@ -74,7 +75,7 @@ def _findings(engine: Engine, example: Example, found: Tally) -> Iterator[str]:
         yield "read"
     if outcome.verdict.reused:
         yield "re-used"
-    if example.harmless and outcome.same:
+    if example.harmless and outcome.same and ordinary:
         yield "same"
         if outcome.verdict.category == Category.METADATA:
             yield "known"

@@ -40,7 +40,7 @@ NAMES = {name: kind for kind, names in {
     "int": "kabx", "text": "cgy", "date": "d", "bool": "e", "double": "f", "list": "l", "struct": "s",
 }.items() for name in names}  # fmt: skip
 # Names that mean something else where they do not find a column: a table, the engine's user, the place of a row, a day.
-# A few of these are hot in a world: columns, aliases, CTEs and parameters are often called so, and then they collide.
+# In every other world a few of these are hot: columns, aliases, CTEs and parameters are often called so, and collide.
 COLLIDING = {"t": "struct", "u": "text", "node": "text", "p": "int", "q": "text", "é": "int"}
 COLLIDING |= {"user": "text", "tag": "int", "rowid": "int", "current_date": "date"}
 KIND_OF = {**NAMES, **COLLIDING}

@@ -92,7 +92,7 @@ class World:
 
 
 def draw_world(draw: Draw) -> World:
-    draw.hot[:] = draw.some(tuple(COLLIDING), 2, 2)
+    draw.hot[:] = draw.some(tuple(COLLIDING), 2, 2) if draw.chance(0.5) else []
     tables = tuple(Relation(f"source.{name}", _schema(draw)) for name in "tuv"[: draw.pick((2, 2, 3))])
     return World(tables, tuple(_rows(draw, table) for table in tables))
 
@@ -100,7 +100,7 @@ def draw_world(draw: Draw) -> World:
 def _schema(draw: Draw) -> tuple[Column, ...]:
     names = draw.some(tuple(NAMES)[1:], 2, 5)
     names = ("k", *names) if draw.chance(0.85) else names
-    if draw.chance(0.5):
+    if draw.hot and draw.chance(0.5):
         names = (*(name for name in names if name not in draw.hot), draw.pick(draw.hot))
     return tuple(Column(name, _kind(draw, name)) for name in names)
 
@@ -244,7 +244,7 @@ def items_of(draw: Draw, exprs: tuple[Node, ...], scope: Scope) -> tuple[Item, .
 def free_name(draw: Draw, taken: set[str], scope: Scope) -> str:
     """A name for a column, which may well be that of a column that is read."""
     near = [column.name for relation in (*scope.relations, *scope.outer) for column in relation.columns]
-    others = draw.hot if draw.chance(0.25) else [*NAMES, "z", "w", "h", "m", "n"]
+    others = draw.hot if draw.hot and draw.chance(0.25) else [*NAMES, "z", "w", "h", "m", "n"]
     names = [name for name in (near if near and draw.chance(0.3) else others) if name not in taken]
     return draw.pick(names or ["z" * index for index in range(1, 9) if "z" * index not in taken])
 

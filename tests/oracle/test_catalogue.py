@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1.5 cra
 @pytest.fixture(scope="module")
 def found() -> Tally:
     """Some examples of every kind of edit."""
-    return tally(seed=3, examples=4 * len(EDITS))
+    return tally(seed=3, examples=5 * len(EDITS))
 
 
 def test_no_promise_is_broken_over_the_whole_catalogue(found: Tally) -> None:
