@@ -122,8 +122,8 @@ class DataRoot:
     def _untracked(self, folder: Path, path: str) -> DataFile | None:
         """A file on disk; behind a link that git tracks it is the one that this tree's link leads to."""
         real = resolved(self.tree, path)
-        if real == path:
-            return DataFile(path, folder / path)
+        if real == path or (real is None and not (folder / path).resolve().is_relative_to(folder)):
+            return DataFile(path, folder / path)  # behind a link that leaves the project, it is refused as such
         there = real is not None and (folder / real).is_file()
         return DataFile(path, folder / str(real), leads=real) if there else None
 

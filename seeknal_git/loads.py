@@ -142,21 +142,42 @@ def columns_of_loads(
     return kept_of(graph, root, shown_loads(connection, schemas))
 
 
-def contracts(path: Path, graph: Graph, schemas: Sequence[str], lock_timeout: float | None) -> dict[str, Contract]:
-    """Source → what was read of it before; nothing where the warehouse cannot be read. As for `kept_columns`."""
-    from seeknal_git.warehouse.connection import open_warehouse
-
+def contracts(
+    path: Path, graph: Graph, cache: Cache, schemas: Sequence[str], lock_timeout: float | None
+) -> dict[str, Contract]:
+    """Source → what was read of it before. The warehouse is asked only if somebody wrote to it; while it is held, what
+    was seen last counts. As for `kept_columns`. Raises WarehouseBusy."""
     if not path.exists() or not sources_of(graph):
         return {}
+    key, seen = digest(*_keys(path, schemas), *_definitions(graph)), _seen(path)
+    remembered = cache.get("contracts", [key]).get(key, {"seen": "", "contracts": {}})
+    if seen and remembered["seen"] == seen:
+        return _remembered_contracts(remembered)
+    from seeknal_git.warehouse.connection import open_warehouse
+
     try:
         with open_warehouse(path, read_only=True, lock_timeout=lock_timeout or 0.0) as warehouse:
-            return contracts_of(warehouse.connection, graph, schemas)
+            found = contracts_of(warehouse.connection, graph, schemas)
     except WarehouseBusy:
         if lock_timeout is not None:
             raise
+        return _remembered_contracts(remembered)
     except SeeknalError:
-        pass  # what is wrong comes up where it matters
-    return {}
+        return {}  # what is wrong comes up where it matters
+    values = {source: [each.columns, each.dialect, sorted(each.contents)] for source, each in found.items()}
+    cache.put("contracts", {key: {"seen": seen, "contracts": values}})
+    return found
+
+
+def _definitions(graph: Graph) -> list[str]:
+    return [f"{each.id} {graph.fingerprints[each.id].whole}" for each in sources_of(graph)]
+
+
+def _remembered_contracts(remembered: Mapping[str, Any]) -> dict[str, Contract]:
+    return {
+        source: Contract(tuple((name, word) for name, word in columns), dialect, frozenset(contents))
+        for source, (columns, dialect, contents) in remembered["contracts"].items()
+    }
 
 
 def contracts_of(connection: duckdb.DuckDBPyConnection, graph: Graph, schemas: Sequence[str]) -> dict[str, Contract]:

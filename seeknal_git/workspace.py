@@ -234,7 +234,7 @@ def _contracts(workspace: Workspace, graph: Graph, schema: str | None) -> dict[s
     from seeknal_git.loads import contracts
 
     schemas = list(dict.fromkeys([workspace.production_schema, schema or workspace.production_schema]))
-    return contracts(workspace.warehouse_path, graph, schemas, workspace.lock_timeout)
+    return contracts(workspace.warehouse_path, graph, workspace.cache, schemas, workspace.lock_timeout)
 
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:

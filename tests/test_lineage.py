@@ -11,11 +11,13 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seeknal_git.reading import identity
 from tests.conftest import ROOT, Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
@@ -507,6 +509,8 @@ def test_a_page_that_cannot_be_written_is_said_so(shop: Repo) -> None:
 
 
 def test_a_lineage_loads_neither_the_engine_nor_joblib_once_it_is_known(published: Repo) -> None:
+    while identity(published.warehouse).recent:  # of what was written just now nothing is remembered
+        time.sleep(0.1)
     published.seeknal("lineage")
     script = (
         "import sys\nsys.argv = ['seeknal', 'lineage', 'daily.total']\nfrom seeknal_git.cli import main\n"

@@ -133,6 +133,8 @@ def make_ab(repo: Repo) -> None:
     repo.write(PROJECT, "name: shop\n# Who works here.\n# Nobody in particular.\nkeep_promotions: 10\n")
     repo.write("data/spare.csv", "id,extra\n1,2\n")
     repo.write("seeknal/sources/spare.yml", "kind: source\nname: spare\nsource: csv\ntable: data/spare.csv\n")
+    customers = "seeknal/sources/customers.yml"
+    repo.write(customers, repo.read(customers) + "on_drift: warn\n")
     for name in ("a", "b"):
         text = transform(name, "SELECT day FROM transform.clean_orders", "transform.clean_orders")
         repo.write(f"seeknal/transforms/{name}.yml", text)

@@ -116,7 +116,7 @@ def test_branches_with_odd_names_each_have_an_environment_of_their_own(published
         published.git("checkout", "--quiet", "--", "data/customers.csv")
     published.switch("main")
     for number, branch in enumerate(ODD_BRANCHES):
-        assert published.numbers(f"SELECT town FROM {schema_of(branch)}.customers") == [(number,)]
+        assert published.numbers(f"SELECT town FROM {schema_of(branch)}.customers") == [(str(number),)]
     assert published.production() == published.fresh_build("main")
 
 

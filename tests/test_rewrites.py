@@ -29,7 +29,7 @@ VALUES = {
     "INTEGER[]": ["[1, 2]", "[]", "[3, NULL]", "NULL"],
     "STRUCT(a INTEGER, b VARCHAR)": ["{'a': 1, 'b': 'x'}", "{'a': NULL, 'b': 'y'}", "{'a': 2, 'b': NULL}", "NULL"],
 }
-SIZES = (0, 1, 12, 30, 30)
+SIZES = (0, 1, 3, 12, 30, 60)
 FAMILIES = [pytest.param(*family, id=family[0]) for family in (*KNOWN, *UNKNOWN)]
 
 

@@ -213,7 +213,8 @@ def test_a_run_that_waited_runs_what_is_checked_out_by_then(shop: Repo) -> None:
 def make_loaded(repo: Repo) -> None:
     """Raw data that git does not track has other columns by now; production still shows what it read then."""
     make_published(repo)
-    repo.write("seeknal/sources/visits.yml", "kind: source\nname: visits\nsource: csv\ntable: raw/visits.csv\n")
+    source = "kind: source\nname: visits\nsource: csv\ntable: raw/visits.csv\non_drift: warn\n"
+    repo.write("seeknal/sources/visits.yml", source)
     repo.write(
         "seeknal/transforms/more.yml", "kind: transform\nname: more\ntransform: SELECT n + 1 AS m FROM source.visits\n"
     )
