@@ -189,6 +189,7 @@ def test_a_guess_that_may_be_wrong_is_told_with_its_cure(repo: Repo, files: File
         pytest.param({"x.csv": "id,amount\n1,5.5\n"}, "schema: [{name: amount, data_type: BIGINT}]\n", ["amount", "BIGINT", "5.5"], id="a declared type that would round"),
         pytest.param({"x.csv": "id,day\n1,05/06/2024\n"}, "schema: [{name: day, data_type: DATE}]\n", ["the dates in day may be %d/%m/%Y and %m/%d/%Y", 'dateformat: "%d/%m/%Y"'], id="declared dates that may be two days"),
         pytest.param({"x.csv": "id,name\n1,Zoë\n".encode("latin-1")}, "", ["not utf-8", "`params.encoding`"], id="another encoding"),
+        pytest.param({"x.csv": "id,n\r\n1,5\n2,6\r\n"}, "", ["Some of its lines end in \\r\\n", "strict_mode: false"], id="two ends of lines"),
         pytest.param({"x.csv": PLAIN}, "schema: [{name: amnt, data_type: BIGINT}]\n", ['there is no column "amnt" in it; there are id, amount'], id="a declared column that is not there"),
         pytest.param({"1.parquet": parquet("SELECT 1 AS id"), "2.parquet": parquet("SELECT DATE '2024-01-01' AS id")}, "", ["raw/2.parquet", "the column id is DATE there, and INTEGER in raw/1.parquet"], id="Parquet files of two types"),
         pytest.param({"x.parquet": parquet("SELECT 1.5::DOUBLE AS v")}, "schema: [{name: v, data_type: BIGINT}]\n", ["raw/x.parquet", "1.5"], id="a Parquet file that would be rounded"),

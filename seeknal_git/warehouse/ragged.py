@@ -23,6 +23,7 @@ _SAID = re.compile('"?sep=(.)"?', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 # Lines that are looked at to say which of them is at fault.
 _FEW = 100_000
+_HEAD = 1_000_000
 # Lines in which a table begins at the latest, if all before it are empty.
 _TITLE = 20
 
@@ -37,6 +38,8 @@ def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     except SqlError:
         if found := _with_gaps(path, given):
             return found
+        if "strict_mode" not in given and _ends_differ(path):
+            raise SqlError(_ENDS) from None
         raise
     if "delim" in given:
         return guess
@@ -48,6 +51,19 @@ def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         if _is_below_a_preamble(path, given, below):
             return below | {"notes": [_passed_over(int(below["skip"]))]}
     return _with_gaps(path, given, str(guess["delim"])) or guess
+
+
+_ENDS = (
+    "Some of its lines end in \\r\\n, and others in \\n. Write them alike, or say that both are meant: "
+    "`params: {strict_mode: false}`"
+)
+
+
+def _ends_differ(path: Path) -> bool:
+    """Whether a file has both ends of lines, as one has to which another system has appended."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return 0 < head.count(b"\r\n") < head.count(b"\n")
 
 
 def _sniffed(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
