@@ -53,6 +53,8 @@ def certain(tree: Tree, spelling: Spelling) -> bool:
     aliases = {folded(str(each.get("alias"))) for each in tree.get("select_list") or ()}
     for each in objects(tree):
         kind = each.get("class") or each.get("type")
+        if kind == "TABLE_FUNCTION" and "reference" in each:
+            continue  # `ref('kind.name')` is a table like any other
         if isinstance(kind, str) and (kind not in _PLAIN or receiver(each) or each.get("using_columns")):
             return False
         if each.get("ref_type", "REGULAR") not in ("REGULAR", "CROSS"):
