@@ -18,6 +18,7 @@ from seeknal_git.warehouse.sql import as_subquery
 
 _AS_TEXT = re.compile(r"DATE|TIME|INTERVAL|BLOB|FLOAT|VARIANT|GEOMETRY")
 _NESTED = re.compile(r"(?:STRUCT|MAP|UNION)\(|.*\]$", re.DOTALL)
+_DESCRIBES = re.compile(r"\s*(?:DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE)
 _HOURS = re.compile(r"[+-]\d\d$")
 
 
@@ -36,7 +37,8 @@ def fetched(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) 
 def selected(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None) -> Fetched:
     """The names and types of a SELECT's columns, and its rows."""
     query, given = as_subquery(sql), dict(parameters or {})
-    described = [row[:2] for row in connection.execute(f"DESCRIBE {query[1:-1]}", given).fetchall()]
+    whole = f"FROM {query}" if _DESCRIBES.match(sql) else query[1:-1]  # DuckDB 1 describes no DESCRIBE
+    described = [row[:2] for row in connection.execute(f"DESCRIBE {whole}", given).fetchall()]
     types = [word for _, word in described]
     columns = [f"c{number}" for number in range(len(types))]
     if any(map(_AS_TEXT.search, types)):
