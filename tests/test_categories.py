@@ -935,7 +935,13 @@ EXACT = {
     "sub-query": SUBQUERIES, "CTE": CTES, "window": WINDOWS, "list": LISTS, "star": STARS, "opaque": OPAQUE,
     "unstable": UNSTABLE,
 }  # fmt: skip
-EXACT_CASES = [pytest.param(*case, id=f"{group}: {name}") for group, cases in EXACT.items() for name, *case in cases]
+# DuckDB 1 does not read a PIVOT back from its own tree, so that it confirms no names beside one.
+WHOLE_ON_1 = ("in a CTE, column read besides", "beside a table that gives a column") if duckdb.__version__ < "2" else ()
+EXACT_CASES = [
+    pytest.param(*([*case[:2], BREAKING, None] if name in WHOLE_ON_1 else case), id=f"{group}: {name}")
+    for group, cases in EXACT.items()
+    for name, *case in cases
+]
 
 
 @pytest.mark.parametrize(("old", "new", "category", "what"), EXACT_CASES)

@@ -61,6 +61,8 @@ def ask_past(warehouse: Warehouse, schema: str, views: Iterable[Published], sql:
 
 def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
     """The answer to one statement that reads, from the warehouse alone."""
+    # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be from the days of 1.5.
+    connection.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     try:
         statements = connection.extract_statements(sql)
