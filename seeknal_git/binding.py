@@ -248,8 +248,9 @@ def _questions(graph: Graph, layer: Iterable[str]) -> tuple[list[_Question], lis
 
 def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
     from seeknal_git.anatomy import anatomy_of
+    from seeknal_git.anatomy.reach import is_certain
     from seeknal_git.anatomy.volatile import is_volatile
-    from seeknal_git.warehouse.plans import Opinion
+    from seeknal_git.warehouse.plans import Opinion, tables_of_engine
     from seeknal_git.warehouse.sql import SqlError, bound_columns, parsed, type_name
 
     answer: dict[str, Any] = {}
@@ -264,6 +265,8 @@ def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
             if question.position == 0:
                 _refuse_names_of_tables(answer["columns"])
             opinion = Opinion(question.sql, question.reading.references, tables)
+            if not is_certain(parsed(question.sql)[0], tables_of_engine()):
+                opinion.refuse_strangers()
             answer["promised"] = {name: type_name(read_as(word)) for name, word in question.promises if word}
             _refuse_misfits(question, inputs)
         except SqlError as exc:

@@ -102,8 +102,8 @@ class Reading:
 def tables_with_ctes(tree: Any, seen: Mapping[str, int] | None = None) -> Iterator[tuple[Any, Mapping[str, int]]]:
     """Every table that the tree names in a FROM, each with the CTEs that it could mean: name → `id` of the query.
 
-    The CTEs after it see a CTE, and the query that it belongs to; the CTE itself does only if it is recursive. In its
-    own definition its name means what it means outside.
+    The CTEs after it see a CTE, and the query that it belongs to; the CTE itself does only if it is recursive, and only
+    in the part that is repeated. Elsewhere in its own definition its name means what it means outside.
     """
     waiting: list[tuple[Any, Mapping[str, int]]] = [(tree, seen or {})]
     while waiting:
@@ -118,9 +118,11 @@ def tables_with_ctes(tree: Any, seen: Mapping[str, int] | None = None) -> Iterat
         for entry in (value.get("cte_map") or {}).get("map") or ():
             waiting.append((entry["value"], inside))
             inside = {**inside, folded(entry["key"]): id(query_of(entry["value"]))}
+        others = {key: each for key, each in value.items() if key != "cte_map"}
         if value.get("type") == "RECURSIVE_CTE_NODE":
+            waiting.append((others.pop("left"), inside))  # it begins with this, before there is anything of its name
             inside = {**inside, folded(value["cte_name"]): id(value)}
-        waiting += [(each, inside) for key, each in value.items() if key != "cte_map"]
+        waiting += [(each, inside) for each in others.values()]
 
 
 def query_of(cte: Mapping[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seeknal_git.anatomy import functions
 from seeknal_git.anatomy.tree import Tree, objects
 
-_KNOWN = frozenset(functions.TABLES).union(
+KNOWN = frozenset(functions.TABLES).union(
     functions.SCALAR,
     functions.NAMING,
     functions.LAMBDAS,
@@ -24,7 +24,7 @@ def is_volatile(tree: Tree) -> bool:
 
 def _of_another_time(tree: Tree) -> bool:
     function, names = str(tree.get("function_name") or "").lower(), tree.get("column_names") or ()
-    if function and function not in _KNOWN:
+    if function and function not in KNOWN:
         return True
     called = [str(name).lower() for name in names]  # `current_date` stands without parentheses
     return bool(tree.get("sample")) or (len(called) == 1 and called[0] in functions.VOLATILE)

@@ -1,16 +1,17 @@
-"""Ask the engine whether it makes one plan of two statements."""
+"""Ask the engine for its plan of a statement: what it reads, and whether another statement means the same."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import duckdb
 
 from seeknal_git.statement import Columns, Reference, rendered
-from seeknal_git.warehouse.sql import empty_table, explaining
+from seeknal_git.warehouse.sql import PURE_FUNCTIONS, SqlError, empty_table, explaining
 
 # What a plan says of the text: names that nobody sees outside, and where something stands.
 _TEXT = re.compile(
@@ -38,6 +39,46 @@ class Opinion:
         """
         other = _document(tree)
         return _one_plan("$1", self.text, other) or _one_plan("json_deserialize_sql($1)", _document(plain()), other)
+
+    def refuse_strangers(self) -> None:
+        """Raise SqlError if it reads anything but its inputs: a macro of the engine may, and a name that was taken for
+        a CTE."""
+        row = explaining().execute("SELECT json_serialize_plan($1, optimize := false)", [self.text]).fetchone()
+        try:
+            plan = json.loads(_NUMBERS.sub("null", row[0] if row else ""))
+        except ValueError as exc:  # DuckDB 2 writes a constant of the type BIT as bytes
+            raise SqlError("the engine does not say which tables this reads") from exc
+        if plan["error"]:
+            raise SqlError(f"the engine does not say which tables this reads: {plan.get('error_message')}")
+        allowed = {("memory", "main", name) for name in self.tables}
+        for name, table in _read(plan):
+            if name not in PURE_FUNCTIONS and table not in allowed:
+                raise SqlError(f"it reads {table[-1] or name}, which is not an input")
+
+
+# What DuckDB 2 writes for these numbers, and no JSON has. A constant text that says the same loses it: no harm is done.
+_NUMBERS = re.compile(r"(?<=:)-?(?:NAN|INF(?:INITY)?)(?=[,}\]])", re.IGNORECASE)
+
+
+@cache
+def tables_of_engine() -> frozenset[str]:
+    """The tables that the engine has of its own, such as `sqlite_master`."""
+    return frozenset(name for (name,) in explaining().execute("SELECT view_name FROM duckdb_views()").fetchall())
+
+
+def _read(plan: Any) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """What a plan reads: of each scan the name of its function, and the table that it is of."""
+    waiting = [plan]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if value.get("type") == "LOGICAL_GET":
+                of = value.get("function_data") or {}
+                name = value["qname"]["path"][-1] if "qname" in value else value["name"]
+                yield name, (of.get("catalog", ""), of.get("schema", ""), of.get("table", ""))
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def _one_plan(first: str, one: str, other: str) -> bool:

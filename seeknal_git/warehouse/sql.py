@@ -16,7 +16,11 @@ from seeknal_git.names import folded, quote
 from seeknal_git.statement import Columns, Reference, rendered, tables_with_ctes
 
 # Table functions that make rows out of their arguments alone; all others read something that is not an input.
-_PURE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
+PURE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
+# A query is made of these; in a CTE, DuckDB 2 also takes what writes: INSERT, UPDATE, DELETE, COPY TO.
+_QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+# It binds another statement, a text, against everything that is there.
+_BINDING = "json_serialize_plan"
 # What DuckDB 2.0 calls the type of a bare NULL; a table stores it as INTEGER.
 _UNTYPED = {'"NULL"': "INTEGER"}
 _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
@@ -54,11 +58,16 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
         raise SqlError("there is no statement in it")
     if len(tree["statements"]) > 1:
         raise SqlError("a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own")
-    entries = [entry for found in _objects(tree, "cte_map") for entry in found["cte_map"]["map"]]
+    queries = list(_objects(tree, "cte_map"))
+    if writing := next((each["type"] for each in queries if each["type"] not in _QUERIES), None):
+        raise SqlError(f"a node is one SELECT, without {writing.split('_')[0]} in it")
+    entries = [entry for found in queries for entry in found["cte_map"]["map"]]
     for entry in entries:  # DuckDB 1 does not say in the tree what the text says of this
         entry["value"]["materialized"] = " ".join([entry["value"]["materialized"], *_MATERIALIZED.findall(sql)])
     tables = tables_with_ctes(tree)
     found = [(reference, table) for table, ctes in tables if (reference := _reference(sql, table, ctes))]
+    calls = (call for call in _objects(tree, "function_name") if call["function_name"].lower() == _BINDING)
+    found += [(Reference(0, 0, f"{_BINDING}()"), call) for call in calls]
     found.sort(key=lambda pair: pair[0].start)
     for number, (reference, table) in enumerate(found):
         table |= {"reference": number, "called": reference.target.rpartition(".")[2]}
@@ -104,7 +113,7 @@ def _reference(sql: str, table: Mapping[str, Any], ctes: Collection[str]) -> Ref
         return Reference(0, 0, "show()") if table["table_name"] else None
     if table["type"] == "TABLE_FUNCTION":
         function = table["function"]["function_name"].lower()
-        if function in _PURE_FUNCTIONS:
+        if function in PURE_FUNCTIONS:
             return None
         start = _place(sql, table)
         if function == "ref" and (call := _CALL.match(sql, start)):
