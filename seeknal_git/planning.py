@@ -11,12 +11,11 @@ from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, SeeknalError, UsageError
 from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
-from seeknal_git.git.command import run_git
 from seeknal_git.git.production import production_ref
 from seeknal_git.moved import moved_columns
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.plan import Change, Plan, State, make_plan
-from seeknal_git.revision import as_environment, base_tree, head_tree, is_known, load_sound, revision_of
+from seeknal_git.revision import as_environment, base_tree, head_tree, load_sound, revision_of
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 
@@ -24,9 +23,8 @@ from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 class Planned:
     """A plan with the two trees that it compares. `base_commit` is None where production was never published.
 
-    created: whether the branch was, for this; elsewhere: whether it is of another environment than the one that is
-    checked out; merges: what is merged into the branch, where it is the plan of a merge; moved: what raw data would
-    change that is not as production read it.
+    elsewhere: whether it is of another environment than the one that is checked out; merges: what is merged into the
+    branch, where it is the plan of a merge; moved: what raw data would change that is not as production read it.
     """
 
     branch: str
@@ -39,7 +37,6 @@ class Planned:
     head: Loaded
     plan: Plan
     warnings: tuple[Problem, ...]
-    created: bool = False
     elsewhere: bool = False
     merges: str | None = None
     moved: tuple[Problem, ...] = ()
@@ -48,11 +45,9 @@ class Planned:
 def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
     """What an environment's branch, tag or commit changes; what is checked out, where none is named.
 
-    A branch that does not exist is created at HEAD and switched to, and a plan for a named environment is saved: it
-    binds `run --env`. Raises ProjectError where the nodes do not validate.
+    A plan for a named environment is saved: it binds `run --env`. Raises ProjectError where the nodes do not validate.
     """
     git.need_commit(workspace.repository)
-    created = environment is not None and _created(workspace, workspace.branch_of(environment))
     revision = revision_of(workspace, environment)
     workspace, keeps = as_environment(workspace, revision)
     head = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
@@ -69,7 +64,6 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
         plan=make_plan(base.state, head.state),
         warnings=head.warnings,
         moved=moved_columns(head),
-        created=created,
         elsewhere=environment is not None and revision.name != revision_of(workspace).name,
     )
     if environment:
@@ -123,16 +117,6 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
     said = [(each.fails, f"{each.node}: {each.message}") for each in known_violations(work)]
     failing, warned = (tuple(text for fails, text in said if fails is kind) for kind in (True, False))
     return Found(frozenset(built), frozenset(missing), restores, failing, warned)
-
-
-def _created(workspace: Workspace, branch: str) -> bool:
-    """Create a branch that does not exist, and switch to it. Uncommitted changes come along."""
-    if is_known(workspace, branch) or git.current_branch(workspace.repository) is None or workspace.repository.bare:
-        return False
-    done = run_git("switch", "--create", branch, "--", cwd=workspace.repository.top)
-    if done.returncode:
-        raise UsageError(f"git cannot create the branch {branch}: {done.stderr.strip()}")
-    return True
 
 
 def promises(state: State) -> dict[str, str]:

@@ -273,7 +273,7 @@ def isolated(home: Path) -> Iterator[None]:
     """No setting of this machine's user reaches what is done within, and child processes import this checkout."""
     with pytest.MonkeyPatch.context() as patch:
         foreign = ("GIT_", "SEEKNAL_", "PYTHON", "GITHUB_", "CI_")
-        for name in [name for name in os.environ if name.startswith(foreign)]:
+        for name in [name for name in os.environ if name.startswith(foreign) or name == "CI"]:
             patch.delenv(name)
         config = home / "gitconfig"
         config.write_text("[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n")

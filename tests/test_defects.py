@@ -78,7 +78,7 @@ def two_nodes_of_one_id_are_an_error(shop: Repo) -> None:
 
 @defect("D04")
 def an_edit_after_the_plan_is_not_run_as_if_it_were_planned(shop: Repo) -> None:
-    shop.plan("dev")
+    shop.seeknal("plan", "dev")
     shop.replace(DAILY, "sum(amount)", "100 * sum(amount)")
     assert "transform.daily" in shop.seeknal("run", "--env", "dev", code=2).err
     shop.seeknal("run", "--env", "dev", "--force")

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import typer
 
+from seeknal_git.cli import app
 from tests.conftest import Repo
 
 DAILY = "seeknal/transforms/daily.yml"
@@ -331,3 +333,30 @@ def test_production_is_never_deleted(dev: Repo) -> None:
     for name in ("main", "prod"):
         assert "production" in dev.seeknal("env", "delete", name, code=2).err
     assert dev.production() == before
+
+
+@pytest.mark.parametrize("old", ["plan", "apply", "promote"])
+def test_the_old_names_have_every_option_of_the_new_ones(old: str) -> None:
+    root = typer.main.get_command(app)
+    new = root.commands["run" if old == "apply" else old]
+    there = {option for each in root.commands["env"].commands[old].params for option in each.opts + each.secondary_opts}
+    wanted = {option for each in new.params if not each.hidden for option in each.opts + each.secondary_opts}
+    assert wanted - there <= {"--env", "hook"}
+    if old == "apply":
+        assert {"--parallel", "--max-workers", "--continue-on-error", "--dry-run", "--no-force"} <= there
+
+
+def test_scripts_with_the_old_names_go_on(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
+    published.seeknal("env", "plan", "dev", "--verbose")
+    assert "transform.daily" in published.seeknal("env", "apply", "dev", "--dry-run").out
+    assert "dev" not in {each["schema"] for each in published.seeknal("env", "list", "--json").json}
+    options = ("--parallel", "--max-workers", "2", "--continue-on-error", "--no-force")
+    assert "1 built" in published.seeknal("env", "apply", "dev", *options).out
+    published.commit()
+    before = published.promotions()
+    assert "dev into main" in published.seeknal("env", "promote", "dev", "--dry-run").out
+    assert published.promotions() == before
+    published.seeknal("env", "promote", "dev", "--parallel", "--max-workers", "2")
+    assert published.promotions() == before + 1

@@ -654,16 +654,18 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(shop: Repo, publis
     assert repo.built() == sorted(work["build"]), "the run does what the dry run said"
 
 
-def test_show_plan_says_it_and_does_it(published: Repo) -> None:
+def test_show_plan_shows_the_plan_and_runs_nothing(published: Repo) -> None:
     published.replace(DAILY, "sum(amount)", "max(amount)")
-    said = published.seeknal("run", "--show-plan").out
-    assert "build  transform.daily" in said
-    assert "1 built" in said
+    before = published.production(), published.publications()
+    for option in ("--show-plan", "-p", "--dry-run"):
+        assert "build  transform.daily" in published.seeknal("run", option).out
+        assert published.seeknal("run", option, "--json").json["build"] == {"transform.daily": "its definition changed"}
+    assert (published.production(), published.publications()) == before
 
 
 def test_json_is_all_there_is_on_stdout(published: Repo) -> None:
     published.replace(DAILY, "sum(amount)", "max(amount)")
-    assert published.seeknal("run", "--json", "--show-plan").json["built"]
+    assert published.seeknal("run", "--json").json["built"]
 
 
 def test_a_sequential_run_of_a_wide_graph_says_what_parallel_would_save(shop: Repo) -> None:
@@ -1056,7 +1058,7 @@ def test_a_clone_without_git_lfs_has_pointers_and_no_data(shop: Repo) -> None:
 
 
 def test_a_saved_plan_binds(published: Repo) -> None:
-    published.plan("dev")
+    published.seeknal("plan", "dev")
     published.replace(DAILY, "sum(amount)", "max(amount)")
     refused = published.seeknal("run", "--env", "dev", code=2)
     assert "transform.daily" in refused.err
@@ -1065,14 +1067,14 @@ def test_a_saved_plan_binds(published: Repo) -> None:
 
 
 def test_a_saved_plan_binds_until_it_is_made_again(published: Repo) -> None:
-    published.plan("dev")
+    published.seeknal("plan", "dev")
     published.replace(DAILY, "sum(amount)", "max(amount)")
-    published.plan("dev")
+    published.seeknal("plan", "dev")
     assert published.built("--env", "dev") == ["transform.daily"]
 
 
 def test_a_saved_plan_notices_a_test_and_a_threshold(published: Repo) -> None:
-    published.plan("dev")
+    published.seeknal("plan", "dev")
     published.replace(RULE, "amount > 0", "amount > 1")
     assert "rule.amounts_are_positive" in published.seeknal("run", "--env", "dev", code=2).err
 

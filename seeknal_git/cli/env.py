@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.gc import Yes
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened, opened_with_a_reminder
+from seeknal_git.cli.options import (
+    HERE,
+    AsJson,
+    DataRoot,
+    LockTimeout,
+    ProjectPath,
+    Sandbox,
+    opened,
+    opened_with_a_reminder,
+)
+from seeknal_git.cli.plan import Create, Into, Markdown, Verbose, Verify
+from seeknal_git.cli.promote import DryRun as PromoteDry
+from seeknal_git.cli.promote import Force as PromoteForce
+from seeknal_git.cli.run import DryRun, Force, Full, KeepGoing, MaxWorkers, Nodes, Parallel, Refresh, Retry, Types
 
 app = typer.Typer(
     help="List, delete and prune environments; plan, apply and promote as in Seeknal.", no_args_is_help=True
@@ -80,8 +93,21 @@ def prune(
     report.as_json(found) if as_json else report.as_text(found, "seeknal env prune")
 
 
+# The older names of three commands. Each has every option of the newer one, as scripts use them.
+
+
 @app.command()
-def plan(env: Env, as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
+def plan(
+    env: Env,
+    into: Into = None,
+    create: Create = False,
+    verbose: Verbose = False,
+    markdown: Markdown = False,
+    verify: Verify = False,
+    as_json: AsJson = False,
+    data_root: DataRoot = None,
+    project_path: ProjectPath = HERE,
+) -> None:
     """The same as `seeknal plan ENV`.
 
     \b
@@ -90,13 +116,24 @@ def plan(env: Env, as_json: AsJson = False, data_root: DataRoot = None, project_
     """
     from seeknal_git.cli.plan import plan as same
 
-    same(env, as_json=as_json, data_root=data_root, project_path=project_path)
+    same(env, into, create, verbose, markdown, verify, as_json, data_root, project_path)
 
 
 @app.command()
 def apply(
     env: Env,
-    force: Annotated[bool, typer.Option("--force", help="Run although the saved plan is of other nodes.")] = False,
+    nodes: Nodes = None,
+    types: Types = None,
+    parallel: Parallel = True,
+    max_workers: MaxWorkers = 0,
+    full: Full = False,
+    refresh: Refresh = False,
+    continue_on_error: KeepGoing = False,
+    retry: Retry = 0,
+    dry_run: DryRun = False,
+    force: Force = False,
+    sandbox: Sandbox = False,
+    lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
@@ -106,16 +143,40 @@ def apply(
     \b
     Examples:
       seeknal env apply dev
+      seeknal env apply dev --parallel --max-workers 8
     """
     from seeknal_git.cli.run import run as same
 
-    same(env, force=force, as_json=as_json, data_root=data_root, project_path=project_path)
+    same(
+        env=env,
+        nodes=nodes,
+        types=types,
+        parallel=parallel,
+        max_workers=max_workers,
+        full=full,
+        refresh=refresh,
+        continue_on_error=continue_on_error,
+        retry=retry,
+        dry_run=dry_run,
+        force=force,
+        sandbox=sandbox,
+        lock_timeout=lock_timeout,
+        as_json=as_json,
+        data_root=data_root,
+        project_path=project_path,
+    )
 
 
 @app.command()
 def promote(
     env: Env,
     target: Annotated[str | None, typer.Argument(help="The branch to promote into.")] = None,
+    parallel: Parallel = True,
+    max_workers: MaxWorkers = 0,
+    dry_run: PromoteDry = False,
+    force: PromoteForce = False,
+    sandbox: Sandbox = False,
+    lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
@@ -125,7 +186,20 @@ def promote(
     \b
     Examples:
       seeknal env promote dev
+      seeknal env promote dev --dry-run
     """
     from seeknal_git.cli.promote import promote as same
 
-    same(env, target, as_json=as_json, data_root=data_root, project_path=project_path)
+    same(
+        env,
+        target,
+        parallel=parallel,
+        max_workers=max_workers,
+        dry_run=dry_run,
+        force=force,
+        sandbox=sandbox,
+        lock_timeout=lock_timeout,
+        as_json=as_json,
+        data_root=data_root,
+        project_path=project_path,
+    )

@@ -8,19 +8,26 @@ import typer
 
 from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_with_a_reminder
 
+Into = Annotated[
+    str | None, typer.Option("--into", metavar="BRANCH", help="What merging into this branch would change there.")
+]
+Create = Annotated[bool, typer.Option("--create", help="Create ENV also if it reads like a typo.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="With what could not be resolved, and every node downstream.")
+]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Execute what is not BREAKING or is re-used before and after, and compare.")
+]
+
 
 def plan(
-    env: Annotated[str | None, typer.Argument(help="A branch; it is created where it does not exist.")] = None,
-    into: Annotated[
-        str | None, typer.Option("--into", metavar="BRANCH", help="What merging into this branch would change there.")
-    ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="With what could not be resolved, and every node downstream.")
-    ] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Execute what is not BREAKING or is re-used before and after, and compare.")
-    ] = False,
+    env: Annotated[str | None, typer.Argument(help="A branch, tag or commit; a new branch is created.")] = None,
+    into: Into = None,
+    create: Create = False,
+    verbose: Verbose = False,
+    markdown: Markdown = False,
+    verify: Verify = False,
     as_json: AsJson = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
@@ -29,7 +36,8 @@ def plan(
 
     Without ENV: the current branch and its working tree, against the merge base with the production branch; on the
     production branch, against what production last published. With ENV: that branch's, tag's or commit's nodes; the
-    plan is saved, and binds `run --env`.
+    plan is saved, and binds `run --env`. A branch that does not exist is created, and uncommitted changes follow to it;
+    also to one that has no commits of its own. Neither is done with --json or --markdown.
 
     With --into, the merge is made in memory, and compared with the branch that it would go into. Exit code 1 where it
     conflicts, as text or as a pipeline. With --verify, both versions of each METADATA or NON_BREAKING change are
@@ -51,4 +59,4 @@ def plan(
     if into is not None:
         planning.plan_merge(workspace, env, into, form, verify=verify)
     else:
-        planning.plan(workspace, env, form, verify=verify)
+        planning.plan(workspace, env, form, verify=verify, create=create)

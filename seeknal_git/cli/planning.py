@@ -26,11 +26,14 @@ class Form:
     as_json: bool
 
 
-def plan(workspace: Workspace, env: str | None, form: Form, *, verify: bool) -> None:
+def plan(workspace: Workspace, env: str | None, form: Form, *, verify: bool, create: bool = False) -> None:
+    if env is not None:
+        from seeknal_git.carrying import arrive
+
+        for command in arrive(workspace, env, create=create, may_switch=not (form.as_json or form.as_markdown)):
+            note(f"$ {command}")
     planned = verb.plan_environment(workspace, env)
-    if planned.created:
-        note(f"$ git switch --create {planned.branch}")
-    if not planned.created and verb.left_out(workspace, planned):
+    if verb.left_out(workspace, planned):
         note("Not in this plan: the uncommitted changes of the branch that is checked out.")
     verified = _verified(workspace, planned) if verify else None
     found = verb.found_in_warehouse(workspace, planned)

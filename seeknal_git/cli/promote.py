@@ -7,6 +7,12 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Sandbox, opened
+from seeknal_git.cli.run import MaxWorkers, Parallel
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+Force = Annotated[
+    bool, typer.Option("--force/--no-force", help="Promote also if it takes back what another clone has released.")
+]
 
 
 def promote(
@@ -14,11 +20,11 @@ def promote(
     target: Annotated[
         str | None, typer.Argument(help="The branch to promote into; the production branch unless named.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    parallel: Parallel = True,
+    max_workers: MaxWorkers = 0,
+    dry_run: DryRun = False,
     hook: Annotated[bool, typer.Option("--hook", hidden=True)] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Promote also if it takes back what another clone has released.")
-    ] = False,
+    force: Force = False,
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
@@ -37,9 +43,9 @@ def promote(
       seeknal promote dev staging
       seeknal promote dev --dry-run
     """
-    from seeknal_git.cli import promoting
+    from seeknal_git.cli import promoting, running
 
-    request = promoting.Request(target, lock_timeout, sandbox, force, as_json)
+    request = promoting.Request(target, lock_timeout, sandbox, force, as_json, running.workers(parallel, max_workers))
     if hook:
         promoting.from_hook(project_path, data_root)
     elif dry_run:

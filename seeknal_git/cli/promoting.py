@@ -31,11 +31,13 @@ class Request:
     sandbox: bool = False
     force: bool = False
     as_json: bool = False
+    workers: int = os.cpu_count() or 1
 
 
 def promote(workspace: Workspace, env: str | None, request: Request) -> None:
     verb.refuse_unfinished(workspace)
     if env is not None:
+        _leave_nothing(workspace, env)
         merged = verb.merge_branch(workspace, env, request.target, force=request.force)
         for command in merged.commands:
             note(f"$ {command}")
@@ -44,9 +46,16 @@ def promote(workspace: Workspace, env: str | None, request: Request) -> None:
     _promote(workspace, request, "promote")
 
 
+def _leave_nothing(workspace: Workspace, env: str) -> None:
+    """Changes that are made elsewhere would look as if they were promoted."""
+    from seeknal_git.carrying import follow
+
+    follow(workspace, env, "promote", may_switch=False)
+
+
 def _promote(workspace: Workspace, request: Request, command: str) -> None:
     started = time.monotonic()
-    options = Options(workers=os.cpu_count() or 1, sandbox=request.sandbox, force=request.force)
+    options = Options(workers=request.workers, sandbox=request.sandbox, force=request.force)
     prepared = verb.prepare(workspace, request.target, options, request.lock_timeout)
     patience = max(request.lock_timeout - (time.monotonic() - started), 0.0)
     guessed(prepared)
@@ -57,6 +66,8 @@ def _promote(workspace: Workspace, request: Request, command: str) -> None:
 
 def preview(workspace: Workspace, env: str | None, request: Request) -> None:
     """What a promotion would do. The merge that comes first is made in memory."""
+    if env is not None:
+        _leave_nothing(workspace, env)
     work = verb.preview(workspace, env, request.target, request.lock_timeout)
     if request.as_json:
         out_json(work_as_json(work))

@@ -8,33 +8,42 @@ import typer
 
 from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Sandbox, opened_with_a_reminder
 
+Parallel = Annotated[bool, typer.Option("--parallel/--no-parallel", help="Build a layer's nodes side by side.")]
+MaxWorkers = Annotated[int, typer.Option("--max-workers", min=0, help="How many at once; 0: one a core.")]
+KeepGoing = Annotated[bool, typer.Option("--continue-on-error", help="Build what does not depend on failures.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", "--show-plan", "-p", help="Print what would be done, and do nothing.")
+]
+Nodes = Annotated[list[str] | None, typer.Option("--nodes", "-n", help="Only this node and what depends on it.")]
+Types = Annotated[list[str] | None, typer.Option("--types", "-t", help="Only nodes of these kinds.")]
+Full = Annotated[
+    bool, typer.Option("--full", "-f", help="Build everything again; raw data on a branch only with --refresh.")
+]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Read raw data again (production always does).")]
+Retry = Annotated[int, typer.Option("--retry", "-r", min=0, help="Retry a failing node this many times.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force/--no-force",
+        help="Run although the saved plan is of other nodes, or another clone released more.",
+    ),
+]
+
 
 def run(
     env: Annotated[
         str | None, typer.Option("--env", help="Run this branch's environment instead of the current one.")
     ] = None,
-    nodes: Annotated[
-        list[str] | None, typer.Option("--nodes", "-n", help="Only this node and what depends on it.")
-    ] = None,
-    types: Annotated[list[str] | None, typer.Option("--types", "-t", help="Only nodes of these kinds.")] = None,
-    parallel: Annotated[
-        bool, typer.Option("--parallel/--no-parallel", help="Build a layer's nodes side by side.")
-    ] = True,
-    max_workers: Annotated[int, typer.Option("--max-workers", min=0, help="How many at once; 0: one a core.")] = 0,
-    full: Annotated[
-        bool, typer.Option("--full", "-f", help="Build everything again; raw data on a branch only with --refresh.")
-    ] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Read raw data again (production always does).")] = False,
-    continue_on_error: Annotated[
-        bool, typer.Option("--continue-on-error", help="Build what does not depend on failures.")
-    ] = False,
-    retry: Annotated[int, typer.Option("--retry", "-r", min=0, help="Retry a failing node this many times.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
-    show_plan: Annotated[bool, typer.Option("--show-plan", "-p", help="Print what will be done, then do it.")] = False,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Run although the saved plan is of other nodes, or another clone released more."),
-    ] = False,
+    nodes: Nodes = None,
+    types: Types = None,
+    parallel: Parallel = True,
+    max_workers: MaxWorkers = 0,
+    full: Full = False,
+    refresh: Refresh = False,
+    continue_on_error: KeepGoing = False,
+    retry: Retry = 0,
+    dry_run: DryRun = False,
+    force: Force = False,
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
@@ -64,6 +73,4 @@ def run(
         sandbox=sandbox,
     )
     request = Request(env, tuple(nodes or ()), tuple(types or ()), force, lock_timeout, options)
-    running.run(
-        opened_with_a_reminder(project_path, data_root), request, dry_run=dry_run, show_plan=show_plan, as_json=as_json
-    )
+    running.run(opened_with_a_reminder(project_path, data_root), request, dry_run=dry_run, as_json=as_json)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from typing import TYPE_CHECKING
 
 import typer
 
+from seeknal_git.errors import some
 from seeknal_git.report.run import done_as_json, progress, summary, work_as_json, work_as_text
 from seeknal_git.report.terminal import note, out_json, tell
 from seeknal_git.report.validate import warn
@@ -23,21 +25,20 @@ def workers(parallel: bool, most: int) -> int:
     return (most or os.cpu_count() or 1) if parallel else 1
 
 
-def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: bool, as_json: bool) -> None:
+def run(workspace: Workspace, request: Request, *, dry_run: bool, as_json: bool) -> None:
     from seeknal_git import run as verb
     from seeknal_git.prepared import preview
 
     started = time.monotonic()
+    if request.environment:
+        _arrive(workspace, request.environment, force=request.force, may_switch=not dry_run)
     prepared = verb.prepare(workspace, request)
-    if dry_run or show_plan:
-        work = preview(prepared, request.lock_timeout)
-        if as_json:
-            if dry_run:
-                out_json(work_as_json(work))
-        else:
-            work_as_text(work, f"A run of {work.target.branch}")
     if dry_run:
+        work = preview(prepared, request.lock_timeout)
+        out_json(work_as_json(work)) if as_json else work_as_text(work, f"A run of {work.target.branch}")
         return
+    if not (request.environment or prepared.target.is_production):
+        note(f"Run of {prepared.target.branch}; production is {workspace.production}.")
     if prepared.target.is_production and prepared.loaded.tree.dirty:
         tell(_of_no_commit(in_part=prepared.base is not None), err=True)
     guessed(prepared)
@@ -45,8 +46,28 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, show_plan: boo
         done = verb.run(prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0))
     finish(workspace, done, time.monotonic() - started, "Run", as_json=as_json)
     if prepared.loaded.tree.dirty and not prepared.target.is_production:
-        note("There are uncommitted changes: a merge takes only what is committed.")
+        _to_commit(workspace, prepared.target.branch)
     tip(done, request)
+
+
+def _arrive(workspace: Workspace, environment: str, *, force: bool, may_switch: bool) -> None:
+    """Take uncommitted changes to the environment, or refuse; with --force, only say what is left out."""
+    from seeknal_git.carrying import follow, left_behind
+
+    if force:
+        if left := left_behind(workspace, environment):
+            note(f"Not in this run: the uncommitted changes of what is checked out ({some(left, 3)}).")
+        return
+    for command in follow(workspace, environment, "run", may_switch=may_switch):
+        note(f"$ {command}")
+
+
+def _to_commit(workspace: Workspace, branch: str) -> None:
+    from seeknal_git.carrying import commit_line
+
+    note("There are uncommitted changes: a merge takes only what is committed.")
+    if line := commit_line(workspace):
+        note(f"Next: {line} && seeknal promote {shlex.quote(branch)}")
 
 
 def _of_no_commit(*, in_part: bool) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.errors import GitError, some
 from seeknal_git.git import repository as git
+from seeknal_git.git.carry import commit_command
 from seeknal_git.git.command import git as run
 from seeknal_git.git.command import run_git
 from seeknal_git.git.merged import merged_tree, need_no_conflict
@@ -37,12 +40,11 @@ def merge(repository: Repository, source: str, commit: str, into: str) -> Merged
         raise GitError("A bare repository has no working tree to merge in.",
                        "Merge in a clone and push, or promote what is merged: seeknal promote")  # fmt: skip
     tip = git.need_branch(repository, into)
-    if git.current_branch(repository) == source:
-        _refuse_uncommitted(repository, repository.prefix + "seeknal/")
+    _refuse_uncommitted_source(repository, source)
     if git.is_ancestor(repository, commit, tip):
         return Merged((), tip)
     refuse_unfinished(repository)
-    _refuse_uncommitted(repository, repository.prefix + "seeknal/")
+    _refuse_uncommitted(repository)
     need_no_conflict(repository, merged_tree(repository, tip, commit), source, commit, into)
     start = git.current_branch(repository) or git.need_commit(repository)
     place = git.worktree_of(repository, into)
@@ -83,13 +85,30 @@ def _merged(repository: Repository, place: Path, source: str, commit: str, into:
     return git.need_branch(repository, into)
 
 
-def _refuse_uncommitted(repository: Repository, nodes: str) -> None:
-    """Changes of files that git tracks, and new files among the nodes."""
+def _refuse_uncommitted_source(repository: Repository, source: str) -> None:
+    """What is committed alone is merged: of a branch that is checked out, that may be nothing."""
+    if git.current_branch(repository) != source:
+        return
+    if changes := _uncommitted(repository):
+        then = f"{commit_command(repository, changes)} && seeknal promote {shlex.quote(source)}"
+        raise GitError(_left_behind(changes), f"Commit them, and promote again: {then}")
+
+
+def _refuse_uncommitted(repository: Repository) -> None:
+    if changes := _uncommitted(repository):
+        raise GitError(_left_behind(changes),
+                       "Commit them first, or put them aside with: git stash --include-untracked")  # fmt: skip
+
+
+def _left_behind(changes: Sequence[str]) -> str:
+    return f"There are uncommitted changes, which a merge would leave behind: {some(changes, _SHOWN)}."
+
+
+def _uncommitted(repository: Repository) -> list[str]:
+    """Changed files that git tracks, and new files among the nodes."""
+    nodes = f"{repository.prefix}seeknal/"
     entries = run("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", cwd=repository.top).split(
         "\0"
     )
     found = ((entry[:2], entry[3:]) for entry in entries if entry)
-    changes = [path for mark, path in found if mark != "??" or path.startswith(nodes)]
-    if changes:
-        raise GitError(f"There are uncommitted changes, which a merge would leave behind: {some(changes, _SHOWN)}.",
-                       "Commit them first, or put them aside with: git stash --include-untracked")  # fmt: skip
+    return [path for mark, path in found if mark != "??" or path.startswith(nodes)]

@@ -191,7 +191,7 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
             fetch = fetch_command(remotes(repository)[0], branch)
             raise UsageError(f"There is no {what} {branch} in this clone.",
                              f"Fetch it: {fetch}; or set production_branch in the project file.")  # fmt: skip
-        known = sorted({*branches(repository), *_fetched(repository)})
+        known = known_branches(repository)
         near = difflib.get_close_matches(branch, known, 1)
         hint = f"Did you mean {near[0]}?" if near else f"There are {some(known, _SHOWN)}."
         raise UsageError(f"There is no {what} {branch}.", hint)
@@ -203,10 +203,10 @@ def fetch_command(remote: str, branch: str) -> str:
     return f"git fetch {remote} {branch}:refs/remotes/{remote}/{branch}"
 
 
-def _fetched(repository: Repository) -> list[str]:
-    """The branches of remotes, as a branch here would be called."""
-    names = [each.partition("/")[2] for each in repository.handle.branches.remote]
-    return [each for each in names if each != "HEAD"]
+def known_branches(repository: Repository) -> list[str]:
+    """The branches here, and those of remotes, as a branch here would be called."""
+    fetched = (each.partition("/")[2] for each in repository.handle.branches.remote)
+    return sorted({*branches(repository), *(each for each in fetched if each != "HEAD")})
 
 
 def ref_commit(repository: Repository, name: str) -> str | None:

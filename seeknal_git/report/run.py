@@ -147,7 +147,7 @@ def _left(work: Work, *, done: bool) -> None:
 
 
 def work_as_text(work: Work, what: str) -> None:
-    """What a run would do: `run --dry-run`, `run --show-plan` and `promote --dry-run`."""
+    """What a run would do: `run --dry-run` and `promote --dry-run`."""
     out(bold(what))
     if not work.layers and not work.repoint and not work.deliveries and not work.left:
         out("Nothing to do.")

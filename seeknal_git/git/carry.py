@@ -1,0 +1,139 @@
+"""Take uncommitted changes along to another branch, or find out which commands would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import FileStatus
+
+from seeknal_git.errors import GitError, UsageError
+from seeknal_git.git import index
+from seeknal_git.git import repository as git
+from seeknal_git.git.command import run_git
+from seeknal_git.git.operation import unfinished_operation
+from seeknal_git.git.repository import Repository
+
+_LOCAL = "refs/heads/"
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another branch than the one that is checked out, as uncommitted changes would come to it."""
+
+    branch: str
+    tip: str
+    ref: str  # a remote's where there is no local branch yet
+    own: int  # commits that what is checked out does not have
+    worktree: Path | None  # the other working tree that has it checked out
+    obstacle: str | None  # why git cannot switch now, whatever the branch is
+
+    @property
+    def is_local(self) -> bool:
+        return self.ref.startswith(_LOCAL)
+
+
+def find_elsewhere(repository: Repository, branch: str) -> Elsewhere | None:
+    """A branch by its own name; None if it is checked out here, or if no branch is called that."""
+    ref = git.branch_ref(repository, branch)
+    if ref is None or ref == f"refs/remotes/{branch}" or git.current_branch(repository) == branch:
+        return None
+    tip = git.ref_commit(repository, ref) or ""
+    own, _ = git.ahead_behind(repository, tip, git.need_commit(repository))
+    return Elsewhere(branch, tip, ref, own, git.worktree_of(repository, branch), _obstacle(repository))
+
+
+def _obstacle(repository: Repository) -> str | None:
+    if operation := unfinished_operation(repository):
+        return f"a {operation} is not finished"
+    if any(flags & FileStatus.CONFLICTED for flags in index.status(repository).values()):
+        return "files have conflicts that nobody has resolved"
+    return None
+
+
+def take_along(repository: Repository, to: Elsewhere) -> tuple[str, ...]:
+    """Bring a branch that has no commit of its own to what is checked out, and switch to it; the commands that did.
+
+    Both ends are one commit when git switches, so it touches no file and nothing that is staged.
+    """
+    commands: list[Sequence[str]] = []
+    if not to.is_local:
+        upstream = to.ref.removeprefix("refs/remotes/")
+        commands += [("switch", "--create", to.branch), ("branch", f"--set-upstream-to={upstream}")]
+    else:
+        if to.tip != git.need_commit(repository):
+            commands.append(("fetch", ".", f"HEAD:{to.branch}"))  # git refuses it unless it is a fast-forward
+        commands.append(("switch", to.branch))
+    for command in commands:
+        done = run_git(*command, cwd=repository.top)
+        if done.returncode:
+            raise GitError(f"{_words(command)} failed, and no file was changed: {done.stderr.strip()}")
+    return tuple(map(_words, commands))
+
+
+def is_branch_name(name: str) -> bool:
+    """Whether git would call a branch so."""
+    return not name.startswith("-") and name != "HEAD" and pygit2.reference_is_valid_name(f"{_LOCAL}{name}")
+
+
+def create_branch(repository: Repository, name: str) -> tuple[str, ...]:
+    """Create a branch at what is checked out, and switch to it; the command that did. Uncommitted changes follow."""
+    command = ("switch", "--create", name)
+    done = run_git(*command, cwd=repository.top)
+    if done.returncode:
+        raise UsageError(f"git cannot create the branch {name}: {done.stderr.strip()}")
+    return (_words(command),)
+
+
+def ways_along(repository: Repository, to: Elsewhere) -> str:
+    """How uncommitted changes come to a branch by hand. git is asked beforehand whether it can."""
+    there, stash = shlex.quote(to.branch), "git stash --include-untracked"
+    if to.worktree is not None:
+        return f"Take them there: {stash} && git -C {shlex.quote(str(to.worktree))} stash pop"
+    refused = _refuses_to_switch(repository, to.tip)
+    if refused is None:
+        return f"Take them there: git switch {there}"
+    if untracked := _UNTRACKED.search(refused):
+        return f"{untracked[1]} is another file there. Rename it, then: git switch {there}"
+    return f"The same files differ there, and git marks conflicts: {stash} && git switch {there} && git stash pop"
+
+
+# git's words, in English.
+_UNTRACKED = re.compile(r"Untracked working tree file '(.*)' would be")
+
+
+def _refuses_to_switch(repository: Repository, commit: str) -> str | None:
+    """Why git would not switch to a commit with the changes on board. It is asked, and writes nothing."""
+    run_git("update-index", "-q", "--refresh", cwd=repository.top)
+    asked = run_git("read-tree", "--dry-run", "-m", "-u", "HEAD", commit, cwd=repository.top, LC_ALL="C")
+    return asked.stderr if asked.returncode else None
+
+
+def commit_command(repository: Repository, changes: Sequence[str]) -> str:
+    """The line that commits changes, named from the top of the repository, as it works in the current folder."""
+    tracked = {path for path, _, _ in index.entries(repository)}
+    new = [path for path in changes if path not in tracked]
+    gone = [path for path in changes if not (repository.top / path).exists()]
+    verb = "Add" if len(new) == len(changes) else "Remove" if len(gone) == len(changes) else "Change"
+    what = " and ".join(Path(path).stem for path in changes) if len(changes) < 3 else f"{len(changes)} files"
+    commit = shlex.join(["git", "commit", "-am", f"{verb} {what}"])
+    return f"git add {_places(repository, new)} && {commit}" if new else commit
+
+
+def _places(repository: Repository, paths: Sequence[str]) -> str:
+    """Some paths as the current folder sees them; of many, the folders that hold them."""
+    places = [repository.top / path for path in paths]
+    if len(places) > _NAMED:
+        folders = dict.fromkeys(place.parent for place in places)
+        places = [each for each in folders if not any(other in each.parents for other in folders)]
+    return shlex.join(os.path.relpath(place) for place in places)
+
+
+def _words(arguments: Sequence[str]) -> str:
+    return shlex.join(["git", *arguments])
