@@ -65,13 +65,13 @@ Each of `changes` has:
 | key | meaning |
 | --- | --- |
 | `node` | the node, as `kind.name` |
-| `category` | `NEW`, `REMOVED`, `BREAKING`, `NON_BREAKING` or `METADATA` |
+| `category` | `NEW`, `REMOVED`, `BREAKING`, `DATA`, `NON_BREAKING`, `CHECK` or `METADATA` |
 | `path`, `line` | where it is defined |
 | `what` | what changed, in words: a list |
 | `rows` | whether the row set changed; null where that cannot be told |
 | `columns` | those it touches: `name`, `change` (`added`, `removed`, `changed`), and the types `before` and `after` |
 | `obstacles` | what could not be resolved in the node, and what is unstable in it |
-| `rebuilds` | the nodes downstream that are built again |
+| `rebuilds` | the nodes that are built again because of this change |
 | `reuses` | the nodes downstream that are not |
 
 ## Failures as JSON

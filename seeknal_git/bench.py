@@ -19,6 +19,7 @@ from seeknal_git.fingerprint import Category
 from seeknal_git.graph import Graph
 from seeknal_git.names import folded
 from seeknal_git.statement import Anatomy, Part, over_tables
+from seeknal_git.story import spellings
 from seeknal_git.warehouse.compare import columns_of, make_view
 from seeknal_git.warehouse.preview import make_table
 from seeknal_git.warehouse.sql import SqlError
@@ -90,9 +91,14 @@ def on_the_branch(bench: Bench, node: str) -> Version:
 
 def is_touched(base: Graph, head: Graph, node: str) -> bool:
     """Whether the branch makes a node's table otherwise than the merge base, if only in words."""
-    if node not in base.members or base.fingerprints[node].whole != head.fingerprints[node].whole:
+    if is_moved(base, head, node):
         return True
     return (base.node(node).sql, base.targets[node]) != (head.node(node).sql, head.targets[node])
+
+
+def is_moved(base: Graph, head: Graph, node: str) -> bool:
+    """Whether the branch makes another table of a node than the merge base."""
+    return node not in base.members or base.fingerprints[node].whole != head.fingerprints[node].whole
 
 
 def is_unstable(part: Part, anatomy: Anatomy) -> bool:
@@ -145,7 +151,8 @@ def _refusal(bench: Bench, node: str, tables: Mapping[str, str], wanted: frozens
         columns = columns_of(bench.connection, Version(bench.head, node, tables).sql)
     except SqlError as exc:
         return exc.message
-    missing = sorted(wanted - {folded(name) for name, _ in columns})
+    called = spellings(bench.head, node)
+    missing = sorted(called.get(name, name) for name in wanted - {folded(name) for name, _ in columns})
     return f"it has no {', '.join(missing)} on production's tables" if missing else None
 
 

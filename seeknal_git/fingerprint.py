@@ -17,12 +17,14 @@ from seeknal_git.statement import EVERYTHING, Anatomy, Part
 
 
 class Category(StrEnum):
-    """How badly a node changed, for everybody who reads it."""
+    """How badly a node changed, for everybody who reads it. DATA: raw data that git tracks; CHECK: what a rule asks."""
 
     NEW = "NEW"
     REMOVED = "REMOVED"
     BREAKING = "BREAKING"
+    DATA = "DATA"
     NON_BREAKING = "NON_BREAKING"
+    CHECK = "CHECK"
     METADATA = "METADATA"
 
 

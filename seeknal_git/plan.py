@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from seeknal_git.blame import Edit, blamed, edit_of
 from seeknal_git.fingerprint import Category, Fingerprint, compare
 from seeknal_git.graph import Graph, fingerprint_of
 from seeknal_git.identity import identities
+from seeknal_git.names import folded
 from seeknal_git.project import Member
 from seeknal_git.story import ColumnChange, column_changes, obstacles_of, readers_of, why_rebuilt, why_reused
 from seeknal_git.words import describe
@@ -61,7 +63,15 @@ class Plan:
         return tuple(identifier for layer in self.layers for identifier in layer)
 
 
-_SEVERITY = (Category.BREAKING, Category.REMOVED, Category.NON_BREAKING, Category.NEW, Category.METADATA)
+_SEVERITY = (
+    Category.BREAKING,
+    Category.REMOVED,
+    Category.DATA,
+    Category.NON_BREAKING,
+    Category.NEW,
+    Category.CHECK,
+    Category.METADATA,
+)
 
 
 def make_plan(base: State, head: State) -> Plan:
@@ -69,7 +79,8 @@ def make_plan(base: State, head: State) -> Plan:
     before, after = identities(base.graph, base.versions), identities(head.graph, head.versions)
     available = set(before.values())
     builds = {identifier for identifier, identity in after.items() if identity not in available}
-    changes = [_change(identifier, base, head, builds) for identifier in _edited(base, head)]
+    edited = [_edit(identifier, base, head, builds) for identifier in _edited(base, head)]
+    changes = _with_readers(edited, base.graph, head.graph, builds)
     layers = (tuple(each for each in layer if each in builds) for layer in head.graph.layers)
     return Plan(
         changes=tuple(sorted(changes, key=lambda change: (_SEVERITY.index(change.category), change.node))),
@@ -134,24 +145,93 @@ def _edited(base: State, head: State) -> list[str]:
     ]
 
 
-def _change(identifier: str, base: State, head: State, builds: set[str]) -> Change:
+def _edit(identifier: str, base: State, head: State, builds: set[str]) -> tuple[Change, Edit | None]:
+    """A node's own change, not yet with the nodes downstream; and the parts of its table that this changes, if any."""
     old, new = base.graph.members.get(identifier), head.graph.members.get(identifier)
-    readers = _readers(identifier, base.graph, head.graph)
     if old is None or new is None:
-        return _placed(*_come_or_gone(identifier, old, new, builds), readers, builds)
+        return _come_or_gone(identifier, old, new, builds), Edit(identifier)
     words = describe(old, new, base.graph.anatomies.get(identifier, ()), head.graph.anatomies.get(identifier, ()))
     if base.versions.get(identifier) != head.versions.get(identifier):
-        return _placed(Category.BREAKING, new, (*words, "its data files changed"), readers, builds)
-    known = {**head.graph.fingerprints, **base.graph.fingerprints}
-    before, after = base.graph.fingerprints[identifier], fingerprint_of(head.graph, identifier, known)
+        return _moved_data(identifier, base, head, words), Edit(identifier, data=True)
+    before, after = base.graph.fingerprints[identifier], _own(identifier, base.graph, head.graph)
     category = compare(before, after)
-    columns = () if category == Category.METADATA else column_changes(identifier, base.graph, head.graph, before, after)
+    if category == Category.BREAKING and new.node.kind == "rule":
+        return _of(Category.CHECK, new, words), None
+    if category == Category.METADATA:
+        return replace(_of(category, new, words or ("only the way it is written",)), rows=False), None
+    columns = column_changes(identifier, base.graph, head.graph, before, after)
     if any(column.retyped for column in columns) and _same_inputs(identifier, base.graph, head.graph):
         category = Category.BREAKING  # the engine knows best, whatever was proven
-    if category == Category.METADATA and not words:
-        words = ("only the way it is written",)
-    change = _placed(category, new, (*words, *_unread(identifier, columns, base.graph)), readers, builds)
-    return replace(change, columns=columns, rows=_rows_changed(before, after))
+    change = _of(category, new, (*words, *_unread(identifier, columns, base.graph)))
+    retyped = [folded(column.name) for column in columns if column.retyped]
+    return (
+        replace(change, columns=columns, rows=_rows_changed(before, after)),
+        edit_of(identifier, before, after, retyped),
+    )
+
+
+def _own(identifier: str, base: Graph, head: Graph) -> Fingerprint:
+    """The fingerprint that a node's own edit gives it: of its new version, over its inputs as they were.
+
+    A column that only the new inputs have is read of these: it may be an old one under a new name. If the new version
+    over the new inputs makes the very table that there was, the edit has changed nothing.
+    """
+    before, now = base.fingerprints[identifier], head.fingerprints[identifier]
+    if now.whole == before.whole:
+        return before
+    inputs = dict(head.fingerprints)
+    for each in {*head.feeding(identifier), *head.inputs[identifier]}:
+        if each in base.fingerprints:
+            inputs[each] = _as_it_was(base.fingerprints[each], head.fingerprints[each])
+    return fingerprint_of(head, identifier, inputs)
+
+
+def _as_it_was(before: Fingerprint, after: Fingerprint) -> Fingerprint:
+    if before.columns is None or after.columns is None:
+        return before
+    return replace(before, columns={**after.columns, **before.columns})
+
+
+def _moved_data(identifier: str, base: State, head: State, words: tuple[str, ...]) -> Change:
+    """A source whose tracked files changed. Whoever reads a column that is gone, or of another type, is broken."""
+    node = head.graph.members[identifier]
+    before, after = base.graph.fingerprints[identifier], head.graph.fingerprints[identifier]
+    columns = column_changes(identifier, base.graph, head.graph, before, after)
+    sound = before.whole == after.whole and all(column.kind == "added" for column in columns)
+    gone = identifier not in head.versions
+    said = f"{node.node.definition['path']} {'is no longer tracked by git' if gone else 'changed'}"
+    change = _of(Category.DATA if sound else Category.BREAKING, node, (*words, said))
+    return replace(change, columns=columns, rows=True)
+
+
+def _of(category: Category, member: Member, words: tuple[str, ...]) -> Change:
+    return Change(member.node.id, category, member.node.path, member.node.line("name"), words)
+
+
+def _come_or_gone(identifier: str, old: Member | None, new: Member | None, builds: set[str]) -> Change:
+    if old is not None:
+        return _of(Category.REMOVED, old, ("the node is gone",))
+    assert new is not None, "a node that was edited is on one of the two sides"
+    words = "a new node" if identifier in builds else "a new name for data that is there already"
+    return _of(Category.NEW, new, (words,))
+
+
+def _with_readers(
+    edited: Sequence[tuple[Change, Edit | None]], base: Graph, head: Graph, builds: set[str]
+) -> list[Change]:
+    """The changes, each with the nodes downstream that it has built again, and with those that stay as they are."""
+    behind = blamed([edit for _, edit in edited if edit], base, head, builds)
+    found = []
+    for change, _ in edited:
+        readers = _readers(change.node, base, head)
+        found.append(
+            replace(
+                change,
+                rebuilds=tuple(sorted(node for node, edits in behind.items() if change.node in edits)),
+                reuses=tuple(sorted(readers - builds)),
+            )
+        )
+    return found
 
 
 def _same_inputs(identifier: str, base: Graph, head: Graph) -> bool:
@@ -179,19 +259,3 @@ def _readers(identifier: str, base: Graph, head: Graph) -> set[str]:
     if identifier in head.members:
         return head.downstream([identifier])
     return base.downstream([identifier]) & head.members.keys()
-
-
-def _come_or_gone(
-    identifier: str, old: Member | None, new: Member | None, builds: set[str]
-) -> tuple[Category, Member, tuple[str, ...]]:
-    if old is not None:
-        return Category.REMOVED, old, ("the node is gone",)
-    assert new is not None, "a node that was edited is on one of the two sides"
-    return Category.NEW, new, ("a new node" if identifier in builds else "a new name for data that is there already",)
-
-
-def _placed(category: Category, member: Member, words: tuple[str, ...], readers: set[str], builds: set[str]) -> Change:
-    node = member.node
-    rebuilds = tuple(sorted(each for each in readers if each in builds))
-    reuses = tuple(sorted(each for each in readers if each not in builds))
-    return Change(node.id, category, node.path, node.line("name"), words, rebuilds, reuses)

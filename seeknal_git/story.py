@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,14 +34,21 @@ def column_changes(
     old, new = _types(base, identifier, before), _types(head, identifier, after)
     told = before.columns is not None and after.columns is not None
     found = []
+    called = spellings(base, identifier) | spellings(head, identifier)
     for name in {**new, **old}:
+        exact = called.get(name, name)
         if name not in old or name not in new:
-            found.append(ColumnChange(name, "added" if name in new else "removed", old.get(name), new.get(name)))
+            found.append(ColumnChange(exact, "added" if name in new else "removed", old.get(name), new.get(name)))
         else:
-            change = ColumnChange(name, "changed", old[name], new[name])
+            change = ColumnChange(exact, "changed", old[name], new[name])
             if change.retyped or (told and before.of(name) != after.of(name)):
                 found.append(change)
     return tuple(found)
+
+
+def spellings(graph: Graph, identifier: str) -> dict[str, str]:
+    """Columns in lower case → as the engine spells them, as far as they are known."""
+    return {folded(name): name for name, _ in graph.columns.get(identifier) or ()}
 
 
 def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str | None]:
@@ -68,6 +75,8 @@ def why_rebuilt(identifier: str, base: Graph, head: Graph) -> str:
     if identifier not in base.members:
         return "a new node"
     reasons = [*_moved(identifier, base, head)]
+    if not reasons and identifier in head.delivered and identifier not in base.delivered:
+        return "its ORDER BY counts, as a file shows it now"
     if not reasons and base.fingerprints[identifier].whole != head.fingerprints[identifier].whole:
         return "its definition changed"
     return "; ".join(reasons) or "the raw data behind it moved on"
@@ -84,9 +93,16 @@ def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
         if "" in moved or "*" in moved:
             yield f"reads the rows of {each}" if "" in moved and after.rows else f"reads {each}"
         elif moved:
-            yield f"reads {_listed(moved)} of {each}"
+            yield f"reads {_listed(_spelled(moved, each, base, head))} of {each}"
         elif list(before.columns or ()) != list(after.columns or ()):
             yield f"depends on the order of the columns of {each}"
+
+
+def _spelled(columns: Iterable[str], identifier: str, *graphs: Graph) -> list[str]:
+    called: dict[str, str] = {}
+    for graph in graphs:
+        called |= spellings(graph, identifier)
+    return [called.get(name, name) for name in columns]
 
 
 def why_reused(identifier: str, changed: str, head: Graph) -> str:
@@ -96,12 +112,18 @@ def why_reused(identifier: str, changed: str, head: Graph) -> str:
         return "reads nothing that changed"
     if not columns:
         return f"reads no column of {changed}"
-    return f"reads only {_listed(columns)}" if columns != ["*"] else "reads nothing that changed"
+    return (
+        f"reads only {_listed(_spelled(columns, changed, head))}" if columns != ["*"] else "reads nothing that changed"
+    )
 
 
 def readers_of(graph: Graph, identifier: str, column: str) -> list[str]:
     """The nodes that read a column of a node."""
-    return [each for each in graph.readers[identifier] if {column, "*"} & reads_of(graph, each).get(identifier, set())]
+    return [
+        each
+        for each in graph.readers[identifier]
+        if {folded(column), "*"} & reads_of(graph, each).get(identifier, set())
+    ]
 
 
 def _listed(names: list[str]) -> str:

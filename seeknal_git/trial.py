@@ -164,14 +164,14 @@ def _words_of(columns: Columns, left_out: Mapping[str, str]) -> str | None:
 def _columns_differ(old: Columns, new: Columns, category: Category) -> str | None:
     """Differences of names and types."""
     before, after = ({folded(name): word for name, word in columns} for columns in (old, new))
-    words = [f"column {name} is gone" for name in before if name not in after]
+    words = [f"column {name} is gone" for name, _ in old if folded(name) not in after]
     words += [
-        f"column {name} is {after[name]}, and was {word}"
-        for name, word in before.items()
-        if name in after and after[name] != word
+        f"column {name} is {now}, and was {word}"
+        for name, word in old
+        if (now := after.get(folded(name), word)) != word
     ]
     if category == Category.METADATA:
-        words += [f"column {name} is new" for name in after if name not in before]
+        words += [f"column {name} is new" for name, _ in new if folded(name) not in before]
         called = {folded(name): name for name, _ in new}
         words += [
             f"column {name} is called {now}" for name, _ in old if (now := called.get(folded(name), name)) != name

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from seeknal_git.bench import Bench, Obstacle, edited, is_touched, reused
+from seeknal_git.bench import Bench, Obstacle, edited, is_moved, is_touched, reused
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.fingerprint import Category
 from seeknal_git.planning import Planned
@@ -55,8 +55,15 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
 
 
 def _of_edits(planned: Planned) -> Iterator[_Promise]:
+    """An edit that goes with one of its inputs promises nothing over these as they were: it counts as a reader."""
+    base, head = planned.base.graph, planned.head.graph
     for change in planned.plan.changes:
-        if change.category in _PROMISES and _is_select(planned, change.node):
+        if change.category not in _PROMISES or not _is_select(planned, change.node):
+            continue
+        follows = change.category == Category.METADATA and any(
+            is_moved(base, head, each) for each in head.feeding(change.node)
+        )
+        if not follows or change.node not in planned.plan.reused:
             yield _Promise(change.node, change.category)
 
 

@@ -249,3 +249,111 @@ def test_the_order_of_columns_is_a_reason_for_who_hands_on_a_star(dev: Repo) -> 
     dev.git("branch", "--force", "main")
     dev.replace(DAILY, "day, sum(amount) AS total", "sum(amount) AS total, day")
     assert dev.plan()["reasons"]["transform.wide"] == "depends on the order of the columns of transform.daily"
+
+
+# Nobody is blamed who did nothing, and what a node is called fits what a run does with it
+
+SPEND = "kind: transform\nname: spend\ntransform: |\n  SELECT customer, Amount FROM ref('transform.clean_orders')\n"
+
+
+def rebuilds(repo: Repo) -> dict[str, list[str]]:
+    return {change["node"]: change["rebuilds"] for change in repo.plan()["changes"]}
+
+
+def test_metadata_is_blamed_for_nothing(dev: Repo) -> None:
+    dev.replace(CLEAN, "name: clean_orders", "name: clean_orders\ndescription: Paid for")
+    dev.replace("seeknal/sources/orders.yml", "name: orders", "name: orders\ndescription: Raw")
+    dev.replace(DAILY, "sum(amount)", "max(amount)")
+    dev.replace("seeknal/sources/customers.yml", "source: csv", "source: csv\nparams: {delimiter: ';'}")
+    dev.replace("data/customers.csv", "id,name,town", "id;name;town")
+    assert rebuilds(dev) == {
+        "source.customers": ["exposure.by_customer_csv", "transform.by_customer"],
+        "transform.daily": [],
+        "source.orders": [],
+        "transform.clean_orders": [],
+    }
+
+
+def test_an_edit_is_blamed_for_what_reads_the_part_that_it_changes(dev: Repo) -> None:
+    dev.write("seeknal/transforms/wide.yml",
+              "kind: transform\nname: wide\ntransform: |\n  SELECT o.id, o.amount, c.name FROM ref('transform.clean_orders')"
+              " AS o\n  LEFT JOIN (SELECT id, any_value(name ORDER BY name) AS name FROM ref('source.customers') GROUP BY id)"
+              " AS c\n  ON c.id = o.customer\n")  # fmt: skip
+    dev.write("seeknal/transforms/names.yml",
+              "kind: transform\nname: names\ntransform: SELECT id, name FROM ref('transform.wide')\n")  # fmt: skip
+    dev.write("seeknal/transforms/sums.yml",
+              "kind: transform\nname: sums\ntransform: SELECT sum(amount) AS s FROM ref('transform.wide')\n")  # fmt: skip
+    dev.commit()
+    dev.git("branch", "--force", "main")
+    dev.replace(CLEAN, "day, amount\n", "day, 2 * amount AS amount\n")
+    dev.replace("data/customers.csv", "3,Cy", "3,Cyd")
+    found = rebuilds(dev)
+    assert "transform.sums" in found["transform.clean_orders"]
+    assert "transform.names" not in found["transform.clean_orders"]
+    assert "transform.wide" in found["source.customers"]
+
+
+def test_a_column_that_is_renamed_upstream_and_aliased_back_is_no_change_downstream(dev: Repo) -> None:
+    dev.replace(CLEAN, "day, amount\n", "day, amount AS euros\n")
+    dev.replace("seeknal/rules/amounts_are_positive.yml", "amount > 0", "euros > 0")
+    dev.replace(DAILY, "sum(amount)", "sum(euros)")
+    dev.replace(BY_CUSTOMER, "sum(o.amount)", "sum(o.euros)")
+    plan = dev.plan("--verify")
+    assert {each["node"]: each["category"] for each in plan["changes"]} == {
+        "transform.clean_orders": "BREAKING",
+        "rule.amounts_are_positive": "CHECK",
+        "transform.daily": "METADATA",
+        "transform.by_customer": "METADATA",
+    }
+    assert plan["layers"] == [["transform.clean_orders"]]
+    assert {each["node"]: each["result"] for each in plan["verified"]} == {
+        "transform.daily": "equal",
+        "transform.by_customer": "equal",
+    }
+    assert dev.built() == ["transform.clean_orders"]
+
+
+def test_columns_that_are_swapped_upstream_and_swapped_back_are_no_change(dev: Repo) -> None:
+    dev.write(CLEAN, dev.read(CLEAN).replace("SELECT id, customer", "SELECT customer AS id, id AS customer")
+              .replace("  - unique: id", "  - unique: customer"))  # fmt: skip
+    dev.replace(BY_CUSTOMER, "c.id = o.customer", "c.id = o.id")
+    plan = dev.plan("--verify")
+    assert {each["node"]: each["category"] for each in plan["changes"]} == {
+        "transform.clean_orders": "BREAKING",
+        "transform.by_customer": "METADATA",
+    }
+    assert plan["layers"] == [["transform.clean_orders"]]
+
+
+def test_a_renamed_column_beside_a_changed_filter_is_the_work_of_the_node_upstream(dev: Repo) -> None:
+    dev.replace(CLEAN, "day, amount\n", "day, amount AS euros\n")
+    dev.replace(CLEAN, "amount IS NOT NULL", "amount > 10")
+    dev.replace("seeknal/rules/amounts_are_positive.yml", "amount > 0", "euros > 0")
+    dev.replace(DAILY, "sum(amount)", "sum(euros)")
+    dev.replace(BY_CUSTOMER, "sum(o.amount)", "sum(o.euros)")
+    assert dev.categories()["transform.daily"] == "METADATA"
+    assert {"transform.daily", "transform.by_customer"} <= set(rebuilds(dev)["transform.clean_orders"])
+
+
+def test_a_file_that_shows_an_order_is_why_a_table_is_built(dev: Repo) -> None:
+    dev.replace(DAILY, "GROUP BY day", "GROUP BY day ORDER BY total")
+    dev.commit()
+    dev.git("branch", "--force", "main")
+    dev.write("seeknal/exposures/daily_csv.yml", "kind: exposure\nname: daily_csv\ntype: file\ninputs: [transform.daily]\n"
+              "params: {path: exports/daily.csv}\n")  # fmt: skip
+    plan = dev.plan()
+    assert rebuilds(dev) == {"exposure.daily_csv": ["transform.daily"]}
+    assert plan["reasons"] == {"transform.daily": "its ORDER BY counts, as a file shows it now"}
+
+
+def test_columns_are_told_as_they_are_spelled(dev: Repo) -> None:
+    dev.write("seeknal/transforms/spend.yml", SPEND.replace("Amount", "amount AS Amount"))
+    dev.write("seeknal/transforms/total.yml",
+              "kind: transform\nname: total\ntransform: SELECT sum(amount) AS s FROM ref('transform.spend')\n")  # fmt: skip
+    dev.commit()
+    dev.git("branch", "--force", "main")
+    dev.replace("seeknal/transforms/spend.yml", "amount AS Amount", "2 * amount AS Amount, 1 AS One")
+    said = dev.seeknal("plan").out
+    assert "~ Amount\n" in said
+    assert "+ One  INTEGER\n" in said
+    assert "reads Amount\n" in said

@@ -139,4 +139,4 @@ def test_a_plan_sees_an_edit_among_files_that_git_tracks_in_part(repo: Repo) -> 
     repo.switch("dev", create=True)
     assert repo.categories() == {}
     repo.write("data/old/a.csv", NEW)
-    assert repo.categories() == {"source.s": "BREAKING"}
+    assert repo.categories() == {"source.s": "DATA"}

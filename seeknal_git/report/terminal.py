@@ -16,7 +16,8 @@ import typer
 from seeknal_git.errors import ProjectError, SeeknalError
 
 _COLOURS = {
-    "BREAKING": "red", "REMOVED": "red", "NON_BREAKING": "yellow", "NEW": "green", "METADATA": "blue",
+    "BREAKING": "red", "REMOVED": "red", "DATA": "yellow", "NON_BREAKING": "yellow", "NEW": "green",
+    "CHECK": "blue", "METADATA": "blue",
     "failed": "red", "skipped": "yellow", "warning": "yellow", "built": "green", "error": "red",
 }  # fmt: skip
 

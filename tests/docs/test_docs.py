@@ -124,7 +124,7 @@ def test_the_tutorial_can_be_followed_from_an_empty_folder(tmp_path: Path, newco
         ("METADATA", "transform.revenue_by_country"),
         ("NON_BREAKING", "transform.revenue_by_country"),
         ("BREAKING", "transform.paid_orders"),
-        ("BREAKING", "source.customers"),
+        ("DATA", "source.customers"),
     ]:
         assert re.search(rf"^{category} +{re.escape(node)}\b", output, re.MULTILINE), f"{category} {node}"
     assert "Refused." in output
