@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from seeknal_git.errors import Problem
 from seeknal_git.graph import Graph
 from seeknal_git.names import folded
+from seeknal_git.shown import in_lines
 from seeknal_git.story import reads_of
 
 
@@ -25,7 +26,7 @@ def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
         return problem
     causes = [f"{_placed(each.author, head)} {each.what}" for each in causes_of(node, base, head)]
     words = [*([problem.hint] if problem.hint else []), *causes]
-    return replace(problem, hint="\n  ".join(dict.fromkeys(words)) or None)
+    return replace(problem, hint=in_lines(dict.fromkeys(words)) or None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seeknal_git.shown import in_lines, parts
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -39,7 +41,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}" if self.place else self.message
-        return f"{text}\n  {self.hint}" if self.hint else text
+        return in_lines([text, *(f"  {line}" for line in parts(self.hint))]) if self.hint else text
 
 
 def some(names: Sequence[str], most: int) -> str:

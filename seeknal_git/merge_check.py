@@ -16,6 +16,7 @@ from seeknal_git.git.tree import commit_tree
 from seeknal_git.plan import Change, make_plan
 from seeknal_git.revision import Revision, revision_of
 from seeknal_git.settings import PROJECT_FILE, read_settings
+from seeknal_git.shown import in_lines
 from seeknal_git.workspace import Loaded, Workspace, load
 
 
@@ -137,7 +138,7 @@ def explained_conflicts(conflicts: Iterable[MergeConflict], next_step: str) -> t
     """Conflicts as problems, whose hints name both sides; the last one ends with the next step."""
     found = [_explained(each) for each in conflicts]
     if found:
-        found[-1] = replace(found[-1], hint="\n  ".join(filter(None, [found[-1].hint, next_step])))
+        found[-1] = replace(found[-1], hint=in_lines(filter(None, [found[-1].hint, next_step])))
     return tuple(found)
 
 
@@ -146,7 +147,7 @@ def _explained(conflict: MergeConflict) -> Problem:
     # What somebody removed was no slip of the pen.
     removed = any(part.change.category == Category.REMOVED for part in conflict.parts)
     own = [problem.hint] if problem.hint and not removed else []
-    hint = "\n  ".join([*own, *map(told, conflict.parts)])
+    hint = in_lines([*own, *map(told, conflict.parts)])
     return Problem(problem.message, problem.path, problem.line, hint or None, problem.node)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from seeknal_git.names import bare, qualified
+from seeknal_git.shown import argument
 from seeknal_git.statement import Reading, rendered
 
 _LITERALS = r"'(?:[^']|'')*'|\$\$.*?\$\$"
@@ -51,6 +51,6 @@ def _tidy(sql: str) -> str:
 
 def in_shell(sql: str) -> str:
     """A statement as an argument in a shell, in the quotes that leave it as it is if there are such."""
-    if "'" in sql and not re.search(r'["$`\\!]', sql):
+    if "'" in sql and sql.isprintable() and not re.search(r'["$`\\!]', sql):
         return f'"{sql}"'
-    return shlex.quote(sql)
+    return argument(sql)

@@ -102,6 +102,14 @@ def _unexpected(exc: Exception) -> int:
     return crash(exc)
 
 
+def _misused(words: str) -> int:
+    from seeknal_git.report.terminal import note
+
+    first, *others = words.splitlines() or [""]
+    note(first if first.startswith("Usage") else f"error: {first}", *others)
+    return 2
+
+
 @cache
 def _commands() -> Callable[..., Any]:
     """All commands with all their options; a process that runs several makes them once."""
@@ -124,11 +132,11 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except typer.TyperException as exc:
-        words = str(getattr(exc, "message", exc))
-        typer.echo(words if words.startswith("Usage") else f"error: {words}", err=True)
-        code = 2
+        code = _misused(str(getattr(exc, "message", exc)))
     except Exception as exc:  # noqa: BLE001  the one place where anything may arrive
         code = _unexpected(exc)
     if code == _INTERRUPTED:
-        typer.echo("Interrupted. What was finished is kept, and the next run goes on from there.", err=True)
+        from seeknal_git.report.terminal import note
+
+        note("Interrupted. What was finished is kept, and the next run goes on from there.")
     sys.exit(code if isinstance(code, int) else 0)

@@ -15,6 +15,7 @@ from seeknal_git.git.command import run_git
 from seeknal_git.git.merged import merged_tree, need_no_conflict
 from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.repository import Repository
+from seeknal_git.shown import in_lines
 
 # The hooks would promote in the middle of what is about to promote anyway.
 _QUIET_HOOKS = {"SEEKNAL_HOOKS": "0"}
@@ -81,7 +82,8 @@ def _merged(repository: Repository, place: Path, source: str, commit: str, into:
     if done.returncode:
         run_git("merge", "--abort", cwd=place, **_QUIET_HOOKS)
         words = (done.stderr.strip() or done.stdout.strip()) or "git gave no reason"
-        raise GitError(f"git did not merge {source} into {into}, and nothing was changed:\n{words}")
+        first = f"git did not merge {source} into {into}, and nothing was changed:"
+        raise GitError(in_lines([first, *words.splitlines()]))
     return git.need_branch(repository, into)
 
 

@@ -6,11 +6,9 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-import typer
-
 from seeknal_git.plan import Change
 from seeknal_git.planning import Planned
-from seeknal_git.report.terminal import coloured, counted, dim, listed, out, width
+from seeknal_git.report.terminal import coloured, counted, dim, in_colour, listed, out, width
 from seeknal_git.workspace import Loaded
 
 _LINE_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -33,7 +31,7 @@ def as_text(planned: Planned, changes: list[Change], *, stat: bool) -> None:
         if change.rebuilds:
             out(dim(f"rebuilds {listed(change.rebuilds, width() - 10)}"))
         for line in lines:
-            out(typer.style(line, fg=_LINE_COLOURS.get(line[:1])))
+            out(in_colour(line.expandtabs(4), _LINE_COLOURS.get(line[:1])))
         out()
     if stat and changes:
         out(f"{counted(len(changes), 'node')} changed.")

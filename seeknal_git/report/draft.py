@@ -10,7 +10,18 @@ from typing import Any
 
 from seeknal_git.drafts import Applied, Checked, DryRun
 from seeknal_git.nodes.node import violated
-from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, note, out, table, tell
+from seeknal_git.report.terminal import (
+    bold,
+    coloured,
+    columns,
+    counted,
+    dim,
+    note,
+    out,
+    problem_of,
+    table,
+    tell,
+)
 
 _DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -34,7 +45,7 @@ def dry_run_as_text(done: DryRun) -> None:
     if sample.rows is None:
         _counts(done)
     else:
-        out("\n".join(columns(sample.rows.columns, "  ")))
+        out(*columns(sample.rows.columns, "  "))
         if done.dialect:
             out(dim(f"Read with {', '.join(_said(done.dialect))}"))
         out()
@@ -47,7 +58,7 @@ def dry_run_as_text(done: DryRun) -> None:
 
 def _warnings(draft: Checked) -> None:
     for warning in draft.warnings:
-        note(f"{coloured('warning')}: {warning}")
+        problem_of("warning", warning)
 
 
 def _headline(draft: Checked) -> None:
@@ -62,7 +73,7 @@ def _counts(done: DryRun) -> None:
     for count in done.sample.counts:
         verdict = ("would warn" if count.severity == "warn" else "would fail") if count.fails else "holds"
         rows.append((count.name, verdict, violated(count.violations, count.rows)))
-    out("\n".join(columns(rows, "  ")))
+    out(*columns(rows, "  "))
 
 
 def _said(dialect: Mapping[str, Any]) -> Iterator[str]:

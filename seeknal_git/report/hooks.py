@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from seeknal_git.git.hooks import HookState
-from seeknal_git.report.terminal import columns, out
+from seeknal_git.report.terminal import columns, out, out_lines
 
 
 def as_text(found: list[HookState]) -> None:
-    out("\n".join(columns([(hook.name, hook.state, _remark(hook)) for hook in found])))
+    out(*columns([(hook.name, hook.state, _remark(hook)) for hook in found]))
     for hook in found:
         if hook.lines:
-            out(f"\ngit runs {hook.path} as its {hook.name} hook. Add these lines to it:\n{hook.lines}")
+            out("", f"git runs {hook.path} as its {hook.name} hook. Add these lines to it:")
+            out_lines(hook.lines)
 
 
 def _remark(hook: HookState) -> str:

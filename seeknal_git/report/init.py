@@ -52,7 +52,7 @@ def _integration(done: Initialized, flow: Workflow) -> None:
         note(f"{coloured('warning')}: {flow.path} was there, and was left as it is. Move it away for a new one.")
     if flow.include:
         note("To have it read, add to .gitlab-ci.yml:")
-        note(flow.include)
+        note(*flow.include.split("\n"))
     note("Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
          "only plans are made.")  # fmt: skip
     if not kept:
@@ -99,7 +99,7 @@ def _by_hand(hook: HookState) -> None:
     """A hook that is not ours to write: what to add to it."""
     if hook.state == "shadowed":
         note(f"{coloured('warning')}: git runs {hook.path} as its {hook.name} hook. Add these lines to it:")
-        note(hook.lines)
+        note(*hook.lines.split("\n"))
     elif hook.state != "installed":
         note(f"{coloured('warning')}: the hook {hook.path} is {hook.state}, and was left as it is.")
 

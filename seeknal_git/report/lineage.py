@@ -10,7 +10,18 @@ from typing import Any
 
 from seeknal_git.errors import ProjectError
 from seeknal_git.lineage import Lineage, Selection, Step
-from seeknal_git.report.terminal import bold, coloured, dim, is_terminal, listed, note, out, width
+from seeknal_git.report.terminal import (
+    bold,
+    coloured,
+    dim,
+    draw,
+    is_terminal,
+    listed,
+    note,
+    out,
+    width,
+    with_styles,
+)
 from seeknal_git.traces import LineageColumn, LineageNode, Place
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -180,14 +191,13 @@ def _room() -> int:
 
 def _draw(title: str, lines: Sequence[tuple[int, str]]) -> None:
     """Labels with their levels, as a tree. What is deeper than the terminal is wide is wrapped by the terminal."""
-    from rich.console import Console
     from rich.text import Text
     from rich.tree import Tree
 
-    branches = [Tree(Text.from_ansi(bold(title)))]
+    branches = [Tree(Text.from_ansi(with_styles(bold(title))))]
     for level, label in lines:
         del branches[level + 1 :]
-        branches.append(branches[-1].add(Text.from_ansi(label)))
+        branches.append(branches[-1].add(Text.from_ansi(with_styles(label))))
     deepest = max((level for level, _ in lines), default=0)
     room = max(_room(), (deepest + 1) * _LEVEL + _ROOM)
-    Console(width=room, highlight=False, markup=False, emoji=False).print(branches[0])
+    draw(branches[0], room)

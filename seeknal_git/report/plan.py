@@ -9,7 +9,7 @@ from seeknal_git.fingerprint import Category
 from seeknal_git.names import split_id
 from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
-from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, tell, width
+from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, out, problem_of, tell, width
 from seeknal_git.story import ColumnChange
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -24,7 +24,7 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
     """The plan on a terminal. verbose: with what could not be resolved, and every node downstream; sound: False where
     it cannot be gone on with, as the merge that it is of conflicts."""
     for problem in planned.moved:
-        note(f"{coloured('warning')}: {problem}")
+        problem_of("warning", problem)
     tell(bold(_title(planned)))
     out()
     if not planned.plan.changes and not planned.plan.builds:

@@ -13,7 +13,8 @@ from seeknal_git.answers import Violation, known_violations
 from seeknal_git.execute import Event, Report
 from seeknal_git.reconcile import Reconciled
 from seeknal_git.report import violations
-from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, tell, width
+from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, tell, width, with_styles
+from seeknal_git.shown import shown
 from seeknal_git.work import Work
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
@@ -70,8 +71,8 @@ def _live(total: int) -> Iterator[Report]:
                     running.pop(event.node, None)
                     bar.advance(task)
                 if event.what in _SLOW and (line := _line(event)):
-                    bar.console.out(line)
-                bar.update(task, description=listed(running, 30))
+                    bar.console.out(with_styles(line))
+                bar.update(task, description=shown(listed(running, 30)))
 
         yield report
 

@@ -200,7 +200,7 @@ def environments(found: list[EnvironmentState]) -> None:
         rows = [row[:-1] for row in rows]
         note(dim(f"and 1 column more: {names[-1]}"))
     first, *others = columns(rows)
-    out("\n".join([bold(first), *others]))
+    out(bold(first), *others)
 
 
 def _row(each: EnvironmentState) -> list[Any]:

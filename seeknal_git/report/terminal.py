@@ -1,19 +1,29 @@
-"""The two streams: `out` for results, `note` for everything that is said along the way."""
+"""The two streams: `out` for results, `note` for everything that is said along the way.
+
+All that is said passes through here, line by line, and all of it is data but for our own styles: what does not print is
+spelled out, and no line is a command for a machine that reads along. JSON and CSV go out as they are.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
 from numbers import Number
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from seeknal_git.errors import ProjectError, SeeknalError
+from seeknal_git.errors import Problem, ProjectError, SeeknalError
+from seeknal_git.shown import parts, shown
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _COLOURS = {
     "BREAKING": "red", "REMOVED": "red", "DATA": "yellow", "NON_BREAKING": "yellow", "NEW": "green",
@@ -22,24 +32,53 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def out(text: str = "") -> None:
-    _echo(_readable(text) if sys.stdout.isatty() else text, err=False)
+# The beginning of a style. Only this process knows it, so that no data can bring a style along.
+_STYLE = f"\x1b{os.urandom(8).hex()}"
+_COLOUR = re.compile(rf"{_STYLE}\[[\d;]*m")
 
 
-def note(text: str = "") -> None:
-    _echo(_readable(text) if sys.stderr.isatty() else text, err=True)
+def out(*lines: str) -> None:
+    """Each text is one line, whatever is in it."""
+    _say(lines, err=False, fold=False)
+
+
+def note(*lines: str) -> None:
+    _say(lines, err=True, fold=False)
 
 
 def tell(text: str, *, err: bool = False) -> None:
     """A sentence, as lines that fit."""
-    _echo(_folded(text, "  ") if (sys.stderr if err else sys.stdout).isatty() else text, err=err)
+    _say([text], err=err, fold=True)
+
+
+def _say(lines: Sequence[str], *, err: bool, fold: bool) -> None:
+    terminal = (sys.stderr if err else sys.stdout).isatty()
+    for line in lines or ("",):
+        plain = _plain(line)
+        if terminal and (fold or _MESSAGE.match(_COLOUR.sub("", plain))):
+            plain = _folded(plain, "  ")
+        _echo(plain, err=err)
+
+
+def _plain(line: str) -> str:
+    """A line with our styles in it, and everything else such that it prints."""
+    if line.isprintable():
+        return line
+    styles = [*_COLOUR.findall(line), ""]
+    return "".join(f"{shown(text)}{style}" for text, style in zip(_COLOUR.split(line), styles, strict=True))
+
+
+# What a service of CI obeys in a log: GitHub at the beginning of a line and in its older form, Azure and TeamCity
+# anywhere. What GitLab obeys has control characters in it.
+_COMMAND = re.compile(rf"^((?:\s|{_COLOUR.pattern})*)(?=::|section_(?:start|end):)|#(?=#\w*\[)", re.MULTILINE)
 
 
 def _echo(text: str, *, err: bool) -> None:
     """Write a text with the characters that the stream has (see cli/streams.py): typer takes ASCII for UTF-8."""
     stream = sys.stderr if err else sys.stdout
+    safe = _COMMAND.sub(lambda found: f"{found[0]}\\", text).replace(_STYLE, "\x1b")
     encoding = (stream.encoding or "utf-8").lower()
-    spelled = text if encoding.startswith("utf") else text.encode(encoding, stream.errors or "replace").decode(encoding)
+    spelled = safe if encoding.startswith("utf") else safe.encode(encoding, stream.errors or "replace").decode(encoding)
     typer.echo(spelled, err=err)
 
 
@@ -51,21 +90,13 @@ def as_data() -> None:
 
 def hint(text: str) -> None:
     """What goes with a message: how to mend it, and what each side of a conflict did."""
-    lines = f"  {text}".split("\n")
-    note("\n".join(_folded(line, "    ") for line in lines) if sys.stderr.isatty() else f"  {text}")
+    for line in parts(text):
+        plain = _plain(f"  {line}")
+        _echo(_folded(plain, "    ") if sys.stderr.isatty() else plain, err=True)
 
 
-_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _MESSAGE = re.compile(r"(?:error|warning|failed|wrong|not verified): ")
 _WHOLE = re.compile(r"(?<=: )(?:git|seeknal) [^,;]{,70}$|`[^`]{,70}`")  # commands, and lines to add to a node
-
-
-def _readable(text: str) -> str:
-    """Messages as lines that fit; tables, plans and what is to be copied stay as they are."""
-    if not _MESSAGE.match(_COLOUR.sub("", text)):
-        return text
-    first, *rest = text.split("\n")
-    return "\n".join([_folded(first, "  "), *(_folded(line, "    ") for line in rest)])
 
 
 def _folded(line: str, indent: str) -> str:
@@ -80,36 +111,80 @@ def _folded(line: str, indent: str) -> str:
     return "\n".join(lines).replace("\0", " ")
 
 
+def out_lines(text: str) -> None:
+    """A text of our own that has several lines, such as a script. Elsewhere a line end is data."""
+    out(*text.split("\n"))
+
+
 def out_json(value: Any) -> None:
     as_data()
-    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+    text = json.dumps(finite(value), indent=2, default=str, ensure_ascii=False)
+    typer.echo(_UNPRINTED.sub(_as_json, text))
+
+
+# Signs that JSON leaves as they are, and a terminal may obey: C1, signs without a width, and what turns the direction.
+_UNPRINTED = re.compile(
+    "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def _as_json(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
+
+
+def finite(value: Any) -> Any:
+    """JSON has no number for what is not finite: it is told as a text."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _styled(text: str, **look: Any) -> str:
+    """A text in a style; typer leaves styles out if there is no terminal."""
+    before, after = typer.style("\0", **look).replace("\x1b", _STYLE).split("\0")
+    return f"{before}{text}{after}"
 
 
 def coloured(word: str, text: str | None = None) -> str:
-    """A word in the colour that belongs to it; typer leaves colours out where there is no terminal."""
-    return typer.style(text or word, fg=_COLOURS.get(word), bold=word in ("BREAKING", "error"))
+    """A word in the colour that belongs to it."""
+    return _styled(text or word, fg=_COLOURS.get(word), bold=word in ("BREAKING", "error"))
+
+
+def in_colour(text: str, colour: str | None) -> str:
+    return _styled(text, fg=colour)
 
 
 def bold(text: str) -> str:
-    return typer.style(text, bold=True)
+    return _styled(text, bold=True)
 
 
 def dim(text: str) -> str:
-    return typer.style(text, dim=True)
+    return _styled(text, dim=True)
 
 
 def error(exc: SeeknalError) -> None:
     """What is wrong, where, and how to mend it."""
     if isinstance(exc, ProjectError):
         for problem in exc.problems:
-            place = f"{problem.place}: " if problem.place else ""
-            note(f"{coloured('error')}: {place}{problem.message}")
-            if problem.hint:
-                hint(problem.hint)
+            problem_of("error", problem)
         return
-    note(f"{coloured('error')}: {exc.message}")
-    if exc.hint:
-        hint(exc.hint)
+    message("error", exc.message, exc.hint)
+
+
+def problem_of(word: str, problem: Problem) -> None:
+    """One thing that is wrong, as an error or a warning, with its place and its cure."""
+    place = f"{problem.place}: " if problem.place else ""
+    message(word, f"{place}{problem.message}", problem.hint)
+
+
+def message(word: str, text: str, cure: str | None = None) -> None:
+    first, *others = parts(text)
+    note(f"{coloured(word)}: {first}")
+    for each in (*others, *([cure] if cure else [])):
+        hint(each)
 
 
 def width() -> int:
@@ -133,9 +208,10 @@ def listed(names: Iterable[str], room: int) -> str:
 
 def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
     """Rows as aligned lines."""
-    widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))] if rows else []
+    cells = [[_plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
-        (indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))).rstrip() for row in rows
+        (indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))).rstrip() for row in cells
     ]
 
 
@@ -143,12 +219,12 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
     """Names and what is said of each, aligned; on a terminal, what is said goes on below itself."""
     indent = " " * (max(len(name) for name, _ in rows) + 4)
     for line in columns(rows, "  "):
-        out(_folded(line, indent) if is_terminal() else line)
+        _below_itself(line, indent)
 
 
 def cut(text: str, room: int) -> str:
-    """A text on one line, or its beginning if it is long. Nothing in it reaches the terminal but signs that print."""
-    line = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    """A text on one line, or its beginning if it is long."""
+    line = shown(text)
     return line if len(line) <= room else f"{line[: room - 1]}…"
 
 
@@ -163,22 +239,37 @@ _WIDEST_CELL = 40
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A result as a table: its first rows, and on a terminal the columns that fit. What is left out is said."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    shown, cells = rows[:_MOST_ROWS], [["" if cell is None else str(cell) for cell in row] for row in rows[:_MOST_ROWS]]
+    few, names = rows[:_MOST_ROWS], [shown(name) for name in names]
+    cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in few]
     fitting = _fitting(names, cells) if is_terminal() else len(names)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, name in enumerate(names[:fitting]):
-        numeric = bool(shown) and all(isinstance(row[number], Number) or row[number] is None for row in shown)
+        numeric = bool(few) and all(isinstance(row[number], Number) or row[number] is None for row in few)
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         drawn.add_row(*row[:fitting])
-    Console(width=None if is_terminal() else 10_000, highlight=False, markup=False, emoji=False).print(drawn)
-    if len(rows) > len(shown):
-        note(dim(f"and {counted(len(rows) - len(shown), 'row')} more; --format csv prints all"))
+    draw(drawn, None if is_terminal() else 10_000)
+    if len(rows) > len(few):
+        note(dim(f"and {counted(len(rows) - len(few), 'row')} more; --format csv prints all"))
     if fitting < len(names):
         note(dim(f"and {counted(len(names) - fitting, 'column')} more: {listed(names[fitting:], width() - 20)}"))
+
+
+def draw(picture: RenderableType, room: int | None) -> None:
+    """What rich draws. Its texts went through `shown` or `with_styles`."""
+    from rich.console import Console
+
+    console = Console(width=room, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        console.print(picture)
+    _echo(captured.get().removesuffix("\n"), err=False)
+
+
+def with_styles(line: str) -> str:
+    """A line for what writes to a terminal by itself."""
+    return _plain(line).replace(_STYLE, "\x1b")
 
 
 def _fitting(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
@@ -195,5 +286,9 @@ def mapping(values: Mapping[str, str]) -> None:
     """Labelled lines, labels aligned."""
     size = max(map(len, values), default=0)
     for label, value in values.items():
-        line = f"{label.ljust(size)}  {value}"
-        out(_folded(line, " " * (size + 2)) if is_terminal() else line)
+        _below_itself(f"{label.ljust(size)}  {value}", " " * (size + 2))
+
+
+def _below_itself(line: str, indent: str) -> None:
+    plain = _plain(line)
+    _echo(_folded(plain, indent) if is_terminal() else plain, err=False)

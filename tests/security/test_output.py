@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
+import pytest
+
+import seeknal_git
+from seeknal_git.report.terminal import bold, hint, note, out, table, with_styles
+from seeknal_git.shown import shown
 from tests.conftest import Repo
 
 # Statements that read the engine's catalog, in which the tables of all environments are, without an input that says so.
@@ -81,3 +89,96 @@ def test_a_cte_may_be_called_like_a_table_of_the_engine(repo: Repo) -> None:
     repo.seeknal("run")
     found = [repo.numbers(f"SELECT x FROM main.n{number}")[0][0] for number in OWN.values()]
     assert found == list(OWN.values())
+
+
+# What a terminal obeys, and how it is shown instead.
+HOSTILE = {
+    "a\x1b[31mb": r"a\x1b[31mb",
+    "a\x1b]8;;http://evil\x07b": r"a\x1b]8;;http://evil\x07b",
+    "a\x9b2Jb": r"a\x9b2Jb",
+    "a\rb": r"a\rb",
+    "a\nNext: rm": r"a\nNext: rm",
+    "a\x00b": r"a\x00b",
+    "a\u202eb": r"a\u202eb",
+    "a\u2066b": r"a\u2066b",
+    "a\u200bb": r"a\u200bb",
+    "a\ufeffb": r"a\ufeffb",
+    "a\u2028b": r"a\u2028b",
+    "a\U000e0041b": r"a\U000e0041b",
+    "naïve 東京 🦆 5\xa0€": "naïve 東京 🦆 5\xa0€",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_does_not_print_is_spelled_out_and_our_own_styles_stay(text: str) -> None:
+    assert shown(text) == HOSTILE[text]
+    assert shown(shown(text)) == HOSTILE[text]
+    assert with_styles(f"{bold(text)}: {text}") == f"\x1b[1m{HOSTILE[text]}\x1b[0m: {HOSTILE[text]}"
+
+
+# Commands that do the same for one who writes to a stream: all but `terminal.py` say what they say through it.
+def _writes(call: ast.Call) -> bool:
+    name = ast.unparse(call.func)
+    streams = ("sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer.write", "os.write", "csv.writer")
+    return name in ("print", "Console", *streams) or name.startswith(("typer.echo", "typer.secho", "typer.style"))
+
+
+def test_everything_is_said_in_one_place() -> None:
+    package = Path(seeknal_git.__file__).parent
+    modules = [each for each in package.rglob("*.py") if each != package / "report/terminal.py"]
+    found = [
+        f"{each.relative_to(package)}:{call.lineno}"
+        for each in modules
+        for call in ast.walk(ast.parse(each.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and _writes(call)
+    ]
+    allowed = ["cli/__init__.py", "report/run.py", "report/query.py"]  # the version; the live display; CSV
+    assert [each for each in found if each.split(":")[0] not in allowed] == []
+
+
+# What services of CI obey, and the line instead.
+COMMANDS = {
+    "::error::x": r"\::error::x",
+    "  ::set-output name=a::b": r"  \::set-output name=a::b",
+    "##[error]x": r"#\#[error]x",
+    "a ##vso[task.setvariable variable=x]y": r"a #\#vso[task.setvariable variable=x]y",
+    "##teamcity[buildStatus text='x']": r"#\#teamcity[buildStatus text='x']",
+    "section_start:1:x": r"\section_start:1:x",
+    "a::b ## c": "a::b ## c",
+}
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+def test_no_line_is_a_command_of_a_service(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out(text)
+    note(bold(text))
+    table(["x"], [[text]])
+    hint(text)
+    said = capsys.readouterr()
+    assert [line.strip() for line in said.err.splitlines()] == [COMMANDS[text].strip()] * 2
+    assert said.out.splitlines()[0] == COMMANDS[text]
+    assert said.out.splitlines()[-1].strip() == COMMANDS[text].strip()
+
+
+def test_a_name_brings_nothing_into_a_table_a_message_or_json(published: Repo) -> None:
+    sql = """SELECT 1 AS "a\x1b[31mb", 'x\n::error::y\u202e' AS v"""
+    table = published.seeknal("query", sql).out
+    assert r"a\x1b[31mb" in table
+    assert r"x\n::error::y\u202e" in table
+    asked = published.seeknal("query", "--format", "json", sql)
+    assert asked.json == [{"a\x1b[31mb": 1, "v": "x\n::error::y\u202e"}]
+    assert not {"\x1b", "\u202e"} & set(asked.out)
+    wrong = published.seeknal("query", "SELECT no\x9b FROM nowhere\u202e", code=2).err
+    assert wrong.isascii()
+    assert published.seeknal("lineage", "x\x1b[31m\n::error::y", code=2).err.count("\n") == 1
+    assert "\x1b" not in published.seeknal("--no\x1b[31m", code=2).err
+
+
+def test_a_traceback_reaches_no_terminal(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise ValueError("a\x1b[31m\n::error::b")
+
+    monkeypatch.setattr("seeknal_git.query.query", failing)
+    said = repo.seeknal("query", "SELECT 1", code=3)
+    assert r"error: a bug in seeknal: ValueError: a\x1b[31m\n::error::b" in said.err
+    assert "Traceback" not in said.err + said.out
