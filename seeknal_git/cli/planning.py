@@ -9,7 +9,7 @@ from seeknal_git import planning as verb
 from seeknal_git.report import merge as merge_report
 from seeknal_git.report import plan as report
 from seeknal_git.report import verify as verification
-from seeknal_git.report.terminal import note, out, out_json
+from seeknal_git.report.terminal import note, out_json, out_lines
 
 if TYPE_CHECKING:
     from seeknal_git.planning import Planned
@@ -40,7 +40,7 @@ def plan(workspace: Workspace, env: str | None, form: Form, *, verify: bool, cre
     if form.as_json:
         out_json({**report.as_json(planned, found), "verified": verification.as_json(verified)})
     elif form.as_markdown:
-        out(report.as_markdown(planned, found) + verification.as_markdown(verified))
+        out_lines(report.as_markdown(planned, found) + verification.as_markdown(verified))
     else:
         report.as_text(planned, found, verbose=form.verbose)
         verification.as_text(verified)
@@ -60,7 +60,7 @@ def plan_merge(workspace: Workspace, env: str | None, into: str, form: Form, *, 
         plan_part = report.as_json(planned, found) if planned else {}
         out_json({**plan_part, **merge_report.as_json(merge), "verified": verification.as_json(verified)})
     elif form.as_markdown:
-        out(merge_report.as_markdown(merge, found) + verification.as_markdown(verified))
+        out_lines(merge_report.as_markdown(merge, found) + verification.as_markdown(verified))
     else:
         merge_report.as_text(merge, found, verbose=form.verbose)
         verification.as_text(verified)
