@@ -355,4 +355,7 @@ def _line_of(node: Node, column: str) -> int:
         return node.line("schema", names.index(column))
     keys = (f"columns.{column}", f"features.{column}", "features", "params.partition_by")
     places = [key for key in keys if key in node.lines]
+    given = node.document.get("materialization")
+    if not places and isinstance(given, dict) and given.get("event_time_col") == column:
+        return node.line("materialization", "event_time_col")
     return node.line(*places[0].split(".")) if places else node.line("entity")

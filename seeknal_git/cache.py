@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # Part of every key: raise it when what is remembered takes another form.
-VERSION = 34
+VERSION = 35
 
 
 class Cache:

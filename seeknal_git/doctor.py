@@ -13,9 +13,10 @@ from seeknal_git.git.operation import unfinished_operation, way_out
 from seeknal_git.git.production import production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.pending import pending
+from seeknal_git.project import python_problems
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.workspace import Workspace, load
+from seeknal_git.workspace import Workspace, current_tree, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Finding:
 
 def examine(workspace: Workspace) -> list[Finding]:
     """Everything that is wrong with the set-up of a clone."""
-    return [*_hooks(workspace), *_repository(workspace), *_warehouse(workspace)]
+    return [*_hooks(workspace), *_repository(workspace), *_python(workspace), *_warehouse(workspace)]
 
 
 _HOOK_TROUBLES = {
@@ -71,6 +72,13 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
     ignored = run_git("check-ignore", "--quiet", str(workspace.warehouse_path), cwd=repository.top).returncode == 0
     if not ignored and workspace.warehouse_path.is_relative_to(repository.top):
         yield Finding(f"git does not ignore the warehouse {workspace.settings.warehouse}.", "Add target/ to .gitignore")
+
+
+def _python(workspace: Workspace) -> Iterator[Finding]:
+    if git.head_commit(workspace.repository) is None:
+        return
+    for each in python_problems(current_tree(workspace), workspace.cache)[:_MOST]:
+        yield Finding(f"{each.place}: {each.message}", each.hint or "")
 
 
 _MOST = 5

@@ -25,6 +25,7 @@ from seeknal_git.names import IDENTIFIER
 from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.python import not_read_yet, python_node
 from seeknal_git.nodes.type_words import is_type
 from seeknal_git.project import is_node_path
 from seeknal_git.sample import Sample, sample
@@ -236,6 +237,8 @@ def check(workspace: Workspace, path: Path) -> Checked:
     """A draft as a node of the current tree. Raises ProjectError with everything that is wrong with it there."""
     path = _find(workspace, path)
     content, shown = path.read_bytes(), _name(workspace, path)
+    if path.suffix == ".py":
+        raise ProjectError([not_read_yet(shown, python_node(content) or 1)])
     _refuse_placeholders(content, shown)
     node, _ = load_node(content, shown)
     if node is None:

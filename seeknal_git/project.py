@@ -10,6 +10,7 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.node import Check, Input, Node
+from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
 from seeknal_git.statement import Reading, Reference
 
 
@@ -73,7 +74,21 @@ def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Proje
             members.append(_member(entry, path, blob))
     if fresh:
         cache.put("node", fresh)
+    problems += python_problems(tree, cache)
     return Project(tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree)
+
+
+def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
+    """A problem for each file of a tree that holds Python nodes, at the first of them."""
+    paths = {path: blob for path, blob in sorted(tree.files.items()) if is_python_path(path)}
+    if not paths:
+        return []
+    known = cache.get("python", set(paths.values()))
+    fresh = {blob: python_node(tree.read(blob)) for blob in paths.values() if blob not in known}
+    if fresh:
+        cache.put("python", fresh)
+    lines = {path: {**known, **fresh}[blob] for path, blob in paths.items()}
+    return [not_read_yet(path, line) for path, line in lines.items() if line is not None]
 
 
 def _read(content: bytes, path: str) -> dict[str, Any]:

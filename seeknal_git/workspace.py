@@ -19,6 +19,7 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
 from seeknal_git.graph import Graph, build_graph
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
+from seeknal_git.nodes.python import is_python_path
 from seeknal_git.plan import State
 from seeknal_git.project import Project, is_node_path, load_project
 from seeknal_git.readers import Contract
@@ -163,7 +164,12 @@ def current_tree(workspace: Workspace) -> Tree:
     if workspace.repository.bare:
         return commit_tree(workspace.repository, git.need_commit(workspace.repository))
     blob_id = partial(remembered_blob_id, cache=workspace.cache)
-    return working_tree(workspace.repository, lambda path: is_node_path(path) or path == PROJECT_FILE, blob_id)
+    return working_tree(workspace.repository, _is_read, blob_id)
+
+
+def _is_read(path: str) -> bool:
+    """Whether a file counts before git tracks it."""
+    return is_node_path(path) or is_python_path(path) or path == PROJECT_FILE
 
 
 def load(

@@ -144,3 +144,85 @@ def test_a_test_that_reads_another_node_waits_for_it(published: Repo) -> None:
     published.write("data/orders.csv", "id,customer,day,amount\n1,7,2024-01-01,10\n")
     published.commit()
     assert "foreign key: 1 of 1 row" in str(published.run(code=1))
+
+
+# Feature groups with a row for each time
+
+DAYS = "customer,day,amount\nc1,2024-01-01,1\nc1,2024-01-02,2\nc2,2024-01-01,3\n"
+HABITS = "seeknal/feature_groups/habits.yml"
+GROUP = """
+kind: feature_group
+name: habits
+entity: {name: customer, join_keys: [customer]}
+inputs: [source.days]
+materialization:
+  event_time_col: day
+"""
+
+
+@pytest.fixture
+def group(repo: Repo) -> Repo:
+    repo.write("data/days.csv", DAYS)
+    repo.write("seeknal/sources/days.yml", "kind: source\nname: days\nsource: csv\ntable: data/days.csv\n")
+    repo.write(HABITS, GROUP)
+    return repo
+
+
+def test_a_feature_group_with_an_event_time_has_a_row_for_each_key_and_time(group: Repo) -> None:
+    assert group.run()["failed"] == {}
+    group.write("data/days.csv", DAYS + "c1,2024-01-02,9\n")
+    failed = group.run(code=1)["failed"]["feature_group.habits"]
+    assert "join_keys_unique(customer, day)" in failed
+
+
+def test_without_an_event_time_its_keys_are_unique(group: Repo) -> None:
+    group.write(HABITS, GROUP[: GROUP.index("materialization")])
+    assert "join_keys_unique(customer)" in group.run(code=1)["failed"]["feature_group.habits"]
+
+
+def test_an_event_time_decides_no_data(group: Repo) -> None:
+    group.commit()
+    group.seeknal("run")
+    group.replace(HABITS, "event_time_col: day", "event_time_col: amount")
+    assert group.categories() in ({}, {"feature_group.habits": "METADATA"})
+    assert group.built() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("event_time_col: week", "promises the column week"),
+        ("event_time_col: [day]", "`event_time_col` is the name of a column"),
+        ("event_time_col: ''", "`event_time_col` is the name of a column"),
+    ],
+)
+def test_an_event_time_that_is_no_column_is_an_error_with_its_line(group: Repo, given: str, words: str) -> None:
+    group.replace(HABITS, "event_time_col: day", given)
+    said = group.seeknal("validate", code=1).err
+    assert words in said
+    assert f"{HABITS}:{6 if 'week' in given else 5}: " in said
+
+
+@pytest.mark.parametrize(
+    "given", ["materialization: true", "materialization:\n  event_time_col:", "materialization: {offline: {}}"]
+)
+def test_a_feature_group_that_names_no_event_time_is_as_before(group: Repo, given: str) -> None:
+    group.replace(HABITS, "materialization:\n  event_time_col: day", given)
+    assert "join_keys_unique(customer)" in group.run(code=1)["failed"]["feature_group.habits"]
+
+
+def test_a_lookup_in_a_group_with_an_event_time_may_find_several_rows(group: Repo) -> None:
+    """A join by the keys alone adds rows: an edit of it is not one of columns."""
+    look = """
+        kind: transform
+        name: look
+        inputs: [source.days, feature_group.habits]
+        transform: |
+          SELECT d.day, 1 AS one
+          FROM source.days d LEFT JOIN feature_group.habits h ON h.customer = d.customer
+        """
+    group.write("seeknal/transforms/look.yml", look)
+    group.commit()
+    group.seeknal("run")
+    group.replace("seeknal/transforms/look.yml", " LEFT JOIN feature_group.habits h ON h.customer = d.customer", "")
+    assert group.categories() == {"transform.look": "BREAKING"}

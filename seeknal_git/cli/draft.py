@@ -17,6 +17,8 @@ def draft(
         str | None, typer.Option("--from", help="A source's file or glob: how it is read is written into the node.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Begin anew where there is a draft already.")] = False,
+    python: Annotated[bool, typer.Option("--python", hidden=True)] = False,
+    deps: Annotated[str | None, typer.Option("--deps", hidden=True)] = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -31,6 +33,8 @@ def draft(
     from seeknal_git.errors import UsageError
     from seeknal_git.report.draft import drafted
 
+    if python or deps:
+        raise UsageError("Python nodes cannot be written here yet.", f"Write it as YAML: seeknal draft {kind} {name}")
     workspace = opened(project_path, data_root)
     if file is None:
         path = drafts.draft(workspace, kind, name, description, force=force)

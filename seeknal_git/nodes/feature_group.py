@@ -1,16 +1,17 @@
-"""A feature group: features of an entity, one row for each value of its join keys."""
+"""A feature group: features of an entity, one row for each value of its join keys, or for each at each time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.nodes.checks import Columns, not_null, unique
 from seeknal_git.nodes.common import Compiled
 from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.node import Check
+from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.table import TableFile, known_type
 
 
@@ -47,6 +48,20 @@ class File(TableFile):
     mode: Any = None
     engine: Any = None
 
+    @property
+    def event_time(self) -> str | None:
+        """The column that says when a row holds, if there is a row for each key and time."""
+        given = self.materialization.get("event_time_col") if isinstance(self.materialization, Mapping) else None
+        return None if is_nothing(given) else str(given)
+
+    @field_validator("materialization")
+    @classmethod
+    def _one_column(cls, given: Any) -> Any:
+        column = given.get("event_time_col") if isinstance(given, Mapping) else None
+        if not is_nothing(column) and (not isinstance(column, str) or not column.strip()):
+            raise ValueError("`event_time_col` is the name of a column")
+        return given
+
     @model_validator(mode="after")
     def _something_to_read(self) -> File:
         if self.transform is None and not self.inputs:
@@ -55,16 +70,18 @@ class File(TableFile):
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
-    keys = file.entity.join_keys
+    keys, event_time = file.entity.join_keys, file.event_time
+    timeless = event_time is None or event_time.lower() in [key.lower() for key in keys]
+    row = keys if timeless else [*keys, str(event_time)]
     line = lines.get("entity", 1)
     return Compiled(
         sql=file.transform or "SELECT * FROM input_0",
         sql_key="transform" if file.transform else None,
         aliases={"source": "input_0"},
         definition={"entity": file.entity.name, "join_keys": keys},
-        promises={**dict.fromkeys(keys), **file.features, **file.types},
+        promises={**dict.fromkeys(row), **file.features, **file.types},
         checks=(
             Check(f"join_keys_not_null({', '.join(keys)})", not_null(keys), line=line),
-            Check(f"join_keys_unique({', '.join(keys)})", unique(keys), line=line, key=tuple(keys)),
+            Check(f"join_keys_unique({', '.join(row)})", unique(row), line=line, key=tuple(row)),
         ),
     )

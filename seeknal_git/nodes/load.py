@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -23,7 +24,12 @@ def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
 
     Raises ProjectError with every mistake in the file.
     """
-    document = read_yaml(content, path)
+    try:
+        document = read_yaml(content, path)
+    except ProjectError as exc:
+        if _may_be_a_node(content, path):
+            raise
+        return None, [replace(each, message=f"The file is passed over: {each.message}") for each in exc.problems]
     if not _is_node(document.data, path):
         return None, []
     data, lines = document.data, document.lines
@@ -36,6 +42,20 @@ def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
         raise ProjectError(mistakes)
     compiled: Compiled = module_of(kind).compile_file(file, lines)
     return _node(kind, file, compiled, document, path), warnings
+
+
+_KIND = re.compile(rb"""^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?["']?kind["']?\s*:""", re.MULTILINE)
+
+
+def _may_be_a_node(content: bytes, path: str) -> bool:
+    """Whether a file that cannot be read may be a node's: below seeknal/, other tools keep files of their own."""
+    if not path.startswith("seeknal/") or _where_nodes_stand(path):
+        return True
+    return _KIND.search(content.replace(b"\0", b"")) is not None  # in UTF-16, each letter has a zero beside it
+
+
+def _where_nodes_stand(path: str) -> bool:
+    return any(path.startswith(f"{folder_of(kind)}/") for kind in KINDS)
 
 
 _TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -69,7 +89,7 @@ def _swallowed(document: Document, path: str) -> Iterator[Problem]:
 def _is_node(data: Any, path: str) -> bool:
     if isinstance(data, dict) and "kind" in data:
         return True
-    if any(path.startswith(f"{folder_of(kind)}/") for kind in KINDS):
+    if _where_nodes_stand(path):
         raise ProjectError([Problem("This file has no `kind`, and stands where nodes stand.", path, 1,
                                     "Add `kind: …` and `name: …`, or move the file elsewhere.")])  # fmt: skip
     return False

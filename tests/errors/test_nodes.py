@@ -196,3 +196,47 @@ def test_a_node_that_is_a_link_is_refused(published: Repo, refused: Refused, tar
     commands = [["validate"], ["plan"], ["run"], *([["validate", "--staged"], ["promote"]] if committed else [])]
     for command in commands:
         assert f"error: {WRONG}: This is a symbolic link" in refused(published, *command)
+
+
+OTHERS = "seeknal/sql_pairs/dictionary.yml"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        pytest.param(b"- name: a\n  sql: SELECT 'x: y\n- b\n", 2, id="malformed"),
+        pytest.param(b"a: 1\n---\nb: 2\n", 2, id="a second document"),
+        pytest.param("a: é\n".encode("latin-1"), 1, id="another encoding"),
+        pytest.param(b"a: 1\n" * 60_000, 1, id="300 KB"),
+        pytest.param(b"a: {kind: x\n", 2, id="a kind further in"),
+    ],
+)
+def test_a_file_of_another_tool_is_passed_over_with_a_warning(published: Repo, content: bytes, line: int) -> None:
+    (published.path / OTHERS).parent.mkdir()
+    (published.path / OTHERS).write_bytes(content)
+    said = published.seeknal("validate").err
+    assert f"warning: {OTHERS}:{line}: The file is passed over: " in said
+    assert published.seeknal("validate").err == said
+    published.seeknal("run")
+    published.commit()
+    published.seeknal("promote")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"kind: transform\nname: [\n",
+        b"\xef\xbb\xbfkind: transform\nname: [\n",
+        b"a: 1\n---\nkind: source\n",
+        b'"kind": source\nname: [\n',
+        "kind: transform\nname: x\n".encode("utf-16"),
+    ],
+    ids=["kind", "after a byte order mark", "in a second document", "in quotes", "in UTF-16"],
+)
+def test_a_file_that_may_be_a_node_is_an_error_wherever_it_stands(
+    published: Repo, refused: Refused, content: bytes
+) -> None:
+    (published.path / OTHERS).parent.mkdir()
+    (published.path / OTHERS).write_bytes(content)
+    for command in ("validate", "plan", "run"):
+        assert f"error: {OTHERS}:" in refused(published, command)

@@ -1,0 +1,80 @@
+"""Python nodes of Seeknal, which are not read yet. They are found, so that nothing runs without them in silence.
+
+Their text is read; a file of somebody else's is never imported for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+
+from seeknal_git.errors import Problem
+from seeknal_git.nodes.text import MAX_BYTES
+
+_DECORATORS = frozenset(
+    "source transform feature_group second_order_aggregation materialize exposure rule aggregation model".split()
+)
+_PASSED_OVER = ("common", "templates")
+# For what cannot be parsed: an import of ours, and a decorator of that name.
+_IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+seeknal\b", re.MULTILINE)
+_DECORATED = re.compile(rf"^[ \t]*@(?:\w+\.)*(?:{'|'.join(sorted(_DECORATORS))})\b", re.MULTILINE)
+
+
+def is_python_path(path: str) -> bool:
+    """Whether a file, named relative to the project, is one that Seeknal reads for Python nodes."""
+    if not path.startswith("seeknal/") or not path.endswith(".py"):
+        return False
+    *folders, name = path.split("/")[1:]
+    return not name.startswith("_") and not any(each in _PASSED_OVER for each in folders)
+
+
+def python_node(content: bytes) -> int | None:
+    """The line on which the first node of a Python file begins; None for a file that has none."""
+    try:
+        if len(content) <= MAX_BYTES:
+            with warnings.catch_warnings(action="ignore"):  # of another's escapes, such as "\\d"
+                return min(_nodes(ast.parse(content)), default=None)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass  # it may become one, once somebody mends it
+    text = content.decode(errors="replace")
+    found = _DECORATED.search(text) if _IMPORT.search(text) else None
+    return text.count("\n", 0, found.start()) + 1 if found else None
+
+
+def _nodes(module: ast.Module) -> Iterator[int]:
+    names = set(_names(module))
+    for each in ast.walk(module) if names else ():
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield from (decorator.lineno for decorator in each.decorator_list if _root(decorator) in names)
+
+
+def _names(module: ast.Module) -> Iterator[str]:
+    """The names under which a module has Seeknal's decorators, or a module with them."""
+    for each in ast.walk(module):
+        if isinstance(each, ast.Import):
+            for alias in each.names:
+                if f"{alias.name}.".startswith("seeknal."):
+                    yield alias.asname or "seeknal"
+        elif isinstance(each, ast.ImportFrom) and f"{each.module}.".startswith("seeknal."):
+            for alias in each.names:
+                yield from _DECORATORS if alias.name == "*" else ()
+                if alias.name in _DECORATORS or alias.name == "pipeline":
+                    yield alias.asname or alias.name
+
+
+def _root(decorator: ast.expr) -> str | None:
+    """The first name of a decorator such as `@seeknal.pipeline.source(…)`."""
+    while not isinstance(decorator, ast.Name):
+        match decorator:
+            case ast.Call(func=inner) | ast.Attribute(value=inner):
+                decorator = inner
+            case _:
+                return None
+    return decorator.id
+
+
+def not_read_yet(path: str, line: int) -> Problem:
+    return Problem("Python nodes are not read yet, and nothing runs without this one.", path, line,
+                   "Write it as YAML (seeknal draft KIND NAME), or keep the file outside seeknal/.")  # fmt: skip
