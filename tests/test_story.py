@@ -305,7 +305,7 @@ def test_a_column_that_is_renamed_upstream_and_aliased_back_is_no_change_downstr
         "transform.daily": "METADATA",
         "transform.by_customer": "METADATA",
     }
-    assert plan["layers"] == [["transform.clean_orders"]]
+    assert plan["layers"] == [["transform.clean_orders"], ["rule.amounts_are_positive"]]
     assert {each["node"]: each["result"] for each in plan["verified"]} == {
         "transform.daily": "equal",
         "transform.by_customer": "equal",
