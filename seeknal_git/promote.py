@@ -15,7 +15,7 @@ from seeknal_git.git import operation
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge import Merged, merge
 from seeknal_git.git.merged import how_to_mend, merged_tree, need_no_conflict
-from seeknal_git.git.origin import branch_that_came
+from seeknal_git.git.origin import branch_that_came, whoami
 from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
@@ -24,6 +24,7 @@ from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.prepared import preview as preview_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import Revision, as_environment, branch_to_merge_into, load_sound, revision_of
+from seeknal_git.shared import name_of_clone
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.work import Options, Work
@@ -131,7 +132,15 @@ def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command:
     commit = prepared.revision.commit or git.need_commit(repository)
     work = work_of(warehouse, prepared)
     merged = branch_that_came(repository, commit, target.branch)
-    origin = Origin(commit, git.author_of(repository, commit), command, merged, started=started)
+    origin = Origin(
+        commit,
+        git.author_of(repository, commit),
+        command,
+        merged,
+        publisher=whoami(repository),
+        clone=name_of_clone(repository),
+        started=started,
+    )
     done = reconcile(warehouse, work, origin, report)
     # While the warehouse is held: of two promotions, the later one has to have the last word here too.
     if done.outcome is not None and target.is_production:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from seeknal_git.answers import Violation, known_violations
-from seeknal_git.errors import ProjectError, SeeknalError, UsageError
+from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.graph import node_named
 from seeknal_git.names import bare, schema_of
 from seeknal_git.past import Named, need_tables, never_published, shown
-from seeknal_git.revision import Revision, environment_of, head_tree, load_sound, revision_of
+from seeknal_git.revision import Revision, elsewhere, environment_of, head_tree, load_sound, revision_of
+from seeknal_git.shared import published_elsewhere
 from seeknal_git.target import Target
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.history import last_record
 from seeknal_git.warehouse.query import Answer, ask, ask_past, tables_named
 from seeknal_git.warehouse.state import Published
 from seeknal_git.work import Options, Work, tables_of, work_out
-from seeknal_git.workspace import Workspace
+from seeknal_git.workspace import Workspace, current_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ def query(workspace: Workspace, sql: str, environment: str | None = None, lock_t
         with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
             held = _held_back(workspace, warehouse, branch)
             if schema_of(branch) in state.environments(warehouse.connection):
-                return _asked(warehouse, schema_of(branch), sql, held)
+                notes = () if held else tuple(_not_this_clones(workspace, warehouse, branch, sql))
+                asked = _asked(warehouse, schema_of(branch), sql, held)
+                return replace(asked, notes=(*notes, *asked.notes))
             if held:
                 first = min(held.values(), key=lambda each: not each.fails)
                 raise UsageError(f"The environment {branch} shows nothing yet: {first.why}", first.cure)
@@ -83,6 +87,64 @@ def _asked(warehouse: Warehouse, schema: str, sql: str, held: Mapping[str, _Held
             raise UsageError(f"{each.view} is {state_of} in {schema}: {each.why}", each.cure)
     notes = (f"{each.view} is what it was before the last run: {each.why} {each.cure}" for each in meant)
     return Asked(ask(warehouse, schema, sql), tuple(notes))
+
+
+def _not_this_clones(workspace: Workspace, warehouse: Warehouse, branch: str, sql: str) -> Iterator[str]:
+    """What an environment shows that is not as this clone has it: of another clone, or older than the tree here.
+
+    Raises UsageError for a node that is not built yet.
+    """
+    schema = schema_of(branch)
+    foreign = None
+    if branch != workspace.production:  # which every clone is meant to publish
+        foreign = published_elsewhere(workspace.repository, warehouse.connection, schema)
+    old = _older(workspace, warehouse, branch, tables_named(sql))
+    mine = f"seeknal run{_elsewhere(workspace, branch)}"
+    if foreign and (old or not foreign.known or not foreign.ours):
+        yield f"{branch} was published {foreign}. This clone's own: {mine}"
+    elif old:
+        yield f"{branch} shows {', '.join(old)} as of its last run, and {_tree(workspace, branch)} is ahead: {mine}"
+
+
+def _elsewhere(workspace: Workspace, branch: str) -> str:
+    return f" --env {branch}" if elsewhere(workspace, branch) else ""
+
+
+def _tree(workspace: Workspace, branch: str) -> str:
+    return f"the tip of {branch}" if elsewhere(workspace, branch) else "the working tree"
+
+
+def _older(workspace: Workspace, warehouse: Warehouse, branch: str, tables: Iterable[str]) -> list[str]:
+    """The views that a query names and that were edited since they were built. Raises UsageError for a new one."""
+    found: list[str] = []
+    with suppress(ProjectError, GitError):  # nodes that are wrong cannot be built either
+        revision = revision_of(workspace, branch)
+        if _is_as_published(workspace, warehouse, revision):
+            return []
+        names = {name.lower().removeprefix(f"{revision.schema}.") for name in tables}
+        graph = load_sound(workspace, head_tree(workspace, revision), revision, keeps=revision.schema).graph
+        there = state.published(warehouse.connection, revision.schema)
+        for node, view in graph.views.items():
+            if view.lower() not in names:
+                continue
+            if node not in there and view not in state.views_there(warehouse.connection, revision.schema):
+                raise UsageError(f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch))
+            if node in there and there[node].fingerprint != graph.fingerprints[node].whole:
+                found.append(view)
+    return found
+
+
+def _is_as_published(workspace: Workspace, warehouse: Warehouse, revision: Revision) -> bool:
+    """Whether a branch is at the commit that was published, so that nothing has to be loaded to compare them.
+
+    Of production, `pending` says what its branch has that it does not show.
+    """
+    last = last_record(warehouse.connection, revision.schema)
+    if revision.checked_out and current_tree(workspace).dirty:
+        return bool(last and last.restores)
+    if revision.name == workspace.production:
+        return True
+    return last is not None and not last.edited and last.commit == revision.commit
 
 
 @dataclass(frozen=True, slots=True)

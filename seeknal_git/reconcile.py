@@ -44,6 +44,9 @@ class Origin:
     command: str
     merged: str | None = None
     base: str | None = None  # the commit under uncommitted nodes
+    publisher: str | None = None  # who runs the command
+    clone: str | None = None  # the git folder that it is run in
+    edited: bool = False  # whether nodes are not as they were committed
     started: float = field(default_factory=time.monotonic)
 
 
@@ -60,6 +63,7 @@ class Reconciled:
     held_back: tuple[str, ...] = ()
     delivered: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
+    replaces: str | None = None  # who had published the environment, if that was another clone
 
 
 def without_rows(done: Reconciled) -> Reconciled:
@@ -178,6 +182,7 @@ def _published(
     publication = Publication(
         target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
         time.monotonic() - origin.started, origin.merged, base=origin.base,
+        publisher=origin.publisher, clone=origin.clone, edited=origin.edited,
     )  # fmt: skip
     outcome = publish(connection, publication)
     undelivered: dict[str, str] = {}

@@ -10,7 +10,7 @@ from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import refuse_unfinished
-from seeknal_git.git.origin import branch_that_came
+from seeknal_git.git.origin import branch_that_came, whoami
 from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import keep_tree
 from seeknal_git.graph import Graph, node_named
@@ -22,6 +22,7 @@ from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import as_environment, head_tree, load_sound, production_tip, revision_of
+from seeknal_git.shared import name_of_clone, published_elsewhere
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
@@ -123,11 +124,21 @@ def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconc
 def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled:
     target, started = prepared.target, time.monotonic()
     work = work_of(warehouse, prepared)
-    origin = replace(_origin(prepared, warehouse), started=started)
+    repository = prepared.workspace.repository
+    replaces = published_elsewhere(repository, warehouse.connection, target.schema)
+    origin = replace(
+        _origin(prepared, warehouse),
+        started=started,
+        publisher=whoami(repository),
+        clone=name_of_clone(repository),
+        edited=prepared.loaded.tree.dirty,
+    )
     done = reconcile(warehouse, work, origin, report)
+    if replaces and done.outcome is not None and done.outcome.publication is not None and not target.is_production:
+        done = replace(done, replaces=str(replaces))
     # While the warehouse is held: of two runs, the later one has to have the last word here too.
     if target.is_production and done.outcome is not None and (prepared.base or prepared.options.chosen is None):
-        set_production_ref(prepared.workspace.repository, origin.commit)
+        set_production_ref(repository, origin.commit)
     return done
 
 

@@ -15,6 +15,7 @@ from seeknal_git.past import Named, Shown, difference, named, never_published, s
 from seeknal_git.pending import Showing, due
 from seeknal_git.planning import plan_environment
 from seeknal_git.revision import as_environment, head_tree, revision_of
+from seeknal_git.shared import published_elsewhere
 from seeknal_git.target import Target
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
@@ -88,6 +89,7 @@ class Status:
     problems: list[str] = field(default_factory=list)
     warehouse: str | None = None
     operation: str | None = None
+    published: str | None = None  # by whom, if the environment was last published in another clone
 
 
 def read_status(workspace: Workspace) -> Status:
@@ -159,6 +161,9 @@ def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
 def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
     connection = warehouse.connection
     status = replace(status, production=_production(workspace, warehouse), missing=_missing(warehouse))
+    if status.schema and status.schema != workspace.production_schema:
+        foreign = published_elsewhere(workspace.repository, connection, status.schema)
+        status = replace(status, published=str(foreign) if foreign else None)
     if status.environment is None or status.schema is None or status.commit is None or status.problems:
         return status
     here, keeps = as_environment(workspace, revision_of(workspace))

@@ -129,6 +129,8 @@ def _by_reason(done: Reconciled) -> dict[str, list[str]]:
 def _published(done: Reconciled) -> None:
     assert done.outcome is not None
     schema, outcome = done.work.target.schema, done.outcome
+    if done.replaces:
+        note(f"{coloured('warning')}: {done.work.target.branch} was published {done.replaces}. This run replaced that.")
     changed = [f"{counted(len(outcome.repointed), 'view')} re-pointed", f"{len(outcome.unchanged)} as before"]
     if outcome.removed:
         changed.append(f"{len(outcome.removed)} removed ({listed(outcome.removed, width() - 50)})")
@@ -220,6 +222,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "removed": list(outcome.removed) if outcome else [],
         "written": list(done.delivered),
         "left": _paths_left(done.work) if outcome else {},
+        "replaces": done.replaces,
         "failed": dict(done.failures),
         "failures": _failures_as_json(done, elsewhere),
         "skipped": list(done.progress.skipped),

@@ -32,7 +32,8 @@ def as_text(status: Status) -> None:
     rows = {"Project": bold(status.project), "Branch": _branch(status)}
     if status.schema:
         of = f"{status.environment}, " if status.environment != status.branch else ""
-        rows["Environment"] = f"{of}schema {status.schema}"
+        by = f", published {status.published}" if status.published else ""
+        rows["Environment"] = f"{of}schema {status.schema}{by}"
     if status.operation:
         rows["Git"] = coloured("warning", f"in the middle of a {status.operation}")
     if status.commit is not None:

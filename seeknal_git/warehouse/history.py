@@ -27,7 +27,8 @@ class Record:
     command: `run`, `promote`, `hook` or `rollback`; merged: the branch that came in with the commit, where known;
     restores: the publication that a rollback showed again; seconds: from the start of the run to the publication;
     warnings: the checks that did not hold, by the last run that left the publication as it is;
-    base: the commit under uncommitted nodes, if there are any.
+    base: the commit under uncommitted nodes, if there are any; publisher, clone: who ran the command, and in which git
+    folder; edited: whether nodes were not as they were committed.
     """
 
     id: int
@@ -42,6 +43,9 @@ class Record:
     reused: int
     removed: int
     base: str | None = None
+    publisher: str | None = None
+    clone: str | None = None
+    edited: bool | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -59,10 +63,19 @@ class Move:
 
 def records(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Record]:
     """The publications of an environment, the newest first."""
+    return _records(connection, schema)
+
+
+def last_record(connection: duckdb.DuckDBPyConnection, schema: str) -> Record | None:
+    """The publication that an environment shows."""
+    return next(iter(_records(connection, schema, "LIMIT 1")), None)
+
+
+def _records(connection: duckdb.DuckDBPyConnection, schema: str, most: str = "") -> list[Record]:
     rows = connection.execute(
         "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed, base, "
-        "coalesce(warnings, '[]') "
-        f"FROM {with_later_columns('publications')} WHERE schema_name = $1 ORDER BY id DESC",
+        "publisher, clone, edited, coalesce(warnings, '[]') "
+        f"FROM {with_later_columns('publications')} WHERE schema_name = $1 ORDER BY id DESC {most}",
         [schema],
     ).fetchall()
     return [Record(*(*row[:-1], tuple(json.loads(row[-1])))) for row in rows]

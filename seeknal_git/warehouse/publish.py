@@ -37,6 +37,9 @@ class Publication:
     merged: str | None = None
     restores: int | None = None
     base: str | None = None
+    publisher: str | None = None  # who ran the command
+    clone: str | None = None  # the git folder that it was run in
+    edited: bool | None = None  # whether nodes were not as they were committed
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,9 @@ def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, rem
         "merged": publication.merged,
         "restores": publication.restores,
         "base": publication.base,
+        "publisher": publication.publisher,
+        "clone": publication.clone,
+        "edited": publication.edited,
     }
     places = ", ".join(f"${name}" for name in values)
     connection.execute(f"INSERT INTO {STATE}.publications ({', '.join(values)}) VALUES ({places})", values)

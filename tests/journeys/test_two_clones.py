@@ -81,3 +81,94 @@ def test_what_the_warehouse_said_is_remembered_while_nobody_writes_to_it(publish
     clone.git("update-ref", "refs/seeknal/production", clone.head)
     with published.held():
         assert clone.seeknal("plan").err == said
+
+
+# A branch of one name in both clones: they share its environment
+
+
+@pytest.fixture
+def both(published: Repo, clone: Repo) -> tuple[Repo, Repo]:
+    """Ada's clone and Bob's; each has a branch dev, and no other person's."""
+    clone.git("config", "user.name", "Bob")
+    clone.git("config", "user.email", "bob@example.org")
+    for repo in (published, clone):
+        repo.switch("dev", create=True)
+    return published, clone
+
+
+def times(repo: Repo, by: int, *, commit: bool) -> None:
+    repo.replace(DAILY, "sum(amount)", f"{by} * sum(amount)")
+    if commit:
+        repo.commit(f"Times {by}")
+    repo.seeknal("run")
+
+
+@pytest.mark.parametrize("commit", [True, False], ids=["of a commit", "uncommitted"])
+def test_a_clone_says_whose_work_its_branch_shows(both: tuple[Repo, Repo], commit: bool) -> None:
+    ada, bob = both
+    times(ada, 2, commit=commit)
+    of_ada, of_bob = f"by Ada <ada@example.org> from {ada.head[:8]}", "by Bob <bob@example.org> from "
+    assert "published by" not in ada.seeknal("status").out + ada.seeknal("query", "FROM daily").err
+    said = bob.seeknal("query", "FROM daily")
+    assert f"dev was published {of_ada}" in said.err
+    assert "seeknal run" in said.err
+    assert f"published {of_ada}" in bob.seeknal("status").out
+    bob.replace(DAILY, "sum(amount)", "3 * sum(amount)")
+    assert f"dev was published {of_ada}" in bob.seeknal("run").err
+    assert "published by" not in bob.seeknal("status").out + bob.seeknal("query", "FROM daily").err
+    assert f"dev was published {of_bob}" in ada.seeknal("query", "FROM daily").err
+    assert f"published {of_bob}" in ada.seeknal("status").out
+    assert ada.run()["replaces"].startswith(of_bob)
+
+
+def test_a_clone_that_lacks_the_commit_says_so(both: tuple[Repo, Repo]) -> None:
+    ada, bob = both
+    times(ada, 2, commit=True)
+    unknown = f"from {ada.head[:8]}, which this clone does not have"
+    assert unknown in bob.seeknal("query", "FROM daily").err
+    assert unknown in bob.seeknal("status").out
+    bob.git("fetch", "--quiet", str(ada.path), "dev")
+    assert "does not have" not in bob.seeknal("query", "FROM daily").err
+
+
+def test_the_same_person_in_two_clones_is_told_only_of_differences(published: Repo, clone: Repo) -> None:
+    for repo in (published, clone):
+        repo.switch("dev", create=True)
+    published.seeknal("run")
+    assert clone.seeknal("query", "FROM daily").err.splitlines()[:-1] == []
+    times(published, 2, commit=False)
+    assert "dev was published by Ada" in clone.seeknal("query", "FROM daily").err
+
+
+def test_production_is_everybodys(published: Repo, clone: Repo) -> None:
+    clone.git("config", "user.name", "Bob")
+    release(published)
+    clone.git("pull", "--quiet")
+    assert clone.seeknal("query", "FROM daily").err == "2 rows\n"
+    assert "published by" not in clone.seeknal("status").out
+    published.replace(DAILY, "100 *", "200 *")
+    said = published.seeknal("query", "FROM daily").err
+    assert said.startswith("main shows daily as of its last run, and the working tree is ahead: seeknal run\n")
+
+
+def test_a_query_says_that_the_working_tree_is_ahead(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.seeknal("run")
+    ahead = "and the working tree is ahead: seeknal run\n"
+    assert "ahead" not in published.seeknal("query", "FROM daily").err
+    published.replace(DAILY, "sum(amount)", "2 * sum(amount)")
+    assert f"dev shows daily as of its last run, {ahead}" in published.seeknal("query", "FROM dev.daily").err
+    assert "ahead" not in published.seeknal("query", "FROM orders").err
+    published.seeknal("run")
+    assert "ahead" not in published.seeknal("query", "FROM daily").err
+    published.git("checkout", "--quiet", DAILY)
+    assert ahead in published.seeknal("query", "FROM daily").err
+    published.replace(DAILY, "sum(amount)", "3 * sum(amount)")
+    published.commit("Times 3")
+    published.switch("main")
+    assert (
+        "the tip of dev is ahead: seeknal run --env dev" in published.seeknal("query", "--env", "dev", "FROM daily").err
+    )
+    published.switch("dev")
+    published.write("seeknal/transforms/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n")
+    assert "new is new in dev, and not built yet." in published.seeknal("query", "FROM new", code=2).err

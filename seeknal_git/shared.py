@@ -1,0 +1,46 @@
+"""Clones that share a warehouse share its environments: who published one, if that was not this clone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seeknal_git.git import repository as git
+from seeknal_git.git.origin import whoami
+from seeknal_git.git.repository import Repository
+from seeknal_git.warehouse import history
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A publication of another clone."""
+
+    who: str
+    commit: str
+    known: bool  # whether this clone has the commit
+    ours: bool  # whether somebody who works in this clone made it
+
+    def __str__(self) -> str:
+        if not self.commit:
+            return f"by {self.who} from another clone"
+        unknown = "" if self.known else ", which this clone does not have"
+        return f"by {self.who} from {self.commit[:8]}{unknown}" + (" in another clone" if self.known else "")
+
+
+def name_of_clone(repository: Repository) -> str:
+    return str(repository.common)
+
+
+def published_elsewhere(repository: Repository, connection: duckdb.DuckDBPyConnection, schema: str) -> Foreign | None:
+    """Who published what an environment shows; None if that was this clone, or nobody."""
+    found = history.last_record(connection, schema)
+    if found is None:
+        return None
+    known = not found.commit or git.has_commit(repository, found.commit)
+    if found.clone == name_of_clone(repository) or (known and found.clone is None):
+        return None
+    who = found.publisher or found.author
+    return Foreign(who, found.commit, known, who == whoami(repository))
