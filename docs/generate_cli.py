@@ -53,10 +53,11 @@ keys may come at any time.
 | `layers` | the nodes to build: a list of lists. Those in one list can be built side by side |
 | `reused` | the nodes that stay as they are |
 | `reasons` | for each node downstream of a change, why it is rebuilt or re-used |
-| `built` | those of `layers` whose tables are there already; null where the warehouse cannot be read now |
-| `missing` | tables that the plan re-uses and the warehouse has not; null where it cannot be read now |
+| `built` | those of `layers` whose tables are there already; null where that cannot be known |
+| `missing` | tables that the plan re-uses and the warehouse has not; null where that cannot be known |
 | `tests` | node → the tests that have no answer yet: they are new or changed, or a table that they read is built |
 | `failing`, `warned` | what was said of tests and rules that do not hold, of severity `error` and `warn`; or null |
+| `absent` | raw data that is not here: objects with `node` and `raw_data`, the path |
 | `warnings` | messages about the project |
 | `verified` | with `--verify`, one object for each promise about a SELECT; null without |
 

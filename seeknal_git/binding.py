@@ -9,7 +9,7 @@ from typing import Any
 from seeknal_git.cache import Cache
 from seeknal_git.collisions import collisions
 from seeknal_git.contract import drifted, read_by, told
-from seeknal_git.data import DataFile, DataRoot, adopting
+from seeknal_git.data import DataFile, DataRoot, absence, adopting
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
@@ -28,7 +28,7 @@ class Binding:
     whose files are missing; known: id → what the nodes that read it know of its table; volatile: (id, number) of the
     checks that may answer otherwise at another time; read: source → the contents in which its columns were found, of
     those that were read; warnings: what was guessed of raw data, and had better be said; adopted: source → hash of what
-    it takes from an earlier load.
+    it takes from an earlier load; absent: a word on each source whose files are missing, by which `unknown` names them.
     """
 
     columns: Mapping[str, Columns | None]
@@ -40,10 +40,11 @@ class Binding:
     read: Mapping[str, str]
     warnings: tuple[Problem, ...] = ()
     adopted: Mapping[str, str] = field(default_factory=dict)
+    absent: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class Question:
     """A SELECT to bind: of which node, on which line it begins, what it reads.
 
     position: 0 for the node's own SQL, else the number of the check; decides: whether it decides the node's data.
@@ -85,7 +86,7 @@ def bind(
             if found is not None:
                 bound.problems += _contract(graph.node(each), found, {})
         others = [each for each in layer if each not in given and not bound.taken_over(each)]
-        own, checks = _questions(graph, [*given, *others])
+        own, checks = questions_of(graph, [*given, *others])
         bound.ask(own)
         bound.ask(checks)
     bound.problems += collisions(graph, root)
@@ -102,6 +103,7 @@ def bind(
         bound.read,
         tuple(bound.warnings),
         bound.adopted,
+        tuple(bound.absent),
     )
 
 
@@ -120,6 +122,7 @@ class _Bound:
     read: dict[str, str] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
     adopted: dict[str, str] = field(default_factory=dict)
+    absent: list[Problem] = field(default_factory=list)
 
     def learn(self, node: str, known: Known) -> None:
         """Note what is known of a node's table; where the other graph knows the same, it is the same object."""
@@ -143,12 +146,12 @@ class _Bound:
         self.volatile |= {(each, number) for each, number in like.volatile if each == node}
         return True
 
-    def ask(self, questions: Sequence[_Question]) -> None:
+    def ask(self, questions: Sequence[Question]) -> None:
         for question, answer in zip(questions, self._answers(questions), strict=True):
             node = question.node
             anatomy = unpacked(answer["anatomy"]) if question.decides else None
             if "error" in answer:
-                self.problems.append(_refused(question, answer["error"], answer["line"]))
+                self.problems.append(refused(question, answer["error"], answer["line"]))
             if answer.get("volatile"):
                 self.volatile.add((node.id, question.position - 1))
             if anatomy is not None:
@@ -158,7 +161,7 @@ class _Bound:
                 if node.promises and "columns" in answer:
                     self.problems += _contract(node, self.known[node.id].columns or (), answer["promised"])
 
-    def _answers(self, questions: Sequence[_Question]) -> list[dict[str, Any]]:
+    def _answers(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         """For each question the columns (`columns`), or what is wrong (`error`, `line`), and the parts (`anatomy`)."""
         keys = [self._key(question) for question in questions]
         remembered = self.cache.get("binding", keys)
@@ -171,7 +174,7 @@ class _Bound:
             self.cache.put("binding", fresh)
         return [remembered[key] for key in keys]
 
-    def _key(self, question: _Question) -> str:
+    def _key(self, question: Question) -> str:
         inputs = [self._key_of(target) for target in question.targets]
         return digest(
             question.sql,
@@ -209,6 +212,9 @@ def _sources(bound: _Bound, sources: Iterable[str], root: DataRoot) -> dict[str,
             if there := root.sound_files(source):
                 bound.read[source.id] = root.contents(source, there)
                 files[source.id] = there
+            else:
+                bound.absent.append(absence(source))
+                found[source.id] = _loaded_before(source, root)
         except ProjectError as exc:
             bound.problems += exc.problems
     known = remembered(root, [(bound.graph.node(each), there) for each, there in files.items()])
@@ -229,24 +235,30 @@ def _sources(bound: _Bound, sources: Iterable[str], root: DataRoot) -> dict[str,
     return found
 
 
+def _loaded_before(source: Node, root: DataRoot) -> Columns | None:
+    """The columns of the last load of a source."""
+    contract = root.contracts.get(source.id)
+    return columns_typed(contract.columns) if contract else None
+
+
 def _columns(answer: Mapping[str, Any]) -> Columns | None:
     return tuple((name, word) for name, word in answer["columns"]) if answer.get("columns") else None
 
 
-def _questions(graph: Graph, layer: Iterable[str]) -> tuple[list[_Question], list[_Question]]:
+def questions_of(graph: Graph, layer: Iterable[str]) -> tuple[list[Question], list[Question]]:
     """The SELECTs of some nodes, and those of their checks, which may read the nodes themselves."""
     own, checks = [], []
     for identifier in layer:
         member, targets = graph.members[identifier], graph.targets[identifier]
         node, decide = member.node, {number for number, _ in deciding(member)}
         if node.sql and member.sql:
-            own.append(_Question(node, 0, node.sql, node.sql_line, member.sql, targets[0], 0 in decide))
+            own.append(Question(node, 0, node.sql, node.sql_line, member.sql, targets[0], 0 in decide))
         for number, (check, reading) in enumerate(zip(node.checks, member.checks, strict=True), 1):
-            checks.append(_Question(node, number, check.sql, check.line, reading, targets[number], number in decide))
+            checks.append(Question(node, number, check.sql, check.line, reading, targets[number], number in decide))
     return own, checks
 
 
-def _ask(question: _Question, inputs: Sequence[Known]) -> dict[str, Any]:
+def _ask(question: Question, inputs: Sequence[Known]) -> dict[str, Any]:
     from seeknal_git.anatomy import anatomy_of
     from seeknal_git.anatomy.reach import is_certain
     from seeknal_git.anatomy.volatile import is_volatile
@@ -289,7 +301,7 @@ def _refuse_names_of_tables(columns: Columns) -> None:
             raise SqlError(f"column {number} has a sub-query and no name: give it one, as in (SELECT …) AS name")
 
 
-def _refuse_misfits(question: _Question, inputs: Sequence[Known]) -> None:
+def _refuse_misfits(question: Question, inputs: Sequence[Known]) -> None:
     """Raise SqlError for a text that a check compares with a column, and that is no value of the column's type."""
     from seeknal_git.warehouse.sql import SqlError, misfit
 
@@ -311,7 +323,7 @@ def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
     return Known(tuple((name, "") for name, _ in anatomy.columns), anatomy.unique, anatomy.collated)
 
 
-def _refused(question: _Question, message: str, line: int | None) -> Problem:
+def refused(question: Question, message: str, line: int | None) -> Problem:
     node = question.node
     where = question.line + (line or 1) - 1 if question.position == 0 else question.line
     what = node.id if question.position == 0 else f"{node.id}: {node.checks[question.position - 1].name}"

@@ -198,9 +198,8 @@ class DataRoot:
 
     def need_files(self, source: Node) -> list[DataFile]:
         """Like `sound_files`. Raises ProjectError where there are none."""
-        missing = f"{source.id} reads {source.definition['path']}, and there is no such file."
         if not (found := self.sound_files(source)):
-            raise ProjectError([_fault(source, missing, "Put the file there, or correct the path.")])
+            raise ProjectError([absence(source)])
         return found
 
     def moved(self, source: Node, contents: str) -> bool:
@@ -369,6 +368,12 @@ def _unreadable(source: Node, file: DataFile, fault: FileFault) -> ProjectError:
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 
+def absence(source: Node) -> Problem:
+    """A word on raw data that is not here."""
+    message = f"{source.id} reads {source.definition['path']}, and there is no such file."
+    return _fault(source, message, "Put the file there, or correct the path.")
+
+
 def _fault(source: Node, message: str, hint: str) -> Problem:
     line = source.line("params.path" if "params.path" in source.lines else "table")
     return Problem(message, source.path, line, hint, source.id)
@@ -468,11 +473,18 @@ def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dic
         source: version if contents_of(version := known.get(source, "")) == contents else read_by_this_engine(contents)
         for source, contents in tracked_versions(graph, root).items()
     }
+    problems: list[Problem] = []
     for source in sources_of(graph):
-        if source.id not in found:
-            whole = graph.fingerprints[source.id].whole
-            if source.id in known and keeps_load(source, root, known[source.id]):
-                found[source.id] = known[source.id]
-            else:
-                found[source.id] = read[whole] = read.get(whole) or root.version(source)
+        if source.id in found:
+            continue
+        whole = graph.fingerprints[source.id].whole
+        if source.id in known and keeps_load(source, root, known[source.id]):
+            found[source.id] = known[source.id]
+            continue
+        try:
+            found[source.id] = read[whole] = read.get(whole) or root.version(source)
+        except ProjectError as exc:
+            problems += exc.problems
+    if problems:
+        raise ProjectError(problems)
     return found

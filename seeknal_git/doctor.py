@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
-from seeknal_git.errors import WarehouseBusy, WarehouseError
+from seeknal_git.errors import GitError, UsageError, WarehouseBusy, WarehouseError
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
@@ -14,6 +15,7 @@ from seeknal_git.git.production import production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.pending import pending
 from seeknal_git.project import python_problems
+from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.workspace import Workspace, current_tree, load
@@ -65,6 +67,7 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
     if operation := unfinished_operation(repository):
         yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {way_out(operation)}")
     yield from _tip(workspace)
+    yield from _raw_data(workspace)
     if production_ref(repository) and not workspace.warehouse_path.exists():
         yield Finding(f"The warehouse {workspace.settings.warehouse} is gone.", "seeknal run builds it again")
     if git.is_shallow(repository):
@@ -82,6 +85,15 @@ def _python(workspace: Workspace) -> Iterator[Finding]:
 
 
 _MOST = 5
+
+
+def _raw_data(workspace: Workspace) -> Iterator[Finding]:
+    """The raw data that a run of what is checked out would read, and that is not here."""
+    with suppress(GitError, UsageError):  # they come up above
+        revision = revision_of(workspace)
+        here, keeps = as_environment(workspace, revision)
+        for each in load(here, head_tree(here, revision), keeps=keeps).absent:
+            yield Finding(f"{each.place}: {each.message}", each.hint or "")
 
 
 def _tip(workspace: Workspace) -> Iterator[Finding]:

@@ -83,13 +83,15 @@ def left_out(workspace: Workspace, planned: Planned) -> bool:
 class Found:
     """What the warehouse has. built: tables to build that are there already; missing: tables to re-use that are not;
     restores: the earlier publication that a rollback of production shows again; failing, warned: what the checks of
-    severity error and warn said that do not hold, as far as they are answered."""
+    severity error and warn said that do not hold, as far as they are answered; known: False if nobody can know, as raw
+    data is missing."""
 
     built: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
     restores: int | None = None
     failing: tuple[str, ...] = ()
     warned: tuple[str, ...] = ()
+    known: bool = True
 
 
 def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
@@ -111,7 +113,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
             work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
             restores = rolled_back_to(records(warehouse.connection, target.schema)) if target.is_production else None
     except SeeknalError:
-        return None
+        return Found(known=False) if planned.head.absent else None
     tables, builds = set(work.graph.views), set(planned.plan.builds)
     built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
     said = [(each.fails, f"{each.node}: {each.message}") for each in known_violations(work)]

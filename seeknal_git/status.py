@@ -21,7 +21,7 @@ from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move
 from seeknal_git.work import Options, Work, work_out
-from seeknal_git.workspace import Workspace, load
+from seeknal_git.workspace import Loaded, Workspace, load
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,6 +57,14 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """Raw data that is not here, and the source that reads it."""
+
+    node: str
+    raw_data: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How what is checked out and its environment stand.
 
@@ -65,7 +73,7 @@ class Status:
     unpublished: those of the built that the environment does not show; unpromoted: nodes that a promotion would
     re-point; missing: environment → nodes whose table is gone; failing, warnings: the checks that do not hold, of
     severity error and warn; failure: why else the last run of the environment failed; problems: why no plan can be
-    made; warehouse: why the warehouse could not be read, if it could not.
+    made; absent: raw data that is not here; warehouse: why the warehouse could not be read, if it could not.
     """
 
     project: str
@@ -87,6 +95,7 @@ class Status:
     warnings: list[Answered] = field(default_factory=list)
     failure: str | None = None
     problems: list[str] = field(default_factory=list)
+    absent: list[Absent] = field(default_factory=list)
     warehouse: str | None = None
     operation: str | None = None
     published: str | None = None  # by whom, if the environment was last published in another clone
@@ -134,7 +143,12 @@ def _with_plan(workspace: Workspace, status: Status) -> Status:
     changed: dict[str, list[str]] = {}
     for change in planned.plan.changes:
         changed.setdefault(str(change.category), []).append(change.node)
-    return replace(status, dirty=planned.dirty, changed=changed)
+    return replace(status, dirty=planned.dirty, changed=changed, absent=_absent(planned.head))
+
+
+def _absent(loaded: Loaded) -> list[Absent]:
+    nodes = [loaded.graph.node(each.node) for each in loaded.absent if each.node]
+    return [Absent(node.id, str(node.definition["path"])) for node in nodes]
 
 
 def _with_warehouse(workspace: Workspace, status: Status) -> Status:
@@ -172,7 +186,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     try:
         work = work_out(warehouse, loaded.graph, loaded.root, target, Options())
     except SeeknalError as exc:
-        return replace(status, problems=[str(exc)])
+        return status if status.absent else replace(status, problems=[str(exc)])
     shown = state.published(connection, workspace.production_schema)
     unpromoted = [each for each in work.graph.views if each not in shown or shown[each].snapshot != work.wanted[each]]
     unpromoted += [each for each in shown if each not in work.graph.views]

@@ -23,7 +23,7 @@ _IN_A_MERGE = "Mend it here, then git add and git commit; or give the merge up: 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found. unknown: sources whose raw data is not here, so that nothing behind them could be bound."""
+    """What was found. unknown: the sources whose columns nobody knows; absent: those whose raw data is not here."""
 
     nodes: int
     problems: tuple[Problem, ...]
@@ -31,6 +31,7 @@ class Validation:
     notes: tuple[Problem, ...]
     foreign: tuple[str, ...]
     unknown: tuple[str, ...]
+    absent: tuple[Problem, ...] = ()
 
 
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
@@ -47,6 +48,7 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
         notes=tuple(_documented(loaded)),
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,
+        absent=loaded.absent,
     )
 
 

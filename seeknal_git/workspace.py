@@ -96,6 +96,11 @@ class Loaded:
         return (*self.project.warnings, *self.graph.warnings, *self.binding.warnings)
 
     @property
+    def absent(self) -> tuple[Problem, ...]:
+        """A word on each source whose raw data would be read, and is not here."""
+        return self.binding.absent
+
+    @property
     def state(self) -> State:
         return State(self.graph, tracked_parts(self.graph, self.root))
 
@@ -201,6 +206,10 @@ def load(
     if kept is None or len(kept) < len(sources_of(graph)):  # raw data is read
         root = replace(root, contracts=like.root.contracts if like else _contracts(workspace, graph, environment))
     binding = bind(graph, root, workspace.cache, kept or {}, like.binding if like else None)
+    if binding.absent:
+        from seeknal_git.absent import with_declared
+
+        binding = with_declared(binding, graph, workspace.cache)
     if binding.adopted:
         root = replace(root, adopted=binding.adopted)
     graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns, volatile=binding.volatile)

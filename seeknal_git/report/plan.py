@@ -29,8 +29,8 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
     out()
     if not planned.plan.changes and not planned.plan.builds:
         out("No changes." if planned.head.graph.members else _EMPTY)
-        if found is not None and found.missing:
-            out(f"{_are(len(found.missing))} missing: {_run(planned)} builds what is missing.")
+        for line in _doubts(planned, found):
+            tell(line)
         _answers(found)
         return
     for change in planned.plan.changes:
@@ -139,9 +139,28 @@ def _summary(planned: Planned, found: Found | None) -> str:
         lines.append("The warehouse cannot be read now, so what is built already is not known.")
     elif found.built:
         lines.append(_built(len(found.built), len(kinds) - rules - files))
+    return "\n".join([*lines, *_doubts(planned, found)])
+
+
+def _doubts(planned: Planned, found: Found | None) -> list[str]:
+    """What is not there: tables that the plan takes for built, and raw data."""
+    lines = []
     if found is not None and found.missing:
-        lines.append(f"{_are(len(found.missing))} missing of those to re-use: {_run(planned)} builds what is missing.")
-    return "\n".join(lines)
+        cure = "" if planned.head.absent else f": {_run(planned)} builds what is missing"
+        lines.append(f"{_are(len(found.missing))} missing of those to re-use{cure}.")
+    if planned.head.absent:
+        files = ", ".join(absent_files(planned))
+        lines.append(
+            f"Raw data is missing: {files}. What reads it was checked by the columns that were loaded before or are "
+            f"declared, if any are, and cannot be built."
+        )
+    return lines
+
+
+def absent_files(planned: Planned) -> list[str]:
+    """The raw data that is not here, with the sources that read it."""
+    nodes = [planned.head.graph.node(each.node) for each in planned.head.absent if each.node]
+    return [f"{node.definition['path']} ({node.id})" for node in nodes]
 
 
 def _built(number: int, tables: int) -> str:
@@ -165,6 +184,8 @@ def _next(planned: Planned, found: Found | None) -> str:
         return f"seeknal promote {planned.merges}{into}, or: git switch {planned.branch} && git merge {planned.merges}"
     if found is not None and found.restores is not None:
         return "git revert takes this out of the code; seeknal promote publishes it again"
+    if planned.head.absent:
+        return f"put the raw data there, then {_run(planned)}"
     if planned.plan.builds or planned.plan.tests or (found is not None and found.missing):
         return _run(planned)
     return "nothing has to be built" if planned.is_production else f"{_run(planned)} makes the environment"
@@ -202,12 +223,16 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "layers": [list(layer) for layer in plan.layers],
         "reused": list(plan.reused),
         "reasons": dict(plan.reasons),
-        "built": None if found is None else sorted(found.built),
-        "missing": None if found is None else sorted(found.missing),
+        "built": sorted(found.built) if found is not None and found.known else None,
+        "missing": sorted(found.missing) if found is not None and found.known else None,
         "tests": {node: list(names) for node, names in plan.tests.items()},
         "failing": None if found is None else list(found.failing),
         "warned": None if found is None else list(found.warned),
-        "warnings": [str(warning) for warning in (*planned.warnings, *planned.moved)],
+        "absent": [
+            {"node": each.node, "raw_data": planned.head.graph.node(each.node or "").definition["path"]}
+            for each in planned.head.absent
+        ],
+        "warnings": [str(warning) for warning in (*planned.warnings, *planned.head.absent, *planned.moved)],
     }
 
 
@@ -216,7 +241,8 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
     plan = planned.plan
     lines = [f"### {_title(planned)}", ""]
     if not plan.changes and not plan.builds:
-        return "\n".join([*lines, "No changes.", *_answers_as_markdown(found)])
+        doubts = _doubts(planned, found)
+        return "\n".join([*lines, "No changes.", *(["", *doubts] if doubts else []), *_answers_as_markdown(found)])
     lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]
     for change in plan.changes:
         what = _cell((*change.words, *_column_words(change)))

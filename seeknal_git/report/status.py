@@ -38,17 +38,10 @@ def as_text(status: Status) -> None:
         rows["Git"] = coloured("warning", f"in the middle of a {status.operation}")
     if status.commit is not None:
         rows["Changed"] = _changed(status, room)
-    if status.warehouse:
-        rows["Warehouse"] = coloured("warning", status.warehouse)
-    elif not status.problems:
-        rows["Built"] = f"{len(status.built)} of {counted(len(status.built) + len(status.unbuilt), 'node')}"
-        if status.unbuilt:
-            rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}{_cure(status)}"
-        if status.unpublished:
-            every = len(status.unpublished) == len(status.built) + len(status.unbuilt)
-            rows["Unpublished"] = f"{'all' if every else listed(status.unpublished, room - 20)}{_cure(status)}"
-        if status.unpromoted:
-            rows["Unpromoted"] = listed(status.unpromoted, room)
+    rows |= _tables(status, room)
+    if status.absent:
+        files = ", ".join(f"{each.raw_data} ({each.node})" for each in status.absent)
+        rows["Raw data"] = coloured("warning", f"missing: {files}")
     rows["Production"] = _production(status.production)
     mapping(rows)
     for line in _alarms(status):
@@ -56,8 +49,30 @@ def as_text(status: Status) -> None:
     _answers(status)
 
 
+def _tables(status: Status, room: int) -> dict[str, str]:
+    """The tables that are built, shown and promoted, as far as that is known."""
+    if status.warehouse:
+        return {"Warehouse": coloured("warning", status.warehouse)}
+    if status.problems:
+        return {}
+    tables = len(status.built) + len(status.unbuilt)
+    if status.absent and not tables:
+        return {"Built": "unknown, as raw data is missing"}
+    rows = {"Built": f"{len(status.built)} of {counted(tables, 'table')}"}
+    if status.unbuilt:
+        rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}{_cure(status)}"
+    if status.unpublished:
+        every = len(status.unpublished) == tables
+        rows["Unpublished"] = f"{'all' if every else listed(status.unpublished, room - 20)}{_cure(status)}"
+    if status.unpromoted:
+        rows["Unpromoted"] = listed(status.unpromoted, room)
+    return rows
+
+
 def _cure(status: Status) -> str:
-    """A run of production that was rolled back would only undo that."""
+    """A run of production that was rolled back would only undo that, and one without raw data would end there."""
+    if status.absent:
+        return ""
     on_production = status.branch == status.production.branch
     return "" if on_production and status.production.restores is not None else "  (seeknal run)"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.report.terminal import coloured, counted, error, note, out
+from seeknal_git.report.terminal import coloured, counted, error, note, out, tell
 from seeknal_git.validate import Validation
 
 
@@ -13,9 +13,11 @@ def as_text(found: Validation, *, verbose: bool) -> None:
     error(ProjectError(found.problems))
     for warning in found.warnings:
         warn(warning)
-    for source in found.unknown:
-        note(
-            f"{coloured('warning')}: the raw data of {source} is not here: what reads it was not checked by the engine."
+    for each in found.absent:
+        warn(each)
+    if found.absent:
+        tell(
+            "What reads that was checked by the columns that were loaded before or are declared, if any are.", err=True
         )
     if verbose:
         for each in found.notes:
@@ -41,6 +43,7 @@ def as_json(found: Validation) -> dict[str, Any]:
         "problems": [_entry(each) for each in found.problems],
         "warnings": [_entry(each) for each in found.warnings],
         "unknown": list(found.unknown),
+        "absent": [_entry(each) for each in found.absent],
         "foreign": list(found.foreign),
     }
 

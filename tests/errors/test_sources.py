@@ -25,7 +25,7 @@ def exposure(path: str, more: str = "") -> str:
 @pytest.mark.parametrize("table", ["raw/x.csv", "raw/*.csv", "data", "data/*/x.csv", "data/[.csv"])
 def test_a_file_that_is_missing_is_named_when_it_is_needed(published: Repo, refused: Refused, table: str) -> None:
     published.write(SOURCE, source(table))
-    assert "warning: the raw data of source.raw is not here" in published.seeknal("validate").err
+    assert f"source.raw reads {table}, and there is no such file" in published.seeknal("validate").err
     published.seeknal("plan")
     published.commit()
     for command in ("run", "promote"):

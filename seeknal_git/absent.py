@@ -1,0 +1,90 @@
+"""Raw data that is not here: the nodes behind it are bound against the columns that its sources declare.
+
+Files may have more columns than a source declares. So what the engine refuses for its types is an error, and a column
+that nobody declares is only told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from seeknal_git.binding import Binding, Question, columns_typed, questions_of, refused
+from seeknal_git.cache import Cache
+from seeknal_git.errors import Problem
+from seeknal_git.fingerprint import digest
+from seeknal_git.graph import Graph
+from seeknal_git.nodes.node import Node
+from seeknal_git.statement import Columns
+
+_OF_TYPES = re.compile(
+    r"No function matches|Cannot (?:compare|mix|combine|cast|create)|cannot be (?:cast|compared)|[Cc]onver(?:t|sion)"
+)
+
+
+def with_declared(binding: Binding, graph: Graph, cache: Cache) -> Binding:
+    """The binding, with what the engine says of nodes behind raw data that is not here."""
+    if not binding.absent:
+        return binding
+    known = {each: columns_typed(columns) for each, columns in binding.columns.items() if columns}
+    known |= {each.node: declared for each in binding.absent if each.node and (declared := _declared(graph, each.node))}
+    behind = graph.downstream(each.node for each in binding.absent if each.node)
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    for layer in graph.layers:
+        for questions in questions_of(graph, [each for each in layer if each in behind]):
+            for question, answer in _answers(questions, known, cache):
+                if "columns" in answer and question.position == 0:
+                    known[question.node.id] = tuple((name, word) for name, word in answer["columns"])
+                if "error" in answer:
+                    found = refused(question, answer["error"], answer["line"])
+                    (problems if _OF_TYPES.search(answer["error"]) else warnings).append(_told(found, binding, graph))
+    return replace(binding, problems=(*binding.problems, *problems), warnings=(*binding.warnings, *warnings))
+
+
+def _declared(graph: Graph, source: str) -> Columns:
+    """The columns that a source declares, with the engine's words for their types."""
+    types: Mapping[str, str] = graph.node(source).definition["types"]
+    if not types:
+        return ()
+    from seeknal_git.warehouse.sql import type_name
+
+    return tuple((name, type_name(word)) for name, word in types.items())
+
+
+def _answers(
+    questions: list[Question], known: Mapping[str, Columns | None], cache: Cache
+) -> Iterator[tuple[Question, dict[str, Any]]]:
+    """What the engine says of each SELECT whose inputs have known columns."""
+    asked = [each for each in questions if all(known.get(target) for target in each.targets)]
+    keys = [digest(each.sql, *each.targets, *(repr(known[target]) for target in each.targets)) for each in asked]
+    remembered = cache.get("declared", keys)
+    fresh = {key: _ask(each, known) for key, each in zip(keys, asked, strict=True) if key not in remembered}
+    if fresh:
+        cache.put("declared", fresh)
+    for each, key in zip(asked, keys, strict=True):
+        yield each, (remembered | fresh)[key]
+
+
+def _ask(question: Question, known: Mapping[str, Columns | None]) -> dict[str, Any]:
+    from seeknal_git.warehouse.sql import SqlError, bound_columns
+
+    references = question.reading.references
+    tables = {each.target: known[target] or () for each, target in zip(references, question.targets, strict=True)}
+    try:
+        return {"columns": bound_columns(question.sql, references, tables)}
+    except SqlError as exc:
+        return {"error": exc.message, "line": exc.line}
+
+
+def _told(found: Problem, binding: Binding, graph: Graph) -> Problem:
+    """What is refused, and which raw data would settle it."""
+    behind = graph.upstream([found.node or ""])
+    paths = [_path(graph.node(each.node)) for each in binding.absent if each.node in behind and each.node]
+    return replace(found, hint=f"This goes by the columns that are declared: {', '.join(paths)} cannot be looked into.")
+
+
+def _path(source: Node) -> str:
+    return str(source.definition["path"])
