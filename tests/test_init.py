@@ -434,3 +434,25 @@ def test_a_pipeline_of_gitlab_starts_for_the_production_branch_and_the_project_s
     assert '$CI_COMMIT_BRANCH == "release/1+1"' in jobs["promote"]["rules"][0]["if"]
     assert jobs["promote"]["resource_group"] == jobs["nightly"]["resource_group"]
     assert jobs["build"]["environment"]["on_stop"].endswith(":drop")
+
+
+def test_the_way_from_there_is_numbered_as_the_journey_has_it(place: Repo) -> None:
+    said = place.seeknal("init", "--name", "my_project").out
+    assert said.startswith("Project 'my_project' initialized successfully!\n")
+    steps = said[said.index("Next steps:\n") :]
+    assert steps.startswith(
+        "Next steps:\n"
+        "  1. Create sources:     seeknal draft source <name>\n"
+        "  2. Validate drafts:    seeknal dry-run draft_source_<name>.yml\n"
+        "  3. Apply to project:   seeknal apply draft_source_<name>.yml\n"
+        "  4. Plan execution:     seeknal plan\n"
+        "  5. Run pipeline:       seeknal run\n"
+    )
+    assert steps.endswith(
+        "\nAdvanced:\n"
+        "  - Test in isolation:   seeknal plan dev && seeknal run --env dev\n"
+        '  - Release with git:    git commit -am "A change" && git switch main && git merge dev\n'
+        "  - Promote to prod:     seeknal promote dev\n"
+        "  - Parallel execution:  seeknal run --parallel\n"
+    )
+    assert "is initialized already" in place.seeknal("init").out

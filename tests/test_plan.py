@@ -286,3 +286,41 @@ def test_a_plan_in_markdown_is_a_table(published: Repo) -> None:
 def test_a_plan_has_no_colour_without_a_terminal(published: Repo) -> None:
     published.replace(DAILY, "sum(amount)", "max(amount)")
     assert "\x1b" not in published.seeknal("plan", subprocess=True).out
+
+
+def wide(repo: Repo, sources: int) -> None:
+    for number in range(sources):
+        repo.write(f"data/s{number}.csv", "id\n1\n")
+        text = f"kind: source\nname: s{number}\nsource: csv\ntable: data/s{number}.csv\n"
+        repo.write(f"seeknal/sources/s{number}.yml", text)
+    inputs = "".join(f"  - source.s{number}\n" for number in range(sources))
+    repo.write(
+        "seeknal/transforms/all.yml",
+        f"kind: transform\nname: all_of_it\ninputs:\n{inputs}transform: SELECT id FROM input_0\n",
+    )
+    repo.write(
+        "seeknal/exposures/file.yml",
+        "kind: exposure\nname: file\ntype: file\ninputs: [transform.all_of_it]\nparams: {path: exports/all.csv}\n",
+    )
+    repo.commit()
+
+
+def test_each_layer_is_headed_by_its_nodes_and_numbered_as_a_run_does(repo: Repo) -> None:
+    wide(repo, 5)
+    layers = (
+        "To build\n  1  5 sources, side by side: source.s0, source.s1, source.s2 and 2 more\n"
+        "  2  transform.all_of_it\n     then the files of exposure.file\n"
+    )
+    assert layers in repo.seeknal("plan").out
+    assert "1. 5 sources, side by side: source.s0" in repo.seeknal("plan", "--markdown").out
+    shown = repo.seeknal("run", "--dry-run").out
+    assert "layer 1 of 2: 5 sources, side by side\n" in shown
+    assert "layer 2 of 2\n" in shown
+
+
+@pytest.mark.parametrize(("sources", "told"), [(3, False), (4, True)])
+def test_a_sequential_run_of_a_wide_layer_has_a_tip(repo: Repo, sources: int, told: bool) -> None:
+    wide(repo, sources)
+    said = repo.seeknal("run", "--no-parallel").err
+    assert ("Tip: This pipeline has 4 independent nodes in one layer. Use --parallel" in said) == told
+    assert "Tip" not in repo.seeknal("run", "--parallel", "--full").err

@@ -102,14 +102,16 @@ def finish(workspace: Workspace, done: Reconciled, seconds: float, what: str, *,
 
 def tip(done: Reconciled, request: Request) -> None:
     """How much a sequential run of a wide graph would gain."""
-    seconds = [
-        [done.progress.built[each].seconds for each in layer if each in done.progress.built]
-        for layer in done.work.layers
-    ]
-    if request.options.workers == 1 and max(map(len, seconds), default=0) > 3:
-        most = os.cpu_count() or 1
-        gain = sum(map(sum, seconds)) / max(
-            sum(max(max(layer, default=0), sum(layer) / most) for layer in seconds), 1e-9
-        )
-        note(f"Tip: {max(map(len, seconds))} nodes of one layer could be built side by side; "
-             f"without --no-parallel this would be about {gain:.1f}x faster.")  # fmt: skip
+    built = done.progress.built
+    layers = [[built[each].seconds for each in layer if each in built] for layer in done.work.layers]
+    widest = max(layers, key=len, default=[])
+    if request.options.workers > 1 or len(widest) < _WIDE:
+        return
+    most = os.cpu_count() or 1
+    at_best = sum(max(max(layer, default=0), sum(layer) / most) for layer in layers)
+    gain = sum(map(sum, layers)) / max(at_best, 1e-9)
+    faster = f" for a run that is about {gain:.1f}x faster" if gain >= _WORTH_SAYING else ""
+    note(f"Tip: This pipeline has {len(widest)} independent nodes in one layer. Use --parallel{faster}.")
+
+
+_WIDE, _WORTH_SAYING = 4, 1.1

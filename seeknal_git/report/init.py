@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 from seeknal_git import __version__
 from seeknal_git.errors import some
 from seeknal_git.git.hooks import HookState
 from seeknal_git.init import Initialized
-from seeknal_git.report.terminal import bold, coloured, dim, mapping, note, out
+from seeknal_git.report.terminal import bold, coloured, mapping, note, out
 from seeknal_git.workflow import Workflow
 
+# (what to do, how); {production}: the production branch, in quotes where a shell needs them
 _BEGIN = (
-    ("seeknal draft source orders", "write a template to fill in"),
-    ("seeknal dry-run draft_source_orders.yml", "look at its rows"),
-    ("seeknal apply draft_source_orders.yml", "make it a node of the project"),
+    ("Create sources", "seeknal draft source <name>"),
+    ("Validate drafts", "seeknal dry-run draft_source_<name>.yml"),
+    ("Apply to project", "seeknal apply draft_source_<name>.yml"),
 )
-_RUN = (
-    ("seeknal plan", "what has to be built, and why"),
-    ("seeknal run", "build and publish production"),
-    ('git add seeknal && git commit -m "First nodes"', "keep it"),
-)
-_CHANGE = (
-    ("seeknal plan dev", "create a branch, which is an environment"),
-    ("seeknal run", "build what you changed, beside production"),
-    ('git commit -am "A change"', ""),
-    ("git switch {production} && git merge dev", "or: seeknal promote dev"),
+_RUN = (("Plan execution", "seeknal plan"), ("Run pipeline", "seeknal run"))
+_KEEP = (("Keep it in git", 'git add seeknal && git commit -m "First nodes"'),)
+_ADVANCED = (
+    ("Test in isolation", "seeknal plan dev && seeknal run --env dev"),
+    ("Release with git", 'git commit -am "A change" && git switch {production} && git merge dev'),
+    ("Promote to prod", "seeknal promote dev"),
+    ("Parallel execution", "seeknal run --parallel"),
 )
 
 
 def initialized(done: Initialized) -> None:
     for command in done.commands:
         note(f"$ {command}")
-    out(f"Project {bold(done.settings.name)} in {done.folder}")
+    out(_title(done))
     mapping(_facts(done))
     _commit(done)
     _warnings(done)
@@ -63,6 +60,7 @@ def _integration(done: Initialized, flow: Workflow) -> None:
 def _facts(done: Initialized) -> dict[str, str]:
     installed = [hook.name for hook in done.hooks if hook.state == "installed"]
     facts = {
+        "  folder": str(done.folder),
         "  created": ", ".join(done.created),
         "  kept": ", ".join(done.kept),
         "  production": f"the branch {done.settings.production_branch}",
@@ -104,18 +102,21 @@ def _by_hand(hook: HookState) -> None:
         note(f"{coloured('warning')}: the hook {hook.path} is {hook.state}, and was left as it is.")
 
 
+def _title(done: Initialized) -> str:
+    name = bold(f"'{done.settings.name}'")
+    return f"Project {name} initialized successfully!" if done.created else f"Project {name} is initialized already."
+
+
 def _next(done: Initialized) -> None:
-    production = done.settings.production_branch
-    go = [] if done.folder == Path.cwd() else [(f"cd {shlex.quote(str(done.folder))}", "")]
-    begin = [*go, *(() if done.has_nodes else _BEGIN), *(_RUN[:2] if done.has_nodes else _RUN)]
-    change = [(command.replace("{production}", shlex.quote(production)), word) for command, word in _CHANGE]
+    go = [] if done.folder == Path.cwd() else [("Go there", f"cd {shlex.quote(str(done.folder))}")]
+    steps = [*go, *(_RUN if done.has_nodes else (*_BEGIN, *_RUN, *_KEEP))]
+    size = max(len(word) for word, _ in (*steps, *_ADVANCED)) + 2
     out()
-    _steps("Next", begin)
-    _steps("Then change something where nobody is hurt", change)
-
-
-def _steps(title: str, steps: Sequence[tuple[str, str]]) -> None:
-    out(bold(title))
-    size = max(len(command) for command, _ in steps)
-    for command, word in steps:
-        out(f"  {command.ljust(size)}  {dim(word)}".rstrip() if word else f"  {command}")
+    out(bold("Next steps:"))
+    for number, (word, command) in enumerate(steps, 1):
+        out(f"  {number}. {f'{word}:'.ljust(size)}{command}")
+    out()
+    out(bold("Advanced:"))
+    production = shlex.quote(done.settings.production_branch)
+    for word, command in _ADVANCED:
+        out(f"  - {f'{word}:'.ljust(size + 1)}{command.replace('{production}', production)}")

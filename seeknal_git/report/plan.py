@@ -9,7 +9,7 @@ from seeknal_git.fingerprint import Category
 from seeknal_git.names import split_id
 from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
-from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, out, problem_of, tell, width
+from seeknal_git.report.terminal import bold, coloured, counted, dim, extent, listed, out, problem_of, tell, width
 from seeknal_git.story import ColumnChange
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -38,14 +38,30 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
     if planned.plan.layers:
         out()
         out(bold("To build"))
-        for number, layer in enumerate(planned.plan.layers, 1):
-            out(f"  {number}  {', '.join(layer) if verbose else listed(layer, width() - 5)}")
+        _layers(planned.plan, verbose)
     out()
     for line in _summary(planned, found).split("\n"):
         tell(line)
     if sound:
         out(f"Next: {_next(planned, found)}")
     _answers(found)
+
+
+def _layers(plan: Plan, verbose: bool) -> None:
+    """The layers as a run numbers them. Files are written after the last one."""
+    layers, files = _numbered(plan)
+    for number, layer in enumerate(layers, 1):
+        head = f"  {number}  {extent(layer)}"
+        out(f"{head}{', '.join(layer) if verbose else listed(layer, width() - len(head))}")
+    if files:
+        out(f"     then the files of {', '.join(files) if verbose else listed(files, width() - 24)}")
+
+
+def _numbered(plan: Plan) -> tuple[list[tuple[str, ...]], list[str]]:
+    """The layers of nodes to build, and the exposures, which a run delivers once everything is published."""
+    files = [each for each in plan.builds if split_id(each)[0] == "exposure"]
+    layers = [tuple(each for each in layer if each not in files) for layer in plan.layers]
+    return [layer for layer in layers if layer], files
 
 
 def _answers(found: Found | None) -> None:
@@ -253,7 +269,9 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
         lines.append(f"| **{change.category}** | `{change.node}` | {what} | {rebuilds} | {reuses} |")
     if plan.layers:
         lines += ["", "<details><summary>Layers to build</summary>", ""]
-        lines += [f"{number}. {_cell(layer)}" for number, layer in enumerate(plan.layers, 1)]
+        layers, files = _numbered(plan)
+        lines += [f"{number}. {extent(layer)}{_cell(layer)}" for number, layer in enumerate(layers, 1)]
+        lines += ["", f"Then the files of {_cell(tuple(files))}"] if files else []
         lines += ["", "</details>"]
     return "\n".join([*lines, "", _summary(planned, found), *_answers_as_markdown(found)])
 

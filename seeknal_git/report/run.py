@@ -13,7 +13,19 @@ from seeknal_git.answers import Violation, known_violations
 from seeknal_git.execute import Event, Report
 from seeknal_git.reconcile import Reconciled
 from seeknal_git.report import violations
-from seeknal_git.report.terminal import bold, coloured, counted, dim, listed, note, out, tell, width, with_styles
+from seeknal_git.report.terminal import (
+    bold,
+    coloured,
+    counted,
+    dim,
+    extent,
+    listed,
+    note,
+    out,
+    tell,
+    width,
+    with_styles,
+)
 from seeknal_git.shown import shown
 from seeknal_git.work import Work
 
@@ -157,7 +169,8 @@ def work_as_text(work: Work, what: str) -> None:
         _known(work)
         return
     for number, layer in enumerate(work.layers, 1):
-        out(dim(f"layer {number} of {len(work.layers)}"))
+        side_by_side = extent(layer).removesuffix(": ")
+        out(dim(f"layer {number} of {len(work.layers)}" + (f": {side_by_side}" if side_by_side else "")))
         for each in layer:
             what, why = _to_do(work, each)
             out(f"  {what:6} {each}  {dim(why)}")

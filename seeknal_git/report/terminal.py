@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
 from numbers import Number
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seeknal_git.errors import Problem, ProjectError, SeeknalError
+from seeknal_git.names import split_id
 from seeknal_git.shown import parts, shown
 
 if TYPE_CHECKING:
@@ -230,6 +232,17 @@ def cut(text: str, room: int) -> str:
 
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def extent(layer: Sequence[str]) -> str:
+    """How many nodes of which kinds are built side by side; nothing of a node that is alone.
+
+    >>> extent(["source.a", "source.b", "transform.c"])
+    '2 sources, 1 transform, side by side: '
+    """
+    kinds = Counter(split_id(each)[0].replace("_", " ") for each in layer)
+    kind_words = ", ".join(counted(number, kind) for kind, number in kinds.items())
+    return f"{kind_words}, side by side: " if len(layer) > 1 else ""
 
 
 _MOST_ROWS = 40
