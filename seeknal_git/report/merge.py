@@ -8,6 +8,7 @@ from seeknal_git.errors import Problem
 from seeknal_git.merge_check import MergeConflict, told, words_of
 from seeknal_git.merging import MergePlan
 from seeknal_git.planning import Found
+from seeknal_git.report import markdown
 from seeknal_git.report import plan as plan_report
 from seeknal_git.report.terminal import bold, out
 
@@ -57,15 +58,16 @@ def _conflict(conflict: MergeConflict) -> dict[str, Any]:
 
 def as_markdown(merge: MergePlan, found: Found | None) -> str:
     """For a pull request: what stands in the way of the merge first, then what it changes."""
-    wrong = [f"- `{path}` conflicts as text" for path in merge.textual]
+    wrong = [f"- {markdown.code(path)} conflicts as text" for path in merge.textual]
     for conflict in merge.conflicts:
         wrong.append(_line(conflict.problem))
-        wrong += [f"  - {told(part)}" for part in conflict.parts]
+        wrong += [f"  - {markdown.text(told(part))}" for part in conflict.parts]
     wrong += [_line(problem) for problem in merge.problems]
-    head = [f"### {_title(merge)}", "", "**This merge would break the pipeline.**", "", *wrong, ""] if wrong else []
+    title = f"### {markdown.text(_title(merge))}"
+    head = [title, "", "**This merge would break the pipeline.**", "", *wrong, ""] if wrong else []
     plan = [plan_report.as_markdown(merge.planned, found)] if merge.planned else []
     return "\n".join([*head, *plan])
 
 
 def _line(problem: Problem) -> str:
-    return f"- {problem.message}" + (f" (`{problem.place}`)" if problem.place else "")
+    return f"- {markdown.text(problem.message)}" + (f" ({markdown.code(problem.place)})" if problem.place else "")

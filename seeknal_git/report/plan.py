@@ -9,6 +9,7 @@ from seeknal_git.fingerprint import Category
 from seeknal_git.names import split_id
 from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
+from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, coloured, counted, dim, extent, listed, out, problem_of, tell, width
 from seeknal_git.story import ColumnChange
 
@@ -255,10 +256,10 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
 def as_markdown(planned: Planned, found: Found | None) -> str:
     """The plan as a comment on a pull request."""
     plan = planned.plan
-    lines = [f"### {_title(planned)}", ""]
+    lines = [f"### {markdown.text(_title(planned))}", ""]
     if not plan.changes and not plan.builds:
         doubts = _doubts(planned, found)
-        return "\n".join([*lines, "No changes.", *(["", *doubts] if doubts else []), *_answers_as_markdown(found)])
+        return "\n".join([*lines, "No changes.", *(["", *map(markdown.text, doubts)] if doubts else []), *_answers_as_markdown(found)])
     lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]
     for change in plan.changes:
         what = _cell((*change.words, *_column_words(change)))
@@ -266,20 +267,21 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
             _cell(tuple(f"{node} ({plan.reasons[node]})" if node in plan.reasons else node for node in nodes))
             for nodes in (change.rebuilds, change.reuses)
         )
-        lines.append(f"| **{change.category}** | `{change.node}` | {what} | {rebuilds} | {reuses} |")
+        lines.append(f"| **{change.category}** | {markdown.code(change.node)} | {what} | {rebuilds} | {reuses} |")
     if plan.layers:
         lines += ["", "<details><summary>Layers to build</summary>", ""]
         layers, files = _numbered(plan)
         lines += [f"{number}. {extent(layer)}{_cell(layer)}" for number, layer in enumerate(layers, 1)]
         lines += ["", f"Then the files of {_cell(tuple(files))}"] if files else []
         lines += ["", "</details>"]
-    return "\n".join([*lines, "", _summary(planned, found), *_answers_as_markdown(found)])
+    summary = map(markdown.text, _summary(planned, found).split("\n"))
+    return "\n".join([*lines, "", *summary, *_answers_as_markdown(found)])
 
 
 def _answers_as_markdown(found: Found | None) -> list[str]:
-    lines = [f"- **{word}**: {said.replace('<', '&lt;')}" for word, said in _said(found)]
+    lines = [f"- **{word}**: {markdown.text(said)}" for word, said in _said(found)]
     return ["", *lines] if lines else []
 
 
 def _cell(names: tuple[str, ...]) -> str:
-    return ", ".join(name.replace("|", "\\|").replace("<", "&lt;") for name in names)
+    return ", ".join(map(markdown.text, names))

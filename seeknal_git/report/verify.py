@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out, table, tell
 
 if TYPE_CHECKING:
@@ -69,13 +70,9 @@ def as_markdown(verified: Sequence[Verified] | None) -> str:
         return ""
     lines = ["", "", "#### Verified", ""]
     for each in verified:
-        lines.append(f"- `{each.node}`: {_escaped(_words(each))}")
-        lines += [f"  - {words}: {_escaped(str(row))}" for words, rest in _sides(each) for row in rest.rows]
+        lines.append(f"- {markdown.code(each.node)}: {markdown.text(_words(each))}")
+        lines += [f"  - {words}: {markdown.text(str(row))}" for words, rest in _sides(each) for row in rest.rows]
     return "\n".join(lines if verified else [*lines, f"- {_NOTHING}"])
-
-
-def _escaped(text: str) -> str:
-    return text.replace("<", "&lt;").replace("*", "\\*").replace("|", "\\|")
 
 
 def as_json(verified: Sequence[Verified] | None) -> list[dict[str, Any]] | None:

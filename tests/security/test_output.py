@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 import seeknal_git
+from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, hint, note, out, table, with_styles
 from seeknal_git.shown import shown
 from tests.conftest import Repo
@@ -172,6 +176,53 @@ def test_a_name_brings_nothing_into_a_table_a_message_or_json(published: Repo) -
     assert wrong.isascii()
     assert published.seeknal("lineage", "x\x1b[31m\n::error::y", code=2).err.count("\n") == 1
     assert "\x1b" not in published.seeknal("--no\x1b[31m", code=2).err
+
+
+MARKDOWN = [
+    *("filter", "+ a_b  DECIMAL(18,2)", "~ amount  INTEGER → BIGINT", "unique(id): 2 of 5 rows (seeknal/a.yml:9)"),
+    *("@team", "see #12 and GH-12", "https://evil.org", "www.evil.org", "a@b.org", "!12", ":smile:", "&amp;", "$x$"),
+    *("a|b", "a\\|b", "a`b", "``` sql", "`", " ", "\\", "<b onclick=x>", "<!-- x -->", "</details>", "</code>@team"),
+    *(
+        "![x](y)",
+        "[a](b)",
+        "[a]: b",
+        "*x*",
+        "_x_",
+        "a_",
+        "~~x~~",
+        "# head",
+        "a\nb",
+        "a\r\n\r\n# b",
+        "a\u202eb",
+        "- [x] a",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", MARKDOWN)
+def test_markdown_shows_a_text_as_it_is(text: str) -> None:
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    html = reader.render(f"| a | b |\n| --- | --- |\n| x {markdown.text(text)} | x {markdown.code(text)} |\n\nend")
+    cells = re.findall(r"<td>x ?(.*?)</td>", html)
+    assert [unescape(re.sub("</?code>", "", cell)).strip() for cell in cells] == [shown(text).strip()] * 2
+    outside = re.sub("<code>.*?</code>", "", html)
+    assert not re.search(r"@|#\d|://|www\.|GH-|!\d|<(?!/?(?:t[a-z]+|p)>)|`|\$|:smile:", outside)
+
+
+def test_a_plan_in_markdown_has_no_line_of_its_columns(published: Repo) -> None:
+    published.switch("dev", create=True)
+    sql = 'SELECT id, 1 AS "a|b", 2 AS "@team #12", 3 AS "`", 4 AS "<img src=x>", 5 AS plain_name FROM source.orders'
+    published.write(
+        "seeknal/transforms/wild.yml", "kind: transform\nname: wild\ntransform: |\n  SELECT id FROM source.orders\n"
+    )
+    published.commit()
+    published.seeknal("promote", "dev", "main")
+    published.replace("seeknal/transforms/wild.yml", "SELECT id FROM source.orders", sql)
+    said = published.seeknal("plan", "--markdown").out
+    (row,) = (line for line in said.splitlines() if "wild" in line and line.startswith("|"))
+    assert row.count(" | ") == 4
+    assert "plain_name" in row
+    assert not re.search(r"@team|<img|(?<!&)#12", said)
 
 
 def test_a_traceback_reaches_no_terminal(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
