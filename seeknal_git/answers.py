@@ -5,7 +5,6 @@ Rows may be personal data, so they are never stored: they are read again from th
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Check, violated
 from seeknal_git.pasting import code_of, in_shell, over_views, says
+from seeknal_git.shown import of_option
 from seeknal_git.statement import over_tables
 from seeknal_git.work import Work, all_checks, tables_of, violates
 
@@ -64,9 +64,9 @@ class Violation:
 
     def question(self, environment: str | None) -> str:
         """The command that shows all rows that violate. environment: None for what is checked out."""
-        where = ["--env", environment] if environment else []
-        failed = [] if self.published else ["--failed", self.node]
-        return f"{shlex.join(['seeknal', 'query', *where, *failed])} {in_shell(self.sql)}"
+        where = [of_option("--env", environment)] if environment else []
+        failed = [] if self.published else [of_option("--failed", self.node)]
+        return " ".join(["seeknal query", *where, *failed, in_shell(self.sql)])
 
 
 def verdict(path: str, check: Check, audit: Audit) -> str:

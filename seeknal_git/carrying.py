@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 
 from seeknal_git.errors import GitError, UsageError, some
 from seeknal_git.git import repository as git
@@ -26,6 +25,7 @@ from seeknal_git.near import near_miss
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.project import is_node_path
 from seeknal_git.revision import is_known
+from seeknal_git.shown import argument, in_lines, operand
 from seeknal_git.workspace import Workspace, current_tree, load
 
 _SHOWN = 3
@@ -70,7 +70,7 @@ def _refuse_to_create(workspace: Workspace, name: str, *, insisted: bool, may_cr
         raise UsageError(f"There is no branch {name}, and none can be called that.", "`git branch` lists them.")
     if insisted and may_create:
         return
-    creates = f"seeknal plan --create {shlex.quote(name)} creates it."
+    creates = f"seeknal plan --create {operand(name)} creates it."
     if name == workspace.production:
         git.need_branch(workspace.repository, name, "production branch")
     if near := near_miss(name, [*git.known_branches(workspace.repository), PRODUCTION_ALIAS, "production"]):
@@ -82,7 +82,7 @@ def _refuse_to_create(workspace: Workspace, name: str, *, insisted: bool, may_cr
         raise UsageError(f"{name} is no branch: a plan is of all nodes.", f"If it is to be a branch: {creates}")
     if not may_create:
         raise UsageError(f"There is no branch {name}, and a plan as data creates none.",
-                         f"Create it first: git switch --create {shlex.quote(name)}")  # fmt: skip
+                         f"Create it first: git switch --create {argument(name)}")  # fmt: skip
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         raise UsageError(f"There is no branch {name}, and in continuous integration none is created.", creates)
 
@@ -140,14 +140,14 @@ def _why(there: Elsewhere) -> str:
 def _cure(workspace: Workspace, there: Elsewhere, command: str) -> str:
     if there.obstacle is not None:
         return "Finish that first: git status"
-    along = f"Take them there: seeknal plan {shlex.quote(there.branch)}"
+    along = f"Take them there: seeknal plan {operand(there.branch)}"
     if not _takes_all(workspace, there):
         along = ways_along(workspace.repository, there)
     without = {
-        "plan": f"\n  To look at {there.branch} as it is committed: seeknal plan {there.tip[:8]}",
-        "run": "\n  To leave them here: git stash --include-untracked",
+        "plan": f"To look at {there.branch} as it is committed: seeknal plan {there.tip[:8]}",
+        "run": "To leave them here: git stash --include-untracked",
     }
-    return f"{along}{without.get(command, '')}"
+    return in_lines([along, *([without[command]] if command in without else [])])
 
 
 def commit_line(workspace: Workspace) -> str | None:

@@ -16,6 +16,7 @@ from seeknal_git.git.tree import commit_tree
 from seeknal_git.pending import pending
 from seeknal_git.project import python_problems
 from seeknal_git.revision import as_environment, head_tree, revision_of
+from seeknal_git.shown import argument, command_line
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.workspace import Workspace, current_tree, load
@@ -61,7 +62,11 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("There is no commit yet.", "git add . && git commit -m 'First commit'")
     elif git.branch_tip(repository, workspace.production) is None:
         remote = next(iter(git.remotes(repository)), None)
-        cure = git.fetch_command(remote, workspace.production) if remote else f"git branch {workspace.production}"
+        cure = (
+            git.fetch_command(remote, workspace.production)
+            if remote
+            else command_line("git", "branch", workspace.production)
+        )
         yield Finding(f"There is no production branch {workspace.production}.",
                       f"{cure}, or set production_branch in the project file")  # fmt: skip
     if operation := unfinished_operation(repository):
@@ -128,7 +133,7 @@ def _views(warehouse: Warehouse) -> Iterator[Finding]:
     there = state.tables_there(connection)
     for schema, environment in state.environments(connection).items():
         views = state.views_there(connection, schema)
-        cure = f"git switch {environment.branch} && seeknal run"
+        cure = f"git switch {argument(environment.branch)} && seeknal run"
         for each in state.published(connection, schema).values():
             if each.table not in there:
                 yield Finding(f"The view {schema}.{each.view} dangles: its table {each.table} is gone.", cure)

@@ -29,6 +29,7 @@ from seeknal_git.nodes.python import not_read_yet, python_node
 from seeknal_git.nodes.type_words import is_type
 from seeknal_git.project import is_node_path
 from seeknal_git.sample import Sample, sample
+from seeknal_git.shown import command_line
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load, with_nodes
 
 # What the templates leave for people to fill in.
@@ -225,7 +226,7 @@ def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied:
     git("add", "--", checked.target, cwd=workspace.repository.project)
     found.unlink()
     diff = None if before is None else _diff(before, checked)
-    return Applied(checked, diff, f"git add {checked.target}")
+    return Applied(checked, diff, command_line("git", "add", checked.target))
 
 
 def _diff(before: bytes, checked: Checked) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.nodes.kinds import KINDS, folder_of
 from seeknal_git.project import is_node_path
 from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
+from seeknal_git.shown import command_line
 from seeknal_git.workflow import Service, Workflow, workflow
 
 IGNORED = ("target/", "profiles.yml", ".env")
@@ -223,7 +223,7 @@ def _refused(folder: Path, arguments: Sequence[str]) -> str | None:
 
 
 def _words(arguments: Sequence[str]) -> str:
-    return shlex.join(["git", *arguments])
+    return command_line("git", *arguments)
 
 
 def _has_identity(folder: Path) -> bool:

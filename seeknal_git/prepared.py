@@ -13,6 +13,7 @@ from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.loads import columns_of_loads, contracts_of, remember_loads
 from seeknal_git.pending import recorded, refuse_to_lose
 from seeknal_git.revision import Revision
+from seeknal_git.shown import of_option
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.work import Options, Work, work_out
@@ -89,7 +90,7 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
     loaded, revision, now = prepared.loaded, prepared.revision, prepared.now()
     if now.name != revision.name:  # nobody asked for that one
         raise UsageError(f"{revision.name} is no longer checked out, but {now.name}. Nothing was done.",
-                         f"Run it by its name: seeknal run --env {revision.name}")  # fmt: skip
+                         f"Run it by its name: seeknal run {of_option('--env', revision.name)}")  # fmt: skip
     if now.commit != revision.commit:
         return False
     if prepared.base and recorded(prepared.workspace, warehouse.connection).commit != prepared.base:

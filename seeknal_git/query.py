@@ -13,6 +13,7 @@ from seeknal_git.names import bare, schema_of
 from seeknal_git.past import Named, need_tables, never_published, shown
 from seeknal_git.revision import Revision, elsewhere, environment_of, head_tree, load_sound, revision_of
 from seeknal_git.shared import published_elsewhere
+from seeknal_git.shown import argument, of_option
 from seeknal_git.target import Target
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
@@ -55,7 +56,7 @@ def query(workspace: Workspace, sql: str, environment: str | None = None, lock_t
 
 
 def _hint(workspace: Workspace, branch: str) -> str:
-    command = "seeknal run" if branch == workspace.production else f"seeknal run --env {branch}"
+    command = "seeknal run" if branch == workspace.production else f"seeknal run {of_option('--env', branch)}"
     return f"It exists once it is built: {command}"
 
 
@@ -74,7 +75,7 @@ def _asked_of_production(workspace: Workspace, warehouse: Warehouse, revision: R
                 edited.append(view)
     note = f"{branch} was never run: this asks production's own tables."
     if edited:
-        note += f" {branch} changes {', '.join(edited)}: seeknal run --env {branch}"
+        note += f" {branch} changes {', '.join(edited)}: seeknal run {of_option('--env', branch)}"
     return Asked(ask(warehouse, workspace.production_schema, sql), (note,))
 
 
@@ -107,7 +108,7 @@ def _not_this_clones(workspace: Workspace, warehouse: Warehouse, branch: str, sq
 
 
 def _elsewhere(workspace: Workspace, branch: str) -> str:
-    return f" --env {branch}" if elsewhere(workspace, branch) else ""
+    return f" {of_option('--env', branch)}" if elsewhere(workspace, branch) else ""
 
 
 def _tree(workspace: Workspace, branch: str) -> str:
@@ -164,7 +165,8 @@ class _Held:
     def cure(self) -> str:
         if not self.built:
             return "Mend it, then: seeknal run" + ("; production has it: --env prod" if self.in_production else "")
-        return f"Read the newer table with: seeknal query{self.elsewhere} --failed {self.node} 'FROM {self.view}'"
+        asked = argument(f"FROM {bare(self.view)}")
+        return f"Read the newer table with: seeknal query{self.elsewhere} --failed {self.node} {asked}"
 
 
 def _held_back(workspace: Workspace, warehouse: Warehouse, branch: str) -> dict[str, _Held]:
@@ -186,7 +188,7 @@ def _unpublished(workspace: Workspace, warehouse: Warehouse, branch: str, messag
     # What was built again and failed is newer than what is shown, and made of the same.
     work, newest = _works(workspace, warehouse, revision, refresh=branch == workspace.production)
     failed = {each.node: each.message for each in reversed(known_violations(newest)) if each.fails}
-    elsewhere = "" if revision.name == revision_of(workspace).name else f" --env {branch}"
+    elsewhere = "" if revision.name == revision_of(workspace).name else f" {of_option('--env', branch)}"
     behind, found = _behind(work, failed), {}
     meant, made = tables_of(work), tables_of(newest)
     for node, view in work.graph.views.items():

@@ -12,6 +12,7 @@ from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.nodes.node import Node
 from seeknal_git.project import Member
+from seeknal_git.shown import command_line
 from seeknal_git.statement import Reading, Reference
 
 _INPUT = re.compile(r"input_(\d+)")
@@ -119,5 +120,9 @@ def _missing(identifier: str, members: Mapping[str, Member], path: str, line: in
             return []
         return [Problem(f"{identifier} yields no table that {reader} could read.", path, line, node=reader)]
     near = difflib.get_close_matches(identifier, [each for each in members if each != reader], 1)
-    hint = f"Did you mean {near[0]}?" if near else f"Write it with: seeknal draft {identifier.replace('.', ' ')}"
+    hint = (
+        f"Did you mean {near[0]}?"
+        if near
+        else f"Write it with: {command_line('seeknal', 'draft', *identifier.split('.', 1))}"
+    )
     return [Problem(f"{reader} reads {identifier}, which does not exist.", path, line, hint, reader)]

@@ -15,6 +15,7 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import schema_of
 from seeknal_git.pending import published_commit
+from seeknal_git.shown import command_line
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 # What continuous integration calls the branch of a pull request, and the branch that was pushed.
@@ -122,8 +123,11 @@ def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
     named = [os.environ[each] for each in _COMMITS if os.environ.get(each)]
     tip = git.branch_tip(workspace.repository, workspace.production) or (named[0] if named else None)
     if tip is not None and not commit.startswith(tip):
-        raise GitError(f"{commit[:_SHORT]}, which is checked out, is not the tip of {workspace.production}.",
-                       f"Check that out (git switch {workspace.production}), or name the environment.")  # fmt: skip
+        switch = command_line("git", "switch", workspace.production)
+        raise GitError(
+            f"{commit[:_SHORT]}, which is checked out, is not the tip of {workspace.production}.",
+            f"Check that out ({switch}), or name the environment.",
+        )
 
 
 def branch_in_ci(variables: Mapping[str, str], production: str) -> str | None:

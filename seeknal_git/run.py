@@ -23,6 +23,7 @@ from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.revision import as_environment, head_tree, load_sound, production_tip, revision_of
 from seeknal_git.shared import name_of_clone, published_elsewhere
+from seeknal_git.shown import operand
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
@@ -98,7 +99,7 @@ def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> Non
         moved = changed_since_plan(workspace, branch, load(workspace, loaded.tree).state)
     if moved:
         raise UsageError(f"The plan of {branch} was made for other nodes: {', '.join(moved)} changed since.",
-                         f"Plan again (seeknal plan {branch}), or run all the same with --force.")  # fmt: skip
+                         f"Plan again (seeknal plan {operand(branch)}), or run all the same with --force.")  # fmt: skip
 
 
 def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:

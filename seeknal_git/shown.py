@@ -68,7 +68,7 @@ def _quoted(sign: str) -> str:
     return f"\\u{number:04x}" if 0x80 <= number <= 0xFFFF else _spelled(sign)
 
 
-def command(*words: str) -> str:
+def command_line(*words: str) -> str:
     """A command as somebody may paste it into a shell."""
     return " ".join(map(argument, words))
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.options import HERE, DataRoot, ProjectPath, opened
+from seeknal_git.shown import command_line
 
 
 def draft(
@@ -34,7 +35,10 @@ def draft(
     from seeknal_git.report.draft import drafted
 
     if python or deps:
-        raise UsageError("Python nodes cannot be written here yet.", f"Write it as YAML: seeknal draft {kind} {name}")
+        raise UsageError(
+            "Python nodes cannot be written here yet.",
+            f"Write it as YAML: {command_line('seeknal', 'draft', kind, name)}",
+        )
     workspace = opened(project_path, data_root)
     if file is None:
         path = drafts.draft(workspace, kind, name, description, force=force)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from seeknal_git.errors import some
 from seeknal_git.report.run import done_as_json, progress, summary, work_as_json, work_as_text
 from seeknal_git.report.terminal import note, out_json, tell
 from seeknal_git.report.validate import warn
+from seeknal_git.shown import operand
 
 if TYPE_CHECKING:
     from seeknal_git.prepared import Prepared
@@ -67,7 +67,7 @@ def _to_commit(workspace: Workspace, branch: str) -> None:
 
     note("There are uncommitted changes: a merge takes only what is committed.")
     if line := commit_line(workspace):
-        note(f"Next: {line} && seeknal promote {shlex.quote(branch)}")
+        note(f"Next: {line} && seeknal promote {operand(branch)}")
 
 
 def _of_no_commit(*, in_part: bool) -> str:

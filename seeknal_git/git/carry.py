@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
 from seeknal_git.git.operation import unfinished_operation
 from seeknal_git.git.repository import Repository
+from seeknal_git.shown import argument, command_line
 
 _LOCAL = "refs/heads/"
 _NAMED = 3
@@ -93,9 +93,9 @@ def create_branch(repository: Repository, name: str) -> tuple[str, ...]:
 
 def ways_along(repository: Repository, to: Elsewhere) -> str:
     """How uncommitted changes come to a branch by hand. git is asked beforehand whether it can."""
-    there, stash = shlex.quote(to.branch), "git stash --include-untracked"
+    there, stash = argument(to.branch), "git stash --include-untracked"
     if to.worktree is not None:
-        return f"Take them there: {stash} && git -C {shlex.quote(str(to.worktree))} stash pop"
+        return f"Take them there: {stash} && git -C {argument(str(to.worktree))} stash pop"
     refused = _refuses_to_switch(repository, to.tip)
     if refused is None:
         return f"Take them there: git switch {there}"
@@ -122,7 +122,7 @@ def commit_command(repository: Repository, changes: Sequence[str]) -> str:
     gone = [path for path in changes if not (repository.top / path).exists()]
     verb = "Add" if len(new) == len(changes) else "Remove" if len(gone) == len(changes) else "Change"
     what = " and ".join(Path(path).stem for path in changes) if len(changes) < 3 else f"{len(changes)} files"
-    commit = shlex.join(["git", "commit", "-am", f"{verb} {what}"])
+    commit = command_line("git", "commit", "-am", f"{verb} {what}")
     return f"git add {_places(repository, new)} && {commit}" if new else commit
 
 
@@ -132,8 +132,13 @@ def _places(repository: Repository, paths: Sequence[str]) -> str:
     if len(places) > _NAMED:
         folders = dict.fromkeys(place.parent for place in places)
         places = [each for each in folders if not any(other in each.parents for other in folders)]
-    return shlex.join(os.path.relpath(place) for place in places)
+    return command_line(*(_as_path(os.path.relpath(place)) for place in places))
+
+
+def _as_path(place: str) -> str:
+    """A path that begins like an option is none behind a dot."""
+    return f"./{place}" if place.startswith("-") else place
 
 
 def _words(arguments: Sequence[str]) -> str:
-    return shlex.join(["git", *arguments])
+    return command_line("git", *arguments)

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from seeknal_git.errors import GitError
-from seeknal_git.shown import command, in_lines
+from seeknal_git.shown import command_line, in_lines
 
 # What git sets for a hook points at the repository of that hook; a command in another working tree must not see it.
 LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
@@ -44,5 +44,5 @@ def git(*arguments: str, cwd: Path, **variables: str) -> str:
     done = run_git(*arguments, cwd=cwd, **variables)
     if done.returncode:
         first, *others = (done.stderr or done.stdout).strip().splitlines() or ["it gave no reason"]
-        raise GitError(in_lines([f"{command('git', *arguments)} failed: {first}", *others]))
+        raise GitError(in_lines([f"{command_line('git', *arguments)} failed: {first}", *others]))
     return done.stdout.rstrip("\n")

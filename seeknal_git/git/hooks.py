@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from seeknal_git.git.hook_scripts import (
     render,
 )
 from seeknal_git.names import production_ref_of
+from seeknal_git.shown import argument
 
 KEPT = ".before-seeknal"
 
@@ -106,7 +106,7 @@ def keep_data_root(top: Path, data_root: Path) -> str:
     """Let every later command in a repository find its data root; returns the command that git was given."""
     place = str(data_root.resolve())
     git("config", "seeknal.dataRoot", place, cwd=top)
-    return f"git config seeknal.dataRoot {shlex.quote(place)}"
+    return f"git config seeknal.dataRoot {argument(place)}"
 
 
 def _check(top: Path, names: tuple[str, ...], data_root: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from seeknal_git.git.command import run_git
 from seeknal_git.git.merged import merged_tree, need_no_conflict
 from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.repository import Repository
-from seeknal_git.shown import in_lines
+from seeknal_git.shown import command_line, in_lines, operand
 
 # The hooks would promote in the middle of what is about to promote anyway.
 _QUIET_HOOKS = {"SEEKNAL_HOOKS": "0"}
@@ -58,13 +57,14 @@ def merge(repository: Repository, source: str, commit: str, into: str) -> Merged
         done = _merged(repository, repository.top, source, commit, into)
     finally:
         run(*back, cwd=repository.top, **_QUIET_HOOKS)
-    return Merged((f"git switch {into}", _command(repository, source, commit), f"git {' '.join(back)}"), done)
+    there, here = command_line("git", "switch", into), command_line("git", *back)
+    return Merged((there, _command(repository, source, commit), here), done)
 
 
 def _command(repository: Repository, source: str, commit: str) -> str:
     """What somebody would write: a name that git knows."""
     kind, _ = _named(repository, source, commit)
-    return f"git merge --no-edit {commit[:8] if kind == 'commit' else source}"
+    return command_line("git", "merge", "--no-edit", commit[:8] if kind == "commit" else source)
 
 
 def _named(repository: Repository, source: str, commit: str) -> tuple[str, str]:
@@ -92,7 +92,7 @@ def _refuse_uncommitted_source(repository: Repository, source: str) -> None:
     if git.current_branch(repository) != source:
         return
     if changes := _uncommitted(repository):
-        then = f"{commit_command(repository, changes)} && seeknal promote {shlex.quote(source)}"
+        then = f"{commit_command(repository, changes)} && seeknal promote {operand(source)}"
         raise GitError(_left_behind(changes), f"Commit them, and promote again: {then}")
 
 

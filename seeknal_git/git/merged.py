@@ -12,6 +12,7 @@ from seeknal_git.errors import GitError
 from seeknal_git.git.command import git, run_git
 from seeknal_git.git.repository import Repository, branch_ref, current_branch, is_ancestor, merge_base
 from seeknal_git.git.tree import Tree, commit_tree, stored_tree
+from seeknal_git.shown import argument
 
 _OURS_FIRST = 10  # before the priorities that libgit2 gives to a repository's own objects
 
@@ -100,8 +101,9 @@ def textual_conflict(repository: Repository, files: Sequence[str], source: str, 
 
 def how_to_mend(repository: Repository, source: str, commit: str, into: str) -> str:
     """What to do about a merge that conflicts: on the side that is not released yet. source stands for commit."""
-    theirs = (branch_ref(repository, into) or into).removeprefix("refs/heads/").removeprefix("refs/remotes/")
+    ref = branch_ref(repository, into) or into
+    theirs = argument(ref.removeprefix("refs/heads/").removeprefix("refs/remotes/"))
     if branch_ref(repository, source) is None:
         return f"Merge {into} into a branch and mend it there: git switch -c NAME {commit[:8]} && git merge {theirs}"
-    switch = "" if current_branch(repository) == source else f"git switch {source} && "
+    switch = "" if current_branch(repository) == source else f"git switch {argument(source)} && "
     return f"Merge {into} into {source} and mend it there: {switch}git merge {theirs}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pygit2
 
 from seeknal_git.errors import GitError, UsageError, some
 from seeknal_git.git.command import git
+from seeknal_git.shown import argument, command_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _discovered(start: Path) -> pygit2.Repository | None:
         if str(exc).startswith("Repository not found"):
             return None
         if "not owned by current user" in str(exc):
-            trust = f"git config --global --add safe.directory {shlex.quote(str(start))}"
+            trust = f"git config --global --add safe.directory {argument(str(start))}"
             raise GitError(f"The repository around {start} belongs to another user.", f"Trust it: {trust}") from exc
         raise GitError(
             f"git cannot open the repository around {start}: {exc}", "`git status` there says more."
@@ -200,7 +200,7 @@ def need_branch(repository: Repository, branch: str, what: str = "branch") -> st
 
 def fetch_command(remote: str, branch: str) -> str:
     """What makes a branch of a remote known, also in a clone of another branch alone."""
-    return f"git fetch {remote} {branch}:refs/remotes/{remote}/{branch}"
+    return command_line("git", "fetch", remote, f"{branch}:refs/remotes/{remote}/{branch}")
 
 
 def known_branches(repository: Repository) -> list[str]:

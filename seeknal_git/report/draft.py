@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from seeknal_git.report.terminal import (
     table,
     tell,
 )
+from seeknal_git.shown import operand
 
 _DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -32,7 +32,7 @@ def drafted(path: Path, file: str | None) -> None:
     """file: the one that the draft was made from."""
     todo = f"it says how {file} is read" if file else "fill in what stands in <…>, and what its comments offer"
     tell(f"Wrote {bold(path.name)}: {todo}.")
-    out(f"Next: seeknal dry-run {path.name}")
+    out(f"Next: seeknal dry-run {operand(path.name)}")
 
 
 def dry_run_as_text(done: DryRun) -> None:
@@ -53,7 +53,7 @@ def dry_run_as_text(done: DryRun) -> None:
         out(dim(_extent(len(sample.rows.rows), sample.rows.more)))
     _origins(done)
     force = " --force" if draft.before not in (None, draft.content) else ""
-    out(f"Next: seeknal apply {shlex.quote(draft.shown)}{force}")
+    out(f"Next: seeknal apply {operand(draft.shown)}{force}")
 
 
 def _warnings(draft: Checked) -> None:

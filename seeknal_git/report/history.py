@@ -8,6 +8,7 @@ from typing import Any
 from seeknal_git.history import Entry, Log, Rollback
 from seeknal_git.past import Named
 from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, listed, note, out, pairs, tell, width
+from seeknal_git.shown import of_option
 from seeknal_git.warehouse.history import Move, Record
 
 _COLOURS = {"added": "NEW", "removed": "REMOVED", "re-pointed": "NON_BREAKING", "restored": "warning"}
@@ -17,7 +18,7 @@ _FEW = 8
 def log_as_text(found: Log, *, whole: bool = False) -> None:
     """Publications, newest first, one block for each."""
     if not found.entries:
-        command = "seeknal run" if found.is_production else f"seeknal run --env {found.branch}"
+        command = "seeknal run" if found.is_production else f"seeknal run {of_option('--env', found.branch)}"
         out(f"{found.branch} was never published. Build and publish it with: {command}")
     for number, entry in enumerate(found.entries):
         if number:

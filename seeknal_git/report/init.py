@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from seeknal_git import __version__
@@ -10,6 +9,7 @@ from seeknal_git.errors import some
 from seeknal_git.git.hooks import HookState
 from seeknal_git.init import Initialized
 from seeknal_git.report.terminal import bold, coloured, mapping, note, out
+from seeknal_git.shown import argument, command_line
 from seeknal_git.workflow import Workflow
 
 # (what to do, how); {production}: the production branch, in quotes where a shell needs them
@@ -73,7 +73,7 @@ def _facts(done: Initialized) -> dict[str, str]:
 def _commit(done: Initialized) -> None:
     if done.obstacle is None:
         if done.left_out:
-            names = shlex.join(done.left_out)
+            names = command_line(*done.left_out)
             note(f"Not committed yet: git add {names}")
         return
     note(f"{coloured('warning')}: the first commit is still to be made: {done.obstacle}")
@@ -108,7 +108,7 @@ def _title(done: Initialized) -> str:
 
 
 def _next(done: Initialized) -> None:
-    go = [] if done.folder == Path.cwd() else [("Go there", f"cd {shlex.quote(str(done.folder))}")]
+    go = [] if done.folder == Path.cwd() else [("Go there", f"cd {argument(str(done.folder))}")]
     steps = [*go, *(_RUN if done.has_nodes else (*_BEGIN, *_RUN, *_KEEP))]
     size = max(len(word) for word, _ in (*steps, *_ADVANCED)) + 2
     out()
@@ -117,6 +117,6 @@ def _next(done: Initialized) -> None:
         out(f"  {number}. {f'{word}:'.ljust(size)}{command}")
     out()
     out(bold("Advanced:"))
-    production = shlex.quote(done.settings.production_branch)
+    production = argument(done.settings.production_branch)
     for word, command in _ADVANCED:
         out(f"  - {f'{word}:'.ljust(size + 1)}{command.replace('{production}', production)}")

@@ -11,6 +11,7 @@ from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, coloured, counted, dim, extent, listed, out, problem_of, tell, width
+from seeknal_git.shown import argument, of_option
 from seeknal_git.story import ColumnChange
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -192,13 +193,15 @@ def _are(tables: int) -> str:
 
 
 def _run(planned: Planned) -> str:
-    return f"seeknal run --env {planned.branch}" if planned.elsewhere else "seeknal run"
+    return f"seeknal run {of_option('--env', planned.branch)}" if planned.elsewhere else "seeknal run"
 
 
 def _next(planned: Planned, found: Found | None) -> str:
     if planned.merges is not None:
-        into = "" if planned.is_production else f" {planned.branch}"
-        return f"seeknal promote {planned.merges}{into}, or: git switch {planned.branch} && git merge {planned.merges}"
+        source, branch = argument(planned.merges), argument(planned.branch)
+        into = "" if planned.is_production else f" {branch}"
+        dashes = "-- " if planned.merges.startswith("-") else ""
+        return f"seeknal promote {dashes}{source}{into}, or: git switch {branch} && git merge {source}"
     if found is not None and found.restores is not None:
         return "git revert takes this out of the code; seeknal promote publishes it again"
     if planned.head.absent:
@@ -258,8 +261,9 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
     plan = planned.plan
     lines = [f"### {markdown.text(_title(planned))}", ""]
     if not plan.changes and not plan.builds:
-        doubts = _doubts(planned, found)
-        return "\n".join([*lines, "No changes.", *(["", *map(markdown.text, doubts)] if doubts else []), *_answers_as_markdown(found)])
+        doubts = [markdown.text(each) for each in _doubts(planned, found)]
+        said = ["No changes.", *(["", *doubts] if doubts else []), *_answers_as_markdown(found)]
+        return "\n".join([*lines, *said])
     lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]
     for change in plan.changes:
         what = _cell((*change.words, *_column_words(change)))

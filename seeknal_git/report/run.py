@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from seeknal_git.report.terminal import (
     width,
     with_styles,
 )
-from seeknal_git.shown import shown
+from seeknal_git.shown import command_line, shown
 from seeknal_git.work import Work
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
@@ -154,7 +153,7 @@ def _left(work: Work, *, done: bool) -> None:
     for each in work.left:
         path = work.places.of_delivered(each)
         if work.target.is_production:
-            remove = f"rm {'-r ' if path.is_dir() else ''}{shlex.quote(str(path))}"
+            remove = command_line("rm", *(["-r"] if path.is_dir() else []), str(path))
             tell(f"{path} stays as {each.node} delivered it, and nothing writes it any more. "
                  f"If nobody reads it: {remove}")  # fmt: skip
         else:

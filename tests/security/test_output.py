@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
+import subprocess
 from html import unescape
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from markdown_it import MarkdownIt
 import seeknal_git
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, hint, note, out, table, with_styles
-from seeknal_git.shown import shown
+from seeknal_git.shown import command_line, of_option, operand, shown
 from tests.conftest import Repo
 
 # Statements that read the engine's catalog, in which the tables of all environments are, without an input that says so.
@@ -233,3 +235,46 @@ def test_a_traceback_reaches_no_terminal(repo: Repo, monkeypatch: pytest.MonkeyP
     said = repo.seeknal("query", "SELECT 1", code=3)
     assert r"error: a bug in seeknal: ValueError: a\x1b[31m\n::error::b" in said.err
     assert "Traceback" not in said.err + said.out
+
+
+# Words that a shell would do something with, or take for an option.
+WORDS = [
+    "plain",
+    "a;rm -rf $HOME",
+    "$(touch x)",
+    "`touch x`",
+    "-x",
+    "a b",
+    "a'b",
+    'a"b',
+    "a\nb",
+    "a\x1bb",
+    "a\u202eb",
+    "é\\x",
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_shell_reads_a_word_as_it_was(word: str, tmp_path: Path) -> None:
+    """The line is printable and one line, so it may be shown, and pasted."""
+    line = f"printf '%s|' {operand(word)} {of_option('--env', word)} {command_line('a', word)}"
+    assert shown(line) == line
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+    dashes = ["--"] if word.startswith("-") else []
+    env = [f"--env={word}"] if dashes else ["--env", word]
+    assert done.stdout.split("|")[:-1] == [*dashes, word, *env, "a", word]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_commands_that_are_suggested_quote_a_branch(published: Repo) -> None:
+    branch = "a;touch$IFS'pwned'"
+    published.git("branch", branch)
+    published.git("switch", "--quiet", "--create", "dev")
+    published.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
+    published.commit()
+    published.git("branch", "--force", branch)
+    quoted = shlex.quote(branch)
+    assert f"seeknal run --env {quoted}" in published.seeknal("plan", branch).out
+    assert f"seeknal run --env {quoted}" in published.seeknal("log", "--env", branch).out
+    said = published.seeknal("plan", branch, "--into", "main").out
+    assert f"Next: seeknal promote {quoted}, or: git switch main && git merge {quoted}" in said
