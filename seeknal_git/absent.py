@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from seeknal_git.binding import Binding, Question, columns_typed, questions_of, refused
+from seeknal_git.binding import Binding, Question, questions_of, refused
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
+from seeknal_git.judging import Statement, columns_typed, judged
 from seeknal_git.nodes.node import Node
-from seeknal_git.statement import Columns
+from seeknal_git.statement import Columns, Known
 
 _OF_TYPES = re.compile(
     r"No function matches|Cannot (?:compare|mix|combine|cast|create)|cannot be (?:cast|compared)|[Cc]onver(?:t|sion)"
@@ -39,8 +40,11 @@ def with_declared(binding: Binding, graph: Graph, cache: Cache) -> Binding:
                 if "columns" in answer and question.position == 0:
                     known[question.node.id] = tuple((name, word) for name, word in answer["columns"])
                 if "error" in answer:
-                    found = refused(question, answer["error"], answer["line"])
-                    (problems if _OF_TYPES.search(answer["error"]) else warnings).append(_told(found, binding, graph))
+                    found = refused(question, answer)
+                    if not answer.get("limit"):
+                        found = _told(found, binding, graph)
+                    certain = answer.get("limit") or _OF_TYPES.search(answer["error"])
+                    (problems if certain else warnings).append(found)
     return replace(binding, problems=(*binding.problems, *problems), warnings=(*binding.warnings, *warnings))
 
 
@@ -61,22 +65,17 @@ def _answers(
     asked = [each for each in questions if all(known.get(target) for target in each.targets)]
     keys = [digest(each.sql, *each.targets, *(repr(known[target]) for target in each.targets)) for each in asked]
     remembered = cache.get("declared", keys)
-    fresh = {key: _ask(each, known) for key, each in zip(keys, asked, strict=True) if key not in remembered}
-    if fresh:
-        cache.put("declared", fresh)
+    unknown = {key: each for key, each in zip(keys, asked, strict=True) if key not in remembered}
+    fresh = dict(zip(unknown, judged([_statement(each, known) for each in unknown.values()]), strict=True))
+    if lasting := {key: answer for key, answer in fresh.items() if not answer.get("limit")}:
+        cache.put("declared", lasting)
     for each, key in zip(asked, keys, strict=True):
         yield each, (remembered | fresh)[key]
 
 
-def _ask(question: Question, known: Mapping[str, Columns | None]) -> dict[str, Any]:
-    from seeknal_git.warehouse.sql import SqlError, bound_columns
-
-    references = question.reading.references
-    tables = {each.target: known[target] or () for each, target in zip(references, question.targets, strict=True)}
-    try:
-        return {"columns": bound_columns(question.sql, references, tables)}
-    except SqlError as exc:
-        return {"error": exc.message, "line": exc.line}
+def _statement(question: Question, known: Mapping[str, Columns | None]) -> Statement:
+    inputs = [Known(known[target]) for target in question.targets]
+    return Statement(question.sql, question.reading.references, question.targets, inputs, None, {}, False)
 
 
 def _told(found: Problem, binding: Binding, graph: Graph) -> Problem:

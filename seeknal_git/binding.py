@@ -14,10 +14,12 @@ from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
 from seeknal_git.guessing import guessed, remembered
+from seeknal_git.judging import Statement, columns_typed, judged
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.type_words import holds, read_as
-from seeknal_git.statement import COLLATION, Anatomy, Columns, Known, Reading, packed, unpacked
+from seeknal_git.statement import COLLATION, Anatomy, Columns, Known, Reading, unpacked
+from seeknal_git.worker import TooLong
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +151,16 @@ class _Bound:
     def ask(self, questions: Sequence[Question]) -> None:
         for question, answer in zip(questions, self._answers(questions), strict=True):
             node = question.node
-            anatomy = unpacked(answer["anatomy"]) if question.decides else None
+            anatomy = unpacked(answer["anatomy"]) if question.decides and "anatomy" in answer else None
             if "error" in answer:
-                self.problems.append(refused(question, answer["error"], answer["line"]))
+                self.problems.append(refused(question, answer))
             if answer.get("volatile"):
                 self.volatile.add((node.id, question.position - 1))
             if anatomy is not None:
                 self.anatomies[node.id] = (*self.anatomies.get(node.id, ()), anatomy)
-            if question.position == 0 and anatomy is not None:
+            if question.position == 0 and "anatomy" not in answer:
+                self.learn(node.id, Known())
+            elif question.position == 0 and anatomy is not None:
                 self.learn(node.id, _known_of(answer, anatomy))
                 if node.promises and "columns" in answer:
                     self.problems += _contract(node, self.known[node.id].columns or (), answer["promised"])
@@ -166,13 +170,35 @@ class _Bound:
         keys = [self._key(question) for question in questions]
         remembered = self.cache.get("binding", keys)
         fresh: dict[str, Any] = {}
-        for question, key in zip(questions, keys, strict=True):
-            if key not in remembered:
-                inputs = [self.known.get(target, Known()) for target in question.targets]
-                remembered[key] = fresh[key] = _ask(question, inputs)
+        asked = {key: question for question, key in zip(questions, keys, strict=True) if key not in remembered}
+        for key, answer in zip(asked, self._judged(list(asked.values())), strict=True):
+            remembered[key] = answer
+            if not answer.get("limit"):
+                fresh[key] = answer
         if fresh:
             self.cache.put("binding", fresh)
         return [remembered[key] for key in keys]
+
+    def _judged(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
+        if not questions:
+            return []
+        try:
+            return judged([self._statement(question) for question in questions])
+        except TooLong as exc:
+            question = questions[exc.at]
+            raise ProjectError([Problem(exc.message, question.node.path, question.line, exc.hint)]) from exc
+
+    def _statement(self, question: Question) -> Statement:
+        accepted = question.node.checks[question.position - 1].accepted if question.position else {}
+        return Statement(
+            question.sql,
+            question.reading.references,
+            question.targets,
+            [self.known.get(target, Known()) for target in question.targets],
+            question.promises if question.position == 0 else None,
+            accepted,
+            question.decides,
+        )
 
     def _key(self, question: Question) -> str:
         inputs = [self._key_of(target) for target in question.targets]
@@ -189,11 +215,6 @@ class _Bound:
         if node not in self.keys:
             self.keys[node] = digest(repr(self.known.get(node, Known())))
         return self.keys[node]
-
-
-def columns_typed(columns: Columns | None) -> Columns | None:
-    """Columns with their types; where only the names are known, nothing."""
-    return None if columns is None or any(not word for _, word in columns) else columns
 
 
 def columns_now(graph: Graph, root: DataRoot, sources: Iterable[str]) -> tuple[dict[str, Columns], list[Problem]]:
@@ -258,61 +279,6 @@ def questions_of(graph: Graph, layer: Iterable[str]) -> tuple[list[Question], li
     return own, checks
 
 
-def _ask(question: Question, inputs: Sequence[Known]) -> dict[str, Any]:
-    from seeknal_git.anatomy import anatomy_of
-    from seeknal_git.anatomy.reach import is_certain
-    from seeknal_git.anatomy.volatile import is_volatile
-    from seeknal_git.warehouse.plans import Opinion, tables_of_engine
-    from seeknal_git.warehouse.sql import SqlError, bound_columns, parsed, type_name
-
-    answer: dict[str, Any] = {}
-    opinion = None
-    if all(columns_typed(each.columns) for each in inputs):
-        tables = {
-            reference.target: each.columns or ()
-            for reference, each in zip(question.reading.references, inputs, strict=True)
-        }
-        try:
-            answer["columns"] = bound_columns(question.sql, question.reading.references, tables)
-            if question.position == 0:
-                _refuse_names_of_tables(answer["columns"])
-            opinion = Opinion(question.sql, question.reading.references, tables)
-            if not is_certain(parsed(question.sql)[0], tables_of_engine()):
-                opinion.refuse_strangers()
-            answer["promised"] = {name: type_name(read_as(word)) for name, word in question.promises if word}
-            _refuse_misfits(question, inputs)
-        except SqlError as exc:
-            answer |= {"error": exc.message, "line": exc.line}
-    if question.position:
-        answer["volatile"] = is_volatile(parsed(question.sql)[0])
-    if question.decides:
-        names = [name for name, _ in answer["columns"]] if "columns" in answer else None
-        answer["anatomy"] = packed(anatomy_of(parsed(question.sql)[0], question.targets, inputs, names, opinion))
-    return answer
-
-
-def _refuse_names_of_tables(columns: Columns) -> None:
-    """Raise SqlError for a column that the engine names after its text, if a table is named there: each build of the
-    table would give the column another name."""
-    from seeknal_git.warehouse.sql import SqlError, names_a_table
-
-    for number, (name, _) in enumerate(columns, 1):
-        if names_a_table(name):
-            raise SqlError(f"column {number} has a sub-query and no name: give it one, as in (SELECT …) AS name")
-
-
-def _refuse_misfits(question: Question, inputs: Sequence[Known]) -> None:
-    """Raise SqlError for a text that a check compares with a column, and that is no value of the column's type."""
-    from seeknal_git.warehouse.sql import SqlError, misfit
-
-    accepted = question.node.checks[question.position - 1].accepted if question.position else {}
-    types = {folded(name): word for name, word in inputs[0].columns or ()} if accepted else {}
-    for column, values in accepted.items():
-        word = types.get(folded(column))  # none of what a table has unasked, such as `rowid`
-        if word and (value := misfit(word, values)) is not None:
-            raise SqlError(f"{value!r} is no value of {column}, which is {word}.")
-
-
 def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
     """Where the engine cannot be asked, the names of the columns may follow from the text all the same."""
     if "columns" in answer or anatomy.columns is None or "error" in answer:
@@ -323,11 +289,11 @@ def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
     return Known(tuple((name, "") for name, _ in anatomy.columns), anatomy.unique, anatomy.collated)
 
 
-def refused(question: Question, message: str, line: int | None) -> Problem:
+def refused(question: Question, answer: Mapping[str, Any]) -> Problem:
     node = question.node
-    where = question.line + (line or 1) - 1 if question.position == 0 else question.line
+    where = question.line + (answer["line"] or 1) - 1 if question.position == 0 else question.line
     what = node.id if question.position == 0 else f"{node.id}: {node.checks[question.position - 1].name}"
-    return Problem(f"{what}: {message}", node.path, where, node=node.id)
+    return Problem(f"{what}: {answer['error']}", node.path, where, answer.get("hint"), node.id)
 
 
 def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.tree import Tree
+from seeknal_git.judging import readings
+from seeknal_git.limits import limits, raising
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
 from seeknal_git.statement import Reading, Reference
+from seeknal_git.worker import TooLong
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +46,56 @@ def is_node_path(path: str) -> bool:
 def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Project:
     """Read every node of a tree. What is wrong is collected, not raised: see `problems`."""
     paths = {path: blob for path, blob in sorted(tree.files.items()) if is_node_path(path)}
+    if len(paths) > (most := limits().nodes):
+        message = f"There are {len(paths):,} files of nodes, and {most:,} are the most that is allowed."
+        return Project((), (Problem(message, "seeknal", hint=raising("nodes")),), (), (), tree)
     loaded = {(member.node.path, member.blob): member for member in like}
-    known = cache.get("node", {blob for path, blob in paths.items() if (path, blob) not in loaded})
-    fresh: dict[str, Any] = {}
+    entries, problems = _entries(
+        tree, cache, {path: blob for path, blob in paths.items() if (path, blob) not in loaded}
+    )
+    problems = [*_links(tree), *problems, *python_problems(tree, cache)]
     members: list[Member] = []
-    problems: list[Problem] = []
     warnings: list[Problem] = []
     foreign: list[str] = []
-    problems += [
+    for path, blob in paths.items():
+        if member := loaded.get((path, blob)):
+            members.append(member)
+        elif entry := entries.get(path):
+            warnings += [Problem(**{**warning, "path": path}) for warning in entry["warnings"]]
+            if entry["foreign"]:
+                foreign.append(path)
+            else:
+                members.append(_member(entry, path, blob))
+    return Project(tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree)
+
+
+def _links(tree: Tree) -> list[Problem]:
+    return [
         Problem("This is a symbolic link, which git keeps as a name.", path, hint="Put here what it leads to.")
         for path in sorted(tree.links)
         if path == "seeknal" or path.startswith("seeknal/")
     ]
+
+
+def _entries(tree: Tree, cache: Cache, paths: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    """What is remembered of each file, or read now; and what is wrong with those that are not nodes."""
+    known = cache.get("node", set(paths.values()))
+    entries: dict[str, Any] = {}
+    fresh: dict[str, _Fresh] = {}
+    problems: list[Problem] = []
     for path, blob in paths.items():
-        if member := loaded.get((path, blob)):
-            members.append(member)
-            continue
         entry = known.get(blob)
         if entry is None or entry["foreign"]:
             try:
-                entry = _read(tree.read(blob), path)
+                fresh[blob] = _read(tree.read(blob), path)
             except ProjectError as exc:
                 problems += exc.problems
                 continue
-            known[blob] = fresh[blob] = entry
-        warnings += [Problem(**{**warning, "path": path}) for warning in entry["warnings"]]
-        if entry["foreign"]:
-            foreign.append(path)
-        else:
-            members.append(_member(entry, path, blob))
+            entry = known[blob] = fresh[blob].entry
+        entries[path] = entry
     if fresh:
-        cache.put("node", fresh)
-    problems += python_problems(tree, cache)
-    return Project(tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree)
+        cache.put("node", {blob: fresh[blob].entry for blob in _taken_apart(fresh)})
+    return entries, problems
 
 
 def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
@@ -91,31 +111,56 @@ def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
     return [not_read_yet(path, line) for path, line in lines.items() if line is not None]
 
 
-def _read(content: bytes, path: str) -> dict[str, Any]:
-    """What is remembered of a blob. Raises ProjectError."""
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """What will be remembered of a blob, once its statements are read. lines: where each of them begins."""
+
+    path: str
+    entry: dict[str, Any]
+    statements: tuple[str | None, ...] = ()
+    lines: tuple[int, ...] = ()
+
+
+def _read(content: bytes, path: str) -> _Fresh:
+    """Raises ProjectError."""
     from seeknal_git.nodes.load import load_node
 
     node, warnings = load_node(content, path)
     entry: dict[str, Any] = {"foreign": node is None, "warnings": [asdict(warning) for warning in warnings]}
-    if node is not None:
-        statements = [node.sql if node.kind != "source" else None, *(check.sql for check in node.checks)]
-        entry["node"] = {field.name: getattr(node, field.name) for field in fields(Node)}
-        entry["node"] |= {
-            "inputs": [[each.id, each.line] for each in node.inputs],
-            "checks": [asdict(check) for check in node.checks],
-        }
-        entry["readings"] = [None if sql is None else astuple(read_sql(sql)) for sql in statements]
-    return entry
+    if node is None:
+        return _Fresh(path, entry)
+    entry["node"] = {field.name: getattr(node, field.name) for field in fields(Node)}
+    entry["node"] |= {
+        "inputs": [[each.id, each.line] for each in node.inputs],
+        "checks": [asdict(check) for check in node.checks],
+    }
+    statements = (node.sql if node.kind != "source" else None, *(check.sql for check in node.checks))
+    lines = (node.sql_line, *(check.line for check in node.checks))
+    return _Fresh(path, entry, _need_short(statements, lines, path), lines)
 
 
-def read_sql(sql: str) -> Reading:
-    """Ask the engine which tables a statement names."""
-    from seeknal_git.warehouse.sql import SqlError, parsed
+def _need_short(statements: tuple[str | None, ...], lines: Iterable[int], path: str) -> tuple[str | None, ...]:
+    most = limits().statement_kb
+    long = [line for sql, line in zip(statements, lines, strict=True) if sql and len(sql.encode()) > most << 10]
+    if long:
+        message = f"This SQL is longer than {most} KB."
+        raise ProjectError([Problem(message, path, line, raising("statement_kb")) for line in long])
+    return statements
 
+
+def _taken_apart(fresh: Mapping[str, _Fresh]) -> Iterator[str]:
+    """Add to each entry which tables its statements name; the blobs whose entries may be remembered."""
+    asked = [(each, number) for each in fresh.values() for number, sql in enumerate(each.statements) if sql is not None]
     try:
-        return Reading(parsed(sql)[1])
-    except SqlError as exc:
-        return Reading(error=exc.message, error_line=exc.line)
+        found = iter(readings([each.statements[number] or "" for each, number in asked]))
+    except TooLong as exc:
+        each, number = asked[exc.at]
+        raise ProjectError([Problem(exc.message, each.path, each.lines[number], exc.hint)]) from exc
+    for blob, each in fresh.items():
+        known = [None if sql is None else next(found) for sql in each.statements]
+        each.entry["readings"] = [reading and astuple(reading[0]) for reading in known]
+        if all(reading is None or reading[1] for reading in known):
+            yield blob
 
 
 def _member(entry: Mapping[str, Any], path: str, blob: str) -> Member:

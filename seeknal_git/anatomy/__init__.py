@@ -62,6 +62,8 @@ def anatomy_of(
         return _whole(tree, targets, inputs, str(obstacle))
     except RecursionError:
         return _whole(tree, targets, inputs, "a statement that is nested too deep")
+    except MemoryError:
+        raise
     except Exception as exc:
         logging.getLogger(__name__).warning("a statement could not be taken apart", exc_info=True)
         return _whole(tree, targets, inputs, f"an analysis that failed ({type(exc).__name__}: {exc})")

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 from seeknal_git.errors import Problem
-from seeknal_git.nodes.text import MAX_BYTES
+from seeknal_git.limits import limits
 
 _DECORATORS = frozenset(
     "source transform feature_group second_order_aggregation materialize exposure rule aggregation model".split()
@@ -33,7 +33,7 @@ def is_python_path(path: str) -> bool:
 def python_node(content: bytes) -> int | None:
     """The line on which the first node of a Python file begins; None for a file that has none."""
     try:
-        if len(content) <= MAX_BYTES:
+        if len(content) <= limits().file_kb << 10:
             with warnings.catch_warnings(action="ignore"):  # of another's escapes, such as "\\d"
                 return min(_nodes(ast.parse(content)), default=None)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -9,11 +9,9 @@ from typing import Any, NoReturn
 import yaml
 
 from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.limits import limits, raising
 from seeknal_git.nodes.scalars import Word
 
-MAX_BYTES = 256 * 1024
-MAX_VALUES = 20_000
-MAX_DEPTH = 50
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(\s|$)", re.MULTILINE)
 _LINES_DEPTH = 4
 
@@ -69,9 +67,9 @@ def read_yaml(content: bytes, path: str) -> Document:
 
 
 def _text(content: bytes, path: str) -> str:
-    if len(content) > MAX_BYTES:
-        _refuse(f"The file is larger than {MAX_BYTES // 1024} KB.", path, content, 0,
-                "Put data into a file that a source reads, and divide what is too long for one node.")  # fmt: skip
+    if len(content) > limits().file_kb << 10:
+        hint = f"Put data into a file that a source reads. {raising('file_kb')}"
+        _refuse(f"The file is larger than {limits().file_kb} KB.", path, content, 0, hint)
     if marker := _CONFLICT.search(content):
         _refuse("The file has conflict markers of an unfinished merge.", path, content, marker.start(),
                 "Choose between the sides, remove the markers, and git add the file.")  # fmt: skip
@@ -113,11 +111,11 @@ def _refuse_bombs(text: str, path: str) -> None:
     """
     sizes: dict[str | None, int] = {}  # anchor → how many values it unfolds to
     anchors: list[str | None] = [None]
-    counts = [0]
+    counts, given = [0], limits()
     for event in yaml.parse(text, Loader=_Loader):
         anchor, size = getattr(event, "anchor", None), 0
         if isinstance(event, yaml.CollectionStartEvent):
-            sizes[anchor] = MAX_VALUES + 1  # until it ends: an alias to it makes it contain itself
+            sizes[anchor] = given.yaml_values + 1  # until it ends: an alias to it makes it contain itself
             anchors.append(anchor)
             counts.append(1)
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -127,16 +125,14 @@ def _refuse_bombs(text: str, path: str) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             size = sizes[anchor] = 1
         counts[-1] += size
-        _refuse_size(counts[-1], len(counts), path, event)
-
-
-def _refuse_size(values: int, depth: int, path: str, event: yaml.Event) -> None:
-    line = event.start_mark.line + 1 if event.start_mark else None
-    if values > MAX_VALUES:
-        raise ProjectError([Problem(f"The file unfolds to more than {MAX_VALUES:,} values.", path, line,
-                                    "Use fewer aliases (&name, *name).")])  # fmt: skip
-    if depth > MAX_DEPTH:
-        raise ProjectError([Problem(f"The file is nested more than {MAX_DEPTH} deep.", path, line, "Make it flatter.")])
+        line = event.start_mark.line + 1 if event.start_mark else None
+        if counts[-1] > given.yaml_values:
+            message = f"The file unfolds to more than {given.yaml_values:,} values."
+            hint = f"Use fewer aliases (&name, *name). {raising('yaml_values')}"
+            raise ProjectError([Problem(message, path, line, hint)])
+        if len(counts) > given.yaml_depth:
+            message = f"The file is nested more than {given.yaml_depth} deep."
+            raise ProjectError([Problem(message, path, line, f"Make it flatter. {raising('yaml_depth')}")])
 
 
 def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, yaml.ScalarNode]]:

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from seeknal_git.statement import Columns, Reference, rendered
-from seeknal_git.warehouse.sql import PURE_FUNCTIONS, SqlError, empty_table, explaining
+from seeknal_git.warehouse.sql import PURE_FUNCTIONS, SqlError, empty_table, explaining, need_memory
 
 # What a plan says of the text: names that nobody sees outside, and where something stands.
 _TEXT = re.compile(
@@ -49,6 +49,7 @@ class Opinion:
         except ValueError as exc:  # DuckDB 2 writes a constant of the type BIT as bytes
             raise SqlError("the engine does not say which tables this reads") from exc
         if plan["error"]:
+            need_memory(plan["error_type"])
             raise SqlError(f"the engine does not say which tables this reads: {plan.get('error_message')}")
         allowed = {("memory", "main", name) for name in self.tables}
         for name, table in _read(plan):
@@ -81,14 +82,20 @@ def _read(plan: Any) -> Iterator[tuple[str, tuple[str, str, str]]]:
             waiting += value
 
 
+_FAILED = re.compile(r'\{"error":true(?:,"error_type":"([^"]*)")?')
+
+
 def _one_plan(first: str, one: str, other: str) -> bool:
     """Whether the binder makes one plan of a statement and of a tree. Both are bound at once: now() is in the plan."""
     plans = ", ".join(f"json_serialize_plan({sql}, optimize := false)" for sql in (first, "json_deserialize_sql($2)"))
     try:
         row = explaining().execute(f"SELECT {plans}", [one, other]).fetchone() or ("", "")
-    except duckdb.Error:
+    except duckdb.Error as exc:
+        need_memory(exc)
         return False
-    return not row[0].startswith('{"error":true') and _TEXT.sub("", row[0]) == _TEXT.sub("", row[1])
+    for failed in filter(None, map(_FAILED.match, row)):
+        need_memory(failed[1])
+    return not _FAILED.match(row[0]) and _TEXT.sub("", row[0]) == _TEXT.sub("", row[1])
 
 
 def _document(tree: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -40,6 +41,13 @@ class SqlError(Exception):
         self.line = line
 
 
+class TooDeep(SqlError):
+    """A statement is nested deeper than a function may call itself."""
+
+    def __init__(self) -> None:
+        super().__init__("it is nested too deep: divide it into CTEs, or nodes of their own")
+
+
 @lru_cache(maxsize=4096)
 def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     """The engine's tree of a SELECT, and every table that it names, but for its own CTEs, in the order of the text.
@@ -51,7 +59,7 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     try:
         tree = json.loads(row[0]) if row else {}
     except RecursionError as exc:
-        raise SqlError("it is nested too deep: divide it into CTEs, or nodes of their own") from exc
+        raise TooDeep from exc
     if tree.get("error"):
         raise _without_a_tree(sql, tree)
     if not tree["statements"]:
@@ -76,6 +84,7 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
 
 def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> SqlError:
     """The engine explains no tree: the text is wrong, or it is not one SELECT whose columns the text alone decides."""
+    need_memory(answer.get("error_type"))
     if answer.get("error_type") == "not implemented":
         return SqlError("a node is one SELECT; a PIVOT says its columns, as in ON kind IN ('a', 'b')", 1)
     message = " ".join(str(answer.get("error_message", "the engine cannot parse this")).split())
@@ -149,7 +158,8 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
     text = rendered(sql, found, lambda reference: empty_table(inputs[reference.target]))
     try:  # a table is made of these names: DESCRIBE says `id` for `id AS ID`, and a name twice where a table does not
         made = explaining().sql(f"FROM {as_subquery(text)}")
-    except duckdb.Error:
+    except duckdb.Error as exc:
+        need_memory(exc)
         made = None
     if made is None or ";" in text:  # DESCRIBE says on which line an error is, and takes one statement only
         _described(explaining(), text, {})
@@ -157,6 +167,13 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
         raise SqlError("the engine does not say which columns this returns")
     types = [str(each) for each in made.types]
     return tuple((name, _UNTYPED.get(word, word)) for name, word in zip(made.columns, types, strict=True))
+
+
+def need_memory(failed: duckdb.Error | str | None) -> None:
+    """Raise MemoryError if that is what the engine lacks: it is no property of the statement. failed: an error, or what
+    the engine calls one that it returns as a value."""
+    if failed == "out of memory" or isinstance(failed, duckdb.OutOfMemoryException):
+        raise MemoryError
 
 
 def names_a_table(column: str) -> bool:
@@ -208,9 +225,13 @@ def _described(engine: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[
     return tuple((row[0], _UNTYPED.get(row[1], row[1])) for row in rows)
 
 
-@cache
 def empty_table(columns: Columns) -> str:
     """The name of a table with these columns, which is made once."""
+    return _empty_table(columns, os.getpid())
+
+
+@cache
+def _empty_table(columns: Columns, _: int) -> str:
     name = f"columns_{hashlib.sha256(repr(columns).encode()).hexdigest()[:24]}"
     body = ", ".join(f"{quote(column)} {word}" for column, word in columns)
     try:
@@ -276,9 +297,14 @@ def _advice(text: str) -> str:
     return f" The source may say otherwise: {', '.join(f'`{key}`' for key in keys)}" if keys else ""
 
 
-@cache
 def explaining() -> duckdb.DuckDBPyConnection:
     """An empty database in memory, without access to anything else; statements are explained here, never run."""
+    return _explaining(os.getpid())
+
+
+@cache
+def _explaining(_: int) -> duckdb.DuckDBPyConnection:
+    """That of a process: a fork cannot use the one that it inherits."""
     return duckdb.connect(
         ":memory:", config={"threads": 1, "enable_external_access": "false", "lock_configuration": "true"}
     )

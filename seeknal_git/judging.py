@@ -1,0 +1,160 @@
+"""What the engine makes of a SELECT: which tables it names, which columns it returns, and what they are made of.
+
+The engine computes while it reads, and the text may be a stranger's: so all of it happens in the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from seeknal_git.limits import limits, raising
+from seeknal_git.names import folded
+from seeknal_git.nodes.type_words import read_as
+from seeknal_git.statement import Columns, Known, Reading, Reference, packed
+from seeknal_git.worker import Exhausted, answers
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A SELECT to bind. targets: what its references mean; inputs: what is known of the table of each.
+
+    promises: column → declared type, for a node's own SELECT, None for that of a check; accepted: what a check compares
+    a column with; decides: whether it decides the node's data.
+    """
+
+    sql: str
+    references: Sequence[Reference]
+    targets: Sequence[str]
+    inputs: Sequence[Known]
+    promises: Sequence[tuple[str, str | None]] | None
+    accepted: Mapping[str, Sequence[str]]
+    decides: bool
+
+
+def readings(statements: Sequence[str]) -> list[tuple[Reading, bool]]:
+    """Which tables each statement names, and whether that may be remembered. Raises TooLong."""
+    return [_reading(answer) for answer in answers(_answer, [{"read": sql} for sql in statements])]
+
+
+def judged(statements: Sequence[Statement]) -> list[dict[str, Any]]:
+    """For each statement its `columns` and its parts (`anatomy`), or what is wrong (`error`, `line`, `hint`); `limit`
+    if that hangs on a limit. Raises TooLong."""
+    asked = [{"bind": _plain(each)} for each in statements]
+    return [_limited(each.message, each.hint) if isinstance(each, Exhausted) else each
+            for each in answers(_answer, asked)]  # fmt: skip
+
+
+def _reading(answer: Any) -> tuple[Reading, bool]:
+    if isinstance(answer, Exhausted):
+        answer = _limited(answer.message, answer.hint)
+    if isinstance(answer, dict):
+        return Reading(error=f"{answer['error']}. {answer['hint']}", error_line=1), False
+    references, error, line = answer
+    return Reading(tuple(Reference(*each) for each in references), error, line), True
+
+
+def _plain(statement: Statement) -> list[Any]:
+    """As JSON takes it."""
+    references = [(each.start, each.end, each.target, each.explicit, each.alias) for each in statement.references]
+    inputs = [(each.columns, each.unique, each.collated) for each in statement.inputs]
+    about = (statement.promises, statement.accepted, statement.decides)
+    return [statement.sql, references, statement.targets, inputs, *about]
+
+
+def _limited(message: str, hint: str | None) -> dict[str, Any]:
+    return {"error": message, "line": 1, "hint": hint, "limit": True}
+
+
+# In the worker
+
+
+def _answer(question: Mapping[str, Any]) -> Any:
+    from seeknal_git.warehouse.sql import TooDeep
+
+    try:
+        return astuple(read_sql(question["read"])) if "read" in question else bound(_statement(*question["bind"]))
+    except (RecursionError, TooDeep):
+        return _limited(TooDeep().message, raising("nesting"))
+
+
+def _statement(sql: str, references: Any, targets: Any, inputs: Any, *rest: Any) -> Statement:
+    """As it was before JSON made lists of it."""
+    known = [Known(None if columns is None else tuple(map(tuple, columns)), *more) for columns, *more in inputs]
+    return Statement(sql, tuple(Reference(*each) for each in references), targets, known, *rest)
+
+
+def read_sql(sql: str) -> Reading:
+    """Ask the engine which tables a statement names. Raises TooDeep."""
+    from seeknal_git.warehouse.sql import SqlError, TooDeep, parsed
+
+    try:
+        return Reading(parsed(sql)[1])
+    except TooDeep:
+        raise
+    except SqlError as exc:
+        return Reading(error=exc.message, error_line=exc.line)
+
+
+def bound(statement: Statement) -> dict[str, Any]:
+    """The answer to one statement, by the engine of this process."""
+    from seeknal_git.anatomy import anatomy_of
+    from seeknal_git.anatomy.reach import is_certain
+    from seeknal_git.anatomy.volatile import is_volatile
+    from seeknal_git.warehouse.plans import Opinion, tables_of_engine
+    from seeknal_git.warehouse.sql import SqlError, TooDeep, bound_columns, parsed, type_name
+
+    answer: dict[str, Any] = {}
+    opinion = None
+    sql, references, inputs = statement.sql, statement.references, statement.inputs
+    if all(columns_typed(each.columns) for each in inputs):
+        tables = {each.target: known.columns or () for each, known in zip(references, inputs, strict=True)}
+        try:
+            answer["columns"] = columns = bound_columns(sql, references, tables)
+            if len(columns) > (most := limits().columns):
+                message = f"it returns {len(columns):,} columns, and {most:,} are the most that is allowed"
+                return _limited(message, raising("columns"))
+            if statement.promises is not None:
+                _refuse_names_of_tables(columns)
+            opinion = Opinion(sql, references, tables)
+            if not is_certain(parsed(sql)[0], tables_of_engine()):
+                opinion.refuse_strangers()
+            answer["promised"] = {name: type_name(read_as(word)) for name, word in statement.promises or () if word}
+            _refuse_misfits(statement)
+        except TooDeep:
+            raise
+        except SqlError as exc:
+            answer |= {"error": exc.message, "line": exc.line}
+    if statement.promises is None:
+        answer["volatile"] = is_volatile(parsed(sql)[0])
+    if statement.decides:
+        names = [name for name, _ in answer["columns"]] if "columns" in answer else None
+        answer["anatomy"] = packed(anatomy_of(parsed(sql)[0], statement.targets, inputs, names, opinion))
+    return answer
+
+
+def columns_typed(columns: Columns | None) -> Columns | None:
+    """Columns with their types; where only the names are known, nothing."""
+    return None if columns is None or any(not word for _, word in columns) else columns
+
+
+def _refuse_names_of_tables(columns: Columns) -> None:
+    """Raise SqlError for a column that the engine names after its text, if a table is named there: each build of the
+    table would give the column another name."""
+    from seeknal_git.warehouse.sql import SqlError, names_a_table
+
+    for number, (name, _) in enumerate(columns, 1):
+        if names_a_table(name):
+            raise SqlError(f"column {number} has a sub-query and no name: give it one, as in (SELECT …) AS name")
+
+
+def _refuse_misfits(statement: Statement) -> None:
+    """Raise SqlError for a text that a check compares with a column, and that is no value of the column's type."""
+    from seeknal_git.warehouse.sql import SqlError, misfit
+
+    types = {folded(name): word for name, word in statement.inputs[0].columns or ()} if statement.accepted else {}
+    for column, values in statement.accepted.items():
+        word = types.get(folded(column))  # none of what a table has unasked, such as `rowid`
+        if word and (value := misfit(word, values)) is not None:
+            raise SqlError(f"{value!r} is no value of {column}, which is {word}.")

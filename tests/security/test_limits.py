@@ -1,0 +1,149 @@
+"""A plan of anything ends soon: whatever a tree holds, one message says which file exceeds which limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from seeknal_git import worker
+from seeknal_git.limits import Limits, limits, variable
+from tests.conftest import ROOT, Repo
+
+# Statements that cost minutes or gigabytes where they are bound.
+ENDLESS = {
+    "a long text": "SELECT length(repeat('x', 500000000)) AS a",
+    "a long text in a filter": "SELECT 1 AS a WHERE length(repeat('x', 500000000)) > 3",
+    "a long list in a limit": "SELECT 1 AS a LIMIT (SELECT len(range(100000000)))",
+    "aliases that double": "SELECT 1 AS a0, " + ", ".join(f"a{i} + a{i} AS a{i + 1}" for i in range(60)),
+    "conditions side by side": f"SELECT {' AND '.join(['a=1'] * 15_000)} AS b FROM (SELECT 1 AS a)",
+    "tables one below the other": " UNION ALL ".join(["SELECT 1 AS a"] * 5_000),
+    "sub-queries that see each other": f"SELECT {'(SELECT a + ' * 20}a{' FROM (SELECT a) t)' * 20} AS z FROM (SELECT 1 AS a)",
+}
+
+
+def _limit(monkeypatch: pytest.MonkeyPatch, **given: int) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(variable(name), str(value))
+
+
+def _transform(shop: Repo, sql: str, name: str = "endless") -> None:
+    shop.write(f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\ntransform: |\n  {sql}\n")
+
+
+@pytest.mark.parametrize("sql", ENDLESS.values(), ids=ENDLESS)
+def test_a_statement_that_is_never_read_to_its_end_is_named(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
+    _limit(monkeypatch, seconds=1)
+    _transform(shop, sql)
+    start = time.process_time()
+    result = shop.seeknal("validate", code=1)
+    assert time.process_time() - start < 5
+    assert result.err.startswith("error: seeknal/transforms/endless.yml:4: ")
+    assert result.err.count("error:") == 1
+    assert "more than 1 s" in result.err
+    assert "SEEKNAL_LIMIT_SECONDS=2" in result.err
+
+
+def test_all_other_nodes_are_judged_all_the_same(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    _limit(monkeypatch, seconds=1)
+    _transform(shop, ENDLESS["a long text"], "a")
+    _transform(shop, "SELECT 1 AS a", "b")
+    _transform(shop, ENDLESS["a long list in a limit"], "c")
+    _transform(shop, "SELECT missing FROM transform.clean_orders", "d")
+    _transform(shop, "SELECT a FROM transform.a", "e")
+    result = shop.seeknal("validate", code=1)
+    said = [line.split(":")[1].strip() for line in result.err.splitlines() if line.startswith("error")]
+    assert said == [f"seeknal/transforms/{name}.yml" for name in "acd"]
+
+
+def test_who_has_more_time_is_not_told_what_was_said_before(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    _transform(shop, ENDLESS["tables one below the other"])
+    _limit(monkeypatch, seconds=1)
+    assert "more than 1 s" in shop.seeknal("plan", code=1).err
+    _limit(monkeypatch, seconds=60)
+    shop.seeknal("plan")
+
+
+def test_memory_is_bounded_and_only_the_statement_that_takes_it_is_blamed(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _limit(monkeypatch, memory_mb=250)
+    dimensions = ", ".join(f"a{number}" for number in range(15))
+    values = ", ".join(f"{number} AS a{number}" for number in range(15))
+    _transform(shop, f"SELECT {dimensions} FROM (SELECT {values}) GROUP BY CUBE ({dimensions})")
+    result = shop.seeknal("validate", code=1)
+    assert result.err.startswith("error: seeknal/transforms/endless.yml:4: transform.endless: it takes the engine more")
+    assert "more than 250 MB" in result.err
+    assert result.err.count("error:") == 1
+
+
+def test_a_worker_that_is_killed_is_no_fault_of_the_statement(shop: Repo) -> None:
+    shop.seeknal("validate")
+    running = next(iter(worker._started.values())).process
+    assert running is not None
+    os.kill(running.pid, signal.SIGKILL)
+    _transform(shop, "SELECT 1 AS a", "sound")
+    shop.seeknal("validate")
+
+
+def test_a_worker_ends_with_its_command(shop: Repo) -> None:
+    """Whoever reads the output to its end must not wait for it, and nothing is left behind."""
+    shop.seeknal("plan", subprocess=True)
+    left = [each for each in Path("/proc").glob("[0-9]*/cwd") if _leads_to(each, shop.path)]
+    assert left == []
+
+
+def _leads_to(link: Path, folder: Path) -> bool:
+    try:
+        return link.readlink() == folder
+    except OSError:  # it has ended, or is somebody else's
+        return False
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
+def test_a_limit_is_a_number_from_one(shop: Repo, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("SEEKNAL_LIMIT_COLUMNS", value)
+    assert "SEEKNAL_LIMIT_COLUMNS is a number from 1" in shop.seeknal("plan", code=2).err
+
+
+SMALL = {
+    "columns": ({"columns": 4}, "SELECT 1 AS a, 2 AS b, 3 AS c, 4 AS d, 5 AS e", "it returns 5 columns"),
+    "statement": ({"statement_kb": 1}, f"SELECT '{'x' * 1025}' AS a", "longer than 1 KB"),
+    "nesting": ({"nesting": 300}, f"SELECT * FROM {'(SELECT * FROM ' * 100}(SELECT 1 AS a){')' * 100}", "too deep"),
+    "size": ({"file_kb": 1}, f"SELECT 1 AS a -- {'x' * 1025}", "larger than 1 KB"),
+    "files of nodes": ({"nodes": 7}, "SELECT 1 AS a", "8 files of nodes"),
+}
+
+
+@pytest.mark.parametrize(("given", "sql", "words"), SMALL.values(), ids=SMALL)
+def test_a_limit_that_is_exceeded_says_how_to_raise_it(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch, given: dict[str, int], sql: str, words: str
+) -> None:
+    _transform(shop, sql)
+    shop.seeknal("validate")
+    (shop.path / ".git/seeknal/cache.sqlite").unlink()
+    _limit(monkeypatch, **given)
+    result = shop.seeknal("validate", code=1)
+    assert words in result.err
+    (name,) = given
+    assert f"{variable(name)}={given[name] * 2}" in result.err
+    assert result.err.startswith("error: seeknal")
+    assert result.err.count("error:") == 1
+
+
+def test_no_file_of_a_project_sets_a_limit(shop: Repo) -> None:
+    shop.write("seeknal_project.yml", "name: shop\nlimits: {columns: 1}\n")
+    assert shop.seeknal("validate", code=None).code in (0, 1)
+    assert limits() == Limits()
+
+
+def test_every_limit_is_documented_with_its_default() -> None:
+    rows = (ROOT / "docs/security.md").read_text().splitlines()
+    for name in Limits.__dataclass_fields__:
+        row = next(each for each in rows if f"`{variable(name)}`" in each)
+        assert f"{getattr(Limits(), name):,}" in row
