@@ -26,6 +26,7 @@ from seeknal_git.readers import Contract
 from seeknal_git.reading import Held, Holder, ending_of, holding, remembered_blob_id
 from seeknal_git.tracked import glob_match, resolved, tracked_files
 from seeknal_git.warehouse.engine import engine_release
+from seeknal_git.warehouse.sandbox import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,11 @@ class DataRoot:
         """Where the files that are held have their names."""
         return self.repository.private / "reading"
 
+    @property
+    def blobs_folder(self) -> Path:
+        """Where files of commits that are not checked out are written."""
+        return self.repository.private / "blobs"
+
     @contextmanager
     def opened(self, source: Node) -> Iterator[Opened]:
         """Hold the files of a source until the end of the block. Raises ProjectError."""
@@ -309,7 +315,7 @@ class DataRoot:
             return False
 
     def _written_out(self, source: Node, file: DataFile) -> Path:
-        copy = self.repository.private / "blobs" / str(file.blob) / Path(file.path).name
+        copy = self.blobs_folder / str(file.blob) / Path(file.path).name
         if not copy.exists():
             write_whole(copy, self._in_git(source, file))
         return copy
@@ -435,6 +441,13 @@ def _private(path: str) -> bool:
 
 def sources_of(graph: Graph) -> list[Node]:
     return [member.node for identifier, member in graph.members.items() if split_id(identifier)[0] == "source"]
+
+
+def reach_of(graph: Graph, root: DataRoot, nodes: Iterable[str] | None = None) -> Reach:
+    """The files that sources name, of some nodes or of all, and the folders in which they are held and copied."""
+    chosen = graph.members.keys() if nodes is None else set(nodes)
+    files = [file.at for source in sources_of(graph) if source.id in chosen for file in root.files(source)]
+    return Reach(files, [root.reading_folder, root.blobs_folder])
 
 
 def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:

@@ -21,7 +21,7 @@ from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run
 from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError
-from seeknal_git.warehouse.state import Audit, Snapshot, attached, tables_there
+from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
 from seeknal_git.work import Work, violates
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def _blueprint(site: _Site, identifier: str) -> Blueprint:
 
 def _over_tables(site: _Site, sql: str, reading: Reading, targets: Sequence[str]) -> str:
     """A statement with its references replaced by the snapshots that they mean."""
-    tables = {target: attached(snapshot_of(site.work, site.progress, target).table) for target in targets}
+    tables = {target: relation(snapshot_of(site.work, site.progress, target).table) for target in targets}
     return over_tables(sql, reading, targets, tables)
 
 

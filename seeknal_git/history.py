@@ -21,6 +21,7 @@ from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move, Record
 from seeknal_git.warehouse.publish import Publication, publish
+from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.warehouse.state import Delivery
 from seeknal_git.workspace import Workspace
 
@@ -120,7 +121,8 @@ def rollback(
     path = workspace.warehouse_path
     if not path.exists():
         raise never_published()
-    with open_warehouse(path, read_only=dry_run, lock_timeout=lock_timeout) as warehouse:
+    reach = Reach(folders=[workspace.home])  # what was delivered once, wherever that was
+    with open_warehouse(path, read_only=dry_run, lock_timeout=lock_timeout, reach=reach) as warehouse:
         started = time.monotonic()
         done, wanted, stale = _prepared(workspace, warehouse.connection, revision)
         if dry_run:

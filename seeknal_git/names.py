@@ -7,8 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+# The catalog that a warehouse is attached as. SQL of ours names it: a macro in it is never looked up.
+WAREHOUSE = "warehouse"
 SNAPSHOTS = "_snapshots"
-STATE = "_seeknal"
+STATE_SCHEMA = "_seeknal"
+STATE = f"{WAREHOUSE}.{STATE_SCHEMA}"
 PRODUCTION_ALIAS = "prod"
 
 # A plain branch name is its own schema name. A name that ends like a hash is not plain, so that no plain name can

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from seeknal_git.data import contents_of
+from seeknal_git.data import contents_of, reach_of
 from seeknal_git.errors import FileFault, UsageError
+from seeknal_git.exposures import Places
 from seeknal_git.loads import columns_of_loads, contracts_of, remember_loads
 from seeknal_git.pending import recorded, refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.shown import of_option
 from seeknal_git.target import Target
+from seeknal_git.warehouse.build import aside
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.work import Options, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace
 
@@ -68,7 +71,8 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
     give_up = time.monotonic() + lock_timeout
     for _ in range(_ATTEMPTS):
         patience = max(give_up - time.monotonic(), 0.0)
-        with open_warehouse(prepared.workspace.warehouse_path, lock_timeout=patience) as warehouse:
+        path, reach = prepared.workspace.warehouse_path, _reach(prepared)
+        with open_warehouse(path, lock_timeout=patience, reach=reach) as warehouse:
             if _is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
                 if prepared.target.is_production and not prepared.options.force:
@@ -78,6 +82,19 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
                 return
         prepared = prepared.again(patience)
     raise FileFault("The branch, or its raw data, keeps changing.", "Run the same command again when it lies still.")
+
+
+def _reach(prepared: Prepared) -> Reach:
+    """The files that a run may have to do with: raw data of its sources, and what its exposures write."""
+    graph, root = prepared.loaded.graph, prepared.loaded.root
+    raw = reach_of(graph, root)
+    places = Places(root, prepared.target)
+    exposures = [each.node for each in graph.members.values() if each.node.kind == "exposure"]
+    parts = [each for each in exposures if each.definition["partition_by"]]
+    return Reach(
+        [*raw.files, *(aside(places.of(each)) for each in exposures if each not in parts)],
+        [*raw.folders, *(aside(places.of(each)) for each in parts)],
+    )
 
 
 def _remember(prepared: Prepared, warehouse: Warehouse) -> None:

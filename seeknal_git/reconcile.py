@@ -21,11 +21,10 @@ from seeknal_git.execute import Progress, Report, doomed, execute, known_failure
 from seeknal_git.exposures import content_of
 from seeknal_git.names import BRANCHES_FILES, exposures_folder
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.build import aside, deliver, remove, write_exposure
+from seeknal_git.warehouse.build import deliver, remove, write_exposure
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.publish import Outcome, Publication, need_places, publish
-from seeknal_git.warehouse.sandbox import confine
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Delivery, Published
 from seeknal_git.work import Work, tables_of
@@ -80,8 +79,6 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     connection, schema, run_id = warehouse.connection, work.target.schema, uuid.uuid4().hex
     state.begin_run(connection, run_id, schema, origin.command)
     try:
-        if work.options.sandbox:
-            confine(warehouse, *_reach(work))
         need_places(connection, schema, (work.graph.views[each] for each in work.repoint if each in work.chosen))
         progress = execute(warehouse, work, report)
         failures = {each: known_failure(work, each) for each in work.failing} | progress.failed
@@ -125,19 +122,6 @@ def _record_warnings(connection: duckdb.DuckDBPyConnection, work: Work, found: S
     state.record_warnings(
         connection, schema, [*kept, *(f"{each.node}: {each.message}" for each in found if not each.fails)]
     )
-
-
-def _reach(work: Work) -> tuple[list[Path], list[Path]]:
-    """The files and the folders that the SQL of a piece of work has to do with."""
-    graph, root = work.graph, work.root
-    sources = [node for node in map(graph.node, work.reasons) if node.kind == "source"]
-    # A file that is held has a name in our folder; the engine asks where that leads, and opens it by that name.
-    files = [path for source in sources for path in root.paths(source)]
-    folders = [root.reading_folder]
-    for exposure in map(graph.node, work.deliveries):
-        target = aside(work.places.of(exposure))
-        (folders if exposure.definition["partition_by"] else files).append(target)
-    return files, folders
 
 
 def trusted(work: Work, progress: Progress) -> set[str]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seeknal_git.contract import reader_now
-from seeknal_git.data import DataRoot
+from seeknal_git.data import DataRoot, reach_of
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.graph import Graph
@@ -64,8 +64,10 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
     """The first `limit` rows of a node. Raises ProjectError where raw data is missing, or the engine refuses."""
     graph, node = loaded.graph, loaded.graph.node(identifier)
     schemas = _schemas(workspace)
-    with reading(workspace.warehouse_path if graph.feeding(identifier) else None) as (connection, obstacle):
-        wholes = {each: graph.fingerprints[each].whole for each in graph.upstream([identifier])}
+    above = graph.upstream([identifier])
+    path = workspace.warehouse_path if graph.feeding(identifier) else None
+    with reading(path, reach_of(graph, loaded.root, {identifier, *above})) as (connection, obstacle):
+        wholes = {each: graph.fingerprints[each].whole for each in above}
         built = built_tables(connection, schemas, wholes)
         bench = _Bench(connection, graph, loaded.root, {each: relation for each, (_, relation) in built.items()})
         needed = _needed(graph, identifier, built)

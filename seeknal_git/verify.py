@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from seeknal_git.bench import Bench, Obstacle, edited, is_moved, is_touched, reused
+from seeknal_git.data import reach_of
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.fingerprint import Category
 from seeknal_git.planning import Planned
@@ -47,7 +48,8 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     base, head = planned.base.graph, planned.head.graph
     edits = {change.node: change.category for change in planned.plan.changes}
     wholes = {each: fingerprint.whole for each, fingerprint in base.fingerprints.items()}
-    with read_only(workspace.warehouse_path) as connection:
+    reach = reach_of(head, planned.head.root)
+    with read_only(workspace.warehouse_path, reach) as connection:
         tables = built_tables(connection, [workspace.production_schema], wholes)
         built = {each: relation for each, (_, relation) in tables.items()}
         bench = Bench(connection, base, head, planned.head.root, edits, built)

@@ -229,7 +229,7 @@ SHOWN = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(1, 3)
 
 
 def as_published(shows: dict[str, int]) -> dict[str, Published]:
-    return {name: Published(f"transform.{name}", name, f"s{k}", f"{name}__{k}", f"f{k}") for name, k in shows.items()}
+    return {name: Published(f"transform.{name}", name, f"a{k}", f"{name}__{k}", f"f{k}") for name, k in shows.items()}
 
 
 def blueprint(identity: str, name: str, sql: str) -> Blueprint:
@@ -365,8 +365,12 @@ def test_the_last_answer_and_the_last_table_are_those_that_were_written_last() -
         for number in (1, 2):
             build_snapshot(connection, blueprint(str(number), "orders", "SELECT 1"))
             state.record_audits(connection, [Audit("id", "source.orders", "unique", number, 9)])
-            connection.execute("UPDATE _seeknal.snapshots SET built_at = TIMESTAMP '2099-01-01' WHERE id = '1'")
-            connection.execute("UPDATE _seeknal.audits SET checked_at = TIMESTAMP '2099-01-01' WHERE violations = 1")
+            connection.execute(
+                "UPDATE warehouse._seeknal.snapshots SET built_at = TIMESTAMP '2099-01-01' WHERE id = '1'"
+            )
+            connection.execute(
+                "UPDATE warehouse._seeknal.audits SET checked_at = TIMESTAMP '2099-01-01' WHERE violations = 1"
+            )
         assert [each.id for each in state.snapshots(connection, ["f"])[0]] == ["1", "2"]
         assert state.audits(connection, ["id"])["id"].violations == 2
 

@@ -17,7 +17,7 @@ LockTimeout = Annotated[
     typer.Option("--lock-timeout", metavar="SECONDS", help="Wait so long while another process holds the warehouse."),
 ]
 Sandbox = Annotated[
-    bool, typer.Option("--sandbox", help="Let SQL reach nothing but this project's data: no other file, no network.")
+    bool, typer.Option("--sandbox", help="SQL reaches nothing but this project's data, with or without this.")
 ]
 DataRoot = Annotated[
     Path | None,

@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 
 from seeknal_git.names import literal, quote
-from seeknal_git.warehouse.connection import apart, at_home, transaction
+from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
-from seeknal_git.warehouse.state import Audit, Snapshot, attached, now, record_audits, record_snapshot, relation
+from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, record_snapshot, relation
 
 _ID_LENGTH = 16
 
@@ -62,10 +62,9 @@ def build_snapshot(
     started = time.perf_counter()
     table = _free_name(blueprint, taken)
     try:
-        with apart(connection), transaction(connection):
-            text = f"CREATE TABLE {attached(table)} AS {blueprint.sql}"
+        with transaction(connection):
+            text = f"CREATE TABLE {relation(table)} AS {blueprint.sql}"
             made = connection.execute(text, dict(blueprint.parameters)).fetchall()
-            at_home(connection)
             rows, seconds = made[0][0], time.perf_counter() - started
             snapshot = Snapshot(
                 id=blueprint.id,
@@ -113,8 +112,7 @@ def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
 def run_check(connection: duckdb.DuckDBPyConnection, question: Question) -> Audit:
     """Count the rows that violate a check, and all rows. Raises SqlError."""
     try:
-        with apart(connection):
-            violations = connection.execute(f"SELECT count(*) FROM {as_subquery(question.sql)}").fetchall()[0][0]
+        violations = connection.execute(f"SELECT count(*) FROM {as_subquery(question.sql)}").fetchall()[0][0]
         rows = (
             connection.execute(f"SELECT count(*) FROM {relation(question.table)}").fetchall()[0][0]
             if question.table

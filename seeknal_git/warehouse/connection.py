@@ -15,12 +15,13 @@ import duckdb
 
 from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.names import literal
-from seeknal_git.warehouse.state import STATE_TABLES, has_state
+from seeknal_git.warehouse.inspection import inspected
+from seeknal_git.warehouse.sandbox import NOTHING, Reach, confinement
+from seeknal_git.warehouse.state import STATE_TABLES
 
 _RETRY_SECONDS = 0.1
 _SAID = 60
 _LOCKED = "Could not set lock"
-_SESSION = "USE warehouse"
 # Timestamps with a time zone mean the same for everybody who builds; a locked configuration takes no setting later.
 _SETTINGS = "SET GLOBAL TimeZone = 'UTC'"
 
@@ -35,27 +36,7 @@ class Warehouse:
 
 def session(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
     """A connection for one worker: one that is shared by threads fails."""
-    cursor = warehouse.connection.cursor()
-    cursor.execute(_SESSION)
-    return cursor
-
-
-@contextmanager
-def apart(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Names in SQL of users mean what the engine brings, and nothing that somebody made in the warehouse.
-
-    A macro `main.upper` of the warehouse would come before the engine's, from any schema of it (DuckDB 1.5 and 2.0).
-    """
-    connection.execute("USE memory")
-    try:
-        yield
-    finally:
-        at_home(connection)
-
-
-def at_home(connection: duckdb.DuckDBPyConnection) -> None:
-    """Names in SQL of our own mean what is in the warehouse."""
-    connection.execute(_SESSION)
+    return warehouse.connection.cursor()
 
 
 @contextmanager
@@ -72,23 +53,34 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def open_warehouse(path: Path | None, *, read_only: bool = False, lock_timeout: float = 0.0) -> Iterator[Warehouse]:
+def open_warehouse(
+    path: Path | None,
+    *,
+    read_only: bool = False,
+    lock_timeout: float = 0.0,
+    reach: Reach = NOTHING,
+    spill: Path | None = None,
+) -> Iterator[Warehouse]:
     """The warehouse at a path, created where it is to be written and does not exist; an empty one where there is
     nothing to read yet, and without a path.
 
-    lock_timeout: seconds to wait while another process holds it. Raises WarehouseBusy, or WarehouseError where the file
-    cannot be used.
+    It is opened as a stranger's: the engine is confined to it, and to what is in reach, before it is attached; it holds
+    nothing that would run when we read it; and no name in SQL of ours means anything in it but by its full name.
+
+    lock_timeout: seconds to wait while another process holds it. spill: a folder for what does not fit in memory, else
+    one beside the warehouse. Raises WarehouseBusy, or WarehouseError where the file cannot be used.
     """
     connection = duckdb.connect(":memory:")
     try:
-        if path is not None:
+        if path is not None and not read_only:
             _make_folder(path)
+        spill = spill or (path.with_name(f"{path.name}.tmp") if path else None)
+        connection.execute(f"{_SETTINGS}; {confinement(path, spill, reach)}")
+        if path is not None:
             _attach(connection, path, read_only, lock_timeout)
-            connection.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
-        if path is None or (read_only and not has_state(connection)):
+        if path is None or not (inspected(connection, path, writing=not read_only) or not read_only):
             connection.execute("DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse")
             read_only = False
-        connection.execute(f"{_SETTINGS}; {_SESSION}")
         if not read_only:
             connection.execute(STATE_TABLES)
         yield Warehouse(path or Path(":memory:"), connection)

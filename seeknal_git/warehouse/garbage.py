@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from seeknal_git.names import SNAPSHOTS, STATE, literal, qualified
+from seeknal_git.names import SNAPSHOTS, STATE, literal
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.state import relation
@@ -191,13 +191,13 @@ def drop_snapshots(connection: duckdb.DuckDBPyConnection, tables: Sequence[str])
     """
     with transaction(connection):
         for table in tables:
-            connection.execute(f"DROP TABLE IF EXISTS {qualified(SNAPSHOTS, table)}")
+            connection.execute(f"DROP TABLE IF EXISTS {relation(table)}")
         connection.execute(
             f"DELETE FROM {STATE}.snapshots WHERE NOT coalesce(unstable, true) AND table_name IN "
             "(SELECT unnest($1::VARCHAR[]))",
             [list(tables)],
         )
-    connection.execute("CHECKPOINT")
+    connection.execute("CHECKPOINT warehouse")
 
 
 def counted_by_reason(kept: Mapping[str, str]) -> dict[str, int]:

@@ -6,14 +6,14 @@ not write down is None.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, STATE
+from seeknal_git.warehouse.forms import commit_id, delivered, texts
 from seeknal_git.warehouse.state import Delivery, with_later_columns
 
 if TYPE_CHECKING:
@@ -78,7 +78,13 @@ def _records(connection: duckdb.DuckDBPyConnection, schema: str, most: str = "")
         f"FROM {with_later_columns('publications')} WHERE schema_name = $1 ORDER BY id DESC {most}",
         [schema],
     ).fetchall()
-    return [Record(*(*row[:-1], tuple(json.loads(row[-1])))) for row in rows]
+    return [Record(*_checked(*row)) for row in rows]
+
+
+def _checked(number: int, commit: str, *rest: Any) -> tuple[Any, ...]:
+    *middle, base, publisher, clone, edited, warnings = rest
+    values = (commit_id(base), publisher, clone, edited, tuple(texts(warnings)))
+    return number, commit_id(commit), *middle, *values
 
 
 def rolled_back_to(records: Sequence[Record]) -> int | None:
@@ -164,4 +170,4 @@ def deliveries(connection: duckdb.DuckDBPyConnection, schema: str, at: int | Non
 
 def _delivery(node: str, snapshot: str, path: str, table: str | None, *more: str | None) -> Delivery:
     definition, content = more
-    return Delivery(node, snapshot, Path(path), table, json.loads(definition) if definition else None, content)
+    return Delivery(node, snapshot, Path(path), table, delivered(definition), content)

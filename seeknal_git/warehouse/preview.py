@@ -12,9 +12,10 @@ from typing import Any
 import duckdb
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.names import literal, qualified
+from seeknal_git.names import qualified
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
+from seeknal_git.warehouse.sandbox import NOTHING, Reach
 from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
 from seeknal_git.warehouse.values import selected
 
@@ -29,25 +30,25 @@ class Rows:
 
 
 @contextmanager
-def read_only(path: Path | None) -> Iterator[duckdb.DuckDBPyConnection]:
+def read_only(path: Path | None, reach: Reach = NOTHING) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse, for reading; without a path an empty one in memory. Raises WarehouseError if it cannot be read."""
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-"))
-        connection = stack.enter_context(open_warehouse(path, read_only=path is not None)).connection
-        connection.execute(f"SET temp_directory = {literal(folder)}")
-        yield connection
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
+        yield stack.enter_context(
+            open_warehouse(path, read_only=path is not None, reach=reach, spill=folder)
+        ).connection
 
 
 @contextmanager
-def reading(path: Path | None) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
+def reading(path: Path | None, reach: Reach) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
     """The warehouse, for reading; where it cannot be read an empty one in memory, and why."""
     with ExitStack() as stack:
         obstacle = None
         try:
-            connection = stack.enter_context(read_only(path if path is not None and path.exists() else None))
+            connection = stack.enter_context(read_only(path if path is not None and path.exists() else None, reach))
         except WarehouseError as exc:
             obstacle = exc.message
-            connection = stack.enter_context(read_only(None))
+            connection = stack.enter_context(read_only(None, reach))
         yield connection, obstacle
 
 

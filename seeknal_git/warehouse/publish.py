@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from seeknal_git.errors import WarehouseError, some
-from seeknal_git.names import STATE, qualified, quote
+from seeknal_git.names import STATE, WAREHOUSE, qualified
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.state import Published, relation
@@ -63,7 +63,7 @@ def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> 
 
 def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> Outcome:
     schema, shows = publication.schema, publication.shows
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, schema)}")
     before, views = state.published(connection, schema), state.views_there(connection, schema)
     wrong = [each for node, each in shows.items() if before.get(node) != each or views.get(each.view) != each.table]
     removed = [each for node, each in before.items() if node not in shows]
@@ -86,9 +86,9 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
 def _repoint(
     connection: duckdb.DuckDBPyConnection, schema: str, gone: Sequence[str], wrong: Sequence[Published]
 ) -> None:
-    statements = [f"DROP VIEW {qualified(schema, view)}" for view in gone]
+    statements = [f"DROP VIEW {qualified(WAREHOUSE, schema, view)}" for view in gone]
     statements += [
-        f"CREATE OR REPLACE VIEW {qualified(schema, each.view)} AS SELECT * FROM {relation(each.table)}"
+        f"CREATE OR REPLACE VIEW {qualified(WAREHOUSE, schema, each.view)} AS SELECT * FROM {relation(each.table)}"
         for each in wrong
     ]
     if statements:
@@ -187,7 +187,7 @@ def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None
         there = state.views_there(connection, schema)
         for each in state.published(connection, schema).values():
             if there.pop(each.view, ""):  # a view that somebody made in its place is theirs
-                connection.execute(f"DROP VIEW {qualified(schema, each.view)}")
+                connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, each.view)}")
         if state.is_empty(connection, schema) and schema != "main":  # the engine's own, which it does not drop
-            connection.execute(f"DROP SCHEMA IF EXISTS {quote(schema)}")
+            connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
         state.forget_environment(connection, schema)

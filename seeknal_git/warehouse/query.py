@@ -37,9 +37,9 @@ def ask(warehouse: Warehouse, schema: str, sql: str) -> Answer:
     The warehouse is open for reading only, and the engine reads nothing outside of it.
     """
     connection = warehouse.connection
-    connection.execute(f"USE {qualified('warehouse', schema)}")
     if schema != "main":
         _refuse_other_schemas(connection, schema, sql)
+    connection.execute(f"USE {qualified('warehouse', schema)}")  # only what the user asks looks for names there
     return _asked(connection, sql)
 
 
@@ -63,7 +63,6 @@ def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
     """The answer to one statement that reads, from the warehouse alone."""
     # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be from the days of 1.5.
     connection.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
-    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:

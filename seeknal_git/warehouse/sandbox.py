@@ -1,29 +1,51 @@
-"""Confine the engine to some files: for SQL of somebody who is not trusted."""
+"""Confine the engine to the warehouse and a few files, before it has read any of them.
+
+A warehouse is a file that somebody else may have made: views and macros in it, and SQL of a branch, run in our process.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.names import literal
-from seeknal_git.warehouse.connection import Warehouse
 
+# The engine's log, and what it becomes while it is merged into the file.
+_LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
+# `query` takes both ways to write a lambda, and `plan --verify` adds up in one order: neither opens anything.
+_FREE = "SET allowed_configs = ['lambda_syntax', 'threads']"
 # The order matters: what may be reached is said before everything else is closed, and the lock comes last.
 _CLOSED = (
     "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; "
-    "SET allow_community_extensions = false; SET enable_external_access = false; SET lock_configuration = true"
+    f"SET allow_community_extensions = false; SET enable_external_access = false; {_FREE}; "
+    "SET lock_configuration = true"
 )
 
 
-def confine(warehouse: Warehouse, files: Iterable[Path], folders: Sequence[Path]) -> None:
-    """Leave to all connections of an open warehouse its own files, what the engine puts on disk, some files, and some
-    folders with all that is in them. This lasts until the warehouse is closed, and nothing can undo it.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The files, and the folders with all that is in them, that SQL may open beside the warehouse."""
 
-    The engine follows links, here and whenever it opens a file. It has no network then, and loads no extension.
+    files: Sequence[Path] = ()
+    folders: Sequence[Path] = ()
+
+
+NOTHING = Reach()
+
+
+def confinement(warehouse: Path | None, spill: Path | None, reach: Reach) -> str:
+    """The settings that leave an engine a warehouse, a folder to spill to, and what is in reach. They last until it is
+    closed, and nothing can undo them: there is no network, and no extension is loaded.
+
+    The engine follows links, here and whenever it opens a file.
     """
-    paths = _listed([*files, *folders])
-    warehouse.connection.execute(
-        f"SET allowed_paths = {paths}; SET allowed_directories = {_listed(folders, '/')}; {_CLOSED}"
+    own = [warehouse, *(warehouse.with_name(f"{warehouse.name}{each}") for each in _LOGS)] if warehouse else []
+    folders = [*reach.folders, *([spill] if spill else [])]
+    return (
+        f"SET temp_directory = {literal(str(spill or ''))}; "
+        f"SET allowed_paths = {_listed([*own, *reach.files, *folders])}; "
+        f"SET allowed_directories = {_listed(folders, '/')}; {_CLOSED}"
     )
 
 

@@ -22,33 +22,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.names import SNAPSHOTS, STATE, qualified
+from seeknal_git.names import SNAPSHOTS, STATE, STATE_SCHEMA, WAREHOUSE, qualified
+from seeknal_git.warehouse.forms import commit_id, identifier, mapping, texts
 
 if TYPE_CHECKING:
     import duckdb
 
-STATE_TABLES = f"""
-CREATE SCHEMA IF NOT EXISTS {STATE};
-CREATE SCHEMA IF NOT EXISTS {SNAPSHOTS};
-CREATE TABLE IF NOT EXISTS {STATE}.snapshots (
-    id VARCHAR, node VARCHAR, table_name VARCHAR, fingerprint VARCHAR, data_version VARCHAR,
-    row_count BIGINT, built_at TIMESTAMP, seconds DOUBLE);
-CREATE TABLE IF NOT EXISTS {STATE}.audits (
-    id VARCHAR, node VARCHAR, name VARCHAR, violations BIGINT, row_count BIGINT, checked_at TIMESTAMP);
-CREATE TABLE IF NOT EXISTS {STATE}.environments (
-    schema_name VARCHAR, branch VARCHAR, created_at TIMESTAMP, used_at TIMESTAMP);
-CREATE TABLE IF NOT EXISTS {STATE}.publications (
-    id BIGINT, schema_name VARCHAR, branch VARCHAR, commit_id VARCHAR, author VARCHAR, command VARCHAR,
-    published_at TIMESTAMP, reused INTEGER, built INTEGER, removed INTEGER);
-CREATE TABLE IF NOT EXISTS {STATE}.publication_nodes (
-    publication_id BIGINT, schema_name VARCHAR, node VARCHAR, view_name VARCHAR, snapshot_id VARCHAR,
-    table_name VARCHAR, fingerprint VARCHAR);
-CREATE TABLE IF NOT EXISTS {STATE}.exposures (
-    schema_name VARCHAR, node VARCHAR, snapshot_id VARCHAR, path VARCHAR, written_at TIMESTAMP);
-CREATE TABLE IF NOT EXISTS {STATE}.runs (
-    id VARCHAR, schema_name VARCHAR, command VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP,
-    status VARCHAR, message VARCHAR);
-"""
+_TABLES = {
+    "snapshots": "id VARCHAR, node VARCHAR, table_name VARCHAR, fingerprint VARCHAR, data_version VARCHAR, "
+    "row_count BIGINT, built_at TIMESTAMP, seconds DOUBLE",
+    "audits": "id VARCHAR, node VARCHAR, name VARCHAR, violations BIGINT, row_count BIGINT, checked_at TIMESTAMP",
+    "environments": "schema_name VARCHAR, branch VARCHAR, created_at TIMESTAMP, used_at TIMESTAMP",
+    "publications": "id BIGINT, schema_name VARCHAR, branch VARCHAR, commit_id VARCHAR, author VARCHAR, "
+    "command VARCHAR, published_at TIMESTAMP, reused INTEGER, built INTEGER, removed INTEGER",
+    "publication_nodes": "publication_id BIGINT, schema_name VARCHAR, node VARCHAR, view_name VARCHAR, "
+    "snapshot_id VARCHAR, table_name VARCHAR, fingerprint VARCHAR",
+    "exposures": "schema_name VARCHAR, node VARCHAR, snapshot_id VARCHAR, path VARCHAR, written_at TIMESTAMP",
+    "runs": "id VARCHAR, schema_name VARCHAR, command VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, "
+    "status VARCHAR, message VARCHAR",
+}
 # Columns that came later. Adding one that is there costs a tenth of a millisecond, and writes nothing.
 LATER_COLUMNS = {
     "snapshots": {"identity": "VARCHAR", "build": "VARCHAR", "unstable": "BOOLEAN", "reading": "VARCHAR"},
@@ -65,11 +57,24 @@ LATER_COLUMNS = {
     "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
     "exposures": {"publication_id": "BIGINT", "table_name": "VARCHAR", "definition": "VARCHAR", "content": "VARCHAR"},
 }
-STATE_TABLES += "".join(
-    f"ALTER TABLE {STATE}.{table} ADD COLUMN IF NOT EXISTS {name} {kind};"
-    for table, later in LATER_COLUMNS.items()
-    for name, kind in later.items()
+STATE_TABLES = "; ".join(
+    [
+        f"CREATE SCHEMA IF NOT EXISTS {STATE}",
+        f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, SNAPSHOTS)}",
+        *(f"CREATE TABLE IF NOT EXISTS {STATE}.{table} ({columns})" for table, columns in _TABLES.items()),
+        *(
+            f"ALTER TABLE {STATE}.{table} ADD COLUMN IF NOT EXISTS {name} {kind}"
+            for table, later in LATER_COLUMNS.items()
+            for name, kind in later.items()
+        ),
+    ]
 )
+
+
+def first_columns(table: str) -> dict[str, str]:
+    """The columns that a state table has had from the start, with their types; none if it is no table of ours."""
+    columns = _TABLES.get(table, "").split(", ")
+    return {name: kind for name, _, kind in (each.partition(" ") for each in columns) if kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +163,8 @@ def now() -> datetime:
 
 def has_state(connection: duckdb.DuckDBPyConnection) -> bool:
     found = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1", [STATE]
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
+        [STATE_SCHEMA],
     ).fetchall()
     return bool(found[0][0])
 
@@ -234,7 +240,7 @@ def snapshots(
         "WHERE fingerprint IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
         [list(fingerprints)],
     ).fetchall()
-    found, there = [Snapshot(*row) for row in rows], tables_there(connection)
+    found, there = [Snapshot(identifier(row[0]), *row[1:]) for row in rows], tables_there(connection)
     return [each for each in found if each.table in there], [each for each in found if each.table not in there]
 
 
@@ -256,7 +262,7 @@ def readings(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> di
         "AND table_name IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
         [list(tables)],
     ).fetchall()
-    return {table: json.loads(text) for table, text in rows}
+    return {table: mapping(text) for table, text in rows}
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -295,7 +301,11 @@ def published(connection: duckdb.DuckDBPyConnection, schema: str, at: int | None
         "QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1",
         [schema, at],
     ).fetchall()
-    return {row[0]: Published(*row) for row in rows if row[2] is not None}
+    return {row[0]: _published(*row) for row in rows if row[2] is not None}
+
+
+def _published(node: str, view: str, snapshot: str, table: str, fingerprint: str) -> Published:
+    return Published(node, view, identifier(snapshot), table, identifier(fingerprint))
 
 
 def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, Environment]:
@@ -305,7 +315,7 @@ def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, Environment
         f"WHERE p.schema_name = e.schema_name), min(created_at), max(used_at) FROM {STATE}.environments e "
         "GROUP BY schema_name ORDER BY schema_name"
     ).fetchall()
-    return {row[0]: Environment(*row) for row in rows}
+    return {row[0]: Environment(row[0], row[1], commit_id(row[2]), *row[3:]) for row in rows}
 
 
 def last_publication(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[str, datetime] | None:
@@ -314,7 +324,7 @@ def last_publication(connection: duckdb.DuckDBPyConnection, schema: str) -> tupl
         f"SELECT commit_id, published_at FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT 1",
         [schema],
     ).fetchall()
-    return (rows[0][0], rows[0][1]) if rows else None
+    return (commit_id(rows[0][0]) or "", rows[0][1]) if rows else None
 
 
 def warnings(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
@@ -322,7 +332,7 @@ def warnings(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     rows = connection.execute(
         f"SELECT warnings FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT 1", [schema]
     ).fetchall()
-    return list(json.loads(rows[0][0] or "[]")) if rows else []
+    return texts(rows[0][0]) if rows else []
 
 
 def record_warnings(connection: duckdb.DuckDBPyConnection, schema: str, warnings: Sequence[str]) -> None:
@@ -387,11 +397,6 @@ def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, delivery
     )  # fmt: skip
 
 
-def attached(table: str) -> str:
-    """A snapshot's table with the catalog that it is in, for SQL that is run apart from that."""
-    return f"warehouse.{relation(table)}"
-
-
 def relation(table: str) -> str:
-    """A snapshot's table as SQL names it."""
-    return qualified(SNAPSHOTS, table)
+    """A snapshot's table as SQL names it, from anywhere."""
+    return qualified(WAREHOUSE, SNAPSHOTS, table)

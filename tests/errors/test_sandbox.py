@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from seeknal_git.warehouse import connection
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse, session
-from seeknal_git.warehouse.sandbox import confine
+from seeknal_git.warehouse.sandbox import Reach
 from tests.conftest import Repo
 from tests.errors.conftest import Refused, transform
 
@@ -48,7 +49,7 @@ STATEMENTS = [
     pytest.param("ATTACH '@/x.duckdb'", id="ATTACH"),
     pytest.param("INSTALL httpfs", id="INSTALL"),
     pytest.param("LOAD httpfs", id="LOAD"),
-    pytest.param("SET threads = 1", id="SET"),
+    pytest.param("SET memory_limit = '9GB'", id="SET"),
     pytest.param("SET enable_external_access = true", id="SET external access"),
     pytest.param("RESET lock_configuration", id="RESET"),
     pytest.param("PRAGMA memory_limit = '1GB'", id="PRAGMA"),
@@ -152,8 +153,8 @@ def confined(tmp_path: Path) -> Iterator[tuple[Warehouse, Path]]:
         for file in ("given.csv", "other.csv"):
             (tmp_path / name / file).write_text("x\n1\n")
     (tmp_path / "in/link.csv").symlink_to(tmp_path / "out/given.csv")
-    with open_warehouse(tmp_path / "in/w.duckdb") as warehouse:
-        confine(warehouse, [tmp_path / "in/given.csv", tmp_path / "in/made.csv"], [tmp_path / "in/parts"])
+    reach = Reach([tmp_path / "in/given.csv", tmp_path / "in/made.csv"], [tmp_path / "in/parts"])
+    with open_warehouse(tmp_path / "in/w.duckdb", reach=reach) as warehouse:
         yield warehouse, tmp_path
 
 
@@ -161,7 +162,7 @@ def test_a_confined_engine_reads_and_writes_what_it_was_given(confined: tuple[Wa
     warehouse, place = confined
     worker = session(warehouse)
     assert worker.execute("SELECT * FROM read_csv($files)", {"files": [f"{place}/in/given.csv"]}).fetchall() == [(1,)]
-    worker.execute("CREATE TABLE t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(100_000)")
+    worker.execute("CREATE TABLE warehouse.main.t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(100_000)")
     worker.execute(f"COPY (SELECT 1 AS a) TO '{place}/in/made.csv'")
     worker.execute(f"COPY (SELECT 1 AS a, 2 AS b) TO '{place}/in/parts' (FORMAT parquet, PARTITION_BY (a))")
     worker.execute("CHECKPOINT warehouse")
@@ -193,11 +194,12 @@ def test_a_confined_engine_does_nothing_else(confined: tuple[Warehouse, Path], s
     assert sorted(place.rglob("*")) == before
 
 
-def test_a_spilling_query_still_has_its_place_on_disk(tmp_path: Path) -> None:
+def test_a_spilling_query_still_has_its_place_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_SETTINGS", f"{connection._SETTINGS}; SET memory_limit = '80MB'; SET threads = 2")
     with open_warehouse(tmp_path / "w.duckdb") as warehouse:
-        warehouse.connection.execute("SET memory_limit = '80MB'; SET threads = 2")
-        confine(warehouse, [], [])
         worker = session(warehouse)
-        worker.execute("CREATE TABLE t AS SELECT range AS i, md5(range::VARCHAR) AS m FROM range(1_500_000)")
-        worker.execute("CREATE TABLE sorted AS SELECT * FROM t ORDER BY m")
-        assert worker.execute("SELECT count(*) FROM sorted").fetchall() == [(1_500_000,)]
+        worker.execute(
+            "CREATE TABLE warehouse.main.t AS SELECT range AS i, md5(range::VARCHAR) AS m FROM range(1_500_000)"
+        )
+        worker.execute("CREATE TABLE warehouse.main.sorted AS SELECT * FROM warehouse.main.t ORDER BY m")
+        assert worker.execute("SELECT count(*) FROM warehouse.main.sorted").fetchall() == [(1_500_000,)]

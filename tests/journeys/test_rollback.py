@@ -333,7 +333,8 @@ def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
             with session(warehouse) as cursor:
                 while not done.is_set():
                     cursor.execute(
-                        "SELECT (SELECT sum(total) FROM main.daily), (SELECT sum(total) FROM main.by_customer)"
+                        "SELECT (SELECT sum(total) FROM warehouse.main.daily), "
+                        "(SELECT sum(total) FROM warehouse.main.by_customer)"
                     )
                     seen.update(cursor.fetchall())
 

@@ -1,0 +1,85 @@
+"""Refuse a warehouse in which more than tables stands in our own schemas, before anything of it is read.
+
+A view that is called like a table of ours, a default, a trigger: each would run somebody's SQL in our process. Only
+catalogs are read here, in which the engine binds nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seeknal_git.errors import WarehouseError, some
+from seeknal_git.names import SNAPSHOTS, STATE_SCHEMA
+from seeknal_git.warehouse.state import LATER_COLUMNS, first_columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+_NAMED = 3
+# The engine has schemas and tables without case, and quotes every name that is a word of these.
+_OURS = f"database_name = 'warehouse' AND lower(schema_name) IN ('{STATE_SCHEMA}', '{SNAPSHOTS}')"
+_RUNS = r"\b(DEFAULT|GENERATED|CHECK|REFERENCES|UNIQUE|PRIMARY)\b"
+_TABLES = f"""
+    SELECT lower(schema_name), schema_name || '.' || table_name, lower(table_name), sql,
+        index_count > 0 OR check_constraint_count > 0
+            OR regexp_matches(regexp_replace(sql, '"[^"]*"|''[^'']*''', '', 'g'), '{_RUNS}') AS runs
+    FROM duckdb_tables() WHERE {_OURS} AND (lower(schema_name) = '{STATE_SCHEMA}' OR runs)"""
+_COLUMN = re.compile(r"[(,] ?(\w+) (\w+)(?=[,)])")
+_OTHERS = {
+    "view": ("duckdb_views()", "view_name"),
+    "type": ("duckdb_types()", "type_name"),
+    "sequence": ("duckdb_sequences()", "sequence_name"),
+    "index": ("duckdb_indexes()", "index_name"),
+    "trigger": ("duckdb_triggers()", "trigger_name"),
+    "macro": ("duckdb_functions()", "function_name"),
+}
+# No SQL of ours looks for a function in the warehouse, so that a macro runs nothing; and to list them costs as much as
+# all the rest. Who is about to write looks all the same.
+_WHEN_WRITING = frozenset({"macro"})
+
+
+def inspected(connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool) -> bool:
+    """Whether an attached warehouse has state; nothing of it has run then. Raises WarehouseError."""
+    tables = connection.execute(_TABLES).fetchall()
+    wrong = [f"the table {name}, which {why}" for _, name, *rest in tables if (why := _fault(*rest))]
+    wrong += [f"the {kind} {name}" for kind, name in _not_tables(connection, writing)]
+    if wrong:
+        raise WarehouseError(
+            f"The warehouse {path} holds something in Seeknal's own schemas that Seeknal did not make: "
+            f"{some(wrong, _NAMED)}. Nothing of it was read.",
+            "Drop that, if the warehouse is yours; else move the file away: seeknal run builds it again.",
+        )
+    return any(schema == STATE_SCHEMA for schema, *_ in tables)
+
+
+def _fault(table: str, sql: str, runs: bool) -> str | None:
+    if runs:
+        return "computes values, or has an index"
+    kinds = {name.lower(): kind for name, kind in _COLUMN.findall(sql.replace('"', ""))}
+    first, later = first_columns(table), LATER_COLUMNS.get(table, {})
+    wrong = [name for name, kind in first.items() if kinds.get(name) != kind]
+    wrong += [name for name, kind in later.items() if re.search(rf"\b{name} ", sql) and kinds.get(name) != kind]
+    return f"has no column {wrong[0]} of the right type" if wrong else None
+
+
+def _not_tables(connection: duckdb.DuckDBPyConnection, writing: bool) -> Iterator[tuple[str, str]]:
+    kinds = [each for each in _OTHERS if writing or each not in _WHEN_WRITING]
+    selects = (
+        f"SELECT '{kind}', schema_name || '.' || {column} FROM {table} WHERE {_OURS}"
+        for kind in kinds
+        for table, column in [_OTHERS[kind]]
+        if kind != "trigger" or _has_triggers()
+    )
+    yield from connection.execute(" UNION ALL ".join(selects)).fetchall()
+
+
+@cache
+def _has_triggers() -> bool:
+    """DuckDB 2 is the first that has them."""
+    import duckdb
+
+    return int(duckdb.__version__.partition(".")[0]) > 1
