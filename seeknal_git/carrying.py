@@ -146,6 +146,7 @@ def _cure(workspace: Workspace, there: Elsewhere, command: str) -> str:
     without = {
         "plan": f"To look at {there.branch} as it is committed: seeknal plan {there.tip[:8]}",
         "run": "To leave them here: git stash --include-untracked",
+        "promote": "To leave them here: git stash --include-untracked",
     }
     return in_lines([along, *([without[command]] if command in without else [])])
 
