@@ -5,7 +5,6 @@ The alternative loses work quietly: a plan of `dev` would read dev's commit, fin
 
 from __future__ import annotations
 
-import os
 import re
 
 from seeknal_git.errors import GitError, UsageError, some
@@ -23,6 +22,7 @@ from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import PRODUCTION_ALIAS
 from seeknal_git.near import near_miss
 from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.pipeline import in_ci
 from seeknal_git.project import is_node_path
 from seeknal_git.revision import is_known
 from seeknal_git.shown import argument, in_lines, operand
@@ -72,7 +72,7 @@ def _refuse_to_create(workspace: Workspace, name: str, *, insisted: bool, may_cr
         return
     creates = f"seeknal plan --create {operand(name)} creates it."
     if name == workspace.production:
-        git.need_branch(workspace.repository, name, "production branch")
+        git.need_production(workspace.repository, name)
     if near := near_miss(name, [*git.known_branches(workspace.repository), PRODUCTION_ALIAS, "production"]):
         meant = workspace.production if near == "production" else near
         raise UsageError(f"There is no branch {name}.", f"Did you mean {meant}? If not: {creates}")
@@ -83,7 +83,7 @@ def _refuse_to_create(workspace: Workspace, name: str, *, insisted: bool, may_cr
     if not may_create:
         raise UsageError(f"There is no branch {name}, and a plan as data creates none.",
                          f"Create it first: git switch --create {argument(name)}")  # fmt: skip
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+    if in_ci():
         raise UsageError(f"There is no branch {name}, and in continuous integration none is created.", creates)
 
 

@@ -58,9 +58,11 @@ def _hooks(workspace: Workspace) -> Iterator[Finding]:
 
 def _repository(workspace: Workspace) -> Iterator[Finding]:
     repository = workspace.repository
+    for problem in workspace.flaw.problems if workspace.flaw else ():
+        yield Finding(f"{problem.place}: {problem.message}", problem.hint or "Mend it, or take the edit back.")
     if git.head_commit(repository) is None:
         yield Finding("There is no commit yet.", "git add . && git commit -m 'First commit'")
-    elif git.branch_tip(repository, workspace.production) is None:
+    elif git.production_tip(repository, workspace.production) is None:
         remote = next(iter(git.remotes(repository)), None)
         cure = (
             git.fetch_command(remote, workspace.production)
@@ -104,7 +106,7 @@ def _raw_data(workspace: Workspace) -> Iterator[Finding]:
 def _tip(workspace: Workspace) -> Iterator[Finding]:
     """Whether production is at the tip of its branch, and what keeps it from there: the hooks can be passed by."""
     repository, production = workspace.repository, workspace.production
-    tip, due = git.branch_tip(repository, production), pending(workspace)
+    tip, due = git.production_tip(repository, production), pending(workspace)
     if tip is None or (due is None and production_ref(repository)):
         return
     problems = load(workspace, commit_tree(repository, tip), keeps=workspace.production_schema).problems

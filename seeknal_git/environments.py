@@ -14,6 +14,7 @@ from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.names import schema_of
+from seeknal_git.overruled import need_authority
 from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
@@ -54,7 +55,7 @@ def list_environments(workspace: Workspace, lock_timeout: float = 0.0) -> list[E
 def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentState:
     environment = lifetime.environment
     tip = git.branch_tip(workspace.repository, environment.branch)
-    main = git.branch_tip(workspace.repository, workspace.production)
+    main = git.production_tip(workspace.repository, workspace.production)
     ahead, behind = git.ahead_behind(workspace.repository, tip, main) if tip and main else (None, None)
     production = environment.schema == workspace.production_schema
     return EnvironmentState(
@@ -85,6 +86,7 @@ class Deleted:
 
 def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> Deleted:
     """Drop an environment's views, its schema and its files; git is left alone. Raises UsageError."""
+    need_authority(workspace)
     branch = workspace.branch_of(name)
     schema = schema_of(branch)
     if schema == workspace.production_schema:

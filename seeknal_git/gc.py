@@ -14,6 +14,7 @@ from seeknal_git.git.branches import known_names
 from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, leftovers, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
+from seeknal_git.overruled import need_authority
 from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
@@ -55,6 +56,7 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
 
     Each step leaves a warehouse that is whole, and a command that is killed goes on the next time.
     """
+    need_authority(workspace)
     path = workspace.warehouse_path
     with open_warehouse(path if path.exists() else None, lock_timeout=lock_timeout) as warehouse:
         found = _found(workspace, warehouse.connection, only_environments)

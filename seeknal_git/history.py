@@ -14,6 +14,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.origin import whoami
 from seeknal_git.git.production import is_kept_tree, set_production_ref
 from seeknal_git.names import schema_of, split_id
+from seeknal_git.overruled import need_authority
 from seeknal_git.past import Named, Shown, difference, named, need_tables, never_published, shown_by
 from seeknal_git.reconcile import hand_over, write_aside
 from seeknal_git.revision import environment_of, revision_of
@@ -118,6 +119,7 @@ def rollback(
     Without a revision, the last one that showed something else and that no rollback has taken back. Git is left alone,
     but for the ref that says what production shows. Raises UsageError or WarehouseError with nothing changed.
     """
+    need_authority(workspace)
     path = workspace.warehouse_path
     if not path.exists():
         raise never_published()
@@ -168,7 +170,7 @@ def _prepared(
         before=records[0],
         undo=_original(records, records[0]),
         to=to,
-        tip=git.branch_tip(workspace.repository, workspace.production),
+        tip=git.production_tip(workspace.repository, workspace.production),
         moves=tuple(moves),
         loads=tuple(each.node for each in moves if _is_earlier_load(each.node, now, wanted)),
         to_write=tuple(each.node for each in stale),

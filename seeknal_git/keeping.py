@@ -1,24 +1,16 @@
-"""How long what is kept. A branch may have a project file of its own, and what is deleted is gone for all: so the most
-careful answer counts, of the file here and of those of the branches that somebody calls production."""
+"""How long environments and publications are kept: as production says, whatever is checked out."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-from seeknal_git.errors import SeeknalError
-from seeknal_git.git.branches import at_all_tips
-from seeknal_git.git.repository import current_branch
-from seeknal_git.names import schema_of
-from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
 from seeknal_git.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """productions: the schemas of all branches that a project file calls production; publications, seconds: how many
-    of its last publications keep their tables, and for how long any does; idle: seconds after which an environment
-    without a branch goes."""
+    """publications, seconds: how many of production's last publications keep their tables, and for how long any does;
+    idle: seconds after which an environment without a branch goes."""
 
     productions: frozenset[str]
     publications: int
@@ -27,24 +19,11 @@ class Keeping:
 
 
 def keeping(workspace: Workspace) -> Keeping:
-    """What is to be kept of a project, whatever is checked out."""
-    files = _files(workspace)
-    named = {each.production_branch for each in files.values()}
-    productions = {workspace.production, *(branch for branch in named if branch in files)}
-    asked = [workspace.settings, *(files[branch] for branch in productions if branch in files)]
+    """What is to be kept of a project."""
+    settings = workspace.settings
     return Keeping(
-        productions=frozenset(map(schema_of, productions)),
-        publications=max(each.keep_promotions for each in asked),
-        seconds=max(each.keep_history for each in asked),
-        idle=max(each.time_to_live for each in asked),
+        productions=frozenset({workspace.production_schema}),
+        publications=settings.keep_promotions,
+        seconds=settings.keep_history,
+        idle=settings.time_to_live,
     )
-
-
-def _files(workspace: Workspace) -> dict[str, Settings]:
-    """Branch → its settings, where they can be read: those of the working tree for what is checked out."""
-    found: dict[str, Settings] = {}
-    for branch, content in at_all_tips(workspace.repository, PROJECT_FILE):
-        with suppress(SeeknalError):
-            found[branch] = read_settings(content)
-    here = current_branch(workspace.repository)
-    return found | ({here: workspace.settings} if here and not workspace.repository.bare else {})

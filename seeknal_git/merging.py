@@ -8,6 +8,7 @@ from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merged import how_to_mend, merged_tree, textual_conflict
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
+from seeknal_git.overruled import changed_between
 from seeknal_git.plan import make_plan
 from seeknal_git.planning import Planned
 from seeknal_git.revision import Revision, branch_to_plan_into, revision_of
@@ -63,6 +64,7 @@ def _planned(source: Revision, target: Revision, production: str, into: Loaded, 
         plan=make_plan(into.state, merged.state),
         warnings=merged.warnings,
         merges=source.name,
+        settings=changed_between(into.tree, merged.tree),
     )
 
 

@@ -85,7 +85,7 @@ def pending(workspace: Workspace) -> Due | None:
 def due(workspace: Workspace, shows: Showing) -> Due | None:
     """The promotion that is due where production shows a commit, as a rollback left it or not; None if none is."""
     repository, branch, shown = workspace.repository, workspace.production, shows.commit
-    tip = git.branch_tip(repository, branch)
+    tip = git.production_tip(repository, branch)
     if shown is None or tip is None or (shown and is_at(repository, shown, tip)):
         return None
     nearest = next((each for each in (shown, shows.base) if each and git.has_commit(repository, each)), None)

@@ -12,10 +12,13 @@ from seeknal_git.errors import Problem, SeeknalError, UsageError
 from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
 from seeknal_git.git.production import production_ref
+from seeknal_git.git.tree import Tree
 from seeknal_git.moved import moved_columns
 from seeknal_git.names import schema_of, split_id
+from seeknal_git.overruled import changed_between, overruled, written_in
 from seeknal_git.plan import Change, Plan, State, make_plan
 from seeknal_git.revision import as_environment, base_tree, head_tree, load_sound, revision_of
+from seeknal_git.settings import PROJECT_FILE, SettingChange
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 
@@ -40,6 +43,7 @@ class Planned:
     elsewhere: bool = False
     merges: str | None = None
     moved: tuple[Problem, ...] = ()
+    settings: tuple[SettingChange, ...] = ()  # what the project file has otherwise than production's
 
 
 def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
@@ -65,10 +69,18 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
         warnings=head.warnings,
         moved=moved_columns(head),
         elsewhere=environment is not None and revision.name != revision_of(workspace).name,
+        settings=_settings(workspace, base.tree, head.tree, is_production=revision.name == workspace.production),
     )
     if environment:
         save_plan(workspace, revision.name, head.state)
     return planned
+
+
+def _settings(workspace: Workspace, base: Tree, head: Tree, *, is_production: bool) -> tuple[SettingChange, ...]:
+    """What a tree changes of the settings: of production against what was published, of a branch against production."""
+    if is_production or base.files.get(PROJECT_FILE) == head.files.get(PROJECT_FILE):
+        return changed_between(base, head)
+    return overruled(workspace, written_in(head), head.commit)
 
 
 def left_out(workspace: Workspace, planned: Planned) -> bool:

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
+from seeknal_git.authority import keep_authority
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import operation
@@ -19,6 +20,7 @@ from seeknal_git.git.origin import branch_that_came, whoami
 from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
+from seeknal_git.overruled import need_authority, need_production_s_settings
 from seeknal_git.pending import refuse_to_lose, showing
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.prepared import preview as preview_of
@@ -43,7 +45,9 @@ def prepare(
     if options.sandbox:
         need_own_warehouse(workspace)
     workspace = replace(workspace, lock_timeout=lock_timeout)
+    need_authority(workspace)
     into = branch_to_merge_into(workspace, target)
+    need_production_s_settings(workspace, into.name, into.commit)
     if into.schema == workspace.production_schema and not options.force:
         refuse_to_lose(workspace)
     workspace, _ = as_environment(workspace, into)
@@ -58,7 +62,9 @@ def preview(workspace: Workspace, environment: str | None, target: str | None, l
     """
     if environment is None:
         return preview_of(prepare(workspace, target), lock_timeout)
+    need_authority(workspace)
     source, into = revision_of(workspace, environment), branch_to_merge_into(workspace, target)
+    need_production_s_settings(workspace, source.name, source.commit)
     workspace, _ = as_environment(workspace, into)
     merged = _merge_in_memory(workspace, source, into)
     return preview_of(_prepared(workspace, into, merged, DEFAULT), lock_timeout)
@@ -104,25 +110,28 @@ def merge_branch(workspace: Workspace, environment: str, target: str | None = No
 
     Raises GitError where that is not possible, and ProjectError where it could not be published, with nothing changed.
     """
+    need_authority(workspace)
     into = branch_to_merge_into(workspace, target)
     if workspace.branch_of(environment) == into.name:
         raise UsageError(f"{into.name} cannot be promoted into itself.", "Promote it as it is with: seeknal promote")
     if into.schema == workspace.production_schema and not force:
         refuse_to_lose(workspace)
     source = revision_of(workspace, environment)
+    need_production_s_settings(workspace, source.name, source.commit)
     _merge_in_memory(workspace, source, into)
     return merge(workspace.repository, source.name, source.commit or git.need_commit(workspace.repository), into.name)
 
 
 def is_behind(workspace: Workspace) -> bool:
     """Whether the tip of the production branch is not what production last published, by the warehouse."""
-    tip = git.branch_tip(workspace.repository, workspace.production)
+    tip = git.production_tip(workspace.repository, workspace.production)
     lost = not workspace.warehouse_path.exists()
     return tip is not None and (lost or tip != showing(workspace).commit)
 
 
 def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote") -> Reconciled:
     """Build what is missing, then publish everything in one transaction, or nothing."""
+    keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     with held(prepared, lock_timeout) as (current, warehouse):
         return _promoted(current, warehouse, report, command)
 

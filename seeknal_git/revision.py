@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seeknal_git.cause import with_causes
@@ -15,19 +14,10 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import schema_of
 from seeknal_git.pending import published_commit
+from seeknal_git.pipeline import branch_in_ci, commit_in_ci
 from seeknal_git.shown import command_line
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
-# What continuous integration calls the branch of a pull request, and the branch that was pushed.
-_OF_A_PULL_REQUEST = (
-    "GITHUB_HEAD_REF", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "BITBUCKET_PR_SOURCE_BRANCH",
-    "SYSTEM_PULLREQUEST_SOURCEBRANCH", "CHANGE_BRANCH",
-)  # fmt: skip
-_PUSHED = ("CI_COMMIT_BRANCH", "BITBUCKET_BRANCH", "BUILD_SOURCEBRANCH", "CIRCLE_BRANCH", "BUILDKITE_BRANCH",
-           "GIT_BRANCH")  # fmt: skip
-# The commit that its pipeline is about. (Another one may be checked out.)
-_COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "CIRCLE_SHA1", "BUILDKITE_COMMIT",
-            "GIT_COMMIT")  # fmt: skip
 _SHORT = 8
 
 
@@ -58,7 +48,9 @@ def revision_of(workspace: Workspace, environment: str | None = None) -> Revisio
     found = _named(workspace, name)
     if found is None and git.current_branch(workspace.repository) is None and name != workspace.production:
         found = Revision(name, here.commit, checked_out=True)
-    return found or Revision(name, git.need_branch(workspace.repository, name, _what(workspace, name)), False)
+    if found is None and name == workspace.production:
+        git.need_production(workspace.repository, name)
+    return found or Revision(name, git.need_branch(workspace.repository, name), False)
 
 
 def elsewhere(workspace: Workspace, environment: str) -> str | None:
@@ -78,10 +70,11 @@ def environment_of(workspace: Workspace, environment: str | None) -> str:
 
 def _named(workspace: Workspace, name: str) -> Revision | None:
     repository = workspace.repository
+    if name == workspace.production:  # whatever else is called so
+        tip = git.production_tip(repository, name)
+        return Revision(name, tip, checked_out=False) if tip else None
     if tip := git.branch_tip(repository, name):
         return Revision(_called(repository, name, tip), tip, checked_out=False)
-    if name == workspace.production:  # whatever else is called so
-        return None
     if tag := git.tag_ref(repository, name):
         return Revision(name, git.ref_commit(repository, tag), checked_out=False)
     commit = git.find_commit(repository, name)
@@ -99,10 +92,6 @@ def is_known(workspace: Workspace, name: str) -> bool:
     return name == _here(workspace).name or _named(workspace, name) is not None
 
 
-def _what(workspace: Workspace, name: str) -> str:
-    return "production branch" if name == workspace.production else "branch"
-
-
 def _here(workspace: Workspace) -> Revision:
     """What is checked out. Without a branch: what continuous integration says, else the commit's own name."""
     repository = workspace.repository
@@ -111,7 +100,7 @@ def _here(workspace: Workspace) -> Revision:
     if branch is not None:
         return Revision(branch, commit, checked_out=not repository.bare)
     assert commit is not None, "a detached HEAD is at a commit"
-    branch = branch_in_ci(os.environ, workspace.production)
+    branch = branch_in_ci(workspace.production)
     if branch == workspace.production:
         _refuse_another_tip(workspace, commit)
     return Revision(branch or commit[:_SHORT], commit, checked_out=True)
@@ -120,8 +109,7 @@ def _here(workspace: Workspace) -> Revision:
 def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
     """A pipeline that is run again may be of an older commit, and would take production back; and one of the production
     branch may have checked out something else, such as a pull request that somebody commented on."""
-    named = [os.environ[each] for each in _COMMITS if os.environ.get(each)]
-    tip = git.branch_tip(workspace.repository, workspace.production) or (named[0] if named else None)
+    tip = git.production_tip(workspace.repository, workspace.production) or commit_in_ci()
     if tip is not None and not commit.startswith(tip):
         switch = command_line("git", "switch", workspace.production)
         raise GitError(
@@ -130,29 +118,13 @@ def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
         )
 
 
-def branch_in_ci(variables: Mapping[str, str], production: str) -> str | None:
-    """The branch that continuous integration builds, as its variables name it. A pull request is never production,
-    whatever its branch is called in the repository that it comes from."""
-    requested = [variables.get(name, "").removeprefix("refs/heads/") for name in _OF_A_PULL_REQUEST]
-    if variables.get("BUILDKITE_PULL_REQUEST", "false") != "false":
-        requested.append(variables.get("BUILDKITE_BRANCH", ""))
-    if branch := next(filter(None, requested), None):
-        return f"pull-request/{branch}" if branch == production else branch
-    if variables.get("GITHUB_REF_TYPE") == "branch" and "pull_request" not in variables.get("GITHUB_EVENT_NAME", ""):
-        return variables.get("GITHUB_REF_NAME") or None
-    pushed = (variables.get(name, "").removeprefix("refs/heads/").removeprefix("origin/") for name in _PUSHED)
-    return next((branch for branch in pushed if branch), None)
-
-
 def production_tip(workspace: Workspace) -> str:
     """The tip of the production branch. Raises UsageError where this clone does not know it."""
     repository, branch = workspace.repository, workspace.production
-    if tip := git.branch_tip(repository, branch):
+    if tip := git.production_tip(repository, branch):
         return tip
     here = _here(workspace)
-    return (
-        here.commit if here.commit and here.name == branch else git.need_branch(repository, branch, "production branch")
-    )
+    return here.commit if here.commit and here.name == branch else git.need_production(repository, branch)
 
 
 def branch_to_merge_into(workspace: Workspace, name: str | None) -> Revision:

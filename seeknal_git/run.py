@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from seeknal_git.authority import keep_authority
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
@@ -17,6 +18,7 @@ from seeknal_git.graph import Graph, node_named
 from seeknal_git.mixed import mixed
 from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.overruled import need_authority, need_production_s_settings
 from seeknal_git.pending import refuse_to_lose, showing
 from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.prepared import Prepared, held, work_of
@@ -48,8 +50,11 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     if request.options.sandbox:
         need_own_warehouse(workspace)
     workspace = replace(workspace, lock_timeout=request.lock_timeout)
+    need_authority(workspace)
     revision = revision_of(workspace, request.environment)
     branch = revision.name
+    if not revision.checked_out:
+        need_production_s_settings(workspace, branch, revision.commit)
     target = Target(branch, revision.schema, workspace.production_schema)
     if target.is_production:
         refuse_unfinished(workspace.repository)
@@ -115,6 +120,7 @@ def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:
 
 def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:
     """Build and publish: on production all or nothing, on a branch whatever succeeded."""
+    keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     with held(prepared, lock_timeout) as (current, warehouse):
         done = _ran(current, warehouse, report)
     if not done.failures:

@@ -1,11 +1,11 @@
-"""The project file: what a team decides once."""
+"""The project file: the decisions that a team makes once."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.scalars import flag, is_nothing, text, whole
@@ -16,27 +16,83 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _READ_AS: dict[type, Callable[[object], str | int | bool]] = {str: text, int: whole, bool: flag}
 # Keys of older projects that mean nothing here.
 _CARRIED = frozenset({"version", "profile", "config-version", "state_backend"})
+# The settings that any tree may have for itself. All others count only as production has them.
+_FREE = frozenset({"name", "description"})
+Releaser = Literal["anywhere", "ci"]
+_WORDS = {"promote": ("anywhere", "ci")}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """time_to_live: seconds since last use after which an environment whose branch is gone is pruned; keep_promotions,
-    keep_history: how many of production's last publications keep their snapshots, and for how many seconds any does;
-    show_rows: whether runs show rows that violate a check."""
+    """What a project file says. Only `name` and `description` count for every tree as it has them."""
 
     name: str
     description: str = ""
     production_branch: str = "main"
     warehouse: str = "target/warehouse.duckdb"
-    time_to_live: int = 7 * 86400
+    time_to_live: int = 7 * 86400  # seconds from its last use until an environment without a branch goes
     protect_production: bool = False
-    keep_promotions: int = 10
-    keep_history: int = 7 * 86400
-    show_rows: bool = True
+    promote: Releaser = "anywhere"  # who releases: everybody, or continuous integration alone
+    keep_promotions: int = 10  # publications of production that keep their tables
+    keep_history: int = 7 * 86400  # seconds for which any publication of production does
+    show_rows: bool = True  # whether runs show rows that violate a check
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A project file. lines: setting that it has → its line; the others have their defaults."""
+
+    settings: Settings
+    lines: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChange:
+    """A setting that a tree has otherwise than production. before, after: as somebody would write them."""
+
+    name: str
+    before: str
+    after: str
+    line: int
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} {self.before} → {self.after}"
+
+
+def changed_settings(before: Settings, after: Written, base: Settings | None = None) -> tuple[SettingChange, ...]:
+    """The settings that count only as production has them, and that a file has otherwise. base: the settings that
+    production had when the branch left it: a branch that is merely behind has changed nothing."""
+    old, new = asdict(before), asdict(after.settings)
+    known = (old, asdict(base) if base else old)
+    return tuple(
+        SettingChange(name, spelt(name, old[name]), spelt(name, value), after.lines.get(name, 1))
+        for name, value in new.items()
+        if name not in _FREE and all(value != each[name] for each in known)
+    )
+
+
+def spelt(name: str, value: object) -> str:
+    """The value of a setting as somebody would write it.
+
+    >>> spelt("time_to_live", 604800), spelt("protect_production", True)
+    ('7d', 'true')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if name in _DURATIONS and isinstance(value, int):
+        unit = next((unit for unit in ("d", "h", "m") if value and value % _SECONDS[unit] == 0), "s")
+        return f"{value // _SECONDS[unit]}{unit}"
+    return str(value)
 
 
 def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:
     """The settings in a project file. Raises ProjectError with the line of each mistake."""
+    return read_written(content, path).settings
+
+
+def read_written(content: bytes, path: str = PROJECT_FILE) -> Written:
+    """A project file, with the lines of its settings. Raises ProjectError with the line of each mistake."""
     from seeknal_git.nodes.text import read_yaml
 
     document = read_yaml(content, path)
@@ -55,7 +111,7 @@ def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:
         problems.append(Problem("The project has no `name`.", path, 1))
     if problems:
         raise ProjectError(problems)
-    return Settings(**values)
+    return Written(Settings(**values), {name: document.lines.get(name, 1) for name in values})
 
 
 def _setting(key: str, value: Any) -> dict[str, Any]:
@@ -74,6 +130,8 @@ def _setting(key: str, value: Any) -> dict[str, Any]:
         raise ValueError(f"`{key}` is {exc}.") from exc
     if (found == "" and key != "description") or (isinstance(found, int) and found < 0):
         raise ValueError(f"`{key}` cannot be {found!r}.")
+    if key in _WORDS and found not in _WORDS[key]:
+        raise ValueError(f"`{key}` is {' or '.join(_WORDS[key])}, not {found!r}.")
     return {key: found}
 
 

@@ -104,7 +104,7 @@ class Status:
 def read_status(workspace: Workspace) -> Status:
     """One look at everything. Never fails for what it is there to report."""
     repository = workspace.repository
-    tip, head = git.branch_tip(repository, workspace.production), git.head_commit(repository)
+    tip, head = git.production_tip(repository, workspace.production), git.head_commit(repository)
     ahead, behind = git.ahead_behind(repository, head, tip) if head and tip else (None, None)
     try:
         revision, problems = revision_of(workspace), []
@@ -133,6 +133,8 @@ def _told(error: SeeknalError) -> str:
 def _with_plan(workspace: Workspace, status: Status) -> Status:
     if status.environment is None or status.commit is None:
         return status
+    if workspace.flaw:
+        return replace(status, dirty=True, problems=[str(problem) for problem in workspace.flaw.problems])
     try:
         planned = plan_environment(workspace)
     except ProjectError as exc:
@@ -228,7 +230,7 @@ def _missing(warehouse: Warehouse) -> dict[str, list[str]]:
 def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:
     """The warehouse is the truth; where it cannot be read, the ref is its echo."""
     repository, schema = workspace.repository, workspace.production_schema
-    tip, published = git.branch_tip(repository, workspace.production), production_ref(repository)
+    tip, published = git.production_tip(repository, workspace.production), production_ref(repository)
     published_at, failure, restores, base = None, None, None, None
     if warehouse is not None:
         records = history.records(warehouse.connection, schema)

@@ -15,6 +15,7 @@ from seeknal_git.git.tree import index_tree
 from seeknal_git.merge_check import explained_conflicts, staged_conflicts
 from seeknal_git.moved import moved_columns
 from seeknal_git.nodes.type_words import is_type
+from seeknal_git.overruled import written_in
 from seeknal_git.revision import as_environment, explained, revision_of
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
@@ -35,9 +36,11 @@ class Validation:
 
 
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
-    """Validate every node and the graph, of the working tree or of what is staged."""
+    """Validate the project file, every node and the graph, of the working tree or of what is staged."""
     workspace, keeps = as_environment(workspace, revision_of(workspace))
-    loaded = load(workspace, index_tree(workspace.repository) if staged else current_tree(workspace), keeps=keeps)
+    tree = index_tree(workspace.repository) if staged else current_tree(workspace)
+    written_in(tree)
+    loaded = load(workspace, tree, keeps=keeps)
     conflicts = staged_conflicts(workspace, loaded) if staged else ()
     known = {each.problem for each in conflicts}
     rest = [each for each in loaded.all_problems if each not in known]

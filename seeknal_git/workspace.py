@@ -6,10 +6,11 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from seeknal_git.authority import Authority, find_authority, in_force
 from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
 from seeknal_git.data import DataRoot, sources_of, tracked_parts
@@ -24,14 +25,15 @@ from seeknal_git.plan import State
 from seeknal_git.project import Project, is_node_path, load_project
 from seeknal_git.readers import Contract
 from seeknal_git.reading import remembered_blob_id
-from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
+from seeknal_git.settings import PROJECT_FILE, Settings, Written, read_written
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse.engine import engine_version
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """data_root: what holds the warehouse, raw data and production's files: the main working tree, unless another
+    """settings: those in force, as production has them; flaw: why the project file at hand cannot be read, if so;
+    data_root: what holds the warehouse, raw data and production's files: the main working tree, unless another
     folder is named. shared_data: raw data is read from there alone, as production does; a branch looks into its own
     working tree first. lock_timeout: seconds to wait for the warehouse where what a tree means hangs on it; None where
     it is to be done without."""
@@ -42,6 +44,9 @@ class Workspace:
     data_root: Path
     lock_timeout: float | None = None
     shared_data: bool = False
+    authority: Authority = field(default_factory=lambda: Authority("main"))
+    written: Written | None = None  # the project file at hand
+    flaw: ProjectError | None = None
 
     @property
     def home(self) -> Path:
@@ -105,32 +110,53 @@ class Loaded:
         return State(self.graph, tracked_parts(self.graph, self.root))
 
 
-def open_workspace(start: Path, data_root: Path | None = None) -> Workspace:
+def open_workspace(start: Path, data_root: Path | None = None, *, mending: bool = False) -> Workspace:
     """The project that a folder, or a bare repository, holds.
 
     data_root: what stands for the main working tree, with the warehouse and raw data; else what SEEKNAL_DATA_ROOT or
-    `git config seeknal.dataRoot` names. Raises UsageError where there is no project, GitError where no repository.
+    `git config seeknal.dataRoot` names. mending: also if production's own project file cannot be read.
+    Raises UsageError where there is no project, GitError where no repository.
     """
     start = start.resolve()
     if not start.is_dir():
         raise UsageError(f"{start} is not a folder.")
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
-            repository = git.open_repository(folder)
-            return _workspace(repository, read_settings((folder / PROJECT_FILE).read_bytes()), data_root)
+            content = (folder / PROJECT_FILE).read_bytes()
+            return _workspace(git.open_repository(folder), content, data_root, mending=mending)
     if bare := git.open_bare(start):
         return _bare(bare, data_root)
     raise UsageError(f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init")
 
 
-def _workspace(repository: Repository, settings: Settings, data_root: Path | None) -> Workspace:
+def _workspace(repository: Repository, content: bytes, data_root: Path | None, *, mending: bool = False) -> Workspace:
+    written, flaw = None, None
+    try:
+        written = read_written(content)
+    except ProjectError as exc:
+        flaw = exc
+    found = find_authority(repository, written)
+    if found.flaw and mending:
+        found = replace(found, written=Written(Settings(repository.project.name), {}), flaw=None)
+    settings = in_force(found, written)
+    if settings is None or found.flaw:
+        raise flaw or _of_production(found)
     cache = Cache(repository.private / "cache.sqlite", engine_version())
     named = data_root or os.environ.get("SEEKNAL_DATA_ROOT")
     root = Path(named).resolve() if named else git.configured_data_root(repository) or repository.main_worktree
     if root is None:
         raise UsageError(f"{repository.common} is a bare repository, and has no folder for a warehouse and raw data.",
                          "Name one: git config seeknal.dataRoot DIR, SEEKNAL_DATA_ROOT or --data-root DIR")  # fmt: skip
-    return Workspace(repository, settings, cache, root)
+    return Workspace(repository, settings, cache, root, authority=found, written=written, flaw=flaw)
+
+
+def _of_production(found: Authority) -> ProjectError:
+    """Why production's own project file cannot be read."""
+    problems = found.flaw.problems if found.flaw else ()
+    hint = f"Mend the project file on {found.branch}, and commit it: until then, nothing says how production is."
+    return ProjectError(
+        [replace(each, message=f"At the tip of {found.branch}: {each.message}", hint=hint) for each in problems]
+    )
 
 
 def _bare(repository: Repository, data_root: Path | None) -> Workspace:
@@ -151,8 +177,8 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
         projects = f"these projects: {', '.join(sorted(found))}" if found else "no project"
         raise UsageError(f"{repository.top} holds {projects}.",
                          "Name one of them: SEEKNAL_PROJECT=FOLDER" if found else None)  # fmt: skip
-    settings = read_settings(everything.read(everything.files[path]), path)
-    return _workspace(replace(repository, prefix=path.removesuffix(PROJECT_FILE)), settings, data_root)
+    content = everything.read(everything.files[path])
+    return _workspace(replace(repository, prefix=path.removesuffix(PROJECT_FILE)), content, data_root)
 
 
 def need_own_warehouse(workspace: Workspace) -> None:
@@ -165,7 +191,9 @@ def need_own_warehouse(workspace: Workspace) -> None:
 
 
 def current_tree(workspace: Workspace) -> Tree:
-    """The working tree; of a bare repository, what HEAD names."""
+    """The working tree; of a bare repository, what HEAD names. Raises ProjectError if its project file is wrong."""
+    if workspace.flaw:
+        raise workspace.flaw
     if workspace.repository.bare:
         return commit_tree(workspace.repository, git.need_commit(workspace.repository))
     blob_id = partial(remembered_blob_id, cache=workspace.cache)

@@ -265,6 +265,7 @@ def test_the_list_says_what_will_happen(dev: Repo) -> None:
 @pytest.mark.parametrize("time_to_live", ["0s", "999999w"])
 def test_times_to_live_may_be_as_short_or_long_as_somebody_likes(dev: Repo, time_to_live: str) -> None:
     dev.write("seeknal_project.yml", f"name: shop\ntime_to_live: {time_to_live}\n")
+    dev.commit("How long environments stay")
     dev.git("branch", "--quiet", "-D", "dev")
     dev.seeknal("env", "list")
     assert pruned(dev) == (["dev"] if time_to_live == "0s" else [])
@@ -277,6 +278,10 @@ def test_nothing_is_pruned_because_the_production_branch_was_renamed(dev: Repo) 
     assert (dev.production(), dev.views("dev")) == before
     dev.write("seeknal_project.yml", "name: shop\nproduction_branch: trunk\n")
     dev.commit("Production is called trunk")
+    said = dev.seeknal("run", code=2).err
+    assert "error: There is no production branch main." in said
+    assert "If it has another name now, say so: git config seeknal.productionBranch trunk" in said
+    dev.git("config", "seeknal.productionBranch", "trunk")
     dev.seeknal("run")
     assert dev.views("trunk") == before[0]
     age(dev, days=8, branch="main")

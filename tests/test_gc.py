@@ -21,8 +21,13 @@ def ago(days: float) -> datetime:
     return datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days)
 
 
-def settings(repo: Repo, **values: object) -> None:
+def edited_settings(repo: Repo, **values: object) -> None:
     repo.write("seeknal_project.yml", "name: shop\n" + "".join(f"{key}: {value}\n" for key, value in values.items()))
+
+
+def settings(repo: Repo, **values: object) -> None:
+    edited_settings(repo, **values)
+    repo.git("commit", "--quiet", "--allow-empty", "--message", "Settings", "--", "seeknal_project.yml")
 
 
 def release(repo: Repo, number: int) -> None:
@@ -73,15 +78,15 @@ def released(copy_of: Templates) -> Repo:
 
 def test_a_branch_with_another_project_file_deletes_nothing_that_production_s_keeps(released: Repo) -> None:
     settings(released, keep_promotions=10, keep_history="0s")
-    released.commit("Production keeps its history")
     released.seeknal("run")
     history = [each["id"] for each in released.seeknal("log", "--json", "-n", "0").json["publications"]]
     for values in ({"keep_promotions": 1, "keep_history": "0s"}, {"production_branch": "trunk", "keep_promotions": 1}):
         released.switch("careless", create=True)
-        settings(released, **values)
-        assert collected(released) == [], "as it is, and as it is committed"
-        released.commit("Another project file")
-        assert collected(released) == []
+        edited_settings(released, **values)
+        for message in ("As it is", "As it is committed"):
+            refused = released.seeknal("gc", "--yes", code=1).err
+            assert refused.startswith("error: seeknal_project.yml:2: This branch sets "), message
+            released.commit("Another project file")
         released.git("switch", "--quiet", "main")
         released.git("branch", "--quiet", "-D", "careless")
     released.seeknal("rollback", str(history[-2]))

@@ -57,10 +57,16 @@ def _seeknal(
         Path | None,
         typer.Option("-C", metavar="DIR", exists=True, file_okay=False, help="Run as if started in DIR, as git does."),
     ] = None,
+    production: Annotated[
+        str | None,
+        typer.Option("--production-branch", metavar="BRANCH", help="The production branch, whatever else names one."),
+    ] = None,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     if folder is not None:
         os.chdir(folder)
+    if production is not None:  # for the hooks, too, that git runs in between
+        os.environ["SEEKNAL_PRODUCTION_BRANCH"] = production
 
 
 for _command in (

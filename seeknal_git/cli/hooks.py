@@ -21,12 +21,14 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
       seeknal hooks install
       seeknal hooks install --data-root /srv/shop
     """
+    from seeknal_git.authority import keep_authority
     from seeknal_git.git import hooks
     from seeknal_git.report.hooks import as_text
     from seeknal_git.report.terminal import note
 
     workspace = opened(project_path, data_root)
     repository, production = workspace.repository, workspace.production
+    keep_authority(repository, workspace.authority)
     place = workspace.data_root if repository.bare else data_root
     found = hooks.install(repository.top, repository.prefix, production, hooks.this_installation(), place)
     if data_root is not None:

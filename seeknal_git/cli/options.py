@@ -30,10 +30,22 @@ At = Annotated[
 HERE = Path()
 
 
-def opened(path: Path, data_root: Path | None = None) -> Workspace:
+def opened(path: Path, data_root: Path | None = None, *, mending: bool = False) -> Workspace:
     from seeknal_git.workspace import open_workspace
 
-    return open_workspace(path, data_root)
+    return open_workspace(path, data_root, mending=mending)
+
+
+def remind_of_settings(workspace: Workspace) -> None:
+    """Say that an edit of production's project file does not count yet."""
+    from seeknal_git.overruled import on_production, overruled_here
+    from seeknal_git.report.terminal import tell
+    from seeknal_git.settings import PROJECT_FILE
+
+    changed = overruled_here(workspace) if workspace.written and on_production(workspace) else ()
+    if changed:
+        words = ", ".join(each.words for each in changed)
+        tell(f"{PROJECT_FILE} is edited, and counts as it is committed: {words}", err=True)
 
 
 def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspace:
@@ -42,6 +54,7 @@ def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspa
     from seeknal_git.report.terminal import tell
 
     workspace = opened(path, data_root)
+    remind_of_settings(workspace)
     if due := pending(workspace):
         tell(f"{due.what}: {due.cure}", err=True)
     return workspace

@@ -6,9 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-import pygit2
-
-from seeknal_git.git.command import blob_content, git
+from seeknal_git.git.command import git
 from seeknal_git.git.repository import Repository
 
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,40}")
@@ -70,26 +68,6 @@ def _names(ref: str, remotes: Collection[str]) -> Iterator[tuple[str, str]]:
         parts = rest.split("/")
         for start in range(1, len(parts) if not of else 0):  # of a remote that is no longer known, or fetched elsewhere
             yield "/".join(parts[start:]), f"{ref} is here"
-
-
-def at_all_tips(repository: Repository, file: str) -> Iterator[tuple[str, bytes]]:
-    """(name, content of a project's file at its tip), for every branch that has it and every name that it may be meant
-    by: those of remotes first."""
-    contents: dict[str, bytes] = {}
-    remotes = [name for name in repository.handle.remotes.names() if name]
-    refs = [ref for ref in repository.handle.references if ref.startswith((_LOCAL, _REMOTE))]
-    for ref in sorted(refs, reverse=True):
-        if blob := _blob_at(repository, ref, f"{repository.prefix}{file}"):
-            if blob not in contents:
-                contents[blob] = blob_content(blob, repository.top) or b""
-            yield from ((name, contents[blob]) for name, _ in _names(ref, remotes))
-
-
-def _blob_at(repository: Repository, ref: str, path: str) -> str | None:
-    try:
-        return str(repository.handle.lookup_reference(ref).peel(pygit2.Tree)[path].id)
-    except (KeyError, pygit2.GitError):  # no such file, or a commit or a tree that is not here
-        return None
 
 
 def _worktrees(repository: Repository) -> tuple[set[str], set[str]]:

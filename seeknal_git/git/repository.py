@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
 
 from seeknal_git.errors import GitError, UsageError, some
-from seeknal_git.git.command import git
+from seeknal_git.git.command import blob_content, git, run_git
 from seeknal_git.shown import argument, command_line
 
 
@@ -98,10 +99,13 @@ def _common_dir(git_dir: Path) -> Path:
 
 def current_branch(repository: Repository) -> str | None:
     """The branch that is checked out, also before its first commit; None where HEAD is detached."""
-    head = repository.handle.lookup_reference("HEAD")
-    target = head.raw_target
-    name = target.decode(errors="surrogateescape") if isinstance(target, bytes) else str(target)
+    name = _target(repository, "HEAD")
     return name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else None
+
+
+def _target(repository: Repository, name: str) -> str:
+    target = repository.handle.lookup_reference(name).raw_target
+    return target.decode(errors="surrogateescape") if isinstance(target, bytes) else str(target)
 
 
 def head_commit(repository: Repository) -> str | None:
@@ -124,6 +128,88 @@ def configured_data_root(repository: Repository) -> Path | None:
     except KeyError:
         return None
     return ((repository.main_worktree or repository.common) / Path(named).expanduser()).resolve()
+
+
+def production_key(repository: Repository) -> str:
+    """The key of git's configuration that names a project's production branch."""
+    folder = repository.prefix.rstrip("/")
+    return f"seeknal.{folder}.productionBranch" if folder else "seeknal.productionBranch"
+
+
+def configured_production(repository: Repository) -> str | None:
+    """The production branch as git's configuration names it: of this project, else of the whole repository."""
+    for key in dict.fromkeys([production_key(repository), "seeknal.productionBranch"]):
+        with suppress(KeyError, ValueError, pygit2.GitError):  # no such key, or a folder that no key can hold
+            if named := repository.handle.config[key]:
+                return str(named)
+    return None
+
+
+def remember_production(repository: Repository, branch: str) -> None:
+    """Let git's configuration name the production branch. A clone that cannot be written finds it anew each time."""
+    run_git("config", production_key(repository), branch, cwd=repository.top)
+
+
+def default_branch(repository: Repository) -> str | None:
+    """The branch that a clone begins with, by its remote; else main or master, if it is there."""
+    remote = _first_remote(repository)
+    head = f"refs/remotes/{remote}/HEAD"
+    if remote and head in repository.handle.references:
+        return _target(repository, head).removeprefix(f"refs/remotes/{remote}/")
+    return next((each for each in ("main", "master") if production_tip(repository, each)), None)
+
+
+def all_branches(repository: Repository) -> list[str] | None:
+    """The branches here and those of the clone's remote; None in a clone of some branches only."""
+    remote = _first_remote(repository)
+    if remote is None:
+        return None if remotes(repository) else branches(repository)
+    if not any("refs/heads/*" in each for each in repository.handle.remotes[remote].fetch_refspecs):
+        return None
+    theirs = (each for each in repository.handle.branches.remote if each.startswith(f"{remote}/"))
+    return sorted({*branches(repository), *(each.removeprefix(f"{remote}/") for each in theirs)} - {"HEAD"})
+
+
+def _first_remote(repository: Repository) -> str | None:
+    """The remote whose branches stand for those that are not here: origin, or the only one."""
+    known = remotes(repository)
+    return known[0] if len(known) == 1 or "origin" in known else None
+
+
+def production_tip(repository: Repository, branch: str) -> str | None:
+    """The tip of a production branch: the one here, or that of the clone's own remote. No other remote, no tag and no
+    commit of that name serves."""
+    remote = _first_remote(repository)
+    names = [f"refs/heads/{branch}", *([f"refs/remotes/{remote}/{branch}"] if remote else [])]
+    return next((commit for name in names if (commit := ref_commit(repository, name))), None)
+
+
+def need_production(repository: Repository, branch: str) -> str:
+    """The tip of the production branch. Raises UsageError, with the way to have it, if this clone has none."""
+    if tip := production_tip(repository, branch):
+        return tip
+    need_commit(repository)
+    message = f"There is no production branch {branch}"
+    named = command_line("git", "config", production_key(repository))
+    if remotes(repository):
+        fetch = fetch_command(remotes(repository)[0], branch)
+        raise UsageError(f"{message} in this clone.", f"Fetch it: {fetch}; or name another: {named} NAME")
+    usual = [each for each in ("main", "master") if each in branches(repository)]
+    near = (*difflib.get_close_matches(branch.lower(), branches(repository), 1), *usual, current_branch(repository))
+    meant = next((each for each in near if each), "NAME")
+    raise UsageError(f"{message}.", f"If it has another name now, say so: {named} {argument(meant)}")
+
+
+def file_at(repository: Repository, commit: str, path: str) -> bytes | None:
+    """The content of a project's file in a commit; None if it has none."""
+    try:
+        entry = repository.handle[commit].peel(pygit2.Tree)[f"{repository.prefix}{path}"]
+    except (KeyError, pygit2.GitError):
+        return None
+    try:
+        return entry.data if isinstance(entry, pygit2.Blob) else None
+    except (KeyError, pygit2.GitError):  # a partial clone fetches it now
+        return blob_content(str(entry.id), repository.top)
 
 
 def branches(repository: Repository) -> list[str]:
@@ -182,19 +268,15 @@ def branch_tip(repository: Repository, branch: str) -> str | None:
 _SHOWN = 8
 
 
-def need_branch(repository: Repository, branch: str, what: str = "branch") -> str:
+def need_branch(repository: Repository, branch: str) -> str:
     """The tip of a branch. Raises UsageError, with the nearest name, where there is none."""
     tip = branch_tip(repository, branch)
     if tip is None:
         need_commit(repository)
-        if what == "production branch" and remotes(repository):
-            fetch = fetch_command(remotes(repository)[0], branch)
-            raise UsageError(f"There is no {what} {branch} in this clone.",
-                             f"Fetch it: {fetch}; or set production_branch in the project file.")  # fmt: skip
         known = known_branches(repository)
         near = difflib.get_close_matches(branch, known, 1)
         hint = f"Did you mean {near[0]}?" if near else f"There are {some(known, _SHOWN)}."
-        raise UsageError(f"There is no {what} {branch}.", hint)
+        raise UsageError(f"There is no branch {branch}.", hint)
     return tip
 
 

@@ -6,16 +6,20 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from seeknal_git.fingerprint import Category
 from seeknal_git.plan import Change
 from seeknal_git.planning import Planned
 from seeknal_git.report.terminal import coloured, counted, dim, in_colour, listed, out, width
+from seeknal_git.settings import PROJECT_FILE
 from seeknal_git.workspace import Loaded
 
 _LINE_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def as_text(planned: Planned, changes: list[Change], *, stat: bool) -> None:
-    if not changes:
+    for setting in planned.settings:
+        out(f"{coloured(Category.BREAKING)} {PROJECT_FILE}: {setting.words}")
+    if not changes and not planned.settings:
         out("No changes.")
     for change in changes:
         lines = list(_diff(planned, change))

@@ -11,6 +11,7 @@ from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, coloured, counted, dim, extent, listed, out, problem_of, tell, width
+from seeknal_git.settings import PROJECT_FILE, SettingChange
 from seeknal_git.shown import argument, of_option
 from seeknal_git.story import ColumnChange
 
@@ -29,18 +30,17 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
         problem_of("warning", problem)
     tell(bold(_title(planned)))
     out()
+    _settings(planned)
     if not planned.plan.changes and not planned.plan.builds:
-        out("No changes." if planned.head.graph.members else _EMPTY)
+        if not planned.settings:
+            out("No changes." if planned.head.graph.members else _EMPTY)
         for line in _doubts(planned, found):
             tell(line)
         _answers(found)
         return
     for change in planned.plan.changes:
         _change(change, planned.plan, verbose)
-    if planned.plan.layers:
-        out()
-        out(bold("To build"))
-        _layers(planned.plan, verbose)
+    _layers(planned.plan, verbose)
     out()
     for line in _summary(planned, found).split("\n"):
         tell(line)
@@ -49,9 +49,30 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
     _answers(found)
 
 
+def _as_change(setting: SettingChange) -> Change:
+    """A changed setting as a change of its own: what production is hangs on it."""
+    return Change(PROJECT_FILE, Category.BREAKING, PROJECT_FILE, setting.line, (setting.words,))
+
+
+def _settings(planned: Planned) -> None:
+    """Changed settings, and the way that they go."""
+    for setting in planned.settings:
+        _headline(_as_change(setting), f"{PROJECT_FILE}: {setting.words}")
+    if planned.settings and planned.is_production and planned.dirty:
+        tell("The project file counts as it is committed.")
+    if planned.settings and not planned.is_production and planned.merges is None:
+        tell(
+            "Only production's project file counts, and nothing is written for this branch: merge that change by "
+            f"itself, with git merge {argument(planned.branch)} on production's branch, or take it back."
+        )
+
+
 def _layers(plan: Plan, verbose: bool) -> None:
     """The layers as a run numbers them. Files are written after the last one."""
     layers, files = _numbered(plan)
+    if plan.layers:
+        out()
+        out(bold("To build"))
     for number, layer in enumerate(layers, 1):
         head = f"  {number}  {extent(layer)}"
         out(f"{head}{', '.join(layer) if verbose else listed(layer, width() - len(head))}")
@@ -119,14 +140,15 @@ def _types(column: ColumnChange) -> str:
     return f"  {column.after or column.before}" if column.kind != "changed" and (column.after or column.before) else ""
 
 
-def _headline(change: Change) -> None:
+def _headline(change: Change, title: str | None = None) -> None:
     """Category, node and place; the place on a line of its own where the terminal is narrow."""
+    title = title or change.node
     place = f"{change.path}:{change.line}"
     label = coloured(change.category, change.category.ljust(_LABEL))
-    if _LABEL + len(change.node) + 2 + len(place) <= width():
-        out(f"{label}{change.node}  {dim(place)}")
+    if _LABEL + len(title) + 2 + len(place) <= width():
+        out(f"{label}{title}  {dim(place)}")
     else:
-        out(f"{label}{change.node}")
+        out(f"{label}{title}")
         out(f"{' ' * _LABEL}{dim(place)}")
 
 
@@ -238,7 +260,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
                 "rebuilds": list(change.rebuilds),
                 "reuses": list(change.reuses),
             }
-            for change in plan.changes
+            for change in (*map(_as_change, planned.settings), *plan.changes)
         ],
         "layers": [list(layer) for layer in plan.layers],
         "reused": list(plan.reused),
@@ -260,11 +282,14 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
     """The plan as a comment on a pull request."""
     plan = planned.plan
     lines = [f"### {markdown.text(_title(planned))}", ""]
-    if not plan.changes and not plan.builds:
+    if not plan.changes and not plan.builds and not planned.settings:
         doubts = [markdown.text(each) for each in _doubts(planned, found)]
         said = ["No changes.", *(["", *doubts] if doubts else []), *_answers_as_markdown(found)]
         return "\n".join([*lines, *said])
     lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]
+    for setting in planned.settings:
+        what = markdown.code(f"{PROJECT_FILE}: {setting.words}")
+        lines.append(f"| **{Category.BREAKING}** | {what} | settings | | |")
     for change in plan.changes:
         what = _cell((*change.words, *_column_words(change)))
         rebuilds, reuses = (

@@ -34,14 +34,16 @@ FILE = "seeknal_project.yml"
         pytest.param("name: ''\n", 1, "`name` cannot be ''", id="an empty name"),
     ],
 )  # fmt: skip
-def test_a_wrong_project_file_is_refused_with_its_line(
+def test_a_wrong_project_file_is_refused_with_its_line_if_the_tree_is_needed(
     published: Repo, refused: Refused, content: str | bytes, line: int, words: str
 ) -> None:
     (published.path / FILE).write_bytes(content if isinstance(content, bytes) else content.encode())
-    for command in (["validate"], ["plan"], ["run"], ["promote"], ["query", "FROM daily"], ["status"], ["doctor"]):
+    for command in (["validate"], ["plan"], ["run"], ["lineage"]):
         said = refused(published, *command)
         assert said.startswith(f"error: {FILE}:{line}: ")
         assert words in said
+    assert published.seeknal("query", "SELECT count(*) AS n FROM daily", "--json").json == [{"n": 2}]
+    assert words.partition("\n")[0] in published.seeknal("status").out
 
 
 def test_settings_of_older_projects_are_passed_over(shop: Repo) -> None:

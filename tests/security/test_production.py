@@ -1,0 +1,304 @@
+"""Production is defined by production: a branch, a push or a clone that is behind decides nothing about it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Repo, copied
+
+FILE = "seeknal_project.yml"
+DAILY = "seeknal/transforms/daily.yml"
+
+WRITING = (["run"], ["promote"], ["gc", "--yes"], ["env", "prune", "--yes"], ["env", "delete", "dev"], ["rollback"])
+READING = (["env", "list"], ["gc"], ["env", "prune"], ["status"], ["log"], ["query", "FROM daily"])
+
+# What a hostile branch may write into the project file, and how `plan` shows it.
+SETTINGS = {
+    "production_branch: evil": "production_branch main → evil",
+    "warehouse: ../other.duckdb": "warehouse target/warehouse.duckdb → ../other.duckdb",
+    "warehouse: ~/.ssh/authorized_keys2": "warehouse target/warehouse.duckdb → ~/.ssh/authorized_keys2",
+    "keep_promotions: 0": "keep_promotions 10 → 0",
+    "keep_history: 0s": "keep_history 7d → 0s",
+    "time_to_live: 0s": "time_to_live 7d → 0s",
+    "protect_production: true": "protect_production false → true",
+    "promote: ci": "promote anywhere → ci",
+    "show_rows: false": "show_rows true → false",
+}
+
+
+def set_to(repo: Repo, *lines: str) -> None:
+    repo.write(FILE, "\n".join(["name: shop", *lines, ""]))
+
+
+def on_evil(repo: Repo, *lines: str, commit: bool = True) -> Repo:
+    """A branch that also changes a number, and says something else about production."""
+    repo.switch("evil", create=True)
+    set_to(repo, *lines)
+    repo.replace(DAILY, "sum(amount)", "sum(amount) * 100")
+    if commit:
+        repo.commit("Evil")
+    return repo
+
+
+def total(repo: Repo) -> object:
+    return repo.seeknal("query", "--env", "prod", "SELECT sum(total) AS s FROM daily", "--json").json[0]["s"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_branch_that_says_otherwise_about_production_writes_nothing(published: Repo, setting: str) -> None:
+    published.git("branch", "dev")
+    published.seeknal("run", "--env", "dev")
+    before = published.warehouse.read_bytes()
+    on_evil(published, setting, commit=setting != "keep_promotions: 0")
+    for command in WRITING:
+        refused = published.seeknal(*command, code=1).err
+        key, value = setting.split(": ")
+        old = SETTINGS[setting].split()[1]
+        assert f"{FILE}:2: This branch sets {key} to {value}, and production (main) has {old}." in refused, command
+        assert "git switch main && git merge evil" in refused
+    assert published.warehouse.read_bytes() == before
+    assert not (published.path.parent / "other.duckdb").exists()
+    assert total(published) == 100
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_plan_shows_what_a_branch_says_otherwise(published: Repo, setting: str) -> None:
+    on_evil(published, setting)
+    change = f"{FILE}: {SETTINGS[setting]}"
+    assert f"BREAKING      {change}" in published.seeknal("plan").out
+    assert f"| **BREAKING** | `{change}` |" in published.seeknal("plan", "--markdown").out
+    first = published.plan()["changes"][0]
+    found = (first["node"], first["category"], first["path"], first["line"], first["what"])
+    assert found == (FILE, "BREAKING", FILE, 2, [SETTINGS[setting]])
+
+
+def test_the_settings_of_a_branch_are_refused_from_elsewhere_too(published: Repo) -> None:
+    on_evil(published, "warehouse: other.duckdb")
+    published.switch("main")
+    for command in (["run", "--env", "evil"], ["promote", "evil"], ["promote", "evil", "--dry-run"]):
+        assert "evil sets warehouse to other.duckdb" in published.seeknal(*command, code=1).err
+    assert published.git("log", "-1", "--format=%s") == "First"
+
+
+def test_a_change_of_settings_that_git_merges_counts(published: Repo) -> None:
+    published.switch("settings", create=True)
+    set_to(published, "protect_production: true", "keep_promotions: 3")
+    published.commit("Protect production")
+    published.switch("main")
+    published.merge("settings")
+    shown = [f"{each['category']} {each['what'][0]}" for each in published.plan()["changes"]]
+    assert shown == ["BREAKING protect_production false → true", "BREAKING keep_promotions 10 → 3"]
+    published.seeknal("promote")
+    assert published.plan()["changes"] == []
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    assert "Production is protected" in published.seeknal("run", code=2).err
+    published.git("restore", ".")
+    published.switch("dev", create=True)
+    published.seeknal("run")
+
+
+def test_a_branch_that_is_merely_behind_has_changed_nothing(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.commit("Dev")
+    published.switch("main")
+    set_to(published, "keep_promotions: 3")
+    published.commit("Keep less")
+    published.switch("dev")
+    assert [each["node"] for each in published.plan()["changes"]] == ["transform.daily"]
+    published.seeknal("run")
+
+
+def test_an_edit_on_the_production_branch_counts_once_it_is_committed(published: Repo) -> None:
+    set_to(published, "warehouse: other.duckdb")
+    said = published.seeknal("plan").out
+    assert f"BREAKING      {FILE}: warehouse target/warehouse.duckdb → other.duckdb" in said
+    assert "The project file counts as it is committed." in said
+    told = published.seeknal("run").err
+    assert f"{FILE} is edited, and counts as it is committed: warehouse target/warehouse.duckdb → other.duckdb" in told
+    assert not (published.path / "other.duckdb").exists()
+
+
+def test_the_project_file_of_the_working_tree_counts_before_production_has_one(shop: Repo, tmp_path: Path) -> None:
+    fresh = Repo(tmp_path / "fresh")
+    fresh.path.mkdir()
+    fresh.git("init", "--quiet", "--initial-branch", "trunk")
+    for path in shop.git("ls-files").splitlines():
+        fresh.write(path, shop.read(path))
+    set_to(fresh, "production_branch: trunk")
+    assert fresh.seeknal("validate").code == 0
+    fresh.commit("First")
+    fresh.seeknal("run")
+    assert fresh.git("config", "seeknal.productionBranch") == "trunk"
+
+
+@pytest.mark.parametrize("content", ["name: [\n", "name: a\nwarehous: b\n", "", "- a\n"])
+def test_a_malformed_project_file_on_a_branch_breaks_nothing_for_others(published: Repo, content: str) -> None:
+    published.switch("broken", create=True)
+    (published.path / FILE).write_text(content)
+    published.commit("Broken")
+    for command in READING:
+        published.seeknal(*command)
+    for command in (["plan"], *WRITING):
+        assert published.seeknal(*command, code=1).err.startswith(f"error: {FILE}:"), command
+    published.switch("main")
+    for command in (*READING, ["run"], ["promote"], ["gc", "--yes"], ["env", "prune", "--yes"]):
+        published.seeknal(*command)
+    assert f"error: {FILE}:" in published.seeknal("run", "--env", "broken", code=1).err
+
+
+def test_a_malformed_project_file_of_production_is_named_and_can_be_mended(published: Repo) -> None:
+    (published.path / FILE).write_text("name: shop\nkeep: 1\n")
+    published.commit("Broken", hooks=False)
+    published.switch("mend", create=True)
+    set_to(published)
+    for command in (["run"], ["gc", "--yes"], ["query", "FROM daily"]):
+        refused = published.seeknal(*command, code=1).err
+        assert refused.startswith(f"error: {FILE}:2: At the tip of main: There is no setting `keep`.")
+        assert "Mend the project file on main, and commit it" in refused
+    published.seeknal("validate")
+    published.commit("Mended")
+    published.seeknal("validate", "--staged")
+    published.switch("main")
+    published.merge("mend")
+    published.seeknal("promote")
+
+
+# Which branch is production
+
+
+def test_a_branch_that_calls_itself_production_is_an_environment(published: Repo) -> None:
+    on_evil(published, "production_branch: evil")
+    for command in (["run"], ["promote"], ["env", "delete", "main"]):
+        published.seeknal(*command, code=1)
+    assert [each["branch"] for each in published.seeknal("env", "list", "--json").json if each["production"]] == [
+        "main"
+    ]
+    published.switch("main")
+    assert "main is production, and is never deleted" in published.seeknal("env", "delete", "main", code=2).err
+    assert total(published) == 100
+
+
+def test_git_s_configuration_keeps_what_the_first_run_found(published: Repo) -> None:
+    assert published.git("config", "seeknal.productionBranch") == "main"
+    published.switch("trunk", create=True)
+    set_to(published, "production_branch: main")
+    published.commit("Production is called main")
+    published.switch("main")
+    set_to(published, "production_branch: trunk")
+    published.commit("Production is called trunk")
+    assert published.seeknal("status", "--json").json["production"]["branch"] == "main", "trunk declines: it says main"
+    published.git("branch", "--force", "trunk", "main")
+    assert published.seeknal("status", "--json").json["production"]["branch"] == "trunk"
+    published.seeknal("promote")
+    assert published.git("config", "seeknal.productionBranch") == "trunk"
+
+
+def test_the_option_and_the_variable_come_first(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    published.git("branch", "release")
+    assert published.seeknal("status", "--json").json["production"]["branch"] == "main"
+    monkeypatch.setenv("SEEKNAL_PRODUCTION_BRANCH", "release")
+    assert published.seeknal("status", "--json").json["production"]["branch"] == "release"
+    said = published.seeknal("--production-branch", "main", "status", "--json").json
+    assert said["production"]["branch"] == "main"
+
+
+def test_a_project_in_a_folder_has_a_production_branch_of_its_own(shop: Repo) -> None:
+    shop.git("branch", "release")
+    shop.git("config", "seeknal.shops/europe.productionBranch", "release")
+    for path in ("seeknal_project.yml", DAILY):
+        shop.write(f"shops/europe/{path}", shop.read(path))
+    europe = Repo(shop.path / "shops/europe")
+    assert europe.seeknal("status", "--json").json["production"]["branch"] == "release"
+    assert shop.seeknal("status", "--json").json["production"]["branch"] == "main"
+
+
+@pytest.mark.parametrize("name", ["trunk", "Main", "MAIN", "refs/heads/main", "main^{}", "origin/main", "v1"])
+def test_a_name_that_is_no_branch_is_never_production(published: Repo, name: str) -> None:
+    before = published.warehouse.read_bytes()
+    published.git("tag", "v1")
+    published.git("config", "seeknal.productionBranch", name)
+    published.switch("dev", create=True)
+    for command in (["run"], ["promote"], ["plan"]):
+        refused = published.seeknal(*command, code=2).err
+        assert refused.startswith(f"error: There is no production branch {name}.")
+        assert "git config seeknal.productionBranch main" in refused
+    assert published.warehouse.read_bytes() == before
+
+
+def test_neither_a_tag_nor_another_remote_s_branch_is_taken_for_production(published: Repo, tmp_path: Path) -> None:
+    released = published.head
+    evil = copied(published, tmp_path / "evil")
+    on_evil(evil)
+    evil.git("branch", "--force", "main", "evil")
+    published.git("remote", "add", "another", str(evil.path))
+    published.git("remote", "add", "origin", str(published.path))
+    published.git("fetch", "--quiet", "another")
+    published.git("tag", "main", "another/main")
+    published.git("branch", "origin/main", "another/main")
+    published.seeknal("promote")
+    assert published.production_ref == released
+    assert total(published) == 100
+    published.git("switch", "--quiet", "--detach")
+    published.git("branch", "--quiet", "-D", "main")
+    assert "There is no production branch main in this clone" in published.seeknal("promote", code=2).err
+
+
+def cloned(repo: Repo, path: Path, *options: str) -> Repo:
+    subprocess.run(["git", "clone", "--quiet", *options, f"file://{repo.path}", str(path)], check=True)
+    clone = Repo(path)
+    clone.git("config", "seeknal.dataRoot", str(repo.path))
+    return clone
+
+
+def test_a_clone_of_one_branch_takes_it_for_nobody_s_production(
+    published: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published.git("branch", "--move", "main", "trunk")
+    published.git("config", "seeknal.productionBranch", "trunk")
+    published.seeknal("run")
+    before = published.warehouse.read_bytes()
+    on_evil(published, "production_branch: evil")
+    published.switch("trunk")
+    clone = cloned(published, tmp_path / "clone", "--single-branch", "--branch", "evil", "--depth", "1")
+    for command in WRITING[:4]:
+        refused = clone.seeknal(*command, code=2).err
+        assert "There is no production branch main in this clone" in refused
+        assert "git config seeknal.productionBranch NAME" in refused
+    assert published.warehouse.read_bytes() == before
+    monkeypatch.setenv("SEEKNAL_PRODUCTION_BRANCH", "trunk")
+    assert "git fetch origin trunk:refs/remotes/origin/trunk" in clone.seeknal("run", code=2).err
+
+
+def test_a_shallow_detached_clone_finds_production_on_its_remote(published: Repo, tmp_path: Path) -> None:
+    published.git("branch", "dev")
+    on_evil(published, "time_to_live: 0s")
+    published.switch("main")
+    clone = cloned(published, tmp_path / "clone", "--depth", "1", "--no-single-branch")
+    clone.git("switch", "--quiet", "--detach", "origin/evil")
+    clone.git("branch", "--quiet", "-D", "main")
+    assert clone.seeknal("status", "--json").json["production"]["branch"] == "main"
+    assert "This branch sets time_to_live to 0s" in clone.seeknal("gc", "--yes", code=1).err
+    clone.git("switch", "--quiet", "--detach", "origin/dev")
+    clone.seeknal("gc", "--yes")
+
+
+def test_a_push_decides_nothing_on_a_server(published: Repo, tmp_path: Path) -> None:
+    server = Repo(tmp_path / "server.git")
+    published.git("clone", "--quiet", "--bare", ".", str(server.path))
+    data = tmp_path / "data"
+    data.mkdir()
+    copied(Repo(published.path / "data"), data / "data")
+    server.seeknal("hooks", "install", "--data-root", str(data))
+    server.seeknal("promote")
+    assert server.git("config", "seeknal.productionBranch") == "main"
+    on_evil(published, "production_branch: evil", "warehouse: ../authorized_keys2")
+    published.git("push", "--quiet", str(server.path), "evil", "evil:refs/heads/origin/main", "evil:refs/tags/main")
+    server.seeknal("promote")
+    assert not (tmp_path / "authorized_keys2").exists()
+    assert server.seeknal("status", "--json").json["production"]["branch"] == "main"
+    server.git("symbolic-ref", "HEAD", "refs/heads/evil")
+    assert server.seeknal("status", "--json").json["production"]["branch"] == "main"
