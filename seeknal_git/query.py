@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -18,38 +18,50 @@ from seeknal_git.target import Target
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import last_record
-from seeknal_git.warehouse.query import Answer, ask, ask_past, tables_named
+from seeknal_git.warehouse.query import Answer, Listener, ask, ask_past, tables_named
 from seeknal_git.warehouse.state import Published
 from seeknal_git.work import Options, Work, tables_of, work_out
 from seeknal_git.workspace import Workspace, current_tree
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """An answer, and what has to be said of it."""
+class Question:
+    """What somebody asks, and how the answer is told: first what has to be said of it, then the rows."""
 
-    answer: Answer
-    notes: tuple[str, ...] = ()
+    sql: str | None
+    environment: str | None
+    lock_timeout: float
+    form: str  # of the values, see warehouse/values.py
+    say: Callable[[str], None]
+    show: Callable[[Answer], None]
+
+    def listener(self, notes: Iterable[str] = ()) -> Listener:
+        def hear(answer: Answer) -> None:
+            for note in notes:
+                self.say(note)
+            self.show(answer)
+
+        return Listener(self.form, hear)
 
 
-def query(workspace: Workspace, sql: str, environment: str | None = None, lock_timeout: float = 0.0) -> Asked:
+def query(workspace: Workspace, question: Question) -> None:
     """Ask an environment, the current branch's unless named; if it was never run, production's tables.
 
     Raises UsageError where there is nothing to be asked yet.
     """
+    sql, environment = question.sql or "", question.environment
     branch = environment_of(workspace, environment)
     if workspace.warehouse_path.exists():
-        with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+        with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=question.lock_timeout) as warehouse:
             held = _held_back(workspace, warehouse, branch)
             if schema_of(branch) in state.environments(warehouse.connection):
                 notes = () if held else tuple(_not_this_clones(workspace, warehouse, branch, sql))
-                asked = _asked(warehouse, schema_of(branch), sql, held)
-                return replace(asked, notes=(*notes, *asked.notes))
+                return _asked(warehouse, schema_of(branch), question, held, notes)
             if held:
                 first = min(held.values(), key=lambda each: not each.fails)
                 raise UsageError(f"The environment {branch} shows nothing yet: {first.why}", first.cure)
             if state.published(warehouse.connection, workspace.production_schema):
-                return _asked_of_production(workspace, warehouse, revision_of(workspace, environment), sql)
+                return _asked_of_production(workspace, warehouse, revision_of(workspace, environment), question)
     if environment:
         revision_of(workspace, environment)
     raise UsageError(f"The environment {branch} is not built yet.", _hint(workspace, branch))
@@ -60,9 +72,10 @@ def _hint(workspace: Workspace, branch: str) -> str:
     return f"It exists once it is built: {command}"
 
 
-def _asked_of_production(workspace: Workspace, warehouse: Warehouse, revision: Revision, sql: str) -> Asked:
+def _asked_of_production(workspace: Workspace, warehouse: Warehouse, revision: Revision, question: Question) -> None:
     """Ask production in the place of a branch that was never run, and say which of its own changes that leaves out."""
-    branch, production = revision.name, state.published(warehouse.connection, workspace.production_schema)
+    sql, branch = question.sql or "", revision.name
+    production = state.published(warehouse.connection, workspace.production_schema)
     names = {name.lower() for name in tables_named(sql)}
     edited = []
     with suppress(ProjectError):  # nodes that are wrong cannot be built either
@@ -76,18 +89,21 @@ def _asked_of_production(workspace: Workspace, warehouse: Warehouse, revision: R
     note = f"{branch} was never run: this asks production's own tables."
     if edited:
         note += f" {branch} changes {', '.join(edited)}: seeknal run {of_option('--env', branch)}"
-    return Asked(ask(warehouse, workspace.production_schema, sql), (note,))
+    ask(warehouse, workspace.production_schema, sql, question.listener([note]))
 
 
-def _asked(warehouse: Warehouse, schema: str, sql: str, held: Mapping[str, _Held]) -> Asked:
+def _asked(
+    warehouse: Warehouse, schema: str, question: Question, held: Mapping[str, _Held], notes: Sequence[str]
+) -> None:
+    sql = question.sql or ""
     names = {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)} if held else set()
     meant = [each for name, each in held.items() if name in names]
     for each in meant:
         if not each.shown:
             state_of = "built, but not published" if each.built else "not built"
             raise UsageError(f"{each.view} is {state_of} in {schema}: {each.why}", each.cure)
-    notes = (f"{each.view} is what it was before the last run: {each.why} {each.cure}" for each in meant)
-    return Asked(ask(warehouse, schema, sql), tuple(notes))
+    old = (f"{each.view} is what it was before the last run: {each.why} {each.cure}" for each in meant)
+    ask(warehouse, schema, sql, question.listener([*notes, *old]))
 
 
 def _not_this_clones(workspace: Workspace, warehouse: Warehouse, branch: str, sql: str) -> Iterator[str]:
@@ -210,21 +226,21 @@ def _behind(work: Work, failed: Iterable[str]) -> dict[str, str]:
     return far | near | {each: each for each in failed}
 
 
-def query_past(
-    workspace: Workspace, sql: str, revision: str, environment: str | None = None, lock_timeout: float = 0.0
-) -> tuple[Answer, Named]:
-    """Ask production as it was at a publication or a commit; tells which publication that was.
+def query_past(workspace: Workspace, question: Question, revision: str, tell: Callable[[Named], None]) -> None:
+    """Ask production as it was at a publication or a commit. tell: is called with the publication that it was.
 
     Raises UsageError where there is none, WarehouseError where its tables are no longer kept.
     """
+    environment = question.environment
     if environment and workspace.branch_of(environment) != workspace.production:
         raise UsageError("Only production can be asked as it was: --at goes without --env.")
     if not workspace.warehouse_path.exists():
         raise never_published()
-    with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+    with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=question.lock_timeout) as warehouse:
         wanted = shown(workspace, warehouse.connection, revision)
         need_tables(workspace, wanted, "seeknal log says which publications are kept.")
-        return ask_past(warehouse, workspace.production_schema, wanted.views.values(), sql), wanted.named
+        tell(wanted.named)
+        ask_past(warehouse, workspace.production_schema, wanted.views.values(), question.sql or "", question.listener())
 
 
 def _works(workspace: Workspace, warehouse: Warehouse, revision: Revision, *, refresh: bool) -> tuple[Work, Work]:
@@ -238,9 +254,7 @@ def _works(workspace: Workspace, warehouse: Warehouse, revision: Revision, *, re
     return work, work_out(warehouse, loaded.graph, loaded.root, target, replace(options, newest=True))
 
 
-def query_failed(
-    workspace: Workspace, name: str, sql: str | None, environment: str | None = None, lock_timeout: float = 0.0
-) -> Asked:
+def query_failed(workspace: Workspace, question: Question, name: str) -> None:
     """Ask the tables that the checks of a node have looked at, also if they were not published; without SQL, for the
     rows that violate the first check that fails.
 
@@ -248,10 +262,10 @@ def query_failed(
     """
     if not workspace.warehouse_path.exists():
         raise never_published()
-    revision = revision_of(workspace, environment)
-    with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+    revision = revision_of(workspace, question.environment)
+    with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=question.lock_timeout) as warehouse:
         found = _looked(workspace, warehouse, revision, name)
-        wanted = sql or _first_question(found)
+        wanted = question.sql or _first_question(found)
         tables = tables_of(found.work)
         _need_something_wrong(warehouse, found, tables)
         graph = found.work.graph
@@ -260,8 +274,8 @@ def query_failed(
             for each in dict.fromkeys([*found.read, *found.inputs])
             if each in tables
         ]
-        answer = ask_past(warehouse, revision.schema, views, wanted)
-    return Asked(answer, tuple(each.message for each in found.violations) if sql is None else ())
+        notes = [each.message for each in found.violations] if question.sql is None else []
+        ask_past(warehouse, revision.schema, views, wanted, question.listener(notes))
 
 
 @dataclass(frozen=True, slots=True)

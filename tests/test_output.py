@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import subprocess
 from typing import Any
@@ -61,6 +62,35 @@ def test_a_reader_that_leaves_is_no_error(repo: Repo, form: str) -> None:
     assert (process.returncode, b"rror" in err, b"Traceback" in err) == (0, False, False), err
 
 
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_answer_without_end_is_written_as_it_comes(repo: Repo, form: str) -> None:
+    """It is never in memory as a whole, and ends once nobody reads."""
+    begin(repo)
+    command = repo.command("query", "--format", form, "SELECT i, 'x' AS x FROM range(100000000000) t(i)")
+    with subprocess.Popen(command, cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.read(3) in (b"i,x", b"[\n ")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_nothing_and_an_empty_text_differ_in_csv(published: Repo) -> None:
+    sql = """SELECT NULL AS a, '' AS b, 'x,"y' AS c, E'1\n2' AS d, ' ' AS e"""
+    assert published.seeknal("query", "--format", "csv", sql).out == 'a,b,c,d,e\n,"","x,""y","1\n2", \n'
+
+
+@pytest.mark.parametrize("value", ["'nan'::DOUBLE", "-'inf'::FLOAT", "[{'a': 'inf'::DOUBLE}]", "'[NaN]'::JSON"])
+def test_json_has_no_number_that_json_has_not(published: Repo, value: str) -> None:
+    out = published.seeknal("query", "--json", f"SELECT {value} AS v, 'NaN' AS text").out
+    json.loads(out, parse_constant=pytest.fail)
+
+
+def test_a_plan_of_a_query_has_lines(published: Repo) -> None:
+    assert len(published.seeknal("query", "EXPLAIN FROM daily").out.splitlines()) > 3
+
+
 def test_a_run_whose_reader_leaves_goes_on(repo: Repo) -> None:
     begin(repo)
     repo.write("seeknal/towns.yml", SOURCE + "schema: [{name: n, data_type: VARCHAR}]\n")
@@ -109,14 +139,14 @@ VALUES: list[tuple[str, str, Any]] = [
     ("'inf'::FLOAT", "inf", "inf"),
     ("'0101'::BIT", "0101", "0101"),
     ("'a'::ENUM ('a', 'b')", "a", "a"),
-    ("true", "True", True),
+    ("true", "true", True),
     ("NULL::TIMESTAMPTZ", "", None),
     ("[TIMESTAMPTZ '2025-01-01 23:30:00Z']", "['2025-01-01 23:30:00+00']", ["2025-01-01 23:30:00+00"]),
-    ("{'a': 1, 'd': 'infinity'::DATE}", "{'a': 1, 'd': 'infinity'}", {"a": 1, "d": "infinity"}),
-    ("MAP {DATE '2024-01-01': INTERVAL 1 month}", "{'2024-01-01': '1 month'}", {"2024-01-01": "1 month"}),
-    ("MAP {'k': 1}", "{'k': 1}", {"k": 1}),
-    ("union_value(num := 2)", "2", 2),
-    ("[1, NULL]", "[1, None]", [1, None]),
+    ("{'a': 1, 'd': 'infinity'::DATE}", "{'a': 1, 'd': infinity}", {"a": 1, "d": "infinity"}),
+    ("MAP {DATE '2024-01-01': INTERVAL 1 month}", "{2024-01-01=1 month}", {"2024-01-01": "1 month"}),
+    ("MAP {'k': 1}", "{k=1}", {"k": 1}),
+    ("union_value(num := 2)", "2", {"num": 2}),
+    ("[1, NULL]", "[1, NULL]", [1, None]),
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seeknal_git import query as verb
@@ -27,19 +28,17 @@ class Question:
 
 
 def ask(workspace: Workspace, question: Question, form: str) -> None:
-    sql, env, patience = question.sql, question.env, question.lock_timeout
+    sql = question.sql
+    asked = verb.Question(
+        sql, question.env, question.lock_timeout, form, partial(tell, err=True), partial(show, form=form)
+    )
     if question.failed is not None:
         if question.at is not None:
             raise UsageError("--failed asks what was built last: it goes without --at.")
-        asked = verb.query_failed(workspace, question.failed, sql, env, patience)
+        verb.query_failed(workspace, asked, question.failed)
     elif sql is None:
         raise UsageError("Say what to ask.", "Such as: seeknal query 'FROM orders LIMIT 5'")
     elif question.at is not None:
-        answer, named = verb.query_past(workspace, sql, question.at, env, patience)
-        note_nearest(named)
-        asked = verb.Asked(answer)
+        verb.query_past(workspace, asked, question.at, note_nearest)
     else:
-        asked = verb.query(workspace, sql, env, patience)
-    for line in asked.notes:
-        tell(line, err=True)
-    show(asked.answer, form)
+        verb.query(workspace, asked)

@@ -56,6 +56,8 @@ def _fit(stream: TextIO | None, number: int) -> TextIO:
 class _Leavable(io.FileIO):
     """A file whose reader may go, as in `| head`: from then on nothing is written, and the command does its work."""
 
+    left = False
+
     def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
@@ -67,6 +69,7 @@ class _Leavable(io.FileIO):
             raise
 
     def _leave(self) -> None:
+        self.left = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)

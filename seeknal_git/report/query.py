@@ -1,33 +1,64 @@
-"""The answer to a query as a table, CSV or JSON."""
+"""The answer to a query as a table, CSV or JSON: row by row, as large as it may be."""
 
 from __future__ import annotations
 
-import csv
-import math
-import sys
-from typing import Any
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
 
-from seeknal_git.report.terminal import as_data, counted, dim, note, out_json, table
+from seeknal_git.report.terminal import (
+    ROWS_OF_A_TABLE,
+    as_data,
+    counted,
+    dim,
+    json_part,
+    note,
+    out_lines,
+    out_part,
+    table,
+)
 from seeknal_git.warehouse.query import Answer
+from seeknal_git.warehouse.values import CSV, JSON
 
 
 def show(answer: Answer, form: str) -> None:
-    if form == "json":
-        out_json([dict(zip(answer.names, map(_for_json, row), strict=True)) for row in answer.rows])
-    elif form == "csv":
+    if form in (CSV, JSON):
         as_data()
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(answer.names)
-        writer.writerows(answer.rows)
+        lines = map(json_part, _json_lines(answer)) if form == JSON else _csv_lines(answer)
+        while (line := next(lines, None)) is not None and out_part(line):
+            pass
+    elif answer.is_plan:
+        for *_, text in answer.rows:
+            out_lines(text)
     else:
-        table(answer.names, answer.rows)
-        note(dim(counted(len(answer.rows), "row")))
+        few = list(islice(answer.rows, ROWS_OF_A_TABLE))
+        rows = len(few) + sum(1 for _ in answer.rows)
+        table(answer.names, few, rows)
+        note(dim(counted(rows, "row")))
 
 
-def _for_json(value: Any) -> Any:
-    """JSON has no number for what is not finite: it is told as a text."""
-    if isinstance(value, dict):
-        return {str(key): _for_json(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_for_json(each) for each in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+def _json_lines(answer: Answer) -> Iterator[str]:
+    """A list of objects, one on a line."""
+    keys = [json.dumps(name, ensure_ascii=False) for name in answer.names]
+    first = "["
+    for row in answer.rows:
+        yield f"{first}\n  {{{', '.join(f'{key}: {value}' for key, value in zip(keys, row, strict=True))}}}"
+        first = ","
+    yield "[]\n" if first == "[" else "\n]\n"
+
+
+def _csv_lines(answer: Answer) -> Iterator[str]:
+    for row in chain([answer.names], answer.rows):
+        yield f"{','.join(map(_csv, row))}\n"
+
+
+_QUOTED = re.compile('[",\r\n]|^$')
+
+
+def _csv(value: str | None) -> str:
+    """NULL is nothing; a text without signs is in quotes."""
+    if value is None:
+        return ""
+    quoted = value.replace('"', '""')
+    return f'"{quoted}"' if _QUOTED.search(value) else value

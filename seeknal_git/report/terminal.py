@@ -118,6 +118,17 @@ def out_lines(text: str) -> None:
     out(*text.split("\n"))
 
 
+def out_part(text: str) -> bool:
+    """A part of CSV or JSON, as it is. Returns whether anybody still reads: `head` leaves."""
+    sys.stdout.write(text)
+    return not getattr(getattr(getattr(sys.stdout, "buffer", None), "raw", None), "left", False)
+
+
+def json_part(text: str) -> str:
+    """A part of JSON in which what a terminal may obey is spelled out."""
+    return text if text.isprintable() else _UNPRINTED.sub(_as_json, text)
+
+
 def out_json(value: Any) -> None:
     as_data()
     text = json.dumps(finite(value), indent=2, default=str, ensure_ascii=False)
@@ -245,16 +256,19 @@ def extent(layer: Sequence[str]) -> str:
     return f"{kind_words}, side by side: " if len(layer) > 1 else ""
 
 
-_MOST_ROWS = 40
+ROWS_OF_A_TABLE = 40
 _WIDEST_CELL = 40
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A result as a table: its first rows, and on a terminal the columns that fit. What is left out is said."""
+def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None = None) -> None:
+    """A result as a table: its first rows, and on a terminal the columns that fit. What is left out is said.
+
+    total: of all rows, if these are but the first of them.
+    """
     from rich import box
     from rich.table import Table
 
-    few, names = rows[:_MOST_ROWS], [shown(name) for name in names]
+    few, names = rows[:ROWS_OF_A_TABLE], [shown(name) for name in names]
     cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in few]
     fitting = _fitting(names, cells) if is_terminal() else len(names)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -264,8 +278,9 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row in cells:
         drawn.add_row(*row[:fitting])
     draw(drawn, None if is_terminal() else 10_000)
-    if len(rows) > len(few):
-        note(dim(f"and {counted(len(rows) - len(few), 'row')} more; --format csv prints all"))
+    more = (total or len(rows)) - len(few)
+    if more:
+        note(dim(f"and {counted(more, 'row')} more; --format csv prints all"))
     if fitting < len(names):
         note(dim(f"and {counted(len(names) - fitting, 'column')} more: {listed(names[fitting:], width() - 20)}"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from seeknal_git.warehouse.connection import Warehouse, is_damage
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError, engine_words, parsed
 from seeknal_git.warehouse.state import Published, views_there
-from seeknal_git.warehouse.values import fetched
+from seeknal_git.warehouse.values import streamed
 
 _BEFORE_A_QUERY = re.compile(r"\A\s*(EXPLAIN(\s+ANALYZE)?|DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE)
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
@@ -24,14 +24,22 @@ _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """names and types of the columns, and the rows."""
+    """names of the columns, and the rows as they come (see values.py); is_plan: what EXPLAIN tells, in lines."""
 
     names: Sequence[str]
-    types: Sequence[str]
-    rows: Sequence[Sequence[Any]]
+    rows: Iterator[Sequence[Any]]
+    is_plan: bool = False
 
 
-def ask(warehouse: Warehouse, schema: str, sql: str) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who asks. form: of the values; hear: is called with the answer, while the warehouse is open."""
+
+    form: str
+    hear: Callable[[Answer], None]
+
+
+def ask(warehouse: Warehouse, schema: str, sql: str, listener: Listener) -> None:
     """Run one SELECT with an environment's views in reach by their bare names. Raises UsageError.
 
     The warehouse is open for reading only, and the engine reads nothing outside of it.
@@ -40,10 +48,10 @@ def ask(warehouse: Warehouse, schema: str, sql: str) -> Answer:
     if schema != "main":
         _refuse_other_schemas(connection, schema, sql)
     connection.execute(f"USE {qualified('warehouse', schema)}")  # only what the user asks looks for names there
-    return _asked(connection, sql)
+    _asked(connection, sql, listener)
 
 
-def ask_past(warehouse: Warehouse, schema: str, views: Iterable[Published], sql: str) -> Answer:
+def ask_past(warehouse: Warehouse, schema: str, views: Iterable[Published], sql: str, listener: Listener) -> None:
     """Run one SELECT with the views of an earlier publication in reach, and no others. Raises UsageError.
 
     The views are made in the engine's memory; the warehouse stays as it is.
@@ -56,10 +64,10 @@ def ask_past(warehouse: Warehouse, schema: str, views: Iterable[Published], sql:
     )
     place = qualified("memory", schema)
     connection.execute("; ".join([f"CREATE SCHEMA IF NOT EXISTS {place}", *made, f"USE {place}"]))
-    return _asked(connection, sql)
+    _asked(connection, sql, listener)
 
 
-def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
+def _asked(connection: duckdb.DuckDBPyConnection, sql: str, listener: Listener) -> None:
     """The answer to one statement that reads, from the warehouse alone."""
     # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be from the days of 1.5.
     connection.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
@@ -67,7 +75,7 @@ def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:
             raise UsageError("A query is one statement that reads: SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN.")
-        return interruptible(partial(_answer, connection, statements[0]), lambda: [connection])
+        interruptible(partial(_answer, connection, statements[0], listener), lambda: [connection])
     except duckdb.Error as exc:
         if is_damage(exc):  # nothing but the warehouse can be read here
             raise
@@ -75,8 +83,9 @@ def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
         raise UsageError(f"{message}{f' (line {line})' if line else ''}") from exc
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> Answer:
-    return Answer(*fetched(connection, statement))
+def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, listener: Listener) -> None:
+    is_plan = statement.type == duckdb.StatementType.EXPLAIN
+    listener.hear(Answer(*streamed(connection, statement, listener.form), is_plan))
 
 
 def tables_named(sql: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -22,34 +22,113 @@ _DESCRIBES = re.compile(r"\s*(?:DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE)
 _HOURS = re.compile(r"[+-]\d\d$")
 
 
+TABLE, CSV, JSON = "table", "csv", "json"
+_BATCH = 5_000  # rows that are in memory at once
+
 Fetched = tuple[list[str], list[str], list[tuple[Any, ...]]]
 
 
-def fetched(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> Fetched:
-    """The names and types of a statement's columns, and its rows."""
-    if statement.type != duckdb.StatementType.SELECT:
+def streamed(
+    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, form: str
+) -> tuple[list[str], Iterator[Sequence[Any]]]:
+    """The names of a statement's columns, and its rows as they come; they are never all in memory.
+
+    form: for JSON, every value is a text of JSON; else a text of the engine's, or None, but for the numbers of a table.
+    """
+    if statement.type != duckdb.StatementType.SELECT:  # EXPLAIN: a few texts
         cursor = connection.execute(statement)
-        described = [(each[0], str(each[1])) for each in cursor.description or ()]
-        return [name for name, _ in described], [word for _, word in described], cursor.fetchall()
-    return selected(connection, statement.query)
+        rows: Iterable[Sequence[Any]] = cursor.fetchall()
+        as_json = [[json.dumps(value) for value in row] for row in rows]
+        return [each[0] for each in cursor.description or ()], iter(as_json if form == JSON else rows)
+    names, types, query = _described(connection, statement.query, {})
+    leaving, reading = _FORMS[form]
+    columns = [f"c{number}" for number in range(len(types))]
+    texts = ", ".join(leaving(column, word) for column, word in zip(columns, types, strict=True))
+    readers = [reading(word) for word in types]
+    return names, _batches(connection, f"SELECT {texts} FROM {query} AS t({', '.join(columns)})", readers, {})
+
+
+def _batches(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    readers: Sequence[Callable[[str], Any] | None],
+    given: Mapping[str, Any],
+) -> Iterator[Sequence[Any]]:
+    connection.execute(sql, dict(given))
+    while rows := connection.fetchmany(_BATCH):
+        if not any(readers):
+            yield from rows
+        else:
+            yield from (tuple(_read(*pair) for pair in zip(readers, row, strict=True)) for row in rows)
+
+
+# As the engine spells an offset, `+00`, and as ISO 8601 has it.
+_OFFSET = "regexp_replace(CAST({column} AS VARCHAR), '([+-][0-9][0-9])$', '\\1:00')"
+_BROKEN = re.compile("DOUBLE|FLOAT|VARIANT|JSON")
+_NUMBERS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?)(?:(NaN)|(Infinity))')
+
+
+def _as_csv(column: str, word: str) -> str:
+    return _OFFSET.format(column=column) if word.endswith("WITH TIME ZONE") else f"CAST({column} AS VARCHAR)"
+
+
+def _as_json(column: str, word: str) -> str:
+    """A text of JSON. A decimal number is a text there, as it may have more digits than a reader's numbers."""
+    if word.endswith("WITH TIME ZONE") or word.startswith("DECIMAL"):
+        column = _as_csv(column, word)
+    if word == "FLOAT":  # 0.1, where the next DOUBLE to it has more digits
+        column = f"CAST(CAST({column} AS VARCHAR) AS DOUBLE)"
+    return f"coalesce(CAST(to_json({column}) AS VARCHAR), 'null')"
+
+
+def _finite(text: str) -> str:
+    """A text of JSON in which numbers that JSON does not have are texts."""
+    if "N" not in text and "I" not in text:
+        return text
+    return _NUMBERS.sub(_quoted, text)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return f'"{found[1]}{"nan" if found[2] else "inf"}"' if found[2] or found[3] else found[0]
+
+
+def _in_table(column: str, word: str) -> str:
+    return column if _NUMBER.match(word) else _as_csv(column, word)
+
+
+_NUMBER = re.compile(r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|DECIMAL\(\d+,\d+\))$")
+# Of each form: how a value leaves the engine, and what reads it, if anything does.
+_FORMS: Mapping[str, tuple[Callable[[str, str], str], Callable[[str], Callable[[str], Any] | None]]] = {
+    CSV: (_as_csv, lambda _: None),
+    JSON: (_as_json, lambda word: _finite if _BROKEN.search(word) else None),
+    TABLE: (_in_table, lambda word: float if word == "FLOAT" else None),
+}
 
 
 def selected(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None) -> Fetched:
     """The names and types of a SELECT's columns, and its rows."""
-    query, given = as_subquery(sql), dict(parameters or {})
+    given = dict(parameters or {})
+    names, types, query = _described(connection, sql, given)
+    return names, types, [tuple(row) for row in _batches(connection, *_as_python(types, query), given)]
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection, sql: str, given: Mapping[str, Any]
+) -> tuple[list[str], list[str], str]:
+    """The names and types of the columns, and the statement in parentheses."""
+    query = as_subquery(sql)
     whole = f"FROM {query}" if _DESCRIBES.match(sql) else query[1:-1]  # DuckDB 1 describes no DESCRIBE
-    described = [row[:2] for row in connection.execute(f"DESCRIBE {whole}", given).fetchall()]
-    types = [word for _, word in described]
+    described = connection.execute(f"DESCRIBE {whole}", dict(given)).fetchall()
+    return without_repeats([row[0] for row in described]), [row[1] for row in described], query
+
+
+def _as_python(types: Sequence[str], query: str) -> tuple[str, list[Callable[[str], Any] | None]]:
+    """The statement that yields what Python can hold, and the functions that read it."""
     columns = [f"c{number}" for number in range(len(types))]
     if any(map(_AS_TEXT.search, types)):
         leaving = ", ".join(_leaving(column, word) for column, word in zip(columns, types, strict=True))
         query = f"(SELECT {leaving} FROM {query} AS t({', '.join(columns)}))"
-    connection.execute(query[1:-1], given)
-    readers = [_reader(word) for word in types]
-    rows = connection.fetchall()
-    if any(readers):
-        rows = [tuple(_read(*pair) for pair in zip(readers, row, strict=True)) for row in rows]
-    return without_repeats([name for name, _ in described]), types, rows
+    return query[1:-1], [_reader(word) for word in types]
 
 
 def _leaving(column: str, word: str) -> str:

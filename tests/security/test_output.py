@@ -278,3 +278,36 @@ def test_commands_that_are_suggested_quote_a_branch(published: Repo) -> None:
     assert f"seeknal run --env {quoted}" in published.seeknal("log", "--env", branch).out
     said = published.seeknal("plan", branch, "--into", "main").out
     assert f"Next: seeknal promote {quoted}, or: git switch main && git merge {quoted}" in said
+
+
+# What a query may not do: it reads the warehouse, and neither files nor anything that runs.
+REFUSED = {
+    "a file": "FROM '/etc/passwd'",
+    "a file by a function": "SELECT * FROM read_text('/etc/passwd')",
+    "a folder": "SELECT * FROM glob('/etc/*')",
+    "to write a file": "COPY (SELECT 1) TO 'written.csv'",
+    "to write a file in a CTE": "WITH t AS (COPY (SELECT 1 AS a) TO 'written.csv') SELECT * FROM t",
+    "to write rows in a CTE": "WITH t AS (DELETE FROM _seeknal.runs RETURNING *) SELECT * FROM t",
+    "another database": "ATTACH 'written.db'",
+    "an extension": "LOAD httpfs",
+    "a setting": "SET enable_external_access = true",
+    "a pragma": "PRAGMA enable_profiling",
+    "two statements": "SELECT 1; SELECT 2",
+    "a table": "CREATE TABLE t AS SELECT 1",
+    "to leave the parentheses": "SELECT 1) TO 'written.csv' (FORMAT csv) --",
+    "a variable of Python": "FROM answer",
+    "what production shows, in a beginning": "WITH RECURSIVE late(n) AS (SELECT id FROM late UNION ALL "
+    "SELECT n FROM late WHERE false) SELECT * FROM late",
+}
+
+
+def test_a_query_reads_the_warehouse_and_nothing_else(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.seeknal("run")
+    published.tamper("CREATE VIEW main.late AS SELECT 1 AS id")
+    before = sorted(each.name for each in published.path.iterdir())
+    for form in ("csv", "json", "table"):
+        for what, sql in REFUSED.items():
+            said = published.seeknal("query", "--format", form, sql, code=None)
+            assert (said.code, said.out) == (2, ""), f"{what}: {said}"
+    assert sorted(each.name for each in published.path.iterdir()) == before
