@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from seeknal_git.data import write_whole
 from seeknal_git.errors import GitError, SeeknalError, UsageError
+from seeknal_git.founding import Ask, Founded, found_production
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
@@ -66,7 +67,7 @@ class Initialized:
     commands: the git commands that were run; commit: the one that was made, if any; obstacle: why none was made, where
     one was wanted; pending: the command that makes it; missing_branch: git has no production branch of that name;
     left_out: what is in no commit of a new repository; exposed: what git should ignore and does not; workflow: what
-    continuous integration runs, where that was asked for.
+    continuous integration runs, where that was asked for; founded: how the production branch was found.
     """
 
     folder: Path
@@ -84,6 +85,7 @@ class Initialized:
     hooks: tuple[HookState, ...]
     has_nodes: bool
     workflow: Workflow | None
+    founded: Founded
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +96,49 @@ class _Commit:
     pending: str = ""
 
 
-def init(
-    folder: Path, name: str | None = None, description: str | None = None, service: Service | None = None
-) -> Initialized:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks `init` for. production: the production branch; service: the continuous integration to write a
+    workflow for; in a project that is there, that is all that is done."""
+
+    name: str | None = None
+    description: str | None = None
+    production: str | None = None
+    service: Service | None = None
+
+
+NOTHING = Wish()
+
+
+def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initialized:
     """Make a folder a project: add missing files, a repository and a first commit if need be, and the hooks.
 
-    service: write what this continuous integration runs, too; in a project that is there, nothing else.
+    ask: how to ask a person for the production branch (see founding.py).
 
     Raises GitError where git refuses, and SeeknalError where a file cannot be written.
     """
     folder = _folder(folder)
-    given = read_settings((folder / PROJECT_FILE).read_bytes()) if (folder / PROJECT_FILE).is_file() else None
+    content = (folder / PROJECT_FILE).read_bytes() if (folder / PROJECT_FILE).is_file() else None
+    given = None if content is None else read_settings(content)
     is_new = not _in_repository(folder)
     if is_new:
         run("init", "-b", "main", cwd=folder)
     repository = git.open_repository(folder)
-    settings = given or Settings(name or folder.name, description or "", _production(repository))
-    flow = workflow(service, repository.top, repository.prefix, settings.production_branch) if service else None
+    founded = found_production(repository, content, wish.production, ask)
+    settings = replace(
+        given or Settings(wish.name or folder.name, wish.description or ""), production_branch=founded.branch
+    )
+    flow = workflow(wish.service, repository.top, repository.prefix, founded.branch) if wish.service else None
     ours = {} if given and flow else _files(settings, folder)
     wanted = ours | ({os.path.relpath(repository.top / flow.path, folder): flow.text} if flow else {})
     created = tuple(path for path in wanted if not os.path.lexists(folder / path))
     _write(folder, {path: wanted[path] for path in created})
+    named = _name_production(folder, founded) if ours else ()
+    misses = _misses(repository, founded.branch)
+    if ours and not misses:
+        git.remember_production(repository, founded.branch)
     what = f"Begin the project {settings.name}" if ours else f"Continuous integration of the project {settings.name}"
-    made = _commit(folder, _to_commit(created, is_new), what)
+    made = _commit(folder, [*_to_commit(created, is_new), *(() if is_new else named)], what)
     return Initialized(
         folder=folder,
         settings=settings,
@@ -127,7 +149,7 @@ def init(
         obstacle=made.obstacle,
         pending=made.pending,
         has_identity=_has_identity(folder),
-        missing_branch=_misses(repository, settings.production_branch),
+        missing_branch=misses,
         left_out=_left_out(folder) if is_new else (),
         exposed=tuple(each for each in IGNORED if run_git("check-ignore", "-q", each, cwd=folder).returncode == 1),
         hooks=_hooks(repository, settings) if ours else (),
@@ -135,7 +157,19 @@ def init(
             is_node_path(path.relative_to(folder).as_posix()) for path in (folder / "seeknal").rglob("*.y*ml")
         ),
         workflow=flow,
+        founded=founded,
     )
+
+
+def _name_production(folder: Path, founded: Founded) -> tuple[str, ...]:
+    """Add the line that names the production branch to a project file that lacks it. Returns the file if it may be
+    committed: nothing else in it is edited."""
+    if founded.with_line is None:
+        return ()
+    clean = run_git("diff", "--quiet", "HEAD", "--", PROJECT_FILE, cwd=folder).returncode == 0
+    tracked = run_git("ls-files", "--error-unmatch", "--", PROJECT_FILE, cwd=folder).returncode == 0
+    _write(folder, {PROJECT_FILE: founded.with_line.decode()})
+    return (PROJECT_FILE,) if clean and tracked else ()
 
 
 def _hooks(repository: Repository, settings: Settings) -> tuple[HookState, ...]:
@@ -157,12 +191,6 @@ def _in_repository(folder: Path) -> bool:
     if done.returncode and "not a git repository" not in done.stderr:
         raise GitError(f"git cannot work in {folder}: {done.stderr.strip()}")
     return done.returncode == 0
-
-
-def _production(repository: Repository) -> str:
-    """The branch that looks like production: main or master where they are, else the current one."""
-    usual = [each for each in ("main", "master") if git.branch_tip(repository, each)]
-    return usual[0] if usual else git.current_branch(repository) or "main"
 
 
 def _misses(repository: Repository, branch: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from seeknal_git.git import hooks
+from seeknal_git.init import init as begin
 from seeknal_git.settings import Settings, read_settings
 from tests.conftest import Repo
 
@@ -255,7 +256,7 @@ def test_the_production_branch_is_the_one_that_is_there(
 
 def test_a_project_file_that_names_a_branch_that_is_not_there_is_said(place: Repo) -> None:
     place.git("init", "-b", "master")
-    add(place, "seeknal_project.yml", "name: old\n")
+    add(place, "seeknal_project.yml", "name: old\nproduction_branch: main\n")
 
     assert "there is no branch main" in place.seeknal("init").err
 
@@ -456,3 +457,108 @@ def test_the_way_from_there_is_numbered_as_the_journey_has_it(place: Repo) -> No
         "  - Parallel execution:  seeknal run --parallel\n"
     )
     assert "is initialized already" in place.seeknal("init").out
+
+
+# The production branch
+
+
+def joined(place: Repo, default: str, current: str) -> None:
+    """A repository whose origin begins with one branch, while another is checked out."""
+    place.git("init", "-b", "main")
+    add(place, "README.md")
+    for branch in (default, current):
+        place.git("branch", "--force", branch) if branch != "main" else None
+    place.git("remote", "add", "origin", "../elsewhere")
+    place.git("update-ref", f"refs/remotes/origin/{default}", "HEAD")
+    place.git("symbolic-ref", "refs/remotes/origin/HEAD", f"refs/remotes/origin/{default}")
+    place.git("switch", "--quiet", current)
+
+
+def test_the_default_branch_of_origin_is_production(place: Repo) -> None:
+    joined(place, "trunk", "feature")
+    said = place.seeknal("init")
+    assert settings(place).production_branch == "trunk"
+    assert "the branch trunk, the default branch" in said.out
+    assert "name it in seeknal_project.yml: production_branch" in said.err
+
+
+def test_an_option_names_the_production_branch(place: Repo) -> None:
+    joined(place, "trunk", "feature")
+    assert "Did you mean main?" in place.seeknal("init", "--production-branch", "mian", code=2).err
+    assert not (place.path / "seeknal_project.yml").exists()
+    place.seeknal("init", "--production-branch", "main")
+    assert settings(place).production_branch == "main"
+    assert "Change the line" in place.seeknal("init", "--production-branch", "trunk", code=2).err
+
+
+@pytest.mark.parametrize(("answer", "branch"), [("\n", "trunk"), ("feature\n", "feature")])
+def test_on_a_feature_branch_a_person_is_asked(place: Repo, answer: str, branch: str) -> None:
+    joined(place, "trunk", "feature")
+    asked: list[tuple[str, str]] = []
+
+    def ask(here: str, likely: str) -> str:
+        asked.append((here, likely))
+        return answer.strip() or likely
+
+    assert begin(place.path, ask=ask).settings.production_branch == branch
+    assert place.git("config", "seeknal.productionBranch") == branch
+    assert asked == [("feature", "trunk")]
+
+
+def test_on_the_production_branch_nobody_is_asked(place: Repo) -> None:
+    joined(place, "main", "main")
+
+    def ask(here: str, likely: str) -> str:
+        raise AssertionError(here, likely)
+
+    assert begin(place.path, ask=ask).settings.production_branch == "main"
+
+
+@pytest.mark.parametrize("text", ["name: old\n", "name: old", "# A shop\nname: old\n\n"])
+def test_a_project_of_a_repository_on_master_gets_the_line_that_it_lacks(place: Repo, text: str) -> None:
+    place.git("init", "-b", "master")
+    place.path.joinpath("seeknal_project.yml").write_text(text)
+    place.git("add", "--all")
+    place.git("commit", "--quiet", "-m", "One")
+    said = place.seeknal("init")
+    begins = text if text.endswith("\n") else f"{text}\n"
+    assert place.read("seeknal_project.yml") == f"{begins}production_branch: master\n"
+    assert "Added to seeknal_project.yml: production_branch: master" in said.err
+    assert "warning" not in said.err.replace("warning: .gitignore", "")
+    assert place.git("status", "--porcelain") == ""
+    place.seeknal("run")
+    assert "Added to" not in place.seeknal("init").err
+
+
+def test_an_edited_project_file_is_completed_and_not_committed(place: Repo) -> None:
+    place.git("init", "-b", "master")
+    add(place, "seeknal_project.yml", "name: old\n")
+    place.write("seeknal_project.yml", "name: new\n")
+    place.seeknal("init")
+    assert place.read("seeknal_project.yml") == "name: new\nproduction_branch: master\n"
+    assert place.git("show", "HEAD:seeknal_project.yml") == "name: old"
+
+
+def test_a_project_file_that_no_line_can_be_added_to_is_left_as_it_is(place: Repo) -> None:
+    place.git("init", "-b", "master")
+    add(place, "seeknal_project.yml", "{name: old}\n")
+    assert "Add to seeknal_project.yml on master: production_branch: master" in place.seeknal("init").err
+    assert place.read("seeknal_project.yml") == "{name: old}\n"
+
+
+def test_a_branch_that_is_checked_out_does_not_name_another_production(place: Repo) -> None:
+    place.git("init", "-b", "main")
+    add(place, "seeknal_project.yml", "name: old\n")
+    place.git("switch", "--quiet", "-c", "evil")
+    add(place, "seeknal_project.yml", "name: old\nproduction_branch: evil\n")
+    assert "production  the branch main" in place.seeknal("init").out
+    assert place.git("config", "seeknal.productionBranch") == "main"
+
+
+def test_the_line_is_not_added_on_another_branch(place: Repo) -> None:
+    place.git("init", "-b", "master")
+    add(place, "seeknal_project.yml", "name: old\n")
+    place.git("switch", "--quiet", "-c", "dev")
+    assert "Add to seeknal_project.yml on master: production_branch: master" in place.seeknal("init").err
+    assert place.read("seeknal_project.yml") == "name: old\n"
+    place.seeknal("plan")

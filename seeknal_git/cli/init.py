@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,11 +20,18 @@ def init(
         Literal["github", "gitlab"] | None,
         typer.Option("--ci", help="Write a workflow for it; docs/ci.md explains it."),
     ] = None,
+    production_branch: Annotated[
+        str | None,
+        typer.Option("--production-branch", metavar="BRANCH", help="The production branch, if not the usual one."),
+    ] = None,
     path: Annotated[
         Path, typer.Option("--path", "-p", "--project-path", "-C", metavar="DIR", help="The project's folder.")
     ] = HERE,
 ) -> None:
     """Begin a project: its files, a git repository where there is none, the hooks, and a first commit.
+
+    Production is the branch that --production-branch, the project file or a person names; else the default branch of
+    origin, main, master, the only branch, or the one that is checked out. Which of these it was is said.
 
     No file is ever overwritten. In a folder that is a project already, what is missing is added; with --ci, only the
     workflow.
@@ -34,7 +42,15 @@ def init(
       seeknal init --name shop --path shop
       seeknal init --ci github
     """
+    from seeknal_git.init import Wish
     from seeknal_git.init import init as verb
     from seeknal_git.report.init import initialized
 
-    initialized(verb(path, name, description, ci))
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    ask = _ask if interactive else None
+    initialized(verb(path, Wish(name, description, production_branch, ci), ask))
+
+
+def _ask(here: str, likely: str) -> str:
+    answer: str = typer.prompt(f"{here} is checked out. Which branch is production?", default=likely)
+    return answer

@@ -63,11 +63,16 @@ def _facts(done: Initialized) -> dict[str, str]:
         "  folder": str(done.folder),
         "  created": ", ".join(done.created),
         "  kept": ", ".join(done.kept),
-        "  production": f"the branch {done.settings.production_branch}",
+        "  production": _production(done),
         "  hooks": some(installed, 3),
         "  commit": (done.commit or "")[:8],
     }
     return {label: fact for label, fact in facts.items() if fact}
+
+
+def _production(done: Initialized) -> str:
+    why = f", {done.founded.why}" if done.founded.why else ""
+    return f"the branch {done.founded.branch}{why}"
 
 
 def _commit(done: Initialized) -> None:
@@ -86,6 +91,13 @@ def _commit(done: Initialized) -> None:
 
 def _warnings(done: Initialized) -> None:
     branch = done.settings.production_branch
+    founded = done.founded
+    if founded.unnamed:
+        added = founded.with_line is not None
+        where = "Added to seeknal_project.yml" if added else f"Add to seeknal_project.yml on {branch}"
+        note(f"{where}: production_branch: {branch}")
+    elif founded.why:
+        note("If another branch is production, name it in seeknal_project.yml: production_branch")
     if done.missing_branch:
         note(f"{coloured('warning')}: there is no branch {branch}, which the project file calls the production branch.")
     if done.exposed:
