@@ -118,8 +118,8 @@ def _close(site: _Site) -> None:
 def _build_layers(site: _Site) -> None:
     work = site.work
     with _side_by_side(work.options.workers, max(map(len, work.layers), default=0)) as build_all:
-        for number, layer in enumerate(work.layers, 1):
-            site.report(Event("layer", "", layer=(number, len(work.layers))))
+        for layer in work.layers:
+            site.report(Event("layer", "", layer=(work.graph.layer_of[layer[0]], work.graph.depth)))
             _fail_again(site, layer)
             failed = site.progress.failed
             lost = doomed(work.graph, failed)

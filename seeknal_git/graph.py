@@ -74,6 +74,17 @@ class Graph:
         return tuple(tuple(sorted(layer)) for layer in layers)
 
     @cached_property
+    def layer_of(self) -> dict[str, int]:
+        """id → the number of its layer, from 1."""
+        return {identifier: number for number, layer in enumerate(self.layers, 1) for identifier in layer}
+
+    @cached_property
+    def depth(self) -> int:
+        """How many layers are built and checked; files are written when all of them are done."""
+        done = (number for each, number in self.layer_of.items() if split_id(each)[0] != "exposure")
+        return max(done, default=0)
+
+    @cached_property
     def readers(self) -> dict[str, list[str]]:
         """id → the nodes that read it directly."""
         found: dict[str, list[str]] = {identifier: [] for identifier in self.members}

@@ -69,11 +69,12 @@ class Status:
     """How what is checked out and its environment stand.
 
     branch: None on a detached HEAD, but for a rebase, which moves one; environment: its name, None where it has none.
-    changed: category → nodes, None where that is unknown; built, unbuilt: nodes that have their table, or not;
-    unpublished: those of the built that the environment does not show; unpromoted: nodes that a promotion would
-    re-point; missing: environment → nodes whose table is gone; failing, warnings: the checks that do not hold, of
-    severity error and warn; failure: why else the last run of the environment failed; problems: why no plan can be
-    made; absent: raw data that is not here; warehouse: why the warehouse could not be read, if it could not.
+    changed: category → nodes, None where that is unknown; nodes: how many there are, those without a table too;
+    built, unbuilt: nodes that have their table, or not; unpublished: those of the built that the environment does not
+    show; unpromoted: nodes that a promotion would re-point; missing: environment → nodes whose table is gone; failing,
+    warnings: the checks that do not hold, of severity error and warn; failure: why else the last run of the environment
+    failed; problems: why no plan can be made; absent: raw data that is not here; warehouse: why the warehouse could not
+    be read, if it could not.
     """
 
     project: str
@@ -86,6 +87,7 @@ class Status:
     behind: int | None
     production: Production
     changed: dict[str, list[str]] | None = None
+    nodes: int | None = None
     built: list[str] = field(default_factory=list)
     unbuilt: list[str] = field(default_factory=list)
     unpublished: list[str] = field(default_factory=list)
@@ -145,7 +147,13 @@ def _with_plan(workspace: Workspace, status: Status) -> Status:
     changed: dict[str, list[str]] = {}
     for change in planned.plan.changes:
         changed.setdefault(str(change.category), []).append(change.node)
-    return replace(status, dirty=planned.dirty, changed=changed, absent=_absent(planned.head))
+    return replace(
+        status,
+        dirty=planned.dirty,
+        changed=changed,
+        nodes=len(planned.head.graph.members),
+        absent=_absent(planned.head),
+    )
 
 
 def _absent(loaded: Loaded) -> list[Absent]:

@@ -86,6 +86,8 @@ def manifest(workspace: Workspace, loaded: Loaded) -> dict[str, Any]:
             "project": workspace.settings.name,
             "commit": loaded.tree.commit,
             "dirty": loaded.tree.dirty,
+            "tables": len(graph.views),
+            "depth": graph.depth,
             "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
         },
         "nodes": {identifier: _entry(loaded, identifier) for identifier in sorted(graph.members)},

@@ -21,4 +21,5 @@ def parse(as_json: AsJson = False, data_root: DataRoot = None, project_path: Pro
         out_json(content)
     else:
         nodes, edges = counted(len(content["nodes"]), "node"), counted(len(content["edges"]), "edge")
-        out(f"{nodes}, {edges}, {counted(len(content['layers']), 'layer')}: {path}")
+        tables, layers = counted(content["metadata"]["tables"], "table"), counted(content["metadata"]["depth"], "layer")
+        out(f"{tables}, {nodes}, {edges}, {layers}: {path}")

@@ -40,7 +40,7 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
         return
     for change in planned.plan.changes:
         _change(change, planned.plan, verbose)
-    _layers(planned.plan, verbose)
+    _layers(planned, verbose)
     out()
     for line in _summary(planned, found).split("\n"):
         tell(line)
@@ -67,24 +67,28 @@ def _settings(planned: Planned) -> None:
         )
 
 
-def _layers(plan: Plan, verbose: bool) -> None:
+def _layers(planned: Planned, verbose: bool) -> None:
     """The layers as a run numbers them. Files are written after the last one."""
-    layers, files = _numbered(plan)
-    if plan.layers:
+    layers, files = _numbered(planned)
+    if planned.plan.layers:
         out()
         out(bold("To build"))
-    for number, layer in enumerate(layers, 1):
+    for number, layer in layers.items():
         head = f"  {number}  {extent(layer)}"
         out(f"{head}{', '.join(layer) if verbose else listed(layer, width() - len(head))}")
     if files:
         out(f"     then the files of {', '.join(files) if verbose else listed(files, width() - 24)}")
 
 
-def _numbered(plan: Plan) -> tuple[list[tuple[str, ...]], list[str]]:
-    """The layers of nodes to build, and the exposures, which a run delivers once everything is published."""
-    files = [each for each in plan.builds if split_id(each)[0] == "exposure"]
-    layers = [tuple(each for each in layer if each not in files) for layer in plan.layers]
-    return [layer for layer in layers if layer], files
+def _numbered(planned: Planned) -> tuple[dict[int, list[str]], list[str]]:
+    """The nodes to build by their layer in the whole graph; and the exposures, which a run delivers once everything is
+    published."""
+    layers: dict[int, list[str]] = {}
+    files = [each for each in planned.plan.builds if split_id(each)[0] == "exposure"]
+    for each in planned.plan.builds:
+        if each not in files:
+            layers.setdefault(planned.head.graph.layer_of[each], []).append(each)
+    return layers, files
 
 
 def _answers(found: Found | None) -> None:
@@ -299,8 +303,8 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
         lines.append(f"| **{change.category}** | {markdown.code(change.node)} | {what} | {rebuilds} | {reuses} |")
     if plan.layers:
         lines += ["", "<details><summary>Layers to build</summary>", ""]
-        layers, files = _numbered(plan)
-        lines += [f"{number}. {extent(layer)}{_cell(layer)}" for number, layer in enumerate(layers, 1)]
+        layers, files = _numbered(planned)
+        lines += [f"{number}. {extent(layer)}{_cell(tuple(layer))}" for number, layer in layers.items()]
         lines += ["", f"Then the files of {_cell(tuple(files))}"] if files else []
         lines += ["", "</details>"]
     summary = map(markdown.text, _summary(planned, found).split("\n"))

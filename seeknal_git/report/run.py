@@ -167,9 +167,14 @@ def work_as_text(work: Work, what: str) -> None:
         out("Nothing to do.")
         _known(work)
         return
-    for number, layer in enumerate(work.layers, 1):
+    for layer in work.layers:
         side_by_side = extent(layer).removesuffix(": ")
-        out(dim(f"layer {number} of {len(work.layers)}" + (f": {side_by_side}" if side_by_side else "")))
+        out(
+            dim(
+                f"layer {work.graph.layer_of[layer[0]]} of {work.graph.depth}"
+                + (f": {side_by_side}" if side_by_side else "")
+            )
+        )
         for each in layer:
             what, why = _to_do(work, each)
             out(f"  {what:6} {each}  {dim(why)}")

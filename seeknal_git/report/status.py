@@ -58,7 +58,7 @@ def _tables(status: Status, room: int) -> dict[str, str]:
     tables = len(status.built) + len(status.unbuilt)
     if status.absent and not tables:
         return {"Built": "unknown, as raw data is missing"}
-    rows = {"Built": f"{len(status.built)} of {counted(tables, 'table')}"}
+    rows = {"Built": f"{len(status.built)} of {counted(tables, 'table')}, {counted(status.nodes or tables, 'node')}"}
     if status.unbuilt:
         rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}{_cure(status)}"
     if status.unpublished:

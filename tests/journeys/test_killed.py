@@ -187,7 +187,7 @@ def test_ctrl_c_ends_a_check_at_once(copy_of: Templates) -> None:
     before = repo.production()
     text = repo.read("seeknal/transforms/first.yml")
     repo.write("seeknal/transforms/first.yml", f"{text}tests:\n  - custom_sql: SELECT * FROM ({ENDLESS}) WHERE n < 0\n")
-    interrupted(repo, "run", after="layer 1 of 1")
+    interrupted(repo, "run", after="layer 1 of 2")
     assert repo.production() == before
     repo.write("seeknal/transforms/first.yml", text)
     assert repo.built() == []
