@@ -176,8 +176,8 @@ Each of `publications` has:
 `seeknal rollback --json` has `publication` (the id of the new one; null with `--dry-run`), `from` and `to` (as above,
 up to `warnings`), `tip` (of the production branch), `differs_from_tip`, `nodes` (as above, without `built`),
 `earlier_loads` (sources that show an earlier load) and `files`, with the exposures that were `written`, are `to_write`
-(with `--dry-run`), `not_written` (each with the reason), and `left`, as they were first delivered later (each with its
-file).
+(with `--dry-run`), `not_written` (each with the reason), `left`, as they were first delivered later (each with its
+file), and `kept` (each with the place of the file that somebody had changed).
 
 `seeknal status --at REV --json` has `publication` (as above, up to `removed`), `asked` (the commit that was asked for,
 where it was not published itself), `current`, `kept`, `lost`, `nodes` (each with `node`, `view`, `rows` and `kept`),

@@ -21,6 +21,7 @@ from seeknal_git.names import folded
 from seeknal_git.statement import Anatomy, Part, over_tables
 from seeknal_git.story import spellings
 from seeknal_git.warehouse.compare import columns_of, make_view
+from seeknal_git.warehouse.engine import exactly
 from seeknal_git.warehouse.preview import make_table
 from seeknal_git.warehouse.sql import SqlError
 
@@ -185,7 +186,7 @@ def _made(bench: Bench, name: str, node: str, sql: str) -> str:
     try:
         if definition.kind == "source":
             sql = reader_now(definition, bench.root).sql
-            parameters = {"files": [str(path) for path in bench.root.paths(definition)]}
+            parameters = {"files": [exactly(path) for path in bench.root.paths(definition)]}
         return make_table(bench.connection, name, sql, parameters)
     except ProjectError as exc:
         raise Obstacle(exc.problems[0].message) from exc

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from seeknal_git.files import make_private_file
+
 # Part of every key: raise it when what is remembered takes another form.
-VERSION = 35
+VERSION = 36
 
 
 class Cache:
@@ -55,7 +57,7 @@ class Cache:
     def _open(self) -> sqlite3.Connection:
         opened: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
         if opened is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_file(self._path)
             opened = sqlite3.connect(self._path, timeout=5)
             opened.execute("PRAGMA journal_mode = WAL")
             opened.execute("PRAGMA synchronous = OFF")

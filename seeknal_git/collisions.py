@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from seeknal_git.data import DataRoot
 from seeknal_git.errors import Problem
@@ -74,26 +75,44 @@ class _Taken:
         )
 
 
-def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
-    """The exposures that share a place with a source or another exposure."""
-    exposures = [member.node for member in graph.members.values() if member.node.kind == "exposure"]
-    if not exposures:
-        return []
-    links, taken, problems = _Links(tuple(each.resolve() for each in root.folders)), _Taken(), []
-    for member in graph.members.values():
-        if member.node.kind == "source":
-            _take(taken, member.node, root, links)
-    for node in exposures:
-        path = str(node.definition["path"])
-        columns = node.definition["partition_by"]
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The places that nodes have to themselves."""
+
+    links: _Links
+    taken: _Taken = field(default_factory=_Taken)
+
+    def on(self, exposure: Mapping[str, Any]) -> str | None:
+        """Who has a place already in which an exposure, of this definition, would write."""
+        path, columns = str(exposure["path"]), exposure["partition_by"]
         # The engine names folder after folder `column=value`, and the files in the last of them.
         below = (*(f"{name}=*".casefold() for name in columns), "*") if columns else ()
-        names = [path, *links.other_names(path)]
-        if said := next((found for each in names if (found := taken.at(_parts(each), below))), None):
+        names = [path, *self.links.other_names(path)]
+        return next((found for each in names if (found := self.taken.at(_parts(each), below))), None)
+
+
+def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
+    """What sources read, and whatever their globs take in as soon as it is there."""
+    claims = Claims(_Links(tuple(each.resolve() for each in root.folders)))
+    for source in sources:
+        _take(claims.taken, source, root, claims.links)
+    return claims
+
+
+def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
+    """The exposures that share a place with a source or another exposure."""
+    nodes = [member.node for member in graph.members.values()]
+    exposures = [each for each in nodes if each.kind == "exposure"]
+    if not exposures:
+        return []
+    claims, problems = claims_of((each for each in nodes if each.kind == "source"), root), []
+    for node in exposures:
+        path = str(node.definition["path"])
+        if said := claims.on(node.definition):
             line = node.line("params.path" if "params.path" in node.lines else "url")
             message = f"{node.id} would write over {said}."
             problems.append(Problem(message, node.path, line, "Give it a path of its own.", node.id))
-        taken.add(path, f"{path}, which {node.id} writes")
+        claims.taken.add(path, f"{path}, which {node.id} writes")
     return problems
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, SeeknalError
+from seeknal_git.files import write_whole
 from seeknal_git.fingerprint import digest
 from seeknal_git.git.filters import Revised
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
@@ -383,17 +383,6 @@ def absence(source: Node) -> Problem:
 def _fault(source: Node, message: str, hint: str) -> Problem:
     line = source.line("params.path" if "params.path" in source.lines else "table")
     return Problem(message, source.path, line, hint, source.id)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there entirely or not at all, also where two threads or processes do so at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _on_disk(project: Path, pattern: str) -> Iterable[str]:

@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 
 from seeknal_git.contract import reader_now
-from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError, UsageError
+from seeknal_git.files import write_below
 from seeknal_git.git.command import git
 from seeknal_git.guessing import Guess, guessed, unfit
 from seeknal_git.names import IDENTIFIER
@@ -81,7 +81,7 @@ def draft(workspace: Workspace, kind: str, name: str, description: str | None = 
     """Write a template of a node, and return where it is. Raises UsageError."""
     kind = _known_kind(kind)
     path = _free_path(workspace, kind, name, force)
-    write_whole(path, _template(kind, name, description).encode())
+    write_below(path.parent, path.name, _template(kind, name, description).encode())
     return path
 
 
@@ -91,7 +91,8 @@ def draft_from(workspace: Workspace, name: str, file: str, description: str | No
     Raises UsageError, and ProjectError for a file that cannot be read.
     """
     path = _free_path(workspace, "source", name, force)
-    write_whole(path, _pinned(workspace, name, _template("source", name, description), file).encode())
+    text = _pinned(workspace, name, _template("source", name, description), file)
+    write_below(path.parent, path.name, text.encode())
     return path
 
 
@@ -217,12 +218,12 @@ def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied:
     if is_node_path(_name(workspace, found)):
         raise UsageError(f"{_name(workspace, found)} is in the project already.", "`seeknal dry-run` looks at it.")
     checked = check(workspace, found)
-    before, target = checked.before, workspace.repository.project / checked.target
+    before = checked.before
     if before not in (None, checked.content) and not force:
         raise UsageError(f"{checked.node.id} is there already, in {checked.target}.",
                          "--force replaces it, and shows the difference.")  # fmt: skip
     if before != checked.content:
-        write_whole(target, checked.content)
+        write_below(workspace.repository.project, checked.target, checked.content)
     git("add", "--", checked.target, cwd=workspace.repository.project)
     found.unlink()
     diff = None if before is None else _diff(before, checked)

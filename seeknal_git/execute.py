@@ -19,6 +19,7 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.statement import Reading, over_tables
 from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
+from seeknal_git.warehouse.engine import exactly
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
@@ -261,7 +262,7 @@ def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) 
         files = replace(
             blueprint,
             sql=reader.sql,
-            parameters={"files": [str(path) for path in opened.paths]},
+            parameters={"files": [exactly(path) for path in opened.paths]},
             dialect=reader.dialect,
         )
         try:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seeknal_git.collisions import Claims, claims_of
+from seeknal_git.data import DataRoot
+from seeknal_git.delivering import Dock, HandedOver, docked, hand_over, write_aside
 from seeknal_git.errors import RunFailed, UsageError
 from seeknal_git.exposures import is_intact
 from seeknal_git.git import repository as git
 from seeknal_git.git.origin import whoami
 from seeknal_git.git.production import is_kept_tree, set_production_ref
-from seeknal_git.names import schema_of, split_id
+from seeknal_git.git.tree import commit_tree, tracked_paths
+from seeknal_git.names import WRITING, schema_of, split_id
 from seeknal_git.overruled import need_authority
 from seeknal_git.past import Named, Shown, difference, named, need_tables, never_published, shown_by
-from seeknal_git.reconcile import hand_over, write_aside
+from seeknal_git.project import load_project
 from seeknal_git.revision import environment_of, revision_of
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
@@ -24,7 +29,7 @@ from seeknal_git.warehouse.history import Move, Record
 from seeknal_git.warehouse.publish import Publication, publish
 from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.warehouse.state import Delivery
-from seeknal_git.workspace import Workspace
+from seeknal_git.workspace import Workspace, current_tree, data_root_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -109,6 +114,7 @@ class Rollback:
     left: dict[str, Path]
     publication: int | None = None
     unwritten: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, Path] = field(default_factory=dict)  # exposure → where the file is that somebody had changed
 
 
 def rollback(
@@ -123,7 +129,7 @@ def rollback(
     path = workspace.warehouse_path
     if not path.exists():
         raise never_published()
-    reach = Reach(folders=[workspace.home])  # what was delivered once, wherever that was
+    reach = Reach(folders=[workspace.home / WRITING])
     with open_warehouse(path, read_only=dry_run, lock_timeout=lock_timeout, reach=reach) as warehouse:
         started = time.monotonic()
         done, wanted, stale = _prepared(workspace, warehouse.connection, revision)
@@ -137,8 +143,8 @@ def rollback(
         if done.to.commit:
             set_production_ref(workspace.repository, done.to.commit)
         state.record_warnings(warehouse.connection, done.schema, done.to.warnings)
-        unwritten = _deliver(workspace, warehouse, stale)
-    return replace(done, publication=outcome.publication, unwritten=unwritten)
+        unwritten, kept = _deliver(workspace, warehouse, stale)
+    return replace(done, publication=outcome.publication, unwritten=unwritten, kept=kept)
 
 
 def _prepared(
@@ -236,18 +242,38 @@ def _is_earlier_load(node: str, now: Shown, wanted: Shown) -> bool:
     return same and split_id(node)[0] == "source" and now.views[node].snapshot != wanted.views[node].snapshot
 
 
-def _deliver(workspace: Workspace, warehouse: Warehouse, stale: Sequence[Delivery]) -> dict[str, str]:
-    """Write files as they were. Returns exposure → why that was not possible."""
-    ours, there = state.exposure_paths(warehouse.connection), state.tables_there(warehouse.connection)
-    unwritten = {}
-    for each in stale:
-        if each.table is None or not each.definition:
-            unwritten[each.node] = "an earlier version delivered it, and did not write down how"
-        elif each.table not in there:
-            unwritten[each.node] = "the table that it was written from is no longer kept"
-        elif why := _written(workspace, warehouse, replace(each, path=_place(workspace, each)), ours):
-            unwritten[each.node] = why
-    return unwritten
+def _deliver(
+    workspace: Workspace, warehouse: Warehouse, stale: Sequence[Delivery]
+) -> tuple[dict[str, str], dict[str, Path]]:
+    """Write files as they were. Returns exposure → why that was not possible, and exposure → where the file is that
+    somebody had changed."""
+    if not stale:
+        return {}, {}
+    there = state.tables_there(warehouse.connection)
+    unwritten, kept = dict[str, str](), dict[str, Path]()
+    root, claims = _claims(workspace)
+    with docked(warehouse, root, workspace.production_schema, uuid.uuid4().hex) as dock:
+        for each in stale:
+            if each.table is None or not each.definition:
+                unwritten[each.node] = "an earlier version delivered it, and did not write down how"
+            elif each.table not in there:
+                unwritten[each.node] = "the table that it was written from is no longer kept"
+            elif said := claims.on(each.definition):
+                unwritten[each.node] = f"it would write over {said}"
+            else:
+                end = _written(workspace, dock, replace(each, path=_place(workspace, each)))
+                unwritten |= {each.node: end.fault} if end.fault else {}
+                kept |= {each.node: end.kept} if end.kept else {}
+    return unwritten, kept
+
+
+def _claims(workspace: Workspace) -> tuple[DataRoot, Claims]:
+    """The data root, and what sources read there now: a file that was delivered long ago may be raw data today."""
+    tip = git.branch_tip(workspace.repository, workspace.production)
+    trees = [current_tree(workspace), *([commit_tree(workspace.repository, tip)] if tip else [])]
+    root = data_root_of(workspace, trees[0], tracked_paths(workspace.repository))
+    members = (member for tree in trees for member in load_project(tree, workspace.cache).members)
+    return root, claims_of((each.node for each in members if each.node.kind == "source"), root)
 
 
 def _place(workspace: Workspace, delivery: Delivery) -> Path:
@@ -255,13 +281,9 @@ def _place(workspace: Workspace, delivery: Delivery) -> Path:
     return workspace.home / str(delivery.definition["path"]) if delivery.definition else delivery.path
 
 
-def _written(workspace: Workspace, warehouse: Warehouse, delivery: Delivery, ours: set[str]) -> str | None:
-    """Write a file and put it in place; tells why that was not possible."""
+def _written(workspace: Workspace, dock: Dock, delivery: Delivery) -> HandedOver:
+    """Write a file and put it in place."""
     try:
-        aside = write_aside(warehouse, workspace.home, delivery, ours)
-        hand_over(warehouse.connection, workspace.production_schema, delivery, aside, workspace.cache)
+        return hand_over(dock, workspace.production_schema, write_aside(dock, delivery))
     except RunFailed as exc:
-        return exc.message
-    except OSError as exc:
-        return f"{delivery.path} cannot be replaced: {exc.strerror}"
-    return None
+        return HandedOver(exc.message)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from seeknal_git.data import write_whole
 from seeknal_git.errors import GitError, SeeknalError, UsageError
+from seeknal_git.files import refuse_links, write_below
 from seeknal_git.founding import Ask, Founded, found_production
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
@@ -132,8 +132,8 @@ def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initiali
     ours = {} if given and flow else _files(settings, folder)
     wanted = ours | ({os.path.relpath(repository.top / flow.path, folder): flow.text} if flow else {})
     created = tuple(path for path in wanted if not os.path.lexists(folder / path))
-    _write(folder, {path: wanted[path] for path in created})
-    named = _name_production(folder, founded) if ours else ()
+    _write(repository, {f"{repository.prefix}{path}": wanted[path] for path in created})
+    named = _name_production(repository, founded) if ours else ()
     misses = _misses(repository, founded.branch)
     if ours and not misses:
         git.remember_production(repository, founded.branch)
@@ -161,14 +161,15 @@ def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initiali
     )
 
 
-def _name_production(folder: Path, founded: Founded) -> tuple[str, ...]:
+def _name_production(repository: Repository, founded: Founded) -> tuple[str, ...]:
     """Add the line that names the production branch to a project file that lacks it. Returns the file if it may be
     committed: nothing else in it is edited."""
     if founded.with_line is None:
         return ()
+    folder = repository.project
     clean = run_git("diff", "--quiet", "HEAD", "--", PROJECT_FILE, cwd=folder).returncode == 0
     tracked = run_git("ls-files", "--error-unmatch", "--", PROJECT_FILE, cwd=folder).returncode == 0
-    _write(folder, {PROJECT_FILE: founded.with_line.decode()})
+    _write(repository, {f"{repository.prefix}{PROJECT_FILE}": founded.with_line.decode()})
     return (PROJECT_FILE,) if clean and tracked else ()
 
 
@@ -215,12 +216,16 @@ def _yaml(key: str, value: str) -> str:
     return yaml.safe_dump({key: value}, allow_unicode=True, width=10**6).strip()
 
 
-def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    for path, text in texts.items():
+def _write(repository: Repository, texts: Mapping[str, str]) -> None:
+    """Write files, named from the repository's top, all of them or none if one may not be written."""
+    named = {os.path.normpath(path): text for path, text in texts.items()}
+    for path in named:
+        refuse_links(repository.top, path)
+    for path, text in named.items():
         try:
-            write_whole(folder / path, text.encode())
+            write_below(repository.top, path, text.encode())
         except OSError as exc:
-            raise SeeknalError(f"{folder / path} cannot be written: {exc.strerror}.") from exc
+            raise SeeknalError(f"{repository.top / path} cannot be written: {exc.strerror}.") from exc
 
 
 def _to_commit(created: Sequence[str], is_new: bool) -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from seeknal_git.git.branches import KnownNames
-from seeknal_git.names import exposures_folder
+from seeknal_git.names import WRITING, exposures_folder
 from seeknal_git.workspace import Workspace
 
 _PARTIAL, _OLD = ".partial", ".old"
@@ -25,6 +25,7 @@ def leftovers(workspace: Workspace, delivered: Iterable[str], names: KnownNames,
     return sorted(
         {
             *_of_exposures(workspace, set(delivered)),
+            *_of_runs(workspace),
             *_of_the_warehouse(workspace.warehouse_path),
             *_copies(workspace.repository.private),
             *_saved_plans(workspace, names, live),
@@ -63,6 +64,13 @@ def _of_exposures(workspace: Workspace, delivered: Collection[str]) -> Iterator[
             partial, old = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _OLD))
             # A folder is replaced by two renames. Between them what is aside is all there is of it.
             yield from (each for each in (partial, old) if each.exists() and (target.exists() or not old.exists()))
+
+
+def _of_runs(workspace: Workspace) -> Iterator[Path]:
+    """The files that a run which was killed had written, and not put in place."""
+    folder = workspace.home.resolve() / WRITING
+    if folder.is_dir() and folder.resolve() == folder:
+        yield from folder.iterdir()
 
 
 def _of_the_warehouse(warehouse: Path) -> Iterator[Path]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from seeknal_git.data import write_whole
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
+from seeknal_git.files import write_whole
 from seeknal_git.git import repository as git
 from seeknal_git.names import folded, split_id
 from seeknal_git.planning import plan_environment
@@ -228,6 +228,6 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
 def write_page(path: Path, page: str) -> None:
     """Raises UsageError where the file cannot be written."""
     try:
-        write_whole(path, page.encode())
+        write_whole(path, page.encode(), private=False)
     except OSError as exc:
         raise UsageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc

@@ -84,6 +84,9 @@ def split_id(identifier: str) -> tuple[str, str]:
 
 # Below the project's folder in the data root: nobody else writes there.
 BRANCHES_FILES = "target/exposures"
+WRITING = "target/.writing"
+REPLACED = "target/replaced"
+MANIFEST = "target/manifest.json"
 
 
 def exposures_folder(schema: str) -> str:

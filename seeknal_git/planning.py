@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, SeeknalError, UsageError
+from seeknal_git.files import write_whole
 from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
 from seeknal_git.git.production import production_ref

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.data import contents_of, reach_of
 from seeknal_git.errors import FileFault, UsageError
-from seeknal_git.exposures import Places
 from seeknal_git.loads import columns_of_loads, contracts_of, remember_loads
+from seeknal_git.names import WRITING
 from seeknal_git.pending import recorded, refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.shown import of_option
 from seeknal_git.target import Target
-from seeknal_git.warehouse.build import aside
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.work import Options, Work, work_out
@@ -86,15 +85,8 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
 
 def _reach(prepared: Prepared) -> Reach:
     """The files that a run may have to do with: raw data of its sources, and what its exposures write."""
-    graph, root = prepared.loaded.graph, prepared.loaded.root
-    raw = reach_of(graph, root)
-    places = Places(root, prepared.target)
-    exposures = [each.node for each in graph.members.values() if each.node.kind == "exposure"]
-    parts = [each for each in exposures if each.definition["partition_by"]]
-    return Reach(
-        [*raw.files, *(aside(places.of(each)) for each in exposures if each not in parts)],
-        [*raw.folders, *(aside(places.of(each)) for each in parts)],
-    )
+    raw = reach_of(prepared.loaded.graph, prepared.loaded.root)
+    return Reach(raw.files, [*raw.folders, prepared.loaded.root.home / WRITING])
 
 
 def _remember(prepared: Prepared, warehouse: Warehouse) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
+from seeknal_git.files import make_private
 
 # The coarsest clock of a file system in use (FAT's) ticks every two seconds. A file that was written within one tick of
 # being looked at can be written again without another time: git calls such an entry of its index racy.
@@ -190,7 +191,7 @@ def holding(place: Path, cache: Cache) -> Iterator[Holder]:
     folder = place / uuid.uuid4().hex[:16]
     with ExitStack() as held:
         held.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        make_private(folder)
         yield Holder(folder, cache, held, iter(range(1 << 30)))
 
 

@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.answers import Violation, known_answers, violations, with_samples
-from seeknal_git.cache import Cache
-from seeknal_git.errors import RunFailed, SeeknalError
+from seeknal_git.delivering import Dock, Written, docked, hand_over, refuse_places, write_aside
+from seeknal_git.errors import SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
-from seeknal_git.exposures import content_of
-from seeknal_git.names import BRANCHES_FILES, exposures_folder
+from seeknal_git.names import exposures_folder
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.build import deliver, remove, write_exposure
+from seeknal_git.warehouse.build import remove
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.publish import Outcome, Publication, need_places, publish
-from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Delivery, Published
 from seeknal_git.work import Work, tables_of
 
@@ -63,6 +61,17 @@ class Reconciled:
     delivered: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
     replaces: str | None = None  # who had published the environment, if that was another clone
+    kept: Mapping[str, Path] = field(default_factory=dict)  # exposure → where the file is that somebody had changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """outcome: None where nothing was published; delivered, faults, kept: of exposures."""
+
+    outcome: Outcome | None = None
+    delivered: tuple[str, ...] = ()
+    faults: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, Path] = field(default_factory=dict)
 
 
 def without_rows(done: Reconciled) -> Reconciled:
@@ -79,15 +88,13 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     connection, schema, run_id = warehouse.connection, work.target.schema, uuid.uuid4().hex
     state.begin_run(connection, run_id, schema, origin.command)
     try:
+        refuse_places(warehouse, work.root, {each: work.places.of(work.graph.node(each)) for each in work.deliveries})
         need_places(connection, schema, (work.graph.views[each] for each in work.repoint if each in work.chosen))
         progress = execute(warehouse, work, report)
         failures = {each: known_failure(work, each) for each in work.failing} | progress.failed
-        outcome, delivered, undelivered = (
-            (None, (), {})
-            if failures and work.options.all_or_nothing
-            else _published(warehouse, work, progress, origin)
-        )
-        failures |= undelivered
+        withheld = failures and work.options.all_or_nothing
+        done = _Published() if withheld else _published(warehouse, work, progress, origin, run_id)
+        failures |= done.faults
     except SeeknalError as exc:
         state.end_run(connection, run_id, "failed", str(exc))
         raise
@@ -99,9 +106,9 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     good = trusted(work, progress)
     held_back = tuple(each for each in work.graph.views if each not in good) if failures else ()
     found = _violations(warehouse, work, progress)
-    if outcome is not None:
+    if done.outcome is not None:
         _record_warnings(connection, work, found)
-    return Reconciled(work, progress, outcome, failures, held_back, delivered, found)
+    return Reconciled(work, progress, done.outcome, failures, held_back, done.delivered, found, kept=done.kept)
 
 
 def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[Violation, ...]:
@@ -155,29 +162,23 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     return found
 
 
-def _published(
-    warehouse: Warehouse, work: Work, progress: Progress, origin: Origin
-) -> tuple[Outcome, tuple[str, ...], dict[str, str]]:
-    """Write the files of exposures aside, publish, then put the files in place; tells those that are, and those that
-    could not be, with the reason."""
+def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Origin, run_id: str) -> _Published:
+    """Write the files of exposures aside, publish, then put the files in place."""
     connection, target = warehouse.connection, work.target
     shows = shown(work, progress)
-    written = _write_files(warehouse, work, progress, shows)
-    publication = Publication(
-        target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
-        time.monotonic() - origin.started, origin.merged, base=origin.base,
-        publisher=origin.publisher, clone=origin.clone, edited=origin.edited,
-    )  # fmt: skip
-    outcome = publish(connection, publication)
-    undelivered: dict[str, str] = {}
-    for delivery, path in written:
-        try:
-            hand_over(connection, target.schema, delivery, path, work.root.cache)
-        except OSError as exc:
-            undelivered[delivery.node] = f"{delivery.path} cannot be replaced: {exc.strerror}. Mend it, then run again."
-    delivered = tuple(each.node for each, _ in written if each.node not in undelivered)
+    with docked(warehouse, work.root, target.production, run_id, needed=bool(work.deliveries)) as dock:
+        written = _write_files(dock, work, progress, shows)
+        publication = Publication(
+            target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
+            time.monotonic() - origin.started, origin.merged, base=origin.base,
+            publisher=origin.publisher, clone=origin.clone, edited=origin.edited,
+        )  # fmt: skip
+        outcome = publish(connection, publication)
+        ends = {each.delivery.node: hand_over(dock, target.schema, each) for each in written}
+    delivered = tuple(node for node, end in ends.items() if end.fault is None)
+    faults = {node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault}
     _give_up(connection, work, delivered)
-    return outcome, delivered, undelivered
+    return _Published(outcome, delivered, faults, {node: end.kept for node, end in ends.items() if end.kept})
 
 
 def _give_up(connection: duckdb.DuckDBPyConnection, work: Work, delivered: Collection[str]) -> None:
@@ -195,12 +196,8 @@ def _give_up(connection: duckdb.DuckDBPyConnection, work: Work, delivered: Colle
             state.record_exposure(connection, work.target.schema, replace(each, snapshot="", content=None))
 
 
-def _write_files(
-    warehouse: Warehouse, work: Work, progress: Progress, shows: Mapping[str, Published]
-) -> list[tuple[Delivery, Path]]:
-    """What is delivered, and where it was written."""
+def _write_files(dock: Dock, work: Work, progress: Progress, shows: Mapping[str, Published]) -> list[Written]:
     good = trusted(work, progress)
-    ours = state.exposure_paths(warehouse.connection)
     written = []
     for identifier in work.deliveries:
         read = work.graph.inputs[identifier][0]
@@ -208,49 +205,5 @@ def _write_files(
             definition = work.graph.node(identifier).definition
             path = work.places.of(work.graph.node(identifier))
             delivery = Delivery(identifier, work.wanted[identifier], path, shows[read].table, definition)
-            written.append((delivery, write_aside(warehouse, work.root.home, delivery, ours)))
+            written.append(write_aside(dock, delivery))
     return written
-
-
-def write_aside(warehouse: Warehouse, home: Path, delivery: Delivery, ours: set[str]) -> Path:
-    """Write a file beside its place, and return where. home: the project's folder in the data root; ours: every
-    path that was delivered to. Raises RunFailed."""
-    node, path = delivery.node, delivery.path
-    assert delivery.table is not None
-    assert delivery.definition is not None
-    _refuse_what_is_not_ours(node, path, home, warehouse)
-    if not path.is_relative_to(home / BRANCHES_FILES):
-        _refuse_a_folder_of_others(node, path, ours)
-    try:
-        return write_exposure(warehouse.connection, delivery.table, delivery.definition, path)
-    except SqlError as exc:
-        raise RunFailed(f"{node} cannot be written to {path}: {exc.message}", _NOTHING) from exc
-
-
-def hand_over(
-    connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery, written: Path, cache: Cache
-) -> None:
-    """Put a file in place, and write that down. In between the state says of neither file that it is there: whoever is
-    killed then delivers again, whichever way production goes on."""
-    state.record_exposure(connection, schema, replace(delivery, snapshot=""))
-    delivery = replace(delivery, content=content_of(written, cache))
-    deliver(written, delivery.path)
-    state.record_exposure(connection, schema, delivery)
-
-
-_NOTHING = "Nothing was published. Mend it, or give the exposure another path, then run again."
-
-
-def _refuse_what_is_not_ours(identifier: str, path: Path, home: Path, warehouse: Warehouse) -> None:
-    """No delivery over the warehouse and the files beside it, or through a link that leaves the project."""
-    real = path.parent.resolve() / path.name
-    if f"{real}.".startswith(f"{warehouse.path.resolve()}."):
-        raise RunFailed(f"{identifier} cannot be written to {path}: the warehouse is there.", _NOTHING)
-    if path.is_symlink() or not real.is_relative_to(home.resolve()):
-        raise RunFailed(f"{identifier} cannot be written to {path}: a link there leads elsewhere.", _NOTHING)
-
-
-def _refuse_a_folder_of_others(identifier: str, path: Path, ours: set[str]) -> None:
-    """A delivery replaces what is at its path: that has to be an earlier delivery, or a single file."""
-    if path.is_dir() and any(path.iterdir()) and str(path) not in ours:
-        raise RunFailed(f"{identifier} would replace the folder {path}, which holds something else.", _NOTHING)

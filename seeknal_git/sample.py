@@ -15,6 +15,7 @@ from seeknal_git.graph import Graph
 from seeknal_git.names import schema_of
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.statement import over_tables
+from seeknal_git.warehouse.engine import exactly
 from seeknal_git.warehouse.preview import Rows, built_tables, count_rows, first_rows, make_table, reading
 from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.workspace import Loaded, Workspace
@@ -112,7 +113,9 @@ def _first_rows(bench: _Bench, identifier: str, limit: int) -> Rows:
 def _statement(bench: _Bench, identifier: str) -> tuple[str, dict[str, Any]]:
     member, targets = bench.graph.members[identifier], bench.graph.targets[identifier]
     if member.node.kind == "source":
-        return reader_now(member.node, bench.root).sql, {"files": [str(path) for path in bench.root.paths(member.node)]}
+        return reader_now(member.node, bench.root).sql, {
+            "files": [exactly(path) for path in bench.root.paths(member.node)]
+        }
     return over_tables(member.node.sql or "", member.sql, targets[0], bench.relations), {}
 
 

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from seeknal_git.data import write_whole
 from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.files import Ground, refuse, write_below
 from seeknal_git.git.tree import index_tree
 from seeknal_git.merge_check import explained_conflicts, staged_conflicts
 from seeknal_git.moved import moved_columns
+from seeknal_git.names import MANIFEST
 from seeknal_git.nodes.type_words import is_type
 from seeknal_git.overruled import written_in
 from seeknal_git.revision import as_environment, explained, revision_of
@@ -72,9 +73,9 @@ def write_manifest(workspace: Workspace) -> tuple[Path, dict[str, Any]]:
         raise ProjectError(loaded.problems)
     content = manifest(workspace, loaded)
     folder = workspace.home if workspace.repository.bare else workspace.repository.project
-    path = folder / "target" / "manifest.json"
-    write_whole(path, json.dumps(content, indent=2).encode())
-    return path, content
+    refuse(Ground(folder, tracked=loaded.root.tracked), MANIFEST, lambda _: "changed")
+    write_below(folder, MANIFEST, json.dumps(content, indent=2).encode())
+    return folder / MANIFEST, content
 
 
 def manifest(workspace: Workspace, loaded: Loaded) -> dict[str, Any]:

@@ -222,7 +222,7 @@ def load(
     project = load_project(tree, workspace.cache, like.project.members if like else ())
     tracked = like.root.tracked if like else tracked_paths(workspace.repository)
     graph = build_graph(project, like.graph if like else None)
-    root = DataRoot(workspace.repository, tree, _folders(workspace), tracked, workspace.cache)
+    root = data_root_of(workspace, tree, tracked)
     if tree.dirty and tree.commit:
         committed = commit_tree(workspace.repository, tree.commit)
         roots = (root, replace(root, tree=committed))
@@ -242,6 +242,11 @@ def load(
         root = replace(root, adopted=binding.adopted)
     graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns, volatile=binding.volatile)
     return Loaded(tree, project, graph, root, binding, kept)
+
+
+def data_root_of(workspace: Workspace, tree: Tree, tracked: frozenset[str]) -> DataRoot:
+    """Where the raw data of a tree is. tracked: the paths that git tracks, here or in the main working tree."""
+    return DataRoot(workspace.repository, tree, _folders(workspace), tracked, workspace.cache)
 
 
 def _folders(workspace: Workspace) -> tuple[Path, ...]:

@@ -23,6 +23,7 @@ from typing import Any
 
 import duckdb
 
+from seeknal_git.names import WRITING
 from tests.conftest import Repo, View, isolated
 
 HEAVY, FILES = 3, 4
@@ -226,11 +227,11 @@ def started(bench: Bench) -> subprocess.Popen[bytes]:
 
 
 def has_begun(bench: Bench) -> bool:
-    """Whether a command has come to its end: files are written aside right before publication; others write a log."""
-    exports, log = bench.repo.path / "exports", Path(f"{bench.repo.warehouse}.wal")
+    """Whether a command has come to its end: files are written in our folder right before publication; others write a log."""
+    writing, log = bench.repo.path / WRITING, Path(f"{bench.repo.warehouse}.wal")
     if bench.case.command[0] in ("rollback", "gc"):
         return log.exists() and log.stat().st_mtime > bench.since
-    return any(each.stat().st_mtime > bench.since for each in exports.glob(".*.partial") if each.exists())
+    return any(each.stat().st_mtime > bench.since for each in writing.glob("*/*") if each.exists())
 
 
 def killed(bench: Bench, chance: random.Random, stratum: float) -> tuple[bool, bool]:

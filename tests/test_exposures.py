@@ -46,8 +46,12 @@ def test_a_file_that_is_not_what_was_delivered_is_written_again(
     published: Repo, touch: Callable[[Repo], None], command: str
 ) -> None:
     touch(published)
-    assert published.seeknal(command, "--json").json["written"] == [NODE]
+    theirs = published.path / FILE
+    edited = theirs.read_text() if theirs.is_file() else None
+    done = published.seeknal(command, "--json").json
+    assert done["written"] == [NODE]
     assert rows(published) == numbers(published)
+    assert [Path(each).read_text() for each in done["kept"].values()] == ([edited] if edited else [])
     assert published.seeknal(command, "--json").json["written"] == []
 
 
@@ -91,7 +95,11 @@ def test_a_folder_that_is_not_what_was_delivered_is_written_again(published: Rep
         some.write_text("x\n")
     else:
         some.unlink()
-    assert published.run()["written"] == [NODE]
+    there = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.csv")}
+    done = published.run()
+    assert done["written"] == [NODE]
+    kept = Path(done["kept"][NODE])
+    assert {path.relative_to(kept): path.read_bytes() for path in kept.rglob("*.csv")} == there, "nothing is lost"
     assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.csv")} == before
     assert published.run()["written"] == []
 

@@ -402,6 +402,7 @@ def old(published: Repo) -> Repo:
     """Two publications in the form of the version before; the second has other numbers."""
     change(published)
     published.seeknal("run")
+    published.tamper(f"UPDATE _seeknal.exposures SET path = '{published.path}/exports/by_customer.csv'")
     aged(published)
     return published
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from seeknal_git.files import wrong_name
 from seeknal_git.nodes.checks import Columns
 from seeknal_git.nodes.common import Compiled, InputFile, Mistake, NodeFile, as_input, below_project
 from seeknal_git.nodes.form import Form
@@ -20,8 +21,6 @@ _COMPRESSIONS = {
 
 _EXAMPLE = "exports/orders.csv"
 _WHERE = ("params.path", "url")
-# What an exposure may never write over: git's and our own files.
-_OURS = (".git", ".gitignore", "seeknal", "seeknal_project.yml", "profiles.yml", ".env")
 
 
 class Params(Form):
@@ -55,8 +54,8 @@ class File(NodeFile):
         if len(self.inputs) != 1:
             message = "an exposure has exactly one input: `inputs: [{ref: transform.orders}]`"
             raise Mistake(message, "depends_on", "inputs")
-        if self.path.split("/")[0] in _OURS:
-            raise Mistake(f"`{self.path}` belongs to the project: name another file, for example {_EXAMPLE}", *_WHERE)
+        if wrong := wrong_name(self.path):
+            raise Mistake(f"`{self.path}` {wrong}: name another file, for example {_EXAMPLE}", *_WHERE)
         allowed = _COMPRESSIONS["json" if self.params.format == "jsonl" else self.params.format]
         if self.params.compression and self.params.compression not in allowed:
             raise Mistake(f"compression of {self.params.format} is one of {', '.join(allowed)}", "params.compression")

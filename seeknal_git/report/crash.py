@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from seeknal_git import __version__
+from seeknal_git.files import write_whole
 from seeknal_git.report.terminal import coloured, note
 
 _PACKAGES = ("duckdb", "pygit2", "typer")
@@ -21,7 +22,7 @@ def crash(exc: Exception) -> int:
     lines += [f"Python {platform.python_version()} on {platform.platform()}", f"command: {' '.join(sys.argv[1:])}", ""]
     lines += traceback.format_exception(exc)
     path = Path(tempfile.mkdtemp(prefix="seeknal-")) / "crash.log"
-    path.write_text("\n".join(lines))
+    write_whole(path, "\n".join(lines).encode(errors="replace"))
     note(f"{coloured('error')}: a bug in seeknal: {type(exc).__name__}: {exc}")
     note(f"  Please report it, with {path}")
     return 3

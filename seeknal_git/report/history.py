@@ -7,7 +7,20 @@ from typing import Any
 
 from seeknal_git.history import Entry, Log, Rollback
 from seeknal_git.past import Named
-from seeknal_git.report.terminal import bold, coloured, columns, counted, dim, listed, note, out, pairs, tell, width
+from seeknal_git.report.terminal import (
+    bold,
+    coloured,
+    columns,
+    counted,
+    dim,
+    kept_files,
+    listed,
+    note,
+    out,
+    pairs,
+    tell,
+    width,
+)
 from seeknal_git.shown import of_option
 from seeknal_git.warehouse.history import Move, Record
 
@@ -164,6 +177,7 @@ def rollback_as_text(done: Rollback) -> None:
             out(f"    {'written again' if done.publication else 'to write again'}  {node}")
     for node, path in done.left.items():
         note(f"{coloured('warning')}: {node} was first delivered later: its file is left as it is ({path}).")
+    kept_files(done.kept)
     for node, why in done.unwritten.items():
         note(f"{coloured('warning')}: the file of {node} is not that of publication {done.to.id}: {why}.")
     if done.publication:
@@ -215,5 +229,6 @@ def rollback_as_json(done: Rollback) -> dict[str, Any]:
             "to_write": [] if done.publication else list(done.to_write),
             "not_written": done.unwritten,
             "left": {node: str(path) for node, path in done.left.items()},
+            "kept": {node: str(path) for node, path in done.kept.items()},
         },
     }

@@ -18,6 +18,7 @@ from seeknal_git.report.terminal import (
     counted,
     dim,
     extent,
+    kept_files,
     listed,
     note,
     out,
@@ -109,6 +110,7 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
         _published(done)
     if done.outcome is not None:
         _left(done.work, done=True)
+        kept_files(done.kept)
     if done.outcome is not None and done.held_back:
         out(f"Not published: {listed(done.held_back, width() - 16)}.")
     for node, why in done.failures.items():
@@ -240,6 +242,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "written": list(done.delivered),
         "left": _paths_left(done.work) if outcome else {},
         "replaces": done.replaces,
+        "kept": {node: str(path) for node, path in done.kept.items()},
         "failed": dict(done.failures),
         "failures": _failures_as_json(done, elsewhere),
         "skipped": list(done.progress.skipped),

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
 from numbers import Number
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -46,6 +47,12 @@ def out(*lines: str) -> None:
 
 def note(*lines: str) -> None:
     _say(lines, err=True, fold=False)
+
+
+def kept_files(kept: Mapping[str, Path]) -> None:
+    """The files that somebody had changed since they were delivered: nothing of theirs is lost."""
+    for node, path in kept.items():
+        note(f"{coloured('warning')}: somebody had changed the file of {node}: that one is now {path}")
 
 
 def tell(text: str, *, err: bool = False) -> None:

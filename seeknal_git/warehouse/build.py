@@ -125,16 +125,10 @@ def run_check(connection: duckdb.DuckDBPyConnection, question: Question) -> Audi
     return audit
 
 
-def aside(target: Path) -> Path:
-    """Where a file or a folder is written, before it is put in place."""
-    return target.with_name(f".{target.name}.partial")
-
-
 def write_exposure(
     connection: duckdb.DuckDBPyConnection, table: str, definition: Mapping[str, Any], target: Path
-) -> Path:
-    """Write a table beside its destination, to be put in place by `deliver`. Returns where it is. Raises SqlError."""
-    partial = aside(target)
+) -> None:
+    """Write a table to a file, or to a folder of files, that is not there yet. Raises SqlError."""
     options = [f"FORMAT {definition['format']}"]
     if definition["format"] == "csv":
         options.append("HEADER")
@@ -143,28 +137,9 @@ def write_exposure(
     if definition["partition_by"]:
         options.append(f"PARTITION_BY ({', '.join(map(quote, definition['partition_by']))})")
     try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        remove(partial)
-        connection.execute(f"COPY (SELECT * FROM {relation(table)}) TO {literal(str(partial))} ({', '.join(options)})")
+        connection.execute(f"COPY (SELECT * FROM {relation(table)}) TO {literal(str(target))} ({', '.join(options)})")
     except duckdb.Error as exc:
-        remove(partial)
         raise SqlError(*engine_words(exc)) from exc
-    except OSError as exc:
-        raise SqlError(f"{exc.strerror}: {exc.filename}") from exc
-    return partial
-
-
-def deliver(partial: Path, target: Path) -> None:
-    """Put what `write_exposure` wrote in place. A file is replaced in one step, a folder in two renames."""
-    if not partial.is_dir() and not target.is_dir():
-        partial.replace(target)
-        return
-    old = target.with_name(f".{target.name}.old")
-    remove(old)
-    if target.exists():
-        target.rename(old)
-    partial.rename(target)
-    remove(old)
 
 
 def remove(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,14 @@ def engine_version() -> str:
 def engine_release() -> str:
     """Versions of one release read raw data alike, as in `2.0`: what comes after that are corrections."""
     return ".".join(engine_version().split(".")[:2])
+
+
+def exactly(path: Path | str) -> str:
+    """A path as the engine reads it, which takes every name for a glob: `[l]ink/x.csv` is `link/x.csv` to it.
+
+    (It writes to a path as it stands.)
+    """
+    return glob.escape(str(path))
 
 
 def _installed() -> str | None:

@@ -14,6 +14,7 @@ import duckdb
 
 from seeknal_git.names import option, quote
 from seeknal_git.readers import DEFAULTS, LONGEST_LINE, arguments, csv_select
+from seeknal_git.warehouse.engine import exactly
 from seeknal_git.warehouse.sql import SqlError, engine_words, file_reader
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -222,6 +223,6 @@ def has_values(sql: str, paths: Iterable[Path], columns: Iterable[str]) -> list[
 def asked(sql: str, *paths: Path) -> list[tuple[Any, ...]]:
     """What a SELECT over `$files` returns. Raises SqlError."""
     try:
-        return file_reader().execute(sql, {"files": [str(path) for path in paths]}).fetchall()
+        return file_reader().execute(sql, {"files": [exactly(path) for path in paths]}).fetchall()
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc

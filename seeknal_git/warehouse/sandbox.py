@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.names import literal
+from seeknal_git.warehouse.engine import exactly
 
 # The engine's log, and what it becomes while it is merged into the file.
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
@@ -50,4 +51,6 @@ def confinement(warehouse: Path | None, spill: Path | None, reach: Reach) -> str
 
 
 def _listed(paths: Sequence[Path], ending: str = "") -> str:
-    return f"[{', '.join(literal(f'{path}{ending}') for path in paths)}]::VARCHAR[]"
+    """The engine asks for a path as it is named to it, and again as it finds it."""
+    names = dict.fromkeys(name for path in paths for name in (f"{path}{ending}", f"{exactly(path)}{ending}"))
+    return f"[{', '.join(map(literal, names))}]::VARCHAR[]"

@@ -14,6 +14,7 @@ from typing import Any
 from seeknal_git.names import literal, quote
 from seeknal_git.readers import csv_select
 from seeknal_git.statement import Columns
+from seeknal_git.warehouse.engine import exactly
 from seeknal_git.warehouse.ragged import asked, taken_apart
 from seeknal_git.warehouse.sql import described
 
@@ -37,7 +38,7 @@ def csv_guess(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def select_columns(sql: str, paths: Sequence[Path]) -> Columns:
     """The columns of a SELECT over `$files`. Raises SqlError."""
-    return described(sql, {"files": [str(path) for path in paths]})
+    return described(sql, {"files": [exactly(path) for path in paths]})
 
 
 def misfit(sql: str, path: Path, column: str, word: str) -> str | None:

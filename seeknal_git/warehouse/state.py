@@ -386,6 +386,14 @@ def exposure_paths(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in connection.execute(f"SELECT DISTINCT path FROM {STATE}.exposures").fetchall()}
 
 
+def delivered(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str | None]]:
+    """(schema, path, path in the project, hash) of everything that was ever delivered, or was about to be."""
+    return connection.execute(
+        "SELECT DISTINCT schema_name, path, definition::JSON ->> 'path', content "
+        f"FROM {with_later_columns('exposures')} WHERE content IS NOT NULL OR snapshot_id <> ''"
+    ).fetchall()
+
+
 def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery) -> None:
     """Remember that a file was delivered, after the last publication of an environment."""
     connection.execute(

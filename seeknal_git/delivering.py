@@ -1,0 +1,183 @@
+"""Deliver files of exposures: written in a folder of ours first, then put in place over nothing that is not ours."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, count
+from os.path import lexists
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seeknal_git.cache import Cache
+from seeknal_git.data import DataRoot
+from seeknal_git.errors import FileFault, RunFailed
+from seeknal_git.exposures import content_of
+from seeknal_git.files import Ground, Standing, beside, put_in_place, refuse
+from seeknal_git.names import REPLACED, WRITING, exposures_folder
+from seeknal_git.warehouse import state
+from seeknal_git.warehouse.build import write_exposure
+from seeknal_git.warehouse.sql import SqlError
+from seeknal_git.warehouse.state import Delivery
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from seeknal_git.warehouse.connection import Warehouse
+
+_MENDED = "Mend it, or give the exposure another path."
+
+
+@dataclass(frozen=True, slots=True)
+class Dock:
+    """Where files are delivered from, in one run. folder: ours alone; recorded: path → hashes of everything that was
+    ever delivered there, None among them if an older version did not write one down."""
+
+    connection: duckdb.DuckDBPyConnection
+    ground: Ground
+    home: Path
+    warehouse: Path
+    cache: Cache
+    folder: Path
+    recorded: Mapping[Path, frozenset[str | None]]
+
+    def path_of(self, delivery: Delivery) -> str:
+        """Relative to the project. Raises FileFault for a path that a state table has from elsewhere."""
+        if not delivery.path.is_relative_to(self.home):
+            raise FileFault("it leaves the project.")
+        return delivery.path.relative_to(self.home).as_posix()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A delivery, with its hash, that is written in our own folder."""
+
+    delivery: Delivery
+    at: Path
+
+
+def ground_of(root: DataRoot) -> Ground:
+    """The data root, in which production's files are delivered, and those of branches."""
+    prefix = root.repository.prefix
+    depth = prefix.count("/")
+    return Ground(root.home.parents[depth - 1] if depth else root.home, prefix, root.tracked)
+
+
+def writing_folder(root: DataRoot, run: str) -> Path:
+    return root.home / WRITING / run
+
+
+@contextmanager
+def docked(warehouse: Warehouse, root: DataRoot, production: str, run: str, *, needed: bool = True) -> Iterator[Dock]:
+    """A folder to write files in, until the end of the block. needed: whether anything is to be delivered at all.
+
+    Raises RunFailed if there can be no such folder.
+    """
+    ground, connection = ground_of(root), warehouse.connection
+    recorded = _recorded(connection, root.home, production) if needed else {}
+    with ExitStack() as stack:
+        if needed:
+            try:
+                stack.enter_context(beside(ground.top, f"{ground.prefix}{WRITING}/{run}"))
+            except (FileFault, OSError) as exc:
+                raise RunFailed(f"Nothing can be written below {root.home}: {_why(exc)}", _hint(exc)) from exc
+        yield Dock(connection, ground, root.home, warehouse.path, root.cache, writing_folder(root, run), recorded)
+
+
+def _recorded(connection: duckdb.DuckDBPyConnection, home: Path, production: str) -> dict[Path, frozenset[str | None]]:
+    """By the path on record, and by where that is today: the data root may have been moved."""
+    found: dict[Path, frozenset[str | None]] = {}
+    for schema, path, place, content in state.delivered(connection):
+        folder = "." if schema == production else exposures_folder(schema)
+        for each in {Path(path), home / folder / place if place else Path(path)}:
+            found[each] = found.get(each, frozenset()) | {content}
+    return found
+
+
+def refuse_places(warehouse: Warehouse, root: DataRoot, places: Mapping[str, Path]) -> None:
+    """Raise RunFailed, before anything is built, if a file could not be delivered in the end. places: by exposure."""
+    ground = ground_of(root)
+    for node, path in places.items():
+        with _refusals(node, path):
+            refuse(ground, path.relative_to(root.home).as_posix())
+            _refuse_the_warehouse(path, warehouse.path)
+
+
+def write_aside(dock: Dock, delivery: Delivery) -> Written:
+    """Write a file in our own folder. Raises RunFailed if it may not be put in place."""
+    assert delivery.table is not None
+    assert delivery.definition is not None
+    with _refusals(delivery.node, delivery.path):
+        path = dock.path_of(delivery)
+        refuse(dock.ground, path)
+        _refuse_the_warehouse(delivery.path, dock.warehouse)
+        at = dock.folder / uuid.uuid4().hex[:16]
+        write_exposure(dock.connection, delivery.table, delivery.definition, at)
+        written = Written(replace(delivery, content=content_of(at, dock.cache)), at)
+        refuse(dock.ground, path, partial(_standing, dock, written))
+    return written
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """How a delivery ended. fault: why it did not; kept: where a file is that somebody had changed."""
+
+    fault: str | None = None
+    kept: Path | None = None
+
+
+def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
+    """Put a file in place, and write that down.
+
+    In between the state says of neither file that it is there: whoever is killed then delivers again, whichever way
+    production goes on. It has the hash already, so the file is known to be ours.
+    """
+    delivery = written.delivery
+    state.record_exposure(dock.connection, schema, replace(delivery, snapshot=""))
+    try:
+        path = dock.path_of(delivery)
+        kept = _free_path(dock.home, f"{REPLACED}/{path}")
+        changed = put_in_place(dock.ground, path, written.at, partial(_standing, dock, written), kept=kept)
+    except (FileFault, OSError) as exc:
+        return HandedOver(f"{delivery.path} cannot be replaced: {_why(exc)}")
+    state.record_exposure(dock.connection, schema, delivery)
+    return HandedOver(kept=dock.home / kept if changed else None)
+
+
+def _free_path(home: Path, path: str) -> str:
+    names = chain([path], (f"{path}.{number}" for number in count(2)))
+    return next(each for each in names if not lexists(home / each))
+
+
+def _standing(dock: Dock, written: Written, place: Path) -> Standing:
+    """Ours is what was ever delivered there, and what would be delivered now."""
+    hashes = dock.recorded.get(written.delivery.path, frozenset())
+    if content_of(place, dock.cache) in (hashes | {written.delivery.content}) - {None}:
+        return "ours"
+    return "changed" if hashes and place.is_dir() == written.at.is_dir() else "foreign"
+
+
+def _refuse_the_warehouse(path: Path, warehouse: Path) -> None:
+    real = path.parent.resolve() / path.name
+    if f"{real}.".startswith(f"{warehouse.resolve()}."):
+        raise FileFault("the warehouse is there.")
+
+
+@contextmanager
+def _refusals(node: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileFault, SqlError, OSError) as exc:
+        message = f"{node} cannot be written to {path}: {_why(exc)}"
+        raise RunFailed(message, f"Nothing was published. {_hint(exc) or _MENDED} Then run again.") from exc
+
+
+def _why(exc: FileFault | SqlError | OSError) -> str:
+    return f"{exc.strerror}." if isinstance(exc, OSError) else exc.message
+
+
+def _hint(exc: FileFault | SqlError | OSError) -> str | None:
+    return exc.hint if isinstance(exc, FileFault) else None

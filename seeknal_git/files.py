@@ -1,0 +1,319 @@
+"""Write files where a project may, and only over files that are its own.
+
+A node, a state table or a checkout names paths, and none of them is trusted. So every write goes through here: the
+name is judged first, then the folders are opened one by one without following a link, and the file is put in place in
+the folder that was opened. A link that somebody swaps in meanwhile leads nowhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import stat
+import unicodedata
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from seeknal_git.errors import FileFault
+
+_CHUNK = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+
+# The project's own names at its top. A case-insensitive disk takes `Seeknal` for one of them.
+_OWN = frozenset({"seeknal", "seeknal_project.yml", "profiles.yml"})
+# A folder with one of these is another repository, or another project.
+_BOUNDARIES = (".git", "seeknal_project.yml")
+# HFS+ ignores these within a name, so `.g\u200cit` is `.git` there (git's core.protectHFS has the same list).
+_INVISIBLE = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
+# NTFS gives every file such a name too: `git~1` is `.git`.
+_SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9](\..{0,3})?")
+
+
+# What is at a path: what was delivered there, that as somebody changed it, or a file that is none of ours.
+Standing = Literal["ours", "changed", "foreign"]
+
+
+def always_ours(_: Path) -> Standing:
+    return "ours"
+
+
+def folded(name: str) -> str:
+    """A name as disks compare it that ignore case (APFS, HFS+, NTFS)."""
+    return unicodedata.normalize("NFC", name.translate(_INVISIBLE)).casefold()
+
+
+def wrong_name(path: str) -> str | None:
+    """Why no delivery may have a path below a project, to follow the path in a sentence; None if it may."""
+    if PurePosixPath(path).is_absolute() or not path.isprintable():
+        return "leaves the project"
+    parts = [folded(part) for part in re.split(r"[/\\]", path) if part not in ("", ".")]
+    plain = [part.partition(":")[0].rstrip(". ") for part in parts]
+    if ".." in parts or not parts:
+        return "leaves the project"
+    if plain[0] in _OWN or any(part.startswith((".git", ".env")) for part in parts):
+        return "belongs to the project"
+    if hidden := next((part for part in parts if part.startswith(".")), None):
+        return f"has a hidden part, `{hidden}`, which may be a program's configuration"
+    if short := next((part for part in parts if _SHORT_NAME.fullmatch(part)), None):
+        return f"has a part, `{short}`, that means another file on some disks"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A folder of a project in which files are written.
+
+    top: a folder that the user chose; links below it are refused; prefix: the project's folder there, "" or ending in
+    `/`; tracked: the files that git tracks, relative to the project.
+    """
+
+    top: Path
+    prefix: str = ""
+    tracked: Collection[str] = ()
+    _folded: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def at(self, path: str) -> Path:
+        return self.top / f"{self.prefix}{path}"
+
+    def met(self, path: str) -> str | None:
+        """A tracked file that a path is, lies below, or is a folder around."""
+        if self.tracked and not self._folded:
+            self._folded.update((folded(each), each) for each in self.tracked)
+        wanted = folded(path)
+        parents = (wanted, *map(str, PurePosixPath(wanted).parents))
+        found = next((self._folded[each] for each in parents if each in self._folded), None)
+        around = (each for name, each in self._folded.items() if name.startswith(f"{wanted}/"))
+        return found or next(around, None)
+
+
+def refuse(ground: Ground, path: str, standing: Callable[[Path], Standing] = always_ours) -> None:
+    """Raise FileFault unless a file or a folder may be written at a path that is not trusted.
+
+    standing: how a file that is there stands to the project.
+    """
+    if wrong := wrong_name(path):
+        raise FileFault(f"`{path}` {wrong}.", "Name another file, for example exports/orders.csv.")
+    _refuse_boundaries(ground, path)
+    with suppress(FileNotFoundError), opened_folder(ground.top, str(PurePosixPath(ground.prefix + path).parent)):
+        pass
+    _refuse_what_is_there(ground, path, standing)
+
+
+def _refuse_boundaries(ground: Ground, path: str) -> None:
+    for parent in PurePosixPath(path).parents:
+        if parent != PurePosixPath():
+            found = next((each for each in _BOUNDARIES if os.path.lexists(ground.at(f"{parent}/{each}"))), None)
+            if found:
+                raise FileFault(f"{parent}/ is another project: {found} is in it.", "Name a file elsewhere.")
+
+
+def _refuse_what_is_there(ground: Ground, path: str, standing: Callable[[Path], Standing]) -> None:
+    at, tracked = ground.at(path), ground.met(path)
+    if at.is_symlink():
+        raise FileFault(f"{path} is a link.", f"Remove the link, or name another file: rm {path}")
+    found = standing(at) if holds_something(at) else None
+    if tracked and not (tracked == path and found == "ours"):
+        cure = "Name another file, or let git ignore it: git rm --cached"
+        raise FileFault(f"git tracks {tracked}.", f"{cure} {tracked}")
+    if found == "foreign":
+        raise FileFault(f"{path} is there already, and nothing of this project wrote it.",
+                        "Move it away, or name another file.")  # fmt: skip
+
+
+def holds_something(at: Path) -> bool:
+    """Whether a file is there, or a folder that is not empty."""
+    return any(at.iterdir()) if at.is_dir() else os.path.lexists(at)
+
+
+@contextmanager
+def opened_folder(top: Path, folder: str, *, make: int | None = None) -> Iterator[int]:
+    """A descriptor of a folder below another; no link below `top` is followed.
+
+    make: the mode of folders that are missing. Raises FileFault for a link or a file on the way, FileNotFoundError for
+    a folder that is missing and not to be made.
+    """
+    opened = os.open(top, _FOLDER)
+    try:
+        for number, name in enumerate(parts := PurePosixPath(folder).parts):
+            if make is not None:
+                with suppress(FileExistsError):
+                    os.mkdir(name, make, dir_fd=opened)
+            inner = _entered(opened, name, "/".join(parts[: number + 1]))
+            os.close(opened)
+            opened = inner
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _entered(parent: int, name: str, shown: str) -> int:
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    except OSError as exc:
+        if exc.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        is_link = stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+        what = "a link there leads elsewhere" if is_link else "it is no folder"
+        raise FileFault(f"{shown}/ cannot be written: {what}.", "Put a folder there, or name another file.") from exc
+
+
+def write_below(top: Path, path: str, content: bytes) -> None:
+    """Write a file whose name is ours, entirely or not at all. Raises FileFault for a link on the way or in its place,
+    OSError if it cannot be written."""
+    parent, _, name = path.rpartition("/")
+    with opened_folder(top, parent, make=0o777) as folder:
+        _refuse_a_link(folder, name, path)
+        _write(folder, name, content, 0o666)
+
+
+def refuse_links(top: Path, path: str) -> None:
+    """Raise FileFault for what `write_below` would not write."""
+    parent, _, name = path.rpartition("/")
+    with suppress(FileNotFoundError), opened_folder(top, parent) as folder:
+        _refuse_a_link(folder, name, path)
+
+
+def _refuse_a_link(folder: int, name: str, path: str) -> None:
+    if _kind(folder, name) == stat.S_IFLNK:
+        raise FileFault(f"{path} is a link.", f"Remove the link: rm {path}")
+
+
+def write_whole(path: Path, content: bytes, *, private: bool = True) -> None:
+    """Write a file so that it is there entirely or not at all, also where two threads or processes do so at once.
+
+    private: in a folder of ours, for nobody else to read; else a file that the user named.
+    """
+    if private:
+        make_private(path.parent)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path.parent, _FOLDER)
+    try:
+        _write(folder, path.name, content, PRIVATE_FILE if private else 0o666)
+    finally:
+        os.close(folder)
+
+
+def _write(folder: int, name: str, content: bytes, mode: int) -> None:
+    partial = f".{name[:100]}.{uuid.uuid4().hex[:8]}.partial"
+    try:
+        with os.fdopen(os.open(partial, _NEW_FILE, mode, dir_fd=folder), "wb") as file:
+            file.write(content)
+        os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=folder)
+
+
+@contextmanager
+def beside(top: Path, folder: str) -> Iterator[Path]:
+    """A new folder in which others write, before `put_in_place` takes it from there; it goes at the end."""
+    parent, _, name = folder.rpartition("/")
+    with opened_folder(top, parent, make=0o777) as opened:
+        os.mkdir(name, PRIVATE_FOLDER, dir_fd=opened)
+        try:
+            yield top / folder
+        finally:
+            shutil.rmtree(name, ignore_errors=True, dir_fd=opened)
+
+
+def put_in_place(
+    ground: Ground, path: str, written: Path, standing: Callable[[Path], Standing] = always_ours, *, kept: str
+) -> bool:
+    """Move what was written to its path. A file is replaced in one step, a folder in two renames.
+
+    kept: the path at which a file stays that somebody changed; returns whether there was one. Raises FileFault if it
+    may not be written there, OSError if it cannot.
+    """
+    refuse(ground, path, standing)
+    changed = holds_something(ground.at(path)) and standing(ground.at(path)) == "changed"
+    parent, _, name = (ground.prefix + path).rpartition("/")
+    with opened_folder(ground.top, parent, make=0o777) as folder:
+        if changed:
+            _keep(ground, folder, name, kept)
+        _put(folder, name, written)
+    return changed
+
+
+def _keep(ground: Ground, folder: int, name: str, kept: str) -> None:
+    parent, _, new = (ground.prefix + kept).rpartition("/")
+    with opened_folder(ground.top, parent, make=0o777) as other:
+        os.rename(name, new, src_dir_fd=folder, dst_dir_fd=other)
+
+
+def _put(folder: int, name: str, written: Path) -> None:
+    there, old, partial = _kind(folder, name), f".{name}.old", f".{name}.partial"
+    if not written.is_dir() and there != stat.S_IFDIR:
+        _moved(written, folder, name, partial)
+        return
+    _remove(folder, old)
+    if there is not None:
+        os.rename(name, old, src_dir_fd=folder, dst_dir_fd=folder)
+    _moved(written, folder, name, partial)
+    _remove(folder, old)
+
+
+def _kind(folder: int, name: str) -> int | None:
+    try:
+        return stat.S_IFMT(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _moved(written: Path, folder: int, name: str, partial: str) -> None:
+    try:
+        os.replace(written, name, dst_dir_fd=folder)
+    except OSError as exc:
+        if exc.errno != errno.EXDEV:
+            raise
+        _remove(folder, partial)
+        _copy(written, folder, partial)
+        os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _copy(source: Path, folder: int, name: str) -> None:
+    if source.is_dir():
+        os.mkdir(name, dir_fd=folder)
+        inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        try:
+            for each in source.iterdir():
+                _copy(each, inner, each.name)
+        finally:
+            os.close(inner)
+        return
+    with source.open("rb") as read, os.fdopen(os.open(name, _NEW_FILE, 0o666, dir_fd=folder), "wb") as copy:
+        shutil.copyfileobj(read, copy, _CHUNK)
+
+
+def _remove(folder: int, name: str) -> None:
+    if _kind(folder, name) == stat.S_IFDIR:
+        shutil.rmtree(name, dir_fd=folder)
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder of ours, and those around it that are missing, for their owner alone. (An older version made them
+    for everybody.)"""
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(PRIVATE_FOLDER, exist_ok=True)
+    if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        folder.chmod(PRIVATE_FOLDER)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file that only its owner may read, unless it is there."""
+    make_private(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        path.chmod(PRIVATE_FILE)
