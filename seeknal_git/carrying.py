@@ -24,7 +24,7 @@ from seeknal_git.near import near_miss
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.pipeline import in_ci
 from seeknal_git.project import is_node_path
-from seeknal_git.revision import is_known
+from seeknal_git.revision import elsewhere, is_known
 from seeknal_git.shown import argument, in_lines, operand
 from seeknal_git.workspace import Workspace, current_tree, load
 
@@ -113,7 +113,7 @@ def left_behind(workspace: Workspace, environment: str) -> tuple[str, ...]:
 def _left_for(workspace: Workspace, environment: str) -> Elsewhere | None:
     """The branch of an environment, unless it is checked out here. Changes never follow to production."""
     branch = workspace.branch_of(environment)
-    if workspace.repository.bare or branch == workspace.production:
+    if workspace.repository.bare or branch == workspace.production or elsewhere(workspace, branch) is None:
         return None
     return find_elsewhere(workspace.repository, branch)
 

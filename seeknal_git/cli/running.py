@@ -67,7 +67,8 @@ def _to_commit(workspace: Workspace, branch: str) -> None:
 
     note("There are uncommitted changes: a merge takes only what is committed.")
     if line := commit_line(workspace):
-        note(f"Next: {line} && seeknal promote {operand(branch)}")
+        release = "git push" if workspace.settings.promote == "ci" else f"seeknal promote {operand(branch)}"
+        note(f"Next: {line} && {release}")
 
 
 def _of_no_commit(*, in_part: bool) -> str:

@@ -63,10 +63,10 @@ def test_a_run_of_another_branch_takes_the_changes_there(published: Repo) -> Non
     assert published.numbers("SELECT max(total) FROM dev.daily") == [(140,)]
 
 
-def state_of(repo: Repo) -> tuple[str, ...]:
+def state_of(repo: Repo, of: str = "symbolic-ref") -> tuple[str, ...]:
     """All that somebody may lose: the index, the working tree, branches, and what is stashed."""
     listed = ("status --porcelain", "diff", "diff --cached", "for-each-ref refs/heads", "stash list")
-    return (*(repo.git(*each.split()) for each in listed), repo.git("symbolic-ref", "HEAD"))
+    return (*(repo.git(*each.split()) for each in listed), repo.git(of, "HEAD"))
 
 
 def ahead(repo: Repo) -> None:
@@ -194,6 +194,28 @@ def test_a_merge_that_is_not_finished_is_finished_first(published: Repo) -> None
     before = state_of(published)
     assert "git status" in published.seeknal("plan", "other", code=1).err
     assert state_of(published) == before
+
+
+def test_what_continuous_integration_builds_has_its_own_name(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HEAD is detached there, and the branch is known by a variable: its changes are its own."""
+    published.git("branch", "dev")
+    published.git("checkout", "--quiet", "--detach")
+    edit(published, 2)
+    before = state_of(published, of="rev-parse")
+    monkeypatch.setenv("CI_COMMIT_BRANCH", "dev")
+    assert "transform.daily" in published.seeknal("plan", "dev").out
+    published.seeknal("run", "--env", "dev")
+    assert published.numbers("SELECT max(total) FROM dev.daily") == [(140,)]
+    assert state_of(published, of="rev-parse") == before
+
+
+def test_where_continuous_integration_releases_the_branch_is_pushed(published: Repo) -> None:
+    published.write("seeknal_project.yml", "name: shop\npromote: ci\n")
+    published.commit()
+    published.seeknal("promote", "--force")
+    published.switch("dev", create=True)
+    edit(published, 2)
+    assert published.seeknal("run").err.splitlines()[-1] == "Next: git commit -am 'Change daily' && git push"
 
 
 def test_force_runs_the_branch_as_it_is_committed(published: Repo) -> None:
