@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -137,26 +137,46 @@ def _parts(pattern: str) -> tuple[str, ...]:
 @cache
 def _meet(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether some path matches two globs."""
-    if not one or not other:
-        return all(part == _ANY_FOLDERS for part in (*one, *other))
-    if one[0] == _ANY_FOLDERS:
-        return _meet(one[1:], other) or _meet(one, other[1:])
-    if other[0] == _ANY_FOLDERS:
-        return _meet(other, one)
-    return _names_meet(one[0], other[0]) and _meet(one[1:], other[1:])
+    return _overlap(one, other, _ANY_FOLDERS, _names_meet)
 
 
 @cache
 def _names_meet(one: str, other: str) -> bool:
     """Whether some name matches two globs."""
-    if not one or not other:
-        return not (one + other).strip("*")
-    (first, rest), (second, others) = _first(one), _first(other)
-    if first == "*":
-        return _names_meet(rest, other) or _names_meet(one, others)
-    if second == "*":
-        return _names_meet(other, one)
-    return (first == second or "" in (first, second)) and _names_meet(rest, others)
+    return _overlap(tuple(_letters(one)), tuple(_letters(other)), "*", _is_letter)
+
+
+def _is_letter(one: str, other: str) -> bool:
+    return one == other or "" in (one, other)
+
+
+def _overlap(one: Sequence[str], other: Sequence[str], any_number: str, same: Callable[[str, str], bool]) -> bool:
+    """Whether something matches two patterns, in which one part stands for any number of parts.
+
+    From the end: for each rest of `one`, whether it matches something that each rest of `other` matches.
+    """
+    below: list[bool] = []
+    for row in range(len(one), -1, -1):
+        found = [False] * (len(other) + 1)
+        for column in range(len(other), -1, -1):
+            down = below[column] if row < len(one) else False
+            right = found[column + 1] if column < len(other) else False
+            if row == len(one) and column == len(other):
+                found[column] = True
+            elif row < len(one) and one[row] == any_number:
+                found[column] = down or right
+            elif column < len(other) and other[column] == any_number:
+                found[column] = right or down
+            elif row < len(one) and column < len(other):
+                found[column] = below[column + 1] and same(one[row], other[column])
+        below = found
+    return below[0]
+
+
+def _letters(name: str) -> Iterator[str]:
+    while name:
+        letter, name = _first(name)
+        yield letter
 
 
 def _first(glob_: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, blob_id_of_bytes
 from seeknal_git.graph import Graph
+from seeknal_git.limits import limits, raising
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
 from seeknal_git.readers import Contract
@@ -102,8 +103,13 @@ class DataRoot:
         return self.folders[-1]
 
     def files(self, source: Node) -> list[DataFile]:
-        """The files that a source names, in the order of their paths; empty where there are none."""
-        pattern = str(source.definition["path"])
+        """The files that a source names, in the order of their paths; none if there are none. Raises ProjectError."""
+        try:
+            return self._files(str(source.definition["path"]))
+        except FileFault as exc:
+            raise ProjectError([_fault(source, exc.message, exc.hint or "")]) from exc
+
+    def _files(self, pattern: str) -> list[DataFile]:
         found = {
             path: file
             for folder in reversed(self.folders)
@@ -391,30 +397,53 @@ def _on_disk(project: Path, pattern: str) -> Iterable[str]:
         there = (project / pattern).is_file()
         if there or not glob.has_magic(pattern):
             return [pattern] if there else []
-        return [path for path in dict.fromkeys(_matches(project, "", pattern.split("/"))) if not _private(path)]
+        found = _Walk(project, tuple(pattern.split("/"))).below("")
+        return [path for path in dict.fromkeys(found) if not _private(path)]
     except OSError as exc:
         raise FileFault(f"{exc.filename} cannot be read: {exc.strerror}.", "Make it readable for you.") from exc
 
 
-def _matches(project: Path, folder: str, pattern: Sequence[str]) -> Iterator[str]:
-    """The files below a folder that match a glob, and links that lead nowhere. `**` follows no links."""
-    first, rest = pattern[0], pattern[1:]
-    if first == "**" and rest:
-        yield from _matches(project, folder, rest)
-    try:
-        entries = list(os.scandir(project / folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        path = f"{folder}{entry.name}"
-        if first == "**":
-            if entry.is_dir(follow_symlinks=False):
-                yield from _matches(project, f"{path}/", pattern)
-        elif fnmatch.fnmatchcase(entry.name, first):
-            if rest and entry.is_dir():
-                yield from _matches(project, f"{path}/", rest)
-            elif not rest and (Path(entry.path).is_file() or _leads_nowhere(entry)):
-                yield path
+@dataclass(slots=True)
+class _Walk:
+    """The files that match a glob, and links that lead nowhere. `**` follows no links.
+
+    seen: folders, each with how much of the glob was used up there: two `**` reach a folder in many ways. looked: how
+    many entries were looked at: with links to folders around them, there may be any number of names.
+    """
+
+    project: Path
+    pattern: tuple[str, ...]
+    seen: set[tuple[str, int]] = field(default_factory=set)
+    looked: int = 0
+
+    def below(self, folder: str, used: int = 0) -> Iterator[str]:
+        if (folder, used) in self.seen:
+            return
+        self.seen.add((folder, used))
+        first, is_last = self.pattern[used], used + 1 == len(self.pattern)
+        if first == "**" and not is_last:
+            yield from self.below(folder, used + 1)
+        for entry in self._entries(folder):
+            path = f"{folder}{entry.name}"
+            if first == "**":
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self.below(f"{path}/", used)
+            elif fnmatch.fnmatchcase(entry.name, first):
+                if not is_last and entry.is_dir():
+                    yield from self.below(f"{path}/", used + 1)
+                elif is_last and (Path(entry.path).is_file() or _leads_nowhere(entry)):
+                    yield path
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            entries = list(os.scandir(self.project / folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        self.looked += len(entries)
+        if self.looked > (most := limits().files):
+            message = f"{'/'.join(self.pattern)} looks at more than {most:,} files."
+            raise FileFault(message, f"Name their folders. {raising('files')}")
+        return entries
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from seeknal_git.contract import reader_now
+from seeknal_git.difference import unified
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git
@@ -232,7 +233,7 @@ def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied:
 
 def _diff(before: bytes, checked: Checked) -> tuple[str, ...]:
     old, new = (content.decode(errors="replace").splitlines() for content in (before, checked.content))
-    return tuple(difflib.unified_diff(old, new, f"a/{checked.target}", f"b/{checked.target}", lineterm=""))
+    return tuple(unified(old, new, f"a/{checked.target}", f"b/{checked.target}"))
 
 
 def check(workspace: Workspace, path: Path) -> Checked:

@@ -176,7 +176,7 @@ def build_graph(project: Project, like: Graph | None = None) -> Graph:
             inputs[identifier], targets[identifier] = like.inputs[identifier], like.targets[identifier]
             continue
         try:
-            inputs[identifier], targets[identifier] = resolved(member, members)
+            inputs[identifier], targets[identifier] = resolved(member, members, len(problems))
         except ProjectError as exc:
             problems += exc.problems
     order, cycle = _ordered(inputs, members)

@@ -7,9 +7,11 @@ import glob
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from seeknal_git.errors import FileFault
 from seeknal_git.git.tree import Tree
 
 _MOST_LINKS = 40  # as many as Linux follows
+_MOST_NAMES = 10_000_000  # of files behind links, to compare with a glob: some ten seconds
 
 
 def tracked_files(tree: Tree, pattern: str) -> dict[str, str]:
@@ -19,9 +21,18 @@ def tracked_files(tree: Tree, pattern: str) -> dict[str, str]:
         return {pattern: tree.files[real]} if real in tree.files else {}
     wanted = pattern.split("/")
     found = {path: blob for path, blob in tree.files.items() if glob_match(path.split("/"), wanted)}
-    for link in tree.links:
+    looked = 0
+    for link in filter(lambda link: _may_lead_to(link.split("/"), wanted), tree.links):
+        looked += len(tree.files)
+        if looked > _MOST_NAMES:
+            raise FileFault(f"{pattern} leads through too many links.", "Name their folders.")
         found |= {path: tree.files[real] for path, real in _through(tree, link) if _matches(path, link, wanted)}
     return found
+
+
+def _may_lead_to(link: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a file behind a link, or the link itself, may match a glob."""
+    return any(glob_match(link, pattern[:at]) for at in range(1, len(pattern) + 1))
 
 
 def _through(tree: Tree, link: str) -> Iterator[tuple[str, str]]:
@@ -68,8 +79,27 @@ def resolved(tree: Tree, path: str) -> str | None:
 
 def glob_match(path: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether a path matches a glob: `*` stays within a folder, `**` is any number of folders."""
-    if not pattern or not path:
-        return not path and all(part == "**" for part in pattern)
-    if pattern[0] == "**":
-        return glob_match(path, pattern[1:]) or glob_match(path[1:], pattern)
-    return fnmatch.fnmatchcase(path[0], pattern[0]) and glob_match(path[1:], pattern[1:])
+    if "**" not in pattern:
+        return len(path) == len(pattern) and all(map(fnmatch.fnmatchcase, path, pattern))
+    places = _after({0}, pattern)  # how much of the pattern may be used up so far
+    for part in path:
+        used = {
+            at if pattern[at] == "**" else at + 1 for at in places if at < len(pattern) and _fits(part, pattern[at])
+        }
+        places = _after(used, pattern)
+    return len(pattern) in places
+
+
+def _fits(part: str, pattern: str) -> bool:
+    return pattern == "**" or fnmatch.fnmatchcase(part, pattern)
+
+
+def _after(places: set[int], pattern: Sequence[str]) -> set[int]:
+    """With the places behind a `**`, which may be no folder at all."""
+    found, waiting = set(places), list(places)
+    while waiting:
+        at = waiting.pop()
+        if at < len(pattern) and pattern[at] == "**" and at + 1 not in found:
+            found.add(at + 1)
+            waiting.append(at + 1)
+    return found

@@ -19,7 +19,6 @@ import select
 import signal
 import sys
 import threading
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -34,8 +33,8 @@ from seeknal_git.limits import Limits, limits, raising
 Function = Callable[[Any], Any]
 
 _NO_MEMORY = 77
-_PATIENCE = 10  # on a busy machine, a second of processor time may take this many
-_ALL, _EACH = 60.0, 0.1  # seconds that all questions together may take, and more for each of them
+_PATIENCE = 30  # on a busy machine, a second of processor time may take this many
+_ALL, _EACH = 60.0, 0.1  # seconds of processor time for all questions together, and more for each of them
 _STACK = 64 << 20  # of bytes: the engine walks a statement recursively, up to a depth of 1,000
 _LOCK = threading.Lock()
 
@@ -93,12 +92,13 @@ class _Dead(Exception):
 
 @dataclass(slots=True)
 class _Process:
-    """pid, and the ends of two pipes. answered: how many questions it has answered."""
+    """pid, and the ends of two pipes. answered: how many questions it has answered; used: seconds of processor time."""
 
     pid: int
     incoming: int
     outgoing: int
     answered: int = 0
+    used: float = 0.0
 
     def send(self, questions: Sequence[Any]) -> None:
         with suppress(BrokenPipeError):  # it is dead: to receive an answer says so
@@ -108,8 +108,11 @@ class _Process:
         """The next answer. Raises _Dead."""
         size = int.from_bytes(self._read(8, seconds), "big")
         answer = json.loads(self._read(size, seconds))
+        if "bug" in answer:
+            raise RuntimeError(answer["bug"])
         self.answered += 1
-        return answer
+        self.used = answer["used"]
+        return answer["answer"]
 
     def _read(self, size: int, seconds: int) -> bytearray:
         found = bytearray()
@@ -129,15 +132,15 @@ class _Process:
         raise _Dead("seconds")
 
     def _cause(self) -> str:
-        status = os.waitpid(self.pid, 0)[1]
-        self.pid = 0
+        _, status, usage = os.wait4(self.pid, 0)
+        self.pid, self.used = 0, usage.ru_utime + usage.ru_stime
         ended = os.waitstatus_to_exitcode(status)
         return {-signal.SIGXCPU: "seconds", _NO_MEMORY: "memory_mb"}.get(ended, "")
 
     def end(self) -> None:
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            self._cause()
         os.close(self.incoming)
         os.close(self.outgoing)
 
@@ -170,37 +173,28 @@ class _Worker:
         process.send(questions[len(found) :])
         try:
             while len(found) < len(questions):
-                found.append(_checked(self._timed(process, len(found))))
+                found.append(self._answer(process, len(found)))
         except _Dead as exc:
             self.stop()
             # What was asked before may have filled its memory: only who is asked first is to blame.
             if exc.reason == "seconds" or not process.answered:
                 found.append(_exhausted(exc.reason, self.limits))
 
-    def _timed(self, process: _Process, at: int) -> Any:
-        if self.spent > _ALL + _EACH * self.asked:
+    def _answer(self, process: _Process, at: int) -> Any:
+        if self.spent + process.used > _ALL + _EACH * self.asked:
             raise TooLong(at)
         self.asked += 1
-        start = time.monotonic()
-        try:
-            return process.receive(self.limits.seconds)
-        finally:
-            self.spent += time.monotonic() - start
+        return process.receive(self.limits.seconds)
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.end()
+            self.spent += self.process.used
         self.process = None
 
 
 _started: dict[tuple[Function, Limits, int], _Worker] = {}
 atexit.register(stop)
-
-
-def _checked(answer: Any) -> Any:
-    if "bug" in answer:
-        raise RuntimeError(answer["bug"])
-    return answer["answer"]
 
 
 def _exhausted(reason: str, given: Limits) -> Exhausted:
@@ -258,7 +252,8 @@ def _answer(function: Function, given: Limits) -> None:
         while questions := _received():
             for question in questions:
                 _bound_time(given.seconds)
-                _send(1, {"answer": function(question)})
+                answer = function(question)
+                _send(1, {"answer": answer, "used": _used()})
     except MemoryError:
         os._exit(_NO_MEMORY)
 
@@ -277,10 +272,15 @@ def _bound_memory(megabytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
 
 
+def _used() -> float:
+    """Seconds of processor time."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
 def _bound_time(seconds: int) -> None:
     """The system ends a process that goes on for longer; Python would only notice once the engine returns."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = math.ceil(used.ru_utime + used.ru_stime) + seconds
+    limit = math.ceil(_used()) + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 

@@ -25,12 +25,16 @@ class Mistake(ValueError):
         self.keys = keys
 
 
+_LONGEST_PATH = 1024
+
+
 def below_project(path: str, example: str, *keys: str) -> str:
     """A path as git writes it. Raises Mistake for one that is not the path of a file below the project."""
     plain = PurePosixPath(path)
     if "://" in path or plain.is_absolute() or ".." in plain.parts:
         raise Mistake(f"`{path}` leaves the project: name a file below it, for example {example}", *keys)
-    if any(len(part.encode()) > 255 for part in plain.parts) or not path.isprintable() or not plain.parts:
+    too_long = len(path.encode()) > _LONGEST_PATH or any(len(part.encode()) > 255 for part in plain.parts)
+    if too_long or not path.isprintable() or not plain.parts:
         raise Mistake(
             f"{path[:80]!r} is not the name of a file: name one below the project, for example {example}", *keys
         )

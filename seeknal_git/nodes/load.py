@@ -58,32 +58,32 @@ def _where_nodes_stand(path: str) -> bool:
     return any(path.startswith(f"{folder_of(kind)}/") for kind in KINDS)
 
 
-_TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _WITH_TEMPLATES = ("transform", "params", "table", "rule")
 
 
 def _templates(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> list[Problem]:
     """Templates of Seeknal, which are not resolved yet: they would end in the data as they stand."""
-    found = ((key, _TEMPLATE.search(json.dumps(data.get(key), default=str))) for key in _WITH_TEMPLATES)
+    found = ((key, _template(json.dumps(data.get(key), default=str))) for key in _WITH_TEMPLATES)
     return [
-        Problem(
-            f"The template {match[0]} in `{key}` is not resolved yet.", path, lines.get(key), "Write out its value."
-        )
-        for key, match in found
-        if match
+        Problem(f"The template {said} in `{key}` is not resolved yet.", path, lines.get(key), "Write out its value.")
+        for key, said in found
+        if said
     ]
 
 
-_SQL = re.compile(r"transform|rule(?:\.\d+)?(?:\.(?:value|sql))?|(?:tests|audits)\.\d+\.(?:sql|custom_sql(?:\.sql)?)")
+def _template(text: str) -> str:
+    """The first template in a text, or nothing. (A regular expression looks for the end of each beginning.)"""
+    start = text.find("{{")
+    end = text.find("}}", start + 2)
+    return text[start : end + 2] if 0 <= start < end else ""
 
 
 def _swallowed(document: Document, path: str) -> Iterator[Problem]:
     """SQL of which YAML folds lines into a comment: a filter that stands there would be lost without a word."""
     for place, line in document.swallowed.items():
-        if _SQL.fullmatch(place):
-            key = next(part for part in reversed(place.split(".")) if not part.isdigit())
-            message = f"This comment swallows the line after it, as YAML folds the lines of `{key}` into one."
-            yield Problem(message, path, line, f"Write `{key}: |`, which keeps lines as they are.")
+        key = next(part for part in reversed(place.split(".")) if not part.isdigit())
+        message = f"This comment swallows the line after it, as YAML folds the lines of `{key}` into one."
+        yield Problem(message, path, line, f"Write `{key}: |`, which keeps lines as they are.")
 
 
 def _is_node(data: Any, path: str) -> bool:

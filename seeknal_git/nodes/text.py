@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,6 +15,9 @@ from seeknal_git.nodes.scalars import Word
 
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(\s|$)", re.MULTILINE)
 _LINES_DEPTH = 4
+# The places of SQL in a file.
+SQL = re.compile(r"transform|rule(?:\.\d+)?(?:\.(?:value|sql))?|(?:tests|audits)\.\d+\.(?:sql|custom_sql(?:\.sql)?)")
+_TEXT_PER_VALUE = 64  # characters: a long text counts as several values
 
 
 class _Loader(yaml.CSafeLoader):
@@ -86,9 +90,10 @@ def _document(text: str) -> Document:
         if root is None:
             return Document(None, {}, {}, {}, {})
         lines, contents, folded = _lines(root)
+        sql = {path: node for path, node in folded.items() if SQL.fullmatch(path)}
         source = text.splitlines()
-        written = {path: given for path, node in folded.items() if (given := _as_written(node, source))}
-        swallowed = {path: line for path, node in folded.items() if (line := _swallowing(node, text))}
+        written = {path: given for path, node in sql.items() if (given := _as_written(node, source))}
+        swallowed = _swallowed(sql, text)
         return Document(loader.construct_document(root), lines, contents, written, swallowed)
     finally:
         loader.dispose()
@@ -123,7 +128,7 @@ def _refuse_bombs(text: str, path: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             size = sizes.get(anchor, 1)
         elif isinstance(event, yaml.ScalarEvent):
-            size = sizes[anchor] = 1
+            size = sizes[anchor] = 1 + len(event.value) // _TEXT_PER_VALUE
         counts[-1] += size
         line = event.start_mark.line + 1 if event.start_mark else None
         if counts[-1] > given.yaml_values:
@@ -165,40 +170,63 @@ def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, y
     return lines, contents, folded
 
 
-# A comment of SQL, as the only group; before it all that may hold two dashes and is none.
+# A comment of SQL, as the only group; before it all that may hold two dashes and is none. What is not closed goes on to
+# the end: so each letter is looked at once.
 _COMMENT = re.compile(
-    r"""\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|/\*.*?\*/|(--[^\n]*)""",
+    r"""\b[eE]'(?:[^'\\]|\\.|'')*+(?:'|\Z)|'(?:[^']|'')*+(?:'|\Z)|"(?:[^"]|"")*+(?:"|\Z)"""
+    r"""|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)|/\*.*?(?:\*/|\Z)|(--[^\n]*)""",
     re.DOTALL,
 )
 _MARK = re.compile("\ue000(\\d+)\ue001")
 
 
-def _swallowing(node: yaml.ScalarNode, text: str) -> int | None:
-    """The line of the first comment of SQL that goes on, folded, over the line after it.
+def _swallowed(folded: Mapping[str, yaml.ScalarNode], text: str) -> dict[str, int]:
+    """The scalars in which a comment of SQL goes on, folded, over the line after it → the line of that comment.
 
-    The scalar is read again with a mark before each of its further lines: a mark within a comment is such a line.
+    The file is read again with a mark before each of their further lines: a mark within a comment is such a line.
     """
-    first, last = node.start_mark, node.end_mark
-    if "--" not in node.value or first.line == last.line:
-        return None
+    suspects = {
+        path: node for path, node in folded.items() if "--" in node.value and node.start_mark.line != node.end_mark.line
+    }
+    if not suspects:
+        return {}
     lines = text.splitlines(keepends=True)
-    for number in range(first.line + 1, last.line + (last.column > 0)):
-        content = lines[number].lstrip(" \t")
-        if content.strip() and not (number == first.line + 1 and node.style == ">"):
-            indent = lines[number][: len(lines[number]) - len(content)]
-            lines[number] = f"{indent}\ue000{number}\ue001{content}"
-    marked = _scalar_at("".join(lines), first.line, first.column)
+    marks = {number: mark for node in suspects.values() for number, mark in _marks(node, lines)}
+    for number, (at, mark) in marks.items():
+        lines[number] = f"{lines[number][:at]}{mark}{lines[number][at:]}"
+    values = _scalars("".join(lines))
+    found: dict[str, int] = {}
+    for path, node in suspects.items():
+        first = node.start_mark
+        shift = len(marks[first.line][1]) if first.line in marks else 0  # another one ends on its first line
+        marked = values.get((first.line, first.column + shift), "")
+        if (line := _swallowing(marked)) is not None:
+            found[path] = line
+    return found
+
+
+def _swallowing(marked: str) -> int | None:
+    """The line of the first comment with a mark in it."""
     comments = (found[2] for found in _COMMENT.finditer(marked) if found[2])
     return next((int(mark[1]) for comment in comments if (mark := _MARK.search(comment))), None)
 
 
-def _scalar_at(text: str, line: int, column: int) -> str:
-    """The value of the scalar that begins at a place of a file."""
+def _marks(node: yaml.ScalarNode, lines: Sequence[str]) -> Iterator[tuple[int, tuple[int, str]]]:
+    """The further lines of a scalar, each with the column of its first letter, and a mark to put there."""
+    first, last = node.start_mark, node.end_mark
+    for number in range(first.line + 1, last.line + (last.column > 0)):
+        content = lines[number].lstrip(" \t")
+        if content.strip() and not (number == first.line + 1 and node.style == ">"):
+            yield number, (len(lines[number]) - len(content), f"\ue000{number}\ue001")
+
+
+def _scalars(text: str) -> dict[tuple[int, int], str]:
+    """The scalars of a file by line and column."""
+    found = {}
     for event in yaml.parse(text, Loader=_Loader):
-        begin = event.start_mark
-        if isinstance(event, yaml.ScalarEvent) and begin and (begin.line, begin.column) == (line, column):
-            return event.value
-    return ""
+        if isinstance(event, yaml.ScalarEvent) and (begin := event.start_mark):
+            found[begin.line, begin.column] = event.value
+    return found
 
 
 def _as_written(node: yaml.ScalarNode, source: list[str]) -> str | None:

@@ -30,7 +30,8 @@ _ENGINE = (
 ).split()
 _DIGITS = r"(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?"
 _TYPE = re.compile(
-    rf"((?:{'|'.join([*_READ_AS, *_ENGINE])}){_DIGITS}|(?:TIMESTAMP|TIME) WITH TIME ZONE)((?:\[\d*\])*)", re.IGNORECASE
+    rf"((?:{'|'.join([*_READ_AS, *_ENGINE])}){_DIGITS}|(?:TIMESTAMP|TIME) WITH TIME ZONE)((?:\[\d{{0,5}}\]){{0,9}})",
+    re.IGNORECASE,
 )
 # The words that leave a number as a file of typed columns has it.
 _ANY_NUMBER = ("DECIMAL", "NUMERIC", "NUMBER")

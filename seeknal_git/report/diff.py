@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from seeknal_git.difference import unified
 from seeknal_git.fingerprint import Category
 from seeknal_git.plan import Change
 from seeknal_git.planning import Planned
@@ -58,7 +58,7 @@ def as_json(planned: Planned, changes: list[Change]) -> list[dict[str, Any]]:
 
 def _diff(planned: Planned, change: Change) -> Iterator[str]:
     old, new = (_text(side, change.node) for side in (planned.base, planned.head))
-    yield from difflib.unified_diff(old[1], new[1], old[0], new[0], lineterm="")
+    yield from unified(old[1], new[1], old[0], new[0])
 
 
 def _text(side: Loaded, identifier: str) -> tuple[str, list[str]]:

@@ -61,25 +61,34 @@ def test_all_other_nodes_are_judged_all_the_same(shop: Repo, monkeypatch: pytest
     assert said == [f"seeknal/transforms/{name}.yml" for name in "acd"]
 
 
-def test_who_has_more_time_is_not_told_what_was_said_before(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    _transform(shop, ENDLESS["tables one below the other"])
-    _limit(monkeypatch, seconds=1)
-    assert "more than 1 s" in shop.seeknal("plan", code=1).err
-    _limit(monkeypatch, seconds=60)
+def _cube(columns: int) -> str:
+    """A statement whose tree has 2 to the power of `columns` parts."""
+    names = ", ".join(f"a{number}" for number in range(columns))
+    values = ", ".join(f"{number} AS a{number}" for number in range(columns))
+    return f"SELECT {names} FROM (SELECT {values}) GROUP BY CUBE ({names})"
+
+
+def test_memory_is_bounded_and_who_allows_more_is_not_told_what_was_said_before(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _transform(shop, _cube(12))
+    _limit(monkeypatch, memory_mb=100)
+    result = shop.seeknal("plan", code=1)
+    assert result.err.startswith("error: seeknal/transforms/endless.yml:4: transform.endless: it takes the engine more")
+    assert "more than 100 MB" in result.err
+    assert result.err.count("error:") == 1
+    monkeypatch.delenv(variable("memory_mb"))
     shop.seeknal("plan")
 
 
-def test_memory_is_bounded_and_only_the_statement_that_takes_it_is_blamed(
-    shop: Repo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _limit(monkeypatch, memory_mb=250)
-    dimensions = ", ".join(f"a{number}" for number in range(15))
-    values = ", ".join(f"{number} AS a{number}" for number in range(15))
-    _transform(shop, f"SELECT {dimensions} FROM (SELECT {values}) GROUP BY CUBE ({dimensions})")
+def test_all_statements_together_are_bounded_too(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.stop()
+    monkeypatch.setattr(worker, "_ALL", 0.0)
+    monkeypatch.setattr(worker, "_EACH", 0.0)
     result = shop.seeknal("validate", code=1)
-    assert result.err.startswith("error: seeknal/transforms/endless.yml:4: transform.endless: it takes the engine more")
-    assert "more than 250 MB" in result.err
-    assert result.err.count("error:") == 1
+    assert "The SQL of this project takes the engine more than a minute" in result.err
+    assert result.err.startswith("error: seeknal/")
+    worker.stop()
 
 
 def test_a_worker_that_is_killed_is_no_fault_of_the_statement(shop: Repo) -> None:
@@ -109,6 +118,89 @@ def _leads_to(link: Path, folder: Path) -> bool:
 def test_a_limit_is_a_number_from_one(shop: Repo, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("SEEKNAL_LIMIT_COLUMNS", value)
     assert "SEEKNAL_LIMIT_COLUMNS is a number from 1" in shop.seeknal("plan", code=2).err
+
+
+_LONG = 120_000
+
+# Files of nodes that take minutes to read, for what is looked for in their texts.
+FILES = {
+    "templates that never end": f"transform: SELECT 1 AS a\nparams:\n  a: '{'{{' * _LONG}'\n",
+    "comments in many texts": "transform: SELECT 1 AS a\nparams:\n"
+    + "".join(f"  k{n}: a --\n    b\n" for n in range(8_000)),
+    "comments in many tests": "transform: SELECT 1 AS a\ntests:\n"
+    + "".join("- custom_sql: SELECT --\n    b\n" for _ in range(5_000)),
+    "comments that never end": f"transform: >\n  SELECT '--' AS a\n  FROM x {'/*' * _LONG}\n",
+    "dollars that never end": f"transform: >\n  SELECT '--' AS a\n  FROM x {'$a$ ' * (_LONG // 2)}\n",
+    "texts by name": f"a: &a '{'x -- y ' * 9_000}'\ntransform: SELECT 1 AS a\nb: [{', '.join(['*a'] * 15_000)}]\n",
+    "words that are nearly right": "transform: SELECT 1 AS a\n" + "".join(f"descriptio{n}: 1\n" for n in range(6_000)),
+    "a glob for any number of folders": f"source: csv\ntable: '{'**/' * 3_000}x.csv'\n",
+    "a type of lists of lists": f"source: csv\ntable: data/orders.csv\nschema: [{{name: id, data_type: 'int{'[]' * 5_000}'}}]\n",
+}
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_a_file_is_read_in_a_time_that_grows_with_its_size(shop: Repo, text: str) -> None:
+    kind = "source" if text.startswith("source") else "transform"
+    shop.write(f"seeknal/{kind}s/hostile.yml", f"kind: {kind}\nname: hostile\n{text}")
+    start = time.process_time()
+    result = shop.seeknal("validate", code=None)
+    assert time.process_time() - start < 5
+    assert result.code in (0, 1)
+
+
+GLOBS = {
+    "any folders again and again": "**/" * 12 + "x.csv",
+    "folders of one name again and again": "**/a*/" * 9 + "x.csv",
+    "letters again and again": "data/" + "*a" * 100 + "b.csv",
+}
+
+
+@pytest.mark.parametrize("glob", GLOBS.values(), ids=GLOBS)
+def test_a_glob_finds_each_file_once(shop: Repo, glob: str) -> None:
+    for place in ("a/" * 40, "raw/" + "a/" * 40):
+        shop.write(f"{place}y.csv", "a\n1\n")
+    shop.write(f"data/{'a' * 240}.csv", "a\n1\n")
+    shop.write("seeknal/sources/hostile.yml", f"kind: source\nname: hostile\nsource: csv\ntable: '{glob}'\n")
+    shop.write(
+        "seeknal/exposures/hostile.yml",
+        "kind: exposure\nname: hostile\ntype: file\ninputs:\n  - ref: transform.daily\n"
+        f"params: {{path: '{'a/' * 40}{'a' * 200}.csv'}}\n",
+    )
+    shop.commit()
+    start = time.process_time()
+    shop.seeknal("validate", code=None)
+    assert time.process_time() - start < 5
+
+
+def test_folders_that_link_to_each_other_are_not_followed_for_ever(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        (shop.path / f"data/{name}").symlink_to(".")
+    shop.write("seeknal/sources/round.yml", f"kind: source\nname: round\nsource: csv\ntable: 'data/{'*/' * 30}x.csv'\n")
+    _limit(monkeypatch, files=5_000)
+    for _ in range(2):  # then the links are tracked
+        result = shop.seeknal("validate", code=1)
+        assert result.err.startswith("error: seeknal/sources/round.yml:4: data/")
+        assert "more than 5,000 files" in result.err
+        shop.commit()
+
+
+def test_only_the_first_names_that_are_missing_are_looked_for(shop: Repo) -> None:
+    tables = ", ".join(f"transform.dayly{number}" for number in range(100))
+    _transform(shop, f"SELECT 1 AS a FROM {tables}")
+    hints = shop.seeknal("validate", code=1).err.count("Did you mean transform.daily?")
+    assert hints == 20
+
+
+def test_a_diff_of_long_files_is_that_of_what_differs(shop: Repo) -> None:
+    lines = [f"-- {number % 97}" for number in range(20_000)]
+    _transform(shop, "\n  ".join(["SELECT 1 AS a", *lines]))
+    shop.commit()
+    shop.switch("dev", create=True)
+    _transform(shop, "\n  ".join(["SELECT 1 AS a", "-- first", *reversed(lines)]))
+    start = time.process_time()
+    out = shop.seeknal("diff").out
+    assert time.process_time() - start < 5
+    assert "+  -- first" in out
 
 
 SMALL = {
