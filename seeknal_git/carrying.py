@@ -99,7 +99,7 @@ def follow(workspace: Workspace, environment: str, command: str, *, may_switch: 
     changes = uncommitted(workspace)
     if not changes:
         return ()
-    if may_switch and _takes_all(workspace, there):
+    if may_switch and not in_ci() and _takes_all(workspace, there):
         return take_along(workspace.repository, there)
     raise GitError(f"{_why(there)}, so the uncommitted changes here are not in it: {some(changes, _SHOWN)}.",
                    _cure(workspace, there, command))  # fmt: skip
@@ -120,7 +120,7 @@ def _left_for(workspace: Workspace, environment: str) -> Elsewhere | None:
 
 def _takes_all(workspace: Workspace, there: Elsewhere) -> bool:
     """Whether a branch has nothing of its own, and would get nothing that production does not have."""
-    if there.own or there.worktree is not None or there.obstacle is not None:
+    if there.own or there.remote or there.worktree is not None or there.obstacle is not None:
         return False
     head = git.need_commit(workspace.repository)
     production = git.branch_tip(workspace.repository, workspace.production)
@@ -134,6 +134,8 @@ def _why(there: Elsewhere) -> str:
         return f"{there.branch} is checked out in {there.worktree}"
     if there.own:
         return f"{there.branch} has {'a commit' if there.own == 1 else f'{there.own} commits'} of its own"
+    if there.remote:
+        return f"{there.remote} has commits that are not here"
     return f"{there.branch} is not checked out"
 
 
@@ -141,7 +143,7 @@ def _cure(workspace: Workspace, there: Elsewhere, command: str) -> str:
     if there.obstacle is not None:
         return "Finish that first: git status"
     along = f"Take them there: seeknal plan {operand(there.branch)}"
-    if not _takes_all(workspace, there):
+    if in_ci() or not _takes_all(workspace, there):
         along = ways_along(workspace.repository, there)
     without = {
         "plan": f"To look at {there.branch} as it is committed: seeknal plan {there.tip[:8]}",

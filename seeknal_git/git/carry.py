@@ -31,6 +31,7 @@ class Elsewhere:
     tip: str
     ref: str  # a remote's where there is no local branch yet
     own: int  # commits that what is checked out does not have
+    remote: str | None  # a remote's branch of that name with commits that neither has
     worktree: Path | None  # the other working tree that has it checked out
     obstacle: str | None  # why git cannot switch now, whatever the branch is
 
@@ -45,8 +46,13 @@ def find_elsewhere(repository: Repository, branch: str) -> Elsewhere | None:
     if ref is None or ref == f"refs/remotes/{branch}" or git.current_branch(repository) == branch:
         return None
     tip = git.ref_commit(repository, ref) or ""
-    own, _ = git.ahead_behind(repository, tip, git.need_commit(repository))
-    return Elsewhere(branch, tip, ref, own, git.worktree_of(repository, branch), _obstacle(repository))
+    head = git.need_commit(repository)
+    own, _ = git.ahead_behind(repository, tip, head)
+    fetched = [f"refs/remotes/{each}/{branch}" for each in git.remotes(repository)]
+    theirs = [(each, git.ref_commit(repository, each)) for each in fetched if each != ref]
+    more = [name for name, commit in theirs if commit and git.ahead_behind(repository, commit, head)[0]]
+    remote = more[0].removeprefix("refs/remotes/") if more else None
+    return Elsewhere(branch, tip, ref, own, remote, git.worktree_of(repository, branch), _obstacle(repository))
 
 
 def _obstacle(repository: Repository) -> str | None:

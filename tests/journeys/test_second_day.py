@@ -100,7 +100,15 @@ def only_on_origin(repo: Repo) -> None:
     repo.git("branch", "--quiet", "-D", "dev")
 
 
-STATES = [ahead, diverged, conflicting, in_a_worktree, only_on_origin]
+def ahead_on_origin(repo: Repo) -> None:
+    """Somebody pushed to dev since, which is merged here: moved on by itself, it would part from that."""
+    ahead(repo)
+    repo.git("remote", "add", "origin", ".")
+    repo.git("update-ref", "refs/remotes/origin/dev", "dev")
+    repo.git("branch", "--force", "dev", "main")
+
+
+STATES = [ahead, ahead_on_origin, diverged, conflicting, in_a_worktree, only_on_origin]
 LINES = (
     ["plan", "dev"],
     ["plan", "dev", "--json"],
@@ -276,7 +284,11 @@ def test_a_name_of_something_else_creates_no_branch(published: Repo, name: str) 
     assert state_of(published) == before
 
 
-def test_continuous_integration_creates_no_branch(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_continuous_integration_moves_and_creates_no_branch(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
+    published.git("branch", "dev")
+    edit(published, 2)
+    assert "git switch dev" in published.seeknal("run", "--env", "dev", code=1).err
+    published.git("checkout", "--quiet", DAILY)
     assert "continuous integration" in published.seeknal("plan", "qa", code=2).err
     assert published.git("branch", "--list", "qa") == ""
