@@ -328,7 +328,7 @@ def test_long_values_many_rows_and_many_columns_are_cut(project: Repo) -> None:
         pytest.param(["--failed", "u"], "transform.u is not built as it is now.", id="never built"),
         pytest.param(["--failed", "t", "--at", "HEAD"], "it goes without --at", id="with at"),
         pytest.param(["--failed", "t", "DROP VIEW t"], "A query is one statement that reads", id="a statement"),
-        pytest.param([], "Say what to ask.", id="nothing"),
+        pytest.param([], "Missing argument SQL", id="nothing"),
     ],
 )
 def test_a_question_that_has_no_answer_is_refused(project: Repo, arguments: list[str], said: str) -> None:

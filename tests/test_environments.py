@@ -251,7 +251,7 @@ def test_the_list_says_what_will_happen(dev: Repo) -> None:
         found = next(each for each in dev.seeknal("env", "list", "--json").json if each["branch"] == "dev")
         assert (found["expires_at"] is None) == (found["held"] is not None)
         assert text.split()[-1] == "5", "nodes"
-        assert ("  gone  " in text) == (found["held"] is None), text
+        assert (" (gone)  " in text) == (found["held"] is None), text
         return re.split(r" (?:min|h|d)  ", text, maxsplit=1)[1].removesuffix("5").strip(), found["held"]
 
     age(dev, days=5)

@@ -183,7 +183,9 @@ def test_a_guess_that_may_be_wrong_is_told_with_its_cure(repo: Repo, files: File
 @pytest.mark.parametrize(
     ("files", "more", "words"),
     [
-        pytest.param({"x.csv": "id,amount,note\n1,5,a\n2,6,b,c\n3,7,d\n"}, "", ["Line 1 has 3 columns by `,`, and line 3 has 4"], id="a comma too many"),
+        pytest.param({"x.csv": "id,amount,note\n1,5,a\n2,6,b,c\n3,7,d\n"}, "", ["Line 1 has 3 columns by `,`, and line 3 has 4 (the table may begin after `skip: 2`): 2,6,b,c. "], id="a comma too many"),
+        pytest.param({"x.csv": "id,note\n1,x\n2,y,z\n3,w\n"}, "params: {delimiter: ','}\n", ["Line 1 has 2 columns by `,`, and line 3 has 3", ": 2,y,z. "], id="a comma too many, with a delimiter"),
+        pytest.param({"x.csv": "id,note\n" + "1,x\n" * 30_000 + "2,y,z,w\n" + "3,w\n" * 9}, "", ["and line 30002 has 4: 2,y,z,w. "], id="far below"),
         pytest.param({"1.csv": PLAIN, "2.csv": "id;amount\n3;30\n"}, "", ["raw/2.csv", 'its delimiter is ";", and that of raw/1.csv is ","'], id="two delimiters"),
         pytest.param({"1.csv": PLAIN, "2.csv": "3,30\n"}, "", ["raw/2.csv", "its header is false, and that of raw/1.csv is true"], id="a file without a header"),
         pytest.param({"x.csv": "id,amount\n1,5.5\n"}, "schema: [{name: amount, data_type: BIGINT}]\n", ["amount", "BIGINT", "5.5"], id="a declared type that would round"),
@@ -238,7 +240,7 @@ DRIFTS = [
     pytest.param("id,total\n1,10\n", ["the column amount is gone"], id="a column is renamed"),
     pytest.param("id;amount\n1;10\n", ['its delimiter is ";", and was ","', 'params: {delimiter: ";"}'], id="the delimiter moves"),
     pytest.param("1,10\n2,20\n", ["its header is false, and was true"], id="the header goes"),
-    pytest.param("id,amount\n1,10\n2\n3,30\n", ["does not fit source.x: Line 1 has 2 columns by `,`, and line 3 has 1.\n", "null_padding: true"], id="lines end early"),
+    pytest.param("id,amount\n1,10\n2\n3,30\n", ["does not fit source.x: Line 1 has 2 columns by `,`, and line 3 has 1: 2.\n", "null_padding: true"], id="lines end early"),
 ]  # fmt: skip
 
 

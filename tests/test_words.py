@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
@@ -19,3 +21,42 @@ def test_tables_nodes_and_layers_are_counted_alike_everywhere(published: Repo) -
     assert "layer 2 of 3\n  build  transform.clean_orders" in published.seeknal("run", "--dry-run").out
     said = published.seeknal("run").err
     assert [line for line in said.splitlines() if line.startswith("layer")] == ["layer 2 of 3", "layer 3 of 3"]
+
+
+@pytest.mark.parametrize(
+    ("command", "argument"),
+    [("query", "SQL"), ("apply", "DRAFT"), ("dry-run", "DRAFT"), ("draft", "KIND"), ("draft source", "NAME"),
+     ("env delete", "ENV"), ("env plan", "ENV")],
+)  # fmt: skip
+def test_a_missing_argument_is_named_with_the_usage(published: Repo, command: str, argument: str) -> None:
+    said = published.seeknal(*command.split(), code=2)
+    assert said.err.startswith(f"error: Missing argument {argument}.\n  Usage: seeknal {command.split(maxsplit=1)[0]} ")
+    assert said.out == ""
+
+
+def test_an_option_with_a_wrong_value_is_named(published: Repo) -> None:
+    assert "--max-workers" in published.seeknal("run", "--max-workers", "x", code=2).err
+
+
+@pytest.mark.parametrize("group", ["", "env", "hooks"])
+def test_no_line_of_help_is_cut(published: Repo, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = published.seeknal(*group.split(), "--help").out
+    assert not [line for line in said.splitlines() if line.endswith(("...", "…")) and not line.startswith("Usage")]
+
+
+def test_the_columns_of_environments_are_what_their_heads_say(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.replace(CLEAN, "amount IS NOT NULL", "amount > 15")
+    published.commit()
+    published.seeknal("run")
+    shown = published.head[:8]
+    published.commit("Nothing that counts")
+    head, *rows = published.seeknal("env", "list").out.splitlines()
+    assert head.split() == ["branch", "schema", "shows", "ahead", "behind", "idle", "expires", "tables"]
+    (dev,) = (row.split() for row in rows if row.startswith("dev "))
+    assert dev[:5] == ["dev", "dev", shown, "2", "0"]
+    assert dev[-1] == "5"
+    published.switch("main")
+    published.git("branch", "--delete", "--force", "dev")
+    assert "\ndev (gone)  dev " in published.seeknal("env", "list").out

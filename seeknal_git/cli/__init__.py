@@ -108,11 +108,16 @@ def _unexpected(exc: Exception) -> int:
     return crash(exc)
 
 
-def _misused(words: str) -> int:
+def _misused(exc: typer.TyperException) -> int:
+    """A command line that cannot be read: what is wrong with it, and how it goes if an argument is missing."""
     from seeknal_git.report.terminal import note
 
+    context, argument = getattr(exc, "ctx", None), getattr(exc, "param", None)
+    missing = not exc.message and context is not None and argument is not None
+    words = f"Missing argument {argument.name.upper()}." if missing and argument else exc.format_message()
     first, *others = words.splitlines() or [""]
-    note(first if first.startswith("Usage") else f"error: {first}", *others)
+    usage = context.get_usage().splitlines() if missing and context else []
+    note(first if first.startswith("Usage") else f"error: {first}", *others, *(f"  {line}" for line in usage))
     return 2
 
 
@@ -138,7 +143,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except typer.TyperException as exc:
-        code = _misused(str(getattr(exc, "message", exc)))
+        code = _misused(exc)
     except Exception as exc:  # noqa: BLE001  the one place where anything may arrive
         code = _unexpected(exc)
     if code == _INTERRUPTED:

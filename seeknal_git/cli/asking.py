@@ -37,7 +37,7 @@ def ask(workspace: Workspace, question: Question, form: str) -> None:
             raise UsageError("--failed asks what was built last: it goes without --at.")
         verb.query_failed(workspace, asked, question.failed)
     elif sql is None:
-        raise UsageError("Say what to ask.", "Such as: seeknal query 'FROM orders LIMIT 5'")
+        raise UsageError("Missing argument SQL.", "Usage: seeknal query [OPTIONS] SQL")
     elif question.at is not None:
         verb.query_past(workspace, asked, question.at, note_nearest)
     else:

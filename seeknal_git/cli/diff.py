@@ -16,7 +16,9 @@ def diff(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show the text of every node that the current branch changes, with its category and impact.
+    """Show the text of every node that the branch changes.
+
+    With the category and the impact of each change.
 
     \b
     Examples:

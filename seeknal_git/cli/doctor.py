@@ -10,7 +10,9 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
 def doctor(as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
-    """Look for what is wrong with the set-up, and name the cure; exit with 1 where anything is.
+    """Look for what is wrong with the set-up, and name the cure.
+
+    Exit code 1 if anything is.
 
     \b
     Examples:

@@ -17,7 +17,9 @@ def dry_run(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Check a draft in the project as it is now, and show what it returns. Nothing is written.
+    """Check a draft in the project, and show what it returns.
+
+    Nothing is written.
 
     Inputs are read from the environment's tables where they are built, and computed from the sources where not.
 

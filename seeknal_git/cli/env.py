@@ -23,9 +23,7 @@ from seeknal_git.cli.promote import DryRun as PromoteDry
 from seeknal_git.cli.promote import Force as PromoteForce
 from seeknal_git.cli.run import DryRun, Force, Full, KeepGoing, MaxWorkers, Nodes, Parallel, Refresh, Retry, Types
 
-app = typer.Typer(
-    help="List, delete and prune environments; plan, apply and promote as in Seeknal.", no_args_is_help=True
-)
+app = typer.Typer(help="List, delete and prune environments; plan, apply, promote.", no_args_is_help=True)
 Env = Annotated[str, typer.Argument(help="The environment's branch.")]
 
 
@@ -36,8 +34,10 @@ def list_(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """List environments: branch, schema, commit, how far that is ahead of (+) and behind (-) production's branch, for
-    how long nobody used it, when it expires, and its nodes.
+    """List environments, and how their branches stand.
+
+    shows: the commit that the environment shows; ahead, behind: commits of the branch's tip against production's
+    branch; idle: for how long nobody used it; expires: when it goes; tables: the tables that it shows.
 
     \b
     Examples:
@@ -56,7 +56,9 @@ def list_(
 def delete(
     env: Env, lock_timeout: LockTimeout = 0.0, data_root: DataRoot = None, project_path: ProjectPath = HERE
 ) -> None:
-    """Drop an environment's schema, and the files of its exposures. Production and the git branch are never touched.
+    """Drop an environment's schema, and the files of its exposures.
+
+    Production and the git branch are never touched.
 
     \b
     Examples:
@@ -76,9 +78,10 @@ def prune(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """List environments whose branch is gone and that nobody used for their time to live; with --yes, drop them.
+    """List environments that are of no use; with --yes, drop them.
 
-    A branch is gone when it is not here, on no remote, and in no worktree. Snapshots stay until `seeknal gc`.
+    Their branch is gone, and nobody used them for their time to live. A branch is gone when it is not here, on no
+    remote, and in no worktree. Snapshots stay until `seeknal gc`.
 
     \b
     Examples:

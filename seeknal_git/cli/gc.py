@@ -18,7 +18,9 @@ def gc(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """List environments, snapshots and files that nobody needs any more; with --yes, delete them.
+    """List what nobody needs any more; with --yes, delete it.
+
+    That is environments, snapshots and files.
 
     Kept is what production or any other environment shows, and production's history (`keep_promotions`,
     `keep_history`). An environment stays as long as its branch is here, on a remote or in a worktree.

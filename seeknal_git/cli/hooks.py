@@ -11,7 +11,9 @@ app = typer.Typer(help="Install, remove and look at the git hooks.", no_args_is_
 
 @app.command()
 def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
-    """Install the hooks: validation before a commit and a merge, promotion after. Hooks that are there are kept.
+    """Install the hooks that validate before and promote after.
+
+    They validate before a commit and a merge, and promote after. Hooks that are there are kept.
 
     In a repository of several projects, each installs them for itself. A bare repository, on a server, gets one hook
     that promotes after a push; --data-root is kept for it and for every later command there, in git's configuration.
@@ -38,7 +40,9 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
 
 @app.command()
 def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
-    """Remove the project from the hooks; the last one puts back those that were there before, byte for byte.
+    """Remove the project from the hooks.
+
+    The last one puts back those that were there before, byte for byte.
 
     \b
     Examples:
@@ -53,7 +57,9 @@ def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> N
 
 @app.command()
 def status(data_root: DataRoot = None, as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
-    """Say of each hook whether it is installed, outdated, edited, shadowed or missing.
+    """Say of each hook whether it is in order.
+
+    It is installed, outdated, edited, shadowed or missing.
 
     \b
     Examples:

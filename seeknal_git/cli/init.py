@@ -28,7 +28,9 @@ def init(
         Path, typer.Option("--path", "-p", "--project-path", "-C", metavar="DIR", help="The project's folder.")
     ] = HERE,
 ) -> None:
-    """Begin a project: its files, a git repository where there is none, the hooks, and a first commit.
+    """Begin a project: files, git repository, hooks, first commit.
+
+    What is there already is kept.
 
     Production is the branch that --production-branch, the project file or a person names; else the default branch of
     origin, main, master, the only branch, or the one that is checked out. Which of these it was is said.

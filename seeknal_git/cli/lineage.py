@@ -25,7 +25,7 @@ def lineage(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show which nodes and columns feed a node or a column, and which it feeds.
+    """Show what feeds a node or a column, and what it feeds.
 
     Without NODE: the whole project. On a branch, with what the plan says of each node. The page needs no server.
 

@@ -20,7 +20,7 @@ def log(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show what production published: when, which commit, why, and what changed.
+    """Show what production published: when, why, and what changed.
 
     The newest publication comes first. Those that are "not kept" cannot be shown again, as gc dropped some of their
     tables. A rollback takes the number, or the commit.

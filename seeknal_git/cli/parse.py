@@ -6,7 +6,9 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
 def parse(as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
-    """Write target/manifest.json: nodes, edges, layers, fingerprints and columns.
+    """Write target/manifest.json, with all nodes and columns.
+
+    It holds nodes, edges, layers, fingerprints and columns.
 
     \b
     Examples:

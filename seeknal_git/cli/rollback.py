@@ -19,7 +19,7 @@ def rollback(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show an earlier publication of production again, in one transaction.
+    """Show an earlier publication of production again.
 
     Without an argument, the last one that showed something else and that no rollback has taken back; so a second
     rollback goes further back. A rollback is a publication too: naming the one that it led from undoes it. Nothing is

@@ -50,7 +50,9 @@ def run(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Build what changed, check it, and publish it in the branch's schema.
+    """Build what changed, check it, and publish it.
+
+    What is built is published in the schema of the branch's name.
 
     On the production branch everything is published or nothing; on another branch, whatever succeeded.
 

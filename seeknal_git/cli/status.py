@@ -8,7 +8,7 @@ from seeknal_git.cli.options import HERE, AsJson, At, DataRoot, ProjectPath, ope
 def status(
     at: At = None, as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE
 ) -> None:
-    """Show on one screen how the branch, its environment and production stand.
+    """Show how the branch, its environment and production stand.
 
     With --at, show what production was then, and what is different today.
 

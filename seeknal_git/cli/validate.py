@@ -16,7 +16,9 @@ def validate(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Check every node and how they fit together; exit with 1 where they do not.
+    """Check every node, and how they fit together.
+
+    Exit code 1 if they do not.
 
     \b
     Examples:

@@ -210,7 +210,7 @@ def environments(found: list[EnvironmentState]) -> None:
     if not found:
         out("No environments yet. Make one with: seeknal run")
         return
-    names = ["branch", "schema", "commit", "commits", "idle", "expires", "nodes"]
+    names = ["branch", "schema", "shows", "ahead", "behind", "idle", "expires", "tables"]
     rows = [names, *([str(cell) for cell in _row(each)] for each in found)]
     if is_terminal() and max(map(len, columns(rows))) > width():
         rows = [row[:-1] for row in rows]
@@ -225,10 +225,9 @@ def _row(each: EnvironmentState) -> list[Any]:
     if each.expires_at is not None:
         days = (each.expires_at - now()).total_seconds() / 86400
         left = "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
-    commits = "gone" if each.branch_is_gone else ""
-    if each.ahead is not None and not each.production:
-        commits = f"+{each.ahead} -{each.behind}"
-    return [each.branch, each.schema, (each.commit or "")[:8], commits, _idle(each.used_at), left, each.nodes]
+    branch = f"{each.branch} (gone)" if each.branch_is_gone else each.branch
+    beside = [each.ahead, each.behind] if each.ahead is not None and not each.production else ["", ""]
+    return [branch, each.schema, (each.commit or "")[:8], *beside, _idle(each.used_at), left, each.nodes]
 
 
 def _idle(since: datetime) -> str:

@@ -25,6 +25,8 @@ _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 # Lines that are looked at to say which of them is at fault.
 _FEW = 100_000
 _HEAD = 1_000_000
+# Letters of a line that are shown.
+_SHOWN = 60
 # Lines in which a table begins at the latest, if all before it are empty.
 _TITLE = 20
 
@@ -41,6 +43,8 @@ def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
             return found
         if "strict_mode" not in given and _ends_differ(path):
             raise SqlError(_ENDS) from None
+        if which := _odd_line(path, given):
+            raise SqlError(f"{which}. {_CURE}") from None
         raise
     if "delim" in given:
         return guess
@@ -146,6 +150,15 @@ def _with_gaps(path: Path, given: Mapping[str, Any], delimiter: str = "") -> dic
 _CURE = "Correct the file, or say how it is meant: `null_padding: true`, `skip`, `delimiter` or `quote` in `params`"
 
 
+def _odd_line(path: Path, given: Mapping[str, Any]) -> str | None:
+    """The first line that has another number of fields than the header; None if there is none."""
+    skipped = int(given.get("skip", 0))
+    lines = _lines(path, given)[skipped:]
+    delimiter = str(given.get("delim") or max(_DELIMITERS, key=lambda each: _fields("".join(lines[:1]), each)))
+    alike = not lines or all(_fields(line, delimiter) == _fields(lines[0], delimiter) for line in lines if line)
+    return None if alike else _which(delimiter, lines, skipped)
+
+
 def _short(path: Path, given: Mapping[str, Any], delimiter: str) -> dict[str, Any] | None:
     """The guess for a file with lines that end early."""
     try:
@@ -197,8 +210,10 @@ def _which(delimiter: str, lines: Sequence[str], skipped: int) -> str:
     number, other = next(((at, count) for at, count in counts if count != first), (0, 0))
     if not number:
         return f"The header has {first} columns by {shown}, and some line has another number of them"
-    where = f" (the table may begin after `skip: {number - 1}`)" if other > first else ""
-    return f"Line {skipped + 1} has {first} columns by {shown}, and line {number} has {other}{where}"
+    where = f" (the table may begin after `skip: {number - 1}`)" if other > first and number <= _TITLE else ""
+    text = lines[number - skipped - 1]
+    said = f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
+    return f"Line {skipped + 1} has {first} columns by {shown}, and line {number} has {other}{where}: {said}"
 
 
 def _fields(line: str, delimiter: str) -> int:

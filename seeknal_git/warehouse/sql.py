@@ -86,9 +86,25 @@ def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> SqlError:
     """The engine explains no tree: the text is wrong, or it is not one SELECT whose columns the text alone decides."""
     need_memory(answer.get("error_type"))
     if answer.get("error_type") == "not implemented":
-        return SqlError("a node is one SELECT; a PIVOT says its columns, as in ON kind IN ('a', 'b')", 1)
+        return _no_select(sql)
     message = " ".join(str(answer.get("error_message", "the engine cannot parse this")).split())
     return SqlError(message.rstrip("."), _line(sql, answer))
+
+
+_NO_KEYWORDS = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", re.DOTALL)
+_PIVOT = re.compile(r"\bPIVOT(?:_WIDER)?\b", re.IGNORECASE)
+_QUERY = ("SELECT", "WITH", "FROM", "PIVOT", "PIVOT_WIDER")
+
+
+def _no_select(sql: str) -> SqlError:
+    """The text is a statement of another kind, or a PIVOT whose columns only the data tells."""
+    words = _NO_KEYWORDS.sub(" ", sql)
+    first = next(iter(re.findall(r"\w+", words)), "").upper()
+    if first not in _QUERY:
+        return SqlError(f"a node is one SELECT, and this is {first}", 1)
+    if _PIVOT.search(words):
+        return SqlError("a node is one SELECT; a PIVOT says its columns, as in ON kind IN ('a', 'b')", 1)
+    return SqlError("a node is one SELECT, and this is another statement", 1)
 
 
 def _line(sql: str, answer: Mapping[str, Any]) -> int | None:

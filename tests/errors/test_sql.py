@@ -83,7 +83,7 @@ def test_a_string_in_folded_sql_is_what_yaml_says(repo: Repo, orders: None, sql:
         pytest.param(";", "there is no statement in it", id="a semicolon alone"),
         pytest.param("SELECT 1 AS a /* x", "unterminated /* comment", id="a comment without an end"),
         *(
-            pytest.param(sql, "a node is one SELECT; a PIVOT says its columns", id=sql.split()[0])
+            pytest.param(sql, f"a node is one SELECT, and this is {sql.split()[0]}", id=sql.split()[0])
             for sql in (
                 "DELETE FROM input_0",
                 "INSERT INTO input_0 VALUES (1)",
@@ -97,6 +97,10 @@ def test_a_string_in_folded_sql_is_what_yaml_says(repo: Repo, orders: None, sql:
                 "EXPLAIN SELECT 1",
                 "INSTALL httpfs",
             )
+        ),
+        *(
+            pytest.param(sql, "a PIVOT says its columns, as in ON kind IN ('a', 'b')", id=sql)
+            for sql in ("PIVOT input_0 ON id USING count(*)", "FROM (PIVOT input_0 ON id USING count(*))")
         ),
         pytest.param("SELECT ? AS a", "Values were not provided", id="a parameter"),
         pytest.param("SELECT $files AS a", "Values were not provided", id="a parameter of ours"),
