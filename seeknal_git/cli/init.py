@@ -54,5 +54,6 @@ def init(
 
 
 def _ask(here: str, likely: str) -> str:
-    answer: str = typer.prompt(f"{here} is checked out. Which branch is production?", default=likely)
-    return answer
+    from seeknal_git.report.terminal import prompt
+
+    return prompt(f"{here} is checked out. Which branch is production?", likely)

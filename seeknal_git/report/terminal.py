@@ -133,7 +133,7 @@ def out_part(text: str) -> bool:
 
 def json_part(text: str) -> str:
     """A part of JSON in which what a terminal may obey is spelled out."""
-    return text if text.isprintable() else _UNPRINTED.sub(_as_json, text)
+    return _UNPRINTED.sub(_as_json, text)
 
 
 def out_json(value: Any) -> None:
@@ -142,15 +142,16 @@ def out_json(value: Any) -> None:
     typer.echo(_UNPRINTED.sub(_as_json, text))
 
 
-# Signs that JSON leaves as they are, and a terminal may obey: C1, signs without a width, and what turns the direction.
+# Signs that JSON leaves as they are, and a terminal may obey: C1, signs without a width, and what turns the direction;
+# and the beginning of what a service of CI obeys, see below.
 _UNPRINTED = re.compile(
     "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]|#(?=#\\w*\\[)"
 )
 
 
 def _as_json(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1]
+    return r"\u0023" if found[0] == "#" else json.dumps(found[0])[1:-1]
 
 
 def finite(value: Any) -> Any:
@@ -209,6 +210,11 @@ def message(word: str, text: str, cure: str | None = None) -> None:
 
 def width() -> int:
     return shutil.get_terminal_size((80, 24)).columns
+
+
+def prompt(question: str, default: str) -> str:
+    answer: str = typer.prompt(f"{_plain(question)} [{_plain(default)}]", default=default, show_default=False)
+    return answer
 
 
 def is_terminal() -> bool:

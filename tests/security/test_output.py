@@ -10,13 +10,14 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 import seeknal_git
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, hint, note, out, table, with_styles
 from seeknal_git.shown import command_line, of_option, operand, shown
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_published
 
 # Statements that read the engine's catalog, in which the tables of all environments are, without an input that says so.
 CATALOG = {
@@ -126,7 +127,9 @@ def test_what_does_not_print_is_spelled_out_and_our_own_styles_stay(text: str) -
 def _writes(call: ast.Call) -> bool:
     name = ast.unparse(call.func)
     streams = ("sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer.write", "os.write", "csv.writer")
-    return name in ("print", "Console", *streams) or name.startswith(("typer.echo", "typer.secho", "typer.style"))
+    return name in ("print", "Console", *streams) or name.startswith(
+        ("typer.echo", "typer.secho", "typer.style", "typer.prompt")
+    )
 
 
 def test_everything_is_said_in_one_place() -> None:
@@ -138,7 +141,7 @@ def test_everything_is_said_in_one_place() -> None:
         for call in ast.walk(ast.parse(each.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call) and _writes(call)
     ]
-    allowed = ["cli/__init__.py", "report/run.py", "report/query.py"]  # the version; the live display; CSV
+    allowed = ["cli/__init__.py", "report/run.py", "worker.py"]  # the version; the live display; a pipe of ours
     assert [each for each in found if each.split(":")[0] not in allowed] == []
 
 
@@ -311,3 +314,43 @@ def test_a_query_reads_the_warehouse_and_nothing_else(published: Repo) -> None:
             said = published.seeknal("query", "--format", form, sql, code=None)
             assert (said.code, said.out) == (2, ""), f"{what}: {said}"
     assert sorted(each.name for each in published.path.iterdir()) == before
+
+
+WILD = "a\x1b[31m\u202e\x9b"  # in names of all kinds, as far as git and the file system take them
+
+
+def make_wild(repo: Repo) -> None:
+    """A branch of somebody who writes for a terminal, in every place that he has."""
+    make_published(repo)
+    repo.switch("wild\u202e;$(x)\u200b", create=True)
+    repo.write("data/wild.csv", "id,a\x1b[31mb,::set-output name=x::y,##[error]z\n1,\x1b]0;title\x07,\u2066,x\n")
+    source = "kind: source\nname: wild\nsource: csv\ntable: data/wild.csv\n"
+    repo.write(f"seeknal/sources/{WILD}\n::error::n.yml", source)
+    columns = ", ".join(f'1 AS "{name}"' for name in (WILD, "::error::x", "x\n::error::y", "##[group]z"))
+    rule = {"accepted_values": {"column": WILD, "values": ["2"]}, "severity": "warn"}
+    node = {"kind": "transform", "name": "odd", "description": WILD, "owner": WILD, f"unknown {WILD}": 1}
+    node |= {"transform": f"SELECT {columns}, w.* FROM ref('source.wild') w", "tests": [rule]}
+    repo.write("seeknal/transforms/odd.yml", yaml.safe_dump(node))
+    repo.replace("seeknal/transforms/daily.yml", "sum(amount)", 'sum(amount) AS "x\u202ey|@team", 1')
+    repo.git("config", "user.name", "Eve \x1b[31m\u202e")
+    repo.commit("Subject \x1b[31m\u202e\n\n::error::body")
+
+
+TELLING = [
+    *("validate", "plan --verbose", "plan --json", "plan --markdown", "diff", "dry-run wild.yml", "run", "run --json"),
+    *("query:FROM odd", "query:FROM wild", "query --json:FROM odd", "status", "status --json", "log", "log --json"),
+    *("env list", "lineage", "lineage transform.odd", "lineage --json", "doctor", "gc", "plan --into main --markdown"),
+    "promote --dry-run",
+]
+UNSHOWN = {chr(number) for number in (*range(32), *range(0x7F, 0xA0), 0x200B, 0x202E, 0x2066)} - {"\n"}
+
+
+def test_no_command_tells_a_terminal_what_a_stranger_wrote(copy_of: Templates) -> None:
+    repo = copy_of("wild", make_wild)
+    repo.write("wild.yml", "kind: transform\nname: copy\ntransform: SELECT * FROM ref('transform.odd')\n")
+    for line in TELLING:
+        words, *sql = line.split(":")
+        said = repo.seeknal(*words.split(), *sql, code=None)
+        assert said.code in (0, 1), f"{line}: {said}"
+        assert not set(said.out + said.err) & UNSHOWN, f"{line}: {said}"
+        assert not re.search(r"^\s*::|##\w*\[", said.out + said.err, re.MULTILINE), f"{line}: {said}"
