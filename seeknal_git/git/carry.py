@@ -63,6 +63,15 @@ def _obstacle(repository: Repository) -> str | None:
     return None
 
 
+# Whatever is configured of fetches from elsewhere: nothing but the one branch is meant.
+_PLAIN = ("--no-tags", "--no-prune", "--no-prune-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+
+
+def _as_target(branch: str) -> str:
+    """A branch as the target of a fetch, which takes `heads/x` for the branch x."""
+    return f"{_LOCAL}{branch}" if branch.startswith(("refs/", "heads/", "tags/", "remotes/")) else branch
+
+
 def take_along(repository: Repository, to: Elsewhere) -> tuple[str, ...]:
     """Bring a branch that has no commit of its own to what is checked out, and switch to it; the commands that did.
 
@@ -74,10 +83,10 @@ def take_along(repository: Repository, to: Elsewhere) -> tuple[str, ...]:
         commands += [("switch", "--create", to.branch), ("branch", f"--set-upstream-to={upstream}")]
     else:
         if to.tip != git.need_commit(repository):
-            commands.append(("fetch", ".", f"HEAD:{to.branch}"))  # git refuses it unless it is a fast-forward
+            commands.append(("fetch", ".", f"HEAD:{_as_target(to.branch)}"))  # only ever a fast-forward
         commands.append(("switch", to.branch))
     for command in commands:
-        done = run_git(*command, cwd=repository.top)
+        done = run_git(command[0], *(_PLAIN if command[0] == "fetch" else ()), *command[1:], cwd=repository.top)
         if done.returncode:
             raise GitError(f"{_words(command)} failed, and no file was changed: {done.stderr.strip()}")
     return tuple(map(_words, commands))

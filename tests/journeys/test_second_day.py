@@ -56,6 +56,22 @@ def test_the_branch_comes_along_and_git_says_how(published: Repo) -> None:
     assert published.git("rev-parse", "dev") == published.git("rev-parse", "main")
 
 
+@pytest.mark.parametrize("name", ["heads/dev", "tags/v1", "it's", "feature/a-b"])
+def test_a_branch_of_any_name_is_the_one_that_comes_along(published: Repo, name: str) -> None:
+    published.git("branch", name)
+    published.git("config", "fetch.prune", "true")
+    published.git("config", "fetch.pruneTags", "true")
+    published.git("tag", "kept")
+    published.write(NEW, ONE)
+    published.commit("Something else")
+    edit(published, 2)
+    before = published.git("for-each-ref", "--format=%(refname)")
+    published.seeknal("plan", name)
+    assert published.git("symbolic-ref", "HEAD") == f"refs/heads/{name}"
+    assert published.git("for-each-ref", "--format=%(refname)") == before
+    assert published.git("rev-parse", "HEAD") == published.git("rev-parse", "main")
+
+
 def test_a_run_of_another_branch_takes_the_changes_there(published: Repo) -> None:
     published.git("branch", "dev")
     edit(published, 2)
