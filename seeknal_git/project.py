@@ -29,13 +29,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """members: the nodes in the order of their paths; foreign: YAML files below seeknal/ that are no nodes."""
+    """members: the nodes in the order of their paths; foreign: YAML files below seeknal/ that are no nodes; unread:
+    those of them that could not be read."""
 
     members: tuple[Member, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     foreign: tuple[str, ...]
     tree: Tree
+    unread: tuple[Problem, ...] = ()
 
 
 def is_node_path(path: str) -> bool:
@@ -57,16 +59,19 @@ def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Proje
     members: list[Member] = []
     warnings: list[Problem] = []
     foreign: list[str] = []
+    unread: list[Problem] = []
     for path, blob in paths.items():
         if member := loaded.get((path, blob)):
             members.append(member)
         elif entry := entries.get(path):
-            warnings += [Problem(**{**warning, "path": path}) for warning in entry["warnings"]]
+            told = [Problem(**{**warning, "path": path}) for warning in entry["warnings"]]
+            warnings += told
             if entry["foreign"]:
                 foreign.append(path)
+                unread += told
             else:
                 members.append(_member(entry, path, blob))
-    return Project(tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree)
+    return Project(tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree, tuple(unread))
 
 
 def _links(tree: Tree) -> list[Problem]:

@@ -78,8 +78,8 @@ def _of_no_commit(*, in_part: bool) -> str:
 
 
 def guessed(prepared: Prepared) -> None:
-    """Say what was guessed of raw data, as long as the sources do not."""
-    for warning in prepared.loaded.binding.warnings:
+    """Say what was guessed of raw data, as long as the sources do not; and which files nobody could read."""
+    for warning in (*prepared.loaded.project.unread, *prepared.loaded.binding.warnings):
         warn(warning)
 
 

@@ -26,7 +26,7 @@ _SHOWN = 5  # nodes downstream of a change; --verbose shows all of them
 def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sound: bool = True) -> None:
     """The plan on a terminal. verbose: with what could not be resolved, and every node downstream; sound: False where
     it cannot be gone on with, as the merge that it is of conflicts."""
-    for problem in planned.moved:
+    for problem in (*planned.head.project.unread, *planned.moved):
         problem_of("warning", problem)
     tell(bold(_title(planned)))
     out()
