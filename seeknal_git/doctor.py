@@ -46,6 +46,9 @@ _HOOK_TROUBLES = {
 def _hooks(workspace: Workspace) -> Iterator[Finding]:
     top, prefix = workspace.repository.top, workspace.repository.prefix
     found = hooks.status(top, prefix, workspace.production)
+    if tracked := next(filter(None, (hooks.tracked_installation(top, each) for each in _commands(workspace))), None):
+        yield Finding(f"git tracks {tracked} of the installation that hooks run: they run nothing of it.",
+                      "Install Seeknal elsewhere, or let git ignore it, then: seeknal hooks install")  # fmt: skip
     path, silent = hooks.hooks_path(top), ", ".join(hook.name for hook in found if hook.state == "shadowed")
     if path and silent:
         yield Finding(f"core.hooksPath is set to {path}, and these hooks there do not call seeknal: {silent}.",
@@ -54,6 +57,11 @@ def _hooks(workspace: Workspace) -> Iterator[Finding]:
         if hook.state in _HOOK_TROUBLES and not (hook.state == "shadowed" and path):
             what, cure = _HOOK_TROUBLES[hook.state]
             yield Finding(f"The hook {hook.name} {what}.", cure)
+
+
+def _commands(workspace: Workspace) -> set[tuple[str, ...]]:
+    """The commands that start Seeknal, here and in hooks."""
+    return {hooks.this_installation(), *hooks.commands(workspace.repository.top)}
 
 
 def _repository(workspace: Workspace) -> Iterator[Finding]:

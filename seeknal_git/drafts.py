@@ -225,7 +225,7 @@ def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied:
                          "--force replaces it, and shows the difference.")  # fmt: skip
     if before != checked.content:
         write_below(workspace.repository.project, checked.target, checked.content)
-    git("add", "--", checked.target, cwd=workspace.repository.project)
+    git("add", "--", f":(top,literal){workspace.repository.prefix}{checked.target}", cwd=workspace.repository.top)
     found.unlink()
     diff = None if before is None else _diff(before, checked)
     return Applied(checked, diff, command_line("git", "add", checked.target))

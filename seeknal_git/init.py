@@ -175,7 +175,10 @@ def _name_production(repository: Repository, founded: Founded) -> tuple[str, ...
 
 def _hooks(repository: Repository, settings: Settings) -> tuple[HookState, ...]:
     project = repository.prefix.rstrip("/") or "."
-    return tuple(hooks.install(repository.top, project, settings.production_branch, hooks.this_installation()))
+    command = hooks.this_installation()
+    if hooks.tracked_installation(repository.top, command):  # `hooks install` and `doctor` say what to do
+        return tuple(hooks.status(repository.top, project, settings.production_branch))
+    return tuple(hooks.install(repository.top, project, settings.production_branch, command))
 
 
 def _folder(folder: Path) -> Path:

@@ -12,17 +12,46 @@ from seeknal_git.shown import command_line, in_lines
 # What git sets for a hook points at the repository of that hook; a command in another working tree must not see it.
 LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
+# A folder that a checkout brings may be laid out as a git folder, with a configuration that runs programs: git takes it
+# for a bare repository unless it is told not to (since 2.38; see also `bare_layout`). A file system monitor is a
+# program too.
+_STRANGER = ("--no-pager", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+# These write for the user, whose hooks run then, or say where the hooks are.
+_WITH_HOOKS = frozenset({"commit", "merge", "switch", "config", "rev-parse"})
+
+
+def git_command(*arguments: str) -> list[str]:
+    """A command line of git that runs nothing that a checkout brings along."""
+    return ["git", *_STRANGER, *(() if arguments[0] in _WITH_HOOKS else _NO_HOOKS), *arguments]
+
+
+def is_git_folder(folder: Path) -> bool:
+    """Whether a folder is laid out as git's own."""
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+
+
+def is_meant_as_bare(folder: Path) -> bool:
+    """Whether somebody means a git folder as a bare repository: git itself, to a hook, or it is in no working tree."""
+    if not is_git_folder(folder):
+        return False
+    told = os.environ.get("GIT_DIR")
+    around = (folder, *folder.parents)
+    return (told is not None and Path(told).resolve() == folder) or not any((each / ".git").exists() for each in around)
+
 
 def blob_content(blob: str, cwd: Path) -> bytes | None:
     """What git has, or can fetch, of a blob; None where it cannot."""
-    done = subprocess.run(
-        ["git", "cat-file", "blob", blob], cwd=cwd, env=clean_environment(), capture_output=True, check=False
-    )
+    command = git_command("cat-file", "blob", blob)
+    done = subprocess.run(command, cwd=cwd, env=environment_in(cwd), capture_output=True, check=False)
     return None if done.returncode else done.stdout
 
 
-def clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in LOCAL_ENVIRONMENT}
+def environment_in(cwd: Path) -> dict[str, str]:
+    """Nothing of another repository; a bare one is named to git, which looks for none by itself. Nobody is asked for a
+    password."""
+    kept = {name: value for name, value in os.environ.items() if name not in LOCAL_ENVIRONMENT}
+    return kept | {"GIT_TERMINAL_PROMPT": "0"} | ({"GIT_DIR": str(cwd)} if is_meant_as_bare(cwd) else {})
 
 
 def run_git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -30,10 +59,10 @@ def run_git(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complete
 
     `variables` are added to its environment. Raises GitError where git is not installed.
     """
-    environment = clean_environment() | variables
+    command, environment = git_command(*arguments), environment_in(cwd) | variables
     try:
         return subprocess.run(
-            ["git", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, errors="replace", check=False
+            command, cwd=cwd, env=environment, capture_output=True, text=True, errors="replace", check=False
         )
     except FileNotFoundError as exc:
         raise GitError("git is not installed, or not on PATH.", "Install git 2.30 or newer.") from exc

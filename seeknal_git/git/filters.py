@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import pygit2
 
 from seeknal_git.errors import GitError
-from seeknal_git.git.command import clean_environment
+from seeknal_git.git.command import environment_in, git_command
 from seeknal_git.git.repository import Repository
 
 _ATTRIBUTES = ".gitattributes"
@@ -188,9 +188,10 @@ def _configured(repository: Repository, name: str) -> str | None:
 
 def _ask(variables: Mapping[str, str], command: list[str], given: bytes = b"") -> bytes:
     """Run git and return the bytes that it says. Raises GitError, also if a filter failed that may fail."""
-    environment = clean_environment() | {name: value for name, value in variables.items() if name != "cwd"}
+    cwd = Path(variables["cwd"])
+    environment = environment_in(cwd) | {name: value for name, value in variables.items() if name != "cwd"}
     done = subprocess.run(
-        ["git", *command], cwd=variables["cwd"], env=environment, input=given, capture_output=True, check=False
+        git_command(*command), cwd=cwd, env=environment, input=given, capture_output=True, check=False
     )
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode or "filter" in said:

@@ -88,6 +88,9 @@ def install(
     """
     names = _names(top)
     _check(top, names, data_root)
+    if tracked := tracked_installation(top, command):
+        message = f"git tracks {tracked} of this installation, so a branch can bring another one for hooks to run."
+        raise UsageError(message, "Install Seeknal elsewhere, or let git ignore it: git rm -r --cached FOLDER")
     data = str(data_root.resolve()) if data_root else ""
     line = Line(folder_of(project), f"refs/heads/{production}", tuple(command), data)
     if hooks_path(top) is None:
@@ -100,6 +103,23 @@ def install(
         replace(hook, lines=by_hand(hook.name, line)) if hook.state == "shadowed" else hook
         for hook in status(top, project, production)
     ]
+
+
+def tracked_installation(top: Path, command: Sequence[str]) -> str | None:
+    """A file of an installation that git tracks in the working tree: whoever can push a branch can replace it."""
+    program = Path(command[0])
+    parts = (program.parent, program.parent.parent / "lib", program.parent.parent / "pyvenv.cfg")
+    listing = ("ls-files", "-z", "--full-name", "--")  # it refuses what is outside the working tree
+    inside = (each for each in parts if each.is_relative_to(top) or each.resolve().is_relative_to(top.resolve()))
+    listed = (run_git(*listing, str(each), cwd=top, GIT_LITERAL_PATHSPECS="1").stdout for each in inside)
+    return next((names.partition("\0")[0] for names in listed if names), None)
+
+
+def commands(top: Path) -> set[tuple[str, ...]]:
+    """What the installed hooks run, for any project."""
+    folder = hooks_path(top) or _folder(top)
+    lines = (read(name, _script(folder / name)) for name in _names(top))
+    return {line.command for found in lines for line in found.values()}
 
 
 def keep_data_root(top: Path, data_root: Path) -> str:

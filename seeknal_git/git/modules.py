@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import FileMode
+from pygit2.enums import FileMode, RepositoryOpenFlag
 
 from seeknal_git.errors import GitError
 from seeknal_git.git.repository import Repository
@@ -47,15 +47,13 @@ def module_at(repository: Repository, path: str, commit: str) -> Module:
 def _places(repository: Repository, path: str) -> list[Path]:
     """In the working tree, or where git keeps the submodules of this working tree or of the main one."""
     name = f"{repository.prefix}{path}"
-    beside = [] if repository.bare else [repository.project / path]
+    beside = [] if repository.bare else [repository.project / path / ".git"]
     return [*beside, Path(repository.handle.path) / "modules" / name, repository.common / "modules" / name]
 
 
 def _opened(place: Path) -> pygit2.Repository | None:
-    """A folder that holds a repository itself: libgit2 would look for one above it too."""
-    if not (place / ".git").exists() and not (place / "HEAD").exists():
-        return None
+    """A git folder, or the file that leads to one: what else is laid out as one is a stranger's."""
     try:
-        return pygit2.Repository(str(place))
+        return pygit2.Repository(str(place), RepositoryOpenFlag.NO_SEARCH) if place.exists() else None
     except pygit2.GitError:
         return None

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
+from pygit2.enums import RepositoryOpenFlag
 
 from seeknal_git.errors import GitError, UsageError, some
-from seeknal_git.git.command import blob_content, git, run_git
+from seeknal_git.git.command import blob_content, git, is_meant_as_bare, run_git
 from seeknal_git.shown import argument, command_line
 
 
@@ -64,8 +65,12 @@ def open_repository(project: Path) -> Repository:
 
 
 def open_bare(start: Path) -> Repository | None:
-    """The bare repository that a folder is, with everything in it as the project; None where it is none."""
-    handle = _discovered(start.resolve())
+    """The bare repository that a folder is, with everything in it as the project; None where it is none.
+
+    A folder within a working tree is none, however it is laid out: a branch may have brought it.
+    """
+    start = start.resolve()
+    handle = _opened(start) if is_meant_as_bare(start) else None
     if handle is None or not handle.is_bare:
         return None
     git_dir = Path(handle.path).resolve()
@@ -77,18 +82,26 @@ def _prefix(folder: Path) -> str:
 
 
 def _discovered(start: Path) -> pygit2.Repository | None:
-    """The repository around a folder. (By the folder: of a git folder elsewhere, libgit2 guesses the working tree.)"""
+    """The repository around a folder: only what is called `.git` makes one."""
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            # By the folder: of a `.git` that is a link, libgit2 takes another working tree.
+            found = _opened(folder)
+            if found is not None and Path(found.path) != folder:
+                return found
+    return _opened(start) if is_meant_as_bare(start) else None
+
+
+def _opened(place: Path) -> pygit2.Repository | None:
     try:
-        return pygit2.Repository(str(start))
+        return pygit2.Repository(str(place), RepositoryOpenFlag.NO_SEARCH)
     except pygit2.GitError as exc:
         if str(exc).startswith("Repository not found"):
             return None
         if "not owned by current user" in str(exc):
-            trust = f"git config --global --add safe.directory {argument(str(start))}"
-            raise GitError(f"The repository around {start} belongs to another user.", f"Trust it: {trust}") from exc
-        raise GitError(
-            f"git cannot open the repository around {start}: {exc}", "`git status` there says more."
-        ) from exc
+            trust = f"git config --global --add safe.directory {argument(str(place))}"
+            raise GitError(f"The repository {place} belongs to another user.", f"Trust it: {trust}") from exc
+        raise GitError(f"git cannot open the repository {place}: {exc}", "`git status` there says more.") from exc
 
 
 def _common_dir(git_dir: Path) -> Path:

@@ -237,7 +237,7 @@ def test_only_the_servers_hook_is_installed_and_it_is_small(server: Server) -> N
     before = server.hooks()
     server.install()
     assert server.hooks() == sorted([*before, "post-receive"])
-    assert len(server.hook.read_text().splitlines()) < 20
+    assert len(server.hook.read_text().splitlines()) < 30
     assert subprocess.run(["sh", "-n", server.hook], check=False).returncode == 0
 
 

@@ -93,7 +93,7 @@ def test_installing_again_changes_nothing_and_the_order_does_not_matter(both: tu
     a.uninstall()
     a.install()
     assert [hook.path.read_bytes() for hook in a.install()] == scripts
-    assert all(len(script.splitlines()) <= 20 for script in scripts)
+    assert all(len(script.splitlines()) <= 30 for script in scripts)
 
 
 def test_installing_again_replaces_only_the_own_line(both: tuple[Project, Project]) -> None:
