@@ -43,9 +43,7 @@ def find_authority(repository: Repository, at_hand: Written | None) -> Authority
     found = _at(repository, guess or "main")
     is_new = guess is not None and found.written is None and found.flaw is None
     named = _named_in(at_hand if is_new else found.written)
-    if named is None or (is_new and git.head_commit(repository) and git.production_tip(repository, named) is None):
-        return found
-    return _at(repository, named)
+    return _at(repository, named) if named else found
 
 
 def in_force(found: Authority, at_hand: Written | None) -> Settings | None:

@@ -16,6 +16,7 @@ from seeknal_git.git.tree import commit_tree
 from seeknal_git.pending import pending
 from seeknal_git.project import python_problems
 from seeknal_git.revision import as_environment, head_tree, revision_of
+from seeknal_git.settings import PROJECT_FILE
 from seeknal_git.shown import argument, command_line
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
@@ -79,6 +80,9 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
         )
         yield Finding(f"There is no production branch {workspace.production}.",
                       f"{cure}, or set production_branch in the project file")  # fmt: skip
+    if git.remotes(repository) and not workspace.settings.protect_production:
+        yield Finding("Uncommitted nodes can be run on production, where others cannot see them.",
+                      f"Set protect_production: true in {PROJECT_FILE}")  # fmt: skip
     if operation := unfinished_operation(repository):
         yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {way_out(operation)}")
     yield from _tip(workspace)

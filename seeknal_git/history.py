@@ -118,7 +118,12 @@ class Rollback:
 
 
 def rollback(
-    workspace: Workspace, revision: str | None = None, lock_timeout: float = 0.0, *, dry_run: bool = False
+    workspace: Workspace,
+    revision: str | None = None,
+    lock_timeout: float = 0.0,
+    *,
+    dry_run: bool = False,
+    reason: str | None = None,
 ) -> Rollback:
     """Show an earlier publication of production again, in one transaction; then write the files of its exposures.
 
@@ -137,7 +142,7 @@ def rollback(
             return done
         publication = Publication(
             done.schema, done.branch, done.to.commit, whoami(workspace.repository) or done.to.author, "rollback",
-            wanted.views, (), time.monotonic() - started, None, done.to.id, done.to.base,
+            wanted.views, (), time.monotonic() - started, None, done.to.id, done.to.base, reason=reason,
         )  # fmt: skip
         outcome = publish(warehouse.connection, publication)
         if done.to.commit:

@@ -41,6 +41,11 @@ warehouse: target/warehouse.duckdb
 time_to_live: 7d
 """
 
+_PROTECTED = """
+# Continuous integration releases what is committed: a run of production refuses uncommitted changes.
+protect_production: true
+"""
+
 _PROFILES = """\
 # Connections to databases and services. This file is yours alone: git ignores it.
 #
@@ -125,9 +130,8 @@ def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initiali
         run("init", "-b", "main", cwd=folder)
     repository = git.open_repository(folder)
     founded = found_production(repository, content, wish.production, ask)
-    settings = replace(
-        given or Settings(wish.name or folder.name, wish.description or ""), production_branch=founded.branch
-    )
+    begun = Settings(wish.name or folder.name, wish.description or "", protect_production=wish.service is not None)
+    settings = replace(given or begun, production_branch=founded.branch)
     flow = workflow(wish.service, repository.top, repository.prefix, founded.branch) if wish.service else None
     ours = {} if given and flow else _files(settings, folder)
     wanted = ours | ({os.path.relpath(repository.top / flow.path, folder): flow.text} if flow else {})
@@ -208,6 +212,7 @@ def _files(settings: Settings, folder: Path) -> dict[str, str]:
         description=_yaml("description", settings.description),
         production=_yaml("production_branch", settings.production_branch),
     )
+    text += _PROTECTED if settings.protect_production else ""
     folders = [folder_of(kind) for kind in KINDS]
     empty = [each for each in folders if not (folder / each).is_dir() or not any((folder / each).iterdir())]
     return {PROJECT_FILE: text, "profiles.yml": _PROFILES, ".gitignore": _IGNORE} | {

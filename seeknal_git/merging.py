@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merged import how_to_mend, merged_tree, textual_conflict
+from seeknal_git.kept_out import kept_out
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.overruled import changed_between
 from seeknal_git.plan import make_plan
@@ -48,7 +49,7 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
     before = loaded_at(workspace, target, merged)
     conflicts, problems = check_merge(workspace, source, target, merged, before)
     planned = None if merged.problems else _planned(source, target, workspace.production, before, merged)
-    return MergePlan(source, target, (), conflicts, problems, planned)
+    return MergePlan(source, target, (), conflicts, (*kept_out(workspace, result.tree), *problems), planned)
 
 
 def _planned(source: Revision, target: Revision, production: str, into: Loaded, merged: Loaded) -> Planned:

@@ -15,6 +15,8 @@ from seeknal_git.errors import GitError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.origin import lacking
 from seeknal_git.git.production import is_at, production_ref, set_production_ref
+from seeknal_git.releasing import only_ci_releases
+from seeknal_git.shown import argument
 from seeknal_git.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,13 +48,14 @@ class Due:
     tip: str
     known: bool  # whether this clone has what is shown
     cloned: bool  # whether there is a remote to get it from
-    behind: int  # commits that lead to what is shown, that a remote's branch has, and that the branch here never had
+    behind: int  # commits that lead to what is shown, and that the branch here never had
     restores: int | None  # the earlier publication that a rollback shows again
+    elsewhere: bool = False  # whether continuous integration alone releases
 
     @property
     def takes_back(self) -> bool:
         """Whether a promotion would take back what another clone has released."""
-        return bool(self.behind) or (not self.known and self.cloned)
+        return bool(self.behind) or not self.known
 
     @property
     def what(self) -> str:
@@ -64,7 +67,7 @@ class Due:
             return f"Production shows only the nodes that were run by name, and {tip}"
         if self.behind:
             commits = "1 commit" if self.behind == 1 else f"{self.behind} commits"
-            return f"Production shows {self.shown[:8]}, and {self.branch} here is {commits} behind that"
+            return f"Production shows {self.shown[:8]}, and {self.branch} is {commits} behind"
         unknown = "" if self.known else ", which this clone does not have"
         return f"Production shows {self.shown[:8]}{unknown}, and {tip}"
 
@@ -73,8 +76,12 @@ class Due:
         if self.restores is not None:
             return "git revert takes the change out of the code, seeknal promote publishes it again"
         if self.behind:
-            return "git pull"
-        return "seeknal promote" if self.known or not self.cloned else "git pull, then seeknal promote if need be"
+            return "git pull" if self.cloned else f"git merge --ff-only {self.shown[:8]}"
+        if not self.known and not self.cloned:
+            return f"fetch it from the clone that released it, such as: git fetch DIR {argument(self.branch)}"
+        if self.elsewhere:
+            return "continuous integration promotes it, after a git push"
+        return "seeknal promote" if self.known else "git pull, then seeknal promote if need be"
 
 
 def pending(workspace: Workspace) -> Due | None:
@@ -91,9 +98,17 @@ def due(workspace: Workspace, shows: Showing) -> Due | None:
     nearest = next((each for each in (shown, shows.base) if each and git.has_commit(repository, each)), None)
     if nearest == tip:  # with uncommitted nodes of another clone on top
         return None
-    behind = lacking(repository, branch, nearest) if nearest else 0
-    cloned = bool(git.remotes(repository))
-    return Due(branch, shown, tip, not shown or nearest is not None, cloned, behind, shows.restores)
+    base = shows.base if shows.base and git.has_commit(repository, shows.base) else nearest
+    return Due(
+        branch,
+        shown,
+        tip,
+        known=not shown or nearest is not None,
+        cloned=bool(git.remotes(repository)),
+        behind=lacking(repository, branch, base) if base else 0,
+        restores=shows.restores,
+        elsewhere=only_ci_releases(workspace),
+    )
 
 
 def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> None:
@@ -103,15 +118,13 @@ def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> 
 
     warehouse: if it is held already.
     """
-    if not git.remotes(workspace.repository):
-        return
     shows = recorded(workspace, warehouse.connection) if warehouse else _NEVER
     shows = shows if shows.commit is not None else showing(workspace)
     found = due(workspace, shows)
     if found is None or not found.takes_back:
         return
     shallow = git.is_shallow(workspace.repository) and not found.known
-    bring = "git fetch --unshallow" if shallow else "git pull"
+    bring = "git fetch --unshallow" if shallow else found.cure.partition(", then")[0]
     raise GitError(f"{found.what}. A promotion would take that back.",
                    f"Bring it in: {bring}. If it is gone for good, or is to go, say so: --force.")  # fmt: skip
 

@@ -19,12 +19,14 @@ from seeknal_git.git.merged import how_to_mend, merged_tree, need_no_conflict
 from seeknal_git.git.origin import branch_that_came, whoami
 from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import commit_tree
+from seeknal_git.kept_out import kept_out
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.overruled import need_authority, need_production_s_settings
 from seeknal_git.pending import refuse_to_lose, showing
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.prepared import preview as preview_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
+from seeknal_git.releasing import need_leave
 from seeknal_git.revision import Revision, as_environment, branch_to_merge_into, load_sound, revision_of
 from seeknal_git.shared import name_of_clone
 from seeknal_git.target import Target
@@ -88,6 +90,8 @@ def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> 
     theirs, ours = source.commit or "", into.commit or ""
     result = merged_tree(repository, ours, theirs)
     tree = need_no_conflict(repository, result, source.name, theirs, into.name)
+    if wrong := kept_out(workspace, tree):
+        raise ProjectError(wrong)
     merged = load(workspace, tree, keeps=into.schema)
     conflicts: tuple[MergeConflict, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -105,7 +109,14 @@ def refuse_unfinished(workspace: Workspace) -> None:
         operation.refuse_unfinished(workspace.repository)
 
 
-def merge_branch(workspace: Workspace, environment: str, target: str | None = None, *, force: bool = False) -> Merged:
+def merge_branch(
+    workspace: Workspace,
+    environment: str,
+    target: str | None = None,
+    *,
+    force: bool = False,
+    reason: str | None = None,
+) -> Merged:
     """Merge an environment's branch, tag or commit into the target's branch, by git.
 
     Raises GitError where that is not possible, and ProjectError where it could not be published, with nothing changed.
@@ -114,6 +125,8 @@ def merge_branch(workspace: Workspace, environment: str, target: str | None = No
     into = branch_to_merge_into(workspace, target)
     if workspace.branch_of(environment) == into.name:
         raise UsageError(f"{into.name} cannot be promoted into itself.", "Promote it as it is with: seeknal promote")
+    if into.name == workspace.production:
+        need_leave(workspace, reason, force=force)
     if into.schema == workspace.production_schema and not force:
         refuse_to_lose(workspace)
     source = revision_of(workspace, environment)
@@ -131,6 +144,8 @@ def is_behind(workspace: Workspace) -> bool:
 
 def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote") -> Reconciled:
     """Build what is missing, then publish everything in one transaction, or nothing."""
+    if prepared.target.is_production:
+        need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     with held(prepared, lock_timeout) as (current, warehouse):
         return _promoted(current, warehouse, report, command)

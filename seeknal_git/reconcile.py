@@ -171,7 +171,7 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
         publication = Publication(
             target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
             time.monotonic() - origin.started, origin.merged, base=origin.base,
-            publisher=origin.publisher, clone=origin.clone, edited=origin.edited,
+            publisher=origin.publisher, clone=origin.clone, edited=origin.edited, reason=work.options.reason,
         )  # fmt: skip
         outcome = publish(connection, publication)
         ends = {each.delivery.node: hand_over(dock, target.schema, each) for each in written}

@@ -23,6 +23,7 @@ from seeknal_git.pending import refuse_to_lose, showing
 from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
+from seeknal_git.releasing import need_leave
 from seeknal_git.revision import as_environment, head_tree, load_sound, production_tip, revision_of
 from seeknal_git.shared import name_of_clone, published_elsewhere
 from seeknal_git.shown import operand
@@ -120,6 +121,8 @@ def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:
 
 def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:
     """Build and publish: on production all or nothing, on a branch whatever succeeded."""
+    if prepared.target.is_production:
+        need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     with held(prepared, lock_timeout) as (current, warehouse):
         done = _ran(current, warehouse, report)

@@ -12,6 +12,7 @@ from typing import Any
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.files import Ground, refuse, write_below
 from seeknal_git.git.tree import index_tree
+from seeknal_git.kept_out import kept_out
 from seeknal_git.merge_check import explained_conflicts, staged_conflicts
 from seeknal_git.moved import moved_columns
 from seeknal_git.names import MANIFEST
@@ -47,7 +48,11 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     rest = [each for each in loaded.all_problems if each not in known]
     return Validation(
         nodes=len(loaded.project.members),
-        problems=(*explained_conflicts(conflicts, _IN_A_MERGE), *explained(workspace, None, loaded, rest)),
+        problems=(
+            *kept_out(workspace, tree),
+            *explained_conflicts(conflicts, _IN_A_MERGE),
+            *explained(workspace, None, loaded, rest),
+        ),
         warnings=(*loaded.warnings, *moved_columns(loaded)),
         notes=tuple(_documented(loaded)),
         foreign=loaded.project.foreign,

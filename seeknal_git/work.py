@@ -45,6 +45,7 @@ class Options:
     all_or_nothing: bool = False
     sandbox: bool = False
     force: bool = False
+    reason: str | None = None  # why somebody insists
     whole: bool = False
     newest: bool = False
 

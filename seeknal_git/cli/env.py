@@ -14,8 +14,8 @@ from seeknal_git.cli.options import (
     DataRoot,
     LockTimeout,
     ProjectPath,
+    Reason,
     Sandbox,
-    opened,
     opened_with_a_reminder,
 )
 from seeknal_git.cli.plan import Create, Into, Markdown, Verbose, Verify
@@ -67,7 +67,7 @@ def delete(
     from seeknal_git.environments import delete_environment
     from seeknal_git.report.gc import deleted
 
-    deleted(delete_environment(opened(project_path, data_root), env, lock_timeout))
+    deleted(delete_environment(opened_with_a_reminder(project_path, data_root), env, lock_timeout))
 
 
 @app.command()
@@ -135,6 +135,7 @@ def apply(
     retry: Retry = 0,
     dry_run: DryRun = False,
     force: Force = False,
+    reason: Reason = None,
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
@@ -162,6 +163,7 @@ def apply(
         retry=retry,
         dry_run=dry_run,
         force=force,
+        reason=reason,
         sandbox=sandbox,
         lock_timeout=lock_timeout,
         as_json=as_json,
@@ -178,6 +180,7 @@ def promote(
     max_workers: MaxWorkers = 0,
     dry_run: PromoteDry = False,
     force: PromoteForce = False,
+    reason: Reason = None,
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
@@ -200,6 +203,7 @@ def promote(
         max_workers=max_workers,
         dry_run=dry_run,
         force=force,
+        reason=reason,
         sandbox=sandbox,
         lock_timeout=lock_timeout,
         as_json=as_json,

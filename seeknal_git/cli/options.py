@@ -27,6 +27,9 @@ At = Annotated[
     str | None,
     typer.Option("--at", metavar="REV", help="Production as it was at a commit, or at a publication that log shows."),
 ]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why production is released by force; the log keeps it.")
+]
 HERE = Path()
 
 

@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Sandbox, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Reason, Sandbox, opened
 from seeknal_git.cli.run import MaxWorkers, Parallel
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
 Force = Annotated[
-    bool, typer.Option("--force/--no-force", help="Promote also if it takes back what another clone has released.")
+    bool,
+    typer.Option(
+        "--force/--no-force", help="Promote also if it takes back what others released, or if only CI releases."
+    ),
 ]
 
 
@@ -25,6 +28,7 @@ def promote(
     dry_run: DryRun = False,
     hook: Annotated[bool, typer.Option("--hook", hidden=True)] = False,
     force: Force = False,
+    reason: Reason = None,
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
@@ -45,7 +49,8 @@ def promote(
     """
     from seeknal_git.cli import promoting, running
 
-    request = promoting.Request(target, lock_timeout, sandbox, force, as_json, running.workers(parallel, max_workers))
+    workers = running.workers(parallel, max_workers)
+    request = promoting.Request(target, lock_timeout, sandbox, force, as_json, workers, reason)
     if hook:
         promoting.from_hook(project_path, data_root)
     elif dry_run:

@@ -14,6 +14,7 @@ from seeknal_git import promote as verb
 from seeknal_git.cli.options import opened
 from seeknal_git.cli.running import finish, guessed
 from seeknal_git.errors import SeeknalError, WarehouseBusy
+from seeknal_git.releasing import only_ci_releases
 from seeknal_git.report.run import progress, work_as_json, work_as_text
 from seeknal_git.report.terminal import error, note, out_json
 from seeknal_git.work import Options
@@ -32,13 +33,14 @@ class Request:
     force: bool = False
     as_json: bool = False
     workers: int = os.cpu_count() or 1
+    reason: str | None = None  # why somebody insists
 
 
 def promote(workspace: Workspace, env: str | None, request: Request) -> None:
     verb.refuse_unfinished(workspace)
     if env is not None:
         _leave_nothing(workspace, env)
-        merged = verb.merge_branch(workspace, env, request.target, force=request.force)
+        merged = verb.merge_branch(workspace, env, request.target, force=request.force, reason=request.reason)
         for command in merged.commands:
             note(f"$ {command}")
         if not merged.commands:
@@ -55,7 +57,7 @@ def _leave_nothing(workspace: Workspace, env: str) -> None:
 
 def _promote(workspace: Workspace, request: Request, command: str) -> None:
     started = time.monotonic()
-    options = Options(workers=request.workers, sandbox=request.sandbox, force=request.force)
+    options = Options(workers=request.workers, sandbox=request.sandbox, force=request.force, reason=request.reason)
     prepared = verb.prepare(workspace, request.target, options, request.lock_timeout)
     patience = max(request.lock_timeout - (time.monotonic() - started), 0.0)
     guessed(prepared)
@@ -80,7 +82,9 @@ def from_hook(project_path: Path, data_root: Path | None) -> None:
     """Promote when the production branch moved. Never fails: git has already done its work."""
     try:
         workspace = opened(project_path, data_root)
-        if verb.is_behind(workspace):
+        if only_ci_releases(workspace):
+            note(f"seeknal: {workspace.production} moved, and continuous integration promotes it: git push")
+        elif verb.is_behind(workspace):
             note(f"seeknal: {workspace.production} moved, promoting it")
             _promote(workspace, Request(), "hook")
     except (SeeknalError, typer.Exit) as exc:

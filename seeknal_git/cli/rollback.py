@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Reason, opened_with_a_reminder
 
 
 def rollback(
@@ -14,6 +14,8 @@ def rollback(
         str | None, typer.Argument(metavar="[ID|COMMIT]", help="The publication, as log shows it, or its commit.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also if only CI releases; with --reason.")] = False,
+    reason: Reason = None,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
     data_root: DataRoot = None,
@@ -33,10 +35,14 @@ def rollback(
       seeknal rollback HEAD~1 --dry-run
     """
     from seeknal_git.history import rollback as roll_back
+    from seeknal_git.releasing import need_leave
     from seeknal_git.report.history import rollback_as_json, rollback_as_text
     from seeknal_git.report.terminal import out_json
 
-    done = roll_back(opened(project_path, data_root), publication, lock_timeout, dry_run=dry_run)
+    workspace = opened_with_a_reminder(project_path, data_root)
+    if not dry_run:
+        need_leave(workspace, reason, force=force)
+    done = roll_back(workspace, publication, lock_timeout, dry_run=dry_run, reason=reason)
     out_json(rollback_as_json(done)) if as_json else rollback_as_text(done)
     if done.unwritten:
         raise typer.Exit(1)

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Sandbox, opened_with_a_reminder
+from seeknal_git.cli.options import (
+    HERE,
+    AsJson,
+    DataRoot,
+    LockTimeout,
+    ProjectPath,
+    Reason,
+    Sandbox,
+    opened_with_a_reminder,
+)
 
 Parallel = Annotated[bool, typer.Option("--parallel/--no-parallel", help="Build a layer's nodes side by side.")]
 MaxWorkers = Annotated[int, typer.Option("--max-workers", min=0, help="How many at once; 0: one a core.")]
@@ -25,7 +34,7 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force/--no-force",
-        help="Run although the saved plan is of other nodes, or another clone released more.",
+        help="Run although the plan is of other nodes, another clone released more, or only CI releases.",
     ),
 ]
 
@@ -44,6 +53,7 @@ def run(
     retry: Retry = 0,
     dry_run: DryRun = False,
     force: Force = False,
+    reason: Reason = None,
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
@@ -73,6 +83,7 @@ def run(
         workers=running.workers(parallel, max_workers),
         retry=retry,
         sandbox=sandbox,
+        reason=reason,
     )
     request = Request(env, tuple(nodes or ()), tuple(types or ()), force, lock_timeout, options)
     running.run(opened_with_a_reminder(project_path, data_root), request, dry_run=dry_run, as_json=as_json)

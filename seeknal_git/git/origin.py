@@ -96,20 +96,24 @@ def _with_tip(repository: Repository, commit: str, into: str) -> str | None:
 
 
 def lacking(repository: Repository, branch: str, commit: str) -> int:
-    """How many commits, up to one that a remote's branch has, the branch here lacks; 0 where it had that one before.
+    """How many commits, up to a published one, the branch here lacks; 0 if it had that one before.
 
     What it had before was taken back on purpose: its log says so, as to git push --force-if-includes. Where git keeps
-    no log, nobody can tell, and nothing is lacking.
+    no log, nobody can tell, and nothing is lacking. Neither is it if the remote's branch does not have the commit, nor
+    leads there: it was taken back there.
     """
     here = f"refs/heads/{branch}"
-    theirs = (ref_commit(repository, f"refs/remotes/{remote}/{branch}") for remote in remotes(repository))
-    if ref_commit(repository, here) is None or not any(tip and is_ancestor(repository, commit, tip) for tip in theirs):
+    tip = ref_commit(repository, here)
+    known = (ref_commit(repository, f"refs/remotes/{remote}/{branch}") for remote in remotes(repository))
+    theirs = [each for each in known if each]
+    has_it = any(is_ancestor(repository, commit, each) for each in theirs)
+    if tip is None or not (has_it or not theirs or is_ancestor(repository, tip, commit)):
         return 0
     log = repository.handle.lookup_reference(here).log()
     had = {str(commit) for entry in log for commit in (entry.oid_old, entry.oid_new)}  # what is older expires
     if not had or _beyond(repository, commit, had) == 0:
         return 0
-    return _beyond(repository, commit, {ref_commit(repository, here) or ""})
+    return _beyond(repository, commit, {tip})
 
 
 def _beyond(repository: Repository, commit: str, known: set[str]) -> int:

@@ -78,6 +78,8 @@ def _reason(record: Record) -> str:
         words += f" to publication {record.restores}"
     if record.merged is not None:
         words += f" after a merge of {record.merged}"
+    if record.reason is not None:
+        words += f", by force: {record.reason}"
     return words + (f", {record.seconds:.1f} s" if record.seconds is not None else "")
 
 
@@ -145,6 +147,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
         "seconds": record.seconds if record.seconds is None else round(record.seconds, 3),
         "merged": record.merged,
         "restores": record.restores,
+        "reason": record.reason,
         "built": record.built,
         "reused": record.reused,
         "removed": record.removed,

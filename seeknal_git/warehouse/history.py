@@ -46,6 +46,7 @@ class Record:
     publisher: str | None = None
     clone: str | None = None
     edited: bool | None = None
+    reason: str | None = None  # why somebody insisted on it
     warnings: tuple[str, ...] = ()
 
 
@@ -74,7 +75,7 @@ def last_record(connection: duckdb.DuckDBPyConnection, schema: str) -> Record | 
 def _records(connection: duckdb.DuckDBPyConnection, schema: str, most: str = "") -> list[Record]:
     rows = connection.execute(
         "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, built, reused, removed, base, "
-        "publisher, clone, edited, coalesce(warnings, '[]') "
+        "publisher, clone, edited, reason, coalesce(warnings, '[]') "
         f"FROM {with_later_columns('publications')} WHERE schema_name = $1 ORDER BY id DESC {most}",
         [schema],
     ).fetchall()
@@ -82,8 +83,8 @@ def _records(connection: duckdb.DuckDBPyConnection, schema: str, most: str = "")
 
 
 def _checked(number: int, commit: str, *rest: Any) -> tuple[Any, ...]:
-    *middle, base, publisher, clone, edited, warnings = rest
-    values = (commit_id(base), publisher, clone, edited, tuple(texts(warnings)))
+    *middle, base, publisher, clone, edited, reason, warnings = rest
+    values = (commit_id(base), publisher, clone, edited, reason, tuple(texts(warnings)))
     return number, commit_id(commit), *middle, *values
 
 

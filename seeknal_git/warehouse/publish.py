@@ -40,6 +40,7 @@ class Publication:
     publisher: str | None = None  # who ran the command
     clone: str | None = None  # the git folder that it was run in
     edited: bool | None = None  # whether nodes were not as they were committed
+    reason: str | None = None  # why somebody insisted on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, rem
         "publisher": publication.publisher,
         "clone": publication.clone,
         "edited": publication.edited,
+        "reason": publication.reason,
     }
     places = ", ".join(f"${name}" for name in values)
     connection.execute(f"INSERT INTO {STATE}.publications ({', '.join(values)}) VALUES ({places})", values)

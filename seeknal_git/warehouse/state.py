@@ -53,6 +53,7 @@ LATER_COLUMNS = {
         "publisher": "VARCHAR",
         "clone": "VARCHAR",
         "edited": "BOOLEAN",
+        "reason": "VARCHAR",
     },
     "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
     "exposures": {"publication_id": "BIGINT", "table_name": "VARCHAR", "definition": "VARCHAR", "content": "VARCHAR"},

@@ -40,7 +40,7 @@ def test_a_clone_that_is_behind_releases_nothing(published: Repo, clone: Repo, f
     assert clone.production_ref == clone.head, "as far as the clone knows, production is at its tip"
     if fetched:
         clone.git("fetch", "--quiet")
-    what = "main here is 1 commit behind" if fetched else "which this clone does not have"
+    what = "main is 1 commit behind" if fetched else "which this clone does not have"
     for command in (["plan"], ["query", "FROM daily"], ["status"], ["log"], ["env", "list"]):
         done = clone.seeknal(*command)
         assert f"Production shows {shown}, " in done.out + done.err

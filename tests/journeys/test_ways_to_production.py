@@ -326,7 +326,7 @@ def test_a_clone_that_is_not_up_to_date_takes_nothing_back(shop: Repo) -> None:
     )
     assert unknown in clone.seeknal("plan").err
     clone.git("fetch", "--quiet")
-    lacking = f"Production shows {shop.head[:8]}, and main here is 2 commits behind that"
+    lacking = f"Production shows {shop.head[:8]}, and main is 2 commits behind"
     assert f"{lacking}: git pull\n" in clone.seeknal("plan").err
     assert f"warning: {lacking}: git pull" in clone.seeknal("status").out
     assert f"{lacking}." in clone.seeknal("doctor", code=1).out

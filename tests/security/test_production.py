@@ -302,3 +302,239 @@ def test_a_push_decides_nothing_on_a_server(published: Repo, tmp_path: Path) -> 
     assert server.seeknal("status", "--json").json["production"]["branch"] == "main"
     server.git("symbolic-ref", "HEAD", "refs/heads/evil")
     assert server.seeknal("status", "--json").json["production"]["branch"] == "main"
+
+
+# Who may release
+
+
+@pytest.fixture
+def by_ci(published: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """Production's project file says that continuous integration alone releases, and this is a laptop."""
+    set_to(published, "promote: ci")
+    published.replace(DAILY, "sum(amount)", "sum(amount) + 1")
+    published.commit("Only CI releases")
+    monkeypatch.setenv("SEEKNAL_CI", "0")
+    return published
+
+
+FROM_A_LAPTOP = (["run"], ["promote"], ["promote", "dev"], ["rollback"], ["run", "--nodes", "daily"])
+
+
+@pytest.mark.parametrize("command", FROM_A_LAPTOP, ids=" ".join)
+def test_a_laptop_releases_nothing_if_continuous_integration_does(by_ci: Repo, command: list[str]) -> None:
+    by_ci.git("branch", "dev")
+    by_ci.install_hooks()
+    before, head = by_ci.warehouse.read_bytes(), by_ci.head
+    refused = by_ci.seeknal(*command, code=2).err
+    assert "Continuous integration alone releases main (promote: ci in its project file). Nothing was done." in refused
+    assert "--force needs a reason" in by_ci.seeknal(*command, "--force", code=2).err
+    assert "--force needs a reason" in by_ci.seeknal(*command, "--force", "--reason", " ", code=2).err
+    assert (by_ci.warehouse.read_bytes(), by_ci.head) == (before, head)
+
+
+def test_a_laptop_goes_on_with_branches_previews_and_hooks(by_ci: Repo) -> None:
+    for command in (["run", "--dry-run"], ["promote", "--dry-run"], ["rollback", "--dry-run"]):
+        if command[0] != "rollback":
+            by_ci.seeknal(*command)
+    by_ci.switch("dev", create=True)
+    by_ci.replace(DAILY, "+ 1", "+ 2")
+    by_ci.commit("Dev")
+    by_ci.seeknal("run")
+    by_ci.switch("main")
+    assert "continuous integration promotes it" in by_ci.seeknal("status").out
+    by_ci.install_hooks()
+    said = by_ci.try_git("merge", "--no-edit", "dev").stderr
+    assert "seeknal: main moved, and continuous integration promotes it: git push" in said
+    assert total(by_ci) == 100
+
+
+@pytest.mark.parametrize("variable", ["SEEKNAL_CI", "CI", "TF_BUILD", "JENKINS_URL"])
+def test_continuous_integration_releases(by_ci: Repo, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for each in ("SEEKNAL_CI", "CI"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(variable, "true")
+    by_ci.seeknal("promote")
+    assert total(by_ci) == 102
+
+
+def test_a_release_by_force_says_why_in_the_log(by_ci: Repo) -> None:
+    by_ci.seeknal("promote", "--force", "--reason", "CI is down")
+    by_ci.seeknal("rollback", "--force", "--reason", "It was wrong")
+    assert [each["reason"] for each in by_ci.seeknal("log", "--json").json["publications"]][:2] == [
+        "It was wrong",
+        "CI is down",
+    ]
+    log = by_ci.seeknal("log").out
+    assert "Reason: promote, by force: CI is down, " in log
+    assert "Reason: rollback to publication 1, by force: It was wrong, " in log
+
+
+@pytest.mark.parametrize("setting", ["promote: anywhere", ""])
+def test_a_branch_does_not_let_a_laptop_release(by_ci: Repo, setting: str) -> None:
+    by_ci.switch("evil", create=True)
+    set_to(by_ci, setting)
+    by_ci.commit("Anybody may")
+    assert "This branch sets promote to anywhere" in by_ci.seeknal("promote", code=1).err
+    by_ci.switch("main")
+    set_to(by_ci, setting)
+    assert "Continuous integration alone releases main" in by_ci.seeknal("run", code=2).err
+
+
+def test_day_one_says_before_it_builds_that_nothing_is_committed(shop: Repo) -> None:
+    shop.replace(DAILY, "sum(amount)", "sum(error('it broke')::INT)")
+    done = shop.seeknal("run", code=1)
+    assert "Production runs with uncommitted changes" in done.err
+    assert "it broke" in done.out
+
+
+def test_a_project_that_begins_with_ci_protects_production(tmp_path: Path) -> None:
+    for options, protected in ((["--ci", "github"], True), ([], False)):
+        place = Repo(tmp_path / f"new-{protected}")
+        place.path.mkdir()
+        place.seeknal("init", *options)
+        assert ("protect_production: true" in place.read(FILE)) == protected
+        assert place.git("config", "seeknal.productionBranch") == "main"
+
+
+def test_doctor_recommends_protection_once_there_is_a_remote(published: Repo) -> None:
+    advice = "Set protect_production: true in seeknal_project.yml"
+    assert advice not in published.seeknal("doctor", code=None).out
+    published.git("remote", "add", "origin", "../origin.git")
+    assert advice in published.seeknal("doctor", code=None).out
+    set_to(published, "protect_production: true")
+    published.commit("Protected")
+    assert advice not in published.seeknal("doctor", code=None).out
+
+
+# A clone that is behind
+
+
+@pytest.fixture
+def beside(published: Repo, tmp_path: Path) -> Repo:
+    """A clone without remotes that shares the warehouse, and lacks what production shows."""
+    clone = cloned(published, tmp_path / "beside")
+    clone.git("remote", "remove", "origin")
+    published.replace(DAILY, "sum(amount)", "sum(amount) * 100")
+    published.commit("A hundred times")
+    published.seeknal("promote")
+    return clone
+
+
+RELEASING = (["run"], ["promote"], ["run", "--nodes", "daily"])
+
+
+def test_a_clone_without_remotes_that_lacks_what_production_shows_releases_nothing(
+    published: Repo, beside: Repo
+) -> None:
+    before = published.production()
+    for command in RELEASING:
+        refused = beside.seeknal(*command, code=1).err
+        assert "which this clone does not have" in refused
+        assert "git fetch DIR main" in refused
+    beside.git("fetch", "--quiet", str(published.path), "main")
+    for command in RELEASING:
+        refused = beside.seeknal(*command, code=1).err
+        assert "main is 1 commit behind" in refused
+        assert f"git merge --ff-only {published.head[:8]}" in refused
+    for command in (["status"], ["plan"], ["query", "FROM daily"], ["log"], ["gc"], ["env", "list"], ["diff"]):
+        said = beside.seeknal(*command)
+        assert "main is 1 commit behind" in said.out + said.err, command
+    assert published.production() == before
+    assert [each["node"] for each in beside.plan()["changes"]] == ["transform.daily"], "against what production shows"
+    beside.git("merge", "--quiet", "--ff-only", "FETCH_HEAD")
+    assert beside.plan()["changes"] == []
+    beside.seeknal("promote")
+    assert published.production() == before
+
+
+def test_a_clone_that_is_behind_and_has_work_of_its_own_releases_nothing(published: Repo, beside: Repo) -> None:
+    before = published.production()
+    beside.commit("Something of its own")
+    beside.git("fetch", "--quiet", str(published.path), "main")
+    for command in RELEASING:
+        assert "main is 1 commit behind" in beside.seeknal(*command, code=1).err
+    assert published.production() == before
+
+
+def test_what_this_clone_had_is_taken_back_without_more_ado(published: Repo) -> None:
+    first = published.head
+    published.replace(DAILY, "sum(amount)", "sum(amount) * 100")
+    published.commit("A hundred times")
+    published.seeknal("promote")
+    published.replace(DAILY, "* 100", "* 7")
+    published.seeknal("run")
+    published.git("reset", "--quiet", "--hard", first)
+    published.seeknal("promote")
+    assert total(published) == 100
+
+
+def test_a_rollback_needs_no_commit_of_this_clone(published: Repo, beside: Repo) -> None:
+    beside.seeknal("rollback")
+    assert total(published) == 100
+
+
+# What git must not hold
+
+TRACKED = {
+    "a folder": (
+        "target/warehouse.duckdb",
+        "target/warehouse.duckdb: git tracks target/warehouse.duckdb: a run writes",
+    ),
+    "another case": ("Target/x", "Target/x: git tracks Target/x: a run writes"),
+    "a file": ("target", "target: git tracks target: a run writes"),
+    "secrets": (".env", ".env: git tracks .env: it is yours alone"),
+    "connections": ("Profiles.YML", "Profiles.YML: git tracks Profiles.YML: it is yours alone"),
+}
+
+
+def staged(repo: Repo, path: str) -> None:
+    """Stage a file that is not in the working tree, as it would be in a commit of somebody else."""
+    blob = repo.git("hash-object", "-w", FILE)
+    repo.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+
+
+@pytest.mark.parametrize("name", TRACKED)
+def test_a_tree_with_what_git_must_not_hold_is_refused(shop: Repo, name: str) -> None:
+    path, words = TRACKED[name]
+    staged(shop, path)
+    said = shop.seeknal("validate", "--staged", code=1)
+    assert words in said.out + said.err
+    assert f"git rm -r --cached -- {path.split('/')[0]}" in said.out + said.err
+    shop.install_hooks()
+    assert shop.try_git("commit", "--message", "Evil").returncode
+    shop.git("rm", "-r", "--quiet", "--cached", "--", path.split("/")[0])
+    shop.seeknal("validate", "--staged")
+
+
+def test_a_link_called_target_and_the_warehouse_s_own_path_are_refused(shop: Repo) -> None:
+    set_to(shop, "warehouse: data/Store/main.duckdb")
+    shop.commit("Another warehouse")
+    for path in ("data/store/main.duckdb", "data/Store/main.duckdb.wal"):
+        staged(shop, path)
+        said = shop.seeknal("validate", "--staged", code=1)
+        assert f"git tracks {path}: a checkout would put a branch's file over production" in said.out + said.err
+        shop.git("rm", "--quiet", "--cached", "--", path)
+    for name in ("target", "data/Store"):
+        (shop.path / name).symlink_to("/tmp")
+        shop.git("add", "--force", name)
+        said = shop.seeknal("validate", code=1)
+        assert f"git tracks {name}: " in said.out + said.err
+        shop.git("rm", "--quiet", "--force", name)
+    shop.seeknal("validate")
+
+
+@pytest.mark.parametrize("fast_forward", [True, False])
+def test_a_branch_with_what_git_must_not_hold_is_not_merged(published: Repo, fast_forward: bool) -> None:
+    published.switch("evil", create=True)
+    staged(published, "target/warehouse.duckdb")
+    published.git("commit", "--quiet", "--message", "Evil")
+    before = published.warehouse.read_bytes()
+    published.git("-c", "advice.detachedHead=false", "symbolic-ref", "HEAD", "refs/heads/main")
+    published.git("reset", "--quiet")
+    if not fast_forward:
+        published.commit("Something else")
+    head = published.head
+    for command in (["promote", "evil"], ["promote", "evil", "--dry-run"], ["plan", "evil", "--into", "main"]):
+        said = published.seeknal(*command, code=1)
+        assert "git tracks target/warehouse.duckdb" in said.out + said.err
+    assert (published.head, published.warehouse.read_bytes()) == (head, before)

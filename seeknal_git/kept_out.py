@@ -1,0 +1,62 @@
+"""Paths that git may not track: a checkout would put a branch's file over what a run built, or over secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from seeknal_git.errors import Problem
+from seeknal_git.git.tree import Tree
+from seeknal_git.shown import argument
+from seeknal_git.workspace import Workspace
+
+_BUILT = "a run writes there, and a checkout would put a branch's files over what was built"
+_SECRET = "it is yours alone, with passwords in it"
+_NAMES = {"target": _BUILT, ".env": _SECRET, "profiles.yml": _SECRET}
+_WAREHOUSE = "a checkout would put a branch's file over production"
+
+
+def kept_out(workspace: Workspace, tree: Tree) -> tuple[Problem, ...]:
+    """What git tracks of a tree, whatever kind of entry it is, although it must not; without regard to case, as many
+    file systems have none."""
+    entries = sorted({*tree.files, *tree.links, *tree.modules})
+    found: dict[str, list[str]] = {}
+    for entry, name in _matched(entries, _warehouse(workspace.settings.warehouse), {*tree.links, *tree.modules}):
+        found.setdefault(name, []).append(entry)
+    return tuple(_problem(name, tracked) for name, tracked in found.items())
+
+
+def _warehouse(configured: str) -> str:
+    """The warehouse's path below the project's folder; empty if it is not there."""
+    path = PurePosixPath(configured)
+    parts = [part for part in path.parts if part != "."]
+    return "" if path.is_absolute() or ".." in parts or parts[:1] == ["~"] else "/".join(parts).casefold()
+
+
+def _matched(entries: Iterable[str], warehouse: str, leading: set[str]) -> Iterator[tuple[str, str]]:
+    """Each entry that must not be there, and the top folder or the name that says why."""
+    for entry in entries:
+        path = entry.casefold()
+        top = path.partition("/")[0]
+        if top in _NAMES:
+            yield entry, top
+        elif warehouse and _is_in_the_way(path, warehouse, leads=entry in leading):
+            yield entry, warehouse
+
+
+def _is_in_the_way(path: str, warehouse: str, *, leads: bool) -> bool:
+    """Whether an entry is the warehouse, lies below it or beside it as its log, or is a link or a submodule on the way
+    there."""
+    itself = path == warehouse or path.startswith((f"{warehouse}/", f"{warehouse}.wal", f"{warehouse}.tmp"))
+    return itself or (leads and warehouse.startswith(f"{path}/"))
+
+
+def _problem(name: str, tracked: list[str]) -> Problem:
+    first, more = tracked[0], len(tracked) - 1
+    others = f" and {more:,} more below {first.partition('/')[0]}" if more else ""
+    whole = first.partition("/")[0] if name in _NAMES else first
+    return Problem(
+        f"git tracks {first}{others}: {_NAMES.get(name, _WAREHOUSE)}.",
+        first,
+        hint=f"Take it out of git; the file stays: git rm -r --cached -- {argument(whole)}",
+    )
