@@ -58,6 +58,7 @@ keys may come at any time.
 | `tests` | node → the tests that have no answer yet: they are new or changed, or a table that they read is built |
 | `failing`, `warned` | what was said of tests and rules that do not hold, of severity `error` and `warn`; or null |
 | `absent` | raw data that is not here: objects with `node` and `raw_data`, the path |
+| `moved` | raw data that production reads again: `node`, `files`, `loaded_at` and `changed_at`, in UTC |
 | `warnings` | messages about the project |
 | `verified` | with `--verify`, one object for each promise about a SELECT; null without |
 

@@ -5,14 +5,51 @@ A branch goes on with production's load, so a bad file stops nobody's work. It i
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from seeknal_git.binding import columns_now
+from seeknal_git.data import DataFile, contents_of
 from seeknal_git.errors import Problem
 from seeknal_git.statement import Columns
 from seeknal_git.workspace import Loaded
 
+if TYPE_CHECKING:
+    from seeknal_git.work import Work
+
 _HINT = "Production's load counts here. `seeknal run` on the production branch reads the file; --refresh tries it out."
+
+
+@dataclass(frozen=True, slots=True)
+class MovedData:
+    """Raw data that is no longer as production shows it. loaded_at, changed_at: in UTC."""
+
+    node: str
+    files: tuple[str, ...]
+    loaded_at: datetime
+    changed_at: datetime | None
+
+
+def moved_data(loaded: Loaded, work: Work) -> tuple[MovedData, ...]:
+    """The sources whose raw data a run would read again: git does not track it, and it has another content now."""
+    found = []
+    for source, contents in loaded.binding.read.items():
+        load = work.there.get(work.wanted[source])
+        files = loaded.root.files(loaded.graph.node(source))
+        if load is None or any(file.tracked for file in files) or contents_of(work.versions[source]) == contents:
+            continue
+        times = {file.path: _changed_at(file) for file in files}
+        newer = {path: time for path, time in times.items() if time and time > load.built_at}
+        found.append(MovedData(source, tuple(newer or times), load.built_at, max(newer.values(), default=None)))
+    return tuple(found)
+
+
+def _changed_at(file: DataFile) -> datetime | None:
+    with suppress(OSError):
+        return datetime.fromtimestamp(file.at.stat().st_mtime, UTC).replace(tzinfo=None)
+    return None
 
 
 def moved_columns(loaded: Loaded) -> tuple[Problem, ...]:

@@ -13,7 +13,7 @@ from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
 from seeknal_git.git.production import production_ref
 from seeknal_git.git.tree import Tree
-from seeknal_git.moved import moved_columns
+from seeknal_git.moved import MovedData, moved_columns, moved_data
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.overruled import changed_between, overruled, written_in
 from seeknal_git.plan import Change, Plan, State, make_plan
@@ -96,7 +96,7 @@ class Found:
     """What the warehouse has. built: tables to build that are there already; missing: tables to re-use that are not;
     restores: the earlier publication that a rollback of production shows again; failing, warned: what the checks of
     severity error and warn said that do not hold, as far as they are answered; known: False if nobody can know, as raw
-    data is missing."""
+    data is missing; moved: raw data that production reads again."""
 
     built: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
@@ -104,6 +104,7 @@ class Found:
     failing: tuple[str, ...] = ()
     warned: tuple[str, ...] = ()
     known: bool = True
+    moved: tuple[MovedData, ...] = ()
 
 
 def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
@@ -130,7 +131,8 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
     built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
     said = [(each.fails, f"{each.node}: {each.message}") for each in known_violations(work)]
     failing, warned = (tuple(text for fails, text in said if fails is kind) for kind in (True, False))
-    return Found(frozenset(built), frozenset(missing), restores, failing, warned)
+    moved = moved_data(planned.head, work)
+    return Found(frozenset(built), frozenset(missing), restores, failing, warned, moved=moved)
 
 
 def promises(state: State) -> dict[str, str]:

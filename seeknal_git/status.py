@@ -11,6 +11,7 @@ from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError,
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production import production_ref, set_production_ref
+from seeknal_git.moved import MovedData, moved_data
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
 from seeknal_git.pending import Showing, due
 from seeknal_git.planning import plan_environment
@@ -73,8 +74,8 @@ class Status:
     built, unbuilt: nodes that have their table, or not; unpublished: those of the built that the environment does not
     show; unpromoted: nodes that a promotion would re-point; missing: environment → nodes whose table is gone; failing,
     warnings: the checks that do not hold, of severity error and warn; failure: why else the last run of the environment
-    failed; problems: why no plan can be made; absent: raw data that is not here; warehouse: why the warehouse could not
-    be read, if it could not.
+    failed; problems: why no plan can be made; absent: raw data that is not here; moved: raw data that is read
+    again; warehouse: why the warehouse could not be read, if it could not.
     """
 
     project: str
@@ -98,6 +99,7 @@ class Status:
     failure: str | None = None
     problems: list[str] = field(default_factory=list)
     absent: list[Absent] = field(default_factory=list)
+    moved: list[MovedData] = field(default_factory=list)
     warehouse: str | None = None
     operation: str | None = None
     published: str | None = None  # by whom, if the environment was last published in another clone
@@ -208,6 +210,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
         unbuilt=list(work.reasons),
         unpublished=[each for each in work.stale if each not in work.reasons],
         unpromoted=[] if merged else unpromoted,
+        moved=list(moved_data(loaded, work)),
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import pytest
 
 from tests.conftest import Repo
@@ -60,3 +63,24 @@ def test_the_columns_of_environments_are_what_their_heads_say(published: Repo) -
     published.switch("main")
     published.git("branch", "--delete", "--force", "dev")
     assert "\ndev (gone)  dev " in published.seeknal("env", "list").out
+
+
+def test_production_says_which_raw_data_moved_and_when(repo: Repo) -> None:
+    repo.write("seeknal/sources/s.yml", "kind: source\nname: s\nsource: csv\ntable: raw/*.csv\n")
+    repo.write("raw/a.csv", "id\n1\n")
+    repo.write("raw/b.csv", "id\n2\n")
+    repo.commit()
+    repo.seeknal("run")
+    assert "Raw data" not in repo.seeknal("plan").out + repo.seeknal("status").out
+    repo.write("raw/b.csv", "id\n3\n")
+    later = repo.path.stat().st_mtime + 100
+    os.utime(repo.path / "raw/b.csv", (later, later))
+    for command in ("plan", "status"):
+        said = repo.seeknal(command).out
+        assert re.search(
+            r"Raw data moved: raw/b.csv \(source.s\), loaded 2.{18}, changed 2.{18} UTC. seeknal run", said
+        )
+    (moved,) = repo.plan()["moved"]
+    assert (moved["node"], moved["files"]) == ("source.s", ["raw/b.csv"])
+    repo.switch("dev", create=True)
+    assert "Raw data" not in repo.seeknal("plan").out, "a branch goes on with production's load"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
+from seeknal_git.errors import some
 from seeknal_git.fingerprint import Category
+from seeknal_git.moved import MovedData
 from seeknal_git.names import split_id
 from seeknal_git.plan import Change, Plan
 from seeknal_git.planning import Found, Planned
@@ -192,6 +195,7 @@ def _doubts(planned: Planned, found: Found | None) -> list[str]:
     if found is not None and found.missing:
         cure = "" if planned.head.absent else f": {_run(planned)} builds what is missing"
         lines.append(f"{_are(len(found.missing))} missing of those to re-use{cure}.")
+    lines += [f"{each} {_run(planned)} reads it again." for each in map(moved_words, found.moved if found else ())]
     if planned.head.absent:
         files = ", ".join(absent_files(planned))
         lines.append(
@@ -199,6 +203,13 @@ def _doubts(planned: Planned, found: Found | None) -> list[str]:
             f"declared, if any are, and cannot be built."
         )
     return lines
+
+
+def moved_words(moved: MovedData) -> str:
+    """Which raw data moved, and from when to when."""
+    files = some(moved.files, _SHOWN)
+    until = f", changed {moved.changed_at:%Y-%m-%d %H:%M:%S}" if moved.changed_at else ""
+    return f"Raw data moved: {files} ({moved.node}), loaded {moved.loaded_at:%Y-%m-%d %H:%M:%S}{until} UTC."
 
 
 def absent_files(planned: Planned) -> list[str]:
@@ -232,7 +243,7 @@ def _next(planned: Planned, found: Found | None) -> str:
         return "git revert takes this out of the code; seeknal promote publishes it again"
     if planned.head.absent:
         return f"put the raw data there, then {_run(planned)}"
-    if planned.plan.builds or planned.plan.tests or (found is not None and found.missing):
+    if planned.plan.builds or planned.plan.tests or (found is not None and (found.missing or found.moved)):
         return _run(planned)
     return "nothing has to be built" if planned.is_production else f"{_run(planned)} makes the environment"
 
@@ -278,6 +289,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
             {"node": each.node, "raw_data": planned.head.graph.node(each.node or "").definition["path"]}
             for each in planned.head.absent
         ],
+        "moved": [asdict(each) for each in found.moved] if found is not None else [],
         "warnings": [str(warning) for warning in (*planned.warnings, *planned.head.absent, *planned.moved)],
     }
 

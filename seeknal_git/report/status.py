@@ -10,6 +10,7 @@ from seeknal_git.doctor import Finding
 from seeknal_git.environments import EnvironmentState
 from seeknal_git.past import Shown
 from seeknal_git.report.history import about, between_as_json, moved, note_nearest, record_as_json
+from seeknal_git.report.plan import moved_words
 from seeknal_git.report.terminal import (
     bold,
     coloured,
@@ -131,6 +132,7 @@ def _alarms(status: Status) -> list[str]:
         found.append(
             f"tables that schema {schema} shows are missing: {', '.join(nodes)}: seeknal run builds them again"
         )
+    found += [f"{moved_words(each)} seeknal run reads it again" for each in status.moved]
     return found
 
 
