@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from seeknal_git.errors import FileFault
+from seeknal_git.shown import operand
 
 _CHUNK = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -118,11 +119,11 @@ def _refuse_boundaries(ground: Ground, path: str) -> None:
 def _refuse_what_is_there(ground: Ground, path: str, standing: Callable[[Path], Standing]) -> None:
     at, tracked = ground.at(path), ground.met(path)
     if at.is_symlink():
-        raise FileFault(f"{path} is a link.", f"Remove the link, or name another file: rm {path}")
+        raise FileFault(f"{path} is a link.", f"Remove the link, or name another file: rm {operand(path)}")
     found = standing(at) if holds_something(at) else None
     if tracked and not (tracked == path and found == "ours"):
         cure = "Name another file, or let git ignore it: git rm --cached"
-        raise FileFault(f"git tracks {tracked}.", f"{cure} {tracked}")
+        raise FileFault(f"git tracks {tracked}.", f"{cure} {operand(tracked)}")
     if found == "foreign":
         raise FileFault(f"{path} is there already, and nothing of this project wrote it.",
                         "Move it away, or name another file.")  # fmt: skip

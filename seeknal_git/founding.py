@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.settings import PROJECT_FILE, Settings, Written, read_settings, read_written
+from seeknal_git.shown import argument
 
 _KEY = "production_branch"
 Ask = Callable[[str, str], str]
@@ -74,7 +74,7 @@ def _there(repository: Repository, named: str) -> str:
     if named in (*known, git.current_branch(repository)):
         return named
     near = difflib.get_close_matches(named, known, 1)
-    hint = f"Did you mean {near[0]}?" if near else f"Create it first: git branch {shlex.quote(named)}"
+    hint = f"Did you mean {near[0]}?" if near else f"Create it first: git branch {argument(named)}"
     raise UsageError(f"There is no branch {named}.", hint)
 
 

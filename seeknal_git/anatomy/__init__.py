@@ -65,7 +65,7 @@ def anatomy_of(
     except MemoryError:
         raise
     except Exception as exc:
-        logging.getLogger(__name__).warning("a statement could not be taken apart", exc_info=True)
+        logging.getLogger(__name__).debug("a statement could not be taken apart", exc_info=True)
         return _whole(tree, targets, inputs, f"an analysis that failed ({type(exc).__name__}: {exc})")
 
 

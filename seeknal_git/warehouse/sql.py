@@ -160,10 +160,11 @@ def _place(sql: str, table: Mapping[str, Any], target: str = "") -> int:
     if offset <= len(sql) * 4:
         return len(sql.encode()[:offset].decode())
     written = r"\s*\.\s*".join(f'"?{re.escape(part)}"?' for part in target.split("."))
-    found = re.search(written, sql, re.IGNORECASE) if target else None
-    if not found:
+    pattern = rf"\b(?:TABLE|DESC|DESCRIBE|SUMMARIZE)\s+({written})(?!\w)"
+    found = list(re.finditer(pattern, sql, re.IGNORECASE)) if target else []
+    if len(found) != 1:
         raise SqlError("the engine does not say where this statement names its tables: write it as a SELECT", 1)
-    return found.start()
+    return found[0].start(1)
 
 
 def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Columns]) -> Columns:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import random
 import re
 import shlex
 import subprocess
 from html import unescape
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
 from markdown_it import MarkdownIt
@@ -17,6 +19,8 @@ import seeknal_git
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, hint, note, out, table, with_styles
 from seeknal_git.shown import command_line, of_option, operand, shown
+from seeknal_git.statement import rendered
+from seeknal_git.warehouse.sql import parsed
 from tests.conftest import Repo, Templates, make_published
 
 # Statements that read the engine's catalog, in which the tables of all environments are, without an input that says so.
@@ -74,6 +78,42 @@ def test_a_node_reads_its_inputs_and_nothing_else(repo: Repo) -> None:
     said = repo.seeknal("validate", "--json", code=1).json
     wrong = {problem["path"] for problem in said["problems"]}
     assert [sql for number, sql in enumerate(attacks) if f"seeknal/n{number}.yml" not in wrong] == []
+
+
+_NAMES = ("a", "b", "c")
+
+
+def _drawn(depth: int, draw: random.Random) -> str:
+    """A query whose CTEs and tables have the same few names, at any depth."""
+    name, table = draw.choice(_NAMES), f"SELECT x FROM {draw.choice(_NAMES)}"
+    if depth == 0 or draw.random() < 0.2:
+        return table
+    one, two, three = (_drawn(depth - 1, draw) for _ in range(3))
+    again = draw.choice((name, name, *_NAMES))
+    return draw.choice((
+        f"WITH {name} AS ({one}) SELECT x FROM ({two}) q",
+        f"WITH {name} AS MATERIALIZED ({one}), d AS ({two}) SELECT x FROM ({three}) q",
+        f"WITH RECURSIVE {name}(x) AS (SELECT x FROM ({one}) q UNION ALL SELECT x FROM {again} WHERE EXISTS ({two})) SELECT x FROM ({three}) q",
+        f"({one}) UNION ALL ({two})",
+        f"({one}) EXCEPT ({two}) ORDER BY x LIMIT (SELECT count(*) FROM {name})",
+        f"SELECT x FROM ({one}) s JOIN {name} USING (x) WHERE x IN ({two})",
+        f"SELECT ({one} LIMIT 1) AS x FROM {name} t, LATERAL (SELECT x FROM ({two}) v) u(y)",
+    ))  # fmt: skip
+
+
+def test_no_name_of_a_statement_means_a_table_once_its_references_are_replaced() -> None:
+    """The engine's scopes are those of the analysis: whatever is no reference is a CTE for the engine too."""
+    engine = duckdb.connect()
+    for name in (*_NAMES, *(f"table_{number}" for number in range(100))):
+        engine.execute(f"CREATE TABLE {name} (x INTEGER)")
+    bound = 0
+    for seed in range(150):
+        sql, numbers = _drawn(4, random.Random(seed)), iter(range(100))
+        text = rendered(sql, parsed(sql)[1], lambda _, numbers=numbers: f"table_{next(numbers)}")
+        ((plan,),) = engine.execute("SELECT json_serialize_plan($1, optimize := false)", [text]).fetchall()
+        assert not [name for name in _NAMES if f'"table":"{name}"' in plan], sql
+        bound += '"error":false' in plan
+    assert bound > 60
 
 
 # Each may be called like a table of the engine, as long as it is the statement's own.
