@@ -97,7 +97,7 @@ def _drawn(depth: int, draw: random.Random) -> str:
         f"({one}) UNION ALL ({two})",
         f"({one}) EXCEPT ({two}) ORDER BY x LIMIT (SELECT count(*) FROM {name})",
         f"SELECT x FROM ({one}) s JOIN {name} USING (x) WHERE x IN ({two})",
-        f"SELECT ({one} LIMIT 1) AS x FROM {name} t, LATERAL (SELECT x FROM ({two}) v) u(y)",
+        f"SELECT (SELECT x FROM ({one}) q LIMIT 1) AS x FROM {name} t, LATERAL (SELECT x FROM ({two}) v) u(y)",
     ))  # fmt: skip
 
 
