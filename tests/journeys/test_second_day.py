@@ -236,7 +236,6 @@ def test_what_continuous_integration_builds_has_its_own_name(published: Repo, mo
 def test_where_continuous_integration_releases_the_branch_is_pushed(published: Repo) -> None:
     published.write("seeknal_project.yml", "name: shop\npromote: ci\n")
     published.commit()
-    published.seeknal("promote", "--force")
     published.switch("dev", create=True)
     edit(published, 2)
     assert published.seeknal("run").err.splitlines()[-1] == "Next: git commit -am 'Change daily' && git push"
