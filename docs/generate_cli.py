@@ -66,7 +66,7 @@ Each of `changes` has:
 
 | key | meaning |
 | --- | --- |
-| `node` | the node, as `kind.name` |
+| `node` | the node, as `kind.name`; `seeknal_project.yml` for a setting that only production decides |
 | `category` | `NEW`, `REMOVED`, `BREAKING`, `DATA`, `NON_BREAKING`, `CHECK` or `METADATA` |
 | `path`, `line` | where it is defined |
 | `what` | what changed, in words: a list |

@@ -40,24 +40,28 @@ def opened(path: Path, data_root: Path | None = None, *, mending: bool = False) 
 
 
 def remind_of_settings(workspace: Workspace) -> None:
-    """Say that an edit of production's project file does not count yet."""
+    """Say that settings of what is checked out do not count, or not yet."""
     from seeknal_git.overruled import on_production, overruled_here
     from seeknal_git.report.terminal import tell
     from seeknal_git.settings import PROJECT_FILE
 
-    changed = overruled_here(workspace) if workspace.written and on_production(workspace) else ()
-    if changed:
+    if changed := overruled_here(workspace):
         words = ", ".join(each.words for each in changed)
-        tell(f"{PROJECT_FILE} is edited, and counts as it is committed: {words}", err=True)
+        here = (
+            "is edited, and counts as it is committed" if on_production(workspace) else "of this branch does not count"
+        )
+        tell(f"{PROJECT_FILE} {here}: {words}", err=True)
 
 
 def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspace:
     """Like `opened`; says on the way that production is not at the tip of its branch: no hook sees every way there."""
+    from seeknal_git.overruled import on_production
     from seeknal_git.pending import pending
     from seeknal_git.report.terminal import tell
 
     workspace = opened(path, data_root)
-    remind_of_settings(workspace)
+    if on_production(workspace):
+        remind_of_settings(workspace)
     if due := pending(workspace):
         tell(f"{due.what}: {due.cure}", err=True)
     return workspace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seeknal_git.cli.options import HERE, AsJson, At, DataRoot, ProjectPath, opened
+from seeknal_git.cli.options import HERE, AsJson, At, DataRoot, ProjectPath, opened, remind_of_settings
 
 
 def status(
@@ -26,5 +26,7 @@ def status(
         past = read_past(opened(project_path, data_root), at)
         out_json(report.past_as_json(past)) if as_json else report.past_as_text(past)
         return
-    found = read_status(opened(project_path, data_root))
+    workspace = opened(project_path, data_root)
+    remind_of_settings(workspace)
+    found = read_status(workspace)
     out_json(report.as_json(found)) if as_json else report.as_text(found)

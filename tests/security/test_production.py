@@ -70,6 +70,7 @@ def test_a_plan_shows_what_a_branch_says_otherwise(published: Repo, setting: str
     change = f"{FILE}: {SETTINGS[setting]}"
     assert f"BREAKING      {change}" in published.seeknal("plan").out
     assert f"| **BREAKING** | `{change}` |" in published.seeknal("plan", "--markdown").out
+    assert f"{FILE} of this branch does not count: {SETTINGS[setting]}" in published.seeknal("status").err
     first = published.plan()["changes"][0]
     found = (first["node"], first["category"], first["path"], first["line"], first["what"])
     assert found == (FILE, "BREAKING", FILE, 2, [SETTINGS[setting]])
