@@ -7,17 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from seeknal_git.errors import GitError, UsageError, WarehouseBusy, WarehouseError
+from seeknal_git.files import Ground
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
 from seeknal_git.git.operation import unfinished_operation, way_out
 from seeknal_git.git.production import production_ref
-from seeknal_git.git.tree import commit_tree
+from seeknal_git.git.tree import commit_tree, tracked_paths
 from seeknal_git.pending import pending
-from seeknal_git.project import python_problems
+from seeknal_git.project import load_project, python_problems
 from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.settings import PROJECT_FILE
-from seeknal_git.shown import argument, command_line
+from seeknal_git.shown import argument, command_line, operand
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.workspace import Workspace, current_tree, load
@@ -33,7 +34,27 @@ class Finding:
 
 def examine(workspace: Workspace) -> list[Finding]:
     """Everything that is wrong with the set-up of a clone."""
-    return [*_hooks(workspace), *_repository(workspace), *_python(workspace), *_warehouse(workspace)]
+    return [
+        *_hooks(workspace),
+        *_repository(workspace),
+        *_python(workspace),
+        *_files(workspace),
+        *_warehouse(workspace),
+    ]
+
+
+def _files(workspace: Workspace) -> Iterator[Finding]:
+    """The files of exposures that git tracks, or would show as work to commit."""
+    repository = workspace.repository
+    if repository.bare:
+        return
+    tracked, members = tracked_paths(repository), load_project(current_tree(workspace), workspace.cache).members
+    for node in (each.node for each in members if each.node.kind == "exposure"):
+        path = str(node.definition["path"])
+        if met := Ground(repository.top, repository.prefix, tracked).met(path):
+            yield Finding(f"git tracks {met}, which {node.id} writes.", f"git rm -r --cached {operand(met)}")
+        elif run_git("check-ignore", "--quiet", "--", repository.prefix + path, cwd=repository.top).returncode == 1:
+            yield Finding(f"git does not ignore {path}, which {node.id} writes.", f"Add it to .gitignore: {path}")
 
 
 _HOOK_TROUBLES = {

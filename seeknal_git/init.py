@@ -24,7 +24,7 @@ from seeknal_git.settings import PROJECT_FILE, Settings, read_settings
 from seeknal_git.shown import command_line
 from seeknal_git.workflow import Service, Workflow, workflow
 
-IGNORED = ("target/", "profiles.yml", ".env")
+IGNORED = ("target/", "exports/", "draft_*.yml", "profiles.yml", ".env")
 
 _SETTINGS = """\
 # What a team decides once. The nodes are below seeknal/.
@@ -62,7 +62,9 @@ _PROFILES = """\
 #     password: ${SHOP_PASSWORD}
 """
 
-_IGNORE = "# What a run builds, and what is yours alone\n" + "".join(f"{entry}\n" for entry in IGNORED)
+_IGNORE = "".join(
+    f"{line}\n" for line in ("# What a run builds and delivers, drafts, and what is yours alone", *IGNORED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,10 @@ def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initiali
     misses = _misses(repository, founded.branch)
     if ours and not misses:
         git.remember_production(repository, founded.branch)
-    what = f"Begin the project {settings.name}" if ours else f"Continuous integration of the project {settings.name}"
-    made = _commit(folder, [*_to_commit(created, is_new), *(() if is_new else named)], what)
+    project = [path for path in created if path in ours]  # what a service runs is yours to look at, and to commit
+    made = _commit(
+        folder, [*_to_commit(project, is_new), *(() if is_new else named)], f"Begin the project {settings.name}"
+    )
     return Initialized(
         folder=folder,
         settings=settings,
@@ -238,10 +242,7 @@ def _write(repository: Repository, texts: Mapping[str, str]) -> None:
 
 def _to_commit(created: Sequence[str], is_new: bool) -> list[str]:
     """What the first commit holds: of a new repository the project, of another one only the files that we created."""
-    if not is_new:
-        return [each for each in created if each not in IGNORED]
-    others = [each for each in created if each.startswith((".git", ".."))]
-    return list(dict.fromkeys([PROJECT_FILE, ".gitignore", "seeknal", *others]))
+    return [PROJECT_FILE, ".gitignore", "seeknal"] if is_new else [each for each in created if each not in IGNORED]
 
 
 def _commit(folder: Path, paths: Sequence[str], message: str) -> _Commit:

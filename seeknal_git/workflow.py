@@ -10,7 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from seeknal_git import __version__
 from seeknal_git.names import schema_of
 
 Service = Literal["github", "gitlab"]
@@ -46,9 +45,8 @@ def workflow(service: Service, top: Path, prefix: str, production: str) -> Workf
 def _rendered(service: Service, name: str, folder: str, production: str) -> str:
     below = _text(f"{_plain(folder)}/**")
     values = {
-        "title": f"Continuous integration of Seeknal, for {folder or 'the project'}",
+        "title": f"Continuous integration of Seeknal, for {_text(folder) if folder else 'the project'}",
         "id": name,
-        "version": __version__,
         "production": _text(production),
         "pattern": _text(_plain(production)),
         "folder": _text(folder or "."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -185,7 +186,7 @@ def test_what_is_there_is_never_overwritten(place: Repo) -> None:
     assert {name: after[name] for name in before} == before
     assert "seeknal/sources/.gitkeep" not in after
     assert "seeknal/rules/.gitkeep" in after
-    assert "git does not ignore target/, profiles.yml, .env" in said.err
+    assert "git does not ignore target/, exports/, draft_*.yml, profiles.yml, .env" in said.err
 
 
 def test_a_copied_project_gets_a_repository_that_holds_its_nodes_and_not_what_else_lies_there(place: Repo) -> None:
@@ -352,14 +353,15 @@ def project(place: Repo) -> Repo:
     ("service", "path"), [("github", ".github/workflows/seeknal.yml"), ("gitlab", ".gitlab-ci.yml")]
 )
 def test_a_project_that_is_there_gets_the_workflow_and_nothing_else(project: Repo, service: str, path: str) -> None:
-    before = files(project)
+    before, head = files(project), project.head
     said = project.seeknal("init", "--ci", service).err
     assert "SEEKNAL_DATA_ROOT" in said
-    line = next(line for line in project.read(path).splitlines() if "SEEKNAL_INSTALL:" in line)
-    assert f"It installs {line.split()[1]}; to install it from elsewhere, edit SEEKNAL_INSTALL in {path}" in said
+    assert "SEEKNAL_INSTALL: where Seeknal is installed from, as it is on no package index" in said
+    assert f"Not committed yet: git add :/{path} && git commit" in said
     assert files(project).keys() - before.keys() == {path}
-    assert committed(project) == [path]
-    assert project.git("status", "--porcelain").splitlines() == ["M README.md", "A  staged.txt"]
+    assert project.head == head
+    assert project.git("ls-files", "--others", "--exclude-standard") == path
+    assert project.git("status", "--porcelain").splitlines()[:2] == ["M README.md", "A  staged.txt"]
     assert {hook.state for hook in hooks.status(project.path, ".", "release/1+1")} == {"missing"}
 
     head, after = project.head, files(project)
@@ -367,9 +369,17 @@ def test_a_project_that_is_there_gets_the_workflow_and_nothing_else(project: Rep
     assert (project.head, files(project)) == (head, after)
 
 
-def test_a_new_project_has_its_workflow_in_the_first_commit(place: Repo) -> None:
+def test_the_workflow_of_a_new_project_is_for_its_author_to_commit(place: Repo) -> None:
     place.seeknal("init", "--ci", "gitlab")
-    assert committed(place) == sorted([*COMMITTED, ".gitlab-ci.yml"])
+    assert committed(place) == COMMITTED
+    assert place.git("status", "--porcelain") == "?? .gitlab-ci.yml"
+
+
+def test_drafts_and_deliveries_of_a_new_project_are_no_work_to_commit(place: Repo) -> None:
+    place.seeknal("init")
+    place.seeknal("draft", "source", "orders")
+    place.write("exports/orders.csv", "id\n1\n")
+    assert place.git("status", "--porcelain") == ""
 
 
 def test_a_workflow_that_is_there_is_left_as_it_is(project: Repo) -> None:
@@ -384,7 +394,7 @@ def test_a_pipeline_of_gitlab_that_is_there_includes_ours(project: Repo) -> None
         said = project.seeknal("init", "--ci", "gitlab").err
         assert "include:\n  - local: .gitlab/seeknal.yml" in said
     assert project.read(".gitlab-ci.yml") == "test:\n  script: make\n"
-    assert committed(project) == [".gitlab/seeknal.yml"]
+    assert project.git("ls-files", "--others", "--exclude-standard") == ".gitlab/seeknal.yml"
 
 
 def test_a_service_that_is_not_known_is_refused(project: Repo) -> None:
@@ -395,7 +405,7 @@ def test_a_workflow_of_github_starts_for_the_production_branch_and_the_project_s
     odd = "shops/it's [1]"
     project.write(f"{odd}/seeknal_project.yml", "name: shop\nproduction_branch: release/1+1\n")
     project.seeknal("init", "--ci", "github", "--path", odd)
-    (path,) = committed(project)
+    (path,) = project.git("ls-files", "--others", "--exclude-standard", ".github").splitlines()
     assert path.startswith(".github/workflows/seeknal-shops_it_s_1_")
     workflow = yaml.safe_load(project.read(path))
     started = workflow[True]  # what YAML makes of `on`
@@ -414,7 +424,13 @@ def test_a_workflow_of_github_starts_for_the_production_branch_and_the_project_s
     }
     assert jobs["fork"]["runs-on"] == "ubuntu-latest"
     assert "SEEKNAL_DATA_ROOT" not in str(jobs["fork"])
+    used = {step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step}
+    assert [each for each in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each)] == []
+    assert all(job["timeout-minutes"] <= 60 for job in jobs.values())
+    groups = {name: job["concurrency"]["group"] for name, job in jobs.items() if "concurrency" in job}
+    assert not [name for name, group in groups.items() if "head_ref" in group], "a branch may be called production"
     scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert not [script for script in scripts if re.search(r"(?<!-I )-m (pip|seeknal_git)|(^|\s)seeknal ", script)]
     assert not [script for script in scripts if "${{" in script]  # what others wrote never becomes part of a script
 
 

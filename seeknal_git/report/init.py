@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seeknal_git import __version__
 from seeknal_git.errors import some
 from seeknal_git.git.hooks import HookState
 from seeknal_git.init import Initialized
@@ -50,11 +49,13 @@ def _integration(done: Initialized, flow: Workflow) -> None:
     if flow.include:
         note("To have it read, add to .gitlab-ci.yml:")
         note(*flow.include.split("\n"))
+    note("Give it the variable SEEKNAL_INSTALL: where Seeknal is installed from, as it is on no package index. "
+         "It is what `pip install` takes: git+https://HOST/REPOSITORY@COMMIT. Without it, jobs stop.")  # fmt: skip
     note("Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
          "only plans are made.")  # fmt: skip
     if not kept:
-        note(f"It installs seeknal-git=={__version__}; to install it from elsewhere, edit SEEKNAL_INSTALL in "
-             f"{flow.path}: what `pip install` takes, such as git+https://HOST/REPOSITORY@REVISION.")  # fmt: skip
+        path = f":/{flow.path}"
+        note(f"Not committed yet: {command_line('git', 'add', path)} && git commit -m 'Continuous integration'")
 
 
 def _facts(done: Initialized) -> dict[str, str]:

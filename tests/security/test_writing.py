@@ -290,6 +290,16 @@ def test_a_rollback_writes_nowhere_that_the_state_alone_names(delivering: Repo, 
     assert not (delivering.path / ".git/hooks/post-commit").exists()
 
 
+def test_doctor_names_the_files_that_git_tracks_or_does_not_ignore(delivering: Repo) -> None:
+    delivering.seeknal("run")
+    assert "exports/out.csv" not in delivering.seeknal("doctor", code=None).out
+    delivering.git("add", "--force", "exports/out.csv")
+    assert f"git tracks exports/out.csv, which {NODE} writes" in delivering.seeknal("doctor", code=1).out
+    delivering.git("rm", "--quiet", "--cached", "exports/out.csv")
+    delivering.write(".gitignore", "target/\n")
+    assert f"git does not ignore exports/out.csv, which {NODE} writes" in delivering.seeknal("doctor", code=1).out
+
+
 # Files whose names are ours
 
 
