@@ -157,7 +157,7 @@ Each of `publications` has:
 
 | key of a publication | meaning |
 | --- | --- |
-| `id` | its number, which grows; `rollback` and `--at` take it |
+| `id` | its number, counted for each environment; `rollback` and `--at` take it |
 | `commit` | the commit that was published; null where nobody knows it |
 | `author` | of the commit; of a rollback, who made it |
 | `published_at` | when, in UTC |
@@ -170,6 +170,7 @@ Each of `publications` has:
 | `current` | whether it is what the environment shows now |
 | `kept`, `lost` | whether all its tables are kept, and the nodes whose tables are not |
 | `uncommitted` | whether it was made of uncommitted nodes |
+| `subject` | the first line of the commit's message; null if this clone does not have it |
 | `nodes` | one object for each node that it re-pointed: `node`, `change`, `rows_before`, `rows_after`, `built` |
 
 `change` is `added`, `re-pointed`, `removed`, or `restored` where only the view was damaged.

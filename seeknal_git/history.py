@@ -38,13 +38,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A publication as the log shows it. current: it is what the environment shows now; uncommitted: its commit was
-    made of uncommitted nodes, and no branch names it; lost: the nodes whose tables are no longer kept."""
+    made of uncommitted nodes, and no branch names it; lost: the nodes whose tables are no longer kept; subject: of the
+    commit, if it is here."""
 
     record: Record
     moves: tuple[Move, ...]
     lost: tuple[str, ...]
     current: bool
     uncommitted: bool
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def _entries(
             tuple(lost.get(each.id, ())),
             number == 0,
             bool(each.commit) and is_kept_tree(workspace.repository, each.commit),
+            git.subject_of(workspace.repository, each.commit) if each.commit else None,
         )
         for number, each in enumerate(records)
     )
@@ -212,7 +215,7 @@ def _wanted(
     revision: str,
 ) -> Shown:
     """What the named publication showed. Raises UsageError where it is a commit that was not published itself."""
-    found = named(workspace.repository, connection, records, revision)
+    found = named(workspace.repository, records, revision)
     if found.asked:
         number, commit = found.record.id, found.record.commit[:8]
         hint = f"The nearest before it is publication {number}, of {commit}: seeknal rollback {number}"

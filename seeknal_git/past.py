@@ -43,9 +43,7 @@ def never_published() -> UsageError:
     return UsageError("Production was never published.", "Build and publish it with: seeknal run")
 
 
-def named(
-    repository: Repository, connection: duckdb.DuckDBPyConnection, records: Sequence[Record], revision: str
-) -> Named:
+def named(repository: Repository, records: Sequence[Record], revision: str) -> Named:
     """The publication of an id, or the newest of a commit; of a commit that was not published itself, the newest before
     it. Raises UsageError."""
     by_id = {str(each.id): each for each in records}
@@ -53,9 +51,6 @@ def named(
         return Named(by_id[revision])
     commit = resolved(repository, revision) or _abbreviated(records, revision)
     if commit is None:
-        if branch := history.branch_of(connection, revision):
-            raise UsageError(f"Publication {revision} is not of production, but of {branch}.",
-                             "seeknal log lists the publications of production.")  # fmt: skip
         raise UsageError(f"There is no publication and no commit {revision}.", "seeknal log lists the publications.")
     if exact := next((each for each in records if each.commit == commit), None):
         return Named(exact)
@@ -81,7 +76,7 @@ def shown(workspace: Workspace, connection: duckdb.DuckDBPyConnection, revision:
     records = history.records(connection, workspace.production_schema)
     if not records:
         raise never_published()
-    return shown_by(workspace, connection, named(workspace.repository, connection, records, revision))
+    return shown_by(workspace, connection, named(workspace.repository, records, revision))
 
 
 def shown_by(

@@ -86,7 +86,8 @@ def _asked_of_production(workspace: Workspace, warehouse: Warehouse, revision: R
                 raise UsageError(f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch))
             if view.lower() in names and shown and shown.fingerprint != whole:
                 edited.append(view)
-    note = f"{branch} was never run: this asks production's own tables."
+    gone = "is removed" if state.was_removed(warehouse.connection, revision.schema) else "was never run"
+    note = f"{branch} {gone}: this asks production's own tables."
     if edited:
         note += f" {branch} changes {', '.join(edited)}: seeknal run {of_option('--env', branch)}"
     ask(warehouse, workspace.production_schema, sql, question.listener([note]))

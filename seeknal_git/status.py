@@ -285,7 +285,7 @@ def read_past(workspace: Workspace, revision: str) -> Past:
         records = history.records(connection, workspace.production_schema)
         if not records:
             raise never_published()
-        then = shown_by(workspace, connection, named(workspace.repository, connection, records, revision))
+        then = shown_by(workspace, connection, named(workspace.repository, records, revision))
         now = shown_by(workspace, connection, Named(records[0]))
     current = then.named.record.id == records[0].id
     return Past(workspace.production, then, current, tuple(difference(then, now)))

@@ -74,6 +74,7 @@ def test_the_log_is_read_like_that_of_git(published: Repo) -> None:
     assert shown.out == (
         f"publication 2  {commit[:8]}  current\n"
         "Author: Ada <ada@example.org>\n"
+        "Commit: A commit\n"
         f"Date:   {date} UTC\n"
         f"Reason: run, {seconds:.1f} s\n"
         "\n"

@@ -84,3 +84,27 @@ def test_production_says_which_raw_data_moved_and_when(repo: Repo) -> None:
     assert (moved["node"], moved["files"]) == ("source.s", ["raw/b.csv"])
     repo.switch("dev", create=True)
     assert "Raw data" not in repo.seeknal("plan").out, "a branch goes on with production's load"
+
+
+def test_publications_are_counted_for_each_environment_and_the_log_has_their_commits(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.replace(CLEAN, "amount IS NOT NULL", "amount > 15")
+    published.commit("Small orders do not count")
+    published.seeknal("run")
+    published.switch("main")
+    published.git("merge", "--ff-only", "dev")
+    published.seeknal("promote")
+    log = published.seeknal("log").out
+    assert re.findall(r"^publication (\d+)", log, re.MULTILINE) == ["2", "1"]
+    assert "Commit: Small orders do not count\n" in log
+    assert re.findall(r"^publication (\d+)", published.seeknal("log", "--env", "dev").out, re.MULTILINE) == ["1"]
+    assert "to publication 1 (" in published.seeknal("rollback", "1").out
+
+
+def test_an_environment_that_was_deleted_is_removed_and_not_never_run(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.seeknal("run")
+    published.seeknal("env", "delete", "dev")
+    assert "dev is removed: this asks production's own tables." in published.seeknal("query", "FROM daily").err
+    published.seeknal("run")
+    assert "removed" not in published.seeknal("query", "FROM daily").err

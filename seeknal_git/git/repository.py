@@ -355,6 +355,13 @@ def author_of(repository: Repository, commit: str) -> str:
     return f"{author.name} <{author.email}>"
 
 
+def subject_of(repository: Repository, commit: str) -> str | None:
+    """The first line of a commit's message; None if the commit is not here."""
+    if not has_commit(repository, commit):
+        return None
+    return next(iter(repository.handle[commit].peel(pygit2.Commit).message.strip().splitlines()), "")
+
+
 def commit_time(repository: Repository, commit: str) -> int:
     """Seconds since 1970."""
     return repository.handle[commit].peel(pygit2.Commit).commit_time

@@ -47,8 +47,9 @@ def _entry(entry: Entry, *, whole: bool) -> None:
     marks += ["with uncommitted nodes"] if entry.uncommitted else []
     marks += [f"not kept: {counted(len(entry.lost), 'table')} gone"] if entry.lost else []
     out("  ".join([coloured("warning", f"publication {record.id}"), record.commit[:8], *marks]).rstrip())
-    for line in about(record):
-        out(line)
+    author, *rest = about(record)
+    subject = [f"Commit: {entry.subject}"] if entry.subject and not entry.uncommitted else []
+    out(author, *subject, *rest)
     if entry.moves:
         out()
         moved(entry.moves, whole=whole, more_with="--verbose")
@@ -130,6 +131,7 @@ def log_as_json(found: Log) -> dict[str, Any]:
                 "kept": not each.lost,
                 "lost": list(each.lost),
                 "uncommitted": each.uncommitted,
+                "subject": each.subject,
                 "nodes": [move_as_json(move) for move in each.moves],
             }
             for each in found.entries

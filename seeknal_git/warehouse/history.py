@@ -96,13 +96,6 @@ def rolled_back_to(records: Sequence[Record]) -> int | None:
     return None if restores == newest else restores
 
 
-def branch_of(connection: duckdb.DuckDBPyConnection, publication: str) -> str | None:
-    """The environment that a publication is of; None where there is no such publication."""
-    query = f"SELECT branch FROM {STATE}.publications WHERE id::VARCHAR = $1"
-    rows = connection.execute(query, [publication]).fetchall()
-    return str(rows[0][0]) if rows else None
-
-
 def moves(connection: duckdb.DuckDBPyConnection, schema: str, ids: Sequence[int]) -> dict[int, list[Move]]:
     """Publication → what it did, by the nodes' names."""
     rows = connection.execute(

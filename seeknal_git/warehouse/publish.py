@@ -118,8 +118,10 @@ def _last(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[str | Non
 
 
 def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, removed: int) -> int:
-    """Write down a publication; returns its id."""
-    number: int = connection.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {STATE}.publications").fetchall()[0][0]
+    """Write down a publication; returns its id, the next one of its environment."""
+    number: int = connection.execute(
+        f"SELECT coalesce(max(id), 0) + 1 FROM {STATE}.publications WHERE schema_name = $1", [publication.schema]
+    ).fetchall()[0][0]
     built = len(publication.built)
     values = {
         "id": number,
@@ -193,3 +195,4 @@ def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None
         if state.is_empty(connection, schema) and schema != "main":  # the engine's own, which it does not drop
             connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
         state.forget_environment(connection, schema)
+        state.record_removal(connection, schema)

@@ -16,6 +16,7 @@ Clocks go back, so what came last is told by ids and by the order of rows (`rowi
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -155,6 +156,10 @@ class Delivery:
     table: str | None
     definition: Mapping[str, Any] | None
     content: str | None = None
+
+
+# The status of an environment that was there, in the place of that of its last run.
+REMOVED = "removed"
 
 
 def now() -> datetime:
@@ -339,8 +344,8 @@ def warnings(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
 def record_warnings(connection: duckdb.DuckDBPyConnection, schema: str, warnings: Sequence[str]) -> None:
     """Write down the warnings about what an environment shows, with its last publication: the last run knows best."""
     connection.execute(
-        f"UPDATE {STATE}.publications SET warnings = $1 WHERE id = (SELECT max(id) FROM {STATE}.publications "
-        "WHERE schema_name = $2) AND coalesce(warnings, '[]') <> $1",
+        f"UPDATE {STATE}.publications SET warnings = $1 WHERE schema_name = $2 AND id = (SELECT max(id) "
+        f"FROM {STATE}.publications WHERE schema_name = $2) AND coalesce(warnings, '[]') <> $1",
         [json.dumps(list(warnings)), schema],
     )
 
@@ -360,6 +365,14 @@ def forget_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> No
         connection.execute(f"DELETE FROM {STATE}.{table} WHERE schema_name = $1", [schema])
 
 
+def record_removal(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
+    """Remember that an environment was there, for whoever asks it."""
+    connection.execute(
+        f"INSERT INTO {STATE}.runs VALUES ($1, $2, 'env delete', $3, $3, $4, NULL)",
+        [uuid.uuid4().hex, schema, now(), REMOVED],
+    )
+
+
 def begin_run(connection: duckdb.DuckDBPyConnection, run_id: str, schema: str, command: str) -> None:
     connection.execute(
         f"INSERT INTO {STATE}.runs VALUES ($1, $2, $3, $4, NULL, 'running', NULL)", [run_id, schema, command, now()]
@@ -373,9 +386,18 @@ def end_run(connection: duckdb.DuckDBPyConnection, run_id: str, status: str, mes
     )
 
 
+def was_removed(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
+    """Whether somebody removed an environment, and nobody has run it since."""
+    rows = connection.execute(
+        f"SELECT status FROM {STATE}.runs WHERE schema_name = $1 ORDER BY rowid DESC LIMIT 1", [schema]
+    ).fetchall()
+    return bool(rows) and rows[0][0] == REMOVED
+
+
 def last_run(connection: duckdb.DuckDBPyConnection, schema: str) -> Run | None:
     rows = connection.execute(
-        f"SELECT schema_name, command, started_at, status, message FROM {STATE}.runs WHERE schema_name = $1 "
+        "SELECT schema_name, command, started_at, status, message "
+        f"FROM {STATE}.runs WHERE schema_name = $1 AND status <> '{REMOVED}' "
         "ORDER BY rowid DESC LIMIT 1",
         [schema],
     ).fetchall()

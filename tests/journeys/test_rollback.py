@@ -239,7 +239,7 @@ def test_what_cannot_be_shown_again_is_refused(released: Repo) -> None:
     assert "There is no publication and no commit 77." in refused(released, "77")
     assert "There is no publication and no commit nope." in refused(released, "nope")
     released.seeknal("run", "--env", "dev")
-    assert "Publication 4 is not of production, but of dev." in refused(released, "4")
+    assert "There is no publication and no commit 4." in refused(released, "4")
     assert "Production shows publication 3 already." in refused(released, "3")
     assert "Production shows publication 3 already." in refused(released, "HEAD")
     first = released.git("rev-parse", "dev~1")
