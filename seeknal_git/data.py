@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -176,7 +177,7 @@ class DataRoot:
         found = []
         for file in files:
             if file.blob is None and not file.at.is_file():
-                message = f"{file.path} is a link that leads nowhere, or no file."
+                message = f"{file.path} is a link that leads nowhere, or no file but a pipe or a device."
                 found.append(_fault(source, message, "Put the data itself there, or remove the link."))
             elif file.blob is None and self._is_private(file):
                 message = f"{file.path} is not raw data, but git's or yours alone."
@@ -394,7 +395,7 @@ def _fault(source: Node, message: str, hint: str) -> Problem:
 def _on_disk(project: Path, pattern: str) -> Iterable[str]:
     """Raises FileFault for a folder that cannot be listed: its files would be missing, and nobody would know."""
     try:
-        there = (project / pattern).is_file()
+        there = (project / pattern).is_file() or _is_special(project / pattern)
         if there or not glob.has_magic(pattern):
             return [pattern] if there else []
         found = _Walk(project, tuple(pattern.split("/"))).below("")
@@ -431,7 +432,7 @@ class _Walk:
             elif fnmatch.fnmatchcase(entry.name, first):
                 if not is_last and entry.is_dir():
                     yield from self.below(f"{path}/", used + 1)
-                elif is_last and (Path(entry.path).is_file() or _leads_nowhere(entry)):
+                elif is_last and (Path(entry.path).is_file() or _leads_nowhere(entry) or _is_special(entry.path)):
                     yield path
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
@@ -449,6 +450,15 @@ class _Walk:
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
     """Whether it is a broken link that somebody named like data. (Editors lock a file by a hidden one.)"""
     return entry.is_symlink() and not entry.name.startswith(".") and not Path(entry.path).exists()
+
+
+def _is_special(path: str | Path) -> bool:
+    """Whether it is a pipe, a socket or a device: to read it may take for ever."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _private(path: str) -> bool:

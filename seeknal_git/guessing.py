@@ -16,6 +16,7 @@ from seeknal_git.cache import Cache
 from seeknal_git.data import DataFile, DataRoot, Opened, contents_of
 from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.fingerprint import digest
+from seeknal_git.limits import limits, raising
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.readers import csv_select, json_select, parquet_select
@@ -124,12 +125,37 @@ class _Unfit(Exception):
 
 
 def _guess(source: Node, opened: Opened, cache: Cache) -> Guess:
+    _need_to_unpack(source, opened)
     look = {"csv": _guess_csv, "parquet": _guess_parquet}.get(str(source.definition["format"]), _guess_json)
     try:
         guess = look(source, opened, cache)
         return replace(guess, **_declared(source, opened, guess))
     except _Unfit as exc:
         return Guess(error=(exc.path, str(exc)))
+
+
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
+_PER_SECOND = 5 << 20
+# gzip makes a thousandth of anything at best: a small file is unpacked in no time.
+_SMALL = 256 << 10
+
+
+def _need_to_unpack(source: Node, opened: Opened) -> None:
+    """Raise ProjectError for a packed file that takes too long to unpack: a few MB may stand for any number of GB."""
+    given = str(source.definition["options"].get("compression", "")).lower()
+    if source.definition["format"] == "parquet":
+        return
+    for file, path in zip(opened.files, opened.paths, strict=True):
+        packing = given if given in _PACKED.values() else _PACKED.get(path.suffix.lower(), "")
+        size, most = path.stat().st_size, limits().unpack_seconds
+        if not packing or (packing == "gzip" and size <= _SMALL):
+            continue
+        from seeknal_git.warehouse.sniff import unpacks_in
+
+        seconds = most + size / _PER_SECOND
+        if not unpacks_in(path, packing, seconds):
+            hint = f"Unpack it, or divide it. {raising('unpack_seconds')}"
+            raise ProjectError([unfit(source, file.path, f"it takes more than {seconds:.0f} s to unpack", hint)])
 
 
 def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:

@@ -71,10 +71,11 @@ def _limited(message: str, hint: str | None) -> dict[str, Any]:
 
 
 def _answer(question: Mapping[str, Any]) -> Any:
-    from seeknal_git.warehouse.sql import TooDeep
+    from seeknal_git.warehouse.sql import TooDeep, enough_memory
 
     try:
-        return astuple(read_sql(question["read"])) if "read" in question else bound(_statement(*question["bind"]))
+        with enough_memory():
+            return astuple(read_sql(question["read"])) if "read" in question else bound(_statement(*question["bind"]))
     except (RecursionError, TooDeep):
         return _limited(TooDeep().message, raising("nesting"))
 

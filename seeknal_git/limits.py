@@ -26,7 +26,7 @@ class Limits:
     memory_mb: int = 2_048  # for the same
     nodes: int = 20_000  # of a project
     files: int = 1_000_000  # in a tree of git's
-    raw_seconds: int = 60  # to look through a source's raw data, and a second more for each 5 MB of it
+    unpack_seconds: int = 10  # to unpack a file of raw data once, and a second more for each 5 MB of it
 
 
 def limits() -> Limits:

@@ -66,7 +66,7 @@ def _problems(loaded: Loaded) -> tuple[Problem, ...]:
     tree = loaded.tree
     try:
         if PROJECT_FILE in tree.files:
-            read_settings(tree.read(tree.files[PROJECT_FILE]))
+            read_settings(tree.read_small(PROJECT_FILE))
     except ProjectError as exc:
         return exc.problems
     return loaded.all_problems

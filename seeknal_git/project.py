@@ -92,7 +92,7 @@ def _entries(tree: Tree, cache: Cache, paths: Mapping[str, str]) -> tuple[dict[s
         entry = known.get(blob)
         if entry is None or entry["foreign"]:
             try:
-                fresh[blob] = _read(tree.read(blob), path)
+                fresh[blob] = _read(tree.read_small(path), path)
             except ProjectError as exc:
                 problems += exc.problems
                 continue

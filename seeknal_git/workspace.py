@@ -177,7 +177,7 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
         projects = f"these projects: {', '.join(sorted(found))}" if found else "no project"
         raise UsageError(f"{repository.top} holds {projects}.",
                          "Name one of them: SEEKNAL_PROJECT=FOLDER" if found else None)  # fmt: skip
-    content = everything.read(everything.files[path])
+    content = everything.read_small(path)
     return _workspace(replace(repository, prefix=path.removesuffix(PROJECT_FILE)), content, data_root)
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import FileMode, FileStatus
 
-from seeknal_git.errors import GitError
+from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.git import filters, index
 from seeknal_git.git.command import blob_content
 from seeknal_git.git.index import Entry
 from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.production import KEEPER, production_ref
 from seeknal_git.git.repository import Repository, head_commit, parents_of
+from seeknal_git.limits import limits, raising
 
+_LONGEST_PATH = 4096
 _GONE = FileStatus.WT_DELETED
 _TOUCHED = FileStatus.WT_MODIFIED | FileStatus.WT_TYPECHANGE | FileStatus.WT_RENAMED | FileStatus.CONFLICTED
 
@@ -29,7 +31,7 @@ class Tree:
     `commit` is the commit that the tree is, or was before somebody edited it; `dirty` says that somebody did.
     links: symbolic links, path → blob: to git their content is the name that they point to. modules: submodules, path →
     commit; empty where their files on disk count.
-    Data files that git does not track are in no tree.
+    Data files that git does not track are in no tree. size: of a blob, without reading it; 0 if that is not known.
     """
 
     files: Mapping[str, str]
@@ -38,6 +40,15 @@ class Tree:
     dirty: bool = False
     links: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
+    size: Callable[[str], int] = lambda _: 0
+
+    def read_small(self, path: str) -> bytes:
+        """The content of a node's file, or of the project's. Raises ProjectError for one that is too large."""
+        blob, most = self.files[path], limits().file_kb
+        if self.size(blob) > most << 10:
+            hint = f"Put data into a file that a source reads. {raising('file_kb')}"
+            raise ProjectError([Problem(f"The file is larger than {most} KB.", path, 1, hint)])
+        return self.read(blob)
 
 
 def commit_tree(repository: Repository, commit: str) -> Tree:
@@ -56,7 +67,7 @@ def stored_tree(repository: Repository, root: pygit2.Tree, commit: str | None) -
             return Tree({}, _blob_reader(repository), commit)
         root = folder
     files, links, modules = _parted(walked(root, ""))
-    return Tree(files, _blob_reader(repository), commit, False, links, modules)
+    return Tree(files, _blob_reader(repository), commit, False, links, modules, _blob_sizes(repository))
 
 
 def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -71,12 +82,29 @@ def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], dict[str, str], d
 
 
 def walked(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
-    """Everything in a tree of git's, named from the folder in which it is."""
-    for entry in tree:
-        if isinstance(entry, pygit2.Tree):
-            yield from walked(entry, f"{prefix}{entry.name}/")
-        elif isinstance(entry, pygit2.Blob) or entry.filemode == FileMode.COMMIT:
-            yield f"{prefix}{entry.name}", str(entry.id), entry.filemode
+    """Everything in a tree of git's, named from the folder in which it is.
+
+    A kilobyte of git's objects may name one folder in another any number of times. Raises GitError.
+    """
+    most, looked = limits().files, 0
+    waiting = [(prefix, iter(tree))]
+    while waiting:
+        folder, entries = waiting[-1]
+        for entry in entries:
+            looked += 1
+            path = f"{folder}{entry.name}"
+            if looked > most or len(path) > _LONGEST_PATH:
+                message = (
+                    f"The tree {str(tree.id)[:8]} has more than {most:,} files, or longer names than a disk takes."
+                )
+                raise GitError(message, raising("files"))
+            if isinstance(entry, pygit2.Tree):
+                waiting.append((f"{path}/", iter(entry)))
+                break
+            if isinstance(entry, pygit2.Blob) or entry.filemode == FileMode.COMMIT:
+                yield path, str(entry.id), entry.filemode
+        else:
+            waiting.pop()
 
 
 def index_tree(repository: Repository) -> Tree:
@@ -84,7 +112,8 @@ def index_tree(repository: Repository) -> Tree:
     if repository.bare:
         raise GitError("Nothing can be staged in a bare repository.", "Its HEAD is validated by: seeknal validate")
     files, links, modules = _parted(_in_project(repository, index.entries(repository, staged=True)))
-    return Tree(files, _blob_reader(repository), head_commit(repository), True, links, modules)
+    sizes = _blob_sizes(repository)
+    return Tree(files, _blob_reader(repository), head_commit(repository), True, links, modules, sizes)
 
 
 def _in_project(repository: Repository, entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -131,8 +160,11 @@ def working_tree(
         elif place.is_file():
             files[name] = stored.get(name) or (blob_id or blob_id_of)(place)
             on_disk[files[name]] = place
+        elif place.exists() and not place.is_dir():
+            raise GitError(f"{name} is a pipe, a socket or a device, and no file.", "Put the file back, or remove it.")
     read = _overlaid(on_disk, _blob_reader(repository))
-    return Tree(files, read, head_commit(repository), dirty, links, modules)
+    sizes = _blob_sizes(repository, on_disk)
+    return Tree(files, read, head_commit(repository), dirty, links, modules, sizes)
 
 
 def _changed(repository: Repository, files: Mapping[str, str], is_node: Callable[[str], bool]) -> dict[str, FileStatus]:
@@ -199,6 +231,18 @@ def _blob_reader(repository: Repository) -> Callable[[str], bytes]:
             raise GitError(f"The blob {blob[:8]} is not in this clone.", "Fetch it: git fetch --refetch.") from exc
 
     return read
+
+
+def _blob_sizes(repository: Repository, on_disk: Mapping[str, Path] | None = None) -> Callable[[str], int]:
+    def size(blob: str) -> int:
+        try:
+            if on_disk and blob in on_disk:
+                return on_disk[blob].lstat().st_size
+            return int(repository.handle.odb.read_header(blob)[1])
+        except (KeyError, OSError, ValueError, pygit2.GitError):  # it is not in this clone: to read it says so
+            return 0
+
+    return size
 
 
 def blob_id_of(path: Path) -> str:

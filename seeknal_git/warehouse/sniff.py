@@ -7,16 +7,19 @@ docs/design/reading.md lists what the engine does by itself.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from seeknal_git.names import literal, quote
 from seeknal_git.readers import csv_select
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse.engine import exactly
 from seeknal_git.warehouse.ragged import asked, taken_apart
-from seeknal_git.warehouse.sql import described
+from seeknal_git.warehouse.sql import described, file_reader
 
 # A double holds 17 digits at most, and text with 15 comes back as it was.
 _EXACT_DIGITS = 17
@@ -71,6 +74,24 @@ def has_digits(sql: str, path: Path, column: str, point: str, many: int) -> bool
             f"SELECT coalesce(bool_or(regexp_matches({quote(column)}, {literal(pattern)})), false) FROM ({sql})", path
         )[0][0]
     )
+
+
+def unpacks_in(path: Path, packing: str, seconds: float) -> bool:
+    """Whether a packed file of lines can be unpacked in a time. (What guesses how a file is read cannot be stopped.)"""
+    engine = file_reader()
+    options = "columns = {'line': 'VARCHAR'}, auto_detect = false, header = false, quote = '', escape = ''"
+    clock = threading.Timer(seconds, engine.interrupt)
+    clock.start()
+    try:
+        sql = f"SELECT count(*) FROM read_csv($1, {options}, delim = chr(31), compression = {literal(packing)})"
+        engine.execute(sql, [str(path)]).fetchall()
+    except duckdb.InterruptException:
+        return False
+    except duckdb.Error:  # it is no file of lines, or damaged: whoever reads it says so
+        return True
+    finally:
+        clock.cancel()
+    return True
 
 
 # Values that the guessed type would change

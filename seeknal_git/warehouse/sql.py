@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from typing import Any
@@ -191,6 +192,15 @@ def need_memory(failed: duckdb.Error | str | None) -> None:
     the engine calls one that it returns as a value."""
     if failed == "out of memory" or isinstance(failed, duckdb.OutOfMemoryException):
         raise MemoryError
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """The engine's error for too little memory is Python's."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as exc:
+        raise MemoryError from exc
 
 
 def names_a_table(column: str) -> bool:

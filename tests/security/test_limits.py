@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import os
 import signal
+import socket
+import subprocess
 import time
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
+import pygit2
 import pytest
+from pygit2.enums import FileMode
 
 from seeknal_git import worker
 from seeknal_git.limits import Limits, limits, variable
@@ -74,8 +82,8 @@ def test_memory_is_bounded_and_who_allows_more_is_not_told_what_was_said_before(
     _transform(shop, _cube(12))
     _limit(monkeypatch, memory_mb=100)
     result = shop.seeknal("plan", code=1)
-    assert result.err.startswith("error: seeknal/transforms/endless.yml:4: transform.endless: it takes the engine more")
-    assert "more than 100 MB" in result.err
+    assert result.err.startswith("error: seeknal/transforms/endless.yml:4: ")
+    assert "it takes the engine more than 100 MB" in result.err
     assert result.err.count("error:") == 1
     monkeypatch.delenv(variable("memory_mb"))
     shop.seeknal("plan")
@@ -201,6 +209,110 @@ def test_a_diff_of_long_files_is_that_of_what_differs(shop: Repo) -> None:
     out = shop.seeknal("diff").out
     assert time.process_time() - start < 5
     assert "+  -- first" in out
+
+
+def _folder_in_folders(repo: Repo, levels: int) -> str:
+    """A tree of git's in which each folder has the one below it ten times: 10 to the power of `levels` files."""
+    entry = f"100644 blob {repo.git('hash-object', '-w', 'README')}\tx.yml"
+    for _ in range(levels):
+        entries = entry if entry.endswith("x.yml") else "\n".join(f"{entry}{number}" for number in range(10))
+        entry = f"040000 tree {_made(repo, entries)}\tf"
+    return entry.split()[2]
+
+
+def _made(repo: Repo, entries: str) -> str:
+    command = ["git", "mktree"]
+    return subprocess.run(
+        command, cwd=repo.path, input=entries, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_a_commit_of_endless_folders_is_refused(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    _limit(monkeypatch, files=20_000)
+    shop.write("README", "kind: transform\n")
+    bomb = _folder_in_folders(shop, 12)
+    root = _made(shop, f"{shop.git('ls-tree', 'HEAD')}\n040000 tree {bomb}\tdocs")
+    commit = shop.git("commit-tree", "-p", "HEAD", "-m", "A bomb", root)
+    shop.git("branch", "bomb", commit)
+    start = time.process_time()
+    for arguments in (["plan", "bomb"], ["plan", "bomb", "--into", "main"]):
+        result = shop.seeknal(*arguments, code=None)
+        assert result.code == 1
+        assert "has more than 20,000 files" in result.err
+    assert time.process_time() - start < 5
+    shop.seeknal("plan")
+
+
+def test_folders_may_lie_deep_in_each_other(shop: Repo) -> None:
+    handle = pygit2.Repository(str(shop.path))
+    folder, mode = handle.create_blob(b"x"), FileMode.BLOB
+    for _ in range(1_500):
+        builder = handle.TreeBuilder()
+        builder.insert("f", folder, mode)
+        folder, mode = builder.write(), FileMode.TREE
+    root = _made(shop, f"{shop.git('ls-tree', 'HEAD')}\n040000 tree {folder}\tf")
+    shop.git("branch", "deep", shop.git("commit-tree", "-p", "HEAD", "-m", "Deep", root))
+    shop.seeknal("plan", "deep")
+
+
+def test_a_node_that_unpacks_to_gigabytes_is_not_unpacked(shop: Repo) -> None:
+    (shop.path / "seeknal/transforms/zeros.yml").write_bytes(bytes(20 << 20))
+    shop.commit()
+    (shop.path / "seeknal/transforms/zeros.yml").unlink()
+    tracemalloc.start()
+    result = shop.seeknal("plan", shop.head, code=None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 << 20
+    assert "seeknal/transforms/zeros.yml:1: The file is larger than 256 KB." in result.err
+
+
+def _fifo(place: Path) -> None:
+    os.mkfifo(place)
+
+
+def _device(place: Path) -> None:
+    place.symlink_to("/dev/zero")
+
+
+def _socket(place: Path) -> None:
+    with contextlib.chdir(place.parent), socket.socket(socket.AF_UNIX) as made:
+        made.bind(place.name)
+
+
+@pytest.mark.parametrize("make", [_fifo, _device, _socket])
+@pytest.mark.parametrize("glob", [False, True])
+def test_raw_data_that_is_no_file_is_refused(shop: Repo, make: Callable[[Path], None], glob: bool) -> None:
+    if glob:
+        shop.replace("seeknal/sources/orders.yml", "data/orders.csv", "data/o*.csv")
+    shop.git("rm", "--quiet", "--cached", "data/orders.csv")
+    shop.write(".gitignore", "target/\ndata/orders.csv\n")
+    shop.commit()
+    (shop.path / "data/orders.csv").unlink()
+    make(shop.path / "data/orders.csv")
+    result = shop.seeknal("validate", code=1)
+    assert result.err.startswith(
+        "error: seeknal/sources/orders.yml:4: data/orders.csv is a link that leads nowhere, or no"
+    )
+
+
+@pytest.mark.parametrize("make", [_fifo, _socket])
+def test_a_node_that_is_no_file_is_refused(shop: Repo, make: Callable[[Path], None]) -> None:
+    (shop.path / "seeknal/transforms/daily.yml").unlink()
+    make(shop.path / "seeknal/transforms/daily.yml")
+    for command, code in (("validate", 1), ("plan", 1), ("status", 0)):
+        result = shop.seeknal(command, code=code)
+        assert "seeknal/transforms/daily.yml is a pipe, a socket or a device" in result.out + result.err
+
+
+def test_raw_data_that_unpacks_to_gigabytes_is_refused(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    _limit(monkeypatch, unpack_seconds=1)
+    packed = gzip.compress(b"1,2\n" * (5 << 20), 6)
+    (shop.path / "data/orders.csv.gz").write_bytes(gzip.compress(b"a,b\n") + packed * 300)
+    shop.replace("seeknal/sources/orders.yml", "data/orders.csv", "data/orders.csv.gz")
+    result = shop.seeknal("validate", code=1)
+    assert "data/orders.csv.gz does not fit source.orders: it takes more than 2 s to unpack" in result.err
+    assert "SEEKNAL_LIMIT_UNPACK_SECONDS=2" in result.err
 
 
 SMALL = {
