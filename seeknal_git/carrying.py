@@ -158,3 +158,11 @@ def commit_line(workspace: Workspace) -> str | None:
     prefix = workspace.repository.prefix
     changes = uncommitted(workspace)
     return commit_command(workspace.repository, [f"{prefix}{path}" for path in changes]) if changes else None
+
+
+def release_line(workspace: Workspace, branch: str) -> str:
+    """The line that takes a branch on to production: continuous integration may be the only one who releases."""
+    if workspace.settings.promote != "ci":
+        return f"seeknal promote {operand(branch)}"
+    remote = next(iter(git.remotes(workspace.repository)), "origin")
+    return f"git push --set-upstream {operand(remote)} {operand(branch)}"

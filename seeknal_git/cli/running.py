@@ -12,7 +12,6 @@ from seeknal_git.errors import some
 from seeknal_git.report.run import done_as_json, progress, summary, work_as_json, work_as_text
 from seeknal_git.report.terminal import note, out_json, tell
 from seeknal_git.report.validate import warn
-from seeknal_git.shown import operand
 
 if TYPE_CHECKING:
     from seeknal_git.prepared import Prepared
@@ -63,12 +62,11 @@ def _arrive(workspace: Workspace, environment: str, *, force: bool, may_switch: 
 
 
 def _to_commit(workspace: Workspace, branch: str) -> None:
-    from seeknal_git.carrying import commit_line
+    from seeknal_git.carrying import commit_line, release_line
 
     note("There are uncommitted changes: a merge takes only what is committed.")
     if line := commit_line(workspace):
-        release = "git push" if workspace.settings.promote == "ci" else f"seeknal promote {operand(branch)}"
-        note(f"Next: {line} && {release}")
+        note(f"Next: {line} && {release_line(workspace, branch)}")
 
 
 def _of_no_commit(*, in_part: bool) -> str:

@@ -238,7 +238,8 @@ def test_where_continuous_integration_releases_the_branch_is_pushed(published: R
     published.commit()
     published.switch("dev", create=True)
     edit(published, 2)
-    assert published.seeknal("run").err.splitlines()[-1] == "Next: git commit -am 'Change daily' && git push"
+    next_ = "Next: git commit -am 'Change daily' && git push --set-upstream origin dev"
+    assert published.seeknal("run").err.splitlines()[-1] == next_
 
 
 def test_force_runs_the_branch_as_it_is_committed(published: Repo) -> None:
