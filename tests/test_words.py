@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from seeknal_git.report.terminal import _folded as folded
 from tests.conftest import Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
@@ -108,3 +109,25 @@ def test_an_environment_that_was_deleted_is_removed_and_not_never_run(published:
     assert "dev is removed: this asks production's own tables." in published.seeknal("query", "FROM daily").err
     published.seeknal("run")
     assert "removed" not in published.seeknal("query", "FROM daily").err
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("Production shows 12345678, and main here is behind: git fetch, then seeknal promote --force REASON, or wait",
+         ("git fetch", "seeknal promote --force REASON")),
+        ("Next: seeknal promote a-branch-of-some-length, or: git switch main && git merge a-branch-of-some-length",
+         ("seeknal promote a-branch-of-some-length", "git switch main && git merge a-branch-of-some-length")),
+        ("Not everything here is committed yet, so first say: git commit -am 'A change, with a comma in it' and go on.",
+         ("git commit -am 'A change, with a comma in it'",)),
+        ("A word-that-is-long-but-no-command stands in the way of `null_padding: true` in the params of a CSV source.",
+         ("`null_padding: true`", "word-that-is-long-but-no-command")),
+    ],
+)  # fmt: skip
+def test_no_wrap_breaks_a_command_or_a_word(monkeypatch: pytest.MonkeyPatch, text: str, whole: tuple[str, ...]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = folded(text, "  ").split("\n")
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 80
+    assert all(any(each in line for line in lines) for each in whole), lines
+    assert " ".join(line.strip() for line in lines) == text

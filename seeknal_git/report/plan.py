@@ -48,7 +48,7 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
     for line in _summary(planned, found).split("\n"):
         tell(line)
     if sound:
-        out(f"Next: {_next(planned, found)}")
+        tell(f"Next: {_next(planned, found)}")
     _answers(found)
 
 
@@ -78,7 +78,7 @@ def _layers(planned: Planned, verbose: bool) -> None:
         out(bold("To build"))
     for number, layer in layers.items():
         head = f"  {number}  {extent(layer)}"
-        out(f"{head}{', '.join(layer) if verbose else listed(layer, width() - len(head))}")
+        tell(f"{head}{', '.join(layer) if verbose else listed(layer, width() - len(head))}")
     if files:
         out(f"     then the files of {', '.join(files) if verbose else listed(files, width() - 24)}")
 

@@ -179,7 +179,7 @@ def work_as_text(work: Work, what: str) -> None:
         )
         for each in layer:
             what, why = _to_do(work, each)
-            out(f"  {what:6} {each}  {dim(why)}")
+            tell(f"  {what:6} {each}  {dim(why)}")
     for each in work.deliveries:
         out(f"  {'write':6} {each}  {dim(str(work.graph.node(each).definition['path']))}")
     _left(work, done=False)

@@ -105,7 +105,18 @@ def hint(text: str) -> None:
 
 
 _MESSAGE = re.compile(r"(?:error|warning|failed|wrong|not verified): ")
-_WHOLE = re.compile(r"(?<=: )(?:git|seeknal) [^,;]{,70}$|`[^`]{,70}`")  # commands, and lines to add to a node
+# Commands, also within a sentence, and lines to add to a node.
+_COMMANDS = (
+    "add|apply|branch|clean|commit|config|diff|doctor|draft|dry-run|env|fetch|gc|hooks|init|lineage|log|lfs|merge"
+)
+_COMMANDS += (
+    "|parse|plan|promote|pull|push|query|restore|revert|rm|rollback|run|status|submodule|switch|validate|warehouse"
+)
+_WORDS = r"(?:\"[^\"]*\"|'[^']*'|[^,;:()\"']){,70}?"
+_WHOLE = re.compile(
+    r"(?<=: )(?:git|seeknal) [^,;]{,70}$|`[^`]{,70}`"
+    rf"|\b(?:git|seeknal) (?:{_COMMANDS})\b{_WORDS}(?=[,;:()]|\. |\.?$)"
+)
 
 
 def _folded(line: str, indent: str) -> str:
