@@ -45,8 +45,8 @@ def as_text(status: Status) -> None:
         rows["Raw data"] = coloured("warning", f"missing: {files}")
     rows["Production"] = _production(status.production)
     mapping(rows)
-    for line in _alarms(status):
-        out(f"{coloured('warning')}: {line}")
+    for alarm in _alarms(status):
+        out(*f"{coloured('warning')}: {alarm}".split("\n"))  # a problem has its hint on a line of its own
     _answers(status)
 
 

@@ -45,6 +45,7 @@ def test_a_python_node_is_an_error_wherever_it_would_be_left_out(published: Repo
     for command in (["validate"], ["plan"], ["run"], ["run", "--dry-run"], ["parse"]):
         assert f"error: {PYTHON}:7: {SAID}" in refused(published, *command)
     assert f"{PYTHON}:7: Python nodes are not read yet" in published.seeknal("doctor", code=None).out
+    assert f"warning: {PYTHON}:7: {SAID}" in published.seeknal("status").out
     if state == "staged":
         assert f"{PYTHON}:7" in refused(published, "validate", "--staged")
 
