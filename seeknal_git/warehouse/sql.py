@@ -42,11 +42,16 @@ class SqlError(Exception):
         self.line = line
 
 
+_TOO_DEEP = "it is nested too deep: divide it into CTEs, or nodes of their own"
+# The engine's own limit, and its advice, which nobody can follow here.
+_DEPTH_OF_ENGINE = "Max expression depth limit"
+
+
 class TooDeep(SqlError):
     """A statement is nested deeper than a function may call itself."""
 
     def __init__(self) -> None:
-        super().__init__("it is nested too deep: divide it into CTEs, or nodes of their own")
+        super().__init__(_TOO_DEEP)
 
 
 @lru_cache(maxsize=4096)
@@ -89,6 +94,8 @@ def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> SqlError:
     if answer.get("error_type") == "not implemented":
         return _no_select(sql)
     message = " ".join(str(answer.get("error_message", "the engine cannot parse this")).split())
+    if message.startswith(_DEPTH_OF_ENGINE):
+        return SqlError(_TOO_DEEP, 1)
     return SqlError(message.rstrip("."), _line(sql, answer))
 
 
@@ -311,6 +318,8 @@ def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
     Its advice is put in the words of a source. To pass over rows that cannot be read is no advice.
     """
     text = str(exc)
+    if _DEPTH_OF_ENGINE in text:
+        return _TOO_DEEP, None
     found = re.search(r"^LINE (\d+):", text, re.MULTILINE)
     message = " ".join((text[: found.start()] if found else text).split())
     said = _ADVICE.split(message)[0]

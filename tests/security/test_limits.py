@@ -146,6 +146,14 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize("sql", [f"SELECT {'NOT ' * 30_000}true AS a", f"SELECT {'-(' * 2_000}1{')' * 2_000} AS a"])
+def test_what_is_nested_too_deep_for_the_engine_is_told_what_to_do(shop: Repo, sql: str) -> None:
+    _transform(shop, sql)
+    said = shop.seeknal("validate", code=1).err
+    assert "nested too deep: divide it into CTEs, or nodes of their own" in said
+    assert "SET " not in said
+
+
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)
 def test_a_file_is_read_in_a_time_that_grows_with_its_size(shop: Repo, text: str) -> None:
     kind = "source" if text.startswith("source") else "transform"
