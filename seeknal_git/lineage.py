@@ -103,13 +103,14 @@ class Selection:
     """What was asked for. lineage: the nodes and columns that take part; up, down: the ways there, None if not asked.
 
     place: the node or the column; None for the whole project, whose trees begin at the nodes that read nothing, or at
-    those that nobody reads.
+    those that nobody reads. deciding: of a column, the nodes whose rows it comes from, its own first.
     """
 
     lineage: Lineage
     place: Place | None
     up: tuple[Step, ...] | None
     down: tuple[Step, ...] | None
+    deciding: tuple[str, ...] = ()
 
 
 def select(
@@ -125,10 +126,23 @@ def select(
     up_steps = _walk(lineage, [place], True, depth) if upstream or not downstream else None
     down_steps = _walk(lineage, [place], False, depth) if downstream or not upstream else None
     places = {step.place for step in (*(up_steps or ()), *(down_steps or ()))}
-    if place[1]:
-        inside = [step.place[0] for step in up_steps or () if depth is None or step.level < depth]
-        places |= {each for identifier in inside for each in lineage.nodes[identifier].rows}
-    return Selection(restricted(lineage, places), place, up_steps, down_steps)
+    deciding: list[str] = []
+    if place[1] and up_steps is not None:
+        deciding = [step.place[0] for step in up_steps if depth is None or step.level < depth]
+        deciding = _with_upstream(lineage, deciding) if depth is None else list(dict.fromkeys(deciding))
+        places |= {each for identifier in deciding for each in lineage.nodes[identifier].rows}
+    return Selection(restricted(lineage, places), place, up_steps, down_steps, tuple(deciding))
+
+
+def _with_upstream(lineage: Lineage, nodes: Iterable[str]) -> list[str]:
+    """Nodes, and all that decide their data: a row that is left out there is missing here."""
+    found = dict.fromkeys(nodes)
+    waiting = list(found)
+    for node in waiting:
+        more = [each for each in lineage.nodes[node].feeding if each in lineage.nodes and each not in found]
+        found |= dict.fromkeys(more)
+        waiting += more
+    return list(found)
 
 
 def _ends(lineage: Lineage, up: bool) -> list[Place]:

@@ -26,7 +26,8 @@ class LineageColumn:
 
 @dataclass(frozen=True, slots=True)
 class LineageNode:
-    """rows: the columns that decide which rows there are; inputs: all that it reads, even if it uses no column of them.
+    """rows: the columns that decide which rows there are; inputs: all that it reads, even if it uses no column of them;
+    feeding: those of its inputs that decide its data.
 
     change, state (`build` or `reuse`), why: what the plan says of it, where there is one.
     """
@@ -41,6 +42,7 @@ class LineageNode:
     change: str | None = None
     state: str | None = None
     why: str | None = None
+    feeding: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -124,6 +126,7 @@ def _node(graph: Graph, identifier: str, reads: _Reads, names: _Names) -> Lineag
             for lower, (name, word) in names[identifier].items()
         ),
         rows=_exact(reads.rows, names),
+        feeding=graph.feeding(identifier),
     )
 
 

@@ -131,3 +131,10 @@ def test_no_wrap_breaks_a_command_or_a_word(monkeypatch: pytest.MonkeyPatch, tex
     assert max(map(len, lines)) <= 80
     assert all(any(each in line for line in lines) for each in whole), lines
     assert " ".join(line.strip() for line in lines) == text
+
+
+def test_the_lineage_of_a_column_shows_all_that_decides_its_rows(published: Repo) -> None:
+    published.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", "count(*) AS orders")
+    said = published.seeknal("lineage", "daily.orders").out
+    assert "transform.clean_orders.day  decides rows of transform.daily" in said
+    assert "source.orders.amount  decides rows of transform.clean_orders" in said

@@ -130,10 +130,10 @@ def _rows_of(identifier: str, places: Sequence[Place]) -> str:
 
 
 def _deciding(chosen: Selection) -> dict[str, list[Place]]:
-    """For each node on the way to a column, the columns that decide its rows and no value on that way."""
+    """For each node that a column's rows come from, the columns that decide them and no value on the way."""
     way = dict.fromkeys(step.place for step in chosen.up or ())
     values = {each for place in way for each in chosen.lineage.columns[place].reads}
-    nodes = dict.fromkeys(identifier for identifier, _ in way)
+    nodes = [each for each in chosen.deciding if each in chosen.lineage.nodes]
     found = {each: [place for place in chosen.lineage.nodes[each].rows if place not in values] for each in nodes}
     return {each: places for each, places in found.items() if places}
 
