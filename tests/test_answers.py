@@ -457,7 +457,11 @@ def test_the_command_of_a_failure_gives_the_rows_however_it_came(
 
 
 def test_a_project_can_keep_rows_out_of_its_logs(project: Repo) -> None:
+    project.switch("main")
     project.write("seeknal_project.yml", "name: empty\nshow_rows: false\n")
+    project.commit()
+    project.switch("bad")
+    project.merge("main", "--quiet")
     project.write("seeknal/t.yml", FAILING)
     said = project.seeknal("run", code=1).out
     assert f"failed: {TOLD}\n  all: seeknal query --failed transform.t " in said
