@@ -134,14 +134,21 @@ def asked(project: Project) -> Cost:
 
 def forget(project: Project, *, cache: bool) -> None:
     """Undo every run, and with `cache` forget what was computed from the files too."""
-    shutil.rmtree(project.folder / "target", ignore_errors=True)
+    for path in _warehouse(project):
+        path.unlink()
     git(project, "update-ref", "-d", "refs/seeknal/production")
     if cache:
         shutil.rmtree(project.folder / ".git" / "seeknal", ignore_errors=True)
 
 
 def warehouse_size(project: Project) -> int:
-    return sum(path.stat().st_size for path in (project.folder / "target").glob("warehouse.duckdb*") if path.is_file())
+    return sum(path.stat().st_size for path in _warehouse(project))
+
+
+def _warehouse(project: Project) -> list[Path]:
+    """Its files, wherever the version that is measured has them."""
+    places = (project.folder / "target", project.folder / ".git" / "seeknal")
+    return [path for place in places for path in place.glob("warehouse.duckdb*") if path.is_file()]
 
 
 def git(project: Project, *arguments: str) -> None:

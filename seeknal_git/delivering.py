@@ -18,6 +18,7 @@ from seeknal_git.errors import FileFault, RunFailed
 from seeknal_git.exposures import content_of
 from seeknal_git.files import Ground, Standing, beside, put_in_place, refuse
 from seeknal_git.names import REPLACED, WRITING, exposures_folder
+from seeknal_git.place import OLD
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.build import write_exposure
 from seeknal_git.warehouse.sql import SqlError
@@ -103,7 +104,7 @@ def refuse_places(warehouse: Warehouse, root: DataRoot, places: Mapping[str, Pat
     for node, path in places.items():
         with _refusals(node, path):
             refuse(ground, path.relative_to(root.home).as_posix())
-            _refuse_the_warehouse(path, warehouse.path)
+            _refuse_the_warehouse(path, warehouse.path, root.home)
 
 
 def write_aside(dock: Dock, delivery: Delivery) -> Written:
@@ -113,7 +114,7 @@ def write_aside(dock: Dock, delivery: Delivery) -> Written:
     with _refusals(delivery.node, delivery.path):
         path = dock.path_of(delivery)
         refuse(dock.ground, path)
-        _refuse_the_warehouse(delivery.path, dock.warehouse)
+        _refuse_the_warehouse(delivery.path, dock.warehouse, dock.home)
         at = dock.folder / uuid.uuid4().hex[:16]
         write_exposure(dock.connection, delivery.table, delivery.definition, at)
         written = Written(replace(delivery, content=content_of(at, dock.cache)), at)
@@ -160,9 +161,10 @@ def _standing(dock: Dock, written: Written, place: Path) -> Standing:
     return "changed" if hashes and place.is_dir() == written.at.is_dir() else "foreign"
 
 
-def _refuse_the_warehouse(path: Path, warehouse: Path) -> None:
+def _refuse_the_warehouse(path: Path, warehouse: Path, home: Path) -> None:
+    """Also where it was: a file there would be taken for a warehouse of an earlier version."""
     real = path.parent.resolve() / path.name
-    if f"{real}.".startswith(f"{warehouse.resolve()}."):
+    if any(f"{real}.".startswith(f"{each.resolve()}.") for each in (warehouse, home / OLD)):
         raise FileFault("the warehouse is there.")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from seeknal_git.errors import GitError, UsageError, WarehouseBusy, WarehouseError
+from seeknal_git.errors import GitError, ProjectError, UsageError, WarehouseBusy, WarehouseError
 from seeknal_git.files import Ground
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
@@ -108,13 +109,8 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
         yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {way_out(operation)}")
     yield from _tip(workspace)
     yield from _raw_data(workspace)
-    if production_ref(repository) and not workspace.warehouse_path.exists():
-        yield Finding(f"The warehouse {workspace.settings.warehouse} is gone.", "seeknal run builds it again")
     if git.is_shallow(repository):
         yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")
-    ignored = run_git("check-ignore", "--quiet", str(workspace.warehouse_path), cwd=repository.top).returncode == 0
-    if not ignored and workspace.warehouse_path.is_relative_to(repository.top):
-        yield Finding(f"git does not ignore the warehouse {workspace.settings.warehouse}.", "Add target/ to .gitignore")
 
 
 def _python(workspace: Workspace) -> Iterator[Finding]:
@@ -152,15 +148,36 @@ def _tip(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _warehouse(workspace: Workspace) -> Iterator[Finding]:
-    if not workspace.warehouse_path.exists():
-        return
     try:
-        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+        path = workspace.warehouse_path
+        yield from _place(workspace, path)
+        if not path.exists():
+            return
+        with open_warehouse(path, read_only=True) as warehouse:
             yield from _views(warehouse)
     except WarehouseBusy:
         return  # somebody is at work, and nothing is wrong with that
     except WarehouseError as exc:
         yield Finding(exc.message, exc.hint or "seeknal run builds it again once the file is moved away")
+    except ProjectError as exc:
+        yield from (Finding(f"{each.path}: {each.message}", each.hint or "") for each in exc.problems)
+
+
+def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:
+    """Whether the warehouse is there, and whether git may come into its way."""
+    repository, in_git = workspace.repository, workspace.place.in_git
+    if production_ref(repository) and not path.exists():
+        yield Finding(f"The warehouse {path} is gone.", "seeknal run builds it again")
+    if in_git is None or path == in_git:
+        return
+    if not workspace.settings.warehouse:
+        message = (
+            f"The warehouse is at its old place, {path}: a branch that tracks `target`, or git clean, destroys it."
+        )
+        yield Finding(message, "seeknal warehouse move")
+    ignored = run_git("check-ignore", "--quiet", str(path), cwd=repository.top).returncode == 0
+    if not ignored and path.is_relative_to(repository.top):
+        yield Finding(f"git does not ignore the warehouse {path}.", "Add it to .gitignore")
 
 
 def _views(warehouse: Warehouse) -> Iterator[Finding]:

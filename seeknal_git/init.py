@@ -34,8 +34,9 @@ _SETTINGS = """\
 # The branch that is production. Every other branch is its own environment.
 {production}
 
-# Where the tables are, below the clone's main working tree. Git ignores it.
-warehouse: target/warehouse.duckdb
+# The tables are in a DuckDB file in git's own folder, where neither a checkout nor `git clean` reaches them
+# (`seeknal warehouse path` prints it). A path below the project would put it there instead; git has to ignore that:
+# warehouse: target/warehouse.duckdb
 
 # How long an unused environment stays once its branch is gone (12h, 7d, 4w).
 time_to_live: 7d

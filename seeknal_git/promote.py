@@ -32,7 +32,7 @@ from seeknal_git.shared import name_of_clone
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.work import Options, Work
-from seeknal_git.workspace import Loaded, Workspace, load, need_own_warehouse
+from seeknal_git.workspace import Loaded, Workspace, load
 
 DEFAULT = Options()
 
@@ -44,8 +44,6 @@ def prepare(
 
     Raises ProjectError, UsageError, GitError or WarehouseBusy before anything is written.
     """
-    if options.sandbox:
-        need_own_warehouse(workspace)
     workspace = replace(workspace, lock_timeout=lock_timeout)
     need_authority(workspace)
     into = branch_to_merge_into(workspace, target)

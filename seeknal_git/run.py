@@ -31,7 +31,7 @@ from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
 from seeknal_git.work import Options
-from seeknal_git.workspace import Loaded, Workspace, load, need_own_warehouse
+from seeknal_git.workspace import Loaded, Workspace, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,6 @@ class Request:
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
     """Load what is to be run. Raises before anything is written: ProjectError, UsageError, GitError."""
-    if request.options.sandbox:
-        need_own_warehouse(workspace)
     workspace = replace(workspace, lock_timeout=request.lock_timeout)
     need_authority(workspace)
     revision = revision_of(workspace, request.environment)

@@ -18,6 +18,8 @@ _READ_AS: dict[type, Callable[[object], str | int | bool]] = {str: text, int: wh
 _CARRIED = frozenset({"version", "profile", "config-version", "state_backend"})
 # The settings that any tree may have for itself. All others count only as production has them.
 _FREE = frozenset({"name", "description"})
+# The spelling of no warehouse and no description.
+NOWHERE = "(none)"
 Releaser = Literal["anywhere", "ci"]
 _WORDS = {"promote": ("anywhere", "ci")}
 
@@ -29,7 +31,7 @@ class Settings:
     name: str
     description: str = ""
     production_branch: str = "main"
-    warehouse: str = "target/warehouse.duckdb"
+    warehouse: str = ""  # none: in git's own folder (see place.py)
     time_to_live: int = 7 * 86400  # seconds from its last use until an environment without a branch goes
     protect_production: bool = False
     promote: Releaser = "anywhere"  # who releases: everybody, or continuous integration alone
@@ -83,7 +85,7 @@ def spelt(name: str, value: object) -> str:
     if name in _DURATIONS and isinstance(value, int):
         unit = next((unit for unit in ("d", "h", "m") if value and value % _SECONDS[unit] == 0), "s")
         return f"{value // _SECONDS[unit]}{unit}"
-    return str(value)
+    return str(value) or NOWHERE
 
 
 def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:

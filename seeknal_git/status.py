@@ -101,6 +101,7 @@ class Status:
     absent: list[Absent] = field(default_factory=list)
     moved: list[MovedData] = field(default_factory=list)
     warehouse: str | None = None
+    place: str = ""  # the path of the warehouse
     operation: str | None = None
     published: str | None = None  # by whom, if the environment was last published in another clone
 
@@ -164,15 +165,13 @@ def _absent(loaded: Loaded) -> list[Absent]:
 
 
 def _with_warehouse(workspace: Workspace, status: Status) -> Status:
-    if not workspace.warehouse_path.exists():
-        gone = (
-            f"{workspace.settings.warehouse} is gone: seeknal run builds it again"
-            if status.production.published
-            else None
-        )
+    path = workspace.warehouse_path
+    status = replace(status, place=str(path))
+    if not path.exists():
+        gone = f"{path} is gone: seeknal run builds it again" if status.production.published else None
         return replace(status, unbuilt=_all_nodes(workspace, status), warehouse=gone)
     try:
-        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+        with open_warehouse(path, read_only=True) as warehouse:
             return _looked_up(workspace, status, warehouse)
     except WarehouseError as exc:
         return replace(status, warehouse=exc.message)

@@ -14,13 +14,14 @@ from seeknal_git.authority import Authority, find_authority, in_force
 from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
 from seeknal_git.data import DataRoot, sources_of, tracked_parts
-from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
+from seeknal_git.errors import GitError, Problem, ProjectError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
 from seeknal_git.graph import Graph, build_graph
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.nodes.python import is_python_path
+from seeknal_git.place import Place
 from seeknal_git.plan import State
 from seeknal_git.project import Project, is_node_path, load_project
 from seeknal_git.readers import Contract
@@ -62,8 +63,13 @@ class Workspace:
         return schema_of(self.production)
 
     @property
+    def place(self) -> Place:
+        return Place(self.repository, self.data_root, self.settings.warehouse)
+
+    @property
     def warehouse_path(self) -> Path:
-        return self.home / self.settings.warehouse
+        """Where the warehouse is, links resolved anew. Raises ProjectError if it may not be there."""
+        return self.place.path
 
     def branch_of(self, environment: str) -> str:
         """The branch that an environment's name means: `prod` is an alias for the production branch."""
@@ -181,15 +187,6 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
     return _workspace(replace(repository, prefix=path.removesuffix(PROJECT_FILE)), content, data_root)
 
 
-def need_own_warehouse(workspace: Workspace) -> None:
-    """Raise ProjectError where the project file, which a branch may change, puts the warehouse elsewhere."""
-    if not workspace.warehouse_path.resolve().is_relative_to(workspace.home.resolve()):
-        message = f"The warehouse {workspace.settings.warehouse} leaves the project, and the sandbox."
-        raise ProjectError(
-            [Problem(message, PROJECT_FILE, hint="Name a file below the project, or run without --sandbox.")]
-        )
-
-
 def current_tree(workspace: Workspace) -> Tree:
     """The working tree; of a bare repository, what HEAD names. Raises ProjectError if its project file is wrong."""
     if workspace.flaw:
@@ -275,14 +272,24 @@ def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> di
     from seeknal_git.loads import kept_columns
 
     schemas = (workspace.production_schema, schema)
-    return kept_columns(workspace.warehouse_path, graph, root, schemas, workspace.lock_timeout)
+    path = _sound_place(workspace)
+    return kept_columns(path, graph, root, schemas, workspace.lock_timeout) if path else {}
 
 
 def _contracts(workspace: Workspace, graph: Graph, schema: str | None) -> dict[str, Contract]:
     from seeknal_git.loads import contracts
 
     schemas = list(dict.fromkeys([workspace.production_schema, schema or workspace.production_schema]))
-    return contracts(workspace.warehouse_path, graph, workspace.cache, schemas, workspace.lock_timeout)
+    path = _sound_place(workspace)
+    return contracts(path, graph, workspace.cache, schemas, workspace.lock_timeout) if path else {}
+
+
+def _sound_place(workspace: Workspace) -> Path | None:
+    """Where the warehouse is; None if it may not be there, which comes up where it matters."""
+    try:
+        return workspace.warehouse_path
+    except (ProjectError, WarehouseError):
+        return None
 
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:

@@ -30,6 +30,7 @@ from xdist.scheduler import LoadScopeScheduling
 from seeknal_git.cli import main
 from seeknal_git.git import hooks
 from seeknal_git.names import literal
+from seeknal_git.workspace import open_workspace
 
 ROOT = Path(__file__).parents[1]
 
@@ -169,7 +170,10 @@ class Repo:
 
     @property
     def warehouse(self) -> Path:
-        return self.path / "target/warehouse.duckdb"
+        if (self.path / ".git").is_dir():
+            return self.path / ".git/seeknal/warehouse.duckdb"
+        inside = (self.path / "seeknal_project.yml").exists()  # of a project in a folder, or of a linked working tree
+        return open_workspace(self.path).warehouse_path if inside else self.path / "target/warehouse.duckdb"
 
     def numbers(self, sql: str) -> list[tuple[Any, ...]]:
         with opened(self.warehouse, "READ_ONLY") as connection:

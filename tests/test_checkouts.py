@@ -76,7 +76,7 @@ def a_worktree_of_a_bare_clone(shop: Repo) -> Repo:
     main.seeknal("run")
     linked = Repo(place / "dev")
     bare.git("worktree", "add", "--quiet", "-b", "dev", str(linked.path))
-    assert not linked.warehouse.exists()
+    assert not (linked.path / "target").exists()
     return linked
 
 

@@ -317,15 +317,17 @@ def test_files_that_a_killed_process_left_go(published: Repo) -> None:
             "exports/.by_customer.csv.old",
             "target/exposures/dev/exports/.by_customer.csv.partial",
             "target/exposures/gone/exports/.other.csv.partial",
-            "target/.warehouse.duckdb.123.partial",
-            "target/warehouse.duckdb.tmp/duckdb_temp_storage_DEFAULT-0.tmp",
+            ".git/seeknal/.warehouse.duckdb.123.partial",
+            ".git/seeknal/warehouse.duckdb.tmp/duckdb_temp_storage_DEFAULT-0.tmp",
             ".git/seeknal/blobs/abc/orders.csv",
             ".git/seeknal/plans/gone.json",
         ),
         "half",
     )
     made[".git/seeknal/plans/gone.json"] = '{"branch": "gone", "nodes": {}}'
-    stays = dict.fromkeys(("exports/.other.csv.partial", "exports/notes.old", "target/.warehouse.partial"), "mine")
+    stays = dict.fromkeys(
+        ("exports/.other.csv.partial", "exports/notes.old", ".git/seeknal/.warehouse.partial"), "mine"
+    )
     stays[".git/seeknal/plans/dev.json"] = '{"branch": "dev", "nodes": {}}'
     for name, text in (made | stays).items():
         published.write(name, text)
@@ -344,7 +346,7 @@ def test_files_that_a_killed_process_left_go(published: Repo) -> None:
 
 
 def test_files_that_may_be_in_use_stay(published: Repo) -> None:
-    for name in (".git/seeknal/blobs/abc/orders.csv", "target/.warehouse.duckdb.123.partial"):
+    for name in (".git/seeknal/blobs/abc/orders.csv", ".git/seeknal/.warehouse.duckdb.123.partial"):
         published.write(name, "half")
     published.write(".git/seeknal/plans/gone.json", '{"branch": "gone", "nodes": {}}')
     published.write(".git/seeknal/plans/broken.json", "[")

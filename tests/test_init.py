@@ -69,7 +69,7 @@ def test_an_empty_folder_becomes_a_project_with_one_commit(place: Repo) -> None:
     assert place.git("rev-list", "--count", "HEAD") == "1"
     assert committed(place) == COMMITTED
     assert place.git("status", "--porcelain") == ""
-    assert settings(place) == Settings("shop", "Orders: all of them", "main", "target/warehouse.duckdb", 7 * 86400)
+    assert settings(place) == Settings("shop", "Orders: all of them", "main", "", 7 * 86400)
     assert "$ git init -b main" in said.err
     assert "$ git commit -m" in said.err
 

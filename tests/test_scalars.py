@@ -137,7 +137,7 @@ def test_settings_are_read_as_they_are_meant() -> None:
     )
     assert (settings.name, settings.description, settings.production_branch) == ("2024", "no", "1.10")
     assert (settings.protect_production, settings.keep_promotions, settings.keep_history) == (True, 10, 43200)
-    assert settings.warehouse == "target/warehouse.duckdb"
+    assert settings.warehouse == ""
 
 
 def test_values_that_look_like_something_else_reach_the_data(repo: Repo) -> None:

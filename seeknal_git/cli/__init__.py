@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from seeknal_git import __version__
-from seeknal_git.cli import env, hooks
+from seeknal_git.cli import env, hooks, warehouse
 from seeknal_git.cli.apply import apply
 from seeknal_git.cli.diff import diff
 from seeknal_git.cli.doctor import doctor
@@ -91,6 +91,7 @@ for _command in (
     app.command()(_command)
 app.add_typer(env.app, name="env")
 app.add_typer(hooks.app, name="hooks")
+app.add_typer(warehouse.app, name="warehouse")
 
 
 _INTERRUPTED = 130

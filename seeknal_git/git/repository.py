@@ -77,6 +77,14 @@ def open_bare(start: Path) -> Repository | None:
     return Repository(git_dir, "", git_dir, handle, bare=True)
 
 
+def open_around(folder: Path) -> Repository | None:
+    """The repository that a folder is in, all of it; None if there is none with a working tree."""
+    handle = _discovered(folder.resolve()) if folder.is_dir() else None
+    if handle is None or handle.workdir is None:
+        return None
+    return Repository(Path(handle.workdir).resolve(), "", _common_dir(Path(handle.path).resolve()), handle)
+
+
 def _prefix(folder: Path) -> str:
     return "" if folder == Path() else f"{folder.as_posix()}/"
 

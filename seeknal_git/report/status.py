@@ -44,6 +44,7 @@ def as_text(status: Status) -> None:
         files = ", ".join(f"{each.raw_data} ({each.node})" for each in status.absent)
         rows["Raw data"] = coloured("warning", f"missing: {files}")
     rows["Production"] = _production(status.production)
+    rows.setdefault("Warehouse", status.place)
     mapping(rows)
     for alarm in _alarms(status):
         out(*f"{coloured('warning')}: {alarm}".split("\n"))  # a problem has its hint on a line of its own

@@ -73,7 +73,7 @@ def open_warehouse(
     connection = duckdb.connect(":memory:")
     try:
         if path is not None and not read_only:
-            _make_folder(path)
+            private_folder(path.parent)
         spill = spill or (path.with_name(f"{path.name}.tmp") if path else None)
         connection.execute(f"{_SETTINGS}; {confinement(path, spill, reach)}")
         if path is not None:
@@ -94,11 +94,13 @@ def open_warehouse(
         connection.close()
 
 
-def _make_folder(path: Path) -> None:
+def private_folder(folder: Path) -> None:
+    """Make a folder that nobody else reads, unless it is there. Raises WarehouseError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
-        message = f"The warehouse {path} cannot be created: {exc.strerror}: {exc.filename}."
+        message = f"The folder of the warehouse cannot be created: {exc.strerror}: {exc.filename}."
         hint = "Move away what is in its place, or set another `warehouse` in seeknal_project.yml."
         raise WarehouseError(message, hint) from exc
 

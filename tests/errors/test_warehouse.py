@@ -212,7 +212,7 @@ def test_the_log_of_another_warehouse_is_refused_and_left_alone(published: Repo)
 def test_a_warehouse_that_is_gone_is_said_to_be_and_built_again(published: Repo) -> None:
     before = published.production()
     published.warehouse.unlink()
-    assert "target/warehouse.duckdb is gone: seeknal run builds it again" in published.seeknal("status").out
+    assert ".git/seeknal/warehouse.duckdb is gone: seeknal run builds it again" in published.seeknal("status").out
     assert "5 tables to build" in published.seeknal("plan").out
     published.seeknal("promote")
     assert published.production() == before
@@ -220,9 +220,10 @@ def test_a_warehouse_that_is_gone_is_said_to_be_and_built_again(published: Repo)
 
 def test_a_file_where_the_folder_should_be(shop: Repo) -> None:
     shop.write("target", "a file")
+    shop.write("seeknal_project.yml", "name: shop\nwarehouse: target/warehouse.duckdb\n")
     said = refusal(shop.seeknal("run", code=1))
     assert said == (
-        f"error: The warehouse {shop.warehouse} cannot be created: File exists: {shop.path / 'target'}.\n"
+        f"error: The folder of the warehouse cannot be created: File exists: {shop.path / 'target'}.\n"
         "  Move away what is in its place, or set another `warehouse` in seeknal_project.yml.\n"
     )
 
@@ -272,7 +273,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_half_warehouse(shop: Repo)
     assert done.returncode == 1
     assert "File too large" in done.stderr
     assert done.stderr.endswith("Free some space, then run the same command again.\n")
-    assert list((shop.path / "target").iterdir()) == []
+    assert list((shop.path / ".git/seeknal").glob("*warehouse*")) == []
     shop.seeknal("run")
 
 

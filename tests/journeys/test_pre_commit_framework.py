@@ -52,7 +52,7 @@ class Shop:
         (self.top / path).write_text(text)
 
     def total(self) -> int:
-        with duckdb.connect(str(self.top / "target/warehouse.duckdb"), read_only=True) as connection:
+        with duckdb.connect(str(self.top / ".git/seeknal/warehouse.duckdb"), read_only=True) as connection:
             return int(connection.sql("FROM main.total").fetchall()[0][0])
 
 

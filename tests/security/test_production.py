@@ -18,8 +18,8 @@ READING = (["env", "list"], ["gc"], ["env", "prune"], ["status"], ["log"], ["que
 # What a hostile branch may write into the project file, and how `plan` shows it.
 SETTINGS = {
     "production_branch: evil": "production_branch main → evil",
-    "warehouse: ../other.duckdb": "warehouse target/warehouse.duckdb → ../other.duckdb",
-    "warehouse: ~/.ssh/authorized_keys2": "warehouse target/warehouse.duckdb → ~/.ssh/authorized_keys2",
+    "warehouse: ../other.duckdb": "warehouse (none) → ../other.duckdb",
+    "warehouse: ~/.ssh/authorized_keys2": "warehouse (none) → ~/.ssh/authorized_keys2",
     "keep_promotions: 0": "keep_promotions 10 → 0",
     "keep_history: 0s": "keep_history 7d → 0s",
     "time_to_live: 0s": "time_to_live 7d → 0s",
@@ -116,10 +116,10 @@ def test_a_branch_that_is_merely_behind_has_changed_nothing(published: Repo) -> 
 def test_an_edit_on_the_production_branch_counts_once_it_is_committed(published: Repo) -> None:
     set_to(published, "warehouse: other.duckdb")
     said = published.seeknal("plan").out
-    assert f"BREAKING      {FILE}: warehouse target/warehouse.duckdb → other.duckdb" in said
+    assert f"BREAKING      {FILE}: warehouse (none) → other.duckdb" in said
     assert "The project file counts as it is committed." in said
     told = published.seeknal("run").err
-    assert f"{FILE} is edited, and counts as it is committed: warehouse target/warehouse.duckdb → other.duckdb" in told
+    assert f"{FILE} is edited, and counts as it is committed: warehouse (none) → other.duckdb" in told
     assert not (published.path / "other.duckdb").exists()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -67,8 +70,6 @@ if engine_version().startswith("2"):
 
 
 def said_by_all(repo: Repo, commands: Sequence[str] = COMMANDS) -> dict[str, str]:
-    import shlex
-
     results = {command: repo.seeknal(*shlex.split(command), code=None) for command in commands}
     return {command: f"{each.out}{each.err}" for command, each in results.items()}
 
@@ -150,3 +151,121 @@ def test_a_value_that_is_none_of_ours_is_one_message(published: Repo, change: st
         assert "Traceback" not in said, command
         assert said.count("is none that Seeknal writes") <= 1, command
     assert any("is none that Seeknal writes" in said for said in said_by_all(published, commands).values())
+
+
+# Where it is
+
+
+def old_place(repo: Repo) -> Path:
+    """The warehouse is where an earlier version had it."""
+    old = repo.path / "target/warehouse.duckdb"
+    old.parent.mkdir(exist_ok=True)
+    return repo.warehouse.rename(old)
+
+
+def place(repo: Repo) -> Path:
+    return Path(repo.seeknal("warehouse", "path").out.removesuffix("\n"))
+
+
+def test_neither_clean_nor_a_branch_nor_a_worktree_that_goes_destroys_production(published: Repo) -> None:
+    before = published.production()
+    published.git("clean", "-xfdq")
+    linked = Repo(published.path.parent / "linked")
+    published.git("worktree", "add", "--quiet", "-b", "hostile", str(linked.path))
+    (linked.path / "target").mkdir()
+    (linked.path / "target/warehouse.duckdb").write_text("a branch's file")
+    linked.git("add", "--force", "target/warehouse.duckdb")
+    linked.git("commit", "--quiet", "--message", "Track it")
+    assert place(linked) == published.warehouse
+    published.git("worktree", "remove", "--force", str(linked.path))
+    published.switch("hostile")
+    assert place(published) == published.warehouse
+    published.seeknal("query", "FROM daily", "--env", "prod")
+    published.switch("main")
+    assert published.production() == before
+    assert published.built() == []
+
+
+def test_a_warehouse_at_its_old_place_is_used_until_it_is_moved(published: Repo) -> None:
+    before, own = published.production(), published.warehouse
+    old = old_place(published)
+    assert place(published) == old
+    assert published.built() == []
+    assert "seeknal warehouse move" in published.seeknal("doctor", code=None).out
+    said = published.seeknal("warehouse", "move").out
+    assert f"Moved {old} to {own}" in " ".join(said.split())
+    assert (place(published), old.exists()) == (own, False)
+    assert published.production() == before
+    assert "where it belongs" in published.seeknal("warehouse", "move").out
+
+
+def test_two_warehouses_are_refused_and_a_move_that_was_killed_is_ended(published: Repo) -> None:
+    old = published.path / "target/warehouse.duckdb"
+    old.parent.mkdir(exist_ok=True)
+    shutil.copyfile(published.warehouse, old)
+    for command in ("run", "status", "query 'FROM daily'"):
+        assert "There are two warehouses" in published.seeknal(*shlex.split(command), code=1).err
+    published.seeknal("warehouse", "move")
+    assert not old.exists()
+    old.write_text("another file")
+    assert "Neither was touched" in published.seeknal("warehouse", "move", code=1).err
+    assert old.exists()
+
+
+def test_a_warehouse_is_not_moved_away_from_somebody_who_has_it_open(published: Repo) -> None:
+    own = published.warehouse
+    with published.held():
+        old = published.path / "target/warehouse.duckdb"
+        old.parent.mkdir(exist_ok=True)
+        own.rename(old)
+        assert "is held by" in published.seeknal("warehouse", "move", code=1).err
+        assert old.exists()
+
+
+def test_a_line_in_the_project_file_is_removed_before_a_move(published: Repo) -> None:
+    old, own = published.path / "target/warehouse.duckdb", published.warehouse
+    old_place(published)
+    published.write("seeknal_project.yml", "name: shop\nwarehouse: target/warehouse.duckdb\n")
+    published.commit()
+    assert place(published) == old
+    assert "remove that line on main" in " ".join(published.seeknal("warehouse", "move", code=2).err.split())
+    published.write("seeknal_project.yml", "name: shop\n")
+    published.commit()
+    published.seeknal("warehouse", "move")
+    assert place(published) == own
+
+
+def test_each_project_of_a_repository_has_a_place_of_its_own(shop: Repo) -> None:
+    for name in ("one", "a%2Fb", "a/b"):
+        shop.write(f"{name}/seeknal_project.yml", "name: shop\n")
+    shop.commit()
+    places = {place(Repo(shop.path / name)) for name in ("", "one", "a%2Fb", "a/b")}
+    assert len(places) == 4
+    assert all(each.is_relative_to(shop.path / ".git/seeknal") for each in places)
+
+
+WRONG_PLACES = {
+    "../other.duckdb": "leaves the project",
+    "/tmp/other.duckdb": "leaves the project",
+    "out/other.duckdb": "leaves the project",
+    ".git/config": "has a hidden part",
+    ".git/seeknal/cache.sqlite": "has a hidden part",
+    "~/.ssh/authorized_keys2": "has a hidden part",
+    "into_git/hooks/pre-commit": "has a hidden part",
+    "data/orders.csv": "is tracked by git",
+    "moved/orders.csv": "is tracked by git",
+    "data": "is a folder",
+}
+
+
+@pytest.mark.parametrize(("path", "why"), WRONG_PLACES.items(), ids=WRONG_PLACES)
+def test_a_warehouse_elsewhere_is_refused_by_every_command(published: Repo, path: str, why: str) -> None:
+    for name, target in {"out": "..", "into_git": ".git", "moved": "data"}.items():
+        (published.path / name).symlink_to(target)
+    published.write("seeknal_project.yml", f"name: shop\nwarehouse: {path}\n")
+    before = sorted(published.path.parent.rglob("*.duckdb*"))
+    published.commit(hooks=False)
+    for command in ("status", "run", "promote", "query 'FROM daily'", "gc --yes", "env list", "log", "rollback"):
+        said = published.seeknal(*shlex.split(command), code=1)
+        assert f"error: seeknal_project.yml: The warehouse {path} {why}" in " ".join(said.err.split()), command
+    assert sorted(published.path.parent.rglob("*.duckdb*")) == before

@@ -1,0 +1,50 @@
+"""`seeknal warehouse …`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seeknal_git.cli.options import HERE, DataRoot, LockTimeout, ProjectPath, opened
+
+app = typer.Typer(help="Where the warehouse is, and how it gets elsewhere.", no_args_is_help=True)
+
+
+@app.command()
+def path(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
+    """Print the path of the DuckDB file that holds the tables, for a notebook or the DuckDB CLI.
+
+    \b
+    Examples:
+      duckdb -readonly "$(seeknal warehouse path)"
+    """
+    from seeknal_git.report.terminal import out
+
+    out(str(opened(project_path, data_root).warehouse_path))
+
+
+@app.command()
+def move(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[FROM]", help="Its path, from the project's folder. [default: where it used to be]"),
+    ] = None,
+    lock_timeout: LockTimeout = 0.0,
+    data_root: DataRoot = None,
+    project_path: ProjectPath = HERE,
+) -> None:
+    """Move the warehouse to where it belongs: into git's own folder, or where the project file says.
+
+    A file in git's folder outlives `git clean`, linked working trees, and branches that track `target`.
+
+    \b
+    Examples:
+      seeknal warehouse move
+      seeknal warehouse move data/shop.duckdb
+    """
+    from seeknal_git.relocate import move_warehouse
+    from seeknal_git.report.terminal import out
+
+    done = move_warehouse(opened(project_path, data_root), source, lock_timeout)
+    out(f"Moved {done.before} to {done.path}." if done.before else f"The warehouse is where it belongs: {done.path}")

@@ -1,0 +1,21 @@
+"""Hold a warehouse while its file is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seeknal_git.errors import WarehouseError
+from seeknal_git.warehouse.connection import open_warehouse
+
+
+@contextmanager
+def alone(path: Path, lock_timeout: float) -> Iterator[None]:
+    """Nobody else has the warehouse open, and all of it is in its file. Raises WarehouseBusy or WarehouseError."""
+    with open_warehouse(path, lock_timeout=lock_timeout) as warehouse:
+        warehouse.connection.execute("CHECKPOINT warehouse")
+        log = path.with_name(f"{path.name}.wal")
+        if log.exists() and log.stat().st_size:
+            raise WarehouseError(f"The log {log} is not part of its warehouse yet.", "Run the same command again.")
+        yield
