@@ -174,9 +174,11 @@ def remember_production(repository: Repository, branch: str) -> None:
 def default_branch(repository: Repository) -> str | None:
     """The branch that a clone begins with, by its remote; else main or master, if it is there."""
     remote = _first_remote(repository)
-    head = f"refs/remotes/{remote}/HEAD"
+    head, below = f"refs/remotes/{remote}/HEAD", f"refs/remotes/{remote}/"
     if remote and head in repository.handle.references:
-        return _target(repository, head).removeprefix(f"refs/remotes/{remote}/")
+        target = _target(repository, head)
+        if target.startswith(below):  # a remote may be on no branch
+            return target.removeprefix(below)
     return next((each for each in ("main", "master") if production_tip(repository, each)), None)
 
 

@@ -287,6 +287,13 @@ def test_a_shallow_detached_clone_finds_production_on_its_remote(published: Repo
     clone.seeknal("gc", "--yes")
 
 
+def test_a_remote_that_is_on_no_branch_names_no_production(published: Repo, tmp_path: Path) -> None:
+    clone = cloned(published, tmp_path / "clone")
+    clone.git("symbolic-ref", "--delete", "refs/remotes/origin/HEAD")
+    clone.git("update-ref", "refs/remotes/origin/HEAD", clone.head)
+    assert clone.seeknal("status", "--json").json["production"]["branch"] == "main"
+
+
 def test_a_push_decides_nothing_on_a_server(published: Repo, tmp_path: Path) -> None:
     server = Repo(tmp_path / "server.git")
     published.git("clone", "--quiet", "--bare", ".", str(server.path))
