@@ -217,7 +217,7 @@ def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied:
     """
     found = _find(workspace, path)
     if is_node_path(_name(workspace, found)):
-        raise UsageError(f"{_name(workspace, found)} is in the project already.", "`seeknal dry-run` looks at it.")
+        raise UsageError(f"{_name(workspace, found)} is in the project already.", "seeknal plan says what it changes.")
     checked = check(workspace, found)
     before = checked.before
     if before not in (None, checked.content) and not force:

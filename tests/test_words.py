@@ -138,3 +138,16 @@ def test_the_lineage_of_a_column_shows_all_that_decides_its_rows(published: Repo
     said = published.seeknal("lineage", "daily.orders").out
     assert "transform.clean_orders.day  decides rows of transform.daily" in said
     assert "source.orders.amount  decides rows of transform.clean_orders" in said
+
+
+def test_dry_run_and_apply_do_not_send_each_other_round(published: Repo) -> None:
+    published.write("draft_source_new.yml", "kind: source\nname: new\nsource: csv\ntable: data/new.csv\n")
+    said = published.seeknal("apply", "draft_source_new.yml").err
+    assert "warning: raw data is missing: data/new.csv (source.new).\n" in said
+    published.write("data/new.csv", "id\n1\n")
+    published.git("add", "data/new.csv")
+    applied = "seeknal/sources/new.yml"
+    assert published.seeknal("dry-run", applied).out.endswith("\nNext: seeknal plan\n")
+    again = published.seeknal("apply", applied, code=2).err
+    assert "is in the project already" in again
+    assert "dry-run" not in again

@@ -53,7 +53,8 @@ def dry_run_as_text(done: DryRun) -> None:
         out(dim(_extent(len(sample.rows.rows), sample.rows.more)))
     _origins(done)
     force = " --force" if draft.before not in (None, draft.content) else ""
-    out(f"Next: seeknal apply {operand(draft.shown)}{force}")
+    is_applied = draft.shown == draft.target
+    out("Next: seeknal plan" if is_applied else f"Next: seeknal apply {operand(draft.shown)}{force}")
 
 
 def _warnings(draft: Checked) -> None:
@@ -129,8 +130,10 @@ def applied(done: Applied) -> None:
     draft = done.draft
     _warnings(draft)
     if draft.unknown:
-        note(f"{coloured('warning')}: the raw data of {', '.join(draft.unknown)} is not here: "
-             f"the SQL of {draft.node.id} could not be checked.")  # fmt: skip
+        nodes = [draft.loaded.graph.node(each) for each in draft.unknown]
+        files = ", ".join(f"{node.definition['path']} ({node.id})" for node in nodes)
+        left = "" if draft.node.kind == "source" else f": the SQL of {draft.node.id} could not be checked"
+        note(f"{coloured('warning')}: raw data is missing: {files}{left}.")
     note(f"$ {done.command}")
     for line in done.diff or ():
         out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line)
