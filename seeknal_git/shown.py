@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 
 def shown(text: str) -> str:
-    """A text on one line in which everything prints: control characters, line ends, signs without a width, and those
+    r"""A text on one line in which everything prints: control characters, line ends, signs without a width, and those
     that turn the direction of what follows, are spelled out.
 
-    >>> shown("a\\x1b[31mb"), shown("naïve 東京")
-    ('a\\\\x1b[31mb', 'naïve 東京')
+    >>> print(shown("a\x1b[31mb"), shown("naïve 東京"))
+    a\x1b[31mb naïve 東京
     """
     if text.isprintable():
         return text
@@ -45,10 +45,10 @@ def parts(text: str) -> list[str]:
 
 
 def argument(text: str) -> str:
-    """A text as one word of a shell, on one line, whatever is in it.
+    r"""A text as one word of a shell, on one line, whatever is in it.
 
-    >>> argument("a;b"), argument("plain"), argument("a\nb")
-    ("'a;b'", 'plain', "$'a\\\\nb'")
+    >>> print(argument("plain"), argument("a;b"), argument("a\nb"))
+    plain 'a;b' $'a\nb'
     """
     if all(map(_prints, text)):
         return shlex.quote(text)
