@@ -48,6 +48,8 @@ def always_ours(_: Path) -> Standing:
 
 def folded(name: str) -> str:
     """A name as disks compare it that ignore case (APFS, HFS+, NTFS)."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", name.translate(_INVISIBLE)).casefold()
 
 
