@@ -42,7 +42,7 @@ def test_an_option_with_a_wrong_value_is_named(published: Repo) -> None:
     assert "--max-workers" in published.seeknal("run", "--max-workers", "x", code=2).err
 
 
-@pytest.mark.parametrize("group", ["", "env", "hooks"])
+@pytest.mark.parametrize("group", ["", "env", "hooks", "warehouse"])
 def test_no_line_of_help_is_cut(published: Repo, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     said = published.seeknal(*group.split(), "--help").out

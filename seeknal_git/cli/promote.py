@@ -35,7 +35,7 @@ def promote(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Make production match the tip of its branch, in one transaction.
+    """Make production match the tip of its branch, all at once.
 
     With ENV, that branch is merged first, by git. Tables that are built already are re-used; the rest is built before
     anything is published.

@@ -13,7 +13,9 @@ app = typer.Typer(help="Where the warehouse is, and how it gets elsewhere.", no_
 
 @app.command()
 def path(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
-    """Print the path of the DuckDB file that holds the tables, for a notebook or the DuckDB CLI.
+    """Print the path of the DuckDB file that holds the tables.
+
+    For a notebook, or the DuckDB CLI.
 
     \b
     Examples:
@@ -34,9 +36,10 @@ def move(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Move the warehouse to where it belongs: into git's own folder, or where the project file says.
+    """Move the warehouse to where it belongs.
 
-    A file in git's folder outlives `git clean`, linked working trees, and branches that track `target`.
+    That is git's own folder, or where the project file says. A file in git's folder outlives `git clean`, linked
+    working trees, and branches that track `target`.
 
     \b
     Examples:

@@ -36,7 +36,7 @@ def _generator() -> ModuleType:
 
 
 generate_cli = _generator()
-LEAVES = [words for words in generate_cli.commands() if words not in {("env",), ("hooks",)}]
+LEAVES = [words for words in generate_cli.commands() if words not in {("env",), ("hooks",), ("warehouse",)}]
 
 
 def blocks(page: str, language: str) -> list[str]:
