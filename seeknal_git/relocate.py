@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.errors import UsageError, WarehouseError
+from seeknal_git.overruled import need_authority
 from seeknal_git.place import OLD
 from seeknal_git.settings import PROJECT_FILE
 from seeknal_git.warehouse.connection import private_folder
@@ -31,6 +32,7 @@ def move_warehouse(workspace: Workspace, source: str | None = None, lock_timeout
     source: its path below the project; without it, the place that was the default, or git's own folder. Whoever is
     killed on the way has lost nothing, and moves it again. Raises UsageError, ProjectError or WarehouseError.
     """
+    need_authority(workspace)
     target = workspace.place.meant
     before = _named(workspace, source, target) if source else _elsewhere(workspace, target)
     if before is None:

@@ -12,7 +12,15 @@ from tests.conftest import Repo, copied
 FILE = "seeknal_project.yml"
 DAILY = "seeknal/transforms/daily.yml"
 
-WRITING = (["run"], ["promote"], ["gc", "--yes"], ["env", "prune", "--yes"], ["env", "delete", "dev"], ["rollback"])
+WRITING = (
+    ["run"],
+    ["promote"],
+    ["gc", "--yes"],
+    ["env", "prune", "--yes"],
+    ["env", "delete", "dev"],
+    ["rollback"],
+    ["warehouse", "move"],
+)
 READING = (["env", "list"], ["gc"], ["env", "prune"], ["status"], ["log"], ["query", "FROM daily"])
 
 # What a hostile branch may write into the project file, and how `plan` shows it.
