@@ -18,6 +18,7 @@ from seeknal_git.overruled import need_authority
 from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
+from seeknal_git.warehouse.owner import claim
 from seeknal_git.warehouse.publish import drop_environment
 from seeknal_git.workspace import Workspace
 
@@ -98,6 +99,7 @@ def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.
         raise UsageError(f"There is no environment {branch}.",
                          f"Did you mean {near[0]}?" if near else "seeknal env list shows them.")  # fmt: skip
     with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
+        claim(warehouse.connection, warehouse.path, workspace.marks)
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])
         drop_environment(warehouse.connection, schema)

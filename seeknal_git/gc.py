@@ -19,6 +19,7 @@ from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.warehouse.garbage import Rules, Unnamed, drop_snapshots, kept_tables, unnamed
+from seeknal_git.warehouse.owner import claim
 from seeknal_git.warehouse.publish import drop_environment
 from seeknal_git.workspace import Workspace
 
@@ -59,6 +60,7 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
     need_authority(workspace)
     path = workspace.warehouse_path
     with open_warehouse(path if path.exists() else None, lock_timeout=lock_timeout) as warehouse:
+        claim(warehouse.connection, path, workspace.marks)
         found = _found(workspace, warehouse.connection, only_environments)
         # Before the environments: without them, nobody would come back for their files.
         stuck = remove(found.exposures.values())

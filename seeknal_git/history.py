@@ -26,6 +26,7 @@ from seeknal_git.revision import environment_of, revision_of
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move, Record
+from seeknal_git.warehouse.owner import claim
 from seeknal_git.warehouse.publish import Publication, publish
 from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.warehouse.state import Delivery
@@ -140,6 +141,8 @@ def rollback(
     reach = Reach(folders=[workspace.home / WRITING])
     with open_warehouse(path, read_only=dry_run, lock_timeout=lock_timeout, reach=reach) as warehouse:
         started = time.monotonic()
+        if not dry_run:
+            claim(warehouse.connection, path, workspace.marks)
         done, wanted, stale = _prepared(workspace, warehouse.connection, revision)
         if dry_run:
             return done

@@ -17,6 +17,7 @@ from seeknal_git.revision import Revision
 from seeknal_git.shown import of_option
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.owner import claim
 from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.work import Options, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace
@@ -72,6 +73,7 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
         patience = max(give_up - time.monotonic(), 0.0)
         path, reach = prepared.workspace.warehouse_path, _reach(prepared)
         with open_warehouse(path, lock_timeout=patience, reach=reach) as warehouse:
+            claim(warehouse.connection, path, prepared.workspace.marks)
             if _is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
                 if prepared.target.is_production and not prepared.options.force:

@@ -16,6 +16,7 @@ from seeknal_git.cache import Cache
 from seeknal_git.data import DataRoot, sources_of, tracked_parts
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
+from seeknal_git.git.marks import Marks
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
 from seeknal_git.graph import Graph, build_graph
@@ -65,6 +66,11 @@ class Workspace:
     @property
     def place(self) -> Place:
         return Place(self.repository, self.data_root, self.settings.warehouse)
+
+    @property
+    def marks(self) -> Marks:
+        """The marks by which a warehouse knows the project."""
+        return Marks(self.repository)
 
     @property
     def warehouse_path(self) -> Path:

@@ -9,6 +9,7 @@
 | publication_nodes | node that a publication re-pointed, and its rows; without a snapshot, it was removed |
 | exposures | file that was delivered, of which table, and after which publication |
 | runs | run: how it ended |
+| project | mark by which clones of the project know that it is theirs (see owner.py) |
 
 Clocks go back, so what came last is told by ids and by the order of rows (`rowid`), never by a time.
 """
@@ -39,6 +40,7 @@ _TABLES = {
     "publication_nodes": "publication_id BIGINT, schema_name VARCHAR, node VARCHAR, view_name VARCHAR, "
     "snapshot_id VARCHAR, table_name VARCHAR, fingerprint VARCHAR",
     "exposures": "schema_name VARCHAR, node VARCHAR, snapshot_id VARCHAR, path VARCHAR, written_at TIMESTAMP",
+    "project": "folder VARCHAR, mark VARCHAR",
     "runs": "id VARCHAR, schema_name VARCHAR, command VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, "
     "status VARCHAR, message VARCHAR",
 }

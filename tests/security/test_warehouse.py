@@ -269,3 +269,36 @@ def test_a_warehouse_elsewhere_is_refused_by_every_command(published: Repo, path
         said = published.seeknal(*shlex.split(command), code=1)
         assert f"error: seeknal_project.yml: The warehouse {path} {why}" in " ".join(said.err.split()), command
     assert sorted(published.path.parent.rglob("*.duckdb*")) == before
+
+
+# Whose it is
+
+
+@pytest.fixture
+def shared(published: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """A clone that is published to a data root of its own, which others may name too."""
+    monkeypatch.setenv("SEEKNAL_DATA_ROOT", str(published.path.parent / "shared data"))
+    published.seeknal("run")
+    return published
+
+
+def test_two_projects_that_name_one_warehouse_are_not_merged(shared: Repo) -> None:
+    other = Repo(shared.path.parent / "other")
+    shutil.copytree(shared.path, other.path, ignore=shutil.ignore_patterns(".git"))
+    other.git("init", "--quiet")
+    other.commit("Another project")
+    other.switch("dev", create=True)
+    for command in ("run", "promote --force", "gc --yes", "rollback"):
+        said = other.seeknal(*shlex.split(command), code=1).err
+        assert "belongs to another project" in " ".join(said.split()), command
+    shared.seeknal("run")
+
+
+@pytest.mark.parametrize("options", [[], ["--depth=1", "--no-local"]], ids=["whole", "shallow"])
+def test_clones_of_one_project_share_a_warehouse(shared: Repo, options: list[str]) -> None:
+    for name in ("first", "second"):
+        clone = Repo(shared.path.parent / name)
+        shared.git("clone", "--quiet", *options, f"file://{shared.path}", str(clone.path))
+        assert clone.built() == []
+    shared.git("commit", "--quiet", "--amend", "--no-edit", "--date", "2001-01-01", "--message", "Another history")
+    assert shared.built() == []
