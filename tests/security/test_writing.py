@@ -161,6 +161,7 @@ def a_pipe(repo: Repo) -> None:
 
 
 def a_target_that_is_a_link(repo: Repo) -> None:
+    (repo.path / "target").mkdir(exist_ok=True)
     (repo.path.parent / "elsewhere").mkdir()
     (repo.path / "target").rename(repo.path.parent / "elsewhere/target")
     (repo.path / "target").symlink_to("../elsewhere/target")
@@ -213,6 +214,7 @@ def test_a_branch_writes_through_no_link_either(delivering: Repo) -> None:
     delivering.switch("dev", create=True)
     outside = delivering.path.parent / "outside"
     outside.mkdir()
+    (delivering.path / "target").mkdir(exist_ok=True)
     (delivering.path / "target/exposures").symlink_to(outside)
     assert "target/exposures/ cannot be written: a link there leads elsewhere" in refused(delivering, "run")
     assert not list(outside.iterdir())
