@@ -131,7 +131,11 @@ def _create(path: Path) -> None:
     for left in (partial, partial.with_name(f"{partial.name}.wal")):
         left.unlink(missing_ok=True)  # by a process that had the same number
     try:
-        duckdb.connect(partial).close()
+        before = os.umask(0o077)  # nobody else may open it, not even while it is made
+        try:
+            duckdb.connect(partial).close()
+        finally:
+            os.umask(before)
         with contextlib.suppress(
             OSError
         ):  # somebody else was faster, or there are no links here: it is created at once

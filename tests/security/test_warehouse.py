@@ -302,3 +302,8 @@ def test_clones_of_one_project_share_a_warehouse(shared: Repo, options: list[str
         assert clone.built() == []
     shared.git("commit", "--quiet", "--amend", "--no-edit", "--date", "2001-01-01", "--message", "Another history")
     assert shared.built() == []
+
+
+def test_nobody_else_reads_the_warehouse(published: Repo) -> None:
+    modes = [each.stat().st_mode & 0o777 for each in (published.warehouse, published.warehouse.parent)]
+    assert [f"{mode:o}" for mode in modes] == ["600", "700"]
