@@ -19,7 +19,7 @@ from seeknal_git.pending import pending
 from seeknal_git.project import load_project, python_problems
 from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.settings import PROJECT_FILE
-from seeknal_git.shown import argument, command_line, operand
+from seeknal_git.shown import argument, operand
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.workspace import Workspace, current_tree, load
@@ -35,13 +35,15 @@ class Finding:
 
 def examine(workspace: Workspace) -> list[Finding]:
     """Everything that is wrong with the set-up of a clone."""
-    return [
-        *_hooks(workspace),
-        *_repository(workspace),
-        *_python(workspace),
-        *_files(workspace),
-        *_warehouse(workspace),
-    ]
+    return [*_hooks(workspace), *_repository(workspace), *_nodes(workspace), *_warehouse(workspace)]
+
+
+def _nodes(workspace: Workspace) -> Iterator[Finding]:
+    """What the nodes here need; they are not read beside a project file that cannot be."""
+    if workspace.flaw is None:
+        yield from _raw_data(workspace)
+        yield from _python(workspace)
+        yield from _files(workspace)
 
 
 def _files(workspace: Workspace) -> Iterator[Finding]:
@@ -93,22 +95,17 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
         yield Finding(f"{problem.place}: {problem.message}", problem.hint or "Mend it, or take the edit back.")
     if git.head_commit(repository) is None:
         yield Finding("There is no commit yet.", "git add . && git commit -m 'First commit'")
-    elif git.production_tip(repository, workspace.production) is None:
-        remote = next(iter(git.remotes(repository)), None)
-        cure = (
-            git.fetch_command(remote, workspace.production)
-            if remote
-            else command_line("git", "branch", workspace.production)
-        )
-        yield Finding(f"There is no production branch {workspace.production}.",
-                      f"{cure}, or set production_branch in the project file")  # fmt: skip
+    else:
+        try:
+            git.need_production(repository, workspace.production)
+        except UsageError as exc:
+            yield Finding(exc.message, exc.hint or "")
     if git.remotes(repository) and not workspace.settings.protect_production:
         yield Finding("Uncommitted nodes can be run on production, where others cannot see them.",
                       f"Set protect_production: true in {PROJECT_FILE}")  # fmt: skip
     if operation := unfinished_operation(repository):
         yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {way_out(operation)}")
     yield from _tip(workspace)
-    yield from _raw_data(workspace)
     if git.is_shallow(repository):
         yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")
 

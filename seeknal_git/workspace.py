@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -134,17 +134,27 @@ def open_workspace(start: Path, data_root: Path | None = None, *, mending: bool 
         raise UsageError(f"{start} is not a folder.")
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
-            content = (folder / PROJECT_FILE).read_bytes()
-            return _workspace(git.open_repository(folder), content, data_root, mending=mending)
+            at_hand = partial(_at_hand, folder / PROJECT_FILE)
+            return _workspace(git.open_repository(folder), at_hand, data_root, mending=mending)
     if bare := git.open_bare(start):
         return _bare(bare, data_root)
     raise UsageError(f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init")
 
 
-def _workspace(repository: Repository, content: bytes, data_root: Path | None, *, mending: bool = False) -> Workspace:
+def _at_hand(path: Path) -> Written:
+    """A project file on disk. Raises ProjectError, also for a link: messages would show any file that it leads to."""
+    if path.is_symlink():
+        problem = Problem("The project file is a link.", PROJECT_FILE, hint="Put the file itself in its place.")
+        raise ProjectError([problem])
+    return read_written(path.read_bytes())
+
+
+def _workspace(
+    repository: Repository, at_hand: Callable[[], Written], data_root: Path | None, *, mending: bool = False
+) -> Workspace:
     written, flaw = None, None
     try:
-        written = read_written(content)
+        written = at_hand()
     except ProjectError as exc:
         flaw = exc
     found = find_authority(repository, written)
@@ -190,7 +200,8 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
         raise UsageError(f"{repository.top} holds {projects}.",
                          "Name one of them: SEEKNAL_PROJECT=FOLDER" if found else None)  # fmt: skip
     content = everything.read_small(path)
-    return _workspace(replace(repository, prefix=path.removesuffix(PROJECT_FILE)), content, data_root)
+    project = replace(repository, prefix=path.removesuffix(PROJECT_FILE))
+    return _workspace(project, partial(read_written, content), data_root)
 
 
 def current_tree(workspace: Workspace) -> Tree:

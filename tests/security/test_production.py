@@ -153,10 +153,24 @@ def test_a_malformed_project_file_on_a_branch_breaks_nothing_for_others(publishe
         published.seeknal(*command)
     for command in (["plan"], *WRITING):
         assert published.seeknal(*command, code=1).err.startswith(f"error: {FILE}:"), command
+    assert f"wrong: {FILE}:" in published.seeknal("doctor", code=1).out
     published.switch("main")
     for command in (*READING, ["run"], ["promote"], ["gc", "--yes"], ["env", "prune", "--yes"]):
         published.seeknal(*command)
     assert f"error: {FILE}:" in published.seeknal("run", "--env", "broken", code=1).err
+
+
+def test_a_project_file_that_is_a_link_shows_nothing_of_where_it_leads(published: Repo, tmp_path: Path) -> None:
+    secret = tmp_path / "hosts.yml"
+    secret.write_text("name: a\ntime_to_live: the secret\n")
+    published.switch("linked", create=True)
+    (published.path / FILE).unlink()
+    (published.path / FILE).symlink_to(secret)
+    published.commit("Linked")
+    for command in (["plan"], ["status"], ["validate"], ["doctor"], *WRITING):
+        said = published.seeknal(*command, code=None)
+        assert "The project file is a link" in said.out + said.err, command
+        assert "the secret" not in said.out + said.err, command
 
 
 def test_a_malformed_project_file_of_production_is_named_and_can_be_mended(published: Repo) -> None:
