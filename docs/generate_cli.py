@@ -179,7 +179,8 @@ Each of `publications` has:
 up to `warnings`), `tip` (of the production branch), `differs_from_tip`, `nodes` (as above, without `built`),
 `earlier_loads` (sources that show an earlier load) and `files`, with the exposures that were `written`, are `to_write`
 (with `--dry-run`), `not_written` (each with the reason), `left`, as they were first delivered later (each with its
-file), and `kept` (each with the place of the file that somebody had changed).
+file), and `kept` (each with the place of the file that somebody had changed). `yours` lists the views and tables that
+somebody made in place of views of ours that went; they stay.
 
 `seeknal status --at REV --json` has `publication` (as above, up to `removed`), `asked` (the commit that was asked for,
 where it was not published itself), `current`, `kept`, `lost`, `nodes` (each with `node`, `view`, `rows` and `kept`),

@@ -183,8 +183,13 @@ def _views(warehouse: Warehouse) -> Iterator[Finding]:
     for schema, environment in state.environments(connection).items():
         views = state.views_there(connection, schema)
         cure = f"git switch {argument(environment.branch)} && seeknal run"
-        for each in state.published(connection, schema).values():
-            if each.table not in there:
+        shown = state.published(connection, schema).values()
+        others = state.made_by_others(connection, schema, shown)
+        for each in shown:
+            if taken := others.get(each.view.lower()):
+                message = f"Something else is in a view's place: {taken}."
+                yield Finding(message, f"Rename or drop it, then: {cure}")
+            elif each.table not in there:
                 yield Finding(f"The view {schema}.{each.view} dangles: its table {each.table} is gone.", cure)
             elif views.get(each.view) != each.table:
-                yield Finding(f"The view {schema}.{each.view} is gone, or shows something else.", cure)
+                yield Finding(f"The view {schema}.{each.view} is gone.", cure)

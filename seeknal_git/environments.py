@@ -83,6 +83,7 @@ class Deleted:
     held: str | None
     files: Path | None
     stuck: tuple[Path, ...]
+    yours: tuple[state.Foreign, ...] = ()  # the views and tables in its schema that somebody made; they stay
 
 
 def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> Deleted:
@@ -102,7 +103,7 @@ def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.
         claim(warehouse.connection, warehouse.path, workspace.marks)
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])
-        drop_environment(warehouse.connection, schema)
+        yours = drop_environment(warehouse.connection, schema)
     drop_plan(workspace, branch)
     held = known_names(workspace.repository).holder(branch, found.commit)
-    return Deleted(schema, held, files, stuck)
+    return Deleted(schema, held, files, stuck, yours)

@@ -5,7 +5,7 @@ What is listed is never what is deleted later: a deletion looks again, while it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ class Garbage:
     kept_tables: Mapping[str, str] | None = None
     deleted: bool = False
     stuck: tuple[Path, ...] = ()
+    yours: tuple[state.Foreign, ...] = ()  # views and tables that somebody made in schemas of environments; they stay
 
 
 def find_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False) -> Garbage:
@@ -78,7 +79,8 @@ def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_env
     lives = lifetimes(workspace, connection, careful)
     going, kept = tuple(each for each in lives if each.over), tuple(each for each in lives if not each.over)
     folders = {each: exposures_of(workspace, each) for each in (one.environment.schema for one in going)}
-    found = Garbage(going, exposures={schema: each for schema, each in folders.items() if each}, kept=kept)
+    files = {schema: each for schema, each in folders.items() if each}
+    found = Garbage(going, exposures=files, kept=kept, yours=_made_by_others(connection, lives))
     if only_environments:
         return found
     live = {each.environment.schema: each.environment.branch for each in kept}
@@ -92,5 +94,15 @@ def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_env
     )
     tables = kept_tables(connection, rules)
     names, delivered = known_names(workspace.repository), state.exposure_paths(connection)
-    files = leftovers(workspace, delivered, names, live.values())
-    return replace(found, snapshots=tuple(unnamed(connection, tables)), leftovers=tuple(files), kept_tables=tables)
+    left = leftovers(workspace, delivered, names, live.values())
+    return replace(found, snapshots=tuple(unnamed(connection, tables)), leftovers=tuple(left), kept_tables=tables)
+
+
+def _made_by_others(connection: duckdb.DuckDBPyConnection, lives: Iterable[Lifetime]) -> tuple[state.Foreign, ...]:
+    schemas = [each.environment.schema for each in lives]
+    shown = {schema: state.published(connection, schema).values() for schema in schemas}
+    return tuple(
+        foreign
+        for schema in schemas
+        for _, foreign in sorted(state.made_by_others(connection, schema, shown[schema]).items())
+    )

@@ -119,6 +119,7 @@ class Rollback:
     publication: int | None = None
     unwritten: dict[str, str] = field(default_factory=dict)
     kept: dict[str, Path] = field(default_factory=dict)  # exposure → where the file is that somebody had changed
+    yours: tuple[str, ...] = ()  # what somebody made in place of the views of nodes that go; it stays
 
 
 def rollback(
@@ -155,7 +156,8 @@ def rollback(
             set_production_ref(workspace.repository, done.to.commit)
         state.record_warnings(warehouse.connection, done.schema, done.to.warnings)
         unwritten, kept = _deliver(workspace, warehouse, stale)
-    return replace(done, publication=outcome.publication, unwritten=unwritten, kept=kept)
+    yours = tuple(each.place for each in outcome.yours)
+    return replace(done, publication=outcome.publication, unwritten=unwritten, kept=kept, yours=yours)
 
 
 def _prepared(

@@ -89,7 +89,7 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     state.begin_run(connection, run_id, schema, origin.command)
     try:
         refuse_places(warehouse, work.root, {each: work.places.of(work.graph.node(each)) for each in work.deliveries})
-        need_places(connection, schema, (work.graph.views[each] for each in work.repoint if each in work.chosen))
+        need_places(connection, schema, (view for each, view in work.graph.views.items() if each in work.chosen))
         progress = execute(warehouse, work, report)
         failures = {each: known_failure(work, each) for each in work.failing} | progress.failed
         withheld = failures and work.options.all_or_nothing

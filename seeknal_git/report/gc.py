@@ -9,7 +9,7 @@ from typing import Any
 from seeknal_git.environments import Deleted
 from seeknal_git.gc import Garbage
 from seeknal_git.lifetime import Lifetime
-from seeknal_git.report.terminal import coloured, counted, note, out, out_json, pairs, tell
+from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, out_json, pairs, tell
 from seeknal_git.warehouse.garbage import Unnamed, counted_by_reason
 
 _WORDS = {
@@ -19,6 +19,8 @@ _WORDS = {
     "view": "read by a view of somebody's own",
     "unfinished run": "finished by a run that did not succeed, for the next",
 }
+
+_FEW = 8  # views and tables of somebody's that are named
 
 
 def as_text(found: Garbage, command: str) -> None:
@@ -35,6 +37,9 @@ def as_text(found: Garbage, command: str) -> None:
         (counted(number, "snapshot"), _WORDS[reason])
         for reason, number in counted_by_reason(found.kept_tables or {}).items()
     ]
+    kept += [(f"{each.kind} {each.place}", "yours") for each in found.yours[:_FEW]]
+    more = len(found.yours) - _FEW
+    kept += [(f"{more:,} more of such", "yours")] if more > 0 else []
     if kept:
         out("Kept:")
         pairs(kept)
@@ -52,6 +57,7 @@ def deleted(done: Deleted) -> None:
     files = f" and {_near(done.files)}" if done.files and not done.stuck else ""
     git = f"Git is as it was: {done.held}." if done.held else "Its branch is gone."
     tell(f"Dropped schema {done.schema}{files}. {git} Tables that nothing else shows stay until: seeknal gc --yes")
+    kept_views(each.place for each in done.yours)
     stuck(done.stuck)
 
 
@@ -82,7 +88,10 @@ def as_json(found: Garbage) -> None:
         "environments": [_environment(each) for each in found.environments],
         "exposures": [str(each) for each in found.exposures.values()],
         "not_deleted": [str(each) for each in found.stuck],
-        "kept": {"environments": [_environment(each) for each in found.kept]},
+        "kept": {
+            "environments": [_environment(each) for each in found.kept],
+            "yours": [each.place for each in found.yours],
+        },
     }
     if found.kept_tables is not None:
         value["snapshots"] = [

@@ -14,6 +14,7 @@ from seeknal_git.report.terminal import (
     counted,
     dim,
     kept_files,
+    kept_views,
     listed,
     note,
     out,
@@ -183,6 +184,7 @@ def rollback_as_text(done: Rollback) -> None:
     for node, path in done.left.items():
         note(f"{coloured('warning')}: {node} was first delivered later: its file is left as it is ({path}).")
     kept_files(done.kept)
+    kept_views(done.yours)
     for node, why in done.unwritten.items():
         note(f"{coloured('warning')}: the file of {node} is not that of publication {done.to.id}: {why}.")
     if done.publication:
@@ -236,4 +238,5 @@ def rollback_as_json(done: Rollback) -> dict[str, Any]:
             "left": {node: str(path) for node, path in done.left.items()},
             "kept": {node: str(path) for node, path in done.kept.items()},
         },
+        "yours": list(done.yours),
     }

@@ -19,6 +19,7 @@ from seeknal_git.report.terminal import (
     dim,
     extent,
     kept_files,
+    kept_views,
     listed,
     note,
     out,
@@ -148,6 +149,7 @@ def _published(done: Reconciled) -> None:
     if outcome.removed:
         changed.append(f"{len(outcome.removed)} removed ({listed(outcome.removed, width() - 50)})")
     tell(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
+    kept_views(each.place for each in outcome.yours)
 
 
 def _left(work: Work, *, done: bool) -> None:
@@ -243,6 +245,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "left": _paths_left(done.work) if outcome else {},
         "replaces": done.replaces,
         "kept": {node: str(path) for node, path in done.kept.items()},
+        "yours": [each.place for each in outcome.yours] if outcome else [],
         "failed": dict(done.failures),
         "failures": _failures_as_json(done, elsewhere),
         "skipped": list(done.progress.skipped),

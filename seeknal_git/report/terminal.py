@@ -55,6 +55,12 @@ def kept_files(kept: Mapping[str, Path]) -> None:
         note(f"{coloured('warning')}: somebody had changed the file of {node}: that one is now {path}")
 
 
+def kept_views(places: Iterable[str]) -> None:
+    """The views and tables that a command left alone, as somebody made them."""
+    for each in places:
+        out(f"kept: {each} (yours)")
+
+
 def tell(text: str, *, err: bool = False) -> None:
     """A sentence, as lines that fit."""
     _say([text], err=err, fold=True)

@@ -126,9 +126,9 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
 
 
 def _views_of_ours(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
-    """The views that an environment published and that still show a snapshot: nobody has replaced them."""
+    """The views that an environment published and that still show what they did then: nobody has replaced them."""
     there = state.views_there(connection, schema)
-    return {each.view for each in state.published(connection, schema).values() if there.get(each.view)}
+    return {each.view for each in state.published(connection, schema).values() if there.get(each.view) == each.table}
 
 
 def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
@@ -180,7 +180,9 @@ def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     ).fetchall()
     ours = _views_of_ours(connection, schema)
     return [
-        f"{place}.{view}" for place, view, sql in rows if (view not in ours if place == schema else named.search(sql))
+        f"{place}.{view}"
+        for place, view, sql in rows
+        if (view not in ours if place.lower() == schema else named.search(sql))
     ]
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from seeknal_git.errors import WarehouseError, some
-from seeknal_git.names import STATE, WAREHOUSE, qualified
+from seeknal_git.errors import WarehouseError
+from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import transaction
-from seeknal_git.warehouse.state import Published, relation
-
-_NAMED = 3
+from seeknal_git.warehouse.state import Foreign, Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class Outcome:
     unchanged: tuple[str, ...]
     removed: tuple[str, ...]
     publication: int | None = None
+    yours: tuple[Foreign, ...] = ()  # what somebody made in place of the views of removed nodes; it stays
 
 
 def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> Outcome:
@@ -66,11 +65,14 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     schema, shows = publication.schema, publication.shows
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, schema)}")
     before, views = state.published(connection, schema), state.views_there(connection, schema)
+    others = state.made_by_others(connection, schema, before.values())
     wrong = [each for node, each in shows.items() if before.get(node) != each or views.get(each.view) != each.table]
     removed = [each for node, each in before.items() if node not in shows]
     names = {each.view for each in shows.values()}
-    gone = [each.view for each in before.values() if each.view not in names and views.get(each.view)]
-    need_places(connection, schema, [each.view for each in wrong])
+    going = [each.view for each in before.values() if each.view not in names]
+    gone = [each for each in going if each in views and each.lower() not in others]
+    yours = tuple(others[each.lower()] for each in going if each.lower() in others)
+    _need_places(others, [each.view for each in wrong])
     _repoint(connection, schema, gone, wrong)
     state.touch_environment(connection, schema, publication.branch)
     number, (last, rolled_back) = None, _last(connection, schema)
@@ -81,15 +83,18 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
         _record_nodes(connection, number, publication, before, [*wrong, *removed])
     moved = {each.node for each in wrong}
     unchanged = tuple(node for node in shows if node not in moved)
-    return Outcome(tuple(each.node for each in wrong), unchanged, tuple(each.node for each in removed), number)
+    return Outcome(tuple(each.node for each in wrong), unchanged, tuple(each.node for each in removed), number, yours)
 
 
 def _repoint(
     connection: duckdb.DuckDBPyConnection, schema: str, gone: Sequence[str], wrong: Sequence[Published]
 ) -> None:
+    """A view names its table without the catalog: DuckDB 1 keeps that name, and another client calls the file by
+    another one. The engine looks for the table in the view's own catalog."""
     statements = [f"DROP VIEW {qualified(WAREHOUSE, schema, view)}" for view in gone]
     statements += [
-        f"CREATE OR REPLACE VIEW {qualified(WAREHOUSE, schema, each.view)} AS SELECT * FROM {relation(each.table)}"
+        f"CREATE OR REPLACE VIEW {qualified(WAREHOUSE, schema, each.view)} AS "
+        f"SELECT * FROM {qualified(SNAPSHOTS, each.table)}"
         for each in wrong
     ]
     if statements:
@@ -98,12 +103,18 @@ def _repoint(
 
 def need_places(connection: duckdb.DuckDBPyConnection, schema: str, views: Iterable[str]) -> None:
     """Raise WarehouseError if somebody else's view or table has the name of a view that is to be made."""
-    ours = [each.view for each in state.published(connection, schema).values()]
-    others = state.made_by_others(connection, schema, ours)
+    shown = state.published(connection, schema).values()
+    _need_places(state.made_by_others(connection, schema, shown), views)
+
+
+def _need_places(others: Mapping[str, Foreign], views: Iterable[str]) -> None:
     if taken := [others[view.lower()] for view in views if view.lower() in others]:
+        first, them = taken[0], "it" if len(taken) == 1 else "them"
+        place = f"{first.kind.upper()} {qualified(first.schema, first.name)}"
         raise WarehouseError(
-            f"Something else is in a view's place: {some(taken, _NAMED)}. Nothing was published.",
-            "Seeknal did not make it. Rename or drop it, or rename the node, then run the same command again.",
+            f"Something else is in a view's place: {', '.join(map(str, taken))}. Nothing was published.",
+            f"Seeknal did not make {them}, or somebody has changed {them} since. Rename or drop {them} (ALTER {place} "
+            f"RENAME TO …; DROP {place}), or rename the node, then run the same command again.",
         )
 
 
@@ -185,14 +196,17 @@ def _row_counts(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) ->
     )
 
 
-def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
-    """Drop an environment's views and forget it. Snapshots stay until `gc`, and what users made there stays too."""
+def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[Foreign, ...]:
+    """Drop an environment's views and forget it. Snapshots stay until `gc`; the views and tables that users made there
+    stay too, and are returned."""
     with transaction(connection):
-        there = state.views_there(connection, schema)
-        for each in state.published(connection, schema).values():
-            if there.pop(each.view, ""):  # a view that somebody made in its place is theirs
-                connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, each.view)}")
+        there, shown = state.views_there(connection, schema), state.published(connection, schema).values()
+        for view, table in {(each.view, each.table) for each in shown}:
+            if there.get(view) == table:
+                connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, view)}")
+        yours = tuple(state.made_by_others(connection, schema, ()).values())
         if state.is_empty(connection, schema) and schema != "main":  # the engine's own, which it does not drop
             connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
         state.forget_environment(connection, schema)
         state.record_removal(connection, schema)
+    return yours

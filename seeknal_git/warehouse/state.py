@@ -196,25 +196,43 @@ def views_there(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str,
     """The views of a schema that really exist: name → the snapshot table that it shows, "" if it is no view of ours."""
     rows = connection.execute(
         "SELECT view_name, regexp_extract(sql, $2, 1) FROM duckdb_views() "
-        "WHERE database_name = 'warehouse' AND schema_name = $1",
+        "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
         [schema, _OUR_VIEW],
     ).fetchall()
     return dict(rows)
 
 
-def made_by_others(connection: duckdb.DuckDBPyConnection, schema: str, ours: Iterable[str]) -> dict[str, str]:
-    """The views and tables of a schema that somebody made, by their names in lower case, as one speaks of them.
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A view or table in an environment's schema that Seeknal did not make, or that somebody has replaced since."""
 
-    ours: the names of views that the environment has published. One of these that somebody has replaced is somebody's.
+    schema: str
+    name: str
+    kind: str  # view or table
+
+    @property
+    def place(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    def __str__(self) -> str:
+        return f"the {self.kind} {self.place}"
+
+
+def made_by_others(
+    connection: duckdb.DuckDBPyConnection, schema: str, shown: Iterable[Published]
+) -> dict[str, Foreign]:
+    """The views and tables of a schema that somebody made, by their names in lower case.
+
+    shown: what the environment published last. A view is ours if it has the name that was published then, and its whole
+    text is that of a view of the table that was.
     """
     rows = connection.execute(
-        "SELECT table_name, 'table' FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1",
+        "SELECT table_name, 'table' FROM duckdb_tables() WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
         [schema],
     ).fetchall()
-    published = {view.lower() for view in ours}
-    views = views_there(connection, schema).items()
-    rows += [(view, "view") for view, table in views if not table or view.lower() not in published]
-    return {name.lower(): f"the {kind} {schema}.{name}" for name, kind in rows}
+    ours = {(each.view, each.table) for each in shown}
+    rows += [(view, "view") for view, table in views_there(connection, schema).items() if (view, table) not in ours]
+    return {name.lower(): Foreign(schema, name, kind) for name, kind in rows}
 
 
 def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
@@ -222,7 +240,7 @@ def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
     kinds = ("duckdb_tables()", "duckdb_views()", "duckdb_functions()", "duckdb_sequences()", "duckdb_types()")
     union = " UNION ALL ".join(f"SELECT schema_name, database_name FROM {kind}" for kind in kinds)
     rows = connection.execute(
-        f"SELECT count(*) FROM ({union}) WHERE database_name = 'warehouse' AND schema_name = $1", [schema]
+        f"SELECT count(*) FROM ({union}) WHERE database_name = 'warehouse' AND lower(schema_name) = $1", [schema]
     ).fetchall()
     return not rows[0][0]
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from seeknal_git.warehouse.engine import engine_version
@@ -307,3 +308,119 @@ def test_clones_of_one_project_share_a_warehouse(shared: Repo, options: list[str
 def test_nobody_else_reads_the_warehouse(published: Repo) -> None:
     modes = [each.stat().st_mode & 0o777 for each in (published.warehouse, published.warehouse.parent)]
     assert [f"{mode:o}" for mode in modes] == ["600", "700"]
+
+
+# Views and tables that somebody made among an environment's own
+
+REPLACED = {
+    "another snapshot": "CREATE OR REPLACE VIEW main.daily AS SELECT * FROM _snapshots.{other}",
+    "a filter": "CREATE OR REPLACE VIEW main.daily AS SELECT * FROM _snapshots.{same} WHERE false",
+    "an alias": "CREATE OR REPLACE VIEW main.daily AS SELECT * FROM _snapshots.{same} AS d",
+    "a list of columns": "CREATE OR REPLACE VIEW main.daily (a, b) AS SELECT * FROM _snapshots.{same}",
+    "another case": "DROP VIEW main.daily; CREATE VIEW main.DAILY AS SELECT * FROM _snapshots.{other}",
+    "a table": "DROP VIEW main.daily; CREATE TABLE main.daily AS SELECT * FROM _snapshots.{same}",
+    "a view that reads ours": "CREATE VIEW main.mine AS FROM main.daily; CREATE OR REPLACE VIEW main.daily AS "
+    "SELECT 1 AS total",
+}
+DAILY = "seeknal/transforms/daily.yml"
+
+
+def replaced(repo: Repo, statements: str) -> object:
+    """Somebody replaces a view of ours; returns all that is in production's schema then."""
+    same, other = (
+        repo.numbers(f"SELECT table_name FROM _seeknal.snapshots WHERE node = '{node}'")[0][0]
+        for node in ("transform.daily", "source.orders")
+    )
+    repo.tamper(statements.format(same=same, other=other))
+    return made_in(repo, "main")
+
+
+def made_in(repo: Repo, schema: str) -> object:
+    return repo.numbers(
+        f"SELECT view_name, sql FROM duckdb_views() WHERE schema_name = '{schema}' AND NOT internal UNION ALL "
+        f"SELECT table_name, sql FROM duckdb_tables() WHERE schema_name = '{schema}' ORDER BY ALL"
+    )
+
+
+@pytest.mark.parametrize("statements", REPLACED.values(), ids=REPLACED)
+def test_a_view_that_somebody_replaced_is_never_restored_nor_dropped(published: Repo, statements: str) -> None:
+    before = replaced(published, statements)
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.write("seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n")
+    published.commit()
+    for command in ("run", "promote"):
+        said = " ".join(published.seeknal(*shlex.split(command), code=1).err.split())
+        assert "Something else is in a view's place: the " in said
+        assert '"main"."daily" rename to' in said.lower()
+        assert made_in(published, "main") == before, "nothing else was re-pointed either"
+    assert "Something else is in a view's place" in published.seeknal("doctor", code=None).out
+    published.git("rm", "--quiet", DAILY)
+    published.commit("No days")
+    assert "kept: main.daily (yours)" in published.seeknal("promote").out.lower()
+    assert [each for each in before if each[0].lower() == "daily"] == [
+        each for each in made_in(published, "main") if each[0].lower() == "daily"
+    ]
+
+
+def test_every_object_in_the_way_is_named_at_once(published: Repo) -> None:
+    names = [f"n{number}" for number in range(5)]
+    for name in names:
+        published.write(f"seeknal/{name}.yml", f"kind: transform\nname: {name}\ntransform: SELECT 1 AS n\n")
+        published.tamper(f"CREATE VIEW main.{name} AS SELECT 42 AS n")
+    published.commit()
+    said = published.seeknal("run", code=1).err
+    assert all(f"the view main.{name}" in " ".join(said.split()) for name in names)
+
+
+def test_an_environments_schema_in_other_letters_holds_views_of_somebodys_too(published: Repo) -> None:
+    published.tamper("CREATE SCHEMA DEV; CREATE VIEW DEV.daily AS SELECT 42 AS mine")
+    published.switch("dev", create=True)
+    assert "the view dev.daily" in published.seeknal("run", code=1).err
+    assert published.numbers("FROM dev.daily") == [(42,)]
+
+
+def test_what_somebody_made_in_an_environment_outlives_it_and_is_named(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.seeknal("run")
+    published.tamper(
+        "CREATE TABLE dev.mine AS SELECT 42 AS n; "
+        "CREATE OR REPLACE VIEW dev.daily AS SELECT * FROM main.daily; CREATE VIEW main.weekly AS SELECT 7 AS n"
+    )
+    for command in ("gc", "env prune"):
+        kept = published.seeknal(*shlex.split(command), "--json").json["kept"]["yours"]
+        assert kept == ["main.weekly", "dev.daily", "dev.mine"]
+        assert "view main.weekly" in published.seeknal(*shlex.split(command), "--yes").out
+    said = published.seeknal("env", "delete", "dev").out
+    assert "kept: dev.daily (yours)" in said
+    assert "kept: dev.mine (yours)" in said
+    assert [name for name, _ in made_in(published, "dev")] == ["daily", "mine"]
+    assert published.numbers("FROM dev.mine") == [(42,)]
+
+
+def test_a_rollback_and_a_run_say_that_they_leave_what_somebody_made(published: Repo) -> None:
+    published.write("seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n")
+    published.commit()
+    published.seeknal("run")
+    published.tamper("CREATE OR REPLACE VIEW main.weekly AS SELECT 42 AS n")
+    assert published.seeknal("rollback", "--json").json["yours"] == ["main.weekly"]
+    assert published.numbers("FROM main.weekly") == [(42,)]
+
+
+def test_a_view_of_ours_is_read_under_any_name_of_the_file(published: Repo) -> None:
+    """As other clients name the catalog."""
+    other = published.path / "target/shop.duckdb"
+    other.parent.mkdir(exist_ok=True)
+    shutil.copyfile(published.warehouse, other)
+    with duckdb.connect(str(other), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM main.daily").fetchall() != [(0,)]
+
+
+@pytest.mark.parametrize("catalog", ["", "warehouse."])
+def test_a_view_of_an_earlier_version_is_still_ours(published: Repo, catalog: str) -> None:
+    """An earlier version named the table from within the file; another one by the file's own name."""
+    table = published.numbers("SELECT table_name FROM _seeknal.snapshots WHERE node = 'transform.daily'")[0][0]
+    published.tamper(f"CREATE OR REPLACE VIEW main.daily AS SELECT * FROM {catalog}_snapshots.{table}")
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    published.commit()
+    published.seeknal("run")
+    assert published.production() == published.fresh_build()
