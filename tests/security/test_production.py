@@ -334,6 +334,18 @@ def test_a_push_decides_nothing_on_a_server(published: Repo, tmp_path: Path) -> 
     assert server.seeknal("status", "--json").json["production"]["branch"] == "main"
 
 
+def test_a_server_and_its_clones_agree_on_the_default_branch(published: Repo, tmp_path: Path) -> None:
+    server = Repo(tmp_path / "server.git")
+    published.git("branch", "trunk")
+    published.git("clone", "--quiet", "--bare", ".", str(server.path))
+    server.git("remote", "remove", "origin")
+    server.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    server.git("config", "seeknal.dataRoot", str(published.path))
+    clone = cloned(server, tmp_path / "clone")
+    for each in (server, clone):
+        assert each.seeknal("status", "--json").json["production"]["branch"] == "trunk"
+
+
 # Who may release
 
 
