@@ -22,6 +22,7 @@ from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import PRODUCTION_ALIAS
 from seeknal_git.near import near_miss
 from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.overruled import refuse_to_carry
 from seeknal_git.pipeline import in_ci
 from seeknal_git.project import is_node_path
 from seeknal_git.revision import elsewhere, is_known
@@ -100,6 +101,8 @@ def follow(workspace: Workspace, environment: str, command: str, *, may_switch: 
     if not changes:
         return ()
     if may_switch and not in_ci() and _takes_all(workspace, there):
+        if command != "plan":  # a plan shows them
+            refuse_to_carry(workspace)
         return take_along(workspace.repository, there)
     raise GitError(f"{_why(there)}, so the uncommitted changes here are not in it: {some(changes, _SHOWN)}.",
                    _cure(workspace, there, command))  # fmt: skip

@@ -86,17 +86,27 @@ def need_production_s_settings(workspace: Workspace, name: str, commit: str | No
         _refuse(workspace, name, overruled(workspace, settings_at(workspace.repository, commit), commit), name)
 
 
+def refuse_to_carry(workspace: Workspace) -> None:
+    """Raise ProjectError if edits of settings on production would follow to a branch, on which they count for nothing."""
+    cure = f"Commit it on {workspace.production} by itself, or take it back."
+    _raise(workspace, "The working tree", overruled_here(workspace), cure)
+
+
 def _refuse(workspace: Workspace, what: str, changes: tuple[SettingChange, ...], branch: str | None) -> None:
+    if changes:
+        git.need_production(workspace.repository, workspace.production)  # it may have another name now
+    way = f"{command_line('git', 'switch', workspace.production)} && git merge {operand(branch or 'COMMIT')}"
+    _raise(workspace, what, changes, f"Merge this change by itself, with git: {way}; or take it back.")
+
+
+def _raise(workspace: Workspace, what: str, changes: tuple[SettingChange, ...], cure: str) -> None:
     if not changes:
         return
-    git.need_production(workspace.repository, workspace.production)  # it may have another name now
     problems = [
         f"{what} sets {each.name} to {each.after}, and production ({workspace.production}) has {each.before}."
         for each in changes
     ]
-    way = f"{command_line('git', 'switch', workspace.production)} && git merge {operand(branch or 'COMMIT')}"
-    hint = f"Only production's project file counts. Merge this change by itself, with git: {way}; or take it back."
-    hints = [None] * (len(changes) - 1) + [hint]
+    hints = [None] * (len(changes) - 1) + [f"Only production's project file counts. {cure}"]
     raise ProjectError(
         [
             Problem(message, PROJECT_FILE, each.line, last)

@@ -307,3 +307,12 @@ def test_continuous_integration_moves_and_creates_no_branch(published: Repo, mon
     published.git("checkout", "--quiet", DAILY)
     assert "continuous integration" in published.seeknal("plan", "qa", code=2).err
     assert published.git("branch", "--list", "qa") == ""
+
+
+def test_an_edited_setting_of_production_follows_to_no_branch_that_would_refuse_it(published: Repo) -> None:
+    published.git("branch", "dev")
+    published.write("seeknal_project.yml", "name: shop\nkeep_promotions: 3\n")
+    refused = published.seeknal("run", "--env", "dev", code=1).err
+    assert "The working tree sets keep_promotions to 3, and production (main) has 10." in refused
+    assert "Commit it on main by itself, or take it back." in refused
+    assert published.git("branch", "--show-current") == "main"
