@@ -268,8 +268,7 @@ def _bound_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        size = pages * resource.getpagesize() + (megabytes << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+        _bound(resource.RLIMIT_AS, pages * resource.getpagesize() + (megabytes << 20))
 
 
 def _used() -> float:
@@ -280,8 +279,13 @@ def _used() -> float:
 
 def _bound_time(seconds: int) -> None:
     """The system ends a process that goes on for longer; Python would only notice once the engine returns."""
-    limit = math.ceil(_used()) + seconds
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    _bound(resource.RLIMIT_CPU, math.ceil(_used()) + seconds)
+
+
+def _bound(kind: int, limit: int) -> None:
+    """Within what the system allows at most: continuous integration may allow less."""
+    most = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
 
 
 def _received() -> Any:

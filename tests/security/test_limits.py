@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -106,6 +108,14 @@ def test_a_worker_that_is_killed_is_no_fault_of_the_statement(shop: Repo) -> Non
     os.kill(running.pid, signal.SIGKILL)
     _transform(shop, "SELECT 1 AS a", "sound")
     shop.seeknal("validate")
+
+
+def test_a_system_that_allows_less_is_no_obstacle(shop: Repo) -> None:
+    less = functools.partial(resource.setrlimit, resource.RLIMIT_CPU, (8, 8))
+    done = subprocess.run(
+        shop.command("validate"), cwd=shop.path, capture_output=True, text=True, check=False, preexec_fn=less
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_worker_ends_with_its_command(shop: Repo) -> None:
