@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.errors import UsageError, WarehouseError
+from seeknal_git.files import PRIVATE_FILE
 from seeknal_git.overruled import need_authority
 from seeknal_git.place import OLD
 from seeknal_git.settings import PROJECT_FILE
@@ -45,6 +46,7 @@ def move_warehouse(workspace: Workspace, source: str | None = None, lock_timeout
             before.rename(target)
         else:
             _copied(before, target)
+        target.chmod(PRIVATE_FILE)  # an older version let everybody read it
     before.unlink(missing_ok=True)
     return Moved(before, target)
 

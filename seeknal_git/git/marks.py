@@ -34,10 +34,10 @@ class Marks:
         return [str(config[_KEY])] if _KEY in config else []
 
     def given(self) -> list[str]:
-        """A new id, which the clone keeps in git's configuration."""
+        """A new id, which the clone keeps in git's configuration; none if that cannot be written."""
         mark = secrets.token_hex(16)
-        self.repository.handle.config[_KEY] = mark
-        return [mark]
+        kept = run_git("config", _KEY, mark, cwd=self.repository.top).returncode == 0
+        return [mark] if kept else []
 
     def first_commits(self) -> list[str]:
         """None in a shallow clone, whose first commits are no project's."""

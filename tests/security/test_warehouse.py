@@ -190,12 +190,13 @@ def test_neither_clean_nor_a_branch_nor_a_worktree_that_goes_destroys_production
 def test_a_warehouse_at_its_old_place_is_used_until_it_is_moved(published: Repo) -> None:
     before, own = published.production(), published.warehouse
     old = old_place(published)
+    old.chmod(0o644)  # as an older version made it
     assert place(published) == old
     assert published.built() == []
     assert "seeknal warehouse move" in published.seeknal("doctor", code=None).out
     said = published.seeknal("warehouse", "move").out
     assert f"Moved {old} to {own}" in " ".join(said.split())
-    assert (place(published), old.exists()) == (own, False)
+    assert (place(published), old.exists(), f"{own.stat().st_mode & 0o777:o}") == (own, False, "600")
     assert published.production() == before
     assert "where it belongs" in published.seeknal("warehouse", "move").out
 
