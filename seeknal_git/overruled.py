@@ -87,7 +87,7 @@ def need_production_s_settings(workspace: Workspace, name: str, commit: str | No
 
 
 def refuse_to_carry(workspace: Workspace) -> None:
-    """Raise ProjectError if edits of settings on production would follow to a branch, on which they count for nothing."""
+    """Raise ProjectError if edited settings would follow from production to a branch, where they do not count."""
     cure = f"Commit it on {workspace.production} by itself, or take it back."
     _raise(workspace, "The working tree", overruled_here(workspace), cure)
 

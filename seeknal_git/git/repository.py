@@ -172,7 +172,7 @@ def remember_production(repository: Repository, branch: str) -> None:
 
 
 def default_branch(repository: Repository) -> str | None:
-    """The branch that a clone begins with: by its remote, or on a server by HEAD; else main or master, if it is there."""
+    """The branch that a clone begins with: by its remote, on a server by HEAD; else main or master, if it is there."""
     if repository.bare and (head := current_branch(repository)) and production_tip(repository, head):
         return head
     remote = _first_remote(repository)

@@ -47,7 +47,7 @@ def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sou
     out()
     for line in _summary(planned, found).split("\n"):
         tell(line)
-    if sound:
+    if sound and not _writes_nothing(planned):
         tell(f"Next: {_next(planned, found)}")
     _answers(found)
 
@@ -63,11 +63,16 @@ def _settings(planned: Planned) -> None:
         _headline(_as_change(setting), f"{PROJECT_FILE}: {setting.words}")
     if planned.settings and planned.is_production and planned.dirty:
         tell("The project file counts as it is committed.")
-    if planned.settings and not planned.is_production and planned.merges is None:
+    if _writes_nothing(planned):
         tell(
             "Only production's project file counts, and nothing is written for this branch: merge that change by "
-            f"itself, with git merge {argument(planned.branch)} on production's branch, or take it back."
+            f"itself, with git merge {argument(planned.branch)} on the production branch, or take it back."
         )
+
+
+def _writes_nothing(planned: Planned) -> bool:
+    """Whether a run of this branch is refused, as it has other settings than production."""
+    return bool(planned.settings) and not planned.is_production and planned.merges is None
 
 
 def _layers(planned: Planned, verbose: bool) -> None:

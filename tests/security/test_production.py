@@ -76,7 +76,9 @@ def test_a_branch_that_says_otherwise_about_production_writes_nothing(published:
 def test_a_plan_shows_what_a_branch_says_otherwise(published: Repo, setting: str) -> None:
     on_evil(published, setting)
     change = f"{FILE}: {SETTINGS[setting]}"
-    assert f"BREAKING      {change}" in published.seeknal("plan").out
+    said = published.seeknal("plan").out
+    assert f"BREAKING      {change}" in said
+    assert "Next:" not in said, "a run of this branch is refused"
     assert f"| **BREAKING** | `{change}` |" in published.seeknal("plan", "--markdown").out
     assert f"{FILE} of this branch does not count: {SETTINGS[setting]}" in published.seeknal("status").err
     first = published.plan()["changes"][0]
