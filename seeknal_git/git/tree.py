@@ -20,6 +20,7 @@ from seeknal_git.git.repository import Repository, head_commit, parents_of
 from seeknal_git.limits import limits, raising
 
 _LONGEST_PATH = 4096
+_FAR = 64  # times as large as a node may be
 _GONE = FileStatus.WT_DELETED
 _TOUCHED = FileStatus.WT_MODIFIED | FileStatus.WT_TYPECHANGE | FileStatus.WT_RENAMED | FileStatus.CONFLICTED
 
@@ -43,9 +44,12 @@ class Tree:
     size: Callable[[str], int] = lambda _: 0
 
     def read_small(self, path: str) -> bytes:
-        """The content of a node's file, or of the project's. Raises ProjectError for one that is too large."""
+        """The content of a node's file, or of the project's. Raises ProjectError for one that is far too large.
+
+        Who reads the content refuses one that is just too large, if it is not another tool's.
+        """
         blob, most = self.files[path], limits().file_kb
-        if self.size(blob) > most << 10:
+        if self.size(blob) > _FAR * most << 10:
             hint = f"Put data into a file that a source reads. {raising('file_kb')}"
             raise ProjectError([Problem(f"The file is larger than {most} KB.", path, 1, hint)])
         return self.read(blob)

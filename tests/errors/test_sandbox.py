@@ -114,6 +114,7 @@ def test_a_source_reads_nothing_but_raw_data(published: Repo, refused: Refused, 
 def test_a_branch_cannot_put_the_warehouse_elsewhere(published: Repo, refused: Refused, tmp_path: Path) -> None:
     for place in (f"{tmp_path}/elsewhere.duckdb", "../elsewhere.duckdb"):
         published.write("seeknal_project.yml", f"name: shop\nwarehouse: {place}\n")
+        published.git("commit", "--all", "--quiet", "--no-verify", "-m", "Elsewhere")
         for command in ("run", "promote"):
             assert "error: seeknal_project.yml: The warehouse" in refused(published, command, "--sandbox")
     assert not list(tmp_path.rglob("elsewhere*"))

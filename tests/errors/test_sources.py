@@ -43,7 +43,7 @@ def test_a_file_that_is_missing_is_named_when_it_is_needed(published: Repo, refu
         pytest.param("x.jsonl", '{"id": 1}\n{"id":\n', "", "Malformed JSON", id="half a line of JSON"),
         pytest.param("x.parquet", "id,amount\n1,2\n", "", "No magic bytes found", id="Parquet that is none"),
         pytest.param(
-            "x.csv", "".join(map(chr, range(256))) * 10, "", "Error when sniffing file", id="CSV that is none"
+            "x.csv", "".join(map(chr, range(256))) * 10, "", "Line 1 has 2 columns by tabs", id="CSV that is none"
         ),
     ],
 )

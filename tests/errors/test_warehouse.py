@@ -88,16 +88,21 @@ def test_what_is_no_database_is_refused_and_left_alone(published: Repo, what: st
     assert len(published.run()["built"]) == 5
 
 
+def of_warehouse(repo: Repo) -> dict[Path, bytes]:
+    """The warehouse, and the files that the engine keeps beside it."""
+    return {path: path.read_bytes() for path in repo.warehouse.parent.glob(f"{repo.warehouse.name}*")}
+
+
 def refused_by_all(repo: Repo, start: str, end: str) -> None:
     """One message and what to do, from every command that needs the warehouse; and not a byte of it is changed."""
-    before = {path: path.read_bytes() for path in repo.warehouse.parent.iterdir() if path.is_file()}
+    before = of_warehouse(repo)
     for command in (["query", "FROM daily"], ["run"], ["promote"], ["rollback"], ["gc", "--yes"]):
         said = refusal(repo.seeknal(*command, code=1))
         assert said.startswith(f"error: {start}"), said
         assert said.endswith(f"\n  {end}\n"), said
     assert start in repo.seeknal("status").out
     repo.seeknal("plan")
-    assert {path: path.read_bytes() for path in repo.warehouse.parent.iterdir() if path.is_file()} == before
+    assert of_warehouse(repo) == before
 
 
 MOVE_AWAY = "If the file is damaged, move it away: seeknal run builds it again."
@@ -218,9 +223,14 @@ def test_a_warehouse_that_is_gone_is_said_to_be_and_built_again(published: Repo)
     assert published.production() == before
 
 
+def set_warehouse(repo: Repo, place: str) -> None:
+    repo.write("seeknal_project.yml", f"name: shop\nwarehouse: {place}\n")
+    repo.git("commit", "--quiet", "--no-verify", "-m", "Put the warehouse elsewhere", "--", "seeknal_project.yml")
+
+
 def test_a_file_where_the_folder_should_be(shop: Repo) -> None:
     shop.write("target", "a file")
-    shop.write("seeknal_project.yml", "name: shop\nwarehouse: target/warehouse.duckdb\n")
+    set_warehouse(shop, "target/warehouse.duckdb")
     said = refusal(shop.seeknal("run", code=1))
     assert said == (
         f"error: The folder of the warehouse cannot be created: File exists: {shop.path / 'target'}.\n"
@@ -229,8 +239,9 @@ def test_a_file_where_the_folder_should_be(shop: Repo) -> None:
 
 
 def test_a_warehouse_may_have_any_name(shop: Repo) -> None:
-    shop.write("seeknal_project.yml", """name: shop\nwarehouse: "target/o'r \\"d\\"; é.db"\n""")
+    set_warehouse(shop, """"target/o'r \\"d\\"; é.db\"""")
     shop.seeknal("run")
+    assert (shop.path / "target" / """o'r "d"; é.db""").is_file()
     assert shop.seeknal("query", "SELECT sum(total) AS s FROM daily", "--json").json == [{"s": 100}]
 
 
