@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
-    """A publication of another clone."""
+class OtherClone:
+    """What another clone published."""
 
     who: str
     commit: str
@@ -34,7 +34,9 @@ def name_of_clone(repository: Repository) -> str:
     return str(repository.common)
 
 
-def published_elsewhere(repository: Repository, connection: duckdb.DuckDBPyConnection, schema: str) -> Foreign | None:
+def published_elsewhere(
+    repository: Repository, connection: duckdb.DuckDBPyConnection, schema: str
+) -> OtherClone | None:
     """Who published what an environment shows; None if that was this clone, or nobody."""
     found = history.last_record(connection, schema)
     if found is None:
@@ -43,4 +45,4 @@ def published_elsewhere(repository: Repository, connection: duckdb.DuckDBPyConne
     if found.clone == name_of_clone(repository) or (known and found.clone is None):
         return None
     who = found.publisher or found.author
-    return Foreign(who, found.commit, known, who == whoami(repository))
+    return OtherClone(who, found.commit, known, who == whoami(repository))

@@ -31,8 +31,8 @@ NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to build. refresh: read raw data again; full: build the rest again; chosen: only these nodes (None: all);
-    all_or_nothing: publish nothing where anything failed; sandbox: SQL reaches the files of this work and no others;
-    whole: the graph is all that production is to show, also if only some nodes of it are chosen;
+    all_or_nothing: publish nothing where anything failed; whole: the graph is all that production is to show, also if
+    only some nodes of it are chosen;
     force: also if that takes back what another clone has released; newest: of several tables that were made of the
     same, the newest one counts, whether somebody shows it or not."""
 
@@ -43,7 +43,6 @@ class Options:
     workers: int = 1
     retry: int = 0
     all_or_nothing: bool = False
-    sandbox: bool = False
     force: bool = False
     reason: str | None = None  # why somebody insists
     whole: bool = False

@@ -33,6 +33,7 @@ VERBS = {
     "lineage",
     "merging",
     "verify",
+    "relocate",
 }
 PACKAGES = ("nodes", "git", "warehouse")
 

@@ -16,9 +16,7 @@ LockTimeout = Annotated[
     float,
     typer.Option("--lock-timeout", metavar="SECONDS", help="Wait so long while another process holds the warehouse."),
 ]
-Sandbox = Annotated[
-    bool, typer.Option("--sandbox", help="SQL reaches nothing but this project's data, with or without this.")
-]
+Sandbox = Annotated[bool, typer.Option("--sandbox", help="Changes nothing: every command confines SQL.")]
 DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", metavar="DIR", help="The folder with the warehouse and raw data, if not this clone."),

@@ -47,10 +47,11 @@ def promote(
       seeknal promote dev staging
       seeknal promote dev --dry-run
     """
+    del sandbox  # scripts name it still
     from seeknal_git.cli import promoting, running
 
     workers = running.workers(parallel, max_workers)
-    request = promoting.Request(target, lock_timeout, sandbox, force, as_json, workers, reason)
+    request = promoting.Request(target, lock_timeout, force, as_json, workers, reason)
     if hook:
         promoting.from_hook(project_path, data_root)
     elif dry_run:

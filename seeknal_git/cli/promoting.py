@@ -29,7 +29,6 @@ class Request:
 
     target: str | None = None
     lock_timeout: float = 0.0
-    sandbox: bool = False
     force: bool = False
     as_json: bool = False
     workers: int = os.cpu_count() or 1
@@ -57,7 +56,7 @@ def _leave_nothing(workspace: Workspace, env: str) -> None:
 
 def _promote(workspace: Workspace, request: Request, command: str) -> None:
     started = time.monotonic()
-    options = Options(workers=request.workers, sandbox=request.sandbox, force=request.force, reason=request.reason)
+    options = Options(workers=request.workers, force=request.force, reason=request.reason)
     prepared = verb.prepare(workspace, request.target, options, request.lock_timeout)
     patience = max(request.lock_timeout - (time.monotonic() - started), 0.0)
     guessed(prepared)

@@ -72,6 +72,7 @@ def run(
       seeknal run --nodes orders --dry-run
       seeknal run --env dev --no-parallel
     """
+    del sandbox  # scripts name it still
     from seeknal_git.cli import running
     from seeknal_git.run import Request
     from seeknal_git.work import Options
@@ -82,7 +83,6 @@ def run(
         keep_going=continue_on_error,
         workers=running.workers(parallel, max_workers),
         retry=retry,
-        sandbox=sandbox,
         reason=reason,
     )
     request = Request(env, tuple(nodes or ()), tuple(types or ()), force, lock_timeout, options)
