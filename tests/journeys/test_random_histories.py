@@ -234,7 +234,8 @@ def look(repo: Repo) -> World:
             {each for (each,) in ask("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_snapshots'")},
             used_at,
             ask("SELECT p.id, published_at, node, table_name FROM _seeknal.publications p LEFT JOIN "
-                "_seeknal.publication_nodes n ON n.publication_id = p.id WHERE p.schema_name = 'main' ORDER BY p.id"),
+                "_seeknal.publication_nodes n ON (publication_id, n.schema_name) = (p.id, p.schema_name) "
+                "WHERE p.schema_name = 'main' ORDER BY p.id"),
         )  # fmt: skip
 
 
