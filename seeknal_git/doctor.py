@@ -150,7 +150,7 @@ def _warehouse(workspace: Workspace) -> Iterator[Finding]:
         yield from _place(workspace, path)
         if not path.exists():
             return
-        with open_warehouse(path, read_only=True) as warehouse:
+        with open_warehouse(path, workspace.marks, read_only=True) as warehouse:
             yield from _views(warehouse)
     except WarehouseBusy:
         return  # somebody is at work, and nothing is wrong with that

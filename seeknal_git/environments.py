@@ -18,7 +18,6 @@ from seeknal_git.overruled import need_authority
 from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.owner import claim
 from seeknal_git.warehouse.publish import drop_environment
 from seeknal_git.workspace import Workspace
 
@@ -46,7 +45,7 @@ def list_environments(workspace: Workspace, lock_timeout: float = 0.0) -> list[E
     path = workspace.warehouse_path
     if not path.exists():
         return []
-    with open_warehouse(path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+    with open_warehouse(path, workspace.marks, read_only=True, lock_timeout=lock_timeout) as warehouse:
         return [
             _state(workspace, each, len(state.published(warehouse.connection, each.environment.schema)))
             for each in lifetimes(workspace, warehouse.connection, keeping(workspace))
@@ -99,8 +98,7 @@ def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.
         near = difflib.get_close_matches(branch, [each.branch for each in known], 1)
         raise UsageError(f"There is no environment {branch}.",
                          f"Did you mean {near[0]}?" if near else "seeknal env list shows them.")  # fmt: skip
-    with open_warehouse(workspace.warehouse_path, lock_timeout=lock_timeout) as warehouse:
-        claim(warehouse.connection, warehouse.path, workspace.marks)
+    with open_warehouse(workspace.warehouse_path, workspace.marks, lock_timeout=lock_timeout) as warehouse:
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])
         yours = drop_environment(warehouse.connection, schema)

@@ -81,6 +81,10 @@ class WarehouseError(SeeknalError):
     pass
 
 
+class WarehouseRefused(WarehouseError):
+    """The warehouse is another project's, or holds something that would run when it is read."""
+
+
 class WarehouseBusy(WarehouseError):
     def __init__(self, message: str, pid: int | None = None) -> None:
         super().__init__(message, "Wait for it to end, or try again with --lock-timeout SECONDS.")

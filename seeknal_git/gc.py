@@ -19,7 +19,6 @@ from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.warehouse.garbage import Rules, Unnamed, drop_snapshots, kept_tables, unnamed
-from seeknal_git.warehouse.owner import claim
 from seeknal_git.warehouse.publish import drop_environment
 from seeknal_git.workspace import Workspace
 
@@ -49,7 +48,9 @@ class Garbage:
 def find_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False) -> Garbage:
     """What a deletion would delete. Reads only."""
     path = workspace.warehouse_path
-    with open_warehouse(path if path.exists() else None, read_only=True, lock_timeout=lock_timeout) as warehouse:
+    with open_warehouse(
+        path if path.exists() else None, workspace.marks, read_only=True, lock_timeout=lock_timeout
+    ) as warehouse:
         return _found(workspace, warehouse.connection, only_environments)
 
 
@@ -60,8 +61,7 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
     """
     need_authority(workspace)
     path = workspace.warehouse_path
-    with open_warehouse(path if path.exists() else None, lock_timeout=lock_timeout) as warehouse:
-        claim(warehouse.connection, path, workspace.marks)
+    with open_warehouse(path if path.exists() else None, workspace.marks, lock_timeout=lock_timeout) as warehouse:
         found = _found(workspace, warehouse.connection, only_environments)
         # Before the environments: without them, nobody would come back for their files.
         stuck = remove(found.exposures.values())

@@ -26,7 +26,6 @@ from seeknal_git.revision import environment_of, revision_of
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move, Record
-from seeknal_git.warehouse.owner import claim
 from seeknal_git.warehouse.publish import Publication, publish
 from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.warehouse.state import Delivery
@@ -69,7 +68,9 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0, loc
     branch = environment_of(workspace, environment) if environment else workspace.production
     schema, entries, earlier = schema_of(branch), (), 0  # type: tuple[str, tuple[Entry, ...], int]
     if workspace.warehouse_path.exists():
-        with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=lock_timeout) as warehouse:
+        with open_warehouse(
+            workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=lock_timeout
+        ) as warehouse:
             records = history.records(warehouse.connection, schema)
             entries = _entries(workspace, warehouse.connection, schema, records[: most or None])
             earlier = len(records) - len(entries)
@@ -140,10 +141,8 @@ def rollback(
     if not path.exists():
         raise never_published()
     reach = Reach(folders=[workspace.home / WRITING])
-    with open_warehouse(path, read_only=dry_run, lock_timeout=lock_timeout, reach=reach) as warehouse:
+    with open_warehouse(path, workspace.marks, read_only=dry_run, lock_timeout=lock_timeout, reach=reach) as warehouse:
         started = time.monotonic()
-        if not dry_run:
-            claim(warehouse.connection, path, workspace.marks)
         done, wanted, stale = _prepared(workspace, warehouse.connection, revision)
         if dry_run:
             return done

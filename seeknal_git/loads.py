@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.data import DataRoot, contents_of, keeps_load, sources_of
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.fingerprint import digest, fingerprint
+from seeknal_git.git.marks import Marks
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
 from seeknal_git.readers import Contract
@@ -67,7 +68,9 @@ def kept_columns(
     from seeknal_git.warehouse.connection import open_warehouse
 
     try:
-        with open_warehouse(path, read_only=True, lock_timeout=lock_timeout or 0.0) as warehouse:
+        with open_warehouse(
+            path, Marks(root.repository), read_only=True, lock_timeout=lock_timeout or 0.0
+        ) as warehouse:
             remember_loads(warehouse, path, root.cache, schemas, seen)
             return columns_of_loads(warehouse.connection, graph, root, schemas)
     except WarehouseBusy:
@@ -143,20 +146,22 @@ def columns_of_loads(
 
 
 def contracts(
-    path: Path, graph: Graph, cache: Cache, schemas: Sequence[str], lock_timeout: float | None
+    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], lock_timeout: float | None
 ) -> dict[str, Contract]:
     """Source → what was read of it before. The warehouse is asked only if somebody wrote to it; while it is held, what
     was seen last counts. As for `kept_columns`. Raises WarehouseBusy."""
     if not path.exists() or not sources_of(graph):
         return {}
     key, seen = digest(*_keys(path, schemas), *_definitions(graph)), _seen(path)
-    remembered = cache.get("contracts", [key]).get(key, {"seen": "", "contracts": {}})
+    remembered = root.cache.get("contracts", [key]).get(key, {"seen": "", "contracts": {}})
     if seen and remembered["seen"] == seen:
         return _remembered_contracts(remembered)
     from seeknal_git.warehouse.connection import open_warehouse
 
     try:
-        with open_warehouse(path, read_only=True, lock_timeout=lock_timeout or 0.0) as warehouse:
+        with open_warehouse(
+            path, Marks(root.repository), read_only=True, lock_timeout=lock_timeout or 0.0
+        ) as warehouse:
             found = contracts_of(warehouse.connection, graph, schemas)
     except WarehouseBusy:
         if lock_timeout is not None:
@@ -165,7 +170,7 @@ def contracts(
     except SeeknalError:
         return {}  # what is wrong comes up where it matters
     values = {source: [each.columns, each.dialect, sorted(each.contents)] for source, each in found.items()}
-    cache.put("contracts", {key: {"seen": seen, "contracts": values}})
+    root.cache.put("contracts", {key: {"seen": seen, "contracts": values}})
     return found
 
 

@@ -169,7 +169,10 @@ def _identity(path: Path) -> str | None:
 def _asked(workspace: Workspace) -> Showing | None:
     from seeknal_git.warehouse.connection import open_warehouse
 
-    with suppress(WarehouseError), open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+    with (
+        suppress(WarehouseError),
+        open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse,
+    ):
         return recorded(workspace, warehouse.connection)
     return None
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from seeknal_git.errors import Problem, SeeknalError, UsageError
+from seeknal_git.errors import Problem, SeeknalError, UsageError, WarehouseRefused
 from seeknal_git.files import write_whole
 from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
@@ -96,7 +96,7 @@ class Found:
     """What the warehouse has. built: tables to build that are there already; missing: tables to re-use that are not;
     restores: the earlier publication that a rollback of production shows again; failing, warned: what the checks of
     severity error and warn said that do not hold, as far as they are answered; known: False if nobody can know, as raw
-    data is missing; moved: raw data that production reads again."""
+    data is missing or the warehouse was not read; moved: raw data that production reads again."""
 
     built: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
@@ -105,10 +105,11 @@ class Found:
     warned: tuple[str, ...] = ()
     known: bool = True
     moved: tuple[MovedData, ...] = ()
+    unread: str | None = None  # why the warehouse was not read, if so; the plan goes by git then
 
 
-def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
-    """What is built of a plan; None where the warehouse cannot be read, as a run is going on, say."""
+def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
+    """What is built of a plan, unless the warehouse cannot be read: a run may be going on, or it is a stranger's."""
     if not workspace.warehouse_path.exists():
         lost = production_ref(workspace.repository) is not None
         return Found(
@@ -122,11 +123,12 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found | None:
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)
     try:
-        with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+        with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:
             work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
             restores = rolled_back_to(records(warehouse.connection, target.schema)) if target.is_production else None
-    except SeeknalError:
-        return Found(known=False) if planned.head.absent else None
+    except SeeknalError as exc:
+        explained = planned.head.absent and not isinstance(exc, WarehouseRefused)
+        return Found(known=False, unread=None if explained else exc.message)
     tables, builds = set(work.graph.views), set(planned.plan.builds)
     built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
     said = [(each.fails, f"{each.node}: {each.message}") for each in known_violations(work)]

@@ -17,7 +17,6 @@ from seeknal_git.revision import Revision
 from seeknal_git.shown import of_option
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.owner import claim
 from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.work import Options, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace
@@ -46,7 +45,9 @@ class Prepared:
 def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
     """What would be done, without writing anything."""
     path = prepared.workspace.warehouse_path
-    with open_warehouse(path if path.exists() else None, read_only=True, lock_timeout=lock_timeout) as warehouse:
+    with open_warehouse(
+        path if path.exists() else None, prepared.workspace.marks, read_only=True, lock_timeout=lock_timeout
+    ) as warehouse:
         return work_of(warehouse, prepared)
 
 
@@ -72,8 +73,7 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
     for _ in range(_ATTEMPTS):
         patience = max(give_up - time.monotonic(), 0.0)
         path, reach = prepared.workspace.warehouse_path, _reach(prepared)
-        with open_warehouse(path, lock_timeout=patience, reach=reach) as warehouse:
-            claim(warehouse.connection, path, prepared.workspace.marks)
+        with open_warehouse(path, prepared.workspace.marks, lock_timeout=patience, reach=reach) as warehouse:
             if _is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
                 if prepared.target.is_production and not prepared.options.force:

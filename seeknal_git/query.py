@@ -52,7 +52,9 @@ def query(workspace: Workspace, question: Question) -> None:
     sql, environment = question.sql or "", question.environment
     branch = environment_of(workspace, environment)
     if workspace.warehouse_path.exists():
-        with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=question.lock_timeout) as warehouse:
+        with open_warehouse(
+            workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=question.lock_timeout
+        ) as warehouse:
             held = _held_back(workspace, warehouse, branch)
             if schema_of(branch) in state.environments(warehouse.connection):
                 notes = () if held else tuple(_not_this_clones(workspace, warehouse, branch, sql))
@@ -237,7 +239,9 @@ def query_past(workspace: Workspace, question: Question, revision: str, tell: Ca
         raise UsageError("Only production can be asked as it was: --at goes without --env.")
     if not workspace.warehouse_path.exists():
         raise never_published()
-    with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=question.lock_timeout) as warehouse:
+    with open_warehouse(
+        workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=question.lock_timeout
+    ) as warehouse:
         wanted = shown(workspace, warehouse.connection, revision)
         need_tables(workspace, wanted, "seeknal log says which publications are kept.")
         tell(wanted.named)
@@ -264,7 +268,9 @@ def query_failed(workspace: Workspace, question: Question, name: str) -> None:
     if not workspace.warehouse_path.exists():
         raise never_published()
     revision = revision_of(workspace, question.environment)
-    with open_warehouse(workspace.warehouse_path, read_only=True, lock_timeout=question.lock_timeout) as warehouse:
+    with open_warehouse(
+        workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=question.lock_timeout
+    ) as warehouse:
         found = _looked(workspace, warehouse, revision, name)
         wanted = question.sql or _first_question(found)
         tables = tables_of(found.work)

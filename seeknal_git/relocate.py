@@ -41,7 +41,7 @@ def move_warehouse(workspace: Workspace, source: str | None = None, lock_timeout
     if target.exists():
         return _finished(before, target)
     private_folder(target.parent)
-    with alone(before, lock_timeout):
+    with alone(before, workspace.marks, lock_timeout):
         if before.stat().st_dev == target.parent.stat().st_dev:
             before.rename(target)
         else:

@@ -67,7 +67,7 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
     schemas = _schemas(workspace)
     above = graph.upstream([identifier])
     path = workspace.warehouse_path if graph.feeding(identifier) else None
-    with reading(path, reach_of(graph, loaded.root, {identifier, *above})) as (connection, obstacle):
+    with reading(path, workspace.marks, reach_of(graph, loaded.root, {identifier, *above})) as (connection, obstacle):
         wholes = {each: graph.fingerprints[each].whole for each in above}
         built = built_tables(connection, schemas, wholes)
         bench = _Bench(connection, graph, loaded.root, {each: relation for each, (_, relation) in built.items()})

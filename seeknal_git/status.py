@@ -171,7 +171,7 @@ def _with_warehouse(workspace: Workspace, status: Status) -> Status:
         gone = f"{path} is gone: seeknal run builds it again" if status.production.published else None
         return replace(status, unbuilt=_all_nodes(workspace, status), warehouse=gone)
     try:
-        with open_warehouse(path, read_only=True) as warehouse:
+        with open_warehouse(path, workspace.marks, read_only=True) as warehouse:
             return _looked_up(workspace, status, warehouse)
     except WarehouseError as exc:
         return replace(status, warehouse=exc.message)
@@ -279,7 +279,7 @@ def read_past(workspace: Workspace, revision: str) -> Past:
     """Production as it was at a publication or a commit. Raises UsageError where nothing was published then."""
     if not workspace.warehouse_path.exists():
         raise never_published()
-    with open_warehouse(workspace.warehouse_path, read_only=True) as warehouse:
+    with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:
         connection = warehouse.connection
         records = history.records(connection, workspace.production_schema)
         if not records:

@@ -49,7 +49,7 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     edits = {change.node: change.category for change in planned.plan.changes}
     wholes = {each: fingerprint.whole for each, fingerprint in base.fingerprints.items()}
     reach = reach_of(head, planned.head.root)
-    with read_only(workspace.warehouse_path, reach) as connection:
+    with read_only(workspace.warehouse_path, workspace.marks, reach) as connection:
         tables = built_tables(connection, [workspace.production_schema], wholes)
         built = {each: relation for each, (_, relation) in tables.items()}
         bench = Bench(connection, base, head, planned.head.root, edits, built)

@@ -246,7 +246,8 @@ def load(
         tree = replace(tree, files=files, dirty=dirty)
     kept = _kept(workspace, graph, root, keeps) if keeps else None
     if kept is None or len(kept) < len(sources_of(graph)):  # raw data is read
-        root = replace(root, contracts=like.root.contracts if like else _contracts(workspace, graph, environment))
+        contracts = like.root.contracts if like else _contracts(workspace, graph, root, environment)
+        root = replace(root, contracts=contracts)
     binding = bind(graph, root, workspace.cache, kept or {}, like.binding if like else None)
     if binding.absent:
         from seeknal_git.absent import with_declared
@@ -293,12 +294,12 @@ def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> di
     return kept_columns(path, graph, root, schemas, workspace.lock_timeout) if path else {}
 
 
-def _contracts(workspace: Workspace, graph: Graph, schema: str | None) -> dict[str, Contract]:
+def _contracts(workspace: Workspace, graph: Graph, root: DataRoot, schema: str | None) -> dict[str, Contract]:
     from seeknal_git.loads import contracts
 
     schemas = list(dict.fromkeys([workspace.production_schema, schema or workspace.production_schema]))
     path = _sound_place(workspace)
-    return contracts(path, graph, workspace.cache, schemas, workspace.lock_timeout) if path else {}
+    return contracts(path, graph, root, schemas, workspace.lock_timeout) if path else {}
 
 
 def _sound_place(workspace: Workspace) -> Path | None:

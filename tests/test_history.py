@@ -251,7 +251,7 @@ def blueprint(identity: str, name: str, sql: str) -> Blueprint:
 @settings(max_examples=15)
 @given(st.lists(SHOWN, min_size=1, max_size=6))
 def test_every_publication_can_be_read_as_it_was(sequence: list[dict[str, int]]) -> None:
-    with open_warehouse(None) as warehouse:
+    with open_warehouse(None, None) as warehouse:
         connection, expected = warehouse.connection, {}
         for name in "abcd":
             for k in range(1, 4):
@@ -361,7 +361,7 @@ def test_a_clock_that_goes_back_confuses_nothing(published: Repo) -> None:
 
 
 def test_the_last_answer_and_the_last_table_are_those_that_were_written_last() -> None:
-    with open_warehouse(None) as warehouse:
+    with open_warehouse(None, None) as warehouse:
         connection = warehouse.connection
         for number in (1, 2):
             build_snapshot(connection, blueprint(str(number), "orders", "SELECT 1"))

@@ -187,16 +187,16 @@ def _summary(planned: Planned, found: Found | None) -> str:
     parts += [f"{counted(files, 'file')} to write"] if files else []
     reused = sum(each in graph.views for each in plan.reused)
     lines = [f"{', '.join(parts)}; {counted(reused, 'table')} re-used."]
-    if found is None:
-        lines.append("The warehouse cannot be read now, so what is built already is not known.")
-    elif found.built:
+    if found is not None and found.built:
         lines.append(_built(len(found.built), len(kinds) - rules - files))
     return "\n".join([*lines, *_doubts(planned, found)])
 
 
 def _doubts(planned: Planned, found: Found | None) -> list[str]:
-    """What is not there: tables that the plan takes for built, and raw data."""
+    """What is not there: a warehouse that can be read, tables that the plan takes for built, and raw data."""
     lines = []
+    if found is not None and found.unread:
+        lines.append(f"The warehouse was not read, so this plan goes by git alone: {found.unread}")
     if found is not None and found.missing:
         cure = "" if planned.head.absent else f": {_run(planned)} builds what is missing"
         lines.append(f"{_are(len(found.missing))} missing of those to re-use{cure}.")
@@ -288,8 +288,9 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "built": sorted(found.built) if found is not None and found.known else None,
         "missing": sorted(found.missing) if found is not None and found.known else None,
         "tests": {node: list(names) for node, names in plan.tests.items()},
-        "failing": None if found is None else list(found.failing),
-        "warned": None if found is None else list(found.warned),
+        "failing": None if found is None or found.unread else list(found.failing),
+        "warned": None if found is None or found.unread else list(found.warned),
+        "unread": found.unread if found is not None else None,
         "absent": [
             {"node": each.node, "raw_data": planned.head.graph.node(each.node or "").definition["path"]}
             for each in planned.head.absent

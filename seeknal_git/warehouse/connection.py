@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import duckdb
 from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.names import literal
 from seeknal_git.warehouse.inspection import inspected
+from seeknal_git.warehouse.owner import Owner, claim, need_own
 from seeknal_git.warehouse.sandbox import NOTHING, Reach, confinement
 from seeknal_git.warehouse.state import STATE_TABLES
 
@@ -55,11 +56,11 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 @contextmanager
 def open_warehouse(
     path: Path | None,
+    owner: Owner | None,
     *,
     read_only: bool = False,
     lock_timeout: float = 0.0,
     reach: Reach = NOTHING,
-    spill: Path | None = None,
 ) -> Iterator[Warehouse]:
     """The warehouse at a path, created where it is to be written and does not exist; an empty one where there is
     nothing to read yet, and without a path.
@@ -67,22 +68,25 @@ def open_warehouse(
     It is opened as a stranger's: the engine is confined to it, and to what is in reach, before it is attached; it holds
     nothing that would run when we read it; and no name in SQL of ours means anything in it but by its full name.
 
-    lock_timeout: seconds to wait while another process holds it. spill: a folder for what does not fit in memory, else
-    one beside the warehouse. Raises WarehouseBusy, or WarehouseError where the file cannot be used.
+    owner: the clone that opens it. A warehouse of another project is refused; whoever writes first claims it.
+    lock_timeout: seconds to wait while another process holds it. Raises WarehouseBusy, WarehouseRefused, or
+    WarehouseError where the file cannot be used.
     """
     connection = duckdb.connect(":memory:")
     try:
         if path is not None and not read_only:
             private_folder(path.parent)
-        spill = spill or (path.with_name(f"{path.name}.tmp") if path else None)
-        connection.execute(f"{_SETTINGS}; {confinement(path, spill, reach)}")
+        connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
         if path is not None:
             _attach(connection, path, read_only, lock_timeout)
-        if path is None or not (inspected(connection, path, writing=not read_only) or not read_only):
+        there = inspected(connection, path, writing=not read_only) if path is not None else frozenset()
+        empty = path is None or (read_only and not there)
+        if empty:
             connection.execute("DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse")
-            read_only = False
-        if not read_only:
+        if empty or not read_only:
             connection.execute(STATE_TABLES)
+        if path is not None and owner is not None:
+            _know(connection, path, owner, there, read_only)
         yield Warehouse(path or Path(":memory:"), connection)
     except RuntimeError as exc:
         if "interrupted" in str(exc).lower():  # what the engine makes of Ctrl-C in the main thread
@@ -92,6 +96,15 @@ def open_warehouse(
         raise translated(exc, path) from exc
     finally:
         connection.close()
+
+
+def _know(
+    connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner, there: Collection[str], read_only: bool
+) -> None:
+    if not read_only:
+        claim(connection, path, owner)
+    elif "project" in there:  # no marks are in one that only an earlier version wrote
+        need_own(connection, path, owner)
 
 
 def private_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.errors import WarehouseError, some
+from seeknal_git.errors import WarehouseRefused, some
 from seeknal_git.names import SNAPSHOTS, STATE_SCHEMA
 from seeknal_git.warehouse.state import LATER_COLUMNS, first_columns
 
@@ -42,18 +42,18 @@ _OTHERS = {
 _WHEN_WRITING = frozenset({"macro"})
 
 
-def inspected(connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool) -> bool:
-    """Whether an attached warehouse has state; nothing of it has run then. Raises WarehouseError."""
+def inspected(connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool) -> frozenset[str]:
+    """The state tables of an attached warehouse; nothing of it has run then. Raises WarehouseRefused."""
     tables = connection.execute(_TABLES).fetchall()
     wrong = [f"the table {name}, which {why}" for _, name, *rest in tables if (why := _fault(*rest))]
     wrong += [f"the {kind} {name}" for kind, name in _not_tables(connection, writing)]
     if wrong:
-        raise WarehouseError(
+        raise WarehouseRefused(
             f"The warehouse {path} holds something in Seeknal's own schemas that Seeknal did not make: "
             f"{some(wrong, _NAMED)}. Nothing of it was read.",
             "Drop that, if the warehouse is yours; else move the file away: seeknal run builds it again.",
         )
-    return any(schema == STATE_SCHEMA for schema, *_ in tables)
+    return frozenset(name for schema, _, name, *_ in tables if schema == STATE_SCHEMA)
 
 
 def _fault(table: str, sql: str, runs: bool) -> str | None:

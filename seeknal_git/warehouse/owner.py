@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from seeknal_git.errors import WarehouseError
+from seeknal_git.errors import WarehouseRefused
 from seeknal_git.names import STATE
 from seeknal_git.warehouse.forms import commit_id
+from seeknal_git.warehouse.state import with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
 
 
 class Owner(Protocol):
-    """A clone that is about to write. folder: the project's in its repository."""
+    """A clone that opens a warehouse. folder: the project's in its repository."""
 
     @property
     def folder(self) -> str: ...
@@ -30,29 +31,38 @@ class Owner(Protocol):
 
 
 def claim(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> None:
-    """Write down that a warehouse is this project's. Raises WarehouseError if it is another's.
+    """Write down that a warehouse is this project's. Raises WarehouseRefused if it is another's.
 
     A clone is of the project if it has one mark of it, or a commit that was published; so an address or a history may
     be replaced, and the clone that knows both hands the new marks on.
     """
+    known, lacks_marks = need_own(connection, path, owner)
+    if lacks_marks:
+        marks, first = owner.at_hand(), owner.first_commits()
+        if first or marks:
+            _note(connection, owner.folder, [*(marks or owner.given()), *first], known)
+
+
+def need_own(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> tuple[set[str], bool]:
+    """The marks of the project in a warehouse, and whether the clone's own are not among them. Writes nothing.
+
+    Raises WarehouseRefused if it is another project's.
+    """
     rows = connection.execute(f"SELECT folder, mark FROM {STATE}.project").fetchall()
     known = {mark for folder, mark in rows if folder == owner.folder}
-    marks = owner.at_hand()
-    if known & set(marks):
-        return
-    first = owner.first_commits()
-    if rows and not known & set(first) and not (known and _has_published(connection, owner)):
-        raise WarehouseError(
+    if known & set(owner.at_hand()):
+        return known, False
+    if rows and not known & set(owner.first_commits()) and not (known and _has_published(connection, owner)):
+        raise WarehouseRefused(
             f"The warehouse {path} belongs to another project, or to another clone's history. Nothing was done.",
             "Give this project a data root or a `warehouse` of its own. (In a shallow clone: git fetch --unshallow)",
         )
-    if first or marks:
-        _note(connection, owner.folder, [*(marks or owner.given()), *first], known)
+    return known, True
 
 
 def _has_published(connection: duckdb.DuckDBPyConnection, owner: Owner) -> bool:
     rows = connection.execute(
-        f"SELECT DISTINCT unnest([commit_id, base]) FROM {STATE}.publications WHERE commit_id <> ''"
+        f"SELECT DISTINCT unnest([commit_id, base]) FROM {with_later_columns('publications')} WHERE commit_id <> ''"
     ).fetchall()
     return any(owner.knows(commit) for (value,) in rows if (commit := commit_id(value)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from seeknal_git.errors import WarehouseError
 from seeknal_git.names import qualified
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
+from seeknal_git.warehouse.owner import Owner
 from seeknal_git.warehouse.sandbox import NOTHING, Reach
 from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
 from seeknal_git.warehouse.values import selected
@@ -30,25 +31,27 @@ class Rows:
 
 
 @contextmanager
-def read_only(path: Path | None, reach: Reach = NOTHING) -> Iterator[duckdb.DuckDBPyConnection]:
+def read_only(path: Path | None, owner: Owner | None, reach: Reach = NOTHING) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse, for reading; without a path an empty one in memory. Raises WarehouseError if it cannot be read."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
         yield stack.enter_context(
-            open_warehouse(path, read_only=path is not None, reach=reach, spill=folder)
+            open_warehouse(path, owner, read_only=path is not None, reach=replace(reach, spill=folder))
         ).connection
 
 
 @contextmanager
-def reading(path: Path | None, reach: Reach) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
+def reading(path: Path | None, owner: Owner, reach: Reach) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
     """The warehouse, for reading; where it cannot be read an empty one in memory, and why."""
     with ExitStack() as stack:
         obstacle = None
         try:
-            connection = stack.enter_context(read_only(path if path is not None and path.exists() else None, reach))
+            connection = stack.enter_context(
+                read_only(path if path is not None and path.exists() else None, owner, reach)
+            )
         except WarehouseError as exc:
             obstacle = exc.message
-            connection = stack.enter_context(read_only(None, reach))
+            connection = stack.enter_context(read_only(None, None, reach))
         yield connection, obstacle
 
 

@@ -26,21 +26,24 @@ _CLOSED = (
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The files, and the folders with all that is in them, that SQL may open beside the warehouse."""
+    """The files, and the folders with all that is in them, that SQL may open beside the warehouse. spill: a folder for
+    what does not fit in memory, else one beside the warehouse."""
 
     files: Sequence[Path] = ()
     folders: Sequence[Path] = ()
+    spill: Path | None = None
 
 
 NOTHING = Reach()
 
 
-def confinement(warehouse: Path | None, spill: Path | None, reach: Reach) -> str:
+def confinement(warehouse: Path | None, reach: Reach) -> str:
     """The settings that leave an engine a warehouse, a folder to spill to, and what is in reach. They last until it is
     closed, and nothing can undo them: there is no network, and no extension is loaded.
 
     The engine follows links, here and whenever it opens a file.
     """
+    spill = reach.spill or (warehouse.with_name(f"{warehouse.name}.tmp") if warehouse else None)
     own = [warehouse, *(warehouse.with_name(f"{warehouse.name}{each}") for each in _LOGS)] if warehouse else []
     folders = [*reach.folders, *([spill] if spill else [])]
     return (

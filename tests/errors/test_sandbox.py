@@ -155,7 +155,7 @@ def confined(tmp_path: Path) -> Iterator[tuple[Warehouse, Path]]:
             (tmp_path / name / file).write_text("x\n1\n")
     (tmp_path / "in/link.csv").symlink_to(tmp_path / "out/given.csv")
     reach = Reach([tmp_path / "in/given.csv", tmp_path / "in/made.csv"], [tmp_path / "in/parts"])
-    with open_warehouse(tmp_path / "in/w.duckdb", reach=reach) as warehouse:
+    with open_warehouse(tmp_path / "in/w.duckdb", None, reach=reach) as warehouse:
         yield warehouse, tmp_path
 
 
@@ -197,7 +197,7 @@ def test_a_confined_engine_does_nothing_else(confined: tuple[Warehouse, Path], s
 
 def test_a_spilling_query_still_has_its_place_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_SETTINGS", f"{connection._SETTINGS}; SET memory_limit = '80MB'; SET threads = 2")
-    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+    with open_warehouse(tmp_path / "w.duckdb", None) as warehouse:
         worker = session(warehouse)
         worker.execute(
             "CREATE TABLE warehouse.main.t AS SELECT range AS i, md5(range::VARCHAR) AS m FROM range(1_500_000)"

@@ -323,7 +323,7 @@ def test_a_file_that_cannot_be_replaced_is_told_and_production_is_rolled_back_al
 
 def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
     """While production goes back and forth, every reader sees all of one publication."""
-    with open_warehouse(released.warehouse) as warehouse:
+    with open_warehouse(released.warehouse, None) as warehouse:
         sides = [published_nodes(warehouse.connection, "main", number) for number in (2, 3)]
         seen: set[tuple[int, int]] = set()
         done = threading.Event()

@@ -296,6 +296,43 @@ def test_two_projects_that_name_one_warehouse_are_not_merged(shared: Repo) -> No
     shared.seeknal("run")
 
 
+def test_what_only_reads_reads_no_other_projects_warehouse(shared: Repo) -> None:
+    other = Repo(shared.path.parent / "other")
+    shutil.copytree(shared.path, other.path, ignore=shutil.ignore_patterns(".git"))
+    other.git("init", "--quiet")
+    other.commit("Another project")
+    for command in (
+        "query 'FROM daily'",
+        "log",
+        "env list",
+        "gc",
+        "rollback --dry-run",
+        "run --dry-run",
+        "status --at 1",
+    ):
+        said = other.seeknal(*shlex.split(command), code=1).err
+        assert "belongs to another project" in " ".join(said.split()), command
+    assert "belongs to another project" in " ".join(other.seeknal("status").out.split())
+    assert "belongs to another project" in " ".join(other.seeknal("doctor", code=None).out.split())
+
+
+def test_a_plan_says_that_it_did_not_read_a_strangers_warehouse(published: Repo) -> None:
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    assert published.seeknal("plan", "--json").json["unread"] is None
+    published.tamper("CREATE SEQUENCE _seeknal.mine")
+    for command in ("plan", "plan --markdown"):
+        said = " ".join(published.seeknal(*shlex.split(command)).out.split())
+        assert "The warehouse was not read" in said
+        assert "the sequence " in said
+    plan = published.seeknal("plan", "--json").json
+    assert "the sequence _seeknal.mine" in plan["unread"]
+    assert (plan["built"], plan["missing"], plan["failing"]) == (None, None, None)
+    published.git("checkout", "--quiet", ".")
+    assert "No changes. The warehouse was not read" in " ".join(published.seeknal("plan").out.split())
+    (published.path / "data/orders.csv").unlink()
+    assert "The warehouse was not read" in " ".join(published.seeknal("plan", code=None).out.split())
+
+
 @pytest.mark.parametrize("options", [[], ["--depth=1", "--no-local"]], ids=["whole", "shallow"])
 def test_clones_of_one_project_share_a_warehouse(shared: Repo, options: list[str]) -> None:
     for name in ("first", "second"):
