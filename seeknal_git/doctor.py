@@ -39,7 +39,7 @@ def examine(workspace: Workspace) -> list[Finding]:
 
 
 def _nodes(workspace: Workspace) -> Iterator[Finding]:
-    """What the nodes here need; they are not read beside a project file that cannot be."""
+    """Findings about the nodes here. Beside a project file that cannot be read, nodes are not read either."""
     if workspace.flaw is None:
         yield from _raw_data(workspace)
         yield from _python(workspace)

@@ -127,8 +127,9 @@ def _refuse_what_is_there(ground: Ground, path: str, standing: Callable[[Path], 
         cure = "Name another file, or let git ignore it: git rm --cached"
         raise FileFault(f"git tracks {tracked}.", f"{cure} {operand(tracked)}")
     if found == "foreign":
-        raise FileFault(f"{path} is there already, and nothing of this project wrote it.",
-                        "Move it away, or name another file.")  # fmt: skip
+        raise FileFault(
+            f"{path} is there already, and nothing of this project wrote it.", "Move it away, or name another file."
+        )
 
 
 def holds_something(at: Path) -> bool:

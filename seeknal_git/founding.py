@@ -37,8 +37,10 @@ def found_production(
     """
     written = None if content is None else read_written(content)
     if written and named not in (None, written.settings.production_branch) and _KEY in written.lines:
-        raise UsageError(f"{PROJECT_FILE} calls {written.settings.production_branch} the production branch.",
-                         f"Change the line `{_KEY}:` there, and commit it on that branch.")  # fmt: skip
+        raise UsageError(
+            f"{PROJECT_FILE} calls {written.settings.production_branch} the production branch.",
+            f"Change the line `{_KEY}:` there, and commit it on that branch.",
+        )
     found = Founded(_there(repository, named)) if named else _found(repository, written, ask)
     usual = found.branch == Settings("").production_branch
     if content is None or written is None or usual or _KEY in written.lines:

@@ -7,14 +7,30 @@ from collections.abc import Mapping
 
 # What continuous integration calls the branch of a pull request, and the branch that was pushed.
 _OF_A_PULL_REQUEST = (
-    "GITHUB_HEAD_REF", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "BITBUCKET_PR_SOURCE_BRANCH",
-    "SYSTEM_PULLREQUEST_SOURCEBRANCH", "CHANGE_BRANCH",
-)  # fmt: skip
-_PUSHED = ("CI_COMMIT_BRANCH", "BITBUCKET_BRANCH", "BUILD_SOURCEBRANCH", "CIRCLE_BRANCH", "BUILDKITE_BRANCH",
-           "GIT_BRANCH")  # fmt: skip
+    "GITHUB_HEAD_REF",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
+    "BITBUCKET_PR_SOURCE_BRANCH",
+    "SYSTEM_PULLREQUEST_SOURCEBRANCH",
+    "CHANGE_BRANCH",
+)
+_PUSHED = (
+    "CI_COMMIT_BRANCH",
+    "BITBUCKET_BRANCH",
+    "BUILD_SOURCEBRANCH",
+    "CIRCLE_BRANCH",
+    "BUILDKITE_BRANCH",
+    "GIT_BRANCH",
+)
 # The commit that its pipeline is about. (Another one may be checked out.)
-_COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "CIRCLE_SHA1", "BUILDKITE_COMMIT",
-            "GIT_COMMIT")  # fmt: skip
+_COMMITS = (
+    "GITHUB_SHA",
+    "CI_COMMIT_SHA",
+    "BITBUCKET_COMMIT",
+    "BUILD_SOURCEVERSION",
+    "CIRCLE_SHA1",
+    "BUILDKITE_COMMIT",
+    "GIT_COMMIT",
+)
 # Who says so first decides. Azure and Jenkins do not set CI.
 _IN_CI = ("SEEKNAL_CI", "CI", "TF_BUILD", "JENKINS_URL")
 _NO = frozenset({"", "0", "false", "no"})

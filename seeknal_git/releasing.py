@@ -18,7 +18,9 @@ def need_leave(workspace: Workspace, reason: str | None, *, force: bool) -> None
         return
     because = f"Continuous integration alone releases {workspace.production} (promote: ci in its project file)"
     if not force:
-        raise UsageError(f"{because}. Nothing was done.",
-                         "git push, and let it promote. If it cannot, say why: --force --reason 'TEXT'")  # fmt: skip
+        raise UsageError(
+            f"{because}. Nothing was done.",
+            "git push, and let it promote. If it cannot, say why: --force --reason 'TEXT'",
+        )
     if not (reason or "").strip():
         raise UsageError(f"{because}, so --force needs a reason: it is in the log.", "--force --reason 'TEXT'")

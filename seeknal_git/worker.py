@@ -51,8 +51,10 @@ class TooLong(SeeknalError):
     """All questions together take too long. at: the number of the one that would have been next."""
 
     def __init__(self, at: int) -> None:
-        super().__init__("The SQL of this project takes the engine more than a minute, and a tenth of a second each.",
-                         "Divide the project, or simplify what takes long.")  # fmt: skip
+        super().__init__(
+            "The SQL of this project takes the engine more than a minute, and a tenth of a second each.",
+            "Divide the project, or simplify what takes long.",
+        )
         self.at = at
 
 
@@ -294,7 +296,7 @@ def _received() -> Any:
 
 
 def _exactly(size: int) -> bytearray:
-    """So many bytes; fewer at the end."""
+    """The next bytes of this size, or fewer at the end."""
     found = bytearray()
     while len(found) < size and (part := os.read(0, size - len(found))):
         found += part

@@ -37,8 +37,10 @@ def merge(repository: Repository, source: str, commit: str, into: str) -> Merged
     named), for uncommitted changes, and where git refuses.
     """
     if repository.bare:
-        raise GitError("A bare repository has no working tree to merge in.",
-                       "Merge in a clone and push, or promote what is merged: seeknal promote")  # fmt: skip
+        raise GitError(
+            "A bare repository has no working tree to merge in.",
+            "Merge in a clone and push, or promote what is merged: seeknal promote",
+        )
     tip = git.need_branch(repository, into)
     _refuse_uncommitted_source(repository, source)
     if git.is_ancestor(repository, commit, tip):
@@ -98,8 +100,9 @@ def _refuse_uncommitted_source(repository: Repository, source: str) -> None:
 
 def _refuse_uncommitted(repository: Repository) -> None:
     if changes := _uncommitted(repository):
-        raise GitError(_left_behind(changes),
-                       "Commit them first, or put them aside with: git stash --include-untracked")  # fmt: skip
+        raise GitError(
+            _left_behind(changes), "Commit them first, or put them aside with: git stash --include-untracked"
+        )
 
 
 def _left_behind(changes: Sequence[str]) -> str:

@@ -76,5 +76,9 @@ def _root(decorator: ast.expr) -> str | None:
 
 
 def not_read_yet(path: str, line: int) -> Problem:
-    return Problem("Python nodes are not read yet, and nothing runs without this one.", path, line,
-                   "Write it as YAML (seeknal draft KIND NAME), or keep the file outside seeknal/.")  # fmt: skip
+    return Problem(
+        "Python nodes are not read yet, and nothing runs without this one.",
+        path,
+        line,
+        "Write it as YAML (seeknal draft KIND NAME), or keep the file outside seeknal/.",
+    )
