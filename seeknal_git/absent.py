@@ -16,9 +16,9 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
-from seeknal_git.judging import Statement, columns_typed, judged
+from seeknal_git.judging import Statement, judged
 from seeknal_git.nodes.node import Node
-from seeknal_git.statement import Columns, Known
+from seeknal_git.statement import Columns, Known, columns_typed
 
 _OF_TYPES = re.compile(
     r"No function matches|Cannot (?:compare|mix|combine|cast|create)|cannot be (?:cast|compared)|[Cc]onver(?:t|sion)"

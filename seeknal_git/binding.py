@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.collisions import collisions
@@ -14,12 +14,13 @@ from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph, deciding
 from seeknal_git.guessing import guessed, remembered
-from seeknal_git.judging import Statement, columns_typed, judged
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.type_words import holds, read_as
-from seeknal_git.statement import COLLATION, Anatomy, Columns, Known, Reading, unpacked
-from seeknal_git.worker import TooLong
+from seeknal_git.statement import COLLATION, Anatomy, Columns, Known, Reading, columns_typed, unpacked
+
+if TYPE_CHECKING:
+    from seeknal_git.judging import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,9 @@ class _Bound:
     def _judged(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         if not questions:
             return []
+        from seeknal_git.judging import judged
+        from seeknal_git.worker import TooLong
+
         try:
             return judged([self._statement(question) for question in questions])
         except TooLong as exc:
@@ -189,6 +193,8 @@ class _Bound:
             raise ProjectError([Problem(exc.message, question.node.path, question.line, exc.hint)]) from exc
 
     def _statement(self, question: Question) -> Statement:
+        from seeknal_git.judging import Statement
+
         accepted = question.node.checks[question.position - 1].accepted if question.position else {}
         return Statement(
             question.sql,

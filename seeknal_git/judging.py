@@ -12,7 +12,7 @@ from typing import Any
 from seeknal_git.limits import limits, raising
 from seeknal_git.names import folded
 from seeknal_git.nodes.type_words import read_as
-from seeknal_git.statement import Columns, Known, Reading, Reference, packed
+from seeknal_git.statement import Columns, Known, Reading, Reference, columns_typed, packed
 from seeknal_git.worker import Exhausted, answers
 
 
@@ -133,11 +133,6 @@ def bound(statement: Statement) -> dict[str, Any]:
         names = [name for name, _ in answer["columns"]] if "columns" in answer else None
         answer["anatomy"] = packed(anatomy_of(parsed(sql)[0], statement.targets, inputs, names, opinion))
     return answer
-
-
-def columns_typed(columns: Columns | None) -> Columns | None:
-    """Columns with their types; where only the names are known, nothing."""
-    return None if columns is None or any(not word for _, word in columns) else columns
 
 
 def _refuse_names_of_tables(columns: Columns) -> None:

@@ -9,12 +9,10 @@ from typing import Any
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.tree import Tree
-from seeknal_git.judging import readings
 from seeknal_git.limits import limits, raising
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
 from seeknal_git.statement import Reading, Reference
-from seeknal_git.worker import TooLong
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +153,9 @@ def _need_short(statements: tuple[str | None, ...], lines: Iterable[int], path: 
 
 def _taken_apart(fresh: Mapping[str, _Fresh]) -> Iterator[str]:
     """Add to each entry which tables its statements name; the blobs whose entries may be remembered."""
+    from seeknal_git.judging import readings
+    from seeknal_git.worker import TooLong
+
     asked = [(each, number) for each in fresh.values() for number, sql in enumerate(each.statements) if sql is not None]
     try:
         found = iter(readings([each.statements[number] or "" for each, number in asked]))

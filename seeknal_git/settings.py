@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Literal
 
 from seeknal_git.errors import Problem, ProjectError
@@ -93,6 +94,7 @@ def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:
     return read_written(content, path).settings
 
 
+@cache
 def read_written(content: bytes, path: str = PROJECT_FILE) -> Written:
     """A project file, with the lines of its settings. Raises ProjectError with the line of each mistake."""
     from seeknal_git.nodes.text import read_yaml

@@ -125,6 +125,11 @@ def tables_with_ctes(tree: Any, seen: Mapping[str, int] | None = None) -> Iterat
         waiting += [(each, inside) for each in others.values()]
 
 
+def columns_typed(columns: Columns | None) -> Columns | None:
+    """Columns with their types; where only the names are known, nothing."""
+    return None if columns is None or any(not word for _, word in columns) else columns
+
+
 def query_of(cte: Mapping[str, Any]) -> Any:
     """The query of a CTE, as DuckDB 2 and 1 give it."""
     return cte.get("query_node") or cte["query"]["node"]

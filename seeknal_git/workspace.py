@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seeknal_git.authority import Authority, find_authority, in_force
 from seeknal_git.binding import Binding, bind
@@ -16,7 +17,6 @@ from seeknal_git.cache import Cache
 from seeknal_git.data import DataRoot, sources_of, tracked_parts
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
-from seeknal_git.git.marks import Marks
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
 from seeknal_git.graph import Graph, build_graph
@@ -30,6 +30,9 @@ from seeknal_git.reading import remembered_blob_id
 from seeknal_git.settings import PROJECT_FILE, Settings, Written, read_written
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse.engine import engine_version
+
+if TYPE_CHECKING:
+    from seeknal_git.git.marks import Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Workspace:
     @property
     def marks(self) -> Marks:
         """The marks by which a warehouse knows the project."""
+        from seeknal_git.git.marks import Marks
+
         return Marks(self.repository)
 
     @property
