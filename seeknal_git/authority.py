@@ -94,8 +94,11 @@ def _passed_on(repository: Repository, found: Authority) -> Authority:
 
 
 def _by_itself(repository: Repository) -> str | None:
-    """The only branch that there is; else the only one whose own project file calls it production. None in a clone of
-    some branches only, which may be anybody's."""
+    """The only branch that there is; else the one that all project files call production, as a single one may be
+    anybody's. None in a clone of some branches only."""
     known = [] if in_ci() else git.all_branches(repository) or []
-    found = known if len(known) == 1 else [each for each in known if _named_in(_at(repository, each).written) == each]
-    return found[0] if len(found) == 1 else None
+    if len(known) == 1:
+        return known[0]
+    files = (_at(repository, each).written for each in known)
+    named = {_named_in(each) for each in files if each}
+    return next((each for each in named if each in known), None) if len(named) == 1 else None

@@ -207,6 +207,21 @@ def test_a_branch_that_calls_itself_production_is_an_environment(published: Repo
     assert total(published) == 100
 
 
+def test_no_branch_names_itself_production_if_others_do_not(published: Repo) -> None:
+    published.git("branch", "--quiet", "--move", "main", "trunk")
+    published.git("config", "--unset-all", "seeknal.productionBranch")
+    set_to(published, "production_branch: trunk")
+    published.commit("Trunk", hooks=False)
+    published.git("branch", "dev")
+    assert published.seeknal("status", "--json").json["production"]["branch"] == "trunk"
+    set_to(published)
+    published.commit("No name", hooks=False)
+    published.git("branch", "--force", "dev")
+    on_evil(published, "production_branch: evil")
+    for command in WRITING[:4]:
+        assert "There is no production branch" in published.seeknal(*command, code=2).err
+
+
 def test_git_s_configuration_keeps_what_the_first_run_found(published: Repo) -> None:
     assert published.git("config", "seeknal.productionBranch") == "main"
     published.switch("trunk", create=True)
