@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from seeknal_git.pending import pending
 from seeknal_git.project import load_project, python_problems
 from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.settings import PROJECT_FILE
-from seeknal_git.shown import argument, operand
+from seeknal_git.shown import argument, command_line, operand
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.workspace import Workspace, current_tree, load
@@ -165,6 +166,8 @@ def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:
     repository, in_git = workspace.repository, workspace.place.in_git
     if production_ref(repository) and not path.exists():
         yield Finding(f"The warehouse {path} is gone.", "seeknal run builds it again")
+    if in_git != path and path.exists() and os.name == "posix" and path.stat().st_mode & 0o077:
+        yield Finding(f"Others may read the warehouse {path}.", command_line("chmod", "600", str(path)))
     if in_git is None or path == in_git:
         return
     if not workspace.settings.warehouse:

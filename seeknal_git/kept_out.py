@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from seeknal_git.errors import Problem
+from seeknal_git.git.placing import in_the_way
 from seeknal_git.git.tree import Tree
 from seeknal_git.shown import argument
 from seeknal_git.workspace import Workspace
@@ -21,7 +22,7 @@ def kept_out(workspace: Workspace, tree: Tree) -> tuple[Problem, ...]:
     file systems have none."""
     entries = sorted({*tree.files, *tree.links, *tree.modules})
     found: dict[str, list[str]] = {}
-    for entry, name in _matched(entries, _warehouse(workspace.settings.warehouse), {*tree.links, *tree.modules}):
+    for entry, name in _matched(entries, _warehouse(workspace.settings.warehouse)):
         found.setdefault(name, []).append(entry)
     return tuple(_problem(name, tracked) for name, tracked in found.items())
 
@@ -33,22 +34,14 @@ def _warehouse(configured: str) -> str:
     return "" if path.is_absolute() or ".." in parts or parts[:1] == ["~"] else "/".join(parts).casefold()
 
 
-def _matched(entries: Iterable[str], warehouse: str, leading: set[str]) -> Iterator[tuple[str, str]]:
+def _matched(entries: Iterable[str], warehouse: str) -> Iterator[tuple[str, str]]:
     """Each entry that must not be there, and the top folder or the name that says why."""
     for entry in entries:
-        path = entry.casefold()
-        top = path.partition("/")[0]
+        top = entry.casefold().partition("/")[0]
         if top in _NAMES:
             yield entry, top
-        elif warehouse and _is_in_the_way(path, warehouse, leads=entry in leading):
+        elif warehouse and in_the_way(entry, warehouse):
             yield entry, warehouse
-
-
-def _is_in_the_way(path: str, warehouse: str, *, leads: bool) -> bool:
-    """Whether an entry is the warehouse, lies below it or beside it as its log, or is a link or a submodule on the way
-    there."""
-    itself = path == warehouse or path.startswith((f"{warehouse}/", f"{warehouse}.wal", f"{warehouse}.tmp"))
-    return itself or (leads and warehouse.startswith(f"{path}/"))
 
 
 def _problem(name: str, tracked: list[str]) -> Problem:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
-from seeknal_git.git.placing import git_folder, is_tracked
+from seeknal_git.git.placing import git_folder, is_checked_out, is_tracked
 from seeknal_git.git.repository import Repository
 from seeknal_git.settings import PROJECT_FILE
 
@@ -67,7 +67,7 @@ class Place:
     @property
     def has_old(self) -> bool:
         """Whether a warehouse is at the place that was the default. A file that a branch brings is none."""
-        return os.path.lexists(self.home / OLD) and not is_tracked(self.repository, self.data_root, self.home / OLD)
+        return os.path.lexists(self.home / OLD) and not is_checked_out(self.repository, self.data_root, self.home / OLD)
 
     def below_home(self, named: str) -> Path:
         """A path below the project's folder that may hold a warehouse, links resolved. Raises ProjectError."""

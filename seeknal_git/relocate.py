@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import subprocess
 import sys
@@ -42,9 +43,11 @@ def move_warehouse(workspace: Workspace, source: str | None = None, lock_timeout
         return _finished(before, target)
     private_folder(target.parent)
     with alone(before, workspace.marks, lock_timeout):
-        if before.stat().st_dev == target.parent.stat().st_dev:
+        try:
             before.rename(target)
-        else:
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:  # another file system
+                raise
             _copied(before, target)
         target.chmod(PRIVATE_FILE)  # an older version let everybody read it
     before.unlink(missing_ok=True)

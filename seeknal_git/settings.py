@@ -19,8 +19,8 @@ _READ_AS: dict[type, Callable[[object], str | int | bool]] = {str: text, int: wh
 _CARRIED = frozenset({"version", "profile", "config-version", "state_backend"})
 # The settings that any tree may have for itself. All others count only as production has them.
 _FREE = frozenset({"name", "description"})
-# The spelling of no warehouse and no description.
-NOWHERE = "(none)"
+# The spelling of a warehouse that no project file names.
+NOWHERE = "the default place"
 Releaser = Literal["anywhere", "ci"]
 _WORDS = {"promote": ("anywhere", "ci")}
 

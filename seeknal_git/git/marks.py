@@ -25,6 +25,10 @@ class Marks:
     def folder(self) -> str:
         return self.repository.prefix
 
+    @property
+    def private(self) -> Path:
+        return self.repository.private
+
     def at_hand(self) -> list[str]:
         """The address of its remote, or an id that the clone was given."""
         config = self.repository.handle.config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from seeknal_git.git.repository import Repository, open_around
@@ -18,14 +19,29 @@ def git_folder(repository: Repository, data_root: Path) -> Path | None:
     return there.common if there is not None and there.top == data_root.resolve() else None
 
 
+def in_the_way(entry: str, path: str) -> bool:
+    """Whether a checkout of a path that git tracks may touch a database: it is the file, or its log, or lies around or
+    below it. Without regard to case, as many file systems have none."""
+    entry, path = entry.casefold(), path.casefold()
+    itself = entry == path or entry.startswith((f"{path}/", f"{path}.wal", f"{path}.tmp"))
+    return itself or path.startswith(f"{entry}/")
+
+
 def is_tracked(repository: Repository, data_root: Path, path: Path) -> bool:
-    """Whether the data root's working tree has a path in its index, or a folder or a link above it, or files below it:
-    a checkout may then replace it."""
+    """Whether the data root's working tree has something in its index that is in the way of a path."""
+    return any(in_the_way(entry, name) for name, entries in _index(repository, data_root, path) for entry in entries)
+
+
+def is_checked_out(repository: Repository, data_root: Path, path: Path) -> bool:
+    """Whether a path is in the index of the data root's working tree, by exactly this name: a branch brought it."""
+    return any(entry == name or name.startswith(f"{entry}/")
+               for name, entries in _index(repository, data_root, path) for entry in entries)  # fmt: skip
+
+
+def _index(repository: Repository, data_root: Path, path: Path) -> Iterator[tuple[str, Iterator[str]]]:
+    """A path in the data root's working tree, and all that git tracks there; nothing if it is in none."""
     here = not repository.bare and path.is_relative_to(repository.top)
     there = repository if here else open_around(data_root)
-    if there is None or not path.is_relative_to(there.top):
-        return False
-    index, name = there.handle.index, path.relative_to(there.top)
-    index.read(False)
-    above = [each.as_posix() for each in (name, *name.parents) if each != Path()]
-    return any(each in index for each in above) or any(entry.path.startswith(f"{above[0]}/") for entry in index)
+    if there is not None and path.is_relative_to(there.top):
+        there.handle.index.read(False)
+        yield path.relative_to(there.top).as_posix(), (entry.path for entry in there.handle.index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -76,6 +77,8 @@ def open_warehouse(
     try:
         if path is not None and not read_only:
             private_folder(path.parent)
+            if owner is not None and path.is_relative_to(owner.private):
+                _close_to_others(path)
         connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
         if path is not None:
             _attach(connection, path, read_only, lock_timeout)
@@ -116,6 +119,15 @@ def private_folder(folder: Path) -> None:
         message = f"The folder of the warehouse cannot be created: {exc.strerror}: {exc.filename}."
         hint = "Move away what is in its place, or set another `warehouse` in seeknal_project.yml."
         raise WarehouseError(message, hint) from exc
+
+
+def _close_to_others(path: Path) -> None:
+    """Let nobody else into a folder of ours, which an older version left open. The engine makes its log and its folder
+    to spill to for everybody, so that only the folder around them closes them."""
+    for each in (path.parent, path):
+        with suppress(FileNotFoundError, PermissionError):  # it is not there yet, or another user's
+            if stat.S_IMODE(each.stat().st_mode) & 0o077:
+                each.chmod(0o700 if each == path.parent else 0o600)
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, lock_timeout: float) -> None:

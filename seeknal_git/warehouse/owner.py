@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """A clone that opens a warehouse. folder: the project's in its repository."""
+    """A clone that opens a warehouse. folder: the project's in its repository; private: where it keeps what is ours."""
 
     @property
     def folder(self) -> str: ...
+
+    @property
+    def private(self) -> Path: ...
 
     def at_hand(self) -> list[str]: ...
 

@@ -26,8 +26,8 @@ READING = (["env", "list"], ["gc"], ["env", "prune"], ["status"], ["log"], ["que
 # What a hostile branch may write into the project file, and how `plan` shows it.
 SETTINGS = {
     "production_branch: evil": "production_branch main → evil",
-    "warehouse: ../other.duckdb": "warehouse (none) → ../other.duckdb",
-    "warehouse: ~/.ssh/authorized_keys2": "warehouse (none) → ~/.ssh/authorized_keys2",
+    "warehouse: ../other.duckdb": "warehouse the default place → ../other.duckdb",
+    "warehouse: ~/.ssh/authorized_keys2": "warehouse the default place → ~/.ssh/authorized_keys2",
     "keep_promotions: 0": "keep_promotions 10 → 0",
     "keep_history: 0s": "keep_history 7d → 0s",
     "time_to_live: 0s": "time_to_live 7d → 0s",
@@ -64,7 +64,7 @@ def test_a_branch_that_says_otherwise_about_production_writes_nothing(published:
     for command in WRITING:
         refused = published.seeknal(*command, code=1).err
         key, value = setting.split(": ")
-        old = SETTINGS[setting].split()[1]
+        old = SETTINGS[setting].partition(" ")[2].partition(" → ")[0]
         assert f"{FILE}:2: This branch sets {key} to {value}, and production (main) has {old}." in refused, command
         assert "git switch main && git merge evil" in refused
     assert published.warehouse.read_bytes() == before
@@ -126,10 +126,10 @@ def test_a_branch_that_is_merely_behind_has_changed_nothing(published: Repo) -> 
 def test_an_edit_on_the_production_branch_counts_once_it_is_committed(published: Repo) -> None:
     set_to(published, "warehouse: other.duckdb")
     said = published.seeknal("plan").out
-    assert f"BREAKING      {FILE}: warehouse (none) → other.duckdb" in said
+    assert f"BREAKING      {FILE}: warehouse the default place → other.duckdb" in said
     assert "The project file counts as it is committed." in said
     told = published.seeknal("run").err
-    assert f"{FILE} is edited, and counts as it is committed: warehouse (none) → other.duckdb" in told
+    assert f"{FILE} is edited, and counts as it is committed: warehouse the default place → other.duckdb" in told
     assert not (published.path / "other.duckdb").exists()
 
 

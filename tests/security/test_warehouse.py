@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from seeknal_git.place import OLD
 from seeknal_git.warehouse.engine import engine_version
 from tests.conftest import Repo
 
@@ -346,6 +349,101 @@ def test_clones_of_one_project_share_a_warehouse(shared: Repo, options: list[str
 def test_nobody_else_reads_the_warehouse(published: Repo) -> None:
     modes = [each.stat().st_mode & 0o777 for each in (published.warehouse, published.warehouse.parent)]
     assert [f"{mode:o}" for mode in modes] == ["600", "700"]
+
+
+def test_a_write_closes_a_folder_of_ours_that_an_older_version_left_open(published: Repo) -> None:
+    published.warehouse.chmod(0o644)
+    published.warehouse.parent.chmod(0o755)
+    published.seeknal("run")
+    test_nobody_else_reads_the_warehouse(published)
+
+
+def test_doctor_names_a_warehouse_elsewhere_that_others_may_read(published: Repo) -> None:
+    old = old_place(published)
+    old.chmod(0o644)
+    published.seeknal("run")
+    said = " ".join(published.seeknal("doctor", code=None).out.split())
+    assert "Others may read the warehouse" in said
+    assert "chmod 600" in said
+    assert old.stat().st_mode & 0o777 == 0o644, "the folder is not ours"
+    old.chmod(0o600)
+    assert "Others may read" not in published.seeknal("doctor", code=None).out
+
+
+# Another file system
+
+
+@pytest.fixture
+def far(published: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """The warehouse is at its old place, and nothing is renamed from there."""
+    old, rename = old_place(published), os.rename
+
+    def renamed(source: Path, target: Path) -> None:
+        if Path(source) == old:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", renamed)
+    return published
+
+
+def test_a_move_to_another_file_system_copies_whole_and_then_deletes(far: Repo) -> None:
+    old = far.path / OLD
+    with duckdb.connect(str(old), read_only=True) as connection:
+        before = connection.execute("FROM main.daily ORDER BY ALL").fetchall()
+    half = far.warehouse.with_name(".warehouse.duckdb.moving.partial")
+    half.write_text("half of a copy, by a move that was killed")
+    assert place(far) == old, "nobody takes half of a copy for the warehouse"
+    far.seeknal("warehouse", "move")
+    assert (place(far), old.exists(), half.exists()) == (far.warehouse, False, False)
+    assert far.numbers("FROM main.daily ORDER BY ALL") == before
+    assert far.warehouse.stat().st_mode & 0o777 == 0o600
+    assert far.built() == []
+
+
+def test_a_move_that_is_killed_in_its_copy_has_lost_nothing(far: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = far.path / OLD
+    before = old.read_bytes()
+    with monkeypatch.context() as killed:
+
+        def copies_half(command: list[str], **_: object) -> None:
+            Path(command[-1]).write_bytes(before[:1000])
+            raise KeyboardInterrupt
+
+        killed.setattr("seeknal_git.relocate.subprocess.run", copies_half)
+        far.seeknal("warehouse", "move", code=None)
+    assert (old.read_bytes(), far.warehouse.exists()) == (before, False)
+    with monkeypatch.context() as killed:  # the copy is there, and the file that it was made of too
+        killed.setattr(Path, "unlink", lambda *_, **__: None)
+        far.seeknal("warehouse", "move")
+    assert far.warehouse.read_bytes() == old.read_bytes()
+    far.seeknal("warehouse", "move")
+    assert (far.warehouse.read_bytes(), old.exists()) == (before, False)
+
+
+# Names without regard to case
+
+
+@pytest.mark.parametrize("tracked", ["DATA/Shop.duckdb", "data/shop.duckdb.WAL", "Data"])
+def test_a_path_that_git_tracks_in_other_letters_is_no_place_for_a_warehouse(published: Repo, tracked: str) -> None:
+    published.write("seeknal_project.yml", "name: shop\nwarehouse: data/shop.duckdb\n")
+    for path in (*published.path.glob("data/*"), *published.path.glob("seeknal/sources/*")):
+        path.unlink()
+    (published.path / "data").rmdir()
+    published.write(tracked, "a branch's file")
+    published.commit(hooks=False)
+    said = " ".join(published.seeknal("run", code=1).err.split())
+    assert "The warehouse data/shop.duckdb is tracked by git" in said
+
+
+def test_a_branch_that_tracks_the_old_place_in_other_letters_hides_no_warehouse(published: Repo) -> None:
+    old = old_place(published)
+    published.write("TARGET/warehouse.duckdb", "a branch's file")
+    published.git("add", "--force", "TARGET")
+    assert "is tracked by git" in " ".join(published.seeknal("run", code=1).err.split())
+    assert not published.warehouse.exists()
+    published.git("rm", "--quiet", "--force", "TARGET/warehouse.duckdb")
+    assert place(published) == old
 
 
 # Views and tables that somebody made among an environment's own
