@@ -37,7 +37,9 @@ class Cache:
             rows = self._rows(list(wanted))
         except sqlite3.Error:
             return {}
-        return {wanted[name]: json.loads(value) for name, value in rows}
+        # All at once: of a thousand nodes, calling the parser for each takes longer than parsing.
+        values = json.loads(f"[{','.join(value for _, value in rows)}]")
+        return dict(zip((wanted[name] for name, _ in rows), values, strict=True))
 
     def put(self, topic: str, values: Mapping[str, Any]) -> None:
         rows = [
