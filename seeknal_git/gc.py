@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seeknal_git.errors import GitError
 from seeknal_git.git.branches import known_names
 from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, leftovers, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.overruled import need_authority
+from seeknal_git.pending import pending
 from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
@@ -60,6 +62,7 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
     Each step leaves a warehouse that is whole, and a command that is killed goes on the next time.
     """
     need_authority(workspace)
+    _need_what_production_says(workspace)
     path = workspace.warehouse_path
     with open_warehouse(path if path.exists() else None, workspace.marks, lock_timeout=lock_timeout) as warehouse:
         found = _found(workspace, warehouse.connection, only_environments)
@@ -72,6 +75,16 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
             drop_snapshots(warehouse.connection, [each.table for each in found.snapshots])
         stuck += remove(found.leftovers)
     return replace(found, deleted=True, stuck=tuple(dict.fromkeys(stuck)))
+
+
+def _need_what_production_says(workspace: Workspace) -> None:
+    """Raise GitError in a clone that is behind: production may have been told to keep more since."""
+    due = pending(workspace)
+    if due is not None and due.takes_back:
+        raise GitError(
+            f"{due.what}. It may be told to keep more than is known here. Nothing was deleted.",
+            f"Bring it in: {due.cure}",
+        )
 
 
 def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_environments: bool) -> Garbage:

@@ -491,6 +491,8 @@ def test_a_clone_without_remotes_that_lacks_what_production_shows_releases_nothi
         assert "which this clone does not have" in refused
         assert "git fetch DIR main" in refused
     beside.git("fetch", "--quiet", str(published.path), "main")
+    for command in (["gc", "--yes"], ["env", "prune", "--yes"]):
+        assert "Nothing was deleted" in beside.seeknal(*command, code=1).err
     for command in RELEASING:
         refused = beside.seeknal(*command, code=1).err
         assert "main is 1 commit behind" in refused
