@@ -16,6 +16,7 @@ import duckdb
 
 from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.names import literal
+from seeknal_git.shown import argument
 from seeknal_git.warehouse.inspection import inspected
 from seeknal_git.warehouse.owner import Owner, claim, need_own
 from seeknal_git.warehouse.sandbox import NOTHING, Reach, confinement
@@ -73,12 +74,10 @@ def open_warehouse(
     lock_timeout: seconds to wait while another process holds it. Raises WarehouseBusy, WarehouseRefused, or
     WarehouseError where the file cannot be used.
     """
+    if path is not None:
+        _make_way(path, owner, read_only)
     connection = duckdb.connect(":memory:")
     try:
-        if path is not None and not read_only:
-            private_folder(path.parent)
-            if owner is not None and path.is_relative_to(owner.private):
-                _close_to_others(path)
         connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
         if path is not None:
             _attach(connection, path, read_only, lock_timeout)
@@ -101,6 +100,14 @@ def open_warehouse(
         connection.close()
 
 
+def _make_way(path: Path, owner: Owner | None, read_only: bool) -> None:
+    _need_files(path)
+    if not read_only:
+        private_folder(path.parent)
+        if owner is not None and path.is_relative_to(owner.private):
+            _close_to_others(path)
+
+
 def _know(
     connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner, there: Collection[str], read_only: bool
 ) -> None:
@@ -108,6 +115,26 @@ def _know(
         claim(connection, path, owner)
     elif "project" in there:  # no marks are in one that only an earlier version wrote
         need_own(connection, path, owner)
+
+
+def _need_files(path: Path) -> None:
+    """Raise WarehouseError for a link, whose log would be beside another file, and for a pipe, which the engine would
+    wait for."""
+    for each in (path, path.with_name(f"{path.name}.wal")):
+        try:
+            mode = each.lstat().st_mode
+        except OSError:
+            continue
+        if stat.S_ISLNK(mode):
+            move = f"mv {argument(str(each.resolve()))} {argument(str(each))}"
+            raise WarehouseError(
+                f"The warehouse {each} is a link.", f"Put the file itself there, and its .wal if there is one: {move}"
+            )
+        if not stat.S_ISREG(mode):
+            raise WarehouseError(
+                f"The warehouse {each} is no file, but a folder, a pipe or a device.",
+                "Move it away: seeknal run builds the warehouse again.",
+            )
 
 
 def private_folder(folder: Path) -> None:

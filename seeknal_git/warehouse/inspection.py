@@ -7,14 +7,14 @@ catalogs are read here, in which the engine binds nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.errors import WarehouseRefused, some
-from seeknal_git.names import SNAPSHOTS, STATE_SCHEMA
-from seeknal_git.warehouse.state import LATER_COLUMNS, first_columns
+from seeknal_git.errors import WarehouseError, WarehouseRefused, some
+from seeknal_git.names import SNAPSHOTS, STATE, STATE_SCHEMA
+from seeknal_git.warehouse.state import LATER_COLUMNS, always_there, first_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,7 +53,34 @@ def inspected(connection: duckdb.DuckDBPyConnection, path: Path, *, writing: boo
             f"{some(wrong, _NAMED)}. Nothing of it was read.",
             "Drop that, if the warehouse is yours; else move the file away: seeknal run builds it again.",
         )
-    return frozenset(name for schema, _, name, *_ in tables if schema == STATE_SCHEMA)
+    state_tables = frozenset(name for schema, _, name, *_ in tables if schema == STATE_SCHEMA)
+    _need_whole_rows(connection, path, state_tables)
+    return state_tables
+
+
+def _need_whole_rows(connection: duckdb.DuckDBPyConnection, path: Path, tables: Iterable[str]) -> None:
+    """Raise WarehouseError for a row that lacks a value, or that has a time that Python cannot hold: whoever reads the
+    state counts on them."""
+    asked = [(table, wrong) for table in tables if (wrong := _broken(table))]
+    looks = [f"(SELECT '{table}' FROM {STATE}.{table} WHERE {wrong} LIMIT 1)" for table, wrong in asked]
+    found = connection.execute(" UNION ALL ".join(looks)).fetchall() if looks else []
+    if found:
+        named = some([f"_seeknal.{table}" for (table,) in found], _NAMED)
+        raise WarehouseError(
+            f"The state of the warehouse {path} is damaged, or somebody else's: a value is missing in {named}, or none "
+            "that Seeknal writes.",
+            "If the file is not yours, move it away: seeknal run builds it again.",
+        )
+
+
+def _broken(table: str) -> str:
+    """The condition of a row that is not whole; "" if it is no table of ours."""
+    wrong = [f"{name} IS NULL" for name in always_there(table)]
+    times = (name for name, kind in first_columns(table).items() if kind == "TIMESTAMP")
+    wrong += [f"{name} NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9000-01-01'" for name in times]
+    if table == "publication_nodes":
+        wrong.append("snapshot_id IS NOT NULL AND (table_name IS NULL OR fingerprint IS NULL)")
+    return " OR ".join(wrong)
 
 
 def _fault(table: str, sql: str, runs: bool) -> str | None:

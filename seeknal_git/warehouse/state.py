@@ -75,6 +75,18 @@ STATE_TABLES = "; ".join(
 )
 
 
+_MAY_BE_NULL = {
+    "snapshots": {"data_version"},
+    "publication_nodes": {"snapshot_id", "table_name", "fingerprint"},
+    "runs": {"ended_at", "message"},
+}
+
+
+def always_there(table: str) -> list[str]:
+    """The columns of a state table that hold a value in every row."""
+    return [name for name in first_columns(table) if name not in _MAY_BE_NULL.get(table, ())]
+
+
 def first_columns(table: str) -> dict[str, str]:
     """The columns that a state table has had from the start, with their types; none if it is no table of ours."""
     columns = _TABLES.get(table, "").split(", ")

@@ -6,7 +6,7 @@ import errno
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -155,6 +155,49 @@ def test_a_value_that_is_none_of_ours_is_one_message(published: Repo, change: st
         assert "Traceback" not in said, command
         assert said.count("is none that Seeknal writes") <= 1, command
     assert any("is none that Seeknal writes" in said for said in said_by_all(published, commands).values())
+
+
+NOT_WHOLE = (
+    "environments SET branch = NULL", "environments SET used_at = NULL",
+    "environments SET used_at = TIMESTAMP '0044-03-15 (BC) 00:00:00'", "environments SET used_at = 'infinity'",
+    "exposures SET path = NULL", "publications SET author = NULL", "publications SET published_at = '-infinity'",
+    "publication_nodes SET table_name = NULL", "publication_nodes SET view_name = NULL", "snapshots SET id = NULL",
+    "snapshots SET row_count = NULL", "runs SET status = NULL", "runs SET started_at = NULL",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", NOT_WHOLE)
+def test_a_row_of_the_state_that_is_not_whole_is_one_message(published: Repo, change: str) -> None:
+    table = change.partition(" ")[0]
+    if table == "exposures":
+        published.tamper("INSERT INTO _seeknal.exposures (schema_name, node) VALUES ('main', 'exposure.x')")
+    published.tamper(f"UPDATE _seeknal.{change}")
+    for command in ("env list", "run", "log"):
+        said = published.seeknal(*shlex.split(command), code=1).err
+        assert f"a value is missing in _seeknal.{table}, or none that Seeknal writes" in said, command
+
+
+def as_a_link(file: Path) -> None:
+    file.symlink_to(file.rename(file.with_name("elsewhere")))
+
+
+def as_a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def as_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(("made", "what"), [(as_a_link, "is a link"), (as_a_pipe, "no file"), (as_a_folder, "no file")])
+def test_a_warehouse_that_is_no_file_is_refused_at_once(
+    published: Repo, made: Callable[[Path], None], what: str
+) -> None:
+    made(published.warehouse)
+    for command in ("run", "query 'FROM daily'", "gc --yes"):
+        assert what in published.seeknal(*shlex.split(command), code=1).err, command
 
 
 # Where it is
