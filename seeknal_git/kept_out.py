@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from seeknal_git.errors import Problem
+from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.placing import in_the_way
 from seeknal_git.git.tree import Tree
 from seeknal_git.shown import argument
@@ -25,6 +25,12 @@ def kept_out(workspace: Workspace, tree: Tree) -> tuple[Problem, ...]:
     for entry, name in _matched(entries, _warehouse(workspace.settings.warehouse)):
         found.setdefault(name, []).append(entry)
     return tuple(_problem(name, tracked) for name, tracked in found.items())
+
+
+def need_kept_out(workspace: Workspace, tree: Tree) -> None:
+    """Raise ProjectError if git tracks what it must not in a tree that is to become production."""
+    if wrong := kept_out(workspace, tree):
+        raise ProjectError(wrong)
 
 
 def _warehouse(configured: str) -> str:
@@ -51,5 +57,6 @@ def _problem(name: str, tracked: list[str]) -> Problem:
     return Problem(
         f"git tracks {first}{others}: {_NAMES.get(name, _WAREHOUSE)}.",
         first,
-        hint=f"Take it out of git; the file stays: git rm -r --cached -- {argument(whole)}",
+        hint=f"Take it out of git: git rm -r --cached -- {argument(whole)}\n"
+        "  The file stays. Move it away unless it is yours: a branch may have brought it.",
     )

@@ -19,7 +19,7 @@ from seeknal_git.git.merged import how_to_mend, merged_tree, need_no_conflict
 from seeknal_git.git.origin import branch_that_came, whoami
 from seeknal_git.git.production import set_production_ref
 from seeknal_git.git.tree import commit_tree
-from seeknal_git.kept_out import kept_out
+from seeknal_git.kept_out import need_kept_out
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.overruled import need_authority, need_production_s_settings
 from seeknal_git.pending import refuse_to_lose, showing
@@ -52,6 +52,7 @@ def prepare(
         refuse_to_lose(workspace)
     workspace, _ = as_environment(workspace, into)
     tree = commit_tree(workspace.repository, into.commit or git.need_commit(workspace.repository))
+    need_kept_out(workspace, tree)
     return _prepared(workspace, into, load_sound(workspace, tree, into, keeps=into.schema), options)
 
 
@@ -88,8 +89,7 @@ def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> 
     theirs, ours = source.commit or "", into.commit or ""
     result = merged_tree(repository, ours, theirs)
     tree = need_no_conflict(repository, result, source.name, theirs, into.name)
-    if wrong := kept_out(workspace, tree):
-        raise ProjectError(wrong)
+    need_kept_out(workspace, tree)
     merged = load(workspace, tree, keeps=into.schema)
     conflicts: tuple[MergeConflict, ...] = ()
     problems: tuple[Problem, ...] = ()

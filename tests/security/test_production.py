@@ -584,6 +584,16 @@ def test_a_link_called_target_and_the_warehouse_s_own_path_are_refused(shop: Rep
     shop.seeknal("validate")
 
 
+def test_what_git_must_not_hold_is_not_promoted_after_a_fast_forward(published: Repo) -> None:
+    before = published.production()
+    staged(published, "target/warehouse.duckdb")
+    published.git("commit", "--quiet", "--no-verify", "--message", "Evil")
+    said = published.seeknal("promote", code=1)
+    assert "git tracks target/warehouse.duckdb" in said.err
+    assert "Move it away unless it is yours" in said.err
+    assert published.production() == before
+
+
 @pytest.mark.parametrize("fast_forward", [True, False])
 def test_a_branch_with_what_git_must_not_hold_is_not_merged(published: Repo, fast_forward: bool) -> None:
     published.switch("evil", create=True)
