@@ -130,9 +130,9 @@ def _need_files(path: Path) -> None:
             raise WarehouseError(
                 f"The warehouse {each} is a link.", f"Put the file itself there, and its .wal if there is one: {move}"
             )
-        if not stat.S_ISREG(mode):
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise WarehouseError(
-                f"The warehouse {each} is no file, but a folder, a pipe or a device.",
+                f"The warehouse {each} is no file, but a pipe or a device.",
                 "Move it away: seeknal run builds the warehouse again.",
             )
 

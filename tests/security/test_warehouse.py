@@ -186,12 +186,7 @@ def as_a_pipe(file: Path) -> None:
     os.mkfifo(file)
 
 
-def as_a_folder(file: Path) -> None:
-    file.unlink()
-    file.mkdir()
-
-
-@pytest.mark.parametrize(("made", "what"), [(as_a_link, "is a link"), (as_a_pipe, "no file"), (as_a_folder, "no file")])
+@pytest.mark.parametrize(("made", "what"), [(as_a_link, "is a link"), (as_a_pipe, "is no file")])
 def test_a_warehouse_that_is_no_file_is_refused_at_once(
     published: Repo, made: Callable[[Path], None], what: str
 ) -> None:
