@@ -17,6 +17,7 @@ from seeknal_git.git.operation import unfinished_operation, way_out
 from seeknal_git.git.production import production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
 from seeknal_git.pending import pending
+from seeknal_git.place import OLD
 from seeknal_git.project import load_project, python_problems
 from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.settings import PROJECT_FILE
@@ -168,6 +169,8 @@ def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:
         yield Finding(f"The warehouse {path} is gone.", "seeknal run builds it again")
     if in_git != path and path.exists() and os.name == "posix" and path.stat().st_mode & 0o077:
         yield Finding(f"Others may read the warehouse {path}.", command_line("chmod", "600", str(path)))
+    if path == in_git:
+        yield from _passed_over(workspace, path)
     if in_git is None or path == in_git:
         return
     if not workspace.settings.warehouse:
@@ -178,6 +181,15 @@ def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:
     ignored = run_git("check-ignore", "--quiet", str(path), cwd=repository.top).returncode == 0
     if not ignored and path.is_relative_to(repository.top):
         yield Finding(f"git does not ignore the warehouse {path}.", "Add it to .gitignore")
+
+
+def _passed_over(workspace: Workspace, path: Path) -> Iterator[Finding]:
+    """A warehouse at the old place that may be a branch's, as git tracks it, or a link on the way to it."""
+    old = workspace.home / OLD
+    if old.is_file():
+        moved = command_line("mv", str(old.resolve()), str(path))
+        yield Finding(f"{old} is not used: git tracks it, or a link there, so a branch may have brought it.",
+                      f"If it is production's from an earlier version: {moved}")  # fmt: skip
 
 
 def _views(warehouse: Warehouse) -> Iterator[Finding]:

@@ -242,6 +242,18 @@ def test_a_warehouse_at_its_old_place_is_used_until_it_is_moved(published: Repo)
     assert "where it belongs" in published.seeknal("warehouse", "move").out
 
 
+def test_a_warehouse_of_an_earlier_version_behind_a_tracked_link_is_named(published: Repo) -> None:
+    disk = published.path.parent / "disk"
+    shutil.rmtree(published.path / "target", ignore_errors=True)
+    disk.mkdir()
+    (published.path / "target").symlink_to(disk)
+    published.git("add", "--force", "target")
+    published.warehouse.rename(disk / "warehouse.duckdb")
+    said = published.seeknal("doctor", code=1)
+    assert "target/warehouse.duckdb is not used: git tracks it, or a link there" in said.out + said.err
+    assert f"mv {disk}/warehouse.duckdb {published.warehouse}" in said.out + said.err
+
+
 def test_two_warehouses_are_refused_and_a_move_that_was_killed_is_ended(published: Repo) -> None:
     old = published.path / "target/warehouse.duckdb"
     old.parent.mkdir(exist_ok=True)
