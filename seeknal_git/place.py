@@ -13,6 +13,7 @@ from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.git.placing import git_folder, is_checked_out, is_tracked
 from seeknal_git.git.repository import Repository
 from seeknal_git.settings import PROJECT_FILE
+from seeknal_git.shown import command_line
 
 NAME = "warehouse.duckdb"
 OLD = f"target/{NAME}"
@@ -77,6 +78,8 @@ class Place:
         if (why := self._fault(path)) is None:
             return path
         hint = "Name a file below the project, such as target/warehouse.duckdb, or none: git's own folder has a place."
+        if path.is_file() and self.in_git:
+            hint += f" To keep what is there, name none: {command_line('mv', str(path.resolve()), str(self.in_git))}"
         raise ProjectError([Problem(f"The warehouse {named} {why}.", PROJECT_FILE, hint=hint)])
 
     def _fault(self, path: Path) -> str | None:
