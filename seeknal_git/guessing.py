@@ -19,7 +19,7 @@ from seeknal_git.fingerprint import digest
 from seeknal_git.limits import limits, raising
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
-from seeknal_git.readers import csv_select, json_select, parquet_select
+from seeknal_git.readers import LONGEST_LINE, csv_select, json_select, parquet_select
 from seeknal_git.reading import ending_of
 from seeknal_git.statement import Columns
 from seeknal_git.warehouse.engine import engine_version
@@ -150,12 +150,18 @@ def _need_to_unpack(source: Node, opened: Opened) -> None:
         size, most = path.stat().st_size, limits().unpack_seconds
         if not packing or (packing == "gzip" and size <= _SMALL):
             continue
+        from seeknal_git.unpacking import fault_of_gzip
         from seeknal_git.warehouse.sniff import unpacks_in
 
         seconds = most + size / _PER_SECOND
-        if not unpacks_in(path, packing, seconds):
+        if packing == "gzip":
+            longest = LONGEST_LINE if source.definition["format"] == "csv" else None
+            fault = fault_of_gzip(path, seconds, longest)
+        else:
+            fault = None if unpacks_in(path, seconds) else f"it takes more than {seconds:.0f} s to unpack"
+        if fault:
             hint = f"Unpack it, or divide it. {raising('unpack_seconds')}"
-            raise ProjectError([unfit(source, file.path, f"it takes more than {seconds:.0f} s to unpack", hint)])
+            raise ProjectError([unfit(source, file.path, fault, hint)])
 
 
 def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:

@@ -334,6 +334,13 @@ def test_raw_data_that_unpacks_to_gigabytes_is_refused(shop: Repo, monkeypatch: 
     assert "SEEKNAL_LIMIT_UNPACK_SECONDS=2" in result.err
 
 
+def test_packed_raw_data_that_is_one_line_without_end_is_refused(shop: Repo) -> None:
+    (shop.path / "data/orders.csv.gz").write_bytes(gzip.compress(bytes(110_000_000), 1))
+    shop.replace("seeknal/sources/orders.yml", "data/orders.csv", "data/orders.csv.gz")
+    said = shop.seeknal("validate", code=1).err
+    assert "data/orders.csv.gz does not fit source.orders: a line of it is longer than 100 MB" in said
+
+
 SMALL = {
     "columns": ({"columns": 4}, "SELECT 1 AS a, 2 AS b, 3 AS c, 4 AS d, 5 AS e", "it returns 5 columns"),
     "statement": ({"statement_kb": 1}, f"SELECT '{'x' * 1025}' AS a", "longer than 1 KB"),
