@@ -880,7 +880,7 @@ def test_a_branch_that_changes_a_node_builds_it_on_productions_data(published: R
 
 def test_a_tracked_data_file_edited_on_a_branch_is_part_of_the_branch(dev: Repo) -> None:
     dev.replace("data/orders.csv", "4,3,2024-01-02,40", "4,3,2024-01-02,400")
-    assert dev.categories() == {"source.orders": "BREAKING"}
+    assert dev.categories() == {"source.orders": "DATA"}
     dev.commit("Another amount")
     dev.seeknal("run")
     dev.switch("main")

@@ -121,7 +121,7 @@ def test_nothing_is_written_to_the_warehouse(dev: Repo) -> None:
     dev.replace(DAILY, "AS total", "AS total, max(one) AS one")
     assert {each["result"] for each in verified(dev).values()} == {"equal"}
     assert sha256(dev.warehouse.read_bytes()).hexdigest() == before
-    assert [path.name for path in dev.warehouse.parent.iterdir()] == [dev.warehouse.name]
+    assert {path.name for path in dev.warehouse.parent.glob(f"{dev.warehouse.name}*")} == {dev.warehouse.name}
 
 
 def test_a_plan_of_another_branch_can_be_verified(dev: Repo) -> None:
