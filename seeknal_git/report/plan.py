@@ -288,9 +288,9 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "built": sorted(found.built) if found is not None and found.known else None,
         "missing": sorted(found.missing) if found is not None and found.known else None,
         "tests": {node: list(names) for node, names in plan.tests.items()},
+        "unread": found.unread if found is not None else None,
         "failing": None if found is None or found.unread else list(found.failing),
         "warned": None if found is None or found.unread else list(found.warned),
-        "unread": found.unread if found is not None else None,
         "absent": [
             {"node": each.node, "raw_data": planned.head.graph.node(each.node or "").definition["path"]}
             for each in planned.head.absent
