@@ -45,6 +45,7 @@ class SqlError(Exception):
 _TOO_DEEP = "it is nested too deep: divide it into CTEs, or nodes of their own"
 # The engine's own limit, and its advice, which nobody can follow here.
 _DEPTH_OF_ENGINE = "Max expression depth limit"
+_DEPTH_OF_PARSER = "memory exhausted"  # DuckDB 1.5 says so once its parser is 10,000 levels deep
 
 
 class TooDeep(SqlError):
@@ -94,7 +95,7 @@ def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> SqlError:
     if answer.get("error_type") == "not implemented":
         return _no_select(sql)
     message = " ".join(str(answer.get("error_message", "the engine cannot parse this")).split())
-    if message.startswith(_DEPTH_OF_ENGINE):
+    if message.startswith((_DEPTH_OF_ENGINE, _DEPTH_OF_PARSER)):
         return SqlError(_TOO_DEEP, 1)
     return SqlError(message.rstrip("."), _line(sql, answer))
 

@@ -15,6 +15,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pygit2
 import pytest
 from pygit2.enums import FileMode
@@ -30,9 +31,10 @@ ENDLESS = {
     "a long list in a limit": "SELECT 1 AS a LIMIT (SELECT len(range(100000000)))",
     "aliases that double": "SELECT 1 AS a0, " + ", ".join(f"a{i} + a{i} AS a{i + 1}" for i in range(60)),
     "conditions side by side": f"SELECT {' AND '.join(['a=1'] * 15_000)} AS b FROM (SELECT 1 AS a)",
-    "tables one below the other": " UNION ALL ".join(["SELECT 1 AS a"] * 5_000),
     "sub-queries that see each other": f"SELECT {'(SELECT a + ' * 20}a{' FROM (SELECT a) t)' * 20} AS z FROM (SELECT 1 AS a)",
 }
+if int(duckdb.__version__.partition(".")[0]) > 1:  # the version before reads it in time
+    ENDLESS["tables one below the other"] = " UNION ALL ".join(["SELECT 1 AS a"] * 5_000)
 
 
 def _limit(monkeypatch: pytest.MonkeyPatch, **given: int) -> None:
@@ -156,7 +158,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("sql", [f"SELECT {'NOT ' * 30_000}true AS a", f"SELECT {'-(' * 2_000}1{')' * 2_000} AS a"])
+@pytest.mark.parametrize("sql", [f"SELECT {'NOT ' * 30_000}true AS a", f"SELECT {'-(' * 20_000}1{')' * 20_000} AS a"])
 def test_what_is_nested_too_deep_for_the_engine_is_told_what_to_do(shop: Repo, sql: str) -> None:
     _transform(shop, sql)
     said = shop.seeknal("validate", code=1).err
