@@ -431,3 +431,15 @@ def test_a_log_of_a_crash_is_for_its_owner_alone(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert crash(RuntimeError("a bug")) == 3
     assert [mode for _, mode in modes(next(tmp_path.iterdir()))] == [0o700, 0o600]
+
+
+def test_a_lost_warehouse_delivers_again_over_the_same_lines_in_another_order(published: Repo) -> None:
+    file = published.path / "exports/by_customer.csv"
+    first, *others = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([*reversed(others), first]))
+    published.warehouse.unlink()
+    published.seeknal("run")
+    assert sorted(file.read_text().splitlines(keepends=True)) == sorted([first, *others])
+    file.write_text("somebody's\n")
+    published.warehouse.unlink()
+    assert "nothing of this project wrote it" in published.seeknal("run", code=1).err
