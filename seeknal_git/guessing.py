@@ -16,12 +16,12 @@ from seeknal_git.cache import Cache
 from seeknal_git.data import DataFile, DataRoot, Opened, contents_of
 from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.fingerprint import digest
-from seeknal_git.limits import limits, raising
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.readers import LONGEST_LINE, csv_select, json_select, parquet_select
 from seeknal_git.reading import ending_of
 from seeknal_git.statement import Columns
+from seeknal_git.unpacking import fault_of, packing_of
 from seeknal_git.warehouse.engine import engine_version
 from seeknal_git.widening import TEXT, loses, scale, shortens, wider
 
@@ -134,34 +134,14 @@ def _guess(source: Node, opened: Opened, cache: Cache) -> Guess:
         return Guess(error=(exc.path, str(exc)))
 
 
-_PACKED = {".gz": "gzip", ".zst": "zstd"}
-_PER_SECOND = 5 << 20
-# gzip makes a thousandth of anything at best: a small file is unpacked in no time.
-_SMALL = 256 << 10
-
-
 def _need_to_unpack(source: Node, opened: Opened) -> None:
-    """Raise ProjectError for a packed file that takes too long to unpack: a few MB may stand for any number of GB."""
-    given = str(source.definition["options"].get("compression", "")).lower()
-    if source.definition["format"] == "parquet":
+    """Raise ProjectError for a packed file that stands for too much: a few MB may do for any number of GB."""
+    form, given = source.definition["format"], str(source.definition["options"].get("compression", "")).lower()
+    if form == "parquet":
         return
     for file, path in zip(opened.files, opened.paths, strict=True):
-        packing = given if given in _PACKED.values() else _PACKED.get(path.suffix.lower(), "")
-        size, most = path.stat().st_size, limits().unpack_seconds
-        if not packing or (packing == "gzip" and size <= _SMALL):
-            continue
-        from seeknal_git.unpacking import fault_of_gzip
-        from seeknal_git.warehouse.sniff import unpacks_in
-
-        seconds = most + size / _PER_SECOND
-        if packing == "gzip":
-            longest = LONGEST_LINE if source.definition["format"] == "csv" else None
-            fault = fault_of_gzip(path, seconds, longest)
-        else:
-            fault = None if unpacks_in(path, seconds) else f"it takes more than {seconds:.0f} s to unpack"
-        if fault:
-            hint = f"Unpack it, or divide it. {raising('unpack_seconds')}"
-            raise ProjectError([unfit(source, file.path, fault, hint)])
+        if fault := fault_of(path, packing_of(path, given), LONGEST_LINE if form == "csv" else None):
+            raise ProjectError([unfit(source, file.path, *fault)])
 
 
 def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:
@@ -395,8 +375,10 @@ def _guess_parquet(source: Node, opened: Opened, cache: Cache) -> Guess:
         for number, other in words:
             if wider(word, other) is None and declared is None:
                 message = f"the column {name} is {other} there, and {word} in {files[words[0][0]].path}"
-                raise _Unfit(files[number].path, f"{message}. Declare the type that is meant: "
-                             f"`schema: [{{name: {name}, data_type: {TEXT}}}]`")  # fmt: skip
+                raise _Unfit(
+                    files[number].path,
+                    f"{message}. Declare the type that is meant: `schema: [{{name: {name}, data_type: {TEXT}}}]`",
+                )
             word = wider(word, other) or word
         found.append((name, word))
     return Guess(tuple(found), files=_own_columns(files, each))

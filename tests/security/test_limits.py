@@ -341,6 +341,7 @@ def test_packed_raw_data_that_is_one_line_without_end_is_refused(shop: Repo) -> 
     shop.replace("seeknal/sources/orders.yml", "data/orders.csv", "data/orders.csv.gz")
     said = shop.seeknal("validate", code=1).err
     assert "data/orders.csv.gz does not fit source.orders: a line of it is longer than 100 MB" in said
+    assert "SEEKNAL_LIMIT" not in said, "no limit would help"
 
 
 SMALL = {
