@@ -22,6 +22,7 @@ from seeknal_git.names import WRITING, schema_of, split_id
 from seeknal_git.overruled import need_authority
 from seeknal_git.past import Named, Shown, difference, named, need_tables, never_published, shown_by
 from seeknal_git.project import load_project
+from seeknal_git.releasing import Leave, need_leave
 from seeknal_git.revision import environment_of, revision_of
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
@@ -123,13 +124,16 @@ class Rollback:
     yours: tuple[str, ...] = ()  # what somebody made in place of the views of nodes that go; it stays
 
 
+NO_LEAVE = Leave()
+
+
 def rollback(
     workspace: Workspace,
     revision: str | None = None,
     lock_timeout: float = 0.0,
     *,
     dry_run: bool = False,
-    reason: str | None = None,
+    leave: Leave = NO_LEAVE,
 ) -> Rollback:
     """Show an earlier publication of production again, in one transaction; then write the files of its exposures.
 
@@ -137,6 +141,8 @@ def rollback(
     but for the ref that says what production shows. Raises UsageError or WarehouseError with nothing changed.
     """
     need_authority(workspace)
+    if not dry_run:
+        need_leave(workspace, leave.reason, force=leave.force)
     path = workspace.warehouse_path
     if not path.exists():
         raise never_published()
@@ -148,7 +154,7 @@ def rollback(
             return done
         publication = Publication(
             done.schema, done.branch, done.to.commit, whoami(workspace.repository) or done.to.author, "rollback",
-            wanted.views, (), time.monotonic() - started, None, done.to.id, done.to.base, reason=reason,
+            wanted.views, (), time.monotonic() - started, None, done.to.id, done.to.base, reason=leave.reason,
         )  # fmt: skip
         outcome = publish(warehouse.connection, publication)
         if done.to.commit:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from seeknal_git.errors import UsageError
 from seeknal_git.pipeline import in_ci
 from seeknal_git.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What somebody says who releases from elsewhere."""
+
+    force: bool = False
+    reason: str | None = None  # for the log
 
 
 def only_ci_releases(workspace: Workspace) -> bool:

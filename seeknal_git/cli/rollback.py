@@ -35,14 +35,12 @@ def rollback(
       seeknal rollback HEAD~1 --dry-run
     """
     from seeknal_git.history import rollback as roll_back
-    from seeknal_git.releasing import need_leave
+    from seeknal_git.releasing import Leave
     from seeknal_git.report.history import rollback_as_json, rollback_as_text
     from seeknal_git.report.terminal import out_json
 
     workspace = opened_with_a_reminder(project_path, data_root)
-    if not dry_run:
-        need_leave(workspace, reason, force=force)
-    done = roll_back(workspace, publication, lock_timeout, dry_run=dry_run, reason=reason)
+    done = roll_back(workspace, publication, lock_timeout, dry_run=dry_run, leave=Leave(force, reason))
     out_json(rollback_as_json(done)) if as_json else rollback_as_text(done)
     if done.unwritten:
         raise typer.Exit(1)
