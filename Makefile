@@ -16,8 +16,8 @@ venv: $(DEV)  ## make .venv with everything that development needs
 demo: $(RUNTIME)  ## see a branch become an environment and a merge a release
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
-test: $(DEV)  ## run the whole test suite: 5 minutes on 8 cores, 20 on 2
-	@echo "This takes about 5 minutes on 8 cores, and 20 on 2. The lines of dots say how far it is."
+test: $(DEV)  ## run the whole test suite: up to 20 minutes on 2 cores
+	@echo "This takes up to 20 minutes on 2 cores. The lines of dots say how far it is."
 	$(BIN)/python -m pytest
 
 check: lint types  ## the gate: format, lint, types, tests with branch coverage

@@ -158,7 +158,7 @@ def _standing(dock: Dock, written: Written, place: Path) -> Standing:
     hashes = dock.recorded.get(written.delivery.path, frozenset())
     if content_of(place, dock.cache) in (hashes | {written.delivery.content}) - {None}:
         return "ours"
-    if not place.is_dir() and _has_the_lines_of(written.at, place):
+    if place.is_file() and _has_the_lines_of(written.at, place):
         return "ours"
     return "changed" if hashes and place.is_dir() == written.at.is_dir() else "foreign"
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tests.oracle.catalogue import edit
 from tests.oracle.expressions import Draw
-from tests.oracle.sql import Aggregate, Cte, Derived, Expr, Item, Node, Query, Select, SetOp, Star, Table
+from tests.oracle.sql import Aggregate, Cte, Derived, Expr, Item, Node, Query, Scope, Select, SetOp, Star, Table
 
 # form of an expression → forms of the same value, and forms that are mistaken for it
 WORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -102,8 +102,8 @@ def wrapped_in_a_CTE(query: Query, draw: Draw) -> Query | None:
     return Query(outer, (Cte("final", replace(query, order=())),))
 
 
-def _scope(query: Query):  # type: ignore[no-untyped-def]
-    return next((part.scope for part in (query.body,) if isinstance(part, Select)), Select(()).scope)
+def _scope(query: Query) -> Scope:
+    return query.body.scope if isinstance(query.body, Select) else Select(()).scope
 
 
 @edit(Select)
