@@ -82,8 +82,10 @@ def _refuse_to_create(workspace: Workspace, name: str, *, insisted: bool, may_cr
     if name.partition(".")[0] in KINDS or (workspace.repository.project / name).is_file():
         raise UsageError(f"{name} is no branch: a plan is of all nodes.", f"If it is to be a branch: {creates}")
     if not may_create:
-        raise UsageError(f"There is no branch {name}, and a plan as data creates none.",
-                         f"Create it first: git switch --create {argument(name)}")  # fmt: skip
+        raise UsageError(
+            f"There is no branch {name}, and a plan as data creates none.",
+            f"Create it first: git switch --create {argument(name)}",
+        )
     if in_ci():
         raise UsageError(f"There is no branch {name}, and in continuous integration none is created.", creates)
 
@@ -104,8 +106,10 @@ def follow(workspace: Workspace, environment: str, command: str, *, may_switch: 
         if command != "plan":  # a plan shows them
             refuse_to_carry(workspace)
         return take_along(workspace.repository, there)
-    raise GitError(f"{_why(there)}, so the uncommitted changes here are not in it: {some(changes, _SHOWN)}.",
-                   _cure(workspace, there, command))  # fmt: skip
+    raise GitError(
+        f"{_why(there)}, so the uncommitted changes here are not in it: {some(changes, _SHOWN)}.",
+        _cure(workspace, there, command),
+    )
 
 
 def left_behind(workspace: Workspace, environment: str) -> tuple[str, ...]:

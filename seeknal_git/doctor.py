@@ -74,8 +74,10 @@ def _hooks(workspace: Workspace) -> Iterator[Finding]:
     top, prefix = workspace.repository.top, workspace.repository.prefix
     found = hooks.status(top, prefix, workspace.production)
     if tracked := next(filter(None, (hooks.tracked_installation(top, each) for each in _commands(workspace))), None):
-        yield Finding(f"git tracks {tracked} of the installation that hooks run: they run nothing of it.",
-                      "Install Seeknal elsewhere, or let git ignore it, then: seeknal hooks install")  # fmt: skip
+        yield Finding(
+            f"git tracks {tracked} of the installation that hooks run: they run nothing of it.",
+            "Install Seeknal elsewhere, or let git ignore it, then: seeknal hooks install",
+        )
     path, silent = hooks.hooks_path(top), ", ".join(hook.name for hook in found if hook.state == "shadowed")
     if path and silent:
         yield Finding(f"core.hooksPath is set to {path}, and these hooks there do not call seeknal: {silent}.",
@@ -103,8 +105,10 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
         except UsageError as exc:
             yield Finding(exc.message, exc.hint or "")
     if git.remotes(repository) and not workspace.settings.protect_production:
-        yield Finding("Uncommitted nodes can be run on production, where others cannot see them.",
-                      f"Set protect_production: true in {PROJECT_FILE}")  # fmt: skip
+        yield Finding(
+            "Uncommitted nodes can be run on production, where others cannot see them.",
+            f"Set protect_production: true in {PROJECT_FILE}",
+        )
     if operation := unfinished_operation(repository):
         yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {way_out(operation)}")
     yield from _tip(workspace)
@@ -188,8 +192,10 @@ def _passed_over(workspace: Workspace, path: Path) -> Iterator[Finding]:
     old = workspace.home / OLD
     if old.is_file():
         moved = command_line("mv", str(old.resolve()), str(path))
-        yield Finding(f"{old} is not used: git tracks it, or a link there, so a branch may have brought it.",
-                      f"If it is production's from an earlier version: {moved}")  # fmt: skip
+        yield Finding(
+            f"{old} is not used: git tracks it, or a link there, so a branch may have brought it.",
+            f"If it is production's from an earlier version: {moved}",
+        )
 
 
 def _views(warehouse: Warehouse) -> Iterator[Finding]:

@@ -107,8 +107,15 @@ def _free_path(workspace: Workspace, kind: str, name: str, force: bool) -> Path:
     return path
 
 
-_FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".json": "json", ".jsonl": "jsonl",
-            ".ndjson": "jsonl"}  # fmt: skip
+_FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
 
 
 def _pinned(workspace: Workspace, name: str, template: str, file: str) -> str:

@@ -42,8 +42,9 @@ def judged(statements: Sequence[Statement]) -> list[dict[str, Any]]:
     """For each statement its `columns` and its parts (`anatomy`), or what is wrong (`error`, `line`, `hint`); `limit`
     if that hangs on a limit. Raises TooLong."""
     asked = [{"bind": _plain(each)} for each in statements]
-    return [_limited(each.message, each.hint) if isinstance(each, Exhausted) else each
-            for each in answers(_answer, asked)]  # fmt: skip
+    return [
+        _limited(each.message, each.hint) if isinstance(each, Exhausted) else each for each in answers(_answer, asked)
+    ]
 
 
 def _reading(answer: Any) -> tuple[Reading, bool]:

@@ -100,8 +100,10 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
     """Whether neither the branch, nor production's loads, nor raw data that is read anew has moved while we waited."""
     loaded, revision, now = prepared.loaded, prepared.revision, prepared.now()
     if now.name != revision.name:  # nobody asked for that one
-        raise UsageError(f"{revision.name} is no longer checked out, but {now.name}. Nothing was done.",
-                         f"Run it by its name: seeknal run {of_option('--env', revision.name)}")  # fmt: skip
+        raise UsageError(
+            f"{revision.name} is no longer checked out, but {now.name}. Nothing was done.",
+            f"Run it by its name: seeknal run {of_option('--env', revision.name)}",
+        )
     if now.commit != revision.commit:
         return False
     if prepared.base and recorded(prepared.workspace, warehouse.connection).commit != prepared.base:

@@ -169,10 +169,21 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
     with docked(warehouse, work.root, target.production, run_id, needed=bool(work.deliveries)) as dock:
         written = _write_files(dock, work, progress, shows)
         publication = Publication(
-            target.schema, target.branch, origin.commit, origin.author, origin.command, shows, progress.built,
-            time.monotonic() - origin.started, origin.merged, base=origin.base,
-            publisher=origin.publisher, clone=origin.clone, edited=origin.edited, reason=work.options.reason,
-        )  # fmt: skip
+            target.schema,
+            target.branch,
+            origin.commit,
+            origin.author,
+            origin.command,
+            shows,
+            progress.built,
+            time.monotonic() - origin.started,
+            origin.merged,
+            base=origin.base,
+            publisher=origin.publisher,
+            clone=origin.clone,
+            edited=origin.edited,
+            reason=work.options.reason,
+        )
         outcome = publish(connection, publication)
         ends = {each.delivery.node: hand_over(dock, target.schema, each) for each in written}
     delivered = tuple(node for node, end in ends.items() if end.fault is None)

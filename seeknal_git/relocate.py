@@ -72,16 +72,20 @@ def _named(workspace: Workspace, source: str, target: Path) -> Path:
     if not found.exists():
         raise UsageError(f"There is no warehouse {found}.", "Name its path, as seen from the project's folder.")
     if found == target:
-        raise UsageError(f"The warehouse {found} is where it belongs.",
-                         f"Remove the line `warehouse:` from {PROJECT_FILE} first, to have it elsewhere.")  # fmt: skip
+        raise UsageError(
+            f"The warehouse {found} is where it belongs.",
+            f"Remove the line `warehouse:` from {PROJECT_FILE} first, to have it elsewhere.",
+        )
     return found
 
 
 def _finished(before: Path, target: Path) -> Moved:
     """A move that was killed once the copy was there: nothing has written to either since, as both were refused."""
     if not filecmp.cmp(before, target, shallow=False):
-        raise WarehouseError(f"There are two warehouses: {target} and {before}. Neither was touched.",
-                             "Look into both, and move one away, with its .wal if there is one.")  # fmt: skip
+        raise WarehouseError(
+            f"There are two warehouses: {target} and {before}. Neither was touched.",
+            "Look into both, and move one away, with its .wal if there is one.",
+        )
     before.unlink()
     return Moved(before, target)
 

@@ -102,8 +102,10 @@ def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> Non
     if moved:  # a plan reads raw data as it is now, whatever load the run is going to use
         moved = changed_since_plan(workspace, branch, load(workspace, loaded.tree).state)
     if moved:
-        raise UsageError(f"The plan of {branch} was made for other nodes: {', '.join(moved)} changed since.",
-                         f"Plan again (seeknal plan {operand(branch)}), or run all the same with --force.")  # fmt: skip
+        raise UsageError(
+            f"The plan of {branch} was made for other nodes: {', '.join(moved)} changed since.",
+            f"Plan again (seeknal plan {operand(branch)}), or run all the same with --force.",
+        )
 
 
 def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:

@@ -253,8 +253,17 @@ def _integer(text: str) -> Tree:
 
 def _call(name: str) -> Tree:
     orders = {"type": "ORDER_MODIFIER", "orders": []}
-    return _object("FUNCTION", "FUNCTION", function_name=name, schema="", catalog="", children=[], arguments=[],
-                   qualified_name={"path": [name]}, order_bys=orders)  # fmt: skip
+    return _object(
+        "FUNCTION",
+        "FUNCTION",
+        function_name=name,
+        schema="",
+        catalog="",
+        children=[],
+        arguments=[],
+        qualified_name={"path": [name]},
+        order_bys=orders,
+    )
 
 
 _WRITERS: Mapping[str, Callable[[_Writer, Tree], Tree]] = {

@@ -57,9 +57,15 @@ class Revised:
     def content(self, path: str, blob: str) -> bytes:
         """The content of a file in a checkout. Raises GitError."""
         command = [
-            "-c", "core.autocrlf=false", "-c", "core.eol=lf",
-            "cat-file", "--filters", f"--path={self.repository.prefix}{path}", blob,
-        ]  # fmt: skip
+            "-c",
+            "core.autocrlf=false",
+            "-c",
+            "core.eol=lf",
+            "cat-file",
+            "--filters",
+            f"--path={self.repository.prefix}{path}",
+            blob,
+        ]
         if self._is_here([path]):
             return _ask({"cwd": str(self.repository.top)}, command)
         with self._elsewhere([path]) as variables:

@@ -34,8 +34,11 @@ def is_tracked(repository: Repository, data_root: Path, path: Path) -> bool:
 
 def is_checked_out(repository: Repository, data_root: Path, path: Path) -> bool:
     """Whether a path is in the index of the data root's working tree, by exactly this name: a branch brought it."""
-    return any(entry == name or name.startswith(f"{entry}/")
-               for name, entries in _index(repository, data_root, path) for entry in entries)  # fmt: skip
+    return any(
+        entry == name or name.startswith(f"{entry}/")
+        for name, entries in _index(repository, data_root, path)
+        for entry in entries
+    )
 
 
 def _index(repository: Repository, data_root: Path, path: Path) -> Iterator[tuple[str, Iterator[str]]]:

@@ -29,8 +29,14 @@ _CSV_OPTIONS = {
     "max_line_size": "max_line_size", "new_line": "new_line",
 }  # fmt: skip
 _JSON_OPTIONS = (
-    "format", "union_by_name", "compression", "sample_size", "maximum_object_size", "dateformat", "timestampformat",
-)  # fmt: skip
+    "format",
+    "union_by_name",
+    "compression",
+    "sample_size",
+    "maximum_object_size",
+    "dateformat",
+    "timestampformat",
+)
 # DuckDB's options that are no texts: what their text is read as.
 _FLAGS = ("header", "union_by_name", "null_padding", "strict_mode")
 _NUMBERS = ("skip", "sample_size", "max_line_size", "maximum_object_size")
@@ -102,7 +108,11 @@ def _option(key: str, option: str, value: object) -> object:
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
     definition = {
-        "format": file.source, "path": file.path, "options": file.options, "types": file.read_as, "reader": _READER,
-    }  # fmt: skip
+        "format": file.source,
+        "path": file.path,
+        "options": file.options,
+        "types": file.read_as,
+        "reader": _READER,
+    }
     as_it_is = {name: "NUMBER" for name in file.types if name not in file.read_as}
     return Compiled(sql=None, definition=definition, promises=as_it_is)

@@ -49,8 +49,10 @@ def _integration(done: Initialized, flow: Workflow) -> None:
     if flow.include:
         note("To have it read, add to .gitlab-ci.yml:")
         note(*flow.include.split("\n"))
-    note("Give it the variable SEEKNAL_INSTALL: where Seeknal is installed from, as it is on no package index. "
-         "It is what `pip install` takes: git+https://HOST/REPOSITORY@COMMIT. Without it, jobs stop.")  # fmt: skip
+    note(
+        "Give it the variable SEEKNAL_INSTALL: where Seeknal is installed from, as it is on no package index. "
+        "It is what `pip install` takes: git+https://HOST/REPOSITORY@COMMIT. Without it, jobs stop."
+    )
     note("Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
          "only plans are made.")  # fmt: skip
     if not kept:

@@ -158,8 +158,10 @@ def _left(work: Work, *, done: bool) -> None:
         path = work.places.of_delivered(each)
         if work.target.is_production:
             remove = command_line("rm", *(["-r"] if path.is_dir() else []), str(path))
-            tell(f"{path} stays as {each.node} delivered it, and nothing writes it any more. "
-                 f"If nobody reads it: {remove}")  # fmt: skip
+            tell(
+                f"{path} stays as {each.node} delivered it, and nothing writes it any more. "
+                f"If nobody reads it: {remove}"
+            )
         else:
             tell(f"{path} {'was' if done else 'will be'} removed: this branch no longer delivers it.")
 

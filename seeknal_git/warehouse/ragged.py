@@ -181,10 +181,18 @@ def _long(path: Path, given: Mapping[str, Any], delimiter: str, lines: Sequence[
     names = [text.strip(' "') for text in lines[0].split(delimiter)]
     names += [f"column{number}" for number in range(len(names), max(_fields(line, delimiter) for line in lines))]
     guess = {
-        "delim": delimiter, "quote": '"', "escape": '"', "skip": int(given.get("skip", 0)), "header": True,
-        "columns": [(name, "VARCHAR") for name in names], "dateformat": [], "timestampformat": [],
-        "null_padding": True, "names": names, "notes": [],
-    }  # fmt: skip
+        "delim": delimiter,
+        "quote": '"',
+        "escape": '"',
+        "skip": int(given.get("skip", 0)),
+        "header": True,
+        "columns": [(name, "VARCHAR") for name in names],
+        "dateformat": [],
+        "timestampformat": [],
+        "null_padding": True,
+        "names": names,
+        "notes": [],
+    }
     try:
         types = asked(f"SELECT {', '.join(map(_type, names))} FROM ({csv_select(given, guess)})", path)[0]
     except SqlError:
@@ -223,9 +231,18 @@ def _fields(line: str, delimiter: str) -> int:
 def _lines(path: Path, given: Mapping[str, Any], most: int = _FEW) -> list[str]:
     """The first lines of a file."""
     options = {name: given[name] for name in ("compression", "encoding") if name in given} | {
-        "auto_detect": False, "delim": "\x1f", "quote": "", "escape": "", "header": False, "comment": "", "skip": 0,
-        "columns": {"line": "VARCHAR"}, "strict_mode": False, "null_padding": True, "max_line_size": LONGEST_LINE,
-    }  # fmt: skip
+        "auto_detect": False,
+        "delim": "\x1f",
+        "quote": "",
+        "escape": "",
+        "header": False,
+        "comment": "",
+        "skip": 0,
+        "columns": {"line": "VARCHAR"},
+        "strict_mode": False,
+        "null_padding": True,
+        "max_line_size": LONGEST_LINE,
+    }
     return [line or "" for (line,) in asked(f"SELECT line FROM read_csv({arguments(options)}) LIMIT {most}", path)]
 
 
