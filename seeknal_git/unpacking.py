@@ -50,7 +50,7 @@ def _fault_of_gzip(path: Path, seconds: float, longest: int | None, late: Fault)
                 if longest is not None and line > longest:
                     return (
                         f"a line of it is longer than {longest // 1_000_000} MB",
-                        "Put line ends into it, or unpack it.",
+                        "Put line ends into it.",
                     )
                 if time.monotonic() > end:
                     return late
