@@ -128,8 +128,10 @@ class _Process:
 
     def _wait(self, seconds: int) -> None:
         """Second by second: while this process is stopped, the clock goes on."""
+        pipe = select.poll()  # select() takes no descriptor from 1,024
+        pipe.register(self.incoming, select.POLLIN)
         for _ in range(seconds * _PATIENCE):
-            if select.select([self.incoming], [], [], 1)[0]:
+            if pipe.poll(1000):
                 return
         raise _Dead("seconds")
 

@@ -83,7 +83,7 @@ def _cube(columns: int) -> str:
 def test_memory_is_bounded_and_who_allows_more_is_not_told_what_was_said_before(
     shop: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _transform(shop, _cube(12))
+    _transform(shop, _cube(14))
     _limit(monkeypatch, memory_mb=100)
     result = shop.seeknal("plan", code=1)
     assert result.err.startswith("error: seeknal/transforms/endless.yml:4: ")
@@ -118,6 +118,20 @@ def test_a_system_that_allows_less_is_no_obstacle(shop: Repo) -> None:
         shop.command("validate"), cwd=shop.path, capture_output=True, text=True, check=False, preexec_fn=less
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_process_with_many_open_files_is_no_obstacle(shop: Repo) -> None:
+    worker.stop()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most[1]), most[1]))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        shop.seeknal("validate")
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        worker.stop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
 
 
 def test_a_worker_ends_with_its_command(shop: Repo) -> None:
