@@ -16,9 +16,9 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
 from seeknal_git.fingerprint import digest
 from seeknal_git.graph import Graph
-from seeknal_git.judging import Statement, judged
 from seeknal_git.nodes.node import Node
-from seeknal_git.statement import Columns, Known, columns_typed
+from seeknal_git.sql.describe import Statement, judged
+from seeknal_git.sql.statement import Columns, Known, columns_typed
 
 _OF_TYPES = re.compile(
     r"No function matches|Cannot (?:compare|mix|combine|cast|create)|cannot be (?:cast|compared)|[Cc]onver(?:t|sion)"
@@ -53,7 +53,7 @@ def _declared(graph: Graph, source: str) -> Columns:
     types: Mapping[str, str] = graph.node(source).definition["types"]
     if not types:
         return ()
-    from seeknal_git.warehouse.sql import type_name
+    from seeknal_git.sql.engine import type_name
 
     return tuple((name, type_name(word)) for name, word in types.items())
 

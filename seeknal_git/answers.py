@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Check, violated
-from seeknal_git.pasting import code_of, in_shell, over_views, says
 from seeknal_git.shown import of_option
-from seeknal_git.statement import over_tables
+from seeknal_git.sql.pasting import code_of, in_shell, over_views, says
+from seeknal_git.sql.statement import over_tables
 from seeknal_git.work import Work, all_checks, tables_of, violates
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def with_samples(
 def _sample(
     connection: duckdb.DuckDBPyConnection, work: Work, violation: Violation, tables: Mapping[str, str]
 ) -> Sample | None:
+    from seeknal_git.sql.engine import SqlError
     from seeknal_git.warehouse.preview import first_rows
-    from seeknal_git.warehouse.sql import SqlError
     from seeknal_git.warehouse.state import relation
 
     graph, check = work.graph, violation.check

@@ -18,12 +18,12 @@ from seeknal_git.errors import ProjectError
 from seeknal_git.fingerprint import Category
 from seeknal_git.graph import Graph
 from seeknal_git.names import folded
-from seeknal_git.statement import Anatomy, Part, over_tables
+from seeknal_git.sql.engine import SqlError
+from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.statement import Anatomy, Part, over_tables
 from seeknal_git.story import spellings
 from seeknal_git.warehouse.compare import columns_of, make_view
-from seeknal_git.warehouse.engine import exactly
 from seeknal_git.warehouse.preview import make_table
-from seeknal_git.warehouse.sql import SqlError
 
 if TYPE_CHECKING:
     import duckdb

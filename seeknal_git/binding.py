@@ -16,11 +16,11 @@ from seeknal_git.graph import Graph, deciding
 from seeknal_git.guessing import guessed, remembered
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
-from seeknal_git.nodes.type_words import holds, read_as
-from seeknal_git.statement import COLLATION, Anatomy, Columns, Known, Reading, columns_typed, unpacked
+from seeknal_git.sql.statement import COLLATION, Anatomy, Columns, Known, Reading, columns_typed, unpacked
+from seeknal_git.sql.type_words import holds, read_as
 
 if TYPE_CHECKING:
-    from seeknal_git.judging import Statement
+    from seeknal_git.sql.describe import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +183,8 @@ class _Bound:
     def _judged(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         if not questions:
             return []
-        from seeknal_git.judging import judged
-        from seeknal_git.worker import TooLong
+        from seeknal_git.sql.describe import judged
+        from seeknal_git.sql.worker import TooLong
 
         try:
             return judged([self._statement(question) for question in questions])
@@ -193,7 +193,7 @@ class _Bound:
             raise ProjectError([Problem(exc.message, question.node.path, question.line, exc.hint)]) from exc
 
     def _statement(self, question: Question) -> Statement:
-        from seeknal_git.judging import Statement
+        from seeknal_git.sql.describe import Statement
 
         accepted = question.node.checks[question.position - 1].accepted if question.position else {}
         return Statement(

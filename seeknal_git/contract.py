@@ -17,9 +17,9 @@ from seeknal_git.fingerprint import digest
 from seeknal_git.guessing import FORMATS, Guess, guessed, said, spelt, unfit
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
-from seeknal_git.readers import Contract, as_text, csv_select, json_select, parquet_select
-from seeknal_git.statement import Columns
-from seeknal_git.widening import TEXT, is_number, wider
+from seeknal_git.sql.readers import Contract, as_text, csv_select, json_select, parquet_select
+from seeknal_git.sql.statement import Columns
+from seeknal_git.sql.widening import TEXT, is_number, wider
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class _Settled:
         return True
 
     def _has_values(self, name: str) -> bool:
-        from seeknal_git.warehouse.ragged import has_values
+        from seeknal_git.sql.ragged import has_values
 
         given = self.source.definition["options"]
         with self.root.opened(self.source) as opened:
@@ -254,7 +254,7 @@ class _Settled:
 
     def _culprit(self, name: str, was: str) -> tuple[str, str | None]:
         """The first file whose values are no longer of a type, and one of these values."""
-        from seeknal_git.warehouse.sniff import misfit
+        from seeknal_git.sql.sniff import misfit
 
         first = self.guess.files[0][0] if len(self.guess.files) == 1 else str(self.source.definition["path"])
         with self.root.opened(self.source) as opened:

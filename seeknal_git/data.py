@@ -24,11 +24,11 @@ from seeknal_git.graph import Graph
 from seeknal_git.limits import limits, raising
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
-from seeknal_git.readers import Contract
 from seeknal_git.reading import Held, Holder, ending_of, holding, remembered_blob_id
+from seeknal_git.sql.engine_version import engine_release
+from seeknal_git.sql.readers import Contract
+from seeknal_git.sql.sandbox import Reach
 from seeknal_git.tracked import glob_match, resolved, tracked_files
-from seeknal_git.warehouse.engine import engine_release
-from seeknal_git.warehouse.sandbox import Reach
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,10 @@ from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python import not_read_yet, python_node
-from seeknal_git.nodes.type_words import is_type
 from seeknal_git.project import is_node_path
 from seeknal_git.sample import Sample, sample
 from seeknal_git.shown import command_line
+from seeknal_git.sql.type_words import is_type
 from seeknal_git.workspace import Loaded, Workspace, current_tree, load, with_nodes
 
 # What the templates leave for people to fill in.

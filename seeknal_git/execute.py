@@ -16,12 +16,12 @@ from seeknal_git.data import Opened
 from seeknal_git.errors import FileFault, ProjectError, SeeknalError
 from seeknal_git.graph import Graph
 from seeknal_git.nodes.node import Node
-from seeknal_git.statement import Reading, over_tables
+from seeknal_git.sql.engine import SqlError
+from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.statement import Reading, over_tables
 from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
-from seeknal_git.warehouse.engine import exactly
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
 from seeknal_git.work import Work, violates
 

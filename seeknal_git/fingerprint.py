@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from seeknal_git.nodes.node import Node
-from seeknal_git.statement import EVERYTHING, Anatomy, Part
+from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
 
 
 class Category(StrEnum):

@@ -14,7 +14,7 @@ from seeknal_git.names import split_id, view_names
 from seeknal_git.nodes.node import Node
 from seeknal_git.project import Member, Project
 from seeknal_git.resolve import resolved
-from seeknal_git.statement import Anatomy, Columns, Reading
+from seeknal_git.sql.statement import Anatomy, Columns, Reading
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.fingerprint import digest
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
-from seeknal_git.readers import LONGEST_LINE, csv_select, json_select, parquet_select
 from seeknal_git.reading import ending_of
-from seeknal_git.statement import Columns
+from seeknal_git.sql.engine_version import engine_version
+from seeknal_git.sql.readers import LONGEST_LINE, csv_select, json_select, parquet_select
+from seeknal_git.sql.statement import Columns
+from seeknal_git.sql.widening import TEXT, loses, scale, shortens, wider
 from seeknal_git.unpacking import fault_of, packing_of
-from seeknal_git.warehouse.engine import engine_version
-from seeknal_git.widening import TEXT, loses, scale, shortens, wider
 
 # Of two formats with day and month the other way round, both fit: nobody can know which one is meant.
 FORMATS = {"dateformat": "DATE", "timestampformat": "TIMESTAMP"}
@@ -146,7 +146,7 @@ def _need_to_unpack(source: Node, opened: Opened) -> None:
 
 def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:
     """The columns with their declared types, and these as the engine calls them."""
-    from seeknal_git.warehouse.sql import type_name
+    from seeknal_git.sql.engine import type_name
 
     names = {folded(name): name for name, _ in guess.columns}
     declared = {}
@@ -173,7 +173,7 @@ def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:
 
 def _is_shortened(source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]) -> bool:
     """Whether a value of a file has more digits after the point than its type; times have, as they were looked at."""
-    from seeknal_git.warehouse.sniff import has_digits
+    from seeknal_git.sql.sniff import has_digits
 
     digits = scale(column[1])
     if digits is None:
@@ -187,7 +187,7 @@ def _is_shortened(source: Node, opened: Opened, guess: Guess, number: int, colum
 
 def _refuse_loss(source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]) -> None:
     """Raise _Unfit for a value that the declared type would round or cut."""
-    from seeknal_git.warehouse.sniff import rounded
+    from seeknal_git.sql.sniff import rounded
 
     path, (name, wanted) = guess.files[number][0], column
     sql = csv_select(source.definition["options"], guess.dialect) if guess.dialect else parquet_select({}, {})
@@ -218,8 +218,8 @@ def _each_file(source: Node, opened: Opened, cache: Cache) -> list[dict[str, Any
 
 
 def _look(path: Path, form: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    from seeknal_git.warehouse.sniff import csv_guess, select_columns
-    from seeknal_git.warehouse.sql import SqlError
+    from seeknal_git.sql.engine import SqlError
+    from seeknal_git.sql.sniff import csv_guess, select_columns
 
     try:
         return (
@@ -328,7 +328,7 @@ def _texts(
 
 
 def _has_value(source: Node, path: Path, guess: Mapping[str, Any], name: str) -> bool:
-    from seeknal_git.warehouse.ragged import has_values
+    from seeknal_git.sql.ragged import has_values
 
     return has_values(csv_select(source.definition["options"], guess), [path], [name])[0]
 
@@ -356,8 +356,8 @@ def _dated(
 
 
 def _guess_json(source: Node, opened: Opened, _: Cache) -> Guess:
-    from seeknal_git.warehouse.sniff import select_columns
-    from seeknal_git.warehouse.sql import SqlError
+    from seeknal_git.sql.engine import SqlError
+    from seeknal_git.sql.sniff import select_columns
 
     try:
         columns = select_columns(json_select(source.definition["options"]), opened.paths)

@@ -24,11 +24,11 @@ from seeknal_git.past import Named, Shown, difference, named, need_tables, never
 from seeknal_git.project import load_project
 from seeknal_git.releasing import Leave, need_leave
 from seeknal_git.revision import environment_of, revision_of
+from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.history import Move, Record
 from seeknal_git.warehouse.publish import Publication, publish
-from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.warehouse.state import Delivery
 from seeknal_git.workspace import Workspace, current_tree, data_root_of
 

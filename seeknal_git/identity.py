@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from seeknal_git.fingerprint import decisive, digest
 from seeknal_git.graph import Graph, deciding
 from seeknal_git.names import split_id
-from seeknal_git.statement import EVERYTHING, Anatomy, Part
+from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from seeknal_git.fingerprint import digest, fingerprint
 from seeknal_git.git.marks import Marks
 from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
-from seeknal_git.readers import Contract
 from seeknal_git.reading import identity
-from seeknal_git.statement import Columns
+from seeknal_git.sql.readers import Contract
+from seeknal_git.sql.statement import Columns
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.binding import columns_now
 from seeknal_git.data import DataFile, contents_of
 from seeknal_git.errors import Problem
-from seeknal_git.statement import Columns
+from seeknal_git.sql.statement import Columns
 from seeknal_git.workspace import Loaded
 
 if TYPE_CHECKING:

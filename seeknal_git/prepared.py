@@ -15,9 +15,9 @@ from seeknal_git.names import WRITING
 from seeknal_git.pending import recorded, refuse_to_lose
 from seeknal_git.revision import Revision
 from seeknal_git.shown import of_option
+from seeknal_git.sql.sandbox import Reach
 from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.sandbox import Reach
 from seeknal_git.work import Options, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace
 

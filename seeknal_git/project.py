@@ -12,7 +12,7 @@ from seeknal_git.git.tree import Tree
 from seeknal_git.limits import limits, raising
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
-from seeknal_git.statement import Reading, Reference
+from seeknal_git.sql.statement import Reading, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,8 @@ def _need_short(statements: tuple[str | None, ...], lines: Iterable[int], path: 
 
 def _taken_apart(fresh: Mapping[str, _Fresh]) -> Iterator[str]:
     """Add to each entry which tables its statements name; the blobs whose entries may be remembered."""
-    from seeknal_git.judging import readings
-    from seeknal_git.worker import TooLong
+    from seeknal_git.sql.describe import readings
+    from seeknal_git.sql.worker import TooLong
 
     asked = [(each, number) for each in fresh.values() for number, sql in enumerate(each.statements) if sql is not None]
     try:

@@ -13,7 +13,7 @@ from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.nodes.node import Node
 from seeknal_git.project import Member
 from seeknal_git.shown import command_line
-from seeknal_git.statement import Reading, Reference
+from seeknal_git.sql.statement import Reading, Reference
 
 _INPUT = re.compile(r"input_(\d+)")
 

@@ -14,10 +14,10 @@ from seeknal_git.git import repository as git
 from seeknal_git.graph import Graph
 from seeknal_git.names import schema_of
 from seeknal_git.nodes.node import Check, Node
-from seeknal_git.statement import over_tables
-from seeknal_git.warehouse.engine import exactly
+from seeknal_git.sql.engine import SqlError
+from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.statement import over_tables
 from seeknal_git.warehouse.preview import Rows, built_tables, count_rows, first_rows, make_table, reading
-from seeknal_git.warehouse.sql import SqlError
 from seeknal_git.workspace import Loaded, Workspace
 
 if TYPE_CHECKING:

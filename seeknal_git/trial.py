@@ -9,7 +9,8 @@ from typing import Literal
 from seeknal_git.bench import Bench, Obstacle, Version, is_unstable, on_the_branch
 from seeknal_git.fingerprint import Category
 from seeknal_git.names import folded
-from seeknal_git.statement import Columns
+from seeknal_git.sql.engine import SqlError
+from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.compare import (
     Comparison,
     Rest,
@@ -19,7 +20,6 @@ from seeknal_git.warehouse.compare import (
     shuffled,
 )
 from seeknal_git.warehouse.preview import make_table
-from seeknal_git.warehouse.sql import SqlError
 
 # Constructs that go by the order of rows, beside aggregates and windows (`first()`, `rank() OVER`).
 _OF_ORDER = frozenset({"LIMIT", "DISTINCT ON", "POSITIONAL JOIN", "ASOF JOIN"})

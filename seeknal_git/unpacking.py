@@ -34,7 +34,7 @@ def fault_of(path: Path, packing: str, longest: int | None) -> Fault | None:
     if packing == "gzip":
         return _fault_of_gzip(path, seconds, longest, late) if size > _SMALL else None
     if packing == "zstd":
-        from seeknal_git.warehouse.sniff import unpacks_in
+        from seeknal_git.sql.sniff import unpacks_in
 
         return None if unpacks_in(path, seconds) else late
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from seeknal_git.nodes.node import Node
 from seeknal_git.project import Member
-from seeknal_git.statement import Anatomy
+from seeknal_git.sql.statement import Anatomy
 
 _SQL_KEYS = ("transform", "sql")
 _PASSED_OVER = ("kind", "name", "inputs", "params", "columns", "tests", *_SQL_KEYS)

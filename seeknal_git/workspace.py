@@ -25,11 +25,11 @@ from seeknal_git.nodes.python import is_python_path
 from seeknal_git.place import Place
 from seeknal_git.plan import State
 from seeknal_git.project import Project, is_node_path, load_project
-from seeknal_git.readers import Contract
 from seeknal_git.reading import remembered_blob_id
 from seeknal_git.settings import PROJECT_FILE, Settings, Written, read_written
-from seeknal_git.statement import Columns
-from seeknal_git.warehouse.engine import engine_version
+from seeknal_git.sql.engine_version import engine_version
+from seeknal_git.sql.readers import Contract
+from seeknal_git.sql.statement import Columns
 
 if TYPE_CHECKING:
     from seeknal_git.git.marks import Marks

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from seeknal_git.anatomy import anatomy_of, functions
 from seeknal_git.fingerprint import Category
-from seeknal_git.statement import Known
-from seeknal_git.warehouse.sql import parsed
+from seeknal_git.sql.analysis import anatomy_of, functions
+from seeknal_git.sql.engine import parsed
+from seeknal_git.sql.statement import Known
 from tests.verdicts import Tables, graph_of, plan_of, verdict
 
 TABLES: Tables = {

@@ -168,7 +168,7 @@ def test_anything_is_caught_in_one_place_and_where_an_analysis_may_fail() -> Non
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or "Exception" in {getattr(each, "id", "") for each in ast.walk(node.type)})
     ]
-    assert len([each for each in catching if not each.startswith("seeknal_git.anatomy:")]) <= 1
+    assert len([each for each in catching if not each.startswith("seeknal_git.sql.analysis:")]) <= 1
     assert len(catching) <= 2
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from seeknal_git.warehouse.sniff import csv_guess
+from seeknal_git.sql.sniff import csv_guess
 from tests.conftest import Repo
 
 MANY = 25_000  # more rows than the engine looks at by itself

@@ -19,7 +19,7 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
 from seeknal_git.git.tree import blob_id_of
 from seeknal_git.reading import Held, holding, remembered_blob_id
-from seeknal_git.warehouse import engine
+from seeknal_git.sql import engine_version
 from tests.conftest import Repo
 
 OLD = "id,n\n1,1\n"
@@ -154,8 +154,8 @@ def test_another_engine_remembers_nothing_of_this_one(tmp_path: Path) -> None:
 
 
 def test_the_engines_version_is_found_without_importing_it() -> None:
-    assert engine.engine_version() == duckdb.__version__
-    assert duckdb.__version__.startswith(f"{engine.engine_release()}.")
+    assert engine_version.engine_version() == duckdb.__version__
+    assert duckdb.__version__.startswith(f"{engine_version.engine_release()}.")
 
 
 # Through the command line
@@ -282,7 +282,7 @@ def test_an_upgrade_of_the_engine_reads_production_again_and_leaves_branches_as_
     repo.commit()
     repo.seeknal("run")
     repo.switch("dev", create=True)
-    monkeypatch.setattr(engine, "engine_version", lambda: "9.1.0")
+    monkeypatch.setattr(engine_version, "engine_version", lambda: "9.1.0")
     assert repo.built() == [], "a branch goes on with production's loads"
     repo.write("data/d.csv", NEW)
     assert repo.built() == ["source.d"]
@@ -293,7 +293,7 @@ def test_an_upgrade_of_the_engine_reads_production_again_and_leaves_branches_as_
     said = repo.seeknal("run", "--dry-run").out
     assert said.count(f"DuckDB {release} read its raw data, and 9.1 may do otherwise") == 2
     assert repo.built() == ["source.d", "source.p", "transform.t"]
-    monkeypatch.setattr(engine, "engine_version", lambda: "9.1.7")
+    monkeypatch.setattr(engine_version, "engine_version", lambda: "9.1.7")
     assert repo.built() == [], "a correction of the same release reads nothing again"
 
 

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from seeknal_git.fingerprint import Category
-from seeknal_git.warehouse.sql import parsed
+from seeknal_git.sql.engine import parsed
 from tests.verdicts import Tables, graph_of, verdict
 
 DATA = """
@@ -259,6 +259,6 @@ def test_names_that_are_certain_by_themselves_are_confirmed_too(
     monkeypatch: pytest.MonkeyPatch, tables: Tables, sql: str
 ) -> None:
     short = graph_of({"node": sql}, tables).anatomies["transform.node"]
-    monkeypatch.setattr("seeknal_git.anatomy.certain", lambda *_: False)
+    monkeypatch.setattr("seeknal_git.sql.analysis.certain", lambda *_: False)
     assert graph_of({"node": sql}, tables).anatomies["transform.node"] == short
     assert short[0].rows is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from seeknal_git.nodes.type_words import holds, is_type, read_as
+from seeknal_git.sql.type_words import holds, is_type, read_as
 from tests.conftest import Repo
 
 

@@ -10,11 +10,11 @@ from seeknal_git.binding import bind
 from seeknal_git.cache import Cache
 from seeknal_git.fingerprint import Category
 from seeknal_git.graph import Graph, build_graph
-from seeknal_git.judging import read_sql
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.plan import Change, Plan, State, make_plan
 from seeknal_git.project import Member, Project
+from seeknal_git.sql.describe import read_sql
 
 if TYPE_CHECKING:
     from seeknal_git.data import DataRoot

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.nodes.common import Mistake, NodeFile
 from seeknal_git.nodes.form import Form
-from seeknal_git.nodes.type_words import is_type
+from seeknal_git.sql.type_words import is_type
 
 
 class ColumnType(Form):

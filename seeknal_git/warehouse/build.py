@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 
 from seeknal_git.names import literal, quote
+from seeknal_git.sql.engine import SqlError, as_subquery, engine_words
 from seeknal_git.warehouse.connection import transaction
-from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
 from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, record_snapshot, relation
 
 _ID_LENGTH = 16

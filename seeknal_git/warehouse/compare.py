@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from seeknal_git.names import qualified, quote
-from seeknal_git.statement import Columns
+from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.preview import ask, make_table
 from seeknal_git.warehouse.values import selected
 

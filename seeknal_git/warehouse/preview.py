@@ -13,11 +13,11 @@ import duckdb
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.names import qualified
+from seeknal_git.sql.engine import SqlError, as_subquery, engine_words
+from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.warehouse.owner import Owner
-from seeknal_git.warehouse.sandbox import NOTHING, Reach
-from seeknal_git.warehouse.sql import SqlError, as_subquery, engine_words
 from seeknal_git.warehouse.values import selected
 
 

@@ -12,9 +12,9 @@ import duckdb
 
 from seeknal_git.errors import UsageError
 from seeknal_git.names import SNAPSHOTS, qualified
+from seeknal_git.sql.engine import SqlError, engine_words, parsed
 from seeknal_git.warehouse.connection import Warehouse, is_damage
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.sql import SqlError, engine_words, parsed
 from seeknal_git.warehouse.state import Published, views_there
 from seeknal_git.warehouse.values import streamed
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from seeknal_git.warehouse.sql import as_subquery
+from seeknal_git.sql.engine import as_subquery
 
 _AS_TEXT = re.compile(r"DATE|TIME|INTERVAL|BLOB|FLOAT|VARIANT|GEOMETRY")
 _NESTED = re.compile(r"(?:STRUCT|MAP|UNION)\(|.*\]$", re.DOTALL)

@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse import connection
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse, session
-from seeknal_git.warehouse.sandbox import Reach
 from tests.conftest import Repo
 from tests.errors.conftest import Refused, transform
 

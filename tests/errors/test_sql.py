@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seeknal_git.warehouse.sql import SqlError, bound_columns
+from seeknal_git.sql.engine import SqlError, bound_columns
 from tests.conftest import Repo
 from tests.errors.conftest import Refused, transform
 

@@ -20,8 +20,8 @@ import pygit2
 import pytest
 from pygit2.enums import FileMode
 
-from seeknal_git import worker
 from seeknal_git.limits import Limits, limits, variable
+from seeknal_git.sql import worker
 from tests.conftest import ROOT, Repo
 
 # Statements that cost minutes or gigabytes where they are bound.

@@ -19,8 +19,8 @@ import seeknal_git
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, hint, note, out, table, with_styles
 from seeknal_git.shown import command_line, of_option, operand, shown
-from seeknal_git.statement import rendered
-from seeknal_git.warehouse.sql import parsed
+from seeknal_git.sql.engine import parsed
+from seeknal_git.sql.statement import rendered
 from tests.conftest import Repo, Templates, make_published
 
 # Statements that read the engine's catalog, in which the tables of all environments are, without an input that says so.

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from seeknal_git.place import OLD
-from seeknal_git.warehouse.engine import engine_version
+from seeknal_git.sql.engine_version import engine_version
 from tests.conftest import Repo
 
 SECRET = "the secret outside"

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
-from seeknal_git.anatomy import setops
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of
-from seeknal_git.anatomy.scope import Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
-from seeknal_git.anatomy.selects import read_select
-from seeknal_git.anatomy.terms import POSITION, Obstacle, Term, compound, same
-from seeknal_git.anatomy.tree import Tree, objects, only, spelled
 from seeknal_git.names import folded
-from seeknal_git.statement import COLLATION, EVERYTHING, query_of
+from seeknal_git.sql.analysis import setops
+from seeknal_git.sql.analysis.clauses import Clauses, finished, key_of, order_of
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.scope import Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
+from seeknal_git.sql.analysis.select import read_select
+from seeknal_git.sql.analysis.terms import POSITION, Obstacle, Term, compound, same
+from seeknal_git.sql.analysis.tree import Tree, objects, only, spelled
+from seeknal_git.sql.statement import COLLATION, EVERYTHING, query_of
 
 _NODE = frozenset({"type", "modifiers", "cte_map"})
 _SELECT = _NODE | {"select_list", "from_table", "where_clause", "group_expressions", "group_sets", "having", "qualify",

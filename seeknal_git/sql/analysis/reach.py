@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.tree import Tree, objects
-from seeknal_git.anatomy.volatile import KNOWN
 from seeknal_git.names import folded
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.tree import Tree, objects
+from seeknal_git.sql.analysis.volatile import KNOWN
 
 # They compute from their arguments alone too, but one value is not always the same, or depends on the release.
 _HARMLESS = functions.VOLATILE | frozenset(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.tree import Tree, objects
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.tree import Tree, objects
 
 KNOWN = frozenset(functions.TABLES).union(
     functions.SCALAR,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import read
-from seeknal_git.anatomy.scope import Scope
-from seeknal_git.anatomy.tree import Tree
-from seeknal_git.anatomy.types import INTEGER, INTEGERS, STRING, constant, is_moment, is_simple, number, type_of
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.expressions import read
+from seeknal_git.sql.analysis.scope import Scope
+from seeknal_git.sql.analysis.tree import Tree
+from seeknal_git.sql.analysis.types import INTEGER, INTEGERS, STRING, constant, is_moment, is_simple, number, type_of
 
 Keys = tuple[frozenset[str], ...]
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.scope import Scope
-from seeknal_git.anatomy.tree import Tree, arguments, bare, receiver
-from seeknal_git.anatomy.types import (
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.scope import Scope
+from seeknal_git.sql.analysis.tree import Tree, arguments, bare, receiver
+from seeknal_git.sql.analysis.types import (
     BOOLEAN,
     INTEGER,
     NULL,

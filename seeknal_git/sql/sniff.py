@@ -15,11 +15,11 @@ from typing import Any
 import duckdb
 
 from seeknal_git.names import literal, quote
-from seeknal_git.readers import csv_select
-from seeknal_git.statement import Columns
-from seeknal_git.warehouse.engine import exactly
-from seeknal_git.warehouse.ragged import asked, taken_apart
-from seeknal_git.warehouse.sql import described, file_reader
+from seeknal_git.sql.engine import described, file_reader
+from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.ragged import asked, taken_apart
+from seeknal_git.sql.readers import csv_select
+from seeknal_git.sql.statement import Columns
 
 # A double holds 17 digits at most, and text with 15 comes back as it was.
 _EXACT_DIGITS = 17

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.clauses import Clauses, finished, key_of, order_of, positioned
-from seeknal_git.anatomy.expressions import arranged, conditions, connected, terms_of
-from seeknal_git.anatomy.scope import Filter, Marks, Relation, Scope, Source
-from seeknal_git.anatomy.shapes import (
+from seeknal_git.sql.analysis.clauses import Clauses, finished, key_of, order_of, positioned
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.expressions import arranged, conditions, connected, terms_of
+from seeknal_git.sql.analysis.scope import Filter, Marks, Relation, Scope, Source
+from seeknal_git.sql.analysis.select_list import Column, Item, columns_of
+from seeknal_git.sql.analysis.shapes import (
     HAVING,
     QUALIFY,
     computes_safely,
@@ -20,10 +21,9 @@ from seeknal_git.anatomy.shapes import (
     movable,
     source_of_select,
 )
-from seeknal_git.anatomy.stars import Column, Item, columns_of
-from seeknal_git.anatomy.terms import Obstacle, Term
-from seeknal_git.anatomy.tree import Tree
-from seeknal_git.anatomy.uniqueness import narrowed
+from seeknal_git.sql.analysis.terms import Obstacle, Term
+from seeknal_git.sql.analysis.tree import Tree
+from seeknal_git.sql.analysis.uniqueness import narrowed
 
 # What makes no row, or several, of what is folded into one.
 _MORE_OR_LESS = ("group_sets", "having", "qualify", "modifiers", "sample")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seeknal_git.anatomy.terms import FRESH, ITEM, Path
-from seeknal_git.anatomy.tree import Tree, origin
 from seeknal_git.names import folded
-from seeknal_git.statement import tables_with_ctes
+from seeknal_git.sql.analysis.terms import FRESH, ITEM, Path
+from seeknal_git.sql.analysis.tree import Tree, origin
+from seeknal_git.sql.statement import tables_with_ctes
 
 
 @dataclass(slots=True)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seeknal_git.anatomy.spelling import Spelling
-from seeknal_git.anatomy.terms import CALL, COALESCE, EACH, EITHER, FRESH, ITEM, POSITION, Obstacle, Path
-from seeknal_git.anatomy.tree import Tree, objects, origin, receiver
 from seeknal_git.names import folded
-from seeknal_git.statement import query_of
+from seeknal_git.sql.analysis.spelling import Spelling
+from seeknal_git.sql.analysis.terms import CALL, COALESCE, EACH, EITHER, FRESH, ITEM, POSITION, Obstacle, Path
+from seeknal_git.sql.analysis.tree import Tree, objects, origin, receiver
+from seeknal_git.sql.statement import query_of
 
 _NESTED = (dict, list)
 _TABLE_AND_COLUMN = 2

@@ -7,15 +7,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.normal import Normal, normal
-from seeknal_git.anatomy.scope import Output, Scope, combined, fields, lambdas_around, meaning, parameter
-from seeknal_git.anatomy.terms import CALL, Obstacle, Term, compound
-from seeknal_git.anatomy.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only, spelled
-from seeknal_git.anatomy.types import BOOLEAN, STRING, comparable, constant, is_exact, is_number, never_fails, type_of
 from seeknal_git.names import folded
-from seeknal_git.statement import COLLATION
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.normal import Normal, normal
+from seeknal_git.sql.analysis.scope import Output, Scope, combined, fields, lambdas_around, meaning, parameter
+from seeknal_git.sql.analysis.terms import CALL, Obstacle, Term, compound
+from seeknal_git.sql.analysis.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only, spelled
+from seeknal_git.sql.analysis.types import (
+    BOOLEAN,
+    STRING,
+    comparable,
+    constant,
+    is_exact,
+    is_number,
+    never_fails,
+    type_of,
+)
+from seeknal_git.sql.statement import COLLATION
 
 # What the tree says of where something stands, and what it says twice.
 _BESIDES = PLACES | {"alias", "qualified_name", "catalog", "schema", "class", "type", "is_operator", "unsaid"}

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import direction, position, read
-from seeknal_git.anatomy.scope import Filter, Output, Relation, Scope, called, combined
-from seeknal_git.anatomy.spelling import Spelling
-from seeknal_git.anatomy.terms import POSITION, Obstacle, Path, Term, compound, is_fixed
-from seeknal_git.anatomy.tree import Tree, only
 from seeknal_git.names import folded
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.expressions import direction, position, read
+from seeknal_git.sql.analysis.scope import Filter, Output, Relation, Scope, called, combined
+from seeknal_git.sql.analysis.spelling import Spelling
+from seeknal_git.sql.analysis.terms import POSITION, Obstacle, Path, Term, compound, is_fixed
+from seeknal_git.sql.analysis.tree import Tree, only
 
 _ALL = frozenset({"class", "type", "columns"})
 

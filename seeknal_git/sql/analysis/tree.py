@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.terms import Obstacle
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.terms import Obstacle
 
 Tree = Mapping[str, Any]
 

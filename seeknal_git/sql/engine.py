@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from seeknal_git.names import folded, quote
-from seeknal_git.statement import Columns, Reference, rendered, tables_with_ctes
+from seeknal_git.sql.statement import Columns, Reference, rendered, tables_with_ctes
 
 # Table functions that make rows out of their arguments alone; all others read something that is not an input.
 PURE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import conditions, connected, read
-from seeknal_git.anatomy.scope import Marks, Output, Scope, Source
-from seeknal_git.anatomy.spelling import Spelling
-from seeknal_git.anatomy.terms import COALESCE, Obstacle, Term, compound
-from seeknal_git.anatomy.tree import Tree
-from seeknal_git.anatomy.types import is_repeatable
-from seeknal_git.anatomy.uniqueness import compared_as_it_is
 from seeknal_git.names import folded
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.expressions import conditions, connected, read
+from seeknal_git.sql.analysis.scope import Marks, Output, Scope, Source
+from seeknal_git.sql.analysis.spelling import Spelling
+from seeknal_git.sql.analysis.terms import COALESCE, Obstacle, Term, compound
+from seeknal_git.sql.analysis.tree import Tree
+from seeknal_git.sql.analysis.types import is_repeatable
+from seeknal_git.sql.analysis.uniqueness import compared_as_it_is
 
 
 def both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> Source:

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import read
-from seeknal_git.anatomy.normal import as_column, is_cast_number, normal
-from seeknal_git.anatomy.scope import WRITTEN, Marks, Output, Scope, names_of
-from seeknal_git.anatomy.terms import EACH, FIXED, Obstacle, Path, Term, compound
-from seeknal_git.anatomy.tree import Tree, arguments, bare, objects, only, spelled
-from seeknal_git.anatomy.types import column_type, constant, names_null, type_alone
 from seeknal_git.names import folded
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.expressions import read
+from seeknal_git.sql.analysis.normal import as_column, is_cast_number, normal
+from seeknal_git.sql.analysis.scope import WRITTEN, Marks, Output, Scope, names_of
+from seeknal_git.sql.analysis.terms import EACH, FIXED, Obstacle, Path, Term, compound
+from seeknal_git.sql.analysis.tree import Tree, arguments, bare, objects, only, spelled
+from seeknal_git.sql.analysis.types import column_type, constant, names_null, type_alone
 
 _STAR = frozenset({"class", "type", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
                    "rename_list", "columns", "expr"})  # fmt: skip

@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 
 from seeknal_git.names import option, quote
-from seeknal_git.readers import DEFAULTS, LONGEST_LINE, arguments, csv_select
-from seeknal_git.warehouse.engine import exactly
-from seeknal_git.warehouse.sql import SqlError, engine_words, file_reader
+from seeknal_git.sql.engine import SqlError, engine_words, file_reader
+from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.readers import DEFAULTS, LONGEST_LINE, arguments, csv_select
 
 _DELIMITERS = (",", ";", "\t", "|")
 # What the engine reads by itself. Told so, it would read `infinity` as 1900-01-01.

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.scope import Output, Relation
-from seeknal_git.anatomy.terms import Obstacle, Term, compound
-from seeknal_git.anatomy.tree import Tree
-from seeknal_git.anatomy.types import is_exact, is_simple
 from seeknal_git.names import folded
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.scope import Output, Relation
+from seeknal_git.sql.analysis.terms import Obstacle, Term, compound
+from seeknal_git.sql.analysis.tree import Tree
+from seeknal_git.sql.analysis.types import is_exact, is_simple
 
 _UNIONS = ("UNION", "UNION_BY_NAME")
 _EITHER_WAY = frozenset({*_UNIONS, "INTERSECT"})

@@ -14,15 +14,15 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.qualified import certain, over_tables, statements
-from seeknal_git.anatomy.queries import read_query, relation_of, whole
-from seeknal_git.anatomy.scope import Marks, Output, Relation, Scope, Source
-from seeknal_git.anatomy.tables import distinct
-from seeknal_git.anatomy.terms import Holes, Obstacle, Term, compound
-from seeknal_git.anatomy.tree import Tree
 from seeknal_git.names import folded
-from seeknal_git.statement import Anatomy, Known
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.from_clause import distinct
+from seeknal_git.sql.analysis.qualified import certain, over_tables, statements
+from seeknal_git.sql.analysis.queries import read_query, relation_of, whole
+from seeknal_git.sql.analysis.scope import Marks, Output, Relation, Scope, Source
+from seeknal_git.sql.analysis.terms import Holes, Obstacle, Term, compound
+from seeknal_git.sql.analysis.tree import Tree
+from seeknal_git.sql.statement import Anatomy, Known
 
 
 class Engine(Protocol):

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from seeknal_git.anatomy.terms import EITHER, FRESH, POSITION, Obstacle, Path, Term, compound, same
 from seeknal_git.names import folded
+from seeknal_git.sql.analysis.terms import EITHER, FRESH, POSITION, Obstacle, Path, Term, compound, same
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.scope import Scope, meaning
-from seeknal_git.anatomy.terms import Obstacle, Term
-from seeknal_git.anatomy.tree import Tree, arguments, objects
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.scope import Scope, meaning
+from seeknal_git.sql.analysis.terms import Obstacle, Term
+from seeknal_git.sql.analysis.tree import Tree, arguments, objects
 
 # From narrow to wide; those without a sign stand apart, since a sign makes no room in them.
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")

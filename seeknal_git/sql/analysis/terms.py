@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from seeknal_git.statement import COLLATION, Part
+from seeknal_git.sql.statement import COLLATION, Part
 
 _HOLE = re.compile(r"\x02(\d+)\x03")
 _ONLY_A_HOLE = re.compile(r"\x02\d+\x03")

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import terms_of
-from seeknal_git.anatomy.scope import Filter, Scope, Source
-from seeknal_git.anatomy.tables import named, relation_alone, seen_through, source_of
-from seeknal_git.anatomy.terms import Term, is_fixed
-from seeknal_git.anatomy.tree import Tree, arguments, objects
-from seeknal_git.anatomy.types import is_exact, is_passed_on, meant, never_fails, type_of
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.expressions import terms_of
+from seeknal_git.sql.analysis.from_clause import named, relation_alone, seen_through, source_of
+from seeknal_git.sql.analysis.scope import Filter, Scope, Source
+from seeknal_git.sql.analysis.terms import Term, is_fixed
+from seeknal_git.sql.analysis.tree import Tree, arguments, objects
+from seeknal_git.sql.analysis.types import is_exact, is_passed_on, meant, never_fails, type_of
 
 WHERE, HAVING, QUALIFY = "filter", "filter on groups", "filter on windows"
 _ENDINGS = ("group_expressions", "group_sets", "having", "qualify", "sample")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from seeknal_git.names import bare, qualified
 from seeknal_git.shown import argument
-from seeknal_git.statement import Reading, rendered
+from seeknal_git.sql.statement import Reading, rendered
 
 _LITERALS = r"'(?:[^']|'')*'|\$\$.*?\$\$"
 _COMMENTS = r"--[^\n]*|/\*.*?\*/"

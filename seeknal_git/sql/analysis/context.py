@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from seeknal_git.anatomy.scope import Query, Relation, Scope
-from seeknal_git.anatomy.spelling import Spelling
-from seeknal_git.anatomy.terms import Holes, Term
-from seeknal_git.anatomy.tree import Tree
-from seeknal_git.statement import Known
+from seeknal_git.sql.analysis.scope import Query, Relation, Scope
+from seeknal_git.sql.analysis.spelling import Spelling
+from seeknal_git.sql.analysis.terms import Holes, Term
+from seeknal_git.sql.analysis.tree import Tree
+from seeknal_git.sql.statement import Known
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 from seeknal_git.limits import limits, raising
 from seeknal_git.names import folded
-from seeknal_git.nodes.type_words import read_as
-from seeknal_git.statement import Columns, Known, Reading, Reference, columns_typed, packed
-from seeknal_git.worker import Exhausted, answers
+from seeknal_git.sql.statement import Columns, Known, Reading, Reference, columns_typed, packed
+from seeknal_git.sql.type_words import read_as
+from seeknal_git.sql.worker import Exhausted, answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _limited(message: str, hint: str | None) -> dict[str, Any]:
 
 
 def _answer(question: Mapping[str, Any]) -> Any:
-    from seeknal_git.warehouse.sql import TooDeep, enough_memory
+    from seeknal_git.sql.engine import TooDeep, enough_memory
 
     try:
         with enough_memory():
@@ -89,7 +89,7 @@ def _statement(sql: str, references: Any, targets: Any, inputs: Any, *rest: Any)
 
 def read_sql(sql: str) -> Reading:
     """Ask the engine which tables a statement names. Raises TooDeep."""
-    from seeknal_git.warehouse.sql import SqlError, TooDeep, parsed
+    from seeknal_git.sql.engine import SqlError, TooDeep, parsed
 
     try:
         return Reading(parsed(sql)[1])
@@ -101,11 +101,11 @@ def read_sql(sql: str) -> Reading:
 
 def bound(statement: Statement) -> dict[str, Any]:
     """The answer to one statement, by the engine of this process."""
-    from seeknal_git.anatomy import anatomy_of
-    from seeknal_git.anatomy.reach import is_certain
-    from seeknal_git.anatomy.volatile import is_volatile
-    from seeknal_git.warehouse.plans import Opinion, tables_of_engine
-    from seeknal_git.warehouse.sql import SqlError, TooDeep, bound_columns, parsed, type_name
+    from seeknal_git.sql.analysis import anatomy_of
+    from seeknal_git.sql.analysis.reach import is_certain
+    from seeknal_git.sql.analysis.volatile import is_volatile
+    from seeknal_git.sql.engine import SqlError, TooDeep, bound_columns, parsed, type_name
+    from seeknal_git.sql.plans import Opinion, tables_of_engine
 
     answer: dict[str, Any] = {}
     opinion = None
@@ -139,7 +139,7 @@ def bound(statement: Statement) -> dict[str, Any]:
 def _refuse_names_of_tables(columns: Columns) -> None:
     """Raise SqlError for a column that the engine names after its text, if a table is named there: each build of the
     table would give the column another name."""
-    from seeknal_git.warehouse.sql import SqlError, names_a_table
+    from seeknal_git.sql.engine import SqlError, names_a_table
 
     for number, (name, _) in enumerate(columns, 1):
         if names_a_table(name):
@@ -148,7 +148,7 @@ def _refuse_names_of_tables(columns: Columns) -> None:
 
 def _refuse_misfits(statement: Statement) -> None:
     """Raise SqlError for a text that a check compares with a column, and that is no value of the column's type."""
-    from seeknal_git.warehouse.sql import SqlError, misfit
+    from seeknal_git.sql.engine import SqlError, misfit
 
     types = {folded(name): word for name, word in statement.inputs[0].columns or ()} if statement.accepted else {}
     for column, values in statement.accepted.items():

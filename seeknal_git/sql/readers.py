@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seeknal_git.names import option, quote
-from seeknal_git.statement import Columns
-from seeknal_git.widening import TEXT
+from seeknal_git.sql.statement import Columns
+from seeknal_git.sql.widening import TEXT
 
 
 @dataclass(frozen=True, slots=True)

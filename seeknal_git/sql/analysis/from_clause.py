@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from seeknal_git.anatomy import functions
-from seeknal_git.anatomy.book import Book
-from seeknal_git.anatomy.expressions import terms_of
-from seeknal_git.anatomy.joins import both_sides, looked_up
-from seeknal_git.anatomy.normal import normal
-from seeknal_git.anatomy.scope import (
+from seeknal_git.names import folded
+from seeknal_git.sql.analysis import functions
+from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.expressions import terms_of
+from seeknal_git.sql.analysis.joins import both_sides, looked_up
+from seeknal_git.sql.analysis.normal import normal
+from seeknal_git.sql.analysis.scope import (
     WRITTEN,
     Filter,
     Marks,
@@ -24,11 +25,10 @@ from seeknal_git.anatomy.scope import (
     names_of,
     renamed,
 )
-from seeknal_git.anatomy.terms import ROWS, Obstacle, Term, compound, is_hole, same
-from seeknal_git.anatomy.tree import Tree, arguments, objects, only, spelled
-from seeknal_git.anatomy.types import BOOLEAN, constant
-from seeknal_git.names import folded
-from seeknal_git.statement import COLLATION
+from seeknal_git.sql.analysis.terms import ROWS, Obstacle, Term, compound, is_hole, same
+from seeknal_git.sql.analysis.tree import Tree, arguments, objects, only, spelled
+from seeknal_git.sql.analysis.types import BOOLEAN, constant
+from seeknal_git.sql.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
 _WAYS = frozenset({"REGULAR", "CROSS", "NATURAL", "ASOF", "POSITIONAL", "DEPENDENT"})

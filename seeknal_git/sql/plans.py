@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from seeknal_git.statement import Columns, Reference, rendered
-from seeknal_git.warehouse.sql import PURE_FUNCTIONS, SqlError, empty_table, explaining, need_memory
+from seeknal_git.sql.engine import PURE_FUNCTIONS, SqlError, empty_table, explaining, need_memory
+from seeknal_git.sql.statement import Columns, Reference, rendered
 
 # What a plan says of the text: names that nobody sees outside, and where something stands.
 _TEXT = re.compile(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.names import literal
-from seeknal_git.warehouse.engine import exactly
+from seeknal_git.sql.engine_version import exactly
 
 # The engine's log, and what it becomes while it is merged into the file.
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
