@@ -97,7 +97,7 @@ def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:
 @cache
 def read_written(content: bytes, path: str = PROJECT_FILE) -> Written:
     """A project file, with the lines of its settings. Raises ProjectError with the line of each mistake."""
-    from seeknal_git.nodes.text import read_yaml
+    from seeknal_git.nodes.yaml_document import read_yaml
 
     document = read_yaml(content, path)
     if not isinstance(document.data, Mapping):

@@ -122,7 +122,7 @@ def test_any_description_survives_the_template(shop: Repo, description: str) -> 
 
     shop.seeknal("apply", "draft_transform_mine.yml")
 
-    from seeknal_git.nodes.text import read_yaml
+    from seeknal_git.nodes.yaml_document import read_yaml
 
     document = read_yaml((shop.path / "seeknal/transforms/mine.yml").read_bytes(), "mine.yml")
     assert document.data["description"] == description

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from seeknal_git.files import wrong_name
 from seeknal_git.nodes.checks import Columns
-from seeknal_git.nodes.common import Compiled, InputFile, Mistake, NodeFile, as_input, below_project
 from seeknal_git.nodes.form import Form
+from seeknal_git.nodes.node_file import Compiled, InputFile, Mistake, NodeFile, as_input, below_project
 
 _COMPRESSIONS = {
     "csv": ("none", "gzip", "zstd"),

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.nodes.checks import Columns, not_null, unique
-from seeknal_git.nodes.common import Compiled
+from seeknal_git.nodes.column_types import TableFile, known_type
 from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.node import Check
+from seeknal_git.nodes.node_file import Compiled
 from seeknal_git.nodes.scalars import is_nothing
-from seeknal_git.nodes.table import TableFile, known_type
 
 
 class Entity(Form):

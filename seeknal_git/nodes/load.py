@@ -12,11 +12,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.nodes.common import CARRIED_KEYS, Compiled, NodeFile, tests_of
 from seeknal_git.nodes.kinds import KINDS, LATER, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
+from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
 from seeknal_git.nodes.scalars import is_nothing
-from seeknal_git.nodes.text import Document, read_yaml
+from seeknal_git.nodes.yaml_document import Document, read_yaml
 
 
 def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:

@@ -16,9 +16,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from seeknal_git.names import quote, split_id
 from seeknal_git.nodes.checks import Columns, Severity, not_null, unique
-from seeknal_git.nodes.common import Compiled, NodeFile
 from seeknal_git.nodes.form import Form, Number
 from seeknal_git.nodes.node import Check
+from seeknal_git.nodes.node_file import Compiled, NodeFile
 from seeknal_git.nodes.scalars import is_nothing, number
 
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}

@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from seeknal_git.nodes.common import Compiled, Mistake, below_project, refuse_unknown_params
+from seeknal_git.nodes.column_types import TableFile
+from seeknal_git.nodes.node_file import Compiled, Mistake, below_project, refuse_unknown_params
 from seeknal_git.nodes.scalars import flag, whole
-from seeknal_git.nodes.table import TableFile
 from seeknal_git.sql.type_words import is_any_number, read_as
 
 # Raise it if the same options come to read the same file otherwise: tables of before are not those of now.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from seeknal_git.nodes.common import Compiled
-from seeknal_git.nodes.table import TableFile
+from seeknal_git.nodes.column_types import TableFile
+from seeknal_git.nodes.node_file import Compiled
 
 
 class File(TableFile):

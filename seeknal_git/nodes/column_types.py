@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from seeknal_git.nodes.common import Mistake, NodeFile
 from seeknal_git.nodes.form import Form
+from seeknal_git.nodes.node_file import Mistake, NodeFile
 from seeknal_git.sql.type_words import is_type
 
 
