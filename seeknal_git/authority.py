@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.errors import ProjectError
 from seeknal_git.git import repository as git
-from seeknal_git.git.production import production_ref
+from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.repository import Repository
 from seeknal_git.pipeline import branch_in_ci, in_ci
 from seeknal_git.settings import PROJECT_FILE, Settings, Written, read_written

@@ -16,7 +16,7 @@ from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, Seekn
 from seeknal_git.files import write_whole
 from seeknal_git.fingerprint import digest
 from seeknal_git.git.filters import Revised
-from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
+from seeknal_git.git.lfs import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, blob_id_of_bytes

@@ -14,7 +14,7 @@ from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
 from seeknal_git.git.operation import unfinished_operation, way_out
-from seeknal_git.git.production import production_ref
+from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
 from seeknal_git.pending import pending
 from seeknal_git.place import OLD

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seeknal_git.errors import UsageError
 from seeknal_git.git import repository as git
-from seeknal_git.git.branches import known_names
+from seeknal_git.git.known_names import known_names
 from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, remove
 from seeknal_git.lifetime import Lifetime, lifetimes

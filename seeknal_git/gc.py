@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import GitError
-from seeknal_git.git.branches import known_names
+from seeknal_git.git.known_names import known_names
 from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, leftovers, remove
 from seeknal_git.lifetime import Lifetime, lifetimes

@@ -15,8 +15,8 @@ from seeknal_git.delivering import Dock, HandedOver, docked, hand_over, write_as
 from seeknal_git.errors import RunFailed, UsageError
 from seeknal_git.exposures import is_intact
 from seeknal_git.git import repository as git
-from seeknal_git.git.origin import whoami
-from seeknal_git.git.production import is_kept_tree, set_production_ref
+from seeknal_git.git.merge_source import whoami
+from seeknal_git.git.production_ref import is_kept_tree, set_production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
 from seeknal_git.names import WRITING, schema_of, split_id
 from seeknal_git.overruled import need_authority

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from seeknal_git.git.branches import KnownNames
+from seeknal_git.git.known_names import KnownNames
 from seeknal_git.names import WRITING, exposures_folder
 from seeknal_git.workspace import Workspace
 

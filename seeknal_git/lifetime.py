@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from seeknal_git.git.branches import KnownNames, known_names
+from seeknal_git.git.known_names import KnownNames, known_names
 from seeknal_git.keeping import Keeping
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.garbage import readers

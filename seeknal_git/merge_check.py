@@ -10,7 +10,7 @@ from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.fingerprint import Category
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
-from seeknal_git.git.merged import base_tree
+from seeknal_git.git.merge_in_memory import base_tree
 from seeknal_git.git.operation import merge_head
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.plan import Change, make_plan

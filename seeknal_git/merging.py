@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
-from seeknal_git.git.merged import how_to_mend, merged_tree, textual_conflict
+from seeknal_git.git.merge_in_memory import how_to_mend, merged_tree, textual_conflict
 from seeknal_git.kept_out import kept_out
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.overruled import changed_between

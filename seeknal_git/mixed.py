@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from seeknal_git.data import tracked_versions
 from seeknal_git.errors import ProjectError
 from seeknal_git.git import repository as git
-from seeknal_git.git.production import is_kept_tree
+from seeknal_git.git.production_ref import is_kept_tree
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import split_id
 from seeknal_git.workspace import Loaded, Workspace, load

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import GitError, WarehouseError
 from seeknal_git.git import repository as git
-from seeknal_git.git.origin import lacking
-from seeknal_git.git.production import is_at, production_ref, set_production_ref
+from seeknal_git.git.merge_source import lacking
+from seeknal_git.git.production_ref import is_at, production_ref, set_production_ref
 from seeknal_git.releasing import only_ci_releases
 from seeknal_git.shown import argument
 from seeknal_git.workspace import Workspace

@@ -11,7 +11,7 @@ from seeknal_git.errors import Problem, SeeknalError, UsageError, WarehouseRefus
 from seeknal_git.files import write_whole
 from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
-from seeknal_git.git.production import production_ref
+from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import Tree
 from seeknal_git.moved import MovedData, moved_columns, moved_data
 from seeknal_git.names import schema_of, split_id

@@ -15,9 +15,9 @@ from seeknal_git.execute import Report
 from seeknal_git.git import operation
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge import Merged, merge
-from seeknal_git.git.merged import how_to_mend, merged_tree, need_no_conflict
-from seeknal_git.git.origin import branch_that_came, whoami
-from seeknal_git.git.production import set_production_ref
+from seeknal_git.git.merge_in_memory import how_to_mend, merged_tree, need_no_conflict
+from seeknal_git.git.merge_source import branch_that_came, whoami
+from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.kept_out import need_kept_out
 from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.cause import with_causes
 from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError, UsageError
-from seeknal_git.git import merged
+from seeknal_git.git import merge_in_memory
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch
 from seeknal_git.git.repository import Repository
@@ -159,7 +159,7 @@ def base_tree(workspace: Workspace, revision: Revision) -> Tree:
         published = published_commit(workspace)
         return commit_tree(repository, published) if published else Tree({}, _nothing)
     commit = revision.commit or git.need_commit(repository)
-    return merged.base_tree(repository, production_tip(workspace), commit)
+    return merge_in_memory.base_tree(repository, production_tip(workspace), commit)
 
 
 def _nothing(blob: str) -> bytes:

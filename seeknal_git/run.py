@@ -10,9 +10,9 @@ from seeknal_git.authority import keep_authority
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
+from seeknal_git.git.merge_source import branch_that_came, whoami
 from seeknal_git.git.operation import refuse_unfinished
-from seeknal_git.git.origin import branch_that_came, whoami
-from seeknal_git.git.production import set_production_ref
+from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import keep_tree
 from seeknal_git.graph import Graph, node_named
 from seeknal_git.mixed import mixed

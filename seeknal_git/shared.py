@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seeknal_git.git import repository as git
-from seeknal_git.git.origin import whoami
+from seeknal_git.git.merge_source import whoami
 from seeknal_git.git.repository import Repository
 from seeknal_git.warehouse import history
 

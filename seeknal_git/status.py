@@ -10,7 +10,7 @@ from seeknal_git.answers import known_violations
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
-from seeknal_git.git.production import production_ref, set_production_ref
+from seeknal_git.git.production_ref import production_ref, set_production_ref
 from seeknal_git.moved import MovedData, moved_data
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
 from seeknal_git.pending import Showing, due

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seeknal_git.git.origin import branch_that_came, fast_forwarded, named_in
+from seeknal_git.git.merge_source import branch_that_came, fast_forwarded, named_in
 from seeknal_git.warehouse import history, state
 from seeknal_git.warehouse.build import Blueprint, build_snapshot
 from seeknal_git.warehouse.connection import open_warehouse

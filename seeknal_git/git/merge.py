@@ -11,7 +11,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.carry import commit_command
 from seeknal_git.git.command import git as run
 from seeknal_git.git.command import run_git
-from seeknal_git.git.merged import merged_tree, need_no_conflict
+from seeknal_git.git.merge_in_memory import merged_tree, need_no_conflict
 from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.repository import Repository
 from seeknal_git.shown import command_line, in_lines, operand

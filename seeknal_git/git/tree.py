@@ -14,8 +14,8 @@ from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.git import filters, index
 from seeknal_git.git.command import blob_content
 from seeknal_git.git.index import Entry
-from seeknal_git.git.large import LARGEST_POINTER, large_file_hash, sha256_of
-from seeknal_git.git.production import KEEPER, production_ref
+from seeknal_git.git.lfs import LARGEST_POINTER, large_file_hash, sha256_of
+from seeknal_git.git.production_ref import KEEPER, production_ref
 from seeknal_git.git.repository import Repository, head_commit, parents_of
 from seeknal_git.limits import limits, raising
 
