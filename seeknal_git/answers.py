@@ -139,7 +139,7 @@ def _sample(
     connection: duckdb.DuckDBPyConnection, work: Work, violation: Violation, tables: Mapping[str, str]
 ) -> Sample | None:
     from seeknal_git.sql.engine import SqlError
-    from seeknal_git.warehouse.preview import first_rows
+    from seeknal_git.warehouse.scratch import first_rows
     from seeknal_git.warehouse.state import relation
 
     graph, check = work.graph, violation.check

@@ -23,7 +23,7 @@ from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Anatomy, Part, over_tables
 from seeknal_git.story import spellings
 from seeknal_git.warehouse.compare import columns_of, make_view
-from seeknal_git.warehouse.preview import make_table
+from seeknal_git.warehouse.scratch import make_table
 
 if TYPE_CHECKING:
     import duckdb

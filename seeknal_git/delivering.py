@@ -21,7 +21,7 @@ from seeknal_git.names import REPLACED, WRITING, exposures_folder
 from seeknal_git.place import OLD
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.build import write_exposure
+from seeknal_git.warehouse.snapshots import write_exposure
 from seeknal_git.warehouse.state import Delivery
 
 if TYPE_CHECKING:

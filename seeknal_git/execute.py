@@ -19,9 +19,9 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Reading, over_tables
-from seeknal_git.warehouse.build import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.interrupt import interruptible
+from seeknal_git.warehouse.snapshots import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
 from seeknal_git.work import Work, violates
 

@@ -16,7 +16,7 @@ from seeknal_git.names import exposures_folder
 from seeknal_git.nodes.node import Node
 from seeknal_git.reading import remembered_blob_id
 from seeknal_git.target import Target
-from seeknal_git.warehouse.history import deliveries
+from seeknal_git.warehouse.publications import deliveries
 from seeknal_git.warehouse.state import Delivery
 
 if TYPE_CHECKING:

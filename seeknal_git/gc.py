@@ -20,8 +20,8 @@ from seeknal_git.pending import pending
 from seeknal_git.planning import drop_plan
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.garbage import Rules, Unnamed, drop_snapshots, kept_tables, unnamed
 from seeknal_git.warehouse.publish import drop_environment
+from seeknal_git.warehouse.unused_tables import Rules, Unnamed, drop_snapshots, kept_tables, unnamed
 from seeknal_git.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from seeknal_git.project import load_project
 from seeknal_git.releasing import Leave, need_leave
 from seeknal_git.revision import environment_of, revision_of
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.warehouse import history, state
+from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.history import Move, Record
+from seeknal_git.warehouse.publications import Move, Record
 from seeknal_git.warehouse.publish import Publication, publish
 from seeknal_git.warehouse.state import Delivery
 from seeknal_git.workspace import Workspace, current_tree, data_root_of
@@ -72,7 +72,7 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0, loc
         with open_warehouse(
             workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=lock_timeout
         ) as warehouse:
-            records = history.records(warehouse.connection, schema)
+            records = publications.records(warehouse.connection, schema)
             entries = _entries(workspace, warehouse.connection, schema, records[: most or None])
             earlier = len(records) - len(entries)
     if not entries and schema != workspace.production_schema:
@@ -83,8 +83,8 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0, loc
 def _entries(
     workspace: Workspace, connection: duckdb.DuckDBPyConnection, schema: str, records: Sequence[Record]
 ) -> tuple[Entry, ...]:
-    moves = history.moves(connection, schema, [each.id for each in records])
-    lost = history.lost(connection, schema)
+    moves = publications.moves(connection, schema, [each.id for each in records])
+    lost = publications.lost(connection, schema)
     return tuple(
         Entry(
             each,
@@ -170,7 +170,7 @@ def _prepared(
 ) -> tuple[Rollback, Shown, list[Delivery]]:
     """What a rollback would do, what production is to show, and the files that are not what they were then."""
     schema = workspace.production_schema
-    records = history.records(connection, schema)
+    records = publications.records(connection, schema)
     if not records:
         raise never_published()
     there = state.tables_there(connection)
@@ -182,7 +182,7 @@ def _prepared(
     )
     need_tables(workspace, wanted, "seeknal log says which are kept; git revert takes a change back, and builds it.")
     to = _original(records, wanted.named.record)
-    then, latest = history.deliveries(connection, schema, to.id), history.deliveries(connection, schema)
+    then, latest = publications.deliveries(connection, schema, to.id), publications.deliveries(connection, schema)
     stale = [each for each in then.values() if not _is_there(workspace, each, latest.get(each.node))]
     written = {_place(workspace, each) for each in stale}
     moves = difference(now, wanted)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from seeknal_git.errors import UsageError, WarehouseError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository, resolved
-from seeknal_git.warehouse import history, state
-from seeknal_git.warehouse.history import Move, Record
+from seeknal_git.warehouse import publications, state
+from seeknal_git.warehouse.publications import Move, Record
 from seeknal_git.warehouse.state import Published
 from seeknal_git.workspace import Workspace
 
@@ -73,7 +73,7 @@ def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
 
 def shown(workspace: Workspace, connection: duckdb.DuckDBPyConnection, revision: str) -> Shown:
     """What production showed at a publication or a commit. Raises UsageError."""
-    records = history.records(connection, workspace.production_schema)
+    records = publications.records(connection, workspace.production_schema)
     if not records:
         raise never_published()
     return shown_by(workspace, connection, named(workspace.repository, records, revision))
@@ -87,7 +87,7 @@ def shown_by(
     views = state.published(connection, schema, number)
     there = state.tables_there(connection) if there is None else there
     lost = tuple(sorted(node for node, each in views.items() if each.table not in there))
-    return Shown(wanted, views, history.rows_of(connection, schema, number), lost)
+    return Shown(wanted, views, publications.rows_of(connection, schema, number), lost)
 
 
 def need_tables(workspace: Workspace, wanted: Shown, hint: str) -> None:

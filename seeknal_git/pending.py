@@ -179,7 +179,7 @@ def _asked(workspace: Workspace) -> Showing | None:
 
 def recorded(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> Showing:
     """What production shows, as an open warehouse has it. The ref is corrected."""
-    from seeknal_git.warehouse.history import records, rolled_back_to
+    from seeknal_git.warehouse.publications import records, rolled_back_to
 
     found = records(connection, workspace.production_schema)
     if not found:

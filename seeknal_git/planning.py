@@ -118,7 +118,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     from seeknal_git.answers import known_violations
     from seeknal_git.target import Target
     from seeknal_git.warehouse.connection import open_warehouse
-    from seeknal_git.warehouse.history import records, rolled_back_to
+    from seeknal_git.warehouse.publications import records, rolled_back_to
     from seeknal_git.work import Options, work_out
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)

@@ -17,7 +17,7 @@ from seeknal_git.shown import argument, of_option
 from seeknal_git.target import Target
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.history import last_record
+from seeknal_git.warehouse.publications import last_record
 from seeknal_git.warehouse.query import Answer, Listener, ask, ask_past, tables_named
 from seeknal_git.warehouse.state import Published
 from seeknal_git.work import Options, Work, tables_of, work_out

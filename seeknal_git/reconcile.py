@@ -20,10 +20,10 @@ from seeknal_git.errors import SeeknalError
 from seeknal_git.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
 from seeknal_git.names import exposures_folder
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.build import remove
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.publish import Outcome, Publication, need_places, publish
+from seeknal_git.warehouse.snapshots import remove
 from seeknal_git.warehouse.state import Delivery, Published
 from seeknal_git.work import Work, tables_of
 

@@ -17,7 +17,7 @@ from seeknal_git.nodes.node import Check, Node
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import over_tables
-from seeknal_git.warehouse.preview import Rows, built_tables, count_rows, first_rows, make_table, reading
+from seeknal_git.warehouse.scratch import Rows, built_tables, count_rows, first_rows, make_table, reading
 from seeknal_git.workspace import Loaded, Workspace
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import whoami
 from seeknal_git.git.repository import Repository
-from seeknal_git.warehouse import history
+from seeknal_git.warehouse import publications
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,7 +38,7 @@ def published_elsewhere(
     repository: Repository, connection: duckdb.DuckDBPyConnection, schema: str
 ) -> OtherClone | None:
     """Who published what an environment shows; None if that was this clone, or nobody."""
-    found = history.last_record(connection, schema)
+    found = publications.last_record(connection, schema)
     if found is None:
         return None
     known = not found.commit or git.has_commit(repository, found.commit)

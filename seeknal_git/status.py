@@ -18,9 +18,9 @@ from seeknal_git.planning import plan_environment
 from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.shared import published_elsewhere
 from seeknal_git.target import Target
-from seeknal_git.warehouse import history, state
+from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.history import Move
+from seeknal_git.warehouse.publications import Move
 from seeknal_git.work import Options, Work, work_out
 from seeknal_git.workspace import Loaded, Workspace, load
 
@@ -243,9 +243,9 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
     tip, published = git.production_tip(repository, workspace.production), production_ref(repository)
     published_at, failure, restores, base = None, None, None, None
     if warehouse is not None:
-        records = history.records(warehouse.connection, schema)
+        records = publications.records(warehouse.connection, schema)
         published, published_at = (records[0].commit, records[0].published_at) if records else (None, None)
-        restores, base = history.rolled_back_to(records), records[0].base if records else None
+        restores, base = publications.rolled_back_to(records), records[0].base if records else None
         if published:
             set_production_ref(repository, published)
         run = state.last_run(warehouse.connection, schema)
@@ -281,7 +281,7 @@ def read_past(workspace: Workspace, revision: str) -> Past:
         raise never_published()
     with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:
         connection = warehouse.connection
-        records = history.records(connection, workspace.production_schema)
+        records = publications.records(connection, workspace.production_schema)
         if not records:
             raise never_published()
         then = shown_by(workspace, connection, named(workspace.repository, records, revision))

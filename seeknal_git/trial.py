@@ -19,7 +19,7 @@ from seeknal_git.warehouse.compare import (
     one_thread,
     shuffled,
 )
-from seeknal_git.warehouse.preview import make_table
+from seeknal_git.warehouse.scratch import make_table
 
 # Constructs that go by the order of rows, beside aggregates and windows (`first()`, `rank() OVER`).
 _OF_ORDER = frozenset({"LIMIT", "DISTINCT ON", "POSITIONAL JOIN", "ASOF JOIN"})

@@ -16,7 +16,7 @@ from seeknal_git.fingerprint import Category
 from seeknal_git.planning import Planned
 from seeknal_git.trial import Trial, Verified, tried
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.preview import built_tables, read_only
+from seeknal_git.warehouse.scratch import built_tables, read_only
 from seeknal_git.workspace import Workspace
 
 _PROMISES = (Category.METADATA, Category.NON_BREAKING)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seeknal_git.git.merge_source import branch_that_came, fast_forwarded, named_in
-from seeknal_git.warehouse import history, state
-from seeknal_git.warehouse.build import Blueprint, build_snapshot
+from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.warehouse.publish import Publication, publish
+from seeknal_git.warehouse.snapshots import Blueprint, build_snapshot
 from seeknal_git.warehouse.state import LATER_COLUMNS, Audit, Published
 from seeknal_git.workspace import open_workspace
 from tests.conftest import Repo, Templates, make_published
@@ -263,10 +263,10 @@ def test_every_publication_can_be_read_as_it_was(sequence: list[dict[str, int]])
             expected[outcome.publication] = views
         for number, views in expected.items():
             assert state.published(connection, "main", number) == views
-            moves = history.moves(connection, "main", [number])[number]
+            moves = publications.moves(connection, "main", [number])[number]
             assert {each.node for each in moves if each.change != "removed"} <= views.keys()
-            assert history.lost(connection, "main") == {}
-            rows = history.rows_of(connection, "main", number)
+            assert publications.lost(connection, "main") == {}
+            rows = publications.rows_of(connection, "main", number)
             assert rows == {node: int(each.snapshot[1:]) for node, each in views.items()}
 
 

@@ -10,7 +10,7 @@ from seeknal_git.environments import Deleted
 from seeknal_git.gc import Garbage
 from seeknal_git.lifetime import Lifetime
 from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, out_json, pairs, tell
-from seeknal_git.warehouse.garbage import Unnamed, counted_by_reason
+from seeknal_git.warehouse.unused_tables import Unnamed, counted_by_reason
 
 _WORDS = {
     "production": "shown by production",

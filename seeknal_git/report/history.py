@@ -23,7 +23,7 @@ from seeknal_git.report.terminal import (
     width,
 )
 from seeknal_git.shown import of_option
-from seeknal_git.warehouse.history import Move, Record
+from seeknal_git.warehouse.publications import Move, Record
 
 _COLOURS = {"added": "NEW", "removed": "REMOVED", "re-pointed": "NON_BREAKING", "restored": "warning"}
 _FEW = 8

@@ -11,7 +11,7 @@ import duckdb
 
 from seeknal_git.names import qualified, quote
 from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.preview import ask, make_table
+from seeknal_git.warehouse.scratch import ask, make_table
 from seeknal_git.warehouse.values import selected
 
 _SHOWN = 5
