@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.contract import reader_now
-from seeknal_git.data import DataRoot
 from seeknal_git.errors import ProjectError
-from seeknal_git.fingerprint import Category
-from seeknal_git.graph import Graph
 from seeknal_git.names import folded
+from seeknal_git.project.contract import reader_now
+from seeknal_git.project.fingerprints import Category
+from seeknal_git.project.graph import Graph
+from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Anatomy, Part, over_tables

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seeknal_git.fingerprint import Fingerprint, decisive
-from seeknal_git.graph import Graph, deciding
+from seeknal_git.project.fingerprints import Fingerprint, decisive
+from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
 
 

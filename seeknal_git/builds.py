@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seeknal_git.identity import Identity
+from seeknal_git.project.snapshot_ids import Identity
 from seeknal_git.warehouse.state import Published, Snapshot
 
 _WORD = 8

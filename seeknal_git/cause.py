@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from seeknal_git.errors import Problem
-from seeknal_git.graph import Graph
 from seeknal_git.names import folded
+from seeknal_git.project.graph import Graph
 from seeknal_git.shown import in_lines
 from seeknal_git.story import reads_of
 

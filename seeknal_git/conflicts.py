@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.cause import author_of, causes_of
 from seeknal_git.errors import Problem
-from seeknal_git.fingerprint import Category
-from seeknal_git.graph import Graph
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.plan import Change
+from seeknal_git.project.fingerprints import Category
+from seeknal_git.project.graph import Graph
 from seeknal_git.story import reads_of
 
 _MEANT = "If that is as it should be, nothing has to be mended: git merge --no-verify lets it pass"

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.cache import Cache
-from seeknal_git.data import DataRoot
 from seeknal_git.errors import FileFault, RunFailed
 from seeknal_git.exposures import content_of
 from seeknal_git.files import Ground, Standing, beside, put_in_place, refuse
 from seeknal_git.names import REPLACED, WRITING, exposures_folder
-from seeknal_git.place import OLD
+from seeknal_git.project.place import OLD
+from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.snapshots import write_exposure

@@ -16,22 +16,22 @@ from typing import Any
 
 import yaml
 
-from seeknal_git.contract import reader_now
 from seeknal_git.difference import unified
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git
-from seeknal_git.guessing import Guess, guessed, unfit
 from seeknal_git.names import IDENTIFIER
 from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python import not_read_yet, python_node
-from seeknal_git.project import is_node_path
+from seeknal_git.project.contract import reader_now
+from seeknal_git.project.definitions import is_node_path
+from seeknal_git.project.guessing import Guess, guessed, unfit
+from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load, with_nodes
 from seeknal_git.sample import Sample, sample
 from seeknal_git.shown import command_line
 from seeknal_git.sql.type_words import is_type
-from seeknal_git.workspace import Loaded, Workspace, current_tree, load, with_nodes
 
 # What the templates leave for people to fill in.
 _PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION)>")

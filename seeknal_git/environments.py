@@ -14,12 +14,12 @@ from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.names import schema_of
-from seeknal_git.overruled import need_authority
 from seeknal_git.planning import drop_plan
+from seeknal_git.project.branch_settings import need_authority
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.warehouse.publish import drop_environment
-from seeknal_git.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seeknal_git.answers import verdict
-from seeknal_git.contract import Reader, reader_now
-from seeknal_git.data import Opened
 from seeknal_git.errors import FileFault, ProjectError, SeeknalError
-from seeknal_git.graph import Graph
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.contract import Reader, reader_now
+from seeknal_git.project.graph import Graph
+from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Reading, over_tables

@@ -15,14 +15,14 @@ from seeknal_git.git.known_names import known_names
 from seeknal_git.keeping import keeping
 from seeknal_git.leftovers import exposures_of, leftovers, remove
 from seeknal_git.lifetime import Lifetime, lifetimes
-from seeknal_git.overruled import need_authority
 from seeknal_git.pending import pending
 from seeknal_git.planning import drop_plan
+from seeknal_git.project.branch_settings import need_authority
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.warehouse.publish import drop_environment
 from seeknal_git.warehouse.unused_tables import Rules, Unnamed, drop_snapshots, kept_tables, unnamed
-from seeknal_git.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.collisions import Claims, claims_of
-from seeknal_git.data import DataRoot
 from seeknal_git.delivering import Dock, HandedOver, docked, hand_over, write_aside
 from seeknal_git.errors import RunFailed, UsageError
 from seeknal_git.exposures import is_intact
@@ -19,9 +17,12 @@ from seeknal_git.git.merge_source import whoami
 from seeknal_git.git.production_ref import is_kept_tree, set_production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
 from seeknal_git.names import WRITING, schema_of, split_id
-from seeknal_git.overruled import need_authority
 from seeknal_git.past import Named, Shown, difference, named, need_tables, never_published, shown_by
-from seeknal_git.project import load_project
+from seeknal_git.project.branch_settings import need_authority
+from seeknal_git.project.collisions import Claims, claims_of
+from seeknal_git.project.definitions import load_project
+from seeknal_git.project.raw_data import DataRoot
+from seeknal_git.project.workspace import Workspace, current_tree, data_root_of
 from seeknal_git.releasing import Leave, need_leave
 from seeknal_git.revision import environment_of, revision_of
 from seeknal_git.sql.sandbox import Reach
@@ -30,7 +31,6 @@ from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.publications import Move, Record
 from seeknal_git.warehouse.publish import Publication, publish
 from seeknal_git.warehouse.state import Delivery
-from seeknal_git.workspace import Workspace, current_tree, data_root_of
 
 if TYPE_CHECKING:
     import duckdb

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seeknal_git.workspace import Workspace
+from seeknal_git.project.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

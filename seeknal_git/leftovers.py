@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seeknal_git.git.known_names import KnownNames
 from seeknal_git.names import WRITING, exposures_folder
-from seeknal_git.workspace import Workspace
+from seeknal_git.project.workspace import Workspace
 
 _PARTIAL, _OLD = ".partial", ".old"
 # What is younger may be in use by a process that needs no warehouse, such as a plan.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.git.known_names import KnownNames, known_names
 from seeknal_git.keeping import Keeping
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.state import Environment
 from seeknal_git.warehouse.unused_tables import readers
-from seeknal_git.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,8 +13,8 @@ from seeknal_git.files import write_whole
 from seeknal_git.git import repository as git
 from seeknal_git.names import folded, split_id
 from seeknal_git.planning import plan_environment
+from seeknal_git.project.workspace import Workspace, current_tree, load
 from seeknal_git.traces import LineageColumn, LineageNode, Place, nodes_of, part_of, planned_nodes
-from seeknal_git.workspace import Workspace, current_tree, load
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.conflicts import Conflict, Merge, Side, find_conflicts, side_of
 from seeknal_git.errors import GitError, Problem, ProjectError
-from seeknal_git.fingerprint import Category
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
 from seeknal_git.git.merge_in_memory import base_tree
 from seeknal_git.git.operation import merge_head
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.plan import Change, make_plan
+from seeknal_git.project.fingerprints import Category
+from seeknal_git.project.settings import PROJECT_FILE, read_settings
+from seeknal_git.project.workspace import Loaded, Workspace, load
 from seeknal_git.revision import Revision, revision_of
-from seeknal_git.settings import PROJECT_FILE, read_settings
 from seeknal_git.shown import in_lines
-from seeknal_git.workspace import Loaded, Workspace, load
 
 
 @dataclass(frozen=True, slots=True)

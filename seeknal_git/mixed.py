@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from seeknal_git.data import tracked_versions
 from seeknal_git.errors import ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import is_kept_tree
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import split_id
-from seeknal_git.workspace import Loaded, Workspace, load
+from seeknal_git.project.raw_data import tracked_versions
+from seeknal_git.project.workspace import Loaded, Workspace, load
 
 
 @dataclass(frozen=True, slots=True)

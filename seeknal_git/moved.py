@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from seeknal_git.binding import columns_now
-from seeknal_git.data import DataFile, contents_of
 from seeknal_git.errors import Problem
+from seeknal_git.project.columns import columns_now
+from seeknal_git.project.raw_data import DataFile, contents_of
+from seeknal_git.project.workspace import Loaded
 from seeknal_git.sql.statement import Columns
-from seeknal_git.workspace import Loaded
 
 if TYPE_CHECKING:
     from seeknal_git.work import Work

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from seeknal_git.errors import UsageError, WarehouseError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository, resolved
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.publications import Move, Record
 from seeknal_git.warehouse.state import Published
-from seeknal_git.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from seeknal_git.blame import Edit, blamed, edit_of
-from seeknal_git.fingerprint import Category, Fingerprint, compare
-from seeknal_git.graph import Graph, fingerprint_of
-from seeknal_git.identity import identities
 from seeknal_git.names import folded
-from seeknal_git.project import Member
+from seeknal_git.project.definitions import Member
+from seeknal_git.project.fingerprints import Category, Fingerprint, compare
+from seeknal_git.project.graph import Graph, fingerprint_of
+from seeknal_git.project.snapshot_ids import identities
 from seeknal_git.story import ColumnChange, column_changes, obstacles_of, readers_of, why_rebuilt, why_reused
 from seeknal_git.words import describe
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from seeknal_git.errors import Problem, SeeknalError, UsageError, WarehouseRefused
 from seeknal_git.files import write_whole
-from seeknal_git.fingerprint import digest
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import Tree
 from seeknal_git.moved import MovedData, moved_columns, moved_data
 from seeknal_git.names import schema_of, split_id
-from seeknal_git.overruled import changed_between, overruled, written_in
 from seeknal_git.plan import Change, Plan, State, make_plan
+from seeknal_git.project.branch_settings import changed_between, overruled, written_in
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.settings import PROJECT_FILE, SettingChange
+from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
 from seeknal_git.revision import as_environment, base_tree, head_tree, load_sound, revision_of
-from seeknal_git.settings import PROJECT_FILE, SettingChange
-from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.answers import Violation, known_violations
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
-from seeknal_git.graph import node_named
 from seeknal_git.names import bare, schema_of
 from seeknal_git.past import Named, need_tables, never_published, shown
+from seeknal_git.project.graph import node_named
+from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.revision import Revision, elsewhere, environment_of, head_tree, load_sound, revision_of
 from seeknal_git.shared import published_elsewhere
 from seeknal_git.shown import argument, of_option
@@ -21,7 +22,6 @@ from seeknal_git.warehouse.publications import last_record
 from seeknal_git.warehouse.query import Answer, Listener, ask, ask_past, tables_named
 from seeknal_git.warehouse.state import Published
 from seeknal_git.work import Options, Work, tables_of, work_out
-from seeknal_git.workspace import Workspace, current_tree
 
 
 @dataclass(frozen=True, slots=True)

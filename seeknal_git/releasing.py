@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seeknal_git.errors import UsageError
-from seeknal_git.pipeline import in_ci
-from seeknal_git.workspace import Workspace
+from seeknal_git.project.ci_variables import in_ci
+from seeknal_git.project.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

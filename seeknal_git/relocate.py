@@ -12,12 +12,12 @@ from pathlib import Path
 
 from seeknal_git.errors import UsageError, WarehouseError
 from seeknal_git.files import PRIVATE_FILE
-from seeknal_git.overruled import need_authority
-from seeknal_git.place import OLD
-from seeknal_git.settings import PROJECT_FILE
+from seeknal_git.project.branch_settings import need_authority
+from seeknal_git.project.place import OLD
+from seeknal_git.project.settings import PROJECT_FILE
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.connection import private_folder
 from seeknal_git.warehouse.moving import alone
-from seeknal_git.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

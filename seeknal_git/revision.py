@@ -14,9 +14,9 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import schema_of
 from seeknal_git.pending import published_commit
-from seeknal_git.pipeline import branch_in_ci, commit_in_ci
+from seeknal_git.project.ci_variables import branch_in_ci, commit_in_ci
+from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
 from seeknal_git.shown import command_line
-from seeknal_git.workspace import Loaded, Workspace, current_tree, load
 
 _SHORT = 8
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seeknal_git.contract import reader_now
-from seeknal_git.data import DataRoot, reach_of
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
-from seeknal_git.graph import Graph
 from seeknal_git.names import schema_of
 from seeknal_git.nodes.node import Check, Node
+from seeknal_git.project.contract import reader_now
+from seeknal_git.project.graph import Graph
+from seeknal_git.project.raw_data import DataRoot, reach_of
+from seeknal_git.project.workspace import Loaded, Workspace
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import over_tables
 from seeknal_git.warehouse.scratch import Rows, built_tables, count_rows, first_rows, make_table, reading
-from seeknal_git.workspace import Loaded, Workspace
 
 if TYPE_CHECKING:
     import duckdb

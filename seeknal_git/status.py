@@ -15,6 +15,7 @@ from seeknal_git.moved import MovedData, moved_data
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
 from seeknal_git.pending import Showing, due
 from seeknal_git.planning import plan_environment
+from seeknal_git.project.workspace import Loaded, Workspace, load
 from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.shared import published_elsewhere
 from seeknal_git.target import Target
@@ -22,7 +23,6 @@ from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.publications import Move
 from seeknal_git.work import Options, Work, work_out
-from seeknal_git.workspace import Loaded, Workspace, load
 
 if TYPE_CHECKING:
     import duckdb

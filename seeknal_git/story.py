@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from seeknal_git.fingerprint import Fingerprint, decisive
-from seeknal_git.graph import Graph, deciding
 from seeknal_git.names import folded
+from seeknal_git.project.fingerprints import Fingerprint, decisive
+from seeknal_git.project.graph import Graph, deciding
 
 _SHOWN = 4  # names in a sentence; the others are counted
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seeknal_git.graph import Graph, deciding
 from seeknal_git.names import folded, split_id
 from seeknal_git.plan import Change, Plan
+from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.sql.statement import Part
 
 # A node and a column of it. Instead of a column, an empty text stands for the node, `*` for columns that have no names.

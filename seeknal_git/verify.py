@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from seeknal_git.bench import Bench, Obstacle, edited, is_moved, is_touched, reused
-from seeknal_git.data import reach_of
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
-from seeknal_git.fingerprint import Category
 from seeknal_git.planning import Planned
+from seeknal_git.project.fingerprints import Category
+from seeknal_git.project.raw_data import reach_of
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.trial import Trial, Verified, tried
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.scratch import built_tables, read_only
-from seeknal_git.workspace import Workspace
 
 _PROMISES = (Category.METADATA, Category.NON_BREAKING)
 _BUG = "This is a bug of Seeknal: please report it, with both versions. Do not rely on the plan for this change."

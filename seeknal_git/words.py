@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from seeknal_git.nodes.node import Node
-from seeknal_git.project import Member
+from seeknal_git.project.definitions import Member
 from seeknal_git.sql.statement import Anatomy
 
 _SQL_KEYS = ("transform", "sql")

@@ -30,7 +30,7 @@ from xdist.scheduler import LoadScopeScheduling
 from seeknal_git.cli import main
 from seeknal_git.git import hooks
 from seeknal_git.names import literal
-from seeknal_git.workspace import open_workspace
+from seeknal_git.project.workspace import open_workspace
 
 ROOT = Path(__file__).parents[1]
 

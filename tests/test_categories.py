@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 import pytest
 
-from seeknal_git.fingerprint import Category
+from seeknal_git.project.fingerprints import Category
 from tests.verdicts import verdict
 
 BREAKING, NON_BREAKING, METADATA = Category.BREAKING, Category.NON_BREAKING, Category.METADATA

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seeknal_git.cache import Cache
-from seeknal_git.fingerprint import Category, Fingerprint, compare, digest, fingerprint
 from seeknal_git.git.tree import Tree
-from seeknal_git.graph import Graph, build_graph
 from seeknal_git.nodes.load import load_node
-from seeknal_git.project import load_project
+from seeknal_git.project.definitions import load_project
+from seeknal_git.project.fingerprints import Category, Fingerprint, compare, digest, fingerprint
+from seeknal_git.project.graph import Graph, build_graph
 from seeknal_git.sql.analysis import anatomy_of
 from seeknal_git.sql.engine import SqlError, bound_columns, parsed
 from seeknal_git.sql.statement import Columns, Known

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seeknal_git.git.merge_source import branch_that_came, fast_forwarded, named_in
+from seeknal_git.project.workspace import open_workspace
 from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.connection import open_warehouse
 from seeknal_git.warehouse.publish import Publication, publish
 from seeknal_git.warehouse.snapshots import Blueprint, build_snapshot
 from seeknal_git.warehouse.state import LATER_COLUMNS, Audit, Published
-from seeknal_git.workspace import open_workspace
 from tests.conftest import Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"

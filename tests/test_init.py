@@ -11,7 +11,7 @@ import yaml
 
 from seeknal_git.git import hooks
 from seeknal_git.init import init as begin
-from seeknal_git.settings import Settings, read_settings
+from seeknal_git.project.settings import Settings, read_settings
 from tests.conftest import Repo
 
 KIND_FOLDERS = [f"seeknal/{kind}s/.gitkeep" for kind in ("exposure", "feature_group", "rule", "source", "transform")]

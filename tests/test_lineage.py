@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from seeknal_git.reading import identity
+from seeknal_git.project.held_files import identity
 from tests.conftest import ROOT, Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"

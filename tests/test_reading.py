@@ -14,11 +14,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from seeknal_git import execute, guessing
+from seeknal_git import execute
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
 from seeknal_git.git.tree import blob_id_of
-from seeknal_git.reading import Held, holding, remembered_blob_id
+from seeknal_git.project.definitions import guessing
+from seeknal_git.project.held_files import Held, holding, remembered_blob_id
 from seeknal_git.sql import engine_version
 from tests.conftest import Repo
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from seeknal_git.fingerprint import Category
+from seeknal_git.project.fingerprints import Category
 from seeknal_git.sql.engine import parsed
 from tests.verdicts import Tables, graph_of, verdict
 

@@ -9,7 +9,7 @@ from random import Random
 import duckdb
 import pytest
 
-from seeknal_git.fingerprint import Category
+from seeknal_git.project.fingerprints import Category
 from seeknal_git.sql.analysis import functions
 from tests.rewrites import KNOWN, TABLES, UNKNOWN, Family
 from tests.test_categories import HARMLESS

@@ -10,7 +10,7 @@ from seeknal_git.errors import ProjectError
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.yaml_document import read_yaml
-from seeknal_git.settings import read_settings
+from seeknal_git.project.settings import read_settings
 from tests.conftest import Repo
 
 SOURCE = "kind: source\nname: s\nsource: csv\ntable: data/s.csv\n"

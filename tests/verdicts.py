@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seeknal_git.binding import bind
 from seeknal_git.cache import Cache
-from seeknal_git.fingerprint import Category
-from seeknal_git.graph import Graph, build_graph
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.plan import Change, Plan, State, make_plan
-from seeknal_git.project import Member, Project
+from seeknal_git.project.columns import bind
+from seeknal_git.project.definitions import Member, Project
+from seeknal_git.project.fingerprints import Category
+from seeknal_git.project.graph import Graph, build_graph
 from seeknal_git.sql.describe import read_sql
 
 if TYPE_CHECKING:
-    from seeknal_git.data import DataRoot
+    from seeknal_git.project.raw_data import DataRoot
 
 Tables = Mapping[str, tuple[tuple[str, str], ...]]
 

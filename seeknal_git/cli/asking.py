@@ -13,7 +13,7 @@ from seeknal_git.report.query import show
 from seeknal_git.report.terminal import tell
 
 if TYPE_CHECKING:
-    from seeknal_git.workspace import Workspace
+    from seeknal_git.project.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
       seeknal hooks install
       seeknal hooks install --data-root /srv/shop
     """
-    from seeknal_git.authority import keep_authority
     from seeknal_git.git import hooks
+    from seeknal_git.project.authority import keep_authority
     from seeknal_git.report.hooks import as_text
     from seeknal_git.report.terminal import note
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from seeknal_git.workspace import Workspace
+    from seeknal_git.project.workspace import Workspace
 
 ProjectPath = Annotated[Path, typer.Option("--project-path", "-C", metavar="DIR", help="The project's folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -32,16 +32,16 @@ HERE = Path()
 
 
 def opened(path: Path, data_root: Path | None = None, *, mending: bool = False) -> Workspace:
-    from seeknal_git.workspace import open_workspace
+    from seeknal_git.project.workspace import open_workspace
 
     return open_workspace(path, data_root, mending=mending)
 
 
 def remind_of_settings(workspace: Workspace) -> None:
     """Say that settings of what is checked out do not count, or not yet."""
-    from seeknal_git.overruled import on_production, overruled_here
+    from seeknal_git.project.branch_settings import on_production, overruled_here
+    from seeknal_git.project.settings import PROJECT_FILE
     from seeknal_git.report.terminal import tell
-    from seeknal_git.settings import PROJECT_FILE
 
     if changed := overruled_here(workspace):
         words = ", ".join(each.words for each in changed)
@@ -53,8 +53,8 @@ def remind_of_settings(workspace: Workspace) -> None:
 
 def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspace:
     """Like `opened`; says on the way that production is not at the tip of its branch: no hook sees every way there."""
-    from seeknal_git.overruled import on_production
     from seeknal_git.pending import pending
+    from seeknal_git.project.branch_settings import on_production
     from seeknal_git.report.terminal import tell
 
     workspace = opened(path, data_root)

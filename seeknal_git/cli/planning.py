@@ -13,8 +13,8 @@ from seeknal_git.report.terminal import note, out_json, out_lines
 
 if TYPE_CHECKING:
     from seeknal_git.planning import Planned
+    from seeknal_git.project.workspace import Workspace
     from seeknal_git.trial import Verified
-    from seeknal_git.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

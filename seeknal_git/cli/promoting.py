@@ -20,7 +20,7 @@ from seeknal_git.report.terminal import error, note, out_json
 from seeknal_git.work import Options
 
 if TYPE_CHECKING:
-    from seeknal_git.workspace import Workspace
+    from seeknal_git.project.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

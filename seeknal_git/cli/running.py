@@ -15,9 +15,9 @@ from seeknal_git.report.validate import warn
 
 if TYPE_CHECKING:
     from seeknal_git.prepared import Prepared
+    from seeknal_git.project.workspace import Workspace
     from seeknal_git.reconcile import Reconciled
     from seeknal_git.run import Request
-    from seeknal_git.workspace import Workspace
 
 
 def workers(parallel: bool, most: int) -> int:

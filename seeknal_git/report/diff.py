@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from seeknal_git.difference import unified
-from seeknal_git.fingerprint import Category
 from seeknal_git.plan import Change
 from seeknal_git.planning import Planned
+from seeknal_git.project.fingerprints import Category
+from seeknal_git.project.settings import PROJECT_FILE
+from seeknal_git.project.workspace import Loaded
 from seeknal_git.report.terminal import coloured, counted, dim, in_colour, listed, out, width
-from seeknal_git.settings import PROJECT_FILE
-from seeknal_git.workspace import Loaded
 
 _LINE_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 

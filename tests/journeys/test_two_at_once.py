@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from seeknal_git import promote, run
-from seeknal_git.data import write_whole
+from seeknal_git.project.raw_data import write_whole
+from seeknal_git.project.workspace import open_workspace
 from seeknal_git.run import Request
-from seeknal_git.workspace import open_workspace
 from tests.conftest import Repo, Result, Templates, make_published
 
 DAILY, CUSTOMERS = "seeknal/transforms/daily.yml", "seeknal/transforms/by_customer.yml"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from seeknal_git import promote
-from seeknal_git.workspace import open_workspace
+from seeknal_git.project.workspace import open_workspace
 from tests.conftest import Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from seeknal_git.place import OLD
+from seeknal_git.project.place import OLD
 from seeknal_git.sql.engine_version import engine_version
 from tests.conftest import Repo
 

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from seeknal_git.data import DataRoot
 from seeknal_git.errors import Problem
-from seeknal_git.graph import Graph
 from seeknal_git.names import BRANCHES_FILES
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.graph import Graph
+from seeknal_git.project.raw_data import DataRoot
 
 _ANY_FOLDERS = "**"
 _BRANCHES = tuple(BRANCHES_FILES.split("/"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seeknal_git.fingerprint import decisive, digest
-from seeknal_git.graph import Graph, deciding
 from seeknal_git.names import split_id
+from seeknal_git.project.fingerprints import decisive, digest
+from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
 
 

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.cache import Cache
-from seeknal_git.data import DataFile, DataRoot, Opened, contents_of
 from seeknal_git.errors import FileFault, Problem, ProjectError
-from seeknal_git.fingerprint import digest
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
-from seeknal_git.reading import ending_of
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.held_files import ending_of
+from seeknal_git.project.raw_data import DataFile, DataRoot, Opened, contents_of
+from seeknal_git.project.unpacking import fault_of, packing_of
 from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.sql.readers import LONGEST_LINE, csv_select, json_select, parquet_select
 from seeknal_git.sql.statement import Columns
 from seeknal_git.sql.widening import TEXT, loses, scale, shortens, wider
-from seeknal_git.unpacking import fault_of, packing_of
 
 # Of two formats with day and month the other way round, both fit: nobody can know which one is meant.
 FORMATS = {"dateformat": "DATE", "timestampformat": "TIMESTAMP"}

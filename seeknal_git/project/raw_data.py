@@ -14,21 +14,21 @@ from pathlib import Path
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, SeeknalError
 from seeknal_git.files import write_whole
-from seeknal_git.fingerprint import digest
 from seeknal_git.git.filters import Revised
 from seeknal_git.git.lfs import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, blob_id_of_bytes
-from seeknal_git.graph import Graph
 from seeknal_git.limits import limits, raising
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
-from seeknal_git.reading import Held, Holder, ending_of, holding, remembered_blob_id
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.graph import Graph
+from seeknal_git.project.held_files import Held, Holder, ending_of, holding, remembered_blob_id
+from seeknal_git.project.tracked import glob_match, resolved, tracked_files
 from seeknal_git.sql.engine_version import engine_release
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.tracked import glob_match, resolved, tracked_files
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from seeknal_git.binding import Binding, Question, questions_of, refused
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
-from seeknal_git.fingerprint import digest
-from seeknal_git.graph import Graph
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.columns import Binding, Question, questions_of, refused
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.graph import Graph
 from seeknal_git.sql.describe import Statement, judged
 from seeknal_git.sql.statement import Columns, Known, columns_typed
 

@@ -9,11 +9,11 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from seeknal_git.errors import Problem, ProjectError, UsageError
-from seeknal_git.fingerprint import Fingerprint, fingerprint
 from seeknal_git.names import split_id, view_names
 from seeknal_git.nodes.node import Node
-from seeknal_git.project import Member, Project
-from seeknal_git.resolve import resolved
+from seeknal_git.project.definitions import Member, Project
+from seeknal_git.project.fingerprints import Fingerprint, fingerprint
+from seeknal_git.project.references import resolved
 from seeknal_git.sql.statement import Anatomy, Columns, Reading
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.data import DataRoot, contents_of, keeps_load, sources_of
 from seeknal_git.errors import SeeknalError, WarehouseBusy
-from seeknal_git.fingerprint import digest, fingerprint
 from seeknal_git.git.marks import Marks
-from seeknal_git.graph import Graph
 from seeknal_git.names import split_id
-from seeknal_git.reading import identity
+from seeknal_git.project.fingerprints import digest, fingerprint
+from seeknal_git.project.graph import Graph
+from seeknal_git.project.held_files import identity
+from seeknal_git.project.raw_data import DataRoot, contents_of, keeps_load, sources_of
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
 

@@ -13,8 +13,8 @@ from seeknal_git.errors import ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.repository import Repository
-from seeknal_git.pipeline import branch_in_ci, in_ci
-from seeknal_git.settings import PROJECT_FILE, Settings, Written, read_written
+from seeknal_git.project.ci_variables import branch_in_ci, in_ci
+from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_written
 
 PRODUCTION_VARIABLE = "SEEKNAL_PRODUCTION_BRANCH"
 

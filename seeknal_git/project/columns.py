@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.cache import Cache
-from seeknal_git.collisions import collisions
-from seeknal_git.contract import drifted, read_by, told
-from seeknal_git.data import DataFile, DataRoot, absence, adopting
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.fingerprint import digest
-from seeknal_git.graph import Graph, deciding
-from seeknal_git.guessing import guessed, remembered
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.collisions import collisions
+from seeknal_git.project.contract import drifted, read_by, told
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.graph import Graph, deciding
+from seeknal_git.project.guessing import guessed, remembered
+from seeknal_git.project.raw_data import DataFile, DataRoot, absence, adopting
 from seeknal_git.sql.statement import COLLATION, Anatomy, Columns, Known, Reading, columns_typed, unpacked
 from seeknal_git.sql.type_words import holds, read_as
 

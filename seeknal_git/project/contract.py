@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seeknal_git.data import DataRoot
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.fingerprint import digest
-from seeknal_git.guessing import FORMATS, Guess, guessed, said, spelt, unfit
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.guessing import FORMATS, Guess, guessed, said, spelt, unfit
+from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.readers import Contract, as_text, csv_select, json_select, parquet_select
 from seeknal_git.sql.statement import Columns
 from seeknal_git.sql.widening import TEXT, is_number, wider

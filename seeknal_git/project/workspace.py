@@ -11,22 +11,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.authority import Authority, find_authority, in_force
-from seeknal_git.binding import Binding, bind
 from seeknal_git.cache import Cache
-from seeknal_git.data import DataRoot, sources_of, tracked_parts
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
-from seeknal_git.graph import Graph, build_graph
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.nodes.python import is_python_path
-from seeknal_git.place import Place
 from seeknal_git.plan import State
-from seeknal_git.project import Project, is_node_path, load_project
-from seeknal_git.reading import remembered_blob_id
-from seeknal_git.settings import PROJECT_FILE, Settings, Written, read_written
+from seeknal_git.project.authority import Authority, find_authority, in_force
+from seeknal_git.project.columns import Binding, bind
+from seeknal_git.project.definitions import Project, is_node_path, load_project
+from seeknal_git.project.graph import Graph, build_graph
+from seeknal_git.project.held_files import remembered_blob_id
+from seeknal_git.project.place import Place
+from seeknal_git.project.raw_data import DataRoot, sources_of, tracked_parts
+from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_written
 from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
@@ -255,7 +255,7 @@ def load(
         root = replace(root, contracts=contracts)
     binding = bind(graph, root, workspace.cache, kept or {}, like.binding if like else None)
     if binding.absent:
-        from seeknal_git.absent import with_declared
+        from seeknal_git.project.declared_columns import with_declared
 
         binding = with_declared(binding, graph, workspace.cache)
     if binding.adopted:
@@ -292,7 +292,7 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
 
 
 def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> dict[str, Columns]:
-    from seeknal_git.loads import kept_columns
+    from seeknal_git.project.loads_in_use import kept_columns
 
     schemas = (workspace.production_schema, schema)
     path = _sound_place(workspace)
@@ -300,7 +300,7 @@ def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> di
 
 
 def _contracts(workspace: Workspace, graph: Graph, root: DataRoot, schema: str | None) -> dict[str, Contract]:
-    from seeknal_git.loads import contracts
+    from seeknal_git.project.loads_in_use import contracts
 
     schemas = list(dict.fromkeys([workspace.production_schema, schema or workspace.production_schema]))
     path = _sound_place(workspace)
