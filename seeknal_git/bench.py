@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import ProjectError
 from seeknal_git.names import folded
+from seeknal_git.plan.reasons import spellings
 from seeknal_git.project.contract import reader_now
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.graph import Graph
@@ -21,7 +22,6 @@ from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Anatomy, Part, over_tables
-from seeknal_git.story import spellings
 from seeknal_git.warehouse.compare import columns_of, make_view
 from seeknal_git.warehouse.scratch import make_table
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import yaml
 
-from seeknal_git.difference import unified
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git
@@ -25,6 +24,7 @@ from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python import not_read_yet, python_node
+from seeknal_git.plan.text_diff import unified
 from seeknal_git.project.contract import reader_now
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.guessing import Guess, guessed, unfit

@@ -12,9 +12,9 @@ from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.files import write_whole
 from seeknal_git.git import repository as git
 from seeknal_git.names import folded, split_id
+from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place, nodes_of, part_of, planned_nodes
 from seeknal_git.planning import plan_environment
 from seeknal_git.project.workspace import Workspace, current_tree, load
-from seeknal_git.traces import LineageColumn, LineageNode, Place, nodes_of, part_of, planned_nodes
 
 
 @dataclass(frozen=True)

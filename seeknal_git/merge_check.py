@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from seeknal_git.conflicts import Conflict, Merge, Side, find_conflicts, side_of
 from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
 from seeknal_git.git.merge_in_memory import base_tree
 from seeknal_git.git.operation import merge_head
 from seeknal_git.git.tree import commit_tree
-from seeknal_git.plan import Change, make_plan
+from seeknal_git.plan.changes import Change, make_plan
+from seeknal_git.plan.conflicts import Conflict, Merge, Side, find_conflicts, side_of
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.settings import PROJECT_FILE, read_settings
 from seeknal_git.project.workspace import Loaded, Workspace, load

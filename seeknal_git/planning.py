@@ -14,7 +14,7 @@ from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import Tree
 from seeknal_git.moved import MovedData, moved_columns, moved_data
 from seeknal_git.names import schema_of, split_id
-from seeknal_git.plan import Change, Plan, State, make_plan
+from seeknal_git.plan.changes import Change, Plan, State, make_plan
 from seeknal_git.project.branch_settings import changed_between, overruled, written_in
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange

@@ -18,7 +18,7 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.nodes.python import is_python_path
-from seeknal_git.plan import State
+from seeknal_git.plan.changes import State
 from seeknal_git.project.authority import Authority, find_authority, in_force
 from seeknal_git.project.columns import Binding, bind
 from seeknal_git.project.definitions import Project, is_node_path, load_project

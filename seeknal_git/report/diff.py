@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from seeknal_git.difference import unified
-from seeknal_git.plan import Change
+from seeknal_git.plan.changes import Change
+from seeknal_git.plan.text_diff import unified
 from seeknal_git.planning import Planned
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.settings import PROJECT_FILE

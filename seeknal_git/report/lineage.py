@@ -10,6 +10,7 @@ from typing import Any
 
 from seeknal_git.errors import ProjectError
 from seeknal_git.lineage import Lineage, Selection, Step
+from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place
 from seeknal_git.report.terminal import (
     bold,
     coloured,
@@ -22,7 +23,6 @@ from seeknal_git.report.terminal import (
     width,
     with_styles,
 )
-from seeknal_git.traces import LineageColumn, LineageNode, Place
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
 JSON_VERSION = 1

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seeknal_git.names import folded, split_id
-from seeknal_git.plan import Change, Plan
+from seeknal_git.plan.changes import Change, Plan
 from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.sql.statement import Part
 

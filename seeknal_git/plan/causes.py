@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.errors import Problem
 from seeknal_git.names import folded
+from seeknal_git.plan.reasons import reads_of
 from seeknal_git.project.graph import Graph
 from seeknal_git.shown import in_lines
-from seeknal_git.story import reads_of
 
 
 def with_causes(problems: Iterable[Problem], base: Graph, head: Graph) -> tuple[Problem, ...]:

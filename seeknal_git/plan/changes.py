@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from seeknal_git.blame import Edit, blamed, edit_of
 from seeknal_git.names import folded
+from seeknal_git.plan.blame import Edit, blamed, edit_of
+from seeknal_git.plan.reasons import ColumnChange, column_changes, obstacles_of, readers_of, why_rebuilt, why_reused
+from seeknal_git.plan.wording import describe
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Category, Fingerprint, compare
 from seeknal_git.project.graph import Graph, fingerprint_of
 from seeknal_git.project.snapshot_ids import identities
-from seeknal_git.story import ColumnChange, column_changes, obstacles_of, readers_of, why_rebuilt, why_reused
-from seeknal_git.words import describe
 
 
 @dataclass(frozen=True, slots=True)

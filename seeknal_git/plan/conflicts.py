@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seeknal_git.cause import author_of, causes_of
 from seeknal_git.errors import Problem
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
-from seeknal_git.plan import Change
+from seeknal_git.plan.causes import author_of, causes_of
+from seeknal_git.plan.changes import Change
+from seeknal_git.plan.reasons import reads_of
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.graph import Graph
-from seeknal_git.story import reads_of
 
 _MEANT = "If that is as it should be, nothing has to be mended: git merge --no-verify lets it pass"
 
