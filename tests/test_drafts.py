@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seeknal_git.drafts import _PLACEHOLDER
+from seeknal_git.commands.draft import _PLACEHOLDER
 from seeknal_git.nodes import kinds
 from tests.conftest import Repo
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seeknal_git.commands.init import init as begin
 from seeknal_git.git import hooks
-from seeknal_git.init import init as begin
 from seeknal_git.project.settings import Settings, read_settings
 from tests.conftest import Repo
 

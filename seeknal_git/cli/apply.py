@@ -26,7 +26,7 @@ def apply(
       seeknal apply draft_source_orders.yml
       seeknal apply draft_transform_daily.yml --force
     """
-    from seeknal_git import drafts
+    from seeknal_git.commands import draft as verb
     from seeknal_git.report.draft import applied
 
-    applied(drafts.apply(opened(project_path, data_root), draft, force=force))
+    applied(verb.apply(opened(project_path, data_root), draft, force=force))

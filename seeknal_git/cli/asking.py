@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seeknal_git import query as verb
+from seeknal_git.commands import query as verb
 from seeknal_git.errors import UsageError
 from seeknal_git.report.history import note_nearest
 from seeknal_git.report.query import show

@@ -26,7 +26,7 @@ def diff(
       seeknal diff transform.orders
       seeknal diff --stat
     """
-    from seeknal_git.planning import changes_of, plan_environment
+    from seeknal_git.commands.plan import changes_of, plan_environment
     from seeknal_git.report import diff as report
     from seeknal_git.report.terminal import out_json
 

@@ -18,7 +18,7 @@ def doctor(as_json: AsJson = False, data_root: DataRoot = None, project_path: Pr
     Examples:
       seeknal doctor
     """
-    from seeknal_git.doctor import examine
+    from seeknal_git.commands.doctor import examine
     from seeknal_git.report.status import findings
     from seeknal_git.report.terminal import out_json
 

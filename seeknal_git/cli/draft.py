@@ -30,7 +30,7 @@ def draft(
       seeknal draft source orders --from data/orders.csv
       seeknal draft feature-group customer_habits -d "How a customer buys"
     """
-    from seeknal_git import drafts
+    from seeknal_git.commands import draft as verb
     from seeknal_git.errors import UsageError
     from seeknal_git.report.draft import drafted
 
@@ -41,9 +41,9 @@ def draft(
         )
     workspace = opened(project_path, data_root)
     if file is None:
-        path = drafts.draft(workspace, kind, name, description, force=force)
+        path = verb.draft(workspace, kind, name, description, force=force)
     elif kind == "source":
-        path = drafts.draft_from(workspace, name, file, description, force=force)
+        path = verb.draft_from(workspace, name, file, description, force=force)
     else:
         raise UsageError(f"A {kind} reads no file.", "seeknal draft source NAME --from FILE")
     drafted(path, file)

@@ -28,11 +28,11 @@ def dry_run(
       seeknal dry-run draft_source_orders.yml
       seeknal dry-run draft_transform_daily.yml --limit 50
     """
-    from seeknal_git import drafts
+    from seeknal_git.commands import draft as verb
     from seeknal_git.report import draft as report
     from seeknal_git.report.terminal import out_json
 
-    done = drafts.dry_run(opened(project_path, data_root), draft, limit)
+    done = verb.dry_run(opened(project_path, data_root), draft, limit)
     if as_json:
         out_json(report.dry_run_as_json(done))
     else:

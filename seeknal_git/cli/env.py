@@ -44,7 +44,7 @@ def list_(
       seeknal env list
       seeknal env list --json
     """
-    from seeknal_git.environments import list_environments
+    from seeknal_git.commands.env import list_environments
     from seeknal_git.report.status import environments
     from seeknal_git.report.terminal import out_json
 
@@ -64,7 +64,7 @@ def delete(
     Examples:
       seeknal env delete dev
     """
-    from seeknal_git.environments import delete_environment
+    from seeknal_git.commands.env import delete_environment
     from seeknal_git.report.gc import deleted
 
     deleted(delete_environment(opened_with_a_reminder(project_path, data_root), env, lock_timeout))
@@ -88,7 +88,7 @@ def prune(
       seeknal env prune
       seeknal env prune --yes
     """
-    from seeknal_git.gc import collect_garbage, find_garbage
+    from seeknal_git.commands.gc import collect_garbage, find_garbage
     from seeknal_git.report import gc as report
 
     workspace = opened_with_a_reminder(project_path, data_root)

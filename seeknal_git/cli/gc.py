@@ -30,7 +30,7 @@ def gc(
       seeknal gc
       seeknal gc --yes
     """
-    from seeknal_git.gc import collect_garbage, find_garbage
+    from seeknal_git.commands.gc import collect_garbage, find_garbage
     from seeknal_git.report import gc as report
 
     found = (collect_garbage if yes else find_garbage)(opened_with_a_reminder(project_path, data_root), lock_timeout)

@@ -44,8 +44,8 @@ def init(
       seeknal init --name shop --path shop
       seeknal init --ci github
     """
-    from seeknal_git.init import Wish
-    from seeknal_git.init import init as verb
+    from seeknal_git.commands.init import Wish
+    from seeknal_git.commands.init import init as verb
     from seeknal_git.report.init import initialized
 
     interactive = sys.stdin.isatty() and sys.stdout.isatty()

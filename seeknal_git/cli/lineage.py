@@ -36,7 +36,7 @@ def lineage(
       seeknal lineage orders.amount
       seeknal lineage --html lineage.html
     """
-    from seeknal_git.lineage import read_lineage, select, write_page
+    from seeknal_git.commands.lineage import read_lineage, select, write_page
     from seeknal_git.report import lineage as report
     from seeknal_git.report.terminal import note, out_json
 

@@ -31,7 +31,7 @@ def log(
       seeknal log -n 1 --verbose
       seeknal log --env dev --json
     """
-    from seeknal_git.history import log as read
+    from seeknal_git.commands.rollback import log as read
     from seeknal_git.report.history import log_as_json, log_as_text
     from seeknal_git.report.terminal import out_json
 

@@ -15,8 +15,8 @@ def parse(as_json: AsJson = False, data_root: DataRoot = None, project_path: Pro
       seeknal parse
       seeknal parse --json | jq .layers
     """
+    from seeknal_git.commands.validate import write_manifest
     from seeknal_git.report.terminal import counted, out, out_json
-    from seeknal_git.validate import write_manifest
 
     path, content = write_manifest(opened(project_path, data_root))
     if as_json:

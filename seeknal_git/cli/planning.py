@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seeknal_git import planning as verb
+from seeknal_git.commands import plan as verb
 from seeknal_git.report import merge as merge_report
 from seeknal_git.report import plan as report
 from seeknal_git.report import verify as verification
 from seeknal_git.report.terminal import note, out_json, out_lines
 
 if TYPE_CHECKING:
-    from seeknal_git.planning import Planned
+    from seeknal_git.commands.plan import Planned
     from seeknal_git.project.workspace import Workspace
     from seeknal_git.trial import Verified
 
@@ -48,9 +48,9 @@ def plan(workspace: Workspace, env: str | None, form: Form, *, verify: bool, cre
 
 
 def plan_merge(workspace: Workspace, env: str | None, into: str, form: Form, *, verify: bool) -> None:
-    from seeknal_git import merging
+    from seeknal_git.commands import plan_merge
 
-    merge = merging.plan_merge(workspace, env, into)
+    merge = plan_merge.plan_merge(workspace, env, into)
     planned = merge.planned
     verified = _verified(workspace, planned) if verify and planned else None
     found = verb.found_in_warehouse(workspace, planned) if planned else None
@@ -64,22 +64,22 @@ def plan_merge(workspace: Workspace, env: str | None, into: str, form: Form, *, 
     else:
         merge_report.as_text(merge, found, verbose=form.verbose)
         verification.as_text(verified)
-    merging.need_clean(workspace, merge)
+    plan_merge.need_clean(workspace, merge)
     if planned:
         _need_kept(planned, verified)
 
 
 def _verified(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     """The engine is loaded for this, and otherwise not."""
-    from seeknal_git.verify import verify_plan
+    from seeknal_git.commands.verify import verify_plan
 
     return verify_plan(workspace, planned)
 
 
 def _need_kept(planned: Planned, verified: tuple[Verified, ...] | None) -> None:
     if verified:
+        from seeknal_git.commands.verify import need_kept
         from seeknal_git.report.verify import notes
-        from seeknal_git.verify import need_kept
 
         notes(verified)
         need_kept(planned, verified)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from seeknal_git import promote as verb
 from seeknal_git.cli.options import opened
 from seeknal_git.cli.running import finish, guessed
+from seeknal_git.commands import promote as verb
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.releasing import only_ci_releases
 from seeknal_git.report.run import progress, work_as_json, work_as_text

@@ -34,7 +34,7 @@ def rollback(
       seeknal rollback 12
       seeknal rollback HEAD~1 --dry-run
     """
-    from seeknal_git.history import rollback as roll_back
+    from seeknal_git.commands.rollback import rollback as roll_back
     from seeknal_git.releasing import Leave
     from seeknal_git.report.history import rollback_as_json, rollback_as_text
     from seeknal_git.report.terminal import out_json

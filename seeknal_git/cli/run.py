@@ -74,7 +74,7 @@ def run(
     """
     del sandbox  # scripts name it still
     from seeknal_git.cli import running
-    from seeknal_git.run import Request
+    from seeknal_git.commands.run import Request
     from seeknal_git.work import Options
 
     options = Options(

@@ -14,10 +14,10 @@ from seeknal_git.report.terminal import note, out_json, tell
 from seeknal_git.report.validate import warn
 
 if TYPE_CHECKING:
+    from seeknal_git.commands.run import Request
     from seeknal_git.prepared import Prepared
     from seeknal_git.project.workspace import Workspace
     from seeknal_git.reconcile import Reconciled
-    from seeknal_git.run import Request
 
 
 def workers(parallel: bool, most: int) -> int:
@@ -25,7 +25,7 @@ def workers(parallel: bool, most: int) -> int:
 
 
 def run(workspace: Workspace, request: Request, *, dry_run: bool, as_json: bool) -> None:
-    from seeknal_git import run as verb
+    from seeknal_git.commands import run as verb
     from seeknal_git.prepared import preview
 
     started = time.monotonic()

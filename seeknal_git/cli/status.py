@@ -18,9 +18,9 @@ def status(
       seeknal status --json
       seeknal status --at HEAD~3
     """
+    from seeknal_git.commands.status import read_past, read_status
     from seeknal_git.report import status as report
     from seeknal_git.report.terminal import out_json
-    from seeknal_git.status import read_past, read_status
 
     if at is not None:
         past = read_past(opened(project_path, data_root), at)

@@ -25,9 +25,9 @@ def validate(
       seeknal validate
       seeknal validate --staged
     """
+    from seeknal_git.commands.validate import validate as check
     from seeknal_git.report import validate as report
     from seeknal_git.report.terminal import out_json
-    from seeknal_git.validate import validate as check
 
     found = check(opened(project_path, data_root, mending=True), staged=staged)
     out_json(report.as_json(found)) if as_json else report.as_text(found, verbose=verbose)

@@ -46,7 +46,7 @@ def move(
       seeknal warehouse move
       seeknal warehouse move data/shop.duckdb
     """
-    from seeknal_git.relocate import move_warehouse
+    from seeknal_git.commands.warehouse import move_warehouse
     from seeknal_git.report.terminal import out
 
     done = move_warehouse(opened(project_path, data_root), source, lock_timeout)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from seeknal_git.commands.plan import Planned
 from seeknal_git.plan.changes import Change
 from seeknal_git.plan.text_diff import unified
-from seeknal_git.planning import Planned
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Loaded

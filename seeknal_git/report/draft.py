@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seeknal_git.drafts import Applied, Checked, DryRun
+from seeknal_git.commands.draft import Applied, Checked, DryRun
 from seeknal_git.nodes.node import violated
 from seeknal_git.report.terminal import (
     bold,

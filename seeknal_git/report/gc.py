@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seeknal_git.environments import Deleted
-from seeknal_git.gc import Garbage
+from seeknal_git.commands.env import Deleted
+from seeknal_git.commands.gc import Garbage
 from seeknal_git.lifetime import Lifetime
 from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, out_json, pairs, tell
 from seeknal_git.warehouse.unused_tables import Unnamed, counted_by_reason

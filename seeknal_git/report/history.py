@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from seeknal_git.history import Entry, Log, Rollback
+from seeknal_git.commands.rollback import Entry, Log, Rollback
 from seeknal_git.past import Named
 from seeknal_git.report.terminal import (
     bold,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
+from seeknal_git.commands.lineage import Lineage, Selection, Step
 from seeknal_git.errors import ProjectError
-from seeknal_git.lineage import Lineage, Selection, Step
 from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place
 from seeknal_git.report.terminal import (
     bold,

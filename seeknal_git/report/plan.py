@@ -6,12 +6,12 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
+from seeknal_git.commands.plan import Found, Planned
 from seeknal_git.errors import some
 from seeknal_git.moved import MovedData
 from seeknal_git.names import split_id
 from seeknal_git.plan.changes import Change, Plan
 from seeknal_git.plan.reasons import ColumnChange
-from seeknal_git.planning import Found, Planned
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.report import markdown

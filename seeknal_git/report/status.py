@@ -6,8 +6,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from seeknal_git.doctor import Finding
-from seeknal_git.environments import EnvironmentState
+from seeknal_git.commands.doctor import Finding
+from seeknal_git.commands.env import EnvironmentState
+from seeknal_git.commands.status import Past, Production, Status
 from seeknal_git.past import Shown
 from seeknal_git.report.history import about, between_as_json, moved, note_nearest, record_as_json
 from seeknal_git.report.plan import moved_words
@@ -24,7 +25,6 @@ from seeknal_git.report.terminal import (
     out,
     width,
 )
-from seeknal_git.status import Past, Production, Status
 from seeknal_git.warehouse.state import now
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from seeknal_git.commands.validate import Validation
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.report.terminal import coloured, counted, error, note, out, tell
-from seeknal_git.validate import Validation
 
 
 def as_text(found: Validation, *, verbose: bool) -> None:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from seeknal_git import promote, run
+from seeknal_git.commands import promote, run
+from seeknal_git.commands.run import Request
 from seeknal_git.project.raw_data import write_whole
 from seeknal_git.project.workspace import open_workspace
-from seeknal_git.run import Request
 from tests.conftest import Repo, Result, Templates, make_published
 
 DAILY, CUSTOMERS = "seeknal/transforms/daily.yml", "seeknal/transforms/by_customer.yml"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from seeknal_git import promote
+from seeknal_git.commands import promote
 from seeknal_git.project.workspace import open_workspace
 from tests.conftest import Repo, Templates, make_published
 

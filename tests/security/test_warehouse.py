@@ -464,7 +464,7 @@ def test_a_move_that_is_killed_in_its_copy_has_lost_nothing(far: Repo, monkeypat
             Path(command[-1]).write_bytes(before[:1000])
             raise KeyboardInterrupt
 
-        killed.setattr("seeknal_git.relocate.subprocess.run", copies_half)
+        killed.setattr("seeknal_git.commands.warehouse.subprocess.run", copies_half)
         far.seeknal("warehouse", "move", code=None)
     assert (old.read_bytes(), far.warehouse.exists()) == (before, False)
     with monkeypatch.context() as killed:  # the copy is there, and the file that it was made of too

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from seeknal_git.bench import Bench, Obstacle, edited, is_moved, is_touched, reused
+from seeknal_git.commands.plan import Planned
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
-from seeknal_git.planning import Planned
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from seeknal_git.answers import known_violations
+from seeknal_git.commands.plan import plan_environment
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
@@ -14,7 +15,6 @@ from seeknal_git.git.production_ref import production_ref, set_production_ref
 from seeknal_git.moved import MovedData, moved_data
 from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
 from seeknal_git.pending import Showing, due
-from seeknal_git.planning import plan_environment
 from seeknal_git.project.workspace import Loaded, Workspace, load
 from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.shared import published_elsewhere

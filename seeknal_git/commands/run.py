@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from seeknal_git.commands.plan import changed_since_plan, drop_plan
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
@@ -17,7 +18,6 @@ from seeknal_git.mixed import mixed
 from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.pending import refuse_to_lose, showing
-from seeknal_git.planning import changed_since_plan, drop_plan
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings

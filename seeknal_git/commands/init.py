@@ -9,9 +9,10 @@ from pathlib import Path
 
 import yaml
 
+from seeknal_git.commands.ci import Service, Workflow, workflow
+from seeknal_git.commands.founding import Ask, Founded, found_production
 from seeknal_git.errors import GitError, SeeknalError, UsageError
 from seeknal_git.files import refuse_links, write_below
-from seeknal_git.founding import Ask, Founded, found_production
 from seeknal_git.git import hooks
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
@@ -22,7 +23,6 @@ from seeknal_git.nodes.kinds import KINDS, folder_of
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.settings import PROJECT_FILE, Settings, read_settings
 from seeknal_git.shown import command_line
-from seeknal_git.workflow import Service, Workflow, workflow
 
 IGNORED = ("target/", "exports/", "draft_*.yml", "profiles.yml", ".env")
 

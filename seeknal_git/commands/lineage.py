@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from seeknal_git.commands.plan import plan_environment
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.files import write_whole
 from seeknal_git.git import repository as git
 from seeknal_git.names import folded, split_id
 from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place, nodes_of, part_of, planned_nodes
-from seeknal_git.planning import plan_environment
 from seeknal_git.project.workspace import Workspace, current_tree, load
 
 
