@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.cache import Cache
+from seeknal_git.environments.target import Target
 from seeknal_git.errors import FileFault
 from seeknal_git.names import exposures_folder
 from seeknal_git.nodes.node import Node
@@ -15,7 +16,6 @@ from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.held_files import remembered_blob_id
 from seeknal_git.project.raw_data import DataRoot
-from seeknal_git.target import Target
 from seeknal_git.warehouse.publications import deliveries
 from seeknal_git.warehouse.state import Delivery
 

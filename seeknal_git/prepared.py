@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from seeknal_git.environments.production import recorded, refuse_to_lose
+from seeknal_git.environments.revision import Revision
+from seeknal_git.environments.target import Target
 from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.names import WRITING
-from seeknal_git.pending import recorded, refuse_to_lose
 from seeknal_git.project.loads_in_use import columns_of_loads, contracts_of, remember_loads
 from seeknal_git.project.raw_data import contents_of, reach_of
 from seeknal_git.project.workspace import Loaded, Workspace
-from seeknal_git.revision import Revision
 from seeknal_git.shown import of_option
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.work import Options, Work, work_out
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seeknal_git.builds import Builds, builds_of
+from seeknal_git.environments.target import Target
 from seeknal_git.exposures import Places, files_of
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Check
@@ -16,7 +17,6 @@ from seeknal_git.project.graph import Graph
 from seeknal_git.project.loads_in_use import pinned
 from seeknal_git.project.raw_data import DataRoot, contents_of, engine_of, need_versions, untracked_sources
 from seeknal_git.project.snapshot_ids import Identity, identities
-from seeknal_git.target import Target
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import Audit, Delivery, Published, Snapshot

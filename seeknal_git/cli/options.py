@@ -53,7 +53,7 @@ def remind_of_settings(workspace: Workspace) -> None:
 
 def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspace:
     """Like `opened`; says on the way that production is not at the tip of its branch: no hook sees every way there."""
-    from seeknal_git.pending import pending
+    from seeknal_git.environments.production import pending
     from seeknal_git.project.branch_settings import on_production
     from seeknal_git.report.terminal import tell
 

@@ -28,7 +28,7 @@ class Form:
 
 def plan(workspace: Workspace, env: str | None, form: Form, *, verify: bool, create: bool = False) -> None:
     if env is not None:
-        from seeknal_git.carrying import arrive
+        from seeknal_git.environments.uncommitted import arrive
 
         for command in arrive(workspace, env, create=create, may_switch=not (form.as_json or form.as_markdown)):
             note(f"$ {command}")

@@ -13,8 +13,8 @@ import typer
 from seeknal_git.cli.options import opened
 from seeknal_git.cli.running import finish, guessed
 from seeknal_git.commands import promote as verb
+from seeknal_git.environments.releasing import only_ci_releases
 from seeknal_git.errors import SeeknalError, WarehouseBusy
-from seeknal_git.releasing import only_ci_releases
 from seeknal_git.report.run import progress, work_as_json, work_as_text
 from seeknal_git.report.terminal import error, note, out_json
 from seeknal_git.work import Options
@@ -49,7 +49,7 @@ def promote(workspace: Workspace, env: str | None, request: Request) -> None:
 
 def _leave_nothing(workspace: Workspace, env: str) -> None:
     """Changes that are made elsewhere would look as if they were promoted."""
-    from seeknal_git.carrying import follow
+    from seeknal_git.environments.uncommitted import follow
 
     follow(workspace, env, "promote", may_switch=False)
 

@@ -35,7 +35,7 @@ def rollback(
       seeknal rollback HEAD~1 --dry-run
     """
     from seeknal_git.commands.rollback import rollback as roll_back
-    from seeknal_git.releasing import Leave
+    from seeknal_git.environments.releasing import Leave
     from seeknal_git.report.history import rollback_as_json, rollback_as_text
     from seeknal_git.report.terminal import out_json
 

@@ -51,7 +51,7 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, as_json: bool)
 
 def _arrive(workspace: Workspace, environment: str, *, force: bool, may_switch: bool) -> None:
     """Take uncommitted changes to the environment, or refuse; with --force, only say what is left out."""
-    from seeknal_git.carrying import follow, left_behind
+    from seeknal_git.environments.uncommitted import follow, left_behind
 
     if force:
         if left := left_behind(workspace, environment):
@@ -62,7 +62,7 @@ def _arrive(workspace: Workspace, environment: str, *, force: bool, may_switch: 
 
 
 def _to_commit(workspace: Workspace, branch: str) -> None:
-    from seeknal_git.carrying import commit_line, release_line
+    from seeknal_git.environments.uncommitted import commit_line, release_line
 
     note("There are uncommitted changes: a merge takes only what is committed.")
     if line := commit_line(workspace):
@@ -83,8 +83,8 @@ def guessed(prepared: Prepared) -> None:
 
 def finish(workspace: Workspace, done: Reconciled, seconds: float, what: str, *, as_json: bool) -> None:
     """Say what happened, and exit with 1 where something failed."""
+    from seeknal_git.environments.revision import elsewhere
     from seeknal_git.reconcile import without_rows
-    from seeknal_git.revision import elsewhere
 
     branch = done.work.target.branch
     if not workspace.settings.show_rows:

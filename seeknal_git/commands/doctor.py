@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from seeknal_git.environments.production import pending
+from seeknal_git.environments.revision import as_environment, head_tree, revision_of
 from seeknal_git.errors import GitError, ProjectError, UsageError, WarehouseBusy, WarehouseError
 from seeknal_git.files import Ground
 from seeknal_git.git import hooks
@@ -16,12 +18,10 @@ from seeknal_git.git.command import run_git
 from seeknal_git.git.operation import unfinished_operation, way_out
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
-from seeknal_git.pending import pending
 from seeknal_git.project.definitions import load_project, python_problems
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace, current_tree, load
-from seeknal_git.revision import as_environment, head_tree, revision_of
 from seeknal_git.shown import argument, command_line, operand
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse

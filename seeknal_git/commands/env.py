@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from seeknal_git.commands.plan import drop_plan
+from seeknal_git.environments.expiry import Lifetime, lifetimes
+from seeknal_git.environments.leftovers import exposures_of, remove
+from seeknal_git.environments.retention import keeping
 from seeknal_git.errors import UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.known_names import known_names
-from seeknal_git.keeping import keeping
-from seeknal_git.leftovers import exposures_of, remove
-from seeknal_git.lifetime import Lifetime, lifetimes
 from seeknal_git.names import schema_of
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.commands.plan import drop_plan
+from seeknal_git.environments.expiry import Lifetime, lifetimes
+from seeknal_git.environments.leftovers import exposures_of, leftovers, remove
+from seeknal_git.environments.production import pending
+from seeknal_git.environments.retention import keeping
 from seeknal_git.errors import GitError
 from seeknal_git.git.known_names import known_names
-from seeknal_git.keeping import keeping
-from seeknal_git.leftovers import exposures_of, leftovers, remove
-from seeknal_git.lifetime import Lifetime, lifetimes
-from seeknal_git.pending import pending
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse import state

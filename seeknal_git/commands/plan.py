@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from seeknal_git.environments.revision import as_environment, base_tree, head_tree, load_sound, revision_of
 from seeknal_git.errors import Problem, SeeknalError, UsageError, WarehouseRefused
 from seeknal_git.files import write_whole
 from seeknal_git.git import repository as git
@@ -19,7 +20,6 @@ from seeknal_git.project.branch_settings import changed_between, overruled, writ
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
-from seeknal_git.revision import as_environment, base_tree, head_tree, load_sound, revision_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
             missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
         )
     from seeknal_git.answers import known_violations
-    from seeknal_git.target import Target
+    from seeknal_git.environments.target import Target
     from seeknal_git.warehouse.connection import open_warehouse
     from seeknal_git.warehouse.publications import records, rolled_back_to
     from seeknal_git.work import Options, work_out

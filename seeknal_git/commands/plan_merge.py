@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seeknal_git.commands.plan import Planned
+from seeknal_git.environments.merges import MergeConflict, check_merge, explained_conflicts, loaded_at
+from seeknal_git.environments.revision import Revision, branch_to_plan_into, revision_of
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_in_memory import how_to_mend, merged_tree, textual_conflict
-from seeknal_git.merge_check import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.plan.changes import make_plan
 from seeknal_git.project.branch_settings import changed_between
 from seeknal_git.project.kept_out import kept_out
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.revision import Revision, branch_to_plan_into, revision_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from seeknal_git.answers import Violation, known_violations
+from seeknal_git.environments.other_clones import published_elsewhere
+from seeknal_git.environments.publications import Named, need_tables, never_published, shown
+from seeknal_git.environments.revision import Revision, elsewhere, environment_of, head_tree, load_sound, revision_of
+from seeknal_git.environments.target import Target
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.names import bare, schema_of
-from seeknal_git.past import Named, need_tables, never_published, shown
 from seeknal_git.project.graph import node_named
 from seeknal_git.project.workspace import Workspace, current_tree
-from seeknal_git.revision import Revision, elsewhere, environment_of, head_tree, load_sound, revision_of
-from seeknal_git.shared import published_elsewhere
 from seeknal_git.shown import argument, of_option
-from seeknal_git.target import Target
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.publications import last_record

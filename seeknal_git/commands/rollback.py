@@ -10,6 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.delivering import Dock, HandedOver, docked, hand_over, write_aside
+from seeknal_git.environments.publications import (
+    Named,
+    Shown,
+    difference,
+    named,
+    need_tables,
+    never_published,
+    shown_by,
+)
+from seeknal_git.environments.releasing import Leave, need_leave
+from seeknal_git.environments.revision import environment_of, revision_of
 from seeknal_git.errors import RunFailed, UsageError
 from seeknal_git.exposures import is_intact
 from seeknal_git.git import repository as git
@@ -17,14 +28,11 @@ from seeknal_git.git.merge_source import whoami
 from seeknal_git.git.production_ref import is_kept_tree, set_production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
 from seeknal_git.names import WRITING, schema_of, split_id
-from seeknal_git.past import Named, Shown, difference, named, need_tables, never_published, shown_by
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.collisions import Claims, claims_of
 from seeknal_git.project.definitions import load_project
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.workspace import Workspace, current_tree, data_root_of
-from seeknal_git.releasing import Leave, need_leave
-from seeknal_git.revision import environment_of, revision_of
 from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse

@@ -7,6 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from seeknal_git.commands.plan import changed_since_plan, drop_plan
+from seeknal_git.environments.mixed_tree import mixed
+from seeknal_git.environments.other_clones import name_of_clone, published_elsewhere
+from seeknal_git.environments.production import refuse_to_lose, showing
+from seeknal_git.environments.releasing import need_leave
+from seeknal_git.environments.revision import as_environment, head_tree, load_sound, production_tip, revision_of
+from seeknal_git.environments.target import Target
 from seeknal_git.errors import UsageError
 from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
@@ -14,21 +20,15 @@ from seeknal_git.git.merge_source import branch_that_came, whoami
 from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import keep_tree
-from seeknal_git.mixed import mixed
 from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
-from seeknal_git.pending import refuse_to_lose, showing
 from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
 from seeknal_git.project.graph import Graph, node_named
 from seeknal_git.project.workspace import Loaded, Workspace, load
 from seeknal_git.reconcile import Origin, Reconciled, reconcile
-from seeknal_git.releasing import need_leave
-from seeknal_git.revision import as_environment, head_tree, load_sound, production_tip, revision_of
-from seeknal_git.shared import name_of_clone, published_elsewhere
 from seeknal_git.shown import operand
-from seeknal_git.target import Target
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
 from seeknal_git.work import Options

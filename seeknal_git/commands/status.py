@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.answers import known_violations
 from seeknal_git.commands.plan import plan_environment
+from seeknal_git.environments.other_clones import published_elsewhere
+from seeknal_git.environments.production import Showing, due
+from seeknal_git.environments.publications import Named, Shown, difference, named, never_published, shown_by
+from seeknal_git.environments.revision import as_environment, head_tree, revision_of
+from seeknal_git.environments.target import Target
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref, set_production_ref
 from seeknal_git.moved import MovedData, moved_data
-from seeknal_git.past import Named, Shown, difference, named, never_published, shown_by
-from seeknal_git.pending import Showing, due
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.revision import as_environment, head_tree, revision_of
-from seeknal_git.shared import published_elsewhere
-from seeknal_git.target import Target
 from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.publications import Move

@@ -8,7 +8,7 @@ from typing import Any
 
 from seeknal_git.commands.env import Deleted
 from seeknal_git.commands.gc import Garbage
-from seeknal_git.lifetime import Lifetime
+from seeknal_git.environments.expiry import Lifetime
 from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, out_json, pairs, tell
 from seeknal_git.warehouse.unused_tables import Unnamed, counted_by_reason
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seeknal_git.commands.rollback import Entry, Log, Rollback
-from seeknal_git.past import Named
+from seeknal_git.environments.publications import Named
 from seeknal_git.report.terminal import (
     bold,
     coloured,

@@ -6,8 +6,8 @@ from typing import Any
 
 from seeknal_git.commands.plan import Found
 from seeknal_git.commands.plan_merge import MergePlan
+from seeknal_git.environments.merges import MergeConflict, told, words_of
 from seeknal_git.errors import Problem
-from seeknal_git.merge_check import MergeConflict, told, words_of
 from seeknal_git.report import markdown
 from seeknal_git.report import plan as plan_report
 from seeknal_git.report.terminal import bold, out

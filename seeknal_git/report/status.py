@@ -9,7 +9,7 @@ from typing import Any
 from seeknal_git.commands.doctor import Finding
 from seeknal_git.commands.env import EnvironmentState
 from seeknal_git.commands.status import Past, Production, Status
-from seeknal_git.past import Shown
+from seeknal_git.environments.publications import Shown
 from seeknal_git.report.history import about, between_as_json, moved, note_nearest, record_as_json
 from seeknal_git.report.plan import moved_words
 from seeknal_git.report.terminal import (

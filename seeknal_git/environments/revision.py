@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from seeknal_git.environments.production import published_commit
 from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError, UsageError
 from seeknal_git.git import merge_in_memory
 from seeknal_git.git import repository as git
@@ -12,7 +13,6 @@ from seeknal_git.git.operation import rebased_branch
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import schema_of
-from seeknal_git.pending import published_commit
 from seeknal_git.plan.causes import with_causes
 from seeknal_git.project.ci_variables import branch_in_ci, commit_in_ci
 from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from seeknal_git.environments.near_miss import near_miss
+from seeknal_git.environments.revision import elsewhere, is_known
 from seeknal_git.errors import GitError, UsageError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.carry import (
@@ -20,13 +22,11 @@ from seeknal_git.git.carry import (
 )
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import PRODUCTION_ALIAS
-from seeknal_git.near import near_miss
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.project.branch_settings import refuse_to_carry
 from seeknal_git.project.ci_variables import in_ci
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.workspace import Workspace, current_tree, load
-from seeknal_git.revision import elsewhere, is_known
 from seeknal_git.shown import argument, in_lines, operand
 
 _SHOWN = 3

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from seeknal_git.environments.retention import Keeping
 from seeknal_git.git.known_names import KnownNames, known_names
-from seeknal_git.keeping import Keeping
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.state import Environment

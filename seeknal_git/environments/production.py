@@ -11,12 +11,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seeknal_git.environments.releasing import only_ci_releases
 from seeknal_git.errors import GitError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import lacking
 from seeknal_git.git.production_ref import is_at, production_ref, set_production_ref
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.releasing import only_ci_releases
 from seeknal_git.shown import argument
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from seeknal_git.environments.revision import Revision, revision_of
 from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.git.command import git as run
@@ -16,7 +17,6 @@ from seeknal_git.plan.conflicts import Conflict, Merge, Side, find_conflicts, si
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.settings import PROJECT_FILE, read_settings
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.revision import Revision, revision_of
 from seeknal_git.shown import in_lines
 
 
