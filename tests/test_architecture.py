@@ -83,7 +83,7 @@ def offenders(of: str, *allowed: str) -> list[str]:
         pytest.param("pygit2", "seeknal_git.git", id="pygit2 in git"),
         pytest.param("duckdb", "seeknal_git.warehouse", id="duckdb in warehouse"),
         pytest.param("sqlite3", "seeknal_git.cache", id="sqlite3 in the cache"),
-        pytest.param("joblib", "seeknal_git.execute", id="joblib where layers are executed"),
+        pytest.param("joblib", "seeknal_git.build.execute", id="joblib where layers are executed"),
         pytest.param("pydantic", "seeknal_git.nodes", id="pydantic where a file comes in"),
         pytest.param("rich", "seeknal_git.report", id="rich in reports"),
     ],

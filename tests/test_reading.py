@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from seeknal_git import execute
+from seeknal_git.build import execute
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
 from seeknal_git.git.tree import blob_id_of
@@ -237,11 +237,11 @@ def test_git_that_checks_out_another_branch_under_a_run_changes_nothing(
 
 
 def test_raw_data_that_moved_while_a_run_waited_is_bound_again(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seeknal_git import prepared
+    from seeknal_git.build import hold
 
     file = make_raw(repo)
     repo.seeknal("run")
-    with meanwhile(monkeypatch, prepared, "open_warehouse", lambda: file.write_text("id,n,more\n1,1,x\n")):
+    with meanwhile(monkeypatch, hold, "open_warehouse", lambda: file.write_text("id,n,more\n1,1,x\n")):
         repo.seeknal("run")
     assert repo.numbers("SELECT more FROM t") == [("x",)]
 

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from seeknal_git import execute, reconcile
+from seeknal_git.build import execute, publish
 from tests.conftest import Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
@@ -836,7 +836,7 @@ def test_a_file_that_changes_during_a_run_is_an_error_and_the_next_run_is_right(
         if moment == "while it is read":
             patch.setattr(execute, "build_snapshot", build_while_somebody_writes)
         else:
-            patch.setattr(reconcile, "execute", execute_after_somebody_wrote)
+            patch.setattr(publish, "execute", execute_after_somebody_wrote)
         said = published.seeknal("run", code=None)
     assert said.code == 1 or moment == "before it is read"
     if said.code == 1:

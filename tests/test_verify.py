@@ -9,12 +9,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from seeknal_git.build.trial import Verified
 from seeknal_git.commands.plan import Planned, plan_environment
 from seeknal_git.commands.verify import need_kept, verify_plan
 from seeknal_git.errors import ProjectError
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.workspace import open_workspace
-from seeknal_git.trial import Verified
 from seeknal_git.warehouse.compare import compare
 from tests.conftest import Repo
 

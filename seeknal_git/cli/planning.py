@@ -12,9 +12,9 @@ from seeknal_git.report import verify as verification
 from seeknal_git.report.terminal import note, out_json, out_lines
 
 if TYPE_CHECKING:
+    from seeknal_git.build.trial import Verified
     from seeknal_git.commands.plan import Planned
     from seeknal_git.project.workspace import Workspace
-    from seeknal_git.trial import Verified
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from seeknal_git.build.work import Options
 from seeknal_git.cli.options import opened
 from seeknal_git.cli.running import finish, guessed
 from seeknal_git.commands import promote as verb
@@ -17,7 +18,6 @@ from seeknal_git.environments.releasing import only_ci_releases
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.report.run import progress, work_as_json, work_as_text
 from seeknal_git.report.terminal import error, note, out_json
-from seeknal_git.work import Options
 
 if TYPE_CHECKING:
     from seeknal_git.project.workspace import Workspace

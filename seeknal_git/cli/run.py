@@ -73,9 +73,9 @@ def run(
       seeknal run --env dev --no-parallel
     """
     del sandbox  # scripts name it still
+    from seeknal_git.build.work import Options
     from seeknal_git.cli import running
     from seeknal_git.commands.run import Request
-    from seeknal_git.work import Options
 
     options = Options(
         refresh=refresh,

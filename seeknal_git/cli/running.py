@@ -14,10 +14,10 @@ from seeknal_git.report.terminal import note, out_json, tell
 from seeknal_git.report.validate import warn
 
 if TYPE_CHECKING:
+    from seeknal_git.build.hold import Prepared
+    from seeknal_git.build.publish import Reconciled
     from seeknal_git.commands.run import Request
-    from seeknal_git.prepared import Prepared
     from seeknal_git.project.workspace import Workspace
-    from seeknal_git.reconcile import Reconciled
 
 
 def workers(parallel: bool, most: int) -> int:
@@ -25,8 +25,8 @@ def workers(parallel: bool, most: int) -> int:
 
 
 def run(workspace: Workspace, request: Request, *, dry_run: bool, as_json: bool) -> None:
+    from seeknal_git.build.hold import preview
     from seeknal_git.commands import run as verb
-    from seeknal_git.prepared import preview
 
     started = time.monotonic()
     if request.environment:
@@ -83,8 +83,8 @@ def guessed(prepared: Prepared) -> None:
 
 def finish(workspace: Workspace, done: Reconciled, seconds: float, what: str, *, as_json: bool) -> None:
     """Say what happened, and exit with 1 where something failed."""
+    from seeknal_git.build.publish import without_rows
     from seeknal_git.environments.revision import elsewhere
-    from seeknal_git.reconcile import without_rows
 
     branch = done.work.target.branch
     if not workspace.settings.show_rows:

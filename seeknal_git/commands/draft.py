@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from seeknal_git.build.sample import Sample, sample
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git
@@ -29,7 +30,6 @@ from seeknal_git.project.contract import reader_now
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.guessing import Guess, guessed, unfit
 from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load, with_nodes
-from seeknal_git.sample import Sample, sample
 from seeknal_git.shown import command_line
 from seeknal_git.sql.type_words import is_type
 

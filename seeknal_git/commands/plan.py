@@ -7,13 +7,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
 from seeknal_git.environments.revision import as_environment, base_tree, head_tree, load_sound, revision_of
 from seeknal_git.errors import Problem, SeeknalError, UsageError, WarehouseRefused
 from seeknal_git.files import write_whole
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import Tree
-from seeknal_git.moved import MovedData, moved_columns, moved_data
 from seeknal_git.names import schema_of, split_id
 from seeknal_git.plan.changes import Change, Plan, State, make_plan
 from seeknal_git.project.branch_settings import changed_between, overruled, written_in
@@ -115,11 +115,11 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
         return Found(
             missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
         )
-    from seeknal_git.answers import known_violations
+    from seeknal_git.build.failed_checks import known_violations
+    from seeknal_git.build.work import Options, work_out
     from seeknal_git.environments.target import Target
     from seeknal_git.warehouse.connection import open_warehouse
     from seeknal_git.warehouse.publications import records, rolled_back_to
-    from seeknal_git.work import Options, work_out
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)
     try:

@@ -9,6 +9,11 @@ import time
 from dataclasses import replace
 from functools import partial
 
+from seeknal_git.build.execute import Report
+from seeknal_git.build.hold import Prepared, held, work_of
+from seeknal_git.build.hold import preview as preview_of
+from seeknal_git.build.publish import Origin, Reconciled, reconcile
+from seeknal_git.build.work import Options, Work
 from seeknal_git.environments.merges import MergeConflict, check_merge, explained_conflicts, loaded_at
 from seeknal_git.environments.other_clones import name_of_clone
 from seeknal_git.environments.production import refuse_to_lose, showing
@@ -16,7 +21,6 @@ from seeknal_git.environments.releasing import need_leave
 from seeknal_git.environments.revision import Revision, as_environment, branch_to_merge_into, load_sound, revision_of
 from seeknal_git.environments.target import Target
 from seeknal_git.errors import Problem, ProjectError, UsageError
-from seeknal_git.execute import Report
 from seeknal_git.git import operation
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge import Merged, merge
@@ -24,15 +28,11 @@ from seeknal_git.git.merge_in_memory import how_to_mend, merged_tree, need_no_co
 from seeknal_git.git.merge_source import branch_that_came, whoami
 from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import commit_tree
-from seeknal_git.prepared import Prepared, held, work_of
-from seeknal_git.prepared import preview as preview_of
 from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
 from seeknal_git.project.kept_out import need_kept_out
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.warehouse.connection import Warehouse
-from seeknal_git.work import Options, Work
 
 DEFAULT = Options()
 

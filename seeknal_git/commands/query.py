@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from seeknal_git.answers import Violation, known_violations
+from seeknal_git.build.failed_checks import Violation, known_violations
+from seeknal_git.build.work import Options, Work, tables_of, work_out
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.publications import Named, need_tables, never_published, shown
 from seeknal_git.environments.revision import Revision, elsewhere, environment_of, head_tree, load_sound, revision_of
@@ -21,7 +22,6 @@ from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.publications import last_record
 from seeknal_git.warehouse.query import Answer, Listener, ask, ask_past, tables_named
 from seeknal_git.warehouse.state import Published
-from seeknal_git.work import Options, Work, tables_of, work_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.delivering import Dock, HandedOver, docked, hand_over, write_aside
+from seeknal_git.build.deliver import Dock, HandedOver, docked, hand_over, write_aside
+from seeknal_git.build.exposures import is_intact
 from seeknal_git.environments.publications import (
     Named,
     Shown,
@@ -22,7 +23,6 @@ from seeknal_git.environments.publications import (
 from seeknal_git.environments.releasing import Leave, need_leave
 from seeknal_git.environments.revision import environment_of, revision_of
 from seeknal_git.errors import RunFailed, UsageError
-from seeknal_git.exposures import is_intact
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import whoami
 from seeknal_git.git.production_ref import is_kept_tree, set_production_ref

@@ -6,6 +6,10 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from seeknal_git.build.execute import Report
+from seeknal_git.build.hold import Prepared, held, work_of
+from seeknal_git.build.publish import Origin, Reconciled, reconcile
+from seeknal_git.build.work import Options
 from seeknal_git.commands.plan import changed_since_plan, drop_plan
 from seeknal_git.environments.mixed_tree import mixed
 from seeknal_git.environments.other_clones import name_of_clone, published_elsewhere
@@ -14,7 +18,6 @@ from seeknal_git.environments.releasing import need_leave
 from seeknal_git.environments.revision import as_environment, head_tree, load_sound, production_tip, revision_of
 from seeknal_git.environments.target import Target
 from seeknal_git.errors import UsageError
-from seeknal_git.execute import Report
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import branch_that_came, whoami
 from seeknal_git.git.operation import refuse_unfinished
@@ -22,16 +25,13 @@ from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import keep_tree
 from seeknal_git.names import split_id
 from seeknal_git.nodes.kinds import KINDS
-from seeknal_git.prepared import Prepared, held, work_of
 from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
 from seeknal_git.project.graph import Graph, node_named
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.reconcile import Origin, Reconciled, reconcile
 from seeknal_git.shown import operand
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
-from seeknal_git.work import Options
 
 
 @dataclass(frozen=True, slots=True)

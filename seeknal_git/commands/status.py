@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from seeknal_git.answers import known_violations
+from seeknal_git.build.failed_checks import known_violations
+from seeknal_git.build.moved_data import MovedData, moved_data
+from seeknal_git.build.work import Options, Work, work_out
 from seeknal_git.commands.plan import plan_environment
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.production import Showing, due
@@ -17,12 +19,10 @@ from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError,
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref, set_production_ref
-from seeknal_git.moved import MovedData, moved_data
 from seeknal_git.project.workspace import Loaded, Workspace, load
 from seeknal_git.warehouse import publications, state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.publications import Move
-from seeknal_git.work import Options, Work, work_out
 
 if TYPE_CHECKING:
     import duckdb

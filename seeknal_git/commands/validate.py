@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from seeknal_git.build.moved_data import moved_columns
 from seeknal_git.environments.merges import explained_conflicts, staged_conflicts
 from seeknal_git.environments.revision import as_environment, explained, revision_of
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.files import Ground, refuse, write_below
 from seeknal_git.git.tree import index_tree
-from seeknal_git.moved import moved_columns
 from seeknal_git.names import MANIFEST
 from seeknal_git.project.branch_settings import written_in
 from seeknal_git.project.kept_out import kept_out

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from seeknal_git.bench import Bench, Obstacle, edited, is_moved, is_touched, reused
+from seeknal_git.build.trial import Trial, Verified, tried
+from seeknal_git.build.trial_inputs import Bench, Obstacle, edited, is_moved, is_touched, reused
 from seeknal_git.commands.plan import Planned
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.trial import Trial, Verified, tried
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.scratch import built_tables, read_only
 

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
+from seeknal_git.build.moved_data import MovedData
 from seeknal_git.commands.plan import Found, Planned
 from seeknal_git.errors import some
-from seeknal_git.moved import MovedData
 from seeknal_git.names import split_id
 from seeknal_git.plan.changes import Change, Plan
 from seeknal_git.plan.reasons import ColumnChange

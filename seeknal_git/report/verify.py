@@ -9,7 +9,7 @@ from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out, table, tell
 
 if TYPE_CHECKING:
-    from seeknal_git.trial import Verified
+    from seeknal_git.build.trial import Verified
     from seeknal_git.warehouse.compare import Rest
 
 _NOTHING = "nothing: this plan has no METADATA and no NON_BREAKING change of a SELECT, and no reader that is re-used"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from numbers import Number
 from typing import Any
 
-from seeknal_git.answers import Sample, Violation
+from seeknal_git.build.failed_checks import Sample, Violation
 from seeknal_git.report.terminal import coloured, counted, cut, dim, out, width
 
 _INDENT = " " * 4

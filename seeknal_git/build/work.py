@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from seeknal_git.builds import Builds, builds_of
+from seeknal_git.build.exposures import Places, files_of
+from seeknal_git.build.rebuilds import Builds, builds_of
 from seeknal_git.environments.target import Target
-from seeknal_git.exposures import Places, files_of
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Check
 from seeknal_git.project.fingerprints import digest

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seeknal_git.answers import verdict
+from seeknal_git.build.failed_checks import verdict
+from seeknal_git.build.work import Work, violates
 from seeknal_git.errors import FileFault, ProjectError, SeeknalError
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.contract import Reader, reader_now
@@ -23,7 +24,6 @@ from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.snapshots import Blueprint, Question, build_snapshot, run_check
 from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
-from seeknal_git.work import Work, violates
 
 if TYPE_CHECKING:
     import duckdb

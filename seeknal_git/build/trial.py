@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from seeknal_git.bench import Bench, Obstacle, Version, is_unstable, on_the_branch
+from seeknal_git.build.trial_inputs import Bench, Obstacle, Version, is_unstable, on_the_branch
 from seeknal_git.names import folded
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.sql.engine import SqlError

@@ -17,7 +17,7 @@ from seeknal_git.project.workspace import Loaded
 from seeknal_git.sql.statement import Columns
 
 if TYPE_CHECKING:
-    from seeknal_git.work import Work
+    from seeknal_git.build.work import Work
 
 _HINT = "Production's load counts here. `seeknal run` on the production branch reads the file; --refresh tries it out."
 

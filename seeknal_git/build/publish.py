@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.answers import Violation, known_answers, violations, with_samples
-from seeknal_git.delivering import Dock, Written, docked, hand_over, refuse_places, write_aside
+from seeknal_git.build.deliver import Dock, Written, docked, hand_over, refuse_places, write_aside
+from seeknal_git.build.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
+from seeknal_git.build.failed_checks import Violation, known_answers, violations, with_samples
+from seeknal_git.build.work import Work, tables_of
 from seeknal_git.errors import SeeknalError
-from seeknal_git.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
 from seeknal_git.names import exposures_folder
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse
@@ -25,7 +26,6 @@ from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.publish import Outcome, Publication, need_places, publish
 from seeknal_git.warehouse.snapshots import remove
 from seeknal_git.warehouse.state import Delivery, Published
-from seeknal_git.work import Work, tables_of
 
 if TYPE_CHECKING:
     import duckdb

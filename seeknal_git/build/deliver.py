@@ -12,9 +12,9 @@ from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seeknal_git.build.exposures import content_of
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, RunFailed
-from seeknal_git.exposures import content_of
 from seeknal_git.files import Ground, Standing, beside, put_in_place, refuse
 from seeknal_git.names import REPLACED, WRITING, exposures_folder
 from seeknal_git.project.place import OLD

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from seeknal_git.build.work import Options, Work, work_out
 from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.environments.revision import Revision
 from seeknal_git.environments.target import Target
@@ -19,7 +20,6 @@ from seeknal_git.project.workspace import Loaded, Workspace
 from seeknal_git.shown import of_option
 from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.work import Options, Work, work_out
 
 _ATTEMPTS = 10
 
