@@ -1,4 +1,4 @@
-"""Everything that can go wrong and that somebody can mend.
+"""Everything that can go wrong and that somebody can mend, and the limits of what may be asked.
 
     SeeknalError            exit 1   what is wrong, where, and how to mend it
     ├── UsageError          exit 2   the command line asks for something that is not there
@@ -14,10 +14,12 @@ Exit 0 is success, 3 a bug of ours (the traceback is in a log), 130 an interrupt
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 
-from seeknal_git.shown import in_lines, parts
+from seeknal_git.names import in_lines, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +112,50 @@ def as_no_room(exc: OSError) -> SeeknalError | None:
         return None
     place = f": {exc.filename}" if exc.filename else ""
     return SeeknalError(f"{words}{place}", "Free some space, then run the same command again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of what may be in a tree, so that a plan of anything ends soon.
+
+    The environment sets them (SEEKNAL_LIMIT_COLUMNS=10000 sets `columns`), and no file of a project does: a branch must
+    not raise them.
+    """
+
+    file_kb: int = 256  # of a node's file
+    yaml_depth: int = 50  # of lists and mappings in a node's file
+    yaml_values: int = 20_000  # in a node's file, each alias counted as what it stands for
+    statement_kb: int = 128  # of one SELECT
+    nesting: int = 1_000  # of one SELECT, in calls of functions that walk its tree: some 150 sub-queries
+    columns: int = 5_000  # of a node's table
+    seconds: int = 10  # of processor time to parse, bind and take apart one SELECT
+    memory_mb: int = 2_048  # for the same
+    nodes: int = 20_000  # of a project
+    files: int = 1_000_000  # in a tree of git's
+    unpack_seconds: int = 10  # to unpack a file of raw data once, and a second more for each 5 MB of it
+
+
+def limits() -> Limits:
+    """The limits in force. Raises UsageError for a variable that is no positive number."""
+    return _read(tuple(os.environ.get(variable(name)) for name in _NAMES))
+
+
+def variable(name: str) -> str:
+    return f"SEEKNAL_LIMIT_{name.upper()}"
+
+
+def raising(name: str) -> str:
+    """A hint: how to allow more."""
+    return f"If it is meant, allow more: {variable(name)}={getattr(limits(), name) * 2}"
+
+
+_NAMES = tuple(field.name for field in fields(Limits))
+
+
+@cache
+def _read(values: tuple[str | None, ...]) -> Limits:
+    given = {name: value for name, value in zip(_NAMES, values, strict=True) if value}
+    for name, value in given.items():
+        if not value.isascii() or not value.isdigit() or int(value) == 0:
+            raise UsageError(f"{variable(name)} is a number from 1, not {value!r}.")
+    return Limits(**{name: int(value) for name, value in given.items()})

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from seeknal_git.cache import Cache
 from seeknal_git.git.tree import Tree
-from seeknal_git.plan.changes import Plan, State, make_plan
+from seeknal_git.plan.changes import Plan, make_plan
 from seeknal_git.project.definitions import load_project
 from seeknal_git.project.graph import build_graph
-from seeknal_git.project.snapshot_ids import identities
+from seeknal_git.project.snapshot_ids import State, identities
 from tests.conftest import Repo
 
 Files = Mapping[str, str]

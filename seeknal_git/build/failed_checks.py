@@ -11,9 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.work import Work, all_checks, tables_of, violates
-from seeknal_git.names import folded
+from seeknal_git.names import folded, of_option
 from seeknal_git.nodes.node import Check, violated
-from seeknal_git.shown import of_option
 from seeknal_git.sql.pasting import code_of, in_shell, over_views, says
 from seeknal_git.sql.statement import over_tables
 

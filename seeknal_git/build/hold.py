@@ -13,11 +13,10 @@ from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.environments.revision import Revision
 from seeknal_git.environments.target import Target
 from seeknal_git.errors import FileFault, UsageError
-from seeknal_git.names import WRITING
+from seeknal_git.names import WRITING, of_option
 from seeknal_git.project.loads_in_use import columns_of_loads, contracts_of, remember_loads
 from seeknal_git.project.raw_data import contents_of, reach_of
 from seeknal_git.project.workspace import Loaded, Workspace
-from seeknal_git.shown import of_option
 from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 

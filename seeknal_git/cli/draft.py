@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.options import HERE, DataRoot, ProjectPath, opened
-from seeknal_git.shown import command_line
+from seeknal_git.names import command_line
 
 
 def draft(

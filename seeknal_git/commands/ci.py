@@ -54,7 +54,7 @@ def _rendered(service: Service, name: str, folder: str, production: str) -> str:
         "paths": f"\n    paths: [{below}]" if folder else "",
         "changes": f"\n      changes: [{below}]" if folder else "",
     }
-    template = (files("seeknal_git") / "ci" / f"{service}.yml").read_text(encoding="utf-8")
+    template = (files("seeknal_git") / "templates" / "ci" / f"{service}.yml").read_text(encoding="utf-8")
     names = "|".join(values)
     return re.sub(rf"@({names})@", lambda found: values[found[1]], template)
 

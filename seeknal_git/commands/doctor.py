@@ -18,11 +18,11 @@ from seeknal_git.git.command import run_git
 from seeknal_git.git.operation import unfinished_operation, way_out
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
+from seeknal_git.names import argument, command_line, operand
 from seeknal_git.project.definitions import load_project, python_problems
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace, current_tree, load
-from seeknal_git.shown import argument, command_line, operand
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 

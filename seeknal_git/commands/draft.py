@@ -20,7 +20,7 @@ from seeknal_git.build.sample import Sample, sample
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git
-from seeknal_git.names import IDENTIFIER
+from seeknal_git.names import IDENTIFIER, command_line
 from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
@@ -30,7 +30,6 @@ from seeknal_git.project.contract import reader_now
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.guessing import Guess, guessed, unfit
 from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load, with_nodes
-from seeknal_git.shown import command_line
 from seeknal_git.sql.type_words import is_type
 
 # What the templates leave for people to fill in.
@@ -196,7 +195,7 @@ def _known_kind(given: str) -> str:
 
 
 def _template(kind: str, name: str, description: str | None) -> str:
-    text = (files("seeknal_git.nodes") / "drafts" / f"{kind}.yml").read_text(encoding="utf-8")
+    text = (files("seeknal_git") / "templates" / "drafts" / f"{kind}.yml").read_text(encoding="utf-8")
     line = "# description: what one row of it is\n"
     if description:
         line = yaml.safe_dump({"description": description}, allow_unicode=True, width=10**6)

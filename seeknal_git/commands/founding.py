@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
+from seeknal_git.names import argument
 from seeknal_git.project.authority import find_authority
 from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_settings, read_written
-from seeknal_git.shown import argument
 
 _KEY = "production_branch"
 Ask = Callable[[str, str], str]

@@ -19,10 +19,10 @@ from seeknal_git.git.command import git as run
 from seeknal_git.git.command import run_git
 from seeknal_git.git.hooks import HookState
 from seeknal_git.git.repository import Repository
+from seeknal_git.names import command_line
 from seeknal_git.nodes.kinds import KINDS, folder_of
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.settings import PROJECT_FILE, Settings, read_settings
-from seeknal_git.shown import command_line
 
 IGNORED = ("target/", "exports/", "draft_*.yml", "profiles.yml", ".env")
 

@@ -15,10 +15,11 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import schema_of, split_id
-from seeknal_git.plan.changes import Change, Plan, State, make_plan
+from seeknal_git.plan.changes import Change, Plan, make_plan
 from seeknal_git.project.branch_settings import changed_between, overruled, written_in
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
+from seeknal_git.project.snapshot_ids import State
 from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
 
 

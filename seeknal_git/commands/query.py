@@ -13,10 +13,9 @@ from seeknal_git.environments.publications import Named, need_tables, never_publ
 from seeknal_git.environments.revision import Revision, elsewhere, environment_of, head_tree, load_sound, revision_of
 from seeknal_git.environments.target import Target
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
-from seeknal_git.names import bare, schema_of
+from seeknal_git.names import argument, bare, of_option, schema_of
 from seeknal_git.project.graph import node_named
 from seeknal_git.project.workspace import Workspace, current_tree
-from seeknal_git.shown import argument, of_option
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse, open_warehouse
 from seeknal_git.warehouse.publications import last_record

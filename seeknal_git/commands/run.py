@@ -23,13 +23,12 @@ from seeknal_git.git.merge_source import branch_that_came, whoami
 from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import keep_tree
-from seeknal_git.names import split_id
+from seeknal_git.names import operand, split_id
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
 from seeknal_git.project.graph import Graph, node_named
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.shown import operand
 from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.state import last_publication
 

@@ -16,8 +16,8 @@ from seeknal_git.errors import GitError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import lacking
 from seeknal_git.git.production_ref import is_at, production_ref, set_production_ref
+from seeknal_git.names import argument
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.shown import argument
 
 if TYPE_CHECKING:
     import duckdb

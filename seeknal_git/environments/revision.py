@@ -12,11 +12,10 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
-from seeknal_git.names import schema_of
+from seeknal_git.names import command_line, schema_of
 from seeknal_git.plan.causes import with_causes
 from seeknal_git.project.ci_variables import branch_in_ci, commit_in_ci
 from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
-from seeknal_git.shown import command_line
 
 _SHORT = 8
 

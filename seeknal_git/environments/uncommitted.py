@@ -21,13 +21,12 @@ from seeknal_git.git.carry import (
     ways_along,
 )
 from seeknal_git.git.tree import Tree, commit_tree
-from seeknal_git.names import PRODUCTION_ALIAS
+from seeknal_git.names import PRODUCTION_ALIAS, argument, in_lines, operand
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.project.branch_settings import refuse_to_carry
 from seeknal_git.project.ci_variables import in_ci
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.workspace import Workspace, current_tree, load
-from seeknal_git.shown import argument, in_lines, operand
 
 _SHOWN = 3
 

@@ -17,7 +17,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
 from seeknal_git.git.operation import unfinished_operation
 from seeknal_git.git.repository import Repository
-from seeknal_git.shown import argument, command_line
+from seeknal_git.names import argument, command_line
 
 _LOCAL = "refs/heads/"
 _NAMED = 3

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from seeknal_git.errors import GitError
-from seeknal_git.shown import command_line, in_lines
+from seeknal_git.names import command_line, in_lines
 
 # What git sets for a hook points at the repository of that hook; a command in another working tree must not see it.
 LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")

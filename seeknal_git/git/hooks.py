@@ -31,8 +31,7 @@ from seeknal_git.git.hook_scripts import (
     read,
     render,
 )
-from seeknal_git.names import production_ref_of
-from seeknal_git.shown import argument
+from seeknal_git.names import argument, production_ref_of
 
 KEPT = ".before-seeknal"
 

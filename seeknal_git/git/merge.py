@@ -14,7 +14,7 @@ from seeknal_git.git.command import run_git
 from seeknal_git.git.merge_in_memory import merged_tree, need_no_conflict
 from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.repository import Repository
-from seeknal_git.shown import command_line, in_lines, operand
+from seeknal_git.names import command_line, in_lines, operand
 
 # The hooks would promote in the middle of what is about to promote anyway.
 _QUIET_HOOKS = {"SEEKNAL_HOOKS": "0"}

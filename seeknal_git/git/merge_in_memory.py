@@ -12,7 +12,7 @@ from seeknal_git.errors import GitError
 from seeknal_git.git.command import git, run_git
 from seeknal_git.git.repository import Repository, branch_ref, current_branch, is_ancestor, merge_base
 from seeknal_git.git.tree import Tree, commit_tree, stored_tree
-from seeknal_git.shown import argument
+from seeknal_git.names import argument
 
 _OURS_FIRST = 10  # before the priorities that libgit2 gives to a repository's own objects
 

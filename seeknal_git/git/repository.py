@@ -14,7 +14,7 @@ from pygit2.enums import RepositoryOpenFlag
 
 from seeknal_git.errors import GitError, UsageError, some
 from seeknal_git.git.command import blob_content, git, is_meant_as_bare, run_git
-from seeknal_git.shown import argument, command_line
+from seeknal_git.names import argument, command_line
 
 
 @dataclass(frozen=True, slots=True)

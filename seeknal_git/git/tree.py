@@ -10,14 +10,13 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import FileMode, FileStatus
 
-from seeknal_git.errors import GitError, Problem, ProjectError
+from seeknal_git.errors import GitError, Problem, ProjectError, limits, raising
 from seeknal_git.git import filters, index
 from seeknal_git.git.command import blob_content
 from seeknal_git.git.index import Entry
 from seeknal_git.git.lfs import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.production_ref import KEEPER, production_ref
 from seeknal_git.git.repository import Repository, head_commit, parents_of
-from seeknal_git.limits import limits, raising
 
 _LONGEST_PATH = 4096
 _FAR = 64  # times as large as a node may be

@@ -10,8 +10,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from seeknal_git.errors import Problem
-from seeknal_git.limits import limits
+from seeknal_git.errors import Problem, limits
 
 _DECORATORS = frozenset(
     "source transform feature_group second_order_aggregation materialize exposure rule aggregation model".split()

@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.limits import limits, raising
+from seeknal_git.errors import Problem, ProjectError, limits, raising
 from seeknal_git.nodes.scalars import Word
 
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(\s|$)", re.MULTILINE)

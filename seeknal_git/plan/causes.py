@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from seeknal_git.errors import Problem
-from seeknal_git.names import folded
+from seeknal_git.names import folded, in_lines
 from seeknal_git.plan.reasons import reads_of
 from seeknal_git.project.graph import Graph
-from seeknal_git.shown import in_lines
 
 
 def with_causes(problems: Iterable[Problem], base: Graph, head: Graph) -> tuple[Problem, ...]:

@@ -12,15 +12,7 @@ from seeknal_git.plan.wording import describe
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Category, Fingerprint, compare
 from seeknal_git.project.graph import Graph, fingerprint_of
-from seeknal_git.project.snapshot_ids import identities
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A graph with the data versions (source id → version) that are known of its sources."""
-
-    graph: Graph
-    versions: Mapping[str, str]
+from seeknal_git.project.snapshot_ids import State, identities
 
 
 @dataclass(frozen=True, slots=True)

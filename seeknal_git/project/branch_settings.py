@@ -9,10 +9,10 @@ from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch
 from seeknal_git.git.tree import Tree
+from seeknal_git.names import command_line, operand
 from seeknal_git.project.authority import settings_at
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange, Written, changed_settings, read_written
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.shown import command_line, operand
 
 
 def written_in(tree: Tree) -> Written | None:

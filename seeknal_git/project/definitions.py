@@ -7,9 +7,8 @@ from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
 
 from seeknal_git.cache import Cache
-from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.errors import Problem, ProjectError, limits, raising
 from seeknal_git.git.tree import Tree
-from seeknal_git.limits import limits, raising
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
 from seeknal_git.sql.statement import Reading, Reference

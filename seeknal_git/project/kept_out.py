@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.placing import in_the_way
 from seeknal_git.git.tree import Tree
+from seeknal_git.names import argument
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.shown import argument
 
 _BUILT = "a run writes there, and a checkout would put a branch's files over what was built"
 _SECRET = "it is yours alone, with passwords in it"

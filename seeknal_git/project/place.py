@@ -12,8 +12,8 @@ from pathlib import Path
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.git.placing import git_folder, is_checked_out, is_tracked
 from seeknal_git.git.repository import Repository
+from seeknal_git.names import command_line
 from seeknal_git.project.settings import PROJECT_FILE
-from seeknal_git.shown import command_line
 
 NAME = "warehouse.duckdb"
 OLD = f"target/{NAME}"

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seeknal_git.cache import Cache
-from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, SeeknalError
+from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, SeeknalError, limits, raising
 from seeknal_git.files import write_whole
 from seeknal_git.git.filters import Revised
 from seeknal_git.git.lfs import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, blob_id_of_bytes
-from seeknal_git.limits import limits, raising
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.names import split_id
+from seeknal_git.names import command_line, split_id
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member
-from seeknal_git.shown import command_line
 from seeknal_git.sql.statement import Reading, Reference
 
 _INPUT = re.compile(r"input_(\d+)")

@@ -28,6 +28,14 @@ class Identity:
         return digest("build", self.text, self.build) if self.build else self.text
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """A graph with the data versions (source id → version) that are known of its sources."""
+
+    graph: Graph
+    versions: Mapping[str, str]
+
+
 # The build of a node's identity that is meant.
 BuildOf = Callable[[str, str], str]
 

@@ -7,7 +7,7 @@ import time
 import zlib
 from pathlib import Path
 
-from seeknal_git.limits import limits, raising
+from seeknal_git.errors import limits, raising
 
 Fault = tuple[str, str]  # what is wrong with a file, and what to do
 

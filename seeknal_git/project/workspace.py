@@ -18,7 +18,6 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, tracked_paths, working_tree
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.nodes.python import is_python_path
-from seeknal_git.plan.changes import State
 from seeknal_git.project.authority import Authority, find_authority, in_force
 from seeknal_git.project.columns import Binding, bind
 from seeknal_git.project.definitions import Project, is_node_path, load_project
@@ -27,6 +26,7 @@ from seeknal_git.project.held_files import remembered_blob_id
 from seeknal_git.project.place import Place
 from seeknal_git.project.raw_data import DataRoot, sources_of, tracked_parts
 from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_written
+from seeknal_git.project.snapshot_ids import State
 from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.commands.draft import Applied, Checked, DryRun
+from seeknal_git.names import operand
 from seeknal_git.nodes.node import violated
 from seeknal_git.report.terminal import (
     bold,
@@ -21,7 +22,6 @@ from seeknal_git.report.terminal import (
     table,
     tell,
 )
-from seeknal_git.shown import operand
 
 _DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.

@@ -7,6 +7,7 @@ from typing import Any
 
 from seeknal_git.commands.rollback import Entry, Log, Rollback
 from seeknal_git.environments.publications import Named
+from seeknal_git.names import of_option
 from seeknal_git.report.terminal import (
     bold,
     coloured,
@@ -22,7 +23,6 @@ from seeknal_git.report.terminal import (
     tell,
     width,
 )
-from seeknal_git.shown import of_option
 from seeknal_git.warehouse.publications import Move, Record
 
 _COLOURS = {"added": "NEW", "removed": "REMOVED", "re-pointed": "NON_BREAKING", "restored": "warning"}

@@ -8,8 +8,8 @@ from seeknal_git.commands.ci import Workflow
 from seeknal_git.commands.init import Initialized
 from seeknal_git.errors import some
 from seeknal_git.git.hooks import HookState
+from seeknal_git.names import argument, command_line
 from seeknal_git.report.terminal import bold, coloured, mapping, note, out
-from seeknal_git.shown import argument, command_line
 
 # (what to do, how); {production}: the production branch, in quotes where a shell needs them
 _BEGIN = (

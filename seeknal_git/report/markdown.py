@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from seeknal_git.shown import shown
+from seeknal_git.names import shown
 
 # Words, numbers, and signs that mean nothing where they stand here. All else is shown as code: what is in code is no
 # mention, no reference and no link, on GitHub and on GitLab.

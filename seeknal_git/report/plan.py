@@ -9,14 +9,13 @@ from typing import Any
 from seeknal_git.build.moved_data import MovedData
 from seeknal_git.commands.plan import Found, Planned
 from seeknal_git.errors import some
-from seeknal_git.names import split_id
+from seeknal_git.names import argument, of_option, split_id
 from seeknal_git.plan.changes import Change, Plan
 from seeknal_git.plan.reasons import ColumnChange
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, coloured, counted, dim, extent, listed, out, problem_of, tell, width
-from seeknal_git.shown import argument, of_option
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
 JSON_VERSION = 1

@@ -12,6 +12,7 @@ from seeknal_git.build.execute import Event, Report
 from seeknal_git.build.failed_checks import Violation, known_violations
 from seeknal_git.build.publish import Reconciled
 from seeknal_git.build.work import Work
+from seeknal_git.names import command_line, shown
 from seeknal_git.report import violations
 from seeknal_git.report.terminal import (
     bold,
@@ -28,7 +29,6 @@ from seeknal_git.report.terminal import (
     width,
     with_styles,
 )
-from seeknal_git.shown import command_line, shown
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
 _SLOW = {"built", "failed", "skipped", "warned"}

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seeknal_git.errors import Problem, ProjectError, SeeknalError
-from seeknal_git.names import split_id
-from seeknal_git.shown import parts, shown
+from seeknal_git.names import parts, shown, split_id
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from seeknal_git.limits import limits, raising
+from seeknal_git.errors import limits, raising
 from seeknal_git.names import folded
 from seeknal_git.sql.statement import Columns, Known, Reading, Reference, columns_typed, packed
 from seeknal_git.sql.type_words import read_as

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from seeknal_git.names import bare, qualified
-from seeknal_git.shown import argument
+from seeknal_git.names import argument, bare, qualified
 from seeknal_git.sql.statement import Reading, rendered
 
 _LITERALS = r"'(?:[^']|'')*'|\$\$.*?\$\$"

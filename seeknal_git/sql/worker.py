@@ -27,8 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from seeknal_git.errors import SeeknalError
-from seeknal_git.limits import Limits, limits, raising
+from seeknal_git.errors import Limits, SeeknalError, limits, raising
 
 Function = Callable[[Any], Any]
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import duckdb
 
 from seeknal_git.errors import WarehouseBusy, WarehouseError
-from seeknal_git.names import literal
-from seeknal_git.shown import argument
+from seeknal_git.names import argument, literal
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
 from seeknal_git.warehouse.inspection import inspected
 from seeknal_git.warehouse.owner import Owner, claim, need_own

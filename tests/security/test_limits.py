@@ -20,7 +20,7 @@ import pygit2
 import pytest
 from pygit2.enums import FileMode
 
-from seeknal_git.limits import Limits, limits, variable
+from seeknal_git.errors import Limits, limits, variable
 from seeknal_git.sql import worker
 from tests.conftest import ROOT, Repo
 

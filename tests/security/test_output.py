@@ -16,9 +16,9 @@ import yaml
 from markdown_it import MarkdownIt
 
 import seeknal_git
+from seeknal_git.names import command_line, of_option, operand, shown
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import bold, hint, note, out, table, with_styles
-from seeknal_git.shown import command_line, of_option, operand, shown
 from seeknal_git.sql.engine import parsed
 from seeknal_git.sql.statement import rendered
 from tests.conftest import Repo, Templates, make_published
