@@ -35,9 +35,21 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--nodes", type=int, nargs="+", default=[100, 1_000, 10_000], metavar="N", help="plan at these "
-                        "sizes; everything else at the largest that is at most 1,000")  # fmt: skip
-    parser.add_argument("--only", action="append", choices=FIGURES, metavar="NAME", help=f"one of {', '.join(FIGURES)}")
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        nargs="+",
+        default=[100, 1_000, 10_000],
+        metavar="N",
+        help="plan at these sizes; everything else at the largest that is at most 1,000",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=FIGURES,
+        metavar="NAME",
+        help=f"one of {', '.join(FIGURES)}",
+    )
     parser.add_argument("--repeat", type=int, default=5, metavar="TIMES")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()

@@ -10,7 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """values and baseline: one each repetition, in `unit`; cpu: seconds of processor; against: what the baseline is.
+    """values and baseline: one each repetition, in `unit`; cpu: seconds of processor; against: what
+    the baseline is.
 
     target: the most that is wanted, of the median, or with `of_ratio` of the ratio to the baseline.
     """
@@ -35,7 +36,11 @@ class Figure:
     @property
     def within(self) -> bool | None:
         """None where nothing is wanted."""
-        return None if self.target is None else (self.ratio if self.of_ratio else self.median) <= self.target
+        return (
+            None
+            if self.target is None
+            else (self.ratio if self.of_ratio else self.median) <= self.target
+        )
 
 
 def as_text(figures: Sequence[Figure]) -> str:
@@ -59,15 +64,29 @@ def as_data(figures: Sequence[Figure], machine: str) -> dict[str, Any]:
     return {
         "version": 1,
         "machine": machine,
-        "figures": [{**asdict(each), **{name: getattr(each, name) for name in derived}} for each in figures],
+        "figures": [
+            {**asdict(each), **{name: getattr(each, name) for name in derived}} for each in figures
+        ],
     }
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    target = "" if figure.target is None else f"{figure.target:g} {'x' if figure.of_ratio else figure.unit}"
+    target = (
+        ""
+        if figure.target is None
+        else f"{figure.target:g} {'x' if figure.of_ratio else figure.unit}"
+    )
     cpu = f"{statistics.median(figure.cpu):.3f} s" if figure.cpu else ""
     within = {True: "yes", False: "NO", None: ""}[figure.within]
-    return figure.name, target, _measured(figure), cpu, f"{figure.ratio:.2f} x", within, figure.against
+    return (
+        figure.name,
+        target,
+        _measured(figure),
+        cpu,
+        f"{figure.ratio:.2f} x",
+        within,
+        figure.against,
+    )
 
 
 def _measured(figure: Figure) -> str:

@@ -17,13 +17,23 @@ _PLAN_TARGETS = {1_000: 0.4, 10_000: 2.0}
 
 
 def _timed(
-    name: str, costs: Sequence[tuple[Cost, Cost]], against: str, target: float | None = None, *, of_ratio: bool = False
+    name: str,
+    costs: Sequence[tuple[Cost, Cost]],
+    against: str,
+    target: float | None = None,
+    *,
+    of_ratio: bool = False,
 ) -> Figure:
     measured, baseline = zip(*costs, strict=True)
     return Figure(
-        name, [each.seconds for each in measured], [each.seconds for each in baseline], against, target,
-        of_ratio=of_ratio, cpu=[each.cpu for each in measured],
-    )  # fmt: skip
+        name,
+        [each.seconds for each in measured],
+        [each.seconds for each in baseline],
+        against,
+        target,
+        of_ratio=of_ratio,
+        cpu=[each.cpu for each in measured],
+    )
 
 
 def plan(lab: Laboratory) -> list[Figure]:
@@ -34,7 +44,9 @@ def plan(lab: Laboratory) -> list[Figure]:
         first = [(cost(seeknal("plan"), project.folder), asked(project))]
         costs = [(cost(seeknal("plan"), project.folder), asked(project)) for _ in range(lab.repeat)]
         figures.append(_timed(f"first plan, {nodes:,} nodes, nothing remembered", first, _ASKED))
-        figures.append(_timed(f"plan, {nodes:,} nodes, one changed", costs, _ASKED, _PLAN_TARGETS.get(nodes)))
+        figures.append(
+            _timed(f"plan, {nodes:,} nodes, one changed", costs, _ASKED, _PLAN_TARGETS.get(nodes))
+        )
     memory = [[each.memory / _MEGABYTE for each in side] for side in zip(*costs, strict=True)]
     figures.append(Figure(f"memory of a plan, {nodes:,} nodes", *memory, _ASKED, 300, unit="MB"))
     return figures
@@ -45,7 +57,13 @@ def run(lab: Laboratory) -> list[Figure]:
     against = "the same SQL by plain DuckDB"
     return [
         _timed("first full run", list(zip(cold, plain, strict=True)), against, 1.15, of_ratio=True),
-        _timed("full run after a plan", list(zip(warm, plain, strict=True)), against, 1.15, of_ratio=True),
+        _timed(
+            "full run after a plan",
+            list(zip(warm, plain, strict=True)),
+            against,
+            1.15,
+            of_ratio=True,
+        ),
     ]
 
 
@@ -57,11 +75,22 @@ def nothing(lab: Laboratory) -> list[Figure]:
 
 def edit(lab: Laboratory) -> list[Figure]:
     costs = [(each.edit, each.asked + each.plain) for each in lab.journeys]
-    return [_timed("edit one node, plan and run", costs, f"{_ASKED}, and its tables by plain DuckDB", 1.0)]
+    return [
+        _timed(
+            "edit one node, plan and run", costs, f"{_ASKED}, and its tables by plain DuckDB", 1.0
+        )
+    ]
 
 
 def promote(lab: Laboratory) -> list[Figure]:
-    return [_timed("promote that branch", [(each.promote, each.asked) for each in lab.journeys], _ASKED, 1.0)]
+    return [
+        _timed(
+            "promote that branch",
+            [(each.promote, each.asked) for each in lab.journeys],
+            _ASKED,
+            1.0,
+        )
+    ]
 
 
 def rollback(lab: Laboratory) -> list[Figure]:
@@ -87,7 +116,8 @@ def hook(lab: Laboratory) -> list[Figure]:
     cost(python("-c", install), project.folder)
     idle = ["sh", "-c", "git rev-parse HEAD"]
     costs = [
-        (cost([str(script)], project.folder, SEEKNAL_HOOKS="1"), cost(idle, project.folder)) for _ in range(lab.repeat)
+        (cost([str(script)], project.folder, SEEKNAL_HOOKS="1"), cost(idle, project.folder))
+        for _ in range(lab.repeat)
     ]
     return [_timed("hook with nothing to promote", costs, "sh -c 'git rev-parse HEAD'", 0.02)]
 
@@ -108,7 +138,8 @@ def validate(lab: Laboratory) -> list[Figure]:
 
 
 def lineage(lab: Laboratory) -> list[Figure]:
-    """The page of a large project, from its address to the first whole picture. Left out where there is no browser."""
+    """The page of a large project, from its address to the first whole picture. Left out where
+    there is no browser."""
     from tests.browser import executable, milliseconds_until_drawn
 
     if executable() is None:
@@ -125,7 +156,9 @@ def lineage(lab: Laboratory) -> list[Figure]:
 
 def usage(lab: Laboratory) -> list[Figure]:
     here = Path.cwd()
-    costs = [(cost(seeknal("--help"), here), cost(python("-c", "pass"), here)) for _ in range(lab.repeat)]
+    costs = [
+        (cost(seeknal("--help"), here), cost(python("-c", "pass"), here)) for _ in range(lab.repeat)
+    ]
     return [_timed("seeknal --help", costs, "python -c pass", 0.15)]
 
 

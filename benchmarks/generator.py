@@ -53,7 +53,8 @@ class Project:
 
     @property
     def edited(self) -> Transform:
-        """The node to change: in the middle, so that some nodes are downstream of it and most are not."""
+        """The node to change: in the middle, so that some nodes are downstream of it and most are
+        not."""
         return self.layers[len(self.layers) // 2][0]
 
     def path(self, node: Transform) -> Path:
@@ -80,7 +81,8 @@ def generate(folder: Path, nodes: int) -> Project:
 
 
 def write(project: Project, node: Transform, least: int = 0) -> None:
-    """Write a transform's file; with another `least`, its filter is another one, and what reads it is affected."""
+    """Write a transform's file; with another `least`, its filter is another one, and what reads it
+    is affected."""
     sql = node.sql(f"ref('{node.left}')", f"ref('{node.right}')", least).replace("\n", "\n  ")
     project.path(node).write_text(
         f"kind: transform\nname: {node.name}\ndescription: Two nodes of the layer before, joined.\n"
@@ -92,13 +94,20 @@ def downstream(project: Project, node: Transform) -> list[Transform]:
     """A node and every node behind it, in an order in which they can be built."""
     found = {f"transform.{node.name}": node}
     for layer in project.layers:
-        found |= {f"transform.{each.name}": each for each in layer if each.left in found or each.right in found}
+        found |= {
+            f"transform.{each.name}": each
+            for each in layer
+            if each.left in found or each.right in found
+        }
     return list(found.values())
 
 
 def statements(project: Project) -> list[str]:
     """What a full run builds, as statements for plain DuckDB."""
-    tables = [f"CREATE TABLE {name} AS SELECT * FROM read_csv(['data/{name}.csv'])" for name in project.sources]
+    tables = [
+        f"CREATE TABLE {name} AS SELECT * FROM read_csv(['data/{name}.csv'])"
+        for name in project.sources
+    ]
     return tables + [statement(node) for layer in project.layers for node in layer]
 
 
@@ -109,12 +118,16 @@ def statement(node: Transform, least: int = 0, made: str = "CREATE TABLE") -> st
 
 def _designed(folder: Path, nodes: int) -> Project:
     chance = random.Random(nodes)
-    sources = tuple(f"orders_{number:02}" for number in range(max(2, min(MOST_SOURCES, nodes // 10))))
+    sources = tuple(
+        f"orders_{number:02}" for number in range(max(2, min(MOST_SOURCES, nodes // 10)))
+    )
     before = [f"source.{name}" for name in sources]
     left, layers = nodes - len(sources), []
     for depth in range(1, LAYERS + 1):
         size = left // (LAYERS + 1 - depth)
-        layer = [_transform(f"joined_{depth}_{number:04}", before, chance) for number in range(size)]
+        layer = [
+            _transform(f"joined_{depth}_{number:04}", before, chance) for number in range(size)
+        ]
         before, left = [f"transform.{node.name}" for node in layer], left - size
         layers.append(tuple(layer))
     return Project(folder, sources, tuple(layers))

@@ -17,10 +17,11 @@ PLAIN = Path(__file__).with_name("plain.py")
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """One node edited on a branch, planned, run, promoted: what that cost, and what the same costs without us.
+    """One node edited on a branch, planned, run, promoted: what that cost, and what the same costs
+    without us.
 
-    asked: git status and an interpreter, the least that looking costs; plain: the changed tables by plain DuckDB;
-    added: bytes by which the branch made the warehouse of `size` bytes grow.
+    asked: git status and an interpreter, the least that looking costs; plain: the changed tables by
+    plain DuckDB; added: bytes by which the branch made the warehouse of `size` bytes grow.
     """
 
     edit: Cost
@@ -33,7 +34,8 @@ class Journey:
 
 @dataclass
 class Laboratory:
-    """folder: a scratch folder; sizes: of the projects to plan, in nodes; repeat: how often each figure is measured."""
+    """folder: a scratch folder; sizes: of the projects to plan, in nodes; repeat: how often each
+    figure is measured."""
 
     folder: Path
     sizes: Sequence[int]
@@ -46,7 +48,8 @@ class Laboratory:
         return max((size for size in self.sizes if size <= 1_000), default=min(self.sizes))
 
     def project(self, nodes: int) -> Project:
-        """A project on a branch with one node edited, and everything remembered that a first plan remembers."""
+        """A project on a branch with one node edited, and everything remembered that a first plan
+        remembers."""
         if nodes not in self._projects:
             project = self._projects[nodes] = generate(self.folder / f"planned_{nodes}", nodes)
             git(project, "switch", "--quiet", "-c", "dev")
@@ -55,8 +58,12 @@ class Laboratory:
 
     @cached_property
     def first_runs(self) -> list[tuple[Cost, Cost, Cost]]:
-        """Runs of everything: where nothing is remembered, where the nodes are, and by plain DuckDB."""
-        return [(self._first_run(cold=True), self._first_run(cold=False), self.plain()) for _ in range(self.repeat)]
+        """Runs of everything: where nothing is remembered, where the nodes are, and by plain
+        DuckDB."""
+        return [
+            (self._first_run(cold=True), self._first_run(cold=False), self.plain())
+            for _ in range(self.repeat)
+        ]
 
     @cached_property
     def built(self) -> Project:
@@ -128,8 +135,11 @@ class Laboratory:
 
 
 def asked(project: Project) -> Cost:
-    """The least that looking at a project costs: git's own look at the files, and starting the interpreter."""
-    return cost(["git", "status", "--porcelain"], project.folder) + cost(python("-c", "pass"), project.folder)
+    """The least that looking at a project costs: git's own look at the files, and starting the
+    interpreter."""
+    return cost(["git", "status", "--porcelain"], project.folder) + cost(
+        python("-c", "pass"), project.folder
+    )
 
 
 def forget(project: Project, *, cache: bool) -> None:

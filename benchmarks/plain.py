@@ -1,4 +1,5 @@
-"""Plain DuckDB: execute the statements of a file, one by one, against a database. The baseline of a run."""
+"""Plain DuckDB: execute the statements of a file, one by one, against a database. The baseline of a
+run."""
 
 from __future__ import annotations
 

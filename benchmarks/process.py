@@ -27,22 +27,28 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process took: seconds on the clock, seconds of processor (its children's too), peak memory in bytes."""
+    """What a process took: seconds on the clock, seconds of processor (its children's too), peak
+    memory in bytes."""
 
     seconds: float
     cpu: float
     memory: int
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.seconds + other.seconds, self.cpu + other.cpu, max(self.memory, other.memory))
+        return Cost(
+            self.seconds + other.seconds, self.cpu + other.cpu, max(self.memory, other.memory)
+        )
 
 
 def install(folder: Path) -> None:
-    """Copy this checkout's package aside and compile it, as an installation would; from now on every process finds it.
+    """Copy this checkout's package aside and compile it, as an installation would; from now on
+    every process finds it.
 
     So edits made meanwhile are not measured, and neither is Python's compiler.
     """
-    shutil.copytree(ROOT / "seeknal_git", folder / "seeknal_git", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "seeknal_git", folder / "seeknal_git", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copytree(ROOT / "hooks", folder / "seeknal_git" / "hooks", dirs_exist_ok=True)
     compileall.compile_dir(folder, quiet=1)
     os.environ["PYTHONPATH"] = str(folder)
@@ -51,7 +57,10 @@ def install(folder: Path) -> None:
 def seeknal(*arguments: str) -> list[str]:
     """The command as it is installed beside this interpreter, else as a module."""
     script = Path(sys.executable).with_name("seeknal")
-    return [*([str(script)] if script.exists() else [sys.executable, "-m", "seeknal_git"]), *arguments]
+    return [
+        *([str(script)] if script.exists() else [sys.executable, "-m", "seeknal_git"]),
+        *arguments,
+    ]
 
 
 def python(*arguments: str) -> list[str]:
@@ -63,13 +72,19 @@ def cost(command: Sequence[str], cwd: Path, **variables: str) -> Cost:
     with tempfile.TemporaryFile() as said:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=cwd, env={**os.environ, **_ENVIRONMENT, **variables}, stdout=said, stderr=subprocess.STDOUT
+            command,
+            cwd=cwd,
+            env={**os.environ, **_ENVIRONMENT, **variables},
+            stdout=said,
+            stderr=subprocess.STDOUT,
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             said.seek(0)
-            raise SystemExit(f"{' '.join(command)} failed in {cwd}:\n{said.read().decode()[-2000:]}")
+            raise SystemExit(
+                f"{' '.join(command)} failed in {cwd}:\n{said.read().decode()[-2000:]}"
+            )
     unit = 1 if sys.platform == "darwin" else 1024
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)

@@ -213,7 +213,10 @@ def help_of(words: tuple[str, ...]) -> str:
 
 
 def page() -> str:
-    sections = [f"## seeknal {' '.join(words)}\n\n```text\n{help_of(words)}\n```\n" for words in sorted(commands())]
+    sections = [
+        f"## seeknal {' '.join(words)}\n\n```text\n{help_of(words)}\n```\n"
+        for words in sorted(commands())
+    ]
     return HEAD + "\n".join([f"## seeknal\n\n```text\n{help_of(())}\n```\n", *sections])
 
 

@@ -20,15 +20,19 @@ VERSION = 36
 
 
 class Cache:
-    """A table of JSON values by key, in one SQLite file that several processes share, and the threads of a run.
+    """A table of JSON values by key, in one SQLite file that several processes share, and the
+    threads of a run.
 
-    engine: the version of DuckDB, part of every key: another one may find other columns, types and errors.
+    engine: the version of DuckDB, part of every key: another one may find other columns, types and
+    errors.
     """
 
     def __init__(self, path: Path, engine: str = "") -> None:
         self._path = path
         self._prefix = f"{VERSION}:{engine}"
-        self._of_thread = threading.local()  # SQLite refuses a connection that another thread opened
+        self._of_thread = (
+            threading.local()
+        )  # SQLite refuses a connection that another thread opened
 
     def get(self, topic: str, keys: Iterable[str]) -> dict[str, Any]:
         """The values that are remembered, by key; those that are not are left out."""
@@ -43,7 +47,8 @@ class Cache:
 
     def put(self, topic: str, values: Mapping[str, Any]) -> None:
         rows = [
-            (f"{self._prefix}:{topic}:{key}", json.dumps(value, separators=(",", ":"))) for key, value in values.items()
+            (f"{self._prefix}:{topic}:{key}", json.dumps(value, separators=(",", ":")))
+            for key, value in values.items()
         ]
         with contextlib.suppress(sqlite3.Error), self._open() as connection:
             connection.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?)", rows)
@@ -53,7 +58,9 @@ class Cache:
         for start in range(0, len(names), 500):
             some = names[start : start + 500]
             marks = ", ".join("?" * len(some))
-            rows += connection.execute(f"SELECT key, value FROM remembered WHERE key IN ({marks})", some).fetchall()
+            rows += connection.execute(
+                f"SELECT key, value FROM remembered WHERE key IN ({marks})", some
+            ).fetchall()
         return rows
 
     def _open(self) -> sqlite3.Connection:
@@ -63,6 +70,8 @@ class Cache:
             opened = sqlite3.connect(self._path, timeout=5)
             opened.execute("PRAGMA journal_mode = WAL")
             opened.execute("PRAGMA synchronous = OFF")
-            opened.execute("CREATE TABLE IF NOT EXISTS remembered (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+            opened.execute(
+                "CREATE TABLE IF NOT EXISTS remembered (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
+            )
             self._of_thread.connection = opened
         return opened

@@ -26,7 +26,8 @@ from seeknal_git.names import in_lines, parts
 class Problem:
     """One thing that is wrong in one place.
 
-    `path` is relative to the project, `line` counts from 1; both are absent where the problem has no place.
+    `path` is relative to the project, `line` counts from 1; both are absent where the problem has
+    no place.
     """
 
     message: str
@@ -105,8 +106,8 @@ _NO_ROOM = ("No space left", "Disk quota exceeded", "File too large", "Read-only
 
 
 def as_no_room(exc: OSError) -> SeeknalError | None:
-    """A disk that is full, or may not be written, as what somebody can mend; None for any other error. (libgit2's have
-    no number, only the system's words.)"""
+    """A disk that is full, or may not be written, as what somebody can mend; None for any other
+    error. (libgit2's have no number, only the system's words.)"""
     words = next((each for each in _NO_ROOM if each in str(exc)), None)
     if words is None:
         return None
@@ -118,21 +119,25 @@ def as_no_room(exc: OSError) -> SeeknalError | None:
 class Limits:
     """Limits of what may be in a tree, so that a plan of anything ends soon.
 
-    The environment sets them (SEEKNAL_LIMIT_COLUMNS=10000 sets `columns`), and no file of a project does: a branch must
-    not raise them.
+    The environment sets them (SEEKNAL_LIMIT_COLUMNS=10000 sets `columns`), and no file of a project
+    does: a branch must not raise them.
     """
 
     file_kb: int = 256  # of a node's file
     yaml_depth: int = 50  # of lists and mappings in a node's file
     yaml_values: int = 20_000  # in a node's file, each alias counted as what it stands for
     statement_kb: int = 128  # of one SELECT
-    nesting: int = 1_000  # of one SELECT, in calls of functions that walk its tree: some 150 sub-queries
+    nesting: int = (
+        1_000  # of one SELECT, in calls of functions that walk its tree: some 150 sub-queries
+    )
     columns: int = 5_000  # of a node's table
     seconds: int = 10  # of processor time to parse, bind and take apart one SELECT
     memory_mb: int = 2_048  # for the same
     nodes: int = 20_000  # of a project
     files: int = 1_000_000  # in a tree of git's
-    unpack_seconds: int = 10  # to unpack a file of raw data once, and a second more for each 5 MB of it
+    unpack_seconds: int = (
+        10  # to unpack a file of raw data once, and a second more for each 5 MB of it
+    )
 
 
 def limits() -> Limits:

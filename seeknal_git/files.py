@@ -1,8 +1,9 @@
 """Write files where a project may, and only over files that are its own.
 
-A node, a state table or a checkout names paths, and none of them is trusted. So every write goes through here: the
-name is judged first, then the folders are opened one by one without following a link, and the file is put in place in
-the folder that was opened. A link that somebody swaps in meanwhile leads nowhere.
+A node, a state table or a checkout names paths, and none of them is trusted. So every write goes
+through here: the name is judged first, then the folders are opened one by one without following a
+link, and the file is put in place in the folder that was opened. A link that somebody swaps in
+meanwhile leads nowhere.
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 _OWN = frozenset({"seeknal", "seeknal_project.yml", "profiles.yml"})
 # A folder with one of these is another repository, or another project.
 _BOUNDARIES = (".git", "seeknal_project.yml")
-# HFS+ ignores these within a name, so `.g\u200cit` is `.git` there (git's core.protectHFS has the same list).
-_INVISIBLE = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
+# HFS+ ignores these within a name, so `.g\u200cit` is `.git` there (git's core.protectHFS has the
+# same list).
+_INVISIBLE = dict.fromkeys(
+    [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
+)
 # NTFS gives every file such a name too: `git~1` is `.git`.
 _SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9](\..{0,3})?")
 
 
-# What is at a path: what was delivered there, that as somebody changed it, or a file that is none of ours.
+# What is at a path: what was delivered there, that as somebody changed it, or a file that is none
+# of ours.
 Standing = Literal["ours", "changed", "foreign"]
 
 
@@ -54,7 +59,8 @@ def folded(name: str) -> str:
 
 
 def wrong_name(path: str) -> str | None:
-    """Why no delivery may have a path below a project, to follow the path in a sentence; None if it may."""
+    """Why no delivery may have a path below a project, to follow the path in a sentence; None if it
+    may."""
     if PurePosixPath(path).is_absolute() or not path.isprintable():
         return "leaves the project"
     parts = [folded(part) for part in re.split(r"[/\\]", path) if part not in ("", ".")]
@@ -74,8 +80,8 @@ def wrong_name(path: str) -> str | None:
 class Ground:
     """A folder of a project in which files are written.
 
-    top: a folder that the user chose; links below it are refused; prefix: the project's folder there, "" or ending in
-    `/`; tracked: the files that git tracks, relative to the project.
+    top: a folder that the user chose; links below it are refused; prefix: the project's folder
+    there, "" or ending in `/`; tracked: the files that git tracks, relative to the project.
     """
 
     top: Path
@@ -105,7 +111,10 @@ def refuse(ground: Ground, path: str, standing: Callable[[Path], Standing] = alw
     if wrong := wrong_name(path):
         raise FileFault(f"`{path}` {wrong}.", "Name another file, for example exports/orders.csv.")
     _refuse_boundaries(ground, path)
-    with suppress(FileNotFoundError), opened_folder(ground.top, str(PurePosixPath(ground.prefix + path).parent)):
+    with (
+        suppress(FileNotFoundError),
+        opened_folder(ground.top, str(PurePosixPath(ground.prefix + path).parent)),
+    ):
         pass
     _refuse_what_is_there(ground, path, standing)
 
@@ -113,22 +122,30 @@ def refuse(ground: Ground, path: str, standing: Callable[[Path], Standing] = alw
 def _refuse_boundaries(ground: Ground, path: str) -> None:
     for parent in PurePosixPath(path).parents:
         if parent != PurePosixPath():
-            found = next((each for each in _BOUNDARIES if os.path.lexists(ground.at(f"{parent}/{each}"))), None)
+            found = next(
+                (each for each in _BOUNDARIES if os.path.lexists(ground.at(f"{parent}/{each}"))),
+                None,
+            )
             if found:
-                raise FileFault(f"{parent}/ is another project: {found} is in it.", "Name a file elsewhere.")
+                raise FileFault(
+                    f"{parent}/ is another project: {found} is in it.", "Name a file elsewhere."
+                )
 
 
 def _refuse_what_is_there(ground: Ground, path: str, standing: Callable[[Path], Standing]) -> None:
     at, tracked = ground.at(path), ground.met(path)
     if at.is_symlink():
-        raise FileFault(f"{path} is a link.", f"Remove the link, or name another file: rm {operand(path)}")
+        raise FileFault(
+            f"{path} is a link.", f"Remove the link, or name another file: rm {operand(path)}"
+        )
     found = standing(at) if holds_something(at) else None
     if tracked and not (tracked == path and found == "ours"):
         cure = "Name another file, or let git ignore it: git rm --cached"
         raise FileFault(f"git tracks {tracked}.", f"{cure} {operand(tracked)}")
     if found == "foreign":
         raise FileFault(
-            f"{path} is there already, and nothing of this project wrote it.", "Move it away, or name another file."
+            f"{path} is there already, and nothing of this project wrote it.",
+            "Move it away, or name another file.",
         )
 
 
@@ -141,8 +158,8 @@ def holds_something(at: Path) -> bool:
 def opened_folder(top: Path, folder: str, *, make: int | None = None) -> Iterator[int]:
     """A descriptor of a folder below another; no link below `top` is followed.
 
-    make: the mode of folders that are missing. Raises FileFault for a link or a file on the way, FileNotFoundError for
-    a folder that is missing and not to be made.
+    make: the mode of folders that are missing. Raises FileFault for a link or a file on the way,
+    FileNotFoundError for a folder that is missing and not to be made.
     """
     opened = os.open(top, _FOLDER)
     try:
@@ -166,12 +183,14 @@ def _entered(parent: int, name: str, shown: str) -> int:
             raise
         is_link = stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
         what = "a link there leads elsewhere" if is_link else "it is no folder"
-        raise FileFault(f"{shown}/ cannot be written: {what}.", "Put a folder there, or name another file.") from exc
+        raise FileFault(
+            f"{shown}/ cannot be written: {what}.", "Put a folder there, or name another file."
+        ) from exc
 
 
 def write_below(top: Path, path: str, content: bytes) -> None:
-    """Write a file whose name is ours, entirely or not at all. Raises FileFault for a link on the way or in its place,
-    OSError if it cannot be written."""
+    """Write a file whose name is ours, entirely or not at all. Raises FileFault for a link on the
+    way or in its place, OSError if it cannot be written."""
     parent, _, name = path.rpartition("/")
     with opened_folder(top, parent, make=0o777) as folder:
         _refuse_a_link(folder, name, path)
@@ -191,7 +210,8 @@ def _refuse_a_link(folder: int, name: str, path: str) -> None:
 
 
 def write_whole(path: Path, content: bytes, *, private: bool = True) -> None:
-    """Write a file so that it is there entirely or not at all, also where two threads or processes do so at once.
+    """Write a file so that it is there entirely or not at all, also where two threads or processes
+    do so at once.
 
     private: in a folder of ours, for nobody else to read; else a file that the user named.
     """
@@ -219,7 +239,8 @@ def _write(folder: int, name: str, content: bytes, mode: int) -> None:
 
 @contextmanager
 def beside(top: Path, folder: str) -> Iterator[Path]:
-    """A new folder in which others write, before `put_in_place` takes it from there; it goes at the end."""
+    """A new folder in which others write, before `put_in_place` takes it from there; it goes at the
+    end."""
     parent, _, name = folder.rpartition("/")
     with opened_folder(top, parent, make=0o777) as opened:
         os.mkdir(name, PRIVATE_FOLDER, dir_fd=opened)
@@ -230,12 +251,17 @@ def beside(top: Path, folder: str) -> Iterator[Path]:
 
 
 def put_in_place(
-    ground: Ground, path: str, written: Path, standing: Callable[[Path], Standing] = always_ours, *, kept: str
+    ground: Ground,
+    path: str,
+    written: Path,
+    standing: Callable[[Path], Standing] = always_ours,
+    *,
+    kept: str,
 ) -> bool:
     """Move what was written to its path. A file is replaced in one step, a folder in two renames.
 
-    kept: the path at which a file stays that somebody changed; returns whether there was one. Raises FileFault if it
-    may not be written there, OSError if it cannot.
+    kept: the path at which a file stays that somebody changed; returns whether there was one.
+    Raises FileFault if it may not be written there, OSError if it cannot.
     """
     refuse(ground, path, standing)
     changed = holds_something(ground.at(path)) and standing(ground.at(path)) == "changed"
@@ -293,7 +319,10 @@ def _copy(source: Path, folder: int, name: str) -> None:
         finally:
             os.close(inner)
         return
-    with source.open("rb") as read, os.fdopen(os.open(name, _NEW_FILE, 0o666, dir_fd=folder), "wb") as copy:
+    with (
+        source.open("rb") as read,
+        os.fdopen(os.open(name, _NEW_FILE, 0o666, dir_fd=folder), "wb") as copy,
+    ):
         shutil.copyfileobj(read, copy, _CHUNK)
 
 
@@ -306,8 +335,8 @@ def _remove(folder: int, name: str) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder of ours, and those around it that are missing, for their owner alone. (An older version made them
-    for everybody.)"""
+    """Make a folder of ours, and those around it that are missing, for their owner alone. (An older
+    version made them for everybody.)"""
     for each in (*reversed(folder.parents), folder):
         if not each.exists():
             each.mkdir(PRIVATE_FOLDER, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Names that have to agree everywhere (branch ↔ schema, node ids, views), and text quoted for SQL, a shell, a terminal.
+"""Names that have to agree everywhere (branch ↔ schema, node ids, views), and text quoted for SQL,
+a shell, a terminal.
 
 Text of others (names, messages, values) may hold anything, and a terminal obeys much of it.
 """
@@ -12,20 +13,22 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-# The catalog that a warehouse is attached as. SQL of ours names it: a macro in it is never looked up.
+# The catalog that a warehouse is attached as. SQL of ours names it: a macro in it is never looked
+# up.
 WAREHOUSE = "warehouse"
 SNAPSHOTS = "_snapshots"
 STATE_SCHEMA = "_seeknal"
 STATE = f"{WAREHOUSE}.{STATE_SCHEMA}"
 PRODUCTION_ALIAS = "prod"
 
-# A plain branch name is its own schema name. A name that ends like a hash is not plain, so that no plain name can
-# equal the slug of another branch.
+# A plain branch name is its own schema name. A name that ends like a hash is not plain, so that no
+# plain name can equal the slug of another branch.
 _PLAIN = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _ENDS_LIKE_A_HASH = re.compile(r"_[0-9a-f]{8}$")
 _SLUG_LENGTH = 40
 
-# Schemas and catalogs that DuckDB or PostgreSQL bring along, words that SQL would need quotes for, and our alias.
+# Schemas and catalogs that DuckDB or PostgreSQL bring along, words that SQL would need quotes for,
+# and our alias.
 _RESERVED = frozenset(
     "all analyse analyze and anti any array as asc asof asymmetric at authorization between binary both by "
     "case cast check collate collation column concurrently constraint create cross current default deferrable "
@@ -57,16 +60,23 @@ def schema_of(branch: str) -> str:
     >>> schema_of("feature/new-metrics")
     'feature_new_metrics_f50f0fc5'
     """
-    if _PLAIN.fullmatch(branch) and branch not in _RESERVED and not _ENDS_LIKE_A_HASH.search(branch):
+    if (
+        _PLAIN.fullmatch(branch)
+        and branch not in _RESERVED
+        and not _ENDS_LIKE_A_HASH.search(branch)
+    ):
         return branch
-    slug = re.sub(r"[^a-z0-9]+", "_", branch.lower()).strip("_")[:_SLUG_LENGTH].strip("_") or "branch"
+    slug = (
+        re.sub(r"[^a-z0-9]+", "_", branch.lower()).strip("_")[:_SLUG_LENGTH].strip("_") or "branch"
+    )
     if not slug[0].isalpha():
         slug = f"b_{slug}"
     return f"{slug}_{hashlib.sha256(branch.encode()).hexdigest()[:8]}"
 
 
 def production_ref_of(project: str) -> str:
-    """The ref that says what production last published, for a project's folder in its repository (`""` for all of it).
+    """The ref that says what production last published, for a project's folder in its repository
+    (`""` for all of it).
 
     >>> production_ref_of("")
     'refs/seeknal/production'
@@ -74,7 +84,11 @@ def production_ref_of(project: str) -> str:
     'refs/seeknal/projects/shops_europe_990dd02e'
     """
     folder = project.strip("/")
-    return "refs/seeknal/production" if folder in ("", ".") else f"refs/seeknal/projects/{schema_of(folder)}"
+    return (
+        "refs/seeknal/production"
+        if folder in ("", ".")
+        else f"refs/seeknal/projects/{schema_of(folder)}"
+    )
 
 
 def node_id(kind: str, name: str) -> str:
@@ -100,7 +114,8 @@ def exposures_folder(schema: str) -> str:
 
 
 def view_names(node_ids: Iterable[str]) -> dict[str, str]:
-    """The view of each node: its bare name, or `kind__name` where two kinds share a name (case is ignored)."""
+    """The view of each node: its bare name, or `kind__name` where two kinds share a name (case is
+    ignored)."""
     ids = list(node_ids)
     uses = Counter(split_id(identifier)[1].lower() for identifier in ids)
     return {
@@ -114,7 +129,8 @@ _ASCII = str.maketrans({letter: letter.lower() for letter in "ABCDEFGHIJKLMNOPQR
 
 
 def folded(name: str) -> str:
-    """A name of SQL as DuckDB compares it: without the case of the letters of ASCII, and of no others.
+    """A name of SQL as DuckDB compares it: without the case of the letters of ASCII, and of no
+    others.
 
     >>> folded("État"), folded("TOTAL")
     ('État', 'total')
@@ -134,7 +150,9 @@ def bare(identifier: str) -> str:
     >>> bare("orders"), bare("order")
     ('orders', '"order"')
     """
-    plain = IDENTIFIER.fullmatch(identifier) and identifier.lower() not in _RESERVED | _LIKE_FUNCTIONS
+    plain = (
+        IDENTIFIER.fullmatch(identifier) and identifier.lower() not in _RESERVED | _LIKE_FUNCTIONS
+    )
     return identifier if plain else quote(identifier)
 
 
@@ -157,13 +175,15 @@ def option(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(option(item) for item in value)}]"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{literal(name)}: {option(item)}' for name, item in value.items())}}}"
+        return (
+            f"{{{', '.join(f'{literal(name)}: {option(item)}' for name, item in value.items())}}}"
+        )
     return literal(str(value))
 
 
 def shown(text: str) -> str:
-    r"""A text on one line in which everything prints: control characters, line ends, signs without a width, and those
-    that turn the direction of what follows, are spelled out.
+    r"""A text on one line in which everything prints: control characters, line ends, signs without
+    a width, and those that turn the direction of what follows, are spelled out.
 
     >>> print(shown("a\x1b[31mb"), shown("naïve 東京"))
     a\x1b[31mb naïve 東京
@@ -210,8 +230,8 @@ def argument(text: str) -> str:
 
 
 def _quoted(sign: str) -> str:
-    """A sign within `$'…'`, where two digits mean a byte and four a sign; a byte of a file's name that is no UTF-8 is
-    itself."""
+    """A sign within `$'…'`, where two digits mean a byte and four a sign; a byte of a file's name
+    that is no UTF-8 is itself."""
     number = ord(sign)
     if sign in "\\'":
         return f"\\{sign}"

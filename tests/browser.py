@@ -1,4 +1,5 @@
-"""Chromium without a window, spoken to through its DevTools protocol over two pipes: no driver, no library, no port.
+"""Chromium without a window, spoken to through its DevTools protocol over two pipes: no driver, no
+library, no port.
 
 `python -m tests.browser PAGE.html` says how long a page takes until it has drawn itself.
 """
@@ -23,7 +24,8 @@ _FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-pipe"
 ).split()
-# Chromium reads commands from descriptor 3 and answers on 4, and a child of Python cannot be given numbers otherwise.
+# Chromium reads commands from descriptor 3 and answers on 4, and a child of Python cannot be given
+# numbers otherwise.
 _LAUNCH = (
     "import fcntl, os, sys\n"
     "here = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3]]\n"
@@ -88,7 +90,9 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """The value of an expression, awaited."""
-        done = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        done = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in done, done["exceptionDetails"]["exception"]["description"]
         return done["result"].get("value")
 
@@ -113,10 +117,17 @@ class Browser:
 
     def press(self, key: str) -> None:
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
-        code = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}.get(
-            key, 0
+        code = {
+            "Enter": 13,
+            "Escape": 27,
+            "ArrowLeft": 37,
+            "ArrowUp": 38,
+            "ArrowRight": 39,
+            "ArrowDown": 40,
+        }.get(key, 0)
+        self.call(
+            "Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code
         )
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
         self.settle()
 
@@ -126,7 +137,9 @@ class Browser:
 
     def settle(self) -> None:
         """Let events arrive (a change of the address is told later) and two frames be painted."""
-        self.run("new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 20))")
+        self.run(
+            "new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 20))"
+        )
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(b64decode(self.call("Page.captureScreenshot")["data"]))
@@ -139,11 +152,18 @@ def browser(*, width: int = 1400, height: int = 900, dark: bool = False) -> Iter
     assert program is not None
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
-        flags = [*_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
+        flags = [
+            *_FLAGS,
+            f"--user-data-dir={profile}",
+            f"--window-size={width},{height}",
+            "about:blank",
+        ]
         launch = [sys.executable, "-c", _LAUNCH, str(theirs_in), str(theirs_out), program, *flags]
         quiet = subprocess.DEVNULL
         with (
-            subprocess.Popen(launch, pass_fds=(theirs_in, theirs_out), stdout=quiet, stderr=quiet) as process,
+            subprocess.Popen(
+                launch, pass_fds=(theirs_in, theirs_out), stdout=quiet, stderr=quiet
+            ) as process,
             open(ours_out, "wb") as commands,  # noqa: PTH123 (a descriptor has no path)
             open(ours_in, "rb") as answers,  # noqa: PTH123
         ):
@@ -160,10 +180,28 @@ def _tab(tab: Browser, width: int, height: int, dark: bool) -> Browser:
     tab.session = tab.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
     for domain in ("Page", "Runtime", "Network"):
         tab.call(f"{domain}.enable")
-    tab.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
-    tab.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-    features = {"prefers-reduced-motion": "reduce", "prefers-color-scheme": "dark" if dark else "light"}
-    tab.call("Emulation.setEmulatedMedia", features=[{"name": name, "value": each} for name, each in features.items()])
+    tab.call(
+        "Network.emulateNetworkConditions",
+        offline=True,
+        latency=0,
+        downloadThroughput=0,
+        uploadThroughput=0,
+    )
+    tab.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=height,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
+    features = {
+        "prefers-reduced-motion": "reduce",
+        "prefers-color-scheme": "dark" if dark else "light",
+    }
+    tab.call(
+        "Emulation.setEmulatedMedia",
+        features=[{"name": name, "value": each} for name, each in features.items()],
+    )
     return tab
 
 

@@ -1,6 +1,7 @@
 """The fixtures: a real git repository with a real warehouse, told as a story.
 
-`repo` is an empty project, `shop` a small one that is committed, and `published` the same after its first run.
+`repo` is an empty project, `shop` a small one that is committed, and `published` the same after its
+first run.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ from seeknal_git.project.workspace import open_workspace
 
 ROOT = Path(__file__).parents[1]
 
-# Deadlines fail on a busy machine, and examples belong into the test that they broke, not into a folder.
-# The suite draws the same examples each time, so that a failure is of the change at hand. `--hypothesis-profile=search`
-# draws others.
+# Deadlines fail on a busy machine, and examples belong into the test that they broke, not into a
+# folder. The suite draws the same examples each time, so that a failure is of the change at hand.
+# `--hypothesis-profile=search` draws others.
 hypothesis.settings.register_profile("search", deadline=None, database=None, print_blob=True)
-hypothesis.settings.register_profile("seeknal", hypothesis.settings.get_profile("search"), derandomize=True)
+hypothesis.settings.register_profile(
+    "seeknal", hypothesis.settings.get_profile("search"), derandomize=True
+)
 hypothesis.settings.load_profile("seeknal")
 
 # Files whose tests share something that takes seconds to make: one worker runs them all.
@@ -52,13 +55,14 @@ class _Scheduling(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """xdist has groups, but 3.8 tells itself of them by names of tests, which pytest 9.2 does not let anybody change."""
+    """xdist has groups, but 3.8 tells itself of them by names of tests, which pytest 9.2 does not
+    let anybody change."""
     return _Scheduling(config, log)
 
 
 def _leave() -> None:
-    """End a worker of xdist, which has reported everything, without taking the interpreter apart: DuckDB 2's binding
-    prints a line for each of its types that anything still refers to by then."""
+    """End a worker of xdist, which has reported everything, without taking the interpreter apart:
+    DuckDB 2's binding prints a line for each of its types that anything still refers to by then."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -109,7 +113,9 @@ class Repo:
         (self.path / path).write_text(text.replace(old, new))
 
     def try_git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["git", *arguments], cwd=self.path, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["git", *arguments], cwd=self.path, capture_output=True, text=True, check=False
+        )
 
     def git(self, *arguments: str) -> str:
         done = self.try_git(*arguments)
@@ -141,8 +147,14 @@ class Repo:
 
     def seeknal(self, *arguments: str, code: int | None = 0, subprocess: bool = False) -> Result:
         """Run a command here; `code` is the exit code that it must have, None for any."""
-        result = _in_a_process(self.path, self.command(*arguments)) if subprocess else _in_process(self.path, arguments)
-        assert code in (None, result.code), f"seeknal {' '.join(arguments)} → {result.code}\n{result.out}{result.err}"
+        result = (
+            _in_a_process(self.path, self.command(*arguments))
+            if subprocess
+            else _in_process(self.path, arguments)
+        )
+        assert code in (None, result.code), (
+            f"seeknal {' '.join(arguments)} → {result.code}\n{result.out}{result.err}"
+        )
         return result
 
     def command(self, *arguments: str) -> list[str]:
@@ -172,8 +184,14 @@ class Repo:
     def warehouse(self) -> Path:
         if (self.path / ".git").is_dir():
             return self.path / ".git/seeknal/warehouse.duckdb"
-        inside = (self.path / "seeknal_project.yml").exists()  # of a project in a folder, or of a linked working tree
-        return open_workspace(self.path).warehouse_path if inside else self.path / "target/warehouse.duckdb"
+        inside = (
+            self.path / "seeknal_project.yml"
+        ).exists()  # of a project in a folder, or of a linked working tree
+        return (
+            open_workspace(self.path).warehouse_path
+            if inside
+            else self.path / "target/warehouse.duckdb"
+        )
 
     def numbers(self, sql: str) -> list[tuple[Any, ...]]:
         with opened(self.warehouse, "READ_ONLY") as connection:
@@ -188,7 +206,8 @@ class Repo:
         """Every view of a schema: its columns with their types, and its rows in order."""
         with opened(self.warehouse, "READ_ONLY") as connection:
             names = connection.execute(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1", [schema]
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1",
+                [schema],
             ).fetchall()
             return {name: _contents(connection, f'"{schema}"."{name}"') for (name,) in names}
 
@@ -196,7 +215,8 @@ class Repo:
         return self.views("main")
 
     def fresh_build(self, commit: str = "HEAD") -> dict[str, View]:
-        """What production would be, were that commit all that there ever was: a run in a clone with no warehouse."""
+        """What production would be, were that commit all that there ever was: a run in a clone with
+        no warehouse."""
         tree = self.git("rev-parse", f"{commit}^{{tree}}")
         if tree not in _FRESH_BUILDS:
             fresh = Repo(self.path.parent / f"fresh-{tree}")
@@ -215,7 +235,11 @@ class Repo:
 
     def promotions(self) -> int:
         """How many publications of production there are."""
-        return int(self.numbers("SELECT count(*) FROM _seeknal.publications WHERE schema_name = 'main'")[0][0])
+        return int(
+            self.numbers("SELECT count(*) FROM _seeknal.publications WHERE schema_name = 'main'")[
+                0
+            ][0]
+        )
 
     def snapshots(self) -> list[tuple[str, str]]:
         """(node, table) of everything that was ever built."""
@@ -252,7 +276,8 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 @contextlib.contextmanager
 def opened(path: Path, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB file under its own name, as `duckdb.connect` opens it, without the 12 ms that a new engine takes."""
+    """A DuckDB file under its own name, as `duckdb.connect` opens it, without the 12 ms that a new
+    engine takes."""
     with _engine().cursor() as connection:
         connection.execute(f"ATTACH {literal(str(path))} AS {path.stem} ({mode}); USE {path.stem}")
         try:
@@ -262,7 +287,9 @@ def opened(path: Path, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _contents(connection: duckdb.DuckDBPyConnection, relation: str) -> View:
-    columns = tuple(f"{row[0]} {row[1]}" for row in connection.execute(f"DESCRIBE {relation}").fetchall())
+    columns = tuple(
+        f"{row[0]} {row[1]}" for row in connection.execute(f"DESCRIBE {relation}").fetchall()
+    )
     return columns, sorted(connection.execute(f"SELECT * FROM {relation}").fetchall(), key=repr)
 
 
@@ -271,7 +298,11 @@ def _in_process(folder: Path, arguments: tuple[str, ...]) -> Result:
     out, err, before, code = io.StringIO(), io.StringIO(), sys.argv, 0
     sys.argv = ["seeknal", *arguments]
     try:
-        with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
             main()
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else 1
@@ -287,13 +318,16 @@ def _in_a_process(folder: Path, command: list[str]) -> Result:
 
 @contextlib.contextmanager
 def isolated(home: Path) -> Iterator[None]:
-    """No setting of this machine's user reaches what is done within, and child processes import this checkout."""
+    """No setting of this machine's user reaches what is done within, and child processes import
+    this checkout."""
     with pytest.MonkeyPatch.context() as patch:
         foreign = ("GIT_", "SEEKNAL_", "PYTHON", "GITHUB_", "CI_")
         for name in [name for name in os.environ if name.startswith(foreign) or name == "CI"]:
             patch.delenv(name)
         config = home / "gitconfig"
-        config.write_text("[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n")
+        config.write_text(
+            "[user]\nname = Ada\nemail = ada@example.org\n[init]\ndefaultBranch = main\n"
+        )
         for name, value in {
             "HOME": home,
             "GIT_CONFIG_GLOBAL": config,
@@ -397,7 +431,9 @@ SHOP = {
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Repo], None]], Repo]:
+def templates(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Callable[[Repo], None]], Repo]:
     """Repositories that tests start from: each is made once, by its function, and then copied."""
     place = tmp_path_factory.mktemp("templates")
     made: dict[str, Repo] = {}
@@ -438,7 +474,9 @@ def _begin(repo: Repo, files: dict[str, str]) -> None:
 
 
 def make_empty(repo: Repo) -> None:
-    _begin(repo, {"seeknal_project.yml": "name: empty\n", ".gitignore": "target/\nexports/\nraw/\n"})
+    _begin(
+        repo, {"seeknal_project.yml": "name: empty\n", ".gitignore": "target/\nexports/\nraw/\n"}
+    )
 
 
 def make_shop(repo: Repo) -> None:

@@ -1,7 +1,9 @@
-"""Kill a command at random instants, and look at what is left: `python -m tests.faults --command run --kills 60`.
+"""Kill a command at random instants, and look at what is left: `python -m tests.faults --command
+run --kills 60`.
 
-Production's numbers say of which publication they are: every table has a column `k`, the number in `data/seed.csv`. So
-what a reader, the state and the files show can be told from the outside, and compared with a build from nothing.
+Production's numbers say of which publication they are: every table has a column `k`, the number in
+`data/seed.csv`. So what a reader, the state and the files show can be told from the outside, and
+compared with a build from nothing.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ DATED = "UPDATE _seeknal.environments SET used_at = used_at - INTERVAL 90 DAY WH
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to do: rows of what takes a while, rows of a file, tables that take none, and environments that
-    gc is to drop."""
+    """How much there is to do: rows of what takes a while, rows of a file, tables that take none,
+    and environments that gc is to drop."""
 
     heavy: int
     file: int
@@ -46,7 +48,8 @@ LARGE, SMALL = Size(4_000_000, 150_000, 20, 6), Size(200_000, 30_000, 6, 2)
 
 @dataclass(frozen=True)
 class Case:
-    """A command to kill, and what there is before. old, new: what production shows without it, and after it."""
+    """A command to kill, and what there is before. old, new: what production shows without it, and
+    after it."""
 
     command: list[str]
     arrange: Callable[[Repo], None]
@@ -81,17 +84,28 @@ def make(repo: Repo, size: Size) -> None:
     repo.write("seeknal_project.yml", "name: slow\nkeep_promotions: 1\nkeep_history: 0s\n")
     repo.write(".gitignore", "target/\nexports/\n")
     repo.write("data/seed.csv", "k\n0\n")
-    repo.write("seeknal/sources/seed.yml", "kind: source\nname: seed\nsource: csv\ntable: data/seed.csv\n")
+    repo.write(
+        "seeknal/sources/seed.yml", "kind: source\nname: seed\nsource: csv\ntable: data/seed.csv\n"
+    )
     for n in range(HEAVY):
         total = f"sum(hash(range + {n}) % 97)::BIGINT AS total"
         select = f"SELECT range % 1000 AS bucket, {total}, any_value(k) AS k FROM range({size.heavy}), source.seed GROUP BY 1"
         transform(repo, f"buckets_{n}", select)
         joined = f"transform.buckets_{n} AS a JOIN transform.buckets_{(n + 1) % HEAVY} AS b ON b.bucket <= a.bucket"
         total = "sum(b.total * (c.range % 7))::BIGINT AS total, any_value(a.k + b.k) // 2 AS k"
-        transform(repo, f"pairs_{n}", f"SELECT a.bucket, {total} FROM {joined}, range(3) AS c GROUP BY 1", "total")
+        transform(
+            repo,
+            f"pairs_{n}",
+            f"SELECT a.bucket, {total} FROM {joined}, range(3) AS c GROUP BY 1",
+            "total",
+        )
     for n in range(size.tables):
         transform(repo, f"value_{n}", f"SELECT {n} AS n, k FROM source.seed")
-    transform(repo, "rows", f"SELECT range AS id, range % 3 AS part, k FROM range({size.file}), source.seed")
+    transform(
+        repo,
+        "rows",
+        f"SELECT range AS id, range % 3 AS part, k FROM range({size.file}), source.seed",
+    )
     for n in range(FILES):
         kind = "parquet" if n % 2 else "csv"
         exposure(repo, f"file_{n}", f"path: exports/{n}.{kind}, format: {kind}")
@@ -132,7 +146,8 @@ def released(repo: Repo) -> None:
 
 
 def littered(size: Size) -> Callable[[Repo], None]:
-    """Production shows 1; what shows 0, and some environments whose branches are gone, are nobody's any more."""
+    """Production shows 1; what shows 0, and some environments whose branches are gone, are nobody's
+    any more."""
 
     def arrange(repo: Repo) -> None:
         released(repo)
@@ -162,7 +177,8 @@ def cases(size: Size) -> dict[str, Case]:
 
 @dataclass
 class Bench:
-    """One project, brought back to where it was before each of the kills; always in its place, as state names paths."""
+    """One project, brought back to where it was before each of the kills; always in its place, as
+    state names paths."""
 
     repo: Repo
     case: Case
@@ -227,7 +243,8 @@ def started(bench: Bench) -> subprocess.Popen[bytes]:
 
 
 def has_begun(bench: Bench) -> bool:
-    """Whether a command has come to its end: files are written in our folder right before publication; others write a log."""
+    """Whether a command has come to its end: files are written in our folder right before
+    publication; others write a log."""
     writing, log = bench.repo.path / WRITING, Path(f"{bench.repo.warehouse}.wal")
     if bench.case.command[0] in ("rollback", "gc"):
         return log.exists() and log.stat().st_mtime > bench.since
@@ -235,8 +252,8 @@ def has_begun(bench: Bench) -> bool:
 
 
 def killed(bench: Bench, chance: random.Random, stratum: float) -> tuple[bool, bool]:
-    """Start the command and kill all of it, every second time near its end; whether it was at work, and had the
-    warehouse open."""
+    """Start the command and kill all of it, every second time near its end; whether it was at work,
+    and had the warehouse open."""
     process, begun = started(bench), time.monotonic()
     if at_the_end := chance.random() < 0.5:
         while process.poll() is None and not has_begun(bench):
@@ -267,12 +284,21 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def group(leader: int) -> list[int]:
-    """The processes of a group that live. One whose first thread is gone may still have others, and the lock."""
+    """The processes of a group that live. One whose first thread is gone may still have others, and
+    the lock."""
     found = []
     for each in Path("/proc").iterdir():
         with contextlib.suppress(OSError, IndexError):
-            fields = (each / "stat").read_text().rpartition(")")[2].split() if each.name.isdigit() else []
-            if fields and int(fields[2]) == leader and (fields[0] != "Z" or len(list((each / "task").iterdir())) > 1):
+            fields = (
+                (each / "stat").read_text().rpartition(")")[2].split()
+                if each.name.isdigit()
+                else []
+            )
+            if (
+                fields
+                and int(fields[2]) == leader
+                and (fields[0] != "Z" or len(list((each / "task").iterdir())) > 1)
+            ):
                 found.append(int(each.name))
     return found
 
@@ -287,7 +313,8 @@ def has_open(pid: int, path: Path) -> bool:
 
 
 def number_shown(bench: Bench) -> int:
-    """Which publication everybody sees; all that they see has to be of that one, and the state has to agree."""
+    """Which publication everybody sees; all that they see has to be of that one, and the state has
+    to agree."""
     views = bench.repo.production()
     number = int(views["seed"][1][0][0])
     assert views == bench.shown[number], "production shows half a state"
@@ -302,16 +329,24 @@ def number_shown(bench: Bench) -> int:
         "WHERE NOT internal ORDER BY ALL"
     )
     assert shown == there, "the state says something else than the views"
-    tables = {name for (name,) in numbers("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_snapshots'")}
+    tables = {
+        name
+        for (name,) in numbers(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_snapshots'"
+        )
+    }
     assert {table for _, _, table in shown} <= tables, "a table that an environment shows is gone"
     recorded = {table for _, table in bench.repo.snapshots()}
-    gone = {table for (table,) in numbers("SELECT table_name FROM _seeknal.snapshots WHERE unstable")} - tables
+    gone = {
+        table for (table,) in numbers("SELECT table_name FROM _seeknal.snapshots WHERE unstable")
+    } - tables
     assert recorded - gone == tables, "the records and the tables differ"
     return number
 
 
 def number_of_file(repo: Repo, name: str) -> int | None:
-    """Of which publication a file is; it has to be there entirely. None for a folder between its two renames."""
+    """Of which publication a file is; it has to be there entirely. None for a folder between its
+    two renames."""
     path = repo.path / "exports" / name
     if not path.exists() and (path.with_name(f".{name}.old")).exists():
         return None
@@ -330,13 +365,16 @@ def numbers_of_files(bench: Bench) -> list[int | None]:
 
 
 def delivered(repo: Repo) -> dict[str, int | None]:
-    """What the state says of files: exposure → the number in the table that was written; None where it says nothing."""
+    """What the state says of files: exposure → the number in the table that was written; None where
+    it says nothing."""
     rows = repo.numbers(
         "SELECT node, snapshot_id, table_name FROM _seeknal.exposures QUALIFY "
         "row_number() OVER (PARTITION BY node ORDER BY rowid DESC) = 1 ORDER BY node"
     )
     return {
-        node: repo.numbers(f'SELECT any_value(k) FROM _snapshots."{table}"')[0][0] if snapshot else None
+        node: repo.numbers(f'SELECT any_value(k) FROM _snapshots."{table}"')[0][0]
+        if snapshot
+        else None
         for node, snapshot, table in rows
     }
 
@@ -347,11 +385,18 @@ def look(bench: Bench) -> tuple[int, bool]:
     number = number_shown(bench)
     assert number in (case.old, case.new)
     files = numbers_of_files(bench)
-    assert all(each in (None, case.old, number) for each in files), f"files {files} are ahead of publication {number}"
+    assert all(each in (None, case.old, number) for each in files), (
+        f"files {files} are ahead of publication {number}"
+    )
     if case.command[0] != "gc":
         said = list(delivered(repo).values())
-        assert all(each in (None, file) for each, file in zip(said, files, strict=True)), (said, files)
-    assert bench.commits[case.old] == repo.production_ref or repo.production_ref == last_commit(repo)
+        assert all(each in (None, file) for each, file in zip(said, files, strict=True)), (
+            said,
+            files,
+        )
+    assert bench.commits[case.old] == repo.production_ref or repo.production_ref == last_commit(
+        repo
+    )
     return number, all(each == number for each in files)
 
 
@@ -381,7 +426,8 @@ def complete(bench: Bench, count: Count) -> None:
 
 
 def complete_merge(bench: Bench, count: Count) -> None:
-    """The merge was made or was not, git goes on, and a merge that was not promoted is said to be pending."""
+    """The merge was made or was not, git goes on, and a merge that was not promoted is said to be
+    pending."""
     repo = bench.repo
     locks = list((repo.path / ".git").rglob("*.lock"))
     count.locks += bool(locks)
@@ -391,7 +437,9 @@ def complete_merge(bench: Bench, count: Count) -> None:
     head = repo.git("rev-parse", "main")
     assert head in bench.commits.values(), "the merge is neither done nor not done"
     if head == bench.commits[0]:
-        repo.git("reset", "--quiet", "--hard")  # a fast-forward that was killed while it wrote the working tree
+        repo.git(
+            "reset", "--quiet", "--hard"
+        )  # a fast-forward that was killed while it wrote the working tree
         assert not repo.seeknal("status", "--json").json["production"]["pending"]
         repo.merge("dev")
     else:
@@ -414,7 +462,9 @@ def trial(bench: Bench, chance: random.Random, stratum: float, count: Count, mos
         if at_work:
             count.kills += 1
             count.open += opened
-            after = number == bench.case.new if bench.case.old != bench.case.new else has_dropped(bench)
+            after = (
+                number == bench.case.new if bench.case.old != bench.case.new else has_dropped(bench)
+            )
             count.after += after
             count.behind += after and not there
     complete(bench, count)
@@ -427,7 +477,8 @@ def has_dropped(bench: Bench) -> bool:
 
 
 def kill_many(bench: Bench, kills: int, seed: int, keep: Path | None = None) -> Count:
-    """Kills at instants that are random, and spread over the command. keep: where to put what went wrong."""
+    """Kills at instants that are random, and spread over the command. keep: where to put what went
+    wrong."""
     chance, count, told = random.Random(seed), Count(), 0
     while count.kills < kills and count.starts < 4 * kills:
         stratum = (count.kills % 10 + chance.random()) / 10
@@ -453,7 +504,10 @@ def _main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    with isolated(Path(tempfile.mkdtemp(prefix="home-"))), tempfile.TemporaryDirectory(prefix="faults-") as folder:
+    with (
+        isolated(Path(tempfile.mkdtemp(prefix="home-"))),
+        tempfile.TemporaryDirectory(prefix="faults-") as folder,
+    ):
         for name in given.command:
             started_at = time.monotonic()
             bench = prepare(Path(folder), name, LARGE)

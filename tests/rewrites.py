@@ -1,18 +1,32 @@
 """Families of edits that change nothing, and next to each of them a look-alike that does.
 
-A family is (name, old, new, near): old and new are equal for every input, near is not equal to old. They read the tables
-of TABLES. KNOWN holds those that a plan calls METADATA, UNKNOWN those that it calls BREAKING all the same.
+A family is (name, old, new, near): old and new are equal for every input, near is not equal to old.
+They read the tables of TABLES. KNOWN holds those that a plan calls METADATA, UNKNOWN those that it
+calls BREAKING all the same.
 """
 
 from __future__ import annotations
 
 TABLES = {
-    "t": (("id", "INTEGER"), ("n", "INTEGER"), ("m", "BIGINT"), ("f", "DECIMAL(9,2)"), ("x", "DOUBLE"), ("g", "VARCHAR"),
-          ("s", "VARCHAR"), ("d", "DATE"), ("h", "TIMESTAMP"), ("b", "BOOLEAN"), ("c", "BOOLEAN"), ("l", "INTEGER[]"),
-          ("k", "STRUCT(a INTEGER, b VARCHAR)"), ("y", "TINYINT")),
+    "t": (
+        ("id", "INTEGER"),
+        ("n", "INTEGER"),
+        ("m", "BIGINT"),
+        ("f", "DECIMAL(9,2)"),
+        ("x", "DOUBLE"),
+        ("g", "VARCHAR"),
+        ("s", "VARCHAR"),
+        ("d", "DATE"),
+        ("h", "TIMESTAMP"),
+        ("b", "BOOLEAN"),
+        ("c", "BOOLEAN"),
+        ("l", "INTEGER[]"),
+        ("k", "STRUCT(a INTEGER, b VARCHAR)"),
+        ("y", "TINYINT"),
+    ),
     "u": (("id", "INTEGER"), ("w", "VARCHAR"), ("n", "INTEGER"), ("d", "DATE")),
     "p": (("id", "INTEGER"), ("kind", "VARCHAR"), ("price", "INTEGER"), ("d", "DATE")),
-}  # fmt: skip
+}
 
 Family = tuple[str, str, str, str]
 
@@ -31,7 +45,9 @@ def value(name: str, old: str, new: str, near: str) -> Family:
 
 def group(name: str, old: str, new: str, near: str) -> Family:
     """A value of each group."""
-    old, new, near = (f"SELECT g, {each} AS v FROM source.t GROUP BY g" for each in (old, new, near))
+    old, new, near = (
+        f"SELECT g, {each} AS v FROM source.t GROUP BY g" for each in (old, new, near)
+    )
     return name, old, new, near
 
 

@@ -24,8 +24,11 @@ def bare(repo: Repo) -> Repo:
     """Two sources whose files nobody has, and a node that reads both."""
     for name in ("a", "b"):
         repo.write(f"seeknal/sources/{name}.yml", SOURCE.format(name))
-    repo.write(READER, "kind: transform\nname: t\ninputs: [source.a, source.b]\ntransform: |\n"
-               "  SELECT a.id, b.v FROM source.a AS a JOIN source.b AS b USING (id)\n")  # fmt: skip
+    repo.write(
+        READER,
+        "kind: transform\nname: t\ninputs: [source.a, source.b]\ntransform: |\n"
+        "  SELECT a.id, b.v FROM source.a AS a JOIN source.b AS b USING (id)\n",
+    )
     repo.commit(hooks=False)
     return repo
 
@@ -40,7 +43,9 @@ def lost(bare: Repo) -> Repo:
     return bare
 
 
-@pytest.mark.parametrize("command", ["status", "plan", "plan --markdown", "validate", "run", "run --dry-run", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["status", "plan", "plan --markdown", "validate", "run", "run --dry-run", "doctor"]
+)
 def test_every_command_names_all_raw_data_that_is_missing(bare: Repo, command: str) -> None:
     said = bare.seeknal(*command.split(), code=None)
     text = f"{said.out}{said.err}"
@@ -57,7 +62,10 @@ def test_missing_raw_data_stands_in_json(bare: Repo) -> None:
     assert (plan["built"], plan["missing"]) == ([], []), "without a warehouse there is none"
     assert any("raw/b.csv" in each for each in plan["warnings"])
     assert bare.seeknal("status", "--json").json["absent"] == expected
-    assert [each["node"] for each in bare.seeknal("validate", "--json").json["absent"]] == ["source.a", "source.b"]
+    assert [each["node"] for each in bare.seeknal("validate", "--json").json["absent"]] == [
+        "source.a",
+        "source.b",
+    ]
 
 
 def test_without_raw_data_the_declared_types_are_held_against_the_sql(bare: Repo) -> None:

@@ -1,4 +1,5 @@
-"""Checks that do not hold: the rows that are shown, the command that gives all, and where a user is told of them."""
+"""Checks that do not hold: the rows that are shown, the command that gives all, and where a user is
+told of them."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def make_answers(repo: Repo) -> None:
     repo.write("data/s.csv", ROWS)
     repo.write("data/ids.csv", "id\n1\n2\n3\n4\n")
     repo.write("seeknal/s.yml", SOURCE)
-    repo.write("seeknal/ids.yml", SOURCE.replace("name: s", "name: ids").replace("s.csv", "ids.csv"))
+    repo.write(
+        "seeknal/ids.yml", SOURCE.replace("name: s", "name: ids").replace("s.csv", "ids.csv")
+    )
     repo.commit()
     repo.seeknal("run")
 
@@ -53,51 +56,101 @@ def rows_of(repo: Repo, command: str) -> list[dict[str, str]]:
 
 
 KINDS = [
-    pytest.param(TABLE % "{not_null: x}", "transform", ["note", "x"], [["none", None]], id="not_null"),
-    pytest.param(TABLE % "{not_null: x}, {unique: [id, x]}", "transform", ["id", "x"], [[3, None]], id="not_null, keys"),
+    pytest.param(
+        TABLE % "{not_null: x}", "transform", ["note", "x"], [["none", None]], id="not_null"
+    ),
+    pytest.param(
+        TABLE % "{not_null: x}, {unique: [id, x]}",
+        "transform",
+        ["id", "x"],
+        [[3, None]],
+        id="not_null, keys",
+    ),
     pytest.param(TABLE % "{unique: id}", "transform", ["id", "occurrences"], [[4, 2]], id="unique"),
     pytest.param(
-        TABLE % "{accepted_values: {column: note, values: [fine, high, none]}}, {unique: id, severity: warn}",
-        "transform", ["id", "note"], [[4, "twice"], [4, "twice"]], id="accepted_values",
+        TABLE
+        % "{accepted_values: {column: note, values: [fine, high, none]}}, {unique: id, severity: warn}",
+        "transform",
+        ["id", "note"],
+        [[4, "twice"], [4, "twice"]],
+        id="accepted_values",
     ),
     pytest.param(
         TABLE % "{type: accepted_values, column: x, values: [10, 20, -5]}",
-        "transform", ["note", "x"], [["high", 777]], id="accepted_values of numbers",
+        "transform",
+        ["note", "x"],
+        [["high", 777]],
+        id="accepted_values of numbers",
     ),
-    pytest.param(TABLE % "{type: row_count, max: 4}", "transform", ["row_count"], [[5]], id="row_count"),
+    pytest.param(
+        TABLE % "{type: row_count, max: 4}", "transform", ["row_count"], [[5]], id="row_count"
+    ),
     pytest.param(
         TABLE % '{custom_sql: "SELECT x, id FROM input_0 AS a WHERE x < 0 -- none"}',
-        "transform", ["x", "id"], [[-5, 4]], id="custom_sql",
+        "transform",
+        ["x", "id"],
+        [[-5, 4]],
+        id="custom_sql",
     ),
     pytest.param(
-        TABLE % "{custom_sql: 'WITH @ AS (SELECT * FROM input_0) SELECT @.id, note FROM @ WHERE id = 1'}",
-        "transform", ["id", "note"], [[1, "fine"]], id="custom_sql with the name of the view",
+        TABLE
+        % "{custom_sql: 'WITH @ AS (SELECT * FROM input_0) SELECT @.id, note FROM @ WHERE id = 1'}",
+        "transform",
+        ["id", "note"],
+        [[1, "fine"]],
+        id="custom_sql with the name of the view",
     ),
     pytest.param(
-        TABLE % "{custom_sql: \"SELECT * FROM input_0 WHERE input_0.ref NOT IN (SELECT id FROM ref('source.ids'))\"}",
-        "transform", ["note", "id", "ref"], [["twice", 4, 9]], id="custom_sql over another node",
+        TABLE
+        % "{custom_sql: \"SELECT * FROM input_0 WHERE input_0.ref NOT IN (SELECT id FROM ref('source.ids'))\"}",
+        "transform",
+        ["note", "id", "ref"],
+        [["twice", 4, 9]],
+        id="custom_sql over another node",
     ),
     pytest.param(RULE % "x < 700", "rule", ["note", "x"], [["high", 777]], id="expression"),
-    pytest.param(RULE % "note <> 'high' AND id > 0", "rule", ["note", "id"], [["high", 2]], id="expression on text"),
-    pytest.param(RULE % "{type: null, column: x}", "rule", ["note", "x"], [["none", None]], id="null"),
+    pytest.param(
+        RULE % "note <> 'high' AND id > 0",
+        "rule",
+        ["note", "id"],
+        [["high", 2]],
+        id="expression on text",
+    ),
+    pytest.param(
+        RULE % "{type: null, column: x}", "rule", ["note", "x"], [["none", None]], id="null"
+    ),
     pytest.param(
         RULE % "{type: range, column: x, params: {min_val: 0, max_val: 100}}",
-        "rule", ["note", "x"], [["high", 777], ["twice", -5]], id="range",
+        "rule",
+        ["note", "x"],
+        [["high", 777], ["twice", -5]],
+        id="range",
     ),
     pytest.param(
         RULE % "[{type: uniqueness, column: id, params: {severity: warn}}, x < 700]",
-        "rule", ["id", "x"], [[2, 777]], id="expression, keys",
+        "rule",
+        ["id", "x"],
+        [[2, 777]],
+        id="expression, keys",
     ),
     pytest.param(
         RULE % "{type: freshness, column: day, params: {max_age: 1d}}",
-        "rule", ["note", "day"], [["fine", "2024-01-01"], *[["…"]] * 4], id="freshness",
+        "rule",
+        ["note", "day"],
+        [["fine", "2024-01-01"], *[["…"]] * 4],
+        id="freshness",
     ),
     pytest.param(
         RULE % "{type: sql_assertion, sql: 'SELECT ref FROM source.s WHERE ref > 5'}",
-        "rule", ["ref"], [[9]], id="sql_assertion",
+        "rule",
+        ["ref"],
+        [[9]],
+        id="sql_assertion",
     ),
-    pytest.param(GROUP, "feature_group", ["note", "id", "occurrences"], [["twice", 4, 2]], id="join keys"),
-]  # fmt: skip
+    pytest.param(
+        GROUP, "feature_group", ["note", "id", "occurrences"], [["twice", 4, 2]], id="join keys"
+    ),
+]
 
 
 NAMES = [f"n{number}" for number in range(len(KINDS))]
@@ -112,13 +165,19 @@ def make_kinds(repo: Repo) -> None:
     repo.write("said.json", repo.seeknal("run", "--continue-on-error", "--json", code=1).out)
 
 
-@pytest.mark.parametrize(("kind", "name"), list(zip(KINDS, NAMES, strict=True)), ids=[kind.id for kind in KINDS])
+@pytest.mark.parametrize(
+    ("kind", "name"), list(zip(KINDS, NAMES, strict=True)), ids=[kind.id for kind in KINDS]
+)
 def test_a_check_that_fails_shows_rows_keys_first_and_the_command_for_all(
     templates: Templates, kind: Any, name: str
 ) -> None:
     _, of, first, rows = kind.values
     repo = templates("kinds", make_kinds)
-    (failure,) = [each for each in json.loads(repo.read("said.json"))["failures"] if each["node"] == f"{of}.{name}"]
+    (failure,) = [
+        each
+        for each in json.loads(repo.read("said.json"))["failures"]
+        if each["node"] == f"{of}.{name}"
+    ]
     assert len(failure["rows"]) == len(rows)
     for shown, expected in zip(failure["rows"], rows, strict=True):
         if expected != ["…"]:
@@ -126,9 +185,14 @@ def test_a_check_that_fails_shows_rows_keys_first_and_the_command_for_all(
             assert [shown[column] for column in first] == expected
     asked = rows_of(repo, failure["command"])
     assert len(asked) == failure["violations"] == len(rows)
-    known = [{key: "" if value is None else str(value) for key, value in row.items()} for row in failure["rows"]]
+    known = [
+        {key: "" if value is None else str(value) for key, value in row.items()}
+        for row in failure["rows"]
+    ]
     same = [{column: row[column] for column in known[0]} for row in asked]
-    assert sorted(known, key=repr) == sorted(same, key=repr), "the command gives the rows that were shown"
+    assert sorted(known, key=repr) == sorted(same, key=repr), (
+        "the command gives the rows that were shown"
+    )
 
 
 T = TABLE.replace("@", "t")
@@ -159,7 +223,15 @@ def test_a_warning_is_told_by_every_command_until_it_is_mended(project: Repo) ->
         assert TOLD.removeprefix("transform.t: ") in project.seeknal(command, "--json").out, command
     project.switch("main")
     project.merge("bad")
-    for command in ("promote", "promote", "run", "status", "log -n 1", "run --nodes ids", "log -n 1"):
+    for command in (
+        "promote",
+        "promote",
+        "run",
+        "status",
+        "log -n 1",
+        "run --nodes ids",
+        "log -n 1",
+    ):
         said = project.seeknal(*command.split()).out
         assert said.count(TOLD) == (0 if "--nodes" in command else 1), command
     assert project.seeknal("log", "--json").json["publications"][0]["warnings"] == [TOLD]
@@ -200,7 +272,10 @@ def test_status_repeats_a_failure_of_an_earlier_run_in_the_same_words(project: R
 
 def test_status_says_why_a_run_of_a_branch_failed_that_no_check_stopped(project: Repo) -> None:
     project.write("seeknal/t.yml", FAILING)
-    project.write("seeknal/u.yml", "kind: transform\nname: u\ntransform: SELECT error(note) AS x FROM source.s\n")
+    project.write(
+        "seeknal/u.yml",
+        "kind: transform\nname: u\ntransform: SELECT error(note) AS x FROM source.s\n",
+    )
     project.run("--continue-on-error", code=1)
     said = project.seeknal("status").out
     assert "the last run of bad failed (seeknal run tries again): transform.u: " in said
@@ -210,17 +285,28 @@ def test_status_says_why_a_run_of_a_branch_failed_that_no_check_stopped(project:
 def test_a_freshness_that_fails_is_told_by_status_too(project: Repo) -> None:
     project.write(
         "seeknal/r.yml",
-        (RULE % "{type: freshness, column: day, params: {max_age: 1d, severity: warn}}").replace("@", "r"),
+        (RULE % "{type: freshness, column: day, params: {max_age: 1d, severity: warn}}").replace(
+            "@", "r"
+        ),
     )
     project.seeknal("run")
-    assert "warning: rule.r: freshness(day): 5 of 5 rows violate it" in project.seeknal("status").out
+    assert (
+        "warning: rule.r: freshness(day): 5 of 5 rows violate it" in project.seeknal("status").out
+    )
 
 
 def test_a_query_of_a_table_that_is_held_back_says_so(project: Repo) -> None:
     project.write("seeknal/t.yml", FAILING)
     project.run(code=1)
     said = ""
-    for sql in ("FROM t", "SELECT * FROM T AS x", "DESCRIBE t", "SUMMARIZE t", "FROM bad.t", "EXPLAIN FROM s, t"):
+    for sql in (
+        "FROM t",
+        "SELECT * FROM T AS x",
+        "DESCRIBE t",
+        "SUMMARIZE t",
+        "FROM bad.t",
+        "EXPLAIN FROM s, t",
+    ):
         said = project.seeknal("query", sql, code=2).err
         assert f"t is built, but not published in bad: {TOLD}." in said, sql
     command = said.partition("Read the newer table with: ")[2].strip()
@@ -229,7 +315,9 @@ def test_a_query_of_a_table_that_is_held_back_says_so(project: Repo) -> None:
 
 
 @pytest.mark.parametrize("branch", ["bad", "main"])
-def test_a_query_of_an_older_table_says_that_the_newer_one_failed(project: Repo, branch: str) -> None:
+def test_a_query_of_an_older_table_says_that_the_newer_one_failed(
+    project: Repo, branch: str
+) -> None:
     project.switch(branch)
     project.write("seeknal/t.yml", WARNED)
     project.commit()
@@ -239,7 +327,10 @@ def test_a_query_of_an_older_table_says_that_the_newer_one_failed(project: Repo,
     project.run(code=1)
     asked = project.seeknal("query", "SELECT * FROM t", "--format", "csv")
     assert asked.out.splitlines()[0].endswith(",ref")
-    assert "t is what it was before the last run: transform.t: accepted_values(note): 2 of 5" in asked.err
+    assert (
+        "t is what it was before the last run: transform.t: accepted_values(note): 2 of 5"
+        in asked.err
+    )
     newer = project.seeknal("query", "--failed", "t", "FROM t", "--format", "csv")
     assert newer.out.splitlines()[0].endswith(",one")
     project.write("seeknal/t.yml", WARNED.replace("SELECT *", "SELECT *, 2 AS one"))
@@ -248,8 +339,12 @@ def test_a_query_of_an_older_table_says_that_the_newer_one_failed(project: Repo,
 
 
 def test_what_a_failed_rule_looked_at_can_be_asked(project: Repo) -> None:
-    project.write("seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT *, x * 2 AS y FROM source.s\n")
-    project.write("seeknal/r.yml", (RULE % "y < 100").replace("@", "r").replace("source.s", "transform.t"))
+    project.write(
+        "seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT *, x * 2 AS y FROM source.s\n"
+    )
+    project.write(
+        "seeknal/r.yml", (RULE % "y < 100").replace("@", "r").replace("source.s", "transform.t")
+    )
     project.run(code=1)
     asked = project.seeknal("query", "--failed", "rule.r", "--format", "csv")
     assert asked.out.splitlines()[1:] == ["high,2,777,2024-01-01,1,1554"]
@@ -269,10 +364,14 @@ def test_a_failure_elsewhere_names_the_environment_in_its_command(project: Repo)
 
 
 @pytest.mark.parametrize("how", ["new data", "--full"])
-def test_a_failure_of_production_can_be_asked_though_the_older_table_is_shown(project: Repo, how: str) -> None:
+def test_a_failure_of_production_can_be_asked_though_the_older_table_is_shown(
+    project: Repo, how: str
+) -> None:
     project.switch("main")
     project.write("raw/r.csv", "x\n1\n2\n")
-    project.write("seeknal/raw.yml", SOURCE.replace("name: s", "name: raw").replace("data/s.csv", "raw/r.csv"))
+    project.write(
+        "seeknal/raw.yml", SOURCE.replace("name: s", "name: raw").replace("data/s.csv", "raw/r.csv")
+    )
     project.write("limit.txt", "10")
     project.write(
         "seeknal/t.yml",
@@ -294,7 +393,9 @@ def test_a_failure_of_production_can_be_asked_though_the_older_table_is_shown(pr
 def test_rows_are_not_stored_with_the_answer(project: Repo) -> None:
     project.write("seeknal/t.yml", FAILING)
     project.run(code=1)
-    tables = project.numbers("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_seeknal'")
+    tables = project.numbers(
+        "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_seeknal'"
+    )
     stored = [row for (name,) in tables for row in project.numbers(f"FROM _seeknal.{name}")]
     assert "accepted_values" in str(stored)
     assert "twice" not in str(stored)
@@ -324,14 +425,24 @@ def test_long_values_many_rows_and_many_columns_are_cut(project: Repo) -> None:
     ("arguments", "said"),
     [
         pytest.param(["--failed", "nope"], "There is no node nope.", id="no node"),
-        pytest.param(["--failed", "s"], "No check of source.s fails, and bad shows what was checked.", id="in order"),
+        pytest.param(
+            ["--failed", "s"],
+            "No check of source.s fails, and bad shows what was checked.",
+            id="in order",
+        ),
         pytest.param(["--failed", "u"], "transform.u is not built as it is now.", id="never built"),
         pytest.param(["--failed", "t", "--at", "HEAD"], "it goes without --at", id="with at"),
-        pytest.param(["--failed", "t", "DROP VIEW t"], "A query is one statement that reads", id="a statement"),
+        pytest.param(
+            ["--failed", "t", "DROP VIEW t"],
+            "A query is one statement that reads",
+            id="a statement",
+        ),
         pytest.param([], "Missing argument SQL", id="nothing"),
     ],
 )
-def test_a_question_that_has_no_answer_is_refused(project: Repo, arguments: list[str], said: str) -> None:
+def test_a_question_that_has_no_answer_is_refused(
+    project: Repo, arguments: list[str], said: str
+) -> None:
     project.write("seeknal/t.yml", FAILING)
     project.run(code=1)
     project.write("seeknal/u.yml", "kind: transform\nname: u\ntransform: SELECT 1 AS x\n")
@@ -342,8 +453,12 @@ def test_a_question_that_has_no_answer_is_refused(project: Repo, arguments: list
     ("tests", "words", "count"),
     [
         pytest.param(", {not_null: ref}, {unique: x}", ["test unique(x) added"], 1, id="one more"),
-        pytest.param(", {not_null: ref, severity: warn}", ["test not_null(ref) changed"], 1, id="changed"),
-        pytest.param(", {unique: x}", ["test unique(x) added", "test not_null(ref) removed"], 1, id="another"),
+        pytest.param(
+            ", {not_null: ref, severity: warn}", ["test not_null(ref) changed"], 1, id="changed"
+        ),
+        pytest.param(
+            ", {unique: x}", ["test unique(x) added", "test not_null(ref) removed"], 1, id="another"
+        ),
         pytest.param("", ["test not_null(ref) removed"], 0, id="removed"),
         pytest.param(", {not_null: ref}", ["description added"], 0, id="none"),
     ],
@@ -369,7 +484,9 @@ def test_a_plan_lists_tests_that_are_new_or_changed(
     assert sum(map(len, json.loads(plan)["tests"].values())) == count
 
 
-def test_a_plan_counts_the_tests_of_tables_that_are_built_and_tells_what_failed_already(project: Repo) -> None:
+def test_a_plan_counts_the_tests_of_tables_that_are_built_and_tells_what_failed_already(
+    project: Repo,
+) -> None:
     project.write("seeknal/t.yml", FAILING)
     assert "1 table to build, 1 test to check; " in project.seeknal("plan").out
     project.run(code=1)
@@ -392,7 +509,11 @@ def test_a_table_that_was_built_again_and_failed_can_be_asked(project: Repo) -> 
     shown = project.seeknal("query", "FROM t", "--format", "csv")
     assert "t is what it was before the last run: transform.t: custom_sql()" in shown.err
     assert all(float(row["r"]) <= 0.5 for row in csv.DictReader(io.StringIO(shown.out)))
-    failed = list(csv.DictReader(io.StringIO(project.seeknal("query", "--failed", "t", "--format", "csv").out)))
+    failed = list(
+        csv.DictReader(
+            io.StringIO(project.seeknal("query", "--failed", "t", "--format", "csv").out)
+        )
+    )
     assert [float(row["r"]) > 0.5 for row in failed] == [True]
 
 
@@ -449,7 +570,13 @@ def test_the_command_of_a_failure_gives_the_rows_however_it_came(
     failure = json.loads(said)["failures"][0]
     assert failure["rows"] == [{"order": 777}]
     assert rows_of(repo, failure["command"]) == [{"order": "777"}]
-    environment = ["--env", "dev"] if "--env" in command else ["--env", "main"] if command[0] == "promote" else []
+    environment = (
+        ["--env", "dev"]
+        if "--env" in command
+        else ["--env", "main"]
+        if command[0] == "promote"
+        else []
+    )
     asked = repo.seeknal("query", *environment, "FROM t", code=None)
     assert failure["message"] in asked.err
     repo.switch("dev" if "dev" in command[1:2] or "--env" in command or on_branch else "main")

@@ -1,4 +1,5 @@
-"""A change that breaks a node downstream, and what a node declares of its columns: found before anything is built."""
+"""A change that breaks a node downstream, and what a node declares of its columns: found before
+anything is built."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def problems(repo: Repo, *arguments: str) -> list[tuple[str, str, int, str | Non
 REMOVED = f"transform.clean_orders ({CLEAN}:2) no longer returns amount."
 
 
-def test_a_removed_column_is_found_where_it_is_read_with_the_change_that_removed_it(dev: Repo) -> None:
+def test_a_removed_column_is_found_where_it_is_read_with_the_change_that_removed_it(
+    dev: Repo,
+) -> None:
     dev.replace(CLEAN, "day, amount\n", "day\n")
     assert sorted(problems(dev)) == [
         ("rule.amounts_are_positive", "seeknal/rules/amounts_are_positive.yml", 5, REMOVED),
@@ -54,14 +57,22 @@ def test_the_pre_commit_hook_says_it(dev: Repo) -> None:
 
 
 def test_a_column_that_is_only_handed_on_was_changed_where_it_was_edited(dev: Repo) -> None:
-    dev.write(NEXT, "kind: transform\nname: next\ntransform: SELECT * FROM ref('transform.clean_orders')\n")
-    dev.write("seeknal/transforms/last.yml",
-              "kind: transform\nname: last\ntransform: SELECT sum(amount) AS s FROM ref('transform.next')\n")  # fmt: skip
+    dev.write(
+        NEXT,
+        "kind: transform\nname: next\ntransform: SELECT * FROM ref('transform.clean_orders')\n",
+    )
+    dev.write(
+        "seeknal/transforms/last.yml",
+        "kind: transform\nname: last\ntransform: SELECT sum(amount) AS s FROM ref('transform.next')\n",
+    )
     dev.commit()
     dev.git("branch", "--force", "main")
     dev.replace(CLEAN, "day, amount\n", "day, amount::VARCHAR AS amount\n")
     hints = {node: hint for node, _, _, hint in problems(dev)}
-    assert hints["transform.last"] == f"transform.clean_orders ({CLEAN}:2) turned amount from BIGINT into VARCHAR."
+    assert (
+        hints["transform.last"]
+        == f"transform.clean_orders ({CLEAN}:2) turned amount from BIGINT into VARCHAR."
+    )
 
 
 def test_on_production_the_change_is_one_since_what_was_published(published: Repo) -> None:
@@ -90,25 +101,30 @@ def test_a_removed_column_that_nobody_reads_is_breaking_for_readers_outside(dev:
     assert change["category"] == "BREAKING"
     assert change["rebuilds"] == []
     assert "no node here reads id" in change["what"]
-    assert change["columns"] == [{"name": "id", "change": "removed", "before": "BIGINT", "after": None}]
+    assert change["columns"] == [
+        {"name": "id", "change": "removed", "before": "BIGINT", "after": None}
+    ]
 
 
 # What a node declares
 
 
-DECLARED = (
-    "kind: transform\nname: next\n{}transform: |\n  SELECT id, amount::DOUBLE AS amount FROM transform.clean_orders\n"
-)
+DECLARED = "kind: transform\nname: next\n{}transform: |\n  SELECT id, amount::DOUBLE AS amount FROM transform.clean_orders\n"
 
 
 @pytest.mark.parametrize(
     "declared",
     [
         pytest.param(
-            "schema:\n  - {name: id, data_type: BIGINT}\n  - {name: amount, data_type: DOUBLE}\n", id="schema"
+            "schema:\n  - {name: id, data_type: BIGINT}\n  - {name: amount, data_type: DOUBLE}\n",
+            id="schema",
         ),
-        pytest.param("schema: [{name: AMOUNT, data_type: float8}]\n", id="another word for the type"),
-        pytest.param("columns:\n  id: {dtype: int8}\n  amount: {description: in euro}\n", id="columns"),
+        pytest.param(
+            "schema: [{name: AMOUNT, data_type: float8}]\n", id="another word for the type"
+        ),
+        pytest.param(
+            "columns:\n  id: {dtype: int8}\n  amount: {description: in euro}\n", id="columns"
+        ),
         pytest.param("columns: {amount: a DATE it is not}\n", id="documentation"),
         pytest.param("columns: {amount: date}\n", id="a word"),
     ],
@@ -121,38 +137,61 @@ def test_what_is_declared_and_returned_is_valid(shop: Repo, declared: str) -> No
 @pytest.mark.parametrize(
     ("declared", "line", "message"),
     [
-        pytest.param("schema:\n  - {name: id, data_type: BIGINT}\n  - {name: amount, data_type: 'DECIMAL(9, 2)'}\n", 5,
-                     "transform.next promises amount as DECIMAL(9,2), and its SQL returns it as DOUBLE.", id="type"),
-        pytest.param("schema: [{name: total, data_type: DOUBLE}]\n", 3,
-                     "transform.next promises the column total, and its SQL returns none of that name.", id="name"),
-        pytest.param("columns:\n  id: {dtype: VARCHAR}\n", 4,
-                     "transform.next promises id as VARCHAR, and its SQL returns it as BIGINT.", id="columns"),
+        pytest.param(
+            "schema:\n  - {name: id, data_type: BIGINT}\n  - {name: amount, data_type: 'DECIMAL(9, 2)'}\n",
+            5,
+            "transform.next promises amount as DECIMAL(9,2), and its SQL returns it as DOUBLE.",
+            id="type",
+        ),
+        pytest.param(
+            "schema: [{name: total, data_type: DOUBLE}]\n",
+            3,
+            "transform.next promises the column total, and its SQL returns none of that name.",
+            id="name",
+        ),
+        pytest.param(
+            "columns:\n  id: {dtype: VARCHAR}\n",
+            4,
+            "transform.next promises id as VARCHAR, and its SQL returns it as BIGINT.",
+            id="columns",
+        ),
     ],
-)  # fmt: skip
-def test_what_is_declared_and_not_returned_is_refused(shop: Repo, declared: str, line: int, message: str) -> None:
+)
+def test_what_is_declared_and_not_returned_is_refused(
+    shop: Repo, declared: str, line: int, message: str
+) -> None:
     shop.write(NEXT, DECLARED.format(declared))
     said = shop.seeknal("validate", code=1).err
     assert f"{NEXT}:{line}: {message}" in said
 
 
 def test_a_feature_that_is_no_longer_there_is_refused_with_the_line(shop: Repo) -> None:
-    shop.write("seeknal/feature_groups/f.yml",
-               "kind: feature_group\nname: f\nentity: {name: c, join_keys: [name]}\ninputs: [transform.by_customer]\n"
-               "features:\n  - name: total\n  - name: orders\n")  # fmt: skip
+    shop.write(
+        "seeknal/feature_groups/f.yml",
+        "kind: feature_group\nname: f\nentity: {name: c, join_keys: [name]}\ninputs: [transform.by_customer]\n"
+        "features:\n  - name: total\n  - name: orders\n",
+    )
     said = shop.seeknal("validate", code=1).err
     assert "seeknal/feature_groups/f.yml:5: feature_group.f promises the column orders" in said
 
 
 def test_a_contract_decides_no_data(published: Repo) -> None:
-    published.replace(DAILY, "name: daily", "name: daily\nschema: [{name: total, data_type: HUGEINT}]")
+    published.replace(
+        DAILY, "name: daily", "name: daily\nschema: [{name: total, data_type: HUGEINT}]"
+    )
     assert published.categories() == {"transform.daily": "METADATA"}
 
 
 def test_a_feature_of_another_type_is_refused(shop: Repo) -> None:
-    shop.write("seeknal/feature_groups/f.yml",
-               "kind: feature_group\nname: f\nentity: {name: c, join_keys: [name]}\ninputs: [transform.by_customer]\n"
-               "features:\n  - {name: total, dtype: varchar}\n")  # fmt: skip
-    assert "promises total as VARCHAR, and its SQL returns it as HUGEINT" in shop.seeknal("validate", code=1).err
+    shop.write(
+        "seeknal/feature_groups/f.yml",
+        "kind: feature_group\nname: f\nentity: {name: c, join_keys: [name]}\ninputs: [transform.by_customer]\n"
+        "features:\n  - {name: total, dtype: varchar}\n",
+    )
+    assert (
+        "promises total as VARCHAR, and its SQL returns it as HUGEINT"
+        in shop.seeknal("validate", code=1).err
+    )
 
 
 def test_a_promise_that_is_broken_upstream_says_where(dev: Repo) -> None:
@@ -166,7 +205,10 @@ def test_a_promise_that_is_broken_upstream_says_where(dev: Repo) -> None:
 
 
 def test_a_partition_by_a_column_that_is_not_there_is_refused_before_a_run(shop: Repo) -> None:
-    shop.replace("seeknal/exposures/by_customer_csv.yml", "path: exports/by_customer.csv",
-                 "path: exports/by_customer.csv\n  partition_by: [country]")  # fmt: skip
+    shop.replace(
+        "seeknal/exposures/by_customer_csv.yml",
+        "path: exports/by_customer.csv",
+        "path: exports/by_customer.csv\n  partition_by: [country]",
+    )
     said = shop.seeknal("validate", code=1).err
     assert "exposure.by_customer_csv partitions by the column country" in said

@@ -1,5 +1,5 @@
-"""A table that is built again is another snapshot: whoever shows it, reads it or wrote it down follows, or keeps the old
-one, and production is always of one piece."""
+"""A table that is built again is another snapshot: whoever shows it, reads it or wrote it down
+follows, or keeps the old one, and production is always of one piece."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import Repo
 
-# Every value of `drawn` is another one each time, so that two builds can be told apart by what is read of them.
+# Every value of `drawn` is another one each time, so that two builds can be told apart by what is
+# read of them.
 NODES = {
     "seeknal/sources/raw.yml": "kind: source\nname: raw\nsource: csv\ntable: raw/rows.csv\n",
     "seeknal/transforms/drawn.yml": """
@@ -41,7 +42,8 @@ TOTAL = "seeknal/transforms/total.yml"
 
 @pytest.fixture
 def drawn(repo: Repo) -> Repo:
-    """A project with a table of random numbers that another table and a file are made of, published."""
+    """A project with a table of random numbers that another table and a file are made of,
+    published."""
     for path, text in NODES.items():
         repo.write(path, text)
     repo.write(".gitignore", "target/\nexports/\nraw/\n")
@@ -52,7 +54,9 @@ def drawn(repo: Repo) -> Repo:
 
 
 def numbers_of(repo: Repo, schema: str = "main") -> list[tuple[int, float]]:
-    return [(row[0], row[1]) for row in repo.numbers(f"SELECT id, r FROM {schema}.drawn ORDER BY id")]
+    return [
+        (row[0], row[1]) for row in repo.numbers(f"SELECT id, r FROM {schema}.drawn ORDER BY id")
+    ]
 
 
 def need_one_piece(repo: Repo, schema: str = "main") -> None:
@@ -73,7 +77,9 @@ def full_on_a_branch(repo: Repo) -> None:
 
 
 def full_that_fails(repo: Repo) -> None:
-    broken = "kind: transform\nname: broken\ntransform: SELECT error('no') FROM ref('transform.total')\n"
+    broken = (
+        "kind: transform\nname: broken\ntransform: SELECT error('no') FROM ref('transform.total')\n"
+    )
     repo.write("seeknal/transforms/broken.yml", broken)
     repo.seeknal("run", "--full", code=1)
     (repo.path / "seeknal/transforms/broken.yml").unlink()
@@ -97,7 +103,9 @@ def rebuilt_by_gc(repo: Repo) -> None:
     [
         pytest.param(full_on_a_branch, "promote", id="somebody's run --full on a branch"),
         pytest.param(full_that_fails, "promote", id="a run --full that failed"),
-        pytest.param(full_that_fails, "run --nodes total", id="a run --full that failed, then a node"),
+        pytest.param(
+            full_that_fails, "run --nodes total", id="a run --full that failed, then a node"
+        ),
         pytest.param(full_under_a_failing_test, "run", id="a run --full that a test stopped"),
         pytest.param(rebuilt_by_gc, "run", id="a failed run --full, and gc"),
     ],
@@ -116,7 +124,9 @@ def test_production_keeps_its_tables_whatever_was_built_beside(
 
 
 @pytest.mark.parametrize("nodes", [(), ("--nodes", "drawn")], ids=["all", "one"])
-def test_a_table_that_is_built_again_takes_its_readers_and_files_along(drawn: Repo, nodes: tuple[str, ...]) -> None:
+def test_a_table_that_is_built_again_takes_its_readers_and_files_along(
+    drawn: Repo, nodes: tuple[str, ...]
+) -> None:
     before = numbers_of(drawn)
     drawn.seeknal("run", "--full", *nodes)
     assert numbers_of(drawn) != before
@@ -125,7 +135,9 @@ def test_a_table_that_is_built_again_takes_its_readers_and_files_along(drawn: Re
     need_one_piece(drawn)
 
 
-def test_a_branch_shows_productions_tables_again_once_production_built_them_again(drawn: Repo) -> None:
+def test_a_branch_shows_productions_tables_again_once_production_built_them_again(
+    drawn: Repo,
+) -> None:
     drawn.switch("dev", create=True)
     drawn.seeknal("run")
     drawn.switch("main")
@@ -144,7 +156,9 @@ def test_a_branch_goes_on_with_its_own_full_build(drawn: Repo) -> None:
     assert "0 of" not in drawn.seeknal("status").out
 
 
-def test_a_reader_that_a_branch_built_of_another_build_is_built_again_at_the_merge(drawn: Repo) -> None:
+def test_a_reader_that_a_branch_built_of_another_build_is_built_again_at_the_merge(
+    drawn: Repo,
+) -> None:
     drawn.switch("dev", create=True)
     drawn.replace(TOTAL, "sum(r)", "sum(r) + 0")
     drawn.commit()
@@ -178,7 +192,8 @@ def test_an_unstable_table_that_is_gone_is_another_one_when_it_is_built_again(dr
 
 
 def test_gc_forgets_no_unstable_table_that_something_was_made_of(drawn: Repo) -> None:
-    """A branch's run failed, so that gc keeps what it finished; the table that this was made of is somebody else's."""
+    """A branch's run failed, so that gc keeps what it finished; the table that this was made of is
+    somebody else's."""
     drawn.switch("dev", create=True)
     drawn.replace(DRAWN, "id * 2", "id * 3")
     drawn.commit()
@@ -192,7 +207,9 @@ def test_gc_forgets_no_unstable_table_that_something_was_made_of(drawn: Repo) ->
     drawn.seeknal("run", code=1)
     (drawn.path / "seeknal/transforms/z.yml").unlink()
     drawn.seeknal("env", "delete", "dev")
-    drawn.tamper("DROP SCHEMA other CASCADE; DELETE FROM _seeknal.publication_nodes WHERE schema_name = 'other'")
+    drawn.tamper(
+        "DROP SCHEMA other CASCADE; DELETE FROM _seeknal.publication_nodes WHERE schema_name = 'other'"
+    )
     drawn.seeknal("gc", "--yes")
     drawn.seeknal("run")
     need_one_piece(drawn, "other")
@@ -223,7 +240,9 @@ def test_nodes_that_say_the_same_show_one_table_after_a_full_build(drawn: Repo) 
     drawn.commit()
     drawn.seeknal("run")
     drawn.seeknal("run", "--full")
-    assert drawn.numbers("SELECT r FROM main.twin ORDER BY id") == [(r,) for _, r in numbers_of(drawn)]
+    assert drawn.numbers("SELECT r FROM main.twin ORDER BY id") == [
+        (r,) for _, r in numbers_of(drawn)
+    ]
     need_one_piece(drawn)
 
 

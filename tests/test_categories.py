@@ -1,4 +1,5 @@
-"""What an edit is called, and what of a table it changes. The engine has the last word: both versions are executed."""
+"""What an edit is called, and what of a table it changes. The engine has the last word: both
+versions are executed."""
 
 from __future__ import annotations
 
@@ -15,11 +16,20 @@ from tests.verdicts import verdict
 BREAKING, NON_BREAKING, METADATA = Category.BREAKING, Category.NON_BREAKING, Category.METADATA
 
 TABLES = {
-    "t": (("id", "INTEGER"), ("n", "INTEGER"), ("f", "DECIMAL(9,2)"), ("g", "VARCHAR"), ("s", "VARCHAR"),
-          ("d", "DATE"), ("b", "BOOLEAN"), ("l", "INTEGER[]"), ("k", "STRUCT(a INTEGER, b VARCHAR)")),
+    "t": (
+        ("id", "INTEGER"),
+        ("n", "INTEGER"),
+        ("f", "DECIMAL(9,2)"),
+        ("g", "VARCHAR"),
+        ("s", "VARCHAR"),
+        ("d", "DATE"),
+        ("b", "BOOLEAN"),
+        ("l", "INTEGER[]"),
+        ("k", "STRUCT(a INTEGER, b VARCHAR)"),
+    ),
     "u": (("id", "INTEGER"), ("w", "VARCHAR"), ("n", "INTEGER")),
     "p": (("id", "INTEGER"), ("d", "DATE"), ("price", "INTEGER")),
-}  # fmt: skip
+}
 
 # NULLs, duplicates, ties and signs, small enough to compare whole results.
 DATA = """
@@ -46,7 +56,9 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("CREATE SCHEMA source; CREATE SCHEMA transform;")
         for name, columns in TABLES.items():
-            connection.execute(f"CREATE TABLE source.{name} ({', '.join(' '.join(column) for column in columns)})")
+            connection.execute(
+                f"CREATE TABLE source.{name} ({', '.join(' '.join(column) for column in columns)})"
+            )
         connection.execute(DATA)
         yield connection
 
@@ -64,8 +76,11 @@ def bag(rows: Rows, columns: Sequence[str]) -> Counter[tuple[str, ...]]:
 
 
 def kept(found: tuple[Columns, Rows], other: tuple[Columns, Rows], columns: Sequence[str]) -> bool:
-    """Whether columns are in both results, with the same types and, taken together, the same values."""
-    if any(found[0].get(each) is None or found[0].get(each) != other[0].get(each) for each in columns):
+    """Whether columns are in both results, with the same types and, taken together, the same
+    values."""
+    if any(
+        found[0].get(each) is None or found[0].get(each) != other[0].get(each) for each in columns
+    ):
         return False
     return bag(found[1], columns) == bag(other[1], columns)
 
@@ -79,17 +94,21 @@ def holds(engine: duckdb.DuckDBPyConnection, old: str, new: str, category: Categ
 
 
 def holds_but_for(engine: duckdb.DuckDBPyConnection, old: str, new: str, what: str) -> bool:
-    """Whether all is equal that is not said to have changed: with the row set, every column may have."""
+    """Whether all is equal that is not said to have changed: with the row set, every column may
+    have."""
     before, after = result(engine, old), result(engine, new)
     marks = {word[1:]: word[0] for word in what.split() if word[0] in "+-~"}
     if {*before[0], *marks} - {each for each in marks if marks[each] == "+"} != set(before[0]):
         return False
     if {*after[0], *marks} - {each for each in marks if marks[each] == "-"} != set(after[0]):
         return False
-    return what.startswith("rows") or kept(before, after, [each for each in before[0] if each not in marks])
+    return what.startswith("rows") or kept(
+        before, after, [each for each in before[0] if each not in marks]
+    )
 
 
-# What an edit is called: (name, old, new, category, what). `what` is None where the analysis may choose its words.
+# What an edit is called: (name, old, new, category, what). `what` is None where the analysis may
+# choose its words.
 
 # fmt: off
 TEXT = [
@@ -931,21 +950,40 @@ UNSTABLE = [
 # fmt: on
 
 EXACT = {
-    "text": TEXT, "column": COLUMNS, "filter": FILTERS, "group": GROUPS, "set": SETS, "join": JOINS, "look-up": LOOKUPS,
-    "sub-query": SUBQUERIES, "CTE": CTES, "window": WINDOWS, "list": LISTS, "star": STARS, "opaque": OPAQUE,
+    "text": TEXT,
+    "column": COLUMNS,
+    "filter": FILTERS,
+    "group": GROUPS,
+    "set": SETS,
+    "join": JOINS,
+    "look-up": LOOKUPS,
+    "sub-query": SUBQUERIES,
+    "CTE": CTES,
+    "window": WINDOWS,
+    "list": LISTS,
+    "star": STARS,
+    "opaque": OPAQUE,
     "unstable": UNSTABLE,
-}  # fmt: skip
+}
 # DuckDB 1 does not read a PIVOT back from its own tree, so that it confirms no names beside one.
-WHOLE_ON_1 = ("in a CTE, column read besides", "beside a table that gives a column") if duckdb.__version__ < "2" else ()
+WHOLE_ON_1 = (
+    ("in a CTE, column read besides", "beside a table that gives a column")
+    if duckdb.__version__ < "2"
+    else ()
+)
 EXACT_CASES = [
-    pytest.param(*([*case[:2], BREAKING, None] if name in WHOLE_ON_1 else case), id=f"{group}: {name}")
+    pytest.param(
+        *([*case[:2], BREAKING, None] if name in WHOLE_ON_1 else case), id=f"{group}: {name}"
+    )
     for group, cases in EXACT.items()
     for name, *case in cases
 ]
 
 
 @pytest.mark.parametrize(("old", "new", "category", "what"), EXACT_CASES)
-def test_an_edit_is_called_what_it_is(old: str, new: str, category: Category, what: str | None) -> None:
+def test_an_edit_is_called_what_it_is(
+    old: str, new: str, category: Category, what: str | None
+) -> None:
     found = verdict(old, new, TABLES)
     assert found.category == category
     assert what is None or found.what == what
@@ -958,10 +996,13 @@ def test_no_verdict_is_contradicted_by_the_results(
     for one, other in ((old, new), (new, old)):
         assert holds(engine, one, other, verdict(one, other, TABLES).category)
     assert holds(engine, old, new, category), "the table of cases expects what is not so"
-    assert not what or holds_but_for(engine, old, new, what), "the table of cases expects what is not so"
+    assert not what or holds_but_for(engine, old, new, what), (
+        "the table of cases expects what is not so"
+    )
 
 
-# What reads the node: (name, old, new, reader, whether the reader is re-used); None where either is right.
+# What reads the node: (name, old, new, reader, whether the reader is re-used); None where either is
+# right.
 
 # fmt: off
 ALL, MORE, LESS = "SELECT * FROM source.t", "SELECT *, n * 2 AS m FROM source.t", "SELECT id, n FROM source.t"
@@ -1212,7 +1253,9 @@ HARMLESS_CASES = [pytest.param(*case, id=name) for name, *case in HARMLESS]
 
 
 @pytest.mark.parametrize(("old", "new"), HARMLESS_CASES)
-def test_a_rewrite_of_the_table_is_harmless_in_fact(engine: duckdb.DuckDBPyConnection, old: str, new: str) -> None:
+def test_a_rewrite_of_the_table_is_harmless_in_fact(
+    engine: duckdb.DuckDBPyConnection, old: str, new: str
+) -> None:
     assert holds(engine, old, new, METADATA), "the table of cases expects what is not so"
     assert holds(engine, old, new, verdict(old, new, TABLES).category)
 

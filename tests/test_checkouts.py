@@ -1,4 +1,5 @@
-"""Whatever way a repository was checked out, a plan sees what was edited and nothing else, and a run builds just that."""
+"""Whatever way a repository was checked out, a plan sees what was edited and nothing else, and a
+run builds just that."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ def a_submodule(shop: Repo) -> Repo:
     outer = Repo(shop.path.parent / "outer")
     outer.path.mkdir()
     outer.git("init", "--quiet")
-    outer.git("-c", "protocol.file.allow=always", "submodule", "add", "--quiet", str(shop.path), "shop")
+    outer.git(
+        "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", str(shop.path), "shop"
+    )
     inner = Repo(outer.path / "shop")
     inner.git("switch", "--quiet", "-C", "main")
     assert (inner.path / ".git").is_file()
@@ -94,7 +97,14 @@ def a_data_root_of_its_own(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
 
 def a_sparse_checkout(shop: Repo) -> Repo:
     clone = on_dev(cloned(shop))
-    clone.git("sparse-checkout", "set", "--no-cone", "/*", "!/seeknal/rules", "!/seeknal/sources/customers.yml")
+    clone.git(
+        "sparse-checkout",
+        "set",
+        "--no-cone",
+        "/*",
+        "!/seeknal/rules",
+        "!/seeknal/sources/customers.yml",
+    )
     assert not (clone.path / "seeknal/rules").exists()
     return clone
 
@@ -142,7 +152,7 @@ def a_partial_clone(shop: Repo) -> Repo:
 
 def odd_file_names(shop: Repo) -> Repo:
     for name in ("été — 2024.yml", "a b'c\"d.yml", "tab\there.yml", "日本.yml"):
-        node = f"kind: transform\nname: n{len(list((shop.path / 'seeknal/transforms').iterdir()))}\ntransform: SELECT 1 AS x\n"  # fmt: skip
+        node = f"kind: transform\nname: n{len(list((shop.path / 'seeknal/transforms').iterdir()))}\ntransform: SELECT 1 AS x\n"
         shop.write(f"seeknal/transforms/{name}", node)
     shop.commit()
     return on_dev(shop)
@@ -171,14 +181,30 @@ def a_remote_of_another_name(shop: Repo) -> Repo:
 
 
 WORKING = [
-    as_usual, a_folder_of_a_monorepo, a_submodule, a_linked_worktree, a_worktree_of_a_bare_clone, a_separate_git_dir,
-    a_data_root_of_its_own, a_sparse_checkout, a_sparse_index, a_split_index, converted_line_ends, line_ends_by_attribute,
-    a_shallow_clone_that_reaches_back, a_partial_clone, odd_file_names, production_called_trunk,
-    production_only_on_the_remote, a_remote_of_another_name,
-]  # fmt: skip
+    as_usual,
+    a_folder_of_a_monorepo,
+    a_submodule,
+    a_linked_worktree,
+    a_worktree_of_a_bare_clone,
+    a_separate_git_dir,
+    a_data_root_of_its_own,
+    a_sparse_checkout,
+    a_sparse_index,
+    a_split_index,
+    converted_line_ends,
+    line_ends_by_attribute,
+    a_shallow_clone_that_reaches_back,
+    a_partial_clone,
+    odd_file_names,
+    production_called_trunk,
+    production_only_on_the_remote,
+    a_remote_of_another_name,
+]
 
 
-@pytest.mark.parametrize("checkout", [pytest.param(each, id=each.__name__.replace("_", " ")) for each in WORKING])
+@pytest.mark.parametrize(
+    "checkout", [pytest.param(each, id=each.__name__.replace("_", " ")) for each in WORKING]
+)
 def test_a_plan_sees_the_edit_and_a_run_builds_it(
     shop: Repo, monkeypatch: pytest.MonkeyPatch, checkout: Callable[..., Repo]
 ) -> None:
@@ -187,7 +213,9 @@ def test_a_plan_sees_the_edit_and_a_run_builds_it(
     assert repo.plan()["dirty"] is False
     assert repo.built() == [], "everything else is a view onto production"
     edit(repo)
-    repo.write("seeknal/transforms/fresh.yml", "kind: transform\nname: fresh\ntransform: SELECT 42 AS x\n")
+    repo.write(
+        "seeknal/transforms/fresh.yml", "kind: transform\nname: fresh\ntransform: SELECT 42 AS x\n"
+    )
     changes = {"transform.daily": "NON_BREAKING", "transform.fresh": "NEW"}
     assert repo.categories() == changes
     assert repo.built() == ["transform.daily", "transform.fresh"]
@@ -198,7 +226,10 @@ def test_a_plan_sees_the_edit_and_a_run_builds_it(
     assert repo.built() == []
     answer = repo.seeknal("query", "FROM daily LIMIT 1", "--json").json
     assert "largest" in answer[0]
-    assert "largest" not in repo.seeknal("query", "FROM daily LIMIT 1", "--env", "prod", "--json").json[0]
+    assert (
+        "largest"
+        not in repo.seeknal("query", "FROM daily LIMIT 1", "--env", "prod", "--json").json[0]
+    )
 
 
 def edit(repo: Repo) -> None:
@@ -234,15 +265,35 @@ def detached(shop: Repo, *ref: str) -> Repo:
         pytest.param({}, [], None, id="the commit's own name"),
         pytest.param({}, ["--env", "review-7"], "review-7", id="a name that is given"),
         pytest.param(
-            {"GITHUB_HEAD_REF": "dev", "GITHUB_REF_NAME": "7/merge"}, [], "dev", id="a pull request on GitHub"
+            {"GITHUB_HEAD_REF": "dev", "GITHUB_REF_NAME": "7/merge"},
+            [],
+            "dev",
+            id="a pull request on GitHub",
         ),
-        pytest.param({"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "dev"}, [], "dev", id="a push on GitHub"),
-        pytest.param({"CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "dev"}, [], "dev", id="a merge request on GitLab"),
+        pytest.param(
+            {"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "dev"},
+            [],
+            "dev",
+            id="a push on GitHub",
+        ),
+        pytest.param(
+            {"CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "dev"},
+            [],
+            "dev",
+            id="a merge request on GitLab",
+        ),
         pytest.param({"CI_COMMIT_BRANCH": "dev"}, [], "dev", id="a push on GitLab"),
         pytest.param({"BUILD_SOURCEBRANCH": "refs/heads/dev"}, [], "dev", id="Azure"),
         pytest.param({"GIT_BRANCH": "origin/dev"}, [], "dev", id="Jenkins"),
-        pytest.param({"CI_COMMIT_BRANCH": "dev"}, ["--env", "mine"], "mine", id="a given name comes first"),
-        pytest.param({"GITHUB_HEAD_REF": "main"}, [], "pull-request/main", id="a fork's main is not production"),
+        pytest.param(
+            {"CI_COMMIT_BRANCH": "dev"}, ["--env", "mine"], "mine", id="a given name comes first"
+        ),
+        pytest.param(
+            {"GITHUB_HEAD_REF": "main"},
+            [],
+            "pull-request/main",
+            id="a fork's main is not production",
+        ),
         pytest.param(
             {"BUILDKITE_BRANCH": "main", "BUILDKITE_PULL_REQUEST": "7"},
             [],
@@ -252,7 +303,11 @@ def detached(shop: Repo, *ref: str) -> Repo:
     ],
 )
 def test_a_detached_head_has_an_environment(
-    shop: Repo, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], arguments: list[str], name: str | None
+    shop: Repo,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    arguments: list[str],
+    name: str | None,
 ) -> None:
     repo = detached(shop)
     before = repo.production()
@@ -280,7 +335,9 @@ def test_a_promotion_merges_the_commit_that_is_checked_out(
     assert "largest BIGINT" in repo.production()["daily"][0]
 
 
-def test_a_detached_production_is_production_where_ci_says_so(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_detached_production_is_production_where_ci_says_so(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.git("switch", "--quiet", "--detach")
     shop.git("branch", "--delete", "--force", "main")
     monkeypatch.setenv("CI_COMMIT_BRANCH", "main")
@@ -294,15 +351,23 @@ def test_a_detached_production_is_production_where_ci_says_so(shop: Repo, monkey
 def test_a_pipeline_of_production_that_checked_out_something_else_does_not_publish_it(
     shop: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A comment on a pull request starts a pipeline of the production branch, which this clone does not have."""
+    """A comment on a pull request starts a pipeline of the production branch, which this clone does
+    not have."""
     main = shop.head
     repo = detached(shop, "dev")
     before = repo.production(), repo.publications()
     repo.git("branch", "--delete", "--force", "main")
-    for name, value in {"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "main", "GITHUB_SHA": main}.items():
+    for name, value in {
+        "GITHUB_REF_TYPE": "branch",
+        "GITHUB_REF_NAME": "main",
+        "GITHUB_SHA": main,
+    }.items():
         monkeypatch.setenv(name, value)
     for command in ("run", "promote", "plan"):
-        assert f"{repo.head[:8]}, which is checked out, is not the tip of main." in repo.seeknal(command, code=1).err
+        assert (
+            f"{repo.head[:8]}, which is checked out, is not the tip of main."
+            in repo.seeknal(command, code=1).err
+        )
     assert (repo.production(), repo.publications()) == before
     monkeypatch.setenv("GITHUB_SHA", repo.head)
     assert repo.run()["environment"] == "main"
@@ -318,7 +383,10 @@ def test_an_old_pipeline_that_runs_again_does_not_take_production_back(
     before = published.production()
     published.git("switch", "--quiet", "--detach", old)
     monkeypatch.setenv("CI_COMMIT_BRANCH", "main")
-    assert f"{old[:8]}, which is checked out, is not the tip of main." in published.seeknal("run", code=1).err
+    assert (
+        f"{old[:8]}, which is checked out, is not the tip of main."
+        in published.seeknal("run", code=1).err
+    )
     published.seeknal("promote")
     assert published.production() == before
 
@@ -344,10 +412,16 @@ def test_a_status_names_the_environment_of_a_detached_head(
     assert (status["branch"], status["environment"], status["ahead"]) == (None, name, 1)
     assert status["changed"] == {"NON_BREAKING": ["transform.daily"]}
     assert status["unbuilt"] == ["transform.daily"]
-    assert status["unpublished"] == status["built"], "production has them, and the environment was never made"
+    assert status["unpublished"] == status["built"], (
+        "production has them, and the environment was never made"
+    )
     repo.seeknal("run")
     status = repo.seeknal("status", "--json").json
-    assert (status["unbuilt"], status["unpublished"], status["unpromoted"]) == ([], [], ["transform.daily"])
+    assert (status["unbuilt"], status["unpublished"], status["unpromoted"]) == (
+        [],
+        [],
+        ["transform.daily"],
+    )
     said = repo.seeknal("status").out
     assert f"HEAD is detached at {repo.head[:8]}, 1 ahead of and 0 behind main" in said
     assert f"{name}, schema " in said
@@ -363,7 +437,11 @@ def test_a_status_in_the_middle_of_a_rebase_is_of_the_branch_that_is_rebased(sho
     repo.switch("dev")
     assert repo.try_git("rebase", "main").returncode != 0
     status = repo.seeknal("status", "--json").json
-    assert (status["branch"], status["environment"], status["operation"]) == ("dev", "dev", "rebase")
+    assert (status["branch"], status["environment"], status["operation"]) == (
+        "dev",
+        "dev",
+        "rebase",
+    )
     assert "conflict markers" in status["problems"][0]
     assert (status["changed"], status["dirty"]) == (None, True)
     assert "Changed      unknown, as no plan can be made" in repo.seeknal("status").out
@@ -374,7 +452,9 @@ def test_a_status_in_the_middle_of_a_rebase_is_of_the_branch_that_is_rebased(sho
     assert f"dev at {repo.head[:8]}" in repo.seeknal("status").out
 
 
-def test_a_status_of_a_pipeline_that_may_not_publish_says_why(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_status_of_a_pipeline_that_may_not_publish_says_why(
+    published: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     published.git("switch", "--quiet", "--detach")
     published.git("branch", "--force", "main", published.commit("Another"))
     published.git("switch", "--quiet", "--detach", "HEAD~1")
@@ -387,7 +467,10 @@ def test_a_status_of_a_pipeline_that_may_not_publish_says_why(published: Repo, m
 def test_a_status_says_what_a_clone_lacks(shop: Repo) -> None:
     shop.git("branch", "dev")
     clone = cloned(shop, "--single-branch", "--branch=dev")
-    assert "git fetch origin main:refs/remotes/origin/main" in clone.seeknal("status", "--json").json["problems"][0]
+    assert (
+        "git fetch origin main:refs/remotes/origin/main"
+        in clone.seeknal("status", "--json").json["problems"][0]
+    )
 
 
 # What is not checked out
@@ -397,7 +480,10 @@ def test_a_branch_that_is_only_on_the_remote_is_suggested(shop: Repo) -> None:
     shop.git("branch", "feature/new")
     clone = cloned(shop)
     for wrong in ("remote/feature/new", "feature/nwe"):
-        assert "Did you mean feature/new?" in clone.seeknal("plan", wrong, "--into", "main", code=2).err
+        assert (
+            "Did you mean feature/new?"
+            in clone.seeknal("plan", wrong, "--into", "main", code=2).err
+        )
     for number in range(10):
         shop.git("branch", f"b{number}")
     said = shop.seeknal("run", "--env", "nothing-like-it", code=2).err
@@ -408,20 +494,29 @@ def test_a_branch_of_a_remote_may_be_written_in_full(shop: Repo) -> None:
     revisions(shop)
     clone = cloned(shop)
     changes = {"transform.daily": "NON_BREAKING"}
-    assert clone.categories("origin/dev") == clone.categories("origin/dev", "--into", "origin/main") == changes
+    assert (
+        clone.categories("origin/dev")
+        == clone.categories("origin/dev", "--into", "origin/main")
+        == changes
+    )
     assert clone.plan("dev", "--into", "origin/main")["environment"] == "main"
     assert clone.run("--env", "origin/dev")["environment"] == "dev", "there is no other one here"
     clone.git("branch", "dev", "main")
-    assert clone.run("--env", "origin/dev")["environment"] == "origin/dev", "which is not the dev that is here"
+    assert clone.run("--env", "origin/dev")["environment"] == "origin/dev", (
+        "which is not the dev that is here"
+    )
     clone.git("commit", "--quiet", "--allow-empty", "--message", "Not pushed")
     assert clone.run("--env", "origin/main")["environment"] == "origin/main", "nor production"
     assert clone.plan("--into", "origin/main")["changes"] == []
     assert clone.git("branch", "--list", "origin/*") == ""
-    assert "name the branch here: main" in clone.seeknal("promote", "dev", "origin/main", code=2).err
+    assert (
+        "name the branch here: main" in clone.seeknal("promote", "dev", "origin/main", code=2).err
+    )
 
 
 def revisions(shop: Repo) -> str:
-    """Production is built, `dev` has an edit and the tag v1 on it; we are on main. The commit of dev."""
+    """Production is built, `dev` has an edit and the tag v1 on it; we are on main. The commit of
+    dev."""
     shop.seeknal("run")
     shop.switch("dev", create=True)
     edit(shop)
@@ -457,7 +552,10 @@ def test_a_bare_repository_promotes_into_the_data_root_that_is_named(shop: Repo)
     bare, data = cloned(shop, "--bare", name="shop.git"), shop.path.parent / "data root"
     empty = Repo(shop.path.parent / "empty.git")
     shop.git("init", "--quiet", "--bare", "--initial-branch", "main", str(empty.path))
-    assert "Push the project first" in empty.seeknal("hooks", "install", "--data-root", str(data), code=1).err
+    assert (
+        "Push the project first"
+        in empty.seeknal("hooks", "install", "--data-root", str(data), code=1).err
+    )
     assert "Name one: git config seeknal.dataRoot DIR" in bare.seeknal("promote", code=2).err
     bare.seeknal("promote", "--data-root", str(data))
     assert Repo(data).production() == shop.fresh_build("main")
@@ -476,12 +574,17 @@ def test_a_bare_repository_promotes_into_the_data_root_that_is_named(shop: Repo)
     assert bare.git("config", "seeknal.dataRoot") == str(data), "the warehouse is still there"
 
 
-def test_a_bare_repository_with_two_projects_is_told_which(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bare_repository_with_two_projects_is_told_which(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inner = in_a_folder(shop, "one")
     shutil.copytree(inner.path, inner.path.parent / "two", ignore=shutil.ignore_patterns("target"))
     inner.git("-C", "..", "add", ".")
     inner.git("commit", "--quiet", "--message", "Two projects")
-    bare, data = cloned(Repo(inner.path.parent), "--bare", name="shop.git"), shop.path.parent / "data"
+    bare, data = (
+        cloned(Repo(inner.path.parent), "--bare", name="shop.git"),
+        shop.path.parent / "data",
+    )
     bare.git("config", "seeknal.dataRoot", str(data))
     said = bare.seeknal("promote", code=2).err
     assert "holds these projects: one, two" in said
@@ -496,7 +599,10 @@ def test_a_bare_repository_is_looked_at_as_its_head_is(shop: Repo) -> None:
     bare, data = cloned(shop, "--bare", name="shop.git"), shop.path.parent / "data"
     bare.git("config", "seeknal.dataRoot", str(data))
     assert bare.seeknal("validate").out == shop.seeknal("validate").out
-    assert "Nothing can be staged in a bare repository." in bare.seeknal("validate", "--staged", code=1).err
+    assert (
+        "Nothing can be staged in a bare repository."
+        in bare.seeknal("validate", "--staged", code=1).err
+    )
     bare.seeknal("parse")
     assert (data / "target/manifest.json").is_file()
     bare.seeknal("promote")
@@ -542,7 +648,9 @@ def test_a_saved_plan_binds_its_own_project_only(shop: Repo) -> None:
 # What cannot be
 
 
-@pytest.mark.parametrize("command", [["promote"], ["promote", "dev"], ["run", "--env", "main"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["promote"], ["promote", "dev"], ["run", "--env", "main"]], ids=" ".join
+)
 @pytest.mark.parametrize("operation", ["merge", "rebase", "cherry-pick"])
 def test_in_the_middle_of_a_merge_or_a_rebase_there_is_a_plan_and_no_promotion(
     shop: Repo, operation: str, command: list[str]

@@ -65,7 +65,10 @@ def test_a_test_counts_the_rows_that_violate_it(repo: Repo, test: str, violation
     begin(repo, test)
     done = repo.seeknal("run")
     said = done.out + done.err
-    assert ("my test" in said, f"my test: {violations} of 4 rows" in said) == (violations > 0, violations > 0), said
+    assert ("my test" in said, f"my test: {violations} of 4 rows" in said) == (
+        violations > 0,
+        violations > 0,
+    ), said
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,9 @@ def test_an_accepted_value_that_its_column_cannot_have_is_refused(
 
 def test_a_rule_of_uniqueness_passes_over_null(repo: Repo) -> None:
     begin(repo, "unique, columns: [id]")
-    rule = "kind: rule\nname: r\ninputs: [source.s]\nrule: [{type: uniqueness, columns: [coupon]}]\n"
+    rule = (
+        "kind: rule\nname: r\ninputs: [source.s]\nrule: [{type: uniqueness, columns: [coupon]}]\n"
+    )
     repo.write("seeknal/r.yml", rule)
     repo.seeknal("run")
 
@@ -114,17 +119,28 @@ def with_test(repo: Repo, path: str, *, declared: bool = False) -> None:
     ("node", "path", "declared"),
     [
         pytest.param("source.orders", "seeknal/sources/orders.yml", False, id="a source"),
-        pytest.param("transform.clean_orders", "seeknal/transforms/clean_orders.yml", False, id="a transform"),
-        pytest.param("transform.clean_orders", "seeknal/transforms/clean_orders.yml", True, id="with an input for it"),
+        pytest.param(
+            "transform.clean_orders", "seeknal/transforms/clean_orders.yml", False, id="a transform"
+        ),
+        pytest.param(
+            "transform.clean_orders",
+            "seeknal/transforms/clean_orders.yml",
+            True,
+            id="with an input for it",
+        ),
     ],
 )
-def test_a_test_that_reads_another_node_decides_no_data(published: Repo, node: str, path: str, declared: bool) -> None:
+def test_a_test_that_reads_another_node_decides_no_data(
+    published: Repo, node: str, path: str, declared: bool
+) -> None:
     published.switch("dev", create=True)
     with_test(published, path, declared=declared)
     assert published.categories() == {node: "METADATA"}
     published.commit()
     assert published.built() == []
-    published.write("data/customers.csv", "id,name,town\n1,Ada,London\n2,Bob,Paris\n3,Cy,Oslo\n4,Di,Rome\n")
+    published.write(
+        "data/customers.csv", "id,name,town\n1,Ada,London\n2,Bob,Paris\n3,Cy,Oslo\n4,Di,Rome\n"
+    )
     published.commit()
     assert node not in published.built()
     published.write("data/customers.csv", "id,name,town\n1,Ada,London\n2,Bob,Paris\n")
@@ -163,7 +179,9 @@ materialization:
 @pytest.fixture
 def group(repo: Repo) -> Repo:
     repo.write("data/days.csv", DAYS)
-    repo.write("seeknal/sources/days.yml", "kind: source\nname: days\nsource: csv\ntable: data/days.csv\n")
+    repo.write(
+        "seeknal/sources/days.yml", "kind: source\nname: days\nsource: csv\ntable: data/days.csv\n"
+    )
     repo.write(HABITS, GROUP)
     return repo
 
@@ -196,7 +214,9 @@ def test_an_event_time_decides_no_data(group: Repo) -> None:
         ("event_time_col: ''", "`event_time_col` is the name of a column"),
     ],
 )
-def test_an_event_time_that_is_no_column_is_an_error_with_its_line(group: Repo, given: str, words: str) -> None:
+def test_an_event_time_that_is_no_column_is_an_error_with_its_line(
+    group: Repo, given: str, words: str
+) -> None:
     group.replace(HABITS, "event_time_col: day", given)
     said = group.seeknal("validate", code=1).err
     assert words in said
@@ -204,7 +224,12 @@ def test_an_event_time_that_is_no_column_is_an_error_with_its_line(group: Repo, 
 
 
 @pytest.mark.parametrize(
-    "given", ["materialization: true", "materialization:\n  event_time_col:", "materialization: {offline: {}}"]
+    "given",
+    [
+        "materialization: true",
+        "materialization:\n  event_time_col:",
+        "materialization: {offline: {}}",
+    ],
 )
 def test_a_feature_group_that_names_no_event_time_is_as_before(group: Repo, given: str) -> None:
     group.replace(HABITS, "materialization:\n  event_time_col: day", given)
@@ -224,5 +249,9 @@ def test_a_lookup_in_a_group_with_an_event_time_may_find_several_rows(group: Rep
     group.write("seeknal/transforms/look.yml", look)
     group.commit()
     group.seeknal("run")
-    group.replace("seeknal/transforms/look.yml", " LEFT JOIN feature_group.habits h ON h.customer = d.customer", "")
+    group.replace(
+        "seeknal/transforms/look.yml",
+        " LEFT JOIN feature_group.habits h ON h.customer = d.customer",
+        "",
+    )
     assert group.categories() == {"transform.look": "BREAKING"}

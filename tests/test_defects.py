@@ -1,4 +1,5 @@
-"""What was seen to go wrong in Seeknal 2.13 and must not happen here; the numbers are those of the list of defects."""
+"""What was seen to go wrong in Seeknal 2.13 and must not happen here; the numbers are those of the
+list of defects."""
 
 from __future__ import annotations
 
@@ -38,7 +39,10 @@ def defect(number: str) -> Callable[[Story], Story]:
 def transform(repo: Repo, name: str, sql: str, **keys: str) -> None:
     more = "".join(f"{key}: {value}\n" for key, value in keys.items())
     lines = "".join(f"  {line}\n" for line in sql.splitlines())
-    repo.write(f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\n{more}transform: |\n{lines}")
+    repo.write(
+        f"seeknal/transforms/{name}.yml",
+        f"kind: transform\nname: {name}\n{more}transform: |\n{lines}",
+    )
 
 
 def refused(repo: Repo, *words: str, command: tuple[str, ...] = ("run",)) -> None:
@@ -65,7 +69,11 @@ def a_template_that_nobody_fills_in_is_an_error(shop: Repo) -> None:
 
 @defect("D02")
 def an_input_that_does_not_exist_is_an_error(shop: Repo) -> None:
-    shop.replace(DAILY, "  - ref: transform.clean_orders", "  - ref: transform.clean_orders\n  - ref: source.nope")
+    shop.replace(
+        DAILY,
+        "  - ref: transform.clean_orders",
+        "  - ref: transform.clean_orders\n  - ref: source.nope",
+    )
     refused(shop, f"{DAILY}:5", "source.nope")
     refused(shop, "source.nope", command=("plan",))
 
@@ -118,7 +126,9 @@ def a_branch_never_writes_productions_exposures(shop: Repo) -> None:
     shop.replace(BY_CUSTOMER, "sum(o.amount)", "1000 * sum(o.amount)")
     shop.seeknal("run")
     assert shop.read("exports/by_customer.csv") == before
-    assert "40000" in shop.read("target/exposures/dev/exports/by_customer.csv"), "with the branch's own values"
+    assert "40000" in shop.read("target/exposures/dev/exports/by_customer.csv"), (
+        "with the branch's own values"
+    )
 
 
 @defect("D09")
@@ -178,7 +188,9 @@ def a_branch_reads_no_stale_copy_of_production(shop: Repo) -> None:
         shop.commit()
         shop.seeknal("run")
         shop.switch("main")
-        shop.write("data/orders.csv", f"{shop.read('data/orders.csv')}{number + 6},1,2024-01-04,8000\n")
+        shop.write(
+            "data/orders.csv", f"{shop.read('data/orders.csv')}{number + 6},1,2024-01-04,8000\n"
+        )
         shop.commit(f"More {number}")
         shop.seeknal("run")
     shop.git("switch", "--quiet", "--create", "three", "main")
@@ -310,7 +322,9 @@ def a_date_in_yaml_is_a_text(shop: Repo) -> None:
 @defect("D34")
 def a_name_made_of_the_letters_of_ref_is_an_ordinary_name(shop: Repo) -> None:
     transform(shop, "offer", "SELECT id FROM ref('source.orders')")
-    transform(shop, "free", "SELECT id FROM ref('transform.offer')", inputs='["ref:transform.offer"]')
+    transform(
+        shop, "free", "SELECT id FROM ref('transform.offer')", inputs='["ref:transform.offer"]'
+    )
     assert shop.built() == ["transform.free", "transform.offer"]
 
 
@@ -327,15 +341,24 @@ def many_sources_side_by_side_do_not_get_in_each_others_way(shop: Repo) -> None:
 
 @defect("D39")
 def a_feature_group_without_its_keys_or_features_is_an_error(shop: Repo) -> None:
-    shop.write("seeknal/feature_groups/habits.yml", GROUP.replace("SELECT customer,", "SELECT customer AS c,"))
+    shop.write(
+        "seeknal/feature_groups/habits.yml",
+        GROUP.replace("SELECT customer,", "SELECT customer AS c,"),
+    )
     refused(shop, "customer", "seeknal/feature_groups/habits.yml")
-    shop.write("seeknal/feature_groups/habits.yml", GROUP.replace("features: [days]", "features: [days, weeks]"))
+    shop.write(
+        "seeknal/feature_groups/habits.yml",
+        GROUP.replace("features: [days]", "features: [days, weeks]"),
+    )
     refused(shop, "weeks", "seeknal/feature_groups/habits.yml:7")
 
 
 @defect("D39")
 def join_keys_are_unique_and_not_null(shop: Repo) -> None:
-    shop.write("seeknal/feature_groups/habits.yml", GROUP.replace("GROUP BY customer", "GROUP BY customer, day"))
+    shop.write(
+        "seeknal/feature_groups/habits.yml",
+        GROUP.replace("GROUP BY customer", "GROUP BY customer, day"),
+    )
     assert "join_keys_unique" in shop.run(code=1)["failed"]["feature_group.habits"]
     shop.write(
         "seeknal/feature_groups/habits.yml",
@@ -355,7 +378,9 @@ def a_position_that_means_no_input_is_an_error(shop: Repo) -> None:
 
 @defect("D41")
 def an_apostrophe_in_a_comment_is_a_comment(shop: Repo) -> None:
-    transform(shop, "careful", "SELECT id -- it's fine; really\nFROM ref('source.orders') /* isn't; it */")
+    transform(
+        shop, "careful", "SELECT id -- it's fine; really\nFROM ref('source.orders') /* isn't; it */"
+    )
     assert shop.built() == ["transform.careful"]
     assert len(shop.production()["careful"][1]) == 5
 
@@ -435,7 +460,8 @@ def a_declared_type_is_applied_and_one_that_does_not_fit_is_an_error(shop: Repo)
 @defect("D57")
 def the_keys_of_an_older_project_file_are_no_error(shop: Repo) -> None:
     shop.write(
-        "seeknal_project.yml", "name: shop\nversion: 1.0.0\nprofile: default\nconfig-version: 1\nstate_backend: file\n"
+        "seeknal_project.yml",
+        "name: shop\nversion: 1.0.0\nprofile: default\nconfig-version: 1\nstate_backend: file\n",
     )
     assert shop.built() == []
 
@@ -485,7 +511,11 @@ def a_documented_column_is_documentation(shop: Repo) -> None:
 
 
 @pytest.mark.parametrize(
-    "story", [pytest.param(story, id=f"{number} {story.__name__.replace('_', ' ')}") for number, story in STORIES]
+    "story",
+    [
+        pytest.param(story, id=f"{number} {story.__name__.replace('_', ' ')}")
+        for number, story in STORIES
+    ],
 )
 def test_this_does_not_happen_here(published: Repo, story: Story) -> None:
     story(published)

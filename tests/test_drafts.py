@@ -70,12 +70,34 @@ def test_a_template_is_valid_once_its_placeholders_are_filled(shop: Repo, kind: 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        pytest.param("x.csv", "id;day\n1;25/12/2024\n", ['delimiter: ";"', "header: true", "dateformat: \"%d/%m/%Y\"", "{name: day, data_type: DATE}"], id="csv"),
-        pytest.param("x.csv", "Title\n\nid,zip code\n1,01234\n", ["skip: 2", "{name: zip code, data_type: VARCHAR}"], id="a title"),
-        pytest.param("x.jsonl", '{"id": 1, "tags": ["a"]}\n', ["source: jsonl", "{name: tags, data_type: \"VARCHAR[]\"}"], id="jsonl"),
+        pytest.param(
+            "x.csv",
+            "id;day\n1;25/12/2024\n",
+            [
+                'delimiter: ";"',
+                "header: true",
+                'dateformat: "%d/%m/%Y"',
+                "{name: day, data_type: DATE}",
+            ],
+            id="csv",
+        ),
+        pytest.param(
+            "x.csv",
+            "Title\n\nid,zip code\n1,01234\n",
+            ["skip: 2", "{name: zip code, data_type: VARCHAR}"],
+            id="a title",
+        ),
+        pytest.param(
+            "x.jsonl",
+            '{"id": 1, "tags": ["a"]}\n',
+            ["source: jsonl", '{name: tags, data_type: "VARCHAR[]"}'],
+            id="jsonl",
+        ),
     ],
-)  # fmt: skip
-def test_a_draft_from_a_file_says_how_that_is_read(shop: Repo, name: str, content: str, said: list[str]) -> None:
+)
+def test_a_draft_from_a_file_says_how_that_is_read(
+    shop: Repo, name: str, content: str, said: list[str]
+) -> None:
     shop.write(f"raw/{name}", content)
     shop.seeknal("draft", "source", "mine", "--from", f"raw/{name}")
     text = shop.read("draft_source_mine.yml")
@@ -96,12 +118,26 @@ def test_a_dry_run_shows_how_a_file_is_read(shop: Repo) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["transform", "x", "--from", "data/orders.csv"], "A transform reads no file", id="another kind"),
-        pytest.param(["source", "x", "--from", "data/none.csv"], "There is no file data/none.csv", id="no such file"),
-        pytest.param(["source", "x", "--from", "seeknal_project.yml"], "does not say which format", id="no format"),
+        pytest.param(
+            ["transform", "x", "--from", "data/orders.csv"],
+            "A transform reads no file",
+            id="another kind",
+        ),
+        pytest.param(
+            ["source", "x", "--from", "data/none.csv"],
+            "There is no file data/none.csv",
+            id="no such file",
+        ),
+        pytest.param(
+            ["source", "x", "--from", "seeknal_project.yml"],
+            "does not say which format",
+            id="no format",
+        ),
     ],
 )
-def test_a_draft_from_what_is_no_file_of_data_is_refused(shop: Repo, arguments: list[str], message: str) -> None:
+def test_a_draft_from_what_is_no_file_of_data_is_refused(
+    shop: Repo, arguments: list[str], message: str
+) -> None:
     assert message in shop.seeknal("draft", *arguments, code=2).err
 
 
@@ -111,14 +147,21 @@ def test_a_template_says_what_is_still_to_be_filled_in(shop: Repo, kind: str) ->
 
     for command in ("dry-run", "apply"):
         said = shop.seeknal(command, f"draft_{kind}_mine.yml", code=1)
-        left = re.findall(rf"draft_{kind}_mine.yml:\d+: (<[A-Z]+>) is still to be filled in", said.err)
+        left = re.findall(
+            rf"draft_{kind}_mine.yml:\d+: (<[A-Z]+>) is still to be filled in", said.err
+        )
         assert sorted(left) == sorted(FILLED[kind])
 
 
-@pytest.mark.parametrize("description", ["Orders: all of them", "'quoted' # and more", "Ä\n\nb", "yes"])
+@pytest.mark.parametrize(
+    "description", ["Orders: all of them", "'quoted' # and more", "Ä\n\nb", "yes"]
+)
 def test_any_description_survives_the_template(shop: Repo, description: str) -> None:
     shop.seeknal("draft", "transform", "mine", "--description", description)
-    shop.write("draft_transform_mine.yml", shop.read("draft_transform_mine.yml").replace("<INPUT>", "source.orders"))
+    shop.write(
+        "draft_transform_mine.yml",
+        shop.read("draft_transform_mine.yml").replace("<INPUT>", "source.orders"),
+    )
 
     shop.seeknal("apply", "draft_transform_mine.yml")
 
@@ -140,12 +183,18 @@ def test_the_spelling_with_a_hyphen_is_the_same_kind(shop: Repo) -> None:
         pytest.param(["trasnform", "x"], "Did you mean transform?", id="near miss of a kind"),
         pytest.param(["zebra", "x"], "The kinds are source, transform", id="no kind at all"),
         pytest.param(["model", "x"], "not supported yet", id="kind of a later day"),
-        pytest.param(["source", "1x"], "'1x' cannot be a node's name", id="name begins with a digit"),
-        pytest.param(["source", "../x"], "'../x' cannot be a node's name", id="name that is a path"),
+        pytest.param(
+            ["source", "1x"], "'1x' cannot be a node's name", id="name begins with a digit"
+        ),
+        pytest.param(
+            ["source", "../x"], "'../x' cannot be a node's name", id="name that is a path"
+        ),
         pytest.param(["source", "a-b"], "'a-b' cannot be a node's name", id="name with a hyphen"),
     ],
 )
-def test_a_draft_of_what_cannot_be_is_refused(shop: Repo, arguments: list[str], message: str) -> None:
+def test_a_draft_of_what_cannot_be_is_refused(
+    shop: Repo, arguments: list[str], message: str
+) -> None:
     assert message in shop.seeknal("draft", *arguments, code=2).err
     assert not list(shop.path.glob("draft_*"))
 
@@ -163,7 +212,10 @@ def test_a_draft_is_written_in_the_project_s_folder_wherever_one_stands(shop: Re
     Repo(shop.path / "seeknal/sources").seeknal("draft", "source", "one")
     Repo(shop.path.parent).seeknal("draft", "source", "two", "-C", str(shop.path))
 
-    assert sorted(path.name for path in shop.path.glob("draft_*")) == ["draft_source_one.yml", "draft_source_two.yml"]
+    assert sorted(path.name for path in shop.path.glob("draft_*")) == [
+        "draft_source_one.yml",
+        "draft_source_two.yml",
+    ]
 
 
 # dry-run
@@ -177,7 +229,10 @@ def test_a_dry_run_shows_columns_types_and_first_rows(shop: Repo) -> None:
     assert re.search(r"id +BIGINT\n +amount +BIGINT", out)
     assert "The first 2 rows." in out
     done = shop.seeknal("dry-run", DRAFT, "--json", "--limit", "2").json
-    assert done["columns"] == [{"name": "id", "type": "BIGINT"}, {"name": "amount", "type": "BIGINT"}]
+    assert done["columns"] == [
+        {"name": "id", "type": "BIGINT"},
+        {"name": "amount", "type": "BIGINT"},
+    ]
     assert done["rows"] == [{"id": 2, "amount": 20}, {"id": 3, "amount": 30}]
     assert done["more"] is True
 
@@ -210,9 +265,13 @@ def test_without_a_warehouse_the_inputs_are_computed_from_the_sources(shop: Repo
 def test_what_is_built_is_read_from_the_warehouse(published: Repo) -> None:
     published.write(DRAFT, BIG)
 
-    assert published.seeknal("dry-run", DRAFT, "--json").json["inputs"] == {"transform.clean_orders": "main"}
+    assert published.seeknal("dry-run", DRAFT, "--json").json["inputs"] == {
+        "transform.clean_orders": "main"
+    }
     published.switch("dev", create=True)
-    assert published.seeknal("dry-run", DRAFT, "--json").json["inputs"] == {"transform.clean_orders": "main"}
+    assert published.seeknal("dry-run", DRAFT, "--json").json["inputs"] == {
+        "transform.clean_orders": "main"
+    }
 
 
 def test_a_table_of_older_code_is_not_read(published: Repo) -> None:
@@ -230,7 +289,10 @@ def test_a_table_that_was_dropped_is_computed(published: Repo) -> None:
     table = next(table for node, table in published.snapshots() if node == "transform.clean_orders")
     published.tamper(f'DROP TABLE _snapshots."{table}" CASCADE')
 
-    assert published.seeknal("dry-run", DRAFT, "--json").json["inputs"]["transform.clean_orders"] is None
+    assert (
+        published.seeknal("dry-run", DRAFT, "--json").json["inputs"]["transform.clean_orders"]
+        is None
+    )
 
 
 def test_while_another_process_holds_the_warehouse_the_sources_serve(published: Repo) -> None:
@@ -258,18 +320,32 @@ def test_an_edited_draft_is_read_again(shop: Repo) -> None:
         pytest.param("amount > 15", "amuont > 15", 8, "amuont", id="column that is not there"),
         pytest.param("FROM input_0", "FORM input_0", 7, "parse", id="SQL that does not parse"),
         pytest.param(
-            "transform.clean_orders", "transform.clean_order", 4, "Did you mean transform.clean_orders", id="input"
+            "transform.clean_orders",
+            "transform.clean_order",
+            4,
+            "Did you mean transform.clean_orders",
+            id="input",
         ),
-        pytest.param("input_0", "source.customers", 7, "do not declare", id="input that is not declared"),
+        pytest.param(
+            "input_0", "source.customers", 7, "do not declare", id="input that is not declared"
+        ),
         pytest.param("kind: transform", "kind: trasnform", 1, "Did you mean transform", id="kind"),
         pytest.param("transform: |", "trasnform: |", 5, "Did you mean `transform`", id="key"),
         pytest.param("name: big", "name: 1big", 2, "begins with no digit", id="name"),
         pytest.param("name: big", "name: big: no", 2, "YAML", id="malformed YAML"),
         pytest.param("name: big", "<<<<<<< HEAD\nname: big", 2, "conflict markers", id="conflict"),
-        pytest.param("amount > 15", "amount > 15 AND error('on row ' || id)", 6, "on row", id="fails when run"),
+        pytest.param(
+            "amount > 15",
+            "amount > 15 AND error('on row ' || id)",
+            6,
+            "on row",
+            id="fails when run",
+        ),
     ],
 )
-def test_a_draft_that_is_wrong_is_refused_at_its_line(shop: Repo, old: str, new: str, place: int, message: str) -> None:
+def test_a_draft_that_is_wrong_is_refused_at_its_line(
+    shop: Repo, old: str, new: str, place: int, message: str
+) -> None:
     shop.write(DRAFT, BIG.replace(old, new, 1))
 
     said = shop.seeknal("dry-run", DRAFT, code=1)
@@ -288,7 +364,9 @@ def test_a_draft_without_a_kind_is_refused(shop: Repo) -> None:
 def test_a_draft_that_is_not_there_is_answered_with_the_nearest(shop: Repo) -> None:
     shop.write(DRAFT, BIG)
 
-    assert f"Did you mean {DRAFT}?" in shop.seeknal("dry-run", "draft_transform_bgi.yml", code=2).err
+    assert (
+        f"Did you mean {DRAFT}?" in shop.seeknal("dry-run", "draft_transform_bgi.yml", code=2).err
+    )
 
 
 def test_problems_of_other_nodes_are_not_the_draft_s(shop: Repo) -> None:
@@ -311,7 +389,8 @@ def test_a_draft_on_a_broken_node_says_what_is_broken(shop: Repo) -> None:
 
 def test_a_draft_that_breaks_the_nodes_behind_it_is_refused(shop: Repo) -> None:
     shop.write(
-        "draft.yml", "kind: transform\nname: clean_orders\ntransform: SELECT id, customer, day FROM source.orders\n"
+        "draft.yml",
+        "kind: transform\nname: clean_orders\ntransform: SELECT id, customer, day FROM source.orders\n",
     )
 
     said = shop.seeknal("apply", "draft.yml", "--force", code=1)
@@ -331,9 +410,14 @@ def test_a_source_whose_file_is_missing_has_no_preview(shop: Repo) -> None:
 
 def test_a_source_that_does_not_fit_its_schema_is_refused(shop: Repo) -> None:
     columns = "schema:\n  - {name: town, data_type: INTEGER}\n"
-    shop.write("draft.yml", f"kind: source\nname: raw\nsource: csv\ntable: data/customers.csv\n{columns}")
+    shop.write(
+        "draft.yml", f"kind: source\nname: raw\nsource: csv\ntable: data/customers.csv\n{columns}"
+    )
 
-    assert "draft.yml:5: data/customers.csv does not fit source.raw" in shop.seeknal("dry-run", "draft.yml", code=1).err
+    assert (
+        "draft.yml:5: data/customers.csv does not fit source.raw"
+        in shop.seeknal("dry-run", "draft.yml", code=1).err
+    )
 
 
 def test_a_source_whose_file_is_empty_is_refused(shop: Repo) -> None:
@@ -347,7 +431,9 @@ def test_a_source_whose_file_is_empty_is_refused(shop: Repo) -> None:
 
 
 def test_raw_data_that_is_not_here_is_said_and_an_apply_goes_on_with_a_warning(shop: Repo) -> None:
-    shop.write("seeknal/sources/raw.yml", "kind: source\nname: raw\nsource: csv\ntable: raw/x.csv\n")
+    shop.write(
+        "seeknal/sources/raw.yml", "kind: source\nname: raw\nsource: csv\ntable: raw/x.csv\n"
+    )
     shop.write("draft.yml", "kind: transform\nname: clean\ntransform: SELECT * FROM source.raw\n")
 
     said = shop.seeknal("dry-run", "draft.yml", code=1)
@@ -358,16 +444,25 @@ def test_raw_data_that_is_not_here_is_said_and_an_apply_goes_on_with_a_warning(s
 
 
 def test_a_rule_is_previewed_as_counts(shop: Repo) -> None:
-    shop.write("draft.yml", "kind: rule\nname: big\ninputs: [transform.clean_orders]\nrule: amount > 15\n")
+    shop.write(
+        "draft.yml", "kind: rule\nname: big\ninputs: [transform.clean_orders]\nrule: amount > 15\n"
+    )
 
-    assert re.search(r"amount > 15 +would fail +1 of 4 rows violates it", shop.seeknal("dry-run", "draft.yml").out)
+    assert re.search(
+        r"amount > 15 +would fail +1 of 4 rows violates it",
+        shop.seeknal("dry-run", "draft.yml").out,
+    )
     checks = shop.seeknal("dry-run", "draft.yml", "--json").json["checks"]
-    assert checks == [{"name": "amount > 15", "severity": "error", "violations": 1, "rows": 4, "fails": True}]
+    assert checks == [
+        {"name": "amount > 15", "severity": "error", "violations": 1, "rows": 4, "fails": True}
+    ]
 
 
 def test_an_exposure_is_previewed_as_its_rows_and_delivers_nothing(shop: Repo) -> None:
     params = "params: {path: exports/orders.csv}\n"
-    shop.write("draft.yml", f"kind: exposure\nname: orders\ntype: file\ninputs: [source.orders]\n{params}")
+    shop.write(
+        "draft.yml", f"kind: exposure\nname: orders\ntype: file\ninputs: [source.orders]\n{params}"
+    )
 
     assert len(shop.seeknal("dry-run", "draft.yml", "--json").json["rows"]) == 5
     assert not (shop.path / "exports").exists()
@@ -377,7 +472,9 @@ def test_an_exposure_is_previewed_as_its_rows_and_delivers_nothing(shop: Repo) -
     "sql",
     [
         pytest.param("SELECT id FROM source.orders;", id="semicolon"),
-        pytest.param("SELECT id FROM source.orders; -- the end; really", id="semicolon and comment"),
+        pytest.param(
+            "SELECT id FROM source.orders; -- the end; really", id="semicolon and comment"
+        ),
         pytest.param("SELECT id FROM source.orders -- the end", id="comment"),
         pytest.param("FROM source.orders SELECT id", id="FROM first"),
         pytest.param("WITH ids AS (SELECT id FROM source.orders) SELECT id FROM ids", id="CTE"),
@@ -487,7 +584,10 @@ def test_a_file_that_does_not_load_is_replaced_only_with_force(shop: Repo) -> No
 
 
 def test_a_node_of_the_project_is_no_draft(shop: Repo) -> None:
-    assert "in the project already" in shop.seeknal("apply", "seeknal/transforms/daily.yml", code=2).err
+    assert (
+        "in the project already"
+        in shop.seeknal("apply", "seeknal/transforms/daily.yml", code=2).err
+    )
     assert (shop.path / "seeknal/transforms/daily.yml").exists()
 
 

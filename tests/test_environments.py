@@ -35,7 +35,10 @@ def pruned(repo: Repo) -> list[str]:
     """What is dropped, which the list before says too; nobody else's views change."""
     listed = repo.seeknal("env", "prune", "--json").json
     goes = {each["schema"]: each["branch"] for each in listed["environments"]}
-    schemas = [schema for (schema,) in repo.numbers("SELECT schema_name FROM _seeknal.environments ORDER BY 1")]
+    schemas = [
+        schema
+        for (schema,) in repo.numbers("SELECT schema_name FROM _seeknal.environments ORDER BY 1")
+    ]
     before = {schema: repo.views(schema) for schema in schemas}
     done = repo.seeknal("env", "prune", "--yes", "--json").json
     assert done == {**listed, "deleted": True}
@@ -57,7 +60,9 @@ def test_an_environment_whose_branch_is_there_is_kept(dev: Repo) -> None:
     assert environments(dev) == ["main", "dev"]
 
 
-def test_an_environment_whose_branch_is_gone_and_that_was_idle_is_pruned_and_its_tables_are_kept(dev: Repo) -> None:
+def test_an_environment_whose_branch_is_gone_and_that_was_idle_is_pruned_and_its_tables_are_kept(
+    dev: Repo,
+) -> None:
     tables = dev.snapshots()
     dev.git("branch", "--quiet", "-D", "dev")
     assert pruned(dev) == []
@@ -78,8 +83,12 @@ def test_an_environment_whose_branch_is_gone_and_that_was_idle_is_pruned_and_its
         pytest.param("gc --yes", "there", "target/exposures/dev", id="gc"),
         pytest.param("env delete dev", "gone", "dev", id="gone already"),
         pytest.param("gc --yes", "a link", "dev", id="a link that leads elsewhere"),
-        pytest.param("env delete dev", "not ours to delete", "cannot be deleted", id="not ours to delete"),
-        pytest.param("gc --yes", "not ours to delete", "cannot be deleted", id="not ours to delete, by gc"),
+        pytest.param(
+            "env delete dev", "not ours to delete", "cannot be deleted", id="not ours to delete"
+        ),
+        pytest.param(
+            "gc --yes", "not ours to delete", "cannot be deleted", id="not ours to delete, by gc"
+        ),
     ],
 )
 def test_the_files_of_an_environment_go_with_it(
@@ -135,14 +144,21 @@ def in_a_file_that_a_crash_emptied(repo: Repo) -> None:
 HOLDERS = [
     pytest.param(lambda repo: None, "its branch is here", id="a branch here"),
     pytest.param(on_a_remote, "its branch is on the/team", id="a branch on a remote"),
-    pytest.param(on_a_remote_that_was_removed, "refs/remotes/the/team/dev is here", id="a remote that is not known"),
-    pytest.param(lambda repo: repo.git("tag", "dev", "dev~1"), "a tag has its name", id="a tag"),
-    pytest.param(in_a_file_that_a_crash_emptied, "its branch is here", id="a branch that git cannot read"),
     pytest.param(
-        lambda repo: repo.git("worktree", "add", "--quiet", "--detach", "../beside", "dev"), "a worktree is at",
+        on_a_remote_that_was_removed,
+        "refs/remotes/the/team/dev is here",
+        id="a remote that is not known",
+    ),
+    pytest.param(lambda repo: repo.git("tag", "dev", "dev~1"), "a tag has its name", id="a tag"),
+    pytest.param(
+        in_a_file_that_a_crash_emptied, "its branch is here", id="a branch that git cannot read"
+    ),
+    pytest.param(
+        lambda repo: repo.git("worktree", "add", "--quiet", "--detach", "../beside", "dev"),
+        "a worktree is at",
         id="a commit that a worktree is at",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("hold", "why"), HOLDERS)
@@ -154,7 +170,10 @@ def test_whatever_still_names_a_branch_keeps_its_environment(
     if why != "its branch is here":
         dev.git("branch", "--quiet", "-D", "dev")
     assert pruned(dev) == []
-    kept = {each["branch"]: each["why"] for each in dev.seeknal("env", "prune", "--json").json["kept"]["environments"]}
+    kept = {
+        each["branch"]: each["why"]
+        for each in dev.seeknal("env", "prune", "--json").json["kept"]["environments"]
+    }
     assert kept["main"] == "it is production"
     assert kept["dev"].startswith(why)
 
@@ -179,7 +198,12 @@ def test_what_only_resembles_a_branch_keeps_nothing(dev: Repo) -> None:
     age(dev, days=8)
     commit = dev.git("rev-parse", "dev")
     dev.git("remote", "add", "origin", "nowhere")
-    for ref in ("refs/heads/my/dev", "refs/tags/dev2", "refs/remotes/origin/my/dev", "refs/seeknal/dev"):
+    for ref in (
+        "refs/heads/my/dev",
+        "refs/tags/dev2",
+        "refs/remotes/origin/my/dev",
+        "refs/seeknal/dev",
+    ):
         dev.git("update-ref", ref, commit)
     dev.git("branch", "--quiet", "-D", "dev")
     assert pruned(dev) == ["dev"]
@@ -194,7 +218,9 @@ def test_a_branch_without_a_commit_is_there_while_a_worktree_has_it(dev: Repo) -
     assert pruned(dev) == ["dev"]
 
 
-def test_an_environment_of_an_abbreviated_commit_is_kept_while_a_worktree_is_at_it(dev: Repo) -> None:
+def test_an_environment_of_an_abbreviated_commit_is_kept_while_a_worktree_is_at_it(
+    dev: Repo,
+) -> None:
     short = dev.git("rev-parse", "--short=8", "main")
     dev.git("branch", short, "main")
     dev.git("worktree", "add", "--quiet", "../beside", short)
@@ -213,8 +239,13 @@ def test_an_environment_of_an_abbreviated_commit_is_kept_while_a_worktree_is_at_
 @pytest.mark.parametrize(
     "view",
     [
-        pytest.param("CREATE SCHEMA mine; CREATE VIEW mine.large AS SELECT * FROM dev.daily", id="elsewhere"),
-        pytest.param('CREATE VIEW main.large AS SELECT * FROM warehouse."DEV".daily', id="in production's schema"),
+        pytest.param(
+            "CREATE SCHEMA mine; CREATE VIEW mine.large AS SELECT * FROM dev.daily", id="elsewhere"
+        ),
+        pytest.param(
+            'CREATE VIEW main.large AS SELECT * FROM warehouse."DEV".daily',
+            id="in production's schema",
+        ),
         pytest.param("CREATE VIEW dev.large AS SELECT * FROM dev.daily", id="in its own schema"),
     ],
 )
@@ -247,12 +278,18 @@ def test_a_clock_that_was_wrong_lets_nothing_go_early(dev: Repo) -> None:
 
 def test_the_list_says_what_will_happen(dev: Repo) -> None:
     def expires() -> tuple[str, str | None]:
-        text = next(line for line in dev.seeknal("env", "list").out.splitlines() if line.startswith("dev "))
-        found = next(each for each in dev.seeknal("env", "list", "--json").json if each["branch"] == "dev")
+        text = next(
+            line for line in dev.seeknal("env", "list").out.splitlines() if line.startswith("dev ")
+        )
+        found = next(
+            each for each in dev.seeknal("env", "list", "--json").json if each["branch"] == "dev"
+        )
         assert (found["expires_at"] is None) == (found["held"] is not None)
         assert text.split()[-1] == "5", "nodes"
         assert (" (gone)  " in text) == (found["held"] is None), text
-        return re.split(r" (?:min|h|d)  ", text, maxsplit=1)[1].removesuffix("5").strip(), found["held"]
+        return re.split(r" (?:min|h|d)  ", text, maxsplit=1)[1].removesuffix("5").strip(), found[
+            "held"
+        ]
 
     age(dev, days=5)
     assert expires() == ("never", "its branch is here")
@@ -263,7 +300,9 @@ def test_the_list_says_what_will_happen(dev: Repo) -> None:
 
 
 @pytest.mark.parametrize("time_to_live", ["0s", "999999w"])
-def test_times_to_live_may_be_as_short_or_long_as_somebody_likes(dev: Repo, time_to_live: str) -> None:
+def test_times_to_live_may_be_as_short_or_long_as_somebody_likes(
+    dev: Repo, time_to_live: str
+) -> None:
     dev.write("seeknal_project.yml", f"name: shop\ntime_to_live: {time_to_live}\n")
     dev.commit("How long environments stay")
     dev.git("branch", "--quiet", "-D", "dev")
@@ -306,7 +345,9 @@ def test_the_environment_of_a_deleted_branch_called_prod_is_pruned(dev: Repo) ->
     assert dev.production() == before
 
 
-def test_a_branch_called_main_has_an_environment_like_any_other_where_production_is_another(shop: Repo) -> None:
+def test_a_branch_called_main_has_an_environment_like_any_other_where_production_is_another(
+    shop: Repo,
+) -> None:
     shop.git("branch", "--move", "main", "trunk")
     shop.write("seeknal_project.yml", "name: shop\nproduction_branch: trunk\n")
     shop.commit("Production is called trunk")
@@ -344,11 +385,26 @@ def test_production_is_never_deleted(dev: Repo) -> None:
 def test_the_old_names_have_every_option_of_the_new_ones(old: str) -> None:
     root = typer.main.get_command(app)
     new = root.commands["run" if old == "apply" else old]
-    there = {option for each in root.commands["env"].commands[old].params for option in each.opts + each.secondary_opts}
-    wanted = {option for each in new.params if not each.hidden for option in each.opts + each.secondary_opts}
+    there = {
+        option
+        for each in root.commands["env"].commands[old].params
+        for option in each.opts + each.secondary_opts
+    }
+    wanted = {
+        option
+        for each in new.params
+        if not each.hidden
+        for option in each.opts + each.secondary_opts
+    }
     assert wanted - there <= {"--env", "hook"}
     if old == "apply":
-        assert {"--parallel", "--max-workers", "--continue-on-error", "--dry-run", "--no-force"} <= there
+        assert {
+            "--parallel",
+            "--max-workers",
+            "--continue-on-error",
+            "--dry-run",
+            "--no-force",
+        } <= there
 
 
 def test_scripts_with_the_old_names_go_on(published: Repo) -> None:

@@ -1,4 +1,5 @@
-"""Files of exposures: written whenever they are not what they should be, and named if nothing writes them any more."""
+"""Files of exposures: written whenever they are not what they should be, and named if nothing
+writes them any more."""
 
 from __future__ import annotations
 
@@ -20,7 +21,10 @@ def rows(repo: Repo, path: str = FILE) -> list[str]:
 
 
 def numbers(repo: Repo, schema: str = "main") -> list[str]:
-    return sorted(f"{name},{total}" for name, total in repo.numbers(f"SELECT name, total FROM {schema}.by_customer"))
+    return sorted(
+        f"{name},{total}"
+        for name, total in repo.numbers(f"SELECT name, total FROM {schema}.by_customer")
+    )
 
 
 def written_over(repo: Repo) -> None:
@@ -51,7 +55,9 @@ def test_a_file_that_is_not_what_was_delivered_is_written_again(
     done = published.seeknal(command, "--json").json
     assert done["written"] == [NODE]
     assert rows(published) == numbers(published)
-    assert [Path(each).read_text() for each in done["kept"].values()] == ([edited] if edited else [])
+    assert [Path(each).read_text() for each in done["kept"].values()] == (
+        [edited] if edited else []
+    )
     assert published.seeknal(command, "--json").json["written"] == []
 
 
@@ -82,7 +88,9 @@ PARTITIONED = """
 
 
 @pytest.mark.parametrize("what", ["another file", "a changed file", "a file less"])
-def test_a_folder_that_is_not_what_was_delivered_is_written_again(published: Repo, what: str) -> None:
+def test_a_folder_that_is_not_what_was_delivered_is_written_again(
+    published: Repo, what: str
+) -> None:
     published.write(EXPOSURE, PARTITIONED)
     published.commit()
     published.seeknal("run")
@@ -99,13 +107,17 @@ def test_a_folder_that_is_not_what_was_delivered_is_written_again(published: Rep
     done = published.run()
     assert done["written"] == [NODE]
     kept = Path(done["kept"][NODE])
-    assert {path.relative_to(kept): path.read_bytes() for path in kept.rglob("*.csv")} == there, "nothing is lost"
+    assert {path.relative_to(kept): path.read_bytes() for path in kept.rglob("*.csv")} == there, (
+        "nothing is lost"
+    )
     assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.csv")} == before
     assert published.run()["written"] == []
 
 
 @pytest.mark.parametrize("change", ["path", "exposure"])
-def test_a_file_that_nothing_writes_any_more_is_named_once_and_stays(published: Repo, change: str) -> None:
+def test_a_file_that_nothing_writes_any_more_is_named_once_and_stays(
+    published: Repo, change: str
+) -> None:
     if change == "path":
         published.replace(EXPOSURE, FILE, "exports/customers.csv")
     else:
@@ -114,7 +126,10 @@ def test_a_file_that_nothing_writes_any_more_is_named_once_and_stays(published: 
     path = published.path / FILE
     assert f"rm {path}" in published.seeknal("promote", "--dry-run").out
     said = published.seeknal("promote").out
-    assert f"{path} stays as {NODE} delivered it, and nothing writes it any more. If nobody reads it: rm {path}" in said
+    assert (
+        f"{path} stays as {NODE} delivered it, and nothing writes it any more. If nobody reads it: rm {path}"
+        in said
+    )
     assert path.exists()
     assert str(path) not in published.seeknal("promote").out
     published.git("revert", "--no-edit", "HEAD")
@@ -129,7 +144,11 @@ def dev(published: Repo) -> Repo:
     published.replace(BY_CUSTOMER, "sum(o.amount)", "100 * sum(o.amount)")
     published.commit("A hundred times")
     published.seeknal("run")
-    assert rows(published, f"target/exposures/dev/{FILE}") == numbers(published, "dev") != numbers(published)
+    assert (
+        rows(published, f"target/exposures/dev/{FILE}")
+        == numbers(published, "dev")
+        != numbers(published)
+    )
     return published
 
 
@@ -165,10 +184,17 @@ def test_a_branch_that_takes_a_path_back_leaves_no_file_there(dev: Repo) -> None
 
 
 def test_a_file_follows_a_table_that_was_built_again(published: Repo) -> None:
-    published.write("seeknal/seen.yml", "kind: transform\nname: seen\ntransform: SELECT epoch_us(now()) AS at\n")
-    published.write("seeknal/seen_csv.yml", "kind: exposure\nname: seen_csv\ntype: file\ninputs: [transform.seen]\n"
-                                            "params: {path: exports/seen.csv}\n")  # fmt: skip
+    published.write(
+        "seeknal/seen.yml", "kind: transform\nname: seen\ntransform: SELECT epoch_us(now()) AS at\n"
+    )
+    published.write(
+        "seeknal/seen_csv.yml",
+        "kind: exposure\nname: seen_csv\ntype: file\ninputs: [transform.seen]\n"
+        "params: {path: exports/seen.csv}\n",
+    )
     published.commit()
     for options in ([], ["--full"], ["--full", "--nodes", "seen"], []):
         published.seeknal("run", *options)
-        assert rows(published, "exports/seen.csv") == [str(published.numbers("FROM main.seen")[0][0])]
+        assert rows(published, "exports/seen.csv") == [
+            str(published.numbers("FROM main.seen")[0][0])
+        ]

@@ -1,4 +1,5 @@
-"""Files that git keeps in another form than a checkout has them: what counts is what a checkout has."""
+"""Files that git keeps in another form than a checkout has them: what counts is what a checkout
+has."""
 
 from __future__ import annotations
 
@@ -13,18 +14,23 @@ ROWS = "id,v\n1,10\n2,20\n"
 MORE = "id,v\n1,10\n2,20\n3,30\n"
 
 
-def make_source(repo: Repo, attributes: str, rows: str = ROWS, options: str = "", encoding: str = "utf-8") -> Path:
+def make_source(
+    repo: Repo, attributes: str, rows: str = ROWS, options: str = "", encoding: str = "utf-8"
+) -> Path:
     repo.write(".gitattributes", attributes)
     file = repo.path / "data/s.csv"
     file.parent.mkdir()
     file.write_bytes(rows.encode(encoding))
     repo.write("seeknal/s.yml", f"kind: source\nname: s\nsource: csv\ntable: data/s.csv\n{options}")
-    repo.write("seeknal/n.yml", "kind: transform\nname: n\ntransform: SELECT sum(v) AS n FROM source.s\n")
+    repo.write(
+        "seeknal/n.yml", "kind: transform\nname: n\ntransform: SELECT sum(v) AS n FROM source.s\n"
+    )
     return file
 
 
 def cipher(repo: Repo) -> None:
-    """A filter as git-crypt and transcrypt have one; its commands are found from the top of the working tree."""
+    """A filter as git-crypt and transcrypt have one; its commands are found from the top of the
+    working tree."""
     repo.write("tools/turn", "#!/bin/sh\ntr '0-9a-m,n-z;' '5-90-4n-z;a-m,'\n")
     (repo.path / "tools/turn").chmod(stat.S_IRWXU)
     for each in ("clean", "smudge"):
@@ -35,7 +41,10 @@ def cipher(repo: Repo) -> None:
 FORMS = [
     pytest.param("*.csv filter=turn\n", "", "utf-8", id="encrypted by a filter"),
     pytest.param(
-        "*.csv text working-tree-encoding=UTF-16LE\n", "params: {encoding: utf-16}\n", "utf-16-le", id="UTF-16"
+        "*.csv text working-tree-encoding=UTF-16LE\n",
+        "params: {encoding: utf-16}\n",
+        "utf-16-le",
+        id="UTF-16",
     ),
     pytest.param("*.csv text eol=crlf\n", "", "crlf", id="line ends"),
 ]
@@ -50,7 +59,9 @@ def test_a_file_in_another_form_is_read_as_it_is_checked_out_and_a_merge_release
     repo: Repo, attributes: str, options: str, form: str
 ) -> None:
     cipher(repo)
-    file = make_source(repo, attributes, options=options, encoding="utf-8" if form == "crlf" else form)
+    file = make_source(
+        repo, attributes, options=options, encoding="utf-8" if form == "crlf" else form
+    )
     repo.commit()
     repo.install_hooks()
     repo.seeknal("run")

@@ -22,12 +22,17 @@ def ago(days: float) -> datetime:
 
 
 def edited_settings(repo: Repo, **values: object) -> None:
-    repo.write("seeknal_project.yml", "name: shop\n" + "".join(f"{key}: {value}\n" for key, value in values.items()))
+    repo.write(
+        "seeknal_project.yml",
+        "name: shop\n" + "".join(f"{key}: {value}\n" for key, value in values.items()),
+    )
 
 
 def settings(repo: Repo, **values: object) -> None:
     edited_settings(repo, **values)
-    repo.git("commit", "--quiet", "--allow-empty", "--message", "Settings", "--", "seeknal_project.yml")
+    repo.git(
+        "commit", "--quiet", "--allow-empty", "--message", "Settings", "--", "seeknal_project.yml"
+    )
 
 
 def release(repo: Repo, number: int) -> None:
@@ -44,16 +49,22 @@ def tables(repo: Repo) -> set[str]:
 
 
 def collected(repo: Repo) -> list[str]:
-    """The nodes whose tables are deleted: those of the list, from the records as from the schema."""
+    """The nodes whose tables are deleted: those of the list, from the records as from the
+    schema."""
     listed = repo.seeknal("gc", "--json").json
     assert not listed["deleted"]
     before = tables(repo)
     done = repo.seeknal("gc", "--yes", "--json").json
     assert done == {**listed, "deleted": True}
     there = {
-        name for (name,) in repo.numbers("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_snapshots'")
+        name
+        for (name,) in repo.numbers(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_snapshots'"
+        )
     }
-    assert before - tables(repo) == {each["table"] for each in listed["snapshots"]} == before - there
+    assert (
+        before - tables(repo) == {each["table"] for each in listed["snapshots"]} == before - there
+    )
     again = repo.seeknal("gc", "--yes", "--json").json
     assert (again["environments"], again["snapshots"], again["files"]) == ([], [], [])
     return sorted(each["node"] for each in listed["snapshots"])
@@ -76,11 +87,18 @@ def released(copy_of: Templates) -> Repo:
     return copy_of("released", make_released)
 
 
-def test_a_branch_with_another_project_file_deletes_nothing_that_production_s_keeps(released: Repo) -> None:
+def test_a_branch_with_another_project_file_deletes_nothing_that_production_s_keeps(
+    released: Repo,
+) -> None:
     settings(released, keep_promotions=10, keep_history="0s")
     released.seeknal("run")
-    history = [each["id"] for each in released.seeknal("log", "--json", "-n", "0").json["publications"]]
-    for values in ({"keep_promotions": 1, "keep_history": "0s"}, {"production_branch": "trunk", "keep_promotions": 1}):
+    history = [
+        each["id"] for each in released.seeknal("log", "--json", "-n", "0").json["publications"]
+    ]
+    for values in (
+        {"keep_promotions": 1, "keep_history": "0s"},
+        {"production_branch": "trunk", "keep_promotions": 1},
+    ):
         released.switch("careless", create=True)
         edited_settings(released, **values)
         for message in ("As it is", "As it is committed"):
@@ -97,7 +115,9 @@ def test_a_list_deletes_nothing(released: Repo) -> None:
     said = released.seeknal("gc").out
     assert "Would delete:\n  snapshot daily__" in said
     assert "  2 rows\n" in said
-    assert said.endswith("3 snapshots to delete. Nothing was deleted; this does it: seeknal gc --yes\n")
+    assert said.endswith(
+        "3 snapshots to delete. Nothing was deleted; this does it: seeknal gc --yes\n"
+    )
     assert released.warehouse.read_bytes() == before
     done = released.seeknal("gc", "--yes").out
     assert done.replace("Deleted:", "Would delete:").startswith(said.partition("3 snapshots to")[0])
@@ -131,7 +151,9 @@ def test_an_environment_that_goes_takes_its_tables_along(released: Repo) -> None
     released.git("branch", "--quiet", "-D", "dev")
     released.tamper(f"UPDATE _seeknal.environments SET used_at = '{ago(8)}'")
     before = released.production()
-    assert [each["branch"] for each in released.seeknal("gc", "--json").json["environments"]] == ["dev"]
+    assert [each["branch"] for each in released.seeknal("gc", "--json").json["environments"]] == [
+        "dev"
+    ]
     assert collected(released) == ["transform.daily"] * 4
     assert released.views("dev") == {}
     assert released.production() == before
@@ -141,16 +163,32 @@ def test_an_environment_that_goes_takes_its_tables_along(released: Repo) -> None
     ("values", "left"),
     [
         pytest.param({"keep_promotions": 1, "keep_history": "0s"}, 1, id="no history"),
-        pytest.param({"keep_promotions": 0, "keep_history": "0s"}, 1, id="never less than what is shown"),
+        pytest.param(
+            {"keep_promotions": 0, "keep_history": "0s"}, 1, id="never less than what is shown"
+        ),
         pytest.param({"keep_promotions": 2, "keep_history": "0s"}, 2, id="a number"),
-        pytest.param({"keep_promotions": 9, "keep_history": "0s"}, 4, id="a number that is more than there are"),
-        pytest.param({"keep_promotions": 1, "keep_history": "25d"}, 3, id="an age: also what was replaced since"),
-        pytest.param({"keep_promotions": 3, "keep_history": "5d"}, 3, id="a number where that is more"),
-        pytest.param({"keep_promotions": 2, "keep_history": "999999w"}, 4, id="an age beyond all time"),
+        pytest.param(
+            {"keep_promotions": 9, "keep_history": "0s"},
+            4,
+            id="a number that is more than there are",
+        ),
+        pytest.param(
+            {"keep_promotions": 1, "keep_history": "25d"},
+            3,
+            id="an age: also what was replaced since",
+        ),
+        pytest.param(
+            {"keep_promotions": 3, "keep_history": "5d"}, 3, id="a number where that is more"
+        ),
+        pytest.param(
+            {"keep_promotions": 2, "keep_history": "999999w"}, 4, id="an age beyond all time"
+        ),
         pytest.param({}, 4, id="unless said otherwise"),
     ],
 )
-def test_the_history_of_production_is_kept_by_number_or_age(released: Repo, values: dict[str, Any], left: int) -> None:
+def test_the_history_of_production_is_kept_by_number_or_age(
+    released: Repo, values: dict[str, Any], left: int
+) -> None:
     for number in range(1, 5):
         released.tamper(
             f"UPDATE _seeknal.publications SET published_at = '{ago(10 * (5 - number))}' WHERE id = {number}"
@@ -163,17 +201,22 @@ def test_the_history_of_production_is_kept_by_number_or_age(released: Repo, valu
 def test_a_clock_that_was_wrong_lets_no_history_go_early(released: Repo) -> None:
     settings(released, keep_promotions=1, keep_history="1s")
     released.tamper(f"UPDATE _seeknal.publications SET published_at = '{ago(-100)}' WHERE id = 2")
-    assert collected(released) == [], "production showed the first until the second came, which is still to come"
+    assert collected(released) == [], (
+        "production showed the first until the second came, which is still to come"
+    )
 
 
 def test_a_clock_that_was_slow_lets_no_history_go_early(released: Repo) -> None:
     settings(released, keep_promotions=1, keep_history="30d")
     released.tamper(f"UPDATE _seeknal.publications SET published_at = '{ago(20_000)}' WHERE id = 2")
-    assert collected(released) == [], "the first was published today, so it was not replaced long ago"
+    assert collected(released) == [], (
+        "the first was published today, so it was not replaced long ago"
+    )
 
 
 def test_a_publication_that_is_kept_is_kept_as_a_whole(released: Repo) -> None:
-    """The last but one re-pointed nothing but a customer's total: what it showed of the days is of an earlier one."""
+    """The last but one re-pointed nothing but a customer's total: what it showed of the days is of
+    an earlier one."""
     released.replace("seeknal/transforms/by_customer.yml", "sum(o.amount)", "max(o.amount)")
     released.write(DAILY, released.read(DAILY).replace("sum(amount)", "sum(amount) + 3"))
     released.commit()
@@ -183,17 +226,24 @@ def test_a_publication_that_is_kept_is_kept_as_a_whole(released: Repo) -> None:
     settings(released, keep_promotions=2, keep_history="0s")
     assert collected(released) == ["transform.by_customer"] + ["transform.daily"] * 3
     (name,) = {table for node, table in released.snapshots() if node == "transform.daily"} - {
-        table for (table,) in released.numbers("SELECT table_name FROM _seeknal.publication_nodes "
-                                               "WHERE publication_id = (SELECT max(id) FROM _seeknal.publications)")
-    }  # fmt: skip
+        table
+        for (table,) in released.numbers(
+            "SELECT table_name FROM _seeknal.publication_nodes "
+            "WHERE publication_id = (SELECT max(id) FROM _seeknal.publications)"
+        )
+    }
     assert sorted(released.numbers(f'FROM _snapshots."{name}"'), key=repr) == shown["daily"][1]
 
 
 def test_a_view_of_somebody_s_own_keeps_what_it_reads(released: Repo) -> None:
     daily = sorted(table for node, table in released.snapshots() if node == "transform.daily")
-    shown = released.numbers("SELECT sql FROM duckdb_views() WHERE schema_name = 'main' AND view_name = 'daily'")[0][0]
+    shown = released.numbers(
+        "SELECT sql FROM duckdb_views() WHERE schema_name = 'main' AND view_name = 'daily'"
+    )[0][0]
     old = next(table for table in daily if table not in shown)
-    released.tamper(f'CREATE SCHEMA mine; CREATE VIEW mine.old AS SELECT * FROM _SNAPSHOTS."{old.upper()}"')
+    released.tamper(
+        f'CREATE SCHEMA mine; CREATE VIEW mine.old AS SELECT * FROM _SNAPSHOTS."{old.upper()}"'
+    )
     before = released.views("mine")
     assert collected(released) == ["transform.daily"] * 2
     assert released.views("mine") == before
@@ -218,7 +268,8 @@ table: raw/visits.csv
 
 @pytest.fixture
 def visits(released: Repo) -> Repo:
-    """On the branch dev, which alone reads raw data that git does not track: a load, and a newer one."""
+    """On the branch dev, which alone reads raw data that git does not track: a load, and a newer
+    one."""
     released.commit()
     released.switch("dev", create=True)
     released.write("seeknal/sources/visits.yml", RAW)
@@ -251,7 +302,9 @@ def test_what_a_run_that_failed_has_finished_is_kept_until_one_succeeds(released
     assert "transform.by_customer" in collected(released)
 
 
-def test_what_a_run_that_failed_has_finished_is_kept_when_the_clock_went_back_during_it(released: Repo) -> None:
+def test_what_a_run_that_failed_has_finished_is_kept_when_the_clock_went_back_during_it(
+    released: Repo,
+) -> None:
     released.replace("seeknal/transforms/by_customer.yml", "sum(o.amount)", "max(o.amount)")
     released.replace(DAILY, "SELECT day", "SELECT error('no such day') AS never, day")
     released.seeknal("run", "--continue-on-error", code=1)
@@ -262,7 +315,9 @@ def test_what_a_run_that_failed_has_finished_is_kept_when_the_clock_went_back_du
     assert "transform.by_customer" not in collected(released)
 
 
-def test_an_environment_s_time_to_live_does_not_begin_before_it_was_last_used(released: Repo) -> None:
+def test_an_environment_s_time_to_live_does_not_begin_before_it_was_last_used(
+    released: Repo,
+) -> None:
     """Used today, then with a clock that was slow for a while."""
     released.switch("dev", create=True)
     released.seeknal("run")
@@ -284,14 +339,22 @@ class SlowClock:
         return datetime.now(tz) - timedelta(days=90)
 
 
-def test_what_a_branch_built_in_a_first_run_that_failed_is_kept_for_its_time_to_live(released: Repo) -> None:
+def test_what_a_branch_built_in_a_first_run_that_failed_is_kept_for_its_time_to_live(
+    released: Repo,
+) -> None:
     collected(released)
     released.switch("dev", create=True)
-    released.write("seeknal/transforms/big.yml", "kind: transform\nname: big\ntransform: SELECT 1 AS n\n")
+    released.write(
+        "seeknal/transforms/big.yml", "kind: transform\nname: big\ntransform: SELECT 1 AS n\n"
+    )
     released.seeknal("run")
-    released.tamper("DELETE FROM _seeknal.publication_nodes WHERE schema_name = 'dev'; DELETE FROM _seeknal.environments "
-                    "WHERE branch = 'dev'; UPDATE _seeknal.runs SET status = 'running' WHERE schema_name = 'dev'")  # fmt: skip
-    released.tamper("DROP VIEW dev.big; DROP VIEW dev.daily; CREATE OR REPLACE VIEW dev.orders AS SELECT 1 AS one")
+    released.tamper(
+        "DELETE FROM _seeknal.publication_nodes WHERE schema_name = 'dev'; DELETE FROM _seeknal.environments "
+        "WHERE branch = 'dev'; UPDATE _seeknal.runs SET status = 'running' WHERE schema_name = 'dev'"
+    )
+    released.tamper(
+        "DROP VIEW dev.big; DROP VIEW dev.daily; CREATE OR REPLACE VIEW dev.orders AS SELECT 1 AS one"
+    )
     assert "transform.big" not in collected(released)
     released.tamper(f"UPDATE _seeknal.runs SET started_at = '{ago(8)}' WHERE schema_name = 'dev'")
     assert "transform.big" in collected(released)
@@ -326,7 +389,8 @@ def test_files_that_a_killed_process_left_go(published: Repo) -> None:
     )
     made[".git/seeknal/plans/gone.json"] = '{"branch": "gone", "nodes": {}}'
     stays = dict.fromkeys(
-        ("exports/.other.csv.partial", "exports/notes.old", ".git/seeknal/.warehouse.partial"), "mine"
+        ("exports/.other.csv.partial", "exports/notes.old", ".git/seeknal/.warehouse.partial"),
+        "mine",
     )
     stays[".git/seeknal/plans/dev.json"] = '{"branch": "dev", "nodes": {}}'
     for name, text in (made | stays).items():
@@ -418,13 +482,20 @@ def test_killed_at_any_instant_it_leaves_all_that_lives(crowded: Repo) -> None:
     states = []
     for delay in range(20):
         process = subprocess.Popen(
-            crowded.command("gc", "--yes"), cwd=crowded.path, start_new_session=True, stdout=subprocess.DEVNULL
+            crowded.command("gc", "--yes"),
+            cwd=crowded.path,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
         )
         kill_after_a_write(process, wal, delay / 200)
         assert {schema: crowded.views(schema) for schema in live} == live
         for schema in ("dev", "a", "b"):
-            assert len(crowded.views(schema)) in (0, len(live["c"])), "an environment is there as a whole, or gone"
-        states.append((len(crowded.numbers("FROM _seeknal.environments")), len(crowded.snapshots())))
+            assert len(crowded.views(schema)) in (0, len(live["c"])), (
+                "an environment is there as a whole, or gone"
+            )
+        states.append(
+            (len(crowded.numbers("FROM _seeknal.environments")), len(crowded.snapshots()))
+        )
         if process.returncode == 0:
             break
     assert states[-1] == (2, 5 + 1 + CROWD), states

@@ -45,14 +45,22 @@ def test_a_publication_says_what_it_did(published: Repo) -> None:
     published.replace("seeknal/transforms/clean_orders.yml", "amount IS NOT NULL", "amount > 10")
     (published.path / "seeknal/exposures/by_customer_csv.yml").unlink()
     (published.path / "seeknal/transforms/by_customer.yml").unlink()
-    published.write("seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: SELECT town FROM source.customers\n"
-                    "inputs: [source.customers]\n")  # fmt: skip
+    published.write(
+        "seeknal/transforms/towns.yml",
+        "kind: transform\nname: towns\ntransform: SELECT town FROM source.customers\n"
+        "inputs: [source.customers]\n",
+    )
     commit = published.commit()
     published.seeknal("run")
     entry, first = log(published)
     assert (entry["id"], entry["commit"], entry["author"]) == (2, commit, "Ada <ada@example.org>")
     assert (entry["command"], entry["merged"], entry["restores"]) == ("run", None, None)
-    assert (entry["current"], entry["kept"], first["current"], first["kept"]) == (True, True, False, True)
+    assert (entry["current"], entry["kept"], first["current"], first["kept"]) == (
+        True,
+        True,
+        False,
+        True,
+    )
     assert 0 < entry["seconds"] < 60
     assert (entry["built"], entry["reused"], entry["removed"]) == (3, 2, 1)
     assert nodes(entry) == {
@@ -68,8 +76,10 @@ def test_the_log_is_read_like_that_of_git(published: Repo) -> None:
     published.replace("seeknal/transforms/clean_orders.yml", "amount IS NOT NULL", "amount > 10")
     commit = published.commit()
     published.seeknal("run")
-    (date, seconds) = published.numbers("SELECT strftime(published_at, '%Y-%m-%d %H:%M:%S'), seconds "
-                                        "FROM _seeknal.publications WHERE id = 2")[0]  # fmt: skip
+    (date, seconds) = published.numbers(
+        "SELECT strftime(published_at, '%Y-%m-%d %H:%M:%S'), seconds "
+        "FROM _seeknal.publications WHERE id = 2"
+    )[0]
     shown = published.seeknal("log", "-n", "1")
     assert shown.out == (
         f"publication 2  {commit[:8]}  current\n"
@@ -88,7 +98,8 @@ def test_the_log_is_read_like_that_of_git(published: Repo) -> None:
 def test_a_long_list_is_shortened_unless_it_is_asked_for(published: Repo) -> None:
     for number in range(9):
         published.write(
-            f"seeknal/transforms/n{number}.yml", f"kind: transform\nname: n{number}\ntransform: SELECT {number} AS n\n"
+            f"seeknal/transforms/n{number}.yml",
+            f"kind: transform\nname: n{number}\ntransform: SELECT {number} AS n\n",
         )
     published.commit()
     assert "transform.n0  1 row, " in published.seeknal("run").err
@@ -134,7 +145,10 @@ def test_uncommitted_nodes_are_said(published: Repo) -> None:
 
 def test_nothing_was_published_yet(shop: Repo) -> None:
     assert log(shop) == []
-    assert shop.seeknal("log").out == "main was never published. Build and publish it with: seeknal run\n"
+    assert (
+        shop.seeknal("log").out
+        == "main was never published. Build and publish it with: seeknal run\n"
+    )
     assert "There is no branch nowhere" in shop.seeknal("log", "--env", "nowhere", code=2).err
 
 
@@ -147,7 +161,9 @@ def test_nothing_was_published_yet(shop: Repo) -> None:
         pytest.param("Merge branch 'dev'", "dev", id="git"),
         pytest.param("Merge branch 'feature/x' into main\n\nWhy", "feature/x", id="git, into"),
         pytest.param("Merge remote-tracking branch 'origin/dev'", "dev", id="of a remote"),
-        pytest.param("Merge pull request #12 from ada/feature/x\n\nTitle", "feature/x", id="GitHub"),
+        pytest.param(
+            "Merge pull request #12 from ada/feature/x\n\nTitle", "feature/x", id="GitHub"
+        ),
         pytest.param("Revert \"Merge branch 'dev'\"", None, id="a revert"),
         pytest.param("Merge commit '4f2c1a9b'", None, id="a commit"),
         pytest.param("Totals", None, id="something else"),
@@ -161,7 +177,9 @@ def test_the_message_of_a_merge_names_the_branch(message: str, branch: str | Non
     ("entry", "branch"),
     [
         pytest.param("merge dev: Fast-forward", "dev", id="by its name"),
-        pytest.param("merge refs/heads/feature/x: Fast-forward", "feature/x", id="by its long name"),
+        pytest.param(
+            "merge refs/heads/feature/x: Fast-forward", "feature/x", id="by its long name"
+        ),
         pytest.param("merge origin/dev: Fast-forward", "dev", id="of a remote"),
         pytest.param("merge refs/tags/v1: Fast-forward", "v1", id="a tag"),
         pytest.param("merge 4f2c1a9b: Fast-forward", None, id="a commit"),
@@ -213,7 +231,9 @@ def merged_as(repo: Repo, how: str) -> None:
         ("pulled", None),
     ],
 )
-def test_the_branch_that_came_in_is_told_where_git_knows_it(repo: Repo, how: str, branch: str | None) -> None:
+def test_the_branch_that_came_in_is_told_where_git_knows_it(
+    repo: Repo, how: str, branch: str | None
+) -> None:
     merged_as(repo, how)
     assert branch_that_came(open_workspace(repo.path).repository, repo.head, "main") == branch
 
@@ -230,7 +250,10 @@ SHOWN = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.integers(1, 3)
 
 
 def as_published(shows: dict[str, int]) -> dict[str, Published]:
-    return {name: Published(f"transform.{name}", name, f"a{k}", f"{name}__{k}", f"f{k}") for name, k in shows.items()}
+    return {
+        name: Published(f"transform.{name}", name, f"a{k}", f"{name}__{k}", f"f{k}")
+        for name, k in shows.items()
+    }
 
 
 def blueprint(identity: str, name: str, sql: str) -> Blueprint:
@@ -255,10 +278,14 @@ def test_every_publication_can_be_read_as_it_was(sequence: list[dict[str, int]])
         connection, expected = warehouse.connection, {}
         for name in "abcd":
             for k in range(1, 4):
-                build_snapshot(connection, blueprint(str(k), name, f"SELECT {k} AS k FROM range({k})"))
+                build_snapshot(
+                    connection, blueprint(str(k), name, f"SELECT {k} AS k FROM range({k})")
+                )
         for number, shows in enumerate(sequence):
             views = {f"transform.{name}": each for name, each in as_published(shows).items()}
-            outcome = publish(connection, Publication("main", "main", str(number), "Ada", "run", views))
+            outcome = publish(
+                connection, Publication("main", "main", str(number), "Ada", "run", views)
+            )
             assert outcome.publication is not None
             expected[outcome.publication] = views
         for number, views in expected.items():
@@ -290,8 +317,11 @@ def do(repo: Repo, step: str | int, known: int) -> bool:
     if step == "remove":
         (repo.path / DAILY).unlink(missing_ok=True)
     else:
-        repo.write(DAILY, f"kind: transform\nname: daily\ninputs: [transform.clean_orders]\n"
-                   f"transform: SELECT day, {step} AS total FROM transform.clean_orders GROUP BY day\n")  # fmt: skip
+        repo.write(
+            DAILY,
+            f"kind: transform\nname: daily\ninputs: [transform.clean_orders]\n"
+            f"transform: SELECT day, {step} AS total FROM transform.clean_orders GROUP BY day\n",
+        )
     repo.commit(f"{step}")
     repo.seeknal("promote")
     return True
@@ -338,9 +368,12 @@ def test_a_clock_that_goes_back_confuses_nothing(published: Repo) -> None:
     """Everything that was written down until now is of the year 2099."""
     published.seeknal("run", "--full")
     for table, column in {
-        "snapshots": "built_at", "audits": "checked_at", "publications": "published_at", "runs": "started_at",
+        "snapshots": "built_at",
+        "audits": "checked_at",
+        "publications": "published_at",
+        "runs": "started_at",
         "exposures": "written_at",
-    }.items():  # fmt: skip
+    }.items():
         published.tamper(f"UPDATE _seeknal.{table} SET {column} = TIMESTAMP '2099-01-01'")
     published.tamper("UPDATE _seeknal.runs SET status = 'failed', message = 'a failure'")
     change(published)
@@ -354,8 +387,12 @@ def test_a_clock_that_goes_back_confuses_nothing(published: Repo) -> None:
     )
     assert len(set(tables)) == 3, "every run built it again"
     assert published.run()["repointed"] == [], "the newest tables are the last that were built"
-    assert published.run("--dry-run")["write"] == [], "the newest file is the last that was delivered"
-    assert [each["id"] for each in log(published)] == sorted((each["id"] for each in log(published)), reverse=True)
+    assert published.run("--dry-run")["write"] == [], (
+        "the newest file is the last that was delivered"
+    )
+    assert [each["id"] for each in log(published)] == sorted(
+        (each["id"] for each in log(published)), reverse=True
+    )
     published.seeknal("rollback")
     assert published.numbers("SELECT sum(total) FROM main.daily") == [(100,)]
 
@@ -385,7 +422,12 @@ def test_a_delivery_that_was_broken_off_is_made_again(published: Repo) -> None:
     published.write("exports/by_customer.csv", "neither the one nor the other\n")
     assert published.run("--dry-run")["write"] == ["exposure.by_customer_csv"]
     published.seeknal("run")
-    assert sorted(published.read("exports/by_customer.csv").splitlines()) == ["Ada,40", "Bob,20", "Cy,40", "name,total"]
+    assert sorted(published.read("exports/by_customer.csv").splitlines()) == [
+        "Ada,40",
+        "Bob,20",
+        "Cy,40",
+        "name,total",
+    ]
     assert published.run("--dry-run")["write"] == []
 
 
@@ -403,7 +445,9 @@ def old(published: Repo) -> Repo:
     """Two publications in the form of the version before; the second has other numbers."""
     change(published)
     published.seeknal("run")
-    published.tamper(f"UPDATE _seeknal.exposures SET path = '{published.path}/exports/by_customer.csv'")
+    published.tamper(
+        f"UPDATE _seeknal.exposures SET path = '{published.path}/exports/by_customer.csv'"
+    )
     aged(published)
     return published
 
@@ -415,7 +459,9 @@ def test_a_warehouse_of_the_version_before_is_read_as_it_is(old: Repo) -> None:
     assert nodes(newest) == {"transform.daily": ("re-pointed", None, None, None)}
     assert "    re-pointed  transform.daily\n" in old.seeknal("log").out
     assert first["command"] == "run"
-    assert old.seeknal("query", "--at", "1", "SELECT sum(total) AS s FROM daily", "--json").json == [{"s": 100}]
+    assert old.seeknal(
+        "query", "--at", "1", "SELECT sum(total) AS s FROM daily", "--json"
+    ).json == [{"s": 100}]
     then = old.seeknal("status", "--at", "1", "--json").json
     assert {each["node"]: each["rows"] for each in then["nodes"]}["transform.daily"] == 2
     assert old.seeknal("status", "--json").json["production"]["failure"] is None
@@ -436,7 +482,8 @@ def test_files_whose_form_was_not_written_down_are_told(old: Repo) -> None:
     before = old.read("exports/by_customer.csv")
     done = old.seeknal("rollback", code=1)
     assert (
-        "the file of exposure.by_customer_csv is not that of publication 2: an earlier version delivered it" in done.err
+        "the file of exposure.by_customer_csv is not that of publication 2: an earlier version delivered it"
+        in done.err
     )
     assert old.read("exports/by_customer.csv") == before
 
@@ -444,18 +491,33 @@ def test_files_whose_form_was_not_written_down_are_told(old: Repo) -> None:
 # Production as it was
 
 
-def test_a_question_about_the_past_reaches_that_publication_and_nothing_else(published: Repo) -> None:
-    published.write("seeknal/transforms/later.yml", "kind: transform\nname: later\ntransform: SELECT 1 AS n\n")
+def test_a_question_about_the_past_reaches_that_publication_and_nothing_else(
+    published: Repo,
+) -> None:
+    published.write(
+        "seeknal/transforms/later.yml", "kind: transform\nname: later\ntransform: SELECT 1 AS n\n"
+    )
     change(published)
     published.seeknal("run")
     past = ["query", "--at", "1", "--json"]
     assert published.seeknal(*past, "SELECT sum(total) AS s FROM daily").json == [{"s": 100}]
     assert published.seeknal(*past, "SELECT sum(total) AS s FROM main.daily").json == [{"s": 100}]
-    assert published.seeknal("query", "SELECT sum(total) AS s FROM daily", "--json").json == [{"s": 60}]
-    for sql in ("FROM later", "FROM _seeknal.runs", "FROM 'data/orders.csv'", "CREATE TABLE x AS SELECT 1",
-                "SET lock_configuration = false", "COPY daily TO 'x.csv'", "FROM records"):  # fmt: skip
+    assert published.seeknal("query", "SELECT sum(total) AS s FROM daily", "--json").json == [
+        {"s": 60}
+    ]
+    for sql in (
+        "FROM later",
+        "FROM _seeknal.runs",
+        "FROM 'data/orders.csv'",
+        "CREATE TABLE x AS SELECT 1",
+        "SET lock_configuration = false",
+        "COPY daily TO 'x.csv'",
+        "FROM records",
+    ):
         assert published.seeknal(*past, sql, code=2).err.startswith("error: "), sql
-    assert "goes without --env" in published.seeknal(*past, "FROM daily", "--env", "dev", code=2).err
+    assert (
+        "goes without --env" in published.seeknal(*past, "FROM daily", "--env", "dev", code=2).err
+    )
     published.seeknal(*past, "FROM daily", "--env", "prod")
 
 
@@ -477,12 +539,19 @@ def test_a_commit_that_was_not_published_is_read_as_production_was_then(publishe
     between = published.commit("Nothing that was published")
     change(published)
     published.seeknal("run")
-    asked = published.seeknal("query", "--at", between, "SELECT sum(total) AS s FROM daily", "--json")
+    asked = published.seeknal(
+        "query", "--at", between, "SELECT sum(total) AS s FROM daily", "--json"
+    )
     assert asked.json == [{"s": 100}]
-    assert asked.err == f"{between[:8]} was not published itself: production showed publication 1 ({first[:8]}) then.\n"
+    assert (
+        asked.err
+        == f"{between[:8]} was not published itself: production showed publication 1 ({first[:8]}) then.\n"
+    )
     then = published.seeknal("status", "--at", "HEAD~1", "--json").json
     assert (then["asked"], then["publication"]["id"], then["current"]) == (between, 1, False)
-    assert then["since"] == [{"node": "transform.daily", "change": "re-pointed", "rows_before": 2, "rows_after": 2}]
+    assert then["since"] == [
+        {"node": "transform.daily", "change": "re-pointed", "rows_before": 2, "rows_after": 2}
+    ]
     assert published.seeknal("query", "--at", "HEAD", "FROM daily").err == "2 rows\n"
 
 
@@ -494,9 +563,18 @@ def test_a_past_that_never_was_is_refused(shop: Repo) -> None:
     shop.seeknal("run")
     for command in (["query", "FROM daily"], ["status"]):
         for wrong in ("HEAD:data/orders.csv", "HEAD^{tree}", "-x", "", "99", "@{u}"):
-            assert "There is no publication and no commit" in shop.seeknal(*command, "--at", wrong, code=2).err, wrong
-        assert f"Nothing was published yet at {before[:8]}" in shop.seeknal(*command, "--at", before, code=2).err
-        assert "no publication and no commit nope" in shop.seeknal(*command, "--at", "nope", code=2).err
+            assert (
+                "There is no publication and no commit"
+                in shop.seeknal(*command, "--at", wrong, code=2).err
+            ), wrong
+        assert (
+            f"Nothing was published yet at {before[:8]}"
+            in shop.seeknal(*command, "--at", before, code=2).err
+        )
+        assert (
+            "no publication and no commit nope"
+            in shop.seeknal(*command, "--at", "nope", code=2).err
+        )
 
 
 def test_a_past_whose_tables_are_gone_is_refused_and_its_history_is_kept(published: Repo) -> None:
@@ -505,7 +583,9 @@ def test_a_past_whose_tables_are_gone_is_refused_and_its_history_is_kept(publish
     published.seeknal("run")
     published.seeknal("gc", "--yes")
     refused = published.seeknal("query", "--at", "1", "FROM daily", code=1).err
-    assert "Publication 1 is no longer kept whole: the tables of transform.daily are gone." in refused
+    assert (
+        "Publication 1 is no longer kept whole: the tables of transform.daily are gone." in refused
+    )
     assert "the last 1 publications" in refused
     then = published.seeknal("status", "--at", "1")
     assert "no longer kept whole: 1 table gone" in then.out

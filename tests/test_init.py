@@ -14,7 +14,10 @@ from seeknal_git.git import hooks
 from seeknal_git.project.settings import Settings, read_settings
 from tests.conftest import Repo
 
-KIND_FOLDERS = [f"seeknal/{kind}s/.gitkeep" for kind in ("exposure", "feature_group", "rule", "source", "transform")]
+KIND_FOLDERS = [
+    f"seeknal/{kind}s/.gitkeep"
+    for kind in ("exposure", "feature_group", "rule", "source", "transform")
+]
 COMMITTED = sorted([".gitignore", "seeknal_project.yml", *KIND_FOLDERS])
 
 
@@ -156,7 +159,9 @@ def test_the_commit_that_is_told_works_once_there_is_an_identity(nobody: Repo) -
     said = nobody.seeknal("init")
     know(nobody)
 
-    command = next(line.strip() for line in said.err.splitlines() if line.startswith("  git commit"))
+    command = next(
+        line.strip() for line in said.err.splitlines() if line.startswith("  git commit")
+    )
     nobody.git(*shlex.split(command)[1:2], "--no-verify", *shlex.split(command)[2:])
 
     assert committed(nobody) == COMMITTED
@@ -177,7 +182,10 @@ def test_what_is_there_is_never_overwritten(place: Repo) -> None:
     place.write("seeknal_project.yml", "name: mine  # kept\n")
     place.write(".gitignore", "mine\n")
     place.write("profiles.yml", "connections: {}\n")
-    place.write("seeknal/sources/orders.yml", "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n")
+    place.write(
+        "seeknal/sources/orders.yml",
+        "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n",
+    )
     before = files(place)
 
     said = place.seeknal("init", "--name", "other")
@@ -189,9 +197,14 @@ def test_what_is_there_is_never_overwritten(place: Repo) -> None:
     assert "git does not ignore target/, exports/, draft_*.yml, profiles.yml, .env" in said.err
 
 
-def test_a_copied_project_gets_a_repository_that_holds_its_nodes_and_not_what_else_lies_there(place: Repo) -> None:
+def test_a_copied_project_gets_a_repository_that_holds_its_nodes_and_not_what_else_lies_there(
+    place: Repo,
+) -> None:
     place.write("seeknal_project.yml", "name: mine\n")
-    place.write("seeknal/sources/orders.yml", "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n")
+    place.write(
+        "seeknal/sources/orders.yml",
+        "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n",
+    )
     place.write("data/orders.csv", "id\n1\n")
 
     said = place.seeknal("init")
@@ -213,7 +226,11 @@ def test_in_a_repository_only_the_new_files_are_committed(place: Repo) -> None:
     said = place.seeknal("init")
 
     assert committed(place) == COMMITTED
-    assert place.git("status", "--porcelain").splitlines() == ["M README.md", "A  staged.txt", "?? untracked.txt"]
+    assert place.git("status", "--porcelain").splitlines() == [
+        "M README.md",
+        "A  staged.txt",
+        "?? untracked.txt",
+    ]
     assert "git init" not in said.err
 
 
@@ -270,7 +287,9 @@ def test_a_project_in_a_folder_of_a_repository_uses_that_repository(place: Repo)
 
     assert not (place.path / "pipelines/shop/.git").exists()
     assert committed(place) == sorted(f"pipelines/shop/{name}" for name in COMMITTED)
-    assert {hook.state for hook in hooks.status(place.path, "pipelines/shop", "main")} == {"installed"}
+    assert {hook.state for hook in hooks.status(place.path, "pipelines/shop", "main")} == {
+        "installed"
+    }
 
 
 def test_a_project_file_that_is_wrong_stops_everything(place: Repo) -> None:
@@ -352,7 +371,9 @@ def project(place: Repo) -> Repo:
 @pytest.mark.parametrize(
     ("service", "path"), [("github", ".github/workflows/seeknal.yml"), ("gitlab", ".gitlab-ci.yml")]
 )
-def test_a_project_that_is_there_gets_the_workflow_and_nothing_else(project: Repo, service: str, path: str) -> None:
+def test_a_project_that_is_there_gets_the_workflow_and_nothing_else(
+    project: Repo, service: str, path: str
+) -> None:
     before, head = files(project), project.head
     said = project.seeknal("init", "--ci", service).err
     assert "SEEKNAL_DATA_ROOT" in said
@@ -401,7 +422,9 @@ def test_a_service_that_is_not_known_is_refused(project: Repo) -> None:
     assert "github" in project.seeknal("init", "--ci", "jenkins", code=2).err
 
 
-def test_a_workflow_of_github_starts_for_the_production_branch_and_the_project_s_folder(project: Repo) -> None:
+def test_a_workflow_of_github_starts_for_the_production_branch_and_the_project_s_folder(
+    project: Repo,
+) -> None:
     odd = "shops/it's [1]"
     project.write(f"{odd}/seeknal_project.yml", "name: shop\nproduction_branch: release/1+1\n")
     project.seeknal("init", "--ci", "github", "--path", odd)
@@ -416,26 +439,44 @@ def test_a_workflow_of_github_starts_for_the_production_branch_and_the_project_s
     assert workflow["permissions"] == {"contents": "read"}
     jobs = workflow["jobs"]
     assert list(jobs) == ["plan", "build", "fork", "drop", "promote", "nightly"]
-    assert {name for name, job in jobs.items() if "write" in str(job.get("permissions"))} == {"plan"}
+    assert {name for name, job in jobs.items() if "write" in str(job.get("permissions"))} == {
+        "plan"
+    }
     assert jobs["promote"]["concurrency"] == jobs["nightly"]["concurrency"]
     assert jobs["promote"]["concurrency"]["cancel-in-progress"] is False
-    assert {each["with"]["ref"] for name in ("drop", "promote", "nightly") for each in jobs[name]["steps"][:1]} == {
-        "release/1+1"
-    }
+    assert {
+        each["with"]["ref"]
+        for name in ("drop", "promote", "nightly")
+        for each in jobs[name]["steps"][:1]
+    } == {"release/1+1"}
     assert jobs["fork"]["runs-on"] == "ubuntu-latest"
     assert "SEEKNAL_DATA_ROOT" not in str(jobs["fork"])
     used = {step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step}
     assert [each for each in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each)] == []
     assert all(job["timeout-minutes"] <= 60 for job in jobs.values())
-    groups = {name: job["concurrency"]["group"] for name, job in jobs.items() if "concurrency" in job}
-    assert not [name for name, group in groups.items() if "head_ref" in group], "a branch may be called production"
+    groups = {
+        name: job["concurrency"]["group"] for name, job in jobs.items() if "concurrency" in job
+    }
+    assert not [name for name, group in groups.items() if "head_ref" in group], (
+        "a branch may be called production"
+    )
     scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
-    assert not [script for script in scripts if re.search(r"(?<!-I )-m (pip|seeknal_git)|(^|\s)seeknal ", script)]
-    assert not [script for script in scripts if "${{" in script]  # what others wrote never becomes part of a script
+    assert not [
+        script
+        for script in scripts
+        if re.search(r"(?<!-I )-m (pip|seeknal_git)|(^|\s)seeknal ", script)
+    ]
+    assert not [
+        script for script in scripts if "${{" in script
+    ]  # what others wrote never becomes part of a script
 
 
-def test_a_pipeline_of_gitlab_starts_for_the_production_branch_and_the_project_s_folder(project: Repo) -> None:
-    project.write("shops/europe/seeknal_project.yml", "name: shop\nproduction_branch: release/1+1\n")
+def test_a_pipeline_of_gitlab_starts_for_the_production_branch_and_the_project_s_folder(
+    project: Repo,
+) -> None:
+    project.write(
+        "shops/europe/seeknal_project.yml", "name: shop\nproduction_branch: release/1+1\n"
+    )
     project.seeknal("init", "--ci", "gitlab", "--path", "shops/europe")
     pipeline = yaml.safe_load(project.read(".gitlab-ci.yml"))
     (base,) = [name for name in pipeline if name.startswith(".")]
@@ -531,7 +572,9 @@ def test_on_the_production_branch_nobody_is_asked(place: Repo) -> None:
 
 
 @pytest.mark.parametrize("text", ["name: old\n", "name: old", "# A shop\nname: old\n\n"])
-def test_a_project_of_a_repository_on_master_gets_the_line_that_it_lacks(place: Repo, text: str) -> None:
+def test_a_project_of_a_repository_on_master_gets_the_line_that_it_lacks(
+    place: Repo, text: str
+) -> None:
     place.git("init", "-b", "master")
     place.path.joinpath("seeknal_project.yml").write_text(text)
     place.git("add", "--all")
@@ -558,7 +601,10 @@ def test_an_edited_project_file_is_completed_and_not_committed(place: Repo) -> N
 def test_a_project_file_that_no_line_can_be_added_to_is_left_as_it_is(place: Repo) -> None:
     place.git("init", "-b", "master")
     add(place, "seeknal_project.yml", "{name: old}\n")
-    assert "Add to seeknal_project.yml on master: production_branch: master" in place.seeknal("init").err
+    assert (
+        "Add to seeknal_project.yml on master: production_branch: master"
+        in place.seeknal("init").err
+    )
     assert place.read("seeknal_project.yml") == "{name: old}\n"
 
 
@@ -575,6 +621,9 @@ def test_the_line_is_not_added_on_another_branch(place: Repo) -> None:
     place.git("init", "-b", "master")
     add(place, "seeknal_project.yml", "name: old\n")
     place.git("switch", "--quiet", "-c", "dev")
-    assert "Add to seeknal_project.yml on master: production_branch: master" in place.seeknal("init").err
+    assert (
+        "Add to seeknal_project.yml on master: production_branch: master"
+        in place.seeknal("init").err
+    )
     assert place.read("seeknal_project.yml") == "name: old\n"
     place.seeknal("plan")

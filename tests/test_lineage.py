@@ -26,7 +26,10 @@ BY_CUSTOMER = "seeknal/transforms/by_customer.yml"
 
 
 def transform(name: str, sql: str) -> tuple[str, str]:
-    return f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\ntransform: |\n  {sql}\n"
+    return (
+        f"seeknal/transforms/{name}.yml",
+        f"kind: transform\nname: {name}\ntransform: |\n  {sql}\n",
+    )
 
 
 def text(repo: Repo, *arguments: str) -> list[str]:
@@ -50,7 +53,11 @@ def reads(repo: Repo, place: str) -> set[str]:
 
 def columns(repo: Repo, *arguments: str) -> set[str]:
     """The columns that take part."""
-    return {f"{at}.{column['name']}" for at, each in nodes(repo, *arguments).items() for column in each["columns"]}
+    return {
+        f"{at}.{column['name']}"
+        for at, each in nodes(repo, *arguments).items()
+        for column in each["columns"]
+    }
 
 
 # As text
@@ -106,8 +113,14 @@ def test_a_node_has_what_it_reads_and_what_reads_it(published: Repo) -> None:
 
 
 def test_one_way_is_enough_if_one_says_so(published: Repo) -> None:
-    upstream, downstream = text(published, "daily", "--upstream"), text(published, "daily", "--downstream")
-    assert ("Reads" in upstream, any(line.startswith("Read by") for line in upstream)) == (True, False)
+    upstream, downstream = (
+        text(published, "daily", "--upstream"),
+        text(published, "daily", "--downstream"),
+    )
+    assert ("Reads" in upstream, any(line.startswith("Read by") for line in upstream)) == (
+        True,
+        False,
+    )
     assert "Reads" not in downstream
     assert downstream[-1] == "Read by  nothing in this project"
     assert text(published, "daily", "--upstream", "--downstream") == text(published, "daily")
@@ -140,13 +153,19 @@ def test_a_column_that_decides_rows_and_is_checked_feeds_no_value(published: Rep
         "│   └── transform.daily.total  HUGEINT",
         "└── decides rows of  transform.clean_orders",
     ]
-    assert text(published, "source.customers.id", "--downstream")[-1] == "└── decides rows of  transform.by_customer"
+    assert (
+        text(published, "source.customers.id", "--downstream")[-1]
+        == "└── decides rows of  transform.by_customer"
+    )
 
 
 def test_depth_ends_the_trees_and_says_what_is_beyond(published: Repo) -> None:
     lines = text(published, "daily", "--depth", "1")
     assert lines[-4:-2] == ["Reads", "└── transform.clean_orders  and 1 beyond  day, amount"]
-    assert set(nodes(published, "daily", "--depth", "1")) == {"transform.daily", "transform.clean_orders"}
+    assert set(nodes(published, "daily", "--depth", "1")) == {
+        "transform.daily",
+        "transform.clean_orders",
+    }
     assert columns(published, "daily.total", "--depth", "1", "--upstream") == {
         "transform.daily.total",
         "transform.clean_orders.amount",
@@ -165,9 +184,16 @@ def test_a_node_is_in_the_selection_by_its_shortest_way(repo: Repo) -> None:
     repo.write("data/a.csv", "x\n1\n")
     repo.write("seeknal/a.yml", "kind: source\nname: a\nsource: csv\ntable: data/a.csv\n")
     repo.write(*transform("b", "SELECT x FROM source.a"))
-    repo.write(*transform("c", "SELECT b.x AS x FROM transform.b AS b JOIN source.a AS a ON a.x = b.x"))
+    repo.write(
+        *transform("c", "SELECT b.x AS x FROM transform.b AS b JOIN source.a AS a ON a.x = b.x")
+    )
     repo.write(*transform("d", "SELECT x FROM transform.c"))
-    assert set(nodes(repo, "a", "--depth", "2")) == {"source.a", "transform.b", "transform.c", "transform.d"}
+    assert set(nodes(repo, "a", "--depth", "2")) == {
+        "source.a",
+        "transform.b",
+        "transform.c",
+        "transform.d",
+    }
     tree = "\n".join(text(repo, "a", "--depth", "2"))
     assert tree.count("transform.d") == 1
 
@@ -182,14 +208,18 @@ def in_a_terminal(repo: Repo, size: int, *arguments: str) -> tuple[str, list[str
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, size, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(size)}
-    with subprocess.Popen(repo.command(*arguments), cwd=repo.path, stdout=theirs, env=environment) as process:
+    with subprocess.Popen(
+        repo.command(*arguments), cwd=repo.path, stdout=theirs, env=environment
+    ) as process:
         os.close(theirs)
         shown = b""
         while chunk := _chunk(ours):
             shown += chunk
     os.close(ours)
     assert process.returncode == 0
-    return shown.decode(), re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r", "").splitlines()
+    return shown.decode(), re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace(
+        "\r", ""
+    ).splitlines()
 
 
 def _chunk(descriptor: int) -> bytes:
@@ -227,14 +257,28 @@ def test_a_deep_project_is_drawn_all_the_same(repo: Repo) -> None:
     ("name", "message"),
     [
         pytest.param("dayly", "There is no node dayly.\n  Did you mean daily?", id="bare name"),
-        pytest.param("transform.dayly", "There is no node transform.dayly.\n  Did you mean transform.daily?", id="id"),
-        pytest.param("daily.totl", "transform.daily has no column totl.\n  Did you mean total?", id="column"),
-        pytest.param("daily.zz", "transform.daily has no column zz.\n  It has day, total.", id="no near column"),
-        pytest.param("amounts_are_positive.amount", "a rule yields no table", id="column of a rule"),
+        pytest.param(
+            "transform.dayly",
+            "There is no node transform.dayly.\n  Did you mean transform.daily?",
+            id="id",
+        ),
+        pytest.param(
+            "daily.totl", "transform.daily has no column totl.\n  Did you mean total?", id="column"
+        ),
+        pytest.param(
+            "daily.zz",
+            "transform.daily has no column zz.\n  It has day, total.",
+            id="no near column",
+        ),
+        pytest.param(
+            "amounts_are_positive.amount", "a rule yields no table", id="column of a rule"
+        ),
         pytest.param("zzz", "There is no node zzz.\n", id="nothing near"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_nearest_one(shop: Repo, name: str, message: str) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_one(
+    shop: Repo, name: str, message: str
+) -> None:
     result = shop.seeknal("lineage", name, code=2)
     assert message in result.err
     assert result.out == ""
@@ -242,7 +286,10 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(shop: Repo, name: str, 
 
 def test_a_name_that_two_kinds_share_has_to_be_said_in_full(shop: Repo) -> None:
     shop.write(*transform("orders", "SELECT * FROM source.orders"))
-    assert "Say which: source.orders, transform.orders." in shop.seeknal("lineage", "orders", code=2).err
+    assert (
+        "Say which: source.orders, transform.orders."
+        in shop.seeknal("lineage", "orders", code=2).err
+    )
     assert "source.orders.amount" in columns(shop, "source.orders.amount")
 
 
@@ -263,12 +310,17 @@ CTE = "WITH o AS (SELECT amount AS a, day AS d FROM transform.clean_orders WHERE
     ("sql", "expected"),
     [
         pytest.param(CTE, {"amount"}, id="through a CTE"),
-        pytest.param("SELECT *, amount AS s FROM transform.clean_orders", {"amount"}, id="beside a star"),
-        pytest.param("SELECT s FROM (SELECT * REPLACE (id + 1 AS id), id * amount AS s FROM transform.clean_orders)",
-                     {"id", "amount"}, id="through a star"),
+        pytest.param(
+            "SELECT *, amount AS s FROM transform.clean_orders", {"amount"}, id="beside a star"
+        ),
+        pytest.param(
+            "SELECT s FROM (SELECT * REPLACE (id + 1 AS id), id * amount AS s FROM transform.clean_orders)",
+            {"id", "amount"},
+            id="through a star",
+        ),
         pytest.param("SELECT count(*) AS s FROM transform.clean_orders", set(), id="only counted"),
     ],
-)  # fmt: skip
+)
 def test_what_decides_a_column(shop: Repo, sql: str, expected: set[str]) -> None:
     shop.write(*transform("t", sql))
     assert reads(shop, "transform.t.s") == {f"transform.clean_orders.{each}" for each in expected}
@@ -346,7 +398,10 @@ def test_raw_data_that_is_not_here_leaves_the_names_that_are_read(shop: Repo) ->
     assert columns(shop, "daily.total") >= {"transform.daily.total", "source.orders.amount"}
     assert "    └── source.orders.amount" in text(shop, "daily.total")
     result = shop.seeknal("lineage", "source.orders.town", code=2)
-    assert "No column town of source.orders is known: there is raw data that is not here." in result.err
+    assert (
+        "No column town of source.orders is known: there is raw data that is not here."
+        in result.err
+    )
 
 
 def test_a_star_over_unknown_columns_is_one_column_that_stands_for_all(shop: Repo) -> None:
@@ -383,11 +438,15 @@ def test_a_project_without_a_commit_has_a_lineage_without_a_plan(shop: Repo) -> 
         pytest.param("ref: transform.clean_orders", "ref: transform.daily", id="a circle"),
     ],
 )
-def test_a_project_that_does_not_validate_is_shown_as_far_as_it_is_known(published: Repo, old: str, new: str) -> None:
+def test_a_project_that_does_not_validate_is_shown_as_far_as_it_is_known(
+    published: Repo, old: str, new: str
+) -> None:
     published.replace(DAILY, old, new)
     result = published.seeknal("lineage", "--json")
     assert result.err.startswith("The project does not validate (seeknal validate)")
-    assert {"transform.by_customer", "source.orders"} <= {each["id"] for each in result.json["nodes"]}
+    assert {"transform.by_customer", "source.orders"} <= {
+        each["id"] for each in result.json["nodes"]
+    }
     assert result.json["planned"] is False
     published.seeknal("lineage", "by_customer.total")
 
@@ -438,7 +497,9 @@ def test_nodes_that_are_removed_together_keep_their_edges(dev: Repo) -> None:
 
 
 def test_where_nothing_changes_nothing_is_said_of_a_plan(published: Repo) -> None:
-    assert {(each["change"], each["state"], each["why"]) for each in nodes(published).values()} == {(None, None, None)}
+    assert {(each["change"], each["state"], each["why"]) for each in nodes(published).values()} == {
+        (None, None, None)
+    }
     assert data(published)["planned"] is True
 
 
@@ -463,10 +524,18 @@ def test_data_is_restricted_to_what_was_asked_for(published: Repo) -> None:
 
 
 def test_everything_that_is_named_in_the_data_is_in_it(dev: Repo) -> None:
-    for arguments in ((), ("clean_orders",), ("clean_orders.amount",), ("by_customer.name", "--upstream")):
+    for arguments in (
+        (),
+        ("clean_orders",),
+        ("clean_orders.amount",),
+        ("by_customer.name", "--upstream"),
+    ):
         there = columns(dev, *arguments)
         for node in nodes(dev, *arguments).values():
-            named = [*node["rows"], *(each for column in node["columns"] for each in column["reads"])]
+            named = [
+                *node["rows"],
+                *(each for column in node["columns"] for each in column["reads"]),
+            ]
             assert {".".join(each) for each in named} <= there
 
 
@@ -475,7 +544,9 @@ def test_the_documented_keys_are_the_keys(published: Repo) -> None:
     documented = {
         of: re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows.splitlines()))
         for of, rows in re.findall(
-            r"^\| key of (\S+ \S+) \| meaning \|\n\| --- \| --- \|\n((?:\|.+\n)+)", page, re.MULTILINE
+            r"^\| key of (\S+ \S+) \| meaning \|\n\| --- \| --- \|\n((?:\|.+\n)+)",
+            page,
+            re.MULTILINE,
         )
     }
     found = data(published)
@@ -485,11 +556,15 @@ def test_the_documented_keys_are_the_keys(published: Repo) -> None:
 
 
 def embedded(page: Path) -> Any:
-    (content,) = re.findall(r'<script type="application/json" id="lineage">(.*?)</script>', page.read_text())
+    (content,) = re.findall(
+        r'<script type="application/json" id="lineage">(.*?)</script>', page.read_text()
+    )
     return json.loads(content)
 
 
-@pytest.mark.parametrize("arguments", [(), ("clean_orders",), ("source.orders.amount", "--depth", "2")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("clean_orders",), ("source.orders.amount", "--depth", "2")]
+)
 def test_the_page_holds_the_same_data(dev: Repo, arguments: tuple[str, ...]) -> None:
     result = dev.seeknal("lineage", *arguments, "--html", "out/lineage.html")
     assert (result.out, result.err) == ("", "Written: out/lineage.html\n")
@@ -505,11 +580,16 @@ def test_page_and_data_can_be_had_at_once(published: Repo) -> None:
 def test_a_page_that_cannot_be_written_is_said_so(shop: Repo) -> None:
     shop.write("README", "no folder")
     shop.seeknal("lineage", "--html", ".", code=2)
-    assert "README/x.html cannot be written" in shop.seeknal("lineage", "--html", "README/x.html", code=2).err
+    assert (
+        "README/x.html cannot be written"
+        in shop.seeknal("lineage", "--html", "README/x.html", code=2).err
+    )
 
 
 def test_a_lineage_loads_neither_the_engine_nor_joblib_once_it_is_known(published: Repo) -> None:
-    while identity(published.warehouse).recent:  # of what was written just now nothing is remembered
+    while identity(
+        published.warehouse
+    ).recent:  # of what was written just now nothing is remembered
         time.sleep(0.1)
     published.seeknal("lineage")
     script = (
@@ -517,6 +597,10 @@ def test_a_lineage_loads_neither_the_engine_nor_joblib_once_it_is_known(publishe
         "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=published.path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        cwd=published.path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert {"duckdb", "joblib"} & set(done.stderr.split()) == set()

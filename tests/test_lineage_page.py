@@ -14,7 +14,9 @@ import pytest
 from seeknal_git.report.lineage import as_html
 from tests.browser import NAMES, Browser, browser, executable
 
-pytestmark = pytest.mark.skipif(executable() is None, reason=f"needs one of {', '.join(NAMES)} on PATH")
+pytestmark = pytest.mark.skipif(
+    executable() is None, reason=f"needs one of {', '.join(NAMES)} on PATH"
+)
 
 LAYERS = 6
 HOSTILE = "</script><img src=x onerror=\"document.title='hacked'\"><!--'&quot;"
@@ -25,15 +27,30 @@ def node(identifier: str, layer: int = 0, **more: Any) -> dict[str, Any]:
     kind, _, name = identifier.partition(".")
     place = {"path": f"seeknal/{kind}s/{name}.yml", "line": 1}
     said = {"description": None, "change": None, "state": None, "why": None}
-    return {"id": identifier, "kind": kind, "layer": layer, "columns": [], "rows": [], **place, **said, **more}
+    return {
+        "id": identifier,
+        "kind": kind,
+        "layer": layer,
+        "columns": [],
+        "rows": [],
+        **place,
+        **said,
+        **more,
+    }
 
 
 def column(name: str, *reads: tuple[str, str]) -> dict[str, Any]:
-    return {"name": name, "type": "INTEGER", "change": None, "reads": [list(each) for each in reads]}
+    return {
+        "name": name,
+        "type": "INTEGER",
+        "change": None,
+        "reads": [list(each) for each in reads],
+    }
 
 
 def lineage(count: int, columns: int = 10) -> dict[str, Any]:
-    """Layers of nodes, each of which reads two of the layer before, with columns that read one or two columns."""
+    """Layers of nodes, each of which reads two of the layer before, with columns that read one or
+    two columns."""
     chance, layers, edges = random.Random(7), [list[dict[str, Any]]() for _ in range(LAYERS)], []
     for number in range(count):
         layer = number % LAYERS
@@ -41,12 +58,22 @@ def lineage(count: int, columns: int = 10) -> dict[str, Any]:
         inputs = chance.sample([each["id"] for each in before], min(2, len(before)))
         identifier = f"{kind}.stage_{layer}_{number // LAYERS}"
         made = [
-            column(f"measure_{at}", *((each, f"measure_{chance.randrange(columns)}") for each in inputs[: 1 + at % 2]))
+            column(
+                f"measure_{at}",
+                *((each, f"measure_{chance.randrange(columns)}") for each in inputs[: 1 + at % 2]),
+            )
             for at in range(columns)
         ]
-        layers[layer].append(node(identifier, layer, columns=made, rows=[[each, "measure_0"] for each in inputs]))
+        layers[layer].append(
+            node(identifier, layer, columns=made, rows=[[each, "measure_0"] for each in inputs])
+        )
         edges += [[each, identifier] for each in inputs]
-    return {"project": "shop", "branch": "dev", "nodes": [each for layer in layers for each in layer], "edges": edges}
+    return {
+        "project": "shop",
+        "branch": "dev",
+        "nodes": [each for layer in layers for each in layer],
+        "edges": edges,
+    }
 
 
 def reachable(start: str, pairs: Iterable[tuple[str, str]]) -> set[str]:
@@ -93,21 +120,31 @@ def show(tab: Browser, tmp_path: Path) -> Any:
 
 
 def marked(tab: Browser, name: str) -> set[str]:
-    return set(tab.run(f"[...document.querySelectorAll('.node.{name}')].map(each => each.dataset.node)"))
+    return set(
+        tab.run(f"[...document.querySelectorAll('.node.{name}')].map(each => each.dataset.node)")
+    )
 
 
 def listed(tab: Browser, name: str) -> set[str]:
     return set(
-        tab.run(f"[...document.querySelectorAll('[data-list={name}] .entry')].map(e => Object.values(e.dataset)[0])")
+        tab.run(
+            f"[...document.querySelectorAll('[data-list={name}] .entry')].map(e => Object.values(e.dataset)[0])"
+        )
     )
 
 
 def effective_font(tab: Browser, identifier: str) -> float:
     selector = json.dumps(f"[data-node='{identifier}'] b")
-    return float(tab.run(f"parseFloat(getComputedStyle(document.querySelector({selector})).fontSize) * view.scale"))
+    return float(
+        tab.run(
+            f"parseFloat(getComputedStyle(document.querySelector({selector})).fontSize) * view.scale"
+        )
+    )
 
 
-@pytest.mark.parametrize("count", [pytest.param(number, id=f"{number} nodes") for number in (0, 1, 12, 200, 2000)])
+@pytest.mark.parametrize(
+    "count", [pytest.param(number, id=f"{number} nodes") for number in (0, 1, 12, 200, 2000)]
+)
 def test_all_nodes_fit_into_the_window_and_none_covers_another(show: Any, count: int) -> None:
     tab = show(lineage(count))
     tab.press("0")
@@ -128,7 +165,8 @@ def test_all_nodes_fit_into_the_window_and_none_covers_another(show: Any, count:
 
 
 def first_names(tab: Browser) -> dict[str, float]:
-    """The nodes that are in the window, at least in part, with the size of their names on the screen."""
+    """The nodes that are in the window, at least in part, with the size of their names on the
+    screen."""
     return dict(
         tab.run(
             "(map => [...document.querySelectorAll('.node')].filter(each => { const r = each.getBoundingClientRect();"
@@ -144,7 +182,9 @@ def has_more(tab: Browser) -> bool:
     return bool(tab.run("!document.querySelector('#mini').hasAttribute('hidden')"))
 
 
-@pytest.mark.parametrize("count", [pytest.param(number, id=f"{number} nodes") for number in (12, 100, 200, 300)])
+@pytest.mark.parametrize(
+    "count", [pytest.param(number, id=f"{number} nodes") for number in (12, 100, 200, 300)]
+)
 def test_the_first_view_can_be_read(show: Any, count: int) -> None:
     tab = show(lineage(count))
     names = first_names(tab)
@@ -162,7 +202,11 @@ def test_long_names_can_be_read_at_first(show: Any) -> None:
 
 def test_the_first_view_of_a_branch_is_what_it_changes_most(show: Any) -> None:
     data = lineage(200)
-    far = {"transform.stage_5_0": "METADATA", "transform.stage_5_32": "BREAKING", "source.stage_0_33": "NEW"}
+    far = {
+        "transform.stage_5_0": "METADATA",
+        "transform.stage_5_32": "BREAKING",
+        "source.stage_0_33": "NEW",
+    }
     for each in data["nodes"]:
         each["change"] = far.get(each["id"])
     assert "transform.stage_5_32" in first_names(show(data))
@@ -171,9 +215,13 @@ def test_the_first_view_of_a_branch_is_what_it_changes_most(show: Any) -> None:
 def test_the_small_map_leads_to_what_is_not_in_the_window(show: Any) -> None:
     tab = show(lineage(200))
     before = first_names(tab)
-    x, y = tab.run("(r => [r.right - 60, r.bottom - 12])(document.querySelector('#mini').getBoundingClientRect())")
+    x, y = tab.run(
+        "(r => [r.right - 60, r.bottom - 12])(document.querySelector('#mini').getBoundingClientRect())"
+    )
     for kind in ("mousePressed", "mouseReleased"):
-        tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+        tab.call(
+            "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1
+        )
     tab.settle()
     assert len(first_names(tab).keys() - before.keys()) > 20
     assert marked(tab, "selected") == set()
@@ -196,7 +244,9 @@ def test_a_node_lights_what_is_upstream_and_downstream(show: Any) -> None:
     tab = show(data)
     tab.press("0")
     tab.click(f"[data-node='{TARGET}']")
-    expected = {TARGET} | reachable(TARGET, data["edges"]) | reachable(TARGET, turned(data["edges"]))
+    expected = (
+        {TARGET} | reachable(TARGET, data["edges"]) | reachable(TARGET, turned(data["edges"]))
+    )
     assert marked(tab, "lit") == expected
     assert marked(tab, "dimmed") == {each["id"] for each in data["nodes"]} - expected
     assert listed(tab, "columns") == {f"{TARGET}.measure_{at}" for at in range(10)}
@@ -219,12 +269,18 @@ def test_a_column_lights_exactly_what_feeds_it_and_what_it_feeds(show: Any, name
     named = tab.run(
         "[...document.querySelectorAll('.lit')].map(e => [e.dataset.node, e.querySelector('i').textContent])"
     )
-    assert {f"{at}.{each}" for at, names in named for each in names.split(", ")} == {key} | up | down
+    assert {f"{at}.{each}" for at, names in named for each in names.split(", ")} == {
+        key
+    } | up | down
     assert tab.run("location.hash") == f"#{key}"
 
 
-@pytest.mark.parametrize(("hash_", "selected"), [("", TARGET), ("#source.stage_0_0", "source.stage_0_0")])
-def test_the_page_opens_with_what_was_asked_for_or_what_its_address_says(show: Any, hash_: str, selected: str) -> None:
+@pytest.mark.parametrize(
+    ("hash_", "selected"), [("", TARGET), ("#source.stage_0_0", "source.stage_0_0")]
+)
+def test_the_page_opens_with_what_was_asked_for_or_what_its_address_says(
+    show: Any, hash_: str, selected: str
+) -> None:
     tab = show(lineage(60) | {"selected": f"{TARGET}.measure_1"}, hash_)
     tab.settle()
     assert marked(tab, "selected") == {selected}
@@ -282,8 +338,14 @@ def test_a_selected_lineage_can_be_shown_alone(show: Any) -> None:
     data = lineage(200)
     tab = show(data, f"#{TARGET}")
     tab.press("a")
-    shown = set(tab.run("[...document.querySelectorAll('.node:not([hidden])')].map(each => each.dataset.node)"))
-    assert shown == {TARGET} | reachable(TARGET, data["edges"]) | reachable(TARGET, turned(data["edges"]))
+    shown = set(
+        tab.run(
+            "[...document.querySelectorAll('.node:not([hidden])')].map(each => each.dataset.node)"
+        )
+    )
+    assert shown == {TARGET} | reachable(TARGET, data["edges"]) | reachable(
+        TARGET, turned(data["edges"])
+    )
     tab.press("Escape")
     assert tab.run("document.querySelectorAll('.node:not([hidden])').length") == 200
 
@@ -304,15 +366,26 @@ def test_the_keyboard_alone_leads_along_the_edges(show: Any) -> None:
 def test_the_plan_is_told_in_colours_and_in_words(show: Any) -> None:
     changes = ["BREAKING", "NON_BREAKING", "METADATA", "NEW", "REMOVED"]
     nodes = [node(f"transform.{each.lower()}", change=each) for each in changes]
-    nodes.append(node("transform.reader", 1, state="build", why="reads transform.breaking, which is breaking"))
-    data = {"project": "shop", "branch": "dev", "nodes": nodes, "edges": [["transform.breaking", "transform.reader"]]}
+    nodes.append(
+        node(
+            "transform.reader", 1, state="build", why="reads transform.breaking, which is breaking"
+        )
+    )
+    data = {
+        "project": "shop",
+        "branch": "dev",
+        "nodes": nodes,
+        "edges": [["transform.breaking", "transform.reader"]],
+    }
     tab = show(data, "#transform.reader")
     assert "reads transform.breaking" in tab.run("document.querySelector('aside').innerText")
     tab.press("Escape")
     tab.press("1")
     style = "getComputedStyle(document.querySelector('[data-node=\"transform.{}\"]{}')).{}"
     marks = {each: tab.run(style.format(each.lower(), " em", "color")) for each in changes}
-    assert len({marks[each] for each in changes}) == 4  # METADATA and REMOVED share their grey; REMOVED is struck
+    assert (
+        len({marks[each] for each in changes}) == 4
+    )  # METADATA and REMOVED share their grey; REMOVED is struck
     assert tab.run(style.format("removed", " b", "textDecorationLine")) == "line-through"
     assert tab.run(style.format("reader", "", "borderTopWidth")) == "2px"
     legend = tab.run("[...document.querySelectorAll('#legend span')].map(each => each.textContent)")
@@ -326,7 +399,11 @@ def test_the_legend_shows_only_what_occurs(show: Any) -> None:
 def test_a_hostile_name_is_only_text(show: Any) -> None:
     identifier = f"transform.{HOSTILE}"
     hostile = node(
-        identifier, description=HOSTILE, why=HOSTILE, columns=[column(HOSTILE)], rows=[[identifier, HOSTILE]]
+        identifier,
+        description=HOSTILE,
+        why=HOSTILE,
+        columns=[column(HOSTILE)],
+        rows=[[identifier, HOSTILE]],
     )
     data = {
         "project": HOSTILE,
@@ -349,16 +426,35 @@ def test_a_hostile_name_is_only_text(show: Any) -> None:
 
 def test_the_page_asks_nobody_for_anything(show: Any) -> None:
     tab = show(lineage(60), f"#{TARGET}.measure_1")
-    assert [address.partition(":")[0] for address in tab.requests if not address.startswith("data:")] == ["file"]
-    assert re.findall(r"https?:|\b(?:src|href)=(?!\"data:)|@import|url\(", as_html(lineage(0))) == []
+    assert [
+        address.partition(":")[0] for address in tab.requests if not address.startswith("data:")
+    ] == ["file"]
+    assert (
+        re.findall(r"https?:|\b(?:src|href)=(?!\"data:)|@import|url\(", as_html(lineage(0))) == []
+    )
 
 
 def test_the_mouse_pans_and_zooms_without_selecting(show: Any) -> None:
     tab = show(lineage(12))
-    x, y = tab.run("(r => [r.x + 20, r.y + 10])(document.querySelector('.node').getBoundingClientRect())")
+    x, y = tab.run(
+        "(r => [r.x + 20, r.y + 10])(document.querySelector('.node').getBoundingClientRect())"
+    )
     before = tab.run("({...view})")
-    for kind, way in [("mousePressed", 0), ("mouseMoved", 20), ("mouseMoved", 60), ("mouseReleased", 60)]:
-        tab.call("Input.dispatchMouseEvent", type=kind, x=x + way, y=y, button="left", buttons=1, clickCount=1)
+    for kind, way in [
+        ("mousePressed", 0),
+        ("mouseMoved", 20),
+        ("mouseMoved", 60),
+        ("mouseReleased", 60),
+    ]:
+        tab.call(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=x + way,
+            y=y,
+            button="left",
+            buttons=1,
+            clickCount=1,
+        )
     tab.settle()
     assert tab.run("({...view})") == before | {"x": before["x"] + 60}
     assert marked(tab, "selected") == set()

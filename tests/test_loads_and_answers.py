@@ -55,7 +55,9 @@ def test_a_source_that_comes_back_is_read_again(loaded: Repo) -> None:
 
 def test_a_load_that_somebody_tried_out_is_not_that_of_a_new_source(loaded: Repo) -> None:
     loaded.switch("try", create=True)
-    loaded.write("seeknal/new.yml", SOURCE.replace("name: o", "name: new").replace("o.csv", "new.csv"))
+    loaded.write(
+        "seeknal/new.yml", SOURCE.replace("name: o", "name: new").replace("o.csv", "new.csv")
+    )
     loaded.write("raw/new.csv", rows(1))
     loaded.commit("Try")
     loaded.seeknal("run")
@@ -68,11 +70,15 @@ def test_a_load_that_somebody_tried_out_is_not_that_of_a_new_source(loaded: Repo
 
 def test_a_branch_goes_on_with_the_load_of_its_new_source(loaded: Repo) -> None:
     loaded.switch("dev", create=True)
-    loaded.write("seeknal/new.yml", SOURCE.replace("name: o", "name: new").replace("o.csv", "new.csv"))
+    loaded.write(
+        "seeknal/new.yml", SOURCE.replace("name: o", "name: new").replace("o.csv", "new.csv")
+    )
     loaded.write("raw/new.csv", rows(1))
     loaded.seeknal("run")
     loaded.write("raw/new.csv", "nothing,that,fits\n")
-    loaded.write("seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT n FROM ref('source.new')\n")
+    loaded.write(
+        "seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT n FROM ref('source.new')\n"
+    )
     assert loaded.built() == ["transform.t"]
     assert loaded.numbers("FROM dev.t") == [(10,)]
 
@@ -115,7 +121,9 @@ def test_an_answer_is_about_all_tables_that_the_test_read(loaded: Repo) -> None:
     before = loaded.production()
     with_price(loaded, "-")
     done = loaded.run(code=1)
-    assert list(done["failed"]) == ["transform.ids"], "ids itself is as it was, and was checked before"
+    assert list(done["failed"]) == ["transform.ids"], (
+        "ids itself is as it was, and was checked before"
+    )
     assert loaded.production() == before
 
 
@@ -138,15 +146,24 @@ ASKED_AGAIN = [
     pytest.param("rule", "random() >= 0", True, id="a rule with random()"),
     pytest.param("rule", "id > 0", False, id="a rule of its rows alone"),
     pytest.param(
-        "test", "SELECT * FROM __THIS__ WHERE make_date(id::INTEGER) > current_date", True, id="a test of today"
+        "test",
+        "SELECT * FROM __THIS__ WHERE make_date(id::INTEGER) > current_date",
+        True,
+        id="a test of today",
     ),
-    pytest.param("test", "SELECT * FROM __THIS__ WHERE id > 99 USING SAMPLE 1", True, id="a test of a sample"),
-    pytest.param("test", "SELECT * FROM __THIS__ WHERE id > 99", False, id="a test of its rows alone"),
+    pytest.param(
+        "test", "SELECT * FROM __THIS__ WHERE id > 99 USING SAMPLE 1", True, id="a test of a sample"
+    ),
+    pytest.param(
+        "test", "SELECT * FROM __THIS__ WHERE id > 99", False, id="a test of its rows alone"
+    ),
 ]
 
 
 @pytest.mark.parametrize(("kind", "text", "again"), ASKED_AGAIN)
-def test_only_a_volatile_check_is_asked_at_every_run(loaded: Repo, kind: str, text: str, again: bool) -> None:
+def test_only_a_volatile_check_is_asked_at_every_run(
+    loaded: Repo, kind: str, text: str, again: bool
+) -> None:
     if kind == "rule":
         loaded.write("seeknal/r.yml", f"kind: rule\nname: r\ninputs: [source.o]\nrule: {text}\n")
     else:
@@ -157,5 +174,7 @@ def test_only_a_volatile_check_is_asked_at_every_run(loaded: Repo, kind: str, te
 
 
 def test_the_sql_of_a_sources_test_is_bound_before_anything_runs(loaded: Repo) -> None:
-    loaded.write("seeknal/o.yml", f"{SOURCE}tests:\n  - custom_sql: SELECT * FROM __THIS__ WHERE nn > 1\n")
+    loaded.write(
+        "seeknal/o.yml", f"{SOURCE}tests:\n  - custom_sql: SELECT * FROM __THIS__ WHERE nn > 1\n"
+    )
     assert "nn" in loaded.seeknal("validate", code=1).err

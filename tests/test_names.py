@@ -19,7 +19,9 @@ BRANCHES = st.one_of(
     st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True),
     st.from_regex(r"(feature|fix|Feature|FIX)/[A-Za-z0-9._-]{1,40}", fullmatch=True),
     st.text(alphabet=string.ascii_letters + string.digits + "_-/.", min_size=1, max_size=80),
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=260),
+    st.text(
+        st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=260
+    ),
 )
 BY_CASE_AND_PUNCTUATION = st.text(alphabet="aAbB_-/.", min_size=1, max_size=4)
 
@@ -45,7 +47,9 @@ def test_no_branch_can_be_called_as_the_schema_of_another(branch: str) -> None:
 
 
 @given(BRANCHES)
-def test_a_branch_that_differs_only_in_case_or_punctuation_has_a_schema_of_its_own(branch: str) -> None:
+def test_a_branch_that_differs_only_in_case_or_punctuation_has_a_schema_of_its_own(
+    branch: str,
+) -> None:
     variants = {
         branch,
         branch.upper(),
@@ -65,12 +69,43 @@ def test_a_plain_branch_is_its_own_schema(branch: str) -> None:
 @pytest.mark.parametrize(
     "branch",
     [
-        "information_schema", "pg_catalog", "pg_temp", "temp", "system", "memory", "warehouse", "prod", "public",
+        "information_schema",
+        "pg_catalog",
+        "pg_temp",
+        "temp",
+        "system",
+        "memory",
+        "warehouse",
+        "prod",
+        "public",
         "default",
-        "_snapshots", "_seeknal", "select", "table", "Main", "MAIN", "DEV", "1st", "feature/new-metrics", "a-b", "a.b",
-        "", "_", "-", "名前", "ｍain", "mаin", "é", "ß", "x" * 49, "x" * 200, "dev_1f0c2a3b", "dev ", "a;b", 'a"b',
+        "_snapshots",
+        "_seeknal",
+        "select",
+        "table",
+        "Main",
+        "MAIN",
+        "DEV",
+        "1st",
+        "feature/new-metrics",
+        "a-b",
+        "a.b",
+        "",
+        "_",
+        "-",
+        "名前",
+        "ｍain",
+        "mаin",
+        "é",
+        "ß",
+        "x" * 49,
+        "x" * 200,
+        "dev_1f0c2a3b",
+        "dev ",
+        "a;b",
+        'a"b',
     ],
-)  # fmt: skip
+)
 def test_any_other_branch_gets_a_slug_and_a_hash(branch: str) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]*_[0-9a-f]{8}", schema_of(branch))
 
@@ -91,9 +126,13 @@ def test_no_schema_is_a_schema_or_catalog_of_the_engine() -> None:
 def test_a_plain_schema_needs_no_quotes_in_sql() -> None:
     needing_quotes = []
     with duckdb.connect() as connection:
-        for (word,) in connection.execute("SELECT DISTINCT keyword_name FROM duckdb_keywords() ORDER BY 1").fetchall():
+        for (word,) in connection.execute(
+            "SELECT DISTINCT keyword_name FROM duckdb_keywords() ORDER BY 1"
+        ).fetchall():
             schema = schema_of(word)
-            connection.execute(f"CREATE SCHEMA {quote(schema)}; CREATE TABLE {qualified(schema, 't')} AS SELECT 1 AS x")
+            connection.execute(
+                f"CREATE SCHEMA {quote(schema)}; CREATE TABLE {qualified(schema, 't')} AS SELECT 1 AS x"
+            )
             try:
                 connection.execute(f"SELECT x FROM {schema}.t")
             except duckdb.Error:
@@ -101,8 +140,20 @@ def test_a_plain_schema_needs_no_quotes_in_sql() -> None:
     assert needing_quotes == []
 
 
-ODD_BRANCHES = ["information_schema", "Main", "MAIN", "feature/a-b", "feature/a.b", "feature/A-b", "naïve", "x" * 200,
-                "_snapshots", "_seeknal", "main_", "temp"]  # fmt: skip
+ODD_BRANCHES = [
+    "information_schema",
+    "Main",
+    "MAIN",
+    "feature/a-b",
+    "feature/a.b",
+    "feature/A-b",
+    "naïve",
+    "x" * 200,
+    "_snapshots",
+    "_seeknal",
+    "main_",
+    "temp",
+]
 
 
 def test_branches_with_odd_names_each_have_an_environment_of_their_own(published: Repo) -> None:
@@ -116,7 +167,9 @@ def test_branches_with_odd_names_each_have_an_environment_of_their_own(published
         published.git("checkout", "--quiet", "--", "data/customers.csv")
     published.switch("main")
     for number, branch in enumerate(ODD_BRANCHES):
-        assert published.numbers(f"SELECT town FROM {schema_of(branch)}.customers") == [(str(number),)]
+        assert published.numbers(f"SELECT town FROM {schema_of(branch)}.customers") == [
+            (str(number),)
+        ]
     assert published.production() == published.fresh_build("main")
 
 
@@ -126,18 +179,33 @@ def test_branches_with_odd_names_each_have_an_environment_of_their_own(published
 @pytest.mark.parametrize(
     ("ids", "views"),
     [
-        pytest.param(["source.a", "transform.b"], {"source.a": "a", "transform.b": "b"}, id="bare names"),
         pytest.param(
-            ["source.a", "transform.a"], {"source.a": "source__a", "transform.a": "transform__a"}, id="one name"
+            ["source.a", "transform.b"], {"source.a": "a", "transform.b": "b"}, id="bare names"
         ),
-        pytest.param(["source.a", "transform.A"], {"source.a": "source__a", "transform.A": "transform__A"}, id="case"),
+        pytest.param(
+            ["source.a", "transform.a"],
+            {"source.a": "source__a", "transform.a": "transform__a"},
+            id="one name",
+        ),
+        pytest.param(
+            ["source.a", "transform.A"],
+            {"source.a": "source__a", "transform.A": "transform__A"},
+            id="case",
+        ),
     ],
 )
-def test_a_view_is_called_as_its_node_unless_two_kinds_share_the_name(ids: list[str], views: dict[str, str]) -> None:
+def test_a_view_is_called_as_its_node_unless_two_kinds_share_the_name(
+    ids: list[str], views: dict[str, str]
+) -> None:
     assert view_names(ids) == views
 
 
-@given(st.lists(st.from_regex(r"(source|transform)\.[A-Za-z_][A-Za-z0-9_]{0,3}", fullmatch=True), unique=True))
+@given(
+    st.lists(
+        st.from_regex(r"(source|transform)\.[A-Za-z_][A-Za-z0-9_]{0,3}", fullmatch=True),
+        unique=True,
+    )
+)
 def test_views_do_not_depend_on_the_order_of_the_nodes(ids: list[str]) -> None:
     assert view_names(ids) == view_names(reversed(ids))
 
@@ -145,7 +213,9 @@ def test_views_do_not_depend_on_the_order_of_the_nodes(ids: list[str]) -> None:
 # Quoting
 
 TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30
+    st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0"),
+    min_size=1,
+    max_size=30,
 )
 
 
@@ -161,7 +231,9 @@ def test_a_literal_means_its_text(connection: duckdb.DuckDBPyConnection, text: s
 
 
 @given(TEXTS)
-def test_a_quoted_identifier_means_its_text(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+def test_a_quoted_identifier_means_its_text(
+    connection: duckdb.DuckDBPyConnection, text: str
+) -> None:
     connection.execute(f"CREATE OR REPLACE TABLE {qualified('main', text)} (x INTEGER)")
     assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [(text,)]
     assert connection.execute(f"SELECT 1 AS {quote(text)}").description[0][0] == text
@@ -170,6 +242,11 @@ def test_a_quoted_identifier_means_its_text(connection: duckdb.DuckDBPyConnectio
 
 def test_each_project_of_a_repository_has_a_ref_of_its_own_for_production() -> None:
     assert production_ref_of("") == production_ref_of(".") == "refs/seeknal/production"
-    refs = {production_ref_of(project) for project in ("", "shop/", "production/", "a/b/", "a_b/", "été 2024/a b/")}
+    refs = {
+        production_ref_of(project)
+        for project in ("", "shop/", "production/", "a/b/", "a_b/", "été 2024/a b/")
+    }
     assert len(refs) == 6
-    assert not any(one.startswith(f"{other}/") for one in refs for other in refs), "a ref is a file, never a folder too"
+    assert not any(one.startswith(f"{other}/") for one in refs for other in refs), (
+        "a ref is a file, never a folder too"
+    )

@@ -1,4 +1,5 @@
-"""What reaches the other end of a stream: every value, in every encoding, and nothing once nobody reads."""
+"""What reaches the other end of a stream: every value, in every encoding, and nothing once nobody
+reads."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def begin(repo: Repo) -> None:
 def said(repo: Repo, *arguments: str, encoding: str = "utf-8") -> tuple[int, bytes, bytes]:
     """A command in a process of its own, whose streams have an encoding."""
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    done = subprocess.run(repo.command(*arguments), cwd=repo.path, capture_output=True, env=environment, check=False)
+    done = subprocess.run(
+        repo.command(*arguments), cwd=repo.path, capture_output=True, env=environment, check=False
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -35,7 +38,12 @@ def test_a_terminal_of_few_characters_gets_all_that_it_can_show(repo: Repo, enco
     begin(repo)
     code, table, _ = said(repo, "query", "FROM towns ORDER BY n", encoding=encoding)
     munich = b"M\\xfcnchen" if encoding == "ascii" else "München".encode(encoding)
-    assert (code, munich in table, b"\\u6771\\u4eac" in table, b"\\U0001f986" in table) == (0, True, True, True), table
+    assert (code, munich in table, b"\\u6771\\u4eac" in table, b"\\U0001f986" in table) == (
+        0,
+        True,
+        True,
+        True,
+    ), table
     code, tree, _ = said(repo, "lineage", "source.towns", encoding=encoding)
     assert code == 0
     assert tree.decode(encoding)
@@ -44,7 +52,9 @@ def test_a_terminal_of_few_characters_gets_all_that_it_can_show(repo: Repo, enco
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_data_is_utf_8_on_every_terminal(repo: Repo, form: str) -> None:
     begin(repo)
-    code, data, _ = said(repo, "query", "--format", form, "SELECT stadt FROM towns ORDER BY n", encoding="ascii")
+    code, data, _ = said(
+        repo, "query", "--format", form, "SELECT stadt FROM towns ORDER BY n", encoding="ascii"
+    )
     assert code == 0
     assert all(word in data.decode() for word in ("München", "東京", "🦆"))
 
@@ -52,8 +62,12 @@ def test_data_is_utf_8_on_every_terminal(repo: Repo, form: str) -> None:
 @pytest.mark.parametrize("form", ["csv", "json", "table"])
 def test_a_reader_that_leaves_is_no_error(repo: Repo, form: str) -> None:
     begin(repo)
-    command = repo.command("query", "--format", form, "SELECT i, repeat('x', 5000) AS x FROM range(500) t(i)")
-    with subprocess.Popen(command, cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = repo.command(
+        "query", "--format", form, "SELECT i, repeat('x', 5000) AS x FROM range(500) t(i)"
+    )
+    with subprocess.Popen(
+        command, cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.readline()
@@ -66,8 +80,12 @@ def test_a_reader_that_leaves_is_no_error(repo: Repo, form: str) -> None:
 def test_an_answer_without_end_is_written_as_it_comes(repo: Repo, form: str) -> None:
     """It is never in memory as a whole, and ends once nobody reads."""
     begin(repo)
-    command = repo.command("query", "--format", form, "SELECT i, 'x' AS x FROM range(100000000000) t(i)")
-    with subprocess.Popen(command, cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = repo.command(
+        "query", "--format", form, "SELECT i, 'x' AS x FROM range(100000000000) t(i)"
+    )
+    with subprocess.Popen(
+        command, cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout
         assert process.stderr
         assert process.stdout.read(3) in (b"i,x", b"[\n ")
@@ -78,10 +96,15 @@ def test_an_answer_without_end_is_written_as_it_comes(repo: Repo, form: str) -> 
 
 def test_nothing_and_an_empty_text_differ_in_csv(published: Repo) -> None:
     sql = """SELECT NULL AS a, '' AS b, 'x,"y' AS c, E'1\n2' AS d, ' ' AS e"""
-    assert published.seeknal("query", "--format", "csv", sql).out == 'a,b,c,d,e\n,"","x,""y","1\n2", \n'
+    assert (
+        published.seeknal("query", "--format", "csv", sql).out
+        == 'a,b,c,d,e\n,"","x,""y","1\n2", \n'
+    )
 
 
-@pytest.mark.parametrize("value", ["'nan'::DOUBLE", "-'inf'::FLOAT", "[{'a': 'inf'::DOUBLE}]", "'[NaN]'::JSON"])
+@pytest.mark.parametrize(
+    "value", ["'nan'::DOUBLE", "-'inf'::FLOAT", "[{'a': 'inf'::DOUBLE}]", "'[NaN]'::JSON"]
+)
 def test_json_has_no_number_that_json_has_not(published: Repo, value: str) -> None:
     out = published.seeknal("query", "--json", f"SELECT {value} AS v, 'NaN' AS text").out
     json.loads(out, parse_constant=pytest.fail)
@@ -99,15 +122,22 @@ def test_a_run_whose_reader_leaves_goes_on(repo: Repo) -> None:
     ) as process:
         assert process.stdout
         process.stdout.close()
-    assert (process.returncode, repo.numbers("SELECT n FROM main.towns ORDER BY n")) == (0, [("1",), ("2",), ("3",)])
+    assert (process.returncode, repo.numbers("SELECT n FROM main.towns ORDER BY n")) == (
+        0,
+        [("1",), ("2",), ("3",)],
+    )
 
 
-@pytest.mark.parametrize(("closed", "code"), [("1>&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0), ("> /dev/full", 1)])
+@pytest.mark.parametrize(
+    ("closed", "code"), [("1>&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0), ("> /dev/full", 1)]
+)
 def test_a_closed_stream_is_never_the_warehouse(repo: Repo, closed: str, code: int) -> None:
     begin(repo)
     repo.write("data/towns.csv", "stadt,n\nOslo,4\n")
     command = " ".join(repo.command("run" if code == 0 else "query --format csv 'FROM towns'"))
-    done = subprocess.run(["sh", "-c", f"{command} {closed}"], cwd=repo.path, capture_output=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {closed}"], cwd=repo.path, capture_output=True, check=False
+    )
     assert (done.returncode, b"Traceback" in done.stderr) == (code, False), done.stderr
     if code == 0:
         assert repo.numbers("FROM main.towns") == [("Oslo", 4)]
@@ -117,7 +147,11 @@ def test_a_closed_stream_is_never_the_warehouse(repo: Repo, closed: str, code: i
 
 
 VALUES: list[tuple[str, str, Any]] = [
-    ("TIMESTAMPTZ '2025-01-01 23:30:00Z'", "2025-01-01 23:30:00+00:00", "2025-01-01 23:30:00+00:00"),
+    (
+        "TIMESTAMPTZ '2025-01-01 23:30:00Z'",
+        "2025-01-01 23:30:00+00:00",
+        "2025-01-01 23:30:00+00:00",
+    ),
     ("TIMETZ '10:00:00+02'", "10:00:00+02:00", "10:00:00+02:00"),
     ("TIMETZ '10:00:00+05:30'", "10:00:00+05:30", "10:00:00+05:30"),
     ("INTERVAL '1 month 3 days'", "1 month 3 days", "1 month 3 days"),
@@ -128,11 +162,23 @@ VALUES: list[tuple[str, str, Any]] = [
     ("DATE '10000-01-01'", "10000-01-01", "10000-01-01"),
     ("DATE '0044-03-15 (BC)'", "0044-03-15 (BC)", "0044-03-15 (BC)"),
     ("TIMESTAMP '2024-01-01 10:00:00'", "2024-01-01 10:00:00", "2024-01-01 10:00:00"),
-    ("TIMESTAMP_NS '2024-01-01 00:00:00.123456789'", "2024-01-01 00:00:00.123456789", "2024-01-01 00:00:00.123456789"),
+    (
+        "TIMESTAMP_NS '2024-01-01 00:00:00.123456789'",
+        "2024-01-01 00:00:00.123456789",
+        "2024-01-01 00:00:00.123456789",
+    ),
     ("TIME '24:00:00'", "24:00:00", "24:00:00"),
     ("'\\xAA\\x00b'::BLOB", "\\xAA\\x00b", "\\xAA\\x00b"),
-    ("'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::UUID", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
-    ("170141183460469231731687303715884105727::HUGEINT", "170141183460469231731687303715884105727", 2**127 - 1),
+    (
+        "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::UUID",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+    ),
+    (
+        "170141183460469231731687303715884105727::HUGEINT",
+        "170141183460469231731687303715884105727",
+        2**127 - 1,
+    ),
     ("1.10::DECIMAL(10, 2)", "1.10", "1.10"),
     ("0.1::FLOAT", "0.1", 0.1),
     ("'nan'::DOUBLE", "nan", "nan"),
@@ -141,13 +187,21 @@ VALUES: list[tuple[str, str, Any]] = [
     ("'a'::ENUM ('a', 'b')", "a", "a"),
     ("true", "true", True),
     ("NULL::TIMESTAMPTZ", "", None),
-    ("[TIMESTAMPTZ '2025-01-01 23:30:00Z']", "['2025-01-01 23:30:00+00']", ["2025-01-01 23:30:00+00"]),
+    (
+        "[TIMESTAMPTZ '2025-01-01 23:30:00Z']",
+        "['2025-01-01 23:30:00+00']",
+        ["2025-01-01 23:30:00+00"],
+    ),
     ("{'a': 1, 'd': 'infinity'::DATE}", "{'a': 1, 'd': infinity}", {"a": 1, "d": "infinity"}),
-    ("MAP {DATE '2024-01-01': INTERVAL 1 month}", "{2024-01-01=1 month}", {"2024-01-01": "1 month"}),
+    (
+        "MAP {DATE '2024-01-01': INTERVAL 1 month}",
+        "{2024-01-01=1 month}",
+        {"2024-01-01": "1 month"},
+    ),
     ("MAP {'k': 1}", "{k=1}", {"k": 1}),
     ("union_value(num := 2)", "2", {"num": 2}),
     ("[1, NULL]", "[1, NULL]", [1, None]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("first", [1, 16])
@@ -192,8 +246,12 @@ def test_rows_keep_their_order_when_values_leave_as_text(published: Repo) -> Non
         ("a b c", "a b c"),
     ],
 )
-def test_columns_of_one_name_are_told_apart_as_in_a_table(published: Repo, names: str, expected: str) -> None:
+def test_columns_of_one_name_are_told_apart_as_in_a_table(
+    published: Repo, names: str, expected: str
+) -> None:
     assert " ".join(without_repeats(names.split())) == expected
     sql = f"SELECT {', '.join(f'{number} AS {name}' for number, name in enumerate(names.split()))}"
     assert list(published.seeknal("query", "--json", sql).json[0]) == expected.split()
-    assert published.seeknal("query", "--format", "csv", sql).out.splitlines()[0] == expected.replace(" ", ",")
+    assert published.seeknal("query", "--format", "csv", sql).out.splitlines()[
+        0
+    ] == expected.replace(" ", ",")

@@ -30,7 +30,10 @@ def state_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Files], Stat
 
     def state_of(files: Files) -> State:
         blobs = {sha1(text.encode()).hexdigest(): text.encode() for text in files.values()}
-        tree = Tree({path: sha1(text.encode()).hexdigest() for path, text in files.items()}, blobs.__getitem__)
+        tree = Tree(
+            {path: sha1(text.encode()).hexdigest() for path, text in files.items()},
+            blobs.__getitem__,
+        )
         graph = build_graph(load_project(tree, cache))
         assert graph.problems == ()
         return State(graph, {each: "1" for each in graph.members if each.startswith("source.")})
@@ -49,18 +52,26 @@ def projects(draw: st.DrawFn) -> dict[str, str]:
     names = ["source.s"]
     for number in range(draw(st.integers(0, 6))):
         reads = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
-        columns = f"{draw(st.sampled_from(EXPRESSIONS))} AS a, {draw(st.sampled_from(EXPRESSIONS))} AS b"
-        tables = " UNION ALL ".join(f"SELECT {columns} FROM {each}{draw(st.sampled_from(TAILS[:2]))}" for each in reads)
+        columns = (
+            f"{draw(st.sampled_from(EXPRESSIONS))} AS a, {draw(st.sampled_from(EXPRESSIONS))} AS b"
+        )
+        tables = " UNION ALL ".join(
+            f"SELECT {columns} FROM {each}{draw(st.sampled_from(TAILS[:2]))}" for each in reads
+        )
         files[f"seeknal/t{number}.yml"] = f"kind: transform\nname: t{number}\ntransform: {tables}\n"
         names.append(f"transform.t{number}")
     if draw(st.booleans()):
-        files["seeknal/r.yml"] = f"kind: rule\nname: r\ninputs: [{draw(st.sampled_from(names))}]\nrule: a > 0\n"
+        files["seeknal/r.yml"] = (
+            f"kind: rule\nname: r\ninputs: [{draw(st.sampled_from(names))}]\nrule: a > 0\n"
+        )
     return files
 
 
 @settings(max_examples=60)
 @given(projects())
-def test_a_plan_against_itself_is_empty(state_of: Callable[[Files], State], files: dict[str, str]) -> None:
+def test_a_plan_against_itself_is_empty(
+    state_of: Callable[[Files], State], files: dict[str, str]
+) -> None:
     plan = make_plan(state_of(files), state_of(dict(reversed(files.items()))))
     assert plan == Plan((), (), plan.reused)
     assert set(plan.reused) == set(state_of(files).graph.members)
@@ -72,12 +83,22 @@ def test_a_plan_builds_what_was_edited_or_reads_it_and_nothing_else(
     state_of: Callable[[Files], State], files: dict[str, str], data: st.DataObject
 ) -> None:
     path = data.draw(st.sampled_from(sorted(files)))
-    edited = {**files, path: files[path].replace("a AS a", "a + 1 AS a").replace("rule: a > 0", "rule: a > 1")}
+    edited = {
+        **files,
+        path: files[path].replace("a AS a", "a + 1 AS a").replace("rule: a > 0", "rule: a > 1"),
+    }
     base, head = state_of(files), state_of(edited)
     plan = make_plan(base, head)
     changed = {change.node for change in plan.changes}
-    assert changed == ({head.graph.members[each].node.id for each in head.graph.members
-                        if head.graph.node(each).path == path} if edited != files else set())  # fmt: skip
+    assert changed == (
+        {
+            head.graph.members[each].node.id
+            for each in head.graph.members
+            if head.graph.node(each).path == path
+        }
+        if edited != files
+        else set()
+    )
     assert set(plan.builds) <= changed | head.graph.downstream(changed)
     assert set(plan.builds).isdisjoint(plan.reused)
     assert set(plan.builds) | set(plan.reused) == set(head.graph.members)
@@ -85,12 +106,18 @@ def test_a_plan_builds_what_was_edited_or_reads_it_and_nothing_else(
 
 @settings(max_examples=60)
 @given(projects())
-def test_layers_hold_every_node_after_its_inputs(state_of: Callable[[Files], State], files: dict[str, str]) -> None:
+def test_layers_hold_every_node_after_its_inputs(
+    state_of: Callable[[Files], State], files: dict[str, str]
+) -> None:
     graph = state_of(files).graph
-    plan = make_plan(State(build_graph(load_project(Tree({}, {}.__getitem__), Forgetful())), {}), state_of(files))
+    plan = make_plan(
+        State(build_graph(load_project(Tree({}, {}.__getitem__), Forgetful())), {}), state_of(files)
+    )
     place = {each: number for number, layer in enumerate(plan.layers) for each in layer}
     assert set(place) == set(graph.members)
-    assert all(place[reads] < place[each] for each, inputs in graph.inputs.items() for reads in inputs)
+    assert all(
+        place[reads] < place[each] for each, inputs in graph.inputs.items() for reads in inputs
+    )
     assert {change.category for change in plan.changes} == {"NEW"}
 
 
@@ -119,7 +146,10 @@ def test_a_plan_is_right_in_both_directions(
         node for node, each in identities(head.graph, head.versions).items() if each not in known
     }
     back = make_plan(head, base)
-    new, removed = ({c.node for c in p.changes if c.category == k} for p, k in ((plan, "NEW"), (back, "REMOVED")))
+    new, removed = (
+        {c.node for c in p.changes if c.category == k}
+        for p, k in ((plan, "NEW"), (back, "REMOVED"))
+    )
     assert new == removed
 
 
@@ -148,46 +178,199 @@ def test_a_plan_made_twice_says_the_same(published: Repo) -> None:
 
 
 EDITS = [
-    ("formatting", DAILY, "SELECT day", "SELECT   day", "METADATA", "only the way it is written", [], []),
-    ("SQL comment", DAILY, "SELECT day", "SELECT -- x\n    day", "METADATA", "only the way it is written", [], []),
-    ("YAML comment", DAILY, "name: daily", "name: daily # x", "METADATA", "only the way it is written", [], []),
-    ("description", CLEAN, "name: clean_orders", "name: clean_orders\ndescription: x", "METADATA",
-     "description added", [],
-     ["transform.by_customer", "transform.daily"]),
-    ("test", CLEAN, "unique: id", "not_null: id", "METADATA", "test unique(id) removed", [], ["transform.daily"]),
+    (
+        "formatting",
+        DAILY,
+        "SELECT day",
+        "SELECT   day",
+        "METADATA",
+        "only the way it is written",
+        [],
+        [],
+    ),
+    (
+        "SQL comment",
+        DAILY,
+        "SELECT day",
+        "SELECT -- x\n    day",
+        "METADATA",
+        "only the way it is written",
+        [],
+        [],
+    ),
+    (
+        "YAML comment",
+        DAILY,
+        "name: daily",
+        "name: daily # x",
+        "METADATA",
+        "only the way it is written",
+        [],
+        [],
+    ),
+    (
+        "description",
+        CLEAN,
+        "name: clean_orders",
+        "name: clean_orders\ndescription: x",
+        "METADATA",
+        "description added",
+        [],
+        ["transform.by_customer", "transform.daily"],
+    ),
+    (
+        "test",
+        CLEAN,
+        "unique: id",
+        "not_null: id",
+        "METADATA",
+        "test unique(id) removed",
+        [],
+        ["transform.daily"],
+    ),
     ("column added", DAILY, "AS total", "AS total, 1 AS one", "NON_BREAKING", "+ one", [], []),
-    ("column added upstream", CLEAN, "day, amount", "day, amount, 1 AS one", "NON_BREAKING", "+ one", [],
-     ["transform.by_customer", "transform.daily"]),
-    ("unread column changed", CLEAN, "SELECT id", "SELECT -id AS id", "BREAKING", "~ id", [],
-     ["transform.by_customer", "transform.daily"]),
-    ("read by one", CLEAN, "customer, day", "customer, day + 1 AS day", "BREAKING", "~ day",
-     ["transform.daily"],
-     ["transform.by_customer"]),
-    ("filter", CLEAN, "amount IS NOT NULL", "amount > 15", "BREAKING", "filter changed",
-     ["transform.by_customer", "transform.daily"], []),
-    ("filter removed", CLEAN, "  WHERE amount IS NOT NULL\n", "", "BREAKING", "filter removed",
-     ["transform.by_customer", "transform.daily"], []),
-    ("column removed", CLEAN, "SELECT id, customer", "SELECT customer", "BREAKING", "- id", [],
-     ["transform.by_customer", "transform.daily"]),
-    ("a row more", "data/orders.csv", "1,1,2024-01-01,10", "1,1,2024-01-01,10\n9,1,2024-01-01,9", "DATA",
-     "data/orders.csv changed", ["transform.clean_orders"], []),
-    ("another cell", "data/customers.csv", "Oslo", "Rome", "DATA", "data/customers.csv changed",
-     ["transform.by_customer"], []),
-    ("a column more in the data", "data/customers.csv", "id,name,town\n1,Ada,London\n2,Bob,Paris\n3,Cy,Oslo",
-     "id,name,town,Age\n1,Ada,London,1\n2,Bob,Paris,2\n3,Cy,Oslo,3", "DATA", "+ Age", ["transform.by_customer"], []),
-    ("another type in the data", "data/customers.csv", "3,Cy", "3.5,Cy", "BREAKING", "~ id", ["transform.by_customer"], []),
-    ("grouping", DAILY, "SELECT day, sum(amount) AS total\n  FROM transform.clean_orders\n  GROUP BY day",
-     "SELECT customer, sum(amount) AS total\n  FROM transform.clean_orders\n  GROUP BY customer", "BREAKING",
-     "grouping changed", [], []),
-    ("join", BY_CUSTOMER, "JOIN input_1", "LEFT JOIN input_1", "BREAKING", "FROM changed",
-     ["exposure.by_customer_csv"], []),
-    ("order of columns", CLEAN, "id, customer, day", "customer, id, day", "NON_BREAKING", "order of columns changed", [],
-     ["transform.daily"]),
+    (
+        "column added upstream",
+        CLEAN,
+        "day, amount",
+        "day, amount, 1 AS one",
+        "NON_BREAKING",
+        "+ one",
+        [],
+        ["transform.by_customer", "transform.daily"],
+    ),
+    (
+        "unread column changed",
+        CLEAN,
+        "SELECT id",
+        "SELECT -id AS id",
+        "BREAKING",
+        "~ id",
+        [],
+        ["transform.by_customer", "transform.daily"],
+    ),
+    (
+        "read by one",
+        CLEAN,
+        "customer, day",
+        "customer, day + 1 AS day",
+        "BREAKING",
+        "~ day",
+        ["transform.daily"],
+        ["transform.by_customer"],
+    ),
+    (
+        "filter",
+        CLEAN,
+        "amount IS NOT NULL",
+        "amount > 15",
+        "BREAKING",
+        "filter changed",
+        ["transform.by_customer", "transform.daily"],
+        [],
+    ),
+    (
+        "filter removed",
+        CLEAN,
+        "  WHERE amount IS NOT NULL\n",
+        "",
+        "BREAKING",
+        "filter removed",
+        ["transform.by_customer", "transform.daily"],
+        [],
+    ),
+    (
+        "column removed",
+        CLEAN,
+        "SELECT id, customer",
+        "SELECT customer",
+        "BREAKING",
+        "- id",
+        [],
+        ["transform.by_customer", "transform.daily"],
+    ),
+    (
+        "a row more",
+        "data/orders.csv",
+        "1,1,2024-01-01,10",
+        "1,1,2024-01-01,10\n9,1,2024-01-01,9",
+        "DATA",
+        "data/orders.csv changed",
+        ["transform.clean_orders"],
+        [],
+    ),
+    (
+        "another cell",
+        "data/customers.csv",
+        "Oslo",
+        "Rome",
+        "DATA",
+        "data/customers.csv changed",
+        ["transform.by_customer"],
+        [],
+    ),
+    (
+        "a column more in the data",
+        "data/customers.csv",
+        "id,name,town\n1,Ada,London\n2,Bob,Paris\n3,Cy,Oslo",
+        "id,name,town,Age\n1,Ada,London,1\n2,Bob,Paris,2\n3,Cy,Oslo,3",
+        "DATA",
+        "+ Age",
+        ["transform.by_customer"],
+        [],
+    ),
+    (
+        "another type in the data",
+        "data/customers.csv",
+        "3,Cy",
+        "3.5,Cy",
+        "BREAKING",
+        "~ id",
+        ["transform.by_customer"],
+        [],
+    ),
+    (
+        "grouping",
+        DAILY,
+        "SELECT day, sum(amount) AS total\n  FROM transform.clean_orders\n  GROUP BY day",
+        "SELECT customer, sum(amount) AS total\n  FROM transform.clean_orders\n  GROUP BY customer",
+        "BREAKING",
+        "grouping changed",
+        [],
+        [],
+    ),
+    (
+        "join",
+        BY_CUSTOMER,
+        "JOIN input_1",
+        "LEFT JOIN input_1",
+        "BREAKING",
+        "FROM changed",
+        ["exposure.by_customer_csv"],
+        [],
+    ),
+    (
+        "order of columns",
+        CLEAN,
+        "id, customer, day",
+        "customer, id, day",
+        "NON_BREAKING",
+        "order of columns changed",
+        [],
+        ["transform.daily"],
+    ),
     ("bound of a rule", RULE, "amount > 0", "amount > 1", "CHECK", "rule changed", [], []),
-    ("path of a source", "seeknal/sources/orders.yml", "data/orders.csv", "data/./orders.csv", "METADATA",
-     "table changed",
-     [], ["transform.clean_orders"]),
-]  # fmt: skip
+    (
+        "path of a source",
+        "seeknal/sources/orders.yml",
+        "data/orders.csv",
+        "data/./orders.csv",
+        "METADATA",
+        "table changed",
+        [],
+        ["transform.clean_orders"],
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +378,14 @@ EDITS = [
     [pytest.param(*case[1:], id=case[0]) for case in EDITS],
 )
 def test_a_plan_says_what_changed_how_badly_and_what_follows(
-    published: Repo, path: str, old: str, new: str, category: str, words: str, rebuilds: list[str], reuses: list[str]
+    published: Repo,
+    path: str,
+    old: str,
+    new: str,
+    category: str,
+    words: str,
+    rebuilds: list[str],
+    reuses: list[str],
 ) -> None:
     published.switch("dev", create=True)
     if words == "- id":
@@ -215,7 +405,12 @@ def test_a_plan_says_what_changed_how_badly_and_what_follows(
     assert change["path"] == path or path.startswith("data/")
     assert change["line"] == 2
     run = published.run("--dry-run")
-    built = {each for layer in plan["layers"] for each in layer if not each.startswith(("rule", "exposure"))}
+    built = {
+        each
+        for layer in plan["layers"]
+        for each in layer
+        if not each.startswith(("rule", "exposure"))
+    }
     assert set(run["build"]) == built, "the run builds what the plan says"
 
 
@@ -229,7 +424,9 @@ def test_an_input_that_was_replaced_is_told_as_such(published: Repo) -> None:
 
 def test_new_and_removed_nodes(published: Repo) -> None:
     published.git("rm", "--quiet", DAILY)
-    published.write("seeknal/transforms/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n")
+    published.write(
+        "seeknal/transforms/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n"
+    )
     assert published.categories() == {"transform.daily": "REMOVED", "transform.new": "NEW"}
 
 
@@ -239,7 +436,11 @@ def test_the_working_tree_counts_staged_or_not(published: Repo) -> None:
     published.git("add", "--all")
     published.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
     published.write("seeknal/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n")
-    assert sorted(published.categories()) == ["transform.by_customer", "transform.daily", "transform.new"]
+    assert sorted(published.categories()) == [
+        "transform.by_customer",
+        "transform.daily",
+        "transform.new",
+    ]
 
 
 def test_a_branch_is_compared_with_the_merge_base_not_with_what_came_after(published: Repo) -> None:
@@ -255,7 +456,9 @@ def test_a_branch_is_compared_with_the_merge_base_not_with_what_came_after(publi
     assert published.categories("dev") == {"transform.daily": "BREAKING"}, "without checking it out"
 
 
-def test_a_plan_for_a_branch_that_does_not_exist_creates_it_and_keeps_the_edits(published: Repo) -> None:
+def test_a_plan_for_a_branch_that_does_not_exist_creates_it_and_keeps_the_edits(
+    published: Repo,
+) -> None:
     published.replace(DAILY, "sum(amount)", "max(amount)")
     assert "BREAKING      transform.daily" in published.seeknal("plan", "dev").out
     assert published.git("branch", "--show-current") == "dev"
@@ -322,5 +525,7 @@ def test_each_layer_is_headed_by_its_nodes_and_numbered_as_a_run_does(repo: Repo
 def test_a_sequential_run_of_a_wide_layer_has_a_tip(repo: Repo, sources: int, told: bool) -> None:
     wide(repo, sources)
     said = repo.seeknal("run", "--no-parallel").err
-    assert ("Tip: This pipeline has 4 independent nodes in one layer. Use --parallel" in said) == told
+    assert (
+        "Tip: This pipeline has 4 independent nodes in one layer. Use --parallel" in said
+    ) == told
     assert "Tip" not in repo.seeknal("run", "--parallel", "--full").err

@@ -1,4 +1,5 @@
-"""Files and how they are read: defaults that lose nothing, guesses that are said, and what was read before as a contract.
+"""Files and how they are read: defaults that lose nothing, guesses that are said, and what was read
+before as a contract.
 
 docs/design/reading.md lists what DuckDB does with each of these by itself.
 """
@@ -33,7 +34,10 @@ def deliver(repo: Repo, files: Files) -> None:
 
 
 def source(repo: Repo, table: str, more: str = "", kind: str = "csv") -> None:
-    repo.write("seeknal/sources/x.yml", f"kind: source\nname: x\nsource: {kind}\ntable: raw/{table}\n{more}")
+    repo.write(
+        "seeknal/sources/x.yml",
+        f"kind: source\nname: x\nsource: {kind}\ntable: raw/{table}\n{more}",
+    )
 
 
 def rows(value: str) -> str:
@@ -43,44 +47,178 @@ def rows(value: str) -> str:
 # What the engine takes for nothing
 
 READ = [
-    pytest.param({"x.csv": "order,amount\n1,5\n#2,6\n"}, "sum(amount), max(\"order\")", (11, "1"), id="a row that begins with #"),
-    pytest.param({"x.csv": "id,note\n1,ok # really\n2,b\n"}, "min(note)", ("b",), id="a # within a row"),
-    pytest.param({"x.csv": "note\na\nb\nred;green\n"}, "count(*), max(note)", (3, "red;green"), id="a text with the delimiter of a table"),
-    pytest.param({"x.csv": "id,zip\n" + rows("10000") + "7,01234\n"}, "min(zip)", ("01234",), id="a zero that begins late"),
-    pytest.param({"x.csv": "id,v\n" + rows("a") + '7,"say ""hi"", go"\n'}, "max(v)", ('say "hi", go',), id="quotes that begin late"),
-    pytest.param({"x.csv": "id,v\n" + rows("1.5") + "7,n/a\n"}, "max(v)", ("n/a",), id="a text that comes late"),
-    pytest.param({"x.csv": 'id,"amount\n(EUR)"\n1,5\n'}, '"amount\n(EUR)"', (5,), id="a header of two lines"),
-    pytest.param({"x.csv": f"id,v\n1,{'x' * 3_000_000}\n"}, "length(v)", (3_000_000,), id="a field of 3 MB"),
+    pytest.param(
+        {"x.csv": "order,amount\n1,5\n#2,6\n"},
+        'sum(amount), max("order")',
+        (11, "1"),
+        id="a row that begins with #",
+    ),
+    pytest.param(
+        {"x.csv": "id,note\n1,ok # really\n2,b\n"}, "min(note)", ("b",), id="a # within a row"
+    ),
+    pytest.param(
+        {"x.csv": "note\na\nb\nred;green\n"},
+        "count(*), max(note)",
+        (3, "red;green"),
+        id="a text with the delimiter of a table",
+    ),
+    pytest.param(
+        {"x.csv": "id,zip\n" + rows("10000") + "7,01234\n"},
+        "min(zip)",
+        ("01234",),
+        id="a zero that begins late",
+    ),
+    pytest.param(
+        {"x.csv": "id,v\n" + rows("a") + '7,"say ""hi"", go"\n'},
+        "max(v)",
+        ('say "hi", go',),
+        id="quotes that begin late",
+    ),
+    pytest.param(
+        {"x.csv": "id,v\n" + rows("1.5") + "7,n/a\n"},
+        "max(v)",
+        ("n/a",),
+        id="a text that comes late",
+    ),
+    pytest.param(
+        {"x.csv": 'id,"amount\n(EUR)"\n1,5\n'}, '"amount\n(EUR)"', (5,), id="a header of two lines"
+    ),
+    pytest.param(
+        {"x.csv": f"id,v\n1,{'x' * 3_000_000}\n"}, "length(v)", (3_000_000,), id="a field of 3 MB"
+    ),
     pytest.param({"x.csv": "id,v\n1,NO\n2,NO\n"}, "max(v)", ("NO",), id="NO"),
     pytest.param({"x.csv": "id,v\n1,F\n2,T\n"}, "max(v)", ("T",), id="F and T"),
     pytest.param({"x.csv": "id,v\n1,yes\n2,no\n"}, "max(v)", ("yes",), id="yes and no"),
-    pytest.param({"x.csv": "id,v\n1,true\n2,FALSE\n3,\n"}, "count(*) FILTER (v)", (1,), id="true and false are BOOLEAN"),
-    pytest.param({"x.csv": "id\n1\n99999999999999999999\n"}, "max(id)", (99999999999999999999,), id="an integer of 20 digits"),
-    pytest.param({"x.csv": "v\n12345678901234567.89\n0.1\n"}, "max(v)", (Decimal("12345678901234567.89"),), id="cents of a large sum"),
-    pytest.param({"x.csv": f"v\n{'1' * 42}\n2\n"}, "max(length(v))", (42,), id="an integer of 42 digits"),
-    pytest.param({"x.csv": "v\n1.2345678901234567891e-05\n"}, "typeof(v)", ("DOUBLE",), id="a float as numpy writes it"),
+    pytest.param(
+        {"x.csv": "id,v\n1,true\n2,FALSE\n3,\n"},
+        "count(*) FILTER (v)",
+        (1,),
+        id="true and false are BOOLEAN",
+    ),
+    pytest.param(
+        {"x.csv": "id\n1\n99999999999999999999\n"},
+        "max(id)",
+        (99999999999999999999,),
+        id="an integer of 20 digits",
+    ),
+    pytest.param(
+        {"x.csv": "v\n12345678901234567.89\n0.1\n"},
+        "max(v)",
+        (Decimal("12345678901234567.89"),),
+        id="cents of a large sum",
+    ),
+    pytest.param(
+        {"x.csv": f"v\n{'1' * 42}\n2\n"}, "max(length(v))", (42,), id="an integer of 42 digits"
+    ),
+    pytest.param(
+        {"x.csv": "v\n1.2345678901234567891e-05\n"},
+        "typeof(v)",
+        ("DOUBLE",),
+        id="a float as numpy writes it",
+    ),
     pytest.param({"x.csv": "v\n+4912\n+4913\n"}, "min(v)", ("+4912",), id="a telephone number"),
-    pytest.param({"x.csv": "id,day\n1,25/12/2024\n2,01/02/2024\n"}, "min(day)", (datetime.date(2024, 2, 1),), id="dates of which one is clear"),
-    pytest.param({"1.csv": "id,amount\n1,10\n", "2.csv": "amount,id\n20.5,2\n"}, "sum(amount)", (30.5,), id="columns in another order"),
-    pytest.param({"1.csv": PLAIN, "2.csv": "id,amount,refund\n3,5,7\n"}, "sum(amount), sum(refund)", (35, 7), id="a column that a later file has"),
-    pytest.param({"1.csv": "id,day\n", "2.csv": "id,day\n1,2024-01-05\n"}, "typeof(max(day))", ("DATE",), id="a first file with a header alone"),
-    pytest.param({"1.csv": "id,day\n1,2024-01-05\n", "2.csv": "id,day\n2,\n"}, "typeof(max(day)), count(*)", ("DATE", 2), id="a file without a value"),
-    pytest.param({"1.csv": PLAIN, "2.csv": "id,amount\n3,n/a\n"}, "max(amount), min(amount)", ("n/a", "10"), id="a text in a later file"),
-    pytest.param({"1.csv": PLAIN, "2.csv": 'id,amount\n"3","30"\n'}, "sum(amount)", (60,), id="quotes in a later file"),
-    pytest.param({"1.csv": "day\n25/12/2024\n", "2.csv": "day\n01/02/2024\n"}, "min(day)", (datetime.date(2024, 2, 1),), id="a file that says which number is the day"),
+    pytest.param(
+        {"x.csv": "id,day\n1,25/12/2024\n2,01/02/2024\n"},
+        "min(day)",
+        (datetime.date(2024, 2, 1),),
+        id="dates of which one is clear",
+    ),
+    pytest.param(
+        {"1.csv": "id,amount\n1,10\n", "2.csv": "amount,id\n20.5,2\n"},
+        "sum(amount)",
+        (30.5,),
+        id="columns in another order",
+    ),
+    pytest.param(
+        {"1.csv": PLAIN, "2.csv": "id,amount,refund\n3,5,7\n"},
+        "sum(amount), sum(refund)",
+        (35, 7),
+        id="a column that a later file has",
+    ),
+    pytest.param(
+        {"1.csv": "id,day\n", "2.csv": "id,day\n1,2024-01-05\n"},
+        "typeof(max(day))",
+        ("DATE",),
+        id="a first file with a header alone",
+    ),
+    pytest.param(
+        {"1.csv": "id,day\n1,2024-01-05\n", "2.csv": "id,day\n2,\n"},
+        "typeof(max(day)), count(*)",
+        ("DATE", 2),
+        id="a file without a value",
+    ),
+    pytest.param(
+        {"1.csv": PLAIN, "2.csv": "id,amount\n3,n/a\n"},
+        "max(amount), min(amount)",
+        ("n/a", "10"),
+        id="a text in a later file",
+    ),
+    pytest.param(
+        {"1.csv": PLAIN, "2.csv": 'id,amount\n"3","30"\n'},
+        "sum(amount)",
+        (60,),
+        id="quotes in a later file",
+    ),
+    pytest.param(
+        {"1.csv": "day\n25/12/2024\n", "2.csv": "day\n01/02/2024\n"},
+        "min(day)",
+        (datetime.date(2024, 2, 1),),
+        id="a file that says which number is the day",
+    ),
     pytest.param({"x.csv.gz": gzip.compress(PLAIN.encode())}, "sum(amount)", (30,), id="gzip"),
-    pytest.param({"x.csv": "id,amount,note\n1,5\n2,6,x\n3,7\n"}, "count(*), sum(amount), count(note)", (3, 18, 1), id="lines that end early"),
-    pytest.param({"x.csv": "id,amount\n1,10\n2,20\n3,30,late\n4,40,late\n"}, "count(*), sum(amount), count(column2)", (4, 100, 2), id="a header that ends early"),
-    pytest.param({"x.csv": "id;amount\n1;5\n2;6\n\nSource: the bank\n"}, "sum(amount)", (11,), id="a footer"),
-    pytest.param({"x.csv": "Report of May\n\nid,amount\n1,5\n2,6\n"}, "sum(amount)", (11,), id="a title"),
-    pytest.param({"x.csv": "sep=;\nid;n\n1;10\n"}, "sum(n)", (10,), id="a line that says the delimiter"),
+    pytest.param(
+        {"x.csv": "id,amount,note\n1,5\n2,6,x\n3,7\n"},
+        "count(*), sum(amount), count(note)",
+        (3, 18, 1),
+        id="lines that end early",
+    ),
+    pytest.param(
+        {"x.csv": "id,amount\n1,10\n2,20\n3,30,late\n4,40,late\n"},
+        "count(*), sum(amount), count(column2)",
+        (4, 100, 2),
+        id="a header that ends early",
+    ),
+    pytest.param(
+        {"x.csv": "id;amount\n1;5\n2;6\n\nSource: the bank\n"}, "sum(amount)", (11,), id="a footer"
+    ),
+    pytest.param(
+        {"x.csv": "Report of May\n\nid,amount\n1,5\n2,6\n"}, "sum(amount)", (11,), id="a title"
+    ),
+    pytest.param(
+        {"x.csv": "sep=;\nid;n\n1;10\n"}, "sum(n)", (10,), id="a line that says the delimiter"
+    ),
     pytest.param({"x.csv": "\n\nid,n\n1,10\n"}, "sum(n)", (10,), id="empty lines above the header"),
-    pytest.param({"x.csv": "id,d\n1,infinity\n2,2024-01-01\n"}, "max(d)::VARCHAR", ("infinity",), id="a day that never comes"),
-    pytest.param({"x.csv": "id,t\n1,2024-01-01 10:00:00.123456789\n"}, "max(t)::VARCHAR", ("2024-01-01 10:00:00.123456789",), id="nanoseconds"),
-    pytest.param({"x.csv": "id,d\n1,31/12/24\n2,03/04/24\n"}, "max(d)", ("31/12/24",), id="years of two digits, which may be days"),
-    pytest.param({"x.csv": "id,d\n1,31/12/99\n2,03/04/24\n"}, "max(d)", (datetime.date(2024, 4, 3),), id="years of two digits, which are none"),
-    pytest.param({"x.csv": "# exported\nid,tag\n1,#a\n2,#b\n"}, "min(tag)", ("#a",), id="a comment above the header"),
-]  # fmt: skip
+    pytest.param(
+        {"x.csv": "id,d\n1,infinity\n2,2024-01-01\n"},
+        "max(d)::VARCHAR",
+        ("infinity",),
+        id="a day that never comes",
+    ),
+    pytest.param(
+        {"x.csv": "id,t\n1,2024-01-01 10:00:00.123456789\n"},
+        "max(t)::VARCHAR",
+        ("2024-01-01 10:00:00.123456789",),
+        id="nanoseconds",
+    ),
+    pytest.param(
+        {"x.csv": "id,d\n1,31/12/24\n2,03/04/24\n"},
+        "max(d)",
+        ("31/12/24",),
+        id="years of two digits, which may be days",
+    ),
+    pytest.param(
+        {"x.csv": "id,d\n1,31/12/99\n2,03/04/24\n"},
+        "max(d)",
+        (datetime.date(2024, 4, 3),),
+        id="years of two digits, which are none",
+    ),
+    pytest.param(
+        {"x.csv": "# exported\nid,tag\n1,#a\n2,#b\n"},
+        "min(tag)",
+        ("#a",),
+        id="a comment above the header",
+    ),
+]
 
 
 def kind_of(files: Files) -> tuple[str, str]:
@@ -90,7 +228,9 @@ def kind_of(files: Files) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("files", "question", "answer"), READ)
-def test_nothing_of_a_csv_file_is_lost(repo: Repo, files: Files, question: str, answer: tuple[Any, ...]) -> None:
+def test_nothing_of_a_csv_file_is_lost(
+    repo: Repo, files: Files, question: str, answer: tuple[Any, ...]
+) -> None:
     deliver(repo, files)
     source(repo, kind_of(files)[0])
     repo.seeknal("run")
@@ -98,23 +238,46 @@ def test_nothing_of_a_csv_file_is_lost(repo: Repo, files: Files, question: str, 
 
 
 LATE_KEY = "".join(
-    json.dumps({"id": number} | ({"coupon": "A"} if number > 24_000 else {})) + "\n" for number in range(MANY)
+    json.dumps({"id": number} | ({"coupon": "A"} if number > 24_000 else {})) + "\n"
+    for number in range(MANY)
 )
 
 
 @pytest.mark.parametrize(
     ("files", "more", "question", "answer"),
     [
-        pytest.param({"x.jsonl": LATE_KEY}, "", "count(coupon)", (999,), id="a key that begins late"),
-        pytest.param({f"{each:02}.jsonl": json.dumps({"id": each} | ({"tip": 1} if each == 39 else {})) for each in range(40)},
-                     "", "count(*), sum(tip)", (40, 1), id="a key of the last of many files"),
-        pytest.param({"x.jsonl": '{"id": 1}\n{"id": 12345678901234567890123}\n'}, "schema: [{name: id, data_type: HUGEINT}]\n",
-                     "max(id)", (12345678901234567890123,), id="an integer of 23 digits, declared"),
-        pytest.param({"x.json": '[{"v": 0.1}, {"v": "12345678901234567.89"}]'}, "schema: [{name: v, data_type: 'DECIMAL(38, 2)'}]\n",
-                     "max(v)", (Decimal("12345678901234567.89"),), id="cents of a large sum, declared"),
-        pytest.param({"x.jsonl": '{"zip": "01234"}\n'}, "", "min(zip)", ("01234",), id="a text of digits"),
+        pytest.param(
+            {"x.jsonl": LATE_KEY}, "", "count(coupon)", (999,), id="a key that begins late"
+        ),
+        pytest.param(
+            {
+                f"{each:02}.jsonl": json.dumps({"id": each} | ({"tip": 1} if each == 39 else {}))
+                for each in range(40)
+            },
+            "",
+            "count(*), sum(tip)",
+            (40, 1),
+            id="a key of the last of many files",
+        ),
+        pytest.param(
+            {"x.jsonl": '{"id": 1}\n{"id": 12345678901234567890123}\n'},
+            "schema: [{name: id, data_type: HUGEINT}]\n",
+            "max(id)",
+            (12345678901234567890123,),
+            id="an integer of 23 digits, declared",
+        ),
+        pytest.param(
+            {"x.json": '[{"v": 0.1}, {"v": "12345678901234567.89"}]'},
+            "schema: [{name: v, data_type: 'DECIMAL(38, 2)'}]\n",
+            "max(v)",
+            (Decimal("12345678901234567.89"),),
+            id="cents of a large sum, declared",
+        ),
+        pytest.param(
+            {"x.jsonl": '{"zip": "01234"}\n'}, "", "min(zip)", ("01234",), id="a text of digits"
+        ),
     ],
-)  # fmt: skip
+)
 def test_nothing_of_a_json_file_is_lost(
     repo: Repo, files: Files, more: str, question: str, answer: tuple[Any, ...]
 ) -> None:
@@ -133,12 +296,36 @@ def parquet(select: str) -> bytes:
 @pytest.mark.parametrize(
     ("selects", "more", "question", "answer"),
     [
-        pytest.param(["SELECT 1 AS id, 10 AS amount", "SELECT 2 AS id, 20.75::DOUBLE AS amount"], "", "sum(amount)", (30.75,), id="a wider type in a later file"),
-        pytest.param(["SELECT 1 AS id", "SELECT 2 AS id, 5 AS tip"], "", "count(*), sum(tip)", (2, 5), id="a column of a later file"),
-        pytest.param(["SELECT 1 AS id, 5 AS tip", "SELECT 2 AS id"], "", "count(*), sum(tip)", (2, 5), id="a column of the first file"),
-        pytest.param(["SELECT 1 AS id", "SELECT '3x' AS id"], "schema: [{name: id, data_type: VARCHAR}]\n", "max(id)", ("3x",), id="another type, and it is declared"),
+        pytest.param(
+            ["SELECT 1 AS id, 10 AS amount", "SELECT 2 AS id, 20.75::DOUBLE AS amount"],
+            "",
+            "sum(amount)",
+            (30.75,),
+            id="a wider type in a later file",
+        ),
+        pytest.param(
+            ["SELECT 1 AS id", "SELECT 2 AS id, 5 AS tip"],
+            "",
+            "count(*), sum(tip)",
+            (2, 5),
+            id="a column of a later file",
+        ),
+        pytest.param(
+            ["SELECT 1 AS id, 5 AS tip", "SELECT 2 AS id"],
+            "",
+            "count(*), sum(tip)",
+            (2, 5),
+            id="a column of the first file",
+        ),
+        pytest.param(
+            ["SELECT 1 AS id", "SELECT '3x' AS id"],
+            "schema: [{name: id, data_type: VARCHAR}]\n",
+            "max(id)",
+            ("3x",),
+            id="another type, and it is declared",
+        ),
     ],
-)  # fmt: skip
+)
 def test_nothing_of_a_parquet_file_is_lost(
     repo: Repo, selects: list[str], more: str, question: str, answer: tuple[Any, ...]
 ) -> None:
@@ -161,16 +348,56 @@ def test_several_workers_may_look_at_files_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "more", "words"),
     [
-        pytest.param({"x.csv": "Report of May\n\nid,amount\n1,5\n"}, "", ["The first 2 lines are passed over", "params: {skip: 2}"], id="a title"),
-        pytest.param({"x.csv": "id,amount,note\n1,5\n2,6,x\n"}, "", ["raw/x.csv: Line 1 has 3 columns by `,`, and line 2 has 2", "null_padding: true"], id="lines that end early"),
-        pytest.param({"x.csv": "id,day\n1,01/02/2024\n"}, "", ["The dates in day may be %d/%m/%Y and %m/%d/%Y, so they are read as text", 'dateformat: "%d/%m/%Y"'], id="dates that may be two days"),
-        pytest.param({"x.csv": "id,v\n1,2.345\n"}, "schema: [{name: v, data_type: 'DECIMAL(10, 2)'}]\n", ["raw/x.csv: Numbers in v are rounded. The column is declared as DECIMAL(10,2)"], id="numbers that are rounded"),
-        pytest.param({"x.csv": "id,t\n1,2024-01-01 23:30:00+02:00\n"}, "schema: [{name: t, data_type: TIMESTAMP}]\n", ["The times in t have an offset, which is left out"], id="times that lose their offset"),
-        pytest.param({"x.csv": "id,day\n1,05/06/07\n"}, "", ["may be %y/%m/%d and %d/%m/%y and %m/%d/%y, so they are read as text"], id="dates that may be three days"),
-        pytest.param({"1.csv": PLAIN, "2.csv": "id,amount\n3,n/a\n"}, "", ["raw/2.csv: the column amount is text there, and BIGINT elsewhere"], id="a file of another type"),
+        pytest.param(
+            {"x.csv": "Report of May\n\nid,amount\n1,5\n"},
+            "",
+            ["The first 2 lines are passed over", "params: {skip: 2}"],
+            id="a title",
+        ),
+        pytest.param(
+            {"x.csv": "id,amount,note\n1,5\n2,6,x\n"},
+            "",
+            ["raw/x.csv: Line 1 has 3 columns by `,`, and line 2 has 2", "null_padding: true"],
+            id="lines that end early",
+        ),
+        pytest.param(
+            {"x.csv": "id,day\n1,01/02/2024\n"},
+            "",
+            [
+                "The dates in day may be %d/%m/%Y and %m/%d/%Y, so they are read as text",
+                'dateformat: "%d/%m/%Y"',
+            ],
+            id="dates that may be two days",
+        ),
+        pytest.param(
+            {"x.csv": "id,v\n1,2.345\n"},
+            "schema: [{name: v, data_type: 'DECIMAL(10, 2)'}]\n",
+            ["raw/x.csv: Numbers in v are rounded. The column is declared as DECIMAL(10,2)"],
+            id="numbers that are rounded",
+        ),
+        pytest.param(
+            {"x.csv": "id,t\n1,2024-01-01 23:30:00+02:00\n"},
+            "schema: [{name: t, data_type: TIMESTAMP}]\n",
+            ["The times in t have an offset, which is left out"],
+            id="times that lose their offset",
+        ),
+        pytest.param(
+            {"x.csv": "id,day\n1,05/06/07\n"},
+            "",
+            ["may be %y/%m/%d and %d/%m/%y and %m/%d/%y, so they are read as text"],
+            id="dates that may be three days",
+        ),
+        pytest.param(
+            {"1.csv": PLAIN, "2.csv": "id,amount\n3,n/a\n"},
+            "",
+            ["raw/2.csv: the column amount is text there, and BIGINT elsewhere"],
+            id="a file of another type",
+        ),
     ],
-)  # fmt: skip
-def test_a_guess_that_may_be_wrong_is_told_with_its_cure(repo: Repo, files: Files, more: str, words: list[str]) -> None:
+)
+def test_a_guess_that_may_be_wrong_is_told_with_its_cure(
+    repo: Repo, files: Files, more: str, words: list[str]
+) -> None:
     deliver(repo, files)
     source(repo, kind_of(files)[0], more)
     said = repo.seeknal("validate").err
@@ -183,20 +410,85 @@ def test_a_guess_that_may_be_wrong_is_told_with_its_cure(repo: Repo, files: File
 @pytest.mark.parametrize(
     ("files", "more", "words"),
     [
-        pytest.param({"x.csv": "id,amount,note\n1,5,a\n2,6,b,c\n3,7,d\n"}, "", ["Line 1 has 3 columns by `,`, and line 3 has 4 (the table may begin after `skip: 2`): 2,6,b,c. "], id="a comma too many"),
-        pytest.param({"x.csv": "id,note\n1,x\n2,y,z\n3,w\n"}, "params: {delimiter: ','}\n", ["Line 1 has 2 columns by `,`, and line 3 has 3", ": 2,y,z. "], id="a comma too many, with a delimiter"),
-        pytest.param({"x.csv": "id,note\n" + "1,x\n" * 30_000 + "2,y,z,w\n" + "3,w\n" * 9}, "", ["and line 30002 has 4: 2,y,z,w. "], id="far below"),
-        pytest.param({"1.csv": PLAIN, "2.csv": "id;amount\n3;30\n"}, "", ["raw/2.csv", 'its delimiter is ";", and that of raw/1.csv is ","'], id="two delimiters"),
-        pytest.param({"1.csv": PLAIN, "2.csv": "3,30\n"}, "", ["raw/2.csv", "its header is false, and that of raw/1.csv is true"], id="a file without a header"),
-        pytest.param({"x.csv": "id,amount\n1,5.5\n"}, "schema: [{name: amount, data_type: BIGINT}]\n", ["amount", "BIGINT", "5.5"], id="a declared type that would round"),
-        pytest.param({"x.csv": "id,day\n1,05/06/2024\n"}, "schema: [{name: day, data_type: DATE}]\n", ["the dates in day may be %d/%m/%Y and %m/%d/%Y", 'dateformat: "%d/%m/%Y"'], id="declared dates that may be two days"),
-        pytest.param({"x.csv": "id,name\n1,Zoë\n".encode("latin-1")}, "", ["not utf-8", "`params.encoding`"], id="another encoding"),
-        pytest.param({"x.csv": "id,n\r\n1,5\n2,6\r\n"}, "", ["Some of its lines end in \\r\\n", "strict_mode: false"], id="two ends of lines"),
-        pytest.param({"x.csv": PLAIN}, "schema: [{name: amnt, data_type: BIGINT}]\n", ['there is no column "amnt" in it; there are id, amount'], id="a declared column that is not there"),
-        pytest.param({"1.parquet": parquet("SELECT 1 AS id"), "2.parquet": parquet("SELECT DATE '2024-01-01' AS id")}, "", ["raw/2.parquet", "the column id is DATE there, and INTEGER in raw/1.parquet"], id="Parquet files of two types"),
-        pytest.param({"x.parquet": parquet("SELECT 1.5::DOUBLE AS v")}, "schema: [{name: v, data_type: BIGINT}]\n", ["raw/x.parquet", "1.5"], id="a Parquet file that would be rounded"),
+        pytest.param(
+            {"x.csv": "id,amount,note\n1,5,a\n2,6,b,c\n3,7,d\n"},
+            "",
+            [
+                "Line 1 has 3 columns by `,`, and line 3 has 4 (the table may begin after `skip: 2`): 2,6,b,c. "
+            ],
+            id="a comma too many",
+        ),
+        pytest.param(
+            {"x.csv": "id,note\n1,x\n2,y,z\n3,w\n"},
+            "params: {delimiter: ','}\n",
+            ["Line 1 has 2 columns by `,`, and line 3 has 3", ": 2,y,z. "],
+            id="a comma too many, with a delimiter",
+        ),
+        pytest.param(
+            {"x.csv": "id,note\n" + "1,x\n" * 30_000 + "2,y,z,w\n" + "3,w\n" * 9},
+            "",
+            ["and line 30002 has 4: 2,y,z,w. "],
+            id="far below",
+        ),
+        pytest.param(
+            {"1.csv": PLAIN, "2.csv": "id;amount\n3;30\n"},
+            "",
+            ["raw/2.csv", 'its delimiter is ";", and that of raw/1.csv is ","'],
+            id="two delimiters",
+        ),
+        pytest.param(
+            {"1.csv": PLAIN, "2.csv": "3,30\n"},
+            "",
+            ["raw/2.csv", "its header is false, and that of raw/1.csv is true"],
+            id="a file without a header",
+        ),
+        pytest.param(
+            {"x.csv": "id,amount\n1,5.5\n"},
+            "schema: [{name: amount, data_type: BIGINT}]\n",
+            ["amount", "BIGINT", "5.5"],
+            id="a declared type that would round",
+        ),
+        pytest.param(
+            {"x.csv": "id,day\n1,05/06/2024\n"},
+            "schema: [{name: day, data_type: DATE}]\n",
+            ["the dates in day may be %d/%m/%Y and %m/%d/%Y", 'dateformat: "%d/%m/%Y"'],
+            id="declared dates that may be two days",
+        ),
+        pytest.param(
+            {"x.csv": "id,name\n1,Zoë\n".encode("latin-1")},
+            "",
+            ["not utf-8", "`params.encoding`"],
+            id="another encoding",
+        ),
+        pytest.param(
+            {"x.csv": "id,n\r\n1,5\n2,6\r\n"},
+            "",
+            ["Some of its lines end in \\r\\n", "strict_mode: false"],
+            id="two ends of lines",
+        ),
+        pytest.param(
+            {"x.csv": PLAIN},
+            "schema: [{name: amnt, data_type: BIGINT}]\n",
+            ['there is no column "amnt" in it; there are id, amount'],
+            id="a declared column that is not there",
+        ),
+        pytest.param(
+            {
+                "1.parquet": parquet("SELECT 1 AS id"),
+                "2.parquet": parquet("SELECT DATE '2024-01-01' AS id"),
+            },
+            "",
+            ["raw/2.parquet", "the column id is DATE there, and INTEGER in raw/1.parquet"],
+            id="Parquet files of two types",
+        ),
+        pytest.param(
+            {"x.parquet": parquet("SELECT 1.5::DOUBLE AS v")},
+            "schema: [{name: v, data_type: BIGINT}]\n",
+            ["raw/x.parquet", "1.5"],
+            id="a Parquet file that would be rounded",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_cannot_be_read_without_loss_is_refused(
     repo: Repo, files: Files, more: str, words: list[str]
 ) -> None:
@@ -233,21 +525,53 @@ def runs(repo: Repo, *contents: str, more: str = "", name: str = "x.csv", code: 
 
 
 DRIFTS = [
-    pytest.param("id,amount\n1,10\n2,n/a\n", ["the column amount is text (as in 'n/a'), and was BIGINT", "schema: [{name: amount, data_type: VARCHAR}]"], id="a number becomes text"),
-    pytest.param("id,amount\n1,010\n", ["the column amount is text (as in '010'), and was BIGINT"], id="a zero leads"),
-    pytest.param("id,amount\n1,2024-01-01\n", ["the column amount is DATE (as in '2024-01-01'), and was BIGINT"], id="a number becomes a date"),
+    pytest.param(
+        "id,amount\n1,10\n2,n/a\n",
+        [
+            "the column amount is text (as in 'n/a'), and was BIGINT",
+            "schema: [{name: amount, data_type: VARCHAR}]",
+        ],
+        id="a number becomes text",
+    ),
+    pytest.param(
+        "id,amount\n1,010\n",
+        ["the column amount is text (as in '010'), and was BIGINT"],
+        id="a zero leads",
+    ),
+    pytest.param(
+        "id,amount\n1,2024-01-01\n",
+        ["the column amount is DATE (as in '2024-01-01'), and was BIGINT"],
+        id="a number becomes a date",
+    ),
     pytest.param("id\n1\n", ["the column amount is gone"], id="a column goes"),
     pytest.param("id,total\n1,10\n", ["the column amount is gone"], id="a column is renamed"),
-    pytest.param("id;amount\n1;10\n", ['its delimiter is ";", and was ","', 'params: {delimiter: ";"}'], id="the delimiter moves"),
+    pytest.param(
+        "id;amount\n1;10\n",
+        ['its delimiter is ";", and was ","', 'params: {delimiter: ";"}'],
+        id="the delimiter moves",
+    ),
     pytest.param("1,10\n2,20\n", ["its header is false, and was true"], id="the header goes"),
-    pytest.param("id,amount\n1,10\n2\n3,30\n", ["does not fit source.x: Line 1 has 2 columns by `,`, and line 3 has 1: 2.\n", "null_padding: true"], id="lines end early"),
-]  # fmt: skip
+    pytest.param(
+        "id,amount\n1,10\n2\n3,30\n",
+        [
+            "does not fit source.x: Line 1 has 2 columns by `,`, and line 3 has 1: 2.\n",
+            "null_padding: true",
+        ],
+        id="lines end early",
+    ),
+]
 
 
 @pytest.mark.parametrize(("content", "words"), DRIFTS)
-def test_a_later_file_that_would_be_read_otherwise_is_refused(repo: Repo, content: str, words: list[str]) -> None:
+def test_a_later_file_that_would_be_read_otherwise_is_refused(
+    repo: Repo, content: str, words: list[str]
+) -> None:
     said = runs(repo, PLAIN, content, code=1)
-    for each in ["error: seeknal/sources/x.yml:4: raw/x.csv does not fit source.x: ", *words, "on_drift: warn"]:
+    for each in [
+        "error: seeknal/sources/x.yml:4: raw/x.csv does not fit source.x: ",
+        *words,
+        "on_drift: warn",
+    ]:
         assert each in said
     assert repo.numbers("SELECT sum(amount) FROM main.x") == [(30,)]
 
@@ -270,20 +594,70 @@ def test_a_declared_change_starts_afresh(repo: Repo) -> None:
 @pytest.mark.parametrize(
     ("contents", "question", "answer", "told"),
     [
-        pytest.param(["id,v\n1,5\n", "id,v\n1,5.5\n"], "typeof(max(v))", "DOUBLE", "The column v is DOUBLE now, and was BIGINT", id="a number widens"),
-        pytest.param(["id,v\n1,5\n", "id,v,tip\n1,5,2\n"], "sum(tip)::VARCHAR", "2", "The column tip is new", id="a column comes"),
-        pytest.param(["id,v\n1,5.5\n", "id,v\n1,5\n"], "typeof(max(v))", "DOUBLE", "", id="a number that is whole today"),
-        pytest.param(["zip\n01234\n", "zip\n12345\n"], "max(zip)", "12345", "", id="a text of digits alone today"),
-        pytest.param(["t\n2024-01-01 10:00:00\n", "t\n2024-01-02\n"], "typeof(max(t))", "TIMESTAMP", "", id="a time that is midnight today"),
-        pytest.param(["d\n25/12/2024\n", "d\n01/02/2024\n"], "max(d)::VARCHAR", "2024-02-01", "", id="a date that may be two days today"),
-        pytest.param(["id,v\n1,5\n", "id,v\n1,\n"], "typeof(max(v))", "BIGINT", "", id="no value today"),
+        pytest.param(
+            ["id,v\n1,5\n", "id,v\n1,5.5\n"],
+            "typeof(max(v))",
+            "DOUBLE",
+            "The column v is DOUBLE now, and was BIGINT",
+            id="a number widens",
+        ),
+        pytest.param(
+            ["id,v\n1,5\n", "id,v,tip\n1,5,2\n"],
+            "sum(tip)::VARCHAR",
+            "2",
+            "The column tip is new",
+            id="a column comes",
+        ),
+        pytest.param(
+            ["id,v\n1,5.5\n", "id,v\n1,5\n"],
+            "typeof(max(v))",
+            "DOUBLE",
+            "",
+            id="a number that is whole today",
+        ),
+        pytest.param(
+            ["zip\n01234\n", "zip\n12345\n"],
+            "max(zip)",
+            "12345",
+            "",
+            id="a text of digits alone today",
+        ),
+        pytest.param(
+            ["t\n2024-01-01 10:00:00\n", "t\n2024-01-02\n"],
+            "typeof(max(t))",
+            "TIMESTAMP",
+            "",
+            id="a time that is midnight today",
+        ),
+        pytest.param(
+            ["d\n25/12/2024\n", "d\n01/02/2024\n"],
+            "max(d)::VARCHAR",
+            "2024-02-01",
+            "",
+            id="a date that may be two days today",
+        ),
+        pytest.param(
+            ["id,v\n1,5\n", "id,v\n1,\n"], "typeof(max(v))", "BIGINT", "", id="no value today"
+        ),
         pytest.param(["id,v\n1,5\n", "id,v\n"], "typeof(max(v))", "BIGINT", "", id="no row today"),
         pytest.param(["id,v\n", "id,v\n1,5\n"], "typeof(max(v))", "BIGINT", "", id="no row before"),
-        pytest.param(["id,v\n", "id,v\n1,5\n", "id,v\n"], "typeof(max(v))", "BIGINT", "", id="no row before, and none today"),
+        pytest.param(
+            ["id,v\n", "id,v\n1,5\n", "id,v\n"],
+            "typeof(max(v))",
+            "BIGINT",
+            "",
+            id="no row before, and none today",
+        ),
         pytest.param(["id,v\n1,a\n", 'id,v\n1,"a"\n'], "max(v)", "a", "", id="quotes come"),
-        pytest.param(["Title\nid,v\n1,5\n", "Title\n\nid,v\n1,6\n"], "max(v)::VARCHAR", "6", "passed over", id="another preamble"),
+        pytest.param(
+            ["Title\nid,v\n1,5\n", "Title\n\nid,v\n1,6\n"],
+            "max(v)::VARCHAR",
+            "6",
+            "passed over",
+            id="another preamble",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_later_file_that_fits_is_read_as_before(
     repo: Repo, contents: list[str], question: str, answer: str, told: str
 ) -> None:
@@ -298,10 +672,20 @@ def test_a_later_file_that_fits_is_read_as_before(
     ("before", "after", "words"),
     [
         pytest.param({"id": 1, "v": 5}, {"id": 1}, "the column v is gone", id="a key goes"),
-        pytest.param({"id": 1, "v": 5}, {"id": 1, "v": "n/a"}, "the column v is text, and was BIGINT", id="a number becomes text"),
-        pytest.param({"id": 1, "v": 5}, {"id": 1, "v": [5]}, "the column v is BIGINT[], and was BIGINT", id="a number becomes a list"),
+        pytest.param(
+            {"id": 1, "v": 5},
+            {"id": 1, "v": "n/a"},
+            "the column v is text, and was BIGINT",
+            id="a number becomes text",
+        ),
+        pytest.param(
+            {"id": 1, "v": 5},
+            {"id": 1, "v": [5]},
+            "the column v is BIGINT[], and was BIGINT",
+            id="a number becomes a list",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_later_json_file_that_would_be_read_otherwise_is_refused(
     repo: Repo, before: Any, after: Any, words: str
 ) -> None:

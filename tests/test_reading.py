@@ -1,4 +1,5 @@
-"""Files are held open while they are read: what is named is what was read, whatever happens to them meanwhile."""
+"""Files are held open while they are read: what is named is what was read, whatever happens to them
+meanwhile."""
 
 from __future__ import annotations
 
@@ -105,7 +106,9 @@ def test_a_file_that_is_written_in_place_while_it_is_held_is_refused(
             held.confirm()
 
 
-def test_a_file_that_is_only_renamed_or_linked_is_as_it_was(tmp_path: Path, cache: Cache, file: Path) -> None:
+def test_a_file_that_is_only_renamed_or_linked_is_as_it_was(
+    tmp_path: Path, cache: Cache, file: Path
+) -> None:
     with holding(tmp_path / "reading", cache) as holder:
         held = holder.hold(file)
         file.chmod(0o600)
@@ -131,9 +134,15 @@ def test_files_beyond_what_a_process_may_open_are_copied(
             each.confirm()
 
 
-def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, cache: Cache) -> None:
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_not_waited_for(
+    tmp_path: Path, cache: Cache
+) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path, words in ((tmp_path / "pipe", "not a file"), (tmp_path, "not a file"), (tmp_path / "x", "is gone")):
+    for path, words in (
+        (tmp_path / "pipe", "not a file"),
+        (tmp_path, "not a file"),
+        (tmp_path / "x", "is gone"),
+    ):
         with holding(tmp_path / "reading", cache) as holder, pytest.raises(FileFault, match=words):
             holder.hold(path)
 
@@ -171,8 +180,11 @@ def make_raw(repo: Repo, content: str = OLD, more: str = "") -> Path:
 
 
 @contextmanager
-def meanwhile(patch: pytest.MonkeyPatch, where: Any, name: str, begin: Callable[[], Any]) -> Iterator[None]:
-    """Something happens once, at the moment when a function is called, and the function does what it does."""
+def meanwhile(
+    patch: pytest.MonkeyPatch, where: Any, name: str, begin: Callable[[], Any]
+) -> Iterator[None]:
+    """Something happens once, at the moment when a function is called, and the function does what
+    it does."""
     real, left = getattr(where, name), [begin]
 
     def function(*arguments: Any, **options: Any) -> Any:
@@ -187,7 +199,9 @@ def meanwhile(patch: pytest.MonkeyPatch, where: Any, name: str, begin: Callable[
 
 
 @pytest.mark.parametrize("moment", [(guessing, "_guess"), (execute, "build_snapshot")])
-@pytest.mark.parametrize("other", [NEW, "id,n,more\n1,7,x\n"], ids=["other values", "other columns"])
+@pytest.mark.parametrize(
+    "other", [NEW, "id,n,more\n1,7,x\n"], ids=["other values", "other columns"]
+)
 def test_a_file_that_is_another_one_for_a_moment_is_read_as_it_was_and_never_called_another(
     repo: Repo, monkeypatch: pytest.MonkeyPatch, moment: tuple[Any, str], other: str
 ) -> None:
@@ -236,12 +250,16 @@ def test_git_that_checks_out_another_branch_under_a_run_changes_nothing(
     assert repo.numbers("SELECT n FROM dev.p") == [(2,)]
 
 
-def test_raw_data_that_moved_while_a_run_waited_is_bound_again(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raw_data_that_moved_while_a_run_waited_is_bound_again(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from seeknal_git.build import hold
 
     file = make_raw(repo)
     repo.seeknal("run")
-    with meanwhile(monkeypatch, hold, "open_warehouse", lambda: file.write_text("id,n,more\n1,1,x\n")):
+    with meanwhile(
+        monkeypatch, hold, "open_warehouse", lambda: file.write_text("id,n,more\n1,1,x\n")
+    ):
         repo.seeknal("run")
     assert repo.numbers("SELECT more FROM t") == [("x",)]
 
@@ -249,11 +267,17 @@ def test_raw_data_that_moved_while_a_run_waited_is_bound_again(repo: Repo, monke
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
-        pytest.param(lambda path: path.symlink_to(path.name), "leads nowhere", id="a link to itself"),
-        pytest.param(lambda path: path.symlink_to("nobody.csv"), "leads nowhere", id="a link to nothing"),
+        pytest.param(
+            lambda path: path.symlink_to(path.name), "leads nowhere", id="a link to itself"
+        ),
+        pytest.param(
+            lambda path: path.symlink_to("nobody.csv"), "leads nowhere", id="a link to nothing"
+        ),
     ],
 )
-def test_a_glob_passes_over_no_broken_link(repo: Repo, break_it: Callable[[Path], None], words: str) -> None:
+def test_a_glob_passes_over_no_broken_link(
+    repo: Repo, break_it: Callable[[Path], None], words: str
+) -> None:
     make_raw(repo)
     repo.replace("seeknal/p.yml", "raw/p.csv", "raw/*.csv")
     break_it(repo.path / "raw/q.csv")
@@ -304,12 +328,18 @@ TYPED = "kind: transform\nname: t\ntransform: SELECT n + 1 AS m FROM source.p\n"
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        pytest.param("id,n\n1,many\n", "would change source.p: n is VARCHAR, not BIGINT", id="another type"),
-        pytest.param("id,more\n1,1\n", "would change source.p: n is gone; more comes", id="other columns"),
+        pytest.param(
+            "id,n\n1,many\n", "would change source.p: n is VARCHAR, not BIGINT", id="another type"
+        ),
+        pytest.param(
+            "id,more\n1,1\n", "would change source.p: n is gone; more comes", id="other columns"
+        ),
         pytest.param("", "is empty, since production read it", id="nothing in it"),
     ],
 )
-def test_a_bad_raw_file_stops_nobodys_commit_on_a_branch_and_is_told(repo: Repo, content: str, words: str) -> None:
+def test_a_bad_raw_file_stops_nobodys_commit_on_a_branch_and_is_told(
+    repo: Repo, content: str, words: str
+) -> None:
     file = make_raw(repo)
     repo.write("seeknal/t.yml", TYPED)
     repo.commit()
@@ -339,7 +369,9 @@ def test_a_file_that_moved_and_has_the_same_columns_is_no_news(repo: Repo) -> No
     assert "raw/p.csv" not in repo.seeknal("plan").err + repo.seeknal("validate").err
 
 
-def test_production_reads_raw_data_from_the_data_root_and_a_branch_its_own_first(repo: Repo) -> None:
+def test_production_reads_raw_data_from_the_data_root_and_a_branch_its_own_first(
+    repo: Repo,
+) -> None:
     file = make_raw(repo)
     repo.seeknal("run")
     repo.switch("aside", create=True)
@@ -360,7 +392,9 @@ def test_production_reads_raw_data_from_the_data_root_and_a_branch_its_own_first
 
 
 @pytest.mark.parametrize("way", ["config", "variable", "option"])
-def test_a_relative_data_root_has_one_meaning(repo: Repo, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+def test_a_relative_data_root_has_one_meaning(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     make_raw(repo)
     (repo.path / "sub").mkdir()
     (repo.path / "raw").rename(repo.path.parent / "raw")

@@ -1,4 +1,5 @@
-"""A name means what DuckDB means by it. The engine has the last word: what is re-used is executed and compared."""
+"""A name means what DuckDB means by it. The engine has the last word: what is re-used is executed
+and compared."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
 def tables(engine: duckdb.DuckDBPyConnection) -> Tables:
     names = ("orders", "people", "logins")
     described = {name: engine.execute(f"DESCRIBE source.{name}").fetchall() for name in names}
-    return {name: tuple((str(row[0]), str(row[1])) for row in rows) for name, rows in described.items()}
+    return {
+        name: tuple((str(row[0]), str(row[1])) for row in rows) for name, rows in described.items()
+    }
 
 
 # fmt: off
@@ -179,12 +182,18 @@ def test_a_letter_outside_of_ascii_has_its_case(tables: Tables) -> None:
 @pytest.mark.parametrize(
     ("sql", "named"),
     [
-        ("WITH orders AS (SELECT * FROM source.orders), x AS (FROM orders) FROM x", ["source.orders"]),
+        (
+            "WITH orders AS (SELECT * FROM source.orders), x AS (FROM orders) FROM x",
+            ["source.orders"],
+        ),
         ("WITH input_0 AS (SELECT * FROM input_0) FROM input_0", ["input_0"]),
         ("WITH source AS (SELECT * FROM source), t AS (FROM source) FROM t", ["source"]),
         ("WITH a AS (WITH a AS (FROM b) FROM a), b AS (FROM c) FROM a, b", ["b", "c"]),
         ("SELECT * FROM a, (WITH a AS (FROM b) FROM a) AS q", ["a", "b"]),
-        ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) FROM r, s", ["s"]),
+        (
+            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) FROM r, s",
+            ["s"],
+        ),
         ("WITH É AS (FROM a) FROM é", ["a", "é"]),
     ],
 )
@@ -194,26 +203,43 @@ def test_a_cte_is_seen_after_its_definition(sql: str, named: list[str]) -> None:
 
 # (name, old, new): what becomes of the second depends on chance, or on what is computed first
 SHAKY = [
-    ("a guard under CASE",
-     "SELECT CASE WHEN regexp_matches(code, '^[0-9]+$') AND code::INTEGER > 5 THEN 1 END AS x FROM source.orders",
-     "SELECT CASE WHEN code::INTEGER > 5 AND regexp_matches(code, '^[0-9]+$') THEN 1 END AS x FROM source.orders"),
-    ("a guard in WHERE", "SELECT id FROM source.orders WHERE code <> 'x' AND code::INTEGER > 5",
-     "SELECT id FROM source.orders WHERE code::INTEGER > 5 AND code <> 'x'"),
-    ("a guard before OR", "SELECT id, code = 'x' OR code::INTEGER > 5 AS x FROM source.orders",
-     "SELECT id, code::INTEGER > 5 OR code = 'x' AS x FROM source.orders"),
-    ("a guard of a sub-query", "SELECT id, id < 0 AND (SELECT id FROM source.people) > 1 AS x FROM source.orders",
-     "SELECT id, (SELECT id FROM source.people) > 1 AND id < 0 AS x FROM source.orders"),
-    ("DISTINCT ordered by what it does not show, under LIMIT",
-     "SELECT max(customer) AS x FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount, customer LIMIT 2)",
-     "SELECT max(customer) AS x, min(customer) AS y FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount, customer LIMIT 2)"),
-    ("DISTINCT ordered by an expression, under LIMIT",
-     "SELECT count(*) AS x FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount + 1, customer LIMIT 2)",
-     "SELECT count(*) AS x, 1 AS y FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount + 1, customer LIMIT 2)"),
-]  # fmt: skip
+    (
+        "a guard under CASE",
+        "SELECT CASE WHEN regexp_matches(code, '^[0-9]+$') AND code::INTEGER > 5 THEN 1 END AS x FROM source.orders",
+        "SELECT CASE WHEN code::INTEGER > 5 AND regexp_matches(code, '^[0-9]+$') THEN 1 END AS x FROM source.orders",
+    ),
+    (
+        "a guard in WHERE",
+        "SELECT id FROM source.orders WHERE code <> 'x' AND code::INTEGER > 5",
+        "SELECT id FROM source.orders WHERE code::INTEGER > 5 AND code <> 'x'",
+    ),
+    (
+        "a guard before OR",
+        "SELECT id, code = 'x' OR code::INTEGER > 5 AS x FROM source.orders",
+        "SELECT id, code::INTEGER > 5 OR code = 'x' AS x FROM source.orders",
+    ),
+    (
+        "a guard of a sub-query",
+        "SELECT id, id < 0 AND (SELECT id FROM source.people) > 1 AS x FROM source.orders",
+        "SELECT id, (SELECT id FROM source.people) > 1 AND id < 0 AS x FROM source.orders",
+    ),
+    (
+        "DISTINCT ordered by what it does not show, under LIMIT",
+        "SELECT max(customer) AS x FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount, customer LIMIT 2)",
+        "SELECT max(customer) AS x, min(customer) AS y FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount, customer LIMIT 2)",
+    ),
+    (
+        "DISTINCT ordered by an expression, under LIMIT",
+        "SELECT count(*) AS x FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount + 1, customer LIMIT 2)",
+        "SELECT count(*) AS x, 1 AS y FROM (SELECT DISTINCT customer FROM source.orders ORDER BY amount + 1, customer LIMIT 2)",
+    ),
+]
 
 
 @pytest.mark.parametrize("case", SHAKY, ids=named)
-def test_what_depends_on_an_order_of_the_engine_is_breaking(tables: Tables, case: tuple[str, str, str]) -> None:
+def test_what_depends_on_an_order_of_the_engine_is_breaking(
+    tables: Tables, case: tuple[str, str, str]
+) -> None:
     _, old, new = case
     assert verdict(old, new, tables).category == Category.BREAKING
 
@@ -221,11 +247,20 @@ def test_what_depends_on_an_order_of_the_engine_is_breaking(tables: Tables, case
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("SELECT id FROM source.orders WHERE amount > 5 AND country = 'FR'", "SELECT id FROM source.orders WHERE country = 'FR' AND 5 < amount"),
-        ("SELECT id FROM source.orders WHERE id = customer_id", "SELECT id FROM source.orders WHERE customer_id = id"),
-        ("SELECT DISTINCT customer FROM source.orders ORDER BY customer LIMIT 2", "SELECT DISTINCT customer FROM source.orders ORDER BY 1 LIMIT 2"),
+        (
+            "SELECT id FROM source.orders WHERE amount > 5 AND country = 'FR'",
+            "SELECT id FROM source.orders WHERE country = 'FR' AND 5 < amount",
+        ),
+        (
+            "SELECT id FROM source.orders WHERE id = customer_id",
+            "SELECT id FROM source.orders WHERE customer_id = id",
+        ),
+        (
+            "SELECT DISTINCT customer FROM source.orders ORDER BY customer LIMIT 2",
+            "SELECT DISTINCT customer FROM source.orders ORDER BY 1 LIMIT 2",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_fail_may_stand_in_any_order(tables: Tables, old: str, new: str) -> None:
     assert verdict(old, new, tables).category == Category.METADATA
 
@@ -240,8 +275,12 @@ def test_what_cannot_fail_may_stand_in_any_order(tables: Tables, old: str, new: 
         "SELECT * FROM transform.node",
     ],
 )
-def test_the_case_of_a_name_is_in_the_table_and_in_what_has_names_as_values(tables: Tables, reader: str) -> None:
-    old, new = (f"SELECT id, amount AS {name} FROM source.orders" for name in ("Revenue", "revenue"))
+def test_the_case_of_a_name_is_in_the_table_and_in_what_has_names_as_values(
+    tables: Tables, reader: str
+) -> None:
+    old, new = (
+        f"SELECT id, amount AS {name} FROM source.orders" for name in ("Revenue", "revenue")
+    )
     found = verdict(old, new, tables, reader)
     assert (found.category, found.reused) == (Category.NON_BREAKING, False)
 

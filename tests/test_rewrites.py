@@ -1,4 +1,5 @@
-"""Edits that change nothing are recognised, and what looks like them is not: both are executed on generated data."""
+"""Edits that change nothing are recognised, and what looks like them is not: both are executed on
+generated data."""
 
 from __future__ import annotations
 
@@ -23,11 +24,22 @@ VALUES = {
     "DECIMAL(9,2)": "0 1.5 -2.25 1 NULL".split(),
     "DOUBLE": "0.5 -1.25 2 NULL".split(),
     "VARCHAR": ["'x'", "'y'", "'X'", "'ab'", "'ba'", "''", "NULL"],
-    "DATE": ["DATE '2024-01-01'", "DATE '2024-01-02'", "DATE '2024-01-31'", "DATE '2023-12-31'", "NULL"],
+    "DATE": [
+        "DATE '2024-01-01'",
+        "DATE '2024-01-02'",
+        "DATE '2024-01-31'",
+        "DATE '2023-12-31'",
+        "NULL",
+    ],
     "TIMESTAMP": ["TIMESTAMP '2024-01-01 00:00:00'", "TIMESTAMP '2024-02-29 13:30:00'", "NULL"],
     "BOOLEAN": ["true", "false", "NULL"],
     "INTEGER[]": ["[1, 2]", "[]", "[3, NULL]", "NULL"],
-    "STRUCT(a INTEGER, b VARCHAR)": ["{'a': 1, 'b': 'x'}", "{'a': NULL, 'b': 'y'}", "{'a': 2, 'b': NULL}", "NULL"],
+    "STRUCT(a INTEGER, b VARCHAR)": [
+        "{'a': 1, 'b': 'x'}",
+        "{'a': NULL, 'b': 'y'}",
+        "{'a': 2, 'b': NULL}",
+        "NULL",
+    ],
 }
 SIZES = (0, 1, 3, 12, 30, 60)
 FAMILIES = [pytest.param(*family, id=family[0]) for family in (*KNOWN, *UNKNOWN)]
@@ -46,17 +58,23 @@ def database(seed: int, size: int) -> duckdb.DuckDBPyConnection:
     draw, connection = Random(seed), duckdb.connect(config={"threads": 1})
     connection.execute("CREATE SCHEMA source")
     for name, columns in TABLES.items():
-        connection.execute(f"CREATE TABLE source.{name} ({', '.join(' '.join(column) for column in columns)})")
+        connection.execute(
+            f"CREATE TABLE source.{name} ({', '.join(' '.join(column) for column in columns)})"
+        )
         for _ in range(size):
             row = ", ".join(draw.choice(VALUES[word]) for _, word in columns)
             connection.execute(f"INSERT INTO source.{name} VALUES ({row})")
     return connection
 
 
-def table(engine: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[tuple[str, str]], Counter[str]]:
+def table(
+    engine: duckdb.DuckDBPyConnection, sql: str
+) -> tuple[list[tuple[str, str]], Counter[str]]:
     """The columns of a result, and its rows as a bag."""
     found = engine.execute(sql)
-    return [(each[0].lower(), str(each[1])) for each in found.description], Counter(map(repr, found.fetchall()))
+    return [(each[0].lower(), str(each[1])) for each in found.description], Counter(
+        map(repr, found.fetchall())
+    )
 
 
 @pytest.mark.parametrize(("name", "old", "new", "near"), FAMILIES)
@@ -69,14 +87,18 @@ def test_a_family_is_harmless_and_what_is_near_it_is_not(
 
 
 @pytest.mark.parametrize(("name", "old", "new", "near"), FAMILIES)
-def test_what_is_near_a_harmless_edit_is_not_taken_for_one(name: str, old: str, new: str, near: str) -> None:
+def test_what_is_near_a_harmless_edit_is_not_taken_for_one(
+    name: str, old: str, new: str, near: str
+) -> None:
     for one, other in ((old, near), (near, old), (new, near), (near, new)):
         assert verdict(one, other, TABLES).category == Category.BREAKING
 
 
 def is_known(family: Family) -> bool:
     _, old, new, _ = family
-    return all(verdict(*pair, TABLES).category == Category.METADATA for pair in ((old, new), (new, old)))
+    return all(
+        verdict(*pair, TABLES).category == Category.METADATA for pair in ((old, new), (new, old))
+    )
 
 
 @pytest.mark.parametrize("family", [pytest.param(family, id=family[0]) for family in KNOWN])

@@ -21,7 +21,13 @@ DAILY = "seeknal/transforms/daily.yml"
 BY_CUSTOMER = "seeknal/transforms/by_customer.yml"
 RULE = "seeknal/rules/amounts_are_positive.yml"
 EXPOSURE = "seeknal/exposures/by_customer_csv.yml"
-ALL = ["source.customers", "source.orders", "transform.by_customer", "transform.clean_orders", "transform.daily"]
+ALL = [
+    "source.customers",
+    "source.orders",
+    "transform.by_customer",
+    "transform.clean_orders",
+    "transform.daily",
+]
 
 
 @pytest.fixture
@@ -49,7 +55,13 @@ def untracked_orders(repo: Repo, rows: str = "1,1,2024-01-01,10\n") -> None:
 
 def test_the_first_run_builds_everything(shop: Repo) -> None:
     assert shop.built() == ALL
-    assert sorted(shop.production()) == ["by_customer", "clean_orders", "customers", "daily", "orders"]
+    assert sorted(shop.production()) == [
+        "by_customer",
+        "clean_orders",
+        "customers",
+        "daily",
+        "orders",
+    ]
 
 
 def test_a_second_run_builds_and_publishes_nothing(published: Repo) -> None:
@@ -105,7 +117,9 @@ READS = [
     pytest.param(
         "SELECT j.id AS id, j.a AS home FROM ref('source.j') AS j",
         "SELECT j.id AS id, j.b AS home FROM ref('source.j') AS j",
-        ["SELECT home.x AS w FROM ref('source.j') AS home JOIN ref('transform.address') AS t USING (id)"],
+        [
+            "SELECT home.x AS w FROM ref('source.j') AS home JOIN ref('transform.address') AS t USING (id)"
+        ],
         id="a field of a struct that is called like the alias of another table",
     ),
     pytest.param(
@@ -157,7 +171,10 @@ def test_a_reader_is_rebuilt_where_what_it_reads_has_other_values(
     repo.write("seeknal/sources/j.yml", "kind: source\nname: j\nsource: json\ntable: data/j.json\n")
     names = ["address", "t2", "t3"][: len(readers) + 1]
     for name, sql in zip(names, [before, *readers], strict=True):
-        repo.write(f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\ntransform: |\n  {sql}\n")
+        repo.write(
+            f"seeknal/transforms/{name}.yml",
+            f"kind: transform\nname: {name}\ntransform: |\n  {sql}\n",
+        )
     repo.seeknal("run")
     old = repo.production()
     repo.replace("seeknal/transforms/address.yml", before, after)
@@ -223,7 +240,9 @@ def test_a_branch_keeps_showing_the_last_good_version_of_a_node_that_fails(dev: 
 
 def test_production_publishes_all_or_nothing(published: Repo) -> None:
     before = published.production(), published.publications(), published.production_ref
-    published.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, error('no')::INT AS oops")
+    published.replace(
+        DAILY, "sum(amount) AS total", "sum(amount) AS total, error('no')::INT AS oops"
+    )
     published.replace(BY_CUSTOMER, "sum(o.amount) AS total", "max(o.amount) AS total")
     said = published.seeknal("run", "--continue-on-error", code=1)
     assert "Nothing was published" in said.err
@@ -234,7 +253,9 @@ def test_production_publishes_all_or_nothing(published: Repo) -> None:
     assert ("Bob", 20) in published.production()["by_customer"][1]
 
 
-def test_a_failing_rule_keeps_its_input_and_what_is_behind_it_from_being_published(dev: Repo) -> None:
+def test_a_failing_rule_keeps_its_input_and_what_is_behind_it_from_being_published(
+    dev: Repo,
+) -> None:
     dev.seeknal("run")
     before = dev.views("dev")
     discount(dev)
@@ -252,8 +273,13 @@ def test_a_failing_rule_fails_again_when_nothing_was_mended(dev: Repo) -> None:
     assert "written" not in said, "the file of what failed is not"
     for option in ("--no-parallel", "--parallel", "--continue-on-error"):
         done = dev.run(option, code=1)
-        assert list(done["failed"]) == ["rule.amounts_are_positive"], "a known answer does not make it pass"
-        assert (done["built"], sorted(done["skipped"])) == ({}, ["transform.by_customer", "transform.daily"])
+        assert list(done["failed"]) == ["rule.amounts_are_positive"], (
+            "a known answer does not make it pass"
+        )
+        assert (done["built"], sorted(done["skipped"])) == (
+            {},
+            ["transform.by_customer", "transform.daily"],
+        )
     assert dev.run("--dry-run")["failing"] == ["rule.amounts_are_positive"]
     assert "fail   rule.amounts_are_positive" in dev.seeknal("run", "--dry-run").out
     assert "clean_orders" not in dev.views("dev")
@@ -282,7 +308,10 @@ def test_a_failing_test_of_a_node_keeps_it_from_being_published(dev: Repo) -> No
     assert list(done["failed"]) == ["transform.clean_orders"]
     assert sorted(dev.views("dev")) == ["customers", "orders"]
     dev.replace(DAILY, "sum(amount)", "max(amount)")
-    dev.write("seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: FROM source.customers\n")
+    dev.write(
+        "seeknal/transforms/towns.yml",
+        "kind: transform\nname: towns\ntransform: FROM source.customers\n",
+    )
     assert dev.built(code=1) == [], "the first failure stops a run, also one that is known"
     assert dev.built("--continue-on-error", code=1) == ["transform.towns"]
 
@@ -297,16 +326,34 @@ def test_a_test_of_severity_warn_holds_nothing_back(dev: Repo) -> None:
     "sql",
     [
         pytest.param("SELECT * FROM input_0 WHERE id < @;", id="a semicolon"),
-        pytest.param("SELECT * FROM input_0 WHERE id < @; -- the end; really", id="a semicolon and a comment"),
+        pytest.param(
+            "SELECT * FROM input_0 WHERE id < @; -- the end; really", id="a semicolon and a comment"
+        ),
         pytest.param("SELECT * FROM input_0 WHERE id < @ -- the end", id="a comment"),
-        pytest.param("SELECT * FROM input_0 WHERE id < @ /* the; end */ ;", id="a comment and a semicolon"),
-        pytest.param('SELECT id AS "a; --b" FROM input_0 WHERE id < @', id="a column called like an end"),
-        pytest.param('SELECT id AS "a""; --b" FROM input_0 WHERE id < @;', id="a column with quotes of its own"),
-        pytest.param("SELECT '; -- ''' AS a FROM input_0 WHERE id < @; -- it's", id="a text like an end"),
+        pytest.param(
+            "SELECT * FROM input_0 WHERE id < @ /* the; end */ ;", id="a comment and a semicolon"
+        ),
+        pytest.param(
+            'SELECT id AS "a; --b" FROM input_0 WHERE id < @', id="a column called like an end"
+        ),
+        pytest.param(
+            'SELECT id AS "a""; --b" FROM input_0 WHERE id < @;',
+            id="a column with quotes of its own",
+        ),
+        pytest.param(
+            "SELECT '; -- ''' AS a FROM input_0 WHERE id < @; -- it's", id="a text like an end"
+        ),
         pytest.param("SELECT $$; -- '$$ AS a FROM input_0 WHERE id < @;", id="a text in dollars"),
-        pytest.param("SELECT $x$; $$ -- '$x$ AS a FROM input_0 WHERE id < @;", id="a text in dollars with a name"),
-        pytest.param("SELECT e'\\'; -- ' AS a FROM input_0 WHERE id < @;", id="a text with an escape"),
-        pytest.param("SELECT /* a /* b */ ; */ id FROM input_0 WHERE id < @;", id="a comment in a comment"),
+        pytest.param(
+            "SELECT $x$; $$ -- '$x$ AS a FROM input_0 WHERE id < @;",
+            id="a text in dollars with a name",
+        ),
+        pytest.param(
+            "SELECT e'\\'; -- ' AS a FROM input_0 WHERE id < @;", id="a text with an escape"
+        ),
+        pytest.param(
+            "SELECT /* a /* b */ ; */ id FROM input_0 WHERE id < @;", id="a comment in a comment"
+        ),
     ],
 )
 def test_a_test_in_sql_may_end_in_any_way(published: Repo, sql: str) -> None:
@@ -321,7 +368,9 @@ def test_a_test_in_sql_may_end_in_any_way(published: Repo, sql: str) -> None:
 
 def test_a_test_of_a_column_called_like_an_end_of_sql(repo: Repo) -> None:
     repo.write("data/x.csv", 'id,"a; --b"\n1,\n')
-    text = """kind: source\nname: x\nsource: csv\ntable: data/x.csv\ntests:\n  - unique: "a; --b"\n"""
+    text = (
+        """kind: source\nname: x\nsource: csv\ntable: data/x.csv\ntests:\n  - unique: "a; --b"\n"""
+    )
     repo.write("seeknal/sources/x.yml", text)
     repo.commit()
     assert repo.built() == ["source.x"]
@@ -348,7 +397,9 @@ def test_two_nodes_of_one_name_have_views_that_say_the_kind(published: Repo) -> 
 
 
 def test_what_a_user_made_in_an_environments_schema_stays(published: Repo) -> None:
-    published.tamper("CREATE TABLE main.notes AS SELECT 1 AS x; CREATE VIEW main.mine AS SELECT 2 AS y")
+    published.tamper(
+        "CREATE TABLE main.notes AS SELECT 1 AS x; CREATE VIEW main.mine AS SELECT 2 AS y"
+    )
     published.replace(DAILY, "sum(amount)", "max(amount)")
     published.seeknal("run")
     assert published.numbers("SELECT x, y FROM notes, mine") == [(1, 2)]
@@ -365,11 +416,15 @@ def test_something_else_in_the_place_of_a_view_is_an_error_and_survives(publishe
 @pytest.mark.parametrize("name", ["other.duckdb", "my data/über's.duckdb", "a.b.db"])
 def test_a_warehouse_of_another_name_is_read_by_anybody(published: Repo, name: str) -> None:
     published.write("seeknal_project.yml", f'name: shop\nwarehouse: "target/{name}"\n')
-    published.git("commit", "--quiet", "--no-verify", "-m", "Another name", "--", "seeknal_project.yml")
+    published.git(
+        "commit", "--quiet", "--no-verify", "-m", "Another name", "--", "seeknal_project.yml"
+    )
     published.seeknal("run")
     path = published.path / "target" / name
     with duckdb.connect() as connection:
-        connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS theirs (READ_ONLY)")
+        connection.execute(
+            f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS theirs (READ_ONLY)"
+        )
         assert connection.execute("SELECT count(*) FROM theirs.main.orders").fetchall() == [(5,)]
 
 
@@ -378,8 +433,12 @@ def test_a_warehouse_of_another_name_is_read_by_anybody(published: Repo, name: s
 
 def test_a_rule_is_asked_again_of_a_table_that_is_built_again(published: Repo) -> None:
     """What it says may be another value each time."""
-    published.write("seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT txid_current() AS n\n")
-    published.write("seeknal/r.yml", "kind: rule\nname: r\ninputs: [{ref: transform.t}]\nrule: n > 0\n")
+    published.write(
+        "seeknal/t.yml", "kind: transform\nname: t\ntransform: SELECT txid_current() AS n\n"
+    )
+    published.write(
+        "seeknal/r.yml", "kind: rule\nname: r\ninputs: [{ref: transform.t}]\nrule: n > 0\n"
+    )
     published.seeknal("run")
     table = next(table for node, table in published.snapshots() if node == "transform.t")
     published.tamper(f'DROP TABLE _snapshots."{table}"')
@@ -423,8 +482,13 @@ def test_a_warehouse_that_is_gone_is_said_and_planned_for(published: Repo) -> No
     before = published.production()
     shutil.rmtree(published.path / "target", ignore_errors=True)
     published.warehouse.unlink()
-    assert sorted(published.categories()) == sorted([*ALL, "rule.amounts_are_positive", "exposure.by_customer_csv"])
-    assert ".git/seeknal/warehouse.duckdb is gone: seeknal run builds it again" in published.seeknal("status").out
+    assert sorted(published.categories()) == sorted(
+        [*ALL, "rule.amounts_are_positive", "exposure.by_customer_csv"]
+    )
+    assert (
+        ".git/seeknal/warehouse.duckdb is gone: seeknal run builds it again"
+        in published.seeknal("status").out
+    )
     published.switch("dev", create=True)
     assert ".git/seeknal/warehouse.duckdb is gone" in published.seeknal("status").out
     published.switch("main")
@@ -459,7 +523,11 @@ def test_nodes_builds_a_node_and_what_depends_on_it(published: Repo) -> None:
 
 
 def test_nodes_builds_what_a_node_needs_too(shop: Repo) -> None:
-    assert shop.built("--nodes", "daily") == ["source.orders", "transform.clean_orders", "transform.daily"]
+    assert shop.built("--nodes", "daily") == [
+        "source.orders",
+        "transform.clean_orders",
+        "transform.daily",
+    ]
     due = f"Production shows only the nodes that were run by name, and main is at {shop.head[:8]}: seeknal promote"
     assert due in shop.seeknal("plan").err
     said = shop.seeknal("status").out
@@ -467,7 +535,9 @@ def test_nodes_builds_what_a_node_needs_too(shop: Repo) -> None:
     assert due in said
 
 
-def test_a_run_of_some_nodes_does_not_claim_that_production_is_at_that_commit(published: Repo) -> None:
+def test_a_run_of_some_nodes_does_not_claim_that_production_is_at_that_commit(
+    published: Repo,
+) -> None:
     before = published.production_ref
     published.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
     published.replace(DAILY, "sum(amount)", "max(amount)")
@@ -481,9 +551,11 @@ def test_a_run_of_some_nodes_does_not_claim_that_production_is_at_that_commit(pu
 
 @pytest.fixture
 def two_changes(published: Repo) -> Repo:
-    """On main: days and customers are summed up otherwise, which a branch has built already, and a node is gone."""
+    """On main: days and customers are summed up otherwise, which a branch has built already, and a
+    node is gone."""
     published.write(
-        "seeknal/transforms/ids.yml", "kind: transform\nname: ids\ntransform: SELECT id FROM source.orders\n"
+        "seeknal/transforms/ids.yml",
+        "kind: transform\nname: ids\ntransform: SELECT id FROM source.orders\n",
     )
     published.commit("One more")
     published.seeknal("run")
@@ -512,7 +584,11 @@ def test_a_run_of_some_nodes_repoints_and_removes_no_others(two_changes: Repo) -
 
 
 def test_a_run_of_some_nodes_shows_one_node_in_a_view_that_another_had(published: Repo) -> None:
-    text = published.read(DAILY).replace("kind: transform", "kind: feature_group").replace("sum(amount)", "max(amount)")
+    text = (
+        published.read(DAILY)
+        .replace("kind: transform", "kind: feature_group")
+        .replace("sum(amount)", "max(amount)")
+    )
     published.write(DAILY, text + "entity: {name: day, join_keys: [day]}\n")
     published.seeknal("run", "--nodes", "daily")
     now = published.production()["daily"]
@@ -523,9 +599,13 @@ def test_a_run_of_some_nodes_shows_one_node_in_a_view_that_another_had(published
 
 def test_a_run_of_some_nodes_shows_what_they_read(published: Repo) -> None:
     published.write("raw/visits.csv", "n\n1\n")
-    published.write("seeknal/sources/visits.yml", "kind: source\nname: visits\nsource: csv\ntable: raw/visits.csv\n")
     published.write(
-        "seeknal/transforms/seen.yml", "kind: transform\nname: seen\ntransform: SELECT sum(n) AS n FROM source.visits\n"
+        "seeknal/sources/visits.yml",
+        "kind: source\nname: visits\nsource: csv\ntable: raw/visits.csv\n",
+    )
+    published.write(
+        "seeknal/transforms/seen.yml",
+        "kind: transform\nname: seen\ntransform: SELECT sum(n) AS n FROM source.visits\n",
     )
     published.commit("Visits")
     published.seeknal("run")
@@ -534,13 +614,16 @@ def test_a_run_of_some_nodes_shows_what_they_read(published: Repo) -> None:
     published.seeknal("run", "--refresh")
     published.switch("main")
     assert published.built("--nodes", "seen") == []
-    assert published.numbers("SELECT (SELECT n FROM main.seen), (SELECT sum(n) FROM main.visits)") == [(20, 20)]
+    assert published.numbers(
+        "SELECT (SELECT n FROM main.seen), (SELECT sum(n) FROM main.visits)"
+    ) == [(20, 20)]
 
 
 def test_two_nodes_that_say_the_same_show_one_table_from_the_start(published: Repo) -> None:
     for name in ("one", "other"):
         published.write(
-            f"seeknal/{name}.yml", f"kind: transform\nname: {name}\ntransform: SELECT id FROM source.orders\n"
+            f"seeknal/{name}.yml",
+            f"kind: transform\nname: {name}\ntransform: SELECT id FROM source.orders\n",
         )
     published.seeknal("run", "--no-parallel")
     assert published.run()["repointed"] == []
@@ -553,8 +636,12 @@ def test_a_run_of_some_kinds_repoints_and_removes_no_others(two_changes: Repo) -
     assert two_changes.production() == before
 
 
-def test_a_run_of_some_nodes_publishes_nothing_whose_new_test_was_not_asked(two_changes: Repo) -> None:
-    two_changes.write(BY_CUSTOMER, two_changes.read(BY_CUSTOMER) + "tests:\n  - row_count: {min: 1000}\n")
+def test_a_run_of_some_nodes_publishes_nothing_whose_new_test_was_not_asked(
+    two_changes: Repo,
+) -> None:
+    two_changes.write(
+        BY_CUSTOMER, two_changes.read(BY_CUSTOMER) + "tests:\n  - row_count: {min: 1000}\n"
+    )
     two_changes.commit("A test that fails")
     before = two_changes.production()
     two_changes.seeknal("run", "--nodes", "daily")
@@ -566,9 +653,13 @@ def test_a_run_of_some_nodes_publishes_nothing_whose_new_test_was_not_asked(two_
 
 
 @pytest.mark.parametrize("options", [("--nodes", "daily"), ("--types", "transform")])
-def test_a_run_of_some_nodes_asks_the_rules_of_all_that_it_publishes(published: Repo, options: tuple[str, str]) -> None:
+def test_a_run_of_some_nodes_asks_the_rules_of_all_that_it_publishes(
+    published: Repo, options: tuple[str, str]
+) -> None:
     before = published.production()
-    published.replace(CLEAN, "SELECT id, customer, day, amount", "SELECT id, customer, day, -amount AS amount")
+    published.replace(
+        CLEAN, "SELECT id, customer, day, amount", "SELECT id, customer, day, -amount AS amount"
+    )
     assert list(published.run(*options, code=1)["failed"]) == ["rule.amounts_are_positive"]
     assert published.production() == before
 
@@ -578,7 +669,9 @@ def test_a_node_that_was_skipped_before_its_new_test_is_not_repointed(two_change
     two_changes.seeknal("run")
     before = two_changes.views("other")
     two_changes.merge("main")
-    two_changes.write(BY_CUSTOMER, two_changes.read(BY_CUSTOMER) + "tests:\n  - row_count: {min: 1000}\n")
+    two_changes.write(
+        BY_CUSTOMER, two_changes.read(BY_CUSTOMER) + "tests:\n  - row_count: {min: 1000}\n"
+    )
     bad = "kind: transform\nname: bad\ntransform: SELECT error('no')::INT AS x FROM source.customers\n"
     two_changes.write("seeknal/transforms/bad.yml", bad)
     done = two_changes.run(code=1)
@@ -599,7 +692,9 @@ def test_types_builds_what_those_nodes_need(shop: Repo) -> None:
     assert shop.built("--types", "source") == ["source.customers", "source.orders"]
 
 
-def test_a_node_or_kind_that_does_not_exist_is_refused_with_the_nearest_name(published: Repo) -> None:
+def test_a_node_or_kind_that_does_not_exist_is_refused_with_the_nearest_name(
+    published: Repo,
+) -> None:
     assert "Did you mean daily?" in published.seeknal("run", "--nodes", "dayly", code=2).err
     assert "transform" in published.seeknal("run", "--types", "transfrom", code=2).err
     assert "Did you mean" in published.seeknal("run", "--env", "mian", code=2).err
@@ -615,7 +710,8 @@ def test_continue_on_error_builds_what_does_not_depend_on_the_failure(shop: Repo
     shop.replace("data/customers.csv", "1,Ada,London", "1,Ada,London")
     shop.replace(CLEAN, "day, amount", "day, error('no')::BIGINT AS amount")
     shop.write(
-        "seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: SELECT town FROM source.customers\n"
+        "seeknal/transforms/towns.yml",
+        "kind: transform\nname: towns\ntransform: SELECT town FROM source.customers\n",
     )
     shop.switch("dev", create=True)
     done = shop.run("--continue-on-error", code=1)
@@ -626,8 +722,14 @@ def test_continue_on_error_builds_what_does_not_depend_on_the_failure(shop: Repo
 
 def test_without_it_a_run_stops_at_the_first_failing_layer(shop: Repo) -> None:
     shop.replace(CLEAN, "day, amount", "day, error('no')::BIGINT AS amount")
-    shop.write("seeknal/transforms/a.yml", "kind: transform\nname: a\ntransform: SELECT town FROM source.customers\n")
-    shop.write("seeknal/transforms/b.yml", "kind: transform\nname: b\ntransform: SELECT town FROM transform.a\n")
+    shop.write(
+        "seeknal/transforms/a.yml",
+        "kind: transform\nname: a\ntransform: SELECT town FROM source.customers\n",
+    )
+    shop.write(
+        "seeknal/transforms/b.yml",
+        "kind: transform\nname: b\ntransform: SELECT town FROM transform.a\n",
+    )
     done = shop.run(code=1)
     assert "transform.b" in done["skipped"]
 
@@ -635,22 +737,37 @@ def test_without_it_a_run_stops_at_the_first_failing_layer(shop: Repo) -> None:
 def test_retry_tries_again_after_a_while(shop: Repo) -> None:
     later, soon = ((datetime.now(UTC) + timedelta(seconds=wait)).isoformat() for wait in (600, 1.5))
     shop.replace(
-        CLEAN, "day, amount", f"day, CASE WHEN now() < '{later}'::TIMESTAMPTZ THEN error('not yet') END AS x, amount"
+        CLEAN,
+        "day, amount",
+        f"day, CASE WHEN now() < '{later}'::TIMESTAMPTZ THEN error('not yet') END AS x, amount",
     )
     assert "not yet" in shop.seeknal("run", code=1).out
     shop.replace(CLEAN, later, soon)
-    assert shop.built("--retry", "5") == ["transform.by_customer", "transform.clean_orders", "transform.daily"]
+    assert shop.built("--retry", "5") == [
+        "transform.by_customer",
+        "transform.clean_orders",
+        "transform.daily",
+    ]
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_dry_run_says_what_would_be_done_and_writes_nothing(shop: Repo, published: Repo, exists: bool) -> None:
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
+    shop: Repo, published: Repo, exists: bool
+) -> None:
     repo = published if exists else shop
     repo.replace(DAILY, "sum(amount)", "max(amount)")
-    before = sorted((path, path.stat().st_mtime_ns) for path in repo.path.rglob("*") if ".git" not in path.parts)
+    before = sorted(
+        (path, path.stat().st_mtime_ns) for path in repo.path.rglob("*") if ".git" not in path.parts
+    )
     work = repo.run("--dry-run")
     assert sorted(work["build"]) == (["transform.daily"] if exists else ALL)
     assert (
-        sorted((path, path.stat().st_mtime_ns) for path in repo.path.rglob("*") if ".git" not in path.parts) == before
+        sorted(
+            (path, path.stat().st_mtime_ns)
+            for path in repo.path.rglob("*")
+            if ".git" not in path.parts
+        )
+        == before
     )
     assert repo.built() == sorted(work["build"]), "the run does what the dry run said"
 
@@ -660,7 +777,9 @@ def test_show_plan_shows_the_plan_and_runs_nothing(published: Repo) -> None:
     before = published.production(), published.publications()
     for option in ("--show-plan", "-p", "--dry-run"):
         assert "build  transform.daily" in published.seeknal("run", option).out
-        assert published.seeknal("run", option, "--json").json["build"] == {"transform.daily": "its definition changed"}
+        assert published.seeknal("run", option, "--json").json["build"] == {
+            "transform.daily": "its definition changed"
+        }
     assert (published.production(), published.publications()) == before
 
 
@@ -724,14 +843,20 @@ def test_a_folder_in_the_place_of_an_exposure_is_an_error_and_survives(published
 
 
 def test_a_partitioned_exposure_is_replaced_as_a_whole(published: Repo) -> None:
-    published.write(EXPOSURE, published.read(EXPOSURE).replace("exports/by_customer.csv", "exports/days")
-                    + "  format: parquet\n  partition_by: [name]\n")  # fmt: skip
+    published.write(
+        EXPOSURE,
+        published.read(EXPOSURE).replace("exports/by_customer.csv", "exports/days")
+        + "  format: parquet\n  partition_by: [name]\n",
+    )
     published.seeknal("run")
     published.replace("data/customers.csv", "Cy", "Cyril")
     published.seeknal("run")
     there = sorted(path.name for path in (published.path / "exports/days").iterdir())
     assert there == ["name=Ada", "name=Bob", "name=Cyril"]
-    assert sorted(path.name for path in (published.path / "exports").iterdir()) == ["by_customer.csv", "days"]
+    assert sorted(path.name for path in (published.path / "exports").iterdir()) == [
+        "by_customer.csv",
+        "days",
+    ]
     published.switch("dev", create=True)
     for _ in range(2):  # what an environment of that name left is nobody else's
         published.replace("data/customers.csv", "Cyr", "XCyr")
@@ -744,7 +869,9 @@ def test_a_partitioned_exposure_is_replaced_as_a_whole(published: Repo) -> None:
 
 def test_uncommitted_nodes_run_on_production_and_are_recorded_as_ahead(published: Repo) -> None:
     published.replace(DAILY, "sum(amount)", "max(amount)")
-    published.write("seeknal/transforms/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n")
+    published.write(
+        "seeknal/transforms/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n"
+    )
     said = published.seeknal("run")
     assert "ahead" in said.err
     recorded = published.production_ref
@@ -821,12 +948,19 @@ def test_a_file_that_changes_during_a_run_is_an_error_and_the_next_run_is_right(
     published.replace(path, "1,1,2024-01-01,10", "1,1,2024-01-01,11")
     build = execute.build_snapshot
 
-    def build_while_somebody_writes(connection: Any, blueprint: Any, taken: Any, confirm: Any) -> Any:
+    def build_while_somebody_writes(
+        connection: Any, blueprint: Any, taken: Any, confirm: Any
+    ) -> Any:
         def write_then_confirm() -> None:
             published.replace(path, "1,1,2024-01-01,11", "1,1,2024-01-01,12")
             confirm()
 
-        return build(connection, blueprint, taken, write_then_confirm if blueprint.node == "source.orders" else confirm)
+        return build(
+            connection,
+            blueprint,
+            taken,
+            write_then_confirm if blueprint.node == "source.orders" else confirm,
+        )
 
     def execute_after_somebody_wrote(warehouse: Any, work: Any, report: Any) -> Any:
         published.replace(path, "1,1,2024-01-01,11", "1,1,2024-01-01,12")
@@ -847,17 +981,23 @@ def test_a_file_that_changes_during_a_run_is_an_error_and_the_next_run_is_right(
     assert (1, 1, 12) in published.numbers("SELECT id, customer, amount FROM orders")
     published.replace(path, "1,1,2024-01-01,12", "1,1,2024-01-01,11")
     published.seeknal("run")
-    assert (1, 1, 11) in published.numbers("SELECT id, customer, amount FROM orders"), "no load is called another"
+    assert (1, 1, 11) in published.numbers("SELECT id, customer, amount FROM orders"), (
+        "no load is called another"
+    )
 
 
 def test_a_branch_keeps_productions_data_until_it_is_refreshed(published: Repo) -> None:
     untracked_orders(published)
     published.switch("dev", create=True)
     published.seeknal("run")
-    published.write("raw/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n2,1,2024-01-01,5\n")
+    published.write(
+        "raw/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n2,1,2024-01-01,5\n"
+    )
     assert published.built() == []
     again = published.run("--full")
-    assert again["reused"] == ["source.orders"], "everything else is built again, on the load that there is"
+    assert again["reused"] == ["source.orders"], (
+        "everything else is built again, on the load that there is"
+    )
     assert sorted(again["built"]) == [each for each in ALL if each != "source.orders"]
     assert len(published.views("dev")["orders"][1]) == 1
     assert sorted(published.run("--full", "--refresh", "--dry-run")["build"]) == ALL
@@ -865,13 +1005,17 @@ def test_a_branch_keeps_productions_data_until_it_is_refreshed(published: Repo) 
     assert len(published.views("dev")["orders"][1]) == 2
     assert len(published.production()["orders"][1]) == 1
     published.switch("main")
-    assert published.built() == ["transform.by_customer"], "made of customers that the branch has built again"
+    assert published.built() == ["transform.by_customer"], (
+        "made of customers that the branch has built again"
+    )
     assert len(published.production()["orders"][1]) == 2
 
 
 def test_a_branch_that_changes_a_node_builds_it_on_productions_data(published: Repo) -> None:
     untracked_orders(published)
-    published.write("raw/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n2,1,2024-01-01,5\n")
+    published.write(
+        "raw/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n2,1,2024-01-01,5\n"
+    )
     published.switch("dev", create=True)
     published.replace(DAILY, "sum(amount)", "count(*)")
     assert published.built() == ["transform.daily"]
@@ -1000,7 +1144,9 @@ def test_a_file_in_git_lfs_is_read_as_what_it_is(published: Repo) -> None:
     assert published.categories() == {}
 
 
-def test_a_file_in_git_lfs_that_is_written_anew_by_a_checkout_builds_nothing(published: Repo) -> None:
+def test_a_file_in_git_lfs_that_is_written_anew_by_a_checkout_builds_nothing(
+    published: Repo,
+) -> None:
     large(published)
     published.seeknal("run")
     (published.path / "data/orders.csv").unlink()
@@ -1013,7 +1159,9 @@ def test_a_file_in_git_lfs_that_is_written_anew_by_a_checkout_builds_nothing(pub
     assert published.git("status", "--porcelain") == ""
 
 
-def test_a_branch_with_another_version_of_a_file_in_git_lfs_is_run_where_it_is_checked_out(published: Repo) -> None:
+def test_a_branch_with_another_version_of_a_file_in_git_lfs_is_run_where_it_is_checked_out(
+    published: Repo,
+) -> None:
     large(published)
     published.seeknal("run")
     published.switch("dev", create=True)
@@ -1029,7 +1177,9 @@ def test_a_branch_with_another_version_of_a_file_in_git_lfs_is_run_where_it_is_c
 
 
 @pytest.mark.parametrize("there", ["nothing", "another version"])
-def test_a_file_in_git_lfs_that_is_not_here_is_an_error_that_says_so(published: Repo, there: str) -> None:
+def test_a_file_in_git_lfs_that_is_not_here_is_an_error_that_says_so(
+    published: Repo, there: str
+) -> None:
     before = published.production()
     large(published)
     published.switch("dev", create=True)
@@ -1102,16 +1252,24 @@ def test_a_run_leaves_no_connection_and_no_file_open(published: Repo) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("needs /proc")
     published.seeknal("run")
-    open_files = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    open_files = [
+        str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()
+    ]
     assert [each for each in open_files if "warehouse.duckdb" in each] == []
 
 
 def test_what_somebody_made_in_the_warehouse_decides_nothing(repo: Repo) -> None:
     repo.write("data/t.csv", "id,g\n1,a\n2,b\n")
     repo.write("seeknal/sources/t.yml", "kind: source\nname: t\nsource: csv\ntable: data/t.csv\n")
-    repo.write("seeknal/transforms/n.yml", "kind: transform\nname: n\ntransform: SELECT upper(g) AS g FROM source.t\n")
+    repo.write(
+        "seeknal/transforms/n.yml",
+        "kind: transform\nname: n\ntransform: SELECT upper(g) AS g FROM source.t\n",
+    )
     test = "tests:\n  - custom_sql: SELECT * FROM input_0 WHERE lower(g) = 'macro'\n"
-    repo.write("seeknal/transforms/m.yml", f"kind: transform\nname: m\ntransform: SELECT g FROM source.t\n{test}")
+    repo.write(
+        "seeknal/transforms/m.yml",
+        f"kind: transform\nname: m\ntransform: SELECT g FROM source.t\n{test}",
+    )
     repo.commit("nodes")
     assert repo.seeknal("run").code == 0
     with duckdb.connect(repo.warehouse) as connection:

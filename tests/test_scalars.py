@@ -27,15 +27,43 @@ def node_of(text: str) -> Node:
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        ("x", "x"), ("NO", "NO"), ("no", "no"), ("yes", "yes"), ("on", "on"), ("off", "off"), ("True", "True"),
-        ("NULL", "NULL"), ("null", "null"), ("~", "~"), ("0.20", "0.20"), ("01001", "01001"), ("1.10", "1.10"),
-        ("1_000", "1_000"), ("0x10", "0x10"), ("0o17", "0o17"), ("1e3", "1e3"), ("12:30", "12:30"), ("1:2:3", "1:2:3"),
-        ("2024-01-01", "2024-01-01"), ("2024-01-01 10:00:00", "2024-01-01 10:00:00"), (".inf", ".inf"), (".nan", ".nan"),
-        ("", None), ("''", ""), ("'null'", "null"), ('"no"', "no"), ("|-\n  5", "5"), ("!!int 5", "5"),
-        ("!!str", ""), ("!!null x", None), ("[NO, 1.10, ~]", ["NO", "1.10", "~"]), ("{no: 0.20}", {"no": "0.20"}),
-        ("&a 1.0", "1.0"), ("=", "="),
+        ("x", "x"),
+        ("NO", "NO"),
+        ("no", "no"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("off", "off"),
+        ("True", "True"),
+        ("NULL", "NULL"),
+        ("null", "null"),
+        ("~", "~"),
+        ("0.20", "0.20"),
+        ("01001", "01001"),
+        ("1.10", "1.10"),
+        ("1_000", "1_000"),
+        ("0x10", "0x10"),
+        ("0o17", "0o17"),
+        ("1e3", "1e3"),
+        ("12:30", "12:30"),
+        ("1:2:3", "1:2:3"),
+        ("2024-01-01", "2024-01-01"),
+        ("2024-01-01 10:00:00", "2024-01-01 10:00:00"),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("", None),
+        ("''", ""),
+        ("'null'", "null"),
+        ('"no"', "no"),
+        ("|-\n  5", "5"),
+        ("!!int 5", "5"),
+        ("!!str", ""),
+        ("!!null x", None),
+        ("[NO, 1.10, ~]", ["NO", "1.10", "~"]),
+        ("{no: 0.20}", {"no": "0.20"}),
+        ("&a 1.0", "1.0"),
+        ("=", "="),
     ],
-)  # fmt: skip
+)
 def test_a_scalar_keeps_its_text(written: str, read: Any) -> None:
     assert read_yaml(f"key: {written}\n".encode(), "x.yml").data == {"key": read}
 
@@ -67,7 +95,9 @@ def test_a_key_keeps_its_text(key: str) -> None:
         ("sample_size: -1", "sample_size", -1),
     ],
 )
-def test_a_parameter_of_a_source_is_read_as_its_option_takes_it(param: str, option: str, value: Any) -> None:
+def test_a_parameter_of_a_source_is_read_as_its_option_takes_it(
+    param: str, option: str, value: Any
+) -> None:
     options = node_of(f"{SOURCE}params:\n  {param}\n").definition["options"]
     assert (options, type(options[option])) == ({option: value}, type(value))
 
@@ -81,7 +111,11 @@ def test_a_parameter_of_a_source_is_read_as_its_option_takes_it(param: str, opti
         (f"{SOURCE}params:\n  skip: [1]\n", 6, "`skip` has one value"),
         (f"{SOURCE}params:\n  quote:\n", 6, "`quote` has no value; an empty text is written ''"),
         (f"{SOURCE}params:\n  nullstr: {{a: b}}\n", 6, "`nullstr` has one value"),
-        (f"{RULE}rule: {{type: range, column: a, params: {{min_val: low}}}}\n", 4, "a number, not 'low'"),
+        (
+            f"{RULE}rule: {{type: range, column: a, params: {{min_val: low}}}}\n",
+            4,
+            "a number, not 'low'",
+        ),
         (f"{TRANSFORM}tests:\n  - row_count: {{min: many}}\n", 5, "a whole number, not 'many'"),
     ],
 )
@@ -103,14 +137,26 @@ def test_a_text_that_is_not_what_its_key_takes_is_refused(text: str, line: int, 
         (f"{RULE}rule: {{type: null, columns: [a]}}\n", ['"a" IS NULL']),
         (f"{RULE}rule: {{type: NULL, columns: [a]}}\n", ['"a" IS NULL']),
         (f"{RULE}rule: {{type: 'null', columns: [a]}}\n", ['"a" IS NULL']),
-        (f"{RULE}rule: {{type: range, column: a, params: {{min_val: 1_000, max_val: 0x7d0}}}}\n", ["< 1000.0", "> 2000.0"]),
-        (f"{RULE}rule: {{type: range, column: a, params: {{min_val: 0.10, max_val: null}}}}\n", ["< 0.1"]),
-        (f"{RULE}rule: {{type: range, column: a, params: {{max_val: 9007199254740993, min_val: -1.00000000000000000001}}}}\n", ["> 9007199254740993", "< -1.00000000000000000001"]),
-        (f"{RULE}rule: {{type: freshness, column: a, params: {{max_age: 3600}}}}\n", ["INTERVAL '3600 second'"]),
+        (
+            f"{RULE}rule: {{type: range, column: a, params: {{min_val: 1_000, max_val: 0x7d0}}}}\n",
+            ["< 1000.0", "> 2000.0"],
+        ),
+        (
+            f"{RULE}rule: {{type: range, column: a, params: {{min_val: 0.10, max_val: null}}}}\n",
+            ["< 0.1"],
+        ),
+        (
+            f"{RULE}rule: {{type: range, column: a, params: {{max_val: 9007199254740993, min_val: -1.00000000000000000001}}}}\n",
+            ["> 9007199254740993", "< -1.00000000000000000001"],
+        ),
+        (
+            f"{RULE}rule: {{type: freshness, column: a, params: {{max_age: 3600}}}}\n",
+            ["INTERVAL '3600 second'"],
+        ),
         (f"{RULE}rule: true\n", ["NOT (true"]),
         (f"{RULE}rule: [a, yes]\n", ["NOT (a", "NOT (yes"]),
     ],
-)  # fmt: skip
+)
 def test_what_a_check_says_is_what_somebody_typed(text: str, fragments: list[str]) -> None:
     sql = "\n".join(check.sql for check in node_of(text).checks)
     assert all(fragment in sql for fragment in fragments), sql
@@ -121,7 +167,12 @@ def test_a_key_that_is_left_empty_is_as_if_it_were_not_there(nothing: str) -> No
     names = "description owner tags inputs params columns schema tests audits"
     keys = "".join(f"{name}:{nothing}\n" for name in names.split())
     full, bare = node_of(TRANSFORM + keys), node_of(TRANSFORM)
-    assert (full.inputs, full.checks, full.promises, full.tags) == (bare.inputs, bare.checks, bare.promises, bare.tags)
+    assert (full.inputs, full.checks, full.promises, full.tags) == (
+        bare.inputs,
+        bare.checks,
+        bare.promises,
+        bare.tags,
+    )
 
 
 def test_names_and_tags_are_texts() -> None:
@@ -135,8 +186,16 @@ def test_settings_are_read_as_they_are_meant() -> None:
         b"name: 2024\ndescription: no\nproduction_branch: 1.10\nprotect_production: on\n"
         b"keep_promotions: 1_0\nkeep_history: 12h\nwarehouse: ~\n"
     )
-    assert (settings.name, settings.description, settings.production_branch) == ("2024", "no", "1.10")
-    assert (settings.protect_production, settings.keep_promotions, settings.keep_history) == (True, 10, 43200)
+    assert (settings.name, settings.description, settings.production_branch) == (
+        "2024",
+        "no",
+        "1.10",
+    )
+    assert (settings.protect_production, settings.keep_promotions, settings.keep_history) == (
+        True,
+        10,
+        43200,
+    )
     assert settings.warehouse == ""
 
 
@@ -147,21 +206,49 @@ def test_values_that_look_like_something_else_reach_the_data(repo: Repo) -> None
         f"{SOURCE}params:\n  nullstr: [NULL, NA]\ncolumns:\n  2023: {{dtype: BIGINT}}\n  no: {{dtype: VARCHAR}}\n",
     )
     repo.seeknal("run")
-    assert repo.numbers("FROM main.s ORDER BY id") == [(1, None, 1, "a"), (2, None, None, "b"), (3, "~", 3, "c")]
+    assert repo.numbers("FROM main.s ORDER BY id") == [
+        (1, None, 1, "a"),
+        (2, None, None, "b"),
+        (3, "~", 3, "c"),
+    ]
 
 
 FOLDED = [
     pytest.param("transform: >\n  SELECT 1 AS a\n  -- a comment\n  WHERE false\n", 5, id="folded"),
-    pytest.param("transform: >-\n  SELECT 1 AS a -- a comment\n  WHERE false", 4, id="folded, at the end of the file"),
-    pytest.param("transform: &sql >\n  SELECT 1 AS a -- a comment\n  WHERE false\n", 4, id="with an anchor"),
+    pytest.param(
+        "transform: >-\n  SELECT 1 AS a -- a comment\n  WHERE false",
+        4,
+        id="folded, at the end of the file",
+    ),
+    pytest.param(
+        "transform: &sql >\n  SELECT 1 AS a -- a comment\n  WHERE false\n", 4, id="with an anchor"
+    ),
     pytest.param("transform:\n  SELECT 1 AS a -- a comment\n  WHERE false\n", 4, id="plain"),
-    pytest.param("transform: SELECT 1 AS a\n  -- a comment\n  WHERE false\n", 4, id="plain, from the key's line"),
-    pytest.param("transform: 'SELECT ''a -- b'' AS a -- it''s\n  WHERE false'\n", 3, id="in single quotes"),
-    pytest.param('transform: "SELECT 1 AS a -- a comment\n  WHERE false"\n', 3, id="in double quotes"),
-    pytest.param('transform: "SELECT 1 AS a -- a comment \\\n  WHERE false"\n', 3, id="a line that goes on"),
-    pytest.param('transform: SELECT 1 AS a\ntests:\n  - custom_sql: >\n      FROM __THIS__ -- a\n      WHERE a > 1\n', 6, id="of a test"),
-    pytest.param('transform: SELECT 1 AS a\ntests:\n  - type: custom_sql\n    sql:\n      FROM __THIS__ -- a\n      WHERE a > 1\n', 7, id="of a long test"),
-]  # fmt: skip
+    pytest.param(
+        "transform: SELECT 1 AS a\n  -- a comment\n  WHERE false\n",
+        4,
+        id="plain, from the key's line",
+    ),
+    pytest.param(
+        "transform: 'SELECT ''a -- b'' AS a -- it''s\n  WHERE false'\n", 3, id="in single quotes"
+    ),
+    pytest.param(
+        'transform: "SELECT 1 AS a -- a comment\n  WHERE false"\n', 3, id="in double quotes"
+    ),
+    pytest.param(
+        'transform: "SELECT 1 AS a -- a comment \\\n  WHERE false"\n', 3, id="a line that goes on"
+    ),
+    pytest.param(
+        "transform: SELECT 1 AS a\ntests:\n  - custom_sql: >\n      FROM __THIS__ -- a\n      WHERE a > 1\n",
+        6,
+        id="of a test",
+    ),
+    pytest.param(
+        "transform: SELECT 1 AS a\ntests:\n  - type: custom_sql\n    sql:\n      FROM __THIS__ -- a\n      WHERE a > 1\n",
+        7,
+        id="of a long test",
+    ),
+]
 
 
 @pytest.mark.parametrize(("text", "line"), FOLDED)
@@ -179,12 +266,25 @@ def test_a_comment_that_swallows_the_line_after_it_is_refused(text: str, line: i
     [
         pytest.param("transform: |\n  SELECT 1 AS a -- a comment\n  WHERE true\n", id="literal"),
         pytest.param("transform: >\n  SELECT 1 AS a\n  -- a comment\n", id="at the end"),
-        pytest.param("transform: >\n  SELECT 1 AS a -- a comment\n\n  WHERE true\n", id="before a blank line"),
-        pytest.param("transform: >\n  SELECT 1 AS a -- a comment\n    WHERE true\n", id="before a line further in"),
-        pytest.param('transform: "SELECT 1 AS a -- a comment\\n\n  WHERE true"\n', id="with a line break of its own"),
+        pytest.param(
+            "transform: >\n  SELECT 1 AS a -- a comment\n\n  WHERE true\n", id="before a blank line"
+        ),
+        pytest.param(
+            "transform: >\n  SELECT 1 AS a -- a comment\n    WHERE true\n",
+            id="before a line further in",
+        ),
+        pytest.param(
+            'transform: "SELECT 1 AS a -- a comment\\n\n  WHERE true"\n',
+            id="with a line break of its own",
+        ),
         pytest.param("transform: >\n  SELECT '--' AS a,\n  1 AS b\n", id="in a string"),
-        pytest.param("transform: >\n  SELECT 1 AS a /* -- */\n  WHERE true\n", id="in another comment"),
-        pytest.param("description: >\n  a -- b\n  c\ntransform: SELECT 1 AS a\n", id="in a text that is no SQL"),
+        pytest.param(
+            "transform: >\n  SELECT 1 AS a /* -- */\n  WHERE true\n", id="in another comment"
+        ),
+        pytest.param(
+            "description: >\n  a -- b\n  c\ntransform: SELECT 1 AS a\n",
+            id="in a text that is no SQL",
+        ),
     ],
 )
 def test_a_comment_that_swallows_nothing_is_fine(text: str) -> None:

@@ -1,4 +1,5 @@
-"""`run --nodes`: production stays of one piece, and says which nodes are of no commit; a branch shows the rest too."""
+"""`run --nodes`: production stays of one piece, and says which nodes are of no commit; a branch
+shows the rest too."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import pytest
 
 from tests.conftest import Repo
 
-CLEAN, DAILY, BY_CUSTOMER = (f"seeknal/transforms/{name}.yml" for name in ("clean_orders", "daily", "by_customer"))
+CLEAN, DAILY, BY_CUSTOMER = (
+    f"seeknal/transforms/{name}.yml" for name in ("clean_orders", "daily", "by_customer")
+)
 SOURCE = "kind: source\nname: {name}\nsource: csv\ntable: {path}\n"
 TRANSFORM = "kind: transform\nname: {name}\ntransform: {sql}\n"
 
@@ -35,7 +38,10 @@ def a_node_is_gone(repo: Repo) -> None:
 
 
 def a_node_reads_another(repo: Repo) -> None:
-    repo.write("seeknal/transforms/ids.yml", TRANSFORM.format(name="ids", sql="SELECT id FROM source.orders"))
+    repo.write(
+        "seeknal/transforms/ids.yml",
+        TRANSFORM.format(name="ids", sql="SELECT id FROM source.orders"),
+    )
     repo.replace(CLEAN, "SELECT id, customer", "SELECT customer")
     repo.replace(CLEAN, "tests:\n  - unique: id\n", "")
 
@@ -56,7 +62,11 @@ def a_new_input(repo: Repo) -> None:
     repo.git("add", "data")
     repo.write("seeknal/rates.yml", SOURCE.format(name="rates", path="data/rates.csv"))
     repo.replace(DAILY, "sum(amount)", "sum(amount * (SELECT rate FROM source.rates))")
-    repo.replace(DAILY, "  - ref: transform.clean_orders\n", "  - ref: transform.clean_orders\n  - ref: source.rates\n")
+    repo.replace(
+        DAILY,
+        "  - ref: transform.clean_orders\n",
+        "  - ref: transform.clean_orders\n  - ref: source.rates\n",
+    )
 
 
 def another_source_of_the_same_file(repo: Repo) -> None:
@@ -81,12 +91,15 @@ EDITS = [
 def shop(published: Repo) -> Repo:
     """Production with two more readers: of the cleaned orders, and of the same raw data."""
     published.write(
-        "seeknal/transforms/ids.yml", TRANSFORM.format(name="ids", sql="SELECT id FROM transform.clean_orders")
+        "seeknal/transforms/ids.yml",
+        TRANSFORM.format(name="ids", sql="SELECT id FROM transform.clean_orders"),
     )
     published.write("seeknal/again.yml", SOURCE.format(name="again", path="data/orders.csv"))
     published.write(
         "seeknal/rows.yml",
-        TRANSFORM.format(name="rows", sql="SELECT count(*) AS n, sum(amount) AS s FROM source.again"),
+        TRANSFORM.format(
+            name="rows", sql="SELECT count(*) AS n, sum(amount) AS s FROM source.again"
+        ),
     )
     published.commit("More")
     published.seeknal("run")
@@ -100,7 +113,10 @@ def test_production_is_of_one_piece_and_can_be_built_again(
     edit(shop)
     shop.seeknal("run", "--nodes", named)
     assert shop.production() == shop.fresh_build(shop.production_ref)
-    totals = sorted(f"{name},{total}" for name, total in shop.numbers("SELECT name, total FROM main.by_customer"))
+    totals = sorted(
+        f"{name},{total}"
+        for name, total in shop.numbers("SELECT name, total FROM main.by_customer")
+    )
     assert sorted(shop.read("exports/by_customer.csv").splitlines()[1:]) == totals
 
 
@@ -141,8 +157,11 @@ def raw(published: Repo) -> Repo:
         published.write(f"seeknal/{name}_sum.yml", TRANSFORM.format(name=f"{name}_sum", sql=sql))
     both = "SELECT a.n + b.n AS n FROM transform.a_sum AS a, transform.b_sum AS b"
     published.write("seeknal/sums.yml", TRANSFORM.format(name="sums", sql=both))
-    published.write("seeknal/b_csv.yml", "kind: exposure\nname: b_csv\ntype: file\ninputs: [source.b]\n"
-                                         "params: {path: exports/b.csv}\n")  # fmt: skip
+    published.write(
+        "seeknal/b_csv.yml",
+        "kind: exposure\nname: b_csv\ntype: file\ninputs: [source.b]\n"
+        "params: {path: exports/b.csv}\n",
+    )
     published.commit("Raw")
     published.seeknal("run")
     published.write("raw/a.csv", "n\n10\n")
@@ -152,10 +171,14 @@ def raw(published: Repo) -> Repo:
 
 @pytest.mark.parametrize("named", ["a", "b_csv", "daily"])
 @pytest.mark.parametrize("options", [(), ("--full",)], ids=["as it is", "full"])
-def test_what_else_reads_a_source_that_moved_follows(raw: Repo, named: str, options: tuple[str, ...]) -> None:
+def test_what_else_reads_a_source_that_moved_follows(
+    raw: Repo, named: str, options: tuple[str, ...]
+) -> None:
     raw.seeknal("run", "--nodes", named, *options)
-    assert raw.numbers("SELECT (SELECT sum(n) FROM a) = (FROM a_sum), (SELECT sum(n) FROM b) = (FROM b_sum), "
-                       "(FROM sums) = (FROM a_sum) + (FROM b_sum)") == [(True, True, True)]  # fmt: skip
+    assert raw.numbers(
+        "SELECT (SELECT sum(n) FROM a) = (FROM a_sum), (SELECT sum(n) FROM b) = (FROM b_sum), "
+        "(FROM sums) = (FROM a_sum) + (FROM b_sum)"
+    ) == [(True, True, True)]
     assert raw.read("exports/b.csv").split()[1:] == [str(raw.numbers("FROM b")[0][0])]
     moved = raw.numbers("SELECT (FROM a_sum) = 10, (FROM b_sum) = 500")
     assert moved == [(named != "daily", named != "daily")], "sums reads both"
@@ -184,12 +207,19 @@ def test_a_branch_that_was_never_run_is_asked_as_production(published: Repo) -> 
     assert note in done.err
     published.replace(DAILY, "sum(amount)", "max(amount)")
     published.write("seeknal/new.yml", TRANSFORM.format(name="new", sql="SELECT 1 AS n"))
-    assert f"{note} dev changes daily: seeknal run --env dev" in published.seeknal("query", "FROM daily").err
+    assert (
+        f"{note} dev changes daily: seeknal run --env dev"
+        in published.seeknal("query", "FROM daily").err
+    )
     assert "changes" not in published.seeknal("query", "FROM orders").err
     refused = published.seeknal("query", "FROM new", code=2).err
     assert (
-        refused == "error: new is new in dev, and not built yet.\n  It exists once it is built: seeknal run --env dev\n"
+        refused
+        == "error: new is new in dev, and not built yet.\n  It exists once it is built: seeknal run --env dev\n"
     )
     published.switch("main")
     assert note in published.seeknal("query", "--env", "dev", "FROM daily").err
-    assert "There is no branch devv" in published.seeknal("query", "--env", "devv", "FROM daily", code=2).err
+    assert (
+        "There is no branch devv"
+        in published.seeknal("query", "--env", "devv", "FROM daily", code=2).err
+    )

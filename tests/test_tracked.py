@@ -1,4 +1,5 @@
-"""Raw data that git tracks through links and in submodules: a plan sees the change, and a merge releases it."""
+"""Raw data that git tracks through links and in submodules: a plan sees the change, and a merge
+releases it."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ def make_source(repo: Repo, table: str) -> None:
 
 
 def is_released(repo: Repo) -> None:
-    """What a branch changes of raw data is planned, built, read as it was committed, and released by a merge."""
+    """What a branch changes of raw data is planned, built, read as it was committed, and released
+    by a merge."""
     assert repo.categories() == {"source.s": "DATA"}
     assert repo.built() == ["source.s"]
     repo.commit()
@@ -25,7 +27,9 @@ def is_released(repo: Repo) -> None:
     repo.switch("main")
     repo.git("submodule", "--quiet", "update", "--init")
     assert repo.built("--env", "dev") == []
-    assert repo.numbers("SELECT (SELECT sum(n) FROM main.s), (SELECT sum(n) FROM dev.s)") == [(1, 2)]
+    assert repo.numbers("SELECT (SELECT sum(n) FROM main.s), (SELECT sum(n) FROM dev.s)") == [
+        (1, 2)
+    ]
     repo.git("merge", "--quiet", "dev")
     before = repo.snapshots()
     repo.seeknal("promote")
@@ -39,11 +43,19 @@ def is_released(repo: Repo) -> None:
     ("table", "link", "targets"),
     [
         pytest.param("data/latest.csv", "data/latest.csv", ("old/a.csv", "new/a.csv"), id="a file"),
-        pytest.param("data/l*.csv", "data/latest.csv", ("old/a.csv", "new/a.csv"), id="a file in a glob"),
+        pytest.param(
+            "data/l*.csv", "data/latest.csv", ("old/a.csv", "new/a.csv"), id="a file in a glob"
+        ),
         pytest.param("data/current/a.csv", "data/current", ("old", "new"), id="a folder"),
-        pytest.param("data/current/*.csv", "data/current", ("old", "./new"), id="a folder before a glob"),
-        pytest.param("data/c*/**/*.csv", "data/current", ("old", "../data/new"), id="a folder in a glob"),
-        pytest.param("current/a.csv", "current", ("data/old", "data/../data/new"), id="a folder, by a detour"),
+        pytest.param(
+            "data/current/*.csv", "data/current", ("old", "./new"), id="a folder before a glob"
+        ),
+        pytest.param(
+            "data/c*/**/*.csv", "data/current", ("old", "../data/new"), id="a folder in a glob"
+        ),
+        pytest.param(
+            "current/a.csv", "current", ("data/old", "data/../data/new"), id="a folder, by a detour"
+        ),
     ],
 )
 def test_a_link_that_git_tracks_is_part_of_the_tree(

@@ -36,8 +36,11 @@ def test_a_declared_column_of_a_csv_file_keeps_its_values(
     repo: Repo, word: str, value: str, column: str, stored: object
 ) -> None:
     repo.write("data/s.csv", f"id;v\n1;{value}\n")
-    repo.write("seeknal/s.yml", "kind: source\nname: s\nsource: csv\ntable: data/s.csv\nparams: {delimiter: ;}\n"
-               f"columns: {{v: {{dtype: '{word}'}}}}\n")  # fmt: skip
+    repo.write(
+        "seeknal/s.yml",
+        "kind: source\nname: s\nsource: csv\ntable: data/s.csv\nparams: {delimiter: ;}\n"
+        f"columns: {{v: {{dtype: '{word}'}}}}\n",
+    )
     repo.seeknal("run")
     assert repo.production()["s"][0][1] == f"v {column}"
     assert repo.numbers("SELECT v FROM main.s") == [(stored,)]
@@ -62,7 +65,9 @@ def parquet(repo: Repo, word: str, column: str) -> None:
         ("integer", "TINYINT", "BIGINT"),
     ],
 )
-def test_a_number_of_a_parquet_file_loses_nothing(repo: Repo, word: str, column: str, read: str) -> None:
+def test_a_number_of_a_parquet_file_loses_nothing(
+    repo: Repo, word: str, column: str, read: str
+) -> None:
     parquet(repo, word, column)
     repo.seeknal("run")
     assert repo.production()["s"][0] == (f"v {read}",)
@@ -71,26 +76,49 @@ def test_a_number_of_a_parquet_file_loses_nothing(repo: Repo, word: str, column:
 def test_a_text_of_a_parquet_file_is_no_number(repo: Repo) -> None:
     parquet(repo, "decimal", "VARCHAR")
     said = repo.seeknal("validate", code=1).err
-    assert "s.yml:5: source.s declares v as a number, and it is VARCHAR in the files.\n  Declare VARCHAR" in said
+    assert (
+        "s.yml:5: source.s declares v as a number, and it is VARCHAR in the files.\n  Declare VARCHAR"
+        in said
+    )
 
 
 @pytest.mark.parametrize(
     ("word", "returned", "held"),
     [
-        ("INTEGER", "BIGINT", True), ("INTEGER", "HUGEINT", True), ("INT", "UTINYINT", True), ("LONG", "INTEGER", True),
-        ("INTEGER", "DOUBLE", False), ("INTEGER", "DECIMAL(18,0)", False), ("INTEGER", "VARCHAR", False),
-        ("FLOAT", "DOUBLE", True), ("DECIMAL", "DOUBLE", True), ("NUMERIC", "DECIMAL(38,3)", True), ("DOUBLE", "FLOAT", True),
-        ("FLOAT", "BIGINT", False), ("NUMBER", "BIGINT", True), ("NUMBER", "DOUBLE", True), ("NUMBER", "DATE", False),
-        ("DATETIME", "TIMESTAMP", True), ("DATETIME", "TIMESTAMP WITH TIME ZONE", True), ("DATETIME", "DATE", False),
-        ("INTEGER[]", "BIGINT[]", True), ("INTEGER[]", "BIGINT", False), ("INTEGER", "BIGINT[]", False),
-        ("BIGINT", "INTEGER", None), ("DECIMAL(10,2)", "DOUBLE", None), ("REAL", "DOUBLE", None), ("VARCHAR", "DATE", None),
+        ("INTEGER", "BIGINT", True),
+        ("INTEGER", "HUGEINT", True),
+        ("INT", "UTINYINT", True),
+        ("LONG", "INTEGER", True),
+        ("INTEGER", "DOUBLE", False),
+        ("INTEGER", "DECIMAL(18,0)", False),
+        ("INTEGER", "VARCHAR", False),
+        ("FLOAT", "DOUBLE", True),
+        ("DECIMAL", "DOUBLE", True),
+        ("NUMERIC", "DECIMAL(38,3)", True),
+        ("DOUBLE", "FLOAT", True),
+        ("FLOAT", "BIGINT", False),
+        ("NUMBER", "BIGINT", True),
+        ("NUMBER", "DOUBLE", True),
+        ("NUMBER", "DATE", False),
+        ("DATETIME", "TIMESTAMP", True),
+        ("DATETIME", "TIMESTAMP WITH TIME ZONE", True),
+        ("DATETIME", "DATE", False),
+        ("INTEGER[]", "BIGINT[]", True),
+        ("INTEGER[]", "BIGINT", False),
+        ("INTEGER", "BIGINT[]", False),
+        ("BIGINT", "INTEGER", None),
+        ("DECIMAL(10,2)", "DOUBLE", None),
+        ("REAL", "DOUBLE", None),
+        ("VARCHAR", "DATE", None),
     ],
-)  # fmt: skip
+)
 def test_a_promise_holds_for_a_family(word: str, returned: str, held: bool | None) -> None:
     assert holds(word, returned) is held
 
 
-@pytest.mark.parametrize("text", ["INTEGR", "a DATE it is not", "INTEGER'}) --", "decimal(", "[]", ""])
+@pytest.mark.parametrize(
+    "text", ["INTEGR", "a DATE it is not", "INTEGER'}) --", "decimal(", "[]", ""]
+)
 def test_other_words_are_no_types(text: str) -> None:
     assert not is_type(text)
 
@@ -111,12 +139,18 @@ def test_promises_of_a_node_are_compared_by_family(repo: Repo) -> None:
     repo.seeknal("validate")
     repo.write("seeknal/f.yml", node.replace("WORD", "integer"))
     said = repo.seeknal("validate", code=1).err
-    assert "promises d as INTEGER, and its SQL returns it as DOUBLE.\n  Declare DOUBLE, or cast it: d::BIGINT" in said
+    assert (
+        "promises d as INTEGER, and its SQL returns it as DOUBLE.\n  Declare DOUBLE, or cast it: d::BIGINT"
+        in said
+    )
 
 
 def test_a_text_under_columns_of_a_source_is_documentation(repo: Repo) -> None:
     repo.write("data/s.csv", "id\nTXN-1\n")
-    repo.write("seeknal/s.yml", "kind: source\nname: s\nsource: csv\ntable: data/s.csv\ncolumns:\n  id: int\n")
+    repo.write(
+        "seeknal/s.yml",
+        "kind: source\nname: s\nsource: csv\ntable: data/s.csv\ncolumns:\n  id: int\n",
+    )
     assert repo.seeknal("validate").err == ""
     said = "seeknal/s.yml:6: `int` documents the column id. As a type it is declared as `{dtype: int}`.\n"
     assert repo.seeknal("validate", "--verbose").err == said

@@ -1,4 +1,5 @@
-"""`seeknal plan --verify`: both versions of what was edited are executed on production's tables, and compared."""
+"""`seeknal plan --verify`: both versions of what was edited are executed on production's tables,
+and compared."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def dev(published: Repo) -> Repo:
 
 
 def transform(repo: Repo, name: str, sql: str) -> None:
-    repo.write(f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\ntransform: {sql}\n")
+    repo.write(
+        f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\ntransform: {sql}\n"
+    )
 
 
 def publish(repo: Repo, **transforms: str) -> None:
@@ -62,10 +65,15 @@ def all_reused(repo: Repo) -> tuple[Planned, dict[str, Verified]]:
 
 def verified(repo: Repo, code: int = 0) -> dict[str, dict[str, Any]]:
     """Node → what came of it."""
-    return {each["node"]: each for each in repo.seeknal("plan", "--verify", "--json", code=code).json["verified"]}
+    return {
+        each["node"]: each
+        for each in repo.seeknal("plan", "--verify", "--json", code=code).json["verified"]
+    }
 
 
-def relabelled(repo: Repo, category: Category = Category.NON_BREAKING) -> tuple[Planned, tuple[Verified, ...]]:
+def relabelled(
+    repo: Repo, category: Category = Category.NON_BREAKING
+) -> tuple[Planned, tuple[Verified, ...]]:
     """What comes of a plan that calls its changes what they are not."""
     workspace = open_workspace(repo.path)
     planned = plan_environment(workspace)
@@ -82,21 +90,37 @@ def test_a_column_added_and_a_harmless_rewrite_are_equal(dev: Repo) -> None:
     dev.replace(BY_CUSTOMER, "c.id = o.customer", "o.customer = c.id")
     assert verified(dev) == {
         "transform.daily": {
-            "node": "transform.daily", "result": "equal", "rows": 2, "columns": 2, "reason": None,
-            "reused": False, "only_before": None, "only_after": None,
+            "node": "transform.daily",
+            "result": "equal",
+            "rows": 2,
+            "columns": 2,
+            "reason": None,
+            "reused": False,
+            "only_before": None,
+            "only_after": None,
         },
         "transform.by_customer": {
-            "node": "transform.by_customer", "result": "equal", "rows": 3, "columns": 2, "reason": None,
-            "reused": False, "only_before": None, "only_after": None,
+            "node": "transform.by_customer",
+            "result": "equal",
+            "rows": 3,
+            "columns": 2,
+            "reason": None,
+            "reused": False,
+            "only_before": None,
+            "only_after": None,
         },
-    }  # fmt: skip
+    }
 
 
 def test_it_stands_below_the_plan_as_text_and_as_markdown(dev: Repo) -> None:
     dev.replace(DAILY, "AS total", "AS total, count(*) AS orders")
-    assert dev.seeknal("plan", "--verify").out.endswith("\nVerified\n  transform.daily  equal on 2 rows, 2 columns\n")
+    assert dev.seeknal("plan", "--verify").out.endswith(
+        "\nVerified\n  transform.daily  equal on 2 rows, 2 columns\n"
+    )
     markdown = dev.seeknal("plan", "--verify", "--markdown").out
-    assert markdown.endswith("\n\n#### Verified\n\n- `transform.daily`: equal on 2 rows, 2 columns\n")
+    assert markdown.endswith(
+        "\n\n#### Verified\n\n- `transform.daily`: equal on 2 rows, 2 columns\n"
+    )
 
 
 def test_without_the_option_nothing_is_executed_or_said(dev: Repo) -> None:
@@ -121,7 +145,9 @@ def test_nothing_is_written_to_the_warehouse(dev: Repo) -> None:
     dev.replace(DAILY, "AS total", "AS total, max(one) AS one")
     assert {each["result"] for each in verified(dev).values()} == {"equal"}
     assert sha256(dev.warehouse.read_bytes()).hexdigest() == before
-    assert {path.name for path in dev.warehouse.parent.glob(f"{dev.warehouse.name}*")} == {dev.warehouse.name}
+    assert {path.name for path in dev.warehouse.parent.glob(f"{dev.warehouse.name}*")} == {
+        dev.warehouse.name
+    }
 
 
 def test_a_plan_of_another_branch_can_be_verified(dev: Repo) -> None:
@@ -146,8 +172,10 @@ def test_a_column_that_the_branch_adds_to_an_input_is_computed(dev: Repo) -> Non
     dev.replace(DAILY, "AS total", "AS total, sum(twice) AS twice")
     dev.replace(BY_CUSTOMER, "AS total", "AS total, sum(o.twice) AS twice")
     assert {node: each["result"] for node, each in verified(dev).items()} == {
-        "transform.clean_orders": "equal", "transform.daily": "equal", "transform.by_customer": "equal",
-    }  # fmt: skip
+        "transform.clean_orders": "equal",
+        "transform.daily": "equal",
+        "transform.by_customer": "equal",
+    }
 
 
 def test_a_column_that_comes_through_nodes_that_nobody_edited_is_computed(dev: Repo) -> None:
@@ -164,27 +192,44 @@ def test_a_column_that_comes_through_nodes_that_nobody_edited_is_computed(dev: R
 def test_the_old_version_does_not_see_the_new_columns_of_an_input(dev: Repo) -> None:
     publish(dev, everything="SELECT o.* FROM transform.clean_orders AS o")
     dev.replace(CLEAN, "day, amount\n", "day, amount, amount * 2 AS twice\n")
-    dev.replace("seeknal/transforms/everything.yml", "o.*", "o.id, o.customer, o.day, o.amount, o.twice AS double")
+    dev.replace(
+        "seeknal/transforms/everything.yml",
+        "o.*",
+        "o.id, o.customer, o.day, o.amount, o.twice AS double",
+    )
     assert verified(dev)["transform.everything"]["columns"] == 4
 
 
 def test_a_new_node_that_is_joined_is_computed(dev: Repo) -> None:
     joined = "SELECT o.id, o.amount, n.orders FROM transform.clean_orders AS o LEFT JOIN transform.counts AS n ON n.customer = o.customer"
     publish(dev, orders_too="SELECT o.id, o.amount FROM transform.clean_orders AS o")
-    transform(dev, "counts", "SELECT customer, count(*) AS orders FROM transform.clean_orders GROUP BY customer")
+    transform(
+        dev,
+        "counts",
+        "SELECT customer, count(*) AS orders FROM transform.clean_orders GROUP BY customer",
+    )
     transform(dev, "orders_too", joined)
     assert verified(dev) == {
         "transform.orders_too": {
-            "node": "transform.orders_too", "result": "equal", "rows": 4, "columns": 2, "reason": None,
-            "reused": False, "only_before": None, "only_after": None,
+            "node": "transform.orders_too",
+            "result": "equal",
+            "rows": 4,
+            "columns": 2,
+            "reason": None,
+            "reused": False,
+            "only_before": None,
+            "only_after": None,
         }
-    }  # fmt: skip
+    }
 
 
 def test_a_new_source_is_read(dev: Repo) -> None:
     publish(dev, people="SELECT c.id, c.name FROM source.customers AS c")
     dev.write("data/towns.csv", "town,country\nLondon,UK\n")
-    dev.write("seeknal/sources/towns.yml", "kind: source\nname: towns\nsource: csv\ntable: data/towns.csv\n")
+    dev.write(
+        "seeknal/sources/towns.yml",
+        "kind: source\nname: towns\nsource: csv\ntable: data/towns.csv\n",
+    )
     transform(
         dev,
         "people",
@@ -203,7 +248,11 @@ def test_an_input_that_changed_badly_is_read_as_it_was(dev: Repo) -> None:
 
 def test_an_input_of_another_name_is_read_as_it_was(dev: Repo) -> None:
     """Its numbers would be others if it were computed again."""
-    publish(dev, numbers="SELECT id, random() AS r FROM source.orders", last="SELECT id, r FROM transform.numbers")
+    publish(
+        dev,
+        numbers="SELECT id, random() AS r FROM source.orders",
+        last="SELECT id, r FROM transform.numbers",
+    )
     (dev.path / "seeknal/transforms/numbers.yml").unlink()
     transform(dev, "renamed", "SELECT id, random() AS r FROM source.orders")
     transform(dev, "last", "SELECT id, r FROM transform.renamed")
@@ -220,10 +269,16 @@ def test_a_column_of_an_input_that_changed_badly_is_no_ground_to_stand_on(dev: R
     done = dev.seeknal("plan", "--verify", "--json")
     (each,) = done.json["verified"]
     assert (each["result"], each["rows"], each["columns"]) == ("not verified", None, None)
-    assert each["reason"] == "it needs what transform.clean_orders has on this branch, and that is BREAKING there"
+    assert (
+        each["reason"]
+        == "it needs what transform.clean_orders has on this branch, and that is BREAKING there"
+    )
     assert done.err == f"not verified: transform.daily: {each['reason']}\n"
     assert "Verified\n" in dev.seeknal("plan", "--verify").out
-    assert f"- `transform.daily`: not verified: {each['reason']}" in dev.seeknal("plan", "--verify", "--markdown").out
+    assert (
+        f"- `transform.daily`: not verified: {each['reason']}"
+        in dev.seeknal("plan", "--verify", "--markdown").out
+    )
 
 
 def test_what_production_has_not_built_cannot_be_verified(dev: Repo) -> None:
@@ -242,8 +297,10 @@ def test_an_input_that_fails_when_it_runs_is_named(dev: Repo) -> None:
     dev.replace(DAILY, "AS total", "AS total, sum(n) AS n")
     found = verified(dev, code=1)
     assert {node: each["result"] for node, each in found.items()} == {
-        "transform.clean_orders": "cannot be built", "transform.daily": "not verified", "transform.by_customer": "not verified",
-    }  # fmt: skip
+        "transform.clean_orders": "cannot be built",
+        "transform.daily": "not verified",
+        "transform.by_customer": "not verified",
+    }
     for node in ("transform.daily", "transform.by_customer"):
         assert found[node]["reason"].startswith("transform.clean_orders: Conversion Error")
 
@@ -255,7 +312,9 @@ def test_without_its_files_a_new_source_cannot_be_read(dev: Repo) -> None:
         "kind: source\nname: towns\nsource: csv\ntable: raw/towns.csv\nschema: [{name: town, data_type: varchar}]\n",
     )
     transform(
-        dev, "people", "SELECT c.id, c.name, (SELECT max(town) FROM source.towns) AS last FROM source.customers AS c"
+        dev,
+        "people",
+        "SELECT c.id, c.name, (SELECT max(town) FROM source.towns) AS last FROM source.customers AS c",
     )
     assert "there is no such file" in verified(dev)["transform.people"]["reason"]
 
@@ -263,16 +322,35 @@ def test_without_its_files_a_new_source_cannot_be_read(dev: Repo) -> None:
 @pytest.mark.parametrize(
     ("sql", "result", "reason"),
     [
-        pytest.param("SELECT id FROM source.orders USING SAMPLE 2", "not verified",
-                     "a sample may give other rows each time", id="rows"),
-        pytest.param("SELECT id, random() AS r FROM source.orders", "equal",
-                     "without r (random), which may be different each time", id="one column"),
-        pytest.param("SELECT random() AS r, uuid() AS u FROM source.orders", "not verified",
-                     "any column may be different each time (random, uuid)", id="every column"),
-        pytest.param("SELECT get_bit('0110'::BIT, 1) AS b FROM source.orders", "equal", None, id="not taken apart"),
+        pytest.param(
+            "SELECT id FROM source.orders USING SAMPLE 2",
+            "not verified",
+            "a sample may give other rows each time",
+            id="rows",
+        ),
+        pytest.param(
+            "SELECT id, random() AS r FROM source.orders",
+            "equal",
+            "without r (random), which may be different each time",
+            id="one column",
+        ),
+        pytest.param(
+            "SELECT random() AS r, uuid() AS u FROM source.orders",
+            "not verified",
+            "any column may be different each time (random, uuid)",
+            id="every column",
+        ),
+        pytest.param(
+            "SELECT get_bit('0110'::BIT, 1) AS b FROM source.orders",
+            "equal",
+            None,
+            id="not taken apart",
+        ),
     ],
-)  # fmt: skip
-def test_what_may_differ_by_chance_is_no_difference(dev: Repo, sql: str, result: str, reason: str | None) -> None:
+)
+def test_what_may_differ_by_chance_is_no_difference(
+    dev: Repo, sql: str, result: str, reason: str | None
+) -> None:
     publish(dev, chance=sql)
     transform(dev, "chance", sql.replace("SELECT", "SELECT  ", 1))
     found = verified(dev)["transform.chance"]
@@ -305,24 +383,60 @@ MORE = "day, amount, amount * 2 AS twice\n"
 def test_a_reader_that_is_re_used_is_executed_over_its_old_and_its_new_inputs(dev: Repo) -> None:
     dev.replace(CLEAN, "day, amount\n", MORE)
     assert readers(dev)["transform.daily"] == {
-        "node": "transform.daily", "result": "equal", "rows": 2, "columns": 2, "reason": None,
-        "reused": True, "only_before": None, "only_after": None,
-    }  # fmt: skip
-    assert "\n  transform.daily         re-used, equal on 2 rows, 2 columns\n" in dev.seeknal("plan", "--verify").out
+        "node": "transform.daily",
+        "result": "equal",
+        "rows": 2,
+        "columns": 2,
+        "reason": None,
+        "reused": True,
+        "only_before": None,
+        "only_after": None,
+    }
+    assert (
+        "\n  transform.daily         re-used, equal on 2 rows, 2 columns\n"
+        in dev.seeknal("plan", "--verify").out
+    )
 
 
 @pytest.mark.parametrize(
     ("first", "then", "result"),
     [
-        pytest.param("SELECT id, amount FROM source.orders", "SELECT id, amount + 1 AS amount FROM source.orders", "equal", id="BREAKING"),
-        pytest.param("SELECT id, random() AS amount FROM source.orders", "SELECT   id, random() AS amount FROM source.orders", "equal", id="a harmless rewrite of what may be another one"),
-        pytest.param("SELECT id, 1 AS amount FROM source.orders", "SELECT id, CAST('x' || day AS INTEGER) AS amount FROM source.orders", "not verified", id="an input that fails"),
-        pytest.param("SELECT id, day AS amount FROM source.orders", "SELECT id, (SELECT max(n) FROM transform.new) AS amount FROM source.orders", "equal", id="through a new node"),
+        pytest.param(
+            "SELECT id, amount FROM source.orders",
+            "SELECT id, amount + 1 AS amount FROM source.orders",
+            "equal",
+            id="BREAKING",
+        ),
+        pytest.param(
+            "SELECT id, random() AS amount FROM source.orders",
+            "SELECT   id, random() AS amount FROM source.orders",
+            "equal",
+            id="a harmless rewrite of what may be another one",
+        ),
+        pytest.param(
+            "SELECT id, 1 AS amount FROM source.orders",
+            "SELECT id, CAST('x' || day AS INTEGER) AS amount FROM source.orders",
+            "not verified",
+            id="an input that fails",
+        ),
+        pytest.param(
+            "SELECT id, day AS amount FROM source.orders",
+            "SELECT id, (SELECT max(n) FROM transform.new) AS amount FROM source.orders",
+            "equal",
+            id="through a new node",
+        ),
     ],
-)  # fmt: skip
-def test_a_reader_of_whatever_changed_is_tried(dev: Repo, first: str, then: str, result: str) -> None:
+)
+def test_a_reader_of_whatever_changed_is_tried(
+    dev: Repo, first: str, then: str, result: str
+) -> None:
     """Its own table is none of the branch's: the branch has built nothing yet."""
-    publish(dev, one=first, through="SELECT * FROM transform.one", last="SELECT id FROM transform.through")
+    publish(
+        dev,
+        one=first,
+        through="SELECT * FROM transform.one",
+        last="SELECT id FROM transform.through",
+    )
     transform(dev, "new", "SELECT id, 1 AS n FROM source.orders")
     transform(dev, "one", then)
     found = readers(dev)
@@ -340,9 +454,18 @@ def test_a_reader_whose_description_changes_too_is_tried(dev: Repo) -> None:
     ("reader", "result", "reason"),
     [
         pytest.param("SELECT id, amount FROM transform.few", "differs", None, id="values"),
-        pytest.param("SELECT count(*) AS n FROM transform.few WHERE amount > 15", "differs", None, id="rows"),
-        pytest.param("SELECT * FROM transform.few", "differs", "column day is gone; column twice is new", id="columns"),
-        pytest.param("SELECT id FROM transform.few ORDER BY amount LIMIT 1", "differs", None, id="LIMIT"),
+        pytest.param(
+            "SELECT count(*) AS n FROM transform.few WHERE amount > 15", "differs", None, id="rows"
+        ),
+        pytest.param(
+            "SELECT * FROM transform.few",
+            "differs",
+            "column day is gone; column twice is new",
+            id="columns",
+        ),
+        pytest.param(
+            "SELECT id FROM transform.few ORDER BY amount LIMIT 1", "differs", None, id="LIMIT"
+        ),
         pytest.param("SELECT id FROM transform.few", "equal", None, id="nothing"),
     ],
 )
@@ -350,7 +473,9 @@ def test_a_reader_that_is_wrongly_called_re_used_is_found(
     dev: Repo, reader: str, result: str, reason: str | None
 ) -> None:
     publish(dev, few="SELECT id, amount, day FROM source.orders", reader=reader)
-    transform(dev, "few", "SELECT id, 25 - amount AS amount, amount * 2 AS twice FROM source.orders")
+    transform(
+        dev, "few", "SELECT id, 25 - amount AS amount, amount * 2 AS twice FROM source.orders"
+    )
     planned, found = all_reused(dev)
     each = found["transform.reader"]
     assert each.result == result
@@ -369,16 +494,64 @@ def test_a_reader_that_is_wrongly_called_re_used_is_found(
 @pytest.mark.parametrize(
     ("before", "after", "result", "reason"),
     [
-        pytest.param("SELECT id FROM source.orders ORDER BY day, id LIMIT 2", "SELECT id FROM source.orders ORDER BY orders.day, orders.id LIMIT 2", "equal", None, id="settled and equal"),
-        pytest.param("SELECT id FROM source.orders ORDER BY id LIMIT 2", "SELECT id FROM source.orders ORDER BY id DESC LIMIT 2", "differs", None, id="settled and different"),
-        pytest.param("SELECT id FROM source.orders ORDER BY day LIMIT 1", "SELECT id FROM source.orders ORDER BY day, id DESC LIMIT 1", "not verified", "LIMIT may give other rows each time", id="a tie before"),
-        pytest.param("SELECT id FROM source.orders ORDER BY id LIMIT 1", "SELECT id FROM source.orders ORDER BY day DESC, 1 - 1 OFFSET 4", "not verified", "LIMIT may give other rows each time", id="a tie after"),
-        pytest.param("SELECT id, (SELECT max(o.id) FROM (FROM source.orders ORDER BY id LIMIT 1) AS o) AS top FROM source.orders", "SELECT id, (SELECT max(o.id) FROM (FROM source.orders ORDER BY id DESC LIMIT 1) AS o) AS top FROM source.orders", "differs", None, id="a column that is settled"),
-        pytest.param("SELECT id, (SELECT max(o.id) FROM (FROM source.orders LIMIT 1) AS o) AS top FROM source.orders", "SELECT id, (SELECT max(o.id) FROM (FROM source.orders LIMIT 1 OFFSET 1) AS o) AS top FROM source.orders", "equal", "without top (LIMIT), which may be different each time", id="a column that is not"),
-        pytest.param("SELECT customer, first(id ORDER BY id) AS i FROM source.orders GROUP BY customer", "SELECT customer, first(id ORDER BY id DESC) AS i FROM source.orders GROUP BY customer", "differs", None, id="an aggregate"),
-        pytest.param("SELECT customer, first(id) AS i FROM source.orders GROUP BY customer", "SELECT customer, last(id) AS i FROM source.orders GROUP BY customer", "equal", "without i (last()), which may be different each time", id="an aggregate of any order"),
+        pytest.param(
+            "SELECT id FROM source.orders ORDER BY day, id LIMIT 2",
+            "SELECT id FROM source.orders ORDER BY orders.day, orders.id LIMIT 2",
+            "equal",
+            None,
+            id="settled and equal",
+        ),
+        pytest.param(
+            "SELECT id FROM source.orders ORDER BY id LIMIT 2",
+            "SELECT id FROM source.orders ORDER BY id DESC LIMIT 2",
+            "differs",
+            None,
+            id="settled and different",
+        ),
+        pytest.param(
+            "SELECT id FROM source.orders ORDER BY day LIMIT 1",
+            "SELECT id FROM source.orders ORDER BY day, id DESC LIMIT 1",
+            "not verified",
+            "LIMIT may give other rows each time",
+            id="a tie before",
+        ),
+        pytest.param(
+            "SELECT id FROM source.orders ORDER BY id LIMIT 1",
+            "SELECT id FROM source.orders ORDER BY day DESC, 1 - 1 OFFSET 4",
+            "not verified",
+            "LIMIT may give other rows each time",
+            id="a tie after",
+        ),
+        pytest.param(
+            "SELECT id, (SELECT max(o.id) FROM (FROM source.orders ORDER BY id LIMIT 1) AS o) AS top FROM source.orders",
+            "SELECT id, (SELECT max(o.id) FROM (FROM source.orders ORDER BY id DESC LIMIT 1) AS o) AS top FROM source.orders",
+            "differs",
+            None,
+            id="a column that is settled",
+        ),
+        pytest.param(
+            "SELECT id, (SELECT max(o.id) FROM (FROM source.orders LIMIT 1) AS o) AS top FROM source.orders",
+            "SELECT id, (SELECT max(o.id) FROM (FROM source.orders LIMIT 1 OFFSET 1) AS o) AS top FROM source.orders",
+            "equal",
+            "without top (LIMIT), which may be different each time",
+            id="a column that is not",
+        ),
+        pytest.param(
+            "SELECT customer, first(id ORDER BY id) AS i FROM source.orders GROUP BY customer",
+            "SELECT customer, first(id ORDER BY id DESC) AS i FROM source.orders GROUP BY customer",
+            "differs",
+            None,
+            id="an aggregate",
+        ),
+        pytest.param(
+            "SELECT customer, first(id) AS i FROM source.orders GROUP BY customer",
+            "SELECT customer, last(id) AS i FROM source.orders GROUP BY customer",
+            "equal",
+            "without i (last()), which may be different each time",
+            id="an aggregate of any order",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_goes_by_an_order_counts_if_the_order_of_the_inputs_plays_no_part(
     dev: Repo, before: str, after: str, result: str, reason: str | None
 ) -> None:
@@ -394,20 +567,28 @@ def test_what_goes_by_an_order_counts_if_the_order_of_the_inputs_plays_no_part(
 @pytest.mark.parametrize(
     ("column", "category"),
     [
-        pytest.param("AS total, CAST('x' || day AS INTEGER) AS n", "NON_BREAKING", id="a new column"),
         pytest.param(
-            "* (CASE WHEN day::VARCHAR = 'x' THEN 1 ELSE error('no') END) AS total", "METADATA", id="no promise kept"
+            "AS total, CAST('x' || day AS INTEGER) AS n", "NON_BREAKING", id="a new column"
+        ),
+        pytest.param(
+            "* (CASE WHEN day::VARCHAR = 'x' THEN 1 ELSE error('no') END) AS total",
+            "METADATA",
+            id="no promise kept",
         ),
     ],
 )
-def test_a_version_that_fails_on_productions_tables_cannot_be_built(dev: Repo, column: str, category: str) -> None:
+def test_a_version_that_fails_on_productions_tables_cannot_be_built(
+    dev: Repo, column: str, category: str
+) -> None:
     dev.replace(DAILY, "AS total", column)
     planned, (found,) = relabelled(dev, Category(category))
     assert (found.result, found.rows, found.columns) == ("cannot be built", None, ())
     with pytest.raises(ProjectError) as caught:
         need_kept(planned, [found])
     (problem,) = caught.value.problems
-    assert problem.message.startswith(f"transform.daily is called {category}, and cannot be built: ")
+    assert problem.message.startswith(
+        f"transform.daily is called {category}, and cannot be built: "
+    )
     assert ("Mend the SQL" in str(problem.hint)) == (category == "NON_BREAKING")
 
 
@@ -416,13 +597,18 @@ def test_the_plan_says_what_cannot_be_built(dev: Repo) -> None:
     done = dev.seeknal("plan", "--verify", code=1)
     assert "\n  transform.daily  cannot be built: Conversion Error" in done.out
     assert (
-        f"error: {DAILY}:2: transform.daily is called NON_BREAKING, and cannot be built: Conversion Error" in done.err
+        f"error: {DAILY}:2: transform.daily is called NON_BREAKING, and cannot be built: Conversion Error"
+        in done.err
     )
 
 
 def test_what_fails_on_rows_that_the_branch_filters_out_can_be_built(dev: Repo) -> None:
     dev.replace(CLEAN, "amount IS NOT NULL", "amount > 15")
-    dev.replace(DAILY, "AS total", "AS total, min(CASE WHEN amount < 15 THEN CAST('small' AS INTEGER) END) AS n")
+    dev.replace(
+        DAILY,
+        "AS total",
+        "AS total, min(CASE WHEN amount < 15 THEN CAST('small' AS INTEGER) END) AS n",
+    )
     found = verified(dev)["transform.daily"]
     assert found["result"] == "not verified"
     assert found["reason"].startswith("on production's tables it fails: Conversion Error")
@@ -447,21 +633,35 @@ def test_data_that_breaks_what_the_sql_promises_is_found(dev: Repo) -> None:
     )
     done = dev.seeknal("plan", "--verify", code=1)
     assert "NON_BREAKING  transform.amounts" in done.out
-    assert "transform.amounts  differs: 2 rows only after\n    only after\nid   amount\n" in done.out
-    assert "error: seeknal/transforms/amounts.yml:2: transform.amounts is called NON_BREAKING" in done.err
+    assert (
+        "transform.amounts  differs: 2 rows only after\n    only after\nid   amount\n" in done.out
+    )
+    assert (
+        "error: seeknal/transforms/amounts.yml:2: transform.amounts is called NON_BREAKING"
+        in done.err
+    )
     assert "a bug" in done.err
     markdown = dev.seeknal("plan", "--verify", "--markdown", code=1).out
-    assert "- `transform.amounts`: differs: 2 rows only after\n  - only after: (1, 10)\n" in markdown
+    assert (
+        "- `transform.amounts`: differs: 2 rows only after\n  - only after: (1, 10)\n" in markdown
+    )
     found = verified(dev, code=1)["transform.amounts"]
     assert (found["result"], found["rows"], found["columns"]) == ("differs", 4, 2)
     assert found["only_before"] == {"count": 0, "rows": []}
-    assert found["only_after"] == {"count": 2, "rows": [{"id": 1, "amount": 10}, {"id": 3, "amount": 30}]}
+    assert found["only_after"] == {
+        "count": 2,
+        "rows": [{"id": 1, "amount": 10}, {"id": 3, "amount": 30}],
+    }
 
 
 def test_a_verdict_that_is_wrong_is_found(dev: Repo) -> None:
     dev.replace(CLEAN, "amount\n", "amount + 1 AS amount\n")
     planned, (found,) = relabelled(dev)
-    assert (found.result, found.rows, found.columns) == ("differs", 4, ("id", "customer", "day", "amount"))
+    assert (found.result, found.rows, found.columns) == (
+        "differs",
+        4,
+        ("id", "customer", "day", "amount"),
+    )
     assert found.only_before is not None
     assert found.only_after is not None
     assert (found.only_before.count, found.only_after.count) == (4, 4)
@@ -489,13 +689,29 @@ def test_at_most_five_rows_of_a_side_are_shown(dev: Repo) -> None:
     [
         pytest.param("a, b + 1 AS b", "NON_BREAKING", None, id="value"),
         pytest.param("b", "NON_BREAKING", "column a is gone", id="column gone"),
-        pytest.param("a::HUGEINT AS a, b", "NON_BREAKING", "column a is HUGEINT, and was INTEGER", id="type"),
-        pytest.param("a, b, 1 AS c", "METADATA", "column c is new", id="column that METADATA does not promise"),
-        pytest.param("a, b AS B", "METADATA", "column b is called B", id="case that METADATA promises"),
-        pytest.param("b, a", "METADATA", "the columns are in another order", id="order that METADATA promises"),
+        pytest.param(
+            "a::HUGEINT AS a, b", "NON_BREAKING", "column a is HUGEINT, and was INTEGER", id="type"
+        ),
+        pytest.param(
+            "a, b, 1 AS c",
+            "METADATA",
+            "column c is new",
+            id="column that METADATA does not promise",
+        ),
+        pytest.param(
+            "a, b AS B", "METADATA", "column b is called B", id="case that METADATA promises"
+        ),
+        pytest.param(
+            "b, a",
+            "METADATA",
+            "the columns are in another order",
+            id="order that METADATA promises",
+        ),
     ],
 )
-def test_names_and_types_are_compared_too(dev: Repo, columns: str, category: str, reason: str | None) -> None:
+def test_names_and_types_are_compared_too(
+    dev: Repo, columns: str, category: str, reason: str | None
+) -> None:
     sql = "FROM (VALUES (1, 2), (3, 4), (3, 4)) AS v(a, b)"
     publish(dev, pairs=f"SELECT a, b {sql}")
     transform(dev, "pairs", f"SELECT {columns} {sql}")
@@ -504,11 +720,16 @@ def test_names_and_types_are_compared_too(dev: Repo, columns: str, category: str
 
 
 def test_a_wrong_verdict_on_an_input_is_not_blamed_on_its_readers(dev: Repo) -> None:
-    publish(dev, few="SELECT id, amount, day FROM source.orders", reader="SELECT id FROM transform.few")
+    publish(
+        dev, few="SELECT id, amount, day FROM source.orders", reader="SELECT id FROM transform.few"
+    )
     transform(dev, "few", "SELECT id, amount, amount * 2 AS twice FROM source.orders")
     transform(dev, "reader", "SELECT id, twice FROM transform.few")
     found = {each.node: each for each in relabelled(dev)[1]}
-    assert (found["transform.few"].result, found["transform.few"].reason) == ("differs", "column day is gone")
+    assert (found["transform.few"].result, found["transform.few"].reason) == (
+        "differs",
+        "column day is gone",
+    )
     assert found["transform.reader"].result == "not verified"
     assert str(found["transform.reader"].reason).startswith("transform.few: Binder Error")
 
@@ -537,20 +758,44 @@ def test_a_difference_in_what_could_not_be_taken_apart_proves_nothing(dev: Repo)
         pytest.param("(0.1 + 0.2)", "(0.3)", ["DOUBLE"], (0, 0), id="exact"),
         pytest.param("('nan')", "('nan')", ["DOUBLE"], (0, 0), id="NaN is NaN"),
         pytest.param("([1, NULL])", "([1, NULL])", ["INTEGER[]"], (0, 0), id="nested"),
-        pytest.param("({'a': 1})", "({'a': 2})", ["STRUCT(a INTEGER)"], (1, 1), id="nested and another"),
-        pytest.param("(1, 1.0), (2, 5.0)", "(2, 5.000000000000001), (1, 1.0)", ["INTEGER", "DOUBLE"], None, id="last digit"),
-        pytest.param("(1.0, 'a'), (1.0, 'b')", "(1.000000000000001, 'b'), (1.0, 'a')", ["DOUBLE", "VARCHAR"], None, id="paired by what is exact"),
-        pytest.param("(1e10)", "(1.0000000000001e10)", ["DOUBLE"], None, id="last digit of a large one"),
+        pytest.param(
+            "({'a': 1})", "({'a': 2})", ["STRUCT(a INTEGER)"], (1, 1), id="nested and another"
+        ),
+        pytest.param(
+            "(1, 1.0), (2, 5.0)",
+            "(2, 5.000000000000001), (1, 1.0)",
+            ["INTEGER", "DOUBLE"],
+            None,
+            id="last digit",
+        ),
+        pytest.param(
+            "(1.0, 'a'), (1.0, 'b')",
+            "(1.000000000000001, 'b'), (1.0, 'a')",
+            ["DOUBLE", "VARCHAR"],
+            None,
+            id="paired by what is exact",
+        ),
+        pytest.param(
+            "(1e10)", "(1.0000000000001e10)", ["DOUBLE"], None, id="last digit of a large one"
+        ),
         pytest.param("(0.5)", "(0.50000006)", ["FLOAT"], None, id="last digit of a FLOAT"),
         pytest.param("(0.5)", "(0.50000006)", ["DOUBLE"], (1, 1), id="which is more in a DOUBLE"),
         pytest.param("('nan')", "(1)", ["DOUBLE"], (1, 1), id="NaN is near to nothing"),
         pytest.param("('inf')", "(1)", ["DOUBLE"], (1, 1), id="nor is infinity"),
         pytest.param("('inf')", "('-inf')", ["DOUBLE"], (1, 1), id="nor one infinity to the other"),
         pytest.param("(NULL)", "(1e-12)", ["DOUBLE"], (1, 1), id="nor is NULL"),
-        pytest.param("(1, 1.0)", "(2, 1.000000000000001)", ["INTEGER", "DOUBLE"], (1, 1), id="the rest is exact"),
+        pytest.param(
+            "(1, 1.0)",
+            "(2, 1.000000000000001)",
+            ["INTEGER", "DOUBLE"],
+            (1, 1),
+            id="the rest is exact",
+        ),
     ],
-)  # fmt: skip
-def test_tables_are_compared_as_bags(before: str, after: str, types: list[str], only: tuple[int, int] | None) -> None:
+)
+def test_tables_are_compared_as_bags(
+    before: str, after: str, types: list[str], only: tuple[int, int] | None
+) -> None:
     columns = tuple((f"c {number}", word) for number, word in enumerate(types))
     made = ", ".join(f'"{name}" {word}' for name, word in columns)
     with duckdb.connect() as connection:
@@ -565,6 +810,10 @@ def test_tables_are_compared_as_bags(before: str, after: str, types: list[str], 
 
 def test_the_last_digits_of_floats_are_forgiven_and_that_is_said(dev: Repo) -> None:
     publish(dev, shares="SELECT id, amount / 7.0::DOUBLE AS share FROM transform.clean_orders")
-    transform(dev, "shares", "SELECT id, amount / 7.0::DOUBLE + 1e-14 AS share FROM transform.clean_orders")
+    transform(
+        dev,
+        "shares",
+        "SELECT id, amount / 7.0::DOUBLE + 1e-14 AS share FROM transform.clean_orders",
+    )
     _, (found,) = relabelled(dev)
     assert (found.result, found.reason) == ("equal", "but for the last digits of floats")

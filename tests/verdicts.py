@@ -1,4 +1,5 @@
-"""What seeknal says of an edit: one node that changes, tables that it reads, and a node that reads it."""
+"""What seeknal says of an edit: one node that changes, tables that it reads, and a node that reads
+it."""
 
 from __future__ import annotations
 
@@ -25,10 +26,12 @@ Tables = Mapping[str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """category: of the edited node; reused: whether the node that reads it stays as it is, None without a reader.
+    """category: of the edited node; reused: whether the node that reads it stays as it is, None
+    without a reader.
 
-    what: `rows` where the row set changed (`whole` where a version could not be taken apart), then the columns: `+m`
-    added, `-n` removed, `~f` changed; `order` where nothing but their order changed.
+    what: `rows` where the row set changed (`whole` where a version could not be taken apart), then
+    the columns: `+m` added, `-n` removed, `~f` changed; `order` where nothing but their order
+    changed.
     """
 
     category: Category
@@ -65,13 +68,18 @@ class NoFiles:
 
 
 def verdict(old: str, new: str, tables: Tables, reader: str | None = None) -> Verdict:
-    """What becomes of the node `node`, whose SQL reads some of `tables`, and of `reader`, which reads `node` too."""
+    """What becomes of the node `node`, whose SQL reads some of `tables`, and of `reader`, which
+    reads `node` too."""
     before, after = _state(old, tables, reader), _state(new, tables, reader)
     plan = make_plan(before, after)
     change = next((change for change in plan.changes if change.node == "transform.node"), None)
-    binds = reader is None or after.graph.columns["transform.reader"] is not None  # else no plan is made at all
+    binds = (
+        reader is None or after.graph.columns["transform.reader"] is not None
+    )  # else no plan is made at all
     reused = None if reader is None else "transform.reader" in plan.reused and binds
-    return Verdict(change.category if change else Category.METADATA, reused, _what(change) if change else "")
+    return Verdict(
+        change.category if change else Category.METADATA, reused, _what(change) if change else ""
+    )
 
 
 def _what(change: Change) -> str:
@@ -79,7 +87,10 @@ def _what(change: Change) -> str:
         return ""
     rows = {None: ["whole"], True: ["rows"], False: []}[change.rows]
     signs = {"added": "+", "removed": "-", "changed": "~"}
-    columns = [f"{signs[column.kind]}{column.name}" for column in sorted(change.columns, key=lambda each: each.name)]
+    columns = [
+        f"{signs[column.kind]}{column.name}"
+        for column in sorted(change.columns, key=lambda each: each.name)
+    ]
     return " ".join([*rows, *columns]) or "order"
 
 
@@ -87,8 +98,13 @@ def graph_of(nodes: Mapping[str, str], tables: Tables) -> Graph:
     """Sources with these columns, and transforms with this SQL, bound."""
     assert _SOURCE is not None
     assert _NODE is not None
-    members = [_member(replace(_SOURCE, name=name, path=name, definition={"path": name})) for name in tables]
-    members += [_member(replace(_NODE, name=name, sql=sql, path=name)) for name, sql in nodes.items()]
+    members = [
+        _member(replace(_SOURCE, name=name, path=name, definition={"path": name}))
+        for name in tables
+    ]
+    members += [
+        _member(replace(_NODE, name=name, sql=sql, path=name)) for name, sql in nodes.items()
+    ]
     graph = build_graph(Project(tuple(members), (), (), (), None))  # type: ignore[arg-type]
     if graph.problems:
         raise Refused(graph.problems[0].message)
@@ -114,4 +130,6 @@ _SOURCE, _ = load_node(b"kind: source\nname: t\nsource: csv\ntable: t.csv\n", "t
 
 
 def _member(node: Node) -> Member:
-    return Member(node, node.sql or "", read_sql(node.sql) if node.sql and node.kind != "source" else None, ())
+    return Member(
+        node, node.sql or "", read_sql(node.sql) if node.sql and node.kind != "source" else None, ()
+    )

@@ -1,4 +1,5 @@
-"""Deliver files of exposures: written in a folder of ours first, then put in place over nothing that is not ours."""
+"""Deliver files of exposures: written in a folder of ours first, then put in place over nothing
+that is not ours."""
 
 from __future__ import annotations
 
@@ -34,8 +35,9 @@ _MENDED = "Mend it, or give the exposure another path."
 
 @dataclass(frozen=True, slots=True)
 class Dock:
-    """Where files are delivered from, in one run. folder: ours alone; recorded: path → hashes of everything that was
-    ever delivered there, None among them if an older version did not write one down."""
+    """Where files are delivered from, in one run. folder: ours alone; recorded: path → hashes of
+    everything that was ever delivered there, None among them if an older version did not write one
+    down."""
 
     connection: duckdb.DuckDBPyConnection
     ground: Ground
@@ -46,7 +48,8 @@ class Dock:
     recorded: Mapping[Path, frozenset[str | None]]
 
     def path_of(self, delivery: Delivery) -> str:
-        """Relative to the project. Raises FileFault for a path that a state table has from elsewhere."""
+        """Relative to the project. Raises FileFault for a path that a state table has from
+        elsewhere."""
         if not delivery.path.is_relative_to(self.home):
             raise FileFault("it leaves the project.")
         return delivery.path.relative_to(self.home).as_posix()
@@ -72,8 +75,11 @@ def writing_folder(root: DataRoot, run: str) -> Path:
 
 
 @contextmanager
-def docked(warehouse: Warehouse, root: DataRoot, production: str, run: str, *, needed: bool = True) -> Iterator[Dock]:
-    """A folder to write files in, until the end of the block. needed: whether anything is to be delivered at all.
+def docked(
+    warehouse: Warehouse, root: DataRoot, production: str, run: str, *, needed: bool = True
+) -> Iterator[Dock]:
+    """A folder to write files in, until the end of the block. needed: whether anything is to be
+    delivered at all.
 
     Raises RunFailed if there can be no such folder.
     """
@@ -84,11 +90,23 @@ def docked(warehouse: Warehouse, root: DataRoot, production: str, run: str, *, n
             try:
                 stack.enter_context(beside(ground.top, f"{ground.prefix}{WRITING}/{run}"))
             except (FileFault, OSError) as exc:
-                raise RunFailed(f"Nothing can be written below {root.home}: {_why(exc)}", _hint(exc)) from exc
-        yield Dock(connection, ground, root.home, warehouse.path, root.cache, writing_folder(root, run), recorded)
+                raise RunFailed(
+                    f"Nothing can be written below {root.home}: {_why(exc)}", _hint(exc)
+                ) from exc
+        yield Dock(
+            connection,
+            ground,
+            root.home,
+            warehouse.path,
+            root.cache,
+            writing_folder(root, run),
+            recorded,
+        )
 
 
-def _recorded(connection: duckdb.DuckDBPyConnection, home: Path, production: str) -> dict[Path, frozenset[str | None]]:
+def _recorded(
+    connection: duckdb.DuckDBPyConnection, home: Path, production: str
+) -> dict[Path, frozenset[str | None]]:
     """By the path on record, and by where that is today: the data root may have been moved."""
     found: dict[Path, frozenset[str | None]] = {}
     for schema, path, place, content in state.delivered(connection):
@@ -99,7 +117,8 @@ def _recorded(connection: duckdb.DuckDBPyConnection, home: Path, production: str
 
 
 def refuse_places(warehouse: Warehouse, root: DataRoot, places: Mapping[str, Path]) -> None:
-    """Raise RunFailed, before anything is built, if a file could not be delivered in the end. places: by exposure."""
+    """Raise RunFailed, before anything is built, if a file could not be delivered in the end.
+    places: by exposure."""
     ground = ground_of(root)
     for node, path in places.items():
         with _refusals(node, path):
@@ -124,7 +143,8 @@ def write_aside(dock: Dock, delivery: Delivery) -> Written:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """How a delivery ended. fault: why it did not; kept: where a file is that somebody had changed."""
+    """How a delivery ended. fault: why it did not; kept: where a file is that somebody had
+    changed."""
 
     fault: str | None = None
     kept: Path | None = None
@@ -133,15 +153,18 @@ class HandedOver:
 def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
     """Put a file in place, and write that down.
 
-    In between the state says of neither file that it is there: whoever is killed then delivers again, whichever way
-    production goes on. It has the hash already, so the file is known to be ours.
+    In between the state says of neither file that it is there: whoever is killed then delivers
+    again, whichever way production goes on. It has the hash already, so the file is known to be
+    ours.
     """
     delivery = written.delivery
     state.record_exposure(dock.connection, schema, replace(delivery, snapshot=""))
     try:
         path = dock.path_of(delivery)
         kept = _free_path(dock.home, f"{REPLACED}/{path}")
-        changed = put_in_place(dock.ground, path, written.at, partial(_standing, dock, written), kept=kept)
+        changed = put_in_place(
+            dock.ground, path, written.at, partial(_standing, dock, written), kept=kept
+        )
     except (FileFault, OSError) as exc:
         return HandedOver(f"{delivery.path} cannot be replaced: {_why(exc)}")
     state.record_exposure(dock.connection, schema, delivery)
@@ -168,8 +191,8 @@ _LINES = 64 << 20
 
 
 def _has_the_lines_of(written: Path, place: Path) -> bool:
-    """Whether a file says the same in another order: no order is promised without ORDER BY. A warehouse that was lost
-    has forgotten its deliveries, and they are made again."""
+    """Whether a file says the same in another order: no order is promised without ORDER BY. A
+    warehouse that was lost has forgotten its deliveries, and they are made again."""
     size = written.stat().st_size if written.is_file() else -1
     if size != place.stat().st_size or size > _LINES:
         return False
@@ -190,7 +213,9 @@ def _refusals(node: str, path: Path) -> Iterator[None]:
         yield
     except (FileFault, SqlError, OSError) as exc:
         message = f"{node} cannot be written to {path}: {_why(exc)}"
-        raise RunFailed(message, f"Nothing was published. {_hint(exc) or _MENDED} Then run again.") from exc
+        raise RunFailed(
+            message, f"Nothing was published. {_hint(exc) or _MENDED} Then run again."
+        ) from exc
 
 
 def _why(exc: FileFault | SqlError | OSError) -> str:

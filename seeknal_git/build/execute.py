@@ -1,4 +1,5 @@
-"""Build and check what a piece of work asks for, layer by layer. What was finished stays, whatever happens next."""
+"""Build and check what a piece of work asks for, layer by layer. What was finished stays, whatever
+happens next."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ _RETRY_PAUSE_SECONDS = 0.1
 class Event:
     """Something that happened to a node during a run.
 
-    what: `layer`, `start`, `built`, `warned`, `failed`, `skipped` or `done`; layer: its number, of how many.
+    what: `layer`, `start`, `built`, `warned`, `failed`, `skipped` or `done`; layer: its number, of
+    how many.
     """
 
     what: str
@@ -51,8 +53,8 @@ Report = Callable[[Event], None]
 
 @dataclass(slots=True)
 class Progress:
-    """What a run has done so far: snapshots by node, why nodes failed, which were skipped, and the answers of checks by
-    node and number."""
+    """What a run has done so far: snapshots by node, why nodes failed, which were skipped, and the
+    answers of checks by node and number."""
 
     built: dict[str, Snapshot] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -107,8 +109,9 @@ def _stop(site: _Site) -> list[duckdb.DuckDBPyConnection]:
 
 
 def _close(site: _Site) -> None:
-    """Close all sessions. If the run broke off, some threads may still be at work: the engine ends the whole process
-    if a connection is closed under them, so they are interrupted and waited for."""
+    """Close all sessions. If the run broke off, some threads may still be at work: the engine ends
+    the whole process if a connection is closed under them, so they are interrupted and waited
+    for."""
     _stop(site)
     for each in site.sessions.values():
         while not each.busy.acquire(timeout=_RETRY_PAUSE_SECONDS):
@@ -125,11 +128,14 @@ def _build_layers(site: _Site) -> None:
             failed = site.progress.failed
             lost = doomed(work.graph, failed)
             _skip(site, [each for each in layer if each in lost and each not in failed])
-            build_all(partial(_build_unless_stopped, site), [each for each in layer if each not in lost])
+            build_all(
+                partial(_build_unless_stopped, site), [each for each in layer if each not in lost]
+            )
 
 
 def _fail_again(site: _Site, layer: Sequence[str]) -> None:
-    """What failed in an earlier run on the same data fails still: a run ends like the one before it."""
+    """What failed in an earlier run on the same data fails still: a run ends like the one before
+    it."""
     work, failed = site.work, site.progress.failed
     if failed and not work.options.keep_going:
         return
@@ -149,7 +155,8 @@ def known_failure(work: Work, identifier: str) -> str:
 
 
 def doomed(graph: Graph, failed: Iterable[str]) -> set[str]:
-    """What a failure takes with it: the node, of a rule its inputs too, and everything behind them."""
+    """What a failure takes with it: the node, of a rule its inputs too, and everything behind
+    them."""
     roots = set(failed)
     roots |= {each for one in roots if graph.node(one).kind == "rule" for each in graph.inputs[one]}
     return roots | graph.downstream(roots)
@@ -162,8 +169,11 @@ def _skip(site: _Site, nodes: Sequence[str]) -> None:
 
 
 @contextmanager
-def _side_by_side(workers: int, widest: int) -> Iterator[Callable[[Callable[[str], None], Sequence[str]], None]]:
-    """A way to call a function for several nodes: by threads that last for a whole run, or one after the other."""
+def _side_by_side(
+    workers: int, widest: int
+) -> Iterator[Callable[[Callable[[str], None], Sequence[str]], None]]:
+    """A way to call a function for several nodes: by threads that last for a whole run, or one
+    after the other."""
 
     def one_by_one(function: Callable[[str], None], nodes: Sequence[str]) -> None:
         for each in nodes:
@@ -197,8 +207,8 @@ def _build_unless_stopped(site: _Site, identifier: str) -> None:
 
 
 def _failure(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> str | None:
-    """Build and check a node; returns why it failed, if it did. It may be the machine's fault as well as the SQL's:
-    a disk that is full, a file or a blob that is gone, no memory left."""
+    """Build and check a node; returns why it failed, if it did. It may be the machine's fault as
+    well as the SQL's: a disk that is full, a file or a blob that is gone, no memory left."""
     try:
         _build_and_check(site, connection, identifier)
     except _NodeFailed as exc:
@@ -257,7 +267,9 @@ def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) 
         return _attempted(site, connection, node, blueprint)
     with site.work.root.opened(node) as opened:
         if opened.version != blueprint.data_version:
-            raise _NodeFailed(f"{node.definition['path']} changed while it was read; run again ({node.path})")
+            raise _NodeFailed(
+                f"{node.definition['path']} changed while it was read; run again ({node.path})"
+            )
         reader = _reader(site, node)
         files = replace(
             blueprint,
@@ -275,7 +287,9 @@ def _reader(site: _Site, source: Node) -> Reader:
     try:
         return reader_now(source, site.work.root)
     except ProjectError as exc:
-        raise _NodeFailed("; ".join(f"{each.message} ({each.path}:{each.line})" for each in exc.problems)) from exc
+        raise _NodeFailed(
+            "; ".join(f"{each.message} ({each.path}:{each.line})" for each in exc.problems)
+        ) from exc
 
 
 def _attempted(
@@ -316,7 +330,9 @@ def _blueprint(site: _Site, identifier: str) -> Blueprint:
 
 def _over_tables(site: _Site, sql: str, reading: Reading, targets: Sequence[str]) -> str:
     """A statement with its references replaced by the snapshots that they mean."""
-    tables = {target: relation(snapshot_of(site.work, site.progress, target).table) for target in targets}
+    tables = {
+        target: relation(snapshot_of(site.work, site.progress, target).table) for target in targets
+    }
     return over_tables(sql, reading, targets, tables)
 
 
@@ -332,7 +348,9 @@ def _refuse_moving_data(opened: Opened) -> None:
         raise SqlError(f"{exc.message} {exc.hint}".rstrip(".")) from exc
 
 
-def _answered(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str, number: int) -> Audit:
+def _answered(
+    site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str, number: int
+) -> Audit:
     work, member = site.work, site.work.graph.members[identifier]
     check, targets = member.node.checks[number], work.graph.targets[identifier][number + 1]
     sql = _over_tables(site, check.sql, member.checks[number], targets)

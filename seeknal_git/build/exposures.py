@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """due: exposures whose file is to be written; left: files that were delivered and that no exposure writes any more,
-    as it is gone or has another path."""
+    """due: exposures whose file is to be written; left: files that were delivered and that no
+    exposure writes any more, as it is gone or has another path."""
 
     due: tuple[str, ...] = ()
     left: tuple[Delivery, ...] = ()
@@ -34,7 +34,8 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where an environment's files are: only production writes where an exposure says, a branch in its own folder."""
+    """Where an environment's files are: only production writes where an exposure says, a branch in
+    its own folder."""
 
     root: DataRoot
     target: Target
@@ -58,16 +59,24 @@ def files_of(
     wanted: Mapping[str, str],
     chosen: Collection[str] | None,
 ) -> Files:
-    """The files to write and to give up, for the chosen nodes or for all: then also of exposures that are gone."""
+    """The files to write and to give up, for the chosen nodes or for all: then also of exposures
+    that are gone."""
     target, cache = places.target, places.root.cache
-    exposures = {each: member.node for each, member in graph.members.items() if member.node.kind == "exposure"}
+    exposures = {
+        each: member.node
+        for each, member in graph.members.items()
+        if member.node.kind == "exposure"
+    }
     delivered = deliveries(connection, target.schema)
     by_production = {} if target.is_production else deliveries(connection, target.production)
-    # A branch leaves alone what production delivers already, but for a file that it has written before.
+    # A branch leaves alone what production delivers already, but for a file that it has written
+    # before.
     ours = {
         each: places.of(node)
         for each, node in exposures.items()
-        if each not in by_production or by_production[each].snapshot != wanted[each] or each in delivered
+        if each not in by_production
+        or by_production[each].snapshot != wanted[each]
+        or each in delivered
     }
     about = exposures.keys() if chosen is None else exposures.keys() & chosen
     due = tuple(
@@ -75,7 +84,11 @@ def files_of(
         for each, path in ours.items()
         if each in about and not _shows(delivered.get(each), wanted[each], path, cache)
     )
-    there = {node: each for node, each in delivered.items() if each.snapshot and (chosen is None or node in about)}
+    there = {
+        node: each
+        for node, each in delivered.items()
+        if each.snapshot and (chosen is None or node in about)
+    }
     taken = set(ours.values())
     old = {node: places.of_delivered(each) for node, each in there.items()}
     left = tuple(there[node] for node, path in old.items() if path not in taken and path.exists())
@@ -87,19 +100,23 @@ def _shows(delivery: Delivery | None, wanted: str, path: Path, cache: Cache) -> 
 
 
 def is_intact(delivery: Delivery, path: Path, cache: Cache) -> bool:
-    """Whether what is at a path is what was delivered. An earlier version did not write down the content."""
+    """Whether what is at a path is what was delivered. An earlier version did not write down the
+    content."""
     if delivery.content is None:
         return path.exists()
     return content_of(path, cache) == delivery.content
 
 
 def content_of(path: Path, cache: Cache) -> str | None:
-    """A hash of a file, or of a folder's files with their names; read again only if a file was touched. None if it is
-    not there, or cannot be read."""
+    """A hash of a file, or of a folder's files with their names; read again only if a file was
+    touched. None if it is not there, or cannot be read."""
     try:
         if path.is_dir():
             files = sorted(each for each in path.rglob("*") if each.is_file())
-            names = (f"{each.relative_to(path).as_posix()}\0{remembered_blob_id(each, cache)}" for each in files)
+            names = (
+                f"{each.relative_to(path).as_posix()}\0{remembered_blob_id(each, cache)}"
+                for each in files
+            )
             return digest("folder", *names)
         return remembered_blob_id(path, cache)
     except (FileFault, OSError):

@@ -1,6 +1,8 @@
-"""The answers of checks that do not hold: in words, as the SQL that selects the rows, and as some of these rows.
+"""The answers of checks that do not hold: in words, as the SQL that selects the rows, and as some
+of these rows.
 
-Rows may be personal data, so they are never stored: they are read again from the table that was checked.
+Rows may be personal data, so they are never stored: they are read again from the table that was
+checked.
 """
 
 from __future__ import annotations
@@ -26,14 +28,16 @@ Answers = Mapping[tuple[str, int], "Audit"]
 MOST_ROWS = 5
 _MOST_COLUMNS = 12
 _LONGEST_VALUE = 200
-# An answer that is repeated costs no more than a moment: no sample is read of larger tables, nor of many checks.
+# An answer that is repeated costs no more than a moment: no sample is read of larger tables, nor of
+# many checks.
 _CHEAP_ROWS = 5_000_000
 _MOST_SAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some of the rows that violate a check. The columns that identify a row come first, then those checked."""
+    """Some of the rows that violate a check. The columns that identify a row come first, then those
+    checked."""
 
     names: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -62,7 +66,8 @@ class Violation:
         return verdict(self.path, self.check, self.audit)
 
     def question(self, environment: str | None) -> str:
-        """The command that shows all rows that violate. environment: None for what is checked out."""
+        """The command that shows all rows that violate. environment: None for what is checked
+        out."""
         where = [of_option("--env", environment)] if environment else []
         failed = [] if self.published else [of_option("--failed", self.node)]
         return " ".join(["seeknal query", *where, *failed, in_shell(self.sql)])
@@ -83,7 +88,9 @@ def known_answers(work: Work) -> dict[tuple[str, int], Audit]:
     return found
 
 
-def violations(work: Work, answers: Answers, tables: Mapping[str, str], shown: Mapping[str, str]) -> list[Violation]:
+def violations(
+    work: Work, answers: Answers, tables: Mapping[str, str], shown: Mapping[str, str]
+) -> list[Violation]:
     """The checks that do not hold, in the order of the graph.
 
     tables, shown: node → the table that was checked, and the one that the environment shows.
@@ -103,7 +110,9 @@ def violations(work: Work, answers: Answers, tables: Mapping[str, str], shown: M
                 check=check,
                 audit=audit,
                 sql=over_views(check.sql, reading, targets, graph.views, work.target.schema),
-                published=all(each in shown and shown[each] == tables.get(each) for each in targets),
+                published=all(
+                    each in shown and shown[each] == tables.get(each) for each in targets
+                ),
             )
         )
     return found
@@ -122,20 +131,25 @@ def with_samples(
     tables: Mapping[str, str],
     asked: Collection[tuple[str, int]],
 ) -> list[Violation]:
-    """The same, with some rows of each; of answers that are only repeated, if these are cheap to have.
+    """The same, with some rows of each; of answers that are only repeated, if these are cheap to
+    have.
 
     tables: node → the table that was checked; asked: the checks that were made just now.
     """
     return [
         replace(each, sample=_sample(connection, work, each, tables))
-        if number < _MOST_SAMPLES and ((each.node, each.number) in asked or each.audit.rows <= _CHEAP_ROWS)
+        if number < _MOST_SAMPLES
+        and ((each.node, each.number) in asked or each.audit.rows <= _CHEAP_ROWS)
         else each
         for number, each in enumerate(sorted(found, key=lambda each: not each.fails))
     ]
 
 
 def _sample(
-    connection: duckdb.DuckDBPyConnection, work: Work, violation: Violation, tables: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    work: Work,
+    violation: Violation,
+    tables: Mapping[str, str],
 ) -> Sample | None:
     from seeknal_git.sql.engine import SqlError
     from seeknal_git.warehouse.scratch import first_rows
@@ -154,7 +168,12 @@ def _sample(
         found = first_rows(connection, sql, {}, MOST_ROWS)
     except SqlError:
         return None  # it counted rows a moment ago: the table is gone, or a value of theirs cannot be computed
-    keys = [key for node in (violation.node, *targets) for each in graph.node(node).checks for key in each.key]
+    keys = [
+        key
+        for node in (violation.node, *targets)
+        for each in graph.node(node).checks
+        for key in each.key
+    ]
     names = [name for name, _ in found.columns]
     order = _ordered(names, keys, check.sql)[:_MOST_COLUMNS]
     rows = (tuple(_cut(row[each]) for each in order) for row in found.rows)
@@ -162,8 +181,8 @@ def _sample(
 
 
 def _ordered(names: Sequence[str], keys: Iterable[str], sql: str) -> list[int]:
-    """The columns by number: those that identify a row (the first one, if nothing says which these are), those that the
-    check names, and the others."""
+    """The columns by number: those that identify a row (the first one, if nothing says which these
+    are), those that the check names, and the others."""
     known = {folded(key) for key in keys}
     identify = [number for number, name in enumerate(names) if folded(name) in known] or [0]
     code = code_of(sql)

@@ -1,5 +1,5 @@
-"""A publication that is about to happen: what it is made of is loaded before the warehouse is held, and once more where
-somebody committed or published in the meantime."""
+"""A publication that is about to happen: what it is made of is loaded before the warehouse is held,
+and once more where somebody committed or published in the meantime."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _ATTEMPTS = 10
 class Prepared:
     """A run or a promotion, with everything that it is made of.
 
-    revision: whose tree was loaded; now: what was asked for means now; again: prepares it once more, and waits so many
-    seconds for the warehouse.
+    revision: whose tree was loaded; now: what was asked for means now; again: prepares it once
+    more, and waits so many seconds for the warehouse.
     """
 
     workspace: Workspace
@@ -38,25 +38,33 @@ class Prepared:
     options: Options
     now: Callable[[], Revision]
     again: Callable[[float], Prepared]
-    base: str | None = None  # the commit that production shows, if only some nodes of it are replaced
+    base: str | None = (
+        None  # the commit that production shows, if only some nodes of it are replaced
+    )
 
 
 def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
     """What would be done, without writing anything."""
     path = prepared.workspace.warehouse_path
     with open_warehouse(
-        path if path.exists() else None, prepared.workspace.marks, read_only=True, lock_timeout=lock_timeout
+        path if path.exists() else None,
+        prepared.workspace.marks,
+        read_only=True,
+        lock_timeout=lock_timeout,
     ) as warehouse:
         return work_of(warehouse, prepared)
 
 
 def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
-    """Raises FileFault where raw data moved after its columns were found: what reads it was bound to other columns."""
+    """Raises FileFault where raw data moved after its columns were found: what reads it was bound
+    to other columns."""
     loaded = prepared.loaded
     work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
     for source, contents in loaded.binding.read.items():
         if contents_of(work.versions[source]) != contents and source in work.reasons:
-            message = f"{loaded.graph.node(source).definition['path']} changed while {source} was bound."
+            message = (
+                f"{loaded.graph.node(source).definition['path']} changed while {source} was bound."
+            )
             raise FileFault(message, "Run the same command again.")
     return work
 
@@ -65,14 +73,16 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
 def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Warehouse]]:
     """Hold the warehouse, with what was prepared as it has to be by then.
 
-    Raises WarehouseBusy, UsageError where another branch was checked out while this one waited, and GitError where
-    production would lose what another clone released.
+    Raises WarehouseBusy, UsageError where another branch was checked out while this one waited, and
+    GitError where production would lose what another clone released.
     """
     give_up = time.monotonic() + lock_timeout
     for _ in range(_ATTEMPTS):
         patience = max(give_up - time.monotonic(), 0.0)
         path, reach = prepared.workspace.warehouse_path, _reach(prepared)
-        with open_warehouse(path, prepared.workspace.marks, lock_timeout=patience, reach=reach) as warehouse:
+        with open_warehouse(
+            path, prepared.workspace.marks, lock_timeout=patience, reach=reach
+        ) as warehouse:
             if _is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
                 if prepared.target.is_production and not prepared.options.force:
@@ -81,11 +91,15 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
                 _remember(prepared, warehouse)
                 return
         prepared = prepared.again(patience)
-    raise FileFault("The branch, or its raw data, keeps changing.", "Run the same command again when it lies still.")
+    raise FileFault(
+        "The branch, or its raw data, keeps changing.",
+        "Run the same command again when it lies still.",
+    )
 
 
 def _reach(prepared: Prepared) -> Reach:
-    """The files that a run may have to do with: raw data of its sources, and what its exposures write."""
+    """The files that a run may have to do with: raw data of its sources, and what its exposures
+    write."""
     raw = reach_of(prepared.loaded.graph, prepared.loaded.root)
     return Reach(raw.files, [*raw.folders, prepared.loaded.root.home / WRITING])
 
@@ -96,7 +110,8 @@ def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
 
 
 def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
-    """Whether neither the branch, nor production's loads, nor raw data that is read anew has moved while we waited."""
+    """Whether neither the branch, nor production's loads, nor raw data that is read anew has moved
+    while we waited."""
     loaded, revision, now = prepared.loaded, prepared.revision, prepared.now()
     if now.name != revision.name:  # nobody asked for that one
         raise UsageError(
@@ -107,7 +122,10 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
         return False
     if prepared.base and recorded(prepared.workspace, warehouse.connection).commit != prepared.base:
         return False
-    if any(loaded.root.moved(loaded.graph.node(each), contents) for each, contents in loaded.binding.read.items()):
+    if any(
+        loaded.root.moved(loaded.graph.node(each), contents)
+        for each, contents in loaded.binding.read.items()
+    ):
         return False
     schemas = (prepared.target.production, prepared.target.schema)
     if loaded.kept is None:

@@ -33,16 +33,25 @@ class MovedData:
 
 
 def moved_data(loaded: Loaded, work: Work) -> tuple[MovedData, ...]:
-    """The sources whose raw data a run would read again: git does not track it, and it has another content now."""
+    """The sources whose raw data a run would read again: git does not track it, and it has another
+    content now."""
     found = []
     for source, contents in loaded.binding.read.items():
         load = work.there.get(work.wanted[source])
         files = loaded.root.files(loaded.graph.node(source))
-        if load is None or any(file.tracked for file in files) or contents_of(work.versions[source]) == contents:
+        if (
+            load is None
+            or any(file.tracked for file in files)
+            or contents_of(work.versions[source]) == contents
+        ):
             continue
         times = {file.path: _changed_at(file) for file in files}
         newer = {path: time for path, time in times.items() if time and time > load.built_at}
-        found.append(MovedData(source, tuple(newer or times), load.built_at, max(newer.values(), default=None)))
+        found.append(
+            MovedData(
+                source, tuple(newer or times), load.built_at, max(newer.values(), default=None)
+            )
+        )
     return tuple(found)
 
 
@@ -53,12 +62,18 @@ def _changed_at(file: DataFile) -> datetime | None:
 
 
 def moved_columns(loaded: Loaded) -> tuple[Problem, ...]:
-    """The sources that keep a load, and whose files have other columns by now or do not fit any more."""
+    """The sources that keep a load, and whose files have other columns by now or do not fit any
+    more."""
     kept = loaded.kept or {}
-    untracked = [each for each in kept if not any(file.blob for file in loaded.root.files(loaded.graph.node(each)))]
+    untracked = [
+        each
+        for each in kept
+        if not any(file.blob for file in loaded.root.files(loaded.graph.node(each)))
+    ]
     found, problems = columns_now(loaded.graph, loaded.root, untracked)
     told = [
-        replace(each, message=f"{each.message.rstrip('.')}, since production read it.", hint=_HINT) for each in problems
+        replace(each, message=f"{each.message.rstrip('.')}, since production read it.", hint=_HINT)
+        for each in problems
     ]
     for each, columns in found.items():
         if changes := _changes(kept[each], columns):
@@ -72,6 +87,10 @@ def moved_columns(loaded: Loaded) -> tuple[Problem, ...]:
 def _changes(before: Columns, now: Columns) -> str:
     old, new = dict(before), dict(now)
     words = [f"{name} is gone" for name in old if name not in new]
-    words += [f"{name} is {new[name]}, not {word}" for name, word in old.items() if new.get(name, word) != word]
+    words += [
+        f"{name} is {new[name]}, not {word}"
+        for name, word in old.items()
+        if new.get(name, word) != word
+    ]
     words += [f"{name} comes" for name in new if name not in old]
     return "; ".join(words)

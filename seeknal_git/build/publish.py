@@ -1,6 +1,8 @@
-"""Make an environment match a graph: execute the work, then publish what can be trusted, and record how it ended.
+"""Make an environment match a graph: execute the work, then publish what can be trusted, and record
+how it ended.
 
-`run` and `promote` are both this; they differ in where the graph comes from, and in whether a part may be published.
+`run` and `promote` are both this; they differ in where the graph comes from, and in whether a part
+may be published.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where what is published comes from: a commit, its author, the command that publishes it, and the branch that
-    came in with the commit, where that is known."""
+    """Where what is published comes from: a commit, its author, the command that publishes it, and
+    the branch that came in with the commit, where that is known."""
 
     commit: str
     author: str
@@ -49,9 +51,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How it ended. outcome: None where nothing was published; failures: node → why; held_back: nodes not published;
-    delivered: exposures whose file was written and put in place; violations: the checks that do not hold, also those
-    that an earlier run has answered: nobody is to think that they are mended."""
+    """How it ended. outcome: None where nothing was published; failures: node → why; held_back:
+    nodes not published; delivered: exposures whose file was written and put in place; violations:
+    the checks that do not hold, also those that an earlier run has answered: nobody is to think
+    that they are mended."""
 
     work: Work
     progress: Progress
@@ -61,7 +64,9 @@ class Reconciled:
     delivered: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
     replaces: str | None = None  # who had published the environment, if that was another clone
-    kept: Mapping[str, Path] = field(default_factory=dict)  # exposure → where the file is that somebody had changed
+    kept: Mapping[str, Path] = field(
+        default_factory=dict
+    )  # exposure → where the file is that somebody had changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +85,24 @@ def without_rows(done: Reconciled) -> Reconciled:
 
 
 def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:
-    """Build, check and publish. Where something failed, publish the rest, or with the option `all_or_nothing`
-    nothing at all.
+    """Build, check and publish. Where something failed, publish the rest, or with the option
+    `all_or_nothing` nothing at all.
 
     Raises RunFailed where an exposure cannot be written; nothing is published then.
     """
     connection, schema, run_id = warehouse.connection, work.target.schema, uuid.uuid4().hex
     state.begin_run(connection, run_id, schema, origin.command)
     try:
-        refuse_places(warehouse, work.root, {each: work.places.of(work.graph.node(each)) for each in work.deliveries})
-        need_places(connection, schema, (view for each, view in work.graph.views.items() if each in work.chosen))
+        refuse_places(
+            warehouse,
+            work.root,
+            {each: work.places.of(work.graph.node(each)) for each in work.deliveries},
+        )
+        need_places(
+            connection,
+            schema,
+            (view for each, view in work.graph.views.items() if each in work.chosen),
+        )
         progress = execute(warehouse, work, report)
         failures = {each: known_failure(work, each) for each in work.failing} | progress.failed
         withheld = failures and work.options.all_or_nothing
@@ -108,31 +121,44 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     found = _violations(warehouse, work, progress)
     if done.outcome is not None:
         _record_warnings(connection, work, found)
-    return Reconciled(work, progress, done.outcome, failures, held_back, done.delivered, found, kept=done.kept)
+    return Reconciled(
+        work, progress, done.outcome, failures, held_back, done.delivered, found, kept=done.kept
+    )
 
 
 def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[Violation, ...]:
     """The checks that do not hold, with some rows of each."""
     connection = warehouse.connection
     tables = tables_of(work, progress.built)
-    shown = {node: each.table for node, each in state.published(connection, work.target.schema).items()}
+    shown = {
+        node: each.table for node, each in state.published(connection, work.target.schema).items()
+    }
     found = violations(work, known_answers(work) | progress.answers, tables, shown)
     look = partial(with_samples, connection, work, found, tables, progress.answers.keys())
     return tuple(interruptible(look, lambda: [connection])) if found else ()
 
 
-def _record_warnings(connection: duckdb.DuckDBPyConnection, work: Work, found: Sequence[Violation]) -> None:
+def _record_warnings(
+    connection: duckdb.DuckDBPyConnection, work: Work, found: Sequence[Violation]
+) -> None:
     """Write down the warnings with the publication; those about nodes that were not chosen stay."""
     schema = work.target.schema
-    old = [each for each in state.warnings(connection, schema) if each.partition(": ")[0] not in work.chosen]
+    old = [
+        each
+        for each in state.warnings(connection, schema)
+        if each.partition(": ")[0] not in work.chosen
+    ]
     kept = old if work.options.chosen is not None else []
     state.record_warnings(
-        connection, schema, [*kept, *(f"{each.node}: {each.message}" for each in found if not each.fails)]
+        connection,
+        schema,
+        [*kept, *(f"{each.node}: {each.message}" for each in found if not each.fails)],
     )
 
 
 def trusted(work: Work, progress: Progress) -> set[str]:
-    """The nodes that yield a table, have it, and may be shown: nothing before them failed, or was skipped unchecked."""
+    """The nodes that yield a table, have it, and may be shown: nothing before them failed, or was
+    skipped unchecked."""
     bad = doomed(work.graph, {*work.failing, *progress.skipped, *progress.failed})
     return {
         each
@@ -142,17 +168,21 @@ def trusted(work: Work, progress: Progress) -> set[str]:
 
 
 def shown(work: Work, progress: Progress) -> dict[str, Published]:
-    """What the environment is to show: trusted nodes as they should be; others, and those not chosen, as they were. A
-    branch shows production's tables of what was not chosen and that it never showed."""
+    """What the environment is to show: trusted nodes as they should be; others, and those not
+    chosen, as they were. A branch shows production's tables of what was not chosen and that it
+    never showed."""
     good = trusted(work, progress) & work.chosen
     in_part = work.options.chosen is not None and not work.options.whole
     kept = work.shows if in_part else work.shows.keys() & work.graph.views.keys()
     found = {identifier: work.shows[identifier] for identifier in kept if identifier not in good}
     rest = work.graph.views.keys() - work.chosen - found.keys()
     found |= {
-        each: replace(work.production[each], view=work.graph.views[each]) for each in rest & work.production.keys()
+        each: replace(work.production[each], view=work.graph.views[each])
+        for each in rest & work.production.keys()
     }
-    taken = {work.graph.views[each].lower() for each in good}  # of two nodes with one view, the old one goes
+    taken = {
+        work.graph.views[each].lower() for each in good
+    }  # of two nodes with one view, the old one goes
     found = {each: old for each, old in found.items() if old.view.lower() not in taken}
     for identifier in good:
         snapshot = snapshot_of(work, progress, identifier)
@@ -162,11 +192,15 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     return found
 
 
-def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Origin, run_id: str) -> _Published:
+def _published(
+    warehouse: Warehouse, work: Work, progress: Progress, origin: Origin, run_id: str
+) -> _Published:
     """Write the files of exposures aside, publish, then put the files in place."""
     connection, target = warehouse.connection, work.target
     shows = shown(work, progress)
-    with docked(warehouse, work.root, target.production, run_id, needed=bool(work.deliveries)) as dock:
+    with docked(
+        warehouse, work.root, target.production, run_id, needed=bool(work.deliveries)
+    ) as dock:
         written = _write_files(dock, work, progress, shows)
         publication = Publication(
             target.schema,
@@ -187,13 +221,18 @@ def _published(warehouse: Warehouse, work: Work, progress: Progress, origin: Ori
         outcome = publish(connection, publication)
         ends = {each.delivery.node: hand_over(dock, target.schema, each) for each in written}
     delivered = tuple(node for node, end in ends.items() if end.fault is None)
-    faults = {node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault}
+    faults = {
+        node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault
+    }
     _give_up(connection, work, delivered)
-    return _Published(outcome, delivered, faults, {node: end.kept for node, end in ends.items() if end.kept})
+    return _Published(
+        outcome, delivered, faults, {node: end.kept for node, end in ends.items() if end.kept}
+    )
 
 
 def _give_up(connection: duckdb.DuckDBPyConnection, work: Work, delivered: Collection[str]) -> None:
-    """Forget files that no exposure writes any more. A branch's go; production's stay, as somebody may read them.
+    """Forget files that no exposure writes any more. A branch's go; production's stay, as somebody
+    may read them.
 
     delivered: the exposures whose new file was recorded just now, in the place of the old one.
     """
@@ -204,10 +243,14 @@ def _give_up(connection: duckdb.DuckDBPyConnection, work: Work, delivered: Colle
             with suppress(OSError):
                 remove(place)
         if each.node not in delivered:
-            state.record_exposure(connection, work.target.schema, replace(each, snapshot="", content=None))
+            state.record_exposure(
+                connection, work.target.schema, replace(each, snapshot="", content=None)
+            )
 
 
-def _write_files(dock: Dock, work: Work, progress: Progress, shows: Mapping[str, Published]) -> list[Written]:
+def _write_files(
+    dock: Dock, work: Work, progress: Progress, shows: Mapping[str, Published]
+) -> list[Written]:
     good = trusted(work, progress)
     written = []
     for identifier in work.deliveries:
@@ -215,6 +258,8 @@ def _write_files(dock: Dock, work: Work, progress: Progress, shows: Mapping[str,
         if read in good:
             definition = work.graph.node(identifier).definition
             path = work.places.of(work.graph.node(identifier))
-            delivery = Delivery(identifier, work.wanted[identifier], path, shows[read].table, definition)
+            delivery = Delivery(
+                identifier, work.wanted[identifier], path, shows[read].table, definition
+            )
             written.append(write_aside(dock, delivery))
     return written

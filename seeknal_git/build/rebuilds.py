@@ -1,4 +1,5 @@
-"""Which of the tables that were made of the same code and data is meant, and when another one has to be built."""
+"""Which of the tables that were made of the same code and data is meant, and when another one has
+to be built."""
 
 from __future__ import annotations
 
@@ -16,26 +17,31 @@ _WORD = 8
 class Builds:
     """The tables that there are.
 
-    there: identity → its snapshots, oldest first; lost: the same for those whose table is gone; shown: ids of the
-    snapshots that production and the environment show; again: nodes whose table does not count, though it is there.
+    there: identity → its snapshots, oldest first; lost: the same for those whose table is gone;
+    shown: ids of the snapshots that production and the environment show; again: nodes whose table
+    does not count, though it is there.
     """
 
     there: Mapping[str, Sequence[Snapshot]]
     lost: Mapping[str, Sequence[Snapshot]]
     shown: Collection[str]
     again: Collection[str]
-    begun: dict[str, str] = field(default_factory=dict)  # identity → the build that is going to be made
+    begun: dict[str, str] = field(
+        default_factory=dict
+    )  # identity → the build that is going to be made
 
     def meant(self, node: str, identity: str) -> str:
         """The build of an identity that a node means.
 
-        An environment keeps the table that it shows, and then the one that production shows; of these two, the newer
-        one. So a table that somebody else built again moves nobody's numbers. A stable table that is gone is built as
-        it was; any other is another build.
+        An environment keeps the table that it shows, and then the one that production shows; of
+        these two, the newer one. So a table that somebody else built again moves nobody's numbers.
+        A stable table that is gone is built as it was; any other is another build.
         """
         there, lost = self.there.get(identity, ()), self.lost.get(identity, ())
         if there and node not in self.again:
-            return next((each for each in reversed(there) if each.id in self.shown), there[-1]).build
+            return next(
+                (each for each in reversed(there) if each.id in self.shown), there[-1]
+            ).build
         if there or any(each.unstable for each in lost):
             return self.begun.setdefault(identity, uuid.uuid4().hex[:_WORD])
         return ""

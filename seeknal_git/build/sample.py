@@ -1,4 +1,5 @@
-"""A sample of what a node returns, over tables that are built already or computed for the moment. Writes nothing."""
+"""A sample of what a node returns, over tables that are built already or computed for the moment.
+Writes nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ from seeknal_git.project.workspace import Loaded, Workspace
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import over_tables
-from seeknal_git.warehouse.scratch import Rows, built_tables, count_rows, first_rows, make_table, reading
+from seeknal_git.warehouse.scratch import (
+    Rows,
+    built_tables,
+    count_rows,
+    first_rows,
+    make_table,
+    reading,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,8 +49,8 @@ class Count:
 class Sample:
     """What a node returns: its first rows, or of a rule the answers to its checks.
 
-    origins: node that was read → the schema whose table it is, None where it was computed for the moment;
-    obstacle: why the warehouse could not be read.
+    origins: node that was read → the schema whose table it is, None where it was computed for the
+    moment; obstacle: why the warehouse could not be read.
     """
 
     rows: Rows | None
@@ -62,22 +70,37 @@ class _Bench:
 
 
 def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) -> Sample:
-    """The first `limit` rows of a node. Raises ProjectError where raw data is missing, or the engine refuses."""
+    """The first `limit` rows of a node. Raises ProjectError where raw data is missing, or the
+    engine refuses."""
     graph, node = loaded.graph, loaded.graph.node(identifier)
     schemas = _schemas(workspace)
     above = graph.upstream([identifier])
     path = workspace.warehouse_path if graph.feeding(identifier) else None
-    with reading(path, workspace.marks, reach_of(graph, loaded.root, {identifier, *above})) as (connection, obstacle):
+    with reading(path, workspace.marks, reach_of(graph, loaded.root, {identifier, *above})) as (
+        connection,
+        obstacle,
+    ):
         wholes = {each: graph.fingerprints[each].whole for each in above}
         built = built_tables(connection, schemas, wholes)
-        bench = _Bench(connection, graph, loaded.root, {each: relation for each, (_, relation) in built.items()})
+        bench = _Bench(
+            connection,
+            graph,
+            loaded.root,
+            {each: relation for each, (_, relation) in built.items()},
+        )
         needed = _needed(graph, identifier, built)
         for each in graph.members:
             if each in needed and each not in built:
                 bench.relations[each] = _computed(bench, each)
-        counts = tuple(_count(bench, node, number) for number in range(len(node.checks))) if node.kind == "rule" else ()
+        counts = (
+            tuple(_count(bench, node, number) for number in range(len(node.checks)))
+            if node.kind == "rule"
+            else ()
+        )
         rows = None if node.kind == "rule" else _first_rows(bench, identifier, limit)
-    origins = {each: built[each][0] if each in built else None for each in graph.members if each in needed}
+    origins = {
+        each: built[each][0] if each in built else None for each in graph.members if each in needed
+    }
     return Sample(rows, counts, origins, obstacle)
 
 
@@ -102,12 +125,16 @@ def _needed(graph: Graph, identifier: str, built: Mapping[str, Any]) -> set[str]
 def _computed(bench: _Bench, identifier: str) -> str:
     sql, parameters = _statement(bench, identifier)
     name = f"computed_{len(bench.relations)}"
-    return _placed(bench.graph.node(identifier), partial(make_table, bench.connection, name, sql, parameters))
+    return _placed(
+        bench.graph.node(identifier), partial(make_table, bench.connection, name, sql, parameters)
+    )
 
 
 def _first_rows(bench: _Bench, identifier: str, limit: int) -> Rows:
     sql, parameters = _statement(bench, identifier)
-    return _placed(bench.graph.node(identifier), partial(first_rows, bench.connection, sql, parameters, limit))
+    return _placed(
+        bench.graph.node(identifier), partial(first_rows, bench.connection, sql, parameters, limit)
+    )
 
 
 def _statement(bench: _Bench, identifier: str) -> tuple[str, dict[str, Any]]:
@@ -140,6 +167,11 @@ def _placed(node: Node, attempt: Callable[[], _T], check: Check | None = None) -
 def _problem(node: Node, exc: SqlError, check: Check | None) -> Problem:
     if node.kind == "source":
         message = f"{node.definition['path']} does not fit {node.id}: {exc.message}"
-        return Problem(message, node.path, node.line("schema" if "schema" in node.lines else "columns"), node=node.id)
+        return Problem(
+            message,
+            node.path,
+            node.line("schema" if "schema" in node.lines else "columns"),
+            node=node.id,
+        )
     line = check.line if check else node.sql_line + (exc.line or 1) - 1
     return Problem(f"{node.id}: {exc.message}", node.path, line, node=node.id)

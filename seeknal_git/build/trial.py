@@ -90,12 +90,18 @@ def tried(trial: Trial) -> Verified:
         if found.result == "differs":
             with one_thread(trial.bench.connection):
                 found = _executed(trial, doubts.certain)
-                if found.result == "differs" and doubts.by_order and not _is_settled(trial, doubts.certain):
+                if (
+                    found.result == "differs"
+                    and doubts.by_order
+                    and not _is_settled(trial, doubts.certain)
+                ):
                     found = _without_order(trial, doubts)
     except _Fails as failure:
         return _failed(trial, str(failure))
     if found.result == "differs" and doubts.whole:
-        raise Obstacle(f"the two versions differ, maybe by chance, for this could not be resolved: {doubts.whole}")
+        raise Obstacle(
+            f"the two versions differ, maybe by chance, for this could not be resolved: {doubts.whole}"
+        )
     return found
 
 
@@ -147,7 +153,9 @@ def _kept(columns: Columns, left_out: Mapping[str, str]) -> Columns:
 def _judged(node: str, found: Comparison, columns: Columns, left_out: str | None) -> Verified:
     names = tuple(name for name, _ in columns)
     if not found.equal:
-        return Verified(node, "differs", found.rows, names, left_out, found.only_before, found.only_after)
+        return Verified(
+            node, "differs", found.rows, names, left_out, found.only_before, found.only_after
+        )
     reasons = [
         *([left_out] if left_out else []),
         *(["but for the last digits of floats"] if found.rounded else []),
@@ -157,7 +165,9 @@ def _judged(node: str, found: Comparison, columns: Columns, left_out: str | None
 
 def _words_of(columns: Columns, left_out: Mapping[str, str]) -> str | None:
     """The columns that are not compared."""
-    words = [f"{name} ({left_out[folded(name)]})" for name, _ in columns if folded(name) in left_out]
+    words = [
+        f"{name} ({left_out[folded(name)]})" for name, _ in columns if folded(name) in left_out
+    ]
     return f"without {', '.join(words)}, which may be different each time" if words else None
 
 
@@ -174,9 +184,15 @@ def _columns_differ(old: Columns, new: Columns, category: Category) -> str | Non
         words += [f"column {name} is new" for name, _ in new if folded(name) not in before]
         called = {folded(name): name for name, _ in new}
         words += [
-            f"column {name} is called {now}" for name, _ in old if (now := called.get(folded(name), name)) != name
+            f"column {name} is called {now}"
+            for name, _ in old
+            if (now := called.get(folded(name), name)) != name
         ]
-        words += ["the columns are in another order"] if not words and list(before) != list(after) else []
+        words += (
+            ["the columns are in another order"]
+            if not words and list(before) != list(after)
+            else []
+        )
     return "; ".join(words) or None
 
 
@@ -195,8 +211,12 @@ def _doubts(trial: Trial) -> _Doubts:
             shaky = rows.unstable
         if shaky and not _goes_by_order(shaky):
             raise Obstacle(f"{shaky} may give other rows each time")
-        columns |= {name: part.unstable for name, part in values.items() if is_unstable(part, anatomy)}
-        unresolved += [part.unstable for part in (rows, *values.values()) if part.unstable in anatomy.obstacles]
+        columns |= {
+            name: part.unstable for name, part in values.items() if is_unstable(part, anatomy)
+        }
+        unresolved += [
+            part.unstable for part in (rows, *values.values()) if part.unstable in anatomy.obstacles
+        ]
     return _Doubts(shaky, columns, next(iter(unresolved), None))
 
 

@@ -59,7 +59,9 @@ class Version:
     @property
     def sql(self) -> str:
         member = self.graph.members[self.node]
-        return over_tables(member.node.sql or "", member.sql, self.graph.targets[self.node][0], self.tables)
+        return over_tables(
+            member.node.sql or "", member.sql, self.graph.targets[self.node][0], self.tables
+        )
 
 
 class Obstacle(Exception):
@@ -80,14 +82,18 @@ def edited(bench: Bench, node: str) -> tuple[Version, Version]:
 def reused(bench: Bench, node: str) -> tuple[Version, Version]:
     """A reader over the tables of the merge base, and over those of the branch."""
     return (
-        Version(bench.base, node, {each: _base_table(bench, each) for each in _read(bench.base, node)}),
+        Version(
+            bench.base, node, {each: _base_table(bench, each) for each in _read(bench.base, node)}
+        ),
         on_the_branch(bench, node),
     )
 
 
 def on_the_branch(bench: Bench, node: str) -> Version:
     """The new version of a node, over the tables that its inputs have on the branch."""
-    return Version(bench.head, node, {each: _renewed(bench, each) for each in _read(bench.head, node)})
+    return Version(
+        bench.head, node, {each: _renewed(bench, each) for each in _read(bench.head, node)}
+    )
 
 
 def is_touched(base: Graph, head: Graph, node: str) -> bool:
@@ -99,7 +105,9 @@ def is_touched(base: Graph, head: Graph, node: str) -> bool:
 
 def is_moved(base: Graph, head: Graph, node: str) -> bool:
     """Whether the branch makes another table of a node than the merge base."""
-    return node not in base.members or base.fingerprints[node].whole != head.fingerprints[node].whole
+    return (
+        node not in base.members or base.fingerprints[node].whole != head.fingerprints[node].whole
+    )
 
 
 def is_unstable(part: Part, anatomy: Anatomy) -> bool:
@@ -142,18 +150,26 @@ def _tables(bench: Bench, node: str, wanted: frozenset[str] = frozenset()) -> di
     if _refusal(bench, node, tables, frozenset()) is None:
         return tables
     breaking = [each for each in moved if bench.edits.get(each) == Category.BREAKING]
-    why = f"it needs what {breaking[0]} has on this branch, and that is BREAKING there" if breaking else refusal
+    why = (
+        f"it needs what {breaking[0]} has on this branch, and that is BREAKING there"
+        if breaking
+        else refusal
+    )
     raise Obstacle(why if node in bench.edits else f"{node}: {why}")
 
 
-def _refusal(bench: Bench, node: str, tables: Mapping[str, str], wanted: frozenset[str]) -> str | None:
+def _refusal(
+    bench: Bench, node: str, tables: Mapping[str, str], wanted: frozenset[str]
+) -> str | None:
     """Why a node cannot do with these tables: the engine's words, or the columns it would lack."""
     try:
         columns = columns_of(bench.connection, Version(bench.head, node, tables).sql)
     except SqlError as exc:
         return exc.message
     called = spellings(bench.head, node)
-    missing = sorted(called.get(name, name) for name in wanted - {folded(name) for name, _ in columns})
+    missing = sorted(
+        called.get(name, name) for name in wanted - {folded(name) for name, _ in columns}
+    )
     return f"it has no {', '.join(missing)} on production's tables" if missing else None
 
 
@@ -166,7 +182,9 @@ def _table(bench: Bench, node: str) -> str:
 
 def _of_another_name(bench: Bench, node: str) -> str | None:
     whole = bench.head.fingerprints[node].whole
-    same = (table for each, table in bench.built.items() if bench.base.fingerprints[each].whole == whole)
+    same = (
+        table for each, table in bench.built.items() if bench.base.fingerprints[each].whole == whole
+    )
     return next(same, None)
 
 
@@ -210,7 +228,8 @@ def _as_before(bench: Bench, node: str, after: Mapping[str, str]) -> str:
 
 
 def _renewed(bench: Bench, node: str) -> str:
-    """The table of a node on the branch: production's, if the branch makes it as production does."""
+    """The table of a node on the branch: production's, if the branch makes it as production
+    does."""
     if node not in bench.base.members and (table := _of_another_name(bench, node)):
         return table
     if not is_touched(bench.base, bench.head, node) or _stays_by_chance(bench, node):
@@ -230,7 +249,9 @@ def _stays_by_chance(bench: Bench, node: str) -> bool:
     if node not in bench.base.members or _moved(bench, node):
         return False
     anatomies = bench.head.anatomies.get(node, ())
-    return any(is_unstable(part, each) for each in anatomies for part in (each.whole, *_values(each)))
+    return any(
+        is_unstable(part, each) for each in anatomies for part in (each.whole, *_values(each))
+    )
 
 
 def _values(anatomy: Anatomy) -> list[Part]:

@@ -1,4 +1,5 @@
-"""What an environment should show, and what is missing for that: a dry run prints it, a real run executes it."""
+"""What an environment should show, and what is missing for that: a dry run prints it, a real run
+executes it."""
 
 from __future__ import annotations
 
@@ -15,7 +16,13 @@ from seeknal_git.nodes.node import Check
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.loads_in_use import pinned
-from seeknal_git.project.raw_data import DataRoot, contents_of, engine_of, need_versions, untracked_sources
+from seeknal_git.project.raw_data import (
+    DataRoot,
+    contents_of,
+    engine_of,
+    need_versions,
+    untracked_sources,
+)
 from seeknal_git.project.snapshot_ids import Identity, identities
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import Warehouse
@@ -30,10 +37,10 @@ NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to build. refresh: read raw data again; full: build the rest again; chosen: only these nodes (None: all);
-    all_or_nothing: publish nothing where anything failed; whole: the graph is all that production is to show, also if
-    only some nodes of it are chosen;
-    force: also if that takes back what another clone has released; newest: of several tables that were made of the
+    """How to build. refresh: read raw data again; full: build the rest again; chosen: only these
+    nodes (None: all); all_or_nothing: publish nothing where anything failed; whole: the graph is
+    all that production is to show, also if only some nodes of it are chosen; force: also if that
+    takes back what another clone has released; newest: of several tables that were made of the
     same, the newest one counts, whether somebody shows it or not."""
 
     refresh: bool = False
@@ -53,12 +60,12 @@ class Options:
 class Work:
     """What has to be done.
 
-    chosen: the nodes that the run is about; identities: id → what its table is made of, and which build is meant;
-    wanted: id → snapshot id; there: snapshots that exist, by snapshot id; reasons: id → why it is built, in build
-    order; checks: id → checks whose answer is not known; audits: answers that are, by audit id; failing: id → checks
-    that failed in an earlier run, on the very same data; shows, production: what the environment and production show
-    now; deliveries: exposures
-    whose file is to be written; left: files that no exposure writes any more.
+    chosen: the nodes that the run is about; identities: id → what its table is made of, and which
+    build is meant; wanted: id → snapshot id; there: snapshots that exist, by snapshot id; reasons:
+    id → why it is built, in build order; checks: id → checks whose answer is not known; audits:
+    answers that are, by audit id; failing: id → checks that failed in an earlier run, on the very
+    same data; shows, production: what the environment and production show now; deliveries:
+    exposures whose file is to be written; left: files that no exposure writes any more.
     """
 
     graph: Graph
@@ -100,7 +107,8 @@ class Work:
         return tuple(
             each
             for each, view in self.graph.views.items()
-            if each not in self.shows or (self.shows[each].snapshot, self.shows[each].view) != (self.wanted[each], view)
+            if each not in self.shows
+            or (self.shows[each].snapshot, self.shows[each].view) != (self.wanted[each], view)
         )
 
     @property
@@ -116,7 +124,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """What there is to see before anything is decided. production, shows: what production and the environment show."""
+    """What there is to see before anything is decided. production, shows: what production and the
+    environment show."""
 
     graph: Graph
     root: DataRoot
@@ -131,11 +140,18 @@ class _Sight:
     shows: Mapping[str, Published]
 
 
-def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options) -> Work:
-    """What it takes to make the environment match the graph. Reads only. Raises ProjectError for missing raw data."""
+def work_out(
+    warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options
+) -> Work:
+    """What it takes to make the environment match the graph. Reads only. Raises ProjectError for
+    missing raw data."""
     connection = warehouse.connection
-    production, shows = (state.published(connection, each) for each in (target.production, target.schema))
-    snapshots, lost = state.snapshots(connection, {each.whole for each in graph.fingerprints.values()})
+    production, shows = (
+        state.published(connection, each) for each in (target.production, target.schema)
+    )
+    snapshots, lost = state.snapshots(
+        connection, {each.whole for each in graph.fingerprints.values()}
+    )
     known = {} if options.refresh else pinned(graph, (production, shows), snapshots)
     versions = need_versions(graph, root, known)
     environments = () if options.newest else (production, shows)
@@ -143,12 +159,20 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
     meant = identities(graph, versions, builds.meant)
     wanted = {each: identity.id for each, identity in meant.items()}
     there = {each.id: each for each in snapshots}
-    sight = _Sight(graph, root, target, options, builds, meant, wanted, versions, there, production, shows)
+    sight = _Sight(
+        graph, root, target, options, builds, meant, wanted, versions, there, production, shows
+    )
     chosen = _chosen(sight)
     answers = [_answer_id(graph, wanted, each, number) for each, number, _ in all_checks(graph)]
     audits = state.audits(connection, answers)
     checks = _open_checks(sight, chosen, audits)
-    files = files_of(connection, graph, Places(root, target), wanted, chosen if options.chosen is not None else None)
+    files = files_of(
+        connection,
+        graph,
+        Places(root, target),
+        wanted,
+        chosen if options.chosen is not None else None,
+    )
     return Work(
         graph=graph,
         root=root,
@@ -170,8 +194,11 @@ def work_out(warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target,
     )
 
 
-def _again(graph: Graph, root: DataRoot, options: Options, known: Mapping[str, str]) -> frozenset[str]:
-    """The nodes that `--full` builds again, though their table is there; not a load that is kept."""
+def _again(
+    graph: Graph, root: DataRoot, options: Options, known: Mapping[str, str]
+) -> frozenset[str]:
+    """The nodes that `--full` builds again, though their table is there; not a load that is
+    kept."""
     if not options.full:
         return frozenset()
     about = graph.members if options.chosen is None else options.chosen
@@ -196,7 +223,8 @@ def tables_of(work: Work, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, 
 
 
 def _answer_id(graph: Graph, wanted: Mapping[str, str], node: str, number: int) -> str:
-    """The id of the answer to a check: a hash of the question, and of the tables that it is asked of.
+    """The id of the answer to a check: a hash of the question, and of the tables that it is asked
+    of.
 
     A rule's own identity says what its questions read, to the column.
     """
@@ -206,9 +234,9 @@ def _answer_id(graph: Graph, wanted: Mapping[str, str], node: str, number: int) 
 
 
 def _chosen(sight: _Sight) -> set[str]:
-    """The chosen nodes; what they need that was never built, or that the environment does not show though they are made
-    of it; the rules of all these, as nothing is shown unchecked; and on production whatever else reads a table that is
-    another now, as production is of one piece."""
+    """The chosen nodes; what they need that was never built, or that the environment does not show
+    though they are made of it; the rules of all these, as nothing is shown unchecked; and on
+    production whatever else reads a table that is another now, as production is of one piece."""
     if sight.options.chosen is None:
         return set(sight.graph.members)
     rules = [each for each in sight.graph.members if split_id(each)[0] == "rule"]
@@ -219,7 +247,11 @@ def _chosen(sight: _Sight) -> set[str]:
         needed = {each for each in sight.graph.inputs[node] if _is_missing(sight, each)}
         needed |= {each for each in rules if node in sight.graph.inputs[each]}
         if sight.target.is_production and _is_moved(sight, node):
-            needed |= {each for each in sight.graph.readers[node] if sight.options.whole or each in sight.shows}
+            needed |= {
+                each
+                for each in sight.graph.readers[node]
+                if sight.options.whole or each in sight.shows
+            }
         waiting += needed - found
         found |= needed
     return found
@@ -234,7 +266,9 @@ def _is_missing(sight: _Sight, identifier: str) -> bool:
 def _is_moved(sight: _Sight, identifier: str) -> bool:
     """Whether the environment is going to show another table of a node than it does."""
     shown = sight.shows.get(identifier)
-    return identifier in sight.graph.views and (shown is None or shown.snapshot != sight.wanted[identifier])
+    return identifier in sight.graph.views and (
+        shown is None or shown.snapshot != sight.wanted[identifier]
+    )
 
 
 def _reasons(sight: _Sight, chosen: set[str]) -> dict[str, str]:
@@ -256,13 +290,18 @@ def _reason_of_builds(sight: _Sight, identifier: str) -> str | None:
         return "everything is built again"
     if sight.identities[identifier].text in sight.builds.lost:
         return "its table is missing"
-    if again := [each for each in sight.graph.feeding(identifier) if sight.builds.is_begun(sight.identities[each])]:
+    if again := [
+        each
+        for each in sight.graph.feeding(identifier)
+        if sight.builds.is_begun(sight.identities[each])
+    ]:
         return f"reads {', '.join(again)}, which is built again"
     return None
 
 
 def _reason_of_raw_data(sight: _Sight, identifier: str, before: Published) -> str:
-    """The reason, if the code is as it was: files moved, or another release of the engine reads the same files."""
+    """The reason, if the code is as it was: files moved, or another release of the engine reads the
+    same files."""
     if sight.graph.node(identifier).kind != "source":
         behind = sight.graph.upstream([identifier])
         again = any(sight.builds.is_begun(sight.identities[each]) for each in behind)
@@ -271,30 +310,43 @@ def _reason_of_raw_data(sight: _Sight, identifier: str, before: Published) -> st
     known = load.data_version if load else None
     if known is None or contents_of(known) != contents_of(wanted):
         return "its raw data moved on"
-    return (
-        f"DuckDB {engine_of(known) or '(another release)'} read its raw data, and {engine_of(wanted)} may do otherwise"
-    )
+    return f"DuckDB {engine_of(known) or '(another release)'} read its raw data, and {engine_of(wanted)} may do otherwise"
 
 
 def _reason_of_contents(sight: _Sight, identifier: str) -> str:
     """The reason, if code or raw data are others than production's."""
-    before, fingerprint = sight.production.get(identifier), sight.graph.fingerprints[identifier].whole
+    before, fingerprint = (
+        sight.production.get(identifier),
+        sight.graph.fingerprints[identifier].whole,
+    )
     if before is None:
         return "never built"
     if before.fingerprint == fingerprint:
         return _reason_of_raw_data(sight, identifier, before)
     if any(each.fingerprint == fingerprint for each in sight.there.values()):
         return "the raw data behind it moved on since it was built"
-    shown = {each: sight.production[each] for each in sight.graph.feeding(identifier) if each in sight.production}
-    moved = [each for each, was in shown.items() if was.fingerprint != sight.graph.fingerprints[each].whole]
+    shown = {
+        each: sight.production[each]
+        for each in sight.graph.feeding(identifier)
+        if each in sight.production
+    }
+    moved = [
+        each
+        for each, was in shown.items()
+        if was.fingerprint != sight.graph.fingerprints[each].whole
+    ]
     return f"reads {', '.join(moved)}, which changed" if moved else "its definition changed"
 
 
-def _open_checks(sight: _Sight, chosen: set[str], audits: Mapping[str, Audit]) -> dict[str, tuple[int, ...]]:
+def _open_checks(
+    sight: _Sight, chosen: set[str], audits: Mapping[str, Audit]
+) -> dict[str, tuple[int, ...]]:
     """Checks whose answer is not known, or another one each time."""
     found: dict[str, tuple[int, ...]] = {}
     for each, number, _ in all_checks(sight.graph):
-        unanswered = sight.options.full or _answer_id(sight.graph, sight.wanted, each, number) not in audits
+        unanswered = (
+            sight.options.full or _answer_id(sight.graph, sight.wanted, each, number) not in audits
+        )
         if each in chosen and (unanswered or (each, number) in sight.graph.volatile):
             found[each] = (*found.get(each, ()), number)
     return found

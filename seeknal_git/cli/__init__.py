@@ -1,4 +1,5 @@
-"""The command line: one module a command. Heavy modules are imported by the command that needs them."""
+"""The command line: one module a command. Heavy modules are imported by the command that needs
+them."""
 
 from __future__ import annotations
 
@@ -55,13 +56,25 @@ def _version(wanted: bool) -> None:
 def _seeknal(
     folder: Annotated[
         Path | None,
-        typer.Option("-C", metavar="DIR", exists=True, file_okay=False, help="Run as if started in DIR, as git does."),
+        typer.Option(
+            "-C",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Run as if started in DIR, as git does.",
+        ),
     ] = None,
     production: Annotated[
         str | None,
-        typer.Option("--production-branch", metavar="BRANCH", help="The production branch, whatever else names one."),
+        typer.Option(
+            "--production-branch",
+            metavar="BRANCH",
+            help="The production branch, whatever else names one.",
+        ),
     ] = None,
-    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     if folder is not None:
         os.chdir(folder)
@@ -110,15 +123,24 @@ def _unexpected(exc: Exception) -> int:
 
 
 def _misused(exc: typer.TyperException) -> int:
-    """A command line that cannot be read: what is wrong with it, and how it goes if an argument is missing."""
+    """A command line that cannot be read: what is wrong with it, and how it goes if an argument is
+    missing."""
     from seeknal_git.report.terminal import note
 
     context, argument = getattr(exc, "ctx", None), getattr(exc, "param", None)
     missing = not exc.message and context is not None and argument is not None
-    words = f"Missing argument {argument.name.upper()}." if missing and argument else exc.format_message()
+    words = (
+        f"Missing argument {argument.name.upper()}."
+        if missing and argument
+        else exc.format_message()
+    )
     first, *others = words.splitlines() or [""]
     usage = context.get_usage().splitlines() if missing and context else []
-    note(first if first.startswith("Usage") else f"error: {first}", *others, *(f"  {line}" for line in usage))
+    note(
+        first if first.startswith("Usage") else f"error: {first}",
+        *others,
+        *(f"  {line}" for line in usage),
+    )
     return 2
 
 
@@ -129,8 +151,10 @@ def _commands() -> Callable[..., Any]:
 
 
 def main() -> None:
-    """Run a command, and turn whatever goes wrong into one message and an exit code (see errors.py)."""
-    # Projects are large and have no cycles: looking for them again and again would double the time of a plan.
+    """Run a command, and turn whatever goes wrong into one message and an exit code (see
+    errors.py)."""
+    # Projects are large and have no cycles: looking for them again and again would double the time
+    # of a plan.
     set_threshold(100_000, 50, 1_000)
     prepare()
     try:

@@ -12,14 +12,16 @@ from seeknal_git.cli.options import HERE, DataRoot, ProjectPath, opened
 
 def apply(
     draft: Annotated[Path, typer.Argument(help="A file that `seeknal draft` wrote.")],
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace the node where it is there already.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace the node where it is there already.")
+    ] = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Move a valid draft to seeknal/KINDs/NAME.yml, and stage it.
 
-    A draft that does not validate is refused. A node that is there already is replaced only with --force, and the
-    difference is shown.
+    A draft that does not validate is refused. A node that is there already is replaced only with
+    --force, and the difference is shown.
 
     \b
     Examples:

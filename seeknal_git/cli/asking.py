@@ -30,7 +30,12 @@ class Question:
 def ask(workspace: Workspace, question: Question, form: str) -> None:
     sql = question.sql
     asked = verb.Question(
-        sql, question.env, question.lock_timeout, form, partial(tell, err=True), partial(show, form=form)
+        sql,
+        question.env,
+        question.lock_timeout,
+        form,
+        partial(tell, err=True),
+        partial(show, form=form),
     )
     if question.failed is not None:
         if question.at is not None:

@@ -10,7 +10,9 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_
 
 
 def diff(
-    node: Annotated[str | None, typer.Argument(help="Only this node, as kind.name or its bare name.")] = None,
+    node: Annotated[
+        str | None, typer.Argument(help="Only this node, as kind.name or its bare name.")
+    ] = None,
     stat: Annotated[bool, typer.Option("--stat", help="One line a node.")] = False,
     as_json: AsJson = False,
     data_root: DataRoot = None,
@@ -32,4 +34,6 @@ def diff(
 
     planned = plan_environment(opened_with_a_reminder(project_path, data_root))
     changes = changes_of(planned, node)
-    out_json(report.as_json(planned, changes)) if as_json else report.as_text(planned, changes, stat=stat)
+    out_json(report.as_json(planned, changes)) if as_json else report.as_text(
+        planned, changes, stat=stat
+    )

@@ -9,7 +9,9 @@ import typer
 from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
-def doctor(as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
+def doctor(
+    as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE
+) -> None:
     """Look for what is wrong with the set-up, and name the cure.
 
     Exit code 1 if anything is.

@@ -11,13 +11,22 @@ from seeknal_git.names import command_line
 
 
 def draft(
-    kind: Annotated[str, typer.Argument(help="source, transform, feature_group, rule or exposure.")],
+    kind: Annotated[
+        str, typer.Argument(help="source, transform, feature_group, rule or exposure.")
+    ],
     name: Annotated[str, typer.Argument(help="The node's name: letters, digits and _.")],
-    description: Annotated[str | None, typer.Option("--description", "-d", help="What the node is.")] = None,
-    file: Annotated[
-        str | None, typer.Option("--from", help="A source's file or glob: how it is read is written into the node.")
+    description: Annotated[
+        str | None, typer.Option("--description", "-d", help="What the node is.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Begin anew where there is a draft already.")] = False,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="A source's file or glob: how it is read is written into the node."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Begin anew where there is a draft already.")
+    ] = False,
     python: Annotated[bool, typer.Option("--python", hidden=True)] = False,
     deps: Annotated[str | None, typer.Option("--deps", hidden=True)] = None,
     data_root: DataRoot = None,

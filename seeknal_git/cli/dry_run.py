@@ -21,7 +21,8 @@ def dry_run(
 
     Nothing is written.
 
-    Inputs are read from the environment's tables where they are built, and computed from the sources where not.
+    Inputs are read from the environment's tables where they are built, and computed from the
+    sources where not.
 
     \b
     Examples:

@@ -21,9 +21,22 @@ from seeknal_git.cli.options import (
 from seeknal_git.cli.plan import Create, Into, Markdown, Verbose, Verify
 from seeknal_git.cli.promote import DryRun as PromoteDry
 from seeknal_git.cli.promote import Force as PromoteForce
-from seeknal_git.cli.run import DryRun, Force, Full, KeepGoing, MaxWorkers, Nodes, Parallel, Refresh, Retry, Types
+from seeknal_git.cli.run import (
+    DryRun,
+    Force,
+    Full,
+    KeepGoing,
+    MaxWorkers,
+    Nodes,
+    Parallel,
+    Refresh,
+    Retry,
+    Types,
+)
 
-app = typer.Typer(help="List, delete and prune environments; plan, apply, promote.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, delete and prune environments; plan, apply, promote.", no_args_is_help=True
+)
 Env = Annotated[str, typer.Argument(help="The environment's branch.")]
 
 
@@ -36,8 +49,9 @@ def list_(
 ) -> None:
     """List environments, and how their branches stand.
 
-    shows: the commit that the environment shows; ahead, behind: commits of the branch's tip against production's
-    branch; idle: for how long nobody used it; expires: when it goes; tables: the tables that it shows.
+    shows: the commit that the environment shows; ahead, behind: commits of the branch's tip against
+    production's branch; idle: for how long nobody used it; expires: when it goes; tables: the
+    tables that it shows.
 
     \b
     Examples:
@@ -54,7 +68,10 @@ def list_(
 
 @app.command()
 def delete(
-    env: Env, lock_timeout: LockTimeout = 0.0, data_root: DataRoot = None, project_path: ProjectPath = HERE
+    env: Env,
+    lock_timeout: LockTimeout = 0.0,
+    data_root: DataRoot = None,
+    project_path: ProjectPath = HERE,
 ) -> None:
     """Drop an environment's schema, and the files of its exposures.
 
@@ -80,8 +97,8 @@ def prune(
 ) -> None:
     """List environments that are of no use; with --yes, drop them.
 
-    Their branch is gone, and nobody used them for their time to live. A branch is gone when it is not here, on no
-    remote, and in no worktree. Snapshots stay until `seeknal gc`.
+    Their branch is gone, and nobody used them for their time to live. A branch is gone when it is
+    not here, on no remote, and in no worktree. Snapshots stay until `seeknal gc`.
 
     \b
     Examples:
@@ -92,7 +109,9 @@ def prune(
     from seeknal_git.report import gc as report
 
     workspace = opened_with_a_reminder(project_path, data_root)
-    found = (collect_garbage if yes else find_garbage)(workspace, lock_timeout, only_environments=True)
+    found = (collect_garbage if yes else find_garbage)(
+        workspace, lock_timeout, only_environments=True
+    )
     report.as_json(found) if as_json else report.as_text(found, "seeknal env prune")
 
 

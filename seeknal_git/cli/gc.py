@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import (
+    HERE,
+    AsJson,
+    DataRoot,
+    LockTimeout,
+    ProjectPath,
+    opened_with_a_reminder,
+)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Delete it. Without this, nothing is deleted.")]
 
@@ -22,8 +29,9 @@ def gc(
 
     That is environments, snapshots and files.
 
-    Kept is what production or any other environment shows, and production's history (`keep_promotions`,
-    `keep_history`). An environment stays as long as its branch is here, on a remote or in a worktree.
+    Kept is what production or any other environment shows, and production's history
+    (`keep_promotions`, `keep_history`). An environment stays as long as its branch is here, on a
+    remote or in a worktree.
 
     \b
     Examples:
@@ -33,5 +41,7 @@ def gc(
     from seeknal_git.commands.gc import collect_garbage, find_garbage
     from seeknal_git.report import gc as report
 
-    found = (collect_garbage if yes else find_garbage)(opened_with_a_reminder(project_path, data_root), lock_timeout)
+    found = (collect_garbage if yes else find_garbage)(
+        opened_with_a_reminder(project_path, data_root), lock_timeout
+    )
     report.as_json(found) if as_json else report.as_text(found, "seeknal gc")

@@ -15,8 +15,9 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
 
     They validate before a commit and a merge, and promote after. Hooks that are there are kept.
 
-    In a repository of several projects, each installs them for itself. A bare repository, on a server, gets one hook
-    that promotes after a push; --data-root is kept for it and for every later command there, in git's configuration.
+    In a repository of several projects, each installs them for itself. A bare repository, on a
+    server, gets one hook that promotes after a push; --data-root is kept for it and for every later
+    command there, in git's configuration.
 
     \b
     Examples:
@@ -32,7 +33,9 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
     repository, production = workspace.repository, workspace.production
     keep_authority(repository, workspace.authority)
     place = workspace.data_root if repository.bare else data_root
-    found = hooks.install(repository.top, repository.prefix, production, hooks.this_installation(), place)
+    found = hooks.install(
+        repository.top, repository.prefix, production, hooks.this_installation(), place
+    )
     if data_root is not None:
         note(f"$ {hooks.keep_data_root(repository.top, data_root)}")
     as_text(found)
@@ -56,7 +59,9 @@ def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> N
 
 
 @app.command()
-def status(data_root: DataRoot = None, as_json: AsJson = False, project_path: ProjectPath = HERE) -> None:
+def status(
+    data_root: DataRoot = None, as_json: AsJson = False, project_path: ProjectPath = HERE
+) -> None:
     """Say of each hook whether it is in order.
 
     It is installed, outdated, edited, shadowed or missing.
@@ -72,5 +77,7 @@ def status(data_root: DataRoot = None, as_json: AsJson = False, project_path: Pr
     from seeknal_git.report.terminal import out_json
 
     workspace = opened(project_path, data_root)
-    found = hooks.status(workspace.repository.top, workspace.repository.prefix, workspace.production)
+    found = hooks.status(
+        workspace.repository.top, workspace.repository.prefix, workspace.production
+    )
     out_json([asdict(each) for each in found]) if as_json else as_text(found)

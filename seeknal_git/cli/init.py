@@ -13,30 +13,41 @@ from seeknal_git.cli.options import HERE
 
 def init(
     name: Annotated[
-        str | None, typer.Option("--name", "-n", help="The project's name; the folder's unless given.")
+        str | None,
+        typer.Option("--name", "-n", help="The project's name; the folder's unless given."),
     ] = None,
-    description: Annotated[str | None, typer.Option("--description", "-d", help="What the project is.")] = None,
+    description: Annotated[
+        str | None, typer.Option("--description", "-d", help="What the project is.")
+    ] = None,
     ci: Annotated[
         Literal["github", "gitlab"] | None,
         typer.Option("--ci", help="Write a workflow for it; docs/ci.md explains it."),
     ] = None,
     production_branch: Annotated[
         str | None,
-        typer.Option("--production-branch", metavar="BRANCH", help="The production branch, if not the usual one."),
+        typer.Option(
+            "--production-branch",
+            metavar="BRANCH",
+            help="The production branch, if not the usual one.",
+        ),
     ] = None,
     path: Annotated[
-        Path, typer.Option("--path", "-p", "--project-path", "-C", metavar="DIR", help="The project's folder.")
+        Path,
+        typer.Option(
+            "--path", "-p", "--project-path", "-C", metavar="DIR", help="The project's folder."
+        ),
     ] = HERE,
 ) -> None:
     """Begin a project: files, git repository, hooks, first commit.
 
     What is there already is kept.
 
-    Production is the branch that --production-branch, the project file or a person names; else the default branch of
-    origin, main, master, the only branch, or the one that is checked out. Which of these it was is said.
+    Production is the branch that --production-branch, the project file or a person names; else the
+    default branch of origin, main, master, the only branch, or the one that is checked out. Which
+    of these it was is said.
 
-    No file is ever overwritten. In a folder that is a project already, what is missing is added; with --ci, only the
-    workflow.
+    No file is ever overwritten. In a folder that is a project already, what is missing is added;
+    with --ci, only the workflow.
 
     \b
     Examples:

@@ -13,21 +13,30 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_
 def lineage(
     node: Annotated[
         str | None,
-        typer.Argument(metavar="[NODE[.COLUMN]]", help="A node, as kind.name or its bare name, or a column of it."),
+        typer.Argument(
+            metavar="[NODE[.COLUMN]]",
+            help="A node, as kind.name or its bare name, or a column of it.",
+        ),
     ] = None,
     upstream: Annotated[bool, typer.Option("--upstream", help="Only what it reads.")] = False,
     downstream: Annotated[bool, typer.Option("--downstream", help="Only what reads it.")] = False,
-    depth: Annotated[int | None, typer.Option("--depth", metavar="N", min=1, help="Stop after N steps.")] = None,
+    depth: Annotated[
+        int | None, typer.Option("--depth", metavar="N", min=1, help="Stop after N steps.")
+    ] = None,
     as_json: AsJson = False,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page for the browser.")
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", dir_okay=False, help="Write a page for the browser."
+        ),
     ] = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Show what feeds a node or a column, and what it feeds.
 
-    Without NODE: the whole project. On a branch, with what the plan says of each node. The page needs no server.
+    Without NODE: the whole project. On a branch, with what the plan says of each node. The page
+    needs no server.
 
     \b
     Examples:

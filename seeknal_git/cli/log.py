@@ -6,14 +6,27 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import (
+    HERE,
+    AsJson,
+    DataRoot,
+    LockTimeout,
+    ProjectPath,
+    opened_with_a_reminder,
+)
 
 
 def log(
     env: Annotated[
-        str | None, typer.Option("--env", help="The environment whose history is shown; production unless named.")
+        str | None,
+        typer.Option(
+            "--env", help="The environment whose history is shown; production unless named."
+        ),
     ] = None,
-    most: Annotated[int, typer.Option("--max-count", "-n", min=0, metavar="N", help="Show N at most; 0 for all.")] = 10,
+    most: Annotated[
+        int,
+        typer.Option("--max-count", "-n", min=0, metavar="N", help="Show N at most; 0 for all."),
+    ] = 10,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every node.")] = False,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
@@ -22,8 +35,8 @@ def log(
 ) -> None:
     """Show what production published: when, why, and what changed.
 
-    The newest publication comes first. Those that are "not kept" cannot be shown again, as gc dropped some of their
-    tables. A rollback takes the number, or the commit.
+    The newest publication comes first. Those that are "not kept" cannot be shown again, as gc
+    dropped some of their tables. A rollback takes the number, or the commit.
 
     \b
     Examples:

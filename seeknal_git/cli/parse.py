@@ -5,7 +5,9 @@ from __future__ import annotations
 from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
-def parse(as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
+def parse(
+    as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE
+) -> None:
     """Write target/manifest.json, with all nodes and columns.
 
     It holds nodes, edges, layers, fingerprints and columns.
@@ -22,6 +24,12 @@ def parse(as_json: AsJson = False, data_root: DataRoot = None, project_path: Pro
     if as_json:
         out_json(content)
     else:
-        nodes, edges = counted(len(content["nodes"]), "node"), counted(len(content["edges"]), "edge")
-        tables, layers = counted(content["metadata"]["tables"], "table"), counted(content["metadata"]["depth"], "layer")
+        nodes, edges = (
+            counted(len(content["nodes"]), "node"),
+            counted(len(content["edges"]), "edge"),
+        )
+        tables, layers = (
+            counted(content["metadata"]["tables"], "table"),
+            counted(content["metadata"]["depth"], "layer"),
+        )
         out(f"{tables}, {nodes}, {edges}, {layers}: {path}")

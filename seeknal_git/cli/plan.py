@@ -9,20 +9,31 @@ import typer
 from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_with_a_reminder
 
 Into = Annotated[
-    str | None, typer.Option("--into", metavar="BRANCH", help="What merging into this branch would change there.")
+    str | None,
+    typer.Option(
+        "--into", metavar="BRANCH", help="What merging into this branch would change there."
+    ),
 ]
 Create = Annotated[bool, typer.Option("--create", help="Create ENV also if it reads like a typo.")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="With what could not be resolved, and every node downstream.")
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="With what could not be resolved, and every node downstream."
+    ),
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
 Verify = Annotated[
-    bool, typer.Option("--verify", help="Execute what is not BREAKING or is re-used before and after, and compare.")
+    bool,
+    typer.Option(
+        "--verify", help="Execute what is not BREAKING or is re-used before and after, and compare."
+    ),
 ]
 
 
 def plan(
-    env: Annotated[str | None, typer.Argument(help="A branch, tag or commit; a new branch is created.")] = None,
+    env: Annotated[
+        str | None, typer.Argument(help="A branch, tag or commit; a new branch is created.")
+    ] = None,
     into: Into = None,
     create: Create = False,
     verbose: Verbose = False,
@@ -34,15 +45,16 @@ def plan(
 ) -> None:
     """Say what a branch changes, how badly, and what has to be built.
 
-    Without ENV: the current branch and its working tree, against the merge base with the production branch; on the
-    production branch, against what production last published. With ENV: that branch's, tag's or commit's nodes; the
-    plan is saved, and binds `run --env`. A branch that does not exist is created, and uncommitted changes follow to it;
-    also to one that has no commits of its own. Neither is done with --json or --markdown.
+    Without ENV: the current branch and its working tree, against the merge base with the production
+    branch; on the production branch, against what production last published. With ENV: that
+    branch's, tag's or commit's nodes; the plan is saved, and binds `run --env`. A branch that does
+    not exist is created, and uncommitted changes follow to it; also to one that has no commits of
+    its own. Neither is done with --json or --markdown.
 
-    With --into, the merge is made in memory, and compared with the branch that it would go into. Exit code 1 where it
-    conflicts, as text or as a pipeline. With --verify, both versions of each METADATA or NON_BREAKING change are
-    executed on production's tables and have to return the same, and so does each reader that is re-used. Nothing is
-    written.
+    With --into, the merge is made in memory, and compared with the branch that it would go into.
+    Exit code 1 where it conflicts, as text or as a pipeline. With --verify, both versions of each
+    METADATA or NON_BREAKING change are executed on production's tables and have to return the same,
+    and so does each reader that is re-used. Nothing is written.
 
     \b
     Examples:

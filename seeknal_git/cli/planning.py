@@ -26,11 +26,15 @@ class Form:
     as_json: bool
 
 
-def plan(workspace: Workspace, env: str | None, form: Form, *, verify: bool, create: bool = False) -> None:
+def plan(
+    workspace: Workspace, env: str | None, form: Form, *, verify: bool, create: bool = False
+) -> None:
     if env is not None:
         from seeknal_git.environments.uncommitted import arrive
 
-        for command in arrive(workspace, env, create=create, may_switch=not (form.as_json or form.as_markdown)):
+        for command in arrive(
+            workspace, env, create=create, may_switch=not (form.as_json or form.as_markdown)
+        ):
             note(f"$ {command}")
     planned = verb.plan_environment(workspace, env)
     if verb.left_out(workspace, planned):
@@ -47,7 +51,9 @@ def plan(workspace: Workspace, env: str | None, form: Form, *, verify: bool, cre
     _need_kept(planned, verified)
 
 
-def plan_merge(workspace: Workspace, env: str | None, into: str, form: Form, *, verify: bool) -> None:
+def plan_merge(
+    workspace: Workspace, env: str | None, into: str, form: Form, *, verify: bool
+) -> None:
     from seeknal_git.commands import plan_merge
 
     merge = plan_merge.plan_merge(workspace, env, into)
@@ -58,7 +64,9 @@ def plan_merge(workspace: Workspace, env: str | None, into: str, form: Form, *, 
         note("Not in this plan: the uncommitted changes of the branch that is checked out.")
     if form.as_json:
         plan_part = report.as_json(planned, found) if planned else {}
-        out_json({**plan_part, **merge_report.as_json(merge), "verified": verification.as_json(verified)})
+        out_json(
+            {**plan_part, **merge_report.as_json(merge), "verified": verification.as_json(verified)}
+        )
     elif form.as_markdown:
         out_lines(merge_report.as_markdown(merge, found) + verification.as_markdown(verified))
     else:

@@ -6,14 +6,26 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Reason, Sandbox, opened
+from seeknal_git.cli.options import (
+    HERE,
+    AsJson,
+    DataRoot,
+    LockTimeout,
+    ProjectPath,
+    Reason,
+    Sandbox,
+    opened,
+)
 from seeknal_git.cli.run import MaxWorkers, Parallel
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+]
 Force = Annotated[
     bool,
     typer.Option(
-        "--force/--no-force", help="Promote also if it takes back what others released, or if only CI releases."
+        "--force/--no-force",
+        help="Promote also if it takes back what others released, or if only CI releases.",
     ),
 ]
 
@@ -21,7 +33,8 @@ Force = Annotated[
 def promote(
     env: Annotated[str | None, typer.Argument(help="The branch to merge and promote.")] = None,
     target: Annotated[
-        str | None, typer.Argument(help="The branch to promote into; the production branch unless named.")
+        str | None,
+        typer.Argument(help="The branch to promote into; the production branch unless named."),
     ] = None,
     parallel: Parallel = True,
     max_workers: MaxWorkers = 0,
@@ -37,8 +50,8 @@ def promote(
 ) -> None:
     """Make production match the tip of its branch, all at once.
 
-    With ENV, that branch is merged first, by git. Tables that are built already are re-used; the rest is built before
-    anything is published.
+    With ENV, that branch is merged first, by git. Tables that are built already are re-used; the
+    rest is built before anything is published.
 
     \b
     Examples:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asked `promote` for. target: the branch to promote into; None for the production branch."""
+    """What somebody asked `promote` for. target: the branch to promote into; None for the
+    production branch."""
 
     target: str | None = None
     lock_timeout: float = 0.0
@@ -39,7 +40,9 @@ def promote(workspace: Workspace, env: str | None, request: Request) -> None:
     verb.refuse_unfinished(workspace)
     if env is not None:
         _leave_nothing(workspace, env)
-        merged = verb.merge_branch(workspace, env, request.target, force=request.force, reason=request.reason)
+        merged = verb.merge_branch(
+            workspace, env, request.target, force=request.force, reason=request.reason
+        )
         for command in merged.commands:
             note(f"$ {command}")
         if not merged.commands:
@@ -82,12 +85,16 @@ def from_hook(project_path: Path, data_root: Path | None) -> None:
     try:
         workspace = opened(project_path, data_root)
         if only_ci_releases(workspace):
-            note(f"seeknal: {workspace.production} moved, and continuous integration promotes it: git push")
+            note(
+                f"seeknal: {workspace.production} moved, and continuous integration promotes it: git push"
+            )
         elif verb.is_behind(workspace):
             note(f"seeknal: {workspace.production} moved, promoting it")
             _promote(workspace, Request(), "hook")
     except (SeeknalError, typer.Exit) as exc:
         if isinstance(exc, SeeknalError):
             error(exc)
-        first = "when that has ended" if isinstance(exc, WarehouseBusy) else "mend what is wrong, then"
+        first = (
+            "when that has ended" if isinstance(exc, WarehouseBusy) else "mend what is wrong, then"
+        )
         note(f"The promotion is pending: {first} run: seeknal promote")

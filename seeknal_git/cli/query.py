@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, At, DataRoot, LockTimeout, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import (
+    HERE,
+    AsJson,
+    At,
+    DataRoot,
+    LockTimeout,
+    ProjectPath,
+    opened_with_a_reminder,
+)
 
 
 class Form(StrEnum):
@@ -20,16 +28,25 @@ class Form(StrEnum):
 
 def query(
     sql: Annotated[
-        str | None, typer.Argument(help="One statement that reads. With --failed, the violating rows unless given.")
+        str | None,
+        typer.Argument(
+            help="One statement that reads. With --failed, the violating rows unless given."
+        ),
     ] = None,
     env: Annotated[
-        str | None, typer.Option("--env", help="The environment to ask; the current branch's unless named.")
+        str | None,
+        typer.Option("--env", help="The environment to ask; the current branch's unless named."),
     ] = None,
     at: At = None,
     failed: Annotated[
-        str | None, typer.Option("--failed", metavar="NODE", help="Ask what was built and failed the checks of NODE.")
+        str | None,
+        typer.Option(
+            "--failed", metavar="NODE", help="Ask what was built and failed the checks of NODE."
+        ),
     ] = None,
-    form: Annotated[Form, typer.Option("--format", "-f", help="How to print the answer.")] = Form.table,
+    form: Annotated[
+        Form, typer.Option("--format", "-f", help="How to print the answer.")
+    ] = Form.table,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
     data_root: DataRoot = None,
@@ -47,4 +64,6 @@ def query(
     from seeknal_git.cli import asking
 
     question = asking.Question(sql, env, at, failed, lock_timeout)
-    asking.ask(opened_with_a_reminder(project_path, data_root), question, "json" if as_json else form)
+    asking.ask(
+        opened_with_a_reminder(project_path, data_root), question, "json" if as_json else form
+    )

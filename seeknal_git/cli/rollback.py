@@ -6,15 +6,30 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, LockTimeout, ProjectPath, Reason, opened_with_a_reminder
+from seeknal_git.cli.options import (
+    HERE,
+    AsJson,
+    DataRoot,
+    LockTimeout,
+    ProjectPath,
+    Reason,
+    opened_with_a_reminder,
+)
 
 
 def rollback(
     publication: Annotated[
-        str | None, typer.Argument(metavar="[ID|COMMIT]", help="The publication, as log shows it, or its commit.")
+        str | None,
+        typer.Argument(
+            metavar="[ID|COMMIT]", help="The publication, as log shows it, or its commit."
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also if only CI releases; with --reason.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also if only CI releases; with --reason.")
+    ] = False,
     reason: Reason = None,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
@@ -23,10 +38,11 @@ def rollback(
 ) -> None:
     """Show an earlier publication of production again.
 
-    Without an argument, the last one that showed something else and that no rollback has taken back; so a second
-    rollback goes further back. A rollback is a publication too: naming the one that it led from undoes it. Nothing is
-    built, and branches and files in git are left alone: the next promotion publishes the tip of the production branch
-    again. Files of exposures are written again after the transaction.
+    Without an argument, the last one that showed something else and that no rollback has taken
+    back; so a second rollback goes further back. A rollback is a publication too: naming the one
+    that it led from undoes it. Nothing is built, and branches and files in git are left alone: the
+    next promotion publishes the tip of the production branch again. Files of exposures are written
+    again after the transaction.
 
     \b
     Examples:
@@ -40,7 +56,9 @@ def rollback(
     from seeknal_git.report.terminal import out_json
 
     workspace = opened_with_a_reminder(project_path, data_root)
-    done = roll_back(workspace, publication, lock_timeout, dry_run=dry_run, leave=Leave(force, reason))
+    done = roll_back(
+        workspace, publication, lock_timeout, dry_run=dry_run, leave=Leave(force, reason)
+    )
     out_json(rollback_as_json(done)) if as_json else rollback_as_text(done)
     if done.unwritten:
         raise typer.Exit(1)

@@ -17,19 +17,39 @@ from seeknal_git.cli.options import (
     opened_with_a_reminder,
 )
 
-Parallel = Annotated[bool, typer.Option("--parallel/--no-parallel", help="Build a layer's nodes side by side.")]
-MaxWorkers = Annotated[int, typer.Option("--max-workers", min=0, help="How many at once; 0: one a core.")]
-KeepGoing = Annotated[bool, typer.Option("--continue-on-error", help="Build what does not depend on failures.")]
+Parallel = Annotated[
+    bool, typer.Option("--parallel/--no-parallel", help="Build a layer's nodes side by side.")
+]
+MaxWorkers = Annotated[
+    int, typer.Option("--max-workers", min=0, help="How many at once; 0: one a core.")
+]
+KeepGoing = Annotated[
+    bool, typer.Option("--continue-on-error", help="Build what does not depend on failures.")
+]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", "--show-plan", "-p", help="Print what would be done, and do nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", "--show-plan", "-p", help="Print what would be done, and do nothing."
+    ),
 ]
-Nodes = Annotated[list[str] | None, typer.Option("--nodes", "-n", help="Only this node and what depends on it.")]
-Types = Annotated[list[str] | None, typer.Option("--types", "-t", help="Only nodes of these kinds.")]
+Nodes = Annotated[
+    list[str] | None, typer.Option("--nodes", "-n", help="Only this node and what depends on it.")
+]
+Types = Annotated[
+    list[str] | None, typer.Option("--types", "-t", help="Only nodes of these kinds.")
+]
 Full = Annotated[
-    bool, typer.Option("--full", "-f", help="Build everything again; raw data on a branch only with --refresh.")
+    bool,
+    typer.Option(
+        "--full", "-f", help="Build everything again; raw data on a branch only with --refresh."
+    ),
 ]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Read raw data again (production always does).")]
-Retry = Annotated[int, typer.Option("--retry", "-r", min=0, help="Retry a failing node this many times.")]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Read raw data again (production always does).")
+]
+Retry = Annotated[
+    int, typer.Option("--retry", "-r", min=0, help="Retry a failing node this many times.")
+]
 Force = Annotated[
     bool,
     typer.Option(
@@ -41,7 +61,8 @@ Force = Annotated[
 
 def run(
     env: Annotated[
-        str | None, typer.Option("--env", help="Run this branch's environment instead of the current one.")
+        str | None,
+        typer.Option("--env", help="Run this branch's environment instead of the current one."),
     ] = None,
     nodes: Nodes = None,
     types: Types = None,
@@ -64,7 +85,8 @@ def run(
 
     What is built is published in the schema of the branch's name.
 
-    On the production branch everything is published or nothing; on another branch, whatever succeeded.
+    On the production branch everything is published or nothing; on another branch, whatever
+    succeeded.
 
     \b
     Examples:
@@ -86,4 +108,6 @@ def run(
         reason=reason,
     )
     request = Request(env, tuple(nodes or ()), tuple(types or ()), force, lock_timeout, options)
-    running.run(opened_with_a_reminder(project_path, data_root), request, dry_run=dry_run, as_json=as_json)
+    running.run(
+        opened_with_a_reminder(project_path, data_root), request, dry_run=dry_run, as_json=as_json
+    )

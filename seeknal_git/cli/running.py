@@ -1,4 +1,5 @@
-"""What `run` and `promote` have in common: do it with a progress display, then say what happened."""
+"""What `run` and `promote` have in common: do it with a progress display, then say what
+happened."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, as_json: bool)
     prepared = verb.prepare(workspace, request)
     if dry_run:
         work = preview(prepared, request.lock_timeout)
-        out_json(work_as_json(work)) if as_json else work_as_text(work, f"A run of {work.target.branch}")
+        out_json(work_as_json(work)) if as_json else work_as_text(
+            work, f"A run of {work.target.branch}"
+        )
         return
     if not (request.environment or prepared.target.is_production):
         note(f"Run of {prepared.target.branch}; production is {workspace.production}.")
@@ -42,7 +45,9 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, as_json: bool)
         tell(_of_no_commit(in_part=prepared.base is not None), err=True)
     guessed(prepared)
     with progress(len(prepared.loaded.graph.members)) as report:
-        done = verb.run(prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0))
+        done = verb.run(
+            prepared, report, max(request.lock_timeout - (time.monotonic() - started), 0.0)
+        )
     finish(workspace, done, time.monotonic() - started, "Run", as_json=as_json)
     if prepared.loaded.tree.dirty and not prepared.target.is_production:
         _to_commit(workspace, prepared.target.branch)
@@ -50,12 +55,15 @@ def run(workspace: Workspace, request: Request, *, dry_run: bool, as_json: bool)
 
 
 def _arrive(workspace: Workspace, environment: str, *, force: bool, may_switch: bool) -> None:
-    """Take uncommitted changes to the environment, or refuse; with --force, only say what is left out."""
+    """Take uncommitted changes to the environment, or refuse; with --force, only say what is left
+    out."""
     from seeknal_git.environments.uncommitted import follow, left_behind
 
     if force:
         if left := left_behind(workspace, environment):
-            note(f"Not in this run: the uncommitted changes of what is checked out ({some(left, 3)}).")
+            note(
+                f"Not in this run: the uncommitted changes of what is checked out ({some(left, 3)})."
+            )
         return
     for command in follow(workspace, environment, "run", may_switch=may_switch):
         note(f"$ {command}")
@@ -76,12 +84,15 @@ def _of_no_commit(*, in_part: bool) -> str:
 
 
 def guessed(prepared: Prepared) -> None:
-    """Say what was guessed of raw data, as long as the sources do not; and which files nobody could read."""
+    """Say what was guessed of raw data, as long as the sources do not; and which files nobody could
+    read."""
     for warning in (*prepared.loaded.project.unread, *prepared.loaded.binding.warnings):
         warn(warning)
 
 
-def finish(workspace: Workspace, done: Reconciled, seconds: float, what: str, *, as_json: bool) -> None:
+def finish(
+    workspace: Workspace, done: Reconciled, seconds: float, what: str, *, as_json: bool
+) -> None:
     """Say what happened, and exit with 1 where something failed."""
     from seeknal_git.build.publish import without_rows
     from seeknal_git.environments.revision import elsewhere
@@ -102,7 +113,9 @@ def finish(workspace: Workspace, done: Reconciled, seconds: float, what: str, *,
 def tip(done: Reconciled, request: Request) -> None:
     """How much a sequential run of a wide graph would gain."""
     built = done.progress.built
-    layers = [[built[each].seconds for each in layer if each in built] for layer in done.work.layers]
+    layers = [
+        [built[each].seconds for each in layer if each in built] for layer in done.work.layers
+    ]
     widest = max(layers, key=len, default=[])
     if request.options.workers > 1 or len(widest) < _WIDE:
         return
@@ -110,7 +123,9 @@ def tip(done: Reconciled, request: Request) -> None:
     at_best = sum(max(max(layer, default=0), sum(layer) / most) for layer in layers)
     gain = sum(map(sum, layers)) / max(at_best, 1e-9)
     faster = f" for a run that is about {gain:.1f}x faster" if gain >= _WORTH_SAYING else ""
-    note(f"Tip: This pipeline has {len(widest)} independent nodes in one layer. Use --parallel{faster}.")
+    note(
+        f"Tip: This pipeline has {len(widest)} independent nodes in one layer. Use --parallel{faster}."
+    )
 
 
 _WIDE, _WORTH_SAYING = 4, 1.1

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from seeknal_git.cli.options import HERE, AsJson, At, DataRoot, ProjectPath, opened, remind_of_settings
+from seeknal_git.cli.options import (
+    HERE,
+    AsJson,
+    At,
+    DataRoot,
+    ProjectPath,
+    opened,
+    remind_of_settings,
+)
 
 
 def status(
-    at: At = None, as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE
+    at: At = None,
+    as_json: AsJson = False,
+    data_root: DataRoot = None,
+    project_path: ProjectPath = HERE,
 ) -> None:
     """Show how the branch, its environment and production stand.
 

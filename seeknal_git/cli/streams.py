@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# Our own signs for encodings that have none; all else that cannot be written is named by its number, and not lost.
+# Our own signs for encodings that have none; all else that cannot be written is named by its
+# number, and not lost.
 _SPELLED = {"→": "->", "↔": "<->", "…": "...", "─": "-", "━": "-", "│": "|", "├": "|", "└": "`"}
 ERRORS = "seeknal"
 
@@ -29,13 +30,20 @@ def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
     signs = error.object[error.start : error.end]
     if all(sign in _SPELLED for sign in signs):
         return "".join(_SPELLED[sign] for sign in signs), error.end
-    one = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
+    one = UnicodeEncodeError(
+        error.encoding, error.object, error.start, error.start + 1, error.reason
+    )
     sign = error.object[error.start]
-    return (_SPELLED[sign], error.start + 1) if sign in _SPELLED else codecs.backslashreplace_errors(one)
+    return (
+        (_SPELLED[sign], error.start + 1)
+        if sign in _SPELLED
+        else codecs.backslashreplace_errors(one)
+    )
 
 
 def _open_closed() -> None:
-    """Open what was closed, as git does: else the next file that is opened, a warehouse, would be the output."""
+    """Open what was closed, as git does: else the next file that is opened, a warehouse, would be
+    the output."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -54,7 +62,8 @@ def _fit(stream: TextIO | None, number: int) -> TextIO:
 
 
 class _Leavable(io.FileIO):
-    """A file whose reader may go, as in `| head`: from then on nothing is written, and the command does its work."""
+    """A file whose reader may go, as in `| head`: from then on nothing is written, and the command
+    does its work."""
 
     left = False
 

@@ -10,8 +10,12 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
 def validate(
-    staged: Annotated[bool, typer.Option("--staged", help="What is staged in git, not the working tree.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name the files that were passed over.")] = False,
+    staged: Annotated[
+        bool, typer.Option("--staged", help="What is staged in git, not the working tree.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name the files that were passed over.")
+    ] = False,
     as_json: AsJson = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,

@@ -30,7 +30,10 @@ def path(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
 def move(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[FROM]", help="Its path, from the project's folder. [default: where it used to be]"),
+        typer.Argument(
+            metavar="[FROM]",
+            help="Its path, from the project's folder. [default: where it used to be]",
+        ),
     ] = None,
     lock_timeout: LockTimeout = 0.0,
     data_root: DataRoot = None,
@@ -38,8 +41,8 @@ def move(
 ) -> None:
     """Move the warehouse to where it belongs.
 
-    That is git's own folder, or where the project file says. A file in git's folder outlives `git clean`, linked
-    working trees, and branches that track `target`.
+    That is git's own folder, or where the project file says. A file in git's folder outlives `git
+    clean`, linked working trees, and branches that track `target`.
 
     \b
     Examples:
@@ -50,4 +53,8 @@ def move(
     from seeknal_git.report.terminal import out
 
     done = move_warehouse(opened(project_path, data_root), source, lock_timeout)
-    out(f"Moved {done.before} to {done.path}." if done.before else f"The warehouse is where it belongs: {done.path}")
+    out(
+        f"Moved {done.before} to {done.path}."
+        if done.before
+        else f"The warehouse is where it belongs: {done.path}"
+    )

@@ -1,4 +1,5 @@
-"""The workflow that continuous integration runs: one file, made once for a project's folder and production branch."""
+"""The workflow that continuous integration runs: one file, made once for a project's folder and
+production branch."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ _MAGIC = re.compile(r"([\\*?+\[\]!])")
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """path: relative to the repository's top; include: the lines that another file has to have, for this one to be
-    read."""
+    """path: relative to the repository's top; include: the lines that another file has to have, for
+    this one to be read."""
 
     path: str
     text: str
@@ -29,14 +30,18 @@ class Workflow:
 
 
 def workflow(service: Service, top: Path, prefix: str, production: str) -> Workflow:
-    """The workflow of a project in the folder `prefix` of a repository; several projects have a file each."""
+    """The workflow of a project in the folder `prefix` of a repository; several projects have a
+    file each."""
     folder = prefix.rstrip("/")
     name = f"seeknal-{schema_of(folder)}" if folder else "seeknal"
     text = _rendered(service, name, folder, production)
     if service == "github":
         return Workflow(f".github/workflows/{name}.yml", text)
     main = top / _GITLAB
-    if not main.exists() or main.read_text(errors="replace").splitlines()[:2] == text.splitlines()[:2]:
+    if (
+        not main.exists()
+        or main.read_text(errors="replace").splitlines()[:2] == text.splitlines()[:2]
+    ):
         return Workflow(_GITLAB, text)
     path = f".gitlab/{name}.yml"
     return Workflow(path, text, f"include:\n  - local: {path}")
@@ -54,7 +59,9 @@ def _rendered(service: Service, name: str, folder: str, production: str) -> str:
         "paths": f"\n    paths: [{below}]" if folder else "",
         "changes": f"\n      changes: [{below}]" if folder else "",
     }
-    template = (files("seeknal_git") / "templates" / "ci" / f"{service}.yml").read_text(encoding="utf-8")
+    template = (files("seeknal_git") / "templates" / "ci" / f"{service}.yml").read_text(
+        encoding="utf-8"
+    )
     names = "|".join(values)
     return re.sub(rf"@({names})@", lambda found: values[found[1]], template)
 

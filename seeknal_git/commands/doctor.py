@@ -41,7 +41,8 @@ def examine(workspace: Workspace) -> list[Finding]:
 
 
 def _nodes(workspace: Workspace) -> Iterator[Finding]:
-    """Findings about the nodes here. Beside a project file that cannot be read, nodes are not read either."""
+    """Findings about the nodes here. Beside a project file that cannot be read, nodes are not read
+    either."""
     if workspace.flaw is None:
         yield from _raw_data(workspace)
         yield from _python(workspace)
@@ -53,35 +54,58 @@ def _files(workspace: Workspace) -> Iterator[Finding]:
     repository = workspace.repository
     if repository.bare:
         return
-    tracked, members = tracked_paths(repository), load_project(current_tree(workspace), workspace.cache).members
+    tracked, members = (
+        tracked_paths(repository),
+        load_project(current_tree(workspace), workspace.cache).members,
+    )
     for node in (each.node for each in members if each.node.kind == "exposure"):
         path = str(node.definition["path"])
         if met := Ground(repository.top, repository.prefix, tracked).met(path):
-            yield Finding(f"git tracks {met}, which {node.id} writes.", f"git rm -r --cached {operand(met)}")
-        elif run_git("check-ignore", "--quiet", "--", repository.prefix + path, cwd=repository.top).returncode == 1:
-            yield Finding(f"git does not ignore {path}, which {node.id} writes.", f"Add it to .gitignore: {path}")
+            yield Finding(
+                f"git tracks {met}, which {node.id} writes.", f"git rm -r --cached {operand(met)}"
+            )
+        elif (
+            run_git(
+                "check-ignore", "--quiet", "--", repository.prefix + path, cwd=repository.top
+            ).returncode
+            == 1
+        ):
+            yield Finding(
+                f"git does not ignore {path}, which {node.id} writes.",
+                f"Add it to .gitignore: {path}",
+            )
 
 
 _HOOK_TROUBLES = {
     "missing": ("is not installed", "seeknal hooks install"),
     "outdated": ("is out of date", "seeknal hooks install"),
     "edited": ("was edited, or another hook is there", "Remove it, then: seeknal hooks install"),
-    "shadowed": ("is not ours, and does not call seeknal", "seeknal hooks install prints the lines to add to it"),
-}  # fmt: skip
+    "shadowed": (
+        "is not ours, and does not call seeknal",
+        "seeknal hooks install prints the lines to add to it",
+    ),
+}
 
 
 def _hooks(workspace: Workspace) -> Iterator[Finding]:
     top, prefix = workspace.repository.top, workspace.repository.prefix
     found = hooks.status(top, prefix, workspace.production)
-    if tracked := next(filter(None, (hooks.tracked_installation(top, each) for each in _commands(workspace))), None):
+    if tracked := next(
+        filter(None, (hooks.tracked_installation(top, each) for each in _commands(workspace))), None
+    ):
         yield Finding(
             f"git tracks {tracked} of the installation that hooks run: they run nothing of it.",
             "Install Seeknal elsewhere, or let git ignore it, then: seeknal hooks install",
         )
-    path, silent = hooks.hooks_path(top), ", ".join(hook.name for hook in found if hook.state == "shadowed")
+    path, silent = (
+        hooks.hooks_path(top),
+        ", ".join(hook.name for hook in found if hook.state == "shadowed"),
+    )
     if path and silent:
-        yield Finding(f"core.hooksPath is set to {path}, and these hooks there do not call seeknal: {silent}.",
-                      "Add what `seeknal hooks install` prints, or: git config --unset core.hooksPath")  # fmt: skip
+        yield Finding(
+            f"core.hooksPath is set to {path}, and these hooks there do not call seeknal: {silent}.",
+            "Add what `seeknal hooks install` prints, or: git config --unset core.hooksPath",
+        )
     for hook in found:
         if hook.state in _HOOK_TROUBLES and not (hook.state == "shadowed" and path):
             what, cure = _HOOK_TROUBLES[hook.state]
@@ -96,7 +120,9 @@ def _commands(workspace: Workspace) -> set[tuple[str, ...]]:
 def _repository(workspace: Workspace) -> Iterator[Finding]:
     repository = workspace.repository
     for problem in workspace.flaw.problems if workspace.flaw else ():
-        yield Finding(f"{problem.place}: {problem.message}", problem.hint or "Mend it, or take the edit back.")
+        yield Finding(
+            f"{problem.place}: {problem.message}", problem.hint or "Mend it, or take the edit back."
+        )
     if git.head_commit(repository) is None:
         yield Finding("There is no commit yet.", "git add . && git commit -m 'First commit'")
     else:
@@ -110,10 +136,15 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
             f"Set protect_production: true in {PROJECT_FILE}",
         )
     if operation := unfinished_operation(repository):
-        yield Finding(f"git is in the middle of a {operation}.", f"Finish it, or: {way_out(operation)}")
+        yield Finding(
+            f"git is in the middle of a {operation}.", f"Finish it, or: {way_out(operation)}"
+        )
     yield from _tip(workspace)
     if git.is_shallow(repository):
-        yield Finding("This clone is shallow: the merge base may be out of its reach.", "git fetch --unshallow")
+        yield Finding(
+            "This clone is shallow: the merge base may be out of its reach.",
+            "git fetch --unshallow",
+        )
 
 
 def _python(workspace: Workspace) -> Iterator[Finding]:
@@ -136,18 +167,25 @@ def _raw_data(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _tip(workspace: Workspace) -> Iterator[Finding]:
-    """Whether production is at the tip of its branch, and what keeps it from there: the hooks can be passed by."""
+    """Whether production is at the tip of its branch, and what keeps it from there: the hooks can
+    be passed by."""
     repository, production = workspace.repository, workspace.production
     tip, due = git.production_tip(repository, production), pending(workspace)
     if tip is None or (due is None and production_ref(repository)):
         return
-    problems = load(workspace, commit_tree(repository, tip), keeps=workspace.production_schema).problems
+    problems = load(
+        workspace, commit_tree(repository, tip), keeps=workspace.production_schema
+    ).problems
     for each in problems[:_MOST]:
         place = f"{each.place}: " if each.place else ""
-        yield Finding(f"The tip of {production} ({tip[:8]}) cannot be published: {place}{each.message}",
-                      f"Mend it and commit that on {production}, or revert the commit that broke it.")  # fmt: skip
+        yield Finding(
+            f"The tip of {production} ({tip[:8]}) cannot be published: {place}{each.message}",
+            f"Mend it and commit that on {production}, or revert the commit that broke it.",
+        )
     if due is not None:
-        yield Finding(f"{due.what}.", f"{due.cure}, once the tip is mended" if problems else due.cure)
+        yield Finding(
+            f"{due.what}.", f"{due.cure}, once the tip is mended" if problems else due.cure
+        )
 
 
 def _warehouse(workspace: Workspace) -> Iterator[Finding]:
@@ -161,9 +199,13 @@ def _warehouse(workspace: Workspace) -> Iterator[Finding]:
     except WarehouseBusy:
         return  # somebody is at work, and nothing is wrong with that
     except WarehouseError as exc:
-        yield Finding(exc.message, exc.hint or "seeknal run builds it again once the file is moved away")
+        yield Finding(
+            exc.message, exc.hint or "seeknal run builds it again once the file is moved away"
+        )
     except ProjectError as exc:
-        yield from (Finding(f"{each.path}: {each.message}", each.hint or "") for each in exc.problems)
+        yield from (
+            Finding(f"{each.path}: {each.message}", each.hint or "") for each in exc.problems
+        )
 
 
 def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:
@@ -172,15 +214,15 @@ def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:
     if production_ref(repository) and not path.exists():
         yield Finding(f"The warehouse {path} is gone.", "seeknal run builds it again")
     if in_git != path and path.exists() and os.name == "posix" and path.stat().st_mode & 0o077:
-        yield Finding(f"Others may read the warehouse {path}.", command_line("chmod", "600", str(path)))
+        yield Finding(
+            f"Others may read the warehouse {path}.", command_line("chmod", "600", str(path))
+        )
     if path == in_git:
         yield from _passed_over(workspace, path)
     if in_git is None or path == in_git:
         return
     if not workspace.settings.warehouse:
-        message = (
-            f"The warehouse is at its old place, {path}: a branch that tracks `target`, or git clean, destroys it."
-        )
+        message = f"The warehouse is at its old place, {path}: a branch that tracks `target`, or git clean, destroys it."
         yield Finding(message, "seeknal warehouse move")
     ignored = run_git("check-ignore", "--quiet", str(path), cwd=repository.top).returncode == 0
     if not ignored and path.is_relative_to(repository.top):
@@ -188,7 +230,8 @@ def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:
 
 
 def _passed_over(workspace: Workspace, path: Path) -> Iterator[Finding]:
-    """A warehouse at the old place that may be a branch's, as git tracks it, or a link on the way to it."""
+    """A warehouse at the old place that may be a branch's, as git tracks it, or a link on the way
+    to it."""
     old = workspace.home / OLD
     if old.is_file():
         moved = command_line("mv", str(old.resolve()), str(path))
@@ -211,6 +254,8 @@ def _views(warehouse: Warehouse) -> Iterator[Finding]:
                 message = f"Something else is in a view's place: {taken}."
                 yield Finding(message, f"Rename or drop it, then: {cure}")
             elif each.table not in there:
-                yield Finding(f"The view {schema}.{each.view} dangles: its table {each.table} is gone.", cure)
+                yield Finding(
+                    f"The view {schema}.{each.view} dangles: its table {each.table} is gone.", cure
+                )
             elif views.get(each.view) != each.table:
                 yield Finding(f"The view {schema}.{each.view} is gone.", cure)

@@ -24,8 +24,9 @@ from seeknal_git.warehouse.publish import drop_environment
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentState:
-    """An environment, and how its branch stands. ahead, behind: commits against the production branch, None where the
-    branch is gone; held: what keeps it, however old it is; expires_at: None where something does."""
+    """An environment, and how its branch stands. ahead, behind: commits against the production
+    branch, None where the branch is gone; held: what keeps it, however old it is; expires_at: None
+    where something does."""
 
     branch: str
     schema: str
@@ -45,9 +46,13 @@ def list_environments(workspace: Workspace, lock_timeout: float = 0.0) -> list[E
     path = workspace.warehouse_path
     if not path.exists():
         return []
-    with open_warehouse(path, workspace.marks, read_only=True, lock_timeout=lock_timeout) as warehouse:
+    with open_warehouse(
+        path, workspace.marks, read_only=True, lock_timeout=lock_timeout
+    ) as warehouse:
         return [
-            _state(workspace, each, len(state.published(warehouse.connection, each.environment.schema)))
+            _state(
+                workspace, each, len(state.published(warehouse.connection, each.environment.schema))
+            )
             for each in lifetimes(workspace, warehouse.connection, keeping(workspace))
         ]
 
@@ -56,7 +61,9 @@ def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentS
     environment = lifetime.environment
     tip = git.branch_tip(workspace.repository, environment.branch)
     main = git.production_tip(workspace.repository, workspace.production)
-    ahead, behind = git.ahead_behind(workspace.repository, tip, main) if tip and main else (None, None)
+    ahead, behind = (
+        git.ahead_behind(workspace.repository, tip, main) if tip and main else (None, None)
+    )
     production = environment.schema == workspace.production_schema
     return EnvironmentState(
         branch=environment.branch,
@@ -75,18 +82,21 @@ def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentS
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """An environment that was dropped. held: what in git still has its name, None where nothing does; files: the folder
-    of its exposures; stuck: what of it cannot be deleted."""
+    """An environment that was dropped. held: what in git still has its name, None where nothing
+    does; files: the folder of its exposures; stuck: what of it cannot be deleted."""
 
     schema: str
     held: str | None
     files: Path | None
     stuck: tuple[Path, ...]
-    yours: tuple[state.Foreign, ...] = ()  # the views and tables in its schema that somebody made; they stay
+    yours: tuple[
+        state.Foreign, ...
+    ] = ()  # the views and tables in its schema that somebody made; they stay
 
 
 def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> Deleted:
-    """Drop an environment's views, its schema and its files; git is left alone. Raises UsageError."""
+    """Drop an environment's views, its schema and its files; git is left alone. Raises
+    UsageError."""
     need_authority(workspace)
     branch = workspace.branch_of(name)
     schema = schema_of(branch)
@@ -96,9 +106,13 @@ def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.
     found = next((each for each in known if each.schema == schema), None)
     if found is None:
         near = difflib.get_close_matches(branch, [each.branch for each in known], 1)
-        raise UsageError(f"There is no environment {branch}.",
-                         f"Did you mean {near[0]}?" if near else "seeknal env list shows them.")  # fmt: skip
-    with open_warehouse(workspace.warehouse_path, workspace.marks, lock_timeout=lock_timeout) as warehouse:
+        raise UsageError(
+            f"There is no environment {branch}.",
+            f"Did you mean {near[0]}?" if near else "seeknal env list shows them.",
+        )
+    with open_warehouse(
+        workspace.warehouse_path, workspace.marks, lock_timeout=lock_timeout
+    ) as warehouse:
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])
         yours = drop_environment(warehouse.connection, schema)

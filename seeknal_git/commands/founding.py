@@ -1,4 +1,5 @@
-"""Which branch is production, as `init` finds it: production says so, or somebody does, or a rule that is told."""
+"""Which branch is production, as `init` finds it: production says so, or somebody does, or a rule
+that is told."""
 
 from __future__ import annotations
 
@@ -11,7 +12,13 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.names import argument
 from seeknal_git.project.authority import find_authority
-from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_settings, read_written
+from seeknal_git.project.settings import (
+    PROJECT_FILE,
+    Settings,
+    Written,
+    read_settings,
+    read_written,
+)
 
 _KEY = "production_branch"
 Ask = Callable[[str, str], str]
@@ -22,9 +29,13 @@ class Founded:
     """A production branch, and whether the project file that is there has yet to name it."""
 
     branch: str
-    why: str | None = None  # the rule that chose it; None if a person did, or if there was nothing to choose from
+    why: str | None = (
+        None  # the rule that chose it; None if a person did, or if there was nothing to choose from
+    )
     unnamed: bool = False
-    with_line: bytes | None = None  # the project file with the line; None if it is not to be added here
+    with_line: bytes | None = (
+        None  # the project file with the line; None if it is not to be added here
+    )
 
 
 def found_production(
@@ -32,11 +43,16 @@ def found_production(
 ) -> Founded:
     """The production branch of a project that is begun, or joined.
 
-    content: of the project file that is there; named: how somebody calls the branch; ask: how to ask a person, with the
-    branch that is checked out and the one that a rule would choose. Raises UsageError for a branch that is not there.
+    content: of the project file that is there; named: how somebody calls the branch; ask: how to
+    ask a person, with the branch that is checked out and the one that a rule would choose. Raises
+    UsageError for a branch that is not there.
     """
     written = None if content is None else read_written(content)
-    if written and named not in (None, written.settings.production_branch) and _KEY in written.lines:
+    if (
+        written
+        and named not in (None, written.settings.production_branch)
+        and _KEY in written.lines
+    ):
         raise UsageError(
             f"{PROJECT_FILE} calls {written.settings.production_branch} the production branch.",
             f"Change the line `{_KEY}:` there, and commit it on that branch.",
@@ -46,7 +62,11 @@ def found_production(
     if content is None or written is None or usual or _KEY in written.lines:
         return found
     # On another branch it would be a change of settings that this branch makes.
-    line = _with_line(content, found.branch) if git.current_branch(repository) == found.branch else None
+    line = (
+        _with_line(content, found.branch)
+        if git.current_branch(repository) == found.branch
+        else None
+    )
     return replace(found, unnamed=True, with_line=line)
 
 
@@ -81,7 +101,8 @@ def _there(repository: Repository, named: str) -> str:
 
 
 def _with_line(content: bytes, branch: str) -> bytes | None:
-    """A project file that names its production branch; None for one that a line cannot simply be added to."""
+    """A project file that names its production branch; None for one that a line cannot simply be
+    added to."""
     import yaml
 
     line = yaml.safe_dump({_KEY: branch}, allow_unicode=True).encode()

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 class Garbage:
     """What nobody needs: environments, snapshot tables and files; and what stays.
 
-    exposures: schema of an environment that goes → the folder of its files; kept: environments that stay; kept_tables:
-    table → why it stays; deleted: whether it is gone now; stuck: what cannot be deleted.
+    exposures: schema of an environment that goes → the folder of its files; kept: environments that
+    stay; kept_tables: table → why it stays; deleted: whether it is gone now; stuck: what cannot be
+    deleted.
     """
 
     environments: tuple[Lifetime, ...] = ()
@@ -44,10 +45,14 @@ class Garbage:
     kept_tables: Mapping[str, str] | None = None
     deleted: bool = False
     stuck: tuple[Path, ...] = ()
-    yours: tuple[state.Foreign, ...] = ()  # views and tables that somebody made in schemas of environments; they stay
+    yours: tuple[
+        state.Foreign, ...
+    ] = ()  # views and tables that somebody made in schemas of environments; they stay
 
 
-def find_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False) -> Garbage:
+def find_garbage(
+    workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False
+) -> Garbage:
     """What a deletion would delete. Reads only."""
     path = workspace.warehouse_path
     with open_warehouse(
@@ -56,7 +61,9 @@ def find_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_enviro
         return _found(workspace, warehouse.connection, only_environments)
 
 
-def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False) -> Garbage:
+def collect_garbage(
+    workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False
+) -> Garbage:
     """Delete it: environments first, then the tables that nothing names without them, then files.
 
     Each step leaves a warehouse that is whole, and a command that is killed goes on the next time.
@@ -64,7 +71,9 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
     need_authority(workspace)
     _need_what_production_says(workspace)
     path = workspace.warehouse_path
-    with open_warehouse(path if path.exists() else None, workspace.marks, lock_timeout=lock_timeout) as warehouse:
+    with open_warehouse(
+        path if path.exists() else None, workspace.marks, lock_timeout=lock_timeout
+    ) as warehouse:
         found = _found(workspace, warehouse.connection, only_environments)
         # Before the environments: without them, nobody would come back for their files.
         stuck = remove(found.exposures.values())
@@ -78,7 +87,8 @@ def collect_garbage(workspace: Workspace, lock_timeout: float = 0.0, *, only_env
 
 
 def _need_what_production_says(workspace: Workspace) -> None:
-    """Raise GitError in a clone that is behind: production may have been told to keep more since."""
+    """Raise GitError in a clone that is behind: production may have been told to keep more
+    since."""
     due = pending(workspace)
     if due is not None and due.takes_back:
         raise GitError(
@@ -87,11 +97,18 @@ def _need_what_production_says(workspace: Workspace) -> None:
         )
 
 
-def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_environments: bool) -> Garbage:
+def _found(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_environments: bool
+) -> Garbage:
     careful = keeping(workspace)
     lives = lifetimes(workspace, connection, careful)
-    going, kept = tuple(each for each in lives if each.over), tuple(each for each in lives if not each.over)
-    folders = {each: exposures_of(workspace, each) for each in (one.environment.schema for one in going)}
+    going, kept = (
+        tuple(each for each in lives if each.over),
+        tuple(each for each in lives if not each.over),
+    )
+    folders = {
+        each: exposures_of(workspace, each) for each in (one.environment.schema for one in going)
+    }
     files = {schema: each for schema, each in folders.items() if each}
     found = Garbage(going, exposures=files, kept=kept, yours=_made_by_others(connection, lives))
     if only_environments:
@@ -108,10 +125,17 @@ def _found(workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_env
     tables = kept_tables(connection, rules)
     names, delivered = known_names(workspace.repository), state.exposure_paths(connection)
     left = leftovers(workspace, delivered, names, live.values())
-    return replace(found, snapshots=tuple(unnamed(connection, tables)), leftovers=tuple(left), kept_tables=tables)
+    return replace(
+        found,
+        snapshots=tuple(unnamed(connection, tables)),
+        leftovers=tuple(left),
+        kept_tables=tables,
+    )
 
 
-def _made_by_others(connection: duckdb.DuckDBPyConnection, lives: Iterable[Lifetime]) -> tuple[state.Foreign, ...]:
+def _made_by_others(
+    connection: duckdb.DuckDBPyConnection, lives: Iterable[Lifetime]
+) -> tuple[state.Foreign, ...]:
     schemas = [each.environment.schema for each in lives]
     shown = {schema: state.published(connection, schema).values() for schema in schemas}
     return tuple(

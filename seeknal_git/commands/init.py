@@ -1,4 +1,5 @@
-"""The verb `init`: a folder becomes a project in a git repository. Whatever is there already stays as it is."""
+"""The verb `init`: a folder becomes a project in a git repository. Whatever is there already stays
+as it is."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ _PROFILES = """\
 """
 
 _IGNORE = "".join(
-    f"{line}\n" for line in ("# What a run builds and delivers, drafts, and what is yours alone", *IGNORED)
+    f"{line}\n"
+    for line in ("# What a run builds and delivers, drafts, and what is yours alone", *IGNORED)
 )
 
 
@@ -72,10 +74,11 @@ _IGNORE = "".join(
 class Initialized:
     """What `init` found and did; paths are relative to the project's folder.
 
-    commands: the git commands that were run; commit: the one that was made, if any; obstacle: why none was made, where
-    one was wanted; pending: the command that makes it; missing_branch: git has no production branch of that name;
-    left_out: what is in no commit of a new repository; exposed: what git should ignore and does not; workflow: what
-    continuous integration runs, where that was asked for; founded: how the production branch was found.
+    commands: the git commands that were run; commit: the one that was made, if any; obstacle: why
+    none was made, where one was wanted; pending: the command that makes it; missing_branch: git has
+    no production branch of that name; left_out: what is in no commit of a new repository; exposed:
+    what git should ignore and does not; workflow: what continuous integration runs, where that was
+    asked for; founded: how the production branch was found.
     """
 
     folder: Path
@@ -106,8 +109,8 @@ class _Commit:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks `init` for. production: the production branch; service: the continuous integration to write a
-    workflow for; in a project that is there, that is all that is done."""
+    """What somebody asks `init` for. production: the production branch; service: the continuous
+    integration to write a workflow for; in a project that is there, that is all that is done."""
 
     name: str | None = None
     description: str | None = None
@@ -119,7 +122,8 @@ NOTHING = Wish()
 
 
 def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initialized:
-    """Make a folder a project: add missing files, a repository and a first commit if need be, and the hooks.
+    """Make a folder a project: add missing files, a repository and a first commit if need be, and
+    the hooks.
 
     ask: how to ask a person for the production branch (see founding.py).
 
@@ -133,20 +137,34 @@ def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initiali
         run("init", "-b", "main", cwd=folder)
     repository = git.open_repository(folder)
     founded = found_production(repository, content, wish.production, ask)
-    begun = Settings(wish.name or folder.name, wish.description or "", protect_production=wish.service is not None)
+    begun = Settings(
+        wish.name or folder.name,
+        wish.description or "",
+        protect_production=wish.service is not None,
+    )
     settings = replace(given or begun, production_branch=founded.branch)
-    flow = workflow(wish.service, repository.top, repository.prefix, founded.branch) if wish.service else None
+    flow = (
+        workflow(wish.service, repository.top, repository.prefix, founded.branch)
+        if wish.service
+        else None
+    )
     ours = {} if given and flow else _files(settings, folder)
-    wanted = ours | ({os.path.relpath(repository.top / flow.path, folder): flow.text} if flow else {})
+    wanted = ours | (
+        {os.path.relpath(repository.top / flow.path, folder): flow.text} if flow else {}
+    )
     created = tuple(path for path in wanted if not os.path.lexists(folder / path))
     _write(repository, {f"{repository.prefix}{path}": wanted[path] for path in created})
     named = _name_production(repository, founded) if ours else ()
     misses = _misses(repository, founded.branch)
     if ours and not misses:
         git.remember_production(repository, founded.branch)
-    project = [path for path in created if path in ours]  # what a service runs is yours to look at, and to commit
+    project = [
+        path for path in created if path in ours
+    ]  # what a service runs is yours to look at, and to commit
     made = _commit(
-        folder, [*_to_commit(project, is_new), *(() if is_new else named)], f"Begin the project {settings.name}"
+        folder,
+        [*_to_commit(project, is_new), *(() if is_new else named)],
+        f"Begin the project {settings.name}",
     )
     return Initialized(
         folder=folder,
@@ -160,10 +178,15 @@ def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initiali
         has_identity=_has_identity(folder),
         missing_branch=misses,
         left_out=_left_out(folder) if is_new else (),
-        exposed=tuple(each for each in IGNORED if run_git("check-ignore", "-q", each, cwd=folder).returncode == 1),
+        exposed=tuple(
+            each
+            for each in IGNORED
+            if run_git("check-ignore", "-q", each, cwd=folder).returncode == 1
+        ),
         hooks=_hooks(repository, settings) if ours else (),
         has_nodes=any(
-            is_node_path(path.relative_to(folder).as_posix()) for path in (folder / "seeknal").rglob("*.y*ml")
+            is_node_path(path.relative_to(folder).as_posix())
+            for path in (folder / "seeknal").rglob("*.y*ml")
         ),
         workflow=flow,
         founded=founded,
@@ -171,8 +194,8 @@ def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initiali
 
 
 def _name_production(repository: Repository, founded: Founded) -> tuple[str, ...]:
-    """Add the line that names the production branch to a project file that lacks it. Returns the file if it may be
-    committed: nothing else in it is edited."""
+    """Add the line that names the production branch to a project file that lacks it. Returns the
+    file if it may be committed: nothing else in it is edited."""
     if founded.with_line is None:
         return ()
     folder = repository.project
@@ -185,7 +208,9 @@ def _name_production(repository: Repository, founded: Founded) -> tuple[str, ...
 def _hooks(repository: Repository, settings: Settings) -> tuple[HookState, ...]:
     project = repository.prefix.rstrip("/") or "."
     command = hooks.this_installation()
-    if hooks.tracked_installation(repository.top, command):  # `hooks install` and `doctor` say what to do
+    if hooks.tracked_installation(
+        repository.top, command
+    ):  # `hooks install` and `doctor` say what to do
         return tuple(hooks.status(repository.top, project, settings.production_branch))
     return tuple(hooks.install(repository.top, project, settings.production_branch, command))
 
@@ -211,7 +236,8 @@ def _misses(repository: Repository, branch: str) -> bool:
 
 
 def _files(settings: Settings, folder: Path) -> dict[str, str]:
-    """The files of a project; a kind's folder that has something in it needs no file to exist in git."""
+    """The files of a project; a kind's folder that has something in it needs no file to exist in
+    git."""
     text = _SETTINGS.format(
         name=_yaml("name", settings.name),
         description=_yaml("description", settings.description),
@@ -219,7 +245,11 @@ def _files(settings: Settings, folder: Path) -> dict[str, str]:
     )
     text += _PROTECTED if settings.protect_production else ""
     folders = [folder_of(kind) for kind in KINDS]
-    empty = [each for each in folders if not (folder / each).is_dir() or not any((folder / each).iterdir())]
+    empty = [
+        each
+        for each in folders
+        if not (folder / each).is_dir() or not any((folder / each).iterdir())
+    ]
     return {PROJECT_FILE: text, "profiles.yml": _PROFILES, ".gitignore": _IGNORE} | {
         f"{each}/.gitkeep": "" for each in empty
     }
@@ -230,7 +260,8 @@ def _yaml(key: str, value: str) -> str:
 
 
 def _write(repository: Repository, texts: Mapping[str, str]) -> None:
-    """Write files, named from the repository's top, all of them or none if one may not be written."""
+    """Write files, named from the repository's top, all of them or none if one may not be
+    written."""
     named = {os.path.normpath(path): text for path, text in texts.items()}
     for path in named:
         refuse_links(repository.top, path)
@@ -238,21 +269,31 @@ def _write(repository: Repository, texts: Mapping[str, str]) -> None:
         try:
             write_below(repository.top, path, text.encode())
         except OSError as exc:
-            raise SeeknalError(f"{repository.top / path} cannot be written: {exc.strerror}.") from exc
+            raise SeeknalError(
+                f"{repository.top / path} cannot be written: {exc.strerror}."
+            ) from exc
 
 
 def _to_commit(created: Sequence[str], is_new: bool) -> list[str]:
-    """What the first commit holds: of a new repository the project, of another one only the files that we created."""
-    return [PROJECT_FILE, ".gitignore", "seeknal"] if is_new else [each for each in created if each not in IGNORED]
+    """What the first commit holds: of a new repository the project, of another one only the files
+    that we created."""
+    return (
+        [PROJECT_FILE, ".gitignore", "seeknal"]
+        if is_new
+        else [each for each in created if each not in IGNORED]
+    )
 
 
 def _commit(folder: Path, paths: Sequence[str], message: str) -> _Commit:
-    """Commit some files and nothing else that is staged. Where that cannot be done they stay staged."""
+    """Commit some files and nothing else that is staged. Where that cannot be done they stay
+    staged."""
     if not paths:
         return _Commit()
     add = ("add", "--", *paths)
     make = ("commit", "-m", message, "--", *paths)
-    obstacle = _refused(folder, add) or (None if _has_identity(folder) else "git does not know who you are.")
+    obstacle = _refused(folder, add) or (
+        None if _has_identity(folder) else "git does not know who you are."
+    )
     if obstacle:
         return _Commit((_words(add),), None, obstacle, _words(make))
     refused = _refused(folder, make)
@@ -262,7 +303,11 @@ def _commit(folder: Path, paths: Sequence[str], message: str) -> _Commit:
 
 def _refused(folder: Path, arguments: Sequence[str]) -> str | None:
     done = run_git(*arguments, cwd=folder)
-    return (done.stderr.strip() or done.stdout.strip() or "git gave no reason") if done.returncode else None
+    return (
+        (done.stderr.strip() or done.stdout.strip() or "git gave no reason")
+        if done.returncode
+        else None
+    )
 
 
 def _words(arguments: Sequence[str]) -> str:
@@ -271,7 +316,10 @@ def _words(arguments: Sequence[str]) -> str:
 
 def _has_identity(folder: Path) -> bool:
     """Whether git can sign a commit, as author and as committer."""
-    return not any(run_git("var", name, cwd=folder).returncode for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"))
+    return not any(
+        run_git("var", name, cwd=folder).returncode
+        for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
+    )
 
 
 def _left_out(folder: Path) -> tuple[str, ...]:

@@ -13,7 +13,14 @@ from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.files import write_whole
 from seeknal_git.git import repository as git
 from seeknal_git.names import folded, split_id
-from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place, nodes_of, part_of, planned_nodes
+from seeknal_git.plan.column_lineage import (
+    LineageColumn,
+    LineageNode,
+    Place,
+    nodes_of,
+    part_of,
+    planned_nodes,
+)
 from seeknal_git.project.workspace import Workspace, current_tree, load
 
 
@@ -28,7 +35,11 @@ class Lineage:
 
     @cached_property
     def columns(self) -> dict[Place, LineageColumn]:
-        return {(node.id, column.name): column for node in self.nodes.values() for column in node.columns}
+        return {
+            (node.id, column.name): column
+            for node in self.nodes.values()
+            for column in node.columns
+        }
 
     @cached_property
     def layers(self) -> dict[str, int]:
@@ -40,7 +51,8 @@ class Lineage:
 
     @cached_property
     def readers(self) -> dict[Place, list[Place]]:
-        """The readers of each node; of each column the columns that it feeds, and the nodes whose rows it decides."""
+        """The readers of each node; of each column the columns that it feeds, and the nodes whose
+        rows it decides."""
         found: dict[Place, list[Place]] = {}
         for node in self.nodes.values():
             for column in node.columns:
@@ -54,10 +66,15 @@ class Lineage:
         """What a node or a column reads, or what reads it."""
         if not up:
             return self.readers.get(place, ())
-        return self.columns[place].reads if place[1] else [(each, "") for each in self.nodes[place[0]].inputs]
+        return (
+            self.columns[place].reads
+            if place[1]
+            else [(each, "") for each in self.nodes[place[0]].inputs]
+        )
 
     def between(self, read: str, reader: str) -> tuple[list[str], list[str]]:
-        """The columns of one node that decide values of another one, and those that only decide its rows."""
+        """The columns of one node that decide values of another one, and those that only decide its
+        rows."""
         node = self.nodes[reader]
         values = {name for column in node.columns for at, name in column.reads if at == read}
         rows = {name for at, name in node.rows if at == read} - values
@@ -69,14 +86,17 @@ class Lineage:
 
 
 def read_lineage(workspace: Workspace) -> Lineage:
-    """The lineage of what is checked out, with its plan; where none can be made, as far as the graph is known."""
+    """The lineage of what is checked out, with its plan; where none can be made, as far as the
+    graph is known."""
     project = workspace.settings.name
     try:
         planned = plan_environment(workspace)
     except (GitError, ProjectError) as exc:
         graph = load(workspace, current_tree(workspace)).graph
         return Lineage(project, _here(workspace), nodes_of(graph), exc)
-    return Lineage(project, planned.branch, planned_nodes(planned.base.graph, planned.head.graph, planned.plan))
+    return Lineage(
+        project, planned.branch, planned_nodes(planned.base.graph, planned.head.graph, planned.plan)
+    )
 
 
 def _here(workspace: Workspace) -> str:
@@ -89,7 +109,8 @@ def _here(workspace: Workspace) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of a tree. again: what is below stands elsewhere in the tree; beyond: how many are not shown below it."""
+    """A line of a tree. again: what is below stands elsewhere in the tree; beyond: how many are not
+    shown below it."""
 
     level: int
     place: Place
@@ -100,10 +121,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was asked for. lineage: the nodes and columns that take part; up, down: the ways there, None if not asked.
+    """What was asked for. lineage: the nodes and columns that take part; up, down: the ways there,
+    None if not asked.
 
-    place: the node or the column; None for the whole project, whose trees begin at the nodes that read nothing, or at
-    those that nobody reads. deciding: of a column, the nodes whose rows it comes from, its own first.
+    place: the node or the column; None for the whole project, whose trees begin at the nodes that
+    read nothing, or at those that nobody reads. deciding: of a column, the nodes whose rows it
+    comes from, its own first.
     """
 
     lineage: Lineage
@@ -114,9 +137,15 @@ class Selection:
 
 
 def select(
-    lineage: Lineage, name: str | None, *, upstream: bool = False, downstream: bool = False, depth: int | None = None
+    lineage: Lineage,
+    name: str | None,
+    *,
+    upstream: bool = False,
+    downstream: bool = False,
+    depth: int | None = None,
 ) -> Selection:
-    """What feeds a node or a column, what it feeds, or both, in so many steps. Raises UsageError for unknown names."""
+    """What feeds a node or a column, what it feeds, or both, in so many steps. Raises UsageError
+    for unknown names."""
     if name is None:
         up = upstream and not downstream
         steps = _walk(lineage, _ends(lineage, up), up, depth)
@@ -129,7 +158,9 @@ def select(
     deciding: list[str] = []
     if place[1] and up_steps is not None:
         deciding = [step.place[0] for step in up_steps if depth is None or step.level < depth]
-        deciding = _with_upstream(lineage, deciding) if depth is None else list(dict.fromkeys(deciding))
+        deciding = (
+            _with_upstream(lineage, deciding) if depth is None else list(dict.fromkeys(deciding))
+        )
         places |= {each for identifier in deciding for each in lineage.nodes[identifier].rows}
     return Selection(restricted(lineage, places), place, up_steps, down_steps, tuple(deciding))
 
@@ -139,7 +170,11 @@ def _with_upstream(lineage: Lineage, nodes: Iterable[str]) -> list[str]:
     found = dict.fromkeys(nodes)
     waiting = list(found)
     for node in waiting:
-        more = [each for each in lineage.nodes[node].feeding if each in lineage.nodes and each not in found]
+        more = [
+            each
+            for each in lineage.nodes[node].feeding
+            if each in lineage.nodes and each not in found
+        ]
         found |= dict.fromkeys(more)
         waiting += more
     return list(found)
@@ -150,8 +185,11 @@ def _ends(lineage: Lineage, up: bool) -> list[Place]:
     return [(each, "") for each in lineage.nodes if not lineage.further((each, ""), up=not up)]
 
 
-def _walk(lineage: Lineage, starts: Sequence[Place], up: bool, depth: int | None) -> tuple[Step, ...]:
-    """A tree, from the top. A place is expanded once; where the depth is limited, where it is nearest."""
+def _walk(
+    lineage: Lineage, starts: Sequence[Place], up: bool, depth: int | None
+) -> tuple[Step, ...]:
+    """A tree, from the top. A place is expanded once; where the depth is limited, where it is
+    nearest."""
     nearest = _distances(lineage, starts, up, depth) if depth is not None else {}
     steps: list[Step] = []
     expanded: set[Place] = set()
@@ -169,7 +207,8 @@ def _walk(lineage: Lineage, starts: Sequence[Place], up: bool, depth: int | None
 
 
 def _below(lineage: Lineage, place: Place, starts: Sequence[Place], up: bool) -> Sequence[Place]:
-    """What comes next on the way. Among columns, a node whose rows one of them decides is the end of it."""
+    """What comes next on the way. Among columns, a node whose rows one of them decides is the end
+    of it."""
     return () if starts[0][1] and not place[1] else lineage.further(place, up=up)
 
 
@@ -186,8 +225,12 @@ def _distances(lineage: Lineage, starts: Sequence[Place], up: bool, depth: int) 
 def restricted(lineage: Lineage, places: Collection[Place]) -> Lineage:
     """Only the nodes of some places; and where columns are among these, no other columns."""
     ids = {identifier for identifier, _ in places}
-    columns = {place for place in places if place[1]} or {place for place in lineage.columns if place[0] in ids}
-    nodes = {each: part_of(node, ids, columns) for each, node in lineage.nodes.items() if each in ids}
+    columns = {place for place in places if place[1]} or {
+        place for place in lineage.columns if place[0] in ids
+    }
+    nodes = {
+        each: part_of(node, ids, columns) for each, node in lineage.nodes.items() if each in ids
+    }
     return replace(lineage, nodes=nodes)
 
 
@@ -195,7 +238,8 @@ def restricted(lineage: Lineage, places: Collection[Place]) -> Lineage:
 
 
 def find(lineage: Lineage, name: str) -> Place:
-    """The node or the column that a name means. Raises UsageError, with the nearest name that there is."""
+    """The node or the column that a name means. Raises UsageError, with the nearest name that there
+    is."""
     if node := _node(lineage, name):
         return node, ""
     dots = [at for at, letter in enumerate(name) if letter == "."]
@@ -211,7 +255,9 @@ def _node(lineage: Lineage, name: str) -> str | None:
         return name
     found = [each for each in lineage.nodes if split_id(each)[1] == name]
     if len(found) > 1:
-        raise UsageError(f"{len(found)} nodes are called {name}.", f"Say which: {', '.join(found)}.")
+        raise UsageError(
+            f"{len(found)} nodes are called {name}.", f"Say which: {', '.join(found)}."
+        )
     return found[0] if found else None
 
 
@@ -221,13 +267,17 @@ def _column(node: LineageNode, name: str) -> str:
         return names[folded(name)]
     if node.kind == "rule":
         raise UsageError(
-            f"{node.id} has no columns: a rule yields no table.", f"What it reads: seeknal lineage {node.id}"
+            f"{node.id} has no columns: a rule yields no table.",
+            f"What it reads: seeknal lineage {node.id}",
         )
     if any(column.type is None for column in node.columns) or not names:
-        raise UsageError(f"No column {name} of {node.id} is known: there is raw data that is not here.",
-                         _nearest(name, names.values()))  # fmt: skip
+        raise UsageError(
+            f"No column {name} of {node.id} is known: there is raw data that is not here.",
+            _nearest(name, names.values()),
+        )
     raise UsageError(
-        f"{node.id} has no column {name}.", _nearest(name, names.values()) or f"It has {', '.join(names.values())}."
+        f"{node.id} has no column {name}.",
+        _nearest(name, names.values()) or f"It has {', '.join(names.values())}.",
     )
 
 

@@ -1,4 +1,5 @@
-"""The verb behind `plan` and `diff`: compare an environment's branch with its base, from git alone."""
+"""The verb behind `plan` and `diff`: compare an environment's branch with its base, from git
+alone."""
 
 from __future__ import annotations
 
@@ -8,7 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
-from seeknal_git.environments.revision import as_environment, base_tree, head_tree, load_sound, revision_of
+from seeknal_git.environments.revision import (
+    as_environment,
+    base_tree,
+    head_tree,
+    load_sound,
+    revision_of,
+)
 from seeknal_git.errors import Problem, SeeknalError, UsageError, WarehouseRefused
 from seeknal_git.files import write_whole
 from seeknal_git.git import repository as git
@@ -25,10 +32,12 @@ from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with the two trees that it compares. `base_commit` is None where production was never published.
+    """A plan with the two trees that it compares. `base_commit` is None where production was never
+    published.
 
-    elsewhere: whether it is of another environment than the one that is checked out; merges: what is merged into the
-    branch, where it is the plan of a merge; moved: what raw data would change that is not as production read it.
+    elsewhere: whether it is of another environment than the one that is checked out; merges: what
+    is merged into the branch, where it is the plan of a merge; moved: what raw data would change
+    that is not as production read it.
     """
 
     branch: str
@@ -44,13 +53,17 @@ class Planned:
     elsewhere: bool = False
     merges: str | None = None
     moved: tuple[Problem, ...] = ()
-    settings: tuple[SettingChange, ...] = ()  # what the project file has otherwise than production's
+    settings: tuple[
+        SettingChange, ...
+    ] = ()  # what the project file has otherwise than production's
 
 
 def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
-    """What an environment's branch, tag or commit changes; what is checked out, where none is named.
+    """What an environment's branch, tag or commit changes; what is checked out, where none is
+    named.
 
-    A plan for a named environment is saved: it binds `run --env`. Raises ProjectError where the nodes do not validate.
+    A plan for a named environment is saved: it binds `run --env`. Raises ProjectError where the
+    nodes do not validate.
     """
     git.need_commit(workspace.repository)
     revision = revision_of(workspace, environment)
@@ -70,34 +83,43 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
         warnings=head.warnings,
         moved=moved_columns(head),
         elsewhere=environment is not None and revision.name != revision_of(workspace).name,
-        settings=_settings(workspace, base.tree, head.tree, is_production=revision.name == workspace.production),
+        settings=_settings(
+            workspace, base.tree, head.tree, is_production=revision.name == workspace.production
+        ),
     )
     if environment:
         save_plan(workspace, revision.name, head.state)
     return planned
 
 
-def _settings(workspace: Workspace, base: Tree, head: Tree, *, is_production: bool) -> tuple[SettingChange, ...]:
-    """What a tree changes of the settings: of production against what was published, of a branch against production."""
+def _settings(
+    workspace: Workspace, base: Tree, head: Tree, *, is_production: bool
+) -> tuple[SettingChange, ...]:
+    """What a tree changes of the settings: of production against what was published, of a branch
+    against production."""
     if is_production or base.files.get(PROJECT_FILE) == head.files.get(PROJECT_FILE):
         return changed_between(base, head)
     return overruled(workspace, written_in(head), head.commit)
 
 
 def left_out(workspace: Workspace, planned: Planned) -> bool:
-    """Whether there are uncommitted changes here that belong to something else than what was planned."""
+    """Whether there are uncommitted changes here that belong to something else than what was
+    planned."""
     if workspace.repository.bare:
         return False
     here = revision_of(workspace).name
-    return (planned.branch != here or planned.merges == here) and load(workspace, current_tree(workspace)).tree.dirty
+    return (planned.branch != here or planned.merges == here) and load(
+        workspace, current_tree(workspace)
+    ).tree.dirty
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the warehouse has. built: tables to build that are there already; missing: tables to re-use that are not;
-    restores: the earlier publication that a rollback of production shows again; failing, warned: what the checks of
-    severity error and warn said that do not hold, as far as they are answered; known: False if nobody can know, as raw
-    data is missing or the warehouse was not read; moved: raw data that production reads again."""
+    """What the warehouse has. built: tables to build that are there already; missing: tables to
+    re-use that are not; restores: the earlier publication that a rollback of production shows
+    again; failing, warned: what the checks of severity error and warn said that do not hold, as far
+    as they are answered; known: False if nobody can know, as raw data is missing or the warehouse
+    was not read; moved: raw data that production reads again."""
 
     built: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
@@ -110,11 +132,14 @@ class Found:
 
 
 def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
-    """What is built of a plan, unless the warehouse cannot be read: a run may be going on, or it is a stranger's."""
+    """What is built of a plan, unless the warehouse cannot be read: a run may be going on, or it is
+    a stranger's."""
     if not workspace.warehouse_path.exists():
         lost = production_ref(workspace.repository) is not None
         return Found(
-            missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)) if lost else frozenset()
+            missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused))
+            if lost
+            else frozenset()
         )
     from seeknal_git.build.failed_checks import known_violations
     from seeknal_git.build.work import Options, work_out
@@ -126,14 +151,20 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     try:
         with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:
             work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
-            restores = rolled_back_to(records(warehouse.connection, target.schema)) if target.is_production else None
+            restores = (
+                rolled_back_to(records(warehouse.connection, target.schema))
+                if target.is_production
+                else None
+            )
     except SeeknalError as exc:
         explained = planned.head.absent and not isinstance(exc, WarehouseRefused)
         return Found(known=False, unread=None if explained else exc.message)
     tables, builds = set(work.graph.views), set(planned.plan.builds)
     built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
     said = [(each.fails, f"{each.node}: {each.message}") for each in known_violations(work)]
-    failing, warned = (tuple(text for fails, text in said if fails is kind) for kind in (True, False))
+    failing, warned = (
+        tuple(text for fails, text in said if fails is kind) for kind in (True, False)
+    )
     moved = moved_data(planned.head, work)
     return Found(frozenset(built), frozenset(missing), restores, failing, warned, moved=moved)
 
@@ -167,7 +198,8 @@ def drop_plan(workspace: Workspace, branch: str) -> None:
 
 
 def changed_since_plan(workspace: Workspace, branch: str, state: State) -> list[str]:
-    """The nodes that are not as they were when the environment's plan was saved; none where none was saved."""
+    """The nodes that are not as they were when the environment's plan was saved; none where none
+    was saved."""
     path = _saved(workspace, branch)
     if not path.exists():
         return []
@@ -176,11 +208,14 @@ def changed_since_plan(workspace: Workspace, branch: str, state: State) -> list[
 
 
 def changes_of(planned: Planned, name: str | None) -> list[Change]:
-    """The changes of a plan, or only those of one node. Raises UsageError where there is no such node."""
+    """The changes of a plan, or only those of one node. Raises UsageError where there is no such
+    node."""
     if name is None:
         return list(planned.plan.changes)
     known = {**planned.head.graph.members, **planned.base.graph.members}
     if not any(name in (identifier, split_id(identifier)[1]) for identifier in known):
         near = difflib.get_close_matches(name, [*known, *(split_id(each)[1] for each in known)], 1)
         raise UsageError(f"There is no node {name}.", f"Did you mean {near[0]}?" if near else None)
-    return [change for change in planned.plan.changes if name in (change.node, split_id(change.node)[1])]
+    return [
+        change for change in planned.plan.changes if name in (change.node, split_id(change.node)[1])
+    ]

@@ -1,11 +1,17 @@
-"""The verb behind `plan --into`: what a merge would change, and where it would break, before anybody makes it."""
+"""The verb behind `plan --into`: what a merge would change, and where it would break, before
+anybody makes it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from seeknal_git.commands.plan import Planned
-from seeknal_git.environments.merges import MergeConflict, check_merge, explained_conflicts, loaded_at
+from seeknal_git.environments.merges import (
+    MergeConflict,
+    check_merge,
+    explained_conflicts,
+    loaded_at,
+)
 from seeknal_git.environments.revision import Revision, branch_to_plan_into, revision_of
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
@@ -18,8 +24,9 @@ from seeknal_git.project.workspace import Loaded, Workspace, load
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
-    """textual: files that git cannot merge; conflicts: what merges as text and breaks as a pipeline; problems: what is
-    wrong on one side already. planned: what the merge changes, where there is a graph to tell."""
+    """textual: files that git cannot merge; conflicts: what merges as text and breaks as a
+    pipeline; problems: what is wrong on one side already. planned: what the merge changes, where
+    there is a graph to tell."""
 
     source: Revision
     into: Revision
@@ -40,7 +47,9 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
     """
     source, target = revision_of(workspace, environment), branch_to_plan_into(workspace, into)
     if source.name == target.name and source.commit == target.commit:
-        raise UsageError(f"{source.name} cannot be merged into itself.", "Switch to the branch, or name it.")
+        raise UsageError(
+            f"{source.name} cannot be merged into itself.", "Switch to the branch, or name it."
+        )
     git.need_commit(workspace.repository)
     result = merged_tree(workspace.repository, target.commit or "", source.commit or "")
     if result.tree is None:
@@ -48,11 +57,17 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
     merged = load(workspace, result.tree, keeps=target.schema)
     before = loaded_at(workspace, target, merged)
     conflicts, problems = check_merge(workspace, source, target, merged, before)
-    planned = None if merged.problems else _planned(source, target, workspace.production, before, merged)
-    return MergePlan(source, target, (), conflicts, (*kept_out(workspace, result.tree), *problems), planned)
+    planned = (
+        None if merged.problems else _planned(source, target, workspace.production, before, merged)
+    )
+    return MergePlan(
+        source, target, (), conflicts, (*kept_out(workspace, result.tree), *problems), planned
+    )
 
 
-def _planned(source: Revision, target: Revision, production: str, into: Loaded, merged: Loaded) -> Planned:
+def _planned(
+    source: Revision, target: Revision, production: str, into: Loaded, merged: Loaded
+) -> Planned:
     return Planned(
         branch=target.name,
         schema=target.schema,

@@ -1,6 +1,7 @@
 """The verb behind `promote`: make an environment match the tip of its branch, above all production.
 
-Promotion is idempotent, and finds built tables by what they are, never by the branch that built them.
+Promotion is idempotent, and finds built tables by what they are, never by the branch that built
+them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,22 @@ from seeknal_git.build.hold import Prepared, held, work_of
 from seeknal_git.build.hold import preview as preview_of
 from seeknal_git.build.publish import Origin, Reconciled, reconcile
 from seeknal_git.build.work import Options, Work
-from seeknal_git.environments.merges import MergeConflict, check_merge, explained_conflicts, loaded_at
+from seeknal_git.environments.merges import (
+    MergeConflict,
+    check_merge,
+    explained_conflicts,
+    loaded_at,
+)
 from seeknal_git.environments.other_clones import name_of_clone
 from seeknal_git.environments.production import refuse_to_lose, showing
 from seeknal_git.environments.releasing import need_leave
-from seeknal_git.environments.revision import Revision, as_environment, branch_to_merge_into, load_sound, revision_of
+from seeknal_git.environments.revision import (
+    Revision,
+    as_environment,
+    branch_to_merge_into,
+    load_sound,
+    revision_of,
+)
 from seeknal_git.environments.target import Target
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git import operation
@@ -38,7 +50,10 @@ DEFAULT = Options()
 
 
 def prepare(
-    workspace: Workspace, target: str | None = None, options: Options = DEFAULT, lock_timeout: float = 0.0
+    workspace: Workspace,
+    target: str | None = None,
+    options: Options = DEFAULT,
+    lock_timeout: float = 0.0,
 ) -> Prepared:
     """Load the tip of the target's branch, production unless named.
 
@@ -56,8 +71,11 @@ def prepare(
     return _prepared(workspace, into, load_sound(workspace, tree, into, keeps=into.schema), options)
 
 
-def preview(workspace: Workspace, environment: str | None, target: str | None, lock_timeout: float = 0.0) -> Work:
-    """What a promotion would do, without writing anything; a merge that comes first is made in memory.
+def preview(
+    workspace: Workspace, environment: str | None, target: str | None, lock_timeout: float = 0.0
+) -> Work:
+    """What a promotion would do, without writing anything; a merge that comes first is made in
+    memory.
 
     Raises what `prepare` and `merge_branch` do.
     """
@@ -71,21 +89,29 @@ def preview(workspace: Workspace, environment: str | None, target: str | None, l
     return preview_of(_prepared(workspace, into, merged, DEFAULT), lock_timeout)
 
 
-def _prepared(workspace: Workspace, revision: Revision, loaded: Loaded, options: Options) -> Prepared:
+def _prepared(
+    workspace: Workspace, revision: Revision, loaded: Loaded, options: Options
+) -> Prepared:
     target = Target(revision.name, revision.schema, workspace.production_schema)
     return Prepared(
-        workspace, revision, loaded, target, replace(options, all_or_nothing=True),
+        workspace,
+        revision,
+        loaded,
+        target,
+        replace(options, all_or_nothing=True),
         now=partial(branch_to_merge_into, workspace, revision.name),
         again=partial(prepare, workspace, revision.name, options),
-    )  # fmt: skip
+    )
 
 
 def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> Loaded:
-    """What a merge would hold. Raises GitError where it conflicts as text, and ProjectError, with both sides' part in
-    it, where it does as a pipeline, as the hook would: the branch would be ahead of its environment until somebody
-    mends it."""
+    """What a merge would hold. Raises GitError where it conflicts as text, and ProjectError, with
+    both sides' part in it, where it does as a pipeline, as the hook would: the branch would be
+    ahead of its environment until somebody mends it."""
     repository = workspace.repository
-    source, into = (replace(each, commit=each.commit or git.need_commit(repository)) for each in (source, into))
+    source, into = (
+        replace(each, commit=each.commit or git.need_commit(repository)) for each in (source, into)
+    )
     theirs, ours = source.commit or "", into.commit or ""
     result = merged_tree(repository, ours, theirs)
     tree = need_no_conflict(repository, result, source.name, theirs, into.name)
@@ -94,7 +120,9 @@ def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> 
     conflicts: tuple[MergeConflict, ...] = ()
     problems: tuple[Problem, ...] = ()
     if not git.is_ancestor(repository, ours, theirs):  # otherwise there is one side only
-        conflicts, problems = check_merge(workspace, source, into, merged, loaded_at(workspace, into, merged))
+        conflicts, problems = check_merge(
+            workspace, source, into, merged, loaded_at(workspace, into, merged)
+        )
     if conflicts or merged.problems:
         way = how_to_mend(repository, source.name, theirs, into.name)
         raise ProjectError(explained_conflicts(conflicts, way) + problems or merged.problems)
@@ -102,7 +130,8 @@ def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> 
 
 
 def refuse_unfinished(workspace: Workspace) -> None:
-    """Raise GitError in the middle of a merge or a rebase: what the branch is going to be is not decided."""
+    """Raise GitError in the middle of a merge or a rebase: what the branch is going to be is not
+    decided."""
     if not workspace.repository.bare:
         operation.refuse_unfinished(workspace.repository)
 
@@ -117,12 +146,16 @@ def merge_branch(
 ) -> Merged:
     """Merge an environment's branch, tag or commit into the target's branch, by git.
 
-    Raises GitError where that is not possible, and ProjectError where it could not be published, with nothing changed.
+    Raises GitError where that is not possible, and ProjectError where it could not be published,
+    with nothing changed.
     """
     need_authority(workspace)
     into = branch_to_merge_into(workspace, target)
     if workspace.branch_of(environment) == into.name:
-        raise UsageError(f"{into.name} cannot be promoted into itself.", "Promote it as it is with: seeknal promote")
+        raise UsageError(
+            f"{into.name} cannot be promoted into itself.",
+            "Promote it as it is with: seeknal promote",
+        )
     if into.name == workspace.production:
         need_leave(workspace, reason, force=force)
     if into.schema == workspace.production_schema and not force:
@@ -130,17 +163,25 @@ def merge_branch(
     source = revision_of(workspace, environment)
     need_production_s_settings(workspace, source.name, source.commit)
     _merge_in_memory(workspace, source, into)
-    return merge(workspace.repository, source.name, source.commit or git.need_commit(workspace.repository), into.name)
+    return merge(
+        workspace.repository,
+        source.name,
+        source.commit or git.need_commit(workspace.repository),
+        into.name,
+    )
 
 
 def is_behind(workspace: Workspace) -> bool:
-    """Whether the tip of the production branch is not what production last published, by the warehouse."""
+    """Whether the tip of the production branch is not what production last published, by the
+    warehouse."""
     tip = git.production_tip(workspace.repository, workspace.production)
     lost = not workspace.warehouse_path.exists()
     return tip is not None and (lost or tip != showing(workspace).commit)
 
 
-def promote(prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote") -> Reconciled:
+def promote(
+    prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote"
+) -> Reconciled:
     """Build what is missing, then publish everything in one transaction, or nothing."""
     if prepared.target.is_production:
         need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
@@ -164,7 +205,8 @@ def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command:
         started=started,
     )
     done = reconcile(warehouse, work, origin, report)
-    # While the warehouse is held: of two promotions, the later one has to have the last word here too.
+    # While the warehouse is held: of two promotions, the later one has to have the last word here
+    # too.
     if done.outcome is not None and target.is_production:
         set_production_ref(repository, commit)
     return done

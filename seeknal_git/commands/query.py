@@ -10,7 +10,14 @@ from seeknal_git.build.failed_checks import Violation, known_violations
 from seeknal_git.build.work import Options, Work, tables_of, work_out
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.publications import Named, need_tables, never_published, shown
-from seeknal_git.environments.revision import Revision, elsewhere, environment_of, head_tree, load_sound, revision_of
+from seeknal_git.environments.revision import (
+    Revision,
+    elsewhere,
+    environment_of,
+    head_tree,
+    load_sound,
+    revision_of,
+)
 from seeknal_git.environments.target import Target
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.names import argument, bare, of_option, schema_of
@@ -25,7 +32,8 @@ from seeknal_git.warehouse.state import Published
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody asks, and how the answer is told: first what has to be said of it, then the rows."""
+    """What somebody asks, and how the answer is told: first what has to be said of it, then the
+    rows."""
 
     sql: str | None
     environment: str | None
@@ -44,7 +52,8 @@ class Question:
 
 
 def query(workspace: Workspace, question: Question) -> None:
-    """Ask an environment, the current branch's unless named; if it was never run, production's tables.
+    """Ask an environment, the current branch's unless named; if it was never run, production's
+    tables.
 
     Raises UsageError where there is nothing to be asked yet.
     """
@@ -52,7 +61,10 @@ def query(workspace: Workspace, question: Question) -> None:
     branch = environment_of(workspace, environment)
     if workspace.warehouse_path.exists():
         with open_warehouse(
-            workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=question.lock_timeout
+            workspace.warehouse_path,
+            workspace.marks,
+            read_only=True,
+            lock_timeout=question.lock_timeout,
         ) as warehouse:
             held = _held_back(workspace, warehouse, branch)
             if schema_of(branch) in state.environments(warehouse.connection):
@@ -60,34 +72,53 @@ def query(workspace: Workspace, question: Question) -> None:
                 return _asked(warehouse, schema_of(branch), question, held, notes)
             if held:
                 first = min(held.values(), key=lambda each: not each.fails)
-                raise UsageError(f"The environment {branch} shows nothing yet: {first.why}", first.cure)
+                raise UsageError(
+                    f"The environment {branch} shows nothing yet: {first.why}", first.cure
+                )
             if state.published(warehouse.connection, workspace.production_schema):
-                return _asked_of_production(workspace, warehouse, revision_of(workspace, environment), question)
+                return _asked_of_production(
+                    workspace, warehouse, revision_of(workspace, environment), question
+                )
     if environment:
         revision_of(workspace, environment)
     raise UsageError(f"The environment {branch} is not built yet.", _hint(workspace, branch))
 
 
 def _hint(workspace: Workspace, branch: str) -> str:
-    command = "seeknal run" if branch == workspace.production else f"seeknal run {of_option('--env', branch)}"
+    command = (
+        "seeknal run"
+        if branch == workspace.production
+        else f"seeknal run {of_option('--env', branch)}"
+    )
     return f"It exists once it is built: {command}"
 
 
-def _asked_of_production(workspace: Workspace, warehouse: Warehouse, revision: Revision, question: Question) -> None:
-    """Ask production in the place of a branch that was never run, and say which of its own changes that leaves out."""
+def _asked_of_production(
+    workspace: Workspace, warehouse: Warehouse, revision: Revision, question: Question
+) -> None:
+    """Ask production in the place of a branch that was never run, and say which of its own changes
+    that leaves out."""
     sql, branch = question.sql or "", revision.name
     production = state.published(warehouse.connection, workspace.production_schema)
     names = {name.lower() for name in tables_named(sql)}
     edited = []
     with suppress(ProjectError):  # nodes that are wrong cannot be built either
-        graph = load_sound(workspace, head_tree(workspace, revision), revision, keeps=revision.schema).graph
+        graph = load_sound(
+            workspace, head_tree(workspace, revision), revision, keeps=revision.schema
+        ).graph
         for node, view in graph.views.items():
             shown, whole = production.get(node), graph.fingerprints[node].whole
             if view.lower() in names and shown is None:
-                raise UsageError(f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch))
+                raise UsageError(
+                    f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch)
+                )
             if view.lower() in names and shown and shown.fingerprint != whole:
                 edited.append(view)
-    gone = "is removed" if state.was_removed(warehouse.connection, revision.schema) else "was never run"
+    gone = (
+        "is removed"
+        if state.was_removed(warehouse.connection, revision.schema)
+        else "was never run"
+    )
     note = f"{branch} {gone}: this asks production's own tables."
     if edited:
         note += f" {branch} changes {', '.join(edited)}: seeknal run {of_option('--env', branch)}"
@@ -95,21 +126,32 @@ def _asked_of_production(workspace: Workspace, warehouse: Warehouse, revision: R
 
 
 def _asked(
-    warehouse: Warehouse, schema: str, question: Question, held: Mapping[str, _Held], notes: Sequence[str]
+    warehouse: Warehouse,
+    schema: str,
+    question: Question,
+    held: Mapping[str, _Held],
+    notes: Sequence[str],
 ) -> None:
     sql = question.sql or ""
-    names = {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)} if held else set()
+    names = (
+        {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)} if held else set()
+    )
     meant = [each for name, each in held.items() if name in names]
     for each in meant:
         if not each.shown:
             state_of = "built, but not published" if each.built else "not built"
             raise UsageError(f"{each.view} is {state_of} in {schema}: {each.why}", each.cure)
-    old = (f"{each.view} is what it was before the last run: {each.why} {each.cure}" for each in meant)
+    old = (
+        f"{each.view} is what it was before the last run: {each.why} {each.cure}" for each in meant
+    )
     ask(warehouse, schema, sql, question.listener([*notes, *old]))
 
 
-def _not_this_clones(workspace: Workspace, warehouse: Warehouse, branch: str, sql: str) -> Iterator[str]:
-    """What an environment shows that is not as this clone has it: of another clone, or older than the tree here.
+def _not_this_clones(
+    workspace: Workspace, warehouse: Warehouse, branch: str, sql: str
+) -> Iterator[str]:
+    """What an environment shows that is not as this clone has it: of another clone, or older than
+    the tree here.
 
     Raises UsageError for a node that is not built yet.
     """
@@ -133,28 +175,38 @@ def _tree(workspace: Workspace, branch: str) -> str:
     return f"the tip of {branch}" if elsewhere(workspace, branch) else "the working tree"
 
 
-def _older(workspace: Workspace, warehouse: Warehouse, branch: str, tables: Iterable[str]) -> list[str]:
-    """The views that a query names and that were edited since they were built. Raises UsageError for a new one."""
+def _older(
+    workspace: Workspace, warehouse: Warehouse, branch: str, tables: Iterable[str]
+) -> list[str]:
+    """The views that a query names and that were edited since they were built. Raises UsageError
+    for a new one."""
     found: list[str] = []
     with suppress(ProjectError, GitError):  # nodes that are wrong cannot be built either
         revision = revision_of(workspace, branch)
         if _is_as_published(workspace, warehouse, revision):
             return []
         names = {name.lower().removeprefix(f"{revision.schema}.") for name in tables}
-        graph = load_sound(workspace, head_tree(workspace, revision), revision, keeps=revision.schema).graph
+        graph = load_sound(
+            workspace, head_tree(workspace, revision), revision, keeps=revision.schema
+        ).graph
         there = state.published(warehouse.connection, revision.schema)
         for node, view in graph.views.items():
             if view.lower() not in names:
                 continue
-            if node not in there and view not in state.views_there(warehouse.connection, revision.schema):
-                raise UsageError(f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch))
+            if node not in there and view not in state.views_there(
+                warehouse.connection, revision.schema
+            ):
+                raise UsageError(
+                    f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch)
+                )
             if node in there and there[node].fingerprint != graph.fingerprints[node].whole:
                 found.append(view)
     return found
 
 
 def _is_as_published(workspace: Workspace, warehouse: Warehouse, revision: Revision) -> bool:
-    """Whether a branch is at the commit that was published, so that nothing has to be loaded to compare them.
+    """Whether a branch is at the commit that was published, so that nothing has to be loaded to
+    compare them.
 
     Of production, `pending` says what its branch has that it does not show.
     """
@@ -182,31 +234,46 @@ class _Held:
     @property
     def cure(self) -> str:
         if not self.built:
-            return "Mend it, then: seeknal run" + ("; production has it: --env prod" if self.in_production else "")
+            return "Mend it, then: seeknal run" + (
+                "; production has it: --env prod" if self.in_production else ""
+            )
         asked = argument(f"FROM {bare(self.view)}")
-        return f"Read the newer table with: seeknal query{self.elsewhere} --failed {self.node} {asked}"
+        return (
+            f"Read the newer table with: seeknal query{self.elsewhere} --failed {self.node} {asked}"
+        )
 
 
 def _held_back(workspace: Workspace, warehouse: Warehouse, branch: str) -> dict[str, _Held]:
-    """The nodes that the last run built and did not publish, by their views in lower case. If it succeeded, there are
-    none, and nothing has to be loaded to know that."""
+    """The nodes that the last run built and did not publish, by their views in lower case. If it
+    succeeded, there are none, and nothing has to be loaded to know that."""
     connection, schema = warehouse.connection, schema_of(branch)
     run = state.last_run(connection, schema)
     if run is None or run.status == "succeeded":
         return {}
-    with suppress(SeeknalError):  # the branch is gone, or its nodes are wrong: then nothing of it can be built
-        return _unpublished(workspace, warehouse, branch, f"the last run failed: {run.message or 'it was interrupted'}")
+    with suppress(
+        SeeknalError
+    ):  # the branch is gone, or its nodes are wrong: then nothing of it can be built
+        return _unpublished(
+            workspace,
+            warehouse,
+            branch,
+            f"the last run failed: {run.message or 'it was interrupted'}",
+        )
     return {}
 
 
-def _unpublished(workspace: Workspace, warehouse: Warehouse, branch: str, message: str) -> dict[str, _Held]:
+def _unpublished(
+    workspace: Workspace, warehouse: Warehouse, branch: str, message: str
+) -> dict[str, _Held]:
     revision = revision_of(workspace, branch)
     schemas = (revision.schema, workspace.production_schema)
     there, main = (state.views_there(warehouse.connection, each) for each in schemas)
     # What was built again and failed is newer than what is shown, and made of the same.
     work, newest = _works(workspace, warehouse, revision, refresh=branch == workspace.production)
     failed = {each.node: each.message for each in reversed(known_violations(newest)) if each.fails}
-    elsewhere = "" if revision.name == revision_of(workspace).name else f" {of_option('--env', branch)}"
+    elsewhere = (
+        "" if revision.name == revision_of(workspace).name else f" {of_option('--env', branch)}"
+    )
     behind, found = _behind(work, failed), {}
     meant, made = tables_of(work), tables_of(newest)
     for node, view in work.graph.views.items():
@@ -216,7 +283,14 @@ def _unpublished(workspace: Workspace, warehouse: Warehouse, branch: str, messag
         if not old and (table is None or there.get(view) != table):
             why = f"{first}: {failed[first]}." if first else f"{message}."
             found[view.lower()] = _Held(
-                node, view, table is not None, view in there, node in failed, why, elsewhere, view in main
+                node,
+                view,
+                table is not None,
+                view in there,
+                node in failed,
+                why,
+                elsewhere,
+                view in main,
             )
     return found
 
@@ -228,8 +302,11 @@ def _behind(work: Work, failed: Iterable[str]) -> dict[str, str]:
     return far | near | {each: each for each in failed}
 
 
-def query_past(workspace: Workspace, question: Question, revision: str, tell: Callable[[Named], None]) -> None:
-    """Ask production as it was at a publication or a commit. tell: is called with the publication that it was.
+def query_past(
+    workspace: Workspace, question: Question, revision: str, tell: Callable[[Named], None]
+) -> None:
+    """Ask production as it was at a publication or a commit. tell: is called with the publication
+    that it was.
 
     Raises UsageError where there is none, WarehouseError where its tables are no longer kept.
     """
@@ -239,28 +316,41 @@ def query_past(workspace: Workspace, question: Question, revision: str, tell: Ca
     if not workspace.warehouse_path.exists():
         raise never_published()
     with open_warehouse(
-        workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=question.lock_timeout
+        workspace.warehouse_path,
+        workspace.marks,
+        read_only=True,
+        lock_timeout=question.lock_timeout,
     ) as warehouse:
         wanted = shown(workspace, warehouse.connection, revision)
         need_tables(workspace, wanted, "seeknal log says which publications are kept.")
         tell(wanted.named)
-        ask_past(warehouse, workspace.production_schema, wanted.views.values(), question.sql or "", question.listener())
+        ask_past(
+            warehouse,
+            workspace.production_schema,
+            wanted.views.values(),
+            question.sql or "",
+            question.listener(),
+        )
 
 
-def _works(workspace: Workspace, warehouse: Warehouse, revision: Revision, *, refresh: bool) -> tuple[Work, Work]:
-    """What a run would do now, by the tables that are shown and by the newest ones. refresh: whether it would read raw
-    data again."""
+def _works(
+    workspace: Workspace, warehouse: Warehouse, revision: Revision, *, refresh: bool
+) -> tuple[Work, Work]:
+    """What a run would do now, by the tables that are shown and by the newest ones. refresh:
+    whether it would read raw data again."""
     keeps = None if refresh else revision.schema
     loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
     target = Target(revision.name, revision.schema, workspace.production_schema)
     options = Options(refresh=refresh)
     work = work_out(warehouse, loaded.graph, loaded.root, target, options)
-    return work, work_out(warehouse, loaded.graph, loaded.root, target, replace(options, newest=True))
+    return work, work_out(
+        warehouse, loaded.graph, loaded.root, target, replace(options, newest=True)
+    )
 
 
 def query_failed(workspace: Workspace, question: Question, name: str) -> None:
-    """Ask the tables that the checks of a node have looked at, also if they were not published; without SQL, for the
-    rows that violate the first check that fails.
+    """Ask the tables that the checks of a node have looked at, also if they were not published;
+    without SQL, for the rows that violate the first check that fails.
 
     Raises UsageError where the node is not built as it is now, or where nothing is wrong with it.
     """
@@ -268,7 +358,10 @@ def query_failed(workspace: Workspace, question: Question, name: str) -> None:
         raise never_published()
     revision = revision_of(workspace, question.environment)
     with open_warehouse(
-        workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=question.lock_timeout
+        workspace.warehouse_path,
+        workspace.marks,
+        read_only=True,
+        lock_timeout=question.lock_timeout,
     ) as warehouse:
         found = _looked(workspace, warehouse, revision, name)
         wanted = question.sql or _first_question(found)
@@ -276,7 +369,13 @@ def query_failed(workspace: Workspace, question: Question, name: str) -> None:
         _need_something_wrong(warehouse, found, tables)
         graph = found.work.graph
         views = [
-            Published(each, graph.views[each], found.work.wanted[each], tables[each], graph.fingerprints[each].whole)
+            Published(
+                each,
+                graph.views[each],
+                found.work.wanted[each],
+                tables[each],
+                graph.fingerprints[each].whole,
+            )
             for each in dict.fromkeys([*found.read, *found.inputs])
             if each in tables
         ]
@@ -297,7 +396,9 @@ class _Look:
 
 def _looked(workspace: Workspace, warehouse: Warehouse, revision: Revision, name: str) -> _Look:
     """What the last run looked at, as far as something is wrong with it."""
-    again = revision.name == workspace.production  # as a run does; a promotion does not, and --refresh does on a branch
+    again = (
+        revision.name == workspace.production
+    )  # as a run does; a promotion does not, and --refresh does on a branch
     first = None
     for refresh in (again, not again):
         for work in _works(workspace, warehouse, revision, refresh=refresh):
@@ -324,7 +425,8 @@ def _first_question(look: _Look) -> str:
 
 
 def _need_something_wrong(warehouse: Warehouse, look: _Look, tables: Mapping[str, str]) -> None:
-    """Raises UsageError where a plain query would answer as well, or nothing is there to be asked."""
+    """Raises UsageError where a plain query would answer as well, or nothing is there to be
+    asked."""
     missing = [each for each in look.read if each not in tables]
     if missing:
         raise UsageError(f"{missing[0]} is not built as it is now.", "Build it with: seeknal run")
@@ -332,5 +434,7 @@ def _need_something_wrong(warehouse: Warehouse, look: _Look, tables: Mapping[str
     there = state.views_there(warehouse.connection, schema)
     published = all(there.get(look.work.graph.views[each]) == tables[each] for each in look.read)
     if published and not look.violations:
-        raise UsageError(f"No check of {look.node} fails, and {schema} shows what was checked.",
-                         "Ask it as it is: seeknal query SQL")  # fmt: skip
+        raise UsageError(
+            f"No check of {look.node} fails, and {schema} shows what was checked.",
+            "Ask it as it is: seeknal query SQL",
+        )

@@ -1,4 +1,5 @@
-"""The verbs behind `log` and `rollback`: what production published, and how an earlier publication is shown again."""
+"""The verbs behind `log` and `rollback`: what production published, and how an earlier publication
+is shown again."""
 
 from __future__ import annotations
 
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A publication as the log shows it. current: it is what the environment shows now; uncommitted: its commit was
-    made of uncommitted nodes, and no branch names it; lost: the nodes whose tables are no longer kept; subject: of the
-    commit, if it is here."""
+    """A publication as the log shows it. current: it is what the environment shows now;
+    uncommitted: its commit was made of uncommitted nodes, and no branch names it; lost: the nodes
+    whose tables are no longer kept; subject: of the commit, if it is here."""
 
     record: Record
     moves: tuple[Move, ...]
@@ -69,8 +70,11 @@ class Log:
     earlier: int
 
 
-def log(workspace: Workspace, environment: str | None = None, most: int = 0, lock_timeout: float = 0.0) -> Log:
-    """The last publications of an environment, production's unless named; all of them where `most` is 0.
+def log(
+    workspace: Workspace, environment: str | None = None, most: int = 0, lock_timeout: float = 0.0
+) -> Log:
+    """The last publications of an environment, production's unless named; all of them where `most`
+    is 0.
 
     Raises UsageError where the environment does not exist.
     """
@@ -89,7 +93,10 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0, loc
 
 
 def _entries(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, schema: str, records: Sequence[Record]
+    workspace: Workspace,
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    records: Sequence[Record],
 ) -> tuple[Entry, ...]:
     moves = publications.moves(connection, schema, [each.id for each in records])
     lost = publications.lost(connection, schema)
@@ -110,10 +117,11 @@ def _entries(
 class Rollback:
     """A rollback of production, done or only looked at.
 
-    before, to: the publications that it leads from and to; undo: the one that another rollback leads to; tip: of the
-    production branch; moves: what is re-pointed; loads: sources that show an earlier load of the same definition;
-    to_write: exposures whose files are not what they were; left: exposures that were first delivered later, with their
-    files. Once it is done, publication: its own id; unwritten: exposure → why its file is still not what it was.
+    before, to: the publications that it leads from and to; undo: the one that another rollback
+    leads to; tip: of the production branch; moves: what is re-pointed; loads: sources that show an
+    earlier load of the same definition; to_write: exposures whose files are not what they were;
+    left: exposures that were first delivered later, with their files. Once it is done, publication:
+    its own id; unwritten: exposure → why its file is still not what it was.
     """
 
     branch: str
@@ -128,8 +136,12 @@ class Rollback:
     left: dict[str, Path]
     publication: int | None = None
     unwritten: dict[str, str] = field(default_factory=dict)
-    kept: dict[str, Path] = field(default_factory=dict)  # exposure → where the file is that somebody had changed
-    yours: tuple[str, ...] = ()  # what somebody made in place of the views of nodes that go; it stays
+    kept: dict[str, Path] = field(
+        default_factory=dict
+    )  # exposure → where the file is that somebody had changed
+    yours: tuple[
+        str, ...
+    ] = ()  # what somebody made in place of the views of nodes that go; it stays
 
 
 NO_LEAVE = Leave()
@@ -143,10 +155,12 @@ def rollback(
     dry_run: bool = False,
     leave: Leave = NO_LEAVE,
 ) -> Rollback:
-    """Show an earlier publication of production again, in one transaction; then write the files of its exposures.
+    """Show an earlier publication of production again, in one transaction; then write the files of
+    its exposures.
 
-    Without a revision, the last one that showed something else and that no rollback has taken back. Git is left alone,
-    but for the ref that says what production shows. Raises UsageError or WarehouseError with nothing changed.
+    Without a revision, the last one that showed something else and that no rollback has taken back.
+    Git is left alone, but for the ref that says what production shows. Raises UsageError or
+    WarehouseError with nothing changed.
     """
     need_authority(workspace)
     if not dry_run:
@@ -155,28 +169,43 @@ def rollback(
     if not path.exists():
         raise never_published()
     reach = Reach(folders=[workspace.home / WRITING])
-    with open_warehouse(path, workspace.marks, read_only=dry_run, lock_timeout=lock_timeout, reach=reach) as warehouse:
+    with open_warehouse(
+        path, workspace.marks, read_only=dry_run, lock_timeout=lock_timeout, reach=reach
+    ) as warehouse:
         started = time.monotonic()
         done, wanted, stale = _prepared(workspace, warehouse.connection, revision)
         if dry_run:
             return done
         publication = Publication(
-            done.schema, done.branch, done.to.commit, whoami(workspace.repository) or done.to.author, "rollback",
-            wanted.views, (), time.monotonic() - started, None, done.to.id, done.to.base, reason=leave.reason,
-        )  # fmt: skip
+            done.schema,
+            done.branch,
+            done.to.commit,
+            whoami(workspace.repository) or done.to.author,
+            "rollback",
+            wanted.views,
+            (),
+            time.monotonic() - started,
+            None,
+            done.to.id,
+            done.to.base,
+            reason=leave.reason,
+        )
         outcome = publish(warehouse.connection, publication)
         if done.to.commit:
             set_production_ref(workspace.repository, done.to.commit)
         state.record_warnings(warehouse.connection, done.schema, done.to.warnings)
         unwritten, kept = _deliver(workspace, warehouse, stale)
     yours = tuple(each.place for each in outcome.yours)
-    return replace(done, publication=outcome.publication, unwritten=unwritten, kept=kept, yours=yours)
+    return replace(
+        done, publication=outcome.publication, unwritten=unwritten, kept=kept, yours=yours
+    )
 
 
 def _prepared(
     workspace: Workspace, connection: duckdb.DuckDBPyConnection, revision: str | None
 ) -> tuple[Rollback, Shown, list[Delivery]]:
-    """What a rollback would do, what production is to show, and the files that are not what they were then."""
+    """What a rollback would do, what production is to show, and the files that are not what they
+    were then."""
     schema = workspace.production_schema
     records = publications.records(connection, schema)
     if not records:
@@ -188,14 +217,25 @@ def _prepared(
         if revision
         else _before(workspace, connection, records, now, there)
     )
-    need_tables(workspace, wanted, "seeknal log says which are kept; git revert takes a change back, and builds it.")
+    need_tables(
+        workspace,
+        wanted,
+        "seeknal log says which are kept; git revert takes a change back, and builds it.",
+    )
     to = _original(records, wanted.named.record)
-    then, latest = publications.deliveries(connection, schema, to.id), publications.deliveries(connection, schema)
-    stale = [each for each in then.values() if not _is_there(workspace, each, latest.get(each.node))]
+    then, latest = (
+        publications.deliveries(connection, schema, to.id),
+        publications.deliveries(connection, schema),
+    )
+    stale = [
+        each for each in then.values() if not _is_there(workspace, each, latest.get(each.node))
+    ]
     written = {_place(workspace, each) for each in stale}
     moves = difference(now, wanted)
     if not moves and not stale:
-        raise UsageError(f"Production shows publication {to.id} already.", "seeknal log lists the others.")
+        raise UsageError(
+            f"Production shows publication {to.id} already.", "seeknal log lists the others."
+        )
     found = Rollback(
         branch=workspace.production,
         schema=schema,
@@ -216,7 +256,8 @@ def _prepared(
 
 
 def _is_there(workspace: Workspace, then: Delivery, latest: Delivery | None) -> bool:
-    """Whether a file is as it was delivered then: nothing else was since, and nobody has touched it."""
+    """Whether a file is as it was delivered then: nothing else was since, and nobody has touched
+    it."""
     same = latest is not None and latest.snapshot == then.snapshot
     return same and is_intact(latest or then, _place(workspace, then), workspace.cache)
 
@@ -232,29 +273,40 @@ def _wanted(
     records: Sequence[Record],
     revision: str,
 ) -> Shown:
-    """What the named publication showed. Raises UsageError where it is a commit that was not published itself."""
+    """What the named publication showed. Raises UsageError where it is a commit that was not
+    published itself."""
     found = named(workspace.repository, records, revision)
     if found.asked:
         number, commit = found.record.id, found.record.commit[:8]
-        hint = f"The nearest before it is publication {number}, of {commit}: seeknal rollback {number}"
+        hint = (
+            f"The nearest before it is publication {number}, of {commit}: seeknal rollback {number}"
+        )
         raise UsageError(f"The commit {found.asked[:8]} was not published itself.", hint)
     return shown_by(workspace, connection, found)
 
 
 def _before(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, records: Sequence[Record], now: Shown, there: set[str]
+    workspace: Workspace,
+    connection: duckdb.DuckDBPyConnection,
+    records: Sequence[Record],
+    now: Shown,
+    there: set[str],
 ) -> Shown:
-    """The last publication that showed something else than the current one, and that no rollback has taken back."""
+    """The last publication that showed something else than the current one, and that no rollback
+    has taken back."""
     for each in _standing(records):
         found = shown_by(workspace, connection, Named(each), there)
         if difference(now, found):
             return found
-    raise UsageError("Production showed nothing else before.", "seeknal log lists its publications.")
+    raise UsageError(
+        "Production showed nothing else before.", "seeknal log lists its publications."
+    )
 
 
 def _standing(records: Sequence[Record]) -> list[Record]:
-    """The publications that no rollback has taken back, the newest first. A rollback takes back everything between what
-    it leads from and what it leads to: nobody wants that again without having asked for it."""
+    """The publications that no rollback has taken back, the newest first. A rollback takes back
+    everything between what it leads from and what it leads to: nobody wants that again without
+    having asked for it."""
     by_id, standing = {each.id: each for each in records}, list[Record]()
     for each in reversed(records):
         shown = by_id.get(each.restores or 0, each)
@@ -265,14 +317,18 @@ def _standing(records: Sequence[Record]) -> list[Record]:
 def _is_earlier_load(node: str, now: Shown, wanted: Shown) -> bool:
     both = node in now.views and node in wanted.views
     same = both and now.views[node].fingerprint == wanted.views[node].fingerprint
-    return same and split_id(node)[0] == "source" and now.views[node].snapshot != wanted.views[node].snapshot
+    return (
+        same
+        and split_id(node)[0] == "source"
+        and now.views[node].snapshot != wanted.views[node].snapshot
+    )
 
 
 def _deliver(
     workspace: Workspace, warehouse: Warehouse, stale: Sequence[Delivery]
 ) -> tuple[dict[str, str], dict[str, Path]]:
-    """Write files as they were. Returns exposure → why that was not possible, and exposure → where the file is that
-    somebody had changed."""
+    """Write files as they were. Returns exposure → why that was not possible, and exposure → where
+    the file is that somebody had changed."""
     if not stale:
         return {}, {}
     there = state.tables_there(warehouse.connection)
@@ -294,7 +350,8 @@ def _deliver(
 
 
 def _claims(workspace: Workspace) -> tuple[DataRoot, Claims]:
-    """The data root, and what sources read there now: a file that was delivered long ago may be raw data today."""
+    """The data root, and what sources read there now: a file that was delivered long ago may be raw
+    data today."""
     tip = git.branch_tip(workspace.repository, workspace.production)
     trees = [current_tree(workspace), *([commit_tree(workspace.repository, tip)] if tip else [])]
     root = data_root_of(workspace, trees[0], tracked_paths(workspace.repository))
@@ -304,7 +361,9 @@ def _claims(workspace: Workspace) -> tuple[DataRoot, Claims]:
 
 def _place(workspace: Workspace, delivery: Delivery) -> Path:
     """Where a file of production belongs today: the data root may have been moved."""
-    return workspace.home / str(delivery.definition["path"]) if delivery.definition else delivery.path
+    return (
+        workspace.home / str(delivery.definition["path"]) if delivery.definition else delivery.path
+    )
 
 
 def _written(workspace: Workspace, dock: Dock, delivery: Delivery) -> HandedOver:

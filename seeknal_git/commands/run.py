@@ -15,7 +15,13 @@ from seeknal_git.environments.mixed_tree import mixed
 from seeknal_git.environments.other_clones import name_of_clone, published_elsewhere
 from seeknal_git.environments.production import refuse_to_lose, showing
 from seeknal_git.environments.releasing import need_leave
-from seeknal_git.environments.revision import as_environment, head_tree, load_sound, production_tip, revision_of
+from seeknal_git.environments.revision import (
+    as_environment,
+    head_tree,
+    load_sound,
+    production_tip,
+    revision_of,
+)
 from seeknal_git.environments.target import Target
 from seeknal_git.errors import UsageError
 from seeknal_git.git import repository as git
@@ -35,7 +41,8 @@ from seeknal_git.warehouse.state import last_publication
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asked `run` for. nodes: ids or bare names; types: kinds; both empty for everything."""
+    """What somebody asked `run` for. nodes: ids or bare names; types: kinds; both empty for
+    everything."""
 
     environment: str | None = None
     nodes: tuple[str, ...] = ()
@@ -46,7 +53,8 @@ class Request:
 
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
-    """Load what is to be run. Raises before anything is written: ProjectError, UsageError, GitError."""
+    """Load what is to be run. Raises before anything is written: ProjectError, UsageError,
+    GitError."""
     workspace = replace(workspace, lock_timeout=request.lock_timeout)
     need_authority(workspace)
     revision = revision_of(workspace, request.environment)
@@ -69,8 +77,10 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         whatever_data=request.options.keep_going and not target.is_production,
     )
     if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
-        raise UsageError("Production is protected, and there are uncommitted changes.",
-                         "Commit them, or work on a branch: git switch -c NAME")  # fmt: skip
+        raise UsageError(
+            "Production is protected, and there are uncommitted changes.",
+            "Commit them, or work on a branch: git switch -c NAME",
+        )
     if request.environment and not request.force:
         _refuse_stale_plan(workspace, branch, loaded)
     options, base = replace(request.options, chosen=_chosen(loaded.graph, request)), None
@@ -80,15 +90,20 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
             found = mixed(workspace, loaded, base, options.chosen)
             loaded, options = found.loaded, replace(options, chosen=found.chosen, whole=True)
     return Prepared(
-        workspace, revision, loaded, target, options,
+        workspace,
+        revision,
+        loaded,
+        target,
+        options,
         now=partial(revision_of, workspace, request.environment),
         again=lambda patience: prepare(workspace, replace(request, lock_timeout=patience)),
         base=base,
-    )  # fmt: skip
+    )
 
 
 def _base(workspace: Workspace) -> str | None:
-    """The commit that production shows, under the nodes that are run by name; None if it never showed one."""
+    """The commit that production shows, under the nodes that are run by name; None if it never
+    showed one."""
     commit = showing(workspace).commit if workspace.warehouse_path.exists() else None
     if commit and not git.has_commit(workspace.repository, commit):
         message = f"Production shows {commit[:8]}, which this clone does not have: no node can be added to that."
@@ -143,24 +158,39 @@ def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled
         edited=prepared.loaded.tree.dirty,
     )
     done = reconcile(warehouse, work, origin, report)
-    if replaces and done.outcome is not None and done.outcome.publication is not None and not target.is_production:
+    if (
+        replaces
+        and done.outcome is not None
+        and done.outcome.publication is not None
+        and not target.is_production
+    ):
         done = replace(done, replaces=str(replaces))
     # While the warehouse is held: of two runs, the later one has to have the last word here too.
-    if target.is_production and done.outcome is not None and (prepared.base or prepared.options.chosen is None):
+    if (
+        target.is_production
+        and done.outcome is not None
+        and (prepared.base or prepared.options.chosen is None)
+    ):
         set_production_ref(repository, origin.commit)
     return done
 
 
 def _origin(prepared: Prepared, warehouse: Warehouse) -> Origin:
-    """The commit that is run. Nodes on production that are no commit's, as they were not committed or run by name, are
-    kept as a commit that no branch names."""
+    """The commit that is run. Nodes on production that are no commit's, as they were not committed
+    or run by name, are kept as a commit that no branch names."""
     repository, tree = prepared.workspace.repository, prepared.loaded.tree
     author = git.author_of(repository, tree.commit or "HEAD")
     last = last_publication(warehouse.connection, prepared.target.schema)
     if prepared.options.chosen is not None and prepared.target.is_production and not prepared.base:
         return Origin(last[0] if last else "", author, "run")
     if tree.dirty and prepared.target.is_production:
-        commit = keep_tree(repository, tree, f"Production, with uncommitted nodes, as run on {prepared.target.branch}")
+        commit = keep_tree(
+            repository,
+            tree,
+            f"Production, with uncommitted nodes, as run on {prepared.target.branch}",
+        )
         return Origin(commit, author, "run", base=tree.commit)
-    merged = branch_that_came(repository, tree.commit, prepared.target.branch) if tree.commit else None
+    merged = (
+        branch_that_came(repository, tree.commit, prepared.target.branch) if tree.commit else None
+    )
     return Origin(tree.commit or "", author, "run", merged)

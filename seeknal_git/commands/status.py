@@ -12,7 +12,14 @@ from seeknal_git.build.work import Options, Work, work_out
 from seeknal_git.commands.plan import plan_environment
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.production import Showing, due
-from seeknal_git.environments.publications import Named, Shown, difference, named, never_published, shown_by
+from seeknal_git.environments.publications import (
+    Named,
+    Shown,
+    difference,
+    named,
+    never_published,
+    shown_by,
+)
 from seeknal_git.environments.revision import as_environment, head_tree, revision_of
 from seeknal_git.environments.target import Target
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
@@ -32,9 +39,9 @@ if TYPE_CHECKING:
 class Production:
     """What production shows, and whether it is what it should be.
 
-    tip: of the production branch; published: the commit shown; pending: whether a promotion is due, and advice: what to
-    do about it; failure: why the last run of production failed, if it did; restores: the earlier publication that a
-    rollback shows again.
+    tip: of the production branch; published: the commit shown; pending: whether a promotion is due,
+    and advice: what to do about it; failure: why the last run of production failed, if it did;
+    restores: the earlier publication that a rollback shows again.
     """
 
     branch: str
@@ -69,13 +76,14 @@ class Absent:
 class Status:
     """How what is checked out and its environment stand.
 
-    branch: None on a detached HEAD, but for a rebase, which moves one; environment: its name, None where it has none.
-    changed: category → nodes, None where that is unknown; nodes: how many there are, those without a table too;
-    built, unbuilt: nodes that have their table, or not; unpublished: those of the built that the environment does not
-    show; unpromoted: nodes that a promotion would re-point; missing: environment → nodes whose table is gone; failing,
-    warnings: the checks that do not hold, of severity error and warn; failure: why else the last run of the environment
-    failed; problems: why no plan can be made; absent: raw data that is not here; moved: raw data that is read
-    again; warehouse: why the warehouse could not be read, if it could not.
+    branch: None on a detached HEAD, but for a rebase, which moves one; environment: its name, None
+    where it has none. changed: category → nodes, None where that is unknown; nodes: how many there
+    are, those without a table too; built, unbuilt: nodes that have their table, or not;
+    unpublished: those of the built that the environment does not show; unpromoted: nodes that a
+    promotion would re-point; missing: environment → nodes whose table is gone; failing, warnings:
+    the checks that do not hold, of severity error and warn; failure: why else the last run of the
+    environment failed; problems: why no plan can be made; absent: raw data that is not here; moved:
+    raw data that is read again; warehouse: why the warehouse could not be read, if it could not.
     """
 
     project: str
@@ -139,7 +147,9 @@ def _with_plan(workspace: Workspace, status: Status) -> Status:
     if status.environment is None or status.commit is None:
         return status
     if workspace.flaw:
-        return replace(status, dirty=True, problems=[str(problem) for problem in workspace.flaw.problems])
+        return replace(
+            status, dirty=True, problems=[str(problem) for problem in workspace.flaw.problems]
+        )
     try:
         planned = plan_environment(workspace)
     except ProjectError as exc:
@@ -168,7 +178,9 @@ def _with_warehouse(workspace: Workspace, status: Status) -> Status:
     path = workspace.warehouse_path
     status = replace(status, place=str(path))
     if not path.exists():
-        gone = f"{path} is gone: seeknal run builds it again" if status.production.published else None
+        gone = (
+            f"{path} is gone: seeknal run builds it again" if status.production.published else None
+        )
         return replace(status, unbuilt=_all_nodes(workspace, status), warehouse=gone)
     try:
         with open_warehouse(path, workspace.marks, read_only=True) as warehouse:
@@ -185,11 +197,18 @@ def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
 
 def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
     connection = warehouse.connection
-    status = replace(status, production=_production(workspace, warehouse), missing=_missing(warehouse))
+    status = replace(
+        status, production=_production(workspace, warehouse), missing=_missing(warehouse)
+    )
     if status.schema and status.schema != workspace.production_schema:
         foreign = published_elsewhere(workspace.repository, connection, status.schema)
         status = replace(status, published=str(foreign) if foreign else None)
-    if status.environment is None or status.schema is None or status.commit is None or status.problems:
+    if (
+        status.environment is None
+        or status.schema is None
+        or status.commit is None
+        or status.problems
+    ):
         return status
     here, keeps = as_environment(workspace, revision_of(workspace))
     loaded = load(here, head_tree(here, revision_of(here)), keeps=keeps)
@@ -199,7 +218,11 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     except SeeknalError as exc:
         return status if status.absent else replace(status, problems=[str(exc)])
     shown = state.published(connection, workspace.production_schema)
-    unpromoted = [each for each in work.graph.views if each not in shown or shown[each].snapshot != work.wanted[each]]
+    unpromoted = [
+        each
+        for each in work.graph.views
+        if each not in shown or shown[each].snapshot != work.wanted[each]
+    ]
     unpromoted += [each for each in shown if each not in work.graph.views]
     merged = target.is_production or (status.ahead == 0 and not status.dirty)
     status = _with_answers(status, connection, work)
@@ -223,7 +246,10 @@ def _with_answers(status: Status, connection: duckdb.DuckDBPyConnection, work: W
     for each in failing:
         failure = failure.replace(f"{each.node}: {each.message}", "").strip("; ")
     return replace(
-        status, failing=failing, warnings=[each for fails, each in told if not fails], failure=failure or None
+        status,
+        failing=failing,
+        warnings=[each for fails, each in told if not fails],
+        failure=failure or None,
     )
 
 
@@ -240,11 +266,16 @@ def _missing(warehouse: Warehouse) -> dict[str, list[str]]:
 def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:
     """The warehouse is the truth; where it cannot be read, the ref is its echo."""
     repository, schema = workspace.repository, workspace.production_schema
-    tip, published = git.production_tip(repository, workspace.production), production_ref(repository)
+    tip, published = (
+        git.production_tip(repository, workspace.production),
+        production_ref(repository),
+    )
     published_at, failure, restores, base = None, None, None, None
     if warehouse is not None:
         records = publications.records(warehouse.connection, schema)
-        published, published_at = (records[0].commit, records[0].published_at) if records else (None, None)
+        published, published_at = (
+            (records[0].commit, records[0].published_at) if records else (None, None)
+        )
         restores, base = publications.rolled_back_to(records), records[0].base if records else None
         if published:
             set_production_ref(repository, published)
@@ -266,8 +297,8 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Production as it was. current: it is what production shows now; since: what led from there to what it shows now,
-    whatever came between."""
+    """Production as it was. current: it is what production shows now; since: what led from there to
+    what it shows now, whatever came between."""
 
     branch: str
     shown: Shown
@@ -276,7 +307,8 @@ class Past:
 
 
 def read_past(workspace: Workspace, revision: str) -> Past:
-    """Production as it was at a publication or a commit. Raises UsageError where nothing was published then."""
+    """Production as it was at a publication or a commit. Raises UsageError where nothing was
+    published then."""
     if not workspace.warehouse_path.exists():
         raise never_published()
     with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:

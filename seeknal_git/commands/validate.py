@@ -1,4 +1,5 @@
-"""The verbs behind `validate` and `parse`: everything that can be said of a tree without building it."""
+"""The verbs behind `validate` and `parse`: everything that can be said of a tree without building
+it."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _IN_A_MERGE = "Mend it here, then git add and git commit; or give the merge up: 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found. unknown: the sources whose columns nobody knows; absent: those whose raw data is not here."""
+    """What was found. unknown: the sources whose columns nobody knows; absent: those whose raw data
+    is not here."""
 
     nodes: int
     problems: tuple[Problem, ...]
@@ -38,7 +40,8 @@ class Validation:
 
 
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
-    """Validate the project file, every node and the graph, of the working tree or of what is staged."""
+    """Validate the project file, every node and the graph, of the working tree or of what is
+    staged."""
     workspace, keeps = as_environment(workspace, revision_of(workspace))
     tree = index_tree(workspace.repository) if staged else current_tree(workspace)
     written_in(tree)
@@ -65,14 +68,22 @@ def _documented(loaded: Loaded) -> Iterator[Problem]:
     """Columns of sources with a text that reads like a type, and is documentation all the same."""
     for member in loaded.project.members:
         columns = member.node.document.get("columns")
-        for name, text in columns.items() if member.node.kind == "source" and isinstance(columns, dict) else ():
+        for name, text in (
+            columns.items() if member.node.kind == "source" and isinstance(columns, dict) else ()
+        ):
             if isinstance(text, str) and is_type(text):
                 message = f"`{text}` documents the column {name}. As a type it is declared as `{{dtype: {text}}}`."
-                yield Problem(message, member.node.path, member.node.line("columns", name), node=member.node.id)
+                yield Problem(
+                    message,
+                    member.node.path,
+                    member.node.line("columns", name),
+                    node=member.node.id,
+                )
 
 
 def write_manifest(workspace: Workspace) -> tuple[Path, dict[str, Any]]:
-    """Write `target/manifest.json` of the working tree; returns its path and its content. Raises ProjectError."""
+    """Write `target/manifest.json` of the working tree; returns its path and its content. Raises
+    ProjectError."""
     loaded = load(workspace, current_tree(workspace))
     if loaded.problems:
         raise ProjectError(loaded.problems)

@@ -53,11 +53,14 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
         tables = built_tables(connection, [workspace.production_schema], wholes)
         built = {each: relation for each, (_, relation) in tables.items()}
         bench = Bench(connection, base, head, planned.head.root, edits, built)
-        return interruptible(lambda: tuple(_verified(bench, promise) for promise in promises), lambda: [connection])
+        return interruptible(
+            lambda: tuple(_verified(bench, promise) for promise in promises), lambda: [connection]
+        )
 
 
 def _of_edits(planned: Planned) -> Iterator[_Promise]:
-    """An edit that goes with one of its inputs promises nothing over these as they were: it counts as a reader."""
+    """An edit that goes with one of its inputs promises nothing over these as they were: it counts
+    as a reader."""
     base, head = planned.base.graph, planned.head.graph
     for change in planned.plan.changes:
         if change.category not in _PROMISES or not _is_select(planned, change.node):
@@ -92,7 +95,8 @@ def _verified(bench: Bench, promise: _Promise) -> Verified:
 
 
 def need_kept(planned: Planned, verified: Iterable[Verified]) -> None:
-    """Raises ProjectError with each promise that is broken, and each version that cannot be built."""
+    """Raises ProjectError with each promise that is broken, and each version that cannot be
+    built."""
     categories = {change.node: change.category for change in planned.plan.changes}
     wrong = [each for each in verified if each.result in ("differs", "cannot be built")]
     if wrong:

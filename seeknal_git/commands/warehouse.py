@@ -28,11 +28,15 @@ class Moved:
     path: Path
 
 
-def move_warehouse(workspace: Workspace, source: str | None = None, lock_timeout: float = 0.0) -> Moved:
-    """Move the warehouse at another place to where it belongs: in one step, while nobody else has it open.
+def move_warehouse(
+    workspace: Workspace, source: str | None = None, lock_timeout: float = 0.0
+) -> Moved:
+    """Move the warehouse at another place to where it belongs: in one step, while nobody else has
+    it open.
 
-    source: its path below the project; without it, the place that was the default, or git's own folder. Whoever is
-    killed on the way has lost nothing, and moves it again. Raises UsageError, ProjectError or WarehouseError.
+    source: its path below the project; without it, the place that was the default, or git's own
+    folder. Whoever is killed on the way has lost nothing, and moves it again. Raises UsageError,
+    ProjectError or WarehouseError.
     """
     need_authority(workspace)
     target = workspace.place.meant
@@ -70,7 +74,9 @@ def _elsewhere(workspace: Workspace, target: Path) -> Path | None:
 def _named(workspace: Workspace, source: str, target: Path) -> Path:
     found = workspace.place.below_home(source)
     if not found.exists():
-        raise UsageError(f"There is no warehouse {found}.", "Name its path, as seen from the project's folder.")
+        raise UsageError(
+            f"There is no warehouse {found}.", "Name its path, as seen from the project's folder."
+        )
     if found == target:
         raise UsageError(
             f"The warehouse {found} is where it belongs.",
@@ -80,7 +86,8 @@ def _named(workspace: Workspace, source: str, target: Path) -> Path:
 
 
 def _finished(before: Path, target: Path) -> Moved:
-    """A move that was killed once the copy was there: nothing has written to either since, as both were refused."""
+    """A move that was killed once the copy was there: nothing has written to either since, as both
+    were refused."""
     if not filecmp.cmp(before, target, shallow=False):
         raise WarehouseError(
             f"There are two warehouses: {target} and {before}. Neither was touched.",
@@ -91,8 +98,8 @@ def _finished(before: Path, target: Path) -> Moved:
 
 
 def _copied(before: Path, target: Path) -> None:
-    """To another file system: a whole copy gets the name. Another process copies, as this one would lose the lock on
-    the file if it opened and closed it."""
+    """To another file system: a whole copy gets the name. Another process copies, as this one would
+    lose the lock on the file if it opened and closed it."""
     partial = target.with_name(f".{target.name}.moving.partial")
     script = (
         "import os, shutil, sys; os.umask(0o077)\n"
@@ -104,7 +111,9 @@ def _copied(before: Path, target: Path) -> None:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             words = (done.stderr.strip().splitlines() or ["it was broken off"])[-1]
-            raise WarehouseError(f"{before} cannot be copied to {target}: {words}", "Nothing was moved.")
+            raise WarehouseError(
+                f"{before} cannot be copied to {target}: {words}", "Nothing was moved."
+            )
         partial.rename(target)
     finally:
         with suppress(OSError):

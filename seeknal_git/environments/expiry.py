@@ -1,4 +1,5 @@
-"""Which environments go, and what keeps the others. `env list`, `env prune` and `gc` all say the same."""
+"""Which environments go, and what keeps the others. `env list`, `env prune` and `gc` all say the
+same."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 class Lifetime:
     """Whether an environment goes.
 
-    held: what keeps it however old it is, None where nothing does; idle_at: when it was idle for its time to live;
-    over: whether it goes now.
+    held: what keeps it however old it is, None where nothing does; idle_at: when it was idle for
+    its time to live; over: whether it goes now.
     """
 
     environment: Environment
@@ -36,13 +37,23 @@ class Lifetime:
         if self.held:
             return self.held
         last = f"{self.environment.used_at:%Y-%m-%d %H:%M}"
-        return f"its branch is gone, and it was not used since {last}" if self.over else f"it was used at {last}"
+        return (
+            f"its branch is gone, and it was not used since {last}"
+            if self.over
+            else f"it was used at {last}"
+        )
 
 
-def lifetimes(workspace: Workspace, connection: duckdb.DuckDBPyConnection, careful: Keeping) -> list[Lifetime]:
-    """Of every environment, production first. Raises GitError where git cannot tell which branches there are."""
+def lifetimes(
+    workspace: Workspace, connection: duckdb.DuckDBPyConnection, careful: Keeping
+) -> list[Lifetime]:
+    """Of every environment, production first. Raises GitError where git cannot tell which branches
+    there are."""
     names = known_names(workspace.repository)
-    found = [_lifetime(careful, connection, each, names) for each in state.environments(connection).values()]
+    found = [
+        _lifetime(careful, connection, each, names)
+        for each in state.environments(connection).values()
+    ]
     return sorted(found, key=lambda each: (each.held != _PRODUCTION, each.environment.branch))
 
 
@@ -50,7 +61,10 @@ _PRODUCTION = "it is production"
 
 
 def _lifetime(
-    careful: Keeping, connection: duckdb.DuckDBPyConnection, environment: Environment, names: KnownNames
+    careful: Keeping,
+    connection: duckdb.DuckDBPyConnection,
+    environment: Environment,
+    names: KnownNames,
 ) -> Lifetime:
     production = environment.schema in careful.productions
     held = _PRODUCTION if production else names.holder(environment.branch, environment.commit)

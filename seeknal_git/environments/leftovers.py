@@ -1,4 +1,5 @@
-"""Files that a killed process left behind, and copies that nobody needs. Only what bears our own names."""
+"""Files that a killed process left behind, and copies that nobody needs. Only what bears our own
+names."""
 
 from __future__ import annotations
 
@@ -20,8 +21,11 @@ _PARTIAL, _OLD = ".partial", ".old"
 _SETTLED_SECONDS = 3600
 
 
-def leftovers(workspace: Workspace, delivered: Iterable[str], names: KnownNames, live: Collection[str]) -> list[Path]:
-    """delivered: paths of exposures, as they were recorded; live: branches whose environments stay."""
+def leftovers(
+    workspace: Workspace, delivered: Iterable[str], names: KnownNames, live: Collection[str]
+) -> list[Path]:
+    """delivered: paths of exposures, as they were recorded; live: branches whose environments
+    stay."""
     return sorted(
         {
             *_of_exposures(workspace, set(delivered)),
@@ -46,13 +50,15 @@ def remove(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def exposures_of(workspace: Workspace, schema: str) -> Path | None:
-    """The folder with the files of a branch's exposures; None where there is none, or a link leads elsewhere."""
+    """The folder with the files of a branch's exposures; None where there is none, or a link leads
+    elsewhere."""
     folder = workspace.home.resolve() / exposures_folder(schema)
     return folder if folder.is_dir() and folder.resolve() == folder else None
 
 
 def _of_exposures(workspace: Workspace, delivered: Collection[str]) -> Iterator[Path]:
-    """What was written beside a file that was delivered, or below the folder of the branches' files."""
+    """What was written beside a file that was delivered, or below the folder of the branches'
+    files."""
     home = workspace.home.resolve()
     targets = {Path(path) for path in delivered}
     for path in (home / "target" / "exposures").rglob(".*"):
@@ -61,9 +67,15 @@ def _of_exposures(workspace: Workspace, delivered: Collection[str]) -> Iterator[
                 targets.add(path.with_name(path.name[1 : -len(ending)]))
     for target in targets:
         if target.parent.resolve().is_relative_to(home):
-            partial, old = (target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _OLD))
+            partial, old = (
+                target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _OLD)
+            )
             # A folder is replaced by two renames. Between them what is aside is all there is of it.
-            yield from (each for each in (partial, old) if each.exists() and (target.exists() or not old.exists()))
+            yield from (
+                each
+                for each in (partial, old)
+                if each.exists() and (target.exists() or not old.exists())
+            )
 
 
 def _of_runs(workspace: Workspace) -> Iterator[Path]:
@@ -77,22 +89,32 @@ def _of_the_warehouse(warehouse: Path) -> Iterator[Path]:
     """Databases that were begun, and what the engine had put on disk in a run that was killed."""
     begun = re.compile(rf"\.{re.escape(warehouse.name)}\.\d+\.partial(\.wal)?")
     if warehouse.parent.is_dir():
-        yield from (each for each in warehouse.parent.iterdir() if begun.fullmatch(each.name) and _is_settled(each))
+        yield from (
+            each
+            for each in warehouse.parent.iterdir()
+            if begun.fullmatch(each.name) and _is_settled(each)
+        )
     yield from warehouse.with_name(f"{warehouse.name}.tmp").glob("duckdb_temp_*")
 
 
 def _copies(private: Path) -> Iterator[Path]:
-    """Files of commits that are not checked out, which are written again when they are needed; and what a run that was
-    killed had held."""
+    """Files of commits that are not checked out, which are written again when they are needed; and
+    what a run that was killed had held."""
     for folder in ("blobs", "reading"):
         yield from (each for each in (private / folder).glob("*") if _is_settled(each))
 
 
 def _saved_plans(workspace: Workspace, names: KnownNames, live: Collection[str]) -> Iterator[Path]:
-    """Plans of branches that are gone, and old ones; all projects of a repository keep theirs in one folder."""
+    """Plans of branches that are gone, and old ones; all projects of a repository keep theirs in
+    one folder."""
     for path in (workspace.repository.private / "plans").glob("*.json"):
         branch, is_old = _branch_of(path), _age(path) >= workspace.settings.time_to_live
-        if is_old and branch is not None and branch not in live and names.holder(branch, None) is None:
+        if (
+            is_old
+            and branch is not None
+            and branch not in live
+            and names.holder(branch, None) is None
+        ):
             yield path
 
 

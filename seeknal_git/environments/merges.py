@@ -1,4 +1,5 @@
-"""Whether a merge holds together: everything that is wrong with it and with neither side, and who did what."""
+"""Whether a merge holds together: everything that is wrong with it and with neither side, and who
+did what."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class _Branch:
 
 @dataclass(frozen=True, slots=True)
 class MergeConflict:
-    """Something wrong with the merge and with neither side, and the part that each of them has in it."""
+    """Something wrong with the merge and with neither side, and the part that each of them has in
+    it."""
 
     problem: Problem
     parts: tuple[Part, ...]
@@ -83,32 +85,53 @@ def loaded_at(workspace: Workspace, revision: Revision, like: Loaded) -> Loaded:
 
 
 def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflict, ...]:
-    """What is wrong with the merge that git is about to commit, and with neither of its sides; none where it is about
-    to commit no merge."""
+    """What is wrong with the merge that git is about to commit, and with neither of its sides; none
+    where it is about to commit no merge."""
     head, other = git.head_commit(workspace.repository), merge_head(workspace.repository)
     if head is None or other is None:
         return ()
-    source, target = Revision(other[1], other[0], False), Revision(revision_of(workspace).name, head, False)
+    source, target = (
+        Revision(other[1], other[0], False),
+        Revision(revision_of(workspace).name, head, False),
+    )
     try:
-        return check_merge(workspace, source, target, merged, loaded_at(workspace, target, merged))[0]
+        return check_merge(workspace, source, target, merged, loaded_at(workspace, target, merged))[
+            0
+        ]
     except GitError:  # histories that have nothing in common
         return ()
 
 
-def _located(workspace: Workspace, found: Conflict, base: Loaded, branches: tuple[_Branch, _Branch]) -> MergeConflict:
+def _located(
+    workspace: Workspace, found: Conflict, base: Loaded, branches: tuple[_Branch, _Branch]
+) -> MergeConflict:
     edits = zip(branches, (found.into, found.source), strict=True)
-    if found.into is None and found.source is None:  # a file that is no node any more, or never was one
+    if (
+        found.into is None and found.source is None
+    ):  # a file that is no node any more, or never was one
         path = found.problem.path or ""
-        edits = zip(branches, (_file_edited(path, base, branch.loaded) for branch in branches), strict=True)
-    parts = [_part(workspace, base, branch, change) for branch, change in edits if change is not None]
+        edits = zip(
+            branches, (_file_edited(path, base, branch.loaded) for branch in branches), strict=True
+        )
+    parts = [
+        _part(workspace, base, branch, change) for branch, change in edits if change is not None
+    ]
     return MergeConflict(found.problem, tuple(parts))
 
 
 def _file_edited(path: str, base: Loaded, loaded: Loaded) -> Change | None:
     if base.tree.files.get(path) == loaded.tree.files.get(path):
         return None
-    node = next((each.node for each in loaded.graph.members.values() if each.node.path == path), None)
-    return Change(node.id if node else path, Category.METADATA, path, node.line("name") if node else 1, ("edited",))
+    node = next(
+        (each.node for each in loaded.graph.members.values() if each.node.path == path), None
+    )
+    return Change(
+        node.id if node else path,
+        Category.METADATA,
+        path,
+        node.line("name") if node else 1,
+        ("edited",),
+    )
 
 
 def _part(workspace: Workspace, base: Loaded, branch: _Branch, change: Change) -> Part:
@@ -122,9 +145,15 @@ def _part(workspace: Workspace, base: Loaded, branch: _Branch, change: Change) -
 
 def _edited_data(base: Loaded, loaded: Loaded, node: str) -> str | None:
     """The data file that was edited, added or removed, of a source that is as it was itself."""
-    sides = [each for each in (base, loaded) if node in each.graph.members and each.graph.node(node).kind == "source"]
+    sides = [
+        each
+        for each in (base, loaded)
+        if node in each.graph.members and each.graph.node(node).kind == "source"
+    ]
     files = sorted({file.path for each in sides for file in each.root.files(each.graph.node(node))})
-    return next((path for path in files if base.tree.files.get(path) != loaded.tree.files.get(path)), None)
+    return next(
+        (path for path in files if base.tree.files.get(path) != loaded.tree.files.get(path)), None
+    )
 
 
 def _last_commit(workspace: Workspace, span: str, path: str) -> str | None:

@@ -1,8 +1,9 @@
-"""Production's tree with some nodes as they are here: a tree of its own, so that production stays of one piece.
+"""Production's tree with some nodes as they are here: a tree of its own, so that production stays
+of one piece.
 
-`run --nodes` on production publishes this tree, and keeps it as a commit. A node that is not chosen stays as production
-has it, though it was edited here. What is chosen takes with it what it cannot be without: inputs that are others here,
-and whatever reads what changes, here or in production.
+`run --nodes` on production publishes this tree, and keeps it as a commit. A node that is not chosen
+stays as production has it, though it was edited here. What is chosen takes with it what it cannot
+be without: inputs that are others here, and whatever reads what changes, here or in production.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ class Mixed:
 
 
 def mixed(workspace: Workspace, here: Loaded, base: str, named: Iterable[str]) -> Mixed:
-    """base: the commit that production shows. Raises ProjectError if the nodes do not fit together."""
+    """base: the commit that production shows. Raises ProjectError if the nodes do not fit
+    together."""
     repository = workspace.repository
     before = load(workspace, commit_tree(repository, base), like=here)
     chosen = _Choice(here, before).closed(named)
     below = git.parents_of(repository, base) if is_kept_tree(repository, base) else [base]
-    loaded = load(workspace, _overlaid(here, before, chosen, below[0] if below else None), like=here)
+    loaded = load(
+        workspace, _overlaid(here, before, chosen, below[0] if below else None), like=here
+    )
     if loaded.problems:
         raise ProjectError(loaded.problems)
     return Mixed(loaded, frozenset(chosen & loaded.graph.members.keys()))
@@ -44,10 +48,19 @@ class _Choice:
 
     def __init__(self, here: Loaded, before: Loaded) -> None:
         self._here, self._before = here, before
-        versions = tracked_versions(here.graph, here.root), tracked_versions(before.graph, before.root)
-        sources = {each for each in {**versions[0], **versions[1]} if versions[0].get(each) != versions[1].get(each)}
+        versions = (
+            tracked_versions(here.graph, here.root),
+            tracked_versions(before.graph, before.root),
+        )
+        sources = {
+            each
+            for each in {**versions[0], **versions[1]}
+            if versions[0].get(each) != versions[1].get(each)
+        }
         graphs = (here.graph, before.graph)
-        self._other_data = sources.union(*(graph.downstream(sources & graph.members.keys()) for graph in graphs))
+        self._other_data = sources.union(
+            *(graph.downstream(sources & graph.members.keys()) for graph in graphs)
+        )
 
     def closed(self, named: Iterable[str]) -> set[str]:
         found = set(named)
@@ -69,9 +82,14 @@ class _Choice:
             yield from self._of_the_same_files(node)
 
     def _moved(self, node: str) -> bool:
-        """Whether the data of a node would be other than production's, by code or by files that git tracks."""
-        here, before = (loaded.graph.fingerprints.get(node) for loaded in (self._here, self._before))
-        return here is None or before is None or here.whole != before.whole or node in self._other_data
+        """Whether the data of a node would be other than production's, by code or by files that git
+        tracks."""
+        here, before = (
+            loaded.graph.fingerprints.get(node) for loaded in (self._here, self._before)
+        )
+        return (
+            here is None or before is None or here.whole != before.whole or node in self._other_data
+        )
 
     def _in_its_place(self, node: str) -> Iterator[str]:
         """Nodes of production that are gone here, and whose view or file the node takes."""
@@ -89,14 +107,20 @@ class _Choice:
             return
         for loaded in (self._here, self._before):
             for each in loaded.graph.members:
-                if split_id(each)[0] == "source" and self._moved(each) and files & _tracked_files(loaded, each).keys():
+                if (
+                    split_id(each)[0] == "source"
+                    and self._moved(each)
+                    and files & _tracked_files(loaded, each).keys()
+                ):
                     yield each
 
 
 def _tracked_files(loaded: Loaded, node: str) -> dict[str, str]:
     if node not in loaded.graph.members or split_id(node)[0] != "source":
         return {}
-    return {file.path: file.blob for file in loaded.root.files(loaded.graph.node(node)) if file.blob}
+    return {
+        file.path: file.blob for file in loaded.root.files(loaded.graph.node(node)) if file.blob
+    }
 
 
 def _overlaid(here: Loaded, before: Loaded, chosen: Iterable[str], parent: str | None) -> Tree:

@@ -19,7 +19,9 @@ def near_miss(name: str, known: Iterable[str]) -> str | None:
     >>> near_miss("staging", ["main", "dev"])
     >>> near_miss("JIRA-102", ["JIRA-101"])
     """
-    found = sorted((_slips(*_that_differs(name.casefold(), each.casefold())), each) for each in known)
+    found = sorted(
+        (_slips(*_that_differs(name.casefold(), each.casefold())), each) for each in known
+    )
     for slips, each in found:
         if slips <= _allowed(name, each):
             return each
@@ -36,7 +38,8 @@ def _allowed(name: str, other: str) -> int:
 
 
 def _that_differs(one: str, other: str) -> tuple[str, str]:
-    """Two names without the folders that they share: feature/a and feature/b are as different as a and b."""
+    """Two names without the folders that they share: feature/a and feature/b are as different as a
+    and b."""
     left, right = one.split("/"), other.split("/")
     while len(left) > 1 and len(right) > 1 and left[0] == right[0]:
         left, right = left[1:], right[1:]

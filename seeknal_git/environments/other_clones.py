@@ -1,4 +1,5 @@
-"""Clones that share a warehouse share its environments: who published one, if that was not this clone."""
+"""Clones that share a warehouse share its environments: who published one, if that was not this
+clone."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ class OtherClone:
         if not self.commit:
             return f"by {self.who} from another clone"
         unknown = "" if self.known else ", which this clone does not have"
-        return f"by {self.who} from {self.commit[:8]}{unknown}" + (" in another clone" if self.known else "")
+        return f"by {self.who} from {self.commit[:8]}{unknown}" + (
+            " in another clone" if self.known else ""
+        )
 
 
 def name_of_clone(repository: Repository) -> str:

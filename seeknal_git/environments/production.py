@@ -1,7 +1,8 @@
 """The commit that production shows, and whether that is the tip of its branch.
 
-The warehouse is asked, as another clone may have released. Its answer is remembered for the file as it was, so that
-nothing is opened as long as nobody has written to it; if it cannot be read, the ref of this clone stands in.
+The warehouse is asked, as another clone may have released. Its answer is remembered for the file as
+it was, so that nothing is opened as long as nobody has written to it; if it cannot be read, the ref
+of this clone stands in.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 class Showing:
     """What production shows.
 
-    commit: "" if only nodes that were run by name were ever published, None if nothing was; base: the commit under
-    uncommitted nodes, which other clones may have even though they lack the nodes; restores: the earlier publication
-    that a rollback shows again.
+    commit: "" if only nodes that were run by name were ever published, None if nothing was; base:
+    the commit under uncommitted nodes, which other clones may have even though they lack the nodes;
+    restores: the earlier publication that a rollback shows again.
     """
 
     commit: str | None
@@ -90,12 +91,15 @@ def pending(workspace: Workspace) -> Due | None:
 
 
 def due(workspace: Workspace, shows: Showing) -> Due | None:
-    """The promotion that is due where production shows a commit, as a rollback left it or not; None if none is."""
+    """The promotion that is due where production shows a commit, as a rollback left it or not; None
+    if none is."""
     repository, branch, shown = workspace.repository, workspace.production, shows.commit
     tip = git.production_tip(repository, branch)
     if shown is None or tip is None or (shown and is_at(repository, shown, tip)):
         return None
-    nearest = next((each for each in (shown, shows.base) if each and git.has_commit(repository, each)), None)
+    nearest = next(
+        (each for each in (shown, shows.base) if each and git.has_commit(repository, each)), None
+    )
     if nearest == tip:  # with uncommitted nodes of another clone on top
         return None
     base = shows.base if shows.base and git.has_commit(repository, shows.base) else nearest
@@ -112,9 +116,9 @@ def due(workspace: Workspace, shows: Showing) -> Due | None:
 
 
 def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> None:
-    """Raises GitError if a promotion would take back what another clone has released: this clone does not have it, or
-    its production branch was never brought up to date with it. What it once had and has no more was taken back on
-    purpose.
+    """Raises GitError if a promotion would take back what another clone has released: this clone
+    does not have it, or its production branch was never brought up to date with it. What it once
+    had and has no more was taken back on purpose.
 
     warehouse: if it is held already.
     """
@@ -125,25 +129,30 @@ def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> 
         return
     shallow = git.is_shallow(workspace.repository) and not found.known
     bring = "git fetch --unshallow" if shallow else found.cure.partition(", then")[0]
-    raise GitError(f"{found.what}. A promotion would take that back.",
-                   f"Bring it in: {bring}. If it is gone for good, or is to go, say so: --force.")  # fmt: skip
+    raise GitError(
+        f"{found.what}. A promotion would take that back.",
+        f"Bring it in: {bring}. If it is gone for good, or is to go, say so: --force.",
+    )
 
 
 def published_commit(workspace: Workspace) -> str | None:
-    """The commit that production shows, or the nearest to it that this clone has; None also where there is no
-    warehouse any more."""
+    """The commit that production shows, or the nearest to it that this clone has; None also where
+    there is no warehouse any more."""
     if not workspace.warehouse_path.exists():
         return None
     shows = showing(workspace)
     known = (shows.commit, shows.base, production_ref(workspace.repository))
-    return next((each for each in known if each and git.has_commit(workspace.repository, each)), None)
+    return next(
+        (each for each in known if each and git.has_commit(workspace.repository, each)), None
+    )
 
 
 _NEVER = Showing(None)
 
 
 def showing(workspace: Workspace) -> Showing:
-    """What production shows, by the warehouse, or by this clone's ref if that cannot be read. The ref is corrected."""
+    """What production shows, by the warehouse, or by this clone's ref if that cannot be read. The
+    ref is corrected."""
     path, known = workspace.warehouse_path, production_ref(workspace.repository)
     seen = _identity(path)
     key = f"{workspace.production_schema}:{seen}"
@@ -157,12 +166,20 @@ def showing(workspace: Workspace) -> Showing:
 
 
 def _identity(path: Path) -> str | None:
-    """What a write to the warehouse changes of its file, and of the log beside it; None if there is no warehouse."""
+    """What a write to the warehouse changes of its file, and of the log beside it; None if there is
+    no warehouse."""
     found = []
     for each in (path, path.with_name(f"{path.name}.wal")):
         with suppress(FileNotFoundError, NotADirectoryError):
             now = each.stat()
-            found += [str(each), now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns]
+            found += [
+                str(each),
+                now.st_dev,
+                now.st_ino,
+                now.st_size,
+                now.st_mtime_ns,
+                now.st_ctime_ns,
+            ]
     return ":".join(map(str, found)) if path.exists() else None
 
 

@@ -22,7 +22,8 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A publication that somebody named. asked: the commit that was asked for, where that was not published itself."""
+    """A publication that somebody named. asked: the commit that was asked for, where that was not
+    published itself."""
 
     record: Record
     asked: str | None = None
@@ -30,8 +31,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a publication showed: node → view and table, node → rows where they are known, and the nodes whose tables
-    are no longer kept."""
+    """What a publication showed: node → view and table, node → rows where they are known, and the
+    nodes whose tables are no longer kept."""
 
     named: Named
     views: Mapping[str, Published]
@@ -44,30 +45,41 @@ def never_published() -> UsageError:
 
 
 def named(repository: Repository, records: Sequence[Record], revision: str) -> Named:
-    """The publication of an id, or the newest of a commit; of a commit that was not published itself, the newest before
-    it. Raises UsageError."""
+    """The publication of an id, or the newest of a commit; of a commit that was not published
+    itself, the newest before it. Raises UsageError."""
     by_id = {str(each.id): each for each in records}
     if revision in by_id:
         return Named(by_id[revision])
     commit = resolved(repository, revision) or _abbreviated(records, revision)
     if commit is None:
-        raise UsageError(f"There is no publication and no commit {revision}.", "seeknal log lists the publications.")
+        raise UsageError(
+            f"There is no publication and no commit {revision}.",
+            "seeknal log lists the publications.",
+        )
     if exact := next((each for each in records if each.commit == commit), None):
         return Named(exact)
     for each in records:  # what a rollback shows was published before
         if each.command != "rollback" and _contains(repository, commit, each.commit):
             return Named(each, commit)
-    raise UsageError(f"Nothing was published yet at {commit[:8]}.", "seeknal log lists the publications.")
+    raise UsageError(
+        f"Nothing was published yet at {commit[:8]}.", "seeknal log lists the publications."
+    )
 
 
 def _abbreviated(records: Sequence[Record], revision: str) -> str | None:
     """A commit that git forgot, as it does with those that no branch names."""
     long_enough = len(revision) >= 7
-    return next((each.commit for each in records if long_enough and each.commit.startswith(revision)), None)
+    return next(
+        (each.commit for each in records if long_enough and each.commit.startswith(revision)), None
+    )
 
 
 def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
-    known = bool(ancestor) and git.has_commit(repository, ancestor) and git.has_commit(repository, commit)
+    known = (
+        bool(ancestor)
+        and git.has_commit(repository, ancestor)
+        and git.has_commit(repository, commit)
+    )
     return known and git.is_ancestor(repository, ancestor, commit)
 
 
@@ -80,9 +92,13 @@ def shown(workspace: Workspace, connection: duckdb.DuckDBPyConnection, revision:
 
 
 def shown_by(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, wanted: Named, there: set[str] | None = None
+    workspace: Workspace,
+    connection: duckdb.DuckDBPyConnection,
+    wanted: Named,
+    there: set[str] | None = None,
 ) -> Shown:
-    """What a publication showed. there: the snapshot tables that exist, where they were asked for already."""
+    """What a publication showed. there: the snapshot tables that exist, where they were asked for
+    already."""
     schema, number = workspace.production_schema, wanted.record.id
     views = state.published(connection, schema, number)
     there = state.tables_there(connection) if there is None else there
@@ -91,7 +107,8 @@ def shown_by(
 
 
 def need_tables(workspace: Workspace, wanted: Shown, hint: str) -> None:
-    """Raises WarehouseError, with some of the nodes, where not all tables of a publication are kept."""
+    """Raises WarehouseError, with some of the nodes, where not all tables of a publication are
+    kept."""
     if not wanted.lost:
         return
     lost = some(wanted.lost, _NAMED)

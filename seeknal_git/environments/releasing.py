@@ -1,4 +1,5 @@
-"""Who may release: everybody, or continuous integration alone (`promote: ci`, as production's project file says)."""
+"""Who may release: everybody, or continuous integration alone (`promote: ci`, as production's
+project file says)."""
 
 from __future__ import annotations
 
@@ -18,12 +19,14 @@ class Leave:
 
 
 def only_ci_releases(workspace: Workspace) -> bool:
-    """Whether production is released elsewhere: by continuous integration, or by the server that is pushed to."""
+    """Whether production is released elsewhere: by continuous integration, or by the server that is
+    pushed to."""
     return workspace.settings.promote == "ci" and not (in_ci() or workspace.repository.bare)
 
 
 def need_leave(workspace: Workspace, reason: str | None, *, force: bool) -> None:
-    """Raise UsageError if production is not released from here, unless somebody insists and says why."""
+    """Raise UsageError if production is not released from here, unless somebody insists and says
+    why."""
     if not only_ci_releases(workspace):
         return
     because = f"Continuous integration alone releases {workspace.production} (promote: ci in its project file)"
@@ -33,4 +36,6 @@ def need_leave(workspace: Workspace, reason: str | None, *, force: bool) -> None
             "git push, and let it promote. If it cannot, say why: --force --reason 'TEXT'",
         )
     if not (reason or "").strip():
-        raise UsageError(f"{because}, so --force needs a reason: it is in the log.", "--force --reason 'TEXT'")
+        raise UsageError(
+            f"{because}, so --force needs a reason: it is in the log.", "--force --reason 'TEXT'"
+        )

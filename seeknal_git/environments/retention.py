@@ -9,8 +9,8 @@ from seeknal_git.project.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """publications, seconds: how many of production's last publications keep their tables, and for how long any does;
-    idle: seconds after which an environment without a branch goes."""
+    """publications, seconds: how many of production's last publications keep their tables, and for
+    how long any does; idle: seconds after which an environment without a branch goes."""
 
     productions: frozenset[str]
     publications: int

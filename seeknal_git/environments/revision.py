@@ -1,4 +1,5 @@
-"""What an environment is made of: a branch, a tag or a commit, checked out or not, and the trees that it means."""
+"""What an environment is made of: a branch, a tag or a commit, checked out or not, and the trees
+that it means."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ _SHORT = 8
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """name: the environment's, after a branch, a tag, or a commit's first digits; commit: None before the first one;
-    checked_out: whether it is what is checked out here, and so has the uncommitted changes."""
+    """name: the environment's, after a branch, a tag, or a commit's first digits; commit: None
+    before the first one; checked_out: whether it is what is checked out here, and so has the
+    uncommitted changes."""
 
     name: str
     commit: str | None
@@ -37,15 +39,20 @@ class Revision:
 def revision_of(workspace: Workspace, environment: str | None = None) -> Revision:
     """What an environment's name means; what is checked out, where none is given.
 
-    A branch comes before a tag, and a tag before a commit. On a detached HEAD, as continuous integration has it, a name
-    that means nothing yet is given to what is checked out. Raises UsageError, with the nearest name.
+    A branch comes before a tag, and a tag before a commit. On a detached HEAD, as continuous
+    integration has it, a name that means nothing yet is given to what is checked out. Raises
+    UsageError, with the nearest name.
     """
     here = _here(workspace)
     name = workspace.branch_of(environment) if environment else here.name
     if name == here.name:
         return here
     found = _named(workspace, name)
-    if found is None and git.current_branch(workspace.repository) is None and name != workspace.production:
+    if (
+        found is None
+        and git.current_branch(workspace.repository) is None
+        and name != workspace.production
+    ):
         found = Revision(name, here.commit, checked_out=True)
     if found is None and name == workspace.production:
         git.need_production(workspace.repository, name)
@@ -61,7 +68,8 @@ def elsewhere(workspace: Workspace, environment: str) -> str | None:
 
 
 def environment_of(workspace: Workspace, environment: str | None) -> str:
-    """The name of an environment, which may have outlived its branch; of the one checked out, where none is given."""
+    """The name of an environment, which may have outlived its branch; of the one checked out, where
+    none is given."""
     name = workspace.branch_of(environment) if environment else None
     found = _named(workspace, name) if name else revision_of(workspace)
     return found.name if found else name or ""
@@ -92,7 +100,8 @@ def is_known(workspace: Workspace, name: str) -> bool:
 
 
 def _here(workspace: Workspace) -> Revision:
-    """What is checked out. Without a branch: what continuous integration says, else the commit's own name."""
+    """What is checked out. Without a branch: what continuous integration says, else the commit's
+    own name."""
     repository = workspace.repository
     commit = git.head_commit(repository)
     branch = git.current_branch(repository) or rebased_branch(repository)
@@ -106,8 +115,9 @@ def _here(workspace: Workspace) -> Revision:
 
 
 def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
-    """A pipeline that is run again may be of an older commit, and would take production back; and one of the production
-    branch may have checked out something else, such as a pull request that somebody commented on."""
+    """A pipeline that is run again may be of an older commit, and would take production back; and
+    one of the production branch may have checked out something else, such as a pull request that
+    somebody commented on."""
     tip = git.production_tip(workspace.repository, workspace.production) or commit_in_ci()
     if tip is not None and not commit.startswith(tip):
         switch = command_line("git", "switch", workspace.production)
@@ -123,36 +133,55 @@ def production_tip(workspace: Workspace) -> str:
     if tip := git.production_tip(repository, branch):
         return tip
     here = _here(workspace)
-    return here.commit if here.commit and here.name == branch else git.need_production(repository, branch)
+    return (
+        here.commit
+        if here.commit and here.name == branch
+        else git.need_production(repository, branch)
+    )
 
 
 def branch_to_merge_into(workspace: Workspace, name: str | None) -> Revision:
-    """A branch as it is committed; the production branch, where none is named. Raises UsageError."""
+    """A branch as it is committed; the production branch, where none is named. Raises
+    UsageError."""
     branch = workspace.branch_of(name) if name else workspace.production
     if branch == workspace.production:
         return Revision(branch, production_tip(workspace), checked_out=False)
     if short := git.branch_of_remote(workspace.repository, branch):
-        raise UsageError(f"{branch} is a remote's branch, into which only the remote merges.",
-                         f"Merge and push, or name the branch here: {short}")  # fmt: skip
+        raise UsageError(
+            f"{branch} is a remote's branch, into which only the remote merges.",
+            f"Merge and push, or name the branch here: {short}",
+        )
     return Revision(branch, git.need_branch(workspace.repository, branch), checked_out=False)
 
 
 def branch_to_plan_into(workspace: Workspace, name: str) -> Revision:
     """Like `branch_to_merge_into`, also of a branch as a remote has it. Raises UsageError."""
-    branch, tip = git.branch_of_remote(workspace.repository, name), git.branch_tip(workspace.repository, name)
-    return Revision(branch, tip, checked_out=False) if branch else branch_to_merge_into(workspace, name)
+    branch, tip = (
+        git.branch_of_remote(workspace.repository, name),
+        git.branch_tip(workspace.repository, name),
+    )
+    return (
+        Revision(branch, tip, checked_out=False)
+        if branch
+        else branch_to_merge_into(workspace, name)
+    )
 
 
 def head_tree(workspace: Workspace, revision: Revision) -> Tree:
-    """What a revision holds: the working tree where it is checked out here, its commit otherwise."""
+    """What a revision holds: the working tree where it is checked out here, its commit
+    otherwise."""
     if revision.checked_out:
         git.need_commit(workspace.repository)
         return current_tree(workspace)
-    return commit_tree(workspace.repository, revision.commit or git.need_branch(workspace.repository, revision.name))
+    return commit_tree(
+        workspace.repository,
+        revision.commit or git.need_branch(workspace.repository, revision.name),
+    )
 
 
 def base_tree(workspace: Workspace, revision: Revision) -> Tree:
-    """What a revision is compared with: what production last published, or the merge base with its branch."""
+    """What a revision is compared with: what production last published, or the merge base with its
+    branch."""
     repository = workspace.repository
     if revision.name == workspace.production:
         published = published_commit(workspace)
@@ -165,17 +194,27 @@ def _nothing(blob: str) -> bytes:
     raise KeyError(blob)
 
 
-def as_environment(workspace: Workspace, revision: Revision, *, refresh: bool = False) -> tuple[Workspace, str | None]:
-    """The workspace as an environment reads raw data, and whose loads it goes on with, for `load`: production reads
-    again, from the data root; a branch keeps production's loads."""
+def as_environment(
+    workspace: Workspace, revision: Revision, *, refresh: bool = False
+) -> tuple[Workspace, str | None]:
+    """The workspace as an environment reads raw data, and whose loads it goes on with, for `load`:
+    production reads again, from the data root; a branch keeps production's loads."""
     is_production = revision.name == workspace.production
-    return replace(workspace, shared_data=is_production), None if is_production or refresh else revision.schema
+    return replace(
+        workspace, shared_data=is_production
+    ), None if is_production or refresh else revision.schema
 
 
 def load_sound(
-    workspace: Workspace, tree: Tree, revision: Revision, *, keeps: str | None = None, whatever_data: bool = False
+    workspace: Workspace,
+    tree: Tree,
+    revision: Revision,
+    *,
+    keeps: str | None = None,
+    whatever_data: bool = False,
 ) -> Loaded:
-    """Like `load`, for the tree of a revision. Raises ProjectError with everything that is wrong, and with causes.
+    """Like `load`, for the tree of a revision. Raises ProjectError with everything that is wrong,
+    and with causes.
 
     whatever_data: raw data that does not fit fails its source alone, once that is built.
     """
@@ -191,8 +230,8 @@ def load_sound(
 def explained(
     workspace: Workspace, revision: Revision | None, loaded: Loaded, problems: Sequence[Problem]
 ) -> tuple[Problem, ...]:
-    """Problems of a revision's tree (None: of what is checked out), each with the change that caused it, where that
-    was made on its branch."""
+    """Problems of a revision's tree (None: of what is checked out), each with the change that
+    caused it, where that was made on its branch."""
     refused = {problem.node for problem in loaded.binding.problems}
     if not any(problem.node in refused for problem in problems):
         return tuple(problems)
@@ -200,7 +239,9 @@ def explained(
         revision = revision or revision_of(workspace)
         tree = base_tree(workspace, revision)
         if not tree.files:  # nothing was published yet: what was committed before
-            tree = commit_tree(workspace.repository, revision.commit or git.need_commit(workspace.repository))
+            tree = commit_tree(
+                workspace.repository, revision.commit or git.need_commit(workspace.repository)
+            )
         return with_causes(problems, load(workspace, tree, like=loaded).graph, loaded.graph)
     except SeeknalError:
         return tuple(problems)  # there is nothing to compare with

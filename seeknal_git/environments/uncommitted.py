@@ -1,6 +1,8 @@
-"""Uncommitted changes belong to the environment that is named next: they follow to its branch, or nothing goes on.
+"""Uncommitted changes belong to the environment that is named next: they follow to its branch, or
+nothing goes on.
 
-The alternative loses work quietly: a plan of `dev` would read dev's commit, find no changes, and be right about it.
+The alternative loses work quietly: a plan of `dev` would read dev's commit, find no changes, and be
+right about it.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ _SHOWN = 3
 
 
 def uncommitted(workspace: Workspace) -> tuple[str, ...]:
-    """The uncommitted nodes, settings and raw data of what is checked out, by their paths in the project."""
+    """The uncommitted nodes, settings and raw data of what is checked out, by their paths in the
+    project."""
     if workspace.repository.bare or not current_tree(workspace).dirty:
         return ()
     tree = load(workspace, current_tree(workspace)).tree
@@ -40,17 +43,24 @@ def uncommitted(workspace: Workspace) -> tuple[str, ...]:
 
 
 def _changed(workspace: Workspace, tree: Tree) -> tuple[str, ...]:
-    """The files that are not as they were committed; raw data that is merely not here is no change of anybody's."""
+    """The files that are not as they were committed; raw data that is merely not here is no change
+    of anybody's."""
     before = commit_tree(workspace.repository, tree.commit).files if tree.commit else {}
-    changed = {path for path in {**before, **tree.files} if before.get(path) != tree.files.get(path)}
+    changed = {
+        path for path in {**before, **tree.files} if before.get(path) != tree.files.get(path)
+    }
     return tuple(sorted(each for each in changed if each in tree.files or is_node_path(each)))
 
 
-def arrive(workspace: Workspace, environment: str, *, create: bool, may_switch: bool) -> tuple[str, ...]:
-    """Be where the nodes of an environment are: create its branch, or let uncommitted changes follow to it.
+def arrive(
+    workspace: Workspace, environment: str, *, create: bool, may_switch: bool
+) -> tuple[str, ...]:
+    """Be where the nodes of an environment are: create its branch, or let uncommitted changes
+    follow to it.
 
-    create: make the branch, whatever it is called like; may_switch: whether git may be told to at all. Returns the git
-    commands that did it. Raises UsageError for a name that was probably meant to be another one.
+    create: make the branch, whatever it is called like; may_switch: whether git may be told to at
+    all. Returns the git commands that did it. Raises UsageError for a name that was probably meant
+    to be another one.
     """
     git.need_commit(workspace.repository)
     branch = workspace.branch_of(environment)
@@ -67,33 +77,47 @@ _LIKE_A_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 def _refuse_to_create(workspace: Workspace, name: str, *, insisted: bool, may_create: bool) -> None:
     if not is_branch_name(name):
-        raise UsageError(f"There is no branch {name}, and none can be called that.", "`git branch` lists them.")
+        raise UsageError(
+            f"There is no branch {name}, and none can be called that.", "`git branch` lists them."
+        )
     if insisted and may_create:
         return
     creates = f"seeknal plan --create {operand(name)} creates it."
     if name == workspace.production:
         git.need_production(workspace.repository, name)
-    if near := near_miss(name, [*git.known_branches(workspace.repository), PRODUCTION_ALIAS, "production"]):
+    if near := near_miss(
+        name, [*git.known_branches(workspace.repository), PRODUCTION_ALIAS, "production"]
+    ):
         meant = workspace.production if near == "production" else near
         raise UsageError(f"There is no branch {name}.", f"Did you mean {meant}? If not: {creates}")
     if _LIKE_A_COMMIT.fullmatch(name):
-        raise UsageError(f"There is no commit {name}, and no branch.", f"If it is to be a branch: {creates}")
+        raise UsageError(
+            f"There is no commit {name}, and no branch.", f"If it is to be a branch: {creates}"
+        )
     if name.partition(".")[0] in KINDS or (workspace.repository.project / name).is_file():
-        raise UsageError(f"{name} is no branch: a plan is of all nodes.", f"If it is to be a branch: {creates}")
+        raise UsageError(
+            f"{name} is no branch: a plan is of all nodes.", f"If it is to be a branch: {creates}"
+        )
     if not may_create:
         raise UsageError(
             f"There is no branch {name}, and a plan as data creates none.",
             f"Create it first: git switch --create {argument(name)}",
         )
     if in_ci():
-        raise UsageError(f"There is no branch {name}, and in continuous integration none is created.", creates)
+        raise UsageError(
+            f"There is no branch {name}, and in continuous integration none is created.", creates
+        )
 
 
-def follow(workspace: Workspace, environment: str, command: str, *, may_switch: bool = True) -> tuple[str, ...]:
-    """Switch to the branch of an environment with the uncommitted changes on board; the git commands that did it.
+def follow(
+    workspace: Workspace, environment: str, command: str, *, may_switch: bool = True
+) -> tuple[str, ...]:
+    """Switch to the branch of an environment with the uncommitted changes on board; the git
+    commands that did it.
 
-    Nothing is to be done where none is named or left behind. A branch is only ever moved to commits that production
-    has. Raises GitError, with the commands that work, where the branch has commits of its own or cannot be switched to.
+    Nothing is to be done where none is named or left behind. A branch is only ever moved to commits
+    that production has. Raises GitError, with the commands that work, where the branch has commits
+    of its own or cannot be switched to.
     """
     there = _left_for(workspace, environment)
     if there is None:
@@ -117,20 +141,28 @@ def left_behind(workspace: Workspace, environment: str) -> tuple[str, ...]:
 
 
 def _left_for(workspace: Workspace, environment: str) -> Elsewhere | None:
-    """The branch of an environment, unless it is checked out here. Changes never follow to production."""
+    """The branch of an environment, unless it is checked out here. Changes never follow to
+    production."""
     branch = workspace.branch_of(environment)
-    if workspace.repository.bare or branch == workspace.production or elsewhere(workspace, branch) is None:
+    if (
+        workspace.repository.bare
+        or branch == workspace.production
+        or elsewhere(workspace, branch) is None
+    ):
         return None
     return find_elsewhere(workspace.repository, branch)
 
 
 def _takes_all(workspace: Workspace, there: Elsewhere) -> bool:
-    """Whether a branch has nothing of its own, and would get nothing that production does not have."""
+    """Whether a branch has nothing of its own, and would get nothing that production does not
+    have."""
     if there.own or there.remote or there.worktree is not None or there.obstacle is not None:
         return False
     head = git.need_commit(workspace.repository)
     production = git.branch_tip(workspace.repository, workspace.production)
-    return head == there.tip or (production is not None and git.is_ancestor(workspace.repository, head, production))
+    return head == there.tip or (
+        production is not None and git.is_ancestor(workspace.repository, head, production)
+    )
 
 
 def _why(there: Elsewhere) -> str:
@@ -160,14 +192,20 @@ def _cure(workspace: Workspace, there: Elsewhere, command: str) -> str:
 
 
 def commit_line(workspace: Workspace) -> str | None:
-    """The line that commits the uncommitted changes, as it works in the current folder; None where there are none."""
+    """The line that commits the uncommitted changes, as it works in the current folder; None where
+    there are none."""
     prefix = workspace.repository.prefix
     changes = uncommitted(workspace)
-    return commit_command(workspace.repository, [f"{prefix}{path}" for path in changes]) if changes else None
+    return (
+        commit_command(workspace.repository, [f"{prefix}{path}" for path in changes])
+        if changes
+        else None
+    )
 
 
 def release_line(workspace: Workspace, branch: str) -> str:
-    """The line that takes a branch on to production: continuous integration may be the only one who releases."""
+    """The line that takes a branch on to production: continuous integration may be the only one who
+    releases."""
     if workspace.settings.promote != "ci":
         return f"seeknal promote {operand(branch)}"
     remote = next(iter(git.remotes(workspace.repository)), "origin")

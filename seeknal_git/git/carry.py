@@ -50,9 +50,13 @@ def find_elsewhere(repository: Repository, branch: str) -> Elsewhere | None:
     own, _ = git.ahead_behind(repository, tip, head)
     fetched = [f"refs/remotes/{each}/{branch}" for each in git.remotes(repository)]
     theirs = [(each, git.ref_commit(repository, each)) for each in fetched if each != ref]
-    more = [name for name, commit in theirs if commit and git.ahead_behind(repository, commit, head)[0]]
+    more = [
+        name for name, commit in theirs if commit and git.ahead_behind(repository, commit, head)[0]
+    ]
     remote = more[0].removeprefix("refs/remotes/") if more else None
-    return Elsewhere(branch, tip, ref, own, remote, git.worktree_of(repository, branch), _obstacle(repository))
+    return Elsewhere(
+        branch, tip, ref, own, remote, git.worktree_of(repository, branch), _obstacle(repository)
+    )
 
 
 def _obstacle(repository: Repository) -> str | None:
@@ -64,16 +68,27 @@ def _obstacle(repository: Repository) -> str | None:
 
 
 # Whatever is configured of fetches from elsewhere: nothing but the one branch is meant.
-_PLAIN = ("--no-tags", "--no-prune", "--no-prune-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+_PLAIN = (
+    "--no-tags",
+    "--no-prune",
+    "--no-prune-tags",
+    "--no-recurse-submodules",
+    "--no-write-fetch-head",
+)
 
 
 def _as_target(branch: str) -> str:
     """A branch as the target of a fetch, which takes `heads/x` for the branch x."""
-    return f"{_LOCAL}{branch}" if branch.startswith(("refs/", "heads/", "tags/", "remotes/")) else branch
+    return (
+        f"{_LOCAL}{branch}"
+        if branch.startswith(("refs/", "heads/", "tags/", "remotes/"))
+        else branch
+    )
 
 
 def take_along(repository: Repository, to: Elsewhere) -> tuple[str, ...]:
-    """Bring a branch that has no commit of its own to what is checked out, and switch to it; the commands that did.
+    """Bring a branch that has no commit of its own to what is checked out, and switch to it; the
+    commands that did.
 
     Both ends are one commit when git switches, so it touches no file and nothing that is staged.
     """
@@ -83,22 +98,33 @@ def take_along(repository: Repository, to: Elsewhere) -> tuple[str, ...]:
         commands += [("switch", "--create", to.branch), ("branch", f"--set-upstream-to={upstream}")]
     else:
         if to.tip != git.need_commit(repository):
-            commands.append(("fetch", ".", f"HEAD:{_as_target(to.branch)}"))  # only ever a fast-forward
+            commands.append(
+                ("fetch", ".", f"HEAD:{_as_target(to.branch)}")
+            )  # only ever a fast-forward
         commands.append(("switch", to.branch))
     for command in commands:
-        done = run_git(command[0], *(_PLAIN if command[0] == "fetch" else ()), *command[1:], cwd=repository.top)
+        done = run_git(
+            command[0], *(_PLAIN if command[0] == "fetch" else ()), *command[1:], cwd=repository.top
+        )
         if done.returncode:
-            raise GitError(f"{_words(command)} failed, and no file was changed: {done.stderr.strip()}")
+            raise GitError(
+                f"{_words(command)} failed, and no file was changed: {done.stderr.strip()}"
+            )
     return tuple(map(_words, commands))
 
 
 def is_branch_name(name: str) -> bool:
     """Whether git would call a branch so."""
-    return not name.startswith("-") and name != "HEAD" and pygit2.reference_is_valid_name(f"{_LOCAL}{name}")
+    return (
+        not name.startswith("-")
+        and name != "HEAD"
+        and pygit2.reference_is_valid_name(f"{_LOCAL}{name}")
+    )
 
 
 def create_branch(repository: Repository, name: str) -> tuple[str, ...]:
-    """Create a branch at what is checked out, and switch to it; the command that did. Uncommitted changes follow."""
+    """Create a branch at what is checked out, and switch to it; the command that did. Uncommitted
+    changes follow."""
     command = ("switch", "--create", name)
     done = run_git(*command, cwd=repository.top)
     if done.returncode:
@@ -124,19 +150,29 @@ _UNTRACKED = re.compile(r"Untracked working tree file '(.*)' would be")
 
 
 def _refuses_to_switch(repository: Repository, commit: str) -> str | None:
-    """Why git would not switch to a commit with the changes on board. It is asked, and writes nothing."""
+    """Why git would not switch to a commit with the changes on board. It is asked, and writes
+    nothing."""
     run_git("update-index", "-q", "--refresh", cwd=repository.top)
-    asked = run_git("read-tree", "--dry-run", "-m", "-u", "HEAD", commit, cwd=repository.top, LC_ALL="C")
+    asked = run_git(
+        "read-tree", "--dry-run", "-m", "-u", "HEAD", commit, cwd=repository.top, LC_ALL="C"
+    )
     return asked.stderr if asked.returncode else None
 
 
 def commit_command(repository: Repository, changes: Sequence[str]) -> str:
-    """The line that commits changes, named from the top of the repository, as it works in the current folder."""
+    """The line that commits changes, named from the top of the repository, as it works in the
+    current folder."""
     tracked = {path for path, _, _ in index.entries(repository)}
     new = [path for path in changes if path not in tracked]
     gone = [path for path in changes if not (repository.top / path).exists()]
-    verb = "Add" if len(new) == len(changes) else "Remove" if len(gone) == len(changes) else "Change"
-    what = " and ".join(Path(path).stem for path in changes) if len(changes) < 3 else f"{len(changes)} files"
+    verb = (
+        "Add" if len(new) == len(changes) else "Remove" if len(gone) == len(changes) else "Change"
+    )
+    what = (
+        " and ".join(Path(path).stem for path in changes)
+        if len(changes) < 3
+        else f"{len(changes)} files"
+    )
     commit = command_line("git", "commit", "-am", f"{verb} {what}")
     return f"git add {_places(repository, new)} && {commit}" if new else commit
 

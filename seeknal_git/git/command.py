@@ -1,4 +1,5 @@
-"""Run git itself: for everything that writes, and for the few things that libgit2 gets wrong (see docs/git.md)."""
+"""Run git itself: for everything that writes, and for the few things that libgit2 gets wrong (see
+docs/git.md)."""
 
 from __future__ import annotations
 
@@ -9,12 +10,13 @@ from pathlib import Path
 from seeknal_git.errors import GitError
 from seeknal_git.names import command_line, in_lines
 
-# What git sets for a hook points at the repository of that hook; a command in another working tree must not see it.
+# What git sets for a hook points at the repository of that hook; a command in another working tree
+# must not see it.
 LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
-# A folder that a checkout brings may be laid out as a git folder, with a configuration that runs programs: git takes it
-# for a bare repository unless it is told not to (since 2.38; see also `bare_layout`). A file system monitor is a
-# program too.
+# A folder that a checkout brings may be laid out as a git folder, with a configuration that runs
+# programs: git takes it for a bare repository unless it is told not to (since 2.38; see also
+# `bare_layout`). A file system monitor is a program too.
 _STRANGER = ("--no-pager", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 # These write for the user, whose hooks run then, or say where the hooks are.
@@ -28,30 +30,41 @@ def git_command(*arguments: str) -> list[str]:
 
 def is_git_folder(folder: Path) -> bool:
     """Whether a folder is laid out as git's own."""
-    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    return (
+        (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    )
 
 
 def is_meant_as_bare(folder: Path) -> bool:
-    """Whether somebody means a git folder as a bare repository: git itself, to a hook, or it is in no working tree."""
+    """Whether somebody means a git folder as a bare repository: git itself, to a hook, or it is in
+    no working tree."""
     if not is_git_folder(folder):
         return False
     told = os.environ.get("GIT_DIR")
     around = (folder, *folder.parents)
-    return (told is not None and Path(told).resolve() == folder) or not any((each / ".git").exists() for each in around)
+    return (told is not None and Path(told).resolve() == folder) or not any(
+        (each / ".git").exists() for each in around
+    )
 
 
 def blob_content(blob: str, cwd: Path) -> bytes | None:
     """What git has, or can fetch, of a blob; None where it cannot."""
     command = git_command("cat-file", "blob", blob)
-    done = subprocess.run(command, cwd=cwd, env=environment_in(cwd), capture_output=True, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env=environment_in(cwd), capture_output=True, check=False
+    )
     return None if done.returncode else done.stdout
 
 
 def environment_in(cwd: Path) -> dict[str, str]:
-    """Nothing of another repository; a bare one is named to git, which looks for none by itself. Nobody is asked for a
-    password."""
+    """Nothing of another repository; a bare one is named to git, which looks for none by itself.
+    Nobody is asked for a password."""
     kept = {name: value for name, value in os.environ.items() if name not in LOCAL_ENVIRONMENT}
-    return kept | {"GIT_TERMINAL_PROMPT": "0"} | ({"GIT_DIR": str(cwd)} if is_meant_as_bare(cwd) else {})
+    return (
+        kept
+        | {"GIT_TERMINAL_PROMPT": "0"}
+        | ({"GIT_DIR": str(cwd)} if is_meant_as_bare(cwd) else {})
+    )
 
 
 def run_git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -62,14 +75,23 @@ def run_git(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complete
     command, environment = git_command(*arguments), environment_in(cwd) | variables
     try:
         return subprocess.run(
-            command, cwd=cwd, env=environment, capture_output=True, text=True, errors="replace", check=False
+            command,
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
     except FileNotFoundError as exc:
-        raise GitError("git is not installed, or not on PATH.", "Install git 2.30 or newer.") from exc
+        raise GitError(
+            "git is not installed, or not on PATH.", "Install git 2.30 or newer."
+        ) from exc
 
 
 def git(*arguments: str, cwd: Path, **variables: str) -> str:
-    """Run git and return its standard output, without the last newline. Raises GitError with git's own words."""
+    """Run git and return its standard output, without the last newline. Raises GitError with git's
+    own words."""
     done = run_git(*arguments, cwd=cwd, **variables)
     if done.returncode:
         first, *others = (done.stderr or done.stdout).strip().splitlines() or ["it gave no reason"]

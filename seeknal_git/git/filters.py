@@ -1,7 +1,8 @@
 """Git's conversions between a blob and a file of a checkout: filters, encodings, line ends.
 
-libgit2 knows line ends only. Line ends are no part of data here: they hang on each user's `core.autocrlf`, so the blob
-counts. Everything else is a file of its own once it is checked out, and that file counts.
+libgit2 knows line ends only. Line ends are no part of data here: they hang on each user's
+`core.autocrlf`, so the blob counts. Everything else is a file of its own once it is checked out,
+and that file counts.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ _LARGE = "lfs"
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """Whose attributes count: those of a commit that may not be checked out; None: those of the working tree."""
+    """Whose attributes count: those of a commit that may not be checked out; None: those of the
+    working tree."""
 
     repository: Repository
     commit: str | None
 
     def filtered(self, paths: Iterable[str]) -> dict[str, str]:
-        """The files that a checkout has in another form than git, by what makes it: the filter and its commands, the
-        encoding."""
+        """The files that a checkout has in another form than git, by what makes it: the filter and
+        its commands, the encoding."""
         paths = list(paths)
         if not paths or not _has_attributes(self.repository, self.commit, paths):
             return {}
@@ -72,7 +74,8 @@ class Revised:
             return _ask(variables, command)
 
     def _is_here(self, paths: Iterable[str]) -> bool:
-        """Whether the working tree has the attributes of the commit, so that filters can run where they are at home."""
+        """Whether the working tree has the attributes of the commit, so that filters can run where
+        they are at home."""
         if self.commit is None:
             return True
         repository, commit = self.repository, self.commit
@@ -83,8 +86,8 @@ class Revised:
 
     @contextmanager
     def _elsewhere(self, paths: Iterable[str]) -> Iterator[dict[str, str]]:
-        """A working tree with nothing but the attributes of the commit. (git before 2.41 cannot name a commit for them,
-        and `cat-file` does not look for them in an index.)"""
+        """A working tree with nothing but the attributes of the commit. (git before 2.41 cannot
+        name a commit for them, and `cat-file` does not look for them in an index.)"""
         with tempfile.TemporaryDirectory() as place:
             tree = Path(place) / "tree"
             tree.mkdir()
@@ -101,7 +104,9 @@ class Revised:
             }
 
 
-def attributes(repository: Repository, paths: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+def attributes(
+    repository: Repository, paths: Sequence[str], names: Sequence[str]
+) -> dict[str, dict[str, str]]:
     """The attributes that are set for files of the project, as the working tree has them."""
     try:
         return {path: _attributes_by_libgit2(repository, path, names) for path in paths}
@@ -109,7 +114,9 @@ def attributes(repository: Repository, paths: Sequence[str], names: Sequence[str
         return _attributes_by_git(repository, paths, names, {"cwd": str(repository.top)})
 
 
-def _attributes_by_libgit2(repository: Repository, path: str, names: Sequence[str]) -> dict[str, str]:
+def _attributes_by_libgit2(
+    repository: Repository, path: str, names: Sequence[str]
+) -> dict[str, str]:
     found = {name: repository.handle.get_attr(f"{repository.prefix}{path}", name) for name in names}
     return {name: str(value) for name, value in found.items() if value not in (None, False)}
 
@@ -118,7 +125,9 @@ def _attributes_by_git(
     repository: Repository, paths: Sequence[str], names: Sequence[str], variables: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
     wanted = "".join(f"{repository.prefix}{path}\0" for path in paths)
-    said = _ask(variables, ["check-attr", "-z", "--stdin", *names], wanted.encode(errors="surrogateescape"))
+    said = _ask(
+        variables, ["check-attr", "-z", "--stdin", *names], wanted.encode(errors="surrogateescape")
+    )
     found: dict[str, dict[str, str]] = {path: {} for path in paths}
     words = said.decode(errors="surrogateescape").split("\0")[:-1]
     for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=True):
@@ -153,13 +162,16 @@ def _has_attributes(repository: Repository, commit: str | None, paths: Iterable[
     if own or usual.exists() or (repository.common / "info" / "attributes").exists():
         return True
     return any(
-        _attributes_on_disk(repository, folder) or (commit and _attributes_in(repository, commit, folder))
+        _attributes_on_disk(repository, folder)
+        or (commit and _attributes_in(repository, commit, folder))
         for folder in _folders(repository, paths)
     )
 
 
 def _folders(repository: Repository, paths: Iterable[str]) -> set[str]:
-    parents = {parent for path in paths for parent in PurePosixPath(f"{repository.prefix}{path}").parents}
+    parents = {
+        parent for path in paths for parent in PurePosixPath(f"{repository.prefix}{path}").parents
+    }
     return {"" if parent == PurePosixPath() else f"{parent}/" for parent in parents}
 
 
@@ -180,8 +192,11 @@ def _attributes_on_disk(repository: Repository, folder: str) -> str | None:
 
 
 def _commands(repository: Repository, name: str) -> list[str]:
-    """What the user's configuration runs for a filter; a filter that is not configured does nothing."""
-    found = (_configured(repository, f"filter.{name}.{each}") for each in ("process", "smudge", "clean"))
+    """What the user's configuration runs for a filter; a filter that is not configured does
+    nothing."""
+    found = (
+        _configured(repository, f"filter.{name}.{each}") for each in ("process", "smudge", "clean")
+    )
     return [each for each in found if each]
 
 
@@ -193,13 +208,24 @@ def _configured(repository: Repository, name: str) -> str | None:
 
 
 def _ask(variables: Mapping[str, str], command: list[str], given: bytes = b"") -> bytes:
-    """Run git and return the bytes that it says. Raises GitError, also if a filter failed that may fail."""
+    """Run git and return the bytes that it says. Raises GitError, also if a filter failed that may
+    fail."""
     cwd = Path(variables["cwd"])
-    environment = environment_in(cwd) | {name: value for name, value in variables.items() if name != "cwd"}
+    environment = environment_in(cwd) | {
+        name: value for name, value in variables.items() if name != "cwd"
+    }
     done = subprocess.run(
-        git_command(*command), cwd=cwd, env=environment, input=given, capture_output=True, check=False
+        git_command(*command),
+        cwd=cwd,
+        env=environment,
+        input=given,
+        capture_output=True,
+        check=False,
     )
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode or "filter" in said:
-        raise GitError(f"git cannot convert a file as its attributes say: {said}", "`git checkout` says the same.")
+        raise GitError(
+            f"git cannot convert a file as its attributes say: {said}",
+            "`git checkout` says the same.",
+        )
     return done.stdout

@@ -1,4 +1,5 @@
-"""The scripts that git runs: one for each hook, with a line for each project of the repository that it serves."""
+"""The scripts that git runs: one for each hook, with a line for each project of the repository that
+it serves."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ SERVER_HOOKS = ("post-receive",)
 _MARKER = re.compile(rb"^# Seeknal hook ([0-9a-f]{12}|@DIGEST@)", re.MULTILINE)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
-# A shell word may be quoted, and a quoted one may go on over lines. The last two patterns are of hooks that served one
-# project only: they may still be installed somewhere.
+# A shell word may be quoted, and a quoted one may go on over lines. The last two patterns are of
+# hooks that served one project only: they may still be installed somewhere.
 _WORDS = r"""((?:'[^']*'|"[^"]*"|[^'"\n])+)$"""
 _LINE = re.compile(rf"^project {_WORDS}", re.MULTILINE)
 _OLD_PROJECT = re.compile(rf"^(project={_WORDS})", re.MULTILINE)
@@ -30,8 +31,9 @@ _OLD_COMMAND = re.compile(rf"^set -- {_WORDS}", re.MULTILINE)
 class Line:
     """What a hook knows of a project.
 
-    folder: relative to the repository's top, `.` for all of it; branch: the full name of its production branch, `""` in
-    hooks that only validate; data_root: on a server, what stands for the working tree; command: starts seeknal.
+    folder: relative to the repository's top, `.` for all of it; branch: the full name of its
+    production branch, `""` in hooks that only validate; data_root: on a server, what stands for the
+    working tree; command: starts seeknal.
     """
 
     folder: str
@@ -73,17 +75,24 @@ def is_unedited(script: bytes) -> bool:
 
 
 def by_hand(name: str, line: Line) -> str:
-    """A hook for one project without what only its own file needs, to stand anywhere in another script."""
+    """A hook for one project without what only its own file needs, to stand anywhere in another
+    script."""
     body = render(name, [line]).decode(errors="surrogateescape").split("\n\n", 1)[1]
     return f"(\n{body}) || {'exit 1' if name.startswith('pre-') else 'true'}\n"
 
 
 def _words(name: str, line: Line) -> tuple[str, ...]:
-    """What stands on a project's line: as many words before the command as `_before_command` says."""
+    """What stands on a project's line: as many words before the command as `_before_command`
+    says."""
     if name.startswith("pre-"):
         return (line.folder, *line.command)
     if name in SERVER_HOOKS:
-        return ("" if line.folder == "." else f"{line.folder}/", line.branch, line.data_root, *line.command)
+        return (
+            "" if line.folder == "." else f"{line.folder}/",
+            line.branch,
+            line.data_root,
+            *line.command,
+        )
     return (line.folder, line.branch, production_ref_of(line.folder), *line.command)
 
 
@@ -92,13 +101,21 @@ def _line(name: str, words: list[str]) -> Line | None:
     if len(words) <= first:
         return None
     branch, third = words[1:3] if first == 3 else ("", "")
-    return Line(folder_of(words[0]), branch, tuple(words[first:]), third if name in SERVER_HOOKS else "")
+    return Line(
+        folder_of(words[0]), branch, tuple(words[first:]), third if name in SERVER_HOOKS else ""
+    )
 
 
 def _old_lines(text: str) -> Iterator[Line]:
-    for project, command in zip(_OLD_PROJECT.finditer(text), _OLD_COMMAND.finditer(text), strict=False):
+    for project, command in zip(
+        _OLD_PROJECT.finditer(text), _OLD_COMMAND.finditer(text), strict=False
+    ):
         values = dict(word.partition("=")[::2] for word in _split(project[1]))
-        yield Line(folder_of(values.get("project", "")), values.get("production", ""), tuple(_split(command[1])))
+        yield Line(
+            folder_of(values.get("project", "")),
+            values.get("production", ""),
+            tuple(_split(command[1])),
+        )
 
 
 def _split(text: str) -> list[str]:

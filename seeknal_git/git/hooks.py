@@ -1,8 +1,9 @@
 """Install the hooks that git runs, beside those that a user already has.
 
-An installed hook has a line for each project of the repository, which names the project's folder, its production branch
-and the installation to call. `status` calls it outdated where that no longer agrees, and `seeknal doctor` passes that
-on. A server's bare repository has a hook of its own, and none of the others.
+An installed hook has a line for each project of the repository, which names the project's folder,
+its production branch and the installation to call. `status` calls it outdated where that no longer
+agrees, and `seeknal doctor` passes that on. A server's bare repository has a hook of its own, and
+none of the others.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class HookState:
     shadowed    git runs something else, and we may not write there: `lines` go in by hand
     missing     not installed, or only for other projects
 
-    `path` is the script, `kept` the user's own hook that it runs first, `others` the folders of other projects that it
-    serves.
+    `path` is the script, `kept` the user's own hook that it runs first, `others` the folders of
+    other projects that it serves.
     """
 
     name: str
@@ -66,8 +67,9 @@ class HookState:
 def this_installation() -> tuple[str, ...]:
     """The command that runs the installation that is running now, from wherever a hook is started.
 
-    The script beside the interpreter goes away with the installation, so that a hook can tell. Where there is none, -P
-    keeps Python from importing what lies in the working tree: a hook never runs code that a branch brings along.
+    The script beside the interpreter goes away with the installation, so that a hook can tell.
+    Where there is none, -P keeps Python from importing what lies in the working tree: a hook never
+    runs code that a branch brings along.
     """
     script = Path(sys.executable).with_name("seeknal")
     return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "seeknal_git")
@@ -76,20 +78,24 @@ def this_installation() -> tuple[str, ...]:
 def install(
     top: Path, project: str, production: str, command: Sequence[str], data_root: Path | None = None
 ) -> list[HookState]:
-    """Write the hooks, or a project's line in them, keep those that a user has, and return how each of them now is.
+    """Write the hooks, or a project's line in them, keep those that a user has, and return how each
+    of them now is.
 
-    `project` is relative to `top`, the root of the working tree. `command` starts with an absolute path, and must not
-    import from the folder it runs in, which is `top` (`python -P -m …`). Where `top` is a bare repository, `data_root`
-    stands for the working tree: warehouse and raw data are there. Where core.hooksPath is set nothing is written: each
-    hook says which lines to add to it.
+    `project` is relative to `top`, the root of the working tree. `command` starts with an absolute
+    path, and must not import from the folder it runs in, which is `top` (`python -P -m …`). Where
+    `top` is a bare repository, `data_root` stands for the working tree: warehouse and raw data are
+    there. Where core.hooksPath is set nothing is written: each hook says which lines to add to it.
 
-    Raises GitError where the folder cannot be written, and UsageError where `data_root` is missing, or has no use.
+    Raises GitError where the folder cannot be written, and UsageError where `data_root` is missing,
+    or has no use.
     """
     names = _names(top)
     _check(top, names, data_root)
     if tracked := tracked_installation(top, command):
         message = f"git tracks {tracked} of this installation, so a branch can bring another one for hooks to run."
-        raise UsageError(message, "Install Seeknal elsewhere, or let git ignore it: git rm -r --cached FOLDER")
+        raise UsageError(
+            message, "Install Seeknal elsewhere, or let git ignore it: git rm -r --cached FOLDER"
+        )
     data = str(data_root.resolve()) if data_root else ""
     line = Line(folder_of(project), f"refs/heads/{production}", tuple(command), data)
     if hooks_path(top) is None:
@@ -105,12 +111,19 @@ def install(
 
 
 def tracked_installation(top: Path, command: Sequence[str]) -> str | None:
-    """A file of an installation that git tracks in the working tree: whoever can push a branch can replace it."""
+    """A file of an installation that git tracks in the working tree: whoever can push a branch can
+    replace it."""
     program = Path(command[0])
     parts = (program.parent, program.parent.parent / "lib", program.parent.parent / "pyvenv.cfg")
     listing = ("ls-files", "-z", "--full-name", "--")  # it refuses what is outside the working tree
-    inside = (each for each in parts if each.is_relative_to(top) or each.resolve().is_relative_to(top.resolve()))
-    listed = (run_git(*listing, str(each), cwd=top, GIT_LITERAL_PATHSPECS="1").stdout for each in inside)
+    inside = (
+        each
+        for each in parts
+        if each.is_relative_to(top) or each.resolve().is_relative_to(top.resolve())
+    )
+    listed = (
+        run_git(*listing, str(each), cwd=top, GIT_LITERAL_PATHSPECS="1").stdout for each in inside
+    )
     return next((names.partition("\0")[0] for names in listed if names), None)
 
 
@@ -122,7 +135,8 @@ def commands(top: Path) -> set[tuple[str, ...]]:
 
 
 def keep_data_root(top: Path, data_root: Path) -> str:
-    """Let every later command in a repository find its data root; returns the command that git was given."""
+    """Let every later command in a repository find its data root; returns the command that git was
+    given."""
     place = str(data_root.resolve())
     git("config", "seeknal.dataRoot", place, cwd=top)
     return f"git config seeknal.dataRoot {argument(place)}"
@@ -130,18 +144,22 @@ def keep_data_root(top: Path, data_root: Path) -> str:
 
 def _check(top: Path, names: tuple[str, ...], data_root: Path | None) -> None:
     if names == SERVER_HOOKS and data_root is None:
-        raise UsageError(f"{top} is a bare repository, and has no folder for a warehouse and raw data.",
-                         "Name one: seeknal hooks install --data-root DIR")  # fmt: skip
+        raise UsageError(
+            f"{top} is a bare repository, and has no folder for a warehouse and raw data.",
+            "Name one: seeknal hooks install --data-root DIR",
+        )
     if names == HOOKS and data_root is not None:
-        raise UsageError(f"{top} has a working tree: its hooks find warehouse and raw data without --data-root.",
-                         "To have them elsewhere for every command: git config seeknal.dataRoot DIR")  # fmt: skip
+        raise UsageError(
+            f"{top} has a working tree: its hooks find warehouse and raw data without --data-root.",
+            "To have them elsewhere for every command: git config seeknal.dataRoot DIR",
+        )
 
 
 def uninstall(top: Path, project: str) -> list[HookState]:
     """Remove a project from our hooks, and return how each of them now is.
 
-    A hook that serves no project any more goes, and the user's own comes back. One that was edited or replaced since is
-    left as it is, and so is the one kept beside it.
+    A hook that serves no project any more goes, and the user's own comes back. One that was edited
+    or replaced since is left as it is, and so is the one kept beside it.
     """
     folder, names = _folder(top), _names(top)
     with _writing_to(folder):
@@ -167,7 +185,8 @@ def hooks_path(top: Path) -> Path | None:
 
 
 def _names(top: Path) -> tuple[str, ...]:
-    """The hooks that a repository can have: nothing is committed in a bare one, and nothing pushed to the others."""
+    """The hooks that a repository can have: nothing is committed in a bare one, and nothing pushed
+    to the others."""
     return SERVER_HOOKS if git("rev-parse", "--is-bare-repository", cwd=top) == "true" else HOOKS
 
 
@@ -222,7 +241,11 @@ def _judged(hook: HookState, served: str, branch: str) -> HookState:
         return hook
     if _found(hook.path) == "ours":
         return hook if _is_current(hook, served, branch) else replace(hook, state="outdated")
-    return hook if _serves_by_hand(hook.name, _script(hook.path), served, branch) else replace(hook, state="shadowed")
+    return (
+        hook
+        if _serves_by_hand(hook.name, _script(hook.path), served, branch)
+        else replace(hook, state="shadowed")
+    )
 
 
 def _is_current(hook: HookState, served: str, branch: str) -> bool:
@@ -232,22 +255,32 @@ def _is_current(hook: HookState, served: str, branch: str) -> bool:
     if served not in lines or script != render(hook.name, lines.values()):
         return False
     line = lines[served]
-    return line.branch in ("", branch) and os.access(hook.path, os.X_OK) and shutil.which(line.command[0]) is not None
+    return (
+        line.branch in ("", branch)
+        and os.access(hook.path, os.X_OK)
+        and shutil.which(line.command[0]) is not None
+    )
 
 
 def _look_elsewhere(folder: Path, name: str, served: str, branch: str) -> HookState:
     hook = folder / name
-    calls_us = _found(hook) not in {"nothing", "another"} and _serves_by_hand(name, _script(hook), served, branch)
+    calls_us = _found(hook) not in {"nothing", "another"} and _serves_by_hand(
+        name, _script(hook), served, branch
+    )
     return HookState(name, hook, "installed" if calls_us else "shadowed")
 
 
 def _serves_by_hand(name: str, script: bytes, served: str, branch: str) -> bool:
-    """Whether a script that a user keeps calls seeknal for a project. One that has none of our lines is trusted."""
+    """Whether a script that a user keeps calls seeknal for a project. One that has none of our
+    lines is trusted."""
     lines = read(name, script)
     if not lines:
         return True
     line = lines.get(served)
-    compares = name not in ("post-merge", "post-commit", "post-rewrite") or production_ref_of(served).encode() in script
+    compares = (
+        name not in ("post-merge", "post-commit", "post-rewrite")
+        or production_ref_of(served).encode() in script
+    )
     return line is not None and line.branch in ("", branch) and compares
 
 

@@ -1,6 +1,8 @@
-"""The index, and what `status` finds beside it: by libgit2, and by git itself where libgit2 gets them wrong.
+"""The index, and what `status` finds beside it: by libgit2, and by git itself where libgit2 gets
+them wrong.
 
-libgit2 1.9 cannot read a split index or a sparse one, and takes what a sparse checkout leaves out for deleted.
+libgit2 1.9 cannot read a split index or a sparse one, and takes what a sparse checkout leaves out
+for deleted.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def _index(repository: Repository, staged: bool) -> pygit2.Index:
 
 def _entries_by_git(repository: Repository, staged: bool) -> Iterator[Entry]:
     named = index_file(repository) if staged else None
-    listed = _asked(repository, "ls-files", "--stage", "-z", **({"GIT_INDEX_FILE": str(named)} if named else {}))
+    listed = _asked(
+        repository, "ls-files", "--stage", "-z", **({"GIT_INDEX_FILE": str(named)} if named else {})
+    )
     for record in filter(None, listed.split("\0")):
         description, _, path = record.partition("\t")
         mode, blob, _ = description.split(" ")
@@ -57,14 +61,17 @@ def _entries_by_git(repository: Repository, staged: bool) -> Iterator[Entry]:
 
 
 def status(repository: Repository) -> dict[str, FileStatus]:
-    """Path in the repository → how it differs from the index, or from HEAD; untracked files one by one."""
+    """Path in the repository → how it differs from the index, or from HEAD; untracked files one by
+    one."""
     if not _is_sparse(repository):
         try:
             found = repository.handle.status(untracked_files="all")
             return {path: FileStatus(flags) for path, flags in found.items()}
         except pygit2.GitError:
             pass
-    listed = _asked(repository, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+    listed = _asked(
+        repository, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"
+    )
     return {record[3:]: _flags(record[:2]) for record in listed.split("\0") if record}
 
 
@@ -73,12 +80,15 @@ def _flags(marks: str) -> FileStatus:
 
 
 def _is_sparse(repository: Repository) -> bool:
-    """Whether some files may be left out. (The setting itself may stand where libgit2 does not look.)"""
+    """Whether some files may be left out. (The setting itself may stand where libgit2 does not
+    look.)"""
     return (Path(repository.handle.path) / "info" / "sparse-checkout").exists()
 
 
 def _asked(repository: Repository, *arguments: str, **variables: str) -> str:
     done = run_git(*arguments, cwd=repository.top, GIT_OPTIONAL_LOCKS="0", **variables)
     if done.returncode:
-        raise GitError(f"git cannot read the index: {done.stderr.strip()}", "`git status` says more.")
+        raise GitError(
+            f"git cannot read the index: {done.stderr.strip()}", "`git status` says more."
+        )
     return done.stdout

@@ -1,4 +1,5 @@
-"""What in a clone still names a branch: refs of every kind, and what its working trees have checked out."""
+"""What in a clone still names a branch: refs of every kind, and what its working trees have checked
+out."""
 
 from __future__ import annotations
 
@@ -14,22 +15,29 @@ _ABBREVIATED = re.compile(r"[0-9a-f]{7,40}")
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """refs: name of a branch or a tag → where that is; detached: the commits that a worktree is at without a branch."""
+    """refs: name of a branch or a tag → where that is; detached: the commits that a worktree is at
+    without a branch."""
 
     refs: Mapping[str, str]
     detached: frozenset[str]
 
     def holder(self, name: str, commit: str | None) -> str | None:
-        """Why the branch, tag or abbreviated commit of a name is not gone; None where it is. commit: what was built."""
+        """Why the branch, tag or abbreviated commit of a name is not gone; None where it is.
+        commit: what was built."""
         if name in self.refs:
             return self.refs[name]
         begins = name if _ABBREVIATED.fullmatch(name) else None
-        at = (each for each in sorted(self.detached) if each == commit or (begins and each.startswith(begins)))
+        at = (
+            each
+            for each in sorted(self.detached)
+            if each == commit or (begins and each.startswith(begins))
+        )
         return next((f"a worktree is at {each[:8]}" for each in at), None)
 
 
 def known_names(repository: Repository) -> KnownNames:
-    """Everything that may be somebody's branch, as far as this clone knows. In doubt a name is there.
+    """Everything that may be somebody's branch, as far as this clone knows. In doubt a name is
+    there.
 
     Raises GitError where git cannot tell.
     """
@@ -37,7 +45,11 @@ def known_names(repository: Repository) -> KnownNames:
     refs = dict.fromkeys(checked_out, "a worktree has it checked out")
     remotes = [name for name in repository.handle.remotes.names() if name]
     for ref in _all_refs(repository):
-        refs |= {name: words for name, words in _names(ref, remotes) if name not in refs or ref.startswith(_LOCAL)}
+        refs |= {
+            name: words
+            for name, words in _names(ref, remotes)
+            if name not in refs or ref.startswith(_LOCAL)
+        }
     return KnownNames(refs, frozenset(detached))
 
 
@@ -45,14 +57,20 @@ _LOCAL, _REMOTE, _TAG, _OURS = "refs/heads/", "refs/remotes/", "refs/tags/", "re
 
 
 def _all_refs(repository: Repository) -> list[str]:
-    """Also those that git passes over as broken: a branch whose file a crash emptied is not gone."""
+    """Also those that git passes over as broken: a branch whose file a crash emptied is not
+    gone."""
     common = repository.common
-    loose = (path.relative_to(common).as_posix() for path in (common / "refs").rglob("*") if path.is_file())
+    loose = (
+        path.relative_to(common).as_posix()
+        for path in (common / "refs").rglob("*")
+        if path.is_file()
+    )
     return sorted({*repository.handle.references, *loose})
 
 
 def _names(ref: str, remotes: Collection[str]) -> Iterator[tuple[str, str]]:
-    """The names that a ref may be meant by, and what to say of it. The name of a remote may have slashes in it."""
+    """The names that a ref may be meant by, and what to say of it. The name of a remote may have
+    slashes in it."""
     if ref.startswith(_OURS):
         return
     if ref.startswith(_LOCAL):
@@ -66,12 +84,15 @@ def _names(ref: str, remotes: Collection[str]) -> Iterator[tuple[str, str]]:
         for remote in of:
             yield rest.removeprefix(f"{remote}/"), f"its branch is on {remote}"
         parts = rest.split("/")
-        for start in range(1, len(parts) if not of else 0):  # of a remote that is no longer known, or fetched elsewhere
+        for start in range(
+            1, len(parts) if not of else 0
+        ):  # of a remote that is no longer known, or fetched elsewhere
             yield "/".join(parts[start:]), f"{ref} is here"
 
 
 def _worktrees(repository: Repository) -> tuple[set[str], set[str]]:
-    """The branches that working trees have checked out, also before a first commit; and the commits of the others."""
+    """The branches that working trees have checked out, also before a first commit; and the commits
+    of the others."""
     branches, detached = set(), set()
     for block in git("worktree", "list", "--porcelain", cwd=repository.top).split("\n\n"):
         fields = dict(line.partition(" ")[::2] for line in block.splitlines())

@@ -1,4 +1,5 @@
-"""The marks by which clones of one project know each other: where it was cloned from, and its first commits."""
+"""The marks by which clones of one project know each other: where it was cloned from, and its first
+commits."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Marks:
         return [str(config[_KEY])] if _KEY in config else []
 
     def given(self) -> list[str]:
-        """A new id, which the clone keeps in git's configuration; none if that cannot be written."""
+        """A new id, which the clone keeps in git's configuration; none if that cannot be
+        written."""
         mark = secrets.token_hex(16)
         kept = run_git("config", _KEY, mark, cwd=self.repository.top).returncode == 0
         return [mark] if kept else []
@@ -47,8 +49,17 @@ class Marks:
         """None in a shallow clone, whose first commits are no project's."""
         if is_shallow(self.repository):
             return []
-        done = run_git("rev-list", "--max-parents=0", "--branches", "--remotes", "HEAD", cwd=self.repository.top)
-        return [_hashed("root", each) for each in done.stdout.split()] if done.returncode == 0 else []
+        done = run_git(
+            "rev-list",
+            "--max-parents=0",
+            "--branches",
+            "--remotes",
+            "HEAD",
+            cwd=self.repository.top,
+        )
+        return (
+            [_hashed("root", each) for each in done.stdout.split()] if done.returncode == 0 else []
+        )
 
     def knows(self, commit: str) -> bool:
         return has_commit(self.repository, commit)
@@ -59,7 +70,8 @@ def _hashed(kind: str, text: str) -> str:
 
 
 def _plain(address: str, top: Path) -> str:
-    """An address without the way that leads there: HTTPS with a token and SSH mean one repository."""
+    """An address without the way that leads there: HTTPS with a token and SSH mean one
+    repository."""
     found = None if address.startswith((".", "/", "file:")) else _ADDRESS.fullmatch(address)
     path = found[2] if found else str((top / address.removeprefix("file://")).resolve())
     return f"{found[1].lower() if found else ''}/{path.strip('/').removesuffix('.git')}"

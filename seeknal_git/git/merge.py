@@ -23,18 +23,19 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merge that was made: the commands that made it, and the commit that the branch points at now."""
+    """A merge that was made: the commands that made it, and the commit that the branch points at
+    now."""
 
     commands: tuple[str, ...]
     commit: str
 
 
 def merge(repository: Repository, source: str, commit: str, into: str) -> Merged:
-    """Merge `source`, a branch, a tag or a commit's abbreviated id, which stands for `commit`, into the branch `into`:
-    fast-forward where possible, else with a merge commit.
+    """Merge `source`, a branch, a tag or a commit's abbreviated id, which stands for `commit`, into
+    the branch `into`: fast-forward where possible, else with a merge commit.
 
-    The branch that is checked out stays so. Raises GitError, with nothing changed, for a conflict (its files are
-    named), for uncommitted changes, and where git refuses.
+    The branch that is checked out stays so. Raises GitError, with nothing changed, for a conflict
+    (its files are named), for uncommitted changes, and where git refuses.
     """
     if repository.bare:
         raise GitError(
@@ -52,7 +53,10 @@ def merge(repository: Repository, source: str, commit: str, into: str) -> Merged
     place = git.worktree_of(repository, into)
     if place is not None:
         refuse_unfinished(git.open_repository(place), f" in {place}")
-        return Merged((_command(repository, source, commit),), _merged(repository, place, source, commit, into))
+        return Merged(
+            (_command(repository, source, commit),),
+            _merged(repository, place, source, commit, into),
+        )
     back = ("switch", start) if git.branch_tip(repository, start) else ("switch", "--detach", start)
     run("switch", into, cwd=repository.top, **_QUIET_HOOKS)
     try:
@@ -70,9 +74,12 @@ def _command(repository: Repository, source: str, commit: str) -> str:
 
 
 def _named(repository: Repository, source: str, commit: str) -> tuple[str, str]:
-    """What git calls it, and a name that cannot be taken for another. An environment of a detached HEAD is named after
-    a branch that this clone may not have, or not at that commit."""
-    for kind, ref in (("branch", git.branch_ref(repository, source)), ("tag", git.tag_ref(repository, source))):
+    """What git calls it, and a name that cannot be taken for another. An environment of a detached
+    HEAD is named after a branch that this clone may not have, or not at that commit."""
+    for kind, ref in (
+        ("branch", git.branch_ref(repository, source)),
+        ("tag", git.tag_ref(repository, source)),
+    ):
         if ref is not None and git.ref_commit(repository, ref) == commit:
             return kind, ref
     return "commit", commit
@@ -80,7 +87,9 @@ def _named(repository: Repository, source: str, commit: str) -> tuple[str, str]:
 
 def _merged(repository: Repository, place: Path, source: str, commit: str, into: str) -> str:
     kind, name = _named(repository, source, commit)
-    done = run_git("merge", "--no-edit", "-m", f"Merge {kind} '{source}'", name, cwd=place, **_QUIET_HOOKS)
+    done = run_git(
+        "merge", "--no-edit", "-m", f"Merge {kind} '{source}'", name, cwd=place, **_QUIET_HOOKS
+    )
     if done.returncode:
         run_git("merge", "--abort", cwd=place, **_QUIET_HOOKS)
         words = (done.stderr.strip() or done.stdout.strip()) or "git gave no reason"
@@ -101,19 +110,22 @@ def _refuse_uncommitted_source(repository: Repository, source: str) -> None:
 def _refuse_uncommitted(repository: Repository) -> None:
     if changes := _uncommitted(repository):
         raise GitError(
-            _left_behind(changes), "Commit them first, or put them aside with: git stash --include-untracked"
+            _left_behind(changes),
+            "Commit them first, or put them aside with: git stash --include-untracked",
         )
 
 
 def _left_behind(changes: Sequence[str]) -> str:
-    return f"There are uncommitted changes, which a merge would leave behind: {some(changes, _SHOWN)}."
+    return (
+        f"There are uncommitted changes, which a merge would leave behind: {some(changes, _SHOWN)}."
+    )
 
 
 def _uncommitted(repository: Repository) -> list[str]:
     """Changed files that git tracks, and new files among the nodes."""
     nodes = f"{repository.prefix}seeknal/"
-    entries = run("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", cwd=repository.top).split(
-        "\0"
-    )
+    entries = run(
+        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", cwd=repository.top
+    ).split("\0")
     found = ((entry[:2], entry[3:]) for entry in entries if entry)
     return [path for mark, path in found if mark != "??" or path.startswith(nodes)]

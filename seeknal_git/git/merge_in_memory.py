@@ -10,7 +10,13 @@ import pygit2
 
 from seeknal_git.errors import GitError
 from seeknal_git.git.command import git, run_git
-from seeknal_git.git.repository import Repository, branch_ref, current_branch, is_ancestor, merge_base
+from seeknal_git.git.repository import (
+    Repository,
+    branch_ref,
+    current_branch,
+    is_ancestor,
+    merge_base,
+)
 from seeknal_git.git.tree import Tree, commit_tree, stored_tree
 from seeknal_git.names import argument
 
@@ -19,14 +25,16 @@ _OURS_FIRST = 10  # before the priorities that libgit2 gives to a repository's o
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """tree: what the merge would hold, None where it conflicts; conflicts: files, named from the repository's top."""
+    """tree: what the merge would hold, None where it conflicts; conflicts: files, named from the
+    repository's top."""
 
     tree: Tree | None
     conflicts: tuple[str, ...] = ()
 
 
 def merged_tree(repository: Repository, into: str, source: str) -> MergeResult:
-    """What merging one commit into another would give. Raises GitError where they have no merge base."""
+    """What merging one commit into another would give. Raises GitError where they have no merge
+    base."""
     if is_ancestor(repository, source, into):
         return MergeResult(commit_tree(repository, into))
     if is_ancestor(repository, into, source):
@@ -34,23 +42,32 @@ def merged_tree(repository: Repository, into: str, source: str) -> MergeResult:
     merge_base(repository, into, source)
     with tempfile.TemporaryDirectory() as objects:
         beside = replace(repository, handle=pygit2.Repository(repository.handle.path))
-        tree, conflicts = _by_git(beside, into, source, objects) or _by_libgit2(beside, into, source, objects)
+        tree, conflicts = _by_git(beside, into, source, objects) or _by_libgit2(
+            beside, into, source, objects
+        )
         if conflicts:
             return MergeResult(None, conflicts)
-        return MergeResult(_kept(repository, stored_tree(beside, beside.handle[tree].peel(pygit2.Tree), None)))
+        return MergeResult(
+            _kept(repository, stored_tree(beside, beside.handle[tree].peel(pygit2.Tree), None))
+        )
 
 
 def _kept(repository: Repository, tree: Tree) -> Tree:
     """A tree that answers when the objects that the merge made are gone."""
     fresh = {
-        blob: tree.read(blob) for blob in {*tree.files.values(), *tree.links.values()} if blob not in repository.handle
+        blob: tree.read(blob)
+        for blob in {*tree.files.values(), *tree.links.values()}
+        if blob not in repository.handle
     }
     read = tree.read
     return replace(tree, read=lambda blob: fresh[blob] if blob in fresh else read(blob))
 
 
-def _by_git(repository: Repository, into: str, source: str, objects: str) -> tuple[str, tuple[str, ...]] | None:
-    """git's own strategy, with its renames and merge drivers; None where git is older than 2.38 and cannot."""
+def _by_git(
+    repository: Repository, into: str, source: str, objects: str
+) -> tuple[str, tuple[str, ...]] | None:
+    """git's own strategy, with its renames and merge drivers; None where git is older than 2.38 and
+    cannot."""
     escaped = str(repository.common / "objects").replace("\\", "\\\\").replace('"', '\\"')
     where = {"GIT_OBJECT_DIRECTORY": objects, "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{escaped}"'}
     options = ("--write-tree", "-z", "--name-only", "--no-messages")
@@ -62,18 +79,22 @@ def _by_git(repository: Repository, into: str, source: str, objects: str) -> tup
     return tree, tuple(sorted(set(conflicts)))
 
 
-def _by_libgit2(repository: Repository, into: str, source: str, objects: str) -> tuple[str, tuple[str, ...]]:
+def _by_libgit2(
+    repository: Repository, into: str, source: str, objects: str
+) -> tuple[str, tuple[str, ...]]:
     handle = repository.handle
     handle.odb.add_backend(pygit2.OdbBackendLoose(objects, -1, False), _OURS_FIRST)
     index = handle.merge_commits(into, source)
     if index.conflicts is not None:
-        return "", tuple(sorted({side.path for sides in index.conflicts for side in sides if side is not None}))
+        return "", tuple(
+            sorted({side.path for sides in index.conflicts for side in sides if side is not None})
+        )
     return str(index.write_tree(handle)), ()
 
 
 def base_tree(repository: Repository, production: str, commit: str) -> Tree:
-    """What a commit had in common with production; where merges crossed, so that there are several merge bases, the
-    merge of these, as git's own recursive strategy has it.
+    """What a commit had in common with production; where merges crossed, so that there are several
+    merge bases, the merge of these, as git's own recursive strategy has it.
 
     Raises GitError where there is no merge base.
     """
@@ -87,20 +108,27 @@ def base_tree(repository: Repository, production: str, commit: str) -> Tree:
     return tree
 
 
-def need_no_conflict(repository: Repository, result: MergeResult, source: str, commit: str, into: str) -> Tree:
+def need_no_conflict(
+    repository: Repository, result: MergeResult, source: str, commit: str, into: str
+) -> Tree:
     """The tree of a merge. Raises GitError with the files that conflict."""
     if result.tree is None:
         raise textual_conflict(repository, result.conflicts, source, commit, into)
     return result.tree
 
 
-def textual_conflict(repository: Repository, files: Sequence[str], source: str, commit: str, into: str) -> GitError:
-    return GitError(f"{source} and {into} conflict in {', '.join(files)}.",
-                    how_to_mend(repository, source, commit, into))  # fmt: skip
+def textual_conflict(
+    repository: Repository, files: Sequence[str], source: str, commit: str, into: str
+) -> GitError:
+    return GitError(
+        f"{source} and {into} conflict in {', '.join(files)}.",
+        how_to_mend(repository, source, commit, into),
+    )
 
 
 def how_to_mend(repository: Repository, source: str, commit: str, into: str) -> str:
-    """What to do about a merge that conflicts: on the side that is not released yet. source stands for commit."""
+    """What to do about a merge that conflicts: on the side that is not released yet. source stands
+    for commit."""
     ref = branch_ref(repository, into) or into
     theirs = argument(ref.removeprefix("refs/heads/").removeprefix("refs/remotes/"))
     if branch_ref(repository, source) is None:

@@ -31,8 +31,9 @@ _LONG_NAME = re.compile(r"\A(?:refs/heads/|refs/tags/|refs/remotes/[^/]+/)")
 
 
 def branch_that_came(repository: Repository, commit: str, into: str) -> str | None:
-    """The branch whose merge made a commit the tip of another, where that can be told: from the merge's message, from
-    the log that git keeps of a branch, or because one other branch has that tip."""
+    """The branch whose merge made a commit the tip of another, where that can be told: from the
+    merge's message, from the log that git keeps of a branch, or because one other branch has that
+    tip."""
     found = _that_came(repository, commit, into)
     return None if found == into else found  # a pull merges a remote's branch of the same name
 
@@ -75,7 +76,8 @@ def _message(repository: Repository, commit: str) -> str:
 
 
 def _moved_by(repository: Repository, commit: str, branch: str) -> str | None:
-    """What moved a branch to a commit, in git's words: None where git keeps no log, "" where they are not in UTF-8."""
+    """What moved a branch to a commit, in git's words: None where git keeps no log, "" where they
+    are not in UTF-8."""
     name = branch_ref(repository, branch)
     if name is None:
         return None
@@ -90,7 +92,9 @@ def _with_tip(repository: Repository, commit: str, into: str) -> str | None:
     """The one local branch, but for `into`, that a commit is the tip of."""
     references = repository.handle.references
     found = [
-        each for each in branches(repository) if each != into and str(references[f"refs/heads/{each}"].target) == commit
+        each
+        for each in branches(repository)
+        if each != into and str(references[f"refs/heads/{each}"].target) == commit
     ]
     return found[0] if len(found) == 1 else None
 
@@ -98,19 +102,23 @@ def _with_tip(repository: Repository, commit: str, into: str) -> str | None:
 def lacking(repository: Repository, branch: str, commit: str) -> int:
     """How many commits, up to a published one, the branch here lacks; 0 if it had that one before.
 
-    What it had before was taken back on purpose: its log says so, as to git push --force-if-includes. Where git keeps
-    no log, nobody can tell, and nothing is lacking. Neither is it if the remote's branch does not have the commit, nor
-    leads there: it was taken back there.
+    What it had before was taken back on purpose: its log says so, as to git push
+    --force-if-includes. Where git keeps no log, nobody can tell, and nothing is lacking. Neither is
+    it if the remote's branch does not have the commit, nor leads there: it was taken back there.
     """
     here = f"refs/heads/{branch}"
     tip = ref_commit(repository, here)
-    known = (ref_commit(repository, f"refs/remotes/{remote}/{branch}") for remote in remotes(repository))
+    known = (
+        ref_commit(repository, f"refs/remotes/{remote}/{branch}") for remote in remotes(repository)
+    )
     theirs = [each for each in known if each]
     has_it = any(is_ancestor(repository, commit, each) for each in theirs)
     if tip is None or not (has_it or not theirs or is_ancestor(repository, tip, commit)):
         return 0
     log = repository.handle.lookup_reference(here).log()
-    had = {str(commit) for entry in log for commit in (entry.oid_old, entry.oid_new)}  # what is older expires
+    had = {
+        str(commit) for entry in log for commit in (entry.oid_old, entry.oid_new)
+    }  # what is older expires
     if not had or _beyond(repository, commit, had) == 0:
         return 0
     return _beyond(repository, commit, {tip})
@@ -128,4 +136,6 @@ def _beyond(repository: Repository, commit: str, known: set[str]) -> int:
 def whoami(repository: Repository) -> str | None:
     """Who git says works here, also by its variables; None where it does not know."""
     done = run_git("var", "GIT_COMMITTER_IDENT", cwd=repository.top)
-    return None if done.returncode else done.stdout.rsplit(" ", 2)[0]  # without the time and its zone
+    return (
+        None if done.returncode else done.stdout.rsplit(" ", 2)[0]
+    )  # without the time and its zone

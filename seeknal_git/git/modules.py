@@ -34,26 +34,38 @@ def module_at(repository: Repository, path: str, commit: str) -> Module:
         if handle is not None:
             root = handle[commit or handle.head.target].peel(pygit2.Tree)
             entries = walked(root, f"{path}/")
-            kept = {name: blob for name, blob, mode in entries if mode not in (FileMode.COMMIT, FileMode.LINK)}
+            kept = {
+                name: blob
+                for name, blob, mode in entries
+                if mode not in (FileMode.COMMIT, FileMode.LINK)
+            }
             return Module(handle, kept)
     except (KeyError, pygit2.GitError):
         pass  # it is there, and that commit is not
     wanted = f" at {commit[:8]}" if commit else ""
     raise GitError(
-        f"The submodule {repository.prefix}{path}{wanted} is not here.", "Fetch it: git submodule update --init"
+        f"The submodule {repository.prefix}{path}{wanted} is not here.",
+        "Fetch it: git submodule update --init",
     )
 
 
 def _places(repository: Repository, path: str) -> list[Path]:
-    """In the working tree, or where git keeps the submodules of this working tree or of the main one."""
+    """In the working tree, or where git keeps the submodules of this working tree or of the main
+    one."""
     name = f"{repository.prefix}{path}"
     beside = [] if repository.bare else [repository.project / path / ".git"]
-    return [*beside, Path(repository.handle.path) / "modules" / name, repository.common / "modules" / name]
+    return [
+        *beside,
+        Path(repository.handle.path) / "modules" / name,
+        repository.common / "modules" / name,
+    ]
 
 
 def _opened(place: Path) -> pygit2.Repository | None:
     """A git folder, or the file that leads to one: what else is laid out as one is a stranger's."""
     try:
-        return pygit2.Repository(str(place), RepositoryOpenFlag.NO_SEARCH) if place.exists() else None
+        return (
+            pygit2.Repository(str(place), RepositoryOpenFlag.NO_SEARCH) if place.exists() else None
+        )
     except pygit2.GitError:
         return None

@@ -26,12 +26,14 @@ def way_out(operation: str) -> str:
 
 
 def refuse_unfinished(repository: Repository, where: str = "") -> None:
-    """Raise GitError in the middle of a merge, a rebase and the like. A bisection moves no branch."""
+    """Raise GitError in the middle of a merge, a rebase and the like. A bisection moves no
+    branch."""
     operation = unfinished_operation(repository)
     if operation not in (None, "bisect"):
         there = " there" if where else ""
         raise GitError(
-            f"A {operation} is not finished{where}.", f"Finish it{there}, or give it up: {way_out(operation)}"
+            f"A {operation} is not finished{where}.",
+            f"Finish it{there}, or give it up: {way_out(operation)}",
         )
 
 
@@ -45,9 +47,11 @@ def rebased_branch(repository: Repository) -> str | None:
 
 
 def merge_head(repository: Repository) -> tuple[str, str] | None:
-    """The commit that is being merged and its name; None where there is no merge, or one of more than two sides.
+    """The commit that is being merged and its name; None where there is no merge, or one of more
+    than two sides.
 
-    A merge that stopped has a file; to its hook, before that is there, git tells GITHEAD_<commit>=<name>.
+    A merge that stopped has a file; to its hook, before that is there, git tells
+    GITHEAD_<commit>=<name>.
     """
     file = Path(repository.handle.path) / "MERGE_HEAD"
     told = {key[8:]: name for key, name in os.environ.items() if key.startswith("GITHEAD_")}
@@ -55,11 +59,16 @@ def merge_head(repository: Repository) -> tuple[str, str] | None:
     if len(commits) != 1 or not has_commit(repository, commits[0]):
         return None
     name = told.get(commits[0])
-    return commits[0], name if name and not commits[0].startswith(name) else _name_of(repository, commits[0])
+    return commits[0], name if name and not commits[0].startswith(name) else _name_of(
+        repository, commits[0]
+    )
 
 
 def _name_of(repository: Repository, commit: str) -> str:
     """A branch that points at a commit, here or on a remote; or the commit's own name."""
     known = ((each, f"refs/heads/{each}") for each in branches(repository))
     fetched = ((each, f"refs/remotes/{each}") for each in repository.handle.branches.remote)
-    return next((each for each, ref in (*known, *fetched) if ref_commit(repository, ref) == commit), commit[:8])
+    return next(
+        (each for each, ref in (*known, *fetched) if ref_commit(repository, ref) == commit),
+        commit[:8],
+    )

@@ -9,7 +9,8 @@ from seeknal_git.git.repository import Repository, open_around
 
 
 def git_folder(repository: Repository, data_root: Path) -> Path | None:
-    """The folder that all working trees of a data root's repository share; None if it is no working tree.
+    """The folder that all working trees of a data root's repository share; None if it is no working
+    tree.
 
     A data root may be a working tree of another clone.
     """
@@ -20,20 +21,26 @@ def git_folder(repository: Repository, data_root: Path) -> Path | None:
 
 
 def in_the_way(entry: str, path: str) -> bool:
-    """Whether a checkout of a path that git tracks may touch a database: it is the file, or its log, or lies around or
-    below it. Without regard to case, as many file systems have none."""
+    """Whether a checkout of a path that git tracks may touch a database: it is the file, or its
+    log, or lies around or below it. Without regard to case, as many file systems have none."""
     entry, path = entry.casefold(), path.casefold()
     itself = entry == path or entry.startswith((f"{path}/", f"{path}.wal", f"{path}.tmp"))
     return itself or path.startswith(f"{entry}/")
 
 
 def is_tracked(repository: Repository, data_root: Path, path: Path) -> bool:
-    """Whether the data root's working tree has something in its index that is in the way of a path."""
-    return any(in_the_way(entry, name) for name, entries in _index(repository, data_root, path) for entry in entries)
+    """Whether the data root's working tree has something in its index that is in the way of a
+    path."""
+    return any(
+        in_the_way(entry, name)
+        for name, entries in _index(repository, data_root, path)
+        for entry in entries
+    )
 
 
 def is_checked_out(repository: Repository, data_root: Path, path: Path) -> bool:
-    """Whether a path is in the index of the data root's working tree, by exactly this name: a branch brought it."""
+    """Whether a path is in the index of the data root's working tree, by exactly this name: a
+    branch brought it."""
     return any(
         entry == name or name.startswith(f"{entry}/")
         for name, entries in _index(repository, data_root, path)
@@ -41,8 +48,11 @@ def is_checked_out(repository: Repository, data_root: Path, path: Path) -> bool:
     )
 
 
-def _index(repository: Repository, data_root: Path, path: Path) -> Iterator[tuple[str, Iterator[str]]]:
-    """A path in the data root's working tree, and all that git tracks there; nothing if it is in none."""
+def _index(
+    repository: Repository, data_root: Path, path: Path
+) -> Iterator[tuple[str, Iterator[str]]]:
+    """A path in the data root's working tree, and all that git tracks there; nothing if it is in
+    none."""
     here = not repository.bare and path.is_relative_to(repository.top)
     there = repository if here else open_around(data_root)
     if there is not None and path.is_relative_to(there.top):

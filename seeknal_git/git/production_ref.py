@@ -19,13 +19,14 @@ def production_ref(repository: Repository) -> str | None:
     return ref_commit(repository, production_ref_of(repository.prefix))
 
 
-# Git writes a ref in far less than a millisecond: a lock that is older was left by a process that was killed.
+# Git writes a ref in far less than a millisecond: a lock that is older was left by a process that
+# was killed.
 _LOCK_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
 
 
 def set_production_ref(repository: Repository, commit: str) -> None:
-    """Let the ref say what the warehouse says. It is only an echo: where it cannot be written now, because the disk is
-    full, say, the next command corrects it."""
+    """Let the ref say what the warehouse says. It is only an echo: where it cannot be written now,
+    because the disk is full, say, the next command corrects it."""
     name = production_ref_of(repository.prefix)
     give_up, lock = time.monotonic() + _LOCK_SECONDS, repository.common / f"{name}.lock"
     with suppress(OSError, pygit2.GitError):
@@ -42,9 +43,14 @@ def set_production_ref(repository: Repository, commit: str) -> None:
 
 def is_kept_tree(repository: Repository, commit: str) -> bool:
     """Whether a commit is one that `keep_tree` made: uncommitted nodes, as production ran them."""
-    return has_commit(repository, commit) and repository.handle[commit].peel(pygit2.Commit).author.email == KEEPER[1]
+    return (
+        has_commit(repository, commit)
+        and repository.handle[commit].peel(pygit2.Commit).author.email == KEEPER[1]
+    )
 
 
 def is_at(repository: Repository, published: str, tip: str) -> bool:
     """Whether what was published is a branch's tip, or that with uncommitted nodes on top."""
-    return published == tip or (is_kept_tree(repository, published) and parents_of(repository, published) == [tip])
+    return published == tip or (
+        is_kept_tree(repository, published) and parents_of(repository, published) == [tip]
+    )

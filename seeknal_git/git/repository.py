@@ -21,9 +21,10 @@ from seeknal_git.names import argument, command_line
 class Repository:
     """One working tree of a repository, and where in it the project is.
 
-    top: the working tree's root, of a bare repository the repository itself; prefix: the project's folder below it,
-    `""` or ending in `/`; common: git's own folder, shared by all linked worktrees; handle: libgit2's object, for this
-    package only; bare: whether there is no working tree.
+    top: the working tree's root, of a bare repository the repository itself; prefix: the project's
+    folder below it, `""` or ending in `/`; common: git's own folder, shared by all linked
+    worktrees; handle: libgit2's object, for this package only; bare: whether there is no working
+    tree.
     """
 
     top: Path
@@ -53,19 +54,27 @@ class Repository:
 
 
 def open_repository(project: Path) -> Repository:
-    """The repository that a project's folder is in. Raises GitError where there is none, or only a bare one."""
+    """The repository that a project's folder is in. Raises GitError where there is none, or only a
+    bare one."""
     project = project.resolve()
     handle = _discovered(project)
     if handle is None:
-        raise GitError(f"{project} is not in a git repository.", "Create one with: git init -b main")
+        raise GitError(
+            f"{project} is not in a git repository.", "Create one with: git init -b main"
+        )
     if handle.workdir is None:
-        raise GitError(f"{handle.path} is a bare repository: it has no working tree to read nodes from.")
+        raise GitError(
+            f"{handle.path} is a bare repository: it has no working tree to read nodes from."
+        )
     top = Path(handle.workdir).resolve()
-    return Repository(top, _prefix(project.relative_to(top)), _common_dir(Path(handle.path).resolve()), handle)
+    return Repository(
+        top, _prefix(project.relative_to(top)), _common_dir(Path(handle.path).resolve()), handle
+    )
 
 
 def open_bare(start: Path) -> Repository | None:
-    """The bare repository that a folder is, with everything in it as the project; None where it is none.
+    """The bare repository that a folder is, with everything in it as the project; None where it is
+    none.
 
     A folder within a working tree is none, however it is laid out: a branch may have brought it.
     """
@@ -82,7 +91,9 @@ def open_around(folder: Path) -> Repository | None:
     handle = _discovered(folder.resolve()) if folder.is_dir() else None
     if handle is None or handle.workdir is None:
         return None
-    return Repository(Path(handle.workdir).resolve(), "", _common_dir(Path(handle.path).resolve()), handle)
+    return Repository(
+        Path(handle.workdir).resolve(), "", _common_dir(Path(handle.path).resolve()), handle
+    )
 
 
 def _prefix(folder: Path) -> str:
@@ -108,8 +119,12 @@ def _opened(place: Path) -> pygit2.Repository | None:
             return None
         if "not owned by current user" in str(exc):
             trust = f"git config --global --add safe.directory {argument(str(place))}"
-            raise GitError(f"The repository {place} belongs to another user.", f"Trust it: {trust}") from exc
-        raise GitError(f"git cannot open the repository {place}: {exc}", "`git status` there says more.") from exc
+            raise GitError(
+                f"The repository {place} belongs to another user.", f"Trust it: {trust}"
+            ) from exc
+        raise GitError(
+            f"git cannot open the repository {place}: {exc}", "`git status` there says more."
+        ) from exc
 
 
 def _common_dir(git_dir: Path) -> Path:
@@ -137,13 +152,16 @@ def head_commit(repository: Repository) -> str | None:
 def need_commit(repository: Repository) -> str:
     head = head_commit(repository)
     if head is None:
-        raise GitError("There is no commit yet.", "Make the first one: git add . && git commit -m 'First commit'")
+        raise GitError(
+            "There is no commit yet.",
+            "Make the first one: git add . && git commit -m 'First commit'",
+        )
     return head
 
 
 def configured_data_root(repository: Repository) -> Path | None:
-    """What `git config seeknal.dataRoot` says, to all working trees of a clone: so a relative one is below the main
-    working tree, or below the bare repository."""
+    """What `git config seeknal.dataRoot` says, to all working trees of a clone: so a relative one
+    is below the main working tree, or below the bare repository."""
     try:
         named = repository.handle.config["seeknal.dataroot"] or "."
     except KeyError:
@@ -158,22 +176,31 @@ def production_key(repository: Repository) -> str:
 
 
 def configured_production(repository: Repository) -> str | None:
-    """The production branch as git's configuration names it: of this project, else of the whole repository."""
+    """The production branch as git's configuration names it: of this project, else of the whole
+    repository."""
     for key in dict.fromkeys([production_key(repository), "seeknal.productionBranch"]):
-        with suppress(KeyError, ValueError, pygit2.GitError):  # no such key, or a folder that no key can hold
+        with suppress(
+            KeyError, ValueError, pygit2.GitError
+        ):  # no such key, or a folder that no key can hold
             if named := repository.handle.config[key]:
                 return str(named)
     return None
 
 
 def remember_production(repository: Repository, branch: str) -> None:
-    """Let git's configuration name the production branch. A clone that cannot be written finds it anew each time."""
+    """Let git's configuration name the production branch. A clone that cannot be written finds it
+    anew each time."""
     run_git("config", production_key(repository), branch, cwd=repository.top)
 
 
 def default_branch(repository: Repository) -> str | None:
-    """The branch that a clone begins with: by its remote, on a server by HEAD; else main or master, if it is there."""
-    if repository.bare and (head := current_branch(repository)) and production_tip(repository, head):
+    """The branch that a clone begins with: by its remote, on a server by HEAD; else main or master,
+    if it is there."""
+    if (
+        repository.bare
+        and (head := current_branch(repository))
+        and production_tip(repository, head)
+    ):
         return head
     remote = _first_remote(repository)
     head, below = f"refs/remotes/{remote}/HEAD", f"refs/remotes/{remote}/"
@@ -192,7 +219,9 @@ def all_branches(repository: Repository) -> list[str] | None:
     if not any("refs/heads/*" in each for each in repository.handle.remotes[remote].fetch_refspecs):
         return None
     theirs = (each for each in repository.handle.branches.remote if each.startswith(f"{remote}/"))
-    return sorted({*branches(repository), *(each.removeprefix(f"{remote}/") for each in theirs)} - {"HEAD"})
+    return sorted(
+        {*branches(repository), *(each.removeprefix(f"{remote}/") for each in theirs)} - {"HEAD"}
+    )
 
 
 def _first_remote(repository: Repository) -> str | None:
@@ -202,15 +231,16 @@ def _first_remote(repository: Repository) -> str | None:
 
 
 def production_tip(repository: Repository, branch: str) -> str | None:
-    """The tip of a production branch: the one here, or that of the clone's own remote. No other remote, no tag and no
-    commit of that name serves."""
+    """The tip of a production branch: the one here, or that of the clone's own remote. No other
+    remote, no tag and no commit of that name serves."""
     remote = _first_remote(repository)
     names = [f"refs/heads/{branch}", *([f"refs/remotes/{remote}/{branch}"] if remote else [])]
     return next((commit for name in names if (commit := ref_commit(repository, name))), None)
 
 
 def need_production(repository: Repository, branch: str) -> str:
-    """The tip of the production branch. Raises UsageError, with the way to have it, if this clone has none."""
+    """The tip of the production branch. Raises UsageError, with the way to have it, if this clone
+    has none."""
     if tip := production_tip(repository, branch):
         return tip
     need_commit(repository)
@@ -218,11 +248,19 @@ def need_production(repository: Repository, branch: str) -> str:
     named = command_line("git", "config", production_key(repository))
     if remotes(repository):
         fetch = fetch_command(remotes(repository)[0], branch)
-        raise UsageError(f"{message} in this clone.", f"Fetch it: {fetch}; or name another: {named} NAME")
+        raise UsageError(
+            f"{message} in this clone.", f"Fetch it: {fetch}; or name another: {named} NAME"
+        )
     usual = [each for each in ("main", "master") if each in branches(repository)]
-    near = (*difflib.get_close_matches(branch.lower(), branches(repository), 1), *usual, current_branch(repository))
+    near = (
+        *difflib.get_close_matches(branch.lower(), branches(repository), 1),
+        *usual,
+        current_branch(repository),
+    )
     meant = next((each for each in near if each), "NAME")
-    raise UsageError(f"{message}.", f"If it has another name now, say so: {named} {argument(meant)}")
+    raise UsageError(
+        f"{message}.", f"If it has another name now, say so: {named} {argument(meant)}"
+    )
 
 
 def file_at(repository: Repository, commit: str, path: str) -> bytes | None:
@@ -243,14 +281,21 @@ def branches(repository: Repository) -> list[str]:
 
 def remotes(repository: Repository) -> list[str]:
     """The names of the known remotes, `origin` first."""
-    return sorted((str(name) for name in repository.handle.remotes.names()), key=lambda name: (name != "origin", name))
+    return sorted(
+        (str(name) for name in repository.handle.remotes.names()),
+        key=lambda name: (name != "origin", name),
+    )
 
 
 def branch_ref(repository: Repository, branch: str) -> str | None:
-    """The full name of a branch, which no tag can be taken for; a remote's serves where there is no local one, and may
-    be written with the remote's name."""
+    """The full name of a branch, which no tag can be taken for; a remote's serves where there is no
+    local one, and may be written with the remote's name."""
     fetched = [f"refs/remotes/{remote}/{branch}" for remote in remotes(repository)]
-    names = [f"refs/heads/{branch}", *fetched, *([] if branch.endswith("/HEAD") else [f"refs/remotes/{branch}"])]
+    names = [
+        f"refs/heads/{branch}",
+        *fetched,
+        *([] if branch.endswith("/HEAD") else [f"refs/remotes/{branch}"]),
+    ]
     return next((name for name in names if ref_commit(repository, name) is not None), None)
 
 
@@ -258,7 +303,14 @@ def branch_of_remote(repository: Repository, name: str) -> str | None:
     """What a remote's branch is called there, where a name such as `origin/dev` means one."""
     if branch_ref(repository, name) != f"refs/remotes/{name}":
         return None
-    return next((name.removeprefix(f"{each}/") for each in remotes(repository) if name.startswith(f"{each}/")), None)
+    return next(
+        (
+            name.removeprefix(f"{each}/")
+            for each in remotes(repository)
+            if name.startswith(f"{each}/")
+        ),
+        None,
+    )
 
 
 def tag_ref(repository: Repository, tag: str) -> str | None:
@@ -272,12 +324,14 @@ _COMMIT = re.compile(r"[0-9a-f]{7,40}|.*[~^@].*")
 
 
 def find_commit(repository: Repository, revision: str) -> str | None:
-    """The commit that an id, abbreviated or not, or a revision such as `HEAD~2` means; None where it means none."""
+    """The commit that an id, abbreviated or not, or a revision such as `HEAD~2` means; None where
+    it means none."""
     return resolved(repository, revision) if _COMMIT.fullmatch(revision) else None
 
 
 def resolved(repository: Repository, revision: str) -> str | None:
-    """The commit that a revision means, in any of git's ways to write it; None where it means none."""
+    """The commit that a revision means, in any of git's ways to write it; None where it means
+    none."""
     try:
         return str(repository.handle.revparse_single(revision).peel(pygit2.Commit).id)
     except (KeyError, ValueError, pygit2.GitError):
@@ -319,7 +373,10 @@ def known_branches(repository: Repository) -> list[str]:
 def ref_commit(repository: Repository, name: str) -> str | None:
     try:
         return str(repository.handle.lookup_reference(name).peel(pygit2.Commit).id)
-    except (KeyError, pygit2.GitError):  # InvalidSpecError, a tag of a tree, a commit that is not here
+    except (
+        KeyError,
+        pygit2.GitError,
+    ):  # InvalidSpecError, a tag of a tree, a commit that is not here
         return None
 
 
@@ -330,7 +387,8 @@ def has_commit(repository: Repository, commit: str) -> bool:
 def merge_base(repository: Repository, one: str, other: str) -> str:
     """The commit that two commits last had in common.
 
-    Raises GitError for unrelated histories, and for a shallow clone that does not reach back far enough.
+    Raises GitError for unrelated histories, and for a shallow clone that does not reach back far
+    enough.
     """
     base: pygit2.Oid | None = repository.handle.merge_base(one, other)
     if base is not None:
@@ -371,7 +429,9 @@ def subject_of(repository: Repository, commit: str) -> str | None:
     """The first line of a commit's message; None if the commit is not here."""
     if not has_commit(repository, commit):
         return None
-    return next(iter(repository.handle[commit].peel(pygit2.Commit).message.strip().splitlines()), "")
+    return next(
+        iter(repository.handle[commit].peel(pygit2.Commit).message.strip().splitlines()), ""
+    )
 
 
 def commit_time(repository: Repository, commit: str) -> int:
@@ -389,6 +449,7 @@ def worktree_of(repository: Repository, branch: str) -> Path | None:
 
 
 def index_file(repository: Repository) -> Path | None:
-    """The index that git names in the environment: `git commit -a` and `git commit PATH` use one of their own."""
+    """The index that git names in the environment: `git commit -a` and `git commit PATH` use one of
+    their own."""
     named = os.environ.get("GIT_INDEX_FILE")
     return (repository.top / named).resolve() if named else None

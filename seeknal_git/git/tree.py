@@ -21,17 +21,23 @@ from seeknal_git.git.repository import Repository, head_commit, parents_of
 _LONGEST_PATH = 4096
 _FAR = 64  # times as large as a node may be
 _GONE = FileStatus.WT_DELETED
-_TOUCHED = FileStatus.WT_MODIFIED | FileStatus.WT_TYPECHANGE | FileStatus.WT_RENAMED | FileStatus.CONFLICTED
+_TOUCHED = (
+    FileStatus.WT_MODIFIED
+    | FileStatus.WT_TYPECHANGE
+    | FileStatus.WT_RENAMED
+    | FileStatus.CONFLICTED
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
     """The files of a project: path relative to the project → blob id.
 
-    `commit` is the commit that the tree is, or was before somebody edited it; `dirty` says that somebody did.
-    links: symbolic links, path → blob: to git their content is the name that they point to. modules: submodules, path →
-    commit; empty where their files on disk count.
-    Data files that git does not track are in no tree. size: of a blob, without reading it; 0 if that is not known.
+    `commit` is the commit that the tree is, or was before somebody edited it; `dirty` says that
+    somebody did. links: symbolic links, path → blob: to git their content is the name that they
+    point to. modules: submodules, path → commit; empty where their files on disk count. Data files
+    that git does not track are in no tree. size: of a blob, without reading it; 0 if that is not
+    known.
     """
 
     files: Mapping[str, str]
@@ -43,7 +49,8 @@ class Tree:
     size: Callable[[str], int] = lambda _: 0
 
     def read_small(self, path: str) -> bytes:
-        """The content of a node's file, or of the project's. Raises ProjectError for one that is far too large.
+        """The content of a node's file, or of the project's. Raises ProjectError for one that is
+        far too large.
 
         Who reads the content refuses one that is just too large, if it is not another tool's.
         """
@@ -70,11 +77,14 @@ def stored_tree(repository: Repository, root: pygit2.Tree, commit: str | None) -
             return Tree({}, _blob_reader(repository), commit)
         root = folder
     files, links, modules = _parted(walked(root, ""))
-    return Tree(files, _blob_reader(repository), commit, False, links, modules, _blob_sizes(repository))
+    return Tree(
+        files, _blob_reader(repository), commit, False, links, modules, _blob_sizes(repository)
+    )
 
 
 def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """The files with their blobs, the symbolic links with theirs, and the submodules with their commits."""
+    """The files with their blobs, the symbolic links with theirs, and the submodules with their
+    commits."""
     files: dict[str, str] = {}
     links: dict[str, str] = {}
     modules: dict[str, str] = {}
@@ -97,9 +107,7 @@ def walked(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
             looked += 1
             path = f"{folder}{entry.name}"
             if looked > most or len(path) > _LONGEST_PATH:
-                message = (
-                    f"The tree {str(tree.id)[:8]} has more than {most:,} files, or longer names than a disk takes."
-                )
+                message = f"The tree {str(tree.id)[:8]} has more than {most:,} files, or longer names than a disk takes."
                 raise GitError(message, raising("files"))
             if isinstance(entry, pygit2.Tree):
                 waiting.append((f"{path}/", iter(entry)))
@@ -111,34 +119,50 @@ def walked(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
 
 
 def index_tree(repository: Repository) -> Tree:
-    """What is staged: the tree that `git commit` is about to make. Raises GitError where nothing can be staged."""
+    """What is staged: the tree that `git commit` is about to make. Raises GitError where nothing
+    can be staged."""
     if repository.bare:
-        raise GitError("Nothing can be staged in a bare repository.", "Its HEAD is validated by: seeknal validate")
+        raise GitError(
+            "Nothing can be staged in a bare repository.",
+            "Its HEAD is validated by: seeknal validate",
+        )
     files, links, modules = _parted(_in_project(repository, index.entries(repository, staged=True)))
     sizes = _blob_sizes(repository)
-    return Tree(files, _blob_reader(repository), head_commit(repository), True, links, modules, sizes)
+    return Tree(
+        files, _blob_reader(repository), head_commit(repository), True, links, modules, sizes
+    )
 
 
 def _in_project(repository: Repository, entries: Iterable[Entry]) -> Iterator[Entry]:
     cut = len(repository.prefix)
-    return ((path[cut:], blob, mode) for path, blob, mode in entries if path.startswith(repository.prefix))
+    return (
+        (path[cut:], blob, mode)
+        for path, blob, mode in entries
+        if path.startswith(repository.prefix)
+    )
 
 
 def tracked_paths(repository: Repository) -> frozenset[str]:
-    """The files that git tracks in the project, here or in the main working tree; of a link it tracks only the name."""
+    """The files that git tracks in the project, here or in the main working tree; of a link it
+    tracks only the name."""
     found = index.entries(repository)
     main = repository.main_worktree
     if main not in (None, repository.top):
-        found += index.entries(replace(repository, top=main, handle=pygit2.Repository(str(repository.common))))
+        found += index.entries(
+            replace(repository, top=main, handle=pygit2.Repository(str(repository.common)))
+        )
     return frozenset(_parted(_in_project(repository, found))[0])
 
 
 def working_tree(
-    repository: Repository, is_node: Callable[[str], bool], blob_id: Callable[[Path], str] | None = None
+    repository: Repository,
+    is_node: Callable[[str], bool],
+    blob_id: Callable[[Path], str] | None = None,
 ) -> Tree:
     """What is on disk: the index, overlaid with what `status` says has changed since.
 
-    is_node: which untracked files belong to the tree; blob_id: hashes a file (a caller may remember hashes).
+    is_node: which untracked files belong to the tree; blob_id: hashes a file (a caller may remember
+    hashes).
     """
     files, links, modules = _parted(_in_project(repository, index.entries(repository)))
     on_disk: dict[str, Path] = {}
@@ -164,13 +188,18 @@ def working_tree(
             files[name] = stored.get(name) or (blob_id or blob_id_of)(place)
             on_disk[files[name]] = place
         elif place.exists() and not place.is_dir():
-            raise GitError(f"{name} is a pipe, a socket or a device, and no file.", "Put the file back, or remove it.")
+            raise GitError(
+                f"{name} is a pipe, a socket or a device, and no file.",
+                "Put the file back, or remove it.",
+            )
     read = _overlaid(on_disk, _blob_reader(repository))
     sizes = _blob_sizes(repository, on_disk)
     return Tree(files, read, head_commit(repository), dirty, links, modules, sizes)
 
 
-def _changed(repository: Repository, files: Mapping[str, str], is_node: Callable[[str], bool]) -> dict[str, FileStatus]:
+def _changed(
+    repository: Repository, files: Mapping[str, str], is_node: Callable[[str], bool]
+) -> dict[str, FileStatus]:
     """The project's files that are not as they are staged or committed."""
     cut, found = len(repository.prefix), dict[str, FileStatus]()
     for path, flags in index.status(repository).items():
@@ -179,30 +208,47 @@ def _changed(repository: Repository, files: Mapping[str, str], is_node: Callable
             continue
         if flags & FileStatus.WT_NEW and not is_node(name):
             continue
-        if flags == FileStatus.WT_MODIFIED and _is_checked_out(repository, files.get(name), repository.top / path):
+        if flags == FileStatus.WT_MODIFIED and _is_checked_out(
+            repository, files.get(name), repository.top / path
+        ):
             continue
         found[name] = flags
     return found
 
 
 def _as_stored(repository: Repository, touched: Iterable[str]) -> dict[str, str]:
-    """The blobs that `git add` would make of touched files that it converts. Only if more than their line ends are
-    converted, the blobs are stored: what cannot be undone here has to be read from there."""
+    """The blobs that `git add` would make of touched files that it converts. Only if more than
+    their line ends are converted, the blobs are stored: what cannot be undone here has to be read
+    from there."""
     there = [name for name in touched if (repository.project / name).is_file()]
-    names = [name for name in filters.converted(repository, there) if not (repository.project / name).is_symlink()]
+    names = [
+        name
+        for name in filters.converted(repository, there)
+        if not (repository.project / name).is_symlink()
+    ]
     found = filters.stored_ids(repository, names)
-    more = [name for name, blob in found.items() if _with_blob(repository.project / name, blob) is None]
+    more = [
+        name for name, blob in found.items() if _with_blob(repository.project / name, blob) is None
+    ]
     return found | filters.stored_ids(repository, more, store=True)
 
 
 def _with_blob(path: Path, blob: str) -> bytes | None:
     """The content of a file that has a blob's id as it is on disk, or with git's line ends."""
     content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
-    return next((each for each in (content, content.replace(b"\r\n", b"\n")) if str(pygit2.hash(each)) == blob), None)
+    return next(
+        (
+            each
+            for each in (content, content.replace(b"\r\n", b"\n"))
+            if str(pygit2.hash(each)) == blob
+        ),
+        None,
+    )
 
 
 def _is_checked_out(repository: Repository, blob: str | None, path: Path) -> bool:
-    """Whether a file is what Git LFS makes of its blob: libgit2 runs no filters, and takes it for modified."""
+    """Whether a file is what Git LFS makes of its blob: libgit2 runs no filters, and takes it for
+    modified."""
     kept = repository.handle.get(blob) if blob else None
     if not isinstance(kept, pygit2.Blob) or kept.size > LARGEST_POINTER:
         return False
@@ -219,7 +265,9 @@ def _overlaid(on_disk: dict[str, Path], read: Callable[[str], bytes]) -> Callabl
         try:
             return read(blob)
         except GitError as exc:
-            raise GitError(f"{on_disk[blob]} changed while it was read.", "Run the same command again.") from exc
+            raise GitError(
+                f"{on_disk[blob]} changed while it was read.", "Run the same command again."
+            ) from exc
 
     return read_either
 
@@ -229,20 +277,31 @@ def _blob_reader(repository: Repository) -> Callable[[str], bytes]:
         try:
             return repository.handle[blob].peel(pygit2.Blob).data
         except (KeyError, pygit2.GitError) as exc:  # it is not there, or damaged
-            if (content := blob_content(blob, repository.top)) is not None:  # a partial clone fetches it now
+            if (
+                content := blob_content(blob, repository.top)
+            ) is not None:  # a partial clone fetches it now
                 return content
-            raise GitError(f"The blob {blob[:8]} is not in this clone.", "Fetch it: git fetch --refetch.") from exc
+            raise GitError(
+                f"The blob {blob[:8]} is not in this clone.", "Fetch it: git fetch --refetch."
+            ) from exc
 
     return read
 
 
-def _blob_sizes(repository: Repository, on_disk: Mapping[str, Path] | None = None) -> Callable[[str], int]:
+def _blob_sizes(
+    repository: Repository, on_disk: Mapping[str, Path] | None = None
+) -> Callable[[str], int]:
     def size(blob: str) -> int:
         try:
             if on_disk and blob in on_disk:
                 return on_disk[blob].lstat().st_size
             return int(repository.handle.odb.read_header(blob)[1])
-        except (KeyError, OSError, ValueError, pygit2.GitError):  # it is not in this clone: to read it says so
+        except (
+            KeyError,
+            OSError,
+            ValueError,
+            pygit2.GitError,
+        ):  # it is not in this clone: to read it says so
             return 0
 
     return size
@@ -260,8 +319,8 @@ def blob_id_of_bytes(content: bytes) -> str:
 def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
     """Store a tree that was edited as a commit that no branch names, and return its id.
 
-    Its parent is the commit that was edited, and its files outside the project are that commit's. What production shows
-    already is not stored again.
+    Its parent is the commit that was edited, and its files outside the project are that commit's.
+    What production shows already is not stored again.
     """
     handle, kept = repository.handle, pygit2.Index()
     parents = [tree.commit] if tree.commit else []
@@ -277,7 +336,11 @@ def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
             kept.add(pygit2.IndexEntry(repository.prefix + path, known, FileMode.BLOB))
     stored = kept.write_tree(handle)
     last = production_ref(repository)
-    if last and handle[last].peel(pygit2.Tree).id == stored and parents_of(repository, last) == parents:
+    if (
+        last
+        and handle[last].peel(pygit2.Tree).id == stored
+        and parents_of(repository, last) == parents
+    ):
         return last
     author = pygit2.Signature(*KEEPER)
     return str(handle.create_commit(None, author, author, message, stored, parents))

@@ -1,7 +1,7 @@
 """The tests that any node can carry: not_null, unique, accepted_values, row_count and custom_sql.
 
-Written as `- not_null: [a, b]`, as `- unique: id`, as `- accepted_values: {column: c, values: [...]}`, or in the long
-form `- {type: not_null, columns: [a], severity: warn}`.
+Written as `- not_null: [a, b]`, as `- unique: id`, as `- accepted_values: {column: c, values:
+[...]}`, or in the long form `- {type: not_null, columns: [a], severity: warn}`.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ Columns = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 def not_null(columns: Sequence[str], of: str = "input_0") -> str:
     """The rows in which any of the columns is NULL."""
-    return f"SELECT * FROM {of} WHERE {' OR '.join(f'{quote(column)} IS NULL' for column in columns)}"
+    return (
+        f"SELECT * FROM {of} WHERE {' OR '.join(f'{quote(column)} IS NULL' for column in columns)}"
+    )
 
 
 def unique(columns: Sequence[str], of: str = "input_0") -> str:
-    """The values of the columns that occur more than once, and how often. As in SQL, NULL equals nothing."""
+    """The values of the columns that occur more than once, and how often. As in SQL, NULL equals
+    nothing."""
     keys = ", ".join(map(quote, columns))
     there = " AND ".join(f"{quote(column)} IS NOT NULL" for column in columns)
     return f"SELECT {keys}, count(*) AS occurrences FROM {of} WHERE {there} GROUP BY {keys} HAVING count(*) > 1"
@@ -77,7 +80,12 @@ class Test(Form):
 
     @model_validator(mode="after")
     def _complete(self) -> Test:
-        needs = {"not_null": "columns", "unique": "columns", "accepted_values": "values", "custom_sql": "sql"}
+        needs = {
+            "not_null": "columns",
+            "unique": "columns",
+            "accepted_values": "values",
+            "custom_sql": "sql",
+        }
         missing = needs.get(self.type)
         if missing and getattr(self, missing) is None:
             raise ValueError(f"{self.type} needs `{missing}`")
@@ -95,7 +103,11 @@ def _unfold(given: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"a test is one of {', '.join(TYPES)}{hint}")
     value = given[names[0]]
     rest = {key: item for key, item in given.items() if key != names[0]}
-    inner = value if isinstance(value, dict) else {"sql" if names[0] == "custom_sql" else "columns": value}
+    inner = (
+        value
+        if isinstance(value, dict)
+        else {"sql" if names[0] == "custom_sql" else "columns": value}
+    )
     return {"type": names[0], **inner, **rest}
 
 

@@ -1,4 +1,5 @@
-"""Types that a file declares for columns: what sources are read with, and what other nodes have to return."""
+"""Types that a file declares for columns: what sources are read with, and what other nodes have to
+return."""
 
 from __future__ import annotations
 

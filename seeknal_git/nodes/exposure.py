@@ -10,7 +10,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from seeknal_git.files import wrong_name
 from seeknal_git.nodes.checks import Columns
 from seeknal_git.nodes.form import Form
-from seeknal_git.nodes.node_file import Compiled, InputFile, Mistake, NodeFile, as_input, below_project
+from seeknal_git.nodes.node_file import (
+    Compiled,
+    InputFile,
+    Mistake,
+    NodeFile,
+    as_input,
+    below_project,
+)
 
 _COMPRESSIONS = {
     "csv": ("none", "gzip", "zstd"),
@@ -46,7 +53,9 @@ class File(NodeFile):
     def _inputs(cls, given: Any) -> Any:
         """`depends_on` is preferred to `inputs`."""
         return (
-            {**given, "inputs": given["depends_on"]} if isinstance(given, dict) and given.get("depends_on") else given
+            {**given, "inputs": given["depends_on"]}
+            if isinstance(given, dict) and given.get("depends_on")
+            else given
         )
 
     @model_validator(mode="after")
@@ -55,17 +64,24 @@ class File(NodeFile):
             message = "an exposure has exactly one input: `inputs: [{ref: transform.orders}]`"
             raise Mistake(message, "depends_on", "inputs")
         if wrong := wrong_name(self.path):
-            raise Mistake(f"`{self.path}` {wrong}: name another file, for example {_EXAMPLE}", *_WHERE)
+            raise Mistake(
+                f"`{self.path}` {wrong}: name another file, for example {_EXAMPLE}", *_WHERE
+            )
         allowed = _COMPRESSIONS["json" if self.params.format == "jsonl" else self.params.format]
         if self.params.compression and self.params.compression not in allowed:
-            raise Mistake(f"compression of {self.params.format} is one of {', '.join(allowed)}", "params.compression")
+            raise Mistake(
+                f"compression of {self.params.format} is one of {', '.join(allowed)}",
+                "params.compression",
+            )
         return self
 
     @property
     def path(self) -> str:
         path = (self.params.path or self.url or "").strip()
         if not path:
-            raise Mistake(f"an exposure says where its file goes: `params: {{path: {_EXAMPLE}}}`", "params")
+            raise Mistake(
+                f"an exposure says where its file goes: `params: {{path: {_EXAMPLE}}}`", "params"
+            )
         return below_project(path, _EXAMPLE, *_WHERE)
 
 

@@ -1,4 +1,5 @@
-"""A feature group: features of an entity, one row for each value of its join keys, or for each at each time."""
+"""A feature group: features of an entity, one row for each value of its join keys, or for each at
+each time."""
 
 from __future__ import annotations
 
@@ -33,17 +34,23 @@ def _features(value: object) -> object:
     """A list of names, of `{name: …, dtype: …}`, or a mapping by name, as name → declared type."""
     if isinstance(value, list):
         value = {item.get("name") if isinstance(item, dict) else item: item for item in value}
-    return {name: _dtype(each) for name, each in value.items()} if isinstance(value, dict) else value
+    return (
+        {name: _dtype(each) for name, each in value.items()} if isinstance(value, dict) else value
+    )
 
 
 def _dtype(feature: object) -> object:
-    given = (feature.get("dtype") or feature.get("data_type")) if isinstance(feature, dict) else None
+    given = (
+        (feature.get("dtype") or feature.get("data_type")) if isinstance(feature, dict) else None
+    )
     return known_type(str(given), "features") if given else None
 
 
 class File(TableFile):
     entity: Annotated[Entity, BeforeValidator(_entity)]
-    features: Annotated[dict[str, str | None], BeforeValidator(_features)] = Field(default_factory=dict)
+    features: Annotated[dict[str, str | None], BeforeValidator(_features)] = Field(
+        default_factory=dict
+    )
     transform: str | None = None
     mode: Any = None
     engine: Any = None
@@ -51,7 +58,11 @@ class File(TableFile):
     @property
     def event_time(self) -> str | None:
         """The column that says when a row holds, if there is a row for each key and time."""
-        given = self.materialization.get("event_time_col") if isinstance(self.materialization, Mapping) else None
+        given = (
+            self.materialization.get("event_time_col")
+            if isinstance(self.materialization, Mapping)
+            else None
+        )
         return None if is_nothing(given) else str(given)
 
     @field_validator("materialization")
@@ -65,7 +76,9 @@ class File(TableFile):
     @model_validator(mode="after")
     def _something_to_read(self) -> File:
         if self.transform is None and not self.inputs:
-            raise ValueError("a feature group has a `transform`, or `inputs` whose first one it passes through")
+            raise ValueError(
+                "a feature group has a `transform`, or `inputs` whose first one it passes through"
+            )
         return self
 
 

@@ -1,4 +1,5 @@
-"""The base of all models of files: keys may stay empty, and numbers are read as people write them."""
+"""The base of all models of files: keys may stay empty, and numbers are read as people write
+them."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ Number = Annotated[float, BeforeValidator(_as_number)]
 
 
 class Form(BaseModel):
-    """A mapping of a file. A key without a value is as if it were not there, if the model can do without it."""
+    """A mapping of a file. A key without a value is as if it were not there, if the model can do
+    without it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -31,7 +33,11 @@ class Form(BaseModel):
         if not isinstance(given, dict):
             return given
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
-        return {key: value for key, value in given.items() if key not in fields or not _left_out(value, fields[key])}
+        return {
+            key: value
+            for key, value in given.items()
+            if key not in fields or not _left_out(value, fields[key])
+        }
 
 
 def _left_out(value: object, field: FieldInfo) -> bool:

@@ -1,7 +1,8 @@
 """The kinds of node: one small module each, imported when a file of that kind has to be read.
 
-A kind's module has `File`, a pydantic model of its keys, and `compile_file(file, lines)`, which returns a Compiled.
-Add a kind by adding a module, its name here, and its template to `templates/drafts/`.
+A kind's module has `File`, a pydantic model of its keys, and `compile_file(file, lines)`, which
+returns a Compiled. Add a kind by adding a module, its name here, and its template to
+`templates/drafts/`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from seeknal_git.nodes.yaml_document import Document, read_yaml
 
 
 def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
-    """The node in a file, and warnings about it; None for a file that is not a node (it has no `kind`).
+    """The node in a file, and warnings about it; None for a file that is not a node (it has no
+    `kind`).
 
     Raises ProjectError with every mistake in the file.
     """
@@ -29,7 +30,10 @@ def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
     except ProjectError as exc:
         if _may_be_a_node(content, path):
             raise
-        return None, [replace(each, message=f"The file is passed over: {each.message}") for each in exc.problems]
+        return None, [
+            replace(each, message=f"The file is passed over: {each.message}")
+            for each in exc.problems
+        ]
     if not _is_node(document.data, path):
         return None, []
     data, lines = document.data, document.lines
@@ -48,10 +52,13 @@ _KIND = re.compile(rb"""^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?["']?kind["']?\s*:""
 
 
 def _may_be_a_node(content: bytes, path: str) -> bool:
-    """Whether a file that cannot be read may be a node's: below seeknal/, other tools keep files of their own."""
+    """Whether a file that cannot be read may be a node's: below seeknal/, other tools keep files of
+    their own."""
     if not path.startswith("seeknal/") or _where_nodes_stand(path):
         return True
-    return _KIND.search(content.replace(b"\0", b"")) is not None  # in UTF-16, each letter has a zero beside it
+    return (
+        _KIND.search(content.replace(b"\0", b"")) is not None
+    )  # in UTF-16, each letter has a zero beside it
 
 
 def _where_nodes_stand(path: str) -> bool:
@@ -62,27 +69,37 @@ _WITH_TEMPLATES = ("transform", "params", "table", "rule")
 
 
 def _templates(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> list[Problem]:
-    """Templates of Seeknal, which are not resolved yet: they would end in the data as they stand."""
+    """Templates of Seeknal, which are not resolved yet: they would end in the data as they
+    stand."""
     found = ((key, _template(json.dumps(data.get(key), default=str))) for key in _WITH_TEMPLATES)
     return [
-        Problem(f"The template {said} in `{key}` is not resolved yet.", path, lines.get(key), "Write out its value.")
+        Problem(
+            f"The template {said} in `{key}` is not resolved yet.",
+            path,
+            lines.get(key),
+            "Write out its value.",
+        )
         for key, said in found
         if said
     ]
 
 
 def _template(text: str) -> str:
-    """The first template in a text, or nothing. (A regular expression looks for the end of each beginning.)"""
+    """The first template in a text, or nothing. (A regular expression looks for the end of each
+    beginning.)"""
     start = text.find("{{")
     end = text.find("}}", start + 2)
     return text[start : end + 2] if 0 <= start < end else ""
 
 
 def _swallowed(document: Document, path: str) -> Iterator[Problem]:
-    """SQL of which YAML folds lines into a comment: a filter that stands there would be lost without a word."""
+    """SQL of which YAML folds lines into a comment: a filter that stands there would be lost
+    without a word."""
     for place, line in document.swallowed.items():
         key = next(part for part in reversed(place.split(".")) if not part.isdigit())
-        message = f"This comment swallows the line after it, as YAML folds the lines of `{key}` into one."
+        message = (
+            f"This comment swallows the line after it, as YAML folds the lines of `{key}` into one."
+        )
         yield Problem(message, path, line, f"Write `{key}: |`, which keeps lines as they are.")
 
 
@@ -90,8 +107,16 @@ def _is_node(data: Any, path: str) -> bool:
     if isinstance(data, dict) and "kind" in data:
         return True
     if _where_nodes_stand(path):
-        raise ProjectError([Problem("This file has no `kind`, and stands where nodes stand.", path, 1,
-                                    "Add `kind: …` and `name: …`, or move the file elsewhere.")])  # fmt: skip
+        raise ProjectError(
+            [
+                Problem(
+                    "This file has no `kind`, and stands where nodes stand.",
+                    path,
+                    1,
+                    "Add `kind: …` and `name: …`, or move the file elsewhere.",
+                )
+            ]
+        )
     return False
 
 
@@ -101,7 +126,9 @@ def _kind(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> str:
         return str(kind)
     if kind in LATER:
         hint = f"The kinds that can be built here are {', '.join(KINDS)}."
-        raise ProjectError([Problem(f"The kind {kind} is not supported yet.", path, lines.get("kind"), hint)])
+        raise ProjectError(
+            [Problem(f"The kind {kind} is not supported yet.", path, lines.get("kind"), hint)]
+        )
     near = difflib.get_close_matches(str(kind), KINDS, 1)
     hint = f"Did you mean {near[0]}?" if near else f"The kinds are {', '.join(KINDS)}."
     raise ProjectError([Problem(f"There is no kind {kind}.", path, lines.get("kind"), hint)])
@@ -112,10 +139,20 @@ def _validated(kind: str, data: Mapping[str, Any], lines: Mapping[str, int], pat
         file: NodeFile = module_of(kind).File.model_validate(data)
     except ValidationError as exc:
         known = _known_keys(module_of(kind).File)
-        typos = [_typo(near, (key,), lines, path) for key in map(str, data) if (near := _near(key, known))]
+        typos = [
+            _typo(near, (key,), lines, path)
+            for key in map(str, data)
+            if (near := _near(key, known))
+        ]
         # A key that is misspelt is missing, too, and may be all that the file as a whole lacks.
-        others = [error for error in exc.errors() if not typos or (error["loc"] and error["type"] != "missing")]
-        found = (_unread(error, kind, lines, path) or _problem(error, lines, path) for error in others)
+        others = [
+            error
+            for error in exc.errors()
+            if not typos or (error["loc"] and error["type"] != "missing")
+        ]
+        found = (
+            _unread(error, kind, lines, path) or _problem(error, lines, path) for error in others
+        )
         raise ProjectError([*typos, *found]) from exc
     return file
 
@@ -129,7 +166,9 @@ def _unread(error: Any, kind: str, lines: Mapping[str, int], path: str) -> Probl
     if near := _near(where[-1], known, 0.7):
         return _typo(near, where, lines, path)
     message = f"There is no key `{'.'.join(where)}`."
-    return Problem(message, path, _line(lines, ".".join(where)), f"The keys are {', '.join(sorted(known))}.")
+    return Problem(
+        message, path, _line(lines, ".".join(where)), f"The keys are {', '.join(sorted(known))}."
+    )
 
 
 def _model_at(model: type[BaseModel], where: Iterable[str]) -> type[BaseModel]:
@@ -173,18 +212,30 @@ def _line(lines: Mapping[str, int], *keys: str) -> int:
 
 
 def _typo(near: str, where: Sequence[str], lines: Mapping[str, int], path: str) -> Problem:
-    return Problem(f"There is no key `{where[-1]}`.", path, _line(lines, ".".join(where)), f"Did you mean `{near}`?")
+    return Problem(
+        f"There is no key `{where[-1]}`.",
+        path,
+        _line(lines, ".".join(where)),
+        f"Did you mean `{near}`?",
+    )
 
 
-def _unknown_keys(file: NodeFile, lines: Mapping[str, int], path: str) -> tuple[list[Problem], list[Problem]]:
-    """Keys that are nearly a known one; and keys that are not, as warnings, for those of the file itself."""
+def _unknown_keys(
+    file: NodeFile, lines: Mapping[str, int], path: str
+) -> tuple[list[Problem], list[Problem]]:
+    """Keys that are nearly a known one; and keys that are not, as warnings, for those of the file
+    itself."""
     mistakes, warnings = [], []
     for where, known in _extras(file):
         if near := _near(where[-1], known):
             mistakes.append(_typo(near, where, lines, path))
         elif len(where) == 1:
             warnings.append(
-                Problem(f"The key `{where[0]}` is not one that is read here.", path, _line(lines, where[0]))
+                Problem(
+                    f"The key `{where[0]}` is not one that is read here.",
+                    path,
+                    _line(lines, where[0]),
+                )
             )
     if file.params and not file.reads_params:
         message = f"The `params` of a {file.kind} are not read here."
@@ -192,7 +243,9 @@ def _unknown_keys(file: NodeFile, lines: Mapping[str, int], path: str) -> tuple[
     return mistakes, warnings
 
 
-def _extras(value: object, where: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+def _extras(
+    value: object, where: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], set[str]]]:
     """Every key that is not known where it stands, and the keys that are."""
     if isinstance(value, BaseModel):
         known = _known_keys(type(value))
@@ -216,7 +269,8 @@ def _known_keys(model: type[BaseModel]) -> set[str]:
 
 
 def _plain(data: Mapping[str, Any], file: NodeFile) -> dict[str, Any]:
-    """A file as plain data: None for a key without a value, and tags as a list, however they are written."""
+    """A file as plain data: None for a key without a value, and tags as a list, however they are
+    written."""
     values = {key: None if is_nothing(value) else value for key, value in data.items()}
     if values.get("tags"):
         values["tags"] = file.tags
@@ -226,7 +280,10 @@ def _plain(data: Mapping[str, Any], file: NodeFile) -> dict[str, Any]:
 
 def _node(kind: str, file: NodeFile, compiled: Compiled, document: Document, path: str) -> Node:
     lines = document.lines
-    inputs = tuple(Input(entry.ref, lines.get(f"inputs.{number}", 1)) for number, entry in enumerate(file.inputs))
+    inputs = tuple(
+        Input(entry.ref, lines.get(f"inputs.{number}", 1))
+        for number, entry in enumerate(file.inputs)
+    )
     key = compiled.sql_key or ""
     return Node(
         kind=kind,

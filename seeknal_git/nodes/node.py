@@ -21,8 +21,9 @@ class Input:
 class Check:
     """A question to the data whose answer should be no rows: `sql` selects the rows that violate.
 
-    `sql` reads `input_0`, … like a transform; of a node's own tests, `input_0` is the node itself. The check passes
-    while violating rows are at most `allowed` (a fraction of the rows of `input_0`).
+    `sql` reads `input_0`, … like a transform; of a node's own tests, `input_0` is the node itself.
+    The check passes while violating rows are at most `allowed` (a fraction of the rows of
+    `input_0`).
     """
 
     name: str
@@ -31,18 +32,21 @@ class Check:
     allowed: float = 0.0
     line: int = 1
     key: tuple[str, ...] = ()  # columns that identify a row, by this check
-    accepted: Mapping[str, Sequence[str]] = field(default_factory=dict)  # column → texts that its type has to know
+    accepted: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # column → texts that its type has to know
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """One definition, as a file gives it.
 
-    sql: the SELECT that the node compiles to, as written (None for a rule, whose SQL is in its checks); sql_line: the
-    line of the file on which it begins; aliases: further names for inputs in the SQL → `input_N`; promises: columns
-    that the node has to return, with their types where they are declared; definition: what else decides the node's data
-    (of a source: format, path, …), free of descriptions; document: the whole file as plain data; lines: `"params.path"`
-    → the line where that key stands.
+    sql: the SELECT that the node compiles to, as written (None for a rule, whose SQL is in its
+    checks); sql_line: the line of the file on which it begins; aliases: further names for inputs in
+    the SQL → `input_N`; promises: columns that the node has to return, with their types where they
+    are declared; definition: what else decides the node's data (of a source: format, path, …), free
+    of descriptions; document: the whole file as plain data; lines: `"params.path"` → the line where
+    that key stands.
     """
 
     kind: str
@@ -79,7 +83,8 @@ class Node:
 
 
 def violated(violations: int, rows: int) -> str:
-    """How many rows violate a check, in words. What a statement of the user's returns may be no rows of the table."""
+    """How many rows violate a check, in words. What a statement of the user's returns may be no
+    rows of the table."""
     if violations > rows:
         return "1 row violates it" if violations == 1 else f"{violations:,} rows violate it"
     noun, verb = "row" if rows == 1 else "rows", "violates" if violations == 1 else "violate"

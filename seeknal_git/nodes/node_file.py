@@ -1,4 +1,5 @@
-"""What the files of all kinds have in common: shared keys, inputs, tests, and the sentence about a wrong key."""
+"""What the files of all kinds have in common: shared keys, inputs, tests, and the sentence about a
+wrong key."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from seeknal_git.nodes.node import Check
 
 
 class Mistake(ValueError):
-    """Something wrong with a file as a whole, and the keys that it is about, the likeliest first."""
+    """Something wrong with a file as a whole, and the keys that it is about, the likeliest
+    first."""
 
     def __init__(self, message: str, *keys: str) -> None:
         super().__init__(message)
@@ -29,32 +31,42 @@ _LONGEST_PATH = 1024
 
 
 def below_project(path: str, example: str, *keys: str) -> str:
-    """A path as git writes it. Raises Mistake for one that is not the path of a file below the project."""
+    """A path as git writes it. Raises Mistake for one that is not the path of a file below the
+    project."""
     plain = PurePosixPath(path)
     if "://" in path or plain.is_absolute() or ".." in plain.parts:
-        raise Mistake(f"`{path}` leaves the project: name a file below it, for example {example}", *keys)
-    too_long = len(path.encode()) > _LONGEST_PATH or any(len(part.encode()) > 255 for part in plain.parts)
+        raise Mistake(
+            f"`{path}` leaves the project: name a file below it, for example {example}", *keys
+        )
+    too_long = len(path.encode()) > _LONGEST_PATH or any(
+        len(part.encode()) > 255 for part in plain.parts
+    )
     if too_long or not path.isprintable() or not plain.parts:
         raise Mistake(
-            f"{path[:80]!r} is not the name of a file: name one below the project, for example {example}", *keys
+            f"{path[:80]!r} is not the name of a file: name one below the project, for example {example}",
+            *keys,
         )
     return plain.as_posix()
 
 
 def refuse_unknown_params(given: Iterable[str], known: Collection[str], of: str) -> None:
-    """Raise Mistake for `params` that nothing reads: they would change nothing, and say nothing of it."""
+    """Raise Mistake for `params` that nothing reads: they would change nothing, and say nothing of
+    it."""
     unknown = [key for key in given if key not in known]
     if not unknown:
         return
     near = {key: difflib.get_close_matches(key, sorted(known), 1, 0.7) for key in unknown}
-    names = " nor ".join(f"`{key}`" + (f" (did you mean `{near[key][0]}`?)" if near[key] else "") for key in unknown)
+    names = " nor ".join(
+        f"`{key}`" + (f" (did you mean `{near[key][0]}`?)" if near[key] else "") for key in unknown
+    )
     rest = "" if all(near.values()) else f"; it reads {', '.join(sorted(known))}"
     raise Mistake(f"{of} has no parameter {names}{rest}", *(f"params.{key}" for key in unknown))
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a kind makes of its file; the fields are those of Node. `sql_key` is the key whose text `sql` is."""
+    """What a kind makes of its file; the fields are those of Node. `sql_key` is the key whose text
+    `sql` is."""
 
     sql: str | None
     sql_key: str | None = None
@@ -119,7 +131,9 @@ class NodeFile(Form):
 
 
 # Keys that older projects carry and that nothing here reads.
-CARRIED_KEYS = frozenset({"version", "freshness", "materialization", "materializations", "config", "meta", "output"})
+CARRIED_KEYS = frozenset(
+    {"version", "freshness", "materialization", "materializations", "config", "meta", "output"}
+)
 
 
 def tests_of(file: NodeFile, lines: Mapping[str, int]) -> tuple[Check, ...]:

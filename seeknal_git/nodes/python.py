@@ -1,4 +1,5 @@
-"""Python nodes of Seeknal, which are not read yet. They are found, so that nothing runs without them in silence.
+"""Python nodes of Seeknal, which are not read yet. They are found, so that nothing runs without
+them in silence.
 
 Their text is read; a file of somebody else's is never imported for it.
 """
@@ -46,7 +47,9 @@ def _nodes(module: ast.Module) -> Iterator[int]:
     names = set(_names(module))
     for each in ast.walk(module) if names else ():
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield from (decorator.lineno for decorator in each.decorator_list if _root(decorator) in names)
+            yield from (
+                decorator.lineno for decorator in each.decorator_list if _root(decorator) in names
+            )
 
 
 def _names(module: ast.Module) -> Iterator[str]:

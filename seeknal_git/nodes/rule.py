@@ -1,7 +1,8 @@
 """A rule: what has to hold for its inputs before anybody sees them.
 
-A rule yields no table. It is a boolean expression over the rows of its first input (NULL passes, as in SQL's CHECK), or
-one or several of the types null, range, uniqueness, freshness and sql_assertion.
+A rule yields no table. It is a boolean expression over the rows of its first input (NULL passes, as
+in SQL's CHECK), or one or several of the types null, range, uniqueness, freshness and
+sql_assertion.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Condition(Form):
     """One thing that has to hold."""
 
     model_config = ConfigDict(extra="forbid")
-    type: Literal["expression", "null", "range", "uniqueness", "freshness", "sql_assertion"] = "expression"
+    type: Literal["expression", "null", "range", "uniqueness", "freshness", "sql_assertion"] = (
+        "expression"
+    )
     value: str | None = None
     columns: Columns | None = None
     sql: str | None = None
@@ -144,12 +147,22 @@ def _violations(condition: Condition, params: Params) -> str:
         case "uniqueness":
             return unique(columns)
         case "range":
-            low = [f"{quote(column)} < {params.min_val}" for column in columns if params.min_val is not None]
-            high = [f"{quote(column)} > {params.max_val}" for column in columns if params.max_val is not None]
+            low = [
+                f"{quote(column)} < {params.min_val}"
+                for column in columns
+                if params.min_val is not None
+            ]
+            high = [
+                f"{quote(column)} > {params.max_val}"
+                for column in columns
+                if params.max_val is not None
+            ]
             return f"SELECT * FROM input_0 WHERE {' OR '.join(low + high)}"
         case "freshness":
             oldest = f"now() - {_interval(params.max_age)}"
-            late = " OR ".join(f"CAST({quote(column)} AS TIMESTAMPTZ) < {oldest}" for column in columns)
+            late = " OR ".join(
+                f"CAST({quote(column)} AS TIMESTAMPTZ) < {oldest}" for column in columns
+            )
             return f"SELECT * FROM input_0 WHERE {late}"
         case "sql_assertion":
             return condition.sql or ""

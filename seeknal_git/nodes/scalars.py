@@ -1,7 +1,8 @@
-"""The scalars of a YAML file: each keeps its text, and whoever reads a key decides what the text means.
+"""The scalars of a YAML file: each keeps its text, and whoever reads a key decides what the text
+means.
 
-YAML's own guesses change what somebody typed: `NO` becomes false, `NULL` nothing, 01001 the number 513 (it is octal),
-1.10 becomes 1.1, and 12:30 becomes 750.
+YAML's own guesses change what somebody typed: `NO` becomes false, `NULL` nothing, 01001 the number
+513 (it is octal), 1.10 becomes 1.1, and 12:30 becomes 750.
 """
 
 from __future__ import annotations
@@ -9,7 +10,16 @@ from __future__ import annotations
 import math
 import re
 
-_FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_FLAGS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 _WHOLE = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
 _HEX = re.compile(r"[-+]?0[xX][0-9a-fA-F]+")
 _NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -64,4 +74,10 @@ def number(value: object) -> float:
 
 
 def _shown(value: object) -> str:
-    return repr(str(value)) if isinstance(value, str) else "nothing" if value is None else f"a {type(value).__name__}"
+    return (
+        repr(str(value))
+        if isinstance(value, str)
+        else "nothing"
+        if value is None
+        else f"a {type(value).__name__}"
+    )

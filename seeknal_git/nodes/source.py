@@ -1,7 +1,7 @@
 """A source: files below the project, read as one table.
 
-The formats are csv, parquet, json and jsonl. Declared types are applied when the files are read; declared columns
-that the files do not have are an error.
+The formats are csv, parquet, json and jsonl. Declared types are applied when the files are read;
+declared columns that the files do not have are an error.
 """
 
 from __future__ import annotations
@@ -16,18 +16,35 @@ from seeknal_git.nodes.node_file import Compiled, Mistake, below_project, refuse
 from seeknal_git.nodes.scalars import flag, whole
 from seeknal_git.sql.type_words import is_any_number, read_as
 
-# Raise it if the same options come to read the same file otherwise: tables of before are not those of now.
+# Raise it if the same options come to read the same file otherwise: tables of before are not those
+# of now.
 _READER = 2
 
 # Our parameter → DuckDB's option.
 _CSV_OPTIONS = {
-    "delimiter": "delim", "delim": "delim", "sep": "delim", "header": "header", "skip": "skip", "quote": "quote",
-    "escape": "escape", "nullstr": "nullstr", "null_values": "nullstr", "dateformat": "dateformat",
-    "timestampformat": "timestampformat", "decimal_separator": "decimal_separator", "thousands": "thousands",
-    "encoding": "encoding", "compression": "compression", "union_by_name": "union_by_name",
-    "sample_size": "sample_size", "comment": "comment", "null_padding": "null_padding", "strict_mode": "strict_mode",
-    "max_line_size": "max_line_size", "new_line": "new_line",
-}  # fmt: skip
+    "delimiter": "delim",
+    "delim": "delim",
+    "sep": "delim",
+    "header": "header",
+    "skip": "skip",
+    "quote": "quote",
+    "escape": "escape",
+    "nullstr": "nullstr",
+    "null_values": "nullstr",
+    "dateformat": "dateformat",
+    "timestampformat": "timestampformat",
+    "decimal_separator": "decimal_separator",
+    "thousands": "thousands",
+    "encoding": "encoding",
+    "compression": "compression",
+    "union_by_name": "union_by_name",
+    "sample_size": "sample_size",
+    "comment": "comment",
+    "null_padding": "null_padding",
+    "strict_mode": "strict_mode",
+    "max_line_size": "max_line_size",
+    "new_line": "new_line",
+}
 _JSON_OPTIONS = (
     "format",
     "union_by_name",
@@ -58,8 +75,14 @@ class File(TableFile):
 
     @model_validator(mode="after")
     def _sound(self) -> File:
-        if "**" in self.path and any("**" in part and part != "**" for part in self.path.split("/")):
-            raise Mistake("`**` stands for folders, and is a part of its own: data/**/*.csv", "params.path", "table")
+        if "**" in self.path and any(
+            "**" in part and part != "**" for part in self.path.split("/")
+        ):
+            raise Mistake(
+                "`**` stands for folders, and is a part of its own: data/**/*.csv",
+                "params.path",
+                "table",
+            )
         refuse_unknown_params(self.params, PARAMS[self.source], f"a {self.source} source")
         _ = self.options  # raises for a value that is none
         return self
@@ -75,7 +98,11 @@ class File(TableFile):
     def options(self) -> dict[str, object]:
         """DuckDB's options for reading the files."""
         names = _OPTIONS[self.source]
-        options = {names[key]: _option(key, names[key], self.params[key]) for key in self.params if key in names}
+        options = {
+            names[key]: _option(key, names[key], self.params[key])
+            for key in self.params
+            if key in names
+        }
         if self.source == "jsonl":
             options.setdefault("format", "newline_delimited")
         elif options.get("format") == "newline":
@@ -84,9 +111,14 @@ class File(TableFile):
 
     @property
     def read_as(self) -> dict[str, str]:
-        """Column → the type that it is read as; not those whose numbers a file of typed columns has already."""
+        """Column → the type that it is read as; not those whose numbers a file of typed columns has
+        already."""
         typed = self.source == "parquet"
-        return {name: read_as(word) for name, word in self.types.items() if not (typed and is_any_number(word))}
+        return {
+            name: read_as(word)
+            for name, word in self.types.items()
+            if not (typed and is_any_number(word))
+        }
 
 
 PARAMS = {name: frozenset({"path", "on_drift", *options}) for name, options in _OPTIONS.items()}
@@ -95,7 +127,9 @@ PARAMS = {name: frozenset({"path", "on_drift", *options}) for name, options in _
 def _option(key: str, option: str, value: object) -> object:
     """The value of a parameter. Raises Mistake where it is not what the option takes."""
     if value is None:
-        raise Mistake(f"the parameter `{key}` has no value; an empty text is written ''", f"params.{key}")
+        raise Mistake(
+            f"the parameter `{key}` has no value; an empty text is written ''", f"params.{key}"
+        )
     if isinstance(value, list) and option not in _READ_AS:
         return ["" if each is None else str(each) for each in value]
     if isinstance(value, list | dict):

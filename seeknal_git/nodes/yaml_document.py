@@ -15,16 +15,23 @@ from seeknal_git.nodes.scalars import Word
 _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(\s|$)", re.MULTILINE)
 _LINES_DEPTH = 4
 # The places of SQL in a file.
-SQL = re.compile(r"transform|rule(?:\.\d+)?(?:\.(?:value|sql))?|(?:tests|audits)\.\d+\.(?:sql|custom_sql(?:\.sql)?)")
+SQL = re.compile(
+    r"transform|rule(?:\.\d+)?(?:\.(?:value|sql))?|(?:tests|audits)\.\d+\.(?:sql|custom_sql(?:\.sql)?)"
+)
 _TEXT_PER_VALUE = 64  # characters: a long text counts as several values
 
 
 class _Loader(yaml.CSafeLoader):
-    """Scalars keep their text (see scalars.py). Only a key without a value is None, and `<<` merges a mapping."""
+    """Scalars keep their text (see scalars.py). Only a key without a value is None, and `<<` merges
+    a mapping."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in yaml.CSafeLoader.yaml_implicit_resolvers[first] if tag.endswith(kept)]
+    first: [
+        (tag, regexp)
+        for tag, regexp in yaml.CSafeLoader.yaml_implicit_resolvers[first]
+        if tag.endswith(kept)
+    ]
     for first, kept in (("", ":null"), ("<", ":merge"))
 }
 
@@ -40,10 +47,12 @@ for _tag in ("str", "int", "float", "bool", "timestamp"):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file: its data, the line of each key (`"params.path"` → 7), and where each text's content begins.
+    """A YAML file: its data, the line of each key (`"params.path"` → 7), and where each text's
+    content begins.
 
-    written: texts that YAML folds into fewer lines than the file has, with the file's own lines (see `_as_written`);
-    swallowed: texts in which a folded line follows an SQL comment, and so is part of it → that comment's line.
+    written: texts that YAML folds into fewer lines than the file has, with the file's own lines
+    (see `_as_written`); swallowed: texts in which a folded line follows an SQL comment, and so is
+    part of it → that comment's line.
     """
 
     data: Any
@@ -61,7 +70,9 @@ def read_yaml(content: bytes, path: str) -> Document:
         return _document(text)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else None
-        raise ProjectError([Problem(f"This is not valid YAML: {_words(exc)}.", path, line)]) from exc
+        raise ProjectError(
+            [Problem(f"This is not valid YAML: {_words(exc)}.", path, line)]
+        ) from exc
     except yaml.reader.ReaderError as exc:
         message = f"The file has the character U+{exc.character:04X}, which YAML forbids."
         _refuse(message, path, text.encode(), exc.position, "Remove it.")
@@ -74,12 +85,19 @@ def _text(content: bytes, path: str) -> str:
         hint = f"Put data into a file that a source reads. {raising('file_kb')}"
         _refuse(f"The file is larger than {limits().file_kb} KB.", path, content, 0, hint)
     if marker := _CONFLICT.search(content):
-        _refuse("The file has conflict markers of an unfinished merge.", path, content, marker.start(),
-                "Choose between the sides, remove the markers, and git add the file.")  # fmt: skip
+        _refuse(
+            "The file has conflict markers of an unfinished merge.",
+            path,
+            content,
+            marker.start(),
+            "Choose between the sides, remove the markers, and git add the file.",
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
-        _refuse(f"The file is not UTF-8: {exc.reason}.", path, content, exc.start, "Save it as UTF-8.")
+        _refuse(
+            f"The file is not UTF-8: {exc.reason}.", path, content, exc.start, "Save it as UTF-8."
+        )
 
 
 def _document(text: str) -> Document:
@@ -91,7 +109,9 @@ def _document(text: str) -> Document:
         lines, contents, folded = _lines(root)
         sql = {path: node for path, node in folded.items() if SQL.fullmatch(path)}
         source = text.splitlines()
-        written = {path: given for path, node in sql.items() if (given := _as_written(node, source))}
+        written = {
+            path: given for path, node in sql.items() if (given := _as_written(node, source))
+        }
         swallowed = _swallowed(sql, text)
         return Document(loader.construct_document(root), lines, contents, written, swallowed)
     finally:
@@ -109,7 +129,8 @@ def _words(exc: yaml.MarkedYAMLError) -> str:
 
 
 def _refuse_bombs(text: str, path: str) -> None:
-    """Bound what anything that walks the data will meet, before the first recursive walk (libyaml's own is one).
+    """Bound what anything that walks the data will meet, before the first recursive walk (libyaml's
+    own is one).
 
     Aliases are shared in memory, but are met again and again.
     """
@@ -119,7 +140,9 @@ def _refuse_bombs(text: str, path: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         anchor, size = getattr(event, "anchor", None), 0
         if isinstance(event, yaml.CollectionStartEvent):
-            sizes[anchor] = given.yaml_values + 1  # until it ends: an alias to it makes it contain itself
+            sizes[anchor] = (
+                given.yaml_values + 1
+            )  # until it ends: an alias to it makes it contain itself
             anchors.append(anchor)
             counts.append(1)
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -136,11 +159,14 @@ def _refuse_bombs(text: str, path: str) -> None:
             raise ProjectError([Problem(message, path, line, hint)])
         if len(counts) > given.yaml_depth:
             message = f"The file is nested more than {given.yaml_depth} deep."
-            raise ProjectError([Problem(message, path, line, f"Make it flatter. {raising('yaml_depth')}")])
+            raise ProjectError(
+                [Problem(message, path, line, f"Make it flatter. {raising('yaml_depth')}")]
+            )
 
 
 def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, yaml.ScalarNode]]:
-    """The line of each key, the line on which each content begins, and the scalars whose lines YAML may fold."""
+    """The line of each key, the line on which each content begins, and the scalars whose lines YAML
+    may fold."""
     lines: dict[str, int] = {}
     contents: dict[str, int] = {}
     folded: dict[str, yaml.ScalarNode] = {}
@@ -148,7 +174,9 @@ def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, y
     def walk(node: yaml.Node, path: tuple[str, ...]) -> None:
         if len(path) > _LINES_DEPTH:
             return
-        contents[".".join(path)] = node.start_mark.line + 1 + (getattr(node, "style", None) in ("|", ">"))
+        contents[".".join(path)] = (
+            node.start_mark.line + 1 + (getattr(node, "style", None) in ("|", ">"))
+        )
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 here = (*path, str(key.value))
@@ -169,8 +197,8 @@ def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, y
     return lines, contents, folded
 
 
-# A comment of SQL, as the only group; before it all that may hold two dashes and is none. What is not closed goes on to
-# the end: so each letter is looked at once.
+# A comment of SQL, as the only group; before it all that may hold two dashes and is none. What is
+# not closed goes on to the end: so each letter is looked at once.
 _COMMENT = re.compile(
     r"""\b[eE]'(?:[^'\\]|\\.|'')*+(?:'|\Z)|'(?:[^']|'')*+(?:'|\Z)|"(?:[^"]|"")*+(?:"|\Z)"""
     r"""|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)|/\*.*?(?:\*/|\Z)|(--[^\n]*)""",
@@ -180,12 +208,16 @@ _MARK = re.compile("\ue000(\\d+)\ue001")
 
 
 def _swallowed(folded: Mapping[str, yaml.ScalarNode], text: str) -> dict[str, int]:
-    """The scalars in which a comment of SQL goes on, folded, over the line after it → the line of that comment.
+    """The scalars in which a comment of SQL goes on, folded, over the line after it → the line of
+    that comment.
 
-    The file is read again with a mark before each of their further lines: a mark within a comment is such a line.
+    The file is read again with a mark before each of their further lines: a mark within a comment
+    is such a line.
     """
     suspects = {
-        path: node for path, node in folded.items() if "--" in node.value and node.start_mark.line != node.end_mark.line
+        path: node
+        for path, node in folded.items()
+        if "--" in node.value and node.start_mark.line != node.end_mark.line
     }
     if not suspects:
         return {}
@@ -197,7 +229,9 @@ def _swallowed(folded: Mapping[str, yaml.ScalarNode], text: str) -> dict[str, in
     found: dict[str, int] = {}
     for path, node in suspects.items():
         first = node.start_mark
-        shift = len(marks[first.line][1]) if first.line in marks else 0  # another one ends on its first line
+        shift = (
+            len(marks[first.line][1]) if first.line in marks else 0
+        )  # another one ends on its first line
         marked = values.get((first.line, first.column + shift), "")
         if (line := _swallowing(marked)) is not None:
             found[path] = line
@@ -211,7 +245,8 @@ def _swallowing(marked: str) -> int | None:
 
 
 def _marks(node: yaml.ScalarNode, lines: Sequence[str]) -> Iterator[tuple[int, tuple[int, str]]]:
-    """The further lines of a scalar, each with the column of its first letter, and a mark to put there."""
+    """The further lines of a scalar, each with the column of its first letter, and a mark to put
+    there."""
     first, last = node.start_mark, node.end_mark
     for number in range(first.line + 1, last.line + (last.column > 0)):
         content = lines[number].lstrip(" \t")
@@ -229,9 +264,11 @@ def _scalars(text: str) -> dict[tuple[int, int], str]:
 
 
 def _as_written(node: yaml.ScalarNode, source: list[str]) -> str | None:
-    """The text of a scalar that YAML folds, with the line breaks of the file; None where they are more than blanks.
+    """The text of a scalar that YAML folds, with the line breaks of the file; None where they are
+    more than blanks.
 
-    They are to SQL, unless they stand within a string or end a comment; and errors name a line that somebody can find.
+    They are to SQL, unless they stand within a string or end a comment; and errors name a line that
+    somebody can find.
     """
     first, last = node.start_mark, node.end_mark
     if node.style == ">":

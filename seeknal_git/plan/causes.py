@@ -1,4 +1,5 @@
-"""A node that the engine refuses may be in order itself: find the change before it that broke it. Pure."""
+"""A node that the engine refuses may be in order itself: find the change before it that broke it.
+Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from seeknal_git.project.graph import Graph
 
 
 def with_causes(problems: Iterable[Problem], base: Graph, head: Graph) -> tuple[Problem, ...]:
-    """The problems; each that a change of columns before it has caused says which one, and where that was made.
+    """The problems; each that a change of columns before it has caused says which one, and where
+    that was made.
 
     base: the graph that the changes were made to.
     """
@@ -30,7 +32,8 @@ def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A column that is no longer as it was. author: the node whose edit that was; what: what it did, in words."""
+    """A column that is no longer as it was. author: the node whose edit that was; what: what it
+    did, in words."""
 
     author: str
     column: str
@@ -38,7 +41,8 @@ class Cause:
 
 
 def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
-    """What is no longer there, or of another type, of what a node read before: whose edit that was, and what it did."""
+    """What is no longer there, or of another type, of what a node read before: whose edit that was,
+    and what it did."""
     for each, columns in reads_of(base, node).items():
         before, after = base.columns.get(each), head.columns.get(each)
         if before is None or after is None:
@@ -47,7 +51,11 @@ def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
         for name, word in before:
             now = types.get(folded(name))
             if now != word and {folded(name), "*"} & columns:
-                what = f"no longer returns {name}." if now is None else f"turned {name} from {word} into {now}."
+                what = (
+                    f"no longer returns {name}."
+                    if now is None
+                    else f"turned {name} from {word} into {now}."
+                )
                 yield Cause(author_of(each, name, base, head), name, what)
 
 
@@ -57,7 +65,8 @@ def _placed(identifier: str, graph: Graph) -> str:
 
 
 def author_of(node: str, column: str, base: Graph, head: Graph) -> str:
-    """The node whose edit is behind the change of a column: itself, or one that only hands it on."""
+    """The node whose edit is behind the change of a column: itself, or one that only hands it
+    on."""
     if node in base.members and base.members[node].blob == head.members[node].blob:
         for each in head.inputs[node]:
             if each in base.members and _moved(each, column, base, head):

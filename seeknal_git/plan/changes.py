@@ -1,4 +1,5 @@
-"""Two graphs become a plan: what changed, how badly, what has to be built. Pure, and needs no warehouse."""
+"""Two graphs become a plan: what changed, how badly, what has to be built. Pure, and needs no
+warehouse."""
 
 from __future__ import annotations
 
@@ -7,7 +8,14 @@ from dataclasses import dataclass, field, replace
 
 from seeknal_git.names import folded
 from seeknal_git.plan.blame import Edit, blamed, edit_of
-from seeknal_git.plan.reasons import ColumnChange, column_changes, obstacles_of, readers_of, why_rebuilt, why_reused
+from seeknal_git.plan.reasons import (
+    ColumnChange,
+    column_changes,
+    obstacles_of,
+    readers_of,
+    why_rebuilt,
+    why_reused,
+)
 from seeknal_git.plan.wording import describe
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Category, Fingerprint, compare
@@ -19,8 +27,9 @@ from seeknal_git.project.snapshot_ids import State, identities
 class Change:
     """A node that somebody changed.
 
-    words: what changed; rebuilds, reuses: the nodes downstream of it that are built again, and that are not. columns:
-    those that the edit touches; rows: whether it changes the row set, None where that cannot be told.
+    words: what changed; rebuilds, reuses: the nodes downstream of it that are built again, and that
+    are not. columns: those that the edit touches; rows: whether it changes the row set, None where
+    that cannot be told.
     """
 
     node: str
@@ -36,11 +45,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """changes: most severe first; layers: the nodes to build, in order; reused: the nodes that stay as they are.
+    """changes: most severe first; layers: the nodes to build, in order; reused: the nodes that stay
+    as they are.
 
-    reasons: for each node downstream of a change, why it is rebuilt or re-used; obstacles: for each changed node, what
-    could not be resolved in it, and what is unstable; tests: node → the tests that have no answer on the base, as they
-    are new or changed, or as a table that they read is built.
+    reasons: for each node downstream of a change, why it is rebuilt or re-used; obstacles: for each
+    changed node, what could not be resolved in it, and what is unstable; tests: node → the tests
+    that have no answer on the base, as they are new or changed, or as a table that they read is
+    built.
     """
 
     changes: tuple[Change, ...]
@@ -75,7 +86,9 @@ def make_plan(base: State, head: State) -> Plan:
     changes = _with_readers(edited, base.graph, head.graph, builds)
     layers = (tuple(each for each in layer if each in builds) for layer in head.graph.layers)
     return Plan(
-        changes=tuple(sorted(changes, key=lambda change: (_SEVERITY.index(change.category), change.node))),
+        changes=tuple(
+            sorted(changes, key=lambda change: (_SEVERITY.index(change.category), change.node))
+        ),
         layers=tuple(layer for layer in layers if layer),
         reused=tuple(identifier for identifier in after if identifier not in builds),
         reasons=_reasons(changes, base.graph, head.graph),
@@ -99,9 +112,13 @@ def _tests_to_check(base: Graph, head: Graph, builds: set[str]) -> dict[str, tup
 
 
 def _questions(graph: Graph, node: str) -> list[tuple[str, float, str, tuple[str, ...]]]:
-    """The tests of a node: what is asked, how much of it is allowed, how bad it is, and of which nodes it is asked."""
+    """The tests of a node: what is asked, how much of it is allowed, how bad it is, and of which
+    nodes it is asked."""
     checks, targets = graph.node(node).checks, graph.targets[node][1:]
-    return [(check.sql, check.allowed, check.severity, read) for check, read in zip(checks, targets, strict=True)]
+    return [
+        (check.sql, check.allowed, check.severity, read)
+        for check, read in zip(checks, targets, strict=True)
+    ]
 
 
 def _reasons(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, str]:
@@ -118,7 +135,11 @@ def _reasons(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, s
 
 def _obstacles(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, tuple[str, ...]]:
     found = {
-        change.node: tuple(dict.fromkeys(word for graph in (base, head) for word in obstacles_of(graph, change.node)))
+        change.node: tuple(
+            dict.fromkeys(
+                word for graph in (base, head) for word in obstacles_of(graph, change.node)
+            )
+        )
         for change in changes
     }
     return {node: words for node, words in found.items() if words}
@@ -132,17 +153,23 @@ def _edited(base: State, head: State) -> list[str]:
         for identifier in {**new, **old}
         if identifier not in old
         or identifier not in new
-        or (old[identifier].blob, old[identifier].node.path) != (new[identifier].blob, new[identifier].node.path)
+        or (old[identifier].blob, old[identifier].node.path)
+        != (new[identifier].blob, new[identifier].node.path)
         or base.versions.get(identifier) != head.versions.get(identifier)
     ]
 
 
-def _edit(identifier: str, base: State, head: State, builds: set[str]) -> tuple[Change, Edit | None]:
-    """A node's own change, not yet with the nodes downstream; and the parts of its table that this changes, if any."""
+def _edit(
+    identifier: str, base: State, head: State, builds: set[str]
+) -> tuple[Change, Edit | None]:
+    """A node's own change, not yet with the nodes downstream; and the parts of its table that this
+    changes, if any."""
     old, new = base.graph.members.get(identifier), head.graph.members.get(identifier)
     if old is None or new is None:
         return _come_or_gone(identifier, old, new, builds), Edit(identifier)
-    words = describe(old, new, base.graph.anatomies.get(identifier, ()), head.graph.anatomies.get(identifier, ()))
+    words = describe(
+        old, new, base.graph.anatomies.get(identifier, ()), head.graph.anatomies.get(identifier, ())
+    )
     if base.versions.get(identifier) != head.versions.get(identifier):
         return _moved_data(identifier, base, head, words), Edit(identifier, data=True)
     before, after = base.graph.fingerprints[identifier], _own(identifier, base.graph, head.graph)
@@ -150,9 +177,13 @@ def _edit(identifier: str, base: State, head: State, builds: set[str]) -> tuple[
     if category == Category.BREAKING and new.node.kind == "rule":
         return _of(Category.CHECK, new, words), None
     if category == Category.METADATA:
-        return replace(_of(category, new, words or ("only the way it is written",)), rows=False), None
+        return replace(
+            _of(category, new, words or ("only the way it is written",)), rows=False
+        ), None
     columns = column_changes(identifier, base.graph, head.graph, before, after)
-    if any(column.retyped for column in columns) and _same_inputs(identifier, base.graph, head.graph):
+    if any(column.retyped for column in columns) and _same_inputs(
+        identifier, base.graph, head.graph
+    ):
         category = Category.BREAKING  # the engine knows best, whatever was proven
     change = _of(category, new, (*words, *_unread(identifier, columns, base.graph)))
     retyped = [folded(column.name) for column in columns if column.retyped]
@@ -163,10 +194,12 @@ def _edit(identifier: str, base: State, head: State, builds: set[str]) -> tuple[
 
 
 def _own(identifier: str, base: Graph, head: Graph) -> Fingerprint:
-    """The fingerprint that a node's own edit gives it: of its new version, over its inputs as they were.
+    """The fingerprint that a node's own edit gives it: of its new version, over its inputs as they
+    were.
 
-    A column that only the new inputs have is read of these: it may be an old one under a new name. If the new version
-    over the new inputs makes the very table that there was, the edit has changed nothing.
+    A column that only the new inputs have is read of these: it may be an old one under a new name.
+    If the new version over the new inputs makes the very table that there was, the edit has changed
+    nothing.
     """
     before, now = base.fingerprints[identifier], head.fingerprints[identifier]
     if now.whole == before.whole:
@@ -185,7 +218,8 @@ def _as_it_was(before: Fingerprint, after: Fingerprint) -> Fingerprint:
 
 
 def _moved_data(identifier: str, base: State, head: State, words: tuple[str, ...]) -> Change:
-    """A source whose tracked files changed. Whoever reads a column that is gone, or of another type, is broken."""
+    """A source whose tracked files changed. Whoever reads a column that is gone, or of another
+    type, is broken."""
     node = head.graph.members[identifier]
     before, after = base.graph.fingerprints[identifier], head.graph.fingerprints[identifier]
     columns = column_changes(identifier, base.graph, head.graph, before, after)
@@ -200,7 +234,9 @@ def _of(category: Category, member: Member, words: tuple[str, ...]) -> Change:
     return Change(member.node.id, category, member.node.path, member.node.line("name"), words)
 
 
-def _come_or_gone(identifier: str, old: Member | None, new: Member | None, builds: set[str]) -> Change:
+def _come_or_gone(
+    identifier: str, old: Member | None, new: Member | None, builds: set[str]
+) -> Change:
     if old is not None:
         return _of(Category.REMOVED, old, ("the node is gone",))
     assert new is not None, "a node that was edited is on one of the two sides"
@@ -211,7 +247,8 @@ def _come_or_gone(identifier: str, old: Member | None, new: Member | None, build
 def _with_readers(
     edited: Sequence[tuple[Change, Edit | None]], base: Graph, head: Graph, builds: set[str]
 ) -> list[Change]:
-    """The changes, each with the nodes downstream that it has built again, and with those that stay as they are."""
+    """The changes, each with the nodes downstream that it has built again, and with those that stay
+    as they are."""
     behind = blamed([edit for _, edit in edited if edit], base, head, builds)
     found = []
     for change, _ in edited:
@@ -219,7 +256,9 @@ def _with_readers(
         found.append(
             replace(
                 change,
-                rebuilds=tuple(sorted(node for node, edits in behind.items() if change.node in edits)),
+                rebuilds=tuple(
+                    sorted(node for node, edits in behind.items() if change.node in edits)
+                ),
                 reuses=tuple(sorted(readers - builds)),
             )
         )

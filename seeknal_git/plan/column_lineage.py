@@ -10,13 +10,15 @@ from seeknal_git.plan.changes import Change, Plan
 from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.sql.statement import Part
 
-# A node and a column of it. Instead of a column, an empty text stands for the node, `*` for columns that have no names.
+# A node and a column of it. Instead of a column, an empty text stands for the node, `*` for columns
+# that have no names.
 Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class LineageColumn:
-    """reads: the columns that decide its values; change: whether an edit has added, removed or changed it."""
+    """reads: the columns that decide its values; change: whether an edit has added, removed or
+    changed it."""
 
     name: str
     type: str | None
@@ -26,8 +28,8 @@ class LineageColumn:
 
 @dataclass(frozen=True, slots=True)
 class LineageNode:
-    """rows: the columns that decide which rows there are; inputs: all that it reads, even if it uses no column of them;
-    feeding: those of its inputs that decide its data.
+    """rows: the columns that decide which rows there are; inputs: all that it reads, even if it
+    uses no column of them; feeding: those of its inputs that decide its data.
 
     change, state (`build` or `reuse`), why: what the plan says of it, where there is one.
     """
@@ -53,12 +55,16 @@ def nodes_of(graph: Graph) -> dict[str, LineageNode]:
     """The nodes of a graph, with columns as the engine spells them."""
     reads = {identifier: _reads(graph, identifier) for identifier in graph.members}
     names = _names(graph, reads)
-    return {identifier: _node(graph, identifier, reads[identifier], names) for identifier in graph.members}
+    return {
+        identifier: _node(graph, identifier, reads[identifier], names)
+        for identifier in graph.members
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    """What a node reads, as its text says it: of columns in lower case, that may not be there; `*` is all of them."""
+    """What a node reads, as its text says it: of columns in lower case, that may not be there; `*`
+    is all of them."""
 
     whole: tuple[Place, ...]
     rows: tuple[Place, ...]
@@ -66,7 +72,8 @@ class _Reads:
 
 
 def _reads(graph: Graph, identifier: str) -> _Reads:
-    """A rule has no columns: all that it does is to look for rows. What could not be taken apart reads as a whole."""
+    """A rule has no columns: all that it does is to look for rows. What could not be taken apart
+    reads as a whole."""
     member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
     if not anatomies:
         whole = tuple((each, "*") for each in graph.feeding(identifier))
@@ -93,7 +100,8 @@ _Names = Mapping[str, Mapping[str, tuple[str, str | None]]]
 
 
 def _names(graph: Graph, reads: Mapping[str, _Reads]) -> _Names:
-    """id → column in lower case → its exact name and its type. Where nobody can know, those that others name."""
+    """id → column in lower case → its exact name and its type. Where nobody can know, those that
+    others name."""
     named: dict[str, dict[str, None]] = {identifier: {} for identifier in graph.members}
     for each in reads.values():
         for identifier, column in each.whole:
@@ -108,7 +116,8 @@ def _names(graph: Graph, reads: Mapping[str, _Reads]) -> _Names:
         else:
             rest = {"*": None} if graph.inputs[identifier] else {}
             found[identifier] = {
-                name: (name, None) for name in (parts if parts is not None else named[identifier] | rest)
+                name: (name, None)
+                for name in (parts if parts is not None else named[identifier] | rest)
             }
     return found
 
@@ -131,7 +140,8 @@ def _node(graph: Graph, identifier: str, reads: _Reads, names: _Names) -> Lineag
 
 
 def _exact(places: Iterable[Place], names: _Names) -> tuple[Place, ...]:
-    """Columns that are there, by their exact names. A bare name in a text stands for a column of every input."""
+    """Columns that are there, by their exact names. A bare name in a text stands for a column of
+    every input."""
     found: dict[Place, None] = {}
     for identifier, column in places:
         there = names[identifier]
@@ -153,7 +163,9 @@ def planned_nodes(base: Graph, head: Graph, plan: Plan) -> dict[str, LineageNode
     states = {**dict.fromkeys(plan.reused, "reuse"), **dict.fromkeys(plan.builds, "build")}
     told = {
         each: replace(
-            _changed(node, changes.get(each)), state=states.get(each), why=_why(plan, each, changes.get(each))
+            _changed(node, changes.get(each)),
+            state=states.get(each),
+            why=_why(plan, each, changes.get(each)),
         )
         for each, node in there.items()
     }

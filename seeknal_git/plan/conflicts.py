@@ -1,4 +1,5 @@
-"""Two sides that merge cleanly as text and break as a pipeline: what each of them did to the other. Pure."""
+"""Two sides that merge cleanly as text and break as a pipeline: what each of them did to the other.
+Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ _MEANT = "If that is as it should be, nothing has to be mended: git merge --no-v
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two sides of a merge: its graph, and what it changed since the merge base, by node.
+    """One of the two sides of a merge: its graph, and what it changed since the merge base, by
+    node.
 
-    renamed: what nodes were called before, by their name now; names: those that are as they were otherwise."""
+    renamed: what nodes were called before, by their name now; names: those that are as they were
+    otherwise."""
 
     graph: Graph
     changes: Mapping[str, Change]
@@ -33,7 +36,8 @@ class Side:
 
 
 def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
-    """A side that has these changes. A node that is gone, and is there under another name, was renamed."""
+    """A side that has these changes. A node that is gone, and is there under another name, was
+    renamed."""
     found = {change.node: change for change in changes}
     new = [node for node, change in found.items() if change.category == Category.NEW]
     renamed, names = {}, set()
@@ -45,7 +49,9 @@ def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
         if base.fingerprints[node].whole == graph.fingerprints[now].whole:
             names.add(now)
         place = graph.node(now)
-        words = f"renamed to {now}" + (f" ({place.path}:{place.line('name')})" if place.path != change.path else "")
+        words = f"renamed to {now}" + (
+            f" ({place.path}:{place.line('name')})" if place.path != change.path else ""
+        )
         found[node] = replace(change, words=(words,))
     return Side(graph, found, renamed, frozenset(names))
 
@@ -55,12 +61,15 @@ def _renamed(node: str, new: Iterable[str], base: Graph, graph: Graph) -> str | 
     before = base.node(node)
     kin = [each for each in new if graph.node(each).kind == before.kind]
     same = (each for each in kin if graph.fingerprints[each].whole == base.fingerprints[node].whole)
-    return next(same, None) or next((each for each in kin if graph.node(each).path == before.path), None)
+    return next(same, None) or next(
+        (each for each in kin if graph.node(each).path == before.path), None
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Something that is wrong with the merge and with neither side. into, source: what either did that is behind it."""
+    """Something that is wrong with the merge and with neither side. into, source: what either did
+    that is behind it."""
 
     problem: Problem
     into: Change | None
@@ -93,11 +102,14 @@ def find_conflicts(merge: Merge, problems: Sequence[Problem]) -> tuple[Conflict,
 
 
 def _blamed(merge: Merge, problem: Problem) -> tuple[Change | None, Change | None]:
-    return _touch(merge, problem, merge.into, merge.source), _touch(merge, problem, merge.source, merge.into)
+    return _touch(merge, problem, merge.into, merge.source), _touch(
+        merge, problem, merge.source, merge.into
+    )
 
 
 def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Change | None:
-    """One side's edit behind a problem: of the node itself, of one that is named, or of the nearest before it."""
+    """One side's edit behind a problem: of the node itself, of one that is named, or of the nearest
+    before it."""
     suspects = dict.fromkeys(_suspects(merge, problem, side, other))
     return next((edit for each in suspects if (edit := _edit(side, other, each))), None)
 
@@ -115,14 +127,23 @@ def _suspects(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterat
     if node is None:
         yield from named
         return
-    circle = [each for each in named if node in _upstream(merge, [each]) and each in _upstream(merge, [node])]
+    circle = [
+        each
+        for each in named
+        if node in _upstream(merge, [each]) and each in _upstream(merge, [node])
+    ]
     if circle:
         yield from circle
         return
     yield from (each for each in named if each not in merged.members and side.removed(each))
-    known, edit = side.renamed.get(node, node), _edit(side, other, node)  # known: as the other side calls it
+    known, edit = (
+        side.renamed.get(node, node),
+        _edit(side, other, node),
+    )  # known: as the other side calls it
     causes = (
-        list(causes_of(known, other.graph, merged)) if known in other.graph.members and node in merged.members else []
+        list(causes_of(known, other.graph, merged))
+        if known in other.graph.members and node in merged.members
+        else []
     )
     if edit and _edit(other, side, node):  # where both edited it, that alone says nothing
         yield from (each.author for each in causes if f'"{each.column}"' in problem.message)
@@ -140,16 +161,23 @@ def _upstream(merge: Merge, start: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     waiting = list(start)
     while waiting:
-        near = list(dict.fromkeys(each for node in waiting for each in merge.reads(node) if each not in found))
+        near = list(
+            dict.fromkeys(
+                each for node in waiting for each in merge.reads(node) if each not in found
+            )
+        )
         found |= dict.fromkeys(near)
         waiting = near
     return list(found)
 
 
 def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
-    """Columns that one side gave another type, and that a node reads which the other side edited: it binds, and may
-    mean something else."""
-    for one, other, is_into in ((merge.into, merge.source, True), (merge.source, merge.into, False)):
+    """Columns that one side gave another type, and that a node reads which the other side edited:
+    it binds, and may mean something else."""
+    for one, other, is_into in (
+        (merge.into, merge.source, True),
+        (merge.source, merge.into, False),
+    ):
         for reader, change in other.changes.items():
             edited = change.category != Category.METADATA and _is_as_on(other, merge.merged, reader)
             if edited and reader not in broken and reader not in other.names:
@@ -157,9 +185,12 @@ def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
 
 
 def _is_as_on(side: Side, merged: Graph, node: str) -> bool:
-    """Whether a merge computes a node as one side does: who wrote it anew for the merge has seen the other side."""
+    """Whether a merge computes a node as one side does: who wrote it anew for the merge has seen
+    the other side."""
     ours, theirs = side.graph.members.get(node), merged.members.get(node)
-    return ours is not None and theirs is not None and _computes(ours.node) == _computes(theirs.node)
+    return (
+        ours is not None and theirs is not None and _computes(ours.node) == _computes(theirs.node)
+    )
 
 
 def _computes(node: Node) -> tuple[object, ...]:
@@ -173,7 +204,9 @@ def _computes(node: Node) -> tuple[object, ...]:
     )
 
 
-def _retyped_for(merge: Merge, one: Side, other: Side, reader: str, *, is_into: bool) -> Iterator[Conflict]:
+def _retyped_for(
+    merge: Merge, one: Side, other: Side, reader: str, *, is_into: bool
+) -> Iterator[Conflict]:
     node = merge.merged.node(reader)
     for each, columns in reads_of(other.graph, reader).items():
         was, now = (dict(graph.columns.get(each) or ()) for graph in (other.graph, merge.merged))
@@ -184,6 +217,10 @@ def _retyped_for(merge: Merge, one: Side, other: Side, reader: str, *, is_into: 
             mine, theirs = _edit(one, other, author), other.changes[reader]
             if mine is None or author == reader:
                 continue
-            problem = Problem(f"{reader} reads {name} of {each}, which was {was[name]} and becomes {now[name]}.",
-                              node.path, node.line("name"), node=reader)  # fmt: skip
+            problem = Problem(
+                f"{reader} reads {name} of {each}, which was {was[name]} and becomes {now[name]}.",
+                node.path,
+                node.line("name"),
+                node=reader,
+            )
             yield Conflict(problem, mine, theirs) if is_into else Conflict(problem, theirs, mine)

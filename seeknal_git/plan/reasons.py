@@ -1,4 +1,5 @@
-"""Why a plan is as it is: which columns a change touches, and why what is downstream is rebuilt or re-used. Pure."""
+"""Why a plan is as it is: which columns a change touches, and why what is downstream is rebuilt or
+re-used. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _SHOWN = 4  # names in a sentence; the others are counted
 
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
-    """A column of a node that was edited. before, after: its types, where the engine could tell them."""
+    """A column of a node that was edited. before, after: its types, where the engine could tell
+    them."""
 
     name: str
     kind: Literal["added", "removed", "changed"]
@@ -24,13 +26,18 @@ class ColumnChange:
 
     @property
     def retyped(self) -> bool:
-        return self.kind == "changed" and None not in (self.before, self.after) and self.before != self.after
+        return (
+            self.kind == "changed"
+            and None not in (self.before, self.after)
+            and self.before != self.after
+        )
 
 
 def column_changes(
     identifier: str, base: Graph, head: Graph, before: Fingerprint, after: Fingerprint
 ) -> tuple[ColumnChange, ...]:
-    """The columns that an edit adds, removes or changes, in value or in type, as far as that can be told."""
+    """The columns that an edit adds, removes or changes, in value or in type, as far as that can be
+    told."""
     old, new = _types(base, identifier, before), _types(head, identifier, after)
     told = before.columns is not None and after.columns is not None
     found = []
@@ -38,7 +45,11 @@ def column_changes(
     for name in {**new, **old}:
         exact = called.get(name, name)
         if name not in old or name not in new:
-            found.append(ColumnChange(exact, "added" if name in new else "removed", old.get(name), new.get(name)))
+            found.append(
+                ColumnChange(
+                    exact, "added" if name in new else "removed", old.get(name), new.get(name)
+                )
+            )
         else:
             change = ColumnChange(exact, "changed", old[name], new[name])
             if change.retyped or (told and before.of(name) != after.of(name)):
@@ -59,7 +70,8 @@ def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str |
 
 
 def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
-    """Input → the columns that a node reads of it; with an empty name for its rows, and `*` for everything."""
+    """Input → the columns that a node reads of it; with an empty name for its rows, and `*` for
+    everything."""
     found: dict[str, set[str]] = {each: set() for each in graph.feeding(identifier)}
     member = graph.members[identifier]
     numbers = [number for number, _ in deciding(member)]
@@ -89,7 +101,9 @@ def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
             yield f"reads {each}, which is new"
             continue
         before, after = base.fingerprints[each], head.fingerprints[each]
-        moved = sorted(name for name in columns | was.get(each, set()) if before.of(name) != after.of(name))
+        moved = sorted(
+            name for name in columns | was.get(each, set()) if before.of(name) != after.of(name)
+        )
         if "" in moved or "*" in moved:
             yield f"reads the rows of {each}" if "" in moved and after.rows else f"reads {each}"
         elif moved:
@@ -113,7 +127,9 @@ def why_reused(identifier: str, changed: str, head: Graph) -> str:
     if not columns:
         return f"reads no column of {changed}"
     return (
-        f"reads only {_listed(_spelled(columns, changed, head))}" if columns != ["*"] else "reads nothing that changed"
+        f"reads only {_listed(_spelled(columns, changed, head))}"
+        if columns != ["*"]
+        else "reads nothing that changed"
     )
 
 
@@ -135,6 +151,15 @@ def obstacles_of(graph: Graph, identifier: str) -> tuple[str, ...]:
     """What could not be taken apart in a node, and what is unstable in it."""
     anatomies = graph.anatomies.get(identifier, ())
     obstacles = dict.fromkeys(obstacle for anatomy in anatomies for obstacle in anatomy.obstacles)
-    parts = [part for anatomy in anatomies for part in (anatomy.rows, *dict(anatomy.columns or ()).values())]
-    unstable = dict.fromkeys(part.unstable for part in parts if part and part.unstable not in {"", *obstacles})
-    return (*(f"not resolved: {each}" for each in obstacles), *(f"unstable: {each}" for each in unstable))
+    parts = [
+        part
+        for anatomy in anatomies
+        for part in (anatomy.rows, *dict(anatomy.columns or ()).values())
+    ]
+    unstable = dict.fromkeys(
+        part.unstable for part in parts if part and part.unstable not in {"", *obstacles}
+    )
+    return (
+        *(f"not resolved: {each}" for each in obstacles),
+        *(f"unstable: {each}" for each in unstable),
+    )

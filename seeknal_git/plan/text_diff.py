@@ -10,7 +10,8 @@ _MOST_LINES = 5_000
 
 
 def unified(old: Sequence[str], new: Sequence[str], old_name: str, new_name: str) -> Iterator[str]:
-    """A diff as `git diff` prints it. Of very long files, all between the first and the last line that differ."""
+    """A diff as `git diff` prints it. Of very long files, all between the first and the last line
+    that differ."""
     if len(old) + len(new) <= _MOST_LINES:
         yield from difflib.unified_diff(old, new, old_name, new_name, lineterm="")
         return

@@ -43,7 +43,9 @@ def _inputs(old: Member, new: Member) -> Iterator[str]:
 
 
 def _statements(before: Sequence[Anatomy], after: Sequence[Anatomy]) -> Iterator[str]:
-    found = [word for one, other in zip(before, after, strict=False) for word in _clauses(one, other)]
+    found = [
+        word for one, other in zip(before, after, strict=False) for word in _clauses(one, other)
+    ]
     yield from dict.fromkeys(found)
 
 
@@ -62,7 +64,9 @@ def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
 
 
 def _tests(old: Node, new: Node) -> Iterator[str]:
-    before, after = [{each.name: replace(each, line=0) for each in node.checks} for node in (old, new)]
+    before, after = [
+        {each.name: replace(each, line=0) for each in node.checks} for node in (old, new)
+    ]
     for word in _differences(before, after):
         yield f"test {word}"
 
@@ -76,7 +80,11 @@ def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
     flat = {key: value for key, value in document.items() if key not in _PASSED_OVER}
     for key in ("params", "columns"):
         value = document.get(key)
-        flat |= {f"{key}.{name}": each for name, each in value.items()} if isinstance(value, dict) else {}
+        flat |= (
+            {f"{key}.{name}": each for name, each in value.items()}
+            if isinstance(value, dict)
+            else {}
+        )
     return flat
 
 

@@ -1,7 +1,9 @@
-"""Which branch is production, and which project file counts: production says so itself, never a branch at hand.
+"""Which branch is production, and which project file counts: production says so itself, never a
+branch at hand.
 
-A branch is found by an option or a variable, by git's configuration, or as the repository's default branch; the project
-file at its tip is the one that counts, and may name another branch (docs/design/authority.md).
+A branch is found by an option or a variable, by git's configuration, or as the repository's default
+branch; the project file at its tip is the one that counts, and may name another branch
+(docs/design/authority.md).
 """
 
 from __future__ import annotations
@@ -24,15 +26,17 @@ class Authority:
     """The production branch, and its project file."""
 
     branch: str
-    commit: str | None = None  # whose file counts: the tip; if there is none here, what production last published
+    commit: str | None = (
+        None  # whose file counts: the tip; if there is none here, what production last published
+    )
     written: Written | None = None  # None as long as production has no project file
     flaw: ProjectError | None = None  # why the file cannot be read
     is_kept: bool = False  # whether git's configuration names this branch
 
 
 def find_authority(repository: Repository, at_hand: Written | None) -> Authority:
-    """Production as it defines itself. at_hand: the project file of the tree that is checked out, which says something
-    only before production has one."""
+    """Production as it defines itself. at_hand: the project file of the tree that is checked out,
+    which says something only before production has one."""
     if named := os.environ.get(PRODUCTION_VARIABLE):
         return _at(repository, named)
     if named := git.configured_production(repository):
@@ -47,13 +51,16 @@ def find_authority(repository: Repository, at_hand: Written | None) -> Authority
 
 
 def in_force(found: Authority, at_hand: Written | None) -> Settings | None:
-    """The settings that count: production's, but for the project's name and description. None if no file says any."""
+    """The settings that count: production's, but for the project's name and description. None if no
+    file says any."""
     said = found.written or at_hand
     own = at_hand or said
     if said is None or own is None:
         return None
     name, description = own.settings.name, own.settings.description
-    return replace(said.settings, production_branch=found.branch, name=name, description=description)
+    return replace(
+        said.settings, production_branch=found.branch, name=name, description=description
+    )
 
 
 def keep_authority(repository: Repository, found: Authority) -> None:
@@ -81,7 +88,11 @@ def _at(repository: Repository, branch: str) -> Authority:
 
 def _named_in(written: Written | None) -> str | None:
     """The production branch that a project file names, if it names one."""
-    return written.settings.production_branch if written and "production_branch" in written.lines else None
+    return (
+        written.settings.production_branch
+        if written and "production_branch" in written.lines
+        else None
+    )
 
 
 def _passed_on(repository: Repository, found: Authority) -> Authority:
@@ -94,8 +105,8 @@ def _passed_on(repository: Repository, found: Authority) -> Authority:
 
 
 def _by_itself(repository: Repository) -> str | None:
-    """The only branch that there is; else the one that all project files call production, as a single one may be
-    anybody's. None in a clone of some branches only."""
+    """The only branch that there is; else the one that all project files call production, as a
+    single one may be anybody's. None in a clone of some branches only."""
     known = [] if in_ci() else git.all_branches(repository) or []
     if len(known) == 1:
         return known[0]

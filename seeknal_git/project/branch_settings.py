@@ -1,6 +1,8 @@
-"""Settings that a tree has otherwise than production: `plan` shows them, and whatever writes refuses.
+"""Settings that a tree has otherwise than production: `plan` shows them, and whatever writes
+refuses.
 
-The values in force are production's in any case. The refusal is there so that nobody believes that a branch's count.
+The values in force are production's in any case. The refusal is there so that nobody believes that
+a branch's count.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ from seeknal_git.git.operation import rebased_branch
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import command_line, operand
 from seeknal_git.project.authority import settings_at
-from seeknal_git.project.settings import PROJECT_FILE, SettingChange, Written, changed_settings, read_written
+from seeknal_git.project.settings import (
+    PROJECT_FILE,
+    SettingChange,
+    Written,
+    changed_settings,
+    read_written,
+)
 from seeknal_git.project.workspace import Workspace
 
 
@@ -32,9 +40,11 @@ def changed_between(before: Tree, after: Tree) -> tuple[SettingChange, ...]:
     return changed_settings(old.settings, new) if old and new else ()
 
 
-def overruled(workspace: Workspace, written: Written | None, commit: str | None) -> tuple[SettingChange, ...]:
-    """The settings of a project file that do not count, as production has others. commit: the file's own, or the one
-    that it was edited on."""
+def overruled(
+    workspace: Workspace, written: Written | None, commit: str | None
+) -> tuple[SettingChange, ...]:
+    """The settings of a project file that do not count, as production has others. commit: the
+    file's own, or the one that it was edited on."""
     production = workspace.authority.written
     if written is None or production is None or not changed_settings(production.settings, written):
         return ()
@@ -49,12 +59,16 @@ def _base(workspace: Workspace, commit: str | None) -> Written | None:
         return None
     try:
         return settings_at(repository, git.merge_base(repository, commit, tip))
-    except (GitError, ProjectError):  # histories with nothing in common, a file that nobody can read
+    except (
+        GitError,
+        ProjectError,
+    ):  # histories with nothing in common, a file that nobody can read
         return None
 
 
 def overruled_here(workspace: Workspace) -> tuple[SettingChange, ...]:
-    """The settings of what is checked out that do not count: those of a branch, or not committed on production's."""
+    """The settings of what is checked out that do not count: those of a branch, or not committed on
+    production's."""
     return overruled(workspace, workspace.written, git.head_commit(workspace.repository))
 
 
@@ -65,8 +79,9 @@ def on_production(workspace: Workspace) -> bool:
 
 
 def need_authority(workspace: Workspace) -> None:
-    """Raise UsageError if this clone does not know production, and ProjectError if what is checked out, unless that is
-    the production branch, has other settings than production, or a project file that cannot be read.
+    """Raise UsageError if this clone does not know production, and ProjectError if what is checked
+    out, unless that is the production branch, has other settings than production, or a project file
+    that cannot be read.
 
     Whatever writes asks this first.
     """
@@ -83,20 +98,32 @@ def need_authority(workspace: Workspace) -> None:
 def need_production_s_settings(workspace: Workspace, name: str, commit: str | None) -> None:
     """Raise ProjectError if a branch, as it is committed, has other settings than production."""
     if name != workspace.production and commit:
-        _refuse(workspace, name, overruled(workspace, settings_at(workspace.repository, commit), commit), name)
+        _refuse(
+            workspace,
+            name,
+            overruled(workspace, settings_at(workspace.repository, commit), commit),
+            name,
+        )
 
 
 def refuse_to_carry(workspace: Workspace) -> None:
-    """Raise ProjectError if edited settings would follow from production to a branch, where they do not count."""
+    """Raise ProjectError if edited settings would follow from production to a branch, where they do
+    not count."""
     cure = f"Commit it on {workspace.production} by itself, or take it back."
     _raise(workspace, "The working tree", overruled_here(workspace), cure)
 
 
-def _refuse(workspace: Workspace, what: str, changes: tuple[SettingChange, ...], branch: str | None) -> None:
+def _refuse(
+    workspace: Workspace, what: str, changes: tuple[SettingChange, ...], branch: str | None
+) -> None:
     if changes:
-        git.need_production(workspace.repository, workspace.production)  # it may have another name now
+        git.need_production(
+            workspace.repository, workspace.production
+        )  # it may have another name now
     way = f"{command_line('git', 'switch', workspace.production)} && git merge {operand(branch or 'COMMIT')}"
-    _raise(workspace, what, changes, f"Merge this change by itself, with git: {way}; or take it back.")
+    _raise(
+        workspace, what, changes, f"Merge this change by itself, with git: {way}; or take it back."
+    )
 
 
 def _raise(workspace: Workspace, what: str, changes: tuple[SettingChange, ...], cure: str) -> None:

@@ -37,8 +37,8 @@ _NO = frozenset({"", "0", "false", "no"})
 
 
 def in_ci(variables: Mapping[str, str] = os.environ) -> bool:
-    """Whether a command runs in continuous integration: SEEKNAL_CI says so, or not, whatever the service's variables
-    say."""
+    """Whether a command runs in continuous integration: SEEKNAL_CI says so, or not, whatever the
+    service's variables say."""
     said = next((variables[name] for name in _IN_CI if name in variables), "")
     return said.strip().lower() not in _NO
 
@@ -49,14 +49,19 @@ def commit_in_ci(variables: Mapping[str, str] = os.environ) -> str | None:
 
 
 def branch_in_ci(production: str, variables: Mapping[str, str] = os.environ) -> str | None:
-    """The branch that continuous integration builds, as its variables name it. A pull request is never production,
-    whatever its branch is called in the repository that it comes from."""
+    """The branch that continuous integration builds, as its variables name it. A pull request is
+    never production, whatever its branch is called in the repository that it comes from."""
     requested = [variables.get(name, "").removeprefix("refs/heads/") for name in _OF_A_PULL_REQUEST]
     if variables.get("BUILDKITE_PULL_REQUEST", "false") != "false":
         requested.append(variables.get("BUILDKITE_BRANCH", ""))
     if branch := next(filter(None, requested), None):
         return f"pull-request/{branch}" if branch == production else branch
-    if variables.get("GITHUB_REF_TYPE") == "branch" and "pull_request" not in variables.get("GITHUB_EVENT_NAME", ""):
+    if variables.get("GITHUB_REF_TYPE") == "branch" and "pull_request" not in variables.get(
+        "GITHUB_EVENT_NAME", ""
+    ):
         return variables.get("GITHUB_REF_NAME") or None
-    pushed = (variables.get(name, "").removeprefix("refs/heads/").removeprefix("origin/") for name in _PUSHED)
+    pushed = (
+        variables.get(name, "").removeprefix("refs/heads/").removeprefix("origin/")
+        for name in _PUSHED
+    )
     return next((branch for branch in pushed if branch), None)

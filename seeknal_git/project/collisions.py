@@ -1,4 +1,5 @@
-"""Exposures that would write over what a source reads, now or after their own first run, or what another one writes."""
+"""Exposures that would write over what a source reads, now or after their own first run, or what
+another one writes."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ class _Links:
     def other_names(self, pattern: str) -> Iterator[str]:
         """The same place, if a folder before the first `*` is a link."""
         parts = pattern.split("/")
-        fixed = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+        fixed = next(
+            (number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1
+        )
         folder = "/".join(parts[:fixed])
         for each in self.folders:
             real = self.real(each / folder)
@@ -49,7 +52,8 @@ class _Links:
 class _Taken:
     """The places that nodes read or write, each in parts → as one speaks of it.
 
-    files: single ones; around: the folders that they are in; globs: what may meet more than one path.
+    files: single ones; around: the folders that they are in; globs: what may meet more than one
+    path.
     """
 
     files: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -66,12 +70,16 @@ class _Taken:
             self.around.setdefault(parts[:length], said)
 
     def at(self, path: tuple[str, ...], below: tuple[str, ...]) -> str | None:
-        """Who has a path already: the path itself, one below or around it. below: what is written in its folder."""
+        """Who has a path already: the path itself, one below or around it. below: what is written
+        in its folder."""
         prefixes = (path[:length] for length in range(1, len(path) + 1))
-        said = next((self.files[each] for each in prefixes if each in self.files), None) or self.around.get(path)
+        said = next(
+            (self.files[each] for each in prefixes if each in self.files), None
+        ) or self.around.get(path)
         places = (path + below, (*_BRANCHES, "*", *path, *below))
         return said or next(
-            (said for each, said in self.globs.items() if any(_meet(one, each) for one in places)), None
+            (said for each, said in self.globs.items() if any(_meet(one, each) for one in places)),
+            None,
         )
 
 
@@ -88,7 +96,9 @@ class Claims:
         # The engine names folder after folder `column=value`, and the files in the last of them.
         below = (*(f"{name}=*".casefold() for name in columns), "*") if columns else ()
         names = [path, *self.links.other_names(path)]
-        return next((found for each in names if (found := self.taken.at(_parts(each), below))), None)
+        return next(
+            (found for each in names if (found := self.taken.at(_parts(each), below))), None
+        )
 
 
 def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
@@ -111,13 +121,16 @@ def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
         if said := claims.on(node.definition):
             line = node.line("params.path" if "params.path" in node.lines else "url")
             message = f"{node.id} would write over {said}."
-            problems.append(Problem(message, node.path, line, "Give it a path of its own.", node.id))
+            problems.append(
+                Problem(message, node.path, line, "Give it a path of its own.", node.id)
+            )
         claims.taken.add(path, f"{path}, which {node.id} writes")
     return problems
 
 
 def _take(taken: _Taken, source: Node, root: DataRoot, links: _Links) -> None:
-    """The files of a source that are there, and whatever its glob takes in as soon as it is there."""
+    """The files of a source that are there, and whatever its glob takes in as soon as it is
+    there."""
     for file in root.files(source):
         said = f"{file.path}, which {source.id} reads"
         taken.add(file.path, said)
@@ -150,10 +163,13 @@ def _is_letter(one: str, other: str) -> bool:
     return one == other or "" in (one, other)
 
 
-def _overlap(one: Sequence[str], other: Sequence[str], any_number: str, same: Callable[[str, str], bool]) -> bool:
+def _overlap(
+    one: Sequence[str], other: Sequence[str], any_number: str, same: Callable[[str, str], bool]
+) -> bool:
     """Whether something matches two patterns, in which one part stands for any number of parts.
 
-    From the end: for each rest of `one`, whether it matches something that each rest of `other` matches.
+    From the end: for each rest of `one`, whether it matches something that each rest of `other`
+    matches.
     """
     below: list[bool] = []
     for row in range(len(one), -1, -1):
@@ -180,7 +196,8 @@ def _letters(name: str) -> Iterator[str]:
 
 
 def _first(glob_: str) -> tuple[str, str]:
-    """The first character of a glob, "" for one that may be any, and the rest. A class counts as any character."""
+    """The first character of a glob, "" for one that may be any, and the rest. A class counts as
+    any character."""
     end = glob_.find("]", 2) if glob_[0] == "[" else -1
     if glob_[0] == "?" or end > 0:
         return "", glob_[max(end, 0) + 1 :]

@@ -1,4 +1,5 @@
-"""Ask the engine of every node which columns it returns, and what they are made of; and which SQL it refuses."""
+"""Ask the engine of every node which columns it returns, and what they are made of; and which SQL
+it refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +17,15 @@ from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.project.guessing import guessed, remembered
 from seeknal_git.project.raw_data import DataFile, DataRoot, absence, adopting
-from seeknal_git.sql.statement import COLLATION, Anatomy, Columns, Known, Reading, columns_typed, unpacked
+from seeknal_git.sql.statement import (
+    COLLATION,
+    Anatomy,
+    Columns,
+    Known,
+    Reading,
+    columns_typed,
+    unpacked,
+)
 from seeknal_git.sql.type_words import holds, read_as
 
 if TYPE_CHECKING:
@@ -25,13 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """columns: id → (name, type) of each column; None where raw data is not here, so that nobody can know.
+    """columns: id → (name, type) of each column; None where raw data is not here, so that nobody
+    can know.
 
-    anatomies: id → of each of its SELECTs that decide data; problems: what the engine refuses; unknown: the sources
-    whose files are missing; known: id → what the nodes that read it know of its table; volatile: (id, number) of the
-    checks that may answer otherwise at another time; read: source → the contents in which its columns were found, of
-    those that were read; warnings: what was guessed of raw data, and had better be said; adopted: source → hash of what
-    it takes from an earlier load; absent: a word on each source whose files are missing, by which `unknown` names them.
+    anatomies: id → of each of its SELECTs that decide data; problems: what the engine refuses;
+    unknown: the sources whose files are missing; known: id → what the nodes that read it know of
+    its table; volatile: (id, number) of the checks that may answer otherwise at another time; read:
+    source → the contents in which its columns were found, of those that were read; warnings: what
+    was guessed of raw data, and had better be said; adopted: source → hash of what it takes from an
+    earlier load; absent: a word on each source whose files are missing, by which `unknown` names
+    them.
     """
 
     columns: Mapping[str, Columns | None]
@@ -50,7 +62,8 @@ class Binding:
 class Question:
     """A SELECT to bind: of which node, on which line it begins, what it reads.
 
-    position: 0 for the node's own SQL, else the number of the check; decides: whether it decides the node's data.
+    position: 0 for the node's own SQL, else the number of the check; decides: whether it decides
+    the node's data.
     """
 
     node: Node
@@ -76,13 +89,15 @@ def bind(
 ) -> Binding:
     """Bind every node of a graph, layer by layer, each against the columns of its inputs.
 
-    kept: the columns of sources whose load is not read again, whatever their files look like now; like: what the engine
-    said of `graph.like`, which holds for the same nodes on the same inputs.
+    kept: the columns of sources whose load is not read again, whatever their files look like now;
+    like: what the engine said of `graph.like`, which holds for the same nodes on the same inputs.
     """
     bound = _Bound(graph, like, cache)
     for layer in graph.layers:
         sources = [each for each in layer if graph.node(each).kind == "source"]
-        given: dict[str, Columns | None] = {each: kept[each] for each in sources if kept and each in kept}
+        given: dict[str, Columns | None] = {
+            each: kept[each] for each in sources if kept and each in kept
+        }
         given |= _sources(bound, [each for each in sources if each not in given], root)
         for each, found in given.items():
             bound.learn(each, Known(found))
@@ -94,7 +109,11 @@ def bind(
         bound.ask(checks)
     bound.problems += collisions(graph, root)
     refused = {problem.node for problem in bound.problems}
-    unread = (each for each, known in bound.known.items() if graph.node(each).kind == "source" and not known.columns)
+    unread = (
+        each
+        for each, known in bound.known.items()
+        if graph.node(each).kind == "source" and not known.columns
+    )
     columns = {each: columns_typed(known.columns) for each, known in bound.known.items()}
     return Binding(
         columns,
@@ -112,7 +131,8 @@ def bind(
 
 @dataclass(slots=True)
 class _Bound:
-    """What is known so far of the nodes of a graph. keys: of each, a hash of what is known of its table."""
+    """What is known so far of the nodes of a graph. keys: of each, a hash of what is known of its
+    table."""
 
     graph: Graph
     like: Binding | None
@@ -128,7 +148,8 @@ class _Bound:
     absent: list[Problem] = field(default_factory=list)
 
     def learn(self, node: str, known: Known) -> None:
-        """Note what is known of a node's table; where the other graph knows the same, it is the same object."""
+        """Note what is known of a node's table; where the other graph knows the same, it is the
+        same object."""
         before = self.like.known.get(node) if self.like else None
         self.known[node] = before if before is not None and before == known else known
 
@@ -138,7 +159,11 @@ class _Bound:
         if like is None or other is None or other.members.get(node) is not graph.members[node]:
             return False
         inputs = graph.inputs[node]
-        if like.problems or inputs != other.inputs[node] or graph.targets[node] != other.targets[node]:
+        if (
+            like.problems
+            or inputs != other.inputs[node]
+            or graph.targets[node] != other.targets[node]
+        ):
             return False
         if any(self.known.get(each) is not like.known.get(each) for each in inputs):
             return False
@@ -152,7 +177,9 @@ class _Bound:
     def ask(self, questions: Sequence[Question]) -> None:
         for question, answer in zip(questions, self._answers(questions), strict=True):
             node = question.node
-            anatomy = unpacked(answer["anatomy"]) if question.decides and "anatomy" in answer else None
+            anatomy = (
+                unpacked(answer["anatomy"]) if question.decides and "anatomy" in answer else None
+            )
             if "error" in answer:
                 self.problems.append(refused(question, answer))
             if answer.get("volatile"):
@@ -164,14 +191,21 @@ class _Bound:
             elif question.position == 0 and anatomy is not None:
                 self.learn(node.id, _known_of(answer, anatomy))
                 if node.promises and "columns" in answer:
-                    self.problems += _contract(node, self.known[node.id].columns or (), answer["promised"])
+                    self.problems += _contract(
+                        node, self.known[node.id].columns or (), answer["promised"]
+                    )
 
     def _answers(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
-        """For each question the columns (`columns`), or what is wrong (`error`, `line`), and the parts (`anatomy`)."""
+        """For each question the columns (`columns`), or what is wrong (`error`, `line`), and the
+        parts (`anatomy`)."""
         keys = [self._key(question) for question in questions]
         remembered = self.cache.get("binding", keys)
         fresh: dict[str, Any] = {}
-        asked = {key: question for question, key in zip(questions, keys, strict=True) if key not in remembered}
+        asked = {
+            key: question
+            for question, key in zip(questions, keys, strict=True)
+            if key not in remembered
+        }
         for key, answer in zip(asked, self._judged(list(asked.values())), strict=True):
             remembered[key] = answer
             if not answer.get("limit"):
@@ -190,7 +224,9 @@ class _Bound:
             return judged([self._statement(question) for question in questions])
         except TooLong as exc:
             question = questions[exc.at]
-            raise ProjectError([Problem(exc.message, question.node.path, question.line, exc.hint)]) from exc
+            raise ProjectError(
+                [Problem(exc.message, question.node.path, question.line, exc.hint)]
+            ) from exc
 
     def _statement(self, question: Question) -> Statement:
         from seeknal_git.sql.describe import Statement
@@ -223,14 +259,20 @@ class _Bound:
         return self.keys[node]
 
 
-def columns_now(graph: Graph, root: DataRoot, sources: Iterable[str]) -> tuple[dict[str, Columns], list[Problem]]:
-    """The columns that sources would have if they were read now, and what is wrong with their files."""
+def columns_now(
+    graph: Graph, root: DataRoot, sources: Iterable[str]
+) -> tuple[dict[str, Columns], list[Problem]]:
+    """The columns that sources would have if they were read now, and what is wrong with their
+    files."""
     bound = _Bound(graph, None, root.cache)
-    return {each: found for each, found in _sources(bound, sources, root).items() if found}, bound.problems
+    return {
+        each: found for each, found in _sources(bound, sources, root).items() if found
+    }, bound.problems
 
 
 def _sources(bound: _Bound, sources: Iterable[str], root: DataRoot) -> dict[str, Columns | None]:
-    """The columns of sources, from their files; None for those whose files are not here, or cannot be read."""
+    """The columns of sources, from their files; None for those whose files are not here, or cannot
+    be read."""
     found: dict[str, Columns | None] = {}
     files: dict[str, list[DataFile]] = {}
     for source in map(bound.graph.node, sources):
@@ -269,7 +311,9 @@ def _loaded_before(source: Node, root: DataRoot) -> Columns | None:
 
 
 def _columns(answer: Mapping[str, Any]) -> Columns | None:
-    return tuple((name, word) for name, word in answer["columns"]) if answer.get("columns") else None
+    return (
+        tuple((name, word) for name, word in answer["columns"]) if answer.get("columns") else None
+    )
 
 
 def questions_of(graph: Graph, layer: Iterable[str]) -> tuple[list[Question], list[Question]]:
@@ -279,14 +323,21 @@ def questions_of(graph: Graph, layer: Iterable[str]) -> tuple[list[Question], li
         member, targets = graph.members[identifier], graph.targets[identifier]
         node, decide = member.node, {number for number, _ in deciding(member)}
         if node.sql and member.sql:
-            own.append(Question(node, 0, node.sql, node.sql_line, member.sql, targets[0], 0 in decide))
+            own.append(
+                Question(node, 0, node.sql, node.sql_line, member.sql, targets[0], 0 in decide)
+            )
         for number, (check, reading) in enumerate(zip(node.checks, member.checks, strict=True), 1):
-            checks.append(Question(node, number, check.sql, check.line, reading, targets[number], number in decide))
+            checks.append(
+                Question(
+                    node, number, check.sql, check.line, reading, targets[number], number in decide
+                )
+            )
     return own, checks
 
 
 def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
-    """Where the engine cannot be asked, the names of the columns may follow from the text all the same."""
+    """Where the engine cannot be asked, the names of the columns may follow from the text all the
+    same."""
     if "columns" in answer or anatomy.columns is None or "error" in answer:
         columns = _columns(answer)
         unknown = anatomy.columns is None and anatomy.whole.unstable == COLLATION
@@ -298,12 +349,17 @@ def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
 def refused(question: Question, answer: Mapping[str, Any]) -> Problem:
     node = question.node
     where = question.line + (answer["line"] or 1) - 1 if question.position == 0 else question.line
-    what = node.id if question.position == 0 else f"{node.id}: {node.checks[question.position - 1].name}"
+    what = (
+        node.id
+        if question.position == 0
+        else f"{node.id}: {node.checks[question.position - 1].name}"
+    )
     return Problem(f"{what}: {answer['error']}", node.path, where, answer.get("hint"), node.id)
 
 
 def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:
-    """What a node declares of its columns is what its SQL returns. types: the engine's words for the declared types."""
+    """What a node declares of its columns is what its SQL returns. types: the engine's words for
+    the declared types."""
     there = {folded(name): word for name, word in columns}
     found = []
     for name, declared in node.promises.items():
@@ -327,14 +383,17 @@ def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Pr
 
 
 def _keeps(declared: str, word: str | None, returned: str) -> bool:
-    """Whether a type is the declared one, or of its family. word: the engine's word for the declared type."""
+    """Whether a type is the declared one, or of its family. word: the engine's word for the
+    declared type."""
     of_family = holds(declared, returned)
     return word in (None, returned) if of_family is None else of_family
 
 
 def _line_of(node: Node, column: str) -> int:
     """Where a column is declared."""
-    names = [entry.get("name") for entry in node.document.get("schema") or () if isinstance(entry, dict)]
+    names = [
+        entry.get("name") for entry in node.document.get("schema") or () if isinstance(entry, dict)
+    ]
     if column in names:
         return node.line("schema", names.index(column))
     keys = (f"columns.{column}", f"features.{column}", "features", "params.partition_by")

@@ -1,7 +1,8 @@
-"""The contract of a source: a new load is held against the one before, which it follows or drifts from.
+"""The contract of a source: a new load is held against the one before, which it follows or drifts
+from.
 
-The first load of a source is guessed, and what was guessed is kept with its table. A later load is read in the same
-way if its values allow it; if they do not, somebody has to say so in the node.
+The first load of a source is guessed, and what was guessed is kept with its table. A later load is
+read in the same way if its values allow it; if they do not, somebody has to say so in the node.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from seeknal_git.sql.widening import TEXT, is_number, wider
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Something that is read otherwise than before: of which file, in words, and the line to add to the node."""
+    """Something that is read otherwise than before: of which file, in words, and the line to add to
+    the node."""
 
     path: str
     message: str
@@ -35,9 +37,9 @@ class Drift:
 class Reader:
     """How the files of a source are read.
 
-    types: of each column, but for those of declared ones; dialect: kept with the table; adopted: names what was taken
-    from the contract, which decides the table as the files do; drifts: what does not fit the contract; told: what is
-    new, and fits.
+    types: of each column, but for those of declared ones; dialect: kept with the table; adopted:
+    names what was taken from the contract, which decides the table as the files do; drifts: what
+    does not fit the contract; told: what is new, and fits.
     """
 
     sql: str
@@ -66,7 +68,9 @@ _WARN = "`on_drift: warn`"
 
 
 def _cure(drift: Drift) -> str:
-    more = ", which takes whatever comes" if drift.line == _WARN else f"; {_WARN} takes whatever comes"
+    more = (
+        ", which takes whatever comes" if drift.line == _WARN else f"; {_WARN} takes whatever comes"
+    )
     return f"If that is meant, add to the node: {drift.line}{more}. Else correct the file."
 
 
@@ -79,17 +83,22 @@ def told(source: Node, reader: Reader) -> list[Problem]:
 
 def _only_warns(source: Node) -> bool:
     params = source.document.get("params")
-    said = source.document.get("on_drift") or (params.get("on_drift") if isinstance(params, dict) else None)
+    said = source.document.get("on_drift") or (
+        params.get("on_drift") if isinstance(params, dict) else None
+    )
     return said == "warn"
 
 
 def read_by(source: Node, root: DataRoot, guess: Guess) -> Reader:
-    """The reader of a source: as before, if there is a contract and the values allow it. Files that were read before
-    are no news, whatever came later. Raises ProjectError for files that cannot be read."""
+    """The reader of a source: as before, if there is a contract and the values allow it. Files that
+    were read before are no news, whatever came later. Raises ProjectError for files that cannot be
+    read."""
     if guess.error:
         raise ProjectError([unfit(source, *guess.error)])
     contract = root.contracts.get(source.id)
-    settled = _Settled(source, root, guess, contract or Contract(), dict(guess.columns), dict(guess.dialect))
+    settled = _Settled(
+        source, root, guess, contract or Contract(), dict(guess.columns), dict(guess.dialect)
+    )
     settled.formats = {key: forms[0] for key, forms in guess.formats.items() if len(forms) == 1}
     if contract is not None:
         settled.compare()
@@ -108,13 +117,20 @@ def read_by(source: Node, root: DataRoot, guess: Guess) -> Reader:
 
 
 def _refuse_undated(settled: _Settled) -> None:
-    """Raise ProjectError for columns that are declared as dates, and may be either of two: the engine would choose."""
+    """Raise ProjectError for columns that are declared as dates, and may be either of two: the
+    engine would choose."""
     guess, source = settled.guess, settled.source
     for key, names in guess.undated.items():
         declared = [name for name in names if guess.declared.get(name, TEXT) != TEXT]
         if declared and key not in settled.formats and not settled.takes_format(FORMATS[key]):
             why, cure = _open_dates(guess, key)
-            raise ProjectError([unfit(source, guess.files[0][0], f"the dates in {', '.join(declared)} {why}", cure)])
+            raise ProjectError(
+                [
+                    unfit(
+                        source, guess.files[0][0], f"the dates in {', '.join(declared)} {why}", cure
+                    )
+                ]
+            )
 
 
 def _open_dates(guess: Guess, key: str) -> tuple[str, str]:
@@ -131,7 +147,9 @@ def _undated(settled: _Settled) -> list[tuple[str, str]]:
         names = [name for name in undated if name not in settled.guess.declared]
         if names and key not in settled.formats:
             why, cure = _open_dates(settled.guess, key)
-            found.append((f"The dates in {', '.join(names)} {why}, so they are read as text.", cure))
+            found.append(
+                (f"The dates in {', '.join(names)} {why}, so they are read as text.", cure)
+            )
     return found
 
 
@@ -215,7 +233,11 @@ class _Settled:
         """Whether dates that may have one of two formats may have the one of before."""
         key = next((key for key, kind in FORMATS.items() if kind == was), "")
         known = self.contract.dialect.get(key)
-        if known is None or len(self.guess.formats.get(key, ())) < 2 or known not in self.guess.formats[key]:
+        if (
+            known is None
+            or len(self.guess.formats.get(key, ())) < 2
+            or known not in self.guess.formats[key]
+        ):
             return False
         self.formats[key] = known
         self.adopted.append((key, known))
@@ -242,9 +264,15 @@ class _Settled:
 
     def _first_without(self, name: str) -> str:
         lacking = [
-            path for path, columns in self.guess.files if folded(name) not in {folded(each) for each, _ in columns}
+            path
+            for path, columns in self.guess.files
+            if folded(name) not in {folded(each) for each, _ in columns}
         ]
-        return lacking[0] if len(self.guess.files) == 1 or not lacking else self.source.definition["path"]
+        return (
+            lacking[0]
+            if len(self.guess.files) == 1 or not lacking
+            else self.source.definition["path"]
+        )
 
     def _flipped(self, name: str, now: str, was: str) -> Drift:
         path, value = self._culprit(name, was)
@@ -256,11 +284,19 @@ class _Settled:
         """The first file whose values are no longer of a type, and one of these values."""
         from seeknal_git.sql.sniff import misfit
 
-        first = self.guess.files[0][0] if len(self.guess.files) == 1 else str(self.source.definition["path"])
+        first = (
+            self.guess.files[0][0]
+            if len(self.guess.files) == 1
+            else str(self.source.definition["path"])
+        )
         with self.root.opened(self.source) as opened:
             for at, (path, word) in self._files_with(name, opened.paths):
                 if wider(word, was) != was:
-                    sql = csv_select(self.source.definition["options"], self.dialect) if self.dialect else ""
+                    sql = (
+                        csv_select(self.source.definition["options"], self.dialect)
+                        if self.dialect
+                        else ""
+                    )
                     return path, misfit(sql, at, name, was) if sql else None
         return first, None
 
@@ -277,10 +313,20 @@ def _select(settled: _Settled) -> str:
         return csv_select({**given, **settled.formats}, settled.dialect, settled.types)
     if form == "parquet":
         own = {(folded(name), word) for _, columns in settled.guess.files for name, word in columns}
-        several = {name for name in settled.types if len([each for each, _ in own if each == folded(name)]) > 1}
-        changed = {name for name, word in settled.types.items() if (folded(name), word) not in own} | several
-        return parquet_select(given, {name: settled.types[name] for name in settled.types if name in changed})
+        several = {
+            name
+            for name in settled.types
+            if len([each for each, _ in own if each == folded(name)]) > 1
+        }
+        changed = {
+            name for name, word in settled.types.items() if (folded(name), word) not in own
+        } | several
+        return parquet_select(
+            given, {name: settled.types[name] for name in settled.types if name in changed}
+        )
     if not declared and not settled.adopted:
         return json_select(given)
-    types = {name: as_text(word) if name in declared else word for name, word in settled.types.items()}
+    types = {
+        name: as_text(word) if name in declared else word for name, word in settled.types.items()
+    }
     return json_select(given, types, declared)

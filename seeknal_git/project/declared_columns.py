@@ -1,7 +1,8 @@
-"""Raw data that is not here: the nodes behind it are bound against the columns that its sources declare.
+"""Raw data that is not here: the nodes behind it are bound against the columns that its sources
+declare.
 
-Files may have more columns than a source declares. So what the engine refuses for its types is an error, and a column
-that nobody declares is only told.
+Files may have more columns than a source declares. So what the engine refuses for its types is an
+error, and a column that nobody declares is only told.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ def with_declared(binding: Binding, graph: Graph, cache: Cache) -> Binding:
     if not binding.absent:
         return binding
     known = {each: columns_typed(columns) for each, columns in binding.columns.items() if columns}
-    known |= {each.node: declared for each in binding.absent if each.node and (declared := _declared(graph, each.node))}
+    known |= {
+        each.node: declared
+        for each in binding.absent
+        if each.node and (declared := _declared(graph, each.node))
+    }
     behind = graph.downstream(each.node for each in binding.absent if each.node)
     problems: list[Problem] = []
     warnings: list[Problem] = []
@@ -38,14 +43,18 @@ def with_declared(binding: Binding, graph: Graph, cache: Cache) -> Binding:
         for questions in questions_of(graph, [each for each in layer if each in behind]):
             for question, answer in _answers(questions, known, cache):
                 if "columns" in answer and question.position == 0:
-                    known[question.node.id] = tuple((name, word) for name, word in answer["columns"])
+                    known[question.node.id] = tuple(
+                        (name, word) for name, word in answer["columns"]
+                    )
                 if "error" in answer:
                     found = refused(question, answer)
                     if not answer.get("limit"):
                         found = _told(found, binding, graph)
                     certain = answer.get("limit") or _OF_TYPES.search(answer["error"])
                     (problems if certain else warnings).append(found)
-    return replace(binding, problems=(*binding.problems, *problems), warnings=(*binding.warnings, *warnings))
+    return replace(
+        binding, problems=(*binding.problems, *problems), warnings=(*binding.warnings, *warnings)
+    )
 
 
 def _declared(graph: Graph, source: str) -> Columns:
@@ -63,10 +72,15 @@ def _answers(
 ) -> Iterator[tuple[Question, dict[str, Any]]]:
     """What the engine says of each SELECT whose inputs have known columns."""
     asked = [each for each in questions if all(known.get(target) for target in each.targets)]
-    keys = [digest(each.sql, *each.targets, *(repr(known[target]) for target in each.targets)) for each in asked]
+    keys = [
+        digest(each.sql, *each.targets, *(repr(known[target]) for target in each.targets))
+        for each in asked
+    ]
     remembered = cache.get("declared", keys)
     unknown = {key: each for key, each in zip(keys, asked, strict=True) if key not in remembered}
-    fresh = dict(zip(unknown, judged([_statement(each, known) for each in unknown.values()]), strict=True))
+    fresh = dict(
+        zip(unknown, judged([_statement(each, known) for each in unknown.values()]), strict=True)
+    )
     if lasting := {key: answer for key, answer in fresh.items() if not answer.get("limit")}:
         cache.put("declared", lasting)
     for each, key in zip(asked, keys, strict=True):
@@ -75,14 +89,21 @@ def _answers(
 
 def _statement(question: Question, known: Mapping[str, Columns | None]) -> Statement:
     inputs = [Known(known[target]) for target in question.targets]
-    return Statement(question.sql, question.reading.references, question.targets, inputs, None, {}, False)
+    return Statement(
+        question.sql, question.reading.references, question.targets, inputs, None, {}, False
+    )
 
 
 def _told(found: Problem, binding: Binding, graph: Graph) -> Problem:
     """What is refused, and which raw data would settle it."""
     behind = graph.upstream([found.node or ""])
-    paths = [_path(graph.node(each.node)) for each in binding.absent if each.node in behind and each.node]
-    return replace(found, hint=f"This goes by the columns that are declared: {', '.join(paths)} cannot be looked into.")
+    paths = [
+        _path(graph.node(each.node)) for each in binding.absent if each.node in behind and each.node
+    ]
+    return replace(
+        found,
+        hint=f"This goes by the columns that are declared: {', '.join(paths)} cannot be looked into.",
+    )
 
 
 def _path(source: Node) -> str:

@@ -1,4 +1,5 @@
-"""A tree becomes a project: its nodes, read once for each blob, and what is wrong with its files."""
+"""A tree becomes a project: its nodes, read once for each blob, and what is wrong with its
+files."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """members: the nodes in the order of their paths; foreign: YAML files below seeknal/ that are no nodes; unread:
-    those of them that could not be read."""
+    """members: the nodes in the order of their paths; foreign: YAML files below seeknal/ that are
+    no nodes; unread: those of them that could not be read."""
 
     members: tuple[Member, ...]
     problems: tuple[Problem, ...]
@@ -46,7 +47,9 @@ def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Proje
     """Read every node of a tree. What is wrong is collected, not raised: see `problems`."""
     paths = {path: blob for path, blob in sorted(tree.files.items()) if is_node_path(path)}
     if len(paths) > (most := limits().nodes):
-        message = f"There are {len(paths):,} files of nodes, and {most:,} are the most that is allowed."
+        message = (
+            f"There are {len(paths):,} files of nodes, and {most:,} are the most that is allowed."
+        )
         return Project((), (Problem(message, "seeknal", hint=raising("nodes")),), (), (), tree)
     loaded = {(member.node.path, member.blob): member for member in like}
     entries, problems = _entries(
@@ -68,19 +71,28 @@ def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Proje
                 unread += told
             else:
                 members.append(_member(entry, path, blob))
-    return Project(tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree, tuple(unread))
+    return Project(
+        tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree, tuple(unread)
+    )
 
 
 def _links(tree: Tree) -> list[Problem]:
     return [
-        Problem("This is a symbolic link, which git keeps as a name.", path, hint="Put here what it leads to.")
+        Problem(
+            "This is a symbolic link, which git keeps as a name.",
+            path,
+            hint="Put here what it leads to.",
+        )
         for path in sorted(tree.links)
         if path == "seeknal" or path.startswith("seeknal/")
     ]
 
 
-def _entries(tree: Tree, cache: Cache, paths: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
-    """What is remembered of each file, or read now; and what is wrong with those that are not nodes."""
+def _entries(
+    tree: Tree, cache: Cache, paths: Mapping[str, str]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """What is remembered of each file, or read now; and what is wrong with those that are not
+    nodes."""
     known = cache.get("node", set(paths.values()))
     entries: dict[str, Any] = {}
     fresh: dict[str, _Fresh] = {}
@@ -115,7 +127,8 @@ def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """What will be remembered of a blob, once its statements are read. lines: where each of them begins."""
+    """What will be remembered of a blob, once its statements are read. lines: where each of them
+    begins."""
 
     path: str
     entry: dict[str, Any]
@@ -128,7 +141,10 @@ def _read(content: bytes, path: str) -> _Fresh:
     from seeknal_git.nodes.load import load_node
 
     node, warnings = load_node(content, path)
-    entry: dict[str, Any] = {"foreign": node is None, "warnings": [asdict(warning) for warning in warnings]}
+    entry: dict[str, Any] = {
+        "foreign": node is None,
+        "warnings": [asdict(warning) for warning in warnings],
+    }
     if node is None:
         return _Fresh(path, entry)
     entry["node"] = {field.name: getattr(node, field.name) for field in fields(Node)}
@@ -136,14 +152,23 @@ def _read(content: bytes, path: str) -> _Fresh:
         "inputs": [[each.id, each.line] for each in node.inputs],
         "checks": [asdict(check) for check in node.checks],
     }
-    statements = (node.sql if node.kind != "source" else None, *(check.sql for check in node.checks))
+    statements = (
+        node.sql if node.kind != "source" else None,
+        *(check.sql for check in node.checks),
+    )
     lines = (node.sql_line, *(check.line for check in node.checks))
     return _Fresh(path, entry, _need_short(statements, lines, path), lines)
 
 
-def _need_short(statements: tuple[str | None, ...], lines: Iterable[int], path: str) -> tuple[str | None, ...]:
+def _need_short(
+    statements: tuple[str | None, ...], lines: Iterable[int], path: str
+) -> tuple[str | None, ...]:
     most = limits().statement_kb
-    long = [line for sql, line in zip(statements, lines, strict=True) if sql and len(sql.encode()) > most << 10]
+    long = [
+        line
+        for sql, line in zip(statements, lines, strict=True)
+        if sql and len(sql.encode()) > most << 10
+    ]
     if long:
         message = f"This SQL is longer than {most} KB."
         raise ProjectError([Problem(message, path, line, raising("statement_kb")) for line in long])
@@ -151,11 +176,17 @@ def _need_short(statements: tuple[str | None, ...], lines: Iterable[int], path: 
 
 
 def _taken_apart(fresh: Mapping[str, _Fresh]) -> Iterator[str]:
-    """Add to each entry which tables its statements name; the blobs whose entries may be remembered."""
+    """Add to each entry which tables its statements name; the blobs whose entries may be
+    remembered."""
     from seeknal_git.sql.describe import readings
     from seeknal_git.sql.worker import TooLong
 
-    asked = [(each, number) for each in fresh.values() for number, sql in enumerate(each.statements) if sql is not None]
+    asked = [
+        (each, number)
+        for each in fresh.values()
+        for number, sql in enumerate(each.statements)
+        if sql is not None
+    ]
     try:
         found = iter(readings([each.statements[number] or "" for each, number in asked]))
     except TooLong as exc:
@@ -175,7 +206,9 @@ def _member(entry: Mapping[str, Any], path: str, blob: str) -> Member:
             **given,
             "path": path,
             "inputs": tuple(Input(*each) for each in given["inputs"]),
-            "checks": tuple(Check(**{**check, "key": tuple(check["key"])}) for check in given["checks"]),
+            "checks": tuple(
+                Check(**{**check, "key": tuple(check["key"])}) for check in given["checks"]
+            ),
         }
     )
     own, *checks = map(_reading, entry["readings"])

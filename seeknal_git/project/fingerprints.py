@@ -1,7 +1,8 @@
 """Hashes of what decides a node's data, in parts: one for its rows, one for each column.
 
-A fingerprint is a function of the node's definition and of what the node reads of its inputs' fingerprints (a Merkle
-DAG, like git's trees; see docs/architecture.md). Where a statement could not be taken apart there is only the whole.
+A fingerprint is a function of the node's definition and of what the node reads of its inputs'
+fingerprints (a Merkle DAG, like git's trees; see docs/architecture.md). Where a statement could not
+be taken apart there is only the whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
 
 
 class Category(StrEnum):
-    """How badly a node changed, for everybody who reads it. DATA: raw data that git tracks; CHECK: what a rule asks."""
+    """How badly a node changed, for everybody who reads it. DATA: raw data that git tracks; CHECK:
+    what a rule asks."""
 
     NEW = "NEW"
     REMOVED = "REMOVED"
@@ -30,7 +32,8 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """whole: hash of everything; rows, columns (name in lower case → hash, in order): None where unknown."""
+    """whole: hash of everything; rows, columns (name in lower case → hash, in order): None where
+    unknown."""
 
     whole: str
     rows: str | None = None
@@ -59,24 +62,29 @@ def fingerprint(
 ) -> Fingerprint:
     """The fingerprint of a node.
 
-    statements: each SELECT of the node (its own, or those of a rule's checks) with the fingerprints of the tables it
-    names, in the order of the text; inputs: the fingerprints of all declared inputs; ordered: whether somebody sees the
-    order of its rows.
+    statements: each SELECT of the node (its own, or those of a rule's checks) with the fingerprints
+    of the tables it names, in the order of the text; inputs: the fingerprints of all declared
+    inputs; ordered: whether somebody sees the order of its rows.
     """
     # A file shows all of a table, the order of its rows included.
     unread = list(inputs) if node.kind == "exposure" else _inputs_unread(statements, inputs)
-    own = digest(node.kind, json.dumps(node.definition, sort_keys=True), *(each.whole for each in unread))
+    own = digest(
+        node.kind, json.dumps(node.definition, sort_keys=True), *(each.whole for each in unread)
+    )
     if len(statements) == 1 and node.yields_table:
         anatomy, read = statements[0]
         if anatomy.rows is not None and anatomy.columns is not None:
             return _in_parts(own, anatomy if ordered else replace(anatomy, order=None), read)
     texts = [_hash(decisive(node, anatomy), read) for anatomy, read in statements]
-    checks = [f"{check.name} {check.allowed}" for check in node.checks] if node.kind == "rule" else []
+    checks = (
+        [f"{check.name} {check.allowed}" for check in node.checks] if node.kind == "rule" else []
+    )
     return Fingerprint(digest("whole", own, *texts, *checks))
 
 
 def decisive(node: Node, anatomy: Anatomy) -> Part:
-    """What of a statement decides a node: all of it; of a rule's check, how many rows it returns."""
+    """What of a statement decides a node: all of it; of a rule's check, how many rows it
+    returns."""
     return anatomy.counted if node.kind == "rule" else anatomy.whole
 
 
@@ -89,14 +97,16 @@ def _inputs_unread(
 
 
 def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Fingerprint:
-    """What is unstable is another one whenever the node is built again, and that is when anything in it changes."""
+    """What is unstable is another one whenever the node is built again, and that is when anything
+    in it changes."""
     assert anatomy.rows is not None, "the caller looked"
     assert anatomy.columns is not None, "the caller looked"
     shaky = anatomy.rows.unstable or any(part.unstable for _, part in anatomy.columns)
     whole = _hash(anatomy.whole, read) if shaky else ""
     rows = digest("rows", own, _hash(anatomy.rows, read), whole if anatomy.rows.unstable else "")
     columns = {
-        name: digest("column", _hash(part, read), whole if part.unstable else "") for name, part in anatomy.columns
+        name: digest("column", _hash(part, read), whole if part.unstable else "")
+        for name, part in anatomy.columns
     }
     told = [each for pair in columns.items() for each in pair]
     order = [digest("order", _hash(anatomy.order, read))] if anatomy.order else []
@@ -108,10 +118,16 @@ def _hash(part: Part, read: Sequence[Fingerprint]) -> str:
 
 
 def compare(before: Fingerprint, after: Fingerprint) -> Category:
-    """What the change from one fingerprint to the other means for readers. NON_BREAKING only where it is proven."""
+    """What the change from one fingerprint to the other means for readers. NON_BREAKING only where
+    it is proven."""
     if before.whole == after.whole:
         return Category.METADATA
-    if before.rows is None or before.columns is None or after.columns is None or before.rows != after.rows:
+    if (
+        before.rows is None
+        or before.columns is None
+        or after.columns is None
+        or before.rows != after.rows
+    ):
         return Category.BREAKING
     kept = all(after.columns.get(name) == part for name, part in before.columns.items())
     return Category.NON_BREAKING if kept else Category.BREAKING

@@ -1,7 +1,9 @@
-"""How the files of a source are read: the engine's guess over all of them, with everything said that can be said.
+"""How the files of a source are read: the engine's guess over all of them, with everything said
+that can be said.
 
-A guess is a pure function of the bytes of the files, of their names' endings, of the source's options and of the
-engine; so it is remembered by these. `contract.py` holds it against what was read before.
+A guess is a pure function of the bytes of the files, of their names' endings, of the source's
+options and of the engine; so it is remembered by these. `contract.py` holds it against what was
+read before.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from seeknal_git.sql.readers import LONGEST_LINE, csv_select, json_select, parqu
 from seeknal_git.sql.statement import Columns
 from seeknal_git.sql.widening import TEXT, loses, scale, shortens, wider
 
-# Of two formats with day and month the other way round, both fit: nobody can know which one is meant.
+# Of two formats with day and month the other way round, both fit: nobody can know which one is
+# meant.
 FORMATS = {"dateformat": "DATE", "timestampformat": "TIMESTAMP"}
 
 
@@ -33,12 +36,12 @@ FORMATS = {"dateformat": "DATE", "timestampformat": "TIMESTAMP"}
 class Guess:
     """What the engine makes of the files of a source.
 
-    columns: of all files together, as the source declares them or as they are found; declared: the engine's words for
-    the declared types; files: of each file, its path and the columns that are found in it; dialect: of CSV files,
-    how all of them are written; formats: `dateformat` and `timestampformat`, each with all that the values allow;
-    undated: of each of these, the columns that are text, as there is not one that is right;
-    notes: (sentence, cure) of each thing that the source had better say; error: why they cannot be read, and of which
-    file that is true.
+    columns: of all files together, as the source declares them or as they are found; declared: the
+    engine's words for the declared types; files: of each file, its path and the columns that are
+    found in it; dialect: of CSV files, how all of them are written; formats: `dateformat` and
+    `timestampformat`, each with all that the values allow; undated: of each of these, the columns
+    that are text, as there is not one that is right; notes: (sentence, cure) of each thing that the
+    source had better say; error: why they cannot be read, and of which file that is true.
     """
 
     columns: Columns = ()
@@ -54,7 +57,9 @@ class Guess:
 Found = tuple[str, Guess]  # the contents of a source's files, and what the engine makes of them
 
 
-def remembered(root: DataRoot, sources: Sequence[tuple[Node, Sequence[DataFile]]]) -> dict[str, Found]:
+def remembered(
+    root: DataRoot, sources: Sequence[tuple[Node, Sequence[DataFile]]]
+) -> dict[str, Found]:
     """The guesses that are remembered, by source. Raises ProjectError."""
     keys = {node.id: _key(node, files, root.blobs(node, files)) for node, files in sources}
     known = root.cache.get("guess", keys.values())
@@ -83,11 +88,18 @@ _CORRECT = "Correct the file, or"
 
 
 def unfit(source: Node, path: str, message: str, hint: str = "") -> Problem:
-    """Something wrong with a file, at the line of the node that has to do with it. A message may bring its own cure."""
+    """Something wrong with a file, at the line of the node that has to do with it. A message may
+    bring its own cure."""
     hint = hint or ("" if _CORRECT in message else f"{_CORRECT} what the source says of it.")
     keys = ("schema", "columns", "params.path", "table")
     line = next((source.line(key) for key in keys if key in source.lines), 1)
-    return Problem(f"{path} does not fit {source.id}: {message.rstrip('.')}.", source.path, line, hint, source.id)
+    return Problem(
+        f"{path} does not fit {source.id}: {message.rstrip('.')}.",
+        source.path,
+        line,
+        hint,
+        source.id,
+    )
 
 
 def _key(source: Node, files: Sequence[DataFile], blobs: Sequence[str]) -> str:
@@ -126,7 +138,9 @@ class _Unfit(Exception):
 
 def _guess(source: Node, opened: Opened, cache: Cache) -> Guess:
     _need_to_unpack(source, opened)
-    look = {"csv": _guess_csv, "parquet": _guess_parquet}.get(str(source.definition["format"]), _guess_json)
+    look = {"csv": _guess_csv, "parquet": _guess_parquet}.get(
+        str(source.definition["format"]), _guess_json
+    )
     try:
         guess = look(source, opened, cache)
         return replace(guess, **_declared(source, opened, guess))
@@ -135,12 +149,18 @@ def _guess(source: Node, opened: Opened, cache: Cache) -> Guess:
 
 
 def _need_to_unpack(source: Node, opened: Opened) -> None:
-    """Raise ProjectError for a packed file that stands for too much: a few MB may do for any number of GB."""
-    form, given = source.definition["format"], str(source.definition["options"].get("compression", "")).lower()
+    """Raise ProjectError for a packed file that stands for too much: a few MB may do for any number
+    of GB."""
+    form, given = (
+        source.definition["format"],
+        str(source.definition["options"].get("compression", "")).lower(),
+    )
     if form == "parquet":
         return
     for file, path in zip(opened.files, opened.paths, strict=True):
-        if fault := fault_of(path, packing_of(path, given), LONGEST_LINE if form == "csv" else None):
+        if fault := fault_of(
+            path, packing_of(path, given), LONGEST_LINE if form == "csv" else None
+        ):
             raise ProjectError([unfit(source, file.path, *fault)])
 
 
@@ -158,10 +178,14 @@ def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:
     notes: dict[str, tuple[str, str]] = {}
     for number, (path, columns) in enumerate(guess.files):
         for name, word in columns:
-            wanted = next((declared[each] for each in declared if folded(each) == folded(name)), word)
+            wanted = next(
+                (declared[each] for each in declared if folded(each) == folded(name)), word
+            )
             if loses(word, wanted):
                 _refuse_loss(source, opened, guess, number, (name, wanted))
-            if (what := shortens(word, wanted)) and _is_shortened(source, opened, guess, number, (name, wanted)):
+            if (what := shortens(word, wanted)) and _is_shortened(
+                source, opened, guess, number, (name, wanted)
+            ):
                 cure = f"The column is declared as {wanted}, and is {word} in the file."
                 notes.setdefault(name, (f"{path}: {what.format(name)}.", cure))
     return {
@@ -171,8 +195,11 @@ def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:
     }
 
 
-def _is_shortened(source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]) -> bool:
-    """Whether a value of a file has more digits after the point than its type; times have, as they were looked at."""
+def _is_shortened(
+    source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]
+) -> bool:
+    """Whether a value of a file has more digits after the point than its type; times have, as they
+    were looked at."""
     from seeknal_git.sql.sniff import has_digits
 
     digits = scale(column[1])
@@ -185,15 +212,24 @@ def _is_shortened(source: Node, opened: Opened, guess: Guess, number: int, colum
     return has_digits(sql, opened.paths[number], column[0], point, digits + 1)
 
 
-def _refuse_loss(source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]) -> None:
+def _refuse_loss(
+    source: Node, opened: Opened, guess: Guess, number: int, column: tuple[str, str]
+) -> None:
     """Raise _Unfit for a value that the declared type would round or cut."""
     from seeknal_git.sql.sniff import rounded
 
     path, (name, wanted) = guess.files[number][0], column
-    sql = csv_select(source.definition["options"], guess.dialect) if guess.dialect else parquet_select({}, {})
+    sql = (
+        csv_select(source.definition["options"], guess.dialect)
+        if guess.dialect
+        else parquet_select({}, {})
+    )
     value = rounded(sql, opened.paths[number], name, wanted)
     if value is not None:
-        raise _Unfit(path, f'the column "{name}" is declared as {wanted}, and would lose something of {value!r}')
+        raise _Unfit(
+            path,
+            f'the column "{name}" is declared as {wanted}, and would lose something of {value!r}',
+        )
 
 
 # Each file by itself
@@ -223,7 +259,9 @@ def _look(path: Path, form: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
     try:
         return (
-            csv_guess(path, options) if form == "csv" else {"columns": select_columns(parquet_select({}, {}), [path])}
+            csv_guess(path, options)
+            if form == "csv"
+            else {"columns": select_columns(parquet_select({}, {}), [path])}
         )
     except SqlError as exc:
         return {"error": exc.message.replace(f' "{path}"', "")}
@@ -236,7 +274,9 @@ def _guess_csv(source: Node, opened: Opened, cache: Cache) -> Guess:
     columns, notes = _united(source, opened, each)
     columns, undated = _dated(columns, formats, each)
     told = [
-        (f"{file.path}: {what}", cure) for file, guess in zip(files, each, strict=True) for what, cure in guess["notes"]
+        (f"{file.path}: {what}", cure)
+        for file, guess in zip(files, each, strict=True)
+        for what, cure in guess["notes"]
     ]
     return Guess(
         columns=columns,
@@ -248,15 +288,26 @@ def _guess_csv(source: Node, opened: Opened, cache: Cache) -> Guess:
     )
 
 
-def _own_columns(files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, Columns], ...]:
-    return tuple((file.path, _columns(guess["columns"])) for file, guess in zip(files, each, strict=True))
+def _own_columns(
+    files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[str, Columns], ...]:
+    return tuple(
+        (file.path, _columns(guess["columns"])) for file, guess in zip(files, each, strict=True)
+    )
 
 
-_PARAMS = {"delim": "delimiter", "quote": "quote", "escape": "escape", "skip": "skip", "header": "header"}
+_PARAMS = {
+    "delim": "delimiter",
+    "quote": "quote",
+    "escape": "escape",
+    "skip": "skip",
+    "header": "header",
+}
 
 
 def _one_dialect(files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How all files are written. A file without quotes is like any other, and one column has no delimiter."""
+    """How all files are written. A file without quotes is like any other, and one column has no
+    delimiter."""
     found = {}
     for name, param in _PARAMS.items():
         said: dict[Any, str] = {}
@@ -267,12 +318,17 @@ def _one_dialect(files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]) -
         if len(said) > 1:
             (one, first), (other, path) = list(said.items())[:2]
             message = f"its {param} is {spelt(other)}, and that of {first} is {spelt(one)}"
-            raise _Unfit(path, f"{message}. Write all files alike, or say which it is: `params: {{{param}: …}}`")
+            raise _Unfit(
+                path,
+                f"{message}. Write all files alike, or say which it is: `params: {{{param}: …}}`",
+            )
         found[name] = next(iter(said), each[0][name])
     padded = [guess for guess in each if guess["null_padding"]]
     names: list[str] = max((guess["names"] for guess in padded), key=len, default=[])
     if names and len(each) > len(padded):
-        raise _Unfit(files[each.index(padded[0])].path, "its lines are longer than its header: correct it")
+        raise _Unfit(
+            files[each.index(padded[0])].path, "its lines are longer than its header: correct it"
+        )
     return found | {"null_padding": bool(padded), "names": names}
 
 
@@ -281,9 +337,12 @@ def spelt(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _united(source: Node, opened: Opened, each: Sequence[Mapping[str, Any]]) -> tuple[Columns, list[tuple[str, str]]]:
-    """The columns of all files, each with a type that holds the values of all; and where that is text because of some
-    file, a note. A file without a value in a column says nothing of its type."""
+def _united(
+    source: Node, opened: Opened, each: Sequence[Mapping[str, Any]]
+) -> tuple[Columns, list[tuple[str, str]]]:
+    """The columns of all files, each with a type that holds the values of all; and where that is
+    text because of some file, a note. A file without a value in a column says nothing of its
+    type."""
     found, notes = [], []
     for name, every in _by_name(each).items():
         words = every
@@ -297,7 +356,12 @@ def _united(source: Node, opened: Opened, each: Sequence[Mapping[str, Any]]) -> 
             if word == TEXT != before:
                 path = opened.files[number].path
                 what = f"{path}: the column {name} is {said(other)} there, and {said(before)} elsewhere."
-                notes.append((what, f"It is read as text: declare it, `schema: [{{name: {name}, data_type: …}}]`."))
+                notes.append(
+                    (
+                        what,
+                        f"It is read as text: declare it, `schema: [{{name: {name}, data_type: …}}]`.",
+                    )
+                )
         found.append((name, word))
     return tuple(found), notes
 
@@ -316,7 +380,11 @@ def _by_name(each: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, str
 
 
 def _texts(
-    source: Node, opened: Opened, each: Sequence[Mapping[str, Any]], name: str, words: Sequence[tuple[int, str]]
+    source: Node,
+    opened: Opened,
+    each: Sequence[Mapping[str, Any]],
+    name: str,
+    words: Sequence[tuple[int, str]],
 ) -> list[tuple[int, str]]:
     """The files in which a column is text, and has a value."""
     paths = opened.paths
@@ -334,18 +402,24 @@ def _has_value(source: Node, path: Path, guess: Mapping[str, Any], name: str) ->
 
 
 def _allowed(each: Sequence[Mapping[str, Any]], key: str) -> list[str]:
-    """The formats of dates that the values of all files allow; of those that have dates, and none the engine knows."""
-    lists = [guess[key] for guess in each if any(word == FORMATS[key] for _, word in guess["columns"])]
+    """The formats of dates that the values of all files allow; of those that have dates, and none
+    the engine knows."""
+    lists = [
+        guess[key] for guess in each if any(word == FORMATS[key] for _, word in guess["columns"])
+    ]
     return [form for form in (lists[0] if lists else []) if all(form in others for others in lists)]
 
 
 def _dated(
     columns: Columns, formats: Mapping[str, Sequence[str]], each: Sequence[Mapping[str, Any]]
 ) -> tuple[Columns, dict[str, list[str]]]:
-    """The columns, with dates as text if nobody can know which number is the day; and which columns these are."""
+    """The columns, with dates as text if nobody can know which number is the day; and which columns
+    these are."""
     undated: dict[str, list[str]] = {}
     for key, kind in FORMATS.items():
-        written = any(guess[key] for guess in each if any(word == kind for _, word in guess["columns"]))
+        written = any(
+            guess[key] for guess in each if any(word == kind for _, word in guess["columns"])
+        )
         if written and len(formats[key]) != 1:
             undated[key] = [name for name, word in columns if word == kind]
     texts = {name for names in undated.values() for name in names}
@@ -363,7 +437,9 @@ def _guess_json(source: Node, opened: Opened, _: Cache) -> Guess:
         columns = select_columns(json_select(source.definition["options"]), opened.paths)
     except SqlError as exc:
         message, first = opened.in_words(exc.message), opened.files[0].path
-        raise _Unfit(next((file.path for file in opened.files if file.path in message), first), message) from exc
+        raise _Unfit(
+            next((file.path for file in opened.files if file.path in message), first), message
+        ) from exc
     return Guess(columns, files=tuple((file.path, ()) for file in opened.files))
 
 
@@ -374,7 +450,9 @@ def _guess_parquet(source: Node, opened: Opened, cache: Cache) -> Guess:
         (_, word), declared = words[0], source.definition["types"].get(name)
         for number, other in words:
             if wider(word, other) is None and declared is None:
-                message = f"the column {name} is {other} there, and {word} in {files[words[0][0]].path}"
+                message = (
+                    f"the column {name} is {other} there, and {word} in {files[words[0][0]].path}"
+                )
                 raise _Unfit(
                     files[number].path,
                     f"{message}. Declare the type that is meant: `schema: [{{name: {name}, data_type: {TEXT}}}]`",

@@ -1,7 +1,9 @@
-"""Files held open while they are read, so that the bytes that are read are the bytes that were hashed.
+"""Files held open while they are read, so that the bytes that are read are the bytes that were
+hashed.
 
-A path is a promise of nobody: git switches branches, a link is swapped, a file is replaced and put back. An opened file
-stays the same file. Only who writes into it in place can change it, and the file's own times tell that.
+A path is a promise of nobody: git switches branches, a link is swapped, a file is replaced and put
+back. An opened file stays the same file. Only who writes into it in place can change it, and the
+file's own times tell that.
 """
 
 from __future__ import annotations
@@ -22,20 +24,22 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
 from seeknal_git.files import make_private
 
-# The coarsest clock of a file system in use (FAT's) ticks every two seconds. A file that was written within one tick of
-# being looked at can be written again without another time: git calls such an entry of its index racy.
+# The coarsest clock of a file system in use (FAT's) ticks every two seconds. A file that was
+# written within one tick of being looked at can be written again without another time: git calls
+# such an entry of its index racy.
 _TICK_NS = 2_000_000_000
 _ATTEMPTS = 5
 _CHUNK = 1 << 20
-# On Linux an opened file can be opened again by this name, with a position of its own, also when it is deleted by then.
+# On Linux an opened file can be opened again by this name, with a position of its own, also when it
+# is deleted by then.
 _OPENED = Path("/proc/self/fd")
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A file at one moment: another one, or another content, has another identity. recent: written so shortly before,
-    that a further write may not show in it."""
+    """A file at one moment: another one, or another content, has another identity. recent: written
+    so shortly before, that a further write may not show in it."""
 
     device: int
     inode: int
@@ -50,10 +54,14 @@ class Identity:
 
 
 def identity(file: int | Path) -> Identity:
-    now = time.time_ns()  # before the file is looked at: a pause between the two must not make it look older
+    now = (
+        time.time_ns()
+    )  # before the file is looked at: a pause between the two must not make it look older
     found = file.stat() if isinstance(file, Path) else os.fstat(file)
     recent = now - found.st_ctime_ns < _TICK_NS
-    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, recent)
+    return Identity(
+        found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, recent
+    )
 
 
 def remembered_blob_id(path: Path, cache: Cache) -> str:
@@ -75,7 +83,8 @@ def _remembered(seen: Identity, cache: Cache) -> str | None:
 
 
 def _hashed(descriptor: int, path: Path, cache: Cache) -> tuple[str, Identity]:
-    """The hash of an opened file, and its identity before and after it was read. Raises FileFault."""
+    """The hash of an opened file, and its identity before and after it was read. Raises
+    FileFault."""
     for _ in range(_ATTEMPTS):
         seen = identity(descriptor)
         if (known := _remembered(seen, cache)) is not None:
@@ -98,7 +107,9 @@ def _hash(descriptor: int, size: int) -> str | None:
 
 
 def _moved(path: Path) -> FileFault:
-    return FileFault(f"{path} changed while it was read.", "Run the same command again when it lies still.")
+    return FileFault(
+        f"{path} changed while it was read.", "Run the same command again when it lies still."
+    )
 
 
 @contextmanager
@@ -108,7 +119,9 @@ def _faults(path: Path) -> Iterator[None]:
     except FileNotFoundError as exc:
         raise FileFault(f"{path} is gone.", "Put it back, or run the same command again.") from exc
     except OSError as exc:
-        raise FileFault(f"{path} cannot be read: {exc.strerror}.", "Make it a file that you may read.") from exc
+        raise FileFault(
+            f"{path} cannot be read: {exc.strerror}.", "Make it a file that you may read."
+        ) from exc
 
 
 @contextmanager
@@ -125,7 +138,8 @@ def _opened(path: Path) -> Iterator[int]:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A file that cannot be swapped for another one. path: its name for the engine; blob: the hash of its content.
+    """A file that cannot be swapped for another one. path: its name for the engine; blob: the hash
+    of its content.
 
     descriptor: None if `path` is a private copy, which nobody else writes.
     """
@@ -139,7 +153,8 @@ class Held:
     def confirm(self) -> None:
         """Raise FileFault if somebody wrote into the file since it was hashed.
 
-        A file that was renamed, or whose last name is gone, has another ctime and the content of before.
+        A file that was renamed, or whose last name is gone, has another ctime and the content of
+        before.
         """
         if self.descriptor is None:
             return
@@ -154,7 +169,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Holds files, and gives them names in a folder that is used once: the engine remembers blocks of files by name."""
+    """Holds files, and gives them names in a folder that is used once: the engine remembers blocks
+    of files by name."""
 
     folder: Path
     cache: Cache
@@ -187,7 +203,8 @@ class Holder:
 
 @contextmanager
 def holding(place: Path, cache: Cache) -> Iterator[Holder]:
-    """Hold files until the end of the block. place: a folder of ours; what a killed process left there is of no use."""
+    """Hold files until the end of the block. place: a folder of ours; what a killed process left
+    there is of no use."""
     folder = place / uuid.uuid4().hex[:16]
     with ExitStack() as held:
         held.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -206,7 +223,8 @@ def _ending(path: Path) -> str:
 
 
 def _most() -> int:
-    """How many files one reader may hold open; further ones are copied. Leaves room for the engine and other nodes."""
+    """How many files one reader may hold open; further ones are copied. Leaves room for the engine
+    and other nodes."""
     try:
         import resource
     except ImportError:  # no system with /proc

@@ -1,4 +1,5 @@
-"""Paths that git may not track: a checkout would put a branch's file over what a run built, or over secrets."""
+"""Paths that git may not track: a checkout would put a branch's file over what a run built, or over
+secrets."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ _WAREHOUSE = "a checkout would put a branch's file over production"
 
 
 def kept_out(workspace: Workspace, tree: Tree) -> tuple[Problem, ...]:
-    """What git tracks of a tree, whatever kind of entry it is, although it must not; without regard to case, as many
-    file systems have none."""
+    """What git tracks of a tree, whatever kind of entry it is, although it must not; without regard
+    to case, as many file systems have none."""
     entries = sorted({*tree.files, *tree.links, *tree.modules})
     found: dict[str, list[str]] = {}
     for entry, name in _matched(entries, _warehouse(workspace.settings.warehouse)):
@@ -37,7 +38,11 @@ def _warehouse(configured: str) -> str:
     """The warehouse's path below the project's folder; empty if it is not there."""
     path = PurePosixPath(configured)
     parts = [part for part in path.parts if part != "."]
-    return "" if path.is_absolute() or ".." in parts or parts[:1] == ["~"] else "/".join(parts).casefold()
+    return (
+        ""
+        if path.is_absolute() or ".." in parts or parts[:1] == ["~"]
+        else "/".join(parts).casefold()
+    )
 
 
 def _matched(entries: Iterable[str], warehouse: str) -> Iterator[tuple[str, str]]:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 def pinned(
     graph: Graph, environments: Sequence[Mapping[str, Published]], snapshots: Iterable[Snapshot]
 ) -> dict[str, str]:
-    """The data version that each source has already: that of the load which an environment shows, the first of them
-    that shows one of the same definition. What nobody shows is no load: the files are read.
+    """The data version that each source has already: that of the load which an environment shows,
+    the first of them that shows one of the same definition. What nobody shows is no load: the files
+    are read.
 
     Sources of one definition mean one load.
     """
@@ -45,7 +46,8 @@ def pinned(
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load of raw data that an environment shows: its data version, and the columns of its table."""
+    """A load of raw data that an environment shows: its data version, and the columns of its
+    table."""
 
     version: str
     columns: Columns
@@ -54,10 +56,12 @@ class Load:
 def kept_columns(
     path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], lock_timeout: float | None
 ) -> dict[str, Columns]:
-    """The columns of the sources whose load a branch or a promotion does not read again, as their tables have them.
+    """The columns of the sources whose load a branch or a promotion does not read again, as their
+    tables have them.
 
-    schemas: of production, and of the environment; lock_timeout: seconds to wait while another process holds the
-    warehouse; None where it can be done without: the loads count that were seen last. Raises WarehouseBusy.
+    schemas: of production, and of the environment; lock_timeout: seconds to wait while another
+    process holds the warehouse; None where it can be done without: the loads count that were seen
+    last. Raises WarehouseBusy.
     """
     if not path.exists() or not sources_of(graph):
         return {}
@@ -81,13 +85,18 @@ def kept_columns(
         return {}  # what is wrong comes up where it matters
 
 
-def remember_loads(warehouse: Warehouse, path: Path, cache: Cache, schemas: Sequence[str], seen: str = "") -> None:
-    """Keep what environments show for the time when the warehouse cannot be read. seen: the files that it was read
-    from; without it, the warehouse is asked again as soon as it can be."""
+def remember_loads(
+    warehouse: Warehouse, path: Path, cache: Cache, schemas: Sequence[str], seen: str = ""
+) -> None:
+    """Keep what environments show for the time when the warehouse cannot be read. seen: the files
+    that it was read from; without it, the warehouse is asked again as soon as it can be."""
     values = {}
     for schema, key in zip(schemas, _keys(path, schemas), strict=True):
         loads = shown_loads(warehouse.connection, [schema])
-        values[key] = {"seen": seen, "loads": {each: [load.version, load.columns] for each, load in loads.items()}}
+        values[key] = {
+            "seen": seen,
+            "loads": {each: [load.version, load.columns] for each, load in loads.items()},
+        }
     cache.put("loads", values)
 
 
@@ -105,18 +114,23 @@ def _remembered_loads(remembered: Mapping[str, Any], keys: Sequence[str]) -> dic
 
 
 def _seen(path: Path) -> str:
-    """The warehouse's file and its log as they are now; empty where a further write may not show."""
+    """The warehouse's file and its log as they are now; empty where a further write may not
+    show."""
     files = [identity(each) for each in (path, path.with_name(f"{path.name}.wal")) if each.exists()]
     return "" if any(each.recent for each in files) else " ".join(each.key for each in files)
 
 
 def shown_loads(connection: duckdb.DuckDBPyConnection, schemas: Sequence[str]) -> dict[str, Load]:
-    """Fingerprint of a source → the load that an environment shows of it, the first of them that does."""
+    """Fingerprint of a source → the load that an environment shows of it, the first of them that
+    does."""
     from seeknal_git.warehouse import state
 
     environments = [state.published(connection, each) for each in schemas]
     shown = [
-        each for environment in environments for node, each in environment.items() if split_id(node)[0] == "source"
+        each
+        for environment in environments
+        for node, each in environment.items()
+        if split_id(node)[0] == "source"
     ]
     snapshots, _ = state.snapshots(connection, {each.fingerprint for each in shown})
     by_id = {each.id: each for each in snapshots if each.data_version}
@@ -125,7 +139,9 @@ def shown_loads(connection: duckdb.DuckDBPyConnection, schemas: Sequence[str]) -
         if load := by_id.get(published.snapshot):
             loads.setdefault(load.fingerprint, load)
     columns = state.columns_of(connection, [load.table for load in loads.values()])
-    return {each: Load(load.data_version or "", columns[load.table]) for each, load in loads.items()}
+    return {
+        each: Load(load.data_version or "", columns[load.table]) for each, load in loads.items()
+    }
 
 
 def kept_of(graph: Graph, root: DataRoot, loads: Mapping[str, Load]) -> dict[str, Columns]:
@@ -148,8 +164,8 @@ def columns_of_loads(
 def contracts(
     path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], lock_timeout: float | None
 ) -> dict[str, Contract]:
-    """Source → what was read of it before. The warehouse is asked only if somebody wrote to it; while it is held, what
-    was seen last counts. As for `kept_columns`. Raises WarehouseBusy."""
+    """Source → what was read of it before. The warehouse is asked only if somebody wrote to it;
+    while it is held, what was seen last counts. As for `kept_columns`. Raises WarehouseBusy."""
     if not path.exists() or not sources_of(graph):
         return {}
     key, seen = digest(*_keys(path, schemas), *_definitions(graph)), _seen(path)
@@ -169,7 +185,10 @@ def contracts(
         return _remembered_contracts(remembered)
     except SeeknalError:
         return {}  # what is wrong comes up where it matters
-    values = {source: [each.columns, each.dialect, sorted(each.contents)] for source, each in found.items()}
+    values = {
+        source: [each.columns, each.dialect, sorted(each.contents)]
+        for source, each in found.items()
+    }
     root.cache.put("contracts", {key: {"seen": seen, "contracts": values}})
     return found
 
@@ -180,13 +199,18 @@ def _definitions(graph: Graph) -> list[str]:
 
 def _remembered_contracts(remembered: Mapping[str, Any]) -> dict[str, Contract]:
     return {
-        source: Contract(tuple((name, word) for name, word in columns), dialect, frozenset(contents))
+        source: Contract(
+            tuple((name, word) for name, word in columns), dialect, frozenset(contents)
+        )
         for source, (columns, dialect, contents) in remembered["contracts"].items()
     }
 
 
-def contracts_of(connection: duckdb.DuckDBPyConnection, graph: Graph, schemas: Sequence[str]) -> dict[str, Contract]:
-    """Source → what the first of these environments that shows it as it is defined now has read of it."""
+def contracts_of(
+    connection: duckdb.DuckDBPyConnection, graph: Graph, schemas: Sequence[str]
+) -> dict[str, Contract]:
+    """Source → what the first of these environments that shows it as it is defined now has read of
+    it."""
     from seeknal_git.warehouse import state
 
     own = {each.id: graph.fingerprints[each.id].whole for each in sources_of(graph)}

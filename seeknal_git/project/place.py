@@ -1,6 +1,8 @@
-"""Where a project's warehouse is: in the git folder of the data root, unless the project file names a place.
+"""Where a project's warehouse is: in the git folder of the data root, unless the project file names
+a place.
 
-`git clean`, a branch that tracks `target`, and the removal of a linked working tree do not reach a git folder.
+`git clean`, a branch that tracks `target`, and the removal of a linked working tree do not reach a
+git folder.
 """
 
 from __future__ import annotations
@@ -34,13 +36,20 @@ class Place:
 
     @property
     def in_git(self) -> Path | None:
-        """The place in the git folder that all working trees of the data root share; each project of a repository has
-        its own. None if the data root is no working tree."""
-        folder, prefix = git_folder(self.repository, self.data_root), self.repository.prefix.rstrip("/")
+        """The place in the git folder that all working trees of the data root share; each project
+        of a repository has its own. None if the data root is no working tree."""
+        folder, prefix = (
+            git_folder(self.repository, self.data_root),
+            self.repository.prefix.rstrip("/"),
+        )
         if folder is None:
             return None
         project = prefix.replace("%", "%25").replace("/", "%2F")
-        return folder / "seeknal" / NAME if not prefix else folder / "seeknal" / "projects" / project / NAME
+        return (
+            folder / "seeknal" / NAME
+            if not prefix
+            else folder / "seeknal" / "projects" / project / NAME
+        )
 
     @property
     def meant(self) -> Path:
@@ -67,11 +76,15 @@ class Place:
 
     @property
     def has_old(self) -> bool:
-        """Whether a warehouse is at the place that was the default. A file that a branch brings is none."""
-        return os.path.lexists(self.home / OLD) and not is_checked_out(self.repository, self.data_root, self.home / OLD)
+        """Whether a warehouse is at the place that was the default. A file that a branch brings is
+        none."""
+        return os.path.lexists(self.home / OLD) and not is_checked_out(
+            self.repository, self.data_root, self.home / OLD
+        )
 
     def below_home(self, named: str) -> Path:
-        """A path below the project's folder that may hold a warehouse, links resolved. Raises ProjectError."""
+        """A path below the project's folder that may hold a warehouse, links resolved. Raises
+        ProjectError."""
         path = self.home / named
         if path == self.in_git:
             return path
@@ -83,7 +96,8 @@ class Place:
         raise ProjectError([Problem(f"The warehouse {named} {why}.", PROJECT_FILE, hint=hint)])
 
     def _fault(self, path: Path) -> str | None:
-        """Why no warehouse may be at a path below the project; whoever writes there may be a branch, or git itself."""
+        """Why no warehouse may be at a path below the project; whoever writes there may be a
+        branch, or git itself."""
         home, real = self.home.resolve(), path.resolve()
         if not real.is_relative_to(home) or real == home:
             return "leaves the project, or is reached by a link that does"
@@ -94,5 +108,7 @@ class Place:
             return "is git's own"
         if path.is_dir():
             return "is a folder"
-        tracked = is_tracked(self.repository, self.data_root, path) or is_tracked(self.repository, self.data_root, real)
+        tracked = is_tracked(self.repository, self.data_root, path) or is_tracked(
+            self.repository, self.data_root, real
+        )
         return "is tracked by git, so that a checkout replaces it" if tracked else None

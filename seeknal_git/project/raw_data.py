@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seeknal_git.cache import Cache
-from seeknal_git.errors import FileFault, GitError, Problem, ProjectError, SeeknalError, limits, raising
+from seeknal_git.errors import (
+    FileFault,
+    GitError,
+    Problem,
+    ProjectError,
+    SeeknalError,
+    limits,
+    raising,
+)
 from seeknal_git.files import write_whole
 from seeknal_git.git.filters import Revised
 from seeknal_git.git.lfs import LARGEST_POINTER, large_file_hash, sha256_of
@@ -32,10 +40,12 @@ from seeknal_git.sql.sandbox import Reach
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file of raw data: its path in the project, where that is on disk, and its blob id where git tracks it.
+    """A file of raw data: its path in the project, where that is on disk, and its blob id where git
+    tracks it.
 
-    stored: git's own blob, if a checkout has the file in another form: `blob` is the id of what a checkout has. module:
-    the submodule that it is in. leads: where a link that git tracks leads to, if git does not track the file there.
+    stored: git's own blob, if a checkout has the file in another form: `blob` is the id of what a
+    checkout has. module: the submodule that it is in. leads: where a link that git tracks leads to,
+    if git does not track the file there.
     """
 
     path: str
@@ -83,9 +93,10 @@ class Opened:
 class DataRoot:
     """Where raw data is read from: a tree for what git tracks, and folders for what it does not.
 
-    folders: the project here, then in the data root, whose raw data all working trees share. tracked: what is
-    tracked in one of these: a file that another branch tracks is not raw data of this one. contracts: source → what
-    was read of it before; adopted: source → hash of what is taken from there.
+    folders: the project here, then in the data root, whose raw data all working trees share.
+    tracked: what is tracked in one of these: a file that another branch tracks is not raw data of
+    this one. contracts: source → what was read of it before; adopted: source → hash of what is
+    taken from there.
     """
 
     repository: Repository
@@ -103,7 +114,8 @@ class DataRoot:
         return self.folders[-1]
 
     def files(self, source: Node) -> list[DataFile]:
-        """The files that a source names, in the order of their paths; none if there are none. Raises ProjectError."""
+        """The files that a source names, in the order of their paths; none if there are none.
+        Raises ProjectError."""
         try:
             return self._files(str(source.definition["path"]))
         except FileFault as exc:
@@ -122,24 +134,33 @@ class DataRoot:
     def _tracked_files(self, pattern: str) -> dict[str, DataFile]:
         if pattern not in self._known:
             tracked = tracked_files(self.tree, pattern)
-            found = {path: DataFile(path, self.repository.project / path, blob) for path, blob in tracked.items()}
+            found = {
+                path: DataFile(path, self.repository.project / path, blob)
+                for path, blob in tracked.items()
+            }
             self._known[pattern] = found | self._filtered(tracked) | self._in_modules(pattern)
         return self._known[pattern]
 
     def _untracked(self, folder: Path, path: str) -> DataFile | None:
-        """A file on disk; behind a link that git tracks it is the one that this tree's link leads to."""
+        """A file on disk; behind a link that git tracks it is the one that this tree's link leads
+        to."""
         real = resolved(self.tree, path)
         if real == path or (real is None and not (folder / path).resolve().is_relative_to(folder)):
-            return DataFile(path, folder / path)  # behind a link that leaves the project, it is refused as such
+            return DataFile(
+                path, folder / path
+            )  # behind a link that leaves the project, it is refused as such
         there = real is not None and (folder / real).is_file()
         return DataFile(path, folder / str(real), leads=real) if there else None
 
     def _in_modules(self, pattern: str) -> dict[str, DataFile]:
-        """The files in submodules that a pattern names. Raises GitError if it names one that is not here."""
+        """The files in submodules that a pattern names. Raises GitError if it names one that is not
+        here."""
         found, wanted = {}, pattern.split("/")
         for path, commit in self.tree.modules.items():
             start = wanted[: path.count("/") + 1]
-            if pattern.startswith(f"{path}/") or ("**" not in start and glob_match(path.split("/"), start)):
+            if pattern.startswith(f"{path}/") or (
+                "**" not in start and glob_match(path.split("/"), start)
+            ):
                 module = module_at(self.repository, path, commit)
                 for name, blob in module.files.items():
                     if glob_match(name.split("/"), wanted):
@@ -172,16 +193,23 @@ class DataRoot:
         }
 
     def faults(self, source: Node, files: Iterable[DataFile]) -> list[Problem]:
-        """What is wrong with files that are there: one is empty, or a link that leaves the project."""
+        """What is wrong with files that are there: one is empty, or a link that leaves the
+        project."""
         found = []
         for file in files:
             if file.blob is None and not file.at.is_file():
-                message = f"{file.path} is a link that leads nowhere, or no file but a pipe or a device."
-                found.append(_fault(source, message, "Put the data itself there, or remove the link."))
+                message = (
+                    f"{file.path} is a link that leads nowhere, or no file but a pipe or a device."
+                )
+                found.append(
+                    _fault(source, message, "Put the data itself there, or remove the link.")
+                )
             elif file.blob is None and self._is_private(file):
                 message = f"{file.path} is not raw data, but git's or yours alone."
                 found.append(_fault(source, message, "Name another file."))
-            elif file.blob is None and not any(file.at.resolve().is_relative_to(each) for each in self.folders):
+            elif file.blob is None and not any(
+                file.at.resolve().is_relative_to(each) for each in self.folders
+            ):
                 message = f"{file.path} is a link that leaves the project."
                 found.append(_fault(source, message, "Put the data itself below the project."))
             elif self._blob(source, file) == _EMPTY_BLOB:
@@ -193,7 +221,9 @@ class DataRoot:
         """Also through a link."""
         real = file.at.resolve()
         return _private(file.path) or any(
-            _private(real.relative_to(folder).as_posix()) for folder in self.folders if real.is_relative_to(folder)
+            _private(real.relative_to(folder).as_posix())
+            for folder in self.folders
+            if real.is_relative_to(folder)
         )
 
     def sound_files(self, source: Node) -> list[DataFile]:
@@ -210,7 +240,8 @@ class DataRoot:
         return found
 
     def moved(self, source: Node, contents: str) -> bool:
-        """Whether a source's files are no longer as they were when somebody read these contents in them."""
+        """Whether a source's files are no longer as they were when somebody read these contents in
+        them."""
         try:
             return self.contents(source, self.files(source)) != contents
         except SeeknalError:
@@ -224,12 +255,13 @@ class DataRoot:
             raise _unreadable(source, file, exc) from exc
 
     def contents(self, source: Node, files: Iterable[DataFile]) -> str:
-        """A hash of everything that the files of a source decide, and of what it takes from an earlier load. Raises
-        ProjectError."""
+        """A hash of everything that the files of a source decide, and of what it takes from an
+        earlier load. Raises ProjectError."""
         return adopting(self.own_contents(source, files), self.adopted.get(source.id, ""))
 
     def own_contents(self, source: Node, files: Iterable[DataFile]) -> str:
-        """A hash of everything that the files of a source decide by themselves. Raises ProjectError."""
+        """A hash of everything that the files of a source decide by themselves. Raises
+        ProjectError."""
         files = list(files)
         return _contents(files, self.blobs(source, files))
 
@@ -267,10 +299,15 @@ class DataRoot:
             held = holder.hold(self._path(source, file))
             if file.blob in (None, held.blob) or self._is_large(source, file, held):
                 return held
-            held = holder.hold(self._written_out(source, file))  # git checked out another one meanwhile
+            held = holder.hold(
+                self._written_out(source, file)
+            )  # git checked out another one meanwhile
             if held.blob == file.blob:
                 return held
-            raise FileFault(f"The copy {held.file} of {file.path} is damaged.", "Remove it; it is written again.")
+            raise FileFault(
+                f"The copy {held.file} of {file.path} is damaged.",
+                "Remove it; it is written again.",
+            )
         except FileFault as exc:
             raise _unreadable(source, file, exc) from exc
 
@@ -279,7 +316,8 @@ class DataRoot:
         return sha256 is not None and sha256 == sha256_of(held.path)
 
     def paths(self, source: Node) -> list[Path]:
-        """Files to read, on disk. What the tree tracks and the working tree has otherwise is written out beside git.
+        """Files to read, on disk. What the tree tracks and the working tree has otherwise is
+        written out beside git.
 
         Raises ProjectError.
         """
@@ -309,10 +347,16 @@ class DataRoot:
             raise GitError("Its filter gave another content before.", "Run the same command again.")
         except KeyError as exc:
             raise ProjectError(
-                [_fault(source, f"{file.path} is not here as it was.", "Run the same command again.")]
+                [
+                    _fault(
+                        source, f"{file.path} is not here as it was.", "Run the same command again."
+                    )
+                ]
             ) from exc
         except GitError as exc:
-            raise ProjectError([_fault(source, f"{file.path} cannot be read. {exc.message}", exc.hint or "")]) from exc
+            raise ProjectError(
+                [_fault(source, f"{file.path} cannot be read. {exc.message}", exc.hint or "")]
+            ) from exc
 
     def _is_checked_out(self, file: DataFile) -> bool:
         try:
@@ -331,13 +375,22 @@ def _large_file(source: Node, file: DataFile, sha256: str) -> Path:
     if file.at.is_file() and sha256_of(file.at) == sha256:
         return file.at
     raise ProjectError(
-        [_fault(source, f"{file.path} is kept in Git LFS, and that version is not here.", "git lfs pull")]
+        [
+            _fault(
+                source,
+                f"{file.path} is kept in Git LFS, and that version is not here.",
+                "git lfs pull",
+            )
+        ]
     )
 
 
 def _contents(files: Sequence[DataFile], blobs: Sequence[str]) -> str:
-    """The engine unpacks a file by the ending of its name. (The name in full is the definition's, or nobody's.)"""
-    return digest("data", *(f"{blob}{ending_of(file.path)}" for file, blob in zip(files, blobs, strict=True)))
+    """The engine unpacks a file by the ending of its name. (The name in full is the definition's,
+    or nobody's.)"""
+    return digest(
+        "data", *(f"{blob}{ending_of(file.path)}" for file, blob in zip(files, blobs, strict=True))
+    )
 
 
 def adopting(contents: str, adopted: str) -> str:
@@ -346,8 +399,8 @@ def adopting(contents: str, adopted: str) -> str:
 
 
 def read_by_this_engine(contents: str, files: Iterable[DataFile] = ()) -> str:
-    """The data version of contents: another release of the engine finds other types, and other values, in them; and
-    links that git tracks say which files are meant."""
+    """The data version of contents: another release of the engine finds other types, and other
+    values, in them; and links that git tracks say which files are meant."""
     return "@".join(filter(None, (contents, engine_release(), _links(files))))
 
 
@@ -357,7 +410,8 @@ def _links(files: Iterable[DataFile]) -> str:
 
 
 def keeps_load(source: Node, root: DataRoot, version: str) -> bool:
-    """Whether a source keeps a load: what git tracks of its files, or of links to them, decides, if it tracks any."""
+    """Whether a source keeps a load: what git tracks of its files, or of links to them, decides, if
+    it tracks any."""
     files = root.files(source)
     if not any(file.blob for file in files):
         return "".join(version.split("@")[2:]) == _links(files)
@@ -374,7 +428,9 @@ def engine_of(version: str) -> str:
 
 
 def _unreadable(source: Node, file: DataFile, fault: FileFault) -> ProjectError:
-    return ProjectError([_fault(source, fault.message.replace(str(file.at), file.path), fault.hint or "")])
+    return ProjectError(
+        [_fault(source, fault.message.replace(str(file.at), file.path), fault.hint or "")]
+    )
 
 
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
@@ -392,7 +448,8 @@ def _fault(source: Node, message: str, hint: str) -> Problem:
 
 
 def _on_disk(project: Path, pattern: str) -> Iterable[str]:
-    """Raises FileFault for a folder that cannot be listed: its files would be missing, and nobody would know."""
+    """Raises FileFault for a folder that cannot be listed: its files would be missing, and nobody
+    would know."""
     try:
         there = (project / pattern).is_file() or _is_special(project / pattern)
         if there or not glob.has_magic(pattern):
@@ -400,15 +457,18 @@ def _on_disk(project: Path, pattern: str) -> Iterable[str]:
         found = _Walk(project, tuple(pattern.split("/"))).below("")
         return [path for path in dict.fromkeys(found) if not _private(path)]
     except OSError as exc:
-        raise FileFault(f"{exc.filename} cannot be read: {exc.strerror}.", "Make it readable for you.") from exc
+        raise FileFault(
+            f"{exc.filename} cannot be read: {exc.strerror}.", "Make it readable for you."
+        ) from exc
 
 
 @dataclass(slots=True)
 class _Walk:
     """The files that match a glob, and links that lead nowhere. `**` follows no links.
 
-    seen: folders, each with how much of the glob was used up there: two `**` reach a folder in many ways. looked: how
-    many entries were looked at: with links to folders around them, there may be any number of names.
+    seen: folders, each with how much of the glob was used up there: two `**` reach a folder in many
+    ways. looked: how many entries were looked at: with links to folders around them, there may be
+    any number of names.
     """
 
     project: Path
@@ -431,7 +491,9 @@ class _Walk:
             elif fnmatch.fnmatchcase(entry.name, first):
                 if not is_last and entry.is_dir():
                     yield from self.below(f"{path}/", used + 1)
-                elif is_last and (Path(entry.path).is_file() or _leads_nowhere(entry) or _is_special(entry.path)):
+                elif is_last and (
+                    Path(entry.path).is_file() or _leads_nowhere(entry) or _is_special(entry.path)
+                ):
                     yield path
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
@@ -447,7 +509,8 @@ class _Walk:
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a broken link that somebody named like data. (Editors lock a file by a hidden one.)"""
+    """Whether it is a broken link that somebody named like data. (Editors lock a file by a hidden
+    one.)"""
     return entry.is_symlink() and not entry.name.startswith(".") and not Path(entry.path).exists()
 
 
@@ -461,24 +524,36 @@ def _is_special(path: str | Path) -> bool:
 
 
 def _private(path: str) -> bool:
-    """Where passwords may stand: what a checkout in CI leaves below `.git`, and what `init` tells git to ignore."""
+    """Where passwords may stand: what a checkout in CI leaves below `.git`, and what `init` tells
+    git to ignore."""
     parts = path.lower().split("/")
     return ".git" in parts or path.lower() in ("profiles.yml", ".env")
 
 
 def sources_of(graph: Graph) -> list[Node]:
-    return [member.node for identifier, member in graph.members.items() if split_id(identifier)[0] == "source"]
+    return [
+        member.node
+        for identifier, member in graph.members.items()
+        if split_id(identifier)[0] == "source"
+    ]
 
 
 def reach_of(graph: Graph, root: DataRoot, nodes: Iterable[str] | None = None) -> Reach:
-    """The files that sources name, of some nodes or of all, and the folders in which they are held and copied."""
+    """The files that sources name, of some nodes or of all, and the folders in which they are held
+    and copied."""
     chosen = graph.members.keys() if nodes is None else set(nodes)
-    files = [file.at for source in sources_of(graph) if source.id in chosen for file in root.files(source)]
+    files = [
+        file.at
+        for source in sources_of(graph)
+        if source.id in chosen
+        for file in root.files(source)
+    ]
     return Reach(files, [root.reading_folder, root.blobs_folder])
 
 
 def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
-    """The contents that the tree itself decides: those of sources whose files are all tracked by git."""
+    """The contents that the tree itself decides: those of sources whose files are all tracked by
+    git."""
     found = {}
     for source in sources_of(graph):
         files = root.files(source)
@@ -488,29 +563,39 @@ def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
 
 
 def tracked_parts(graph: Graph, root: DataRoot) -> dict[str, str]:
-    """The tree's version of raw data, also if git tracks only some of a source's files, or links to them."""
+    """The tree's version of raw data, also if git tracks only some of a source's files, or links to
+    them."""
     found = tracked_versions(graph, root)
     for source in sources_of(graph):
         files = root.files(source)
         if source.id not in found and any(file.tracked for file in files):
-            found[source.id] = digest("parts", *(f"{file.path} {file.tracked or ''}" for file in files if file.tracked))
+            found[source.id] = digest(
+                "parts", *(f"{file.path} {file.tracked or ''}" for file in files if file.tracked)
+            )
     return found
 
 
 def untracked_sources(graph: Graph, root: DataRoot) -> set[str]:
     """The sources of whose files git tracks none: a branch keeps the load that it has of them."""
-    return {source.id for source in sources_of(graph) if not any(file.blob for file in root.files(source))}
+    return {
+        source.id
+        for source in sources_of(graph)
+        if not any(file.blob for file in root.files(source))
+    }
 
 
 def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dict[str, str]:
-    """The data version of every source: tracked, else known (by id), else read now. Raises ProjectError.
+    """The data version of every source: tracked, else known (by id), else read now. Raises
+    ProjectError.
 
-    Files of which git tracks only some are read now: the tracked ones are part of the tree. Sources of one definition
-    have one version, also where their files move in the meantime.
+    Files of which git tracks only some are read now: the tracked ones are part of the tree. Sources
+    of one definition have one version, also where their files move in the meantime.
     """
     read: dict[str, str] = {}
     found = {
-        source: version if contents_of(version := known.get(source, "")) == contents else read_by_this_engine(contents)
+        source: version
+        if contents_of(version := known.get(source, "")) == contents
+        else read_by_this_engine(contents)
         for source, contents in tracked_versions(graph, root).items()
     }
     problems: list[Problem] = []

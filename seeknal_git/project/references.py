@@ -1,4 +1,5 @@
-"""What each reference of a node means: the ids behind `ref('kind.name')`, `kind.name` and `input_0`. Pure."""
+"""What each reference of a node means: the ids behind `ref('kind.name')`, `kind.name` and
+`input_0`. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ _INPUT = re.compile(r"input_(\d+)")
 class _Statement:
     """One SELECT of a node, its own or that of a check.
 
-    line: where its text begins in the file; text: empty for a check, whose SQL is not in the file as it is;
-    of_itself: a test reads the node that carries it.
+    line: where its text begins in the file; text: empty for a check, whose SQL is not in the file
+    as it is; of_itself: a test reads the node that carries it.
     """
 
     reading: Reading
@@ -38,17 +39,25 @@ def _statements(member: Member) -> list[_Statement]:
     node = member.node
     own = [_Statement(member.sql, node.sql_line, node.sql or "")] if member.sql else []
     checks = zip(member.checks, node.checks, strict=True)
-    return [*own, *(_Statement(reading, check.line, of_itself=node.kind != "rule") for reading, check in checks)]
+    return [
+        *own,
+        *(
+            _Statement(reading, check.line, of_itself=node.kind != "rule")
+            for reading, check in checks
+        ),
+    ]
 
 
-# To look for the name that was meant takes up to 0.1 s among 20,000 nodes, so only the first problems get one.
+# To look for the name that was meant takes up to 0.1 s among 20,000 nodes, so only the first
+# problems get one.
 _HINTS = 20
 
 
 def resolved(
     member: Member, members: Mapping[str, Member], told: int = 0
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The inputs of a node, and what each reference of each statement means. told: how many problems there are already.
+    """The inputs of a node, and what each reference of each statement means. told: how many
+    problems there are already.
 
     Raises ProjectError.
     """
@@ -76,7 +85,9 @@ def _meant(
     reading, declared = statement.reading, [each.id for each in node.inputs]
     if reading.error is not None:
         line = statement.line + (reading.error_line or 1) - 1 if statement.text else statement.line
-        return [], [Problem(f"The SQL does not parse: {reading.error}.", node.path, line, node=node.id)]
+        return [], [
+            Problem(f"The SQL does not parse: {reading.error}.", node.path, line, node=node.id)
+        ]
     named: list[str] = []
     problems: list[Problem] = []
     for reference in reading.references:
@@ -114,11 +125,15 @@ def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
     if position := _INPUT.fullmatch(name):
         if int(position[1]) < len(declared):
             return declared[int(position[1])]
-        raise LookupError(f"`{name}` is not there: {node.id} declares {len(declared)} input(s).", "")
+        raise LookupError(
+            f"`{name}` is not there: {node.id} declares {len(declared)} input(s).", ""
+        )
     if name == "__THIS__":
         if len(declared) == 1:
             return declared[0]
-        raise LookupError(f"`__THIS__` means the only input, and {node.id} declares {len(declared)}.", "")
+        raise LookupError(
+            f"`__THIS__` means the only input, and {node.id} declares {len(declared)}.", ""
+        )
     if name.endswith("()"):
         raise LookupError(f"`{name}` reads something that is not an input of {node.id}.", "")
     kind, _ = split_id(name)

@@ -27,13 +27,16 @@ _WORDS = {"promote": ("anywhere", "ci")}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a project file says. Only `name` and `description` count for every tree as it has them."""
+    """What a project file says. Only `name` and `description` count for every tree as it has
+    them."""
 
     name: str
     description: str = ""
     production_branch: str = "main"
     warehouse: str = ""  # none: in git's own folder (see place.py)
-    time_to_live: int = 7 * 86400  # seconds from its last use until an environment without a branch goes
+    time_to_live: int = (
+        7 * 86400
+    )  # seconds from its last use until an environment without a branch goes
     protect_production: bool = False
     promote: Releaser = "anywhere"  # who releases: everybody, or continuous integration alone
     keep_promotions: int = 10  # publications of production that keep their tables
@@ -51,7 +54,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """A setting that a tree has otherwise than production. before, after: as somebody would write them."""
+    """A setting that a tree has otherwise than production. before, after: as somebody would write
+    them."""
 
     name: str
     before: str
@@ -63,9 +67,12 @@ class SettingChange:
         return f"{self.name} {self.before} → {self.after}"
 
 
-def changed_settings(before: Settings, after: Written, base: Settings | None = None) -> tuple[SettingChange, ...]:
-    """The settings that count only as production has them, and that a file has otherwise. base: the settings that
-    production had when the branch left it: a branch that is merely behind has changed nothing."""
+def changed_settings(
+    before: Settings, after: Written, base: Settings | None = None
+) -> tuple[SettingChange, ...]:
+    """The settings that count only as production has them, and that a file has otherwise. base: the
+    settings that production had when the branch left it: a branch that is merely behind has changed
+    nothing."""
     old, new = asdict(before), asdict(after.settings)
     known = (old, asdict(base) if base else old)
     return tuple(
@@ -84,7 +91,9 @@ def spelt(name: str, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if name in _DURATIONS and isinstance(value, int):
-        unit = next((unit for unit in ("d", "h", "m") if value and value % _SECONDS[unit] == 0), "s")
+        unit = next(
+            (unit for unit in ("d", "h", "m") if value and value % _SECONDS[unit] == 0), "s"
+        )
         return f"{value // _SECONDS[unit]}{unit}"
     return str(value) or NOWHERE
 
@@ -96,13 +105,21 @@ def read_settings(content: bytes, path: str = PROJECT_FILE) -> Settings:
 
 @cache
 def read_written(content: bytes, path: str = PROJECT_FILE) -> Written:
-    """A project file, with the lines of its settings. Raises ProjectError with the line of each mistake."""
+    """A project file, with the lines of its settings. Raises ProjectError with the line of each
+    mistake."""
     from seeknal_git.nodes.yaml_document import read_yaml
 
     document = read_yaml(content, path)
     if not isinstance(document.data, Mapping):
         raise ProjectError(
-            [Problem("The project file is a mapping of settings.", path, 1, "Begin with: name: my_project")]
+            [
+                Problem(
+                    "The project file is a mapping of settings.",
+                    path,
+                    1,
+                    "Begin with: name: my_project",
+                )
+            ]
         )
     values: dict[str, Any] = {}
     problems = []

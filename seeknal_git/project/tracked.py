@@ -15,7 +15,8 @@ _MOST_NAMES = 10_000_000  # of files behind links, to compare with a glob: some 
 
 
 def tracked_files(tree: Tree, pattern: str) -> dict[str, str]:
-    """Path → blob of the files that a pattern names. Through a link, a file has the name that leads to it."""
+    """Path → blob of the files that a pattern names. Through a link, a file has the name that leads
+    to it."""
     real = resolved(tree, pattern) or ""
     if real in tree.files or not glob.has_magic(pattern):
         return {pattern: tree.files[real]} if real in tree.files else {}
@@ -26,7 +27,11 @@ def tracked_files(tree: Tree, pattern: str) -> dict[str, str]:
         looked += len(tree.files)
         if looked > _MOST_NAMES:
             raise FileFault(f"{pattern} leads through too many links.", "Name their folders.")
-        found |= {path: tree.files[real] for path, real in _through(tree, link) if _matches(path, link, wanted)}
+        found |= {
+            path: tree.files[real]
+            for path, real in _through(tree, link)
+            if _matches(path, link, wanted)
+        }
     return found
 
 
@@ -60,7 +65,8 @@ def _matches(path: str, link: str, pattern: Sequence[str]) -> bool:
 
 
 def resolved(tree: Tree, path: str) -> str | None:
-    """The path that a path means once the links in it are followed; None if it leaves the project, or leads nowhere."""
+    """The path that a path means once the links in it are followed; None if it leaves the project,
+    or leads nowhere."""
     if not tree.links:
         return path
     for _ in range(_MOST_LINKS):
@@ -70,7 +76,9 @@ def resolved(tree: Tree, path: str) -> str | None:
         if link is None:
             return path
         target = tree.read(tree.links[link]).decode(errors="surrogateescape")
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(link), target, path[len(link) + 1 :]))
+        path = posixpath.normpath(
+            posixpath.join(posixpath.dirname(link), target, path[len(link) + 1 :])
+        )
         if path.startswith(("/", "..")):
             return None
         path = "" if path == "." else path
@@ -84,7 +92,9 @@ def glob_match(path: Sequence[str], pattern: Sequence[str]) -> bool:
     places = _after({0}, pattern)  # how much of the pattern may be used up so far
     for part in path:
         used = {
-            at if pattern[at] == "**" else at + 1 for at in places if at < len(pattern) and _fits(part, pattern[at])
+            at if pattern[at] == "**" else at + 1
+            for at in places
+            if at < len(pattern) and _fits(part, pattern[at])
         }
         places = _after(used, pattern)
     return len(pattern) in places

@@ -1,4 +1,5 @@
-"""Look through a packed file piece by piece: a few MB may stand for any number of GB, or for one line without end."""
+"""Look through a packed file piece by piece: a few MB may stand for any number of GB, or for one
+line without end."""
 
 from __future__ import annotations
 
@@ -24,13 +25,17 @@ def packing_of(path: Path, given: str) -> str:
 
 
 def fault_of(path: Path, packing: str, longest: int | None) -> Fault | None:
-    """Why a file is not to be read: it takes too long to unpack, or has a line of more bytes. None if it may be.
+    """Why a file is not to be read: it takes too long to unpack, or has a line of more bytes. None
+    if it may be.
 
     A damaged file has no fault here: whoever reads it says so.
     """
     size = path.stat().st_size
     seconds = limits().unpack_seconds + size / _PER_SECOND
-    late = (f"it takes more than {seconds:.0f} s to unpack", f"Unpack it, or divide it. {raising('unpack_seconds')}")
+    late = (
+        f"it takes more than {seconds:.0f} s to unpack",
+        f"Unpack it, or divide it. {raising('unpack_seconds')}",
+    )
     if packing == "gzip":
         return _fault_of_gzip(path, seconds, longest, late) if size > _SMALL else None
     if packing == "zstd":

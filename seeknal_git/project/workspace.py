@@ -1,4 +1,5 @@
-"""A project in its repository, opened: where its warehouse is, and everything that follows from one of its trees."""
+"""A project in its repository, opened: where its warehouse is, and everything that follows from one
+of its trees."""
 
 from __future__ import annotations
 
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """settings: those in force, as production has them; flaw: why the project file at hand cannot be read, if so;
-    data_root: what holds the warehouse, raw data and production's files: the main working tree, unless another
-    folder is named. shared_data: raw data is read from there alone, as production does; a branch looks into its own
-    working tree first. lock_timeout: seconds to wait for the warehouse where what a tree means hangs on it; None where
-    it is to be done without."""
+    """settings: those in force, as production has them; flaw: why the project file at hand cannot
+    be read, if so; data_root: what holds the warehouse, raw data and production's files: the main
+    working tree, unless another folder is named. shared_data: raw data is read from there alone, as
+    production does; a branch looks into its own working tree first. lock_timeout: seconds to wait
+    for the warehouse where what a tree means hangs on it; None where it is to be done without."""
 
     repository: Repository
     settings: Settings
@@ -79,18 +80,20 @@ class Workspace:
 
     @property
     def warehouse_path(self) -> Path:
-        """Where the warehouse is, links resolved anew. Raises ProjectError if it may not be there."""
+        """Where the warehouse is, links resolved anew. Raises ProjectError if it may not be
+        there."""
         return self.place.path
 
     def branch_of(self, environment: str) -> str:
-        """The branch that an environment's name means: `prod` is an alias for the production branch."""
+        """The branch that an environment's name means: `prod` is an alias for the production
+        branch."""
         return self.production if environment == PRODUCTION_ALIAS else environment
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A tree, and everything that follows from it. kept: the columns of sources whose raw data was not read again;
-    None where all was."""
+    """A tree, and everything that follows from it. kept: the columns of sources whose raw data was
+    not read again; None where all was."""
 
     tree: Tree
     project: Project
@@ -101,13 +104,14 @@ class Loaded:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with files; and where nothing is, what does not fit together, and what the engine refuses."""
+        """What is wrong with files; and where nothing is, what does not fit together, and what the
+        engine refuses."""
         return self.project.problems or self.graph.problems or self.binding.problems
 
     @property
     def all_problems(self) -> tuple[Problem, ...]:
-        """Also what the engine refuses where other nodes are wrong already; but not of what reads a node that is there
-        twice, as nobody knows which one it means."""
+        """Also what the engine refuses where other nodes are wrong already; but not of what reads a
+        node that is there twice, as nobody knows which one it means."""
         times = Counter(member.node.id for member in self.project.members)
         unclear = self.graph.downstream(each for each in self.graph.members if times[each] > 1)
         refused = (each for each in self.binding.problems if each.node not in unclear)
@@ -127,12 +131,15 @@ class Loaded:
         return State(self.graph, tracked_parts(self.graph, self.root))
 
 
-def open_workspace(start: Path, data_root: Path | None = None, *, mending: bool = False) -> Workspace:
+def open_workspace(
+    start: Path, data_root: Path | None = None, *, mending: bool = False
+) -> Workspace:
     """The project that a folder, or a bare repository, holds.
 
-    data_root: what stands for the main working tree, with the warehouse and raw data; else what SEEKNAL_DATA_ROOT or
-    `git config seeknal.dataRoot` names. mending: also if production's own project file cannot be read.
-    Raises UsageError where there is no project, GitError where no repository.
+    data_root: what stands for the main working tree, with the warehouse and raw data; else what
+    SEEKNAL_DATA_ROOT or `git config seeknal.dataRoot` names. mending: also if production's own
+    project file cannot be read. Raises UsageError where there is no project, GitError where no
+    repository.
     """
     start = start.resolve()
     if not start.is_dir():
@@ -143,19 +150,28 @@ def open_workspace(start: Path, data_root: Path | None = None, *, mending: bool 
             return _workspace(git.open_repository(folder), at_hand, data_root, mending=mending)
     if bare := git.open_bare(start):
         return _bare(bare, data_root)
-    raise UsageError(f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init")
+    raise UsageError(
+        f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init"
+    )
 
 
 def _at_hand(path: Path) -> Written:
-    """A project file on disk. Raises ProjectError, also for a link: messages would show any file that it leads to."""
+    """A project file on disk. Raises ProjectError, also for a link: messages would show any file
+    that it leads to."""
     if path.is_symlink():
-        problem = Problem("The project file is a link.", PROJECT_FILE, hint="Put the file itself in its place.")
+        problem = Problem(
+            "The project file is a link.", PROJECT_FILE, hint="Put the file itself in its place."
+        )
         raise ProjectError([problem])
     return read_written(path.read_bytes())
 
 
 def _workspace(
-    repository: Repository, at_hand: Callable[[], Written], data_root: Path | None, *, mending: bool = False
+    repository: Repository,
+    at_hand: Callable[[], Written],
+    data_root: Path | None,
+    *,
+    mending: bool = False,
 ) -> Workspace:
     written, flaw = None, None
     try:
@@ -170,10 +186,16 @@ def _workspace(
         raise flaw or _of_production(found)
     cache = Cache(repository.private / "cache.sqlite", engine_version())
     named = data_root or os.environ.get("SEEKNAL_DATA_ROOT")
-    root = Path(named).resolve() if named else git.configured_data_root(repository) or repository.main_worktree
+    root = (
+        Path(named).resolve()
+        if named
+        else git.configured_data_root(repository) or repository.main_worktree
+    )
     if root is None:
-        raise UsageError(f"{repository.common} is a bare repository, and has no folder for a warehouse and raw data.",
-                         "Name one: git config seeknal.dataRoot DIR, SEEKNAL_DATA_ROOT or --data-root DIR")  # fmt: skip
+        raise UsageError(
+            f"{repository.common} is a bare repository, and has no folder for a warehouse and raw data.",
+            "Name one: git config seeknal.dataRoot DIR, SEEKNAL_DATA_ROOT or --data-root DIR",
+        )
     return Workspace(repository, settings, cache, root, authority=found, written=written, flaw=flaw)
 
 
@@ -182,7 +204,10 @@ def _of_production(found: Authority) -> ProjectError:
     problems = found.flaw.problems if found.flaw else ()
     hint = f"Mend the project file on {found.branch}, and commit it: until then, nothing says how production is."
     return ProjectError(
-        [replace(each, message=f"At the tip of {found.branch}: {each.message}", hint=hint) for each in problems]
+        [
+            replace(each, message=f"At the tip of {found.branch}: {each.message}", hint=hint)
+            for each in problems
+        ]
     )
 
 
@@ -190,27 +215,37 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
     """A bare repository's HEAD says which branch's project file counts."""
     head = git.head_commit(repository)
     if head is None and not git.branches(repository):
-        raise GitError(f"There is no commit in {repository.top} yet.",
-                       "Push the project first, then run the same command again.")  # fmt: skip
+        raise GitError(
+            f"There is no commit in {repository.top} yet.",
+            "Push the project first, then run the same command again.",
+        )
     if head is None:
-        raise GitError(f"HEAD of {repository.top} names a branch that is not there.",
-                       "Let it name the production branch: git symbolic-ref HEAD refs/heads/main")  # fmt: skip
+        raise GitError(
+            f"HEAD of {repository.top} names a branch that is not there.",
+            "Let it name the production branch: git symbolic-ref HEAD refs/heads/main",
+        )
     everything = commit_tree(repository, head)
-    found = {path.removesuffix(PROJECT_FILE).rstrip("/") or ".": path for path in everything.files
-             if path.rpartition("/")[2] == PROJECT_FILE}  # fmt: skip
+    found = {
+        path.removesuffix(PROJECT_FILE).rstrip("/") or ".": path
+        for path in everything.files
+        if path.rpartition("/")[2] == PROJECT_FILE
+    }
     named = os.environ.get("SEEKNAL_PROJECT", "").rstrip("/")
     path = found.get(named) if named else next(iter(found.values()), None)
     if path is None or (not named and len(found) > 1):
         projects = f"these projects: {', '.join(sorted(found))}" if found else "no project"
-        raise UsageError(f"{repository.top} holds {projects}.",
-                         "Name one of them: SEEKNAL_PROJECT=FOLDER" if found else None)  # fmt: skip
+        raise UsageError(
+            f"{repository.top} holds {projects}.",
+            "Name one of them: SEEKNAL_PROJECT=FOLDER" if found else None,
+        )
     content = everything.read_small(path)
     project = replace(repository, prefix=path.removesuffix(PROJECT_FILE))
     return _workspace(project, partial(read_written, content), data_root)
 
 
 def current_tree(workspace: Workspace) -> Tree:
-    """The working tree; of a bare repository, what HEAD names. Raises ProjectError if its project file is wrong."""
+    """The working tree; of a bare repository, what HEAD names. Raises ProjectError if its project
+    file is wrong."""
     if workspace.flaw:
         raise workspace.flaw
     if workspace.repository.bare:
@@ -232,11 +267,13 @@ def load(
     keeps: str | None = None,
     environment: str | None = None,
 ) -> Loaded:
-    """Everything that follows from a tree, with its problems; what is the same as in `like` is taken from there.
+    """Everything that follows from a tree, with its problems; what is the same as in `like` is
+    taken from there.
 
-    A tree is dirty if nodes, or data that they read, are not committed. keeps: the schema of an environment that goes
-    on with the loads that production or it shows, whatever their files look like now; without it, all raw data is read.
-    environment: the schema whose loads say how raw data was read before, if production's do not.
+    A tree is dirty if nodes, or data that they read, are not committed. keeps: the schema of an
+    environment that goes on with the loads that production or it shows, whatever their files look
+    like now; without it, all raw data is read. environment: the schema whose loads say how raw data
+    was read before, if production's do not.
     """
     project = load_project(tree, workspace.cache, like.project.members if like else ())
     tracked = like.root.tracked if like else tracked_paths(workspace.repository)
@@ -245,7 +282,12 @@ def load(
     if tree.dirty and tree.commit:
         committed = commit_tree(workspace.repository, tree.commit)
         roots = (root, replace(root, tree=committed))
-        data = {file.path for source in sources_of(graph) for each in roots for file in each.files(source)}
+        data = {
+            file.path
+            for source in sources_of(graph)
+            for each in roots
+            for file in each.files(source)
+        }
         files = _relevant(committed.files, tree, data)
         dirty = files != committed.files or _leads_elsewhere(committed, tree, data)
         tree = replace(tree, files=files, dirty=dirty)
@@ -260,18 +302,26 @@ def load(
         binding = with_declared(binding, graph, workspace.cache)
     if binding.adopted:
         root = replace(root, adopted=binding.adopted)
-    graph = replace(graph, anatomies=binding.anatomies, columns=binding.columns, volatile=binding.volatile)
+    graph = replace(
+        graph, anatomies=binding.anatomies, columns=binding.columns, volatile=binding.volatile
+    )
     return Loaded(tree, project, graph, root, binding, kept)
 
 
 def data_root_of(workspace: Workspace, tree: Tree, tracked: frozenset[str]) -> DataRoot:
-    """Where the raw data of a tree is. tracked: the paths that git tracks, here or in the main working tree."""
+    """Where the raw data of a tree is. tracked: the paths that git tracks, here or in the main
+    working tree."""
     return DataRoot(workspace.repository, tree, _folders(workspace), tracked, workspace.cache)
 
 
 def _folders(workspace: Workspace) -> tuple[Path, ...]:
-    """Where raw data is looked for: here, but for production's, then where all working trees of the clone share it."""
-    here = () if workspace.repository.bare or workspace.shared_data else (workspace.repository.project,)
+    """Where raw data is looked for: here, but for production's, then where all working trees of the
+    clone share it."""
+    here = (
+        ()
+        if workspace.repository.bare or workspace.shared_data
+        else (workspace.repository.project,)
+    )
     return tuple(dict.fromkeys((*here, workspace.home)))
 
 
@@ -285,7 +335,9 @@ def _leads_elsewhere(committed: Tree, tree: Tree, data: set[str]) -> bool:
 def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[str, str]:
     """The files of an edited tree, without the edits of files that decide no data."""
     matters = {
-        path for path in {**committed, **tree.files} if is_node_path(path) or path == PROJECT_FILE or path in data
+        path
+        for path in {**committed, **tree.files}
+        if is_node_path(path) or path == PROJECT_FILE or path in data
     }
     kept = {path: blob for path, blob in committed.items() if path not in matters}
     return kept | {path: blob for path, blob in tree.files.items() if path in matters}
@@ -299,10 +351,14 @@ def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> di
     return kept_columns(path, graph, root, schemas, workspace.lock_timeout) if path else {}
 
 
-def _contracts(workspace: Workspace, graph: Graph, root: DataRoot, schema: str | None) -> dict[str, Contract]:
+def _contracts(
+    workspace: Workspace, graph: Graph, root: DataRoot, schema: str | None
+) -> dict[str, Contract]:
     from seeknal_git.project.loads_in_use import contracts
 
-    schemas = list(dict.fromkeys([workspace.production_schema, schema or workspace.production_schema]))
+    schemas = list(
+        dict.fromkeys([workspace.production_schema, schema or workspace.production_schema])
+    )
     path = _sound_place(workspace)
     return contracts(path, graph, root, schemas, workspace.lock_timeout) if path else {}
 
@@ -317,7 +373,9 @@ def _sound_place(workspace: Workspace) -> Path | None:
 
 def with_nodes(tree: Tree, files: Mapping[str, bytes]) -> Tree:
     """A tree with some files added or replaced, for nodes that are not in the project yet."""
-    given = {path: f"draft:{hashlib.sha256(content).hexdigest()}" for path, content in files.items()}
+    given = {
+        path: f"draft:{hashlib.sha256(content).hexdigest()}" for path, content in files.items()
+    }
     blobs = {given[path]: content for path, content in files.items()}
     return replace(
         tree,

@@ -19,7 +19,11 @@ _PACKAGES = ("duckdb", "pygit2", "typer")
 def crash(exc: Exception) -> int:
     """Write the log, say where it is, and return the exit code."""
     lines = [f"seeknal {__version__}", *(f"{name} {version(name)}" for name in _PACKAGES)]
-    lines += [f"Python {platform.python_version()} on {platform.platform()}", f"command: {' '.join(sys.argv[1:])}", ""]
+    lines += [
+        f"Python {platform.python_version()} on {platform.platform()}",
+        f"command: {' '.join(sys.argv[1:])}",
+        "",
+    ]
     lines += traceback.format_exception(exc)
     path = Path(tempfile.mkdtemp(prefix="seeknal-")) / "crash.log"
     write_whole(path, "\n".join(lines).encode(errors="replace"))

@@ -30,7 +30,11 @@ JSON_VERSION = 1
 
 def drafted(path: Path, file: str | None) -> None:
     """file: the one that the draft was made from."""
-    todo = f"it says how {file} is read" if file else "fill in what stands in <…>, and what its comments offer"
+    todo = (
+        f"it says how {file} is read"
+        if file
+        else "fill in what stands in <…>, and what its comments offer"
+    )
     tell(f"Wrote {bold(path.name)}: {todo}.")
     out(f"Next: seeknal dry-run {operand(path.name)}")
 
@@ -54,7 +58,9 @@ def dry_run_as_text(done: DryRun) -> None:
     _origins(done)
     force = " --force" if draft.before not in (None, draft.content) else ""
     is_applied = draft.shown == draft.target
-    out("Next: seeknal plan" if is_applied else f"Next: seeknal apply {operand(draft.shown)}{force}")
+    out(
+        "Next: seeknal plan" if is_applied else f"Next: seeknal apply {operand(draft.shown)}{force}"
+    )
 
 
 def _warnings(draft: Checked) -> None:
@@ -72,7 +78,9 @@ def _headline(draft: Checked) -> None:
 def _counts(done: DryRun) -> None:
     rows = []
     for count in done.sample.counts:
-        verdict = ("would warn" if count.severity == "warn" else "would fail") if count.fails else "holds"
+        verdict = (
+            ("would warn" if count.severity == "warn" else "would fail") if count.fails else "holds"
+        )
         rows.append((count.name, verdict, violated(count.violations, count.rows)))
     out(*columns(rows, "  "))
 
@@ -107,7 +115,11 @@ def dry_run_as_json(done: DryRun) -> dict[str, Any]:
         "target": draft.target,
         "replaces": draft.before is not None,
         "columns": [{"name": name, "type": word} for name, word in rows.columns] if rows else [],
-        "rows": [dict(zip((name for name, _ in rows.columns), row, strict=True)) for row in rows.rows] if rows else [],
+        "rows": [
+            dict(zip((name for name, _ in rows.columns), row, strict=True)) for row in rows.rows
+        ]
+        if rows
+        else [],
         "more": rows.more if rows else False,
         "dialect": dict(done.dialect),
         "checks": [
@@ -132,7 +144,11 @@ def applied(done: Applied) -> None:
     if draft.unknown:
         nodes = [draft.loaded.graph.node(each) for each in draft.unknown]
         files = ", ".join(f"{node.definition['path']} ({node.id})" for node in nodes)
-        left = "" if draft.node.kind == "source" else f": the SQL of {draft.node.id} could not be checked"
+        left = (
+            ""
+            if draft.node.kind == "source"
+            else f": the SQL of {draft.node.id} could not be checked"
+        )
         note(f"{coloured('warning')}: raw data is missing: {files}{left}.")
     note(f"$ {done.command}")
     for line in done.diff or ():

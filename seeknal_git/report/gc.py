@@ -9,7 +9,16 @@ from typing import Any
 from seeknal_git.commands.env import Deleted
 from seeknal_git.commands.gc import Garbage
 from seeknal_git.environments.expiry import Lifetime
-from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, out_json, pairs, tell
+from seeknal_git.report.terminal import (
+    coloured,
+    counted,
+    kept_views,
+    note,
+    out,
+    out_json,
+    pairs,
+    tell,
+)
 from seeknal_git.warehouse.unused_tables import Unnamed, counted_by_reason
 
 _WORDS = {
@@ -25,7 +34,9 @@ _FEW = 8  # views and tables of somebody's that are named
 
 def as_text(found: Garbage, command: str) -> None:
     rows = [(f"environment {each.environment.branch}", each.why) for each in found.environments]
-    rows += [(f"folder {_near(each)}", "files of its exposures") for each in found.exposures.values()]
+    rows += [
+        (f"folder {_near(each)}", "files of its exposures") for each in found.exposures.values()
+    ]
     rows += [(f"snapshot {each.table}", _extent(each)) for each in found.snapshots]
     rows += [(f"file {_near(each)}", "left behind") for each in found.leftovers]
     verb = "Deleted" if found.deleted else "Would delete"
@@ -56,14 +67,18 @@ def deleted(done: Deleted) -> None:
     """What `env delete` did."""
     files = f" and {_near(done.files)}" if done.files and not done.stuck else ""
     git = f"Git is as it was: {done.held}." if done.held else "Its branch is gone."
-    tell(f"Dropped schema {done.schema}{files}. {git} Tables that nothing else shows stay until: seeknal gc --yes")
+    tell(
+        f"Dropped schema {done.schema}{files}. {git} Tables that nothing else shows stay until: seeknal gc --yes"
+    )
     kept_views(each.place for each in done.yours)
     stuck(done.stuck)
 
 
 def stuck(paths: Sequence[Path]) -> None:
     for each in paths:
-        note(f"{coloured('warning')}: {each} cannot be deleted. Mend its permissions, then delete it by hand.")
+        note(
+            f"{coloured('warning')}: {each} cannot be deleted. Mend its permissions, then delete it by hand."
+        )
 
 
 def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:
@@ -95,7 +110,8 @@ def as_json(found: Garbage) -> None:
     }
     if found.kept_tables is not None:
         value["snapshots"] = [
-            {"table": each.table, "node": each.node, "rows": each.rows, "bytes": each.bytes} for each in found.snapshots
+            {"table": each.table, "node": each.node, "rows": each.rows, "bytes": each.bytes}
+            for each in found.snapshots
         ]
         value["files"] = [str(each) for each in found.leftovers]
         value["kept"]["snapshots"] = counted_by_reason(found.kept_tables)

@@ -25,14 +25,23 @@ from seeknal_git.report.terminal import (
 )
 from seeknal_git.warehouse.publications import Move, Record
 
-_COLOURS = {"added": "NEW", "removed": "REMOVED", "re-pointed": "NON_BREAKING", "restored": "warning"}
+_COLOURS = {
+    "added": "NEW",
+    "removed": "REMOVED",
+    "re-pointed": "NON_BREAKING",
+    "restored": "warning",
+}
 _FEW = 8
 
 
 def log_as_text(found: Log, *, whole: bool = False) -> None:
     """Publications, newest first, one block for each."""
     if not found.entries:
-        command = "seeknal run" if found.is_production else f"seeknal run {of_option('--env', found.branch)}"
+        command = (
+            "seeknal run"
+            if found.is_production
+            else f"seeknal run {of_option('--env', found.branch)}"
+        )
         out(f"{found.branch} was never published. Build and publish it with: {command}")
     for number, entry in enumerate(found.entries):
         if number:
@@ -47,7 +56,11 @@ def _entry(entry: Entry, *, whole: bool) -> None:
     marks = ["current"] if entry.current else []
     marks += ["with uncommitted nodes"] if entry.uncommitted else []
     marks += [f"not kept: {counted(len(entry.lost), 'table')} gone"] if entry.lost else []
-    out("  ".join([coloured("warning", f"publication {record.id}"), record.commit[:8], *marks]).rstrip())
+    out(
+        "  ".join(
+            [coloured("warning", f"publication {record.id}"), record.commit[:8], *marks]
+        ).rstrip()
+    )
     author, *rest = about(record)
     subject = [f"Commit: {entry.subject}"] if entry.subject and not entry.uncommitted else []
     out(author, *subject, *rest)
@@ -86,7 +99,8 @@ def _reason(record: Record) -> str:
 
 
 def moved(moves: Sequence[Move], *, whole: bool = False, more_with: str = "--json") -> None:
-    """What was done to nodes, a few of them unless `whole`. more_with: the option that shows all."""
+    """What was done to nodes, a few of them unless `whole`. more_with: the option that shows
+    all."""
     shown = moves if whole else moves[:_FEW]
     lines = columns([[each.change, each.node, _rows(each), _built(each)] for each in shown], "    ")
     for each, line in zip(shown, lines, strict=True):
@@ -115,7 +129,9 @@ def _built(move: Move) -> str:
 def note_nearest(found: Named) -> None:
     """Say so where a commit was asked for that was not published itself."""
     if found.asked:
-        note(f"{found.asked[:8]} was not published itself: production showed publication {named(found.record)} then.")
+        note(
+            f"{found.asked[:8]} was not published itself: production showed publication {named(found.record)} then."
+        )
 
 
 def log_as_json(found: Log) -> dict[str, Any]:
@@ -176,17 +192,23 @@ def between_as_json(move: Move) -> dict[str, Any]:
 def rollback_as_text(done: Rollback) -> None:
     """What a rollback did, or would do, and how to go on."""
     verb = "was rolled back" if done.publication else "would be rolled back"
-    tell(f"{bold(done.branch)} {verb} from publication {named(done.before)} to publication {named(done.to)}.")
+    tell(
+        f"{bold(done.branch)} {verb} from publication {named(done.before)} to publication {named(done.to)}."
+    )
     moved(done.moves)
     for node in done.to_write:
         if node not in done.unwritten:
             out(f"    {'written again' if done.publication else 'to write again'}  {node}")
     for node, path in done.left.items():
-        note(f"{coloured('warning')}: {node} was first delivered later: its file is left as it is ({path}).")
+        note(
+            f"{coloured('warning')}: {node} was first delivered later: its file is left as it is ({path})."
+        )
     kept_files(done.kept)
     kept_views(done.yours)
     for node, why in done.unwritten.items():
-        note(f"{coloured('warning')}: the file of {node} is not that of publication {done.to.id}: {why}.")
+        note(
+            f"{coloured('warning')}: the file of {node} is not that of publication {done.to.id}: {why}."
+        )
     if done.publication:
         _how_to_go_on(done)
 
@@ -197,12 +219,20 @@ def named(record: Record) -> str:
 
 def _how_to_go_on(done: Rollback) -> None:
     if done.tip is not None and done.tip != done.to.commit:
-        tell(f"Git is as it was, so production now differs from the tip of {done.branch} ({done.tip[:8]}):")
+        tell(
+            f"Git is as it was, so production now differs from the tip of {done.branch} ({done.tip[:8]}):"
+        )
         data = ", on the raw data of then" if done.loads else ""
-        _ways(done, [
-            ("seeknal promote", f"publishes the tip again{data}; so does a hook, at the next commit or merge"),
-            ("git revert …", "takes the change out of the code, and production follows"),
-        ])  # fmt: skip
+        _ways(
+            done,
+            [
+                (
+                    "seeknal promote",
+                    f"publishes the tip again{data}; so does a hook, at the next commit or merge",
+                ),
+                ("git revert …", "takes the change out of the code, and production follows"),
+            ],
+        )
     if done.loads:
         tell(f"Earlier loads of raw data are shown ({listed(done.loads, width() - 40)}):")
         _ways(done, [("seeknal run", "reads the raw data again, and publishes the tip")])
@@ -232,7 +262,9 @@ def rollback_as_json(done: Rollback) -> dict[str, Any]:
         "nodes": [between_as_json(each) for each in done.moves],
         "earlier_loads": list(done.loads),
         "files": {
-            "written": [each for each in done.to_write if done.publication and each not in done.unwritten],
+            "written": [
+                each for each in done.to_write if done.publication and each not in done.unwritten
+            ],
             "to_write": [] if done.publication else list(done.to_write),
             "not_written": done.unwritten,
             "left": {node: str(path) for node, path in done.left.items()},

@@ -45,7 +45,9 @@ def initialized(done: Initialized) -> None:
 def _integration(done: Initialized, flow: Workflow) -> None:
     kept = any(path.endswith(flow.path) for path in done.kept)
     if kept:
-        note(f"{coloured('warning')}: {flow.path} was there, and was left as it is. Move it away for a new one.")
+        note(
+            f"{coloured('warning')}: {flow.path} was there, and was left as it is. Move it away for a new one."
+        )
     if flow.include:
         note("To have it read, add to .gitlab-ci.yml:")
         note(*flow.include.split("\n"))
@@ -53,11 +55,15 @@ def _integration(done: Initialized, flow: Workflow) -> None:
         "Give it the variable SEEKNAL_INSTALL: where Seeknal is installed from, as it is on no package index. "
         "It is what `pip install` takes: git+https://HOST/REPOSITORY@COMMIT. Without it, jobs stop."
     )
-    note("Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
-         "only plans are made.")  # fmt: skip
+    note(
+        "Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
+        "only plans are made."
+    )
     if not kept:
         path = f":/{flow.path}"
-        note(f"Not committed yet: {command_line('git', 'add', path)} && git commit -m 'Continuous integration'")
+        note(
+            f"Not committed yet: {command_line('git', 'add', path)} && git commit -m 'Continuous integration'"
+        )
 
 
 def _facts(done: Initialized) -> dict[str, str]:
@@ -97,21 +103,29 @@ def _warnings(done: Initialized) -> None:
     founded = done.founded
     if founded.unnamed:
         added = founded.with_line is not None
-        where = "Added to seeknal_project.yml" if added else f"Add to seeknal_project.yml on {branch}"
+        where = (
+            "Added to seeknal_project.yml" if added else f"Add to seeknal_project.yml on {branch}"
+        )
         note(f"{where}: production_branch: {branch}")
     elif founded.why:
         note("If another branch is production, name it in seeknal_project.yml: production_branch")
     if done.missing_branch:
-        note(f"{coloured('warning')}: there is no branch {branch}, which the project file calls the production branch.")
+        note(
+            f"{coloured('warning')}: there is no branch {branch}, which the project file calls the production branch."
+        )
     if done.exposed:
-        note(f"{coloured('warning')}: .gitignore was there, and git does not ignore {', '.join(done.exposed)}: "
-             "add what is missing.")  # fmt: skip
+        note(
+            f"{coloured('warning')}: .gitignore was there, and git does not ignore {', '.join(done.exposed)}: "
+            "add what is missing."
+        )
 
 
 def _by_hand(hook: HookState) -> None:
     """A hook that is not ours to write: what to add to it."""
     if hook.state == "shadowed":
-        note(f"{coloured('warning')}: git runs {hook.path} as its {hook.name} hook. Add these lines to it:")
+        note(
+            f"{coloured('warning')}: git runs {hook.path} as its {hook.name} hook. Add these lines to it:"
+        )
         note(*hook.lines.split("\n"))
     elif hook.state != "installed":
         note(f"{coloured('warning')}: the hook {hook.path} is {hook.state}, and was left as it is.")
@@ -119,7 +133,11 @@ def _by_hand(hook: HookState) -> None:
 
 def _title(done: Initialized) -> str:
     name = bold(f"'{done.settings.name}'")
-    return f"Project {name} initialized successfully!" if done.created else f"Project {name} is initialized already."
+    return (
+        f"Project {name} initialized successfully!"
+        if done.created
+        else f"Project {name} is initialized already."
+    )
 
 
 def _next(done: Initialized) -> None:

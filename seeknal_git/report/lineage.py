@@ -34,7 +34,8 @@ _ONLY_ROWS = " (rows)"
 
 
 def as_html(lineage: Mapping[str, Any]) -> str:
-    """The page with its data in it; no name can end the script that holds them, as `<` is never written out."""
+    """The page with its data in it; no name can end the script that holds them, as `<` is never
+    written out."""
     data = json.dumps(lineage, separators=(",", ":")).replace("<", "\\u003c")
     page = files("seeknal_git.report").joinpath("lineage.html").read_text("utf-8")
     return page.replace(_PLACE, data, 1)
@@ -66,7 +67,12 @@ def _node(node: LineageNode, layer: int) -> dict[str, Any]:
         "state": node.state,
         "why": node.why,
         "columns": [
-            {"name": column.name, "type": column.type, "change": column.change, "reads": list(map(list, column.reads))}
+            {
+                "name": column.name,
+                "type": column.type,
+                "change": column.change,
+                "reads": list(map(list, column.reads)),
+            }
             for column in node.columns
         ],
         "rows": list(map(list, node.rows)),
@@ -77,7 +83,9 @@ def warn(chosen: Selection) -> None:
     """Why nothing of the plan is shown."""
     gap = chosen.lineage.gap
     if isinstance(gap, ProjectError):
-        note("The project does not validate (seeknal validate): no plan is shown, and what is wrong may be missing.")
+        note(
+            "The project does not validate (seeknal validate): no plan is shown, and what is wrong may be missing."
+        )
     elif gap is not None:
         note(f"No plan is shown: {gap.message}")
 
@@ -116,7 +124,10 @@ def _one_column(chosen: Selection, place: Place) -> None:
     _part(chosen, "Fed by", chosen.up, "raw data" if node.kind == "source" else "no column")
     if deciding := _deciding(chosen):
         out()
-        _draw("Rows decided by", [(0, _rows_of(identifier, places)) for identifier, places in deciding.items()])
+        _draw(
+            "Rows decided by",
+            [(0, _rows_of(identifier, places)) for identifier, places in deciding.items()],
+        )
     _part(chosen, "Feeds", chosen.down, "no column in this project")
 
 
@@ -125,16 +136,23 @@ def _rows_of(identifier: str, places: Sequence[Place]) -> str:
     of: dict[str, list[str]] = {}
     for at, name in places:
         of.setdefault(at, []).append(name)
-    words = [f"{at}.{names[0]}" if len(names) == 1 else f"{at} ({', '.join(names)})" for at, names in of.items()]
+    words = [
+        f"{at}.{names[0]}" if len(names) == 1 else f"{at} ({', '.join(names)})"
+        for at, names in of.items()
+    ]
     return f"{', '.join(words)}  {dim(f'decides rows of {identifier}')}"
 
 
 def _deciding(chosen: Selection) -> dict[str, list[Place]]:
-    """For each node that a column's rows come from, the columns that decide them and no value on the way."""
+    """For each node that a column's rows come from, the columns that decide them and no value on
+    the way."""
     way = dict.fromkeys(step.place for step in chosen.up or ())
     values = {each for place in way for each in chosen.lineage.columns[place].reads}
     nodes = [each for each in chosen.deciding if each in chosen.lineage.nodes]
-    found = {each: [place for place in chosen.lineage.nodes[each].rows if place not in values] for each in nodes}
+    found = {
+        each: [place for place in chosen.lineage.nodes[each].rows if place not in values]
+        for each in nodes
+    }
     return {each: places for each, places in found.items() if places}
 
 
@@ -153,7 +171,8 @@ def _tree(chosen: Selection, title: str, steps: Sequence[Step]) -> None:
 
 
 def _label(chosen: Selection, step: Step) -> list[str]:
-    """A node with the columns that lead to it, or a column; or a node whose rows the column before decides."""
+    """A node with the columns that lead to it, or a column; or a node whose rows the column before
+    decides."""
     lineage, (identifier, column) = chosen.lineage, step.place
     node = lineage.nodes[identifier]
     rest = ["…"] if step.again else [f"and {step.beyond} beyond"] if step.beyond else []
@@ -173,12 +192,18 @@ def _edge(lineage: Lineage, step: Step) -> list[str]:
     one, other = step.before[0], step.place[0]
     read, reader = (one, other) if one in lineage.nodes[other].inputs else (other, one)
     values, rows = lineage.between(read, reader)
-    return [*values, *(name if lineage.nodes[reader].kind == "rule" else f"{name}{_ONLY_ROWS}" for name in rows)]
+    return [
+        *values,
+        *(name if lineage.nodes[reader].kind == "rule" else f"{name}{_ONLY_ROWS}" for name in rows),
+    ]
 
 
 def _marks(node: LineageNode) -> list[str]:
     """What the plan says of a node."""
-    return [*([node.change] if node.change else []), *(["to build"] if node.state == "build" else [])]
+    return [
+        *([node.change] if node.change else []),
+        *(["to build"] if node.state == "build" else []),
+    ]
 
 
 def _about(column: LineageColumn) -> list[str]:
@@ -190,7 +215,8 @@ def _room() -> int:
 
 
 def _draw(title: str, lines: Sequence[tuple[int, str]]) -> None:
-    """Labels with their levels, as a tree. What is deeper than the terminal is wide is wrapped by the terminal."""
+    """Labels with their levels, as a tree. What is deeper than the terminal is wide is wrapped by
+    the terminal."""
     from rich.text import Text
     from rich.tree import Tree
 

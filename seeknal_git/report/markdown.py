@@ -1,4 +1,5 @@
-"""Text of others in Markdown: a comment on a pull request mentions nobody, links nowhere and keeps its tables."""
+"""Text of others in Markdown: a comment on a pull request mentions nobody, links nowhere and keeps
+its tables."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ import re
 
 from seeknal_git.names import shown
 
-# Words, numbers, and signs that mean nothing where they stand here. All else is shown as code: what is in code is no
-# mention, no reference and no link, on GitHub and on GitLab.
+# Words, numbers, and signs that mean nothing where they stand here. All else is shown as code: what
+# is in code is no mention, no reference and no link, on GitHub and on GitLab.
 _PLAIN = re.compile(r"(?:[\w ,;()='+→…-]|(?<!:):(?![:/A-Za-z_]|\w*:)|\.(?!\w*://)|~(?= )|/(?!/))*")
 _REFERENCES = re.compile(r"\bwww\.|\bGH-\d|(?<!\w)_|_(?!\w)|://", re.IGNORECASE)
 _IN_BACK_TICKS = re.compile(r"\s*[^\s`|\\@#<!][^`|\\@#<!]*")

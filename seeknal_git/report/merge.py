@@ -26,7 +26,8 @@ def _title(merge: MergePlan) -> str:
 
 
 def as_json(merge: MergePlan) -> dict[str, Any]:
-    """What `plan --into` adds to a plan; where there is no graph, all that there is. docs/cli.md documents it."""
+    """What `plan --into` adds to a plan; where there is no graph, all that there is. docs/cli.md
+    documents it."""
     return {
         "version": plan_report.JSON_VERSION,
         "into": merge.into.name,
@@ -38,7 +39,12 @@ def as_json(merge: MergePlan) -> dict[str, Any]:
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
-    return {"message": problem.message, "node": problem.node, "path": problem.path, "line": problem.line}
+    return {
+        "message": problem.message,
+        "node": problem.node,
+        "path": problem.path,
+        "line": problem.line,
+    }
 
 
 def _conflict(conflict: MergeConflict) -> dict[str, Any]:
@@ -70,4 +76,6 @@ def as_markdown(merge: MergePlan, found: Found | None) -> str:
 
 
 def _line(problem: Problem) -> str:
-    return f"- {markdown.text(problem.message)}" + (f" ({markdown.code(problem.place)})" if problem.place else "")
+    return f"- {markdown.text(problem.message)}" + (
+        f" ({markdown.code(problem.place)})" if problem.place else ""
+    )

@@ -15,7 +15,18 @@ from seeknal_git.plan.reasons import ColumnChange
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.report import markdown
-from seeknal_git.report.terminal import bold, coloured, counted, dim, extent, listed, out, problem_of, tell, width
+from seeknal_git.report.terminal import (
+    bold,
+    coloured,
+    counted,
+    dim,
+    extent,
+    listed,
+    out,
+    problem_of,
+    tell,
+    width,
+)
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
 JSON_VERSION = 1
@@ -25,9 +36,11 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _SHOWN = 5  # nodes downstream of a change; --verbose shows all of them
 
 
-def as_text(planned: Planned, found: Found | None, *, verbose: bool = False, sound: bool = True) -> None:
-    """The plan on a terminal. verbose: with what could not be resolved, and every node downstream; sound: False where
-    it cannot be gone on with, as the merge that it is of conflicts."""
+def as_text(
+    planned: Planned, found: Found | None, *, verbose: bool = False, sound: bool = True
+) -> None:
+    """The plan on a terminal. verbose: with what could not be resolved, and every node downstream;
+    sound: False where it cannot be gone on with, as the merge that it is of conflicts."""
     for problem in (*planned.head.project.unread, *planned.moved):
         problem_of("warning", problem)
     tell(bold(_title(planned)))
@@ -84,12 +97,14 @@ def _layers(planned: Planned, verbose: bool) -> None:
         head = f"  {number}  {extent(layer)}"
         tell(f"{head}{', '.join(layer) if verbose else listed(layer, width() - len(head))}")
     if files:
-        out(f"     then the files of {', '.join(files) if verbose else listed(files, width() - 24)}")
+        out(
+            f"     then the files of {', '.join(files) if verbose else listed(files, width() - 24)}"
+        )
 
 
 def _numbered(planned: Planned) -> tuple[dict[int, list[str]], list[str]]:
-    """The nodes to build by their layer in the whole graph; and the exposures, which a run delivers once everything is
-    published."""
+    """The nodes to build by their layer in the whole graph; and the exposures, which a run delivers
+    once everything is published."""
     layers: dict[int, list[str]] = {}
     files = [each for each in planned.plan.builds if split_id(each)[0] == "exposure"]
     for each in planned.plan.builds:
@@ -107,7 +122,9 @@ def _answers(found: Found | None) -> None:
 def _said(found: Found | None) -> list[tuple[str, str]]:
     if found is None:
         return []
-    return [("failed", each) for each in found.failing] + [("warning", each) for each in found.warned]
+    return [("failed", each) for each in found.failing] + [
+        ("warning", each) for each in found.warned
+    ]
 
 
 def _change(change: Change, plan: Plan, verbose: bool) -> None:
@@ -129,7 +146,8 @@ def _change(change: Change, plan: Plan, verbose: bool) -> None:
 
 
 def _downstream(label: str, node: str, why: str) -> None:
-    """A node downstream of a change, and why it is rebuilt or not; on a line of its own where there is no room."""
+    """A node downstream of a change, and why it is rebuilt or not; on a line of its own where there
+    is no room."""
     indent = _LABEL + len(label) + 1
     if indent + len(node) + 2 + len(why) <= width():
         out(f"{' ' * _LABEL}{dim(label)} {node}  {dim(why)}")
@@ -140,7 +158,8 @@ def _downstream(label: str, node: str, why: str) -> None:
 
 
 def _column_words(change: Change) -> list[str]:
-    """`+ added`, `- removed`, `~ changed`, with types; and that rows changed, where no clause says so already."""
+    """`+ added`, `- removed`, `~ changed`, with types; and that rows changed, where no clause says
+    so already."""
     words = [f"{_SIGNS[column.kind]} {column.name}{_types(column)}" for column in change.columns]
     return [*([] if change.words or not change.rows else ["rows changed"]), *words]
 
@@ -148,7 +167,11 @@ def _column_words(change: Change) -> list[str]:
 def _types(column: ColumnChange) -> str:
     if column.retyped:
         return f"  {column.before} → {column.after}"
-    return f"  {column.after or column.before}" if column.kind != "changed" and (column.after or column.before) else ""
+    return (
+        f"  {column.after or column.before}"
+        if column.kind != "changed" and (column.after or column.before)
+        else ""
+    )
 
 
 def _headline(change: Change, title: str | None = None) -> None:
@@ -169,9 +192,15 @@ def _title(planned: Planned) -> str:
         return f"Plan of merging {planned.merges} into {planned.branch} ({tips})"
     head = "the working tree" if planned.dirty else f"its tip {(planned.head_commit or '')[:8]}"
     if planned.is_production:
-        base = f"what production last published ({planned.base_commit[:8]})" if planned.base_commit else "nothing"
+        base = (
+            f"what production last published ({planned.base_commit[:8]})"
+            if planned.base_commit
+            else "nothing"
+        )
         return f"Plan of production ({planned.branch}): from {base} to {head}"
-    return f"Plan of {planned.branch}: from the merge base {(planned.base_commit or '')[:8]} to {head}"
+    return (
+        f"Plan of {planned.branch}: from the merge base {(planned.base_commit or '')[:8]} to {head}"
+    )
 
 
 def _summary(planned: Planned, found: Found | None) -> str:
@@ -192,14 +221,18 @@ def _summary(planned: Planned, found: Found | None) -> str:
 
 
 def _doubts(planned: Planned, found: Found | None) -> list[str]:
-    """What is not there: a warehouse that can be read, tables that the plan takes for built, and raw data."""
+    """What is not there: a warehouse that can be read, tables that the plan takes for built, and
+    raw data."""
     lines = []
     if found is not None and found.unread:
         lines.append(f"The warehouse was not read, so this plan goes by git alone: {found.unread}")
     if found is not None and found.missing:
         cure = "" if planned.head.absent else f": {_run(planned)} builds what is missing"
         lines.append(f"{_are(len(found.missing))} missing of those to re-use{cure}.")
-    lines += [f"{each} {_run(planned)} reads it again." for each in map(moved_words, found.moved if found else ())]
+    lines += [
+        f"{each} {_run(planned)} reads it again."
+        for each in map(moved_words, found.moved if found else ())
+    ]
     if planned.head.absent:
         files = ", ".join(absent_files(planned))
         lines.append(
@@ -234,7 +267,9 @@ def _are(tables: int) -> str:
 
 
 def _run(planned: Planned) -> str:
-    return f"seeknal run {of_option('--env', planned.branch)}" if planned.elsewhere else "seeknal run"
+    return (
+        f"seeknal run {of_option('--env', planned.branch)}" if planned.elsewhere else "seeknal run"
+    )
 
 
 def _next(planned: Planned, found: Found | None) -> str:
@@ -242,14 +277,24 @@ def _next(planned: Planned, found: Found | None) -> str:
         source, branch = argument(planned.merges), argument(planned.branch)
         into = "" if planned.is_production else f" {branch}"
         dashes = "-- " if planned.merges.startswith("-") else ""
-        return f"seeknal promote {dashes}{source}{into}, or: git switch {branch} && git merge {source}"
+        return (
+            f"seeknal promote {dashes}{source}{into}, or: git switch {branch} && git merge {source}"
+        )
     if found is not None and found.restores is not None:
         return "git revert takes this out of the code; seeknal promote publishes it again"
     if planned.head.absent:
         return f"put the raw data there, then {_run(planned)}"
-    if planned.plan.builds or planned.plan.tests or (found is not None and (found.missing or found.moved)):
+    if (
+        planned.plan.builds
+        or planned.plan.tests
+        or (found is not None and (found.missing or found.moved))
+    ):
         return _run(planned)
-    return "nothing has to be built" if planned.is_production else f"{_run(planned)} makes the environment"
+    return (
+        "nothing has to be built"
+        if planned.is_production
+        else f"{_run(planned)} makes the environment"
+    )
 
 
 def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
@@ -272,7 +317,12 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
                 "what": list(change.words),
                 "rows": change.rows,
                 "columns": [
-                    {"name": column.name, "change": column.kind, "before": column.before, "after": column.after}
+                    {
+                        "name": column.name,
+                        "change": column.kind,
+                        "before": column.before,
+                        "after": column.after,
+                    }
                     for column in change.columns
                 ],
                 "obstacles": list(plan.obstacles.get(change.node, ())),
@@ -291,11 +341,16 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "failing": None if found is None or found.unread else list(found.failing),
         "warned": None if found is None or found.unread else list(found.warned),
         "absent": [
-            {"node": each.node, "raw_data": planned.head.graph.node(each.node or "").definition["path"]}
+            {
+                "node": each.node,
+                "raw_data": planned.head.graph.node(each.node or "").definition["path"],
+            }
             for each in planned.head.absent
         ],
         "moved": [asdict(each) for each in found.moved] if found is not None else [],
-        "warnings": [str(warning) for warning in (*planned.warnings, *planned.head.absent, *planned.moved)],
+        "warnings": [
+            str(warning) for warning in (*planned.warnings, *planned.head.absent, *planned.moved)
+        ],
     }
 
 
@@ -314,14 +369,23 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
     for change in plan.changes:
         what = _cell((*change.words, *_column_words(change)))
         rebuilds, reuses = (
-            _cell(tuple(f"{node} ({plan.reasons[node]})" if node in plan.reasons else node for node in nodes))
+            _cell(
+                tuple(
+                    f"{node} ({plan.reasons[node]})" if node in plan.reasons else node
+                    for node in nodes
+                )
+            )
             for nodes in (change.rebuilds, change.reuses)
         )
-        lines.append(f"| **{change.category}** | {markdown.code(change.node)} | {what} | {rebuilds} | {reuses} |")
+        lines.append(
+            f"| **{change.category}** | {markdown.code(change.node)} | {what} | {rebuilds} | {reuses} |"
+        )
     if plan.layers:
         lines += ["", "<details><summary>Layers to build</summary>", ""]
         layers, files = _numbered(planned)
-        lines += [f"{number}. {extent(layer)}{_cell(tuple(layer))}" for number, layer in layers.items()]
+        lines += [
+            f"{number}. {extent(layer)}{_cell(tuple(layer))}" for number, layer in layers.items()
+        ]
         lines += ["", f"Then the files of {_cell(tuple(files))}"] if files else []
         lines += ["", "</details>"]
     summary = map(markdown.text, _summary(planned, found).split("\n"))

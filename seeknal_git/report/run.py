@@ -36,7 +36,8 @@ _SLOW = {"built", "failed", "skipped", "warned"}
 
 @contextmanager
 def progress(total: int) -> Iterator[Report]:
-    """Somebody to report events to: a live display on a terminal, plain lines elsewhere (on stderr)."""
+    """Somebody to report events to: a live display on a terminal, plain lines elsewhere (on
+    stderr)."""
     if sys.stderr.isatty() and total:
         with _live(total) as report:
             yield report
@@ -57,7 +58,9 @@ def _line(event: Event) -> str:
         return f"  {coloured('built')}    {event.node}  {dim(extent)}"
     if event.what == "skipped":
         return f"  {coloured('skipped')}  {event.node}: {event.message}"
-    word = {"failed": "failed", "warned": "warning"}.get(event.what)  # why is for the summary, on the other stream
+    word = {"failed": "failed", "warned": "warning"}.get(
+        event.what
+    )  # why is for the summary, on the other stream
     return f"  {coloured(word, word.ljust(8))} {event.node}" if word else ""
 
 
@@ -69,8 +72,13 @@ def _live(total: int) -> Iterator[Report]:
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     running: dict[str, None] = {}
     lock = threading.Lock()
-    look = (TextColumn("{task.fields[layer]}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("{task.description}"))  # fmt: skip
+    look = (
+        TextColumn("{task.fields[layer]}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*look, console=console, transient=True) as bar:
         task = bar.add_task("", total=total, layer="")
 
@@ -91,7 +99,8 @@ def _live(total: int) -> Iterator[Report]:
 
 
 def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None = None) -> None:
-    """What a run or a promotion did. elsewhere: its environment, if that is not the one checked out."""
+    """What a run or a promotion did. elsewhere: its environment, if that is not the one checked
+    out."""
     built, reused = len(done.progress.built), len(done.work.reused)
     parts = [f"{built} built", f"{reused} re-used", f"{len(done.progress.answers)} checked"]
     if done.delivered:
@@ -115,7 +124,12 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
     if done.outcome is not None and done.held_back:
         out(f"Not published: {listed(done.held_back, width() - 16)}.")
     for node, why in done.failures.items():
-        _failed(node, why, [each for each in done.violations if each.fails and each.node == node], elsewhere)
+        _failed(
+            node,
+            why,
+            [each for each in done.violations if each.fails and each.node == node],
+            elsewhere,
+        )
 
 
 def _warnings(done: Reconciled) -> list[Violation]:
@@ -134,7 +148,9 @@ def _by_reason(done: Reconciled) -> dict[str, list[str]]:
     """Why nodes were built that had been built before."""
     found: dict[str, list[str]] = {}
     for node in done.progress.built:
-        reason = done.work.reasons[node].replace("reads ", "").replace(", which changed", " changed")
+        reason = (
+            done.work.reasons[node].replace("reads ", "").replace(", which changed", " changed")
+        )
         if reason != "never built":
             found.setdefault(reason, []).append(node)
     return found
@@ -144,8 +160,13 @@ def _published(done: Reconciled) -> None:
     assert done.outcome is not None
     schema, outcome = done.work.target.schema, done.outcome
     if done.replaces:
-        note(f"{coloured('warning')}: {done.work.target.branch} was published {done.replaces}. This run replaced that.")
-    changed = [f"{counted(len(outcome.repointed), 'view')} re-pointed", f"{len(outcome.unchanged)} as before"]
+        note(
+            f"{coloured('warning')}: {done.work.target.branch} was published {done.replaces}. This run replaced that."
+        )
+    changed = [
+        f"{counted(len(outcome.repointed), 'view')} re-pointed",
+        f"{len(outcome.unchanged)} as before",
+    ]
     if outcome.removed:
         changed.append(f"{len(outcome.removed)} removed ({listed(outcome.removed, width() - 50)})")
     tell(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
@@ -163,7 +184,9 @@ def _left(work: Work, *, done: bool) -> None:
                 f"If nobody reads it: {remove}"
             )
         else:
-            tell(f"{path} {'was' if done else 'will be'} removed: this branch no longer delivers it.")
+            tell(
+                f"{path} {'was' if done else 'will be'} removed: this branch no longer delivers it."
+            )
 
 
 def work_as_text(work: Work, what: str) -> None:
@@ -188,8 +211,10 @@ def work_as_text(work: Work, what: str) -> None:
         out(f"  {'write':6} {each}  {dim(str(work.graph.node(each).definition['path']))}")
     _left(work, done=False)
     removed = [each for each in work.shows if each not in work.graph.views]
-    out(f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
-        f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}.")  # fmt: skip
+    out(
+        f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
+        f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}."
+    )
     _known(work)
 
 
@@ -219,7 +244,9 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "build": dict(work.reasons),
         "check": sorted(work.checks),
         "failing": sorted(work.failing),
-        "warned": [f"{each.node}: {each.message}" for each in known_violations(work) if not each.fails],
+        "warned": [
+            f"{each.node}: {each.message}" for each in known_violations(work) if not each.fails
+        ],
         "write": list(work.deliveries),
         "left": _paths_left(work),
         "reused": list(work.reused),
@@ -237,7 +264,11 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "schema": done.work.target.schema,
         "published": outcome is not None,
         "built": {
-            node: {"rows": each.rows, "seconds": round(each.seconds, 3), "reason": done.work.reasons[node]}
+            node: {
+                "rows": each.rows,
+                "seconds": round(each.seconds, 3),
+                "reason": done.work.reasons[node],
+            }
             for node, each in done.progress.built.items()
         },
         "reused": list(done.work.reused),
@@ -262,4 +293,10 @@ def _failures_as_json(done: Reconciled, elsewhere: str | None) -> list[dict[str,
     found = [violations.as_json(each, elsewhere) for each in failed]
     told = {(each["node"], each["message"]) for each in found}
     others = [(node, why) for node, why in done.failures.items() if (node, why) not in told]
-    return [*found, *({"node": node, "check": None, "message": why, "rows": [], "sql": None} for node, why in others)]
+    return [
+        *found,
+        *(
+            {"node": node, "check": None, "message": why, "rows": [], "sql": None}
+            for node, why in others
+        ),
+    ]

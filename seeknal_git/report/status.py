@@ -47,7 +47,9 @@ def as_text(status: Status) -> None:
     rows.setdefault("Warehouse", status.place)
     mapping(rows)
     for alarm in _alarms(status):
-        out(*f"{coloured('warning')}: {alarm}".split("\n"))  # a problem has its hint on a line of its own
+        out(
+            *f"{coloured('warning')}: {alarm}".split("\n")
+        )  # a problem has its hint on a line of its own
     _answers(status)
 
 
@@ -60,19 +62,24 @@ def _tables(status: Status, room: int) -> dict[str, str]:
     tables = len(status.built) + len(status.unbuilt)
     if status.absent and not tables:
         return {"Built": "unknown, as raw data is missing"}
-    rows = {"Built": f"{len(status.built)} of {counted(tables, 'table')}, {counted(status.nodes or tables, 'node')}"}
+    rows = {
+        "Built": f"{len(status.built)} of {counted(tables, 'table')}, {counted(status.nodes or tables, 'node')}"
+    }
     if status.unbuilt:
         rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}{_cure(status)}"
     if status.unpublished:
         every = len(status.unpublished) == tables
-        rows["Unpublished"] = f"{'all' if every else listed(status.unpublished, room - 20)}{_cure(status)}"
+        rows["Unpublished"] = (
+            f"{'all' if every else listed(status.unpublished, room - 20)}{_cure(status)}"
+        )
     if status.unpromoted:
         rows["Unpromoted"] = listed(status.unpromoted, room)
     return rows
 
 
 def _cure(status: Status) -> str:
-    """A run of production that was rolled back would only undo that, and one without raw data would end there."""
+    """A run of production that was rolled back would only undo that, and one without raw data would
+    end there."""
     if status.absent:
         return ""
     on_production = status.branch == status.production.branch
@@ -85,7 +92,9 @@ def _branch(status: Status) -> str:
     detached = coloured("warning", "HEAD is detached")
     parts = [f"{status.branch or detached} at {status.commit[:8]}"]
     if status.branch != status.production.branch and status.ahead is not None:
-        parts.append(f"{status.ahead} ahead of and {status.behind} behind {status.production.branch}")
+        parts.append(
+            f"{status.ahead} ahead of and {status.behind} behind {status.production.branch}"
+        )
     return ", ".join([*parts, *(["with uncommitted changes"] if status.dirty else [])])
 
 
@@ -121,9 +130,13 @@ def _alarms(status: Status) -> list[str]:
             f"{production.branch}: seeknal run reads the raw data again"
         )
     if status.failure:
-        found.append(f"the last run of {status.environment} failed (seeknal run tries again): {status.failure}")
+        found.append(
+            f"the last run of {status.environment} failed (seeknal run tries again): {status.failure}"
+        )
     if production.failure:
-        found.append(f"the last run of production failed (seeknal run tries again): {production.failure}")
+        found.append(
+            f"the last run of production failed (seeknal run tries again): {production.failure}"
+        )
     if production.uncommitted and (status.changed or status.branch != production.branch):
         found.append(
             "production shows nodes that are in no commit: seeknal promote goes back to the tip, "
@@ -159,15 +172,29 @@ def past_as_text(found: Past) -> None:
     record, shown = found.shown.named.record, found.shown
     note_nearest(shown.named)
     kept = f"no longer kept whole: {counted(len(shown.lost), 'table')} gone" if shown.lost else ""
-    out("  ".join(filter(None, [bold(f"publication {record.id}"), record.commit[:8], f"of {found.branch}", kept])))
+    out(
+        "  ".join(
+            filter(
+                None,
+                [bold(f"publication {record.id}"), record.commit[:8], f"of {found.branch}", kept],
+            )
+        )
+    )
     for line in about(record):
         out(line)
     out()
-    for line in columns([[node, "" if rows is None else counted(rows, "row")] for node, rows in _nodes(shown)], "    "):
+    for line in columns(
+        [[node, "" if rows is None else counted(rows, "row")] for node, rows in _nodes(shown)],
+        "    ",
+    ):
         out(line)
     out()
     if not found.since:
-        out("Production shows the same today." if not found.current else "It is what production shows.")
+        out(
+            "Production shows the same today."
+            if not found.current
+            else "It is what production shows."
+        )
         return
     out("Since then:")
     moved(found.since)
@@ -188,7 +215,12 @@ def past_as_json(found: Past) -> dict[str, Any]:
         "kept": not shown.lost,
         "lost": list(shown.lost),
         "nodes": [
-            {"node": node, "view": shown.views[node].view, "rows": rows, "kept": node not in shown.lost}
+            {
+                "node": node,
+                "view": shown.views[node].view,
+                "rows": rows,
+                "kept": node not in shown.lost,
+            }
             for node, rows in _nodes(shown)
         ],
         "since": [between_as_json(each) for each in found.since],
@@ -227,15 +259,29 @@ def _row(each: EnvironmentState) -> list[Any]:
     left = "never"
     if each.expires_at is not None:
         days = (each.expires_at - now()).total_seconds() / 86400
-        left = "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
+        left = (
+            "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
+        )
     branch = f"{each.branch} (gone)" if each.branch_is_gone else each.branch
-    beside = [each.ahead, each.behind] if each.ahead is not None and not each.production else ["", ""]
-    return [branch, each.schema, (each.commit or "")[:8], *beside, _idle(each.used_at), left, each.nodes]
+    beside = (
+        [each.ahead, each.behind] if each.ahead is not None and not each.production else ["", ""]
+    )
+    return [
+        branch,
+        each.schema,
+        (each.commit or "")[:8],
+        *beside,
+        _idle(each.used_at),
+        left,
+        each.nodes,
+    ]
 
 
 def _idle(since: datetime) -> str:
     seconds = max((now() - since).total_seconds(), 0)
-    return next((f"{seconds // size:.0f} {unit}" for size, unit in _IDLE if seconds >= size), "0 min")
+    return next(
+        (f"{seconds // size:.0f} {unit}" for size, unit in _IDLE if seconds >= size), "0 min"
+    )
 
 
 _IDLE = ((86400, "d"), (3600, "h"), (60, "min"))

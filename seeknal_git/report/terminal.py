@@ -1,7 +1,8 @@
 """The two streams: `out` for results, `note` for everything that is said along the way.
 
-All that is said passes through here, line by line, and all of it is data but for our own styles: what does not print is
-spelled out, and no line is a command for a machine that reads along. JSON and CSV go out as they are.
+All that is said passes through here, line by line, and all of it is data but for our own styles:
+what does not print is spelled out, and no line is a command for a machine that reads along. JSON
+and CSV go out as they are.
 """
 
 from __future__ import annotations
@@ -28,10 +29,19 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _COLOURS = {
-    "BREAKING": "red", "REMOVED": "red", "DATA": "yellow", "NON_BREAKING": "yellow", "NEW": "green",
-    "CHECK": "blue", "METADATA": "blue",
-    "failed": "red", "skipped": "yellow", "warning": "yellow", "built": "green", "error": "red",
-}  # fmt: skip
+    "BREAKING": "red",
+    "REMOVED": "red",
+    "DATA": "yellow",
+    "NON_BREAKING": "yellow",
+    "NEW": "green",
+    "CHECK": "blue",
+    "METADATA": "blue",
+    "failed": "red",
+    "skipped": "yellow",
+    "warning": "yellow",
+    "built": "green",
+    "error": "red",
+}
 
 
 # The beginning of a style. Only this process knows it, so that no data can bring a style along.
@@ -51,7 +61,9 @@ def note(*lines: str) -> None:
 def kept_files(kept: Mapping[str, Path]) -> None:
     """The files that somebody had changed since they were delivered: nothing of theirs is lost."""
     for node, path in kept.items():
-        note(f"{coloured('warning')}: somebody had changed the file of {node}: that one is now {path}")
+        note(
+            f"{coloured('warning')}: somebody had changed the file of {node}: that one is now {path}"
+        )
 
 
 def kept_views(places: Iterable[str]) -> None:
@@ -79,20 +91,29 @@ def _plain(line: str) -> str:
     if line.isprintable():
         return line
     styles = [*_COLOUR.findall(line), ""]
-    return "".join(f"{shown(text)}{style}" for text, style in zip(_COLOUR.split(line), styles, strict=True))
+    return "".join(
+        f"{shown(text)}{style}" for text, style in zip(_COLOUR.split(line), styles, strict=True)
+    )
 
 
-# What a service of CI obeys in a log: GitHub at the beginning of a line and in its older form, Azure and TeamCity
-# anywhere. What GitLab obeys has control characters in it.
-_COMMAND = re.compile(rf"^((?:\s|{_COLOUR.pattern})*)(?=::|section_(?:start|end):)|#(?=#\w*\[)", re.MULTILINE)
+# What a service of CI obeys in a log: GitHub at the beginning of a line and in its older form,
+# Azure and TeamCity anywhere. What GitLab obeys has control characters in it.
+_COMMAND = re.compile(
+    rf"^((?:\s|{_COLOUR.pattern})*)(?=::|section_(?:start|end):)|#(?=#\w*\[)", re.MULTILINE
+)
 
 
 def _echo(text: str, *, err: bool) -> None:
-    """Write a text with the characters that the stream has (see cli/streams.py): typer takes ASCII for UTF-8."""
+    """Write a text with the characters that the stream has (see cli/streams.py): typer takes ASCII
+    for UTF-8."""
     stream = sys.stderr if err else sys.stdout
     safe = _COMMAND.sub(lambda found: f"{found[0]}\\", text).replace(_STYLE, "\x1b")
     encoding = (stream.encoding or "utf-8").lower()
-    spelled = safe if encoding.startswith("utf") else safe.encode(encoding, stream.errors or "replace").decode(encoding)
+    spelled = (
+        safe
+        if encoding.startswith("utf")
+        else safe.encode(encoding, stream.errors or "replace").decode(encoding)
+    )
     typer.echo(spelled, err=err)
 
 
@@ -111,12 +132,8 @@ def hint(text: str) -> None:
 
 _MESSAGE = re.compile(r"(?:error|warning|failed|wrong|not verified): ")
 # Commands, also within a sentence, and lines to add to a node.
-_COMMANDS = (
-    "add|apply|branch|clean|commit|config|diff|doctor|draft|dry-run|env|fetch|gc|hooks|init|lineage|log|lfs|merge"
-)
-_COMMANDS += (
-    "|parse|plan|promote|pull|push|query|restore|revert|rm|rollback|run|status|submodule|switch|validate|warehouse"
-)
+_COMMANDS = "add|apply|branch|clean|commit|config|diff|doctor|draft|dry-run|env|fetch|gc|hooks|init|lineage|log|lfs|merge"
+_COMMANDS += "|parse|plan|promote|pull|push|query|restore|revert|rm|rollback|run|status|submodule|switch|validate|warehouse"
 _WORDS = r"(?:\"[^\"]*\"|'[^']*'|[^,;:()\"']){,70}?"
 _WHOLE = re.compile(
     r"(?<=: )(?:git|seeknal) [^,;]{,70}$|`[^`]{,70}`"
@@ -158,8 +175,8 @@ def out_json(value: Any) -> None:
     typer.echo(_UNPRINTED.sub(_as_json, text))
 
 
-# Signs that JSON leaves as they are, and a terminal may obey: C1, signs without a width, and what turns the direction;
-# and the beginning of what a service of CI obeys, see below.
+# Signs that JSON leaves as they are, and a terminal may obey: C1, signs without a width, and what
+# turns the direction; and the beginning of what a service of CI obeys, see below.
 _UNPRINTED = re.compile(
     "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]|#(?=#\\w*\\[)"
@@ -229,7 +246,9 @@ def width() -> int:
 
 
 def prompt(question: str, default: str) -> str:
-    answer: str = typer.prompt(f"{_plain(question)} [{_plain(default)}]", default=default, show_default=False)
+    answer: str = typer.prompt(
+        f"{_plain(question)} [{_plain(default)}]", default=default, show_default=False
+    )
     return answer
 
 
@@ -253,7 +272,10 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
     cells = [[_plain(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
-        (indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))).rstrip() for row in cells
+        (
+            indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
     ]
 
 
@@ -290,7 +312,8 @@ _WIDEST_CELL = 40
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None = None) -> None:
-    """A result as a table: its first rows, and on a terminal the columns that fit. What is left out is said.
+    """A result as a table: its first rows, and on a terminal the columns that fit. What is left out
+    is said.
 
     total: of all rows, if these are but the first of them.
     """
@@ -302,7 +325,9 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None
     fitting = _fitting(names, cells) if is_terminal() else len(names)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, name in enumerate(names[:fitting]):
-        numeric = bool(few) and all(isinstance(row[number], Number) or row[number] is None for row in few)
+        numeric = bool(few) and all(
+            isinstance(row[number], Number) or row[number] is None for row in few
+        )
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         drawn.add_row(*row[:fitting])
@@ -311,7 +336,11 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None
     if more:
         note(dim(f"and {counted(more, 'row')} more; --format csv prints all"))
     if fitting < len(names):
-        note(dim(f"and {counted(len(names) - fitting, 'column')} more: {listed(names[fitting:], width() - 20)}"))
+        note(
+            dim(
+                f"and {counted(len(names) - fitting, 'column')} more: {listed(names[fitting:], width() - 20)}"
+            )
+        )
 
 
 def draw(picture: RenderableType, room: int | None) -> None:

@@ -17,7 +17,8 @@ def as_text(found: Validation, *, verbose: bool) -> None:
         warn(each)
     if found.absent:
         tell(
-            "What reads that was checked by the columns that were loaded before or are declared, if any are.", err=True
+            "What reads that was checked by the columns that were loaded before or are declared, if any are.",
+            err=True,
         )
     if verbose:
         for each in found.notes:

@@ -65,13 +65,18 @@ def _sides(verified: Verified) -> list[tuple[str, Rest]]:
 
 
 def as_markdown(verified: Sequence[Verified] | None) -> str:
-    """A line per node, below the plan, and the rows of a difference; nothing where nobody asked for it."""
+    """A line per node, below the plan, and the rows of a difference; nothing where nobody asked for
+    it."""
     if verified is None:
         return ""
     lines = ["", "", "#### Verified", ""]
     for each in verified:
         lines.append(f"- {markdown.code(each.node)}: {markdown.text(_words(each))}")
-        lines += [f"  - {words}: {markdown.text(str(row))}" for words, rest in _sides(each) for row in rest.rows]
+        lines += [
+            f"  - {words}: {markdown.text(str(row))}"
+            for words, rest in _sides(each)
+            for row in rest.rows
+        ]
     return "\n".join(lines if verified else [*lines, f"- {_NOTHING}"])
 
 

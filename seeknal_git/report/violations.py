@@ -47,7 +47,10 @@ def _cell(value: object) -> str:
 
 
 def _is_numeric(column: Sequence[object]) -> bool:
-    return all(value is None or (isinstance(value, Number) and not isinstance(value, bool)) for value in column)
+    return all(
+        value is None or (isinstance(value, Number) and not isinstance(value, bool))
+        for value in column
+    )
 
 
 def _fitting(widths: Sequence[int]) -> int:
@@ -71,7 +74,9 @@ def as_json(violation: Violation, environment: str | None) -> dict[str, Any]:
         "line": violation.check.line,
         "violations": violation.audit.violations,
         "of": violation.audit.rows,
-        "rows": [dict(zip(sample.names, row, strict=True)) for row in sample.rows] if sample else [],
+        "rows": [dict(zip(sample.names, row, strict=True)) for row in sample.rows]
+        if sample
+        else [],
         "sql": violation.sql,
         "command": violation.question(environment),
     }

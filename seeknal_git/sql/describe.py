@@ -1,6 +1,8 @@
-"""What the engine makes of a SELECT: which tables it names, which columns it returns, and what they are made of.
+"""What the engine makes of a SELECT: which tables it names, which columns it returns, and what they
+are made of.
 
-The engine computes while it reads, and the text may be a stranger's: so all of it happens in the worker.
+The engine computes while it reads, and the text may be a stranger's: so all of it happens in the
+worker.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from seeknal_git.sql.worker import Exhausted, answers
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A SELECT to bind. targets: what its references mean; inputs: what is known of the table of each.
+    """A SELECT to bind. targets: what its references mean; inputs: what is known of the table of
+    each.
 
-    promises: column → declared type, for a node's own SELECT, None for that of a check; accepted: what a check compares
-    a column with; decides: whether it decides the node's data.
+    promises: column → declared type, for a node's own SELECT, None for that of a check; accepted:
+    what a check compares a column with; decides: whether it decides the node's data.
     """
 
     sql: str
@@ -39,11 +42,12 @@ def readings(statements: Sequence[str]) -> list[tuple[Reading, bool]]:
 
 
 def judged(statements: Sequence[Statement]) -> list[dict[str, Any]]:
-    """For each statement its `columns` and its parts (`anatomy`), or what is wrong (`error`, `line`, `hint`); `limit`
-    if that hangs on a limit. Raises TooLong."""
+    """For each statement its `columns` and its parts (`anatomy`), or what is wrong (`error`,
+    `line`, `hint`); `limit` if that hangs on a limit. Raises TooLong."""
     asked = [{"bind": _plain(each)} for each in statements]
     return [
-        _limited(each.message, each.hint) if isinstance(each, Exhausted) else each for each in answers(_answer, asked)
+        _limited(each.message, each.hint) if isinstance(each, Exhausted) else each
+        for each in answers(_answer, asked)
     ]
 
 
@@ -58,7 +62,10 @@ def _reading(answer: Any) -> tuple[Reading, bool]:
 
 def _plain(statement: Statement) -> list[Any]:
     """As JSON takes it."""
-    references = [(each.start, each.end, each.target, each.explicit, each.alias) for each in statement.references]
+    references = [
+        (each.start, each.end, each.target, each.explicit, each.alias)
+        for each in statement.references
+    ]
     inputs = [(each.columns, each.unique, each.collated) for each in statement.inputs]
     about = (statement.promises, statement.accepted, statement.decides)
     return [statement.sql, references, statement.targets, inputs, *about]
@@ -76,14 +83,21 @@ def _answer(question: Mapping[str, Any]) -> Any:
 
     try:
         with enough_memory():
-            return astuple(read_sql(question["read"])) if "read" in question else bound(_statement(*question["bind"]))
+            return (
+                astuple(read_sql(question["read"]))
+                if "read" in question
+                else bound(_statement(*question["bind"]))
+            )
     except (RecursionError, TooDeep):
         return _limited(TooDeep().message, raising("nesting"))
 
 
 def _statement(sql: str, references: Any, targets: Any, inputs: Any, *rest: Any) -> Statement:
     """As it was before JSON made lists of it."""
-    known = [Known(None if columns is None else tuple(map(tuple, columns)), *more) for columns, *more in inputs]
+    known = [
+        Known(None if columns is None else tuple(map(tuple, columns)), *more)
+        for columns, *more in inputs
+    ]
     return Statement(sql, tuple(Reference(*each) for each in references), targets, known, *rest)
 
 
@@ -111,7 +125,9 @@ def bound(statement: Statement) -> dict[str, Any]:
     opinion = None
     sql, references, inputs = statement.sql, statement.references, statement.inputs
     if all(columns_typed(each.columns) for each in inputs):
-        tables = {each.target: known.columns or () for each, known in zip(references, inputs, strict=True)}
+        tables = {
+            each.target: known.columns or () for each, known in zip(references, inputs, strict=True)
+        }
         try:
             answer["columns"] = columns = bound_columns(sql, references, tables)
             if len(columns) > (most := limits().columns):
@@ -122,7 +138,9 @@ def bound(statement: Statement) -> dict[str, Any]:
             opinion = Opinion(sql, references, tables)
             if not is_certain(parsed(sql)[0], tables_of_engine()):
                 opinion.refuse_strangers()
-            answer["promised"] = {name: type_name(read_as(word)) for name, word in statement.promises or () if word}
+            answer["promised"] = {
+                name: type_name(read_as(word)) for name, word in statement.promises or () if word
+            }
             _refuse_misfits(statement)
         except TooDeep:
             raise
@@ -132,25 +150,34 @@ def bound(statement: Statement) -> dict[str, Any]:
         answer["volatile"] = is_volatile(parsed(sql)[0])
     if statement.decides:
         names = [name for name, _ in answer["columns"]] if "columns" in answer else None
-        answer["anatomy"] = packed(anatomy_of(parsed(sql)[0], statement.targets, inputs, names, opinion))
+        answer["anatomy"] = packed(
+            anatomy_of(parsed(sql)[0], statement.targets, inputs, names, opinion)
+        )
     return answer
 
 
 def _refuse_names_of_tables(columns: Columns) -> None:
-    """Raise SqlError for a column that the engine names after its text, if a table is named there: each build of the
-    table would give the column another name."""
+    """Raise SqlError for a column that the engine names after its text, if a table is named there:
+    each build of the table would give the column another name."""
     from seeknal_git.sql.engine import SqlError, names_a_table
 
     for number, (name, _) in enumerate(columns, 1):
         if names_a_table(name):
-            raise SqlError(f"column {number} has a sub-query and no name: give it one, as in (SELECT …) AS name")
+            raise SqlError(
+                f"column {number} has a sub-query and no name: give it one, as in (SELECT …) AS name"
+            )
 
 
 def _refuse_misfits(statement: Statement) -> None:
-    """Raise SqlError for a text that a check compares with a column, and that is no value of the column's type."""
+    """Raise SqlError for a text that a check compares with a column, and that is no value of the
+    column's type."""
     from seeknal_git.sql.engine import SqlError, misfit
 
-    types = {folded(name): word for name, word in statement.inputs[0].columns or ()} if statement.accepted else {}
+    types = (
+        {folded(name): word for name, word in statement.inputs[0].columns or ()}
+        if statement.accepted
+        else {}
+    )
     for column, values in statement.accepted.items():
         word = types.get(folded(column))  # none of what a table has unasked, such as `rowid`
         if word and (value := misfit(word, values)) is not None:

@@ -1,4 +1,5 @@
-"""Ask the engine about SQL: which tables a SELECT names and where, and which columns and types it returns."""
+"""Ask the engine about SQL: which tables a SELECT names and where, and which columns and types it
+returns."""
 
 from __future__ import annotations
 
@@ -17,9 +18,13 @@ import duckdb
 from seeknal_git.names import folded, quote
 from seeknal_git.sql.statement import Columns, Reference, rendered, tables_with_ctes
 
-# Table functions that make rows out of their arguments alone; all others read something that is not an input.
-PURE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"})
-# A query is made of these; in a CTE, DuckDB 2 also takes what writes: INSERT, UPDATE, DELETE, COPY TO.
+# Table functions that make rows out of their arguments alone; all others read something that is not
+# an input.
+PURE_FUNCTIONS = frozenset(
+    {"unnest", "range", "generate_series", "repeat", "json_each", "json_tree"}
+)
+# A query is made of these; in a CTE, DuckDB 2 also takes what writes: INSERT, UPDATE, DELETE, COPY
+# TO.
 _QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 # It binds another statement, a text, against everything that is there.
 _BINDING = "json_serialize_plan"
@@ -34,7 +39,8 @@ _CALL = re.compile(r"ref\s*\(\s*'(?:[^']|'')*'\s*\)", re.IGNORECASE)
 
 
 class SqlError(Exception):
-    """The engine refuses a statement: its message, and the line of the statement (from 1) where it can tell."""
+    """The engine refuses a statement: its message, and the line of the statement (from 1) where it
+    can tell."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -57,10 +63,12 @@ class TooDeep(SqlError):
 
 @lru_cache(maxsize=4096)
 def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
-    """The engine's tree of a SELECT, and every table that it names, but for its own CTEs, in the order of the text.
+    """The engine's tree of a SELECT, and every table that it names, but for its own CTEs, in the
+    order of the text.
 
-    In the tree, each of these tables has the number of its reference under `reference`, and under `called` its name
-    without an alias. Raises SqlError where the text is not exactly one SELECT, or does not parse.
+    In the tree, each of these tables has the number of its reference under `reference`, and under
+    `called` its name without an alias. Raises SqlError where the text is not exactly one SELECT, or
+    does not parse.
     """
     row = explaining().execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
     try:
@@ -72,16 +80,26 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     if not tree["statements"]:
         raise SqlError("there is no statement in it")
     if len(tree["statements"]) > 1:
-        raise SqlError("a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own")
+        raise SqlError(
+            "a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own"
+        )
     queries = list(_objects(tree, "cte_map"))
     if writing := next((each["type"] for each in queries if each["type"] not in _QUERIES), None):
         raise SqlError(f"a node is one SELECT, without {writing.split('_')[0]} in it")
     entries = [entry for found in queries for entry in found["cte_map"]["map"]]
     for entry in entries:  # DuckDB 1 does not say in the tree what the text says of this
-        entry["value"]["materialized"] = " ".join([entry["value"]["materialized"], *_MATERIALIZED.findall(sql)])
+        entry["value"]["materialized"] = " ".join(
+            [entry["value"]["materialized"], *_MATERIALIZED.findall(sql)]
+        )
     tables = tables_with_ctes(tree)
-    found = [(reference, table) for table, ctes in tables if (reference := _reference(sql, table, ctes))]
-    calls = (call for call in _objects(tree, "function_name") if call["function_name"].lower() == _BINDING)
+    found = [
+        (reference, table) for table, ctes in tables if (reference := _reference(sql, table, ctes))
+    ]
+    calls = (
+        call
+        for call in _objects(tree, "function_name")
+        if call["function_name"].lower() == _BINDING
+    )
     found += [(Reference(0, 0, f"{_BINDING}()"), call) for call in calls]
     found.sort(key=lambda pair: pair[0].start)
     for number, (reference, table) in enumerate(found):
@@ -90,7 +108,8 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
 
 
 def _without_a_tree(sql: str, answer: Mapping[str, Any]) -> SqlError:
-    """The engine explains no tree: the text is wrong, or it is not one SELECT whose columns the text alone decides."""
+    """The engine explains no tree: the text is wrong, or it is not one SELECT whose columns the
+    text alone decides."""
     need_memory(answer.get("error_type"))
     if answer.get("error_type") == "not implemented":
         return _no_select(sql)
@@ -112,7 +131,9 @@ def _no_select(sql: str) -> SqlError:
     if first not in _QUERY:
         return SqlError(f"a node is one SELECT, and this is {first}", 1)
     if _PIVOT.search(words):
-        return SqlError("a node is one SELECT; a PIVOT says its columns, as in ON kind IN ('a', 'b')", 1)
+        return SqlError(
+            "a node is one SELECT; a PIVOT says its columns, as in ON kind IN ('a', 'b')", 1
+        )
     return SqlError("a node is one SELECT, and this is another statement", 1)
 
 
@@ -121,7 +142,9 @@ def _line(sql: str, answer: Mapping[str, Any]) -> int | None:
     if not str(answer.get("position", "")).isdigit():
         return None
     position = int(answer["position"])
-    before = sql.encode()[:position].decode(errors="ignore") if "location" in answer else sql[:position]
+    before = (
+        sql.encode()[:position].decode(errors="ignore") if "location" in answer else sql[:position]
+    )
     return before.count("\n") + 1
 
 
@@ -143,7 +166,9 @@ def _objects(tree: Any, key: str) -> Iterator[Any]:
 
 
 def _reference(sql: str, table: Mapping[str, Any], ctes: Collection[str]) -> Reference | None:
-    if table["type"] == "SHOW_REF":  # of what DESCRIBE and SUMMARIZE read there is an entry of its own
+    if (
+        table["type"] == "SHOW_REF"
+    ):  # of what DESCRIBE and SUMMARIZE read there is an entry of its own
         return Reference(0, 0, "show()") if table["table_name"] else None
     if table["type"] == "TABLE_FUNCTION":
         function = table["function"]["function_name"].lower()
@@ -153,7 +178,9 @@ def _reference(sql: str, table: Mapping[str, Any], ctes: Collection[str]) -> Ref
         if function == "ref" and (call := _CALL.match(sql, start)):
             return Reference(start, call.end(), _argument(call[0]), True, table["alias"])
         return Reference(start, start, f"{function}()")
-    parts = [part for part in (table["catalog_name"], table["schema_name"], table["table_name"]) if part]
+    parts = [
+        part for part in (table["catalog_name"], table["schema_name"], table["table_name"]) if part
+    ]
     if len(parts) == 1 and folded(parts[0]) in ctes:
         return None
     target = ".".join([*(part.lower() for part in parts[:-1]), parts[-1]])
@@ -164,7 +191,8 @@ def _reference(sql: str, table: Mapping[str, Any], ctes: Collection[str]) -> Ref
 
 
 def _place(sql: str, table: Mapping[str, Any], target: str = "") -> int:
-    """The engine counts bytes; and of DESCRIBE, SUMMARIZE and TABLE it does not say where the table stands."""
+    """The engine counts bytes; and of DESCRIBE, SUMMARIZE and TABLE it does not say where the table
+    stands."""
     offset = table["query_location"]
     if offset <= len(sql) * 4:
         return len(sql.encode()[:offset].decode())
@@ -172,7 +200,9 @@ def _place(sql: str, table: Mapping[str, Any], target: str = "") -> int:
     pattern = rf"\b(?:TABLE|DESC|DESCRIBE|SUMMARIZE)\s+({written})(?!\w)"
     found = list(re.finditer(pattern, sql, re.IGNORECASE)) if target else []
     if len(found) != 1:
-        raise SqlError("the engine does not say where this statement names its tables: write it as a SELECT", 1)
+        raise SqlError(
+            "the engine does not say where this statement names its tables: write it as a SELECT", 1
+        )
     return found[0].start(1)
 
 
@@ -187,17 +217,21 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
     except duckdb.Error as exc:
         need_memory(exc)
         made = None
-    if made is None or ";" in text:  # DESCRIBE says on which line an error is, and takes one statement only
+    if (
+        made is None or ";" in text
+    ):  # DESCRIBE says on which line an error is, and takes one statement only
         _described(explaining(), text, {})
     if made is None:
         raise SqlError("the engine does not say which columns this returns")
     types = [str(each) for each in made.types]
-    return tuple((name, _UNTYPED.get(word, word)) for name, word in zip(made.columns, types, strict=True))
+    return tuple(
+        (name, _UNTYPED.get(word, word)) for name, word in zip(made.columns, types, strict=True)
+    )
 
 
 def need_memory(failed: duckdb.Error | str | None) -> None:
-    """Raise MemoryError if that is what the engine lacks: it is no property of the statement. failed: an error, or what
-    the engine calls one that it returns as a value."""
+    """Raise MemoryError if that is what the engine lacks: it is no property of the statement.
+    failed: an error, or what the engine calls one that it returns as a value."""
     if failed == "out of memory" or isinstance(failed, duckdb.OutOfMemoryException):
         raise MemoryError
 
@@ -223,7 +257,8 @@ def type_name(word: str) -> str:
 
 
 def misfit(word: str, values: Sequence[str]) -> str | None:
-    """The first of some texts that is no value of a type, or would be rounded to be one; None if there is none."""
+    """The first of some texts that is no value of a type, or would be rounded to be one; None if
+    there is none."""
     if word.startswith("ENUM"):  # its values are those that a file happens to have
         return None
     for value in values:
@@ -252,7 +287,9 @@ def described(sql: str, parameters: Mapping[str, Any]) -> Columns:
     return _described(file_reader(), sql, parameters)
 
 
-def _described(engine: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> Columns:
+def _described(
+    engine: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]
+) -> Columns:
     try:
         rows = engine.execute(f"DESCRIBE {sql}", dict(parameters)).fetchall()
     except duckdb.Error as exc:
@@ -277,9 +314,14 @@ def _empty_table(columns: Columns, _: int) -> str:
 
 
 def as_subquery(sql: str) -> str:
-    """A statement in parentheses, whatever it ends with. A semicolon in a text or a comment does not end it."""
+    """A statement in parentheses, whatever it ends with. A semicolon in a text or a comment does
+    not end it."""
     raw = sql.encode()
-    ends = (at for at, kind in duckdb.tokenize(sql) if kind == duckdb.token_type.operator and raw[at : at + 1] == b";")
+    ends = (
+        at
+        for at, kind in duckdb.tokenize(sql)
+        if kind == duckdb.token_type.operator and raw[at : at + 1] == b";"
+    )
     return f"({raw[: next(ends, len(raw))].decode()}\n)"
 
 
@@ -335,7 +377,8 @@ def _advice(text: str) -> str:
 
 
 def explaining() -> duckdb.DuckDBPyConnection:
-    """An empty database in memory, without access to anything else; statements are explained here, never run."""
+    """An empty database in memory, without access to anything else; statements are explained here,
+    never run."""
     return _explaining(os.getpid())
 
 
@@ -343,13 +386,14 @@ def explaining() -> duckdb.DuckDBPyConnection:
 def _explaining(_: int) -> duckdb.DuckDBPyConnection:
     """That of a process: a fork cannot use the one that it inherits."""
     return duckdb.connect(
-        ":memory:", config={"threads": 1, "enable_external_access": "false", "lock_configuration": "true"}
+        ":memory:",
+        config={"threads": 1, "enable_external_access": "false", "lock_configuration": "true"},
     )
 
 
 def file_reader() -> duckdb.DuckDBPyConnection:
-    """Another one, for the SELECTs of sources: they are ours, and read files. Each caller has a cursor of its own, as
-    the workers of a run may ask at once."""
+    """Another one, for the SELECTs of sources: they are ours, and read files. Each caller has a
+    cursor of its own, as the workers of a run may ask at once."""
     return _files().cursor()
 
 

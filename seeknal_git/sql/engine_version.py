@@ -1,4 +1,5 @@
-"""Which DuckDB this is, found without importing it: that takes 120 ms, and importlib.metadata 33 ms, this 0.2 ms."""
+"""Which DuckDB this is, found without importing it: that takes 120 ms, and importlib.metadata 33
+ms, this 0.2 ms."""
 
 from __future__ import annotations
 
@@ -15,12 +16,14 @@ def engine_version() -> str:
 
 
 def engine_release() -> str:
-    """Versions of one release read raw data alike, as in `2.0`: what comes after that are corrections."""
+    """Versions of one release read raw data alike, as in `2.0`: what comes after that are
+    corrections."""
     return ".".join(engine_version().split(".")[:2])
 
 
 def exactly(path: Path | str) -> str:
-    """A path as the engine reads it, which takes every name for a glob: `[l]ink/x.csv` is `link/x.csv` to it.
+    """A path as the engine reads it, which takes every name for a glob: `[l]ink/x.csv` is
+    `link/x.csv` to it.
 
     (It writes to a path as it stands.)
     """
@@ -28,7 +31,8 @@ def exactly(path: Path | str) -> str:
 
 
 def _installed() -> str | None:
-    """The version in the name of the distribution's folder, beside the package that an import would find."""
+    """The version in the name of the distribution's folder, beside the package that an import would
+    find."""
     for folder in map(Path, sys.path):
         if (folder / "duckdb" / "__init__.py").exists():
             found = [each.stem for each in folder.glob("duckdb-*.dist-info")]

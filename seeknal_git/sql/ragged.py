@@ -1,6 +1,8 @@
-"""Find out where the table in a CSV file is: which delimiter divides its lines, and which of them are no rows of it.
+"""Find out where the table in a CSV file is: which delimiter divides its lines, and which of them
+are no rows of it.
 
-The engine takes lines that have different numbers of fields for one column, and lines before a table for none.
+The engine takes lines that have different numbers of fields for one column, and lines before a
+table for none.
 """
 
 from __future__ import annotations
@@ -95,7 +97,8 @@ def _sniffed(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_below_a_preamble(path: Path, given: Mapping[str, Any], below: Mapping[str, Any]) -> bool:
-    """Whether there is a table below some lines that are none of its own: they lack its delimiter, and it has rows."""
+    """Whether there is a table below some lines that are none of its own: they lack its delimiter,
+    and it has rows."""
     skipped, delimiter = int(below["skip"]), str(below["delim"])
     if not skipped or not below["header"] or len(below["columns"]) < 2:
         return False
@@ -106,7 +109,8 @@ def _is_below_a_preamble(path: Path, given: Mapping[str, Any], below: Mapping[st
 
 
 def _below_first_lines(path: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The guess for a file that begins with empty lines, or with one that says its delimiter, as spreadsheets do."""
+    """The guess for a file that begins with empty lines, or with one that says its delimiter, as
+    spreadsheets do."""
     lines = _lines(path, given, _TITLE)
     if said := _SAID.fullmatch("".join(lines[:1])):
         skipped, more = 1, {"delim": said[1]}
@@ -120,15 +124,18 @@ def _below_first_lines(path: Path, given: Mapping[str, Any]) -> dict[str, Any] |
 
 def _passed_over(skipped: int) -> tuple[str, str]:
     many = "The first line is" if skipped == 1 else f"The first {skipped} lines are"
-    return f"{many} passed over, as the table begins below.", f"Say so: `params: {{skip: {skipped}}}`; else `skip: 0`."
+    return (
+        f"{many} passed over, as the table begins below.",
+        f"Say so: `params: {{skip: {skipped}}}`; else `skip: 0`.",
+    )
 
 
 # Lines of different lengths
 
 
 def _with_gaps(path: Path, given: Mapping[str, Any], delimiter: str = "") -> dict[str, Any] | None:
-    """How to read a file whose lines have different numbers of fields; None where they have not. Raises SqlError for
-    one that cannot be read whichever way.
+    """How to read a file whose lines have different numbers of fields; None where they have not.
+    Raises SqlError for one that cannot be read whichever way.
 
     delimiter: the one that the engine took; the header has another one if there are gaps.
     """
@@ -154,8 +161,12 @@ def _odd_line(path: Path, given: Mapping[str, Any]) -> str | None:
     """The first line that has another number of fields than the header; None if there is none."""
     skipped = int(given.get("skip", 0))
     lines = _lines(path, given)[skipped:]
-    delimiter = str(given.get("delim") or max(_DELIMITERS, key=lambda each: _fields("".join(lines[:1]), each)))
-    alike = not lines or all(_fields(line, delimiter) == _fields(lines[0], delimiter) for line in lines if line)
+    delimiter = str(
+        given.get("delim") or max(_DELIMITERS, key=lambda each: _fields("".join(lines[:1]), each))
+    )
+    alike = not lines or all(
+        _fields(line, delimiter) == _fields(lines[0], delimiter) for line in lines if line
+    )
     return None if alike else _which(delimiter, lines, skipped)
 
 
@@ -170,16 +181,22 @@ def _short(path: Path, given: Mapping[str, Any], delimiter: str) -> dict[str, An
     return guess
 
 
-def _long(path: Path, given: Mapping[str, Any], delimiter: str, lines: Sequence[str]) -> dict[str, Any] | None:
+def _long(
+    path: Path, given: Mapping[str, Any], delimiter: str, lines: Sequence[str]
+) -> dict[str, Any] | None:
     """The guess for a file with a header that lacks names. The engine finds no types in it.
 
-    If only a few lines are longer than the header, something is wrong with these lines: a delimiter within a text.
+    If only a few lines are longer than the header, something is wrong with these lines: a delimiter
+    within a text.
     """
     longer = sum(_fields(line, delimiter) > _fields(lines[0], delimiter) for line in lines)
     if given.get("header", True) is not True or 2 * longer < len(lines) - 1:
         return None
     names = [text.strip(' "') for text in lines[0].split(delimiter)]
-    names += [f"column{number}" for number in range(len(names), max(_fields(line, delimiter) for line in lines))]
+    names += [
+        f"column{number}"
+        for number in range(len(names), max(_fields(line, delimiter) for line in lines))
+    ]
     guess = {
         "delim": delimiter,
         "quote": '"',
@@ -194,7 +211,9 @@ def _long(path: Path, given: Mapping[str, Any], delimiter: str, lines: Sequence[
         "notes": [],
     }
     try:
-        types = asked(f"SELECT {', '.join(map(_type, names))} FROM ({csv_select(given, guess)})", path)[0]
+        types = asked(
+            f"SELECT {', '.join(map(_type, names))} FROM ({csv_select(given, guess)})", path
+        )[0]
     except SqlError:
         return None
     return guess | {"columns": list(zip(names, types, strict=True))}
@@ -207,18 +226,28 @@ def _type(name: str) -> str:
         "BIGINT": f"TRY_CAST({text} AS BIGINT) IS NOT NULL AND NOT regexp_matches({text}, '^[-+]?0[0-9]|^[+]|[.]')"
     }
     tests |= {word: f"TRY_CAST({text} AS {word}) IS NOT NULL" for word in ("DATE", "TIMESTAMP")}
-    cases = " ".join(f"WHEN bool_and({test} OR {text} IS NULL) THEN '{word}'" for word, test in tests.items())
+    cases = " ".join(
+        f"WHEN bool_and({test} OR {text} IS NULL) THEN '{word}'" for word, test in tests.items()
+    )
     return f"CASE WHEN count({text}) = 0 THEN 'VARCHAR' {cases} ELSE 'VARCHAR' END"
 
 
 def _which(delimiter: str, lines: Sequence[str], skipped: int) -> str:
     """Which lines have different numbers of fields."""
     first, shown = _fields(lines[0], delimiter), "tabs" if delimiter == "\t" else f"`{delimiter}`"
-    counts = ((number, _fields(line, delimiter)) for number, line in enumerate(lines, skipped + 1) if line)
+    counts = (
+        (number, _fields(line, delimiter)) for number, line in enumerate(lines, skipped + 1) if line
+    )
     number, other = next(((at, count) for at, count in counts if count != first), (0, 0))
     if not number:
-        return f"The header has {first} columns by {shown}, and some line has another number of them"
-    where = f" (the table may begin after `skip: {number - 1}`)" if other > first and number <= _TITLE else ""
+        return (
+            f"The header has {first} columns by {shown}, and some line has another number of them"
+        )
+    where = (
+        f" (the table may begin after `skip: {number - 1}`)"
+        if other > first and number <= _TITLE
+        else ""
+    )
     text = lines[number - skipped - 1]
     said = f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
     return f"Line {skipped + 1} has {first} columns by {shown}, and line {number} has {other}{where}: {said}"
@@ -243,7 +272,10 @@ def _lines(path: Path, given: Mapping[str, Any], most: int = _FEW) -> list[str]:
         "null_padding": True,
         "max_line_size": LONGEST_LINE,
     }
-    return [line or "" for (line,) in asked(f"SELECT line FROM read_csv({arguments(options)}) LIMIT {most}", path)]
+    return [
+        line or ""
+        for (line,) in asked(f"SELECT line FROM read_csv({arguments(options)}) LIMIT {most}", path)
+    ]
 
 
 def has_values(sql: str, paths: Iterable[Path], columns: Iterable[str]) -> list[bool]:

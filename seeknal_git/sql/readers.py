@@ -1,4 +1,5 @@
-"""The SELECT over files that a source is, with everything said that the engine would guess. Pure."""
+"""The SELECT over files that a source is, with everything said that the engine would guess.
+Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from seeknal_git.sql.widening import TEXT
 class Contract:
     """What was read before of a source, with the definition that it has now.
 
-    columns: of its table, with an empty type for those in which no row had a value; dialect: how its files were
-    written; contents: those of all its loads.
+    columns: of its table, with an empty type for those in which no row had a value; dialect: how
+    its files were written; contents: those of all its loads.
     """
 
     columns: Columns = ()
@@ -25,48 +26,77 @@ class Contract:
 
 
 LONGEST_LINE = 100_000_000
-# What a user has not said. Nothing is taken for a comment, no line is passed over, and the whole file is looked at.
-DEFAULTS: Mapping[str, Any] = {"comment": "", "skip": 0, "sample_size": -1, "max_line_size": LONGEST_LINE}
-_WHOLE_JSON: Mapping[str, Any] = {"sample_size": -1, "maximum_sample_files": 2**31 - 1, "union_by_name": True}
+# What a user has not said. Nothing is taken for a comment, no line is passed over, and the whole
+# file is looked at.
+DEFAULTS: Mapping[str, Any] = {
+    "comment": "",
+    "skip": 0,
+    "sample_size": -1,
+    "max_line_size": LONGEST_LINE,
+}
+_WHOLE_JSON: Mapping[str, Any] = {
+    "sample_size": -1,
+    "maximum_sample_files": 2**31 - 1,
+    "union_by_name": True,
+}
 _DIALECT = ("delim", "quote", "escape", "skip", "header")
 
 
 def arguments(options: Mapping[str, Any]) -> str:
-    """The arguments of a reader of `$files`. The text of a path is in no data version, so it is not read either."""
+    """The arguments of a reader of `$files`. The text of a path is in no data version, so it is not
+    read either."""
     named = (f"{name} = {option(value)}" for name, value in sorted(options.items()))
     return ", ".join(["$files", "hive_partitioning = false", *named])
 
 
-def csv_select(given: Mapping[str, Any], dialect: Mapping[str, Any], types: Mapping[str, str] | None = None) -> str:
-    """A SELECT over CSV files. given: the options of the source; types: of every column; without them all are text."""
+def csv_select(
+    given: Mapping[str, Any], dialect: Mapping[str, Any], types: Mapping[str, str] | None = None
+) -> str:
+    """A SELECT over CSV files. given: the options of the source; types: of every column; without
+    them all are text."""
     found = {name: dialect[name] for name in _DIALECT}
-    if dialect.get("null_padding"):  # the engine has to read such a file line by line, for texts of several lines
+    if dialect.get(
+        "null_padding"
+    ):  # the engine has to read such a file line by line, for texts of several lines
         found |= {"null_padding": True, "parallel": False}
     said = {**DEFAULTS, "union_by_name": True, **found, **given, "sample_size": 1}
     read_as = {"types": dict(types)} if types is not None else {"all_varchar": True}
     if names := dialect.get("names"):  # the header has fewer of them than the lines have fields
-        said |= {"header": False, "skip": int(said["skip"]) + 1, "auto_detect": False, "union_by_name": False}
+        said |= {
+            "header": False,
+            "skip": int(said["skip"]) + 1,
+            "auto_detect": False,
+            "union_by_name": False,
+        }
         read_as = {"columns": {name: (types or {}).get(name, TEXT) for name in names}}
     return f"SELECT * FROM read_csv({arguments(said | read_as)})"
 
 
 def json_select(
-    given: Mapping[str, Any], types: Mapping[str, str] | None = None, cast: Mapping[str, str] | None = None
+    given: Mapping[str, Any],
+    types: Mapping[str, str] | None = None,
+    cast: Mapping[str, str] | None = None,
 ) -> str:
-    """A SELECT over JSON files. types: of every column, where they are not to be guessed; cast: those to cast to."""
+    """A SELECT over JSON files. types: of every column, where they are not to be guessed; cast:
+    those to cast to."""
     columns = {"columns": dict(types)} if types else {}
     return f"SELECT *{_casts(cast or {})} FROM read_json({arguments({**_WHOLE_JSON, **given, **columns})})"
 
 
 def parquet_select(given: Mapping[str, Any], cast: Mapping[str, str]) -> str:
-    return f"SELECT *{_casts(cast)} FROM read_parquet({arguments({'union_by_name': True, **given})})"
+    return (
+        f"SELECT *{_casts(cast)} FROM read_parquet({arguments({'union_by_name': True, **given})})"
+    )
 
 
 def _casts(types: Mapping[str, str]) -> str:
-    casts = ", ".join(f"CAST({quote(name)} AS {word}) AS {quote(name)}" for name, word in types.items())
+    casts = ", ".join(
+        f"CAST({quote(name)} AS {word}) AS {quote(name)}" for name, word in types.items()
+    )
     return f" REPLACE ({casts})" if casts else ""
 
 
 def as_text(word: str) -> str:
-    """The type that JSON is read as before it is cast: the text of a number has all its digits, a DOUBLE has not."""
+    """The type that JSON is read as before it is cast: the text of a number has all its digits, a
+    DOUBLE has not."""
     return word if word.endswith("]") or word in ("JSON", TEXT) else TEXT

@@ -1,6 +1,7 @@
 """Confine the engine to the warehouse and a few files, before it has read any of them.
 
-A warehouse is a file that somebody else may have made: views and macros in it, and SQL of a branch, run in our process.
+A warehouse is a file that somebody else may have made: views and macros in it, and SQL of a branch,
+run in our process.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from seeknal_git.sql.engine_version import exactly
 
 # The engine's log, and what it becomes while it is merged into the file.
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
-# `query` takes both ways to write a lambda, and `plan --verify` adds up in one order: neither opens anything.
+# `query` takes both ways to write a lambda, and `plan --verify` adds up in one order: neither opens
+# anything.
 _FREE = "SET allowed_configs = ['lambda_syntax', 'threads']"
-# The order matters: what may be reached is said before everything else is closed, and the lock comes last.
+# The order matters: what may be reached is said before everything else is closed, and the lock
+# comes last.
 _CLOSED = (
     "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; "
     f"SET allow_community_extensions = false; SET enable_external_access = false; {_FREE}; "
@@ -26,8 +29,8 @@ _CLOSED = (
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The files, and the folders with all that is in them, that SQL may open beside the warehouse. spill: a folder for
-    what does not fit in memory, else one beside the warehouse."""
+    """The files, and the folders with all that is in them, that SQL may open beside the warehouse.
+    spill: a folder for what does not fit in memory, else one beside the warehouse."""
 
     files: Sequence[Path] = ()
     folders: Sequence[Path] = ()
@@ -38,13 +41,18 @@ NOTHING = Reach()
 
 
 def confinement(warehouse: Path | None, reach: Reach) -> str:
-    """The settings that leave an engine a warehouse, a folder to spill to, and what is in reach. They last until it is
-    closed, and nothing can undo them: there is no network, and no extension is loaded.
+    """The settings that leave an engine a warehouse, a folder to spill to, and what is in reach.
+    They last until it is closed, and nothing can undo them: there is no network, and no extension
+    is loaded.
 
     The engine follows links, here and whenever it opens a file.
     """
     spill = reach.spill or (warehouse.with_name(f"{warehouse.name}.tmp") if warehouse else None)
-    own = [warehouse, *(warehouse.with_name(f"{warehouse.name}{each}") for each in _LOGS)] if warehouse else []
+    own = (
+        [warehouse, *(warehouse.with_name(f"{warehouse.name}{each}") for each in _LOGS)]
+        if warehouse
+        else []
+    )
     folders = [*reach.folders, *([spill] if spill else [])]
     return (
         f"SET temp_directory = {literal(str(spill or ''))}; "
@@ -55,5 +63,7 @@ def confinement(warehouse: Path | None, reach: Reach) -> str:
 
 def _listed(paths: Sequence[Path], ending: str = "") -> str:
     """The engine asks for a path as it is named to it, and again as it finds it."""
-    names = dict.fromkeys(name for path in paths for name in (f"{path}{ending}", f"{exactly(path)}{ending}"))
+    names = dict.fromkeys(
+        name for path in paths for name in (f"{path}{ending}", f"{exactly(path)}{ending}")
+    )
     return f"[{', '.join(map(literal, names))}]::VARCHAR[]"

@@ -1,7 +1,8 @@
-"""Ask the engine how a file of raw data is to be read: the dialect of a CSV file, and the columns of any file.
+"""Ask the engine how a file of raw data is to be read: the dialect of a CSV file, and the columns
+of any file.
 
-The engine guesses from what it sees, so it is shown the whole file; and what its guess would lose is looked for.
-docs/design/reading.md lists what the engine does by itself.
+The engine guesses from what it sees, so it is shown the whole file; and what its guess would lose
+is looked for. docs/design/reading.md lists what the engine does by itself.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ _LONGEST_TIME = 26
 
 
 def csv_guess(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The dialect and the columns of one CSV file: `delim`, `quote`, `escape`, `skip`, `header`, `columns`; the formats
-    of its dates (`dateformat`, `timestampformat`: all that its values allow), and `notes`.
+    """The dialect and the columns of one CSV file: `delim`, `quote`, `escape`, `skip`, `header`,
+    `columns`; the formats of its dates (`dateformat`, `timestampformat`: all that its values
+    allow), and `notes`.
 
     given: the reader's options, as the source has them. Raises SqlError.
     """
@@ -45,7 +47,8 @@ def select_columns(sql: str, paths: Sequence[Path]) -> Columns:
 
 
 def misfit(sql: str, path: Path, column: str, word: str) -> str | None:
-    """A value of a column that is no value of a type. sql: reads the file, with this column as text."""
+    """A value of a column that is no value of a type. sql: reads the file, with this column as
+    text."""
     name = quote(column)
     rows = asked(
         f"SELECT {name} FROM ({sql}) WHERE {name} IS NOT NULL AND (TRY_CAST({name} AS {word}) IS NULL "
@@ -67,17 +70,20 @@ def rounded(sql: str, path: Path, column: str, word: str) -> str | None:
 
 
 def has_digits(sql: str, path: Path, column: str, point: str, many: int) -> bool:
-    """Whether a number has so many digits after its point. sql: reads the file, with this column as text."""
+    """Whether a number has so many digits after its point. sql: reads the file, with this column as
+    text."""
     pattern = f"[{point}][0-9]{{{many - 1},}}[1-9]"
     return bool(
         asked(
-            f"SELECT coalesce(bool_or(regexp_matches({quote(column)}, {literal(pattern)})), false) FROM ({sql})", path
+            f"SELECT coalesce(bool_or(regexp_matches({quote(column)}, {literal(pattern)})), false) FROM ({sql})",
+            path,
         )[0][0]
     )
 
 
 def unpacks_in(path: Path, seconds: float) -> bool:
-    """Whether a file packed by zstd can be unpacked in a time. (What guesses how it is read cannot be stopped.)"""
+    """Whether a file packed by zstd can be unpacked in a time. (What guesses how it is read cannot
+    be stopped.)"""
     engine = file_reader()
     options = "columns = {'line': 'VARCHAR'}, auto_detect = false, header = false, quote = '', escape = ''"
     clock = threading.Timer(seconds, engine.interrupt)
@@ -98,9 +104,11 @@ def unpacks_in(path: Path, seconds: float) -> bool:
 
 
 def _without_loss(path: Path, given: Mapping[str, Any], guess: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns, with types that say the same as the text; and all formats that the dates may have.
+    """The columns, with types that say the same as the text; and all formats that the dates may
+    have.
 
-    Numbers of more digits than a DOUBLE holds are DECIMAL; and only `true` and `false` are BOOLEAN, as NO is a country.
+    Numbers of more digits than a DOUBLE holds are DECIMAL; and only `true` and `false` are BOOLEAN,
+    as NO is a country.
     """
     found = {name: _question(name, word, given, guess) for name, word in guess["columns"]}
     questions = {name: question for name, question in found.items() if question}
@@ -110,7 +118,11 @@ def _without_loss(path: Path, given: Mapping[str, Any], guess: Mapping[str, Any]
     sql = csv_select(given, guess)
     row = asked(f"SELECT {', '.join(questions.values())} FROM ({sql})", path)[0]
     answers, types = dict(zip(questions, row, strict=True)), dict(guess["columns"])
-    long = [name for name, answer in answers.items() if types[name] in _FLOATING and answer > _EXACT_DIGITS]
+    long = [
+        name
+        for name, answer in answers.items()
+        if types[name] in _FLOATING and answer > _EXACT_DIGITS
+    ]
     changed = _exact(sql, path, long)
     for name, answer in answers.items():
         if types[name] == "BOOLEAN" and not answer:
@@ -118,15 +130,22 @@ def _without_loss(path: Path, given: Mapping[str, Any], guess: Mapping[str, Any]
         elif types[name] in _FORMATS:
             changed |= {name: "TIMESTAMP_NS"} if answer["nanoseconds"] else {}
             key = _FORMATS[types[name]]
-            formats[key] += [form for form in answer["formats"] if form and form not in formats[key]]
-    return {"columns": [(name, changed.get(name, word)) for name, word in guess["columns"]], **formats}
+            formats[key] += [
+                form for form in answer["formats"] if form and form not in formats[key]
+            ]
+    return {
+        "columns": [(name, changed.get(name, word)) for name, word in guess["columns"]],
+        **formats,
+    }
 
 
 _FLOATING = ("DOUBLE", "BIGNUM")
 _FORMATS = {"DATE": "dateformat", "TIMESTAMP": "timestampformat"}
 
 
-def _question(name: str, word: str, given: Mapping[str, Any], guess: Mapping[str, Any]) -> str | None:
+def _question(
+    name: str, word: str, given: Mapping[str, Any], guess: Mapping[str, Any]
+) -> str | None:
     """What has to be known of a column's text, as SQL."""
     column = quote(name)
     if word == "BOOLEAN":
@@ -140,19 +159,22 @@ def _question(name: str, word: str, given: Mapping[str, Any], guess: Mapping[str
 
 
 def _about_time(column: str, word: str, others: Sequence[str]) -> str:
-    """Which of some formats the values have too, and whether they have more digits than microseconds."""
+    """Which of some formats the values have too, and whether they have more digits than
+    microseconds."""
     fits = (
         f"CASE WHEN bool_and(try_strptime({column}, {literal(form)}) IS NOT NULL OR {column} IS NULL) "
         f"THEN {literal(form)} END"
         for form in others
     )
-    finer = f"bool_or(length({column}) > {_LONGEST_TIME} AND regexp_matches({column}, '[.][0-9]{{7}}'))"
+    finer = (
+        f"bool_or(length({column}) > {_LONGEST_TIME} AND regexp_matches({column}, '[.][0-9]{{7}}'))"
+    )
     return f"{{'formats': [{', '.join(fits)}]::VARCHAR[], 'nanoseconds': {finer if word == 'TIMESTAMP' else 'false'}}}"
 
 
 def _other_orders(form: str) -> list[str]:
-    """A format with day, month and year in the other orders that are in use. A year of four digits shows where it is;
-    of two, 01/02/03 may be any of three days."""
+    """A format with day, month and year in the other orders that are in use. A year of four digits
+    shows where it is; of two, 01/02/03 may be any of three days."""
     orders = ["%d%m%y", "%m%d%y", "%y%m%d"] if "%y" in form else ["%d%m%Y", "%m%d%Y"]
     own = "".join(_DAY.findall(form))
     if own not in orders:

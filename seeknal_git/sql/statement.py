@@ -1,6 +1,7 @@
 """A SELECT as a value: which tables it names and where, and the parts that it is made of.
 
-These values are remembered between commands, so they are plain, and nothing heavy is imported to restore them.
+These values are remembered between commands, so they are plain, and nothing heavy is imported to
+restore them.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ COLLATION = "COLLATE"
 class Reference:
     """A table that a statement names: `text[start:end]` is the name, `target` what it says.
 
-    target: `kind.name`, a bare name such as `input_0`, or `function()`; explicit: written as `ref('kind.name')`;
-    alias: the name that the statement itself gives to it, if any.
+    target: `kind.name`, a bare name such as `input_0`, or `function()`; explicit: written as
+    `ref('kind.name')`; alias: the name that the statement itself gives to it, if any.
     """
 
     start: int
@@ -38,8 +39,8 @@ class Reference:
 class Known:
     """What is known of a table that a statement reads.
 
-    columns: (name, type) of each, None where nobody can know; unique: sets of columns, each of which no two rows share;
-    collated: columns with a collation, which their type does not tell.
+    columns: (name, type) of each, None where nobody can know; unique: sets of columns, each of
+    which no two rows share; collated: columns with a collation, which their type does not tell.
     """
 
     columns: Columns | None = None
@@ -49,10 +50,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The hash of a canonical text, and what it reads: (number of the reference, column in lower case).
+    """The hash of a canonical text, and what it reads: (number of the reference, column in lower
+    case).
 
-    Instead of a column, an empty text stands for the rows of the table, and `*` for all of it. unstable: the construct
-    because of which it may be another one each time that the statement is run on the same data.
+    Instead of a column, an empty text stands for the rows of the table, and `*` for all of it.
+    unstable: the construct because of which it may be another one each time that the statement is
+    run on the same data.
     """
 
     text: str
@@ -64,10 +67,11 @@ class Part:
 class Anatomy:
     """whole: everything that the statement says, the order of its rows included.
 
-    rows: what decides the row set; columns: (name, part) in order; both None where it could not be taken apart. unique:
-    sets of columns, each of which no two rows share; clauses: (`filter`, `grouping`, … → hash), to say in words what
-    changed; obstacles: what could not be resolved; names: of the columns, as the table that is made has them; order:
-    the ORDER BY of the whole result, if it has one, which decides the order of rows and nothing else.
+    rows: what decides the row set; columns: (name, part) in order; both None where it could not be
+    taken apart. unique: sets of columns, each of which no two rows share; clauses: (`filter`,
+    `grouping`, … → hash), to say in words what changed; obstacles: what could not be resolved;
+    names: of the columns, as the table that is made has them; order: the ORDER BY of the whole
+    result, if it has one, which decides the order of rows and nothing else.
     """
 
     whole: Part
@@ -92,18 +96,23 @@ class Anatomy:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The tables that a SELECT names; `error` and `error_line` (of the SQL) where the engine cannot parse it."""
+    """The tables that a SELECT names; `error` and `error_line` (of the SQL) where the engine cannot
+    parse it."""
 
     references: tuple[Reference, ...] = ()
     error: str | None = None
     error_line: int | None = None
 
 
-def tables_with_ctes(tree: Any, seen: Mapping[str, int] | None = None) -> Iterator[tuple[Any, Mapping[str, int]]]:
-    """Every table that the tree names in a FROM, each with the CTEs that it could mean: name → `id` of the query.
+def tables_with_ctes(
+    tree: Any, seen: Mapping[str, int] | None = None
+) -> Iterator[tuple[Any, Mapping[str, int]]]:
+    """Every table that the tree names in a FROM, each with the CTEs that it could mean: name → `id`
+    of the query.
 
-    The CTEs after it see a CTE, and the query that it belongs to; the CTE itself does only if it is recursive, and only
-    in the part that is repeated. Elsewhere in its own definition its name means what it means outside.
+    The CTEs after it see a CTE, and the query that it belongs to; the CTE itself does only if it is
+    recursive, and only in the part that is repeated. Elsewhere in its own definition its name means
+    what it means outside.
     """
     waiting: list[tuple[Any, Mapping[str, int]]] = [(tree, seen or {})]
     while waiting:
@@ -120,7 +129,9 @@ def tables_with_ctes(tree: Any, seen: Mapping[str, int] | None = None) -> Iterat
             inside = {**inside, folded(entry["key"]): id(query_of(entry["value"]))}
         others = {key: each for key, each in value.items() if key != "cte_map"}
         if value.get("type") == "RECURSIVE_CTE_NODE":
-            waiting.append((others.pop("left"), inside))  # it begins with this, before there is anything of its name
+            waiting.append(
+                (others.pop("left"), inside)
+            )  # it begins with this, before there is anything of its name
             inside = {**inside, folded(value["cte_name"]): id(value)}
         waiting += [(each, inside) for each in others.values()]
 
@@ -135,8 +146,11 @@ def query_of(cte: Mapping[str, Any]) -> Any:
     return cte.get("query_node") or cte["query"]["node"]
 
 
-def rendered(sql: str, references: Sequence[Reference], relation_of: Callable[[Reference], str]) -> str:
-    """The statement with each reference replaced in place; everything else, and every line, stays as written."""
+def rendered(
+    sql: str, references: Sequence[Reference], relation_of: Callable[[Reference], str]
+) -> str:
+    """The statement with each reference replaced in place; everything else, and every line, stays
+    as written."""
     pieces, position = [], 0
     for reference in references:
         alias = "" if reference.alias else f" AS {quote(reference.target.rpartition('.')[2])}"
@@ -145,8 +159,11 @@ def rendered(sql: str, references: Sequence[Reference], relation_of: Callable[[R
     return "".join([*pieces, sql[position:]])
 
 
-def over_tables(sql: str, reading: Reading | None, targets: Sequence[str], tables: Mapping[str, str]) -> str:
-    """The statement over tables. targets: the node behind each reference; tables: node → its table as SQL names it."""
+def over_tables(
+    sql: str, reading: Reading | None, targets: Sequence[str], tables: Mapping[str, str]
+) -> str:
+    """The statement over tables. targets: the node behind each reference; tables: node → its table
+    as SQL names it."""
     references = reading.references if reading else ()
     meant = dict(zip(references, targets, strict=True))
     return rendered(sql, references, lambda reference: tables[meant[reference]])

@@ -1,7 +1,9 @@
-"""Words for column types: Seeknal's, which say what a value is, and DuckDB's, which say how it is stored.
+"""Words for column types: Seeknal's, which say what a value is, and DuckDB's, which say how it is
+stored.
 
-`integer`, `float` and `decimal` are Seeknal's: no value may be lost for them, so they are stored in 64 bits, and as a
-promise they hold for every type of their family. Other words mean what DuckDB means by them.
+`integer`, `float` and `decimal` are Seeknal's: no value may be lost for them, so they are stored in
+64 bits, and as a promise they hold for every type of their family. Other words mean what DuckDB
+means by them.
 """
 
 from __future__ import annotations
@@ -10,11 +12,26 @@ import re
 
 # Seeknal's words, those of pandas among them → the type that a value is read as.
 _READ_AS = {
-    "INT": "BIGINT", "INTEGER": "BIGINT", "LONG": "BIGINT", "INT64": "BIGINT",
-    "FLOAT": "DOUBLE", "DOUBLE": "DOUBLE", "FLOAT64": "DOUBLE", "DECIMAL": "DOUBLE", "NUMERIC": "DOUBLE",
-    "NUMBER": "DOUBLE", "STR": "VARCHAR", "STRING": "VARCHAR", "TEXT": "VARCHAR", "OBJECT": "VARCHAR",
-    "CATEGORY": "VARCHAR", "BOOL": "BOOLEAN", "DATETIME": "TIMESTAMP", "DATETIME64": "TIMESTAMP", "FLOAT32": "FLOAT",
-}  # fmt: skip
+    "INT": "BIGINT",
+    "INTEGER": "BIGINT",
+    "LONG": "BIGINT",
+    "INT64": "BIGINT",
+    "FLOAT": "DOUBLE",
+    "DOUBLE": "DOUBLE",
+    "FLOAT64": "DOUBLE",
+    "DECIMAL": "DOUBLE",
+    "NUMERIC": "DOUBLE",
+    "NUMBER": "DOUBLE",
+    "STR": "VARCHAR",
+    "STRING": "VARCHAR",
+    "TEXT": "VARCHAR",
+    "OBJECT": "VARCHAR",
+    "CATEGORY": "VARCHAR",
+    "BOOL": "BOOLEAN",
+    "DATETIME": "TIMESTAMP",
+    "DATETIME64": "TIMESTAMP",
+    "FLOAT32": "FLOAT",
+}
 _WHOLE = r"U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|BIGNUM"
 _FRACTION = r"FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
 _FAMILIES = {
@@ -57,10 +74,13 @@ def is_any_number(word: str) -> bool:
 
 
 def holds(word: str, returned: str) -> bool | None:
-    """Whether a promise holds of the type that is returned; None if the word means one type, and no family."""
+    """Whether a promise holds of the type that is returned; None if the word means one type, and no
+    family."""
     (base, lists), (given, given_lists) = _parts(word), _split(returned)
     family = _FAMILIES.get(base)
-    return None if family is None else lists == given_lists and re.fullmatch(family, given) is not None
+    return (
+        None if family is None else lists == given_lists and re.fullmatch(family, given) is not None
+    )
 
 
 def _parts(word: str) -> tuple[str, str]:

@@ -15,11 +15,17 @@ _WIDEST = 38
 
 
 def is_number(word: str) -> bool:
-    return word in _SIGNED or word in _UNSIGNED or word in _FLOATS or _DECIMAL.fullmatch(word) is not None
+    return (
+        word in _SIGNED
+        or word in _UNSIGNED
+        or word in _FLOATS
+        or _DECIMAL.fullmatch(word) is not None
+    )
 
 
 def wider(one: str, other: str) -> str | None:
-    """The type that holds the values of both: INTEGER and DOUBLE are DOUBLE; None where there is none but text."""
+    """The type that holds the values of both: INTEGER and DOUBLE are DOUBLE; None where there is
+    none but text."""
     if one == other:
         return one
     if is_number(one) and is_number(other):
@@ -30,14 +36,18 @@ def wider(one: str, other: str) -> str | None:
 
 
 def loses(given: str, wanted: str) -> bool:
-    """Whether a cast takes something away and says nothing: digits after the point, the time of a day."""
+    """Whether a cast takes something away and says nothing: digits after the point, the time of a
+    day."""
     decimal = _DECIMAL.fullmatch(given)
     fraction = given in _FLOATS or (decimal is not None and int(decimal[2]) > 0)
-    return (fraction and (wanted in _SIGNED or wanted in _UNSIGNED)) or (wanted == "DATE" and given in _TIMES[1:])
+    return (fraction and (wanted in _SIGNED or wanted in _UNSIGNED)) or (
+        wanted == "DATE" and given in _TIMES[1:]
+    )
 
 
 def shortens(given: str, wanted: str) -> str:
-    """The loss in a cast that may be meant, in words with `{}` for the column; empty if there is none."""
+    """The loss in a cast that may be meant, in words with `{}` for the column; empty if there is
+    none."""
     if wanted == "TIMESTAMP" and given == "TIMESTAMP WITH TIME ZONE":
         return "The times in {} have an offset, which is left out"
     if wanted == "TIMESTAMP" and given == "TIMESTAMP_NS":

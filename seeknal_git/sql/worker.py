@@ -1,9 +1,11 @@
-"""Let a process of its own answer what may take forever, or all memory: it has limits, and may die of them.
+"""Let a process of its own answer what may take forever, or all memory: it has limits, and may die
+of them.
 
-DuckDB computes constants while it binds a statement, takes no notice of an interruption meanwhile, and has no limit of
-its own for them: `repeat('x', 500000000)` costs a minute and 6 GB. The process is forked (in 2 ms; a new Python with
-DuckDB takes 200), uses nothing of the engine that it inherits, and answers until this process ends. 300 forks beside
-threads of the engine, all of them busy, had an engine that worked.
+DuckDB computes constants while it binds a statement, takes no notice of an interruption meanwhile,
+and has no limit of its own for them: `repeat('x', 500000000)` costs a minute and 6 GB. The process
+is forked (in 2 ms; a new Python with DuckDB takes 200), uses nothing of the engine that it
+inherits, and answers until this process ends. 300 forks beside threads of the engine, all of them
+busy, had an engine that worked.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ Function = Callable[[Any], Any]
 
 _NO_MEMORY = 77
 _PATIENCE = 30  # on a busy machine, a second of processor time may take this many
-_ALL, _EACH = 60.0, 0.1  # seconds of processor time for all questions together, and more for each of them
+_ALL, _EACH = (
+    60.0,
+    0.1,
+)  # seconds of processor time for all questions together, and more for each of them
 _STACK = 64 << 20  # of bytes: the engine walks a statement recursively, up to a depth of 1,000
 _LOCK = threading.Lock()
 
@@ -58,7 +63,8 @@ class TooLong(SeeknalError):
 
 
 def answers(function: Function, questions: Sequence[Any]) -> list[Any]:
-    """Call a function with each question (as JSON takes it) in the worker: its answers, or Exhausted.
+    """Call a function with each question (as JSON takes it) in the worker: its answers, or
+    Exhausted.
 
     Raises TooLong.
     """
@@ -93,7 +99,8 @@ class _Dead(Exception):
 
 @dataclass(slots=True)
 class _Process:
-    """pid, and the ends of two pipes. answered: how many questions it has answered; used: seconds of processor time."""
+    """pid, and the ends of two pipes. answered: how many questions it has answered; used: seconds
+    of processor time."""
 
     pid: int
     incoming: int
@@ -163,13 +170,16 @@ class _Worker:
         try:
             while len(found) < len(questions):
                 self._ask(questions, found)
-        except BaseException:  # interrupted while an answer is on its way: the next question would get it
+        except (
+            BaseException
+        ):  # interrupted while an answer is on its way: the next question would get it
             self.stop()
             raise
         return found
 
     def _ask(self, questions: Sequence[Any], found: list[Any]) -> None:
-        """Append the answers to the questions that have none yet, up to the first that the process dies of."""
+        """Append the answers to the questions that have none yet, up to the first that the process
+        dies of."""
         if self.process is None:
             self.process = _forked(self.function, self.limits)
         process = self.process
@@ -202,7 +212,10 @@ atexit.register(stop)
 
 def _exhausted(reason: str, given: Limits) -> Exhausted:
     if not reason:
-        return Exhausted("the engine crashes when it reads this SQL, or has no memory", "Write it in another way.")
+        return Exhausted(
+            "the engine crashes when it reads this SQL, or has no memory",
+            "Write it in another way.",
+        )
     most = f"{given.seconds} s" if reason == "seconds" else f"{given.memory_mb:,} MB"
     hint = f"Constants such as repeat('x', 1000000000) are computed while it is read. {raising(reason)}"
     return Exhausted(f"it takes the engine more than {most} to read this SQL", hint)
@@ -212,7 +225,9 @@ def _forked(function: Function, given: Limits) -> _Process:
     incoming, theirs_out = os.pipe()
     theirs_in, outgoing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, about threads: see above
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of Python 3.12, about threads: see above
         pid = os.fork()
     if pid == 0:
         _serve(function, theirs_in, theirs_out, given)
@@ -225,14 +240,16 @@ def _forked(function: Function, given: Limits) -> _Process:
 
 
 def _serve(function: Function, incoming: int, outgoing: int, given: Limits) -> NoReturn:
-    """Answer until the other end is closed. Nothing of what was inherited is touched, nor cleaned up at the end."""
+    """Answer until the other end is closed. Nothing of what was inherited is touched, nor cleaned
+    up at the end."""
     try:
         gc.freeze()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _keep_only(incoming, outgoing)
         threading.excepthook = _tell
         threading.stack_size(_STACK)
-        # A thread of its own has a stack of that size, and begins at its bottom, wherever the fork was made.
+        # A thread of its own has a stack of that size, and begins at its bottom, wherever the fork
+        # was made.
         thread = threading.Thread(target=_answer, args=(function, given))
         thread.start()
         thread.join()
@@ -241,8 +258,12 @@ def _serve(function: Function, incoming: int, outgoing: int, given: Limits) -> N
 
 
 def _keep_only(incoming: int, outgoing: int) -> None:
-    """Close all files but two, which become 0 and 1: whoever waits for the end of one of them must not wait for us."""
-    ends = [fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (incoming, outgoing, os.open(os.devnull, os.O_WRONLY))]
+    """Close all files but two, which become 0 and 1: whoever waits for the end of one of them must
+    not wait for us."""
+    ends = [
+        fcntl.fcntl(each, fcntl.F_DUPFD, 10)
+        for each in (incoming, outgoing, os.open(os.devnull, os.O_WRONLY))
+    ]
     for number, each in enumerate(ends):
         os.dup2(each, number)
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -263,11 +284,19 @@ def _answer(function: Function, given: Limits) -> None:
 
 def _tell(failed: threading.ExceptHookArgs) -> None:
     """A bug of ours is raised again where the question was asked."""
-    _send(1, {"bug": "".join(traceback.format_exception(failed.exc_type, failed.exc_value, failed.exc_traceback))})
+    _send(
+        1,
+        {
+            "bug": "".join(
+                traceback.format_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
+            )
+        },
+    )
 
 
 def _bound_memory(megabytes: int) -> None:
-    """Beyond what is there already, which is most of what the parent has. (macOS takes no notice.)"""
+    """Beyond what is there already, which is most of what the parent has. (macOS takes no
+    notice.)"""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -281,7 +310,8 @@ def _used() -> float:
 
 
 def _bound_time(seconds: int) -> None:
-    """The system ends a process that goes on for longer; Python would only notice once the engine returns."""
+    """The system ends a process that goes on for longer; Python would only notice once the engine
+    returns."""
     _bound(resource.RLIMIT_CPU, math.ceil(_used()) + seconds)
 
 

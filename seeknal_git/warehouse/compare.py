@@ -1,4 +1,5 @@
-"""Compare what two SELECTs return, in the engine: temporary tables, and EXCEPT ALL both ways. Nothing is written."""
+"""Compare what two SELECTs return, in the engine: temporary tables, and EXCEPT ALL both ways.
+Nothing is written."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """rows: those of the first table; rounded: whether floats are equal only but for their last digits."""
+    """rows: those of the first table; rounded: whether floats are equal only but for their last
+    digits."""
 
     rows: int
     only_before: Rest
@@ -52,12 +54,16 @@ def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Columns:
-    """The columns (name, type) that a SELECT returns, without executing it. Raises SqlError where it does not bind."""
+    """The columns (name, type) that a SELECT returns, without executing it. Raises SqlError where
+    it does not bind."""
     return tuple((row[0], row[1]) for row in ask(connection, f"DESCRIBE {sql}").fetchall())
 
 
-def make_view(connection: duckdb.DuckDBPyConnection, name: str, relation: str, columns: Columns) -> str:
-    """A temporary view of some columns of a table, called as in `columns`. Raises SqlError where one is not there."""
+def make_view(
+    connection: duckdb.DuckDBPyConnection, name: str, relation: str, columns: Columns
+) -> str:
+    """A temporary view of some columns of a table, called as in `columns`. Raises SqlError where
+    one is not there."""
     view = qualified("temp", "main", name)
     chosen = ", ".join(f"{quote(column)} AS {quote(column)}" for column, _ in columns)
     ask(connection, f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {relation}")
@@ -65,14 +71,18 @@ def make_view(connection: duckdb.DuckDBPyConnection, name: str, relation: str, c
 
 
 def shuffled(connection: duckdb.DuckDBPyConnection, name: str, relation: str, number: int) -> str:
-    """A temporary table of the same rows in another order: each order is followed by its reverse."""
+    """A temporary table of the same rows in another order: each order is followed by its
+    reverse."""
     direction = "DESC" if number % 2 else "ASC"
     sql = f"SELECT t.* FROM {relation} AS t ORDER BY hash(t, {number // 2}) {direction}"
     return make_table(connection, name, sql, {})
 
 
-def compare(connection: duckdb.DuckDBPyConnection, before: str, after: str, columns: Columns) -> Comparison:
-    """Compare two tables as bags of rows, on columns that both have, of the same types. Raises SqlError."""
+def compare(
+    connection: duckdb.DuckDBPyConnection, before: str, after: str, columns: Columns
+) -> Comparison:
+    """Compare two tables as bags of rows, on columns that both have, of the same types. Raises
+    SqlError."""
     rows = int(ask(connection, f"SELECT count(*) FROM {before}").fetchall()[0][0])
     gone = _rest(connection, "only_before", before, after, columns)
     come = _rest(connection, "only_after", after, before, columns)
@@ -81,10 +91,15 @@ def compare(connection: duckdb.DuckDBPyConnection, before: str, after: str, colu
     return Comparison(rows, gone, come, rounded)
 
 
-def _rest(connection: duckdb.DuckDBPyConnection, name: str, table: str, other: str, columns: Columns) -> Rest:
-    """The rows that a table has more often than the other, in an order that does not hang on floats."""
+def _rest(
+    connection: duckdb.DuckDBPyConnection, name: str, table: str, other: str, columns: Columns
+) -> Rest:
+    """The rows that a table has more often than the other, in an order that does not hang on
+    floats."""
     names = ", ".join(quote(column) for column, _ in columns)
-    order = sorted(range(1, len(columns) + 1), key=lambda place: columns[place - 1][1] in _TOLERANCE)
+    order = sorted(
+        range(1, len(columns) + 1), key=lambda place: columns[place - 1][1] in _TOLERANCE
+    )
     both = f"(SELECT {names} FROM {table}) EXCEPT ALL (SELECT {names} FROM {other})"
     relation = make_table(connection, name, f"{both} ORDER BY {', '.join(map(str, order))}", {})
     count = int(ask(connection, f"SELECT count(*) FROM {relation}").fetchall()[0][0])
@@ -92,7 +107,8 @@ def _rest(connection: duckdb.DuckDBPyConnection, name: str, table: str, other: s
 
 
 def _nearly_equal(connection: duckdb.DuckDBPyConnection, columns: Columns) -> bool:
-    """Whether what only the one has is what only the other has, but for the last digits of floats."""
+    """Whether what only the one has is what only the other has, but for the last digits of
+    floats."""
     wrong = " OR ".join(f"NOT ({_near(quote(name), word)})" for name, word in columns)
     pairs = '"temp"."main"."only_before" AS b POSITIONAL JOIN "temp"."main"."only_after" AS a'
     return not ask(connection, f"SELECT 1 FROM {pairs} WHERE {wrong} LIMIT 1").fetchall()

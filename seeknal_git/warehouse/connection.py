@@ -24,7 +24,8 @@ from seeknal_git.warehouse.state import STATE_TABLES
 _RETRY_SECONDS = 0.1
 _SAID = 60
 _LOCKED = "Could not set lock"
-# Timestamps with a time zone mean the same for everybody who builds; a locked configuration takes no setting later.
+# Timestamps with a time zone mean the same for everybody who builds; a locked configuration takes
+# no setting later.
 _SETTINGS = "SET GLOBAL TimeZone = 'UTC'"
 
 
@@ -63,15 +64,16 @@ def open_warehouse(
     lock_timeout: float = 0.0,
     reach: Reach = NOTHING,
 ) -> Iterator[Warehouse]:
-    """The warehouse at a path, created where it is to be written and does not exist; an empty one where there is
-    nothing to read yet, and without a path.
+    """The warehouse at a path, created where it is to be written and does not exist; an empty one
+    where there is nothing to read yet, and without a path.
 
-    It is opened as a stranger's: the engine is confined to it, and to what is in reach, before it is attached; it holds
-    nothing that would run when we read it; and no name in SQL of ours means anything in it but by its full name.
+    It is opened as a stranger's: the engine is confined to it, and to what is in reach, before it
+    is attached; it holds nothing that would run when we read it; and no name in SQL of ours means
+    anything in it but by its full name.
 
-    owner: the clone that opens it. A warehouse of another project is refused; whoever writes first claims it.
-    lock_timeout: seconds to wait while another process holds it. Raises WarehouseBusy, WarehouseRefused, or
-    WarehouseError where the file cannot be used.
+    owner: the clone that opens it. A warehouse of another project is refused; whoever writes first
+    claims it. lock_timeout: seconds to wait while another process holds it. Raises WarehouseBusy,
+    WarehouseRefused, or WarehouseError where the file cannot be used.
     """
     if path is not None:
         _make_way(path, owner, read_only)
@@ -80,10 +82,14 @@ def open_warehouse(
         connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
         if path is not None:
             _attach(connection, path, read_only, lock_timeout)
-        there = inspected(connection, path, writing=not read_only) if path is not None else frozenset()
+        there = (
+            inspected(connection, path, writing=not read_only) if path is not None else frozenset()
+        )
         empty = path is None or (read_only and not there)
         if empty:
-            connection.execute("DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse")
+            connection.execute(
+                "DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse"
+            )
         if empty or not read_only:
             connection.execute(STATE_TABLES)
         if path is not None and owner is not None:
@@ -108,7 +114,11 @@ def _make_way(path: Path, owner: Owner | None, read_only: bool) -> None:
 
 
 def _know(
-    connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner, there: Collection[str], read_only: bool
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    owner: Owner,
+    there: Collection[str],
+    read_only: bool,
 ) -> None:
     if not read_only:
         claim(connection, path, owner)
@@ -117,8 +127,8 @@ def _know(
 
 
 def _need_files(path: Path) -> None:
-    """Raise WarehouseError for a link, whose log would be beside another file, and for a pipe, which the engine would
-    wait for."""
+    """Raise WarehouseError for a link, whose log would be beside another file, and for a pipe,
+    which the engine would wait for."""
     for each in (path, path.with_name(f"{path.name}.wal")):
         try:
             mode = each.lstat().st_mode
@@ -127,7 +137,8 @@ def _need_files(path: Path) -> None:
         if stat.S_ISLNK(mode):
             move = f"mv {argument(str(each.resolve()))} {argument(str(each))}"
             raise WarehouseError(
-                f"The warehouse {each} is a link.", f"Put the file itself there, and its .wal if there is one: {move}"
+                f"The warehouse {each} is a link.",
+                f"Put the file itself there, and its .wal if there is one: {move}",
             )
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise WarehouseError(
@@ -148,16 +159,20 @@ def private_folder(folder: Path) -> None:
 
 
 def _close_to_others(path: Path) -> None:
-    """Let nobody else into a folder of ours, which an older version left open. The engine makes its log and its folder
-    to spill to for everybody, so that only the folder around them closes them."""
+    """Let nobody else into a folder of ours, which an older version left open. The engine makes its
+    log and its folder to spill to for everybody, so that only the folder around them closes
+    them."""
     for each in (path.parent, path):
         with suppress(FileNotFoundError, PermissionError):  # it is not there yet, or another user's
             if stat.S_IMODE(each.stat().st_mode) & 0o077:
                 each.chmod(0o700 if each == path.parent else 0o600)
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, lock_timeout: float) -> None:
-    # Without its type, a file that is none of DuckDB's makes the engine look for an extension, in the network too.
+def _attach(
+    connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, lock_timeout: float
+) -> None:
+    # Without its type, a file that is none of DuckDB's makes the engine look for an extension, in
+    # the network too.
     mode = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
     if not read_only and not path.exists():
         _create(path)
@@ -173,11 +188,14 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, 
 
 
 def _create(path: Path) -> None:
-    """A database that is there entirely or not at all: half of one, after a full disk, could never be opened."""
+    """A database that is there entirely or not at all: half of one, after a full disk, could never
+    be opened."""
     log = path.with_name(f"{path.name}.wal")
     if log.exists() and not path.exists():  # in this order: somebody else may be creating it
         message = f"The warehouse {path} is gone, and {log.name}, which a process that was killed left, is still there."
-        raise WarehouseError(message, f"Put the warehouse back where it was, or move {log} away, then run again.")
+        raise WarehouseError(
+            message, f"Put the warehouse back where it was, or move {log} away, then run again."
+        )
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     for left in (partial, partial.with_name(f"{partial.name}.wal")):
         left.unlink(missing_ok=True)  # by a process that had the same number
@@ -197,7 +215,11 @@ def _create(path: Path) -> None:
 
 def is_damage(exc: duckdb.Error) -> bool:
     """Whether the engine could not read or write a file, or what is in it makes no sense."""
-    return isinstance(exc, duckdb.IOException) or "serialize" in str(exc).lower() or "corrupt" in str(exc).lower()
+    return (
+        isinstance(exc, duckdb.IOException)
+        or "serialize" in str(exc).lower()
+        or "corrupt" in str(exc).lower()
+    )
 
 
 def _command(pid: str) -> str:
@@ -217,11 +239,15 @@ def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
     if _LOCKED in text:
         pid = re.search(r"PID (\d+)", text)
         holder = f"process {pid[1]}{_command(pid[1])}" if pid else "another process"
-        return WarehouseBusy(f"The warehouse {path} is held by {holder}.", int(pid[1]) if pid else None)
+        return WarehouseBusy(
+            f"The warehouse {path} is held by {holder}.", int(pid[1]) if pid else None
+        )
     full = "No space left" in text or "File too large" in text
     if "WAL" in text and ("does not match" in text or "replaying" in text) and not full:
         hint = f"Put back the file that it belongs to, or move {path}.wal away, then run the same command again."
-        return WarehouseError(f"The warehouse {path} and its log {path}.wal do not belong together: {text}", hint)
+        return WarehouseError(
+            f"The warehouse {path} and its log {path}.wal do not belong together: {text}", hint
+        )
     if "version" in text and ("newer" in text or "older" in text or "storage" in text):
         return WarehouseError(
             f"Another version of DuckDB wrote the warehouse {path}, and this one ({duckdb.__version__}) cannot "

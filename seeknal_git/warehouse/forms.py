@@ -31,10 +31,13 @@ def mapping(text: str | None) -> dict[str, Any]:
 
 
 def delivered(text: str | None) -> dict[str, Any] | None:
-    """The definition of an exposure, whose path is below the project; None if none was kept. Raises WarehouseError."""
+    """The definition of an exposure, whose path is below the project; None if none was kept. Raises
+    WarehouseError."""
     found = mapping(text) if text else None
     path = PurePosixPath(str(found.get("path", ".."))) if found is not None else PurePosixPath()
-    return found if not path.is_absolute() and ".." not in path.parts else _refused("path", str(path))
+    return (
+        found if not path.is_absolute() and ".." not in path.parts else _refused("path", str(path))
+    )
 
 
 def texts(text: str | None) -> list[str]:

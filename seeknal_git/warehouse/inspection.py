@@ -1,7 +1,8 @@
-"""Refuse a warehouse in which more than tables stands in our own schemas, before anything of it is read.
+"""Refuse a warehouse in which more than tables stands in our own schemas, before anything of it is
+read.
 
-A view that is called like a table of ours, a default, a trigger: each would run somebody's SQL in our process. Only
-catalogs are read here, in which the engine binds nothing.
+A view that is called like a table of ours, a default, a trigger: each would run somebody's SQL in
+our process. Only catalogs are read here, in which the engine binds nothing.
 """
 
 from __future__ import annotations
@@ -37,15 +38,20 @@ _OTHERS = {
     "trigger": ("duckdb_triggers()", "trigger_name"),
     "macro": ("duckdb_functions()", "function_name"),
 }
-# No SQL of ours looks for a function in the warehouse, so that a macro runs nothing; and to list them costs as much as
-# all the rest. Who is about to write looks all the same.
+# No SQL of ours looks for a function in the warehouse, so that a macro runs nothing; and to list
+# them costs as much as all the rest. Who is about to write looks all the same.
 _WHEN_WRITING = frozenset({"macro"})
 
 
-def inspected(connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool) -> frozenset[str]:
-    """The state tables of an attached warehouse; nothing of it has run then. Raises WarehouseRefused."""
+def inspected(
+    connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool
+) -> frozenset[str]:
+    """The state tables of an attached warehouse; nothing of it has run then. Raises
+    WarehouseRefused."""
     tables = connection.execute(_TABLES).fetchall()
-    wrong = [f"the table {name}, which {why}" for _, name, *rest in tables if (why := _fault(*rest))]
+    wrong = [
+        f"the table {name}, which {why}" for _, name, *rest in tables if (why := _fault(*rest))
+    ]
     wrong += [f"the {kind} {name}" for kind, name in _not_tables(connection, writing)]
     if wrong:
         raise WarehouseRefused(
@@ -58,11 +64,15 @@ def inspected(connection: duckdb.DuckDBPyConnection, path: Path, *, writing: boo
     return state_tables
 
 
-def _need_whole_rows(connection: duckdb.DuckDBPyConnection, path: Path, tables: Iterable[str]) -> None:
-    """Raise WarehouseError for a row that lacks a value, or that has a time that Python cannot hold: whoever reads the
-    state counts on them."""
+def _need_whole_rows(
+    connection: duckdb.DuckDBPyConnection, path: Path, tables: Iterable[str]
+) -> None:
+    """Raise WarehouseError for a row that lacks a value, or that has a time that Python cannot
+    hold: whoever reads the state counts on them."""
     asked = [(table, wrong) for table in tables if (wrong := _broken(table))]
-    looks = [f"(SELECT '{table}' FROM {STATE}.{table} WHERE {wrong} LIMIT 1)" for table, wrong in asked]
+    looks = [
+        f"(SELECT '{table}' FROM {STATE}.{table} WHERE {wrong} LIMIT 1)" for table, wrong in asked
+    ]
     found = connection.execute(" UNION ALL ".join(looks)).fetchall() if looks else []
     if found:
         named = some([f"_seeknal.{table}" for (table,) in found], _NAMED)
@@ -77,7 +87,9 @@ def _broken(table: str) -> str:
     """The condition of a row that is not whole; "" if it is no table of ours."""
     wrong = [f"{name} IS NULL" for name in always_there(table)]
     times = (name for name, kind in first_columns(table).items() if kind == "TIMESTAMP")
-    wrong += [f"{name} NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9000-01-01'" for name in times]
+    wrong += [
+        f"{name} NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9000-01-01'" for name in times
+    ]
     if table == "publication_nodes":
         wrong.append("snapshot_id IS NOT NULL AND (table_name IS NULL OR fingerprint IS NULL)")
     return " OR ".join(wrong)
@@ -89,7 +101,11 @@ def _fault(table: str, sql: str, runs: bool) -> str | None:
     kinds = {name.lower(): kind for name, kind in _COLUMN.findall(sql.replace('"', ""))}
     first, later = first_columns(table), LATER_COLUMNS.get(table, {})
     wrong = [name for name, kind in first.items() if kinds.get(name) != kind]
-    wrong += [name for name, kind in later.items() if re.search(rf"\b{name} ", sql) and kinds.get(name) != kind]
+    wrong += [
+        name
+        for name, kind in later.items()
+        if re.search(rf"\b{name} ", sql) and kinds.get(name) != kind
+    ]
     return f"has no column {wrong[0]} of the right type" if wrong else None
 
 

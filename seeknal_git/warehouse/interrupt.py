@@ -12,11 +12,13 @@ T = TypeVar("T")
 _PAUSE_SECONDS = 0.05
 
 
-def interruptible(function: Callable[[], T], connections: Callable[[], Iterable[duckdb.DuckDBPyConnection]]) -> T:
+def interruptible(
+    function: Callable[[], T], connections: Callable[[], Iterable[duckdb.DuckDBPyConnection]]
+) -> T:
     """Call a function in a thread of its own, and return or raise what it does.
 
-    On Ctrl-C, `connections` (asked at that moment) are interrupted until the function has ended. Then KeyboardInterrupt
-    is raised, and nothing uses a connection any more.
+    On Ctrl-C, `connections` (asked at that moment) are interrupted until the function has ended.
+    Then KeyboardInterrupt is raised, and nothing uses a connection any more.
     """
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(function)

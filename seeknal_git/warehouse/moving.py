@@ -13,10 +13,13 @@ from seeknal_git.warehouse.owner import Owner
 
 @contextmanager
 def alone(path: Path, owner: Owner, lock_timeout: float) -> Iterator[None]:
-    """Nobody else has the warehouse open, and all of it is in its file. Raises WarehouseBusy or WarehouseError."""
+    """Nobody else has the warehouse open, and all of it is in its file. Raises WarehouseBusy or
+    WarehouseError."""
     with open_warehouse(path, owner, lock_timeout=lock_timeout) as warehouse:
         warehouse.connection.execute("CHECKPOINT warehouse")
         log = path.with_name(f"{path.name}.wal")
         if log.exists() and log.stat().st_size:
-            raise WarehouseError(f"The log {log} is not part of its warehouse yet.", "Run the same command again.")
+            raise WarehouseError(
+                f"The log {log} is not part of its warehouse yet.", "Run the same command again."
+            )
         yield

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """A clone that opens a warehouse. folder: the project's in its repository; private: where it keeps what is ours."""
+    """A clone that opens a warehouse. folder: the project's in its repository; private: where it
+    keeps what is ours."""
 
     @property
     def folder(self) -> str: ...
@@ -36,8 +37,8 @@ class Owner(Protocol):
 def claim(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> None:
     """Write down that a warehouse is this project's. Raises WarehouseRefused if it is another's.
 
-    A clone is of the project if it has one mark of it, or a commit that was published; so an address or a history may
-    be replaced, and the clone that knows both hands the new marks on.
+    A clone is of the project if it has one mark of it, or a commit that was published; so an
+    address or a history may be replaced, and the clone that knows both hands the new marks on.
     """
     known, lacks_marks = need_own(connection, path, owner)
     if lacks_marks:
@@ -46,8 +47,11 @@ def claim(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> No
             _note(connection, owner.folder, [*(marks or owner.given()), *first], known)
 
 
-def need_own(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> tuple[set[str], bool]:
-    """The marks of the project in a warehouse, and whether the clone's own are not among them. Writes nothing.
+def need_own(
+    connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner
+) -> tuple[set[str], bool]:
+    """The marks of the project in a warehouse, and whether the clone's own are not among them.
+    Writes nothing.
 
     Raises WarehouseRefused if it is another project's.
     """
@@ -55,7 +59,11 @@ def need_own(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) ->
     known = {mark for folder, mark in rows if folder == owner.folder}
     if known & set(owner.at_hand()):
         return known, False
-    if rows and not known & set(owner.first_commits()) and not (known and _has_published(connection, owner)):
+    if (
+        rows
+        and not known & set(owner.first_commits())
+        and not (known and _has_published(connection, owner))
+    ):
         raise WarehouseRefused(
             f"The warehouse {path} belongs to another project, or to another clone's history. Nothing was done.",
             "Give this project a data root or a `warehouse` of its own. (In a shallow clone: git fetch --unshallow)",
@@ -70,6 +78,10 @@ def _has_published(connection: duckdb.DuckDBPyConnection, owner: Owner) -> bool:
     return any(owner.knows(commit) for (value,) in rows if (commit := commit_id(value)))
 
 
-def _note(connection: duckdb.DuckDBPyConnection, folder: str, marks: Sequence[str], known: set[str]) -> None:
+def _note(
+    connection: duckdb.DuckDBPyConnection, folder: str, marks: Sequence[str], known: set[str]
+) -> None:
     new = [each for each in marks if each not in known]
-    connection.execute(f"INSERT INTO {STATE}.project SELECT $1, unnest($2::VARCHAR[])", [folder, new])
+    connection.execute(
+        f"INSERT INTO {STATE}.project SELECT $1, unnest($2::VARCHAR[])", [folder, new]
+    )

@@ -1,7 +1,8 @@
-"""What an environment published: one record for each time, what each re-pointed, and what of it is still kept.
+"""What an environment published: one record for each time, what each re-pointed, and what of it is
+still kept.
 
-The id of a publication says what came later, never its time: clocks go back. What a warehouse of an earlier version did
-not write down is None.
+The id of a publication says what came later, never its time: clocks go back. What a warehouse of an
+earlier version did not write down is None.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 class Record:
     """One publication of an environment.
 
-    command: `run`, `promote`, `hook` or `rollback`; merged: the branch that came in with the commit, where known;
-    restores: the publication that a rollback showed again; seconds: from the start of the run to the publication;
-    warnings: the checks that did not hold, by the last run that left the publication as it is;
-    base: the commit under uncommitted nodes, if there are any; publisher, clone: who ran the command, and in which git
-    folder; edited: whether nodes were not as they were committed.
+    command: `run`, `promote`, `hook` or `rollback`; merged: the branch that came in with the
+    commit, where known; restores: the publication that a rollback showed again; seconds: from the
+    start of the run to the publication; warnings: the checks that did not hold, by the last run
+    that left the publication as it is; base: the commit under uncommitted nodes, if there are any;
+    publisher, clone: who ran the command, and in which git folder; edited: whether nodes were not
+    as they were committed.
     """
 
     id: int
@@ -52,8 +54,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a publication did to a node: `added`, `re-pointed`, `removed`, or `restored` where its view was damaged.
-    built: whether the run built the table, or found it."""
+    """What a publication did to a node: `added`, `re-pointed`, `removed`, or `restored` where its
+    view was damaged. built: whether the run built the table, or found it."""
 
     node: str
     change: str
@@ -89,14 +91,16 @@ def _checked(number: int, commit: str, *rest: Any) -> tuple[Any, ...]:
 
 
 def rolled_back_to(records: Sequence[Record]) -> int | None:
-    """The earlier publication that an environment shows, of its publications; None also where a rollback was undone by
-    another."""
+    """The earlier publication that an environment shows, of its publications; None also where a
+    rollback was undone by another."""
     restores = records[0].restores if records else None
     newest = next((each.id for each in records if each.restores is None), None)
     return None if restores == newest else restores
 
 
-def moves(connection: duckdb.DuckDBPyConnection, schema: str, ids: Sequence[int]) -> dict[int, list[Move]]:
+def moves(
+    connection: duckdb.DuckDBPyConnection, schema: str, ids: Sequence[int]
+) -> dict[int, list[Move]]:
     """Publication → what it did, by the nodes' names."""
     rows = connection.execute(
         "SELECT publication_id, node, CASE WHEN snapshot_id IS NULL THEN 'removed' WHEN was IS NULL THEN 'added' "
@@ -113,7 +117,8 @@ def moves(connection: duckdb.DuckDBPyConnection, schema: str, ids: Sequence[int]
 
 
 def lost(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[int, list[str]]:
-    """Publication → the nodes that it showed and whose tables are no longer kept, for those that are not whole."""
+    """Publication → the nodes that it showed and whose tables are no longer kept, for those that
+    are not whole."""
     rows = connection.execute(
         "WITH spans AS (SELECT node, table_name, publication_id AS first, "
         "lead(publication_id) OVER (PARTITION BY node ORDER BY publication_id) AS until "
@@ -140,10 +145,14 @@ def rows_of(connection: duckdb.DuckDBPyConnection, schema: str, at: int) -> dict
     return dict(rows)
 
 
-def deliveries(connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None) -> dict[str, Delivery]:
-    """Exposure → its last delivery, also one that was broken off and has no snapshot; or the last whole one before the
-    publication after `at`. Without those whose file another exposure has overwritten since."""
-    # By the path in the project too: the data root may have been moved, and older versions wrote down nothing else.
+def deliveries(
+    connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None
+) -> dict[str, Delivery]:
+    """Exposure → its last delivery, also one that was broken off and has no snapshot; or the last
+    whole one before the publication after `at`. Without those whose file another exposure has
+    overwritten since."""
+    # By the path in the project too: the data root may have been moved, and older versions wrote
+    # down nothing else.
     overlap = " OR ".join(
         f"starts_with({one} || '/', {other} || '/')"
         for name in ("path", "place")
@@ -162,6 +171,8 @@ def deliveries(connection: duckdb.DuckDBPyConnection, schema: str, at: int | Non
     return {row[0]: _delivery(*row) for row in rows}
 
 
-def _delivery(node: str, snapshot: str, path: str, table: str | None, *more: str | None) -> Delivery:
+def _delivery(
+    node: str, snapshot: str, path: str, table: str | None, *more: str | None
+) -> Delivery:
     definition, content = more
     return Delivery(node, snapshot, Path(path), table, delivered(definition), content)

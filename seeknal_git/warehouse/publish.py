@@ -18,10 +18,10 @@ from seeknal_git.warehouse.state import Foreign, Published
 class Publication:
     """What an environment is to show, and where that comes from.
 
-    shows: node → view and snapshot; commit: of the tree that was built; command: `run`, `promote`, `hook` (a promotion
-    by git) or `rollback`; built: the nodes that this run built; seconds: since it began; merged: the branch that came
-    in with the commit, where that is known; restores: the earlier publication that is shown again; base: the commit
-    under uncommitted nodes.
+    shows: node → view and snapshot; commit: of the tree that was built; command: `run`, `promote`,
+    `hook` (a promotion by git) or `rollback`; built: the nodes that this run built; seconds: since
+    it began; merged: the branch that came in with the commit, where that is known; restores: the
+    earlier publication that is shown again; base: the commit under uncommitted nodes.
     """
 
     schema: str
@@ -43,19 +43,23 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a publication did: nodes re-pointed, left as they were, and removed; and its id, if it did anything."""
+    """What a publication did: nodes re-pointed, left as they were, and removed; and its id, if it
+    did anything."""
 
     repointed: tuple[str, ...]
     unchanged: tuple[str, ...]
     removed: tuple[str, ...]
     publication: int | None = None
-    yours: tuple[Foreign, ...] = ()  # what somebody made in place of the views of removed nodes; it stays
+    yours: tuple[
+        Foreign, ...
+    ] = ()  # what somebody made in place of the views of removed nodes; it stays
 
 
 def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> Outcome:
     """Make an environment show exactly what a publication says, in one transaction.
 
-    A view that is right already is left alone. Raises WarehouseError where something else is in a view's place.
+    A view that is right already is left alone. Raises WarehouseError where something else is in a
+    view's place.
     """
     with transaction(connection):
         return _publish(connection, publication)
@@ -66,7 +70,11 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, schema)}")
     before, views = state.published(connection, schema), state.views_there(connection, schema)
     others = state.made_by_others(connection, schema, before.values())
-    wrong = [each for node, each in shows.items() if before.get(node) != each or views.get(each.view) != each.table]
+    wrong = [
+        each
+        for node, each in shows.items()
+        if before.get(node) != each or views.get(each.view) != each.table
+    ]
     removed = [each for node, each in before.items() if node not in shows]
     names = {each.view for each in shows.values()}
     going = [each.view for each in before.values() if each.view not in names]
@@ -78,19 +86,30 @@ def _publish(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     number, (last, rolled_back) = None, _last(connection, schema)
     ends_a_rollback = rolled_back and publication.command == "run"  # it has read the raw data again
     if wrong or removed or last != publication.commit or ends_a_rollback:
-        merged = publication.merged if last != publication.commit else None  # it came in with an earlier publication
+        merged = (
+            publication.merged if last != publication.commit else None
+        )  # it came in with an earlier publication
         number = _record(connection, replace(publication, merged=merged), len(removed))
         _record_nodes(connection, number, publication, before, [*wrong, *removed])
     moved = {each.node for each in wrong}
     unchanged = tuple(node for node in shows if node not in moved)
-    return Outcome(tuple(each.node for each in wrong), unchanged, tuple(each.node for each in removed), number, yours)
+    return Outcome(
+        tuple(each.node for each in wrong),
+        unchanged,
+        tuple(each.node for each in removed),
+        number,
+        yours,
+    )
 
 
 def _repoint(
-    connection: duckdb.DuckDBPyConnection, schema: str, gone: Sequence[str], wrong: Sequence[Published]
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    gone: Sequence[str],
+    wrong: Sequence[Published],
 ) -> None:
-    """A view names its table without the catalog: DuckDB 1 keeps that name, and another client calls the file by
-    another one. The engine looks for the table in the view's own catalog."""
+    """A view names its table without the catalog: DuckDB 1 keeps that name, and another client
+    calls the file by another one. The engine looks for the table in the view's own catalog."""
     statements = [f"DROP VIEW {qualified(WAREHOUSE, schema, view)}" for view in gone]
     statements += [
         f"CREATE OR REPLACE VIEW {qualified(WAREHOUSE, schema, each.view)} AS "
@@ -102,7 +121,8 @@ def _repoint(
 
 
 def need_places(connection: duckdb.DuckDBPyConnection, schema: str, views: Iterable[str]) -> None:
-    """Raise WarehouseError if somebody else's view or table has the name of a view that is to be made."""
+    """Raise WarehouseError if somebody else's view or table has the name of a view that is to be
+    made."""
     shown = state.published(connection, schema).values()
     _need_places(state.made_by_others(connection, schema, shown), views)
 
@@ -131,7 +151,8 @@ def _last(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[str | Non
 def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, removed: int) -> int:
     """Write down a publication; returns its id, the next one of its environment."""
     number: int = connection.execute(
-        f"SELECT coalesce(max(id), 0) + 1 FROM {STATE}.publications WHERE schema_name = $1", [publication.schema]
+        f"SELECT coalesce(max(id), 0) + 1 FROM {STATE}.publications WHERE schema_name = $1",
+        [publication.schema],
     ).fetchall()[0][0]
     built = len(publication.built)
     values = {
@@ -155,7 +176,9 @@ def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, rem
         "reason": publication.reason,
     }
     places = ", ".join(f"${name}" for name in values)
-    connection.execute(f"INSERT INTO {STATE}.publications ({', '.join(values)}) VALUES ({places})", values)
+    connection.execute(
+        f"INSERT INTO {STATE}.publications ({', '.join(values)}) VALUES ({places})", values
+    )
     return number
 
 
@@ -166,16 +189,27 @@ def _record_nodes(
     before: Mapping[str, Published],
     moved: Sequence[Published],
 ) -> None:
-    """Write down which nodes a publication re-pointed or removed, with their rows: snapshots may be dropped later."""
+    """Write down which nodes a publication re-pointed or removed, with their rows: snapshots may be
+    dropped later."""
     if not moved:
         return
     rows = _row_counts(connection, [each.table for each in [*before.values(), *moved]])
     values = []
     for each in moved:
         was, now = before.get(each.node), publication.shows.get(each.node)
-        now_is = (now.snapshot, now.table, now.fingerprint, rows.get(now.table)) if now else (None, None, None, None)
+        now_is = (
+            (now.snapshot, now.table, now.fingerprint, rows.get(now.table))
+            if now
+            else (None, None, None, None)
+        )
         values.append(
-            (each.node, each.view, *now_is, rows.get(was.table) if was else None, each.node in publication.built)
+            (
+                each.node,
+                each.view,
+                *now_is,
+                rows.get(was.table) if was else None,
+                each.node in publication.built,
+            )
         )
     connection.execute(
         f"INSERT INTO {STATE}.publication_nodes (publication_id, schema_name, node, view_name, snapshot_id, "
@@ -197,15 +231,20 @@ def _row_counts(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) ->
 
 
 def drop_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[Foreign, ...]:
-    """Drop an environment's views and forget it. Snapshots stay until `gc`; the views and tables that users made there
-    stay too, and are returned."""
+    """Drop an environment's views and forget it. Snapshots stay until `gc`; the views and tables
+    that users made there stay too, and are returned."""
     with transaction(connection):
-        there, shown = state.views_there(connection, schema), state.published(connection, schema).values()
+        there, shown = (
+            state.views_there(connection, schema),
+            state.published(connection, schema).values(),
+        )
         for view, table in {(each.view, each.table) for each in shown}:
             if there.get(view) == table:
                 connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, view)}")
         yours = tuple(state.made_by_others(connection, schema, ()).values())
-        if state.is_empty(connection, schema) and schema != "main":  # the engine's own, which it does not drop
+        if (
+            state.is_empty(connection, schema) and schema != "main"
+        ):  # the engine's own, which it does not drop
             connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
         state.forget_environment(connection, schema)
         state.record_removal(connection, schema)

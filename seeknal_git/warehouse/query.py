@@ -18,13 +18,16 @@ from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.state import Published, views_there
 from seeknal_git.warehouse.values import streamed
 
-_BEFORE_A_QUERY = re.compile(r"\A\s*(EXPLAIN(\s+ANALYZE)?|DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE)
+_BEFORE_A_QUERY = re.compile(
+    r"\A\s*(EXPLAIN(\s+ANALYZE)?|DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE
+)
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """names of the columns, and the rows as they come (see values.py); is_plan: what EXPLAIN tells, in lines."""
+    """names of the columns, and the rows as they come (see values.py); is_plan: what EXPLAIN tells,
+    in lines."""
 
     names: Sequence[str]
     rows: Iterator[Sequence[Any]]
@@ -33,7 +36,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who asks. form: of the values; hear: is called with the answer, while the warehouse is open."""
+    """Who asks. form: of the values; hear: is called with the answer, while the warehouse is
+    open."""
 
     form: str
     hear: Callable[[Answer], None]
@@ -47,12 +51,17 @@ def ask(warehouse: Warehouse, schema: str, sql: str, listener: Listener) -> None
     connection = warehouse.connection
     if schema != "main":
         _refuse_other_schemas(connection, schema, sql)
-    connection.execute(f"USE {qualified('warehouse', schema)}")  # only what the user asks looks for names there
+    connection.execute(
+        f"USE {qualified('warehouse', schema)}"
+    )  # only what the user asks looks for names there
     _asked(connection, sql, listener)
 
 
-def ask_past(warehouse: Warehouse, schema: str, views: Iterable[Published], sql: str, listener: Listener) -> None:
-    """Run one SELECT with the views of an earlier publication in reach, and no others. Raises UsageError.
+def ask_past(
+    warehouse: Warehouse, schema: str, views: Iterable[Published], sql: str, listener: Listener
+) -> None:
+    """Run one SELECT with the views of an earlier publication in reach, and no others. Raises
+    UsageError.
 
     The views are made in the engine's memory; the warehouse stays as it is.
     """
@@ -69,12 +78,15 @@ def ask_past(warehouse: Warehouse, schema: str, views: Iterable[Published], sql:
 
 def _asked(connection: duckdb.DuckDBPyConnection, sql: str, listener: Listener) -> None:
     """The answer to one statement that reads, from the warehouse alone."""
-    # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be from the days of 1.5.
+    # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be from the days of
+    # 1.5.
     connection.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:
-            raise UsageError("A query is one statement that reads: SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN.")
+            raise UsageError(
+                "A query is one statement that reads: SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN."
+            )
         interruptible(partial(_answer, connection, statements[0], listener), lambda: [connection])
     except duckdb.Error as exc:
         if is_damage(exc):  # nothing but the warehouse can be read here
@@ -83,7 +95,9 @@ def _asked(connection: duckdb.DuckDBPyConnection, sql: str, listener: Listener) 
         raise UsageError(f"{message}{f' (line {line})' if line else ''}") from exc
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, listener: Listener) -> None:
+def _answer(
+    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, listener: Listener
+) -> None:
     is_plan = statement.type == duckdb.StatementType.EXPLAIN
     listener.hear(Answer(*streamed(connection, statement, listener.form), is_plan))
 
@@ -100,7 +114,8 @@ def tables_named(sql: str) -> list[str]:
 
 
 def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sql: str) -> None:
-    """A bare name that an environment does not have would be looked up in the schema `main`: no answer is better."""
+    """A bare name that an environment does not have would be looked up in the schema `main`: no
+    answer is better."""
     names = [name for name in tables_named(sql) if "." not in name]
     there = {view.lower() for view in views_there(connection, schema)}
     elsewhere = {view.lower() for view in views_there(connection, "main")}
@@ -109,5 +124,6 @@ def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sq
     for name in names:
         if name.lower() not in there and name.lower() in elsewhere:
             raise UsageError(
-                f"{name} is not built in {schema}.", "seeknal status says why; production has it: --env prod"
+                f"{name} is not built in {schema}.",
+                "seeknal status says why; production has it: --env prod",
             )

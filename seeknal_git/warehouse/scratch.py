@@ -1,4 +1,5 @@
-"""Look at what a SELECT returns, over tables that exist and tables made for the moment. Nothing is written."""
+"""Look at what a SELECT returns, over tables that exist and tables made for the moment. Nothing is
+written."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from seeknal_git.warehouse.values import selected
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The first rows of a result, and the name and type of each column; `more` where there are others."""
+    """The first rows of a result, and the name and type of each column; `more` where there are
+    others."""
 
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -31,17 +33,24 @@ class Rows:
 
 
 @contextmanager
-def read_only(path: Path | None, owner: Owner | None, reach: Reach = NOTHING) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A warehouse, for reading; without a path an empty one in memory. Raises WarehouseError if it cannot be read."""
+def read_only(
+    path: Path | None, owner: Owner | None, reach: Reach = NOTHING
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse, for reading; without a path an empty one in memory. Raises WarehouseError if it
+    cannot be read."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
         yield stack.enter_context(
-            open_warehouse(path, owner, read_only=path is not None, reach=replace(reach, spill=folder))
+            open_warehouse(
+                path, owner, read_only=path is not None, reach=replace(reach, spill=folder)
+            )
         ).connection
 
 
 @contextmanager
-def reading(path: Path | None, owner: Owner, reach: Reach) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
+def reading(
+    path: Path | None, owner: Owner, reach: Reach
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
     """The warehouse, for reading; where it cannot be read an empty one in memory, and why."""
     with ExitStack() as stack:
         obstacle = None
@@ -58,19 +67,27 @@ def reading(path: Path | None, owner: Owner, reach: Reach) -> Iterator[tuple[duc
 def built_tables(
     connection: duckdb.DuckDBPyConnection, schemas: Iterable[str], fingerprints: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Node → (schema, relation) for nodes that an environment shows as they are defined now; earlier schemas win."""
+    """Node → (schema, relation) for nodes that an environment shows as they are defined now;
+    earlier schemas win."""
     if not state.has_state(connection):
         return {}
     there, found = state.tables_there(connection), {}
     for schema in schemas:
         for node, shown in state.published(connection, schema).items():
-            if shown.fingerprint == fingerprints.get(node) and shown.table in there and node not in found:
+            if (
+                shown.fingerprint == fingerprints.get(node)
+                and shown.table in there
+                and node not in found
+            ):
                 found[node] = (schema, state.relation(shown.table))
     return found
 
 
-def make_table(connection: duckdb.DuckDBPyConnection, name: str, sql: str, parameters: Mapping[str, Any]) -> str:
-    """Compute a table that lives as long as the connection, in place of one of that name. Raises SqlError.
+def make_table(
+    connection: duckdb.DuckDBPyConnection, name: str, sql: str, parameters: Mapping[str, Any]
+) -> str:
+    """Compute a table that lives as long as the connection, in place of one of that name. Raises
+    SqlError.
 
     Returns it as SQL names it.
     """
@@ -79,10 +96,14 @@ def make_table(connection: duckdb.DuckDBPyConnection, name: str, sql: str, param
     return relation
 
 
-def first_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
+def first_rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], limit: int
+) -> Rows:
     """Raises SqlError, whose line counts from the beginning of `sql`."""
     try:
-        names, words, rows = selected(connection, f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}", parameters)
+        names, words, rows = selected(
+            connection, f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}", parameters
+        )
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc
     return Rows(tuple(zip(names, words, strict=True)), tuple(rows[:limit]), len(rows) > limit)

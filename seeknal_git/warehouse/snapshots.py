@@ -15,14 +15,22 @@ import duckdb
 from seeknal_git.names import literal, quote
 from seeknal_git.sql.engine import SqlError, as_subquery, engine_words
 from seeknal_git.warehouse.connection import transaction
-from seeknal_git.warehouse.state import Audit, Snapshot, now, record_audits, record_snapshot, relation
+from seeknal_git.warehouse.state import (
+    Audit,
+    Snapshot,
+    now,
+    record_audits,
+    record_snapshot,
+    relation,
+)
 
 _ID_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A snapshot that is to be built: `sql` is rendered and `parameters` are its values; the rest as in Snapshot."""
+    """A snapshot that is to be built: `sql` is rendered and `parameters` are its values; the rest
+    as in Snapshot."""
 
     id: str
     identity: str
@@ -39,7 +47,8 @@ class Blueprint:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A check that is to be made: `sql` is rendered, and `table` is the one whose rows are counted in all."""
+    """A check that is to be made: `sql` is rendered, and `table` is the one whose rows are counted
+    in all."""
 
     id: str
     node: str
@@ -56,8 +65,8 @@ def build_snapshot(
 ) -> Snapshot:
     """Build a table and record it, in one transaction. Raises SqlError with the engine's message.
 
-    taken: names of snapshot tables, in lower case, that are in use; confirm: asked before the transaction ends, and
-    may raise SqlError to undo it.
+    taken: names of snapshot tables, in lower case, that are in use; confirm: asked before the
+    transaction ends, and may raise SqlError to undo it.
     """
     started = time.perf_counter()
     table = _free_name(blueprint, taken)
@@ -90,20 +99,26 @@ def build_snapshot(
 _MAY_BE_ANYTHING = ("VARCHAR", "JSON", '"NULL"')
 
 
-def _reading(connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, table: str) -> dict[str, Any] | None:
-    """What is kept of how a source was read: a column of text without any value may be anything next time."""
+def _reading(
+    connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, table: str
+) -> dict[str, Any] | None:
+    """What is kept of how a source was read: a column of text without any value may be anything
+    next time."""
     if blueprint.dialect is None:
         return None
     described = connection.execute(f"DESCRIBE {relation(table)}").fetchall()
     texts = [row[0] for row in described if row[1] in _MAY_BE_ANYTHING]
     counts = ", ".join(f"count({quote(name)})" for name in texts)
-    found = connection.execute(f"SELECT {counts} FROM {relation(table)}").fetchall()[0] if texts else ()
+    found = (
+        connection.execute(f"SELECT {counts} FROM {relation(table)}").fetchall()[0] if texts else ()
+    )
     empty = [name for name, count in zip(texts, found, strict=True) if count == 0]
     return {"dialect": dict(blueprint.dialect), "empty": empty}
 
 
 def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
-    """The table's name begins like the node's; a snapshot that is built again gets a number, as its table is in use."""
+    """The table's name begins like the node's; a snapshot that is built again gets a number, as its
+    table is in use."""
     name = f"{blueprint.name}__{blueprint.id[:_ID_LENGTH]}"
     names = chain([name], (f"{name}_{number}" for number in count(2)))
     return next(each for each in names if each.lower() not in taken)
@@ -112,7 +127,9 @@ def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
 def run_check(connection: duckdb.DuckDBPyConnection, question: Question) -> Audit:
     """Count the rows that violate a check, and all rows. Raises SqlError."""
     try:
-        violations = connection.execute(f"SELECT count(*) FROM {as_subquery(question.sql)}").fetchall()[0][0]
+        violations = connection.execute(
+            f"SELECT count(*) FROM {as_subquery(question.sql)}"
+        ).fetchall()[0][0]
         rows = (
             connection.execute(f"SELECT count(*) FROM {relation(question.table)}").fetchall()[0][0]
             if question.table
@@ -137,7 +154,9 @@ def write_exposure(
     if definition["partition_by"]:
         options.append(f"PARTITION_BY ({', '.join(map(quote, definition['partition_by']))})")
     try:
-        connection.execute(f"COPY (SELECT * FROM {relation(table)}) TO {literal(str(target))} ({', '.join(options)})")
+        connection.execute(
+            f"COPY (SELECT * FROM {relation(table)}) TO {literal(str(target))} ({', '.join(options)})"
+        )
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc
 

@@ -1,4 +1,5 @@
-"""What the warehouse knows of itself, in the schema `_seeknal`, written in the same transactions as the data.
+"""What the warehouse knows of itself, in the schema `_seeknal`, written in the same transactions as
+the data.
 
 | table | one row for each |
 | --- | --- |
@@ -11,7 +12,8 @@
 | runs | run: how it ended |
 | project | mark by which clones of the project know that it is theirs (see owner.py) |
 
-Clocks go back, so what came last is told by ids and by the order of rows (`rowid`), never by a time.
+Clocks go back, so what came last is told by ids and by the order of rows (`rowid`), never by a
+time.
 """
 
 from __future__ import annotations
@@ -44,9 +46,15 @@ _TABLES = {
     "runs": "id VARCHAR, schema_name VARCHAR, command VARCHAR, started_at TIMESTAMP, ended_at TIMESTAMP, "
     "status VARCHAR, message VARCHAR",
 }
-# Columns that came later. Adding one that is there costs a tenth of a millisecond, and writes nothing.
+# Columns that came later. Adding one that is there costs a tenth of a millisecond, and writes
+# nothing.
 LATER_COLUMNS = {
-    "snapshots": {"identity": "VARCHAR", "build": "VARCHAR", "unstable": "BOOLEAN", "reading": "VARCHAR"},
+    "snapshots": {
+        "identity": "VARCHAR",
+        "build": "VARCHAR",
+        "unstable": "BOOLEAN",
+        "reading": "VARCHAR",
+    },
     "publications": {
         "seconds": "DOUBLE",
         "merged": "VARCHAR",
@@ -59,13 +67,21 @@ LATER_COLUMNS = {
         "reason": "VARCHAR",
     },
     "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
-    "exposures": {"publication_id": "BIGINT", "table_name": "VARCHAR", "definition": "VARCHAR", "content": "VARCHAR"},
+    "exposures": {
+        "publication_id": "BIGINT",
+        "table_name": "VARCHAR",
+        "definition": "VARCHAR",
+        "content": "VARCHAR",
+    },
 }
 STATE_TABLES = "; ".join(
     [
         f"CREATE SCHEMA IF NOT EXISTS {STATE}",
         f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, SNAPSHOTS)}",
-        *(f"CREATE TABLE IF NOT EXISTS {STATE}.{table} ({columns})" for table, columns in _TABLES.items()),
+        *(
+            f"CREATE TABLE IF NOT EXISTS {STATE}.{table} ({columns})"
+            for table, columns in _TABLES.items()
+        ),
         *(
             f"ALTER TABLE {STATE}.{table} ADD COLUMN IF NOT EXISTS {name} {kind}"
             for table, later in LATER_COLUMNS.items()
@@ -88,17 +104,19 @@ def always_there(table: str) -> list[str]:
 
 
 def first_columns(table: str) -> dict[str, str]:
-    """The columns that a state table has had from the start, with their types; none if it is no table of ours."""
+    """The columns that a state table has had from the start, with their types; none if it is no
+    table of ours."""
     columns = _TABLES.get(table, "").split(", ")
     return {name: kind for name, _, kind in (each.partition(" ") for each in columns) if kind}
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An immutable table. `data_version` is a source's own; rows and seconds are those of its building.
+    """An immutable table. `data_version` is a source's own; rows and seconds are those of its
+    building.
 
-    Several tables may be made of the same code and data (`identity`): each but the first has a `build`, and another id.
-    unstable: another table of that identity may hold other values.
+    Several tables may be made of the same code and data (`identity`): each but the first has a
+    `build`, and another id. unstable: another table of that identity may hold other values.
     """
 
     id: str
@@ -160,9 +178,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A file of an exposure: the exposure's id, and the table that was written, as the definition says. Table and
-    definition are None where an earlier version delivered; content, a hash of what was written, is too, and until it
-    is. A file that no exposure writes any more has no snapshot."""
+    """A file of an exposure: the exposure's id, and the table that was written, as the definition
+    says. Table and definition are None where an earlier version delivered; content, a hash of what
+    was written, is too, and until it is. A file that no exposure writes any more has no
+    snapshot."""
 
     node: str
     snapshot: str
@@ -192,12 +211,14 @@ def has_state(connection: duckdb.DuckDBPyConnection) -> bool:
 def tables_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """The snapshot tables that really exist: somebody may have dropped one behind our back."""
     rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1", [SNAPSHOTS]
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = $1",
+        [SNAPSHOTS],
     ).fetchall()
     return {row[0] for row in rows}
 
 
-# The engine's own rendering of a view that `publish` made. A list of columns or a WHERE makes it somebody else's.
+# The engine's own rendering of a view that `publish` made. A list of columns or a WHERE makes it
+# somebody else's.
 _OUR_VIEW = (
     r'^CREATE VIEW (?:(?:"[^"]+"|[^ ."(]+)\.)?(?:"[^"]+"|[^ ."(]+) AS SELECT \* FROM '
     rf'(?:warehouse\.)?{SNAPSHOTS}\."?([^"; ]+)"?;?\s*$'
@@ -205,7 +226,8 @@ _OUR_VIEW = (
 
 
 def views_there(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
-    """The views of a schema that really exist: name → the snapshot table that it shows, "" if it is no view of ours."""
+    """The views of a schema that really exist: name → the snapshot table that it shows, "" if it is
+    no view of ours."""
     rows = connection.execute(
         "SELECT view_name, regexp_extract(sql, $2, 1) FROM duckdb_views() "
         "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
@@ -216,7 +238,8 @@ def views_there(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A view or table in an environment's schema that Seeknal did not make, or that somebody has replaced since."""
+    """A view or table in an environment's schema that Seeknal did not make, or that somebody has
+    replaced since."""
 
     schema: str
     name: str
@@ -235,24 +258,35 @@ def made_by_others(
 ) -> dict[str, Foreign]:
     """The views and tables of a schema that somebody made, by their names in lower case.
 
-    shown: what the environment published last. A view is ours if it has the name that was published then, and its whole
-    text is that of a view of the table that was.
+    shown: what the environment published last. A view is ours if it has the name that was published
+    then, and its whole text is that of a view of the table that was.
     """
     rows = connection.execute(
         "SELECT table_name, 'table' FROM duckdb_tables() WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
         [schema],
     ).fetchall()
     ours = {(each.view, each.table) for each in shown}
-    rows += [(view, "view") for view, table in views_there(connection, schema).items() if (view, table) not in ours]
+    rows += [
+        (view, "view")
+        for view, table in views_there(connection, schema).items()
+        if (view, table) not in ours
+    ]
     return {name.lower(): Foreign(schema, name, kind) for name, kind in rows}
 
 
 def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
     """Whether a schema holds nothing that keeps the engine from dropping it."""
-    kinds = ("duckdb_tables()", "duckdb_views()", "duckdb_functions()", "duckdb_sequences()", "duckdb_types()")
+    kinds = (
+        "duckdb_tables()",
+        "duckdb_views()",
+        "duckdb_functions()",
+        "duckdb_sequences()",
+        "duckdb_types()",
+    )
     union = " UNION ALL ".join(f"SELECT schema_name, database_name FROM {kind}" for kind in kinds)
     rows = connection.execute(
-        f"SELECT count(*) FROM ({union}) WHERE database_name = 'warehouse' AND lower(schema_name) = $1", [schema]
+        f"SELECT count(*) FROM ({union}) WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
+        [schema],
     ).fetchall()
     return not rows[0][0]
 
@@ -264,7 +298,8 @@ _SNAPSHOT = (
 
 
 def with_later_columns(table: str) -> str:
-    """A state table with the columns that it may lack: a warehouse that is only read keeps its old form."""
+    """A state table with the columns that it may lack: a warehouse that is only read keeps its old
+    form."""
     later = ", ".join(f"NULL::{kind} AS {name}" for name, kind in LATER_COLUMNS[table].items())
     return f"(SELECT rowid AS number, * FROM {STATE}.{table} UNION ALL BY NAME (SELECT {later} WHERE false))"
 
@@ -272,18 +307,26 @@ def with_later_columns(table: str) -> str:
 def snapshots(
     connection: duckdb.DuckDBPyConnection, fingerprints: Iterable[str]
 ) -> tuple[list[Snapshot], list[Snapshot]]:
-    """The snapshots of some fingerprints, oldest first: those whose tables exist, and those whose tables are gone."""
+    """The snapshots of some fingerprints, oldest first: those whose tables exist, and those whose
+    tables are gone."""
     rows = connection.execute(
         f"SELECT {_SNAPSHOT} FROM {with_later_columns('snapshots')} "
         "WHERE fingerprint IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
         [list(fingerprints)],
     ).fetchall()
-    found, there = [Snapshot(identifier(row[0]), *row[1:]) for row in rows], tables_there(connection)
-    return [each for each in found if each.table in there], [each for each in found if each.table not in there]
+    found, there = (
+        [Snapshot(identifier(row[0]), *row[1:]) for row in rows],
+        tables_there(connection),
+    )
+    return [each for each in found if each.table in there], [
+        each for each in found if each.table not in there
+    ]
 
 
 def record_snapshot(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, reading: Mapping[str, Any] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    reading: Mapping[str, Any] | None = None,
 ) -> None:
     """reading: of a source, how its files were read, and which columns have no values."""
     values = asdict(snapshot) | {"reading": json.dumps(reading) if reading else None}
@@ -293,8 +336,11 @@ def record_snapshot(
     connection.execute(f"INSERT INTO {STATE}.snapshots ({columns}) VALUES ({places})", values)
 
 
-def readings(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Snapshot table of a source → how its files were read (`dialect`), and the columns without values (`empty`)."""
+def readings(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Snapshot table of a source → how its files were read (`dialect`), and the columns without
+    values (`empty`)."""
     rows = connection.execute(
         f"SELECT table_name, reading FROM {with_later_columns('snapshots')} WHERE reading IS NOT NULL "
         "AND table_name IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
@@ -303,7 +349,9 @@ def readings(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> di
     return {table: mapping(text) for table, text in rows}
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[str]
+) -> dict[str, tuple[tuple[str, str], ...]]:
     """Snapshot table → (name, type) of each column."""
     rows = connection.execute(
         "SELECT table_name, list({'name': column_name, 'type': data_type} ORDER BY column_index) FROM duckdb_columns() "
@@ -311,7 +359,10 @@ def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> 
         "GROUP BY table_name",
         [SNAPSHOTS, list(tables)],
     ).fetchall()
-    return {table: tuple((column["name"], column["type"]) for column in columns) for table, columns in rows}
+    return {
+        table: tuple((column["name"], column["type"]) for column in columns)
+        for table, columns in rows
+    }
 
 
 def audits(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, Audit]:
@@ -331,8 +382,11 @@ def record_audits(connection: duckdb.DuckDBPyConnection, made: Sequence[Audit]) 
         )
 
 
-def published(connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None) -> dict[str, Published]:
-    """What an environment shows: node → its view and snapshot; or what it showed after an earlier publication."""
+def published(
+    connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None
+) -> dict[str, Published]:
+    """What an environment shows: node → its view and snapshot; or what it showed after an earlier
+    publication."""
     rows = connection.execute(
         f"SELECT node, view_name, snapshot_id, table_name, fingerprint FROM {STATE}.publication_nodes "
         "WHERE schema_name = $1 AND publication_id <= coalesce($2, publication_id) "
@@ -356,7 +410,9 @@ def environments(connection: duckdb.DuckDBPyConnection) -> dict[str, Environment
     return {row[0]: Environment(row[0], row[1], commit_id(row[2]), *row[3:]) for row in rows}
 
 
-def last_publication(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[str, datetime] | None:
+def last_publication(
+    connection: duckdb.DuckDBPyConnection, schema: str
+) -> tuple[str, datetime] | None:
     """The commit that an environment shows, and since when."""
     rows = connection.execute(
         f"SELECT commit_id, published_at FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT 1",
@@ -368,13 +424,17 @@ def last_publication(connection: duckdb.DuckDBPyConnection, schema: str) -> tupl
 def warnings(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     """The warnings about what an environment shows."""
     rows = connection.execute(
-        f"SELECT warnings FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT 1", [schema]
+        f"SELECT warnings FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC LIMIT 1",
+        [schema],
     ).fetchall()
     return texts(rows[0][0]) if rows else []
 
 
-def record_warnings(connection: duckdb.DuckDBPyConnection, schema: str, warnings: Sequence[str]) -> None:
-    """Write down the warnings about what an environment shows, with its last publication: the last run knows best."""
+def record_warnings(
+    connection: duckdb.DuckDBPyConnection, schema: str, warnings: Sequence[str]
+) -> None:
+    """Write down the warnings about what an environment shows, with its last publication: the last
+    run knows best."""
     connection.execute(
         f"UPDATE {STATE}.publications SET warnings = $1 WHERE schema_name = $2 AND id = (SELECT max(id) "
         f"FROM {STATE}.publications WHERE schema_name = $2) AND coalesce(warnings, '[]') <> $1",
@@ -383,13 +443,18 @@ def record_warnings(connection: duckdb.DuckDBPyConnection, schema: str, warnings
 
 
 def touch_environment(connection: duckdb.DuckDBPyConnection, schema: str, branch: str) -> None:
-    known = connection.execute(f"SELECT count(*) FROM {STATE}.environments WHERE schema_name = $1", [schema]).fetchall()
+    known = connection.execute(
+        f"SELECT count(*) FROM {STATE}.environments WHERE schema_name = $1", [schema]
+    ).fetchall()
     if known[0][0]:  # a clock that went back makes nothing older than it is
         connection.execute(
-            f"UPDATE {STATE}.environments SET used_at = greatest(used_at, $1) WHERE schema_name = $2", [now(), schema]
+            f"UPDATE {STATE}.environments SET used_at = greatest(used_at, $1) WHERE schema_name = $2",
+            [now(), schema],
         )
     else:
-        connection.execute(f"INSERT INTO {STATE}.environments VALUES ($1, $2, $3, $3)", [schema, branch, now()])
+        connection.execute(
+            f"INSERT INTO {STATE}.environments VALUES ($1, $2, $3, $3)", [schema, branch, now()]
+        )
 
 
 def forget_environment(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
@@ -405,13 +470,18 @@ def record_removal(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
     )
 
 
-def begin_run(connection: duckdb.DuckDBPyConnection, run_id: str, schema: str, command: str) -> None:
+def begin_run(
+    connection: duckdb.DuckDBPyConnection, run_id: str, schema: str, command: str
+) -> None:
     connection.execute(
-        f"INSERT INTO {STATE}.runs VALUES ($1, $2, $3, $4, NULL, 'running', NULL)", [run_id, schema, command, now()]
+        f"INSERT INTO {STATE}.runs VALUES ($1, $2, $3, $4, NULL, 'running', NULL)",
+        [run_id, schema, command, now()],
     )
 
 
-def end_run(connection: duckdb.DuckDBPyConnection, run_id: str, status: str, message: str | None) -> None:
+def end_run(
+    connection: duckdb.DuckDBPyConnection, run_id: str, status: str, message: str | None
+) -> None:
     connection.execute(
         f"UPDATE {STATE}.runs SET ended_at = $1, status = $2, message = $3 WHERE id = $4",
         [now(), status, message, run_id],
@@ -421,7 +491,8 @@ def end_run(connection: duckdb.DuckDBPyConnection, run_id: str, status: str, mes
 def was_removed(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
     """Whether somebody removed an environment, and nobody has run it since."""
     rows = connection.execute(
-        f"SELECT status FROM {STATE}.runs WHERE schema_name = $1 ORDER BY rowid DESC LIMIT 1", [schema]
+        f"SELECT status FROM {STATE}.runs WHERE schema_name = $1 ORDER BY rowid DESC LIMIT 1",
+        [schema],
     ).fetchall()
     return bool(rows) and rows[0][0] == REMOVED
 
@@ -438,11 +509,17 @@ def last_run(connection: duckdb.DuckDBPyConnection, schema: str) -> Run | None:
 
 def exposure_paths(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Every path that was ever delivered to."""
-    return {row[0] for row in connection.execute(f"SELECT DISTINCT path FROM {STATE}.exposures").fetchall()}
+    return {
+        row[0]
+        for row in connection.execute(f"SELECT DISTINCT path FROM {STATE}.exposures").fetchall()
+    }
 
 
-def delivered(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str | None]]:
-    """(schema, path, path in the project, hash) of everything that was ever delivered, or was about to be."""
+def delivered(
+    connection: duckdb.DuckDBPyConnection,
+) -> list[tuple[str, str, str | None, str | None]]:
+    """(schema, path, path in the project, hash) of everything that was ever delivered, or was about
+    to be."""
     return connection.execute(
         "SELECT DISTINCT schema_name, path, definition::JSON ->> 'path', content "
         f"FROM {with_later_columns('exposures')} WHERE content IS NOT NULL OR snapshot_id <> ''"
@@ -455,9 +532,17 @@ def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, delivery
         f"INSERT INTO {STATE}.exposures (schema_name, node, snapshot_id, path, written_at, publication_id, table_name, "
         "definition, content) SELECT $1, $2, $3, $4, $5, (SELECT max(id) FROM "
         f"{STATE}.publications WHERE schema_name = $1), $6, $7, $8",
-        [schema, delivery.node, delivery.snapshot, str(delivery.path), now(), delivery.table,
-         json.dumps(dict(delivery.definition or {})), delivery.content],
-    )  # fmt: skip
+        [
+            schema,
+            delivery.node,
+            delivery.snapshot,
+            str(delivery.path),
+            now(),
+            delivery.table,
+            json.dumps(dict(delivery.definition or {})),
+            delivery.content,
+        ],
+    )
 
 
 def relation(table: str) -> str:

@@ -1,6 +1,7 @@
 """Which snapshots somebody still needs, and how the others go.
 
-When in doubt a table is kept: a name in any view's text keeps it, and so does a clock that was wrong once.
+When in doubt a table is kept: a name in any view's text keeps it, and so does a clock that was
+wrong once.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 class Rules:
     """What is to be kept.
 
-    productions: schemas of production, by any name that it has; live: schemas of the environments that stay;
-    publications: how many of production's last ones; seconds: how far back production's history is kept; idle: seconds
-    after which nobody goes on with a run that did not succeed; now: the present, in UTC.
+    productions: schemas of production, by any name that it has; live: schemas of the environments
+    that stay; publications: how many of production's last ones; seconds: how far back production's
+    history is kept; idle: seconds after which nobody goes on with a run that did not succeed; now:
+    the present, in UTC.
     """
 
     productions: frozenset[str]
@@ -48,12 +50,20 @@ class Unnamed:
 
 
 def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, str]:
-    """Table → the first reason to keep it: production, environment, history, view, unfinished run."""
+    """Table → the first reason to keep it: production, environment, history, view, unfinished
+    run."""
     found: dict[str, str] = {}
     for reason, tables in (
         ("production", _shown(connection, rules.productions)),
         ("environment", _shown(connection, rules.live)),
-        ("history", {table for each in rules.productions for table in _shown_since(connection, rules, each)}),
+        (
+            "history",
+            {
+                table
+                for each in rules.productions
+                for table in _shown_since(connection, rules, each)
+            },
+        ),
         ("view", _read_by_views(connection, rules)),
         ("unfinished run", _unfinished(connection, rules)),
     ):
@@ -63,7 +73,9 @@ def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str
 
 def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> list[Unnamed]:
     """The snapshots that are not kept. A table that we have no record of is not ours."""
-    rows = connection.execute(f"SELECT table_name, node, row_count FROM {STATE}.snapshots ORDER BY ALL").fetchall()
+    rows = connection.execute(
+        f"SELECT table_name, node, row_count FROM {STATE}.snapshots ORDER BY ALL"
+    ).fetchall()
     there, block = state.tables_there(connection), _block_size(connection)
     return [
         Unnamed(table, node, count, block * _blocks(connection, table))
@@ -73,7 +85,9 @@ def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> lis
 
 
 def _shown(connection: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> set[str]:
-    return {each.table for schema in schemas for each in state.published(connection, schema).values()}
+    return {
+        each.table for schema in schemas for each in state.published(connection, schema).values()
+    }
 
 
 def _shown_since(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> set[str]:
@@ -92,13 +106,16 @@ def _shown_since(connection: duckdb.DuckDBPyConnection, rules: Rules, production
 
 
 def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> int:
-    """The oldest publication that is one of the last, or was still shown within the time that is kept."""
+    """The oldest publication that is one of the last, or was still shown within the time that is
+    kept."""
     rows = connection.execute(
-        f"SELECT id, published_at FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC", [production]
+        f"SELECT id, published_at FROM {STATE}.publications WHERE schema_name = $1 ORDER BY id DESC",
+        [production],
     ).fetchall()
     kept, replaced_at = 0, rules.now
     for number, (identifier, published_at) in enumerate(rows):
-        # It was not replaced before it was published, whatever a clock said that was slow for a while.
+        # It was not replaced before it was published, whatever a clock said that was slow for a
+        # while.
         age = (rules.now - max(replaced_at, published_at)).total_seconds()
         if number < max(rules.publications, 1) or age < rules.seconds:
             kept = identifier
@@ -107,7 +124,8 @@ def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production
 
 
 def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
-    """The snapshots that views name, other than our own of environments that go: also somebody's who made one."""
+    """The snapshots that views name, other than our own of environments that go: also somebody's
+    who made one."""
     going = {
         (schema, view)
         for schema in state.environments(connection).keys() - rules.live - rules.productions
@@ -126,15 +144,22 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
 
 
 def _views_of_ours(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
-    """The views that an environment published and that still show what they did then: nobody has replaced them."""
+    """The views that an environment published and that still show what they did then: nobody has
+    replaced them."""
     there = state.views_there(connection, schema)
-    return {each.view for each in state.published(connection, schema).values() if there.get(each.view) == each.table}
+    return {
+        each.view
+        for each in state.published(connection, schema).values()
+        if there.get(each.view) == each.table
+    }
 
 
 def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
-    """What was built since an environment's last run that succeeded, if its later ones did not: the next goes on.
+    """What was built since an environment's last run that succeeded, if its later ones did not: the
+    next goes on.
 
-    Where the clock went back in the meantime, as a later time that is earlier shows, that is since when.
+    Where the clock went back in the meantime, as a later time that is earlier shows, that is since
+    when.
     """
     rows = connection.execute(
         f"WITH r AS (SELECT rowid AS number, *, min(least(started_at, ended_at)) OVER (ORDER BY rowid ROWS BETWEEN "
@@ -146,13 +171,15 @@ def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]
     since = [
         earliest
         for schema, started_at, earliest in rows
-        if schema in rules.live | rules.productions or (rules.now - started_at).total_seconds() < rules.idle
+        if schema in rules.live | rules.productions
+        or (rules.now - started_at).total_seconds() < rules.idle
     ]
     if not since:
         return set()
     clock_went_back = max(since) > rules.now
     built = connection.execute(
-        f"SELECT table_name FROM {STATE}.snapshots WHERE built_at >= $1 OR $2", [min(since), clock_went_back]
+        f"SELECT table_name FROM {STATE}.snapshots WHERE built_at >= $1 OR $2",
+        [min(since), clock_went_back],
     ).fetchall()
     return {row[0] for row in built}
 
@@ -172,7 +199,8 @@ def _blocks(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
-    """Somebody's own views that a schema's going may break: those in it, and those elsewhere whose text names it."""
+    """Somebody's own views that a schema's going may break: those in it, and those elsewhere whose
+    text names it."""
     named = re.compile(rf'(?<!\w)"?{re.escape(schema)}"?\.', re.IGNORECASE)
     rows = connection.execute(
         "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = 'warehouse' AND NOT internal "
@@ -189,7 +217,8 @@ def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
 def drop_snapshots(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
     """Drop snapshot tables and what is known of them, in one transaction.
 
-    An unstable one stays on record: a later table of its identity is another build, as its values are others.
+    An unstable one stays on record: a later table of its identity is another build, as its values
+    are others.
     """
     with transaction(connection):
         for table in tables:

@@ -1,8 +1,8 @@
 """Values as they leave the engine: whole, whatever Python's own types can hold.
 
-Python's dates know no infinity and end in 9999, its timedelta knows no months, its datetime no nanoseconds, and a value
-with a time zone needs a package that may not be there. Such values leave the engine as its own text; and nested ones as
-JSON.
+Python's dates know no infinity and end in 9999, its timedelta knows no months, its datetime no
+nanoseconds, and a value with a time zone needs a package that may not be there. Such values leave
+the engine as its own text; and nested ones as JSON.
 """
 
 from __future__ import annotations
@@ -33,19 +33,24 @@ def streamed(
 ) -> tuple[list[str], Iterator[Sequence[Any]]]:
     """The names of a statement's columns, and its rows as they come; they are never all in memory.
 
-    form: for JSON, every value is a text of JSON; else a text of the engine's, or None, but for the numbers of a table.
+    form: for JSON, every value is a text of JSON; else a text of the engine's, or None, but for the
+    numbers of a table.
     """
     if statement.type != duckdb.StatementType.SELECT:  # EXPLAIN: a few texts
         cursor = connection.execute(statement)
         rows: Iterable[Sequence[Any]] = cursor.fetchall()
         as_json = [[json.dumps(value) for value in row] for row in rows]
-        return [each[0] for each in cursor.description or ()], iter(as_json if form == JSON else rows)
+        return [each[0] for each in cursor.description or ()], iter(
+            as_json if form == JSON else rows
+        )
     names, types, query = _described(connection, statement.query, {})
     leaving, reading = _FORMS[form]
     columns = [f"c{number}" for number in range(len(types))]
     texts = ", ".join(leaving(column, word) for column, word in zip(columns, types, strict=True))
     readers = [reading(word) for word in types]
-    return names, _batches(connection, f"SELECT {texts} FROM {query} AS t({', '.join(columns)})", readers, {})
+    return names, _batches(
+        connection, f"SELECT {texts} FROM {query} AS t({', '.join(columns)})", readers, {}
+    )
 
 
 def _batches(
@@ -59,7 +64,9 @@ def _batches(
         if not any(readers):
             yield from rows
         else:
-            yield from (tuple(_read(*pair) for pair in zip(readers, row, strict=True)) for row in rows)
+            yield from (
+                tuple(_read(*pair) for pair in zip(readers, row, strict=True)) for row in rows
+            )
 
 
 # As the engine spells an offset, `+00`, and as ISO 8601 has it.
@@ -69,11 +76,16 @@ _NUMBERS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?)(?:(NaN)|(Infinity))')
 
 
 def _as_csv(column: str, word: str) -> str:
-    return _OFFSET.format(column=column) if word.endswith("WITH TIME ZONE") else f"CAST({column} AS VARCHAR)"
+    return (
+        _OFFSET.format(column=column)
+        if word.endswith("WITH TIME ZONE")
+        else f"CAST({column} AS VARCHAR)"
+    )
 
 
 def _as_json(column: str, word: str) -> str:
-    """A text of JSON. A decimal number is a text there, as it may have more digits than a reader's numbers."""
+    """A text of JSON. A decimal number is a text there, as it may have more digits than a reader's
+    numbers."""
     if word.endswith("WITH TIME ZONE") or word.startswith("DECIMAL"):
         column = _as_csv(column, word)
     if word == "FLOAT":  # 0.1, where the next DOUBLE to it has more digits
@@ -98,18 +110,26 @@ def _in_table(column: str, word: str) -> str:
 
 _NUMBER = re.compile(r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|DECIMAL\(\d+,\d+\))$")
 # Of each form: how a value leaves the engine, and what reads it, if anything does.
-_FORMS: Mapping[str, tuple[Callable[[str, str], str], Callable[[str], Callable[[str], Any] | None]]] = {
+_FORMS: Mapping[
+    str, tuple[Callable[[str, str], str], Callable[[str], Callable[[str], Any] | None]]
+] = {
     CSV: (_as_csv, lambda _: None),
     JSON: (_as_json, lambda word: _finite if _BROKEN.search(word) else None),
     TABLE: (_in_table, lambda word: float if word == "FLOAT" else None),
 }
 
 
-def selected(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None) -> Fetched:
+def selected(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> Fetched:
     """The names and types of a SELECT's columns, and its rows."""
     given = dict(parameters or {})
     names, types, query = _described(connection, sql, given)
-    return names, types, [tuple(row) for row in _batches(connection, *_as_python(types, query), given)]
+    return (
+        names,
+        types,
+        [tuple(row) for row in _batches(connection, *_as_python(types, query), given)],
+    )
 
 
 def _described(
@@ -117,7 +137,9 @@ def _described(
 ) -> tuple[list[str], list[str], str]:
     """The names and types of the columns, and the statement in parentheses."""
     query = as_subquery(sql)
-    whole = f"FROM {query}" if _DESCRIBES.match(sql) else query[1:-1]  # DuckDB 1 describes no DESCRIBE
+    whole = (
+        f"FROM {query}" if _DESCRIBES.match(sql) else query[1:-1]
+    )  # DuckDB 1 describes no DESCRIBE
     described = connection.execute(f"DESCRIBE {whole}", dict(given)).fetchall()
     return without_repeats([row[0] for row in described]), [row[1] for row in described], query
 
@@ -126,7 +148,9 @@ def _as_python(types: Sequence[str], query: str) -> tuple[str, list[Callable[[st
     """The statement that yields what Python can hold, and the functions that read it."""
     columns = [f"c{number}" for number in range(len(types))]
     if any(map(_AS_TEXT.search, types)):
-        leaving = ", ".join(_leaving(column, word) for column, word in zip(columns, types, strict=True))
+        leaving = ", ".join(
+            _leaving(column, word) for column, word in zip(columns, types, strict=True)
+        )
         query = f"(SELECT {leaving} FROM {query} AS t({', '.join(columns)}))"
     return query[1:-1], [_reader(word) for word in types]
 
@@ -138,7 +162,8 @@ def _leaving(column: str, word: str) -> str:
 
 
 def _reader(word: str) -> Callable[[str], Any] | None:
-    """The function that makes a value of the engine's text; None for a value that stays as it is."""
+    """The function that makes a value of the engine's text; None for a value that stays as it
+    is."""
     if _NESTED.match(word) and _AS_TEXT.search(word):
         return json.loads
     if word == "FLOAT":

@@ -1,4 +1,5 @@
-"""The documentation is checked: what it tells people to type is typed, and what it says is there is there."""
+"""The documentation is checked: what it tells people to type is typed, and what it says is there is
+there."""
 
 from __future__ import annotations
 
@@ -36,11 +37,17 @@ def _generator() -> ModuleType:
 
 
 generate_cli = _generator()
-LEAVES = [words for words in generate_cli.commands() if words not in {("env",), ("hooks",), ("warehouse",)}]
+LEAVES = [
+    words
+    for words in generate_cli.commands()
+    if words not in {("env",), ("hooks",), ("warehouse",)}
+]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
+    )
 
 
 # A newcomer's machine
@@ -56,9 +63,15 @@ def newcomer(tmp_path: Path) -> dict[str, str]:
     for name in COMMANDS:
         if not (Path(sys.executable).parent / name).exists():
             script = bin_ / name
-            script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m seeknal_git "$@"\n')
+            script.write_text(
+                f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m seeknal_git "$@"\n'
+            )
             script.chmod(0o755)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SEEKNAL_", "XDG_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GIT_", "SEEKNAL_", "XDG_"))
+    }
     return kept | {
         "HOME": str(home),
         "PATH": f"{bin_}:{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -69,12 +82,20 @@ def newcomer(tmp_path: Path) -> dict[str, str]:
 
 
 def typed(page: str, folder: Path, environment: dict[str, str]) -> str:
-    """Everything that one shell prints to whom types a page's commands, one block after the other."""
-    numbered = (f"echo '--- block {number}'\n{block}" for number, block in enumerate(blocks(page, "sh"), 1))
+    """Everything that one shell prints to whom types a page's commands, one block after the
+    other."""
+    numbered = (
+        f"echo '--- block {number}'\n{block}" for number, block in enumerate(blocks(page, "sh"), 1)
+    )
     script = "set -euo pipefail\nexec 2>&1\n" + "\n".join(numbered)
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{page}:\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -105,13 +126,21 @@ def test_the_readme_can_be_followed_to_a_revert_that_brings_the_old_numbers_back
     clone.mkdir()
     (clone / "examples").symlink_to(ROOT / "examples")
     output = typed("README.md", clone, newcomer)
-    assert re.findall(r"^ +(\d{4})$", output, re.MULTILINE) == ["1995", "1987", "1995", "1987", "1995"]
+    assert re.findall(r"^ +(\d{4})$", output, re.MULTILINE) == [
+        "1995",
+        "1987",
+        "1995",
+        "1987",
+        "1995",
+    ]
     assert "8 tables to build" in output
     assert output.count("Promotion of main: 0 built, 14 re-used") == 3
     assert_shows(output, "README.md")
 
 
-def test_the_tutorial_can_be_followed_from_an_empty_folder(tmp_path: Path, newcomer: dict[str, str]) -> None:
+def test_the_tutorial_can_be_followed_from_an_empty_folder(
+    tmp_path: Path, newcomer: dict[str, str]
+) -> None:
     output = typed("docs/tutorial.md", tmp_path / "empty", newcomer)
     assert re.findall(r"^GB +(?:\d+ +)?(\d+\.\d\d)", output, re.MULTILINE) == [
         "20.00",
@@ -126,7 +155,9 @@ def test_the_tutorial_can_be_followed_from_an_empty_folder(tmp_path: Path, newco
         ("BREAKING", "transform.paid_orders"),
         ("DATA", "source.customers"),
     ]:
-        assert re.search(rf"^{category} +{re.escape(node)}\b", output, re.MULTILINE), f"{category} {node}"
+        assert re.search(rf"^{category} +{re.escape(node)}\b", output, re.MULTILINE), (
+            f"{category} {node}"
+        )
     assert "Refused." in output
     assert "Failed, with exit code 1." in output
     assert output.rstrip().endswith("Everything is in order.")
@@ -134,14 +165,24 @@ def test_the_tutorial_can_be_followed_from_an_empty_folder(tmp_path: Path, newco
 
 
 def test_the_tutorial_has_eight_parts() -> None:
-    headings = re.findall(r"^## (\d)\. (.+)$", (ROOT / "docs/tutorial.md").read_text(), re.MULTILINE)
+    headings = re.findall(
+        r"^## (\d)\. (.+)$", (ROOT / "docs/tutorial.md").read_text(), re.MULTILINE
+    )
     assert [name for _, name in headings] == [
-        "Setup", "Define", "Run", "Change",
-        "Safe testing on a branch", "Parallel", "Breaking changes", "Production tips",
-    ]  # fmt: skip
+        "Setup",
+        "Define",
+        "Run",
+        "Change",
+        "Safe testing on a branch",
+        "Parallel",
+        "Breaking changes",
+        "Production tips",
+    ]
 
 
-def test_the_demo_runs_without_an_identity_and_leaves_nothing_behind(tmp_path: Path, newcomer: dict[str, str]) -> None:
+def test_the_demo_runs_without_an_identity_and_leaves_nothing_behind(
+    tmp_path: Path, newcomer: dict[str, str]
+) -> None:
     (tmp_path / "home/.gitconfig").unlink()
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -153,7 +194,13 @@ def test_the_demo_runs_without_an_identity_and_leaves_nothing_behind(tmp_path: P
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.findall(r"^ +(\d{4})$", done.stdout, re.MULTILINE) == ["1995", "1987", "1995", "1987", "1995"]
+    assert re.findall(r"^ +(\d{4})$", done.stdout, re.MULTILINE) == [
+        "1995",
+        "1987",
+        "1995",
+        "1987",
+        "1995",
+    ]
     assert list(temporary.iterdir()) == []
 
 
@@ -165,7 +212,9 @@ def test_make_demo_finds_an_executable_script() -> None:
 
 
 def test_the_page_of_commands_is_what_the_commands_say() -> None:
-    assert (ROOT / "docs/cli.md").read_text() == generate_cli.page(), "run: python docs/generate_cli.py"
+    assert (ROOT / "docs/cli.md").read_text() == generate_cli.page(), (
+        "run: python docs/generate_cli.py"
+    )
 
 
 @pytest.mark.parametrize("words", LEAVES, ids=" ".join)
@@ -175,18 +224,26 @@ def test_every_command_has_help_with_examples_and_finds_a_data_root(words: tuple
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in LEAVES if words[0] != "env" or words[1] in ("list", "prune")], ids=" ".join
+    "words",
+    [words for words in LEAVES if words[0] != "env" or words[1] in ("list", "prune")],
+    ids=" ".join,
 )
 def test_every_command_is_told_of_outside_its_own_page(words: tuple[str, ...]) -> None:
-    told = "".join(page.read_text() for page in PAGES if page.name not in {"cli.md", "CHANGELOG.md"})
+    told = "".join(
+        page.read_text() for page in PAGES if page.name not in {"cli.md", "CHANGELOG.md"}
+    )
     assert f"seeknal {' '.join(words)}" in told
 
 
 def test_the_documented_keys_of_a_plan_are_its_keys(published: Repo) -> None:
     page = (ROOT / "docs/cli.md").read_text()
-    tables = re.findall(r"^\| key \| meaning \|\n\| --- \| --- \|\n((?:\|.+\n)+)", page, re.MULTILINE)
+    tables = re.findall(
+        r"^\| key \| meaning \|\n\| --- \| --- \|\n((?:\|.+\n)+)", page, re.MULTILINE
+    )
     of_plan, of_change, of_verified = tables[:3]
-    published.replace("seeknal/transforms/daily.yml", "name: daily", "name: daily\nowner: somebody-else")
+    published.replace(
+        "seeknal/transforms/daily.yml", "name: daily", "name: daily\nowner: somebody-else"
+    )
     plan = published.plan("--verify")
     assert _documented(of_plan) == list(plan)
     assert plan["changes"]
@@ -201,7 +258,9 @@ def _documented(table: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "text", [text for text in blocks("docs/nodes.md", "yaml") if "kind:" in text], ids=lambda text: text.split()[3]
+    "text",
+    [text for text in blocks("docs/nodes.md", "yaml") if "kind:" in text],
+    ids=lambda text: text.split()[3],
 )
 def test_every_node_of_the_reference_loads_without_a_warning(text: str) -> None:
     node, warnings = load_node(text.encode(), "seeknal/node.yml")
@@ -223,12 +282,17 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         assert there.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.+)$", there.read_text(), re.MULTILINE)
-            assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}, target
+            assert anchor in {
+                re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings
+            }, target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_name_no_place_on_somebodys_machine(page: Path) -> None:
-    assert re.findall(r"(?<![\w.:/])/(?:home|tmp|usr|work|Users|root|etc|opt)/\S*", page.read_text()) == []
+    assert (
+        re.findall(r"(?<![\w.:/])/(?:home|tmp|usr|work|Users|root|etc|opt)/\S*", page.read_text())
+        == []
+    )
 
 
 # Versions
@@ -236,7 +300,9 @@ def test_pages_name_no_place_on_somebodys_machine(page: Path) -> None:
 
 def test_constraints_and_the_pre_commit_configuration_pin_the_same_versions() -> None:
     lines = (ROOT / "constraints.txt").read_text().split()
-    pinned = {_project(name): version for name, _, version in (line.partition("==") for line in lines)}
+    pinned = {
+        _project(name): version for name, _, version in (line.partition("==") for line in lines)
+    }
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     wanted = [
         wanted

@@ -1,4 +1,5 @@
-"""What every refusal has in common: one clear message, exit code 1 or 2, and nothing lost or half written."""
+"""What every refusal has in common: one clear message, exit code 1 or 2, and nothing lost or half
+written."""
 
 from __future__ import annotations
 
@@ -13,8 +14,11 @@ Refused = Callable[..., str]
 
 
 def traces(repo: Repo) -> tuple[dict[Path, str], set[Path]]:
-    """What a command that fails leaves alone: the branches, and every file outside git and the warehouse's folder."""
-    branches = {path: path.read_text() for path in repo.path.glob(".git/refs/heads/**/*") if path.is_file()}
+    """What a command that fails leaves alone: the branches, and every file outside git and the
+    warehouse's folder."""
+    branches = {
+        path: path.read_text() for path in repo.path.glob(".git/refs/heads/**/*") if path.is_file()
+    }
     folders = (path for path in repo.path.iterdir() if path.name not in (".git", "target"))
     return branches, {path for folder in folders for path in (folder, *folder.rglob("*"))}
 
@@ -30,7 +34,8 @@ def refusal(result: Result) -> str:
 
 @pytest.fixture
 def refused() -> Iterator[Refused]:
-    """Run a command that has to refuse; what it says. At the end of the test, production is as it was."""
+    """Run a command that has to refuse; what it says. At the end of the test, production is as it
+    was."""
     productions: dict[Path, dict[str, View]] = {}
 
     def run(repo: Repo, *arguments: str, subprocess: bool = False) -> str:

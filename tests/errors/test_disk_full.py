@@ -1,4 +1,5 @@
-"""A disk that is full, wherever it happens: one message, production as it was, and the next command completes."""
+"""A disk that is full, wherever it happens: one message, production as it was, and the next command
+completes."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     if (
         os.geteuid()
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "none", place], check=False).returncode
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "none", place], check=False
+        ).returncode
     ):
         pytest.skip("only root can mount a small disk")
     yield place
@@ -60,7 +63,9 @@ def fill(disk: Path, free: int) -> Path:
     ],
     ids=["run", "promote", "plan", "rollback", "gc"],
 )
-def test_a_full_disk(disk: Path, copy_of: Templates, commits: bool, command: list[str], free: int) -> None:
+def test_a_full_disk(
+    disk: Path, copy_of: Templates, commits: bool, command: list[str], free: int
+) -> None:
     repo = copied(copy_of("rows", make_rows), disk / "repo")
     repo.write("seeknal/transforms/rows.yml", ROWS.format(number=100_000))
     repo.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")

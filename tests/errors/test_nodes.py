@@ -11,64 +11,244 @@ from tests.errors.conftest import Refused, transform
 
 WRONG = "seeknal/transforms/wrong.yml"
 BOMB = "kind: transform\nname: wrong\na: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{new}: &{new} [{', '.join(['*' + old] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{new}: &{new} [{', '.join(['*' + old] * 10)}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 HEAD = "kind: transform\nname: wrong\n"
 ONE = f"{HEAD}transform: SELECT 1 AS one\n"
 
 FILES = [
-    pytest.param("kind: transform\nname: [a\ntransform: x\n", 3, "This is not valid YAML: while parsing", id="malformed YAML"),
-    pytest.param("kind: transform\n\tname: wrong\n", 2, "This is not valid YAML: while scanning", id="a tab"),
-    pytest.param(f"{ONE}---\n{ONE}", 4, "one document, and here a second one begins", id="two documents"),
+    pytest.param(
+        "kind: transform\nname: [a\ntransform: x\n",
+        3,
+        "This is not valid YAML: while parsing",
+        id="malformed YAML",
+    ),
+    pytest.param(
+        "kind: transform\n\tname: wrong\n", 2, "This is not valid YAML: while scanning", id="a tab"
+    ),
+    pytest.param(
+        f"{ONE}---\n{ONE}", 4, "one document, and here a second one begins", id="two documents"
+    ),
     pytest.param(f"{ONE}name: other\n", 4, "the key name is given twice", id="a key given twice"),
-    pytest.param(f"{HEAD}meta: !!python/name:os.system\n", 3, "could not determine a constructor", id="a Python tag"),
-    pytest.param(f"{HEAD}transform: *nowhere\n", 3, "found undefined alias", id="an alias to nothing"),
-    pytest.param(BOMB, 7, "unfolds to more than 20,000 values.\n  Use fewer aliases", id="an alias bomb"),
-    pytest.param(f"{HEAD}meta: &a [*a]\n", 3, "unfolds to more than 20,000 values", id="an alias within itself"),
-    pytest.param(f"{HEAD}meta: {'[' * 100_000}\n", 3, "nested more than 50 deep", id="lists in lists"),
-    pytest.param(f"{HEAD}meta: {'{a: ' * 50_000}\n", 3, "nested more than 50 deep", id="mappings in mappings"),
-    pytest.param(f"{HEAD}meta:\n{'- ' * 100_000}\n", 4, "nested more than 50 deep", id="dashes in a row"),
-    pytest.param(f"{HEAD}tags: [{'a, ' * 30_000}]\n", 3, "more than 20,000 values", id="a long list"),
-    pytest.param(b"kind: transform\nname: caf\xe9\n", 2, "not UTF-8: invalid continuation byte.\n  Save it as UTF-8.", id="Latin-1"),
+    pytest.param(
+        f"{HEAD}meta: !!python/name:os.system\n",
+        3,
+        "could not determine a constructor",
+        id="a Python tag",
+    ),
+    pytest.param(
+        f"{HEAD}transform: *nowhere\n", 3, "found undefined alias", id="an alias to nothing"
+    ),
+    pytest.param(
+        BOMB, 7, "unfolds to more than 20,000 values.\n  Use fewer aliases", id="an alias bomb"
+    ),
+    pytest.param(
+        f"{HEAD}meta: &a [*a]\n",
+        3,
+        "unfolds to more than 20,000 values",
+        id="an alias within itself",
+    ),
+    pytest.param(
+        f"{HEAD}meta: {'[' * 100_000}\n", 3, "nested more than 50 deep", id="lists in lists"
+    ),
+    pytest.param(
+        f"{HEAD}meta: {'{a: ' * 50_000}\n", 3, "nested more than 50 deep", id="mappings in mappings"
+    ),
+    pytest.param(
+        f"{HEAD}meta:\n{'- ' * 100_000}\n", 4, "nested more than 50 deep", id="dashes in a row"
+    ),
+    pytest.param(
+        f"{HEAD}tags: [{'a, ' * 30_000}]\n", 3, "more than 20,000 values", id="a long list"
+    ),
+    pytest.param(
+        b"kind: transform\nname: caf\xe9\n",
+        2,
+        "not UTF-8: invalid continuation byte.\n  Save it as UTF-8.",
+        id="Latin-1",
+    ),
     pytest.param(HEAD.encode("utf-16"), 1, "not UTF-8", id="UTF-16"),
-    pytest.param(f'{HEAD}description: "\0"\n', 3, "has the character U+0000, which YAML forbids", id="a NUL byte"),
-    pytest.param(f"{HEAD}description: é\a\n", 3, "has the character U+0007, which YAML forbids", id="a bell"),
-    pytest.param(f"{HEAD}<<<<<<< HEAD\nowner: a\n=======\nowner: b\n>>>>>>> dev\n", 3, "conflict markers", id="conflict markers"),
-    pytest.param("", 1, "no `kind`, and stands where nodes stand.\n  Add `kind: …`", id="an empty file"),
+    pytest.param(
+        f'{HEAD}description: "\0"\n',
+        3,
+        "has the character U+0000, which YAML forbids",
+        id="a NUL byte",
+    ),
+    pytest.param(
+        f"{HEAD}description: é\a\n", 3, "has the character U+0007, which YAML forbids", id="a bell"
+    ),
+    pytest.param(
+        f"{HEAD}<<<<<<< HEAD\nowner: a\n=======\nowner: b\n>>>>>>> dev\n",
+        3,
+        "conflict markers",
+        id="conflict markers",
+    ),
+    pytest.param(
+        "", 1, "no `kind`, and stands where nodes stand.\n  Add `kind: …`", id="an empty file"
+    ),
     pytest.param("# later\n", 1, "no `kind`, and stands where nodes stand", id="a comment alone"),
     pytest.param("- kind\n- name\n", 1, "no `kind`, and stands where nodes stand", id="a list"),
     pytest.param("kind", 1, "no `kind`, and stands where nodes stand", id="a word"),
-    pytest.param("name: wrong\nkind: tranform\n", 2, "There is no kind tranform.\n  Did you mean transform?", id="a kind misspelt"),
-    pytest.param("kind: zebra\n", 1, "There is no kind zebra.\n  The kinds are source,", id="a kind from nowhere"),
+    pytest.param(
+        "name: wrong\nkind: tranform\n",
+        2,
+        "There is no kind tranform.\n  Did you mean transform?",
+        id="a kind misspelt",
+    ),
+    pytest.param(
+        "kind: zebra\n",
+        1,
+        "There is no kind zebra.\n  The kinds are source,",
+        id="a kind from nowhere",
+    ),
     pytest.param("kind: [a]\n", 1, "There is no kind ['a']", id="a kind that is a list"),
     pytest.param("kind:\n", 1, "There is no kind None", id="a kind that is nothing"),
-    pytest.param("kind: model\n", 1, "The kind model is not supported yet", id="a kind of Seeknal's"),
-    pytest.param(f"{HEAD}transfrom: SELECT 1 AS a\n", 3, "There is no key `transfrom`.\n  Did you mean `transform`?", id="a key that is needed, misspelt"),
-    pytest.param(f"{ONE}descripton: x\n", 4, "There is no key `descripton`.\n  Did you mean `description`?", id="a key misspelt"),
-    pytest.param(f"{ONE}inputs: [{{reff: source.orders}}]\n", 4, "There is no key `reff`.\n  Did you mean `ref`?", id="a key of an input misspelt"),
-    pytest.param(f"{ONE}tests:\n  - not_nul: one\n", 5, "did you mean not_null?", id="a test misspelt"),
-    pytest.param(f"{ONE}tests:\n  - {{type: unique, columns: [one], colour: red}}\n", 5, "There is no key `tests.0.colour`", id="a key of a test that is not one"),
+    pytest.param(
+        "kind: model\n", 1, "The kind model is not supported yet", id="a kind of Seeknal's"
+    ),
+    pytest.param(
+        f"{HEAD}transfrom: SELECT 1 AS a\n",
+        3,
+        "There is no key `transfrom`.\n  Did you mean `transform`?",
+        id="a key that is needed, misspelt",
+    ),
+    pytest.param(
+        f"{ONE}descripton: x\n",
+        4,
+        "There is no key `descripton`.\n  Did you mean `description`?",
+        id="a key misspelt",
+    ),
+    pytest.param(
+        f"{ONE}inputs: [{{reff: source.orders}}]\n",
+        4,
+        "There is no key `reff`.\n  Did you mean `ref`?",
+        id="a key of an input misspelt",
+    ),
+    pytest.param(
+        f"{ONE}tests:\n  - not_nul: one\n", 5, "did you mean not_null?", id="a test misspelt"
+    ),
+    pytest.param(
+        f"{ONE}tests:\n  - {{type: unique, columns: [one], colour: red}}\n",
+        5,
+        "There is no key `tests.0.colour`",
+        id="a key of a test that is not one",
+    ),
     pytest.param(HEAD, 1, "The key `transform` is missing", id="a key missing"),
-    pytest.param(f"{HEAD}transform: ''\n", 3, "`transform`: string should have at least 1 character", id="no SQL"),
-    pytest.param(f"{HEAD}transform: [1]\n", 3, "`transform`: input should be a valid string", id="SQL that is a list"),
-    pytest.param(f"{ONE}inputs: orders\n", 4, "`inputs`: input should be a valid list", id="inputs that are a word"),
-    pytest.param(f"{ONE}inputs: [orders]\n", 4, "an input is written kind.name", id="an input without its kind"),
-    pytest.param("kind: rule\nname: r\ninputs: [source.orders]\nrule: id > 0\nparams:\n  serverity: warn\n", 6, "Did you mean `severity`?", id="a parameter of a rule misspelt"),
-    pytest.param("kind: rule\nname: r\ninputs: [source.orders]\nrule: id > 0\nparams:\n  zebra: 1\n", 6, "no key `params.zebra`.\n  The keys are error_message, max_age,", id="a parameter of a rule that is none"),
-    pytest.param("kind: rule\nname: r\ninputs: [source.orders]\nrule:\n  - {type: freshness, column: day, params: {maxage: 1d}}\n", 5, "Did you mean `max_age`?", id="a parameter of an entry misspelt, that is needed"),
-    pytest.param("kind: exposure\nname: e\ntype: file\ninputs: [source.orders]\nparams:\n  path: a.csv\n  compresion: gzip\n", 7, "Did you mean `compression`?", id="a parameter of an exposure misspelt"),
-    pytest.param("kind: source\nname: s\nsource: csv\ntable: data/orders.csv\nparams:\n  delimter: ;\n", 6, "did you mean `delimiter`?", id="a parameter of a source misspelt"),
-    pytest.param("kind: source\nname: s\nsource: csv\ntable: data/orders.csv\nparams:\n  header: true\n  zebra: 1\n  sepp: ;\n", 7, "a csv source has no parameter `zebra` nor `sepp` (did you mean `sep`?); it reads ", id="parameters of a source that are none"),
-    pytest.param("kind: source\nname: s\nsource: parquet\ntable: data/orders.parquet\nparams: {header: true}\n", 5, "a parquet source has no parameter `header`; it reads ", id="a parameter of another format"),
-    pytest.param("kind: transform\nname: t\ntransform: |\n  SELECT '{{ run_date }}' AS day\n", 3, "The template {{ run_date }} in `transform` is not resolved yet.\n  Write out its value.", id="a template"),
-    pytest.param("kind: source\nname: s\nsource: csv\ntable: 'data/{{ day }}.csv'\n", 4, "The template {{ day }} in `table`", id="a template in a path"),
-    pytest.param("kind: source\nname: s\nsource: xml\ntable: data/orders.csv\n", 3, "should be 'csv', 'parquet', 'json' or 'jsonl'", id="a format that is none"),
-    pytest.param("kind: source\nname: s\nsource: csv\n", 1, "a source says where its data is", id="a source of nothing"),
-    pytest.param("kind: exposure\nname: e\ntype: file\ninputs: [source.orders]\nparams: {path: a.csv, compression: zip}\n", 5, "is one of none, gzip, zstd", id="a compression that is none"),
-    pytest.param(transform("SELECT 1 AS a", "clean_orders"), 2, "transform.clean_orders is defined twice: here and in seeknal/transforms/clean_orders.yml:2", id="a duplicate id"),
-    pytest.param(transform("SELECT 1 AS a", "Clean_Orders"), 2, "would both be the view", id="a name that differs in case alone"),
-    pytest.param(f"{ONE}inputs:\n  - source.oders\n", 5, "source.oders, which does not exist.\n  Did you mean source.orders?", id="a missing input"),
-]  # fmt: skip
+    pytest.param(
+        f"{HEAD}transform: ''\n",
+        3,
+        "`transform`: string should have at least 1 character",
+        id="no SQL",
+    ),
+    pytest.param(
+        f"{HEAD}transform: [1]\n",
+        3,
+        "`transform`: input should be a valid string",
+        id="SQL that is a list",
+    ),
+    pytest.param(
+        f"{ONE}inputs: orders\n",
+        4,
+        "`inputs`: input should be a valid list",
+        id="inputs that are a word",
+    ),
+    pytest.param(
+        f"{ONE}inputs: [orders]\n",
+        4,
+        "an input is written kind.name",
+        id="an input without its kind",
+    ),
+    pytest.param(
+        "kind: rule\nname: r\ninputs: [source.orders]\nrule: id > 0\nparams:\n  serverity: warn\n",
+        6,
+        "Did you mean `severity`?",
+        id="a parameter of a rule misspelt",
+    ),
+    pytest.param(
+        "kind: rule\nname: r\ninputs: [source.orders]\nrule: id > 0\nparams:\n  zebra: 1\n",
+        6,
+        "no key `params.zebra`.\n  The keys are error_message, max_age,",
+        id="a parameter of a rule that is none",
+    ),
+    pytest.param(
+        "kind: rule\nname: r\ninputs: [source.orders]\nrule:\n  - {type: freshness, column: day, params: {maxage: 1d}}\n",
+        5,
+        "Did you mean `max_age`?",
+        id="a parameter of an entry misspelt, that is needed",
+    ),
+    pytest.param(
+        "kind: exposure\nname: e\ntype: file\ninputs: [source.orders]\nparams:\n  path: a.csv\n  compresion: gzip\n",
+        7,
+        "Did you mean `compression`?",
+        id="a parameter of an exposure misspelt",
+    ),
+    pytest.param(
+        "kind: source\nname: s\nsource: csv\ntable: data/orders.csv\nparams:\n  delimter: ;\n",
+        6,
+        "did you mean `delimiter`?",
+        id="a parameter of a source misspelt",
+    ),
+    pytest.param(
+        "kind: source\nname: s\nsource: csv\ntable: data/orders.csv\nparams:\n  header: true\n  zebra: 1\n  sepp: ;\n",
+        7,
+        "a csv source has no parameter `zebra` nor `sepp` (did you mean `sep`?); it reads ",
+        id="parameters of a source that are none",
+    ),
+    pytest.param(
+        "kind: source\nname: s\nsource: parquet\ntable: data/orders.parquet\nparams: {header: true}\n",
+        5,
+        "a parquet source has no parameter `header`; it reads ",
+        id="a parameter of another format",
+    ),
+    pytest.param(
+        "kind: transform\nname: t\ntransform: |\n  SELECT '{{ run_date }}' AS day\n",
+        3,
+        "The template {{ run_date }} in `transform` is not resolved yet.\n  Write out its value.",
+        id="a template",
+    ),
+    pytest.param(
+        "kind: source\nname: s\nsource: csv\ntable: 'data/{{ day }}.csv'\n",
+        4,
+        "The template {{ day }} in `table`",
+        id="a template in a path",
+    ),
+    pytest.param(
+        "kind: source\nname: s\nsource: xml\ntable: data/orders.csv\n",
+        3,
+        "should be 'csv', 'parquet', 'json' or 'jsonl'",
+        id="a format that is none",
+    ),
+    pytest.param(
+        "kind: source\nname: s\nsource: csv\n",
+        1,
+        "a source says where its data is",
+        id="a source of nothing",
+    ),
+    pytest.param(
+        "kind: exposure\nname: e\ntype: file\ninputs: [source.orders]\nparams: {path: a.csv, compression: zip}\n",
+        5,
+        "is one of none, gzip, zstd",
+        id="a compression that is none",
+    ),
+    pytest.param(
+        transform("SELECT 1 AS a", "clean_orders"),
+        2,
+        "transform.clean_orders is defined twice: here and in seeknal/transforms/clean_orders.yml:2",
+        id="a duplicate id",
+    ),
+    pytest.param(
+        transform("SELECT 1 AS a", "Clean_Orders"),
+        2,
+        "would both be the view",
+        id="a name that differs in case alone",
+    ),
+    pytest.param(
+        f"{ONE}inputs:\n  - source.oders\n",
+        5,
+        "source.oders, which does not exist.\n  Did you mean source.orders?",
+        id="a missing input",
+    ),
+]
 
 
 @pytest.mark.parametrize(("content", "line", "words"), FILES)
@@ -83,7 +263,9 @@ def test_a_wrong_file_is_refused_with_its_line(
         assert words.lower() in said.lower()
 
 
-@pytest.mark.parametrize("content", [pytest.param("kind: [", id="malformed"), pytest.param(BOMB, id="an alias bomb")])
+@pytest.mark.parametrize(
+    "content", [pytest.param("kind: [", id="malformed"), pytest.param(BOMB, id="an alias bomb")]
+)
 def test_a_wrong_file_is_refused_from_the_index_and_from_a_commit_too(
     published: Repo, refused: Refused, content: str
 ) -> None:
@@ -105,11 +287,15 @@ def test_a_wrong_file_is_refused_from_the_index_and_from_a_commit_too(
     [
         pytest.param(BOMB, id="an alias bomb"),
         pytest.param(ONE + "# so it goes on and on\n" * 220_000, id="a file of 5 MB"),
-        pytest.param(ONE + "".join(f"k{number}: 1\n" for number in range(20_000)), id="20,000 keys"),
+        pytest.param(
+            ONE + "".join(f"k{number}: 1\n" for number in range(20_000)), id="20,000 keys"
+        ),
         pytest.param(HEAD + "meta: " + "[" * 250_000, id="250,000 brackets"),
     ],
 )
-def test_a_file_made_to_take_long_is_refused_at_once(published: Repo, refused: Refused, content: str) -> None:
+def test_a_file_made_to_take_long_is_refused_at_once(
+    published: Repo, refused: Refused, content: str
+) -> None:
     published.write(WRONG, content)
     started = time.monotonic()
     assert f"{WRONG}:" in refused(published, "plan")
@@ -127,7 +313,10 @@ def test_every_other_unknown_key_is_a_warning(repo: Repo) -> None:
 
 def test_params_that_a_kind_does_not_read_are_a_warning(repo: Repo) -> None:
     repo.write(WRONG, f"{ONE}params: {{since: 2024-01-01}}\n")
-    assert repo.seeknal("validate").err == f"warning: {WRONG}:4: The `params` of a transform are not read here.\n"
+    assert (
+        repo.seeknal("validate").err
+        == f"warning: {WRONG}:4: The `params` of a transform are not read here.\n"
+    )
 
 
 @pytest.mark.parametrize("kept", ["# ref: a <<<<<<< b", "description: '======='"])
@@ -137,7 +326,10 @@ def test_marks_within_a_line_are_no_conflict(repo: Repo, kept: str) -> None:
 
 
 def test_all_mistakes_are_said_at_once(published: Repo, refused: Refused) -> None:
-    published.write("seeknal/transforms/a.yml", "kind: transform\nname: 1a\nowner: [x]\ntransform: SELECT 1 AS a\n")
+    published.write(
+        "seeknal/transforms/a.yml",
+        "kind: transform\nname: 1a\nowner: [x]\ntransform: SELECT 1 AS a\n",
+    )
     published.write("seeknal/transforms/b.yml", "kind: tranform\n")
     published.write("seeknal/transforms/c.yml", transform("SELECT nothing FROM input_0"))
     said = refused(published, "validate")
@@ -146,9 +338,25 @@ def test_all_mistakes_are_said_at_once(published: Repo, refused: Refused) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["a-b", '"a b"', "1a", "a.b", "'a\"; DROP TABLE b'", "été", '""', "x" * 129, "1", "12:30", "0.20", "~"]
+    "name",
+    [
+        "a-b",
+        '"a b"',
+        "1a",
+        "a.b",
+        "'a\"; DROP TABLE b'",
+        "été",
+        '""',
+        "x" * 129,
+        "1",
+        "12:30",
+        "0.20",
+        "~",
+    ],
 )
-def test_a_name_that_is_no_identifier_is_refused(published: Repo, refused: Refused, name: str) -> None:
+def test_a_name_that_is_no_identifier_is_refused(
+    published: Repo, refused: Refused, name: str
+) -> None:
     published.write(WRONG, f"kind: transform\nname: {name}\ntransform: SELECT 1 AS a\n")
     assert f"{WRONG}:2: `name`: " in refused(published, "validate")
 
@@ -157,7 +365,8 @@ def test_a_name_that_is_no_identifier_is_refused(published: Repo, refused: Refus
 def test_a_name_that_is_a_reserved_word_is_quoted(repo: Repo, name: str) -> None:
     repo.write(WRONG, transform("SELECT 1 AS a", name, before=""))
     repo.write(
-        "seeknal/transforms/reader.yml", transform(f'SELECT a + 1 AS b FROM transform."{name}"', "reader", before="")
+        "seeknal/transforms/reader.yml",
+        transform(f'SELECT a + 1 AS b FROM transform."{name}"', "reader", before=""),
     )
     repo.seeknal("run")
     assert repo.numbers(f'SELECT a FROM main."{name}"') == [(1,)]
@@ -188,12 +397,19 @@ def test_a_file_name_that_is_not_utf_8_is_read(repo: Repo) -> None:
 
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("target", ["../../other.yml", "nowhere.yml", "wrong.yml"])
-def test_a_node_that_is_a_link_is_refused(published: Repo, refused: Refused, target: str, committed: bool) -> None:
+def test_a_node_that_is_a_link_is_refused(
+    published: Repo, refused: Refused, target: str, committed: bool
+) -> None:
     published.write("other.yml", ONE)
     (published.path / WRONG).symlink_to(target)
     if committed:
         published.commit()
-    commands = [["validate"], ["plan"], ["run"], *([["validate", "--staged"], ["promote"]] if committed else [])]
+    commands = [
+        ["validate"],
+        ["plan"],
+        ["run"],
+        *([["validate", "--staged"], ["promote"]] if committed else []),
+    ]
     for command in commands:
         assert f"error: {WRONG}: This is a symbolic link" in refused(published, *command)
 
@@ -211,7 +427,9 @@ OTHERS = "seeknal/sql_pairs/dictionary.yml"
         pytest.param(b"a: {kind: x\n", 2, id="a kind further in"),
     ],
 )
-def test_a_file_of_another_tool_is_passed_over_with_a_warning(published: Repo, content: bytes, line: int) -> None:
+def test_a_file_of_another_tool_is_passed_over_with_a_warning(
+    published: Repo, content: bytes, line: int
+) -> None:
     (published.path / OTHERS).parent.mkdir()
     (published.path / OTHERS).write_bytes(content)
     said = published.seeknal("validate").err

@@ -1,4 +1,5 @@
-"""Python nodes, until they can be built: an error that names file and line, in every command that would leave them out."""
+"""Python nodes, until they can be built: an error that names file and line, in every command that
+would leave them out."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ SAID = "Python nodes are not read yet, and nothing runs without this one.\n  Wri
 
 
 @pytest.mark.parametrize("state", ["untracked", "staged", "committed"])
-def test_a_python_node_is_an_error_wherever_it_would_be_left_out(published: Repo, refused: Refused, state: str) -> None:
+def test_a_python_node_is_an_error_wherever_it_would_be_left_out(
+    published: Repo, refused: Refused, state: str
+) -> None:
     published.write(PYTHON, NODE)
     if state == "staged":
         published.git("add", PYTHON)
@@ -44,7 +47,9 @@ def test_a_python_node_is_an_error_wherever_it_would_be_left_out(published: Repo
         published.switch("dev")
     for command in (["validate"], ["plan"], ["run"], ["run", "--dry-run"], ["parse"]):
         assert f"error: {PYTHON}:7: {SAID}" in refused(published, *command)
-    assert f"{PYTHON}:7: Python nodes are not read yet" in published.seeknal("doctor", code=None).out
+    assert (
+        f"{PYTHON}:7: Python nodes are not read yet" in published.seeknal("doctor", code=None).out
+    )
     assert f"warning: {PYTHON}:7: {SAID}" in published.seeknal("status").out
     if state == "staged":
         assert f"{PYTHON}:7" in refused(published, "validate", "--staged")
@@ -57,15 +62,41 @@ def test_a_python_node_is_an_error_wherever_it_would_be_left_out(published: Repo
         ("import seeknal.pipeline\n@seeknal.pipeline.source(name='a')\ndef a(): pass\n", 2),
         ("from seeknal import pipeline\n@pipeline.feature_group(name='a')\ndef a(ctx): pass\n", 2),
         ("from seeknal.pipeline import *\n\n@source(name='a')\ndef a(): pass\n", 3),
-        ("from seeknal.pipeline.decorators import transform as t\n@t(name='a')\ndef a(ctx): pass\n", 2),
-        ("from seeknal.pipeline import materialize, transform\n@cached\n@materialize(type='x')\ndef a(ctx): pass\n", 3),
-        ("try:\n  from seeknal.pipeline import source\nexcept ImportError: pass\n@source\ndef a(): pass\n", 4),
+        (
+            "from seeknal.pipeline.decorators import transform as t\n@t(name='a')\ndef a(ctx): pass\n",
+            2,
+        ),
+        (
+            "from seeknal.pipeline import materialize, transform\n@cached\n@materialize(type='x')\ndef a(ctx): pass\n",
+            3,
+        ),
+        (
+            "try:\n  from seeknal.pipeline import source\nexcept ImportError: pass\n@source\ndef a(): pass\n",
+            4,
+        ),
         ("from seeknal.pipeline import source\n@source(name='a')\ndef a(: pass\n", 2),
-        ("from seeknal.pipeline import source\nx = " + "-" * 100_000 + "1\n@source(name='a')\ndef a(): pass\n", 3),
+        (
+            "from seeknal.pipeline import source\nx = "
+            + "-" * 100_000
+            + "1\n@source(name='a')\ndef a(): pass\n",
+            3,
+        ),
     ],
-    ids=["as", "whole name", "package", "star", "renamed", "stacked", "guarded", "malformed", "too deep"],
+    ids=[
+        "as",
+        "whole name",
+        "package",
+        "star",
+        "renamed",
+        "stacked",
+        "guarded",
+        "malformed",
+        "too deep",
+    ],
 )
-def test_a_node_is_recognised_however_its_decorator_is_imported(repo: Repo, text: str, line: int) -> None:
+def test_a_node_is_recognised_however_its_decorator_is_imported(
+    repo: Repo, text: str, line: int
+) -> None:
     repo.write(PYTHON, text)
     assert f"{PYTHON}:{line}: " in repo.seeknal("validate", code=1).err
 
@@ -73,9 +104,15 @@ def test_a_node_is_recognised_however_its_decorator_is_imported(repo: Repo, text
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("seeknal/pipelines/helpers.py", "from seeknal.pipeline import source\n\ndef helper(): return source\n"),
+        (
+            "seeknal/pipelines/helpers.py",
+            "from seeknal.pipeline import source\n\ndef helper(): return source\n",
+        ),
         ("seeknal/pipelines/other.py", "from functools import cache\n@cache\ndef source(): pass\n"),
-        ("seeknal/pipelines/words.py", '"""\nfrom seeknal.pipeline import source\n@source\ndef a(): pass\n"""\n'),
+        (
+            "seeknal/pipelines/words.py",
+            '"""\nfrom seeknal.pipeline import source\n@source\ndef a(): pass\n"""\n',
+        ),
         ("seeknal/common/base.py", NODE),
         ("seeknal/templates/base.py", NODE),
         ("seeknal/pipelines/_draft.py", NODE),
@@ -91,5 +128,7 @@ def test_other_python_files_are_nobodys_business(repo: Repo, path: str, text: st
 @pytest.mark.parametrize("command", ["dry-run", "apply"])
 def test_a_python_draft_is_refused_by_its_name(repo: Repo, refused: Refused, command: str) -> None:
     repo.write("draft_transform_regions.py", NODE)
-    assert f"error: draft_transform_regions.py:7: {SAID}" in refused(repo, command, "draft_transform_regions.py")
+    assert f"error: draft_transform_regions.py:7: {SAID}" in refused(
+        repo, command, "draft_transform_regions.py"
+    )
     assert "seeknal draft transform x" in refused(repo, "draft", "transform", "x", "--python")

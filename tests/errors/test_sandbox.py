@@ -1,4 +1,5 @@
-"""SQL of somebody who is not trusted: a node names its inputs and nothing else, and the engine is closed besides."""
+"""SQL of somebody who is not trusted: a node names its inputs and nothing else, and the engine is
+closed besides."""
 
 from __future__ import annotations
 
@@ -25,11 +26,11 @@ SELECTS = [
     pytest.param("SELECT * FROM glob('/etc/*')", id="glob"),
     pytest.param(f"SELECT * FROM '{OUTSIDE}'", id="a path for a table"),
     pytest.param("SELECT * FROM 'data/orders.csv'", id="a path of the project for a table"),
-    pytest.param("SELECT * FROM \"https://example.com/x.parquet\"", id="an address for a table"),
+    pytest.param('SELECT * FROM "https://example.com/x.parquet"', id="an address for a table"),
     pytest.param("SELECT * FROM read_csv('https://example.com/x.csv')", id="https"),
     pytest.param("SELECT * FROM read_parquet('s3://bucket/x.parquet')", id="s3"),
     pytest.param(
-        "SELECT * FROM '/etc/x.csv', (WITH \"/etc/x.csv\" AS (SELECT 1) SELECT * FROM \"/etc/x.csv\")",
+        'SELECT * FROM \'/etc/x.csv\', (WITH "/etc/x.csv" AS (SELECT 1) SELECT * FROM "/etc/x.csv")',
         id="a path that is called as a CTE elsewhere",
     ),
     pytest.param("SELECT (SELECT max(content) FROM read_text('/etc/passwd'))", id="in a sub-query"),
@@ -42,7 +43,7 @@ SELECTS = [
     pytest.param("SELECT * FROM _seeknal.snapshots", id="our own state"),
     pytest.param("SELECT * FROM main.daily", id="production's view"),
     pytest.param("SELECT * FROM pragma_database_list", id="databases"),
-]  # fmt: skip
+]
 STATEMENTS = [
     pytest.param("COPY (SELECT 1) TO '@/x.csv'", id="COPY TO"),
     pytest.param("EXPORT DATABASE '@/x'", id="EXPORT"),
@@ -57,7 +58,9 @@ STATEMENTS = [
 ]
 
 
-@pytest.mark.parametrize("sql", [*SELECTS, *STATEMENTS, pytest.param("SELECT 1; SELECT 2", id="two statements")])
+@pytest.mark.parametrize(
+    "sql", [*SELECTS, *STATEMENTS, pytest.param("SELECT 1; SELECT 2", id="two statements")]
+)
 def test_a_node_that_reaches_for_more_than_its_inputs_is_refused_with_one_message(
     published: Repo, refused: Refused, sql: str
 ) -> None:
@@ -72,11 +75,15 @@ def test_a_node_that_reaches_for_more_than_its_inputs_is_refused_with_one_messag
 @pytest.mark.parametrize(
     "check",
     [
-        pytest.param("id IN (SELECT length(content) FROM read_text('/etc/passwd'))", id="of a file"),
+        pytest.param(
+            "id IN (SELECT length(content) FROM read_text('/etc/passwd'))", id="of a file"
+        ),
         pytest.param("id = 1) FROM '/etc/passwd' WHERE (true", id="that leaves its place"),
     ],
 )
-def test_a_check_that_reaches_for_more_is_refused_too(published: Repo, refused: Refused, check: str) -> None:
+def test_a_check_that_reaches_for_more_is_refused_too(
+    published: Repo, refused: Refused, check: str
+) -> None:
     rule = "seeknal/rules/amounts_are_positive.yml"
     published.replace(rule, "rule: amount > 0", f"rule: {check}")
     said = refused(published, "run", "--sandbox")
@@ -91,19 +98,29 @@ def test_a_check_that_reaches_for_more_is_refused_too(published: Repo, refused: 
         pytest.param("../other/x.csv", "leaves the project", id="above"),
         pytest.param("https://example.com/x.csv", "leaves the project", id="an address"),
         pytest.param("raw/link.csv", "is a link that leaves the project", id="a link"),
-        pytest.param("raw/folder/*sswd", "is a link that leaves the project", id="files behind a link"),
+        pytest.param(
+            "raw/folder/*sswd", "is a link that leaves the project", id="files behind a link"
+        ),
         pytest.param(".git/config", "is not raw data", id="git's own"),
         pytest.param("raw/into_git/config", "is not raw data", id="git's own through a link"),
         pytest.param(".env", "is not raw data", id="passwords"),
         pytest.param("**/config", "there is no such file", id="whatever a pattern finds"),
     ],
 )
-def test_a_source_reads_nothing_but_raw_data(published: Repo, refused: Refused, path: str, message: str) -> None:
+def test_a_source_reads_nothing_but_raw_data(
+    published: Repo, refused: Refused, path: str, message: str
+) -> None:
     (published.path / "raw").mkdir()
-    for name, target in {"link.csv": "/etc/passwd", "folder": "/etc", "into_git": "../.git"}.items():
+    for name, target in {
+        "link.csv": "/etc/passwd",
+        "folder": "/etc",
+        "into_git": "../.git",
+    }.items():
         (published.path / "raw" / name).symlink_to(target)
     published.write(".env", "token\nhunter2\n")
-    published.write("seeknal/sources/wrong.yml", f"kind: source\nname: wrong\nsource: csv\ntable: '{path}'\n")
+    published.write(
+        "seeknal/sources/wrong.yml", f"kind: source\nname: wrong\nsource: csv\ntable: '{path}'\n"
+    )
     said = refused(published, "run", "--sandbox")
     assert "error: seeknal/sources/wrong.yml:4: " in said
     assert message in said
@@ -111,18 +128,24 @@ def test_a_source_reads_nothing_but_raw_data(published: Repo, refused: Refused, 
     assert "hunter2" not in said
 
 
-def test_a_branch_cannot_put_the_warehouse_elsewhere(published: Repo, refused: Refused, tmp_path: Path) -> None:
+def test_a_branch_cannot_put_the_warehouse_elsewhere(
+    published: Repo, refused: Refused, tmp_path: Path
+) -> None:
     for place in (f"{tmp_path}/elsewhere.duckdb", "../elsewhere.duckdb"):
         published.write("seeknal_project.yml", f"name: shop\nwarehouse: {place}\n")
         published.git("commit", "--all", "--quiet", "--no-verify", "-m", "Elsewhere")
         for command in ("run", "promote"):
-            assert "error: seeknal_project.yml: The warehouse" in refused(published, command, "--sandbox")
+            assert "error: seeknal_project.yml: The warehouse" in refused(
+                published, command, "--sandbox"
+            )
     assert not list(tmp_path.rglob("elsewhere*"))
 
 
 def test_a_project_runs_in_the_sandbox_as_it_does_without(shop: Repo) -> None:
     shop.write("raw/more/towns.csv", "town,n\nOslo,1\n")
-    shop.write("seeknal/sources/towns.yml", "kind: source\nname: towns\nsource: csv\ntable: raw/*/*.csv\n")
+    shop.write(
+        "seeknal/sources/towns.yml", "kind: source\nname: towns\nsource: csv\ntable: raw/*/*.csv\n"
+    )
     shop.write(
         "seeknal/exposures/parts.yml",
         "kind: exposure\nname: parts\ntype: file\ninputs: [transform.daily]\n"
@@ -148,7 +171,8 @@ def test_a_project_runs_in_the_sandbox_as_it_does_without(shop: Repo) -> None:
 
 @pytest.fixture
 def confined(tmp_path: Path) -> Iterator[tuple[Warehouse, Path]]:
-    """An open warehouse that may reach a file and a folder in `in`, and neither others there nor those in `out`."""
+    """An open warehouse that may reach a file and a folder in `in`, and neither others there nor
+    those in `out`."""
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
         for file in ("given.csv", "other.csv"):
@@ -159,13 +183,21 @@ def confined(tmp_path: Path) -> Iterator[tuple[Warehouse, Path]]:
         yield warehouse, tmp_path
 
 
-def test_a_confined_engine_reads_and_writes_what_it_was_given(confined: tuple[Warehouse, Path]) -> None:
+def test_a_confined_engine_reads_and_writes_what_it_was_given(
+    confined: tuple[Warehouse, Path],
+) -> None:
     warehouse, place = confined
     worker = session(warehouse)
-    assert worker.execute("SELECT * FROM read_csv($files)", {"files": [f"{place}/in/given.csv"]}).fetchall() == [(1,)]
-    worker.execute("CREATE TABLE warehouse.main.t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(100_000)")
+    assert worker.execute(
+        "SELECT * FROM read_csv($files)", {"files": [f"{place}/in/given.csv"]}
+    ).fetchall() == [(1,)]
+    worker.execute(
+        "CREATE TABLE warehouse.main.t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(100_000)"
+    )
     worker.execute(f"COPY (SELECT 1 AS a) TO '{place}/in/made.csv'")
-    worker.execute(f"COPY (SELECT 1 AS a, 2 AS b) TO '{place}/in/parts' (FORMAT parquet, PARTITION_BY (a))")
+    worker.execute(
+        f"COPY (SELECT 1 AS a, 2 AS b) TO '{place}/in/parts' (FORMAT parquet, PARTITION_BY (a))"
+    )
     worker.execute("CHECKPOINT warehouse")
     assert (place / "in/made.csv").exists()
     assert list((place / "in/parts").iterdir())
@@ -177,7 +209,8 @@ def test_a_confined_engine_reads_and_writes_what_it_was_given(confined: tuple[Wa
     [
         pytest.param(sql.values[0], id=str(sql.id))
         for sql in [*SELECTS, *STATEMENTS]
-        if not {"settings", "secrets", "our own state", "production's view", "databases", "RESET"} & {str(sql.id)}
+        if not {"settings", "secrets", "our own state", "production's view", "databases", "RESET"}
+        & {str(sql.id)}
     ]
     + [
         pytest.param("FROM read_csv('@/in/other.csv')", id="a file beside it"),
@@ -186,21 +219,33 @@ def test_a_confined_engine_reads_and_writes_what_it_was_given(confined: tuple[Wa
         pytest.param("FROM read_csv('@/in/../out/given.csv')", id="a way around"),
         pytest.param("COPY (SELECT 1) TO '@/in/given2.csv'", id="COPY TO beside it"),
     ],
-)  # fmt: skip
+)
 def test_a_confined_engine_does_nothing_else(confined: tuple[Warehouse, Path], sql: str) -> None:
     warehouse, place = confined
     before = sorted(place.rglob("*"))
     with pytest.raises(duckdb.Error):
-        session(warehouse).execute(sql.replace("@", str(place / "out") if "@/x" in sql else str(place)))
+        session(warehouse).execute(
+            sql.replace("@", str(place / "out") if "@/x" in sql else str(place))
+        )
     assert sorted(place.rglob("*")) == before
 
 
-def test_a_spilling_query_still_has_its_place_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_SETTINGS", f"{connection._SETTINGS}; SET memory_limit = '80MB'; SET threads = 2")
+def test_a_spilling_query_still_has_its_place_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        connection,
+        "_SETTINGS",
+        f"{connection._SETTINGS}; SET memory_limit = '80MB'; SET threads = 2",
+    )
     with open_warehouse(tmp_path / "w.duckdb", None) as warehouse:
         worker = session(warehouse)
         worker.execute(
             "CREATE TABLE warehouse.main.t AS SELECT range AS i, md5(range::VARCHAR) AS m FROM range(1_500_000)"
         )
-        worker.execute("CREATE TABLE warehouse.main.sorted AS SELECT * FROM warehouse.main.t ORDER BY m")
-        assert worker.execute("SELECT count(*) FROM warehouse.main.sorted").fetchall() == [(1_500_000,)]
+        worker.execute(
+            "CREATE TABLE warehouse.main.sorted AS SELECT * FROM warehouse.main.t ORDER BY m"
+        )
+        assert worker.execute("SELECT count(*) FROM warehouse.main.sorted").fetchall() == [
+            (1_500_000,)
+        ]

@@ -23,27 +23,46 @@ def exposure(path: str, more: str = "") -> str:
 
 
 @pytest.mark.parametrize("table", ["raw/x.csv", "raw/*.csv", "data", "data/*/x.csv", "data/[.csv"])
-def test_a_file_that_is_missing_is_named_when_it_is_needed(published: Repo, refused: Refused, table: str) -> None:
+def test_a_file_that_is_missing_is_named_when_it_is_needed(
+    published: Repo, refused: Refused, table: str
+) -> None:
     published.write(SOURCE, source(table))
-    assert f"source.raw reads {table}, and there is no such file" in published.seeknal("validate").err
+    assert (
+        f"source.raw reads {table}, and there is no such file" in published.seeknal("validate").err
+    )
     published.seeknal("plan")
     published.commit()
     for command in ("run", "promote"):
-        assert f"{SOURCE}:4: source.raw reads {table}, and there is no such file.\n  Put" in refused(published, command)
+        assert (
+            f"{SOURCE}:4: source.raw reads {table}, and there is no such file.\n  Put"
+            in refused(published, command)
+        )
 
 
-@pytest.mark.parametrize("place", [pytest.param("raw", id="ignored by git"), pytest.param("data", id="tracked by git")])
+@pytest.mark.parametrize(
+    "place", [pytest.param("raw", id="ignored by git"), pytest.param("data", id="tracked by git")]
+)
 @pytest.mark.parametrize(
     ("name", "content", "more", "words"),
     [
-        pytest.param("x.csv", "", "", "x.csv, which source.raw reads, is empty", id="an empty file"),
+        pytest.param(
+            "x.csv", "", "", "x.csv, which source.raw reads, is empty", id="an empty file"
+        ),
         pytest.param("x.csv", "id,amnt\n1,2\n", SCHEMA, '"amount"', id="a column that is missing"),
         pytest.param("x.json", '[{"id": 1}]', SCHEMA, '"amount"', id="a column that JSON lacks"),
         pytest.param("x.json", '[{"id": 1}', "", "Malformed JSON", id="half of JSON"),
-        pytest.param("x.jsonl", '{"id": 1}\n{"id":\n', "", "Malformed JSON", id="half a line of JSON"),
-        pytest.param("x.parquet", "id,amount\n1,2\n", "", "No magic bytes found", id="Parquet that is none"),
         pytest.param(
-            "x.csv", "".join(map(chr, range(256))) * 10, "", "Line 1 has 2 columns by tabs", id="CSV that is none"
+            "x.jsonl", '{"id": 1}\n{"id":\n', "", "Malformed JSON", id="half a line of JSON"
+        ),
+        pytest.param(
+            "x.parquet", "id,amount\n1,2\n", "", "No magic bytes found", id="Parquet that is none"
+        ),
+        pytest.param(
+            "x.csv",
+            "".join(map(chr, range(256))) * 10,
+            "",
+            "Line 1 has 2 columns by tabs",
+            id="CSV that is none",
         ),
     ],
 )
@@ -95,7 +114,9 @@ LEAVING = [
 
 
 @pytest.mark.parametrize("path", LEAVING)
-def test_a_source_that_leaves_the_project_is_refused(published: Repo, refused: Refused, path: str) -> None:
+def test_a_source_that_leaves_the_project_is_refused(
+    published: Repo, refused: Refused, path: str
+) -> None:
     published.write(SOURCE, source(path))
     assert f"error: {SOURCE}:4: `{path}` leaves the project" in refused(published, "validate")
     published.write(SOURCE, f"kind: source\nname: raw\nsource: csv\nparams:\n  path: {path}\n")
@@ -103,13 +124,19 @@ def test_a_source_that_leaves_the_project_is_refused(published: Repo, refused: R
 
 
 @pytest.mark.parametrize("path", LEAVING)
-def test_an_exposure_that_leaves_the_project_is_refused(published: Repo, refused: Refused, path: str) -> None:
+def test_an_exposure_that_leaves_the_project_is_refused(
+    published: Repo, refused: Refused, path: str
+) -> None:
     published.write(EXPOSURE, exposure(path))
     assert f"error: {EXPOSURE}:6: `{path}` leaves the project" in refused(published, "run")
 
 
-@pytest.mark.parametrize("path", [".git/config", "seeknal/sources/orders.yml", "seeknal_project.yml", ".gitignore"])
-def test_an_exposure_over_our_own_files_is_refused(published: Repo, refused: Refused, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", [".git/config", "seeknal/sources/orders.yml", "seeknal_project.yml", ".gitignore"]
+)
+def test_an_exposure_over_our_own_files_is_refused(
+    published: Repo, refused: Refused, path: str
+) -> None:
     published.write(EXPOSURE, exposure(path))
     assert f"error: {EXPOSURE}:6: `{path}` belongs to the project" in refused(published, "run")
 
@@ -117,11 +144,19 @@ def test_an_exposure_over_our_own_files_is_refused(published: Repo, refused: Ref
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        pytest.param("data/orders.csv", "would write over data/orders.csv, which source.orders reads", id="raw data"),
+        pytest.param(
+            "data/orders.csv",
+            "would write over data/orders.csv, which source.orders reads",
+            id="raw data",
+        ),
         pytest.param("data", "which source.", id="a folder of raw data"),
-        pytest.param("./data//orders.csv", "would write over data/orders.csv", id="raw data, spelt otherwise"),
+        pytest.param(
+            "./data//orders.csv", "would write over data/orders.csv", id="raw data, spelt otherwise"
+        ),
         pytest.param("exports/by_customer.csv", "would write over exports", id="another exposure"),
-        pytest.param("exports/by_customer.csv/part", "would write over exports", id="below another exposure"),
+        pytest.param(
+            "exports/by_customer.csv/part", "would write over exports", id="below another exposure"
+        ),
         pytest.param("exports", "would write over exports", id="around another exposure"),
     ],
 )
@@ -135,7 +170,8 @@ def test_an_exposure_over_the_file_of_another_node_is_refused(
         assert words in said
 
 
-# The raw data in raw/ is not there yet where an exposure writes: its own first run would put it there.
+# The raw data in raw/ is not there yet where an exposure writes: its own first run would put it
+# there.
 READ_BY_A_GLOB = {
     "raw/*.csv": ["raw/new.csv", "./raw//new.csv", "RAW/New.CSV", "link/new.csv", "raw/day=*"],
     "raw/**/*.csv": ["raw/a/b/new.csv", "raw/new.csv", "raw/out (day)"],
@@ -159,7 +195,9 @@ def with_a_glob(repo: Repo, pattern: str, path: str) -> None:
     repo.write("raw/new0.csv", "id\n1\n")
     repo.write("raw/part-1.csv", "id\n1\n")
     (repo.path / "link").symlink_to("raw")
-    repo.write("seeknal/sources/raw.yml", f"kind: source\nname: raw\nsource: csv\ntable: '{pattern}'\n")
+    repo.write(
+        "seeknal/sources/raw.yml", f"kind: source\nname: raw\nsource: csv\ntable: '{pattern}'\n"
+    )
     folder, _, column = path.removesuffix(")").partition(" (")
     repo.write(EXPOSURE, exposure(folder) + (f"  partition_by: {column}\n" if column else ""))
 
@@ -177,12 +215,16 @@ def test_an_exposure_into_what_a_glob_reads_is_refused_from_the_start(
 
 
 @pytest.mark.parametrize(("pattern", "path"), pairs(READ_BY_NOBODY))
-def test_an_exposure_beside_what_a_glob_reads_is_none_of_it(published: Repo, pattern: str, path: str) -> None:
+def test_an_exposure_beside_what_a_glob_reads_is_none_of_it(
+    published: Repo, pattern: str, path: str
+) -> None:
     with_a_glob(published, pattern, path)
     assert "would write over" not in published.seeknal("validate", code=None).err
 
 
-@pytest.mark.parametrize("path", ["target/warehouse.duckdb", "target/warehouse.duckdb.wal", "LINK/x.csv", "LINK"])
+@pytest.mark.parametrize(
+    "path", ["target/warehouse.duckdb", "target/warehouse.duckdb.wal", "LINK/x.csv", "LINK"]
+)
 def test_an_exposure_over_the_warehouse_or_through_a_link_is_refused(
     published: Repo, refused: Refused, tmp_path: Path, path: str
 ) -> None:
@@ -195,8 +237,12 @@ def test_an_exposure_over_the_warehouse_or_through_a_link_is_refused(
     assert not list((tmp_path / "outside").iterdir())
 
 
-@pytest.mark.parametrize("path", ['"."', '"data/x\\0.csv"', '"data/\\n.csv"', f"data/{'x' * 300}.csv"])
-def test_a_path_that_no_file_can_have_is_refused(published: Repo, refused: Refused, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ['"."', '"data/x\\0.csv"', '"data/\\n.csv"', f"data/{'x' * 300}.csv"]
+)
+def test_a_path_that_no_file_can_have_is_refused(
+    published: Repo, refused: Refused, path: str
+) -> None:
     published.write(SOURCE, source(path))
     published.write(EXPOSURE, exposure(path))
     said = refused(published, "validate")
@@ -210,7 +256,9 @@ def test_two_stars_within_a_name_are_refused(published: Repo, refused: Refused) 
     assert f"{SOURCE}:4: `**` stands for folders" in refused(published, "validate")
 
 
-@pytest.mark.parametrize("tracked", [pytest.param(False, id="ignored"), pytest.param(True, id="tracked")])
+@pytest.mark.parametrize(
+    "tracked", [pytest.param(False, id="ignored"), pytest.param(True, id="tracked")]
+)
 @pytest.mark.parametrize("table", ["LINK/x.csv", "LINK/*.csv", "raw/link.csv", "raw/li*.csv"])
 def test_a_link_that_leaves_the_project_is_refused(
     published: Repo, refused: Refused, tmp_path: Path, table: str, tracked: bool
@@ -226,7 +274,9 @@ def test_a_link_that_leaves_the_project_is_refused(
         published.commit()
     published.write(SOURCE, source(table))
     for command in ("validate", "run"):
-        assert "is a link that leaves the project.\n  Put the data itself" in refused(published, command)
+        assert "is a link that leaves the project.\n  Put the data itself" in refused(
+            published, command
+        )
 
 
 def test_a_link_within_the_project_is_followed(repo: Repo) -> None:
@@ -253,12 +303,19 @@ def test_a_broken_link_is_no_file(published: Repo, refused: Refused) -> None:
         pytest.param("schema:\n  - {name: id, data_type: INTEGR}\n", 6, "INTEGR", id="schema"),
         pytest.param("columns:\n  id: {dtype: INTEGR}\n", 6, "INTEGR", id="columns"),
         pytest.param(
-            'schema:\n  - {name: id, data_type: "INTEGER); DROP TABLE x; --"}\n', 6, "DROP TABLE", id="an injection"
+            'schema:\n  - {name: id, data_type: "INTEGER); DROP TABLE x; --"}\n',
+            6,
+            "DROP TABLE",
+            id="an injection",
         ),
-        pytest.param('columns:\n  id: {dtype: "INTEGER\'}) --"}\n', 6, "INTEGER'", id="another injection"),
+        pytest.param(
+            'columns:\n  id: {dtype: "INTEGER\'}) --"}\n', 6, "INTEGER'", id="another injection"
+        ),
     ],
 )
-def test_a_type_that_is_none_is_refused(published: Repo, refused: Refused, more: str, line: int, word: str) -> None:
+def test_a_type_that_is_none_is_refused(
+    published: Repo, refused: Refused, more: str, line: int, word: str
+) -> None:
     published.write(SOURCE, source("data/orders.csv", more))
     said = refused(published, "validate")
     assert f"error: {SOURCE}:{line}: " in said
@@ -283,7 +340,10 @@ def test_names_reach_sql_quoted(repo: Repo) -> None:
         f'kind: feature_group\nname: group\nentity: {{name: e, join_keys: "{quoted}"}}\ninputs: [source.raw]\n',
     )
     repo.write(
-        EXPOSURE, exposure(f'"out/{quoted}"', f'  format: csv\n  partition_by: "{quoted}"\n').replace("orders", "raw")
+        EXPOSURE,
+        exposure(f'"out/{quoted}"', f'  format: csv\n  partition_by: "{quoted}"\n').replace(
+            "orders", "raw"
+        ),
     )
     repo.commit()
     repo.seeknal("run")

@@ -20,17 +20,34 @@ HEAD = "kind: transform\nname: wrong\ninputs: [source.orders]\n"
 # The mistake stands on the line that is marked.
 STYLES = [
     pytest.param("transform: |\n  SELECT id,\n  @\n  FROM input_0\n", id="literal"),
-    pytest.param("transform: |2-  # SQL\n\n  SELECT id,\n  @\n  FROM input_0\n", id="literal, with everything"),
+    pytest.param(
+        "transform: |2-  # SQL\n\n  SELECT id,\n  @\n  FROM input_0\n",
+        id="literal, with everything",
+    ),
     pytest.param("transform: >\n  SELECT id,\n  @\n  FROM input_0\n", id="folded"),
-    pytest.param("transform: >-\n  SELECT id,\n\n    'o''k' AS ok,\n\n  @\n  FROM input_0\n", id="folded, with blank lines"),
+    pytest.param(
+        "transform: >-\n  SELECT id,\n\n    'o''k' AS ok,\n\n  @\n  FROM input_0\n",
+        id="folded, with blank lines",
+    ),
     pytest.param("transform: SELECT id,\n  @\n  FROM input_0\n", id="plain"),
     pytest.param("transform:\n  SELECT id,\n  @\n  FROM input_0\n", id="plain, on the next line"),
-    pytest.param("transform: 'SELECT id,\n\n  ''o'' AS o, @\n  FROM input_0'\n", id="single quotes"),
-    pytest.param('transform: "SELECT id, \\"id\\" AS i,\n  @\n  FROM input_0"\n', id="double quotes"),
-    pytest.param('transform: "SELECT id,\\n @\\n FROM input_0"\n', id="double quotes, escaped line breaks"),
-    pytest.param("owner: &sql |\n  SELECT id,\n  @\n  FROM input_0\ntransform: *sql\n", id="an alias"),
-    pytest.param("transform: |\n  SELECT id, -- é日本\n  '日本語日本語日本語日本語' AS x,\n  @\n  FROM input_0\n", id="after letters of several bytes"),
-]  # fmt: skip
+    pytest.param(
+        "transform: 'SELECT id,\n\n  ''o'' AS o, @\n  FROM input_0'\n", id="single quotes"
+    ),
+    pytest.param(
+        'transform: "SELECT id, \\"id\\" AS i,\n  @\n  FROM input_0"\n', id="double quotes"
+    ),
+    pytest.param(
+        'transform: "SELECT id,\\n @\\n FROM input_0"\n', id="double quotes, escaped line breaks"
+    ),
+    pytest.param(
+        "owner: &sql |\n  SELECT id,\n  @\n  FROM input_0\ntransform: *sql\n", id="an alias"
+    ),
+    pytest.param(
+        "transform: |\n  SELECT id, -- é日本\n  '日本語日本語日本語日本語' AS x,\n  @\n  FROM input_0\n",
+        id="after letters of several bytes",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -57,15 +74,26 @@ def test_sql_is_refused_at_its_line(
 @pytest.fixture
 def orders(repo: Repo) -> None:
     repo.write("data/orders.csv", "id,amount\n1,10\n")
-    repo.write("seeknal/sources/orders.yml", "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n")
+    repo.write(
+        "seeknal/sources/orders.yml",
+        "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n",
+    )
 
 
 @pytest.mark.parametrize(
     "sql",
     [
-        pytest.param("transform: >\n  SELECT 'one\n  two' AS words FROM input_0\n", id="a string over two lines"),
-        pytest.param("transform: \"SELECT 'one\\ntwo' AS words\\nFROM input_0\"\n", id="a string with a line break"),
-        pytest.param("transform: SELECT 'one  two' AS words\n  FROM input_0\n", id="a string with two blanks"),
+        pytest.param(
+            "transform: >\n  SELECT 'one\n  two' AS words FROM input_0\n",
+            id="a string over two lines",
+        ),
+        pytest.param(
+            "transform: \"SELECT 'one\\ntwo' AS words\\nFROM input_0\"\n",
+            id="a string with a line break",
+        ),
+        pytest.param(
+            "transform: SELECT 'one  two' AS words\n  FROM input_0\n", id="a string with two blanks"
+        ),
     ],
 )
 def test_a_string_in_folded_sql_is_what_yaml_says(repo: Repo, orders: None, sql: str) -> None:
@@ -78,12 +106,18 @@ def test_a_string_in_folded_sql_is_what_yaml_says(repo: Repo, orders: None, sql:
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        pytest.param("SELECT 1 AS a; SELECT 2 AS b", "a node is exactly one SELECT", id="two statements"),
+        pytest.param(
+            "SELECT 1 AS a; SELECT 2 AS b", "a node is exactly one SELECT", id="two statements"
+        ),
         pytest.param("-- nothing", "there is no statement in it", id="a comment alone"),
         pytest.param(";", "there is no statement in it", id="a semicolon alone"),
-        pytest.param("SELECT 1 AS a /* x", "unterminated /* comment", id="a comment without an end"),
+        pytest.param(
+            "SELECT 1 AS a /* x", "unterminated /* comment", id="a comment without an end"
+        ),
         *(
-            pytest.param(sql, f"a node is one SELECT, and this is {sql.split()[0]}", id=sql.split()[0])
+            pytest.param(
+                sql, f"a node is one SELECT, and this is {sql.split()[0]}", id=sql.split()[0]
+            )
             for sql in (
                 "DELETE FROM input_0",
                 "INSERT INTO input_0 VALUES (1)",
@@ -100,16 +134,29 @@ def test_a_string_in_folded_sql_is_what_yaml_says(repo: Repo, orders: None, sql:
         ),
         *(
             pytest.param(sql, "a PIVOT says its columns, as in ON kind IN ('a', 'b')", id=sql)
-            for sql in ("PIVOT input_0 ON id USING count(*)", "FROM (PIVOT input_0 ON id USING count(*))")
+            for sql in (
+                "PIVOT input_0 ON id USING count(*)",
+                "FROM (PIVOT input_0 ON id USING count(*))",
+            )
         ),
         pytest.param("SELECT ? AS a", "Values were not provided", id="a parameter"),
         pytest.param("SELECT $files AS a", "Values were not provided", id="a parameter of ours"),
-        pytest.param("SELECT nothing(id) AS a FROM input_0", "Scalar Function with name nothing does not exist", id="a function that is not there"),
+        pytest.param(
+            "SELECT nothing(id) AS a FROM input_0",
+            "Scalar Function with name nothing does not exist",
+            id="a function that is not there",
+        ),
         pytest.param(f"SELECT {'+'.join(['1'] * 900)} AS a", "nested too deep", id="900 terms"),
-        pytest.param(f"SELECT {'CASE WHEN true THEN ' * 700}1{' END' * 700} AS a", "nested too deep", id="CASE in CASE"),
-        pytest.param(f"SELECT {'[' * 900}1{']' * 900} AS a", "nested too deep", id="lists in lists"),
+        pytest.param(
+            f"SELECT {'CASE WHEN true THEN ' * 700}1{' END' * 700} AS a",
+            "nested too deep",
+            id="CASE in CASE",
+        ),
+        pytest.param(
+            f"SELECT {'[' * 900}1{']' * 900} AS a", "nested too deep", id="lists in lists"
+        ),
     ],
-)  # fmt: skip
+)
 def test_sql_that_is_not_one_select_is_refused(
     repo: Repo, refused: Refused, orders: None, sql: str, words: str
 ) -> None:
@@ -130,12 +177,15 @@ COPY = "COPY (SELECT 1) TO '@/pwned.csv'"
         pytest.param(f"SELECT 'pivot' AS x; {COPY}", id="behind the word pivot"),
         pytest.param(f"PIVOT input_0 ON id USING sum(amount); {COPY}", id="behind a PIVOT"),
         pytest.param(
-            f"PIVOT input_0 ON id IN (1) USING sum(amount); {COPY}", id="behind a PIVOT that says its columns"
+            f"PIVOT input_0 ON id IN (1) USING sum(amount); {COPY}",
+            id="behind a PIVOT that says its columns",
         ),
         pytest.param(f"{COPY}; PIVOT input_0 ON id IN (1) USING sum(amount)", id="before a PIVOT"),
         pytest.param(f"SELECT 1 AS x; {COPY}", id="behind a SELECT"),
         pytest.param(f"DESCRIBE SELECT 1; {COPY}", id="behind a DESCRIBE"),
-        pytest.param(f"SELECT '\\'; {COPY}; -- ' AS x", id="behind a text that ends in a backslash"),
+        pytest.param(
+            f"SELECT '\\'; {COPY}; -- ' AS x", id="behind a text that ends in a backslash"
+        ),
     ],
 )
 def test_a_statement_behind_a_statement_is_never_run(
@@ -147,17 +197,26 @@ def test_a_statement_behind_a_statement_is_never_run(
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("kind: rule\nname: r\ninputs: [source.orders]\nrule:\n  type: sql_assertion\n  sql: |\n    @\n", id="a rule"),
-        pytest.param("kind: transform\nname: t\ntransform: SELECT 1 AS x\ntests:\n  - custom_sql: |\n      @\n", id="a test"),
+        pytest.param(
+            "kind: rule\nname: r\ninputs: [source.orders]\nrule:\n  type: sql_assertion\n  sql: |\n    @\n",
+            id="a rule",
+        ),
+        pytest.param(
+            "kind: transform\nname: t\ntransform: SELECT 1 AS x\ntests:\n  - custom_sql: |\n      @\n",
+            id="a test",
+        ),
     ],
-)  # fmt: skip
-def test_a_statement_behind_a_check_is_never_run(published: Repo, refused: Refused, tmp_path: Path, text: str) -> None:
+)
+def test_a_statement_behind_a_check_is_never_run(
+    published: Repo, refused: Refused, tmp_path: Path, text: str
+) -> None:
     sql = f"SELECT 1 AS x; {COPY}; SELECT 1 -- pivot"
     refused_without_a_trace(published, refused, tmp_path, text.replace("@", sql))
 
 
 def refused_without_a_trace(repo: Repo, refused: Refused, folder: Path, text: str) -> None:
-    """By every command, here and from elsewhere; and no file is written to the folder that `@` is."""
+    """By every command, here and from elsewhere; and no file is written to the folder that `@`
+    is."""
     repo.switch("dev", create=True)
     repo.write(WRONG, text.replace("@", str(folder)))
     repo.commit()
@@ -195,15 +254,52 @@ RULE = "kind: rule\nname: r\ninputs: [source.orders]\n"
 @pytest.mark.parametrize(
     ("path", "content", "line", "words"),
     [
-        pytest.param("feature_groups/f", "kind: feature_group\nname: f\nentity: {name: o, join_keys: id}\ninputs: [source.orders]\ntransform: |\n  SELECT id,\n  amont FROM input_0\n", 7, '"amont" not found', id="a feature group"),
+        pytest.param(
+            "feature_groups/f",
+            "kind: feature_group\nname: f\nentity: {name: o, join_keys: id}\ninputs: [source.orders]\ntransform: |\n  SELECT id,\n  amont FROM input_0\n",
+            7,
+            '"amont" not found',
+            id="a feature group",
+        ),
         pytest.param("rules/r", f"{RULE}rule: amont > 0\n", 4, '"amont" not found', id="a rule"),
-        pytest.param("rules/r", f"{RULE}rule: amount > > 0\n", 4, "syntax error", id="a rule that does not parse"),
-        pytest.param("rules/r", f"{RULE}rule:\n  type: range\n  column: amont\n  params: {{min_val: 0}}\n", 4, '"amont" not found', id="a range"),
-        pytest.param("rules/r", f"{RULE}rule: 'true) UNION ALL SELECT * FROM read_csv(''x'') WHERE (true'\n", 4, "`read_csv()` reads something", id="a rule that breaks out"),
-        pytest.param("rules/r", f"{RULE}rule: {{type: sql_assertion, sql: DROP TABLE input_0}}\n", 4, "a node is one SELECT", id="an assertion that drops"),
-        pytest.param("transforms/t", transform("SELECT id FROM input_0", "t") + "tests:\n  - not_null: id\n  - unique: key\n", 8, '"key" not found', id="a test"),
+        pytest.param(
+            "rules/r",
+            f"{RULE}rule: amount > > 0\n",
+            4,
+            "syntax error",
+            id="a rule that does not parse",
+        ),
+        pytest.param(
+            "rules/r",
+            f"{RULE}rule:\n  type: range\n  column: amont\n  params: {{min_val: 0}}\n",
+            4,
+            '"amont" not found',
+            id="a range",
+        ),
+        pytest.param(
+            "rules/r",
+            f"{RULE}rule: 'true) UNION ALL SELECT * FROM read_csv(''x'') WHERE (true'\n",
+            4,
+            "`read_csv()` reads something",
+            id="a rule that breaks out",
+        ),
+        pytest.param(
+            "rules/r",
+            f"{RULE}rule: {{type: sql_assertion, sql: DROP TABLE input_0}}\n",
+            4,
+            "a node is one SELECT",
+            id="an assertion that drops",
+        ),
+        pytest.param(
+            "transforms/t",
+            transform("SELECT id FROM input_0", "t")
+            + "tests:\n  - not_null: id\n  - unique: key\n",
+            8,
+            '"key" not found',
+            id="a test",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_sql_of_every_kind_is_refused_at_its_line(
     repo: Repo, refused: Refused, orders: None, path: str, content: str, line: int, words: str
 ) -> None:
@@ -213,7 +309,9 @@ def test_the_sql_of_every_kind_is_refused_at_its_line(
     assert words in said
 
 
-def test_a_rule_that_breaks_off_is_refused_at_its_line(repo: Repo, refused: Refused, orders: None) -> None:
+def test_a_rule_that_breaks_off_is_refused_at_its_line(
+    repo: Repo, refused: Refused, orders: None
+) -> None:
     repo.write("seeknal/rules/r.yml", f"{RULE}rule: 'amount > 0); DROP TABLE x; --'\n")
     assert "error: seeknal/rules/r.yml:4: " in refused(repo, "validate")
 
@@ -226,7 +324,13 @@ def test_messages_fit_a_terminal_and_are_whole_lines_elsewhere(published: Repo) 
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
-        subprocess.run(published.command("validate"), cwd=published.path, stderr=theirs, env=environment, check=False)
+        subprocess.run(
+            published.command("validate"),
+            cwd=published.path,
+            stderr=theirs,
+            env=environment,
+            check=False,
+        )
         os.close(theirs)
         seen = re.sub(r"\x1b\[[\d;]*m", "", terminal.read(10_000).decode()).replace("\r", "")
     assert max(map(len, seen.splitlines())) <= 80
@@ -234,8 +338,12 @@ def test_messages_fit_a_terminal_and_are_whole_lines_elsewhere(published: Repo) 
     assert " ".join(seen.split()) == " ".join(piped.split())
 
 
-def test_sql_that_fails_on_the_data_leaves_production_alone(published: Repo, refused: Refused) -> None:
-    published.replace("seeknal/transforms/daily.yml", "sum(amount)", "sum((amount || 'x')::INTEGER)")
+def test_sql_that_fails_on_the_data_leaves_production_alone(
+    published: Repo, refused: Refused
+) -> None:
+    published.replace(
+        "seeknal/transforms/daily.yml", "sum(amount)", "sum((amount || 'x')::INTEGER)"
+    )
     said = published.seeknal("run", code=1)
     assert "failed: transform.daily: Conversion Error: Could not convert string '10x'" in said.out
     assert (said.out + said.err).count("Conversion Error") == 1
@@ -247,17 +355,27 @@ def test_sql_that_fails_on_the_data_leaves_production_alone(published: Repo, ref
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        pytest.param("FROM nothing", "Table with name nothing does not exist", id="a table that is not there"),
+        pytest.param(
+            "FROM nothing", "Table with name nothing does not exist", id="a table that is not there"
+        ),
         pytest.param("SELECT FROM WHERE", "syntax error", id="that does not parse"),
         pytest.param("DROP VIEW orders", "A query is one statement that reads", id="DROP"),
-        pytest.param("INSERT INTO _snapshots.orders VALUES (1)", "A query is one statement that reads", id="INSERT"),
-        pytest.param("SELECT 1; DROP VIEW orders", "A query is one statement that reads", id="two statements"),
+        pytest.param(
+            "INSERT INTO _snapshots.orders VALUES (1)",
+            "A query is one statement that reads",
+            id="INSERT",
+        ),
+        pytest.param(
+            "SELECT 1; DROP VIEW orders", "A query is one statement that reads", id="two statements"
+        ),
         pytest.param("COPY orders TO 'x.csv'", "A query is one statement that reads", id="COPY"),
         pytest.param("FROM read_csv('data/orders.csv')", "disabled", id="a file"),
         pytest.param("", "A query is one statement that reads", id="nothing"),
     ],
 )
-def test_a_query_that_does_not_read_is_refused(published: Repo, refused: Refused, sql: str, words: str) -> None:
+def test_a_query_that_does_not_read_is_refused(
+    published: Repo, refused: Refused, sql: str, words: str
+) -> None:
     assert words in refused(published, "query", sql)
 
 
@@ -267,7 +385,10 @@ def test_a_query_that_does_not_read_is_refused(published: Repo, refused: Refused
         pytest.param("(SELECT max(amount) FROM source.orders)", id="a value"),
         pytest.param("id IN (SELECT id FROM source.orders)", id="IN"),
         pytest.param("EXISTS (FROM source.orders)", id="EXISTS"),
-        pytest.param("1 + (SELECT count(*) FROM (SELECT id FROM source.orders))", id="inside of an expression"),
+        pytest.param(
+            "1 + (SELECT count(*) FROM (SELECT id FROM source.orders))",
+            id="inside of an expression",
+        ),
     ],
 )
 def test_a_column_is_never_named_after_the_table_that_stands_for_an_input(

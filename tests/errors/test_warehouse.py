@@ -23,7 +23,9 @@ WRITING = (["run"], ["promote"], ["gc"])
 
 
 @pytest.mark.parametrize("command", [*READING, *WRITING], ids=" ".join)
-def test_a_warehouse_that_is_held_is_said_with_the_process(published: Repo, command: list[str]) -> None:
+def test_a_warehouse_that_is_held_is_said_with_the_process(
+    published: Repo, command: list[str]
+) -> None:
     with published.held() as pid:
         said = refusal(published.seeknal(*command, code=1))
         assert said == (
@@ -39,14 +41,18 @@ def test_a_warehouse_that_is_held_is_said_with_the_process(published: Repo, comm
 def test_lock_timeout_waits_and_no_longer(published: Repo) -> None:
     with published.held() as pid:
         started = time.monotonic()
-        assert f"process {pid}" in refusal(published.seeknal("run", "--lock-timeout", "0.5", code=1))
+        assert f"process {pid}" in refusal(
+            published.seeknal("run", "--lock-timeout", "0.5", code=1)
+        )
         assert 0.5 <= time.monotonic() - started < 5
 
 
 def test_lock_timeout_goes_on_as_soon_as_it_can(published: Repo) -> None:
     script = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", script, str(published.warehouse)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdin
         assert other.stdout
         assert other.stdout.readline() == "held\n"
@@ -77,8 +83,12 @@ def test_what_is_no_database_is_refused_and_left_alone(published: Repo, what: st
     started = time.monotonic()
     for command in (*READING, *WRITING):
         said = refusal(published.seeknal(*command, code=1))
-        assert said.startswith(f"error: The warehouse {published.warehouse} cannot be used: IO Error: ")
-        assert said.endswith("\n  If the file is damaged, move it away: seeknal run builds it again.\n")
+        assert said.startswith(
+            f"error: The warehouse {published.warehouse} cannot be used: IO Error: "
+        )
+        assert said.endswith(
+            "\n  If the file is damaged, move it away: seeknal run builds it again.\n"
+        )
     assert time.monotonic() - started < 10, "it asked the network for an extension"
     published.seeknal("plan")
     assert "cannot be used" in published.seeknal("status").out
@@ -90,11 +100,14 @@ def test_what_is_no_database_is_refused_and_left_alone(published: Repo, what: st
 
 def of_warehouse(repo: Repo) -> dict[Path, bytes]:
     """The warehouse, and the files that the engine keeps beside it."""
-    return {path: path.read_bytes() for path in repo.warehouse.parent.glob(f"{repo.warehouse.name}*")}
+    return {
+        path: path.read_bytes() for path in repo.warehouse.parent.glob(f"{repo.warehouse.name}*")
+    }
 
 
 def refused_by_all(repo: Repo, start: str, end: str) -> None:
-    """One message and what to do, from every command that needs the warehouse; and not a byte of it is changed."""
+    """One message and what to do, from every command that needs the warehouse; and not a byte of it
+    is changed."""
     before = of_warehouse(repo)
     for command in (["query", "FROM daily"], ["run"], ["promote"], ["rollback"], ["gc", "--yes"]):
         said = refusal(repo.seeknal(*command, code=1))
@@ -109,19 +122,24 @@ MOVE_AWAY = "If the file is damaged, move it away: seeknal run builds it again."
 
 
 @pytest.mark.parametrize("length", [1, 11, 100, 4_096, 12_288, 20_000])
-def test_a_warehouse_that_was_truncated_is_refused_and_left_alone(published: Repo, length: int) -> None:
+def test_a_warehouse_that_was_truncated_is_refused_and_left_alone(
+    published: Repo, length: int
+) -> None:
     published.warehouse.write_bytes(published.warehouse.read_bytes()[:length])
     refused_by_all(published, f"The warehouse {published.warehouse} cannot be used: ", MOVE_AWAY)
 
 
 @pytest.mark.parametrize("at", [9, 40, 4_100, 8_200, 12_300])
 def test_a_warehouse_with_a_byte_that_flipped_is_refused_or_whole(published: Repo, at: int) -> None:
-    """Of the two headers at 4,096 and 8,192 the engine uses one: damage to the other does not matter."""
+    """Of the two headers at 4,096 and 8,192 the engine uses one: damage to the other does not
+    matter."""
     before, content = published.production(), bytearray(published.warehouse.read_bytes())
     content[at] ^= 0x10
     published.warehouse.write_bytes(content)
     if published.seeknal("run", code=None).code:
-        refused_by_all(published, f"The warehouse {published.warehouse} cannot be used: ", MOVE_AWAY)
+        refused_by_all(
+            published, f"The warehouse {published.warehouse} cannot be used: ", MOVE_AWAY
+        )
     else:
         assert published.production() == before
 
@@ -136,13 +154,18 @@ def test_a_table_that_cannot_be_read_is_no_mistake_in_a_query(published: Repo) -
 
 
 @pytest.mark.parametrize("version", [1, 2_000], ids=["older", "newer"])
-def test_a_warehouse_of_another_version_is_refused_and_left_alone(published: Repo, version: int) -> None:
-    """A header that is right in all but its version: words of eight bytes, after the checksum of them."""
+def test_a_warehouse_of_another_version_is_refused_and_left_alone(
+    published: Repo, version: int
+) -> None:
+    """A header that is right in all but its version: words of eight bytes, after the checksum of
+    them."""
     content = bytearray(published.warehouse.read_bytes())
     content[12:20] = version.to_bytes(8, "little")
     checksum = 5381
     for at in range(8, 4096, 8):
-        checksum ^= int.from_bytes(content[at : at + 8], "little") * 0xBF58476D1CE4E5B9 & (1 << 64) - 1
+        checksum ^= (
+            int.from_bytes(content[at : at + 8], "little") * 0xBF58476D1CE4E5B9 & (1 << 64) - 1
+        )
     content[:8] = checksum.to_bytes(8, "little")
     published.warehouse.write_bytes(content)
     refused_by_all(
@@ -172,8 +195,12 @@ def test_the_log_of_a_process_that_was_killed_is_part_of_the_warehouse(published
     assert published.numbers("FROM mine") == [(1,)]
 
 
-@pytest.mark.parametrize("left", [None, b"", b"rubbish", -5], ids=["deleted", "emptied", "rubbish", "cut off"])
-def test_without_its_log_a_warehouse_is_what_it_was_before(published: Repo, left: bytes | int | None) -> None:
+@pytest.mark.parametrize(
+    "left", [None, b"", b"rubbish", -5], ids=["deleted", "emptied", "rubbish", "cut off"]
+)
+def test_without_its_log_a_warehouse_is_what_it_was_before(
+    published: Repo, left: bytes | int | None
+) -> None:
     log, before = log_left_behind(published), published.seeknal("query", "FROM daily").out
     if left is None:
         log.unlink()
@@ -181,7 +208,9 @@ def test_without_its_log_a_warehouse_is_what_it_was_before(published: Repo, left
         log.write_bytes(left if isinstance(left, bytes) else log.read_bytes()[:left])
     assert published.seeknal("query", "FROM daily").out == before
     assert published.built() == []
-    assert published.numbers("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'mine'") == [(0,)]
+    assert published.numbers("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'mine'") == [
+        (0,)
+    ]
 
 
 def test_the_log_of_a_warehouse_that_is_gone_is_not_made_one_of_another(published: Repo) -> None:
@@ -217,7 +246,10 @@ def test_the_log_of_another_warehouse_is_refused_and_left_alone(published: Repo)
 def test_a_warehouse_that_is_gone_is_said_to_be_and_built_again(published: Repo) -> None:
     before = published.production()
     published.warehouse.unlink()
-    assert ".git/seeknal/warehouse.duckdb is gone: seeknal run builds it again" in published.seeknal("status").out
+    assert (
+        ".git/seeknal/warehouse.duckdb is gone: seeknal run builds it again"
+        in published.seeknal("status").out
+    )
     assert "5 tables to build" in published.seeknal("plan").out
     published.seeknal("promote")
     assert published.production() == before
@@ -225,7 +257,15 @@ def test_a_warehouse_that_is_gone_is_said_to_be_and_built_again(published: Repo)
 
 def set_warehouse(repo: Repo, place: str) -> None:
     repo.write("seeknal_project.yml", f"name: shop\nwarehouse: {place}\n")
-    repo.git("commit", "--quiet", "--no-verify", "-m", "Put the warehouse elsewhere", "--", "seeknal_project.yml")
+    repo.git(
+        "commit",
+        "--quiet",
+        "--no-verify",
+        "-m",
+        "Put the warehouse elsewhere",
+        "--",
+        "seeknal_project.yml",
+    )
 
 
 def test_a_file_where_the_folder_should_be(shop: Repo) -> None:
@@ -245,25 +285,35 @@ def test_a_warehouse_may_have_any_name(shop: Repo) -> None:
     assert shop.seeknal("query", "SELECT sum(total) AS s FROM daily", "--json").json == [{"s": 100}]
 
 
-BIG = "SELECT i AS id, hash(i) AS a, hash(i + 1) AS b, hash(i + 2) AS c FROM range(1_000_000) AS t(i)"
+BIG = (
+    "SELECT i AS id, hash(i) AS a, hash(i + 1) AS b, hash(i + 2) AS c FROM range(1_000_000) AS t(i)"
+)
 
 
 def run_with_little_room(repo: Repo, size: int) -> subprocess.CompletedProcess[str]:
     """A run whose files may not grow beyond a size: to the engine, a disk that is full.
 
-    Python writes no bytecode, as it would keep the part of a file that has room and stumble over that in the next test.
+    Python writes no bytecode, as it would keep the part of a file that has room and stumble over
+    that in the next test.
     """
     return subprocess.run(
-        repo.command("run"), cwd=repo.path, capture_output=True, text=True, check=False,
+        repo.command("run"),
+        cwd=repo.path,
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
-    "size", [pytest.param(3_000_000, id="while it writes"), pytest.param(20_000_000, id="at the end")]
+    "size",
+    [pytest.param(3_000_000, id="while it writes"), pytest.param(20_000_000, id="at the end")],
 )
-def test_a_full_disk_leaves_production_alone_and_the_next_run_completes(published: Repo, size: int) -> None:
+def test_a_full_disk_leaves_production_alone_and_the_next_run_completes(
+    published: Repo, size: int
+) -> None:
     before = published.production()
     published.write("seeknal/transforms/big.yml", transform(BIG, "big", before=""))
     published.replace("seeknal/transforms/daily.yml", "amount", "amount * 2")
@@ -295,8 +345,13 @@ def test_a_warehouse_of_a_newer_duckdb_says_so() -> None:
         "68.\nThe database file was created with an newer version of DuckDB."
     )
     said = translated(duckdb.IOException(words), Path("w.duckdb"))
-    assert said.message.startswith("Another version of DuckDB wrote the warehouse w.duckdb, and this one")
-    assert said.hint == "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again."
+    assert said.message.startswith(
+        "Another version of DuckDB wrote the warehouse w.duckdb, and this one"
+    )
+    assert (
+        said.hint
+        == "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again."
+    )
 
 
 SOMEBODYS = {
@@ -326,14 +381,19 @@ def test_something_else_in_a_views_place_is_kept(published: Repo, made: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["SELECT 42 AS n", "SELECT n FROM _snapshots.{table}", "SELECT * FROM _snapshots.{table} t"]
+    "text",
+    ["SELECT 42 AS n", "SELECT n FROM _snapshots.{table}", "SELECT * FROM _snapshots.{table} t"],
 )
 def test_a_view_that_somebody_made_is_not_taken_for_a_new_nodes(published: Repo, text: str) -> None:
-    table = published.numbers("SELECT table_name FROM _seeknal.snapshots WHERE node = 'transform.daily'")[0][0]
+    table = published.numbers(
+        "SELECT table_name FROM _seeknal.snapshots WHERE node = 'transform.daily'"
+    )[0][0]
     text = text.format(table=table).replace("SELECT n", "SELECT total")
     published.tamper(f"CREATE VIEW main.Weekly AS {text}")
     before = published.production()
-    published.write("seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n")
+    published.write(
+        "seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n"
+    )
     published.commit("Weekly")
     assert "the view main.Weekly" in refusal(published.seeknal("promote", code=1))
     assert published.production() == before
@@ -347,9 +407,13 @@ def test_an_environment_goes_without_what_somebody_made_of_its_views(published: 
     published.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
     published.commit()
     published.seeknal("run")
-    table = published.numbers("SELECT table_name FROM _seeknal.publication_nodes WHERE schema_name = 'dev' AND node = "
-                              "'transform.daily'")[0][0]  # fmt: skip
-    published.tamper(f"CREATE OR REPLACE VIEW dev.daily AS SELECT max(total) AS mine FROM _snapshots.{table}")
+    table = published.numbers(
+        "SELECT table_name FROM _seeknal.publication_nodes WHERE schema_name = 'dev' AND node = "
+        "'transform.daily'"
+    )[0][0]
+    published.tamper(
+        f"CREATE OR REPLACE VIEW dev.daily AS SELECT max(total) AS mine FROM _snapshots.{table}"
+    )
     published.switch("main")
     published.git("branch", "--quiet", "-D", "dev")
     published.seeknal("env", "delete", "dev")

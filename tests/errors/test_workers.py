@@ -14,7 +14,8 @@ PRICES = "kind: source\nname: prices\nsource: csv\ntable: data/prices.csv\n"
 
 @pytest.fixture
 def dev(published: Repo) -> Repo:
-    """A branch with a source of its own and a node that takes its time, planned and not checked out."""
+    """A branch with a source of its own and a node that takes its time, planned and not checked
+    out."""
     published.switch("dev", create=True)
     published.write("data/prices.csv", "id,price\n1,20\n")
     published.write("seeknal/sources/prices.yml", PRICES)
@@ -55,7 +56,10 @@ def test_a_folder_that_cannot_be_written_fails_its_source(dev: Repo) -> None:
     copies = dev.path / ".git/seeknal/blobs"
     copies.write_text("in the way")
     said = dev.seeknal("run", "--env", "dev", "--continue-on-error", code=1)
-    assert "failed: source.prices: Not a directory: " in said.out or "failed: source.prices: File exists: " in said.out
+    assert (
+        "failed: source.prices: Not a directory: " in said.out
+        or "failed: source.prices: File exists: " in said.out
+    )
     copies.unlink()
     dev.seeknal("run", "--env", "dev")
     assert dev.numbers("SELECT price FROM dev.prices") == [(20,)]

@@ -84,7 +84,9 @@ class Story:
         names = (path.name for path in self.hook(".").iterdir())
         return sorted(name for name in names if not name.endswith(".sample"))
 
-    def run_hook(self, name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run_hook(
+        self, name: str, *arguments: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run an installed hook as git does: in the top folder, by its relative path."""
         return subprocess.run(
             [f".git/hooks/{name}", *arguments],

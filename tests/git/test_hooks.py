@@ -50,7 +50,9 @@ POST_HOOKS = ("post-merge", "post-commit", "post-rewrite")
         pytest.param(["reset --hard topic", "commit --allow-empty -m m"], 1, id="seen later"),
     ],
 )
-def test_a_hook_promotes_once_for_each_move_of_production(story: Story, commands: list[str], promotions: int) -> None:
+def test_a_hook_promotes_once_for_each_move_of_production(
+    story: Story, commands: list[str], promotions: int
+) -> None:
     story.install()
     for command in commands:
         story.try_git(command)
@@ -149,7 +151,9 @@ def test_a_failed_promotion_does_not_fail_git(story: Story, name: str) -> None:
         pytest.param("commit -m m --include old", ["new", "old"], id="commit --include"),
     ],
 )
-def test_the_index_of_the_commit_is_validated(story: Story, command: str, staged: list[str]) -> None:
+def test_the_index_of_the_commit_is_validated(
+    story: Story, command: str, staged: list[str]
+) -> None:
     story.commit("old")
     story.git("switch --create dev")
     story.install()
@@ -187,8 +191,12 @@ def test_a_working_tree_without_the_project_is_none_of_our_business(story: Story
 # Where the project is, and where git is called
 
 
-@pytest.mark.parametrize("project", ["data", 'it\'s data/of "us"', "données/été", "$(exit 1)", "@COMMAND@", "-C"])
-def test_the_project_may_be_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: str) -> None:
+@pytest.mark.parametrize(
+    "project", ["data", 'it\'s data/of "us"', "données/été", "$(exit 1)", "@COMMAND@", "-C"]
+)
+def test_the_project_may_be_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: str
+) -> None:
     story = tell(tmp_path, monkeypatch, project)
     install(story.top, f"{project}/", "main", story.command)
     story.git("commit --allow-empty -m m")
@@ -401,7 +409,9 @@ def older(story: Story) -> None:
         pytest.param(older, "main", id="another version"),
     ],
 )
-def test_a_hook_that_no_longer_agrees_is_outdated_and_rewritten(story: Story, change: object, production: str) -> None:
+def test_a_hook_that_no_longer_agrees_is_outdated_and_rewritten(
+    story: Story, change: object, production: str
+) -> None:
     story.install()
     assert callable(change)
     change(story)

@@ -48,9 +48,15 @@ def test_one_commit_promotes_two_projects(top: Repo) -> None:
 def test_the_commands_speak_of_the_project_that_they_are_called_in(top: Repo) -> None:
     europe, asia = begun(top, "europe"), begun(top, "asia")
     europe.seeknal("hooks", "uninstall")
-    assert {hook["state"] for hook in europe.seeknal("hooks", "status", "--json").json} == {"missing"}
-    assert {tuple(hook["others"]) for hook in europe.seeknal("hooks", "status", "--json").json} == {("asia",)}
-    assert {hook["state"] for hook in asia.seeknal("hooks", "status", "--json").json} == {"installed"}
+    assert {hook["state"] for hook in europe.seeknal("hooks", "status", "--json").json} == {
+        "missing"
+    }
+    assert {tuple(hook["others"]) for hook in europe.seeknal("hooks", "status", "--json").json} == {
+        ("asia",)
+    }
+    assert {hook["state"] for hook in asia.seeknal("hooks", "status", "--json").json} == {
+        "installed"
+    }
     assert "The hook post-merge is not installed." in europe.seeknal("doctor", code=1).out
     assert "hook" not in asia.seeknal("doctor", code=None).out
     assert "post-merge        installed  also for asia" in europe.seeknal("hooks", "install").out
@@ -62,7 +68,11 @@ def test_doctor_names_the_hooks_that_do_not_call_seeknal_where_hooks_path_is_set
     top.git("config", "core.hooksPath", ".husky")
     said = europe.seeknal("hooks", "install").out
     assert all(f"as its {name} hook. Add these lines to it:\n(\n" in said for name in HOOKS)
-    lines = said.split("as its post-merge hook. Add these lines to it:\n")[1].split("\n\ngit runs")[0]
+    lines = said.split("as its post-merge hook. Add these lines to it:\n")[1].split("\n\ngit runs")[
+        0
+    ]
     top.write(".husky/post-merge", f"#!/bin/sh\n{lines}\n")
     named = ", ".join(name for name in HOOKS if name != "post-merge")
-    assert f"do not call seeknal: {named}." in " ".join(europe.seeknal("doctor", code=1).out.split())
+    assert f"do not call seeknal: {named}." in " ".join(
+        europe.seeknal("doctor", code=1).out.split()
+    )

@@ -1,4 +1,5 @@
-"""The hook of a server's bare repository, with real pushes, and a script in place of seeknal that writes down its calls."""
+"""The hook of a server's bare repository, with real pushes, and a script in place of seeknal that
+writes down its calls."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ class Server:
     clone: Story
     command: tuple[str, ...]
 
-    def install(self, project: str = "", production: str = "main", data: str = "data of it") -> HookState:
+    def install(
+        self, project: str = "", production: str = "main", data: str = "data of it"
+    ) -> HookState:
         (found,) = install(self.top, project, production, self.command, self.top.parent / data)
         return found
 
@@ -48,7 +51,9 @@ class Server:
         return self.top / "hooks/post-receive"
 
     def hooks(self) -> list[str]:
-        return sorted(path.name for path in (self.top / "hooks").iterdir() if path.suffix != ".sample")
+        return sorted(
+            path.name for path in (self.top / "hooks").iterdir() if path.suffix != ".sample"
+        )
 
     def push(self, arguments: str) -> str:
         """Push, and return what the pusher sees."""
@@ -101,7 +106,9 @@ def test_a_push_to_the_production_branch_promotes_in_the_repository(server: Serv
         pytest.param("--all", 1, id="all branches"),
     ],
 )
-def test_a_push_promotes_when_it_updates_the_production_branch(server: Server, arguments: str, promotions: int) -> None:
+def test_a_push_promotes_when_it_updates_the_production_branch(
+    server: Server, arguments: str, promotions: int
+) -> None:
     server.clone.git("commit --quiet --allow-empty -m 1")
     server.push("main")
     server.install()
@@ -122,12 +129,16 @@ def test_a_production_branch_that_is_deleted_and_pushed_again_is_promoted(server
     assert server.clone.promotions() == 1
 
 
-def test_a_push_of_many_refs_promotes_once_also_after_a_users_hook_that_reads_none(server: Server) -> None:
+def test_a_push_of_many_refs_promotes_once_also_after_a_users_hook_that_reads_none(
+    server: Server,
+) -> None:
     executable(server.hook, "#!/bin/sh\nexit 0\n", server.clone.record)
     server.install()
     server.clone.git("commit --quiet --allow-empty -m m")
     refs = "".join(f"create refs/heads/{'b' * 200}{number} main\n" for number in range(300))
-    subprocess.run(["git", "update-ref", "--stdin"], cwd=server.clone.top, input=refs, text=True, check=True)
+    subprocess.run(
+        ["git", "update-ref", "--stdin"], cwd=server.clone.top, input=refs, text=True, check=True
+    )
     server.push("--quiet --all")
     assert server.clone.calls() == [server.promoted()]
 
@@ -277,7 +288,9 @@ def test_uninstall_removes_one_project_after_the_other(server: Server) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_users_hook_reads_what_was_pushed_and_comes_back_byte_for_byte(server: Server, fails: bool) -> None:
+def test_a_users_hook_reads_what_was_pushed_and_comes_back_byte_for_byte(
+    server: Server, fails: bool
+) -> None:
     before = executable(server.hook, USER_HOOK, server.clone.record).read_bytes()
     old = server.clone.git("rev-parse main")
     server.install()
@@ -286,18 +299,32 @@ def test_a_users_hook_reads_what_was_pushed_and_comes_back_byte_for_byte(server:
     server.clone.git("commit --quiet --allow-empty -m m")
     server.push("main main:topic")
     new = server.clone.git("rev-parse main")
-    assert sorted(server.clone.recorded("stdin")) == [f"{old} {new} refs/heads/{name}" for name in ("main", "topic")]
+    assert sorted(server.clone.recorded("stdin")) == [
+        f"{old} {new} refs/heads/{name}" for name in ("main", "topic")
+    ]
     assert server.clone.promotions() == 1
     uninstall(server.top, "")
     assert server.hook.read_bytes() == before
 
 
-@pytest.mark.parametrize("reads", ["", "pushed=$(cat)\n"], ids=["nothing was read", "it was read before"])
+@pytest.mark.parametrize(
+    "reads", ["", "pushed=$(cat)\n"], ids=["nothing was read", "it was read before"]
+)
 def test_the_lines_to_add_by_hand_work_in_a_strict_script(server: Server, reads: str) -> None:
-    server.clone.git(f"-C ../'the shop.git' config core.hooksPath {shlex.quote(str(server.top.parent / 'shared'))}")
+    server.clone.git(
+        f"-C ../'the shop.git' config core.hooksPath {shlex.quote(str(server.top.parent / 'shared'))}"
+    )
     found = server.install()
-    assert (found.state, hooks_path(server.top), server.hook.exists()) == ("shadowed", found.path.parent, False)
-    executable(found.path, f"#!/bin/sh -eu\n{reads}{found.lines}echo after >> @RECORD@/calls\n", server.clone.record)
+    assert (found.state, hooks_path(server.top), server.hook.exists()) == (
+        "shadowed",
+        found.path.parent,
+        False,
+    )
+    executable(
+        found.path,
+        f"#!/bin/sh -eu\n{reads}{found.lines}echo after >> @RECORD@/calls\n",
+        server.clone.record,
+    )
     assert server.state() == "installed"
     (server.clone.record / "fail").touch()
     server.commit_and_push()

@@ -85,7 +85,9 @@ def test_a_project_is_added_to_the_hooks_of_another(story: Story) -> None:
     assert {hook.others for hook in b.install()} == {(A,)}
 
 
-def test_installing_again_changes_nothing_and_the_order_does_not_matter(both: tuple[Project, Project]) -> None:
+def test_installing_again_changes_nothing_and_the_order_does_not_matter(
+    both: tuple[Project, Project],
+) -> None:
     a, b = both
     scripts = [hook.path.read_bytes() for hook in b.install()]
     a.install()
@@ -129,7 +131,9 @@ def test_a_rebase_promotes_every_project(both: tuple[Project, Project]) -> None:
 
 
 @pytest.mark.parametrize("failing", [0, 1], ids=["the one", "the other"])
-def test_a_commit_fails_if_any_project_fails_and_all_are_validated(both: tuple[Project, Project], failing: int) -> None:
+def test_a_commit_fails_if_any_project_fails_and_all_are_validated(
+    both: tuple[Project, Project], failing: int
+) -> None:
     a, b = both
     both[failing].fail(1)
     assert a.story.try_git("commit --allow-empty -m m").returncode != 0
@@ -149,7 +153,9 @@ def test_a_promotion_that_fails_keeps_neither_git_nor_the_other_project(
     assert a.story.calls() == [b.promoted(), a.promoted()]
 
 
-def test_a_project_that_is_up_to_date_is_not_promoted_with_the_other(both: tuple[Project, Project]) -> None:
+def test_a_project_that_is_up_to_date_is_not_promoted_with_the_other(
+    both: tuple[Project, Project],
+) -> None:
     a, b = both
     a.story.git("-c core.hooksPath=/dev/null commit --allow-empty -m m")
     a.story.git(f"update-ref {production_ref_of(A)} HEAD")
@@ -181,26 +187,36 @@ def test_each_project_has_a_production_branch_of_its_own(story: Story) -> None:
     assert (a.states(), b.states()) == ({"installed"}, {"installed"})
 
 
-def test_another_production_branch_of_one_project_is_outdated_for_that_one(both: tuple[Project, Project]) -> None:
+def test_another_production_branch_of_one_project_is_outdated_for_that_one(
+    both: tuple[Project, Project],
+) -> None:
     a, b = both
     trunk = Project(b.story, B, b.command, "trunk")
     found = {hook.name: hook.state for hook in status(b.story.top, B, "trunk")}
     assert {name for name, state in found.items() if state == "outdated"} == set(POST_HOOKS)
     trunk.install()
-    assert (a.states(), trunk.states(), b.states()) == ({"installed"}, {"installed"}, {"installed", "outdated"})
+    assert (a.states(), trunk.states(), b.states()) == (
+        {"installed"},
+        {"installed"},
+        {"installed", "outdated"},
+    )
 
 
 # A project, or its installation, that is gone
 
 
-def test_a_project_that_is_not_in_the_working_tree_is_passed_over(both: tuple[Project, Project]) -> None:
+def test_a_project_that_is_not_in_the_working_tree_is_passed_over(
+    both: tuple[Project, Project],
+) -> None:
     a, _ = both
     a.story.git(f"rm --quiet -r {shlex.quote(B)}")
     a.story.git("commit -m gone")
     assert a.story.calls() == [a.validated(), a.promoted()]
 
 
-def test_an_installation_that_is_gone_is_outdated_for_its_project_alone(both: tuple[Project, Project]) -> None:
+def test_an_installation_that_is_gone_is_outdated_for_its_project_alone(
+    both: tuple[Project, Project],
+) -> None:
     a, b = both
     Path(b.command[0]).unlink()
     assert (a.states(), b.states()) == ({"installed"}, {"outdated"})
@@ -210,7 +226,9 @@ def test_an_installation_that_is_gone_is_outdated_for_its_project_alone(both: tu
     assert a.story.calls() == [a.validated(), a.promoted()]
 
 
-def test_an_installation_whose_python_is_gone_does_not_stop_git(both: tuple[Project, Project]) -> None:
+def test_an_installation_whose_python_is_gone_does_not_stop_git(
+    both: tuple[Project, Project],
+) -> None:
     a, b = both
     Path(b.command[0]).write_text("#!/gone/python\n")
     done = a.story.try_git("commit --allow-empty -m m")
@@ -222,7 +240,9 @@ def test_an_installation_whose_python_is_gone_does_not_stop_git(both: tuple[Proj
 # Uninstalling
 
 
-def test_uninstall_removes_only_the_own_project_and_the_last_one_brings_the_users_hook_back(story: Story) -> None:
+def test_uninstall_removes_only_the_own_project_and_the_last_one_brings_the_users_hook_back(
+    story: Story,
+) -> None:
     before = story.user_hook("post-commit").read_bytes()
     a, b = project(story, A), project(story, B)
     for each in (a, b):
@@ -239,7 +259,9 @@ def test_uninstall_removes_only_the_own_project_and_the_last_one_brings_the_user
     assert story.hook("post-commit").read_bytes() == before
 
 
-def test_a_hook_that_was_edited_is_left_alone_for_every_project(both: tuple[Project, Project]) -> None:
+def test_a_hook_that_was_edited_is_left_alone_for_every_project(
+    both: tuple[Project, Project],
+) -> None:
     a, _ = both
     edited = a.story.hook("post-commit").read_bytes() + b"echo mine\n"
     a.story.hook("post-commit").write_bytes(edited)
@@ -254,7 +276,19 @@ def test_a_hook_that_was_edited_is_left_alone_for_every_project(both: tuple[Proj
 
 @pytest.mark.parametrize(
     "folder",
-    ["b\nproject c", 'of "us"', "$(exit 1)", "-C", "@PROJECTS@", "project", "a\\b", "*", "tab\there", "#no", "café/ü"],
+    [
+        "b\nproject c",
+        'of "us"',
+        "$(exit 1)",
+        "-C",
+        "@PROJECTS@",
+        "project",
+        "a\\b",
+        "*",
+        "tab\there",
+        "#no",
+        "café/ü",
+    ],
 )
 def test_a_folder_may_be_called_anything(story: Story, folder: str) -> None:
     a, odd = project(story, A), project(story, folder)
@@ -266,12 +300,16 @@ def test_a_folder_may_be_called_anything(story: Story, folder: str) -> None:
         assert subprocess.run(["sh", "-n", story.hook(name)], check=False).returncode == 0
     story.git("commit --allow-empty -m m")
     calls = (story.record / "calls").read_text()
-    assert all(f"{call}\n" in calls for each in (a, odd) for call in (each.validated(), each.promoted()))
+    assert all(
+        f"{call}\n" in calls for each in (a, odd) for call in (each.validated(), each.promoted())
+    )
     a.uninstall()
     assert odd.states() == {"installed"}
 
 
-def test_two_linked_worktrees_share_the_hooks_of_both_projects(both: tuple[Project, Project]) -> None:
+def test_two_linked_worktrees_share_the_hooks_of_both_projects(
+    both: tuple[Project, Project],
+) -> None:
     a, b = both
     story = a.story
     story.git("switch topic")
@@ -294,7 +332,10 @@ def test_a_submodule_has_hooks_of_its_own(both: tuple[Project, Project]) -> None
     sub = Story(story.top / "sub", story.record, ())
     inside = project(sub, "the data")
     inside.install()
-    assert (inside.states(), {hook.state for hook in status(sub.top, A, "main")}) == ({"installed"}, {"missing"})
+    assert (inside.states(), {hook.state for hook in status(sub.top, A, "main")}) == (
+        {"installed"},
+        {"missing"},
+    )
     sub.git("commit --allow-empty -m m")
     assert story.calls() == [inside.validated(), inside.promoted()]
 
@@ -322,7 +363,9 @@ def test_an_idle_hook_starts_git_as_often_as_for_one_project(
 # core.hooksPath
 
 
-def test_the_lines_of_two_projects_stand_beside_each_other_in_a_script_by_hand(story: Story) -> None:
+def test_the_lines_of_two_projects_stand_beside_each_other_in_a_script_by_hand(
+    story: Story,
+) -> None:
     a, b = project(story, A), project(story, B)
     story.git("config core.hooksPath .husky")
     for each in (a, b):
@@ -344,7 +387,9 @@ def test_a_users_hook_that_has_the_lines_of_another_project_needs_ours_too(story
     story.git("config --unset core.hooksPath")
     executable(story.hook("post-commit"), f"#!/bin/sh\n{lines['post-commit']}", story.record)
     before = story.hook("post-commit").read_text()
-    assert {hook.name for hook in b.install() if hook.state == "shadowed" and hook.lines} == {"post-commit"}
+    assert {hook.name for hook in b.install() if hook.state == "shadowed" and hook.lines} == {
+        "post-commit"
+    }
     assert story.hook("post-commit").read_text() == before
     assert {hook.name: hook.state for hook in a.install()}["post-commit"] == "installed"
 
@@ -401,7 +446,9 @@ def install_old(project: Project) -> None:
 
 
 @pytest.mark.parametrize("folder", [".", A, "b\nproject c"])
-def test_the_hooks_of_an_older_version_are_outdated_and_keep_their_project(story: Story, folder: str) -> None:
+def test_the_hooks_of_an_older_version_are_outdated_and_keep_their_project(
+    story: Story, folder: str
+) -> None:
     story.git('switch --create "it\'s"')
     a, b = project(story, folder, "it's"), project(story, B)
     install_old(a)
@@ -414,7 +461,9 @@ def test_the_hooks_of_an_older_version_are_outdated_and_keep_their_project(story
 
 
 def test_the_hooks_of_an_older_version_are_brought_up_to_date(story: Story) -> None:
-    before = executable(story.hook("post-commit.before-seeknal"), USER_HOOK, story.record).read_bytes()
+    before = executable(
+        story.hook("post-commit.before-seeknal"), USER_HOOK, story.record
+    ).read_bytes()
     a = project(story, A)
     install_old(a)
     assert {hook.state for hook in a.install()} == {"installed"}
@@ -425,7 +474,9 @@ def test_the_hooks_of_an_older_version_are_brought_up_to_date(story: Story) -> N
     assert story.hook("post-commit").read_bytes() == before
 
 
-def test_the_hooks_of_an_older_version_can_be_uninstalled_by_their_project_alone(story: Story) -> None:
+def test_the_hooks_of_an_older_version_can_be_uninstalled_by_their_project_alone(
+    story: Story,
+) -> None:
     a, b = project(story, A), project(story, B)
     install_old(a)
     b.uninstall()
@@ -440,5 +491,7 @@ def test_the_old_lines_by_hand_serve_the_project_at_the_top_and_no_other(story: 
     for each, states in ((top, {"installed"}), (a, {"installed", "shadowed"})):
         for name in HOOKS:
             lines = old_script(name, each).split("\n\n", 1)[1]
-            executable(story.top / ".husky" / name, f"#!/bin/sh\n(\n{lines}) || true\n", story.record)
+            executable(
+                story.top / ".husky" / name, f"#!/bin/sh\n(\n{lines}) || true\n", story.record
+            )
         assert each.states() == states

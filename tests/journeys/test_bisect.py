@@ -1,4 +1,5 @@
-"""`git bisect run seeknal …` finds the commit that broke a rule: the example of docs/git.md, as it stands there."""
+"""`git bisect run seeknal …` finds the commit that broke a rule: the example of docs/git.md, as it
+stands there."""
 
 from __future__ import annotations
 
@@ -19,19 +20,30 @@ CLEAN = "seeknal/transforms/clean_orders.yml"
 def example() -> str:
     """What the page says to type."""
     (found,) = re.findall(
-        r"^```sh\n(git bisect .*?)^```$", (ROOT / "docs/git.md").read_text(), re.MULTILINE | re.DOTALL
+        r"^```sh\n(git bisect .*?)^```$",
+        (ROOT / "docs/git.md").read_text(),
+        re.MULTILINE | re.DOTALL,
     )
     return str(found)
 
 
-def typed(repo: Repo, script: str, tmp_path: Path, seeknal: str = "") -> subprocess.CompletedProcess[str]:
+def typed(
+    repo: Repo, script: str, tmp_path: Path, seeknal: str = ""
+) -> subprocess.CompletedProcess[str]:
     program = tmp_path / "bin/seeknal"
     program.parent.mkdir(exist_ok=True)
-    program.write_text(f'#!/bin/sh\n{seeknal}\nexec {shlex.quote(sys.executable)} -P -m seeknal_git "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\n{seeknal}\nexec {shlex.quote(sys.executable)} -P -m seeknal_git "$@"\n'
+    )
     program.chmod(0o755)
     environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
     return subprocess.run(
-        ["bash", "-c", script], cwd=repo.path, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-c", script],
+        cwd=repo.path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -54,7 +66,8 @@ def sql(repo: Repo, amount: str, where: str, more: str = "") -> str:
 
 @pytest.fixture
 def history(published: Repo) -> tuple[Repo, str]:
-    """Eleven commits after one where the rule held, some of which do not validate; and the one that broke it."""
+    """Eleven commits after one where the rule held, some of which do not validate; and the one that
+    broke it."""
     repo = published
     repo.git("tag", "held")
     holds = "amount IS NOT NULL"
@@ -94,7 +107,9 @@ def test_the_documented_example_finds_the_commit(history: tuple[Repo, str], tmp_
     assert repo.git("status", "--porcelain") == ""
 
 
-def test_a_commit_that_does_not_validate_is_never_blamed(history: tuple[Repo, str], tmp_path: Path) -> None:
+def test_a_commit_that_does_not_validate_is_never_blamed(
+    history: tuple[Repo, str], tmp_path: Path
+) -> None:
     repo, culprit = history
     only_that_one_is_left = example().replace("HEAD held", f"{culprit}~1 {culprit}~3")
     done = typed(repo, only_that_one_is_left, tmp_path)
@@ -109,13 +124,17 @@ def test_a_bug_stops_the_search(history: tuple[Repo, str], tmp_path: Path) -> No
     assert "255" in done.stdout + done.stderr
 
 
-def test_where_every_commit_validates_the_command_alone_is_enough(published: Repo, tmp_path: Path) -> None:
+def test_where_every_commit_validates_the_command_alone_is_enough(
+    published: Repo, tmp_path: Path
+) -> None:
     published.git("tag", "held")
     commits = [sql(published, "amount", f"amount > {number}") for number in range(3)]
     culprit = sql(published, "-amount", "amount > 0")
     commits += [sql(published, "-amount", f"amount > {number}") for number in range(1, 5)]
     assert len(commits) == 7
     done = typed(
-        published, "git bisect start HEAD held && git bisect run seeknal run --env bisect && git bisect reset", tmp_path
+        published,
+        "git bisect start HEAD held && git bisect run seeknal run --env bisect && git bisect reset",
+        tmp_path,
     )
     assert f"{culprit} is the first bad commit" in done.stdout, done.stdout + done.stderr

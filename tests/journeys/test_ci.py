@@ -1,5 +1,6 @@
-"""The workflows of `seeknal init --ci`, executed: their shell steps, as each service would run them, with a server, a
-clone of a developer and one of a runner, and with scripts in place of gh, curl and pip that write down their calls."""
+"""The workflows of `seeknal init --ci`, executed: their shell steps, as each service would run
+them, with a server, a clone of a developer and one of a runner, and with scripts in place of gh,
+curl and pip that write down their calls."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ PROGRAMS = {
         [ -n "$body" ] && exit
         [ -e "$RECORD/comment.md" ] && printf '[{"id": 7, "body": "%s ..."}]' "$(head -n 1 "$RECORD/comment.md")" || echo '[]'
     """,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,23 @@ class Machine:
         return (self.place / "summary.md").read_text()
 
     def calls(self, program: str) -> list[str]:
-        return [line for line in (self.place / "calls").read_text().splitlines() if line.startswith(program)]
+        return [
+            line
+            for line in (self.place / "calls").read_text().splitlines()
+            if line.startswith(program)
+        ]
 
-    def push(self, branch: str, change: Callable[[Repo], None] = lambda _: None, *, ref: str = "") -> str:
-        """The developer commits a change on a branch, new ones from main as it was at first, and pushes it."""
-        there = self.developer.try_git("rev-parse", "--verify", f"refs/heads/{branch}").returncode == 0
-        self.developer.git("switch", "--quiet", *([branch] if there else ["--create", branch, "first"]))
+    def push(
+        self, branch: str, change: Callable[[Repo], None] = lambda _: None, *, ref: str = ""
+    ) -> str:
+        """The developer commits a change on a branch, new ones from main as it was at first, and
+        pushes it."""
+        there = (
+            self.developer.try_git("rev-parse", "--verify", f"refs/heads/{branch}").returncode == 0
+        )
+        self.developer.git(
+            "switch", "--quiet", *([branch] if there else ["--create", branch, "first"])
+        )
         change(self.developer)
         commit = self.developer.commit(f"On {branch}")
         self.developer.git("push", "--quiet", "origin", f"{branch}:{ref or f'refs/heads/{branch}'}")
@@ -118,12 +130,18 @@ class Machine:
 
     def shell(self, script: str, folder: str, variables: Mapping[str, str]) -> bool:
         environment = os.environ | {
-            "PATH": f"{self.place / 'bin'}:{os.environ['PATH']}", "RECORD": str(self.place), **variables,
-        }  # fmt: skip
+            "PATH": f"{self.place / 'bin'}:{os.environ['PATH']}",
+            "RECORD": str(self.place),
+            **variables,
+        }
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-            cwd=self.runner.path / folder, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=self.runner.path / folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         with (self.place / "output").open("a") as output:
             output.write(f"$ {script}\n{done.stdout}{done.stderr}\n→ {done.returncode}\n")
         if self.service == "gitlab":
@@ -131,14 +149,24 @@ class Machine:
         return done.returncode == 0
 
     def checkout(self, commit: str, branch: str | None) -> None:
-        """What both services do, whatever an earlier job left: nothing of the clone's own but what is asked for."""
+        """What both services do, whatever an earlier job left: nothing of the clone's own but what
+        is asked for."""
         self.runner.git("checkout", "--quiet", "--detach")
-        for name in self.runner.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split():
+        for name in self.runner.git(
+            "for-each-ref", "--format=%(refname:short)", "refs/heads"
+        ).split():
             self.runner.git("branch", "--quiet", "--delete", "--force", name)
         self.runner.git(
-            "fetch", "--quiet", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*", "+refs/pull/*:refs/pull/*"
+            "fetch",
+            "--quiet",
+            "--prune",
+            "origin",
+            "+refs/heads/*:refs/remotes/origin/*",
+            "+refs/pull/*:refs/pull/*",
         )
-        self.runner.git("checkout", "--quiet", *(["-B", branch, commit] if branch else ["--detach", commit]))
+        self.runner.git(
+            "checkout", "--quiet", *(["-B", branch, commit] if branch else ["--detach", commit])
+        )
 
 
 Jobs = Iterator[tuple[str, list[str], Callable[[], bool]]]
@@ -156,12 +184,16 @@ def _github(machine: Machine, event: Event) -> Jobs:
         "github.event_name": name,
         "github.event.action": event.kind,
         "github.repository": "team/shop",
-        "github.event.pull_request.head.repo.full_name": "somebody/shop" if event.fork else "team/shop",
+        "github.event.pull_request.head.repo.full_name": "somebody/shop"
+        if event.fork
+        else "team/shop",
         "github.event.pull_request.head.sha": _commit_of(machine, event),
         "github.event.pull_request.number": "1",
         "github.head_ref": event.branch,
         "github.token": "" if event.fork else "token",
-        "vars.SEEKNAL_DATA_ROOT": "" if event.fork or not machine.has_data else str(machine.place / "data"),
+        "vars.SEEKNAL_DATA_ROOT": ""
+        if event.fork or not machine.has_data
+        else str(machine.place / "data"),
         "vars.SEEKNAL_RUNNER": "warehouse",
         "vars.SEEKNAL_INSTALL": "--require-hashes --requirement /srv/seeknal.txt",
     }
@@ -176,8 +208,12 @@ def _github(machine: Machine, event: Event) -> Jobs:
     }
 
     def value(expression: str) -> Any:
-        python = expression.replace("&&", " and ").replace("||", " or ").replace("!cancelled()", "True")
-        named = re.sub(r"\b(?:github|vars)(?:\.\w+)+", lambda found: f"context[{found[0]!r}]", python)
+        python = (
+            expression.replace("&&", " and ").replace("||", " or ").replace("!cancelled()", "True")
+        )
+        named = re.sub(
+            r"\b(?:github|vars)(?:\.\w+)+", lambda found: f"context[{found[0]!r}]", python
+        )
         return eval(f"({named})", {"context": context})
 
     def filled(given: Mapping[str, Any]) -> dict[str, str]:
@@ -187,14 +223,22 @@ def _github(machine: Machine, event: Event) -> Jobs:
         }
 
     def run(job: dict[str, Any]) -> bool:
-        checkout = filled(next(step["with"] for step in job["steps"] if "checkout" in step.get("uses", "")))
+        checkout = filled(
+            next(step["with"] for step in job["steps"] if "checkout" in step.get("uses", ""))
+        )
         assert (checkout["fetch-depth"], checkout["persist-credentials"]) == ("0", "False")
         ref, ok = checkout["ref"], True
         machine.checkout(f"origin/{ref}" if ref == "main" else ref, ref if ref == "main" else None)
         for step in job["steps"]:
             if "run" in step and (ok or "cancelled" in step.get("if", "")):
-                own = filled(workflow["env"]) | filled(job.get("env", {})) | filled(step.get("env", {}))
-                ok &= machine.shell(step["run"], workflow["defaults"]["run"]["working-directory"], variables | own)
+                own = (
+                    filled(workflow["env"])
+                    | filled(job.get("env", {}))
+                    | filled(step.get("env", {}))
+                )
+                ok &= machine.shell(
+                    step["run"], workflow["defaults"]["run"]["working-directory"], variables | own
+                )
         return ok
 
     for name, job in workflow["jobs"].items():
@@ -224,13 +268,19 @@ def _gitlab(machine: Machine, event: Event) -> Jobs:
         variables |= {"SEEKNAL_GITLAB_TOKEN": "token"}
     if machine.has_data and not event.fork:
         variables |= {"SEEKNAL_DATA_ROOT": str(machine.place / "data")}
-    stop = next(job["environment"]["on_stop"] for job in jobs.values() if "on_stop" in job.get("environment", {}))
+    stop = next(
+        job["environment"]["on_stop"]
+        for job in jobs.values()
+        if "on_stop" in job.get("environment", {})
+    )
 
     def wanted(name: str, job: dict[str, Any]) -> bool:
         if name.startswith(".") or (event.kind == "closed") != (name == stop):
             return False
         rule = job["rules"][0]["if"].replace("&&", " and ")
-        return bool(eval(re.sub(r"\$(\w+)", r"variables.get('\1', '')", rule), {"variables": variables}))
+        return bool(
+            eval(re.sub(r"\$(\w+)", r"variables.get('\1', '')", rule), {"variables": variables})
+        )
 
     def run(job: dict[str, Any]) -> bool:
         base = jobs[job["extends"]]
@@ -250,7 +300,10 @@ def _gitlab(machine: Machine, event: Event) -> Jobs:
             )
 
 
-@pytest.fixture(params=[("github", ""), ("gitlab", "it's europe")], ids=["GitHub", "GitLab, a project in a folder"])
+@pytest.fixture(
+    params=[("github", ""), ("gitlab", "it's europe")],
+    ids=["GitHub", "GitLab, a project in a folder"],
+)
 def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
     service, folder = request.param
     machine = Machine(tmp_path, folder, service)
@@ -262,19 +315,25 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
     (tmp_path / "calls").touch()
     subprocess.run(["git", "init", "--quiet", "--bare", tmp_path / "server.git"], check=True)
     subprocess.run(
-        ["git", "clone", "--quiet", tmp_path / "server.git", tmp_path / "developer"], check=True, capture_output=True
+        ["git", "clone", "--quiet", tmp_path / "server.git", tmp_path / "developer"],
+        check=True,
+        capture_output=True,
     )
     for path, text in SHOP.items():
         machine.developer.write(path, text)
     machine.developer.commit("First")
     machine.developer.seeknal("init", "--ci", service)
-    (file,) = machine.developer.git("ls-files", "--others", "--exclude-standard", "--full-name", ":/").splitlines()
+    (file,) = machine.developer.git(
+        "ls-files", "--others", "--exclude-standard", "--full-name", ":/"
+    ).splitlines()
     machine.developer.git("add", ":/")
     machine.developer.commit("Continuous integration")
     machine.workflow = yaml.safe_load((tmp_path / "developer" / file).read_text())
     machine.developer.git("branch", "first")
     machine.developer.git("push", "--quiet", "origin", "main")
-    subprocess.run(["git", "clone", "--quiet", tmp_path / "server.git", tmp_path / "runner"], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", tmp_path / "server.git", tmp_path / "runner"], check=True
+    )
     for name in ("data", "temp"):
         (tmp_path / name).mkdir()
     return machine
@@ -290,23 +349,37 @@ BEST = """
 
 
 def more_columns(repo: Repo) -> None:
-    repo.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", "sum(amount) AS total, count(*) AS orders")
+    repo.replace(
+        "seeknal/transforms/daily.yml",
+        "sum(amount) AS total",
+        "sum(amount) AS total, count(*) AS orders",
+    )
 
 
-def test_a_change_goes_from_a_pull_request_into_production_and_its_environment_goes(machine: Machine) -> None:
+def test_a_change_goes_from_a_pull_request_into_production_and_its_environment_goes(
+    machine: Machine,
+) -> None:
     assert machine.happens(Event("push")) == {"promote": True}
     machine.push("feature/orders", more_columns)
     opened = Event("opened", "feature/orders")
-    assert machine.happens(opened) == {"plan": True, "build": True}, (machine.place / "output").read_text()
+    assert machine.happens(opened) == {"plan": True, "build": True}, (
+        machine.place / "output"
+    ).read_text()
     assert machine.comment.startswith("<!-- seeknal")
     assert "NON_BREAKING" in machine.comment
     assert "orders" in machine.comment
     before = {name: rows for name, (_, rows) in machine.data.production().items()}
-    (schema,) = machine.data.numbers("SELECT schema_name FROM _seeknal.environments WHERE branch = 'feature/orders'")
+    (schema,) = machine.data.numbers(
+        "SELECT schema_name FROM _seeknal.environments WHERE branch = 'feature/orders'"
+    )
     assert machine.data.numbers(f"SELECT sum(orders) FROM {schema[0]}.daily") == [(4,)]
 
     machine.happens(opened)  # pushed again: the comment is the same one
-    written = [call for call in machine.calls("gh") + machine.calls("curl") if re.search("POST|PUT|PATCH", call)]
+    written = [
+        call
+        for call in machine.calls("gh") + machine.calls("curl")
+        if re.search("POST|PUT|PATCH", call)
+    ]
     assert ["POST" in call for call in written] == [True, False]
     assert "/7" in written[1]
 
@@ -320,12 +393,16 @@ def test_a_change_goes_from_a_pull_request_into_production_and_its_environment_g
 
     machine.developer.git("push", "--quiet", "origin", "--delete", "feature/orders")
     assert machine.happens(Event("closed", "feature/orders")) == {"drop": True}
-    assert machine.happens(Event("closed", "feature/orders")) == {"drop": True}  # there is none, and that is fine
+    assert machine.happens(Event("closed", "feature/orders")) == {
+        "drop": True
+    }  # there is none, and that is fine
     assert machine.data.numbers("SELECT branch FROM _seeknal.environments") == [("main",)]
 
     assert machine.happens(Event("schedule")) == {"nightly": True}
     assert machine.data.production() == merged
-    assert not machine.data.try_git("rev-parse", "--git-dir").stdout  # the data root is a folder, and no clone
+    assert not machine.data.try_git(
+        "rev-parse", "--git-dir"
+    ).stdout  # the data root is a folder, and no clone
     assert machine.calls("pip")[0].startswith("pip -I -m pip install --quiet --require-hashes ")
 
 
@@ -338,9 +415,13 @@ def fresh(machine: Machine) -> dict[str, Any]:
     return repo.production()
 
 
-def test_a_pull_request_that_conflicts_fails_with_the_reason_in_its_comment(machine: Machine) -> None:
+def test_a_pull_request_that_conflicts_fails_with_the_reason_in_its_comment(
+    machine: Machine,
+) -> None:
     machine.happens(Event("push"))
-    machine.push("dev", lambda repo: repo.replace("seeknal/transforms/daily.yml", "AS total", "AS revenue"))
+    machine.push(
+        "dev", lambda repo: repo.replace("seeknal/transforms/daily.yml", "AS total", "AS revenue")
+    )
     machine.push("main", lambda repo: repo.write("seeknal/transforms/best.yml", BEST))
     before = machine.data.production()
     assert machine.happens(Event("opened", "dev")) == {"plan": False}
@@ -350,7 +431,10 @@ def test_a_pull_request_that_conflicts_fails_with_the_reason_in_its_comment(mach
     assert machine.data.numbers("SELECT branch FROM _seeknal.environments") == [("main",)]
 
     machine.push(
-        "dev", lambda repo: repo.write("seeknal/transforms/more.yml", "kind: transform\nname: more\ntransform: SELEC\n")
+        "dev",
+        lambda repo: repo.write(
+            "seeknal/transforms/more.yml", "kind: transform\nname: more\ntransform: SELEC\n"
+        ),
     )
     assert machine.happens(Event("opened", "dev")) == {"plan": False}
     assert "seeknal/transforms/more.yml:3" in machine.comment
@@ -379,8 +463,12 @@ def test_a_workflow_without_a_folder_for_the_warehouse_only_plans(machine: Machi
 def test_the_five_lines_for_another_service_do_what_the_page_says(
     shop: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (block,) = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/ci.md").read_text(), re.MULTILINE | re.DOTALL)
-    plan, run, promote, nightly, collect = (shlex.split(re.sub("[>#].*", "", line))[1:] for line in block.splitlines())
+    (block,) = re.findall(
+        r"^```sh\n(.*?)^```$", (ROOT / "docs/ci.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    plan, run, promote, nightly, collect = (
+        shlex.split(re.sub("[>#].*", "", line))[1:] for line in block.splitlines()
+    )
     monkeypatch.setenv("SEEKNAL_DATA_ROOT", str(tmp_path / "data"))
     data = Repo(tmp_path / "data")
     shop.seeknal(*promote)

@@ -1,4 +1,5 @@
-"""A process that is killed or interrupted loses nothing that it had finished. (At random instants: test_faults.py)"""
+"""A process that is killed or interrupted loses nothing that it had finished. (At random instants:
+test_faults.py)"""
 
 from __future__ import annotations
 
@@ -42,18 +43,25 @@ tests: [not_null: total_0]
 
 
 def make_slow(repo: Repo) -> None:
-    """Three layers that take a while, all of which depend on one number; its first version is in production."""
+    """Three layers that take a while, all of which depend on one number; its first version is in
+    production."""
     repo.path.mkdir()
     repo.git("init", "--quiet")
     repo.write("seeknal_project.yml", "name: slow\n")
     repo.write(".gitignore", "target/\nexports/\n")
     repo.write("data/seed.csv", "k\n0\n")
-    repo.write("seeknal/sources/seed.yml", "kind: source\nname: seed\nsource: csv\ntable: data/seed.csv\n")
+    repo.write(
+        "seeknal/sources/seed.yml", "kind: source\nname: seed\nsource: csv\ntable: data/seed.csv\n"
+    )
     for number in range(WIDTH):
         repo.write(f"seeknal/transforms/buckets_{number}.yml", BUCKETS.format(number=number))
         other = (number + 1) % WIDTH
-        repo.write(f"seeknal/transforms/pairs_{number}.yml", PAIRS.format(number=number, other=other))
-    tables = ", ".join(f"(SELECT sum(total) AS total_{n} FROM ref('transform.pairs_{n}'))" for n in range(WIDTH))
+        repo.write(
+            f"seeknal/transforms/pairs_{number}.yml", PAIRS.format(number=number, other=other)
+        )
+    tables = ", ".join(
+        f"(SELECT sum(total) AS total_{n} FROM ref('transform.pairs_{n}'))" for n in range(WIDTH)
+    )
     columns = ", ".join(f"total_{number}" for number in range(WIDTH))
     repo.write("seeknal/transforms/total.yml", TOTAL.format(columns=columns, tables=tables))
     repo.write(
@@ -73,7 +81,11 @@ def test_what_a_killed_run_finished_is_re_used(slow: Repo) -> None:
     slow.write("data/seed.csv", "k\n7\n")
     before = slow.snapshots()
     process = subprocess.Popen(
-        slow.command("run", "--no-parallel"), cwd=slow.path, start_new_session=True, stderr=subprocess.PIPE, text=True
+        slow.command("run", "--no-parallel"),
+        cwd=slow.path,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     for line in process.stderr:
@@ -82,7 +94,12 @@ def test_what_a_killed_run_finished_is_re_used(slow: Repo) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     finished = slow.new_snapshots(before)
-    assert {"source.seed", "transform.buckets_0", "transform.buckets_1", "transform.buckets_2"} <= set(finished)
+    assert {
+        "source.seed",
+        "transform.buckets_0",
+        "transform.buckets_1",
+        "transform.buckets_2",
+    } <= set(finished)
     assert len(finished) < 2 + 2 * WIDTH
     assert set(slow.built()).isdisjoint(finished)
     slow.commit()
@@ -101,7 +118,9 @@ def make_endless(repo: Repo) -> None:
     repo.git("init", "--quiet")
     repo.write("seeknal_project.yml", "name: endless\n")
     repo.write(".gitignore", "target/\n")
-    repo.write("seeknal/transforms/first.yml", "kind: transform\nname: first\ntransform: SELECT 1 AS one\n")
+    repo.write(
+        "seeknal/transforms/first.yml", "kind: transform\nname: first\ntransform: SELECT 1 AS one\n"
+    )
     for name in ("a", "b"):
         text = f"kind: transform\nname: {name}\ninputs: [transform.first]\ntransform: {QUICK}\n"
         repo.write(f"seeknal/transforms/{name}.yml", text)
@@ -121,8 +140,8 @@ def has_open(pid: int, path: Path) -> bool:
 
 
 def interrupted(repo: Repo, *arguments: str, after: str) -> str:
-    """Press Ctrl-C once a command says what it is to be interrupted after (or, for nothing, has opened the warehouse);
-    everything that it says."""
+    """Press Ctrl-C once a command says what it is to be interrupted after (or, for nothing, has
+    opened the warehouse); everything that it says."""
     process = subprocess.Popen(
         repo.command(*arguments),
         cwd=repo.path,
@@ -139,7 +158,9 @@ def interrupted(repo: Repo, *arguments: str, after: str) -> str:
             assert line, said
             said += line
         patience = time.monotonic() + 3
-        while not after and time.monotonic() < patience and not has_open(process.pid, repo.warehouse):
+        while (
+            not after and time.monotonic() < patience and not has_open(process.pid, repo.warehouse)
+        ):
             time.sleep(0.05)
         time.sleep(0.4)
         assert process.poll() is None, "it ended too soon to be interrupted"
@@ -158,17 +179,25 @@ def interrupted(repo: Repo, *arguments: str, after: str) -> str:
     return said
 
 
-@pytest.mark.parametrize("command", [["run", "--parallel"], ["run", "--no-parallel"], ["promote"]], ids=" ".join)
-def test_ctrl_c_ends_a_run_at_once_and_the_next_one_completes(copy_of: Templates, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["run", "--parallel"], ["run", "--no-parallel"], ["promote"]], ids=" ".join
+)
+def test_ctrl_c_ends_a_run_at_once_and_the_next_one_completes(
+    copy_of: Templates, command: list[str]
+) -> None:
     repo = copy_of("endless", make_endless)
     before, publications = repo.production(), repo.publications()
     interrupted(repo, *command, after="layer 2 of 2")
     assert (repo.production(), repo.publications()) == (before, publications)
     assert repo.new_snapshots([]).count("transform.first") == 2, "what was finished is kept"
-    assert repo.numbers("SELECT status FROM _seeknal.runs ORDER BY started_at DESC LIMIT 1") == [("interrupted",)]
+    assert repo.numbers("SELECT status FROM _seeknal.runs ORDER BY started_at DESC LIMIT 1") == [
+        ("interrupted",)
+    ]
     for name in ("a", "b"):
         repo.replace(
-            f"seeknal/transforms/{name}.yml", ENDLESS, f"{QUICK} AND one = 2".replace("b WHERE", "b, input_0 WHERE")
+            f"seeknal/transforms/{name}.yml",
+            ENDLESS,
+            f"{QUICK} AND one = 2".replace("b WHERE", "b, input_0 WHERE"),
         )
     repo.commit("With an end")
     assert repo.built() == ["transform.a", "transform.b"]
@@ -186,7 +215,10 @@ def test_ctrl_c_ends_a_check_at_once(copy_of: Templates) -> None:
     repo.git("revert", "--no-edit", "HEAD")
     before = repo.production()
     text = repo.read("seeknal/transforms/first.yml")
-    repo.write("seeknal/transforms/first.yml", f"{text}tests:\n  - custom_sql: SELECT * FROM ({ENDLESS}) WHERE n < 0\n")
+    repo.write(
+        "seeknal/transforms/first.yml",
+        f"{text}tests:\n  - custom_sql: SELECT * FROM ({ENDLESS}) WHERE n < 0\n",
+    )
     interrupted(repo, "run", after="layer 1 of 2")
     assert repo.production() == before
     repo.write("seeknal/transforms/first.yml", text)

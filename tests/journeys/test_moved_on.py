@@ -1,4 +1,5 @@
-"""What a branch built may not fit any more when it is merged: promotion re-uses what is valid and builds the rest."""
+"""What a branch built may not fit any more when it is merged: promotion re-uses what is valid and
+builds the rest."""
 
 from __future__ import annotations
 
@@ -73,7 +74,10 @@ def another_node_was_changed(shop: Repo) -> None:
 
 def the_same_node_was_changed(shop: Repo) -> None:
     built_on_dev(shop, counts)
-    on_main(shop, lambda shop: shop.replace(DAILY, "GROUP BY day", "GROUP BY day\n  HAVING day IS NOT NULL"))
+    on_main(
+        shop,
+        lambda shop: shop.replace(DAILY, "GROUP BY day", "GROUP BY day\n  HAVING day IS NOT NULL"),
+    )
     shop.merge("dev")
 
 
@@ -148,8 +152,14 @@ class Case:
             (another_node_was_changed, {}),
             (the_same_node_was_changed, {"transform.daily": "its definition changed"}),
             (its_input_was_changed, {"transform.daily": "its definition changed"}),
-            (a_node_that_reads_it_was_changed, {"transform.daily": "reads transform.clean_orders, which changed"}),
-            (it_was_built_dirty_and_committed_otherwise, {"transform.daily": "its definition changed"}),
+            (
+                a_node_that_reads_it_was_changed,
+                {"transform.daily": "reads transform.clean_orders, which changed"},
+            ),
+            (
+                it_was_built_dirty_and_committed_otherwise,
+                {"transform.daily": "its definition changed"},
+            ),
             (it_was_never_built, {"transform.daily": "its definition changed"}),
             (two_branches_changed_two_nodes, {}),
             (two_branches_made_the_same_change, {}),
@@ -166,22 +176,31 @@ def test_a_promotion_builds_what_moved_on_and_says_why(published: Repo, case: Ca
     if not (published.path / RAW).exists():
         assert published.production() == published.fresh_build("main")
     else:
-        assert (60,) in published.numbers("SELECT total FROM daily"), "production's own load, not the branch's"
+        assert (60,) in published.numbers("SELECT total FROM daily"), (
+            "production's own load, not the branch's"
+        )
         assert published.built() == []
 
 
 def test_a_node_that_one_side_deleted_and_the_other_uses_stops_a_promotion_before_anything_is_built(
     published: Repo,
 ) -> None:
-    built_on_dev(published, lambda shop: shop.write(
-        "seeknal/transforms/busy.yml",
-        "kind: transform\nname: busy\ninputs: [transform.daily]\n"
-        "transform: SELECT day FROM transform.daily WHERE total > 20\n"))  # fmt: skip
+    built_on_dev(
+        published,
+        lambda shop: shop.write(
+            "seeknal/transforms/busy.yml",
+            "kind: transform\nname: busy\ninputs: [transform.daily]\n"
+            "transform: SELECT day FROM transform.daily WHERE total > 20\n",
+        ),
+    )
     on_main(published, lambda shop: (shop.path / DAILY).unlink())
     published.merge("dev")
     before = published.production(), published.snapshots(), published.publications()
     said = published.seeknal("promote", code=1).err
-    assert "seeknal/transforms/busy.yml:3: transform.busy reads transform.daily, which does not exist." in said
+    assert (
+        "seeknal/transforms/busy.yml:3: transform.busy reads transform.daily, which does not exist."
+        in said
+    )
     assert (published.production(), published.snapshots(), published.publications()) == before
     assert published.seeknal("status", "--json").json["production"]["pending"] is True
     published.git("revert", "--no-edit", "--mainline", "1", "HEAD")

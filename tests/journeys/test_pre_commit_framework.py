@@ -27,17 +27,25 @@ class Shop:
 
     def __init__(self, top: Path, home: Path) -> None:
         self.top = top
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("GIT_")
+        } | {
             "HOME": str(home),
             "PRE_COMMIT_HOME": str(home / "pre-commit"),
             "PIP_CONSTRAINT": str(home / "constraints.txt"),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
-            **{f"GIT_{who}_{what}": "ann@shop" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+            **{
+                f"GIT_{who}_{what}": "ann@shop"
+                for who in ("AUTHOR", "COMMITTER")
+                for what in ("NAME", "EMAIL")
+            },
         }
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(command, cwd=self.top, env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.top, env=self.environment, capture_output=True, text=True, check=False
+        )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -52,7 +60,9 @@ class Shop:
         (self.top / path).write_text(text)
 
     def total(self) -> int:
-        with duckdb.connect(str(self.top / ".git/seeknal/warehouse.duckdb"), read_only=True) as connection:
+        with duckdb.connect(
+            str(self.top / ".git/seeknal/warehouse.duckdb"), read_only=True
+        ) as connection:
             return int(connection.sql("FROM main.total").fetchall()[0][0])
 
 
@@ -80,10 +90,13 @@ def hooks_repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home, with the versions that pip may install: this project's, and the DuckDB that reads the warehouse here."""
+    """A home, with the versions that pip may install: this project's, and the DuckDB that reads the
+    warehouse here."""
     home = tmp_path_factory.mktemp("home")
     pinned = (ROOT / "constraints.txt").read_text()
-    (home / "constraints.txt").write_text(re.sub(r"(?m)^duckdb==.*$", f"duckdb=={duckdb.__version__}", pinned))
+    (home / "constraints.txt").write_text(
+        re.sub(r"(?m)^duckdb==.*$", f"duckdb=={duckdb.__version__}", pinned)
+    )
     return home
 
 
@@ -121,7 +134,10 @@ def test_installed_hooks_validate_what_is_staged_refuse_a_broken_commit_and_prom
     assert refused.returncode == 1
     assert "source.orders, which does not exist" in refused.stdout + refused.stderr
     shop.git("restore", "--staged", "--worktree", "seeknal/sources/orders.yml")
-    shop.write("seeknal/transforms/total.yml", PROJECT["seeknal/transforms/total.yml"].replace("sum", "max"))
+    shop.write(
+        "seeknal/transforms/total.yml",
+        PROJECT["seeknal/transforms/total.yml"].replace("sum", "max"),
+    )
     shop.git("commit", "-am", "The largest")
     assert shop.total() == 30
 

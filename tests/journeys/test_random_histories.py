@@ -1,4 +1,5 @@
-"""After any sequence of commands, `gc` and `env prune` leave all that lives: what it shows, and what it may go back to."""
+"""After any sequence of commands, `gc` and `env prune` leave all that lives: what it shows, and
+what it may go back to."""
 
 from __future__ import annotations
 
@@ -24,26 +25,39 @@ SOURCE = "kind: source\nname: {name}\nsource: csv\ntable: {path}\n"
 
 
 def make_small(repo: Repo) -> None:
-    """Two sources, of which git tracks one, and three transforms; two branches, of which one has newer data and one is
-    on a remote; and a history of production."""
+    """Two sources, of which git tracks one, and three transforms; two branches, of which one has
+    newer data and one is on a remote; and a history of production."""
     repo.path.mkdir()
     repo.git("init", "--quiet")
     repo.git("init", "--quiet", "--bare", "remote.git")
     repo.git("remote", "add", "origin", "./remote.git")
-    repo.write("seeknal_project.yml", "name: small\nkeep_promotions: 2\nkeep_history: 1h\ntime_to_live: 1d\n")
+    repo.write(
+        "seeknal_project.yml",
+        "name: small\nkeep_promotions: 2\nkeep_history: 1h\ntime_to_live: 1d\n",
+    )
     repo.write(".gitignore", "target/\nraw/\nremote.git/\nbeside-*/\n")
     repo.write("data/orders.csv", "n\n1\n2\n")
     repo.write("raw/visits.csv", "n\n1\n")
     repo.write("seeknal/sources/orders.yml", SOURCE.format(name="orders", path="data/orders.csv"))
     repo.write("seeknal/sources/visits.yml", SOURCE.format(name="visits", path="raw/visits.csv"))
-    repo.write("seeknal/transforms/one.yml", TRANSFORM.format(name="one", input="source.orders", number=0))
-    repo.write("seeknal/transforms/two.yml", TRANSFORM.format(name="two", input="transform.one", number=0))
-    repo.write("seeknal/transforms/three.yml", TRANSFORM.format(name="three", input="source.visits", number=0))
+    repo.write(
+        "seeknal/transforms/one.yml", TRANSFORM.format(name="one", input="source.orders", number=0)
+    )
+    repo.write(
+        "seeknal/transforms/two.yml", TRANSFORM.format(name="two", input="transform.one", number=0)
+    )
+    repo.write(
+        "seeknal/transforms/three.yml",
+        TRANSFORM.format(name="three", input="source.visits", number=0),
+    )
     repo.commit("First")
     repo.seeknal("run")
     for number, name in enumerate(("main", *BRANCHES), 1):
         repo.git("switch", "--quiet", *([] if name == "main" else ["--create"]), name)
-        repo.write("seeknal/transforms/three.yml", TRANSFORM.format(name="three", input="source.visits", number=number))
+        repo.write(
+            "seeknal/transforms/three.yml",
+            TRANSFORM.format(name="three", input="source.visits", number=number),
+        )
         repo.commit(f"On {name}")
         repo.seeknal("run")
     repo.git("push", "--quiet", "origin", "feat/b")
@@ -68,14 +82,19 @@ class Story:
 
     def names(self) -> set[str]:
         """The branches that are here, on the remote or in a worktree."""
-        refs = self.repo.git("for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes").splitlines()
-        return {ref.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/") for ref in refs}
+        refs = self.repo.git(
+            "for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes"
+        ).splitlines()
+        return {
+            ref.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/") for ref in refs
+        }
 
     def local(self, number: int) -> str | None:
         found = [
             each
             for each in BRANCHES
-            if self.repo.try_git("rev-parse", "-q", "--verify", f"refs/heads/{each}").returncode == 0
+            if self.repo.try_git("rev-parse", "-q", "--verify", f"refs/heads/{each}").returncode
+            == 0
         ]
         return found[number % len(found)] if found else None
 
@@ -84,8 +103,14 @@ class Story:
     def edit(self, number: int) -> None:
         """Some edits go back to what there was before."""
         self.edits += 1
-        name, source = (("one", "source.orders"), ("two", "transform.one"), ("three", "source.visits"))[number % 3]
-        text = TRANSFORM.format(name=name, input=source, number=self.edits if number % 2 else number)
+        name, source = (
+            ("one", "source.orders"),
+            ("two", "transform.one"),
+            ("three", "source.visits"),
+        )[number % 3]
+        text = TRANSFORM.format(
+            name=name, input=source, number=self.edits if number % 2 else number
+        )
         self.repo.write(f"seeknal/transforms/{name}.yml", text)
         self.repo.commit(f"Edit {self.edits}")
 
@@ -116,7 +141,9 @@ class Story:
 
     def revert(self, number: int) -> None:
         self.repo.switch("main")
-        if self.repo.try_git("revert", "--no-edit", *(["-m", "1"] if number % 2 else []), "HEAD").returncode:
+        if self.repo.try_git(
+            "revert", "--no-edit", *(["-m", "1"] if number % 2 else []), "HEAD"
+        ).returncode:
             self.repo.try_git("revert", "--abort")
         self.repo.seeknal("promote")
 
@@ -164,11 +191,15 @@ class Story:
 
     def environments_age(self, number: int) -> None:
         where = f" WHERE branch = '{BRANCHES[number % 2]}'" if number % 3 else ""
-        self.repo.tamper(f"UPDATE _seeknal.environments SET used_at = used_at - INTERVAL 25 HOUR{where}")
+        self.repo.tamper(
+            f"UPDATE _seeknal.environments SET used_at = used_at - INTERVAL 25 HOUR{where}"
+        )
 
     def history_ages(self, number: int) -> None:
         minutes = (40, 80, 80, 80, 80, -200)[number]
-        self.repo.tamper(f"UPDATE _seeknal.publications SET published_at = published_at - INTERVAL ({minutes}) MINUTE")
+        self.repo.tamper(
+            f"UPDATE _seeknal.publications SET published_at = published_at - INTERVAL ({minutes}) MINUTE"
+        )
 
     # What is under test
 
@@ -185,15 +216,17 @@ class Story:
         assert done == {**listed, "deleted": True}
         after, going = look(self.repo), before.going(names)
         assert {each["branch"] for each in done["environments"]} == going
-        assert after.shows == {branch: views for branch, views in before.shows.items() if branch not in going}
+        assert after.shows == {
+            branch: views for branch, views in before.shows.items() if branch not in going
+        }
         assert after.tables == before.tables - {each["table"] for each in done.get("snapshots", ())}
         assert before.history() <= after.tables
 
 
 @dataclass(frozen=True)
 class World:
-    """What the warehouse holds. shows: branch → its views with their rows; tables: snapshots; used_at: by branch;
-    publications: of production, (id, time, node, table)."""
+    """What the warehouse holds. shows: branch → its views with their rows; tables: snapshots;
+    used_at: by branch; publications: of production, (id, time, node, table)."""
 
     shows: dict[str, list[Any]]
     tables: set[str]
@@ -201,7 +234,11 @@ class World:
     publications: list[Any]
 
     def going(self, names: set[str]) -> set[str]:
-        return {branch for branch, at in self.used_at.items() if branch not in names and now() - at >= IDLE}
+        return {
+            branch
+            for branch, at in self.used_at.items()
+            if branch not in names and now() - at >= IDLE
+        }
 
     def history(self) -> set[str]:
         """The tables of every publication that is kept, played back one by one."""
@@ -213,7 +250,12 @@ class World:
             states[number], times[number] = state, published_at
         last = sorted(states)
         recent = {one for one, other in pairwise(last) if now() - times[other] < HISTORY}
-        return {table for number in recent | set(last[-KEEP:]) for table in states[number].values() if table}
+        return {
+            table
+            for number in recent | set(last[-KEEP:])
+            for table in states[number].values()
+            if table
+        }
 
 
 def look(repo: Repo) -> World:
@@ -231,23 +273,49 @@ def look(repo: Repo) -> World:
             shows[branch].append((view, sorted(ask(f'FROM "{schema}"."{view}"'))))
         return World(
             shows,
-            {each for (each,) in ask("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_snapshots'")},
+            {
+                each
+                for (each,) in ask(
+                    "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_snapshots'"
+                )
+            },
             used_at,
-            ask("SELECT p.id, published_at, node, table_name FROM _seeknal.publications p LEFT JOIN "
+            ask(
+                "SELECT p.id, published_at, node, table_name FROM _seeknal.publications p LEFT JOIN "
                 "_seeknal.publication_nodes n ON (publication_id, n.schema_name) = (p.id, p.schema_name) "
-                "WHERE p.schema_name = 'main' ORDER BY p.id"),
-        )  # fmt: skip
+                "WHERE p.schema_name = 'main' ORDER BY p.id"
+            ),
+        )
 
 
 def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-OFTEN = (Story.edit, Story.run, Story.branch, Story.environments_age, Story.merge, Story.delete_branch, Story.gc)
+OFTEN = (
+    Story.edit,
+    Story.run,
+    Story.branch,
+    Story.environments_age,
+    Story.merge,
+    Story.delete_branch,
+    Story.gc,
+)
 SELDOM = (
-    Story.new_data, Story.new_data, Story.main, Story.revert, Story.push, Story.delete_on_the_remote, Story.worktree, Story.fail,
-    Story.rollback, Story.env_delete, Story.env_delete, Story.history_ages, Story.prune,
-)  # fmt: skip
+    Story.new_data,
+    Story.new_data,
+    Story.main,
+    Story.revert,
+    Story.push,
+    Story.delete_on_the_remote,
+    Story.worktree,
+    Story.fail,
+    Story.rollback,
+    Story.env_delete,
+    Story.env_delete,
+    Story.history_ages,
+    Story.prune,
+)
 STEPS: tuple[Callable[[Story, int], Any], ...] = OFTEN * 2 + SELDOM
 
 
@@ -257,7 +325,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=EXAMPLES, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5)), min_size=8, max_size=12))
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5)), min_size=8, max_size=12)
+)
 def test_after_any_history_everything_that_lives_still_answers(
     templates: Templates, places: Path, steps: list[tuple[Callable[[Story, int], Any], int]]
 ) -> None:

@@ -1,5 +1,5 @@
-"""Whatever two branches did, the preview of their merge is true of the merge: whether it can be made, whether it holds
-together, who did what, and what it changes."""
+"""Whatever two branches did, the preview of their merge is true of the merge: whether it can be
+made, whether it holds together, who did what, and what it changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ EXAMPLES = 14
 
 @dataclass
 class Node:
-    """A transform that is written so that git can merge two edits of it: with a comment between any two lines."""
+    """A transform that is written so that git can merge two edits of it: with a comment between any
+    two lines."""
 
     name: str
     path: str
@@ -31,11 +32,27 @@ class Node:
 
     @property
     def text(self) -> str:
-        document = ["kind: transform", f"name: {self.name}", "inputs:", *(f"  - ref: {each}" for each in self.reads)]
+        document = [
+            "kind: transform",
+            f"name: {self.name}",
+            "inputs:",
+            *(f"  - ref: {each}" for each in self.reads),
+        ]
         if self.promises:
-            document += ["columns:", *(f"  {name}: {{dtype: {word}}}" for name, word in self.promises.items())]
-        others = (f"POSITIONAL JOIN (SELECT count(*) AS n{n} FROM input_{n})" for n in range(1, len(self.reads)))
-        sql = ["SELECT", *(f"  {sql} AS {name}," for name, sql in self.columns.items()), "FROM input_0 AS i", *others]
+            document += [
+                "columns:",
+                *(f"  {name}: {{dtype: {word}}}" for name, word in self.promises.items()),
+            ]
+        others = (
+            f"POSITIONAL JOIN (SELECT count(*) AS n{n} FROM input_{n})"
+            for n in range(1, len(self.reads))
+        )
+        sql = [
+            "SELECT",
+            *(f"  {sql} AS {name}," for name, sql in self.columns.items()),
+            "FROM input_0 AS i",
+            *others,
+        ]
         return "\n# .\n".join([*document, "transform: |\n  " + "\n  -- .\n  ".join(sql)]) + "\n"
 
 
@@ -43,10 +60,14 @@ Nodes = dict[str, Node]
 
 
 def begin() -> Nodes:
-    first, rest = {"id": "i.id", "day": "i.day", "amount": "i.amount"}, ("first", "second", "third", "fourth")
+    first, rest = (
+        {"id": "i.id", "day": "i.day", "amount": "i.amount"},
+        ("first", "second", "third", "fourth"),
+    )
     reads = ("source.orders", "transform.first", "transform.first", "transform.second")
     return {
-        name: Node(name, f"seeknal/{name}.yml", [each], dict(first)) for name, each in zip(rest, reads, strict=True)
+        name: Node(name, f"seeknal/{name}.yml", [each], dict(first))
+        for name, each in zip(rest, reads, strict=True)
     }
 
 
@@ -57,12 +78,17 @@ def add(nodes: Nodes, node: Node, number: int) -> None:
     new = ("fifth", "sixth")[number % 2]
     names = list(node.columns)[: 1 + number % 3]
     place = ("seeknal", "seeknal/more")[number % 3 == 1]
-    nodes[new] = Node(new, f"{place}/{new}.yml", [f"transform.{node.name}"], {name: f"i.{name}" for name in names})
+    nodes[new] = Node(
+        new, f"{place}/{new}.yml", [f"transform.{node.name}"], {name: f"i.{name}" for name in names}
+    )
 
 
 def remove(nodes: Nodes, node: Node, number: int) -> None:
     gone = {node.name}
-    while more := {each.name for each in nodes.values() if {name[10:] for name in each.reads} & gone} - gone:
+    while (
+        more := {each.name for each in nodes.values() if {name[10:] for name in each.reads} & gone}
+        - gone
+    ):
         gone |= more
     for each in gone:
         nodes.pop(each, None)
@@ -88,12 +114,16 @@ def drop_column(nodes: Nodes, node: Node, number: int) -> None:
 
 def rename_column(nodes: Nodes, node: Node, number: int) -> None:
     chosen = list(node.columns)[number % len(node.columns)]
-    node.columns = {f"{name}_too" if name == chosen else name: sql for name, sql in node.columns.items()}
+    node.columns = {
+        f"{name}_too" if name == chosen else name: sql for name, sql in node.columns.items()
+    }
 
 
 def retype(nodes: Nodes, node: Node, number: int) -> None:
     name = list(node.columns)[number % len(node.columns)]
-    node.columns[name] = f"TRY_CAST({node.columns[name]} AS {('VARCHAR', 'DOUBLE')[number % 2]})"  # a date is no number
+    node.columns[name] = (
+        f"TRY_CAST({node.columns[name]} AS {('VARCHAR', 'DOUBLE')[number % 2]})"  # a date is no number
+    )
 
 
 def read(nodes: Nodes, node: Node, number: int) -> None:
@@ -101,13 +131,28 @@ def read(nodes: Nodes, node: Node, number: int) -> None:
 
 
 def promise(nodes: Nodes, node: Node, number: int) -> None:
-    node.promises |= {("id", "day", "amount")[number % 3]: ("BIGINT", "DATE", "DOUBLE")[number // 2 % 3]}
+    node.promises |= {
+        ("id", "day", "amount")[number % 3]: ("BIGINT", "DATE", "DOUBLE")[number // 2 % 3]
+    }
 
 
 Edit = Callable[[Nodes, Node, int], None]
 EDITS: tuple[Edit, ...] = (
-    add, add, add, remove, rename, move, add_column, drop_column, drop_column, rename_column, retype, read, read, promise,
-)  # fmt: skip
+    add,
+    add,
+    add,
+    remove,
+    rename,
+    move,
+    add_column,
+    drop_column,
+    drop_column,
+    rename_column,
+    retype,
+    read,
+    read,
+    promise,
+)
 Steps = list[tuple[Edit, int, int]]
 
 
@@ -125,7 +170,9 @@ def make_pair(repo: Repo) -> None:
     repo.write("seeknal_project.yml", "name: pair\n")
     repo.write(".gitignore", "target/\n")
     repo.write("data/orders.csv", "id,day,amount\n1,2024-01-01,10\n2,2024-01-02,20\n")
-    repo.write("seeknal/orders.yml", "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n")
+    repo.write(
+        "seeknal/orders.yml", "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n"
+    )
     write(repo, begin())
     repo.commit("First")
     repo.seeknal("validate")
@@ -164,10 +211,15 @@ def check(repo: Repo) -> None:
         check_sides(repo, conflict)
     if repo.try_git("merge", "--no-edit", "--quiet", "dev").returncode:
         assert (done.code, preview["conflicts"]) == (1, [])
-        assert preview["textual_conflicts"] == repo.git("diff", "--name-only", "--diff-filter=U").splitlines()
+        assert (
+            preview["textual_conflicts"]
+            == repo.git("diff", "--name-only", "--diff-filter=U").splitlines()
+        )
         return
     assert (preview["textual_conflicts"], preview["problems"]) == ([], [])
-    wrong = {each["message"] for each in repo.seeknal("validate", "--json", code=None).json["problems"]}
+    wrong = {
+        each["message"] for each in repo.seeknal("validate", "--json", code=None).json["problems"]
+    }
     retyped = {each["message"] for each in preview["conflicts"] if "and becomes" in each["message"]}
     assert {each["message"] for each in preview["conflicts"]} == wrong | retyped
     assert done.code == (1 if preview["conflicts"] else 0)
@@ -181,20 +233,31 @@ def check_sides(repo: Repo, conflict: dict[str, Any]) -> None:
     """Both have a part, in a commit of theirs that touched the file."""
     assert [side["branch"] for side in conflict["sides"]] == ["main", "dev"]
     for side in conflict["sides"]:
-        touched = repo.git("log", "--format=%H", f"start..{side['branch']}", "--", side["path"]).split()
+        touched = repo.git(
+            "log", "--format=%H", f"start..{side['branch']}", "--", side["path"]
+        ).split()
         assert side["commit"] in touched
 
 
 def files(repo: Repo) -> dict[str, tuple[int, int]]:
     """All that there is, but for the cache. (git touches objects that it has already.)"""
-    found = (path for path in repo.path.rglob("*") if path.is_file() and ".git/seeknal" not in path.as_posix())
+    found = (
+        path
+        for path in repo.path.rglob("*")
+        if path.is_file() and ".git/seeknal" not in path.as_posix()
+    )
     return {
-        str(path): (path.stat().st_size, 0 if "/objects/" in path.as_posix() else path.stat().st_mtime_ns)
+        str(path): (
+            path.stat().st_size,
+            0 if "/objects/" in path.as_posix() else path.stat().st_mtime_ns,
+        )
         for path in found
     }
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=3)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(EDITS), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=3
+)
 
 
 @settings(max_examples=EXAMPLES, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
@@ -205,7 +268,9 @@ def test_the_preview_of_a_merge_is_true_of_the_merge(
     repo = copied(templates("pair", make_pair), places / f"{len(list(places.iterdir()))}")
     repo.git("tag", "start")
     for branch, steps in (("dev", mine), ("main", theirs)):
-        note(f"{branch}: {', '.join(f'{step.__name__} {which} {number}' for step, which, number in steps)}")
+        note(
+            f"{branch}: {', '.join(f'{step.__name__} {which} {number}' for step, which, number in steps)}"
+        )
         edit(repo, branch, steps)
     repo.seeknal("run")
     check(repo)

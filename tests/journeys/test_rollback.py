@@ -23,16 +23,22 @@ CSV = "exports/by_customer.csv"
 
 
 def make_released(shop: Repo) -> None:
-    """The merge of dev was promoted by its hook: wrong totals, an exposure more, and a node less."""
+    """The merge of dev was promoted by its hook: wrong totals, an exposure more, and a node
+    less."""
     make_published(shop)
     shop.install_hooks()
     shop.commit("Where it was right")
     shop.switch("dev", create=True)
     shop.replace(DAILY, "sum(amount)", "max(amount)")
     shop.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
-    shop.write("seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: SELECT 1 AS n\n")
-    shop.write("seeknal/exposures/towns_csv.yml", "kind: exposure\nname: towns_csv\ntype: file\n"
-               "inputs: [{ref: transform.towns}]\nparams: {path: exports/towns.csv}\n")  # fmt: skip
+    shop.write(
+        "seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: SELECT 1 AS n\n"
+    )
+    shop.write(
+        "seeknal/exposures/towns_csv.yml",
+        "kind: exposure\nname: towns_csv\ntype: file\n"
+        "inputs: [{ref: transform.towns}]\nparams: {path: exports/towns.csv}\n",
+    )
     shop.commit("Something wrong")
     shop.switch("main")
     shop.merge("dev", "--no-ff")
@@ -92,7 +98,10 @@ def test_rollback_shows_what_was_there_and_says_how_to_go_on(released: Repo) -> 
     assert "seeknal run" not in status
     plan = released.seeknal("plan")
     assert "Production was rolled back to publication 2" in plan.err
-    assert "Next: git revert takes this out of the code; seeknal promote publishes it again" in plan.out
+    assert (
+        "Next: git revert takes this out of the code; seeknal promote publishes it again"
+        in plan.out
+    )
     assert "failed" not in status
     entry = last(released)
     assert (entry["command"], entry["restores"], entry["built"]) == ("rollback", 2, 0)
@@ -109,7 +118,12 @@ def test_a_dry_run_says_the_same_and_does_nothing(released: Repo) -> None:
     done = released.seeknal("rollback", "--json").json
     same = ("from", "to", "nodes", "tip", "differs_from_tip", "earlier_loads")
     assert {key: done[key] for key in same} == {key: looked[key] for key in same}
-    assert (looked["dry_run"], looked["publication"], done["dry_run"], done["publication"]) == (True, None, False, 4)
+    assert (looked["dry_run"], looked["publication"], done["dry_run"], done["publication"]) == (
+        True,
+        None,
+        False,
+        4,
+    )
     assert looked["files"]["to_write"] == done["files"]["written"] == ["exposure.by_customer_csv"]
 
 
@@ -130,7 +144,9 @@ def test_a_file_that_another_exposure_wrote_since_is_written_again(released: Rep
     released.git("mv", "seeknal/exposures/by_customer_csv.yml", "seeknal/exposures/days_csv.yml")
     released.replace("seeknal/exposures/days_csv.yml", "by_customer_csv", "days_csv")
     released.replace("seeknal/exposures/days_csv.yml", "transform.by_customer", "transform.daily")
-    released.write("seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: SELECT 2 AS n\n")
+    released.write(
+        "seeknal/transforms/towns.yml", "kind: transform\nname: towns\ntransform: SELECT 2 AS n\n"
+    )
     released.commit("Days instead of customers")
     days = released.read(CSV)
     assert days.startswith("day,")
@@ -206,7 +222,9 @@ def test_a_commit_after_a_rollback_goes_forward_to_the_tip(released: Repo) -> No
 
 def test_a_load_of_raw_data_is_rolled_back_and_read_again_by_a_run(released: Repo) -> None:
     released.write("raw/more.csv", "id\n1\n")
-    released.write("seeknal/sources/more.yml", "kind: source\nname: more\nsource: csv\ntable: raw/more.csv\n")
+    released.write(
+        "seeknal/sources/more.yml", "kind: source\nname: more\nsource: csv\ntable: raw/more.csv\n"
+    )
     commit = released.commit("Raw data from outside")
     released.write("raw/more.csv", "id\n1\n2\n")
     released.seeknal("run")
@@ -214,7 +232,10 @@ def test_a_load_of_raw_data_is_rolled_back_and_read_again_by_a_run(released: Rep
     assert released.numbers("SELECT count(*) FROM main.more") == [(1,)]
     assert "Git is as it was" not in said.out, "the commit is the same"
     assert "Earlier loads of raw data are shown (source.more):\n  seeknal run " in said.out
-    assert "an earlier one of the tip of main: seeknal run reads the raw data again" in released.seeknal("status").out
+    assert (
+        "an earlier one of the tip of main: seeknal run reads the raw data again"
+        in released.seeknal("status").out
+    )
     assert released.production_ref == commit
     released.seeknal("run")
     assert released.numbers("SELECT count(*) FROM main.more") == [(2,)]
@@ -262,13 +283,16 @@ def test_nothing_to_go_back_to_is_refused(shop: Repo) -> None:
 
 
 def test_a_publication_whose_tables_are_gone_is_refused(released: Repo) -> None:
-    table = released.numbers("SELECT table_name FROM _seeknal.publication_nodes WHERE publication_id = 1 AND "
-                             "node = 'transform.daily'")[0][0]  # fmt: skip
+    table = released.numbers(
+        "SELECT table_name FROM _seeknal.publication_nodes WHERE publication_id = 1 AND "
+        "node = 'transform.daily'"
+    )[0][0]
     released.tamper(f'DROP TABLE _snapshots."{table}"')
     for name in ([], ["1"], ["2"], ["--dry-run"]):
         said = refused(released, *name, code=1)
         assert re.match(
-            r"error: Publication [12] is no longer kept whole: the tables of transform.daily are gone.", said
+            r"error: Publication [12] is no longer kept whole: the tables of transform.daily are gone.",
+            said,
         )
         assert "the last 10 publications" in said
         assert "git revert" in said
@@ -286,7 +310,12 @@ def test_something_else_in_a_views_place_leaves_everything_as_it_was(released: R
 
 def test_a_rollback_while_another_process_has_the_warehouse_says_so(released: Repo) -> None:
     with released.held() as pid:
-        for command in (["rollback"], ["rollback", "--dry-run"], ["log"], ["query", "--at", "1", "FROM daily"]):
+        for command in (
+            ["rollback"],
+            ["rollback", "--dry-run"],
+            ["log"],
+            ["query", "--at", "1", "FROM daily"],
+        ):
             assert f"is held by process {pid}." in released.seeknal(*command, code=1).err
     before = released.production()
     released.seeknal("rollback", "--lock-timeout", "5")
@@ -298,24 +327,33 @@ def test_a_rollback_neither_hides_a_failed_run_nor_makes_one_up(released: Repo) 
     released.git("commit", "--all", "--quiet", "--message", "Broken")
     assert "the last run of production failed" in released.seeknal("status").out
     released.seeknal("rollback")
-    assert "broken" in released.seeknal("status", "--json").json["production"]["failure"], "the tip is broken still"
+    assert "broken" in released.seeknal("status", "--json").json["production"]["failure"], (
+        "the tip is broken still"
+    )
     released.git("revert", "--no-edit", "HEAD")
     assert "warning" not in released.seeknal("status").out
     released.seeknal("rollback")
     assert released.seeknal("status", "--json").json["production"]["failure"] is None
 
 
-def test_a_file_that_cannot_be_replaced_is_told_and_production_is_rolled_back_all_the_same(released: Repo) -> None:
+def test_a_file_that_cannot_be_replaced_is_told_and_production_is_rolled_back_all_the_same(
+    released: Repo,
+) -> None:
     (released.path / CSV).unlink()
     released.write(f"{CSV}/mine.txt", "mine")
     said = released.seeknal("rollback", code=1)
-    assert "the file of exposure.by_customer_csv is not that of publication 2: exposure.by_customer_csv" in said.err
+    assert (
+        "the file of exposure.by_customer_csv is not that of publication 2: exposure.by_customer_csv"
+        in said.err
+    )
     assert totals(released.production()) == [30, 70]
     assert released.read(f"{CSV}/mine.txt") == "mine"
     (released.path / CSV / "mine.txt").unlink()
     (released.path / CSV).rmdir()
     released.seeknal("rollback", "2")
-    assert customers(released) == ["Ada,40", "Bob,20", "Cy,40"], "the same again writes what is still missing"
+    assert customers(released) == ["Ada,40", "Bob,20", "Cy,40"], (
+        "the same again writes what is still missing"
+    )
 
 
 # At all times
@@ -341,7 +379,8 @@ def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
         reader.start()
         for number in range(60):
             publish(
-                warehouse.connection, Publication("main", "main", str(number), "Ada", "rollback", sides[number % 2])
+                warehouse.connection,
+                Publication("main", "main", str(number), "Ada", "rollback", sides[number % 2]),
             )
         done.set()
         reader.join()
@@ -352,8 +391,13 @@ def test_a_rollback_that_is_killed_was_made_or_was_not(released: Repo) -> None:
     chance = random.Random(7)
     for _ in range(6):
         number = "2" if totals(released.production()) == [20, 40] else "3"
-        with subprocess.Popen(released.command("rollback", number), cwd=released.path, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, env=os.environ) as process:  # fmt: skip
+        with subprocess.Popen(
+            released.command("rollback", number),
+            cwd=released.path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ,
+        ) as process:
             time.sleep(chance.uniform(0.15, 0.6))
             process.send_signal(signal.SIGKILL)
         shown = last(released)["restores"] or last(released)["id"]

@@ -1,4 +1,5 @@
-"""Day 2, day 3 and so on: the seed's three lines, whatever has become of the branch since; and nothing is lost."""
+"""Day 2, day 3 and so on: the seed's three lines, whatever has become of the branch since; and
+nothing is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ ONE = "kind: transform\nname: new\ntransform: SELECT 1 AS one\n"
 
 def edit(repo: Repo, by: int) -> None:
     text = repo.read(DAILY)
-    repo.write(DAILY, text.replace(text[text.index("sum(") : text.index(" AS total")], f"sum(amount * {by})"))
+    repo.write(
+        DAILY,
+        text.replace(text[text.index("sum(") : text.index(" AS total")], f"sum(amount * {by})"),
+    )
 
 
 def day(repo: Repo, by: int) -> None:
@@ -34,7 +38,8 @@ def day(repo: Repo, by: int) -> None:
 
 
 def test_the_three_lines_work_on_every_day(published: Repo) -> None:
-    """On dev as it was left, on main, on main as it went on, and on a clone's main of another day."""
+    """On dev as it was left, on main, on main as it went on, and on a clone's main of another
+    day."""
     day(published, 2)
     day(published, 3)
     published.switch("main")
@@ -81,7 +86,13 @@ def test_a_run_of_another_branch_takes_the_changes_there(published: Repo) -> Non
 
 def state_of(repo: Repo, of: str = "symbolic-ref") -> tuple[str, ...]:
     """All that somebody may lose: the index, the working tree, branches, and what is stashed."""
-    listed = ("status --porcelain", "diff", "diff --cached", "for-each-ref refs/heads", "stash list")
+    listed = (
+        "status --porcelain",
+        "diff",
+        "diff --cached",
+        "for-each-ref refs/heads",
+        "stash list",
+    )
     return (*(repo.git(*each.split()) for each in listed), repo.git(of, "HEAD"))
 
 
@@ -117,7 +128,8 @@ def only_on_origin(repo: Repo) -> None:
 
 
 def ahead_on_origin(repo: Repo) -> None:
-    """Somebody pushed to dev since, which is merged here: moved on by itself, it would part from that."""
+    """Somebody pushed to dev since, which is merged here: moved on by itself, it would part from
+    that."""
     ahead(repo)
     repo.git("remote", "add", "origin", ".")
     repo.git("update-ref", "refs/remotes/origin/dev", "dev")
@@ -138,7 +150,8 @@ LINES = (
 def test_a_branch_with_a_life_of_its_own_is_not_planned_without_the_changes(
     published: Repo, make: Callable[[Repo], None]
 ) -> None:
-    """Nothing is lost and nothing is done; and the commands that the message names do what it says."""
+    """Nothing is lost and nothing is done; and the commands that the message names do what it
+    says."""
     make(published)
     edit(published, 2)
     before = state_of(published)
@@ -162,14 +175,25 @@ def test_what_is_staged_stays_staged_and_what_is_untracked_stays_there(published
     published.git("add", DAILY)
     edit(published, 3)
     published.write(NEW, ONE)
-    before = published.git("status", "--porcelain"), published.git("diff"), published.git("diff", "--cached")
+    before = (
+        published.git("status", "--porcelain"),
+        published.git("diff"),
+        published.git("diff", "--cached"),
+    )
     done = published.plan
     published.seeknal("plan", "dev")
     assert published.git("branch", "--show-current") == "dev"
-    assert (published.git("status", "--porcelain"), published.git("diff"), published.git("diff", "--cached")) == before
+    assert (
+        published.git("status", "--porcelain"),
+        published.git("diff"),
+        published.git("diff", "--cached"),
+    ) == before
     assert {change["node"] for change in done()["changes"]} == {"transform.daily", "transform.new"}
     line = published.seeknal("run", "--env", "dev").err.splitlines()[-1]
-    assert line == f"Next: git add {NEW} && git commit -am 'Change daily and new' && seeknal promote dev"
+    assert (
+        line
+        == f"Next: git add {NEW} && git commit -am 'Change daily and new' && seeknal promote dev"
+    )
 
 
 def test_a_new_file_that_is_another_one_there_is_named(published: Repo) -> None:
@@ -180,7 +204,9 @@ def test_a_new_file_that_is_another_one_there_is_named(published: Repo) -> None:
     assert "2 AS" in published.read(NEW)
 
 
-def test_a_branch_that_is_only_on_origin_and_has_nothing_of_its_own_is_followed(published: Repo) -> None:
+def test_a_branch_that_is_only_on_origin_and_has_nothing_of_its_own_is_followed(
+    published: Repo,
+) -> None:
     published.git("update-ref", "refs/remotes/origin/dev", "HEAD")
     published.git("remote", "add", "origin", ".")
     edit(published, 2)
@@ -220,7 +246,9 @@ def test_a_merge_that_is_not_finished_is_finished_first(published: Repo) -> None
     assert state_of(published) == before
 
 
-def test_what_continuous_integration_builds_has_its_own_name(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_continuous_integration_builds_has_its_own_name(
+    published: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """HEAD is detached there, and the branch is known by a variable: its changes are its own."""
     published.git("branch", "dev")
     published.git("checkout", "--quiet", "--detach")
@@ -299,7 +327,9 @@ def test_a_name_of_something_else_creates_no_branch(published: Repo) -> None:
     assert state_of(published) == before
 
 
-def test_continuous_integration_moves_and_creates_no_branch(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_continuous_integration_moves_and_creates_no_branch(
+    published: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CI", "true")
     published.git("branch", "dev")
     edit(published, 2)
@@ -309,7 +339,9 @@ def test_continuous_integration_moves_and_creates_no_branch(published: Repo, mon
     assert published.git("branch", "--list", "qa") == ""
 
 
-def test_an_edited_setting_of_production_follows_to_no_branch_that_would_refuse_it(published: Repo) -> None:
+def test_an_edited_setting_of_production_follows_to_no_branch_that_would_refuse_it(
+    published: Repo,
+) -> None:
     published.git("branch", "dev")
     published.write("seeknal_project.yml", "name: shop\nkeep_promotions: 3\n")
     refused = published.seeknal("run", "--env", "dev", code=1).err

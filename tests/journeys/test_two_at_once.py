@@ -1,4 +1,5 @@
-"""Two at once: nobody sees half a state, nothing is lost, and the second waits or says who holds the warehouse."""
+"""Two at once: nobody sees half a state, nothing is lost, and the second waits or says who holds
+the warehouse."""
 
 from __future__ import annotations
 
@@ -40,7 +41,10 @@ def make_side_by_side(repo: Repo) -> None:
     for name, path, function in (("a", DAILY, "max"), ("b", CUSTOMERS, "min")):
         repo.switch(name, create=True)
         repo.replace(path, "sum(", f"{function}(")
-        repo.write(f"seeknal/transforms/slow_{name}.yml", SLOW.format(name=name, rows=5_000_000 + ord(name)))
+        repo.write(
+            f"seeknal/transforms/slow_{name}.yml",
+            SLOW.format(name=name, rows=5_000_000 + ord(name)),
+        )
         repo.commit(f"The branch {name}")
         repo.switch("main")
 
@@ -59,7 +63,11 @@ def beside(shop: Repo, name: str) -> Repo:
 
 def start(repo: Repo, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        repo.command(*arguments), cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        repo.command(*arguments),
+        cwd=repo.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -86,15 +94,23 @@ def held_by_a_run(repo: Repo) -> Iterator[subprocess.Popen[str]]:
 
 
 def whole(shop: Repo, *branches: str) -> None:
-    """Each environment shows what its branch is where nobody else ever ran; nothing is there twice."""
+    """Each environment shows what its branch is where nobody else ever ran; nothing is there
+    twice."""
     for branch in branches:
         assert shop.views(branch) == shop.fresh_build(branch)
     assert shop.numbers("SELECT id FROM _seeknal.snapshots GROUP BY id HAVING count(*) > 1") == []
-    assert shop.numbers("SELECT id FROM _seeknal.publications GROUP BY schema_name, id HAVING count(*) > 1") == []
+    assert (
+        shop.numbers(
+            "SELECT id FROM _seeknal.publications GROUP BY schema_name, id HAVING count(*) > 1"
+        )
+        == []
+    )
     assert shop.numbers("SELECT message FROM _seeknal.runs WHERE status <> 'succeeded'") == []
     assert (
         shop.production_ref
-        == shop.numbers("SELECT arg_max(commit_id, id) FROM _seeknal.publications WHERE schema_name = 'main'")[0][0]
+        == shop.numbers(
+            "SELECT arg_max(commit_id, id) FROM _seeknal.publications WHERE schema_name = 'main'"
+        )[0][0]
     )
 
 
@@ -120,7 +136,9 @@ def test_the_second_says_who_holds_the_warehouse_and_what_it_does(shop: Repo) ->
     [(["promote"], True), (["run"], False), (["rollback", "1"], True), (["gc", "--yes"], False)],
     ids=["promote waits", "run says so", "rollback waits", "gc says so"],
 )
-def test_a_run_of_a_branch_and_something_on_production(shop: Repo, second: list[str], waits: bool) -> None:
+def test_a_run_of_a_branch_and_something_on_production(
+    shop: Repo, second: list[str], waits: bool
+) -> None:
     shop.merge("b", "--quiet")
     if second[0] == "rollback":
         shop.seeknal("promote")
@@ -128,7 +146,10 @@ def test_a_run_of_a_branch_and_something_on_production(shop: Repo, second: list[
         if waits:
             waiting = start(shop, *second, *WAIT)
         else:
-            assert f"is held by process {run_of_a.pid} (seeknal run)." in shop.seeknal(*second, code=1).err
+            assert (
+                f"is held by process {run_of_a.pid} (seeknal run)."
+                in shop.seeknal(*second, code=1).err
+            )
     if waits:
         ended(waiting)
     else:
@@ -149,7 +170,9 @@ def test_two_promotions_are_one_publication(shop: Repo) -> None:
 def test_two_promotions_of_two_branches_both_arrive(shop: Repo) -> None:
     both = [start(shop, "promote", name, *WAIT) for name in "ab"]
     said = [each.communicate(timeout=120) for each in both]
-    if any(each.returncode for each in both):  # git lets only one of them merge at a time, and says so
+    if any(
+        each.returncode for each in both
+    ):  # git lets only one of them merge at a time, and says so
         assert "a bug in seeknal" not in str(said)
         for name in "ab":
             shop.try_git("merge", "--abort")
@@ -160,7 +183,9 @@ def test_two_promotions_of_two_branches_both_arrive(shop: Repo) -> None:
 
 
 @pytest.mark.parametrize("completes", ["run", "promote"])
-def test_a_hook_that_finds_it_busy_leaves_a_promotion_that_the_next_command_makes(shop: Repo, completes: str) -> None:
+def test_a_hook_that_finds_it_busy_leaves_a_promotion_that_the_next_command_makes(
+    shop: Repo, completes: str
+) -> None:
     shop.install_hooks()
     with held_by_a_run(beside(shop, "a")) as run_of_a:
         done = shop.try_git("merge", "--no-edit", "b")
@@ -178,7 +203,9 @@ def test_a_hook_that_finds_it_busy_leaves_a_promotion_that_the_next_command_make
 # Who waits
 
 
-@pytest.mark.parametrize("command", [["run"], ["promote"], ["rollback"], ["gc", "--yes"], ["query", "FROM daily"]])
+@pytest.mark.parametrize(
+    "command", [["run"], ["promote"], ["rollback"], ["gc", "--yes"], ["query", "FROM daily"]]
+)
 def test_nobody_waits_longer_than_told(shop: Repo, command: list[str]) -> None:
     with shop.held():
         started = time.monotonic()
@@ -211,12 +238,14 @@ def test_a_run_that_waited_runs_what_is_checked_out_by_then(shop: Repo) -> None:
 
 
 def make_loaded(repo: Repo) -> None:
-    """Raw data that git does not track has other columns by now; production still shows what it read then."""
+    """Raw data that git does not track has other columns by now; production still shows what it
+    read then."""
     make_published(repo)
     source = "kind: source\nname: visits\nsource: csv\ntable: raw/visits.csv\non_drift: warn\n"
     repo.write("seeknal/sources/visits.yml", source)
     repo.write(
-        "seeknal/transforms/more.yml", "kind: transform\nname: more\ntransform: SELECT n + 1 AS m FROM source.visits\n"
+        "seeknal/transforms/more.yml",
+        "kind: transform\nname: more\ntransform: SELECT n + 1 AS m FROM source.visits\n",
     )
     repo.write("raw/visits.csv", "n\n1\n")
     repo.commit()
@@ -227,7 +256,9 @@ def make_loaded(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize("command", [["promote"], ["run", "--env", "dev"]], ids=" ".join)
-def test_who_waited_knows_raw_data_as_production_shows_it(copy_of: Templates, command: list[str]) -> None:
+def test_who_waited_knows_raw_data_as_production_shows_it(
+    copy_of: Templates, command: list[str]
+) -> None:
     repo = copy_of("loaded", make_loaded)
     repo.git("branch", "dev")
     with repo.held():
@@ -300,14 +331,16 @@ def test_a_promotion_waits_for_a_reader_or_says_who_it_is(shop: Repo) -> None:
         "flush=True); sys.stdin.read(); print(held.sql('SELECT count(*) FROM daily').fetchall())"
     )
     command = [sys.executable, "-c", script, str(shop.warehouse)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
         assert reader.stdin is not None
         assert reader.stdout is not None
         assert reader.stdout.readline() == "[(2,)]\n"
         assert f"is held by process {reader.pid}." in shop.seeknal("promote", code=1).err
-        assert shop.seeknal("query", "SELECT count(*) AS n FROM daily", "--json").json == [{"n": 2}], (
-            "readers may share"
-        )
+        assert shop.seeknal("query", "SELECT count(*) AS n FROM daily", "--json").json == [
+            {"n": 2}
+        ], "readers may share"
         waiting = start(shop, "promote", *WAIT)
         time.sleep(1)
         assert waiting.poll() is None
@@ -346,11 +379,14 @@ def test_commits_in_two_worktrees_whose_hooks_run_at_once(shop: Repo) -> None:
     places = [shop, *(beside(shop, name) for name in "ab")]
     for number, each in enumerate(places):
         each.write(
-            f"seeknal/transforms/new_{number}.yml", f"kind: transform\nname: new_{number}\ntransform: SELECT 1 AS n\n"
+            f"seeknal/transforms/new_{number}.yml",
+            f"kind: transform\nname: new_{number}\ntransform: SELECT 1 AS n\n",
         )
         each.git("add", "--all")
     with ThreadPoolExecutor() as pool:
-        done = list(pool.map(lambda each: each.try_git("commit", "--quiet", "--message", "At once"), places))
+        done = list(
+            pool.map(lambda each: each.try_git("commit", "--quiet", "--message", "At once"), places)
+        )
     assert [(each.returncode, each.stderr.count("bug")) for each in done] == [(0, 0)] * 3, done
     if shop.seeknal("status", "--json").json["production"]["pending"]:
         assert "The promotion is pending" in done[0].stderr

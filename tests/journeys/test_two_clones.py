@@ -33,7 +33,9 @@ REFUSED = [["run"], ["promote"], ["run", "--nodes", "daily"], ["promote", "mine"
 
 
 @pytest.mark.parametrize("fetched", [False, True], ids=["not fetched", "fetched"])
-def test_a_clone_that_is_behind_releases_nothing(published: Repo, clone: Repo, fetched: bool) -> None:
+def test_a_clone_that_is_behind_releases_nothing(
+    published: Repo, clone: Repo, fetched: bool
+) -> None:
     clone.git("branch", "mine")
     release(published)
     before, shown = published.production(), published.head[:8]
@@ -55,7 +57,9 @@ def test_a_clone_that_is_behind_releases_nothing(published: Repo, clone: Repo, f
     assert published.production() == clone.fresh_build()
 
 
-def test_what_is_gone_from_the_remote_is_taken_back_if_somebody_says_so(published: Repo, clone: Repo) -> None:
+def test_what_is_gone_from_the_remote_is_taken_back_if_somebody_says_so(
+    published: Repo, clone: Repo
+) -> None:
     before = published.production()
     release(published)
     published.git("push", "--quiet", "--force", "origin", "main~1:main")
@@ -65,7 +69,9 @@ def test_what_is_gone_from_the_remote_is_taken_back_if_somebody_says_so(publishe
     assert published.production() == before
 
 
-def test_uncommitted_nodes_of_another_clone_are_nobodys_release(published: Repo, clone: Repo) -> None:
+def test_uncommitted_nodes_of_another_clone_are_nobodys_release(
+    published: Repo, clone: Repo
+) -> None:
     before = published.production()
     published.replace(DAILY, "sum(amount)", "100 * sum(amount)")
     published.seeknal("run")
@@ -74,7 +80,9 @@ def test_uncommitted_nodes_of_another_clone_are_nobodys_release(published: Repo,
     assert published.production() == before
 
 
-def test_what_the_warehouse_said_is_remembered_while_nobody_writes_to_it(published: Repo, clone: Repo) -> None:
+def test_what_the_warehouse_said_is_remembered_while_nobody_writes_to_it(
+    published: Repo, clone: Repo
+) -> None:
     release(published)
     said = clone.seeknal("plan").err
     assert "which this clone does not have" in said
@@ -107,7 +115,10 @@ def times(repo: Repo, by: int, *, commit: bool) -> None:
 def test_a_clone_says_whose_work_its_branch_shows(both: tuple[Repo, Repo], commit: bool) -> None:
     ada, bob = both
     times(ada, 2, commit=commit)
-    of_ada, of_bob = f"by Ada <ada@example.org> from {ada.head[:8]}", "by Bob <bob@example.org> from "
+    of_ada, of_bob = (
+        f"by Ada <ada@example.org> from {ada.head[:8]}",
+        "by Bob <bob@example.org> from ",
+    )
     assert "published by" not in ada.seeknal("status").out + ada.seeknal("query", "FROM daily").err
     said = bob.seeknal("query", "FROM daily")
     assert f"dev was published {of_ada}" in said.err
@@ -131,7 +142,9 @@ def test_a_clone_that_lacks_the_commit_says_so(both: tuple[Repo, Repo]) -> None:
     assert "does not have" not in bob.seeknal("query", "FROM daily").err
 
 
-def test_the_same_person_in_two_clones_is_told_only_of_differences(published: Repo, clone: Repo) -> None:
+def test_the_same_person_in_two_clones_is_told_only_of_differences(
+    published: Repo, clone: Repo
+) -> None:
     for repo in (published, clone):
         repo.switch("dev", create=True)
     published.seeknal("run")
@@ -148,7 +161,9 @@ def test_production_is_everybodys(published: Repo, clone: Repo) -> None:
     assert "published by" not in clone.seeknal("status").out
     published.replace(DAILY, "100 *", "200 *")
     said = published.seeknal("query", "FROM daily").err
-    assert said.startswith("main shows daily as of its last run, and the working tree is ahead: seeknal run\n")
+    assert said.startswith(
+        "main shows daily as of its last run, and the working tree is ahead: seeknal run\n"
+    )
 
 
 def test_a_query_says_that_the_working_tree_is_ahead(published: Repo) -> None:
@@ -157,7 +172,10 @@ def test_a_query_says_that_the_working_tree_is_ahead(published: Repo) -> None:
     ahead = "and the working tree is ahead: seeknal run\n"
     assert "ahead" not in published.seeknal("query", "FROM daily").err
     published.replace(DAILY, "sum(amount)", "2 * sum(amount)")
-    assert f"dev shows daily as of its last run, {ahead}" in published.seeknal("query", "FROM dev.daily").err
+    assert (
+        f"dev shows daily as of its last run, {ahead}"
+        in published.seeknal("query", "FROM dev.daily").err
+    )
     assert "ahead" not in published.seeknal("query", "FROM orders").err
     published.seeknal("run")
     assert "ahead" not in published.seeknal("query", "FROM daily").err
@@ -167,8 +185,14 @@ def test_a_query_says_that_the_working_tree_is_ahead(published: Repo) -> None:
     published.commit("Times 3")
     published.switch("main")
     assert (
-        "the tip of dev is ahead: seeknal run --env dev" in published.seeknal("query", "--env", "dev", "FROM daily").err
+        "the tip of dev is ahead: seeknal run --env dev"
+        in published.seeknal("query", "--env", "dev", "FROM daily").err
     )
     published.switch("dev")
-    published.write("seeknal/transforms/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n")
-    assert "new is new in dev, and not built yet." in published.seeknal("query", "FROM new", code=2).err
+    published.write(
+        "seeknal/transforms/new.yml", "kind: transform\nname: new\ntransform: SELECT 1 AS one\n"
+    )
+    assert (
+        "new is new in dev, and not built yet."
+        in published.seeknal("query", "FROM new", code=2).err
+    )

@@ -1,7 +1,8 @@
-"""Every way in which code reaches the production branch, with the hooks installed, ends in the right numbers.
+"""Every way in which code reaches the production branch, with the hooks installed, ends in the
+right numbers.
 
-The numbers are read as anybody reads them, through a plain `duckdb.connect`, and are compared with a build of the same
-commit from nothing in an empty warehouse.
+The numbers are read as anybody reads them, through a plain `duckdb.connect`, and are compared with
+a build of the same commit from nothing in an empty warehouse.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ BY_CUSTOMER = "seeknal/transforms/by_customer.yml"
 
 
 def make_hooked(shop: Repo) -> None:
-    """Production is published, the hooks are there, and `dev` counts the orders of a day; we are on main."""
+    """Production is published, the hooks are there, and `dev` counts the orders of a day; we are on
+    main."""
     make_published(shop)
     shop.install_hooks()
     shop.switch("dev", create=True)
@@ -31,9 +33,12 @@ def make_hooked(shop: Repo) -> None:
 
 
 def make_moved(shop: Repo) -> None:
-    """Like `make_hooked`; then somebody else changed another node on main, and the hook promoted that."""
+    """Like `make_hooked`; then somebody else changed another node on main, and the hook promoted
+    that."""
     make_hooked(shop)
-    shop.replace(BY_CUSTOMER, "sum(o.amount) AS total", "sum(o.amount) AS total, max(o.amount) AS largest")
+    shop.replace(
+        BY_CUSTOMER, "sum(o.amount) AS total", "sum(o.amount) AS total, max(o.amount) AS largest"
+    )
     assert shop.commit("The largest order") == shop.production_ref
 
 
@@ -72,13 +77,17 @@ def conflict_resolved_by_hand(shop: Repo) -> None:
 
 def merge_without_commit_then_commit(shop: Repo) -> None:
     shop.merge("dev", "--no-commit")
-    assert "orders" not in str(shop.production()["daily"][0]), "nothing is promoted before there is a commit"
+    assert "orders" not in str(shop.production()["daily"][0]), (
+        "nothing is promoted before there is a commit"
+    )
     shop.git("commit", "--no-edit")
 
 
 def squash(shop: Repo) -> None:
     shop.git("merge", "--squash", "dev")
-    assert "orders" not in str(shop.production()["daily"][0]), "nothing is promoted before there is a commit"
+    assert "orders" not in str(shop.production()["daily"][0]), (
+        "nothing is promoted before there is a commit"
+    )
     shop.git("commit", "--message", "Squashed")
 
 
@@ -264,7 +273,11 @@ def update_ref_then_run(shop: Repo) -> None:
     ],
 )
 def test_production_equals_a_build_of_its_commit_from_nothing(
-    copy_of: Templates, start: Callable[[Repo], None], way: Callable[[Repo], None], built: list[str], records: int
+    copy_of: Templates,
+    start: Callable[[Repo], None],
+    way: Callable[[Repo], None],
+    built: list[str],
+    records: int,
 ) -> None:
     shop = copy_of(start.__name__.removeprefix("make_"), start)
     before, promotions = shop.snapshots(), shop.promotions()
@@ -275,11 +288,15 @@ def test_production_equals_a_build_of_its_commit_from_nothing(
     assert shop.promotions() == promotions + records
     once = shop.publications(), shop.snapshots(), shop.production()
     shop.seeknal("promote")
-    assert (shop.publications(), shop.snapshots(), shop.production()) == once, "a second promotion changes nothing"
+    assert (shop.publications(), shop.snapshots(), shop.production()) == once, (
+        "a second promotion changes nothing"
+    )
 
 
 @pytest.mark.parametrize(
-    "command", [["plan"], ["run", "--env", "dev"], ["query", "FROM daily"], ["log"], ["env", "list"]], ids=" ".join
+    "command",
+    [["plan"], ["run", "--env", "dev"], ["query", "FROM daily"], ["log"], ["env", "list"]],
+    ids=" ".join,
 )
 def test_where_no_hook_fires_the_next_command_says_so(shop: Repo, command: list[str]) -> None:
     assert "seeknal promote" not in shop.seeknal(*command).err
@@ -293,7 +310,9 @@ def test_where_no_hook_fires_the_next_command_says_so(shop: Repo, command: list[
     assert "seeknal promote" not in shop.seeknal(*command).err
 
 
-def test_what_another_clone_promoted_is_not_pending_here(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_clone_promoted_is_not_pending_here(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEEKNAL_DATA_ROOT", str(shop.path))
     clone = Repo(shop.path.parent / "clone")
     shop.git("clone", "--quiet", ".", str(clone.path))
@@ -305,7 +324,13 @@ def test_what_another_clone_promoted_is_not_pending_here(shop: Repo, monkeypatch
     assert shop.production_ref == clone.head
 
 
-STALE = [["promote"], ["promote", "--dry-run"], ["promote", "mine"], ["run"], ["run", "--nodes", "daily"]]
+STALE = [
+    ["promote"],
+    ["promote", "--dry-run"],
+    ["promote", "mine"],
+    ["run"],
+    ["run", "--nodes", "daily"],
+]
 
 
 def make_stale(shop: Repo) -> Repo:
@@ -321,9 +346,7 @@ def make_stale(shop: Repo) -> Repo:
 
 def test_a_clone_that_is_not_up_to_date_takes_nothing_back(shop: Repo) -> None:
     clone = make_stale(shop)
-    unknown = (
-        f"Production shows {shop.head[:8]}, which this clone does not have, and main is at {clone.head[:8]}: git pull"
-    )
+    unknown = f"Production shows {shop.head[:8]}, which this clone does not have, and main is at {clone.head[:8]}: git pull"
     assert unknown in clone.seeknal("plan").err
     clone.git("fetch", "--quiet")
     lacking = f"Production shows {shop.head[:8]}, and main is 2 commits behind"
@@ -332,7 +355,9 @@ def test_a_clone_that_is_not_up_to_date_takes_nothing_back(shop: Repo) -> None:
     assert f"{lacking}." in clone.seeknal("doctor", code=1).out
     before, tip = (shop.production(), shop.publications()), clone.head
     for command in STALE:
-        clone.git("update-ref", "refs/seeknal/production", tip)  # as if it had published that itself
+        clone.git(
+            "update-ref", "refs/seeknal/production", tip
+        )  # as if it had published that itself
         assert f"error: {lacking}. A promotion would take that back.\n  Bring it in: git pull." in (
             clone.seeknal(*command, code=1).err
         )
@@ -375,7 +400,9 @@ def test_a_commit_on_a_branch_promotes_nothing(shop: Repo) -> None:
     assert (shop.publications(), shop.production()) == before
 
 
-def test_a_rule_that_fails_on_promotion_leaves_production_untouched_and_the_merge_done(shop: Repo) -> None:
+def test_a_rule_that_fails_on_promotion_leaves_production_untouched_and_the_merge_done(
+    shop: Repo,
+) -> None:
     before = shop.production(), shop.production_ref
     shop.switch("dev")
     shop.replace("seeknal/transforms/clean_orders.yml", "day, amount", "day, amount - 15 AS amount")
@@ -391,7 +418,9 @@ def test_a_rule_that_fails_on_promotion_leaves_production_untouched_and_the_merg
     assert shop.production() == shop.fresh_build("main")
 
 
-def test_nodes_that_do_not_validate_leave_production_untouched_and_the_merge_done(shop: Repo) -> None:
+def test_nodes_that_do_not_validate_leave_production_untouched_and_the_merge_done(
+    shop: Repo,
+) -> None:
     before = shop.production()
     shop.switch("dev")
     shop.replace(DAILY, "GROUP BY day", "GROUP BY week")
@@ -404,7 +433,9 @@ def test_nodes_that_do_not_validate_leave_production_untouched_and_the_merge_don
     assert shop.production() == before
 
 
-def test_a_merge_while_another_process_holds_the_warehouse_is_completed_by_the_next_promote(shop: Repo) -> None:
+def test_a_merge_while_another_process_holds_the_warehouse_is_completed_by_the_next_promote(
+    shop: Repo,
+) -> None:
     before = shop.production()
     with shop.held() as pid:
         done = shop.try_git("merge", "--no-edit", "dev")
@@ -420,7 +451,10 @@ def test_a_promotion_waits_for_the_warehouse_as_long_as_it_is_told(shop: Repo) -
     shop.git("reset", "--quiet", "--hard", "dev")
     with shop.held():
         waiting = subprocess.Popen(
-            shop.command("promote", "--lock-timeout", "30"), cwd=shop.path, stderr=subprocess.PIPE, text=True
+            shop.command("promote", "--lock-timeout", "30"),
+            cwd=shop.path,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(1.5)
@@ -429,8 +463,12 @@ def test_a_promotion_waits_for_the_warehouse_as_long_as_it_is_told(shop: Repo) -
     assert shop.production() == shop.fresh_build("main")
 
 
-@pytest.mark.parametrize("ahead", [pytest.param(True, id="a new commit"), pytest.param(False, id="a reset")])
-def test_a_promotion_that_waited_publishes_what_the_branch_is_by_then(shop: Repo, ahead: bool) -> None:
+@pytest.mark.parametrize(
+    "ahead", [pytest.param(True, id="a new commit"), pytest.param(False, id="a reset")]
+)
+def test_a_promotion_that_waited_publishes_what_the_branch_is_by_then(
+    shop: Repo, ahead: bool
+) -> None:
     shop.git("-c", "core.hooksPath=/dev/null", "merge", "--quiet", "--no-edit", "dev")
     waiting = promote.prepare(open_workspace(shop.path))
     assert waiting.revision.commit == shop.git("rev-parse", "dev")
@@ -463,11 +501,20 @@ def test_a_conflict_is_refused_with_its_files_named_and_nothing_changed(shop: Re
     refused = shop.seeknal("promote", "dev", code=1)
     assert DAILY in refused.err
     assert "Traceback" not in refused.err
-    assert (shop.head, shop.production(), shop.publications(), shop.git("status", "--porcelain")) == before
+    assert (
+        shop.head,
+        shop.production(),
+        shop.publications(),
+        shop.git("status", "--porcelain"),
+    ) == before
 
 
-@pytest.mark.parametrize("staged", [pytest.param(True, id="resolved"), pytest.param(False, id="not resolved yet")])
-def test_a_merge_that_is_not_finished_elsewhere_survives_a_promotion(shop: Repo, staged: bool) -> None:
+@pytest.mark.parametrize(
+    "staged", [pytest.param(True, id="resolved"), pytest.param(False, id="not resolved yet")]
+)
+def test_a_merge_that_is_not_finished_elsewhere_survives_a_promotion(
+    shop: Repo, staged: bool
+) -> None:
     shop.git("branch", "other", "dev")
     shop.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, max(amount) AS largest")
     shop.commit("The largest order of a day")
@@ -480,13 +527,23 @@ def test_a_merge_that_is_not_finished_elsewhere_survives_a_promotion(shop: Repo,
         shop.git("checkout", "--ours", DAILY)
         shop.replace(DAILY, "max(amount) AS largest", "max(amount) AS largest, count(*) AS orders")
         shop.git("add", DAILY)
-    before = shop.head, shop.git("status", "--porcelain"), shop.read(DAILY), shop.production(), shop.publications()
+    before = (
+        shop.head,
+        shop.git("status", "--porcelain"),
+        shop.read(DAILY),
+        shop.production(),
+        shop.publications(),
+    )
     said = linked.seeknal("promote", "mine", code=1).err
     assert f"A merge is not finished in {shop.path}." in said
     assert "git merge --abort" in said
     assert (
-        shop.head, shop.git("status", "--porcelain"), shop.read(DAILY), shop.production(), shop.publications()
-    ) == before  # fmt: skip
+        shop.head,
+        shop.git("status", "--porcelain"),
+        shop.read(DAILY),
+        shop.production(),
+        shop.publications(),
+    ) == before
     assert shop.git("rev-parse", "MERGE_HEAD") == shop.git("rev-parse", "other")
     if staged:
         shop.git("commit", "--no-edit")
@@ -494,13 +551,20 @@ def test_a_merge_that_is_not_finished_elsewhere_survives_a_promotion(shop: Repo,
         assert shop.production() == shop.fresh_build("main")
 
 
-def test_a_change_of_production_s_working_tree_survives_a_promotion_from_elsewhere(shop: Repo) -> None:
+def test_a_change_of_production_s_working_tree_survives_a_promotion_from_elsewhere(
+    shop: Repo,
+) -> None:
     linked = Repo(shop.path.parent / "linked")
     shop.git("worktree", "add", "--quiet", str(linked.path), "dev")
     shop.replace(DAILY, "sum(amount) AS total", "sum(amount) AS total, max(amount) AS largest")
     before = shop.head, shop.git("status", "--porcelain"), shop.read(DAILY), shop.production()
     assert DAILY in linked.seeknal("promote", "dev", code=1).err
-    assert (shop.head, shop.git("status", "--porcelain"), shop.read(DAILY), shop.production()) == before
+    assert (
+        shop.head,
+        shop.git("status", "--porcelain"),
+        shop.read(DAILY),
+        shop.production(),
+    ) == before
     assert shop.try_git("rev-parse", "--verify", "MERGE_HEAD").returncode != 0
 
 
@@ -512,28 +576,42 @@ def test_a_promotion_with_uncommitted_changes_is_refused_and_nothing_is_lost(sho
 
 
 @pytest.mark.parametrize("path", [DAILY, "seeknal/transforms/new.yml"])
-def test_a_promotion_of_a_branch_whose_changes_are_all_uncommitted_is_refused(shop: Repo, path: str) -> None:
+def test_a_promotion_of_a_branch_whose_changes_are_all_uncommitted_is_refused(
+    shop: Repo, path: str
+) -> None:
     """Otherwise it would find that there is nothing to merge."""
     shop.git("switch", "--quiet", "--create", "later")
     shop.write(path, "kind: transform\nname: new\ntransform: SELECT 1 AS one\n")
     before = shop.head, shop.production(), shop.publications(), shop.git("status", "--porcelain")
     assert path in shop.seeknal("promote", "later", code=1).err
-    assert (shop.head, shop.production(), shop.publications(), shop.git("status", "--porcelain")) == before
+    assert (
+        shop.head,
+        shop.production(),
+        shop.publications(),
+        shop.git("status", "--porcelain"),
+    ) == before
     shop.git("add", path)
     assert path in shop.seeknal("promote", "later", code=1).err
 
 
 @pytest.mark.parametrize("folder", ["my project", "données", "été 2024/a b", 'it"s', "a -> b"])
-def test_a_new_node_is_never_left_behind_whatever_its_folder_is_called(repo: Repo, folder: str) -> None:
+def test_a_new_node_is_never_left_behind_whatever_its_folder_is_called(
+    repo: Repo, folder: str
+) -> None:
     repo.write(f"{folder}/seeknal_project.yml", "name: inner\n")
-    repo.write(f"{folder}/seeknal/transforms/one.yml", "kind: transform\nname: one\ntransform: SELECT 1 AS x\n")
+    repo.write(
+        f"{folder}/seeknal/transforms/one.yml",
+        "kind: transform\nname: one\ntransform: SELECT 1 AS x\n",
+    )
     repo.commit()
     inner = Repo(repo.path / folder)
     inner.seeknal("run")
     inner.switch("dev", create=True)
     inner.replace("seeknal/transforms/one.yml", "1 AS x", "2 AS x")
     inner.commit()
-    inner.write("seeknal/transforms/été 2.yml", "kind: transform\nname: two\ntransform: SELECT 2 AS x\n")
+    inner.write(
+        "seeknal/transforms/été 2.yml", "kind: transform\nname: two\ntransform: SELECT 2 AS x\n"
+    )
     before = inner.production(), inner.git("rev-parse", "main")
     said = inner.seeknal("promote", "dev", code=1).err
     assert f"{folder}/seeknal/transforms/été 2.yml" in said
@@ -555,7 +633,12 @@ def test_a_dry_run_of_a_promotion_says_what_would_be_done_and_does_nothing(moved
     preview = shop.seeknal("promote", "dev", "--dry-run", "--json").json
     assert preview["repoint"] == ["transform.daily"]
     assert preview["build"] == {}
-    assert (shop.head, shop.production(), shop.publications(), shop.warehouse.stat().st_mtime_ns) == before
+    assert (
+        shop.head,
+        shop.production(),
+        shop.publications(),
+        shop.warehouse.stat().st_mtime_ns,
+    ) == before
     assert shop.production_ref == shop.head
 
 
@@ -577,7 +660,14 @@ def test_a_branch_that_does_not_exist_is_refused_with_the_nearest_name(shop: Rep
     assert "Did you mean dev?" in shop.seeknal("promote", "devv", code=2).err
 
 
-@pytest.mark.parametrize("there", [pytest.param("main", id="from main"), pytest.param("dev", id="from the branch"), pytest.param("", id="from no branch")])  # fmt: skip
+@pytest.mark.parametrize(
+    "there",
+    [
+        pytest.param("main", id="from main"),
+        pytest.param("dev", id="from the branch"),
+        pytest.param("", id="from no branch"),
+    ],
+)
 def test_a_tag_is_never_taken_for_a_branch_of_its_name(moved: Repo, there: str) -> None:
     shop = moved
     shop.git("tag", "dev", "main~1")
@@ -634,7 +724,9 @@ def test_a_node_that_was_removed_loses_its_view_on_promotion(shop: Repo) -> None
     assert shop.production() == shop.fresh_build("main")
 
 
-def test_data_that_moved_on_since_the_branch_was_built_is_built_again_before_it_is_published(shop: Repo) -> None:
+def test_data_that_moved_on_since_the_branch_was_built_is_built_again_before_it_is_published(
+    shop: Repo,
+) -> None:
     shop.replace("data/orders.csv", "4,3,2024-01-02,40", "4,3,2024-01-02,4000")
     shop.commit("Orders of today")
     built = shop.snapshots()

@@ -1,4 +1,5 @@
-"""Many examples without shrinking: `python -m tests.oracle --examples 200000 --seed 1 --seconds 600`."""
+"""Many examples without shrinking: `python -m tests.oracle --examples 200000 --seed 1 --seconds
+600`."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ EXAMPLES_OF_A_WORLD = 20
 
 @dataclass
 class Tally:
-    """counts: by what is counted and the kind of edit; wrong: the shortest example of each kind of broken promise."""
+    """counts: by what is counted and the kind of edit; wrong: the shortest example of each kind of
+    broken promise."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -61,7 +63,8 @@ def tally(seed: int, examples: int, seconds: float = 1e9) -> Tally:
 
 
 def _findings(engine: Engine, example: Example, found: Tally, ordinary: bool) -> Iterator[str]:
-    """What is counted of an example. ordinary: whether its names are: what collides is left whole, on purpose."""
+    """What is counted of an example. ordinary: whether its names are: what collides is left whole,
+    on purpose."""
     yield "applied"
     outcome = check(engine, example)
     if outcome.complaint:
@@ -88,19 +91,33 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=1e9)
-    parser.add_argument("--coarse", action="store_true", help="show harmless edits that are not known to be")
+    parser.add_argument(
+        "--coarse", action="store_true", help="show harmless edits that are not known to be"
+    )
     options = parser.parse_args()
     begin, found = time.monotonic(), Tally()
     with ProcessPoolExecutor(2) as pool:
         share = options.examples // 2
-        for part in pool.map(tally, (2 * options.seed, 2 * options.seed + 1), (share,) * 2, (options.seconds,) * 2):
+        for part in pool.map(
+            tally, (2 * options.seed, 2 * options.seed + 1), (share,) * 2, (options.seconds,) * 2
+        ):
             found.add(part)
-    sys.stdout.write("\n".join(_report(found, time.monotonic() - begin, coarse=options.coarse)) + "\n")
+    sys.stdout.write(
+        "\n".join(_report(found, time.monotonic() - begin, coarse=options.coarse)) + "\n"
+    )
     return 1 if found.wrong else 0
 
 
 def _report(found: Tally, seconds: float, *, coarse: bool) -> Iterator[str]:
-    what = ("examples", "applied", "run", *(category.value for category in Category), "read", "re-used", "wrong")
+    what = (
+        "examples",
+        "applied",
+        "run",
+        *(category.value for category in Category),
+        "read",
+        "re-used",
+        "wrong",
+    )
     yield f"{'kind of edit':40}" + "".join(f"{name:>13}" for name in what) + "  precision"
     for edit in EDITS:
         yield (
@@ -108,10 +125,17 @@ def _report(found: Tally, seconds: float, *, coarse: bool) -> Iterator[str]:
             + "".join(f"{found.counts[name, edit.name]:13}" for name in what)
             + _precision(found, edit.name)
         )
-    yield f"{'all':40}" + "".join(f"{found.total(name):13}" for name in what) + f"  {share_known(found):.1%}"
+    yield (
+        f"{'all':40}"
+        + "".join(f"{found.total(name):13}" for name in what)
+        + f"  {share_known(found):.1%}"
+    )
     yield f"{seconds:.0f} s, {1000 * seconds / max(found.total('examples'), 1):.1f} ms an example"
     shown = found.coarse if coarse else {}
-    for text in [*(f"coarse\n{text}" for text in shown.values()), *sorted(found.wrong.values(), key=len)]:
+    for text in [
+        *(f"coarse\n{text}" for text in shown.values()),
+        *sorted(found.wrong.values(), key=len),
+    ]:
         yield f"\n{text}"
 
 

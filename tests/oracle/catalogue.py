@@ -29,7 +29,8 @@ N = TypeVar("N", bound=Node)
 
 @dataclass(frozen=True)
 class Edit:
-    """apply: the edited query, its text if only that was edited, or None if there is nothing to edit."""
+    """apply: the edited query, its text if only that was edited, or None if there is nothing to
+    edit."""
 
     name: str
     harmless: bool
@@ -39,14 +40,19 @@ class Edit:
 EDITS: list[Edit] = []
 
 
-def edit(kind: type[N], *, harmless: bool = False, top: bool = False) -> Callable[..., Callable[[N, Draw], Any]]:
-    """Register a function that edits one node of `kind`, wherever in a query, or only the query itself."""
+def edit(
+    kind: type[N], *, harmless: bool = False, top: bool = False
+) -> Callable[..., Callable[[N, Draw], Any]]:
+    """Register a function that edits one node of `kind`, wherever in a query, or only the query
+    itself."""
 
     def register(function: Callable[[N, Draw], Any]) -> Callable[[N, Draw], Any]:
         def apply(query: Query, draw: Draw) -> Query | str | None:
             found = [] if not isinstance(query, kind) else [((), query)]
             for path, node in (
-                found if top else draw.shuffled([pair for pair in walk(query) if isinstance(pair[1], kind)])
+                found
+                if top
+                else draw.shuffled([pair for pair in walk(query) if isinstance(pair[1], kind)])
             ):
                 edited = function(node, draw)  # type: ignore[arg-type]
                 if edited is not None and edited != node:
@@ -67,7 +73,9 @@ def swapped_pair(items: tuple[Any, ...], draw: Draw) -> tuple[Any, ...] | None:
     return (*items[:one], items[other], *items[one + 1 : other], items[one], *items[other + 1 :])
 
 
-def one_changed(items: tuple[Any, ...], draw: Draw, change: Callable[[Any], Any]) -> tuple[Any, ...] | None:
+def one_changed(
+    items: tuple[Any, ...], draw: Draw, change: Callable[[Any], Any]
+) -> tuple[Any, ...] | None:
     """One of the items changed."""
     if not items:
         return None
@@ -84,7 +92,9 @@ def one_removed(items: tuple[Any, ...], draw: Draw) -> tuple[Any, ...]:
 def shown_name(node: Node) -> str:
     """The name under which an entry of FROM is known."""
     if isinstance(node, Table | Derived):
-        return node.alias or (node.name.rsplit(".", maxsplit=1)[-1] if isinstance(node, Table) else "")
+        return node.alias or (
+            node.name.rsplit(".", maxsplit=1)[-1] if isinstance(node, Table) else ""
+        )
     return ""
 
 
@@ -103,5 +113,7 @@ def with_column(select: Select, draw: Draw, expr: Node) -> Select:
 def branches_of(operation: SetOp) -> list[tuple[str, Query, Select]]:
     sides = (("left", operation.left), ("right", operation.right))
     return [
-        (name, side, side.body) for name, side in sides if isinstance(side, Query) and isinstance(side.body, Select)
+        (name, side, side.body)
+        for name, side in sides
+        if isinstance(side, Query) and isinstance(side.body, Select)
     ]

@@ -1,4 +1,5 @@
-"""Run an edited query before and after in DuckDB, and hold what seeknal says of the edit against it."""
+"""Run an edited query before and after in DuckDB, and hold what seeknal says of the edit against
+it."""
 
 from __future__ import annotations
 
@@ -38,7 +39,12 @@ class Example:
     reader: str
 
     def __str__(self) -> str:
-        parts = (("edit", ", then ".join(self.edits)), ("old", self.old), ("new", self.new), ("reader", self.reader))
+        parts = (
+            ("edit", ", then ".join(self.edits)),
+            ("old", self.old),
+            ("new", self.new),
+            ("reader", self.reader),
+        )
         tables = [
             f"  {table.name}({', '.join(f'{column.name} {TYPES[column.kind]}' for column in table.columns)}): {rows}"
             for table, rows in zip(self.world.tables, self.world.rows, strict=True)
@@ -55,7 +61,10 @@ def draw_example(draw: Draw, world: World, chosen: Edit | None = None) -> Exampl
         try:
             if example := _drawn(draw, world, scope, edit):
                 return example
-        except (IndexError, ValueError):  # an edit took an argument away that another one's template still asks for
+        except (
+            IndexError,
+            ValueError,
+        ):  # an edit took an argument away that another one's template still asks for
             continue
     return None
 
@@ -74,12 +83,15 @@ def _drawn(draw: Draw, world: World, scope: Scope, edit: Edit) -> Example | None
     if draw.chance(0.25):
         pair, edits = pair[::-1], (*edits, "undone")  # type: ignore[assignment]
     node = pair[0].columns if isinstance(pair[0], Query) else query.columns
-    return Example(world, edits, harmless, str(pair[0]), str(pair[1]), str(draw_reader(draw, world, node)))
+    return Example(
+        world, edits, harmless, str(pair[0]), str(pair[1]), str(draw_reader(draw, world, node))
+    )
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a query returns: the rows as texts, so that NULL, NaN and floats compare as they look."""
+    """What a query returns: the rows as texts, so that NULL, NaN and floats compare as they
+    look."""
 
     names: tuple[str, ...]
     types: tuple[str, ...]
@@ -87,17 +99,25 @@ class Answer:
     spelled: tuple[str, ...] = ()
 
     def bag(self, columns: Sequence[str] | None = None) -> tuple[object, ...] | None:
-        """What may not change: types and rows of the columns, in this order, but not the order of rows."""
+        """What may not change: types and rows of the columns, in this order, but not the order of
+        rows."""
         try:
-            places = [self.names.index(name) for name in (self.names if columns is None else columns)]
+            places = [
+                self.names.index(name) for name in (self.names if columns is None else columns)
+            ]
         except ValueError:
             return None
         rows = Counter(tuple(row[place] for place in places) for row in self.rows)
-        return tuple(self.names[place] for place in places), tuple(self.types[place] for place in places), rows
+        return (
+            tuple(self.names[place] for place in places),
+            tuple(self.types[place] for place in places),
+            rows,
+        )
 
 
 class Engine:
-    """DuckDB twice: with the rows of the tables in one order and in another, for what depends on order."""
+    """DuckDB twice: with the rows of the tables in one order and in another, for what depends on
+    order."""
 
     def __init__(self) -> None:
         self.straight, self.shuffled = _connected(), _connected()
@@ -124,7 +144,9 @@ class Engine:
         """Put the rows of all tables, the node's too, in another order."""
         assert self.world is not None
         for name in ("transform.node", *(table.name for table in self.world.tables)):
-            self.straight.execute(f"CREATE OR REPLACE TABLE {name} AS FROM {name} ORDER BY random()")
+            self.straight.execute(
+                f"CREATE OR REPLACE TABLE {name} AS FROM {name} ORDER BY random()"
+            )
 
     def restore(self) -> None:
         world, self.world = self.world, None
@@ -133,7 +155,8 @@ class Engine:
 
 
 class Watchdog:
-    """One thread for all queries: a timer for each of them takes an eighth of the time of an example."""
+    """One thread for all queries: a timer for each of them takes an eighth of the time of an
+    example."""
 
     def __init__(self) -> None:
         self.watched: tuple[float, duckdb.DuckDBPyConnection] | None = None
@@ -177,7 +200,12 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer | None:
         return None
     described = connection.description or []
     names, types = ([str(column[place]) for column in described] for place in (0, 1))
-    return Answer(tuple(map(_folded, names)), tuple(types), tuple(tuple(map(repr, row)) for row in rows), tuple(names))
+    return Answer(
+        tuple(map(_folded, names)),
+        tuple(types),
+        tuple(tuple(map(repr, row)) for row in rows),
+        tuple(names),
+    )
 
 
 def _folded(name: str) -> str:
@@ -187,7 +215,9 @@ def _folded(name: str) -> str:
 
 def build(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer | None:
     """The node as a table, as a run makes it."""
-    made = answer(connection, f"CREATE OR REPLACE TABLE transform.node AS {sql.rstrip().rstrip(';')}\n")
+    made = answer(
+        connection, f"CREATE OR REPLACE TABLE transform.node AS {sql.rstrip().rstrip(';')}\n"
+    )
     return made and answer(connection, "FROM transform.node")
 
 
@@ -204,7 +234,8 @@ def fails(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
 
 @dataclass(frozen=True)
 class Outcome:
-    """verdict: None, if a query does not run; same: whether the edit changed nothing; complaint: the promise broken."""
+    """verdict: None, if a query does not run; same: whether the edit changed nothing; complaint:
+    the promise broken."""
 
     verdict: Verdict | None = None
     same: bool = False
@@ -220,13 +251,17 @@ def check(engine: Engine, example: Example) -> Outcome:
         return Outcome()
     same = new is not None and old.spelled == new.spelled and old.bag() == new.bag()
     try:
-        said = verdict(example.old, example.new, example.world.schemas, example.reader if read else None)
+        said = verdict(
+            example.old, example.new, example.world.schemas, example.reader if read else None
+        )
     except Refused:  # what an unused CTE reads is not there: the engine does not look at it
         return Outcome(same=same)
     except Exception as exc:  # noqa: BLE001 - whatever it is, it goes into the report, and a long run goes on
         return Outcome(same=same, complaint=f"{type(exc).__name__}: {exc}"[:100])
     if new is None:
-        return Outcome(said, same, "METADATA, but it fails" if said.category == Category.METADATA else "")
+        return Outcome(
+            said, same, "METADATA, but it fails" if said.category == Category.METADATA else ""
+        )
     complaint = _of_node(engine, example, said, old, new)
     if not complaint and read and said.reused and (same or said.category != Category.METADATA):
         complaint = _of_reader(engine, example, read, shuffled=said.category != Category.METADATA)
@@ -234,7 +269,11 @@ def check(engine: Engine, example: Example) -> Outcome:
 
 
 def _of_node(engine: Engine, example: Example, said: Verdict, old: Answer, new: Answer) -> str:
-    if said.category == Category.METADATA and old.bag() != new.bag() and _repeats(engine, example.old, old):
+    if (
+        said.category == Category.METADATA
+        and old.bag() != new.bag()
+        and _repeats(engine, example.old, old)
+    ):
         return "METADATA, but the result is another one"
     if said.category == Category.NON_BREAKING:
         other = build(engine.shuffled, example.new)
@@ -246,7 +285,8 @@ def _of_node(engine: Engine, example: Example, said: Verdict, old: Answer, new: 
 
 
 def _repeats(engine: Engine, sql: str, first: Answer) -> bool:
-    """Whether a query says the same of the same data each time: a METADATA edit is not run, so chance is no matter."""
+    """Whether a query says the same of the same data each time: a METADATA edit is not run, so
+    chance is no matter."""
     again = [build(engine.straight, sql) for _ in range(RUNS)]
     return all(one is not None and one.bag() == first.bag() for one in again)
 
@@ -254,20 +294,28 @@ def _repeats(engine: Engine, sql: str, first: Answer) -> bool:
 def _of_reader(engine: Engine, example: Example, read: Answer, *, shuffled: bool) -> str:
     """The node as it is now, against what was read from the old one, in both orders of the tables.
 
-    In one order under METADATA: no table is built again, so that a node of any rows keeps those that it has.
+    In one order under METADATA: no table is built again, so that a node of any rows keeps those
+    that it has.
     """
     now = answer(engine.straight, example.reader)
     if now is None or (now.names, now.types) != (read.names, read.types):
         return "re-used, but it reads other columns now, or nothing at all"
     differs = now.bag() != read.bag()
     if shuffled and not differs:
-        other = answer(engine.shuffled, example.reader) if build(engine.shuffled, example.new) else None
+        other = (
+            answer(engine.shuffled, example.reader) if build(engine.shuffled, example.new) else None
+        )
         differs = other is None or other.bag() != read.bag()
-    return "re-used, but it returns something else" if differs and _is_stable(engine, example, read) else ""
+    return (
+        "re-used, but it returns something else"
+        if differs and _is_stable(engine, example, read)
+        else ""
+    )
 
 
 def _is_stable(engine: Engine, example: Example, read: Answer) -> bool:
-    """Whether the reader itself is a function of its tables; if it is not, any result of it is as good as another."""
+    """Whether the reader itself is a function of its tables; if it is not, any result of it is as
+    good as another."""
     build(engine.straight, example.old)
     answers = []
     for _ in range(RUNS):

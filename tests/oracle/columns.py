@@ -53,7 +53,9 @@ def column_added_at_the_top(query: Query, draw: Draw) -> Query | None:
     body = query.body
     if not isinstance(body, Select) or body.group:
         return None
-    return replace(query, body=with_column(body, draw, expression(draw, body.scope, kind_in(draw, body.scope))))
+    return replace(
+        query, body=with_column(body, draw, expression(draw, body.scope, kind_in(draw, body.scope)))
+    )
 
 
 @edit(Select)
@@ -78,7 +80,9 @@ def aggregate_added(select: Select, draw: Draw) -> Select:
 
 @edit(Select)
 def aggregate_added_to_aggregates(select: Select, draw: Draw) -> Select | None:
-    folds = [item for item in select.items if isinstance(item, Item) and isinstance(item.expr, Aggregate)]
+    folds = [
+        item for item in select.items if isinstance(item, Item) and isinstance(item.expr, Aggregate)
+    ]
     return with_column(select, draw, aggregate(draw, select.scope)) if folds else None
 
 
@@ -108,7 +112,10 @@ def sub_query_added(select: Select, draw: Draw) -> Select:
     scope = replace(select.scope, depth=1)
     kind = draw.pick(("int", "bool"))
     tries = (expression(draw, scope, kind, 1) for _ in range(60))
-    found = next((one for one in tries if any(isinstance(node, Query) for _, node in walk(one))), Expr("(SELECT 1)"))
+    found = next(
+        (one for one in tries if any(isinstance(node, Query) for _, node in walk(one))),
+        Expr("(SELECT 1)"),
+    )
     return with_column(select, draw, found)
 
 
@@ -120,7 +127,11 @@ def column_of_an_alias_added(select: Select, draw: Draw) -> Select | None:
 
 @edit(Select)
 def star_added(select: Select, draw: Draw) -> Select | None:
-    return replace(select, items=(*select.items, Star())) if Star() not in select.items and select.source else None
+    return (
+        replace(select, items=(*select.items, Star()))
+        if Star() not in select.items and select.source
+        else None
+    )
 
 
 @edit(Select)
@@ -130,7 +141,9 @@ def column_removed(select: Select, draw: Draw) -> Select | None:
 
 @edit(Item)
 def column_renamed(item: Item, draw: Draw) -> Item:
-    return replace(item, alias=draw.pick([name for name in (*NAMES, "z", "w") if name != item.alias]))
+    return replace(
+        item, alias=draw.pick([name for name in (*NAMES, "z", "w") if name != item.alias])
+    )
 
 
 @edit(Select)
@@ -145,7 +158,10 @@ def aliases_swapped(select: Select, draw: Draw) -> Select | None:
     if items is None or not all(isinstance(item, Item) and item.alias for item in items):
         return None
     return replace(
-        select, items=tuple(replace(item, expr=old.expr) for item, old in zip(items, select.items, strict=True))
+        select,
+        items=tuple(
+            replace(item, expr=old.expr) for item, old in zip(items, select.items, strict=True)
+        ),
     )  # type: ignore[type-var,call-arg,attr-defined]
 
 
@@ -159,7 +175,11 @@ def alias_becomes_that_of_an_input(item: Item, draw: Draw) -> Item | None:
 def column_changed(select: Select, draw: Draw) -> Select | None:
     def change(item: Node) -> Node | None:
         kind = item.expr.kind if isinstance(item, Item) else ""  # type: ignore[attr-defined]
-        return Item(expression(draw, select.scope, kind), item.alias) if isinstance(item, Item) and item.alias else None
+        return (
+            Item(expression(draw, select.scope, kind), item.alias)
+            if isinstance(item, Item) and item.alias
+            else None
+        )
 
     items = one_changed(select.items, draw, change)
     return replace(select, items=items) if items else None
@@ -169,12 +189,19 @@ def column_changed(select: Select, draw: Draw) -> Select | None:
 def type_changed(item: Item, draw: Draw) -> Item | None:
     if not item.alias or (isinstance(item.expr, Expr) and "unnest" in item.expr.form):
         return None
-    return replace(item, expr=Expr(f"CAST({{}} AS {draw.pick(('VARCHAR', 'BIGINT', 'DOUBLE'))})", (item.expr,), "text"))
+    return replace(
+        item,
+        expr=Expr(
+            f"CAST({{}} AS {draw.pick(('VARCHAR', 'BIGINT', 'DOUBLE'))})", (item.expr,), "text"
+        ),
+    )
 
 
 @edit(Item)
 def wrapped_in_a_function(item: Item, draw: Draw) -> Item | None:
-    return replace(item, expr=Expr("coalesce({0}, {0})", (item.expr,), "int")) if item.alias else None
+    return (
+        replace(item, expr=Expr("coalesce({0}, {0})", (item.expr,), "int")) if item.alias else None
+    )
 
 
 @edit(Select)
@@ -197,7 +224,11 @@ def qualifier_dropped(ref: Ref, draw: Draw) -> Ref | None:
 @edit(Select)
 def qualifier_added(select: Select, draw: Draw) -> Select | None:
     refs = [(path, node) for path, node in walk(select) if isinstance(node, Ref) and not node.table]
-    tables = [relation.name for relation in (*select.scope.relations, *select.scope.outer) if relation.name]
+    tables = [
+        relation.name
+        for relation in (*select.scope.relations, *select.scope.outer)
+        if relation.name
+    ]
     if not refs or not tables:
         return None
     path, ref = draw.pick(refs)
@@ -209,7 +240,11 @@ def aliases_of_a_join_swapped(join: Join, draw: Draw) -> Join | None:
     left, right = join.left, join.right
     if not isinstance(left, Table) or not isinstance(right, Table):
         return None
-    return replace(join, left=replace(left, alias=shown_name(right)), right=replace(right, alias=shown_name(left)))
+    return replace(
+        join,
+        left=replace(left, alias=shown_name(right)),
+        right=replace(right, alias=shown_name(left)),
+    )
 
 
 @edit(Query)
@@ -225,7 +260,11 @@ def CTE_hidden_by_another(query: Query, draw: Draw) -> Query | None:
     source, scope = simple_source(draw, Scope(scope_of(query).tables))
     hiding = Query(Select((Star(),), source, condition(draw, scope), scope=scope))
     name = draw.pick(names)
-    return None if name in [cte.name for cte in query.ctes] else replace(query, ctes=(Cte(name, hiding), *query.ctes))
+    return (
+        None
+        if name in [cte.name for cte in query.ctes]
+        else replace(query, ctes=(Cte(name, hiding), *query.ctes))
+    )
 
 
 @edit(Query, top=True)
@@ -270,7 +309,11 @@ def another_table_read(table: Table, draw: Draw) -> Table | None:
 @edit(Query)
 def another_CTE_read(query: Query, draw: Draw) -> Query | None:
     names = [cte.name for cte in query.ctes]
-    found = [(path, node) for path, node in walk(query.body) if isinstance(node, Table) and node.name in names]
+    found = [
+        (path, node)
+        for path, node in walk(query.body)
+        if isinstance(node, Table) and node.name in names
+    ]
     if len(names) < 2 or not found:
         return None
     path, table = draw.pick(found)
@@ -281,4 +324,6 @@ def another_CTE_read(query: Query, draw: Draw) -> Query | None:
 @edit(Expr)
 def lambda_parameter_renamed(expr: Expr, draw: Draw) -> Expr | None:
     """The parameter alone, so that its body comes to name a column, or the other way round."""
-    return replace(expr, form=re.sub(r"(lambda|FOR) \w+", rf"\1 {draw.pick(('p', 'a', 'b', 'k'))}", expr.form))
+    return replace(
+        expr, form=re.sub(r"(lambda|FOR) \w+", rf"\1 {draw.pick(('p', 'a', 'b', 'k'))}", expr.form)
+    )

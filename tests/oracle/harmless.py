@@ -1,4 +1,5 @@
-"""Edits that leave the meaning of every query as it is: text, names that nobody sees, what means the same."""
+"""Edits that leave the meaning of every query as it is: text, names that nobody sees, what means
+the same."""
 
 from __future__ import annotations
 
@@ -59,7 +60,10 @@ def comment_added(query: Query, draw: Draw) -> str:
     tokens = _tokens(query)
     spaces = [index for index, token in enumerate(tokens) if token.isspace()]
     return (
-        "".join(f" {comment} " if index == draw.pick(spaces) else token for index, token in enumerate(tokens))
+        "".join(
+            f" {comment} " if index == draw.pick(spaces) else token
+            for index, token in enumerate(tokens)
+        )
         + f" {comment}"
     )
 
@@ -67,7 +71,10 @@ def comment_added(query: Query, draw: Draw) -> str:
 @edit(Query, harmless=True, top=True)
 def whitespace_changed(query: Query, draw: Draw) -> str:
     space = draw.pick(("\n", "  ", "\t", "\n    "))
-    return "".join(space if token.isspace() else f"{token} " * (token == ",") or token for token in _tokens(query))
+    return "".join(
+        space if token.isspace() else f"{token} " * (token == ",") or token
+        for token in _tokens(query)
+    )
 
 
 @edit(Query, harmless=True, top=True)
@@ -77,7 +84,8 @@ def keywords_in_lower_case(query: Query, draw: Draw) -> str:
 
 @edit(Query, harmless=True, top=True)
 def names_in_upper_case(query: Query, draw: Draw) -> str:
-    """But for the names of nodes, and those of the fields of a struct, which are part of its type."""
+    """But for the names of nodes, and those of the fields of a struct, which are part of its
+    type."""
     return re.sub(r"'(?:[^']|'')*'|\"[^\"]*\"|source\.\w+|\w+ :=|\w+", _upper, str(query))
 
 
@@ -97,7 +105,9 @@ def quotes_added(ref: Ref, draw: Draw) -> Ref | None:
 
 @edit(Table, harmless=True)
 def quotes_added_to_a_table(table: Table, draw: Draw) -> Table | None:
-    return replace(table, name=re.sub(r"^(\w+)\.(\w+)$", r'"\1"."\2"', table.name), alias=table.alias)
+    return replace(
+        table, name=re.sub(r"^(\w+)\.(\w+)$", r'"\1"."\2"', table.name), alias=table.alias
+    )
 
 
 @edit(Item, harmless=True)
@@ -108,12 +118,20 @@ def quotes_added_to_an_alias(item: Item, draw: Draw) -> Item | None:
 @edit(Select, harmless=True)
 def parentheses_added(select: Select, draw: Draw) -> Select | None:
     where = select.where and Expr("({})", (select.where,), "bool")
-    items = one_changed(select.items, draw, lambda item: (isinstance(item, Item) and _in_parentheses(item)) or None)
-    return replace(select, where=where) if where and draw.chance(0.5) else items and replace(select, items=items)
+    items = one_changed(
+        select.items, draw, lambda item: (isinstance(item, Item) and _in_parentheses(item)) or None
+    )
+    return (
+        replace(select, where=where)
+        if where and draw.chance(0.5)
+        else items and replace(select, items=items)
+    )
 
 
 def _in_parentheses(item: Item) -> Item | None:
-    bare = not isinstance(item.expr, Expr) or "unnest" in item.expr.form or "COLUMNS" in item.expr.form
+    bare = (
+        not isinstance(item.expr, Expr) or "unnest" in item.expr.form or "COLUMNS" in item.expr.form
+    )
     return None if bare else replace(item, expr=Expr("({})", (item.expr,), item.expr.kind))  # type: ignore[attr-defined]
 
 
@@ -128,7 +146,10 @@ def word_AS_dropped_from_a_table(table: Table, draw: Draw) -> Table | None:
 
 
 def _fresh(query: Query, draw: Draw) -> str:
-    return draw.pick([name for name in ("alias1", "zz", "inner_table") if name not in str(query)] or ["yet_another"])
+    return draw.pick(
+        [name for name in ("alias1", "zz", "inner_table") if name not in str(query)]
+        or ["yet_another"]
+    )
 
 
 def _everywhere(node: Any, change: Callable[[Node], Node]) -> Any:
@@ -152,14 +173,18 @@ def table_alias_renamed(query: Query, draw: Draw) -> Query | None:
     def rename(node: Node) -> Node:
         if isinstance(node, Table | Derived) and shown_name(node) == old:
             return replace(node, alias=new)
-        return replace(node, table=new) if isinstance(node, Ref | Star) and node.table == old else node
+        return (
+            replace(node, table=new) if isinstance(node, Ref | Star) and node.table == old else node
+        )
 
     return _everywhere(query, rename)  # type: ignore[no-any-return]
 
 
 @edit(Query, harmless=True, top=True)
 def CTE_renamed(query: Query, draw: Draw) -> Query | None:
-    names = sorted({node.name for _, node in walk(query) if isinstance(node, Cte) and not node.recursive})
+    names = sorted(
+        {node.name for _, node in walk(query) if isinstance(node, Cte) and not node.recursive}
+    )
     if not names or any(isinstance(node, Pivot) for _, node in walk(query)):
         return None
     old, new = draw.pick(names), _fresh(query, draw)
@@ -167,7 +192,9 @@ def CTE_renamed(query: Query, draw: Draw) -> Query | None:
     def rename(node: Node) -> Node:
         if isinstance(node, Table) and node.name == old:
             return replace(node, name=new, alias=node.alias or old)
-        return replace(node, name=new) if isinstance(node, Cte | Step) and node.name == old else node
+        return (
+            replace(node, name=new) if isinstance(node, Cte | Step) and node.name == old else node
+        )
 
     return _everywhere(query, rename)  # type: ignore[no-any-return]
 
@@ -180,7 +207,10 @@ def alias_added_that_is_the_name(table: Table, draw: Draw) -> Table | None:
 @edit(Query, harmless=True, top=True)
 def unused_CTE_added(query: Query, draw: Draw) -> Query:
     source, scope = simple_source(draw, Scope(scope_of(query).tables))
-    cte = Cte(_fresh(query, draw), Query(Select((Item(reference(draw, scope, "int"), "a"),), source, scope=scope)))
+    cte = Cte(
+        _fresh(query, draw),
+        Query(Select((Item(reference(draw, scope, "int"), "a"),), source, scope=scope)),
+    )
     return replace(query, ctes=draw.pick(((cte, *query.ctes), (*query.ctes, cte))))
 
 
@@ -229,12 +259,19 @@ def inequality_spelled_otherwise(expr: Expr, draw: Draw) -> Expr | None:
 @edit(Expr, harmless=True)
 def cast_spelled_otherwise(expr: Expr, draw: Draw) -> Expr | None:
     form = re.sub(r"^CAST\(\{\} AS (\w+)\)$", r"({}::\1)", expr.form)
-    return replace(expr, form=form if form != expr.form else re.sub(r"^\(\{\}::(\w+)\)$", r"CAST({} AS \1)", form))
+    return replace(
+        expr,
+        form=form if form != expr.form else re.sub(r"^\(\{\}::(\w+)\)$", r"CAST({} AS \1)", form),
+    )
 
 
 @edit(Join, harmless=True)
 def join_spelled_otherwise(join: Join, draw: Draw) -> Join | None:
-    same = {" JOIN ": " INNER JOIN ", " LEFT JOIN ": " LEFT OUTER JOIN ", " RIGHT JOIN ": " RIGHT OUTER JOIN "}
+    same = {
+        " JOIN ": " INNER JOIN ",
+        " LEFT JOIN ": " LEFT OUTER JOIN ",
+        " RIGHT JOIN ": " RIGHT OUTER JOIN ",
+    }
     same |= {new: old for old, new in same.items()}
     return replace(join, kind=same.get(join.kind, join.kind))
 
@@ -245,7 +282,9 @@ def order_added(query: Query, draw: Draw) -> Query | None:
     if query.limit or query.order or (isinstance(body, Select) and body.distinct):
         return None
     keys: list[Node] = [Ref("", column.name) for column in query.columns]
-    return replace(query, order=(Order(draw.pick([*keys, Expr("1"), Expr("ALL")]), draw.pick(DIRECTIONS)),))
+    return replace(
+        query, order=(Order(draw.pick([*keys, Expr("1"), Expr("ALL")]), draw.pick(DIRECTIONS)),)
+    )
 
 
 @edit(Query, harmless=True, top=True)
@@ -256,7 +295,9 @@ def order_without_limit_removed(query: Query, draw: Draw) -> Query | None:
 
 @edit(Order, harmless=True)
 def word_ASC_added(order: Order, draw: Draw) -> Order | None:
-    return None if " DESC" in order.direction else replace(order, direction=f" ASC{order.direction}")
+    return (
+        None if " DESC" in order.direction else replace(order, direction=f" ASC{order.direction}")
+    )
 
 
 @edit(Select, harmless=True)
@@ -265,13 +306,21 @@ def FROM_first(select: Select, draw: Draw) -> Select | None:
 
 
 def _places(select: Select) -> dict[Node, int]:
-    return {item.expr: index for index, item in reversed(list(enumerate(select.items))) if isinstance(item, Item)}
+    return {
+        item.expr: index
+        for index, item in reversed(list(enumerate(select.items)))
+        if isinstance(item, Item)
+    }
 
 
 @edit(Select, harmless=True)
 def GROUP_BY_positions(select: Select, draw: Draw) -> Select | None:
     places = _places(select)
-    if select.grouping or any(isinstance(item, Star) for item in select.items) or not set(select.group) <= set(places):
+    if (
+        select.grouping
+        or any(isinstance(item, Star) for item in select.items)
+        or not set(select.group) <= set(places)
+    ):
         return None
     return replace(select, group=tuple(Expr(str(places[key] + 1)) for key in select.group))
 
@@ -284,7 +333,10 @@ def GROUP_BY_aliases(select: Select, draw: Draw) -> Select | None:
         for item in select.items
         if isinstance(item, Item) and item.alias and item.alias not in near
     }
-    return replace(select, group=tuple(Ref("", aliases[key]) if key in aliases else key for key in select.group))
+    return replace(
+        select,
+        group=tuple(Ref("", aliases[key]) if key in aliases else key for key in select.group),
+    )
 
 
 @edit(Select, harmless=True)
@@ -300,7 +352,9 @@ def GROUP_BY_ALL(select: Select, draw: Draw) -> Select | None:
 
 @edit(Select, harmless=True)
 def GROUP_BY_keys_swapped(select: Select, draw: Draw) -> Select | None:
-    swapped = None if select.grouping or select.distinct is not None else swapped_pair(select.group, draw)
+    swapped = (
+        None if select.grouping or select.distinct is not None else swapped_pair(select.group, draw)
+    )
     return replace(select, group=swapped) if swapped else None
 
 

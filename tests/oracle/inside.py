@@ -55,14 +55,24 @@ def literal_changed(expr: Expr, draw: Draw) -> Expr | None:
 @edit(Expr)
 def number_in_an_expression_changed(expr: Expr, draw: Draw) -> Expr:
     return replace(
-        expr, form=re.sub(r"(?<![\w'(-])[012](?![\w'.-])", lambda found: str(int(found[0]) + 1), expr.form, count=1)
+        expr,
+        form=re.sub(
+            r"(?<![\w'(-])[012](?![\w'.-])",
+            lambda found: str(int(found[0]) + 1),
+            expr.form,
+            count=1,
+        ),
     )
 
 
 @edit(Expr)
 def operator_changed(expr: Expr, draw: Draw) -> Expr | None:
     operator = operator_of(expr)
-    return replace(expr, form=f"({{}} {draw.pick(COMPARISONS)} {{}})") if operator in COMPARISONS else None
+    return (
+        replace(expr, form=f"({{}} {draw.pick(COMPARISONS)} {{}})")
+        if operator in COMPARISONS
+        else None
+    )
 
 
 @edit(Expr)
@@ -79,7 +89,11 @@ def NOT_added(expr: Expr, draw: Draw) -> Expr | None:
 @edit(Expr)
 def arguments_swapped(expr: Expr, draw: Draw) -> Expr | None:
     swapped = swapped_pair(expr.args, draw)
-    return replace(expr, args=swapped) if swapped and not any(isinstance(arg, Query) for arg in expr.args) else None
+    return (
+        replace(expr, args=swapped)
+        if swapped and not any(isinstance(arg, Query) for arg in expr.args)
+        else None
+    )
 
 
 @edit(Expr)
@@ -106,7 +120,11 @@ def function_replaced(expr: Expr, draw: Draw) -> Expr | None:
 
 @edit(Expr)
 def struct_field_changed(expr: Expr, draw: Draw) -> Expr | None:
-    form = re.sub(r"(\.|\[?'|\()([xy])\b", lambda found: found[1] + ("y" if found[2] == "x" else "x"), expr.form)
+    form = re.sub(
+        r"(\.|\[?'|\()([xy])\b",
+        lambda found: found[1] + ("y" if found[2] == "x" else "x"),
+        expr.form,
+    )
     return replace(expr, form=form) if expr.args else None
 
 
@@ -116,7 +134,9 @@ def lambda_body_changed(expr: Expr, draw: Draw) -> Expr | None:
         return None
     return replace(
         expr,
-        args=one_changed(expr.args, draw, lambda arg: Expr("({} + 1)", (arg,)) if arg.kind == "int" else None)
+        args=one_changed(
+            expr.args, draw, lambda arg: Expr("({} + 1)", (arg,)) if arg.kind == "int" else None
+        )
         or expr.args,
     )
 
@@ -132,12 +152,18 @@ def aggregate_changed(aggregated: Aggregate, draw: Draw) -> Aggregate | None:
         "median": "avg",
         "bool_or": "bool_and",
     }
-    return replace(aggregated, name=other[aggregated.name]) if aggregated.args and aggregated.name in other else None
+    return (
+        replace(aggregated, name=other[aggregated.name])
+        if aggregated.args and aggregated.name in other
+        else None
+    )
 
 
 @edit(Aggregate)
 def aggregate_of_distinct_values(aggregated: Aggregate, draw: Draw) -> Aggregate | None:
-    return replace(aggregated, distinct=not aggregated.distinct) if len(aggregated.args) == 1 else None
+    return (
+        replace(aggregated, distinct=not aggregated.distinct) if len(aggregated.args) == 1 else None
+    )
 
 
 @edit(Aggregate)
@@ -179,7 +205,10 @@ def aggregate_added_inside_EXISTS(expr: Expr, draw: Draw) -> Expr | None:
         return None
     body = expr.args[0].body
     return replace(
-        expr, args=(replace(expr.args[0], body=replace(body, items=(Item(Aggregate("count", (), "int")),))),)
+        expr,
+        args=(
+            replace(expr.args[0], body=replace(body, items=(Item(Aggregate("count", (), "int")),))),
+        ),
     )  # type: ignore[type-var,call-arg]
 
 
@@ -189,7 +218,11 @@ def correlated_predicate_changed(expr: Expr, draw: Draw) -> Expr | None:
     if not isinstance(query, Query) or not isinstance(query.body, Select):
         return None
     return replace(
-        expr, args=(*expr.args[:-1], replace(query, body=replace(query.body, where=condition(draw, query.body.scope))))
+        expr,
+        args=(
+            *expr.args[:-1],
+            replace(query, body=replace(query.body, where=condition(draw, query.body.scope))),
+        ),
     )
 
 
@@ -198,24 +231,38 @@ def star_changed(select: Select, draw: Draw) -> Select | None:
     place = next((index for index, item in enumerate(select.items) if isinstance(item, Star)), None)
     if place is None:
         return None
-    return replace(select, items=(*select.items[:place], draw_star(draw, select.scope), *select.items[place + 1 :]))
+    return replace(
+        select,
+        items=(*select.items[:place], draw_star(draw, select.scope), *select.items[place + 1 :]),
+    )
 
 
 @edit(Item)
 def pattern_of_COLUMNS_changed(item: Item, draw: Draw) -> Item | None:
     if not isinstance(item.expr, Expr) or "COLUMNS" not in item.expr.form:
         return None
-    return replace(item, expr=Expr(draw.pick(("COLUMNS(*)", "COLUMNS('a|k')", "COLUMNS(lambda n: n > 'b')"))))
+    return replace(
+        item, expr=Expr(draw.pick(("COLUMNS(*)", "COLUMNS('a|k')", "COLUMNS(lambda n: n > 'b')")))
+    )
 
 
 @edit(Pivot)
 def pivot_changed(pivot: Pivot, draw: Draw) -> Pivot:
-    return replace(pivot, values=one_removed(pivot.values, draw) if len(pivot.values) > 1 else (*pivot.values, "'Pq'"))
+    return replace(
+        pivot,
+        values=one_removed(pivot.values, draw)
+        if len(pivot.values) > 1
+        else (*pivot.values, "'Pq'"),
+    )
 
 
 @edit(Pivot)
 def keys_of_a_pivot_changed(pivot: Pivot, draw: Draw) -> Pivot | None:
-    return None if isinstance(pivot.measure, str) else replace(pivot, keys=() if pivot.keys else ("k",))
+    return (
+        None
+        if isinstance(pivot.measure, str)
+        else replace(pivot, keys=() if pivot.keys else ("k",))
+    )
 
 
 @edit(Step)
@@ -225,14 +272,20 @@ def recursion_changed(step: Step, draw: Draw) -> Step:
 
 @edit(Cte)
 def column_added_to_a_recursion(cte: Cte, draw: Draw) -> Cte | None:
-    if not cte.recursive or not isinstance(cte.query, Query) or not isinstance(cte.query.body, SetOp):
+    if (
+        not cte.recursive
+        or not isinstance(cte.query, Query)
+        or not isinstance(cte.query.body, SetOp)
+    ):
         return None
     (_, query, base), *_ = branches_of(cte.query.body)
     name = draw.pick([name for name in ("z", "w", "m") if name not in cte.columns])
     items = (*base.items, Item(reference(draw, base.scope, "int"), name))
     step = cte.query.body.right.body  # type: ignore[attr-defined]
     right = replace(cte.query.body.right, body=replace(step, carried=(*step.carried, name)))  # type: ignore[type-var,call-arg]
-    body = replace(cte.query.body, left=replace(query, body=replace(base, items=items)), right=right)
+    body = replace(
+        cte.query.body, left=replace(query, body=replace(base, items=items)), right=right
+    )
     return replace(cte, query=replace(cte.query, body=body), columns=(*cte.columns, name))
 
 
@@ -240,5 +293,8 @@ def column_added_to_a_recursion(cte: Cte, draw: Draw) -> Cte | None:
 def columns_drawn_anew(select: Select, draw: Draw) -> Select:
     kinds = [item.expr.kind if isinstance(item, Item) else "int" for item in select.items]  # type: ignore[attr-defined]
     return replace(
-        select, items=items_of(draw, tuple(expression(draw, select.scope, kind) for kind in kinds), select.scope)
+        select,
+        items=items_of(
+            draw, tuple(expression(draw, select.scope, kind) for kind in kinds), select.scope
+        ),
     )

@@ -58,15 +58,37 @@ VALUES = {
     "struct": ("{'x': 1, 'y': 'p'}", "{'x': 2, 'y': NULL}", "{'x': 1, 'y': 'q'}"),
 }
 JOINS = (
-    " JOIN ", " JOIN ", " INNER JOIN ", " LEFT JOIN ", " LEFT JOIN ", " LEFT OUTER JOIN ", " RIGHT JOIN ", " FULL JOIN ",
-    " SEMI JOIN ", " ANTI JOIN ", ", ", " CROSS JOIN ", " NATURAL JOIN ", " NATURAL LEFT JOIN ", " POSITIONAL JOIN ",
-    " ASOF JOIN ", " ASOF LEFT JOIN ",
-)  # fmt: skip
+    " JOIN ",
+    " JOIN ",
+    " INNER JOIN ",
+    " LEFT JOIN ",
+    " LEFT JOIN ",
+    " LEFT OUTER JOIN ",
+    " RIGHT JOIN ",
+    " FULL JOIN ",
+    " SEMI JOIN ",
+    " ANTI JOIN ",
+    ", ",
+    " CROSS JOIN ",
+    " NATURAL JOIN ",
+    " NATURAL LEFT JOIN ",
+    " POSITIONAL JOIN ",
+    " ASOF JOIN ",
+    " ASOF LEFT JOIN ",
+)
 CTES = ("t", "u", "q", "w", "v", "k", "source")
 SET_OPERATIONS = (
-    "UNION ALL", "UNION ALL", "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL",
-    "UNION ALL BY NAME", "UNION BY NAME",
-)  # fmt: skip
+    "UNION ALL",
+    "UNION ALL",
+    "UNION ALL",
+    "UNION",
+    "INTERSECT",
+    "EXCEPT",
+    "EXCEPT ALL",
+    "INTERSECT ALL",
+    "UNION ALL BY NAME",
+    "UNION BY NAME",
+)
 PIVOTS = (
     "PIVOT {0} ON {1} IN ({2}) USING {3}{4}",
     "FROM {0} PIVOT ({3} FOR {1} IN ({2}){4})",
@@ -86,14 +108,18 @@ class World:
     def schemas(self) -> dict[str, tuple[tuple[str, str], ...]]:
         """As seeknal is told of them."""
         return {
-            table.name.removeprefix("source."): tuple((column.name, TYPES[column.kind]) for column in table.columns)
+            table.name.removeprefix("source."): tuple(
+                (column.name, TYPES[column.kind]) for column in table.columns
+            )
             for table in self.tables
         }
 
 
 def draw_world(draw: Draw) -> World:
     draw.hot[:] = draw.some(tuple(COLLIDING), 2, 2) if draw.chance(0.5) else []
-    tables = tuple(Relation(f"source.{name}", _schema(draw)) for name in "tuv"[: draw.pick((2, 2, 3))])
+    tables = tuple(
+        Relation(f"source.{name}", _schema(draw)) for name in "tuv"[: draw.pick((2, 2, 3))]
+    )
     return World(tables, tuple(_rows(draw, table) for table in tables))
 
 
@@ -123,15 +149,24 @@ def draw_query(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) -
     """Any query; with `kinds`, one that makes columns of these kinds."""
     ctes, scope = _ctes(draw, scope) if scope.depth < 2 and draw.chance(0.3) else ((), scope)
     body = (
-        set_operation(draw, scope, kinds) if scope.depth < 2 and draw.chance(0.13) else draw_select(draw, scope, kinds)
+        set_operation(draw, scope, kinds)
+        if scope.depth < 2 and draw.chance(0.13)
+        else draw_select(draw, scope, kinds)
     )
     query = Query(body, ctes)
     if not draw.chance(0.12):
         return query
-    limit = draw.pick((f"LIMIT {draw.pick('123')}", f"LIMIT 2 OFFSET {draw.pick('01')}", "LIMIT 50%", ""))
+    limit = draw.pick(
+        (f"LIMIT {draw.pick('123')}", f"LIMIT 2 OFFSET {draw.pick('01')}", "LIMIT 50%", "")
+    )
     if isinstance(body, Select) and body.scope.relations and limit and draw.chance(0.15):
         key = reference(draw, body.scope, draw.pick(("int", "text")))
-        return replace(query, body=replace(body, distinct=()), order=(Order(key, draw.pick(DIRECTIONS)),), limit=limit)
+        return replace(
+            query,
+            body=replace(body, distinct=()),
+            order=(Order(key, draw.pick(DIRECTIONS)),),
+            limit=limit,
+        )
     order = _order(draw, query) if draw.chance(0.8) or not limit else ()
     return replace(query, order=order, limit=limit)
 
@@ -157,7 +192,9 @@ def _ctes(draw: Draw, scope: Scope) -> tuple[tuple[Cte, ...], Scope]:
                 cte = _in_another_order(draw, ctes[-1], name)
             ctes.append(cte)
             known = tuple(relation for relation in scope.ctes if relation.name != name)
-            scope = replace(scope, ctes=(*known, Relation(name, _renamed(cte.query.columns, cte.columns))))  # type: ignore[attr-defined]
+            scope = replace(
+                scope, ctes=(*known, Relation(name, _renamed(cte.query.columns, cte.columns)))
+            )  # type: ignore[attr-defined]
     return tuple(ctes), scope
 
 
@@ -178,7 +215,9 @@ def _recursive(draw: Draw, scope: Scope, name: str) -> Cte:
     base = plain_select(draw, scope, ("int", *draw.some(("int", "text", "date"), 0, 1)))
     names = _names(draw, len(base.items))
     step = Step(name, draw.pick((2, 3)), 1, names[0], names[1:])
-    body = SetOp(Query(base, operand=True), draw.pick(("UNION ALL", "UNION")), Query(step, operand=True))
+    body = SetOp(
+        Query(base, operand=True), draw.pick(("UNION ALL", "UNION")), Query(step, operand=True)
+    )
     return Cte(name, Query(body), names, recursive=True)
 
 
@@ -189,7 +228,8 @@ def _names(draw: Draw, count: int) -> tuple[str, ...]:
 def _renamed(columns: tuple[Column, ...], names: tuple[str, ...]) -> tuple[Column, ...]:
     """A column list may be shorter than the columns."""
     return tuple(
-        replace(column, name=names[index]) if index < len(names) else column for index, column in enumerate(columns)
+        replace(column, name=names[index]) if index < len(names) else column
+        for index, column in enumerate(columns)
     )
 
 
@@ -197,7 +237,9 @@ def set_operation(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None
     kinds = kinds or tuple(draw.pick(tuple(TYPES)) for _ in range(draw.pick((1, 2, 2, 3))))
     inside = replace(scope, depth=scope.depth + 1)
     left, right = draw_query(draw, inside, kinds), draw_query(draw, inside, kinds)
-    return SetOp(replace(left, operand=True), draw.pick(SET_OPERATIONS), replace(right, operand=True))
+    return SetOp(
+        replace(left, operand=True), draw.pick(SET_OPERATIONS), replace(right, operand=True)
+    )
 
 
 def draw_select(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) -> Select:
@@ -220,7 +262,9 @@ def draw_select(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) 
     )
     select = draw.pick(styles)(draw, scope, kinds)
     if draw.chance(0.07):
-        on = (reference(draw, select.scope, "int"),) if draw.chance(0.3) and not select.group else ()
+        on = (
+            (reference(draw, select.scope, "int"),) if draw.chance(0.3) and not select.group else ()
+        )
         select = replace(select, distinct=on)
     return replace(select, from_first=select.source is not None and draw.chance(0.05))
 
@@ -230,7 +274,8 @@ def _wanted(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None) -> tuple[st
 
 
 def items_of(draw: Draw, exprs: tuple[Node, ...], scope: Scope) -> tuple[Item, ...]:
-    """A select list: columns often keep their names, other expressions mostly get one, never the same twice."""
+    """A select list: columns often keep their names, other expressions mostly get one, never the
+    same twice."""
     taken: set[str] = set()
     items = []
     for expr in exprs:
@@ -243,7 +288,9 @@ def items_of(draw: Draw, exprs: tuple[Node, ...], scope: Scope) -> tuple[Item, .
 
 def free_name(draw: Draw, taken: set[str], scope: Scope) -> str:
     """A name for a column, which may well be that of a column that is read."""
-    near = [column.name for relation in (*scope.relations, *scope.outer) for column in relation.columns]
+    near = [
+        column.name for relation in (*scope.relations, *scope.outer) for column in relation.columns
+    ]
     others = draw.hot if draw.hot and draw.chance(0.25) else [*NAMES, "z", "w", "h", "m", "n"]
     names = [name for name in (near if near and draw.chance(0.3) else others) if name not in taken]
     return draw.pick(names or ["z" * index for index in range(1, 9) if "z" * index not in taken])
@@ -266,18 +313,30 @@ def _projected(draw: Draw, scope: Scope, kind: str) -> Node:
     if kind == "double" and draw.chance(0.03):
         return Expr("random()", (), kind)
     if kind == "text" and draw.chance(0.06) and scope.relations:
-        return Expr("CAST({} AS VARCHAR)", (Ref(draw.pick(scope.relations).name, "", "text"),), kind)
+        return Expr(
+            "CAST({} AS VARCHAR)", (Ref(draw.pick(scope.relations).name, "", "text"),), kind
+        )
     return expression(draw, scope, kind)
 
 
 def _chained(draw: Draw, items: tuple[Item, ...], scope: Scope) -> tuple[Item, ...]:
-    """Sometimes a column is computed from the alias of another, which a column of an input may hide."""
+    """Sometimes a column is computed from the alias of another, which a column of an input may
+    hide."""
     first, last = items[0], items[-1]
     kind = first.expr.kind  # type: ignore[attr-defined]
-    if len(items) < 2 or not first.alias or kind != last.expr.kind or kind not in ("int", "text") or draw.chance(0.5):  # type: ignore[attr-defined]
+    if (
+        len(items) < 2
+        or not first.alias
+        or kind != last.expr.kind
+        or kind not in ("int", "text")
+        or draw.chance(0.5)
+    ):  # type: ignore[attr-defined]
         return items
     form = "({} + 1)" if kind == "int" else "upper({})"
-    chained = Item(Expr(form, (Ref("", first.alias, kind),), kind), last.alias or free_name(draw, {first.alias}, scope))
+    chained = Item(
+        Expr(form, (Ref("", first.alias, kind),), kind),
+        last.alias or free_name(draw, {first.alias}, scope),
+    )
     return (*items[:-1], chained)
 
 
@@ -287,7 +346,9 @@ def _windowed(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) ->
     item = select.items[place]
     assert isinstance(item, Item)
     wanted = item.expr.kind if kinds else None  # type: ignore[attr-defined]
-    made = Item(window(draw, select.scope, wanted), item.alias or free_name(draw, set(), select.scope))
+    made = Item(
+        window(draw, select.scope, wanted), item.alias or free_name(draw, set(), select.scope)
+    )
     qualify = Expr("({} <= {})", (window(draw, select.scope, "int"), Expr(draw.pick("12"))), "bool")
     items = (*select.items[:place], made, *select.items[place + 1 :])
     return replace(select, items=items, qualify=qualify if draw.chance(0.3) else None)
@@ -304,7 +365,9 @@ def _folded(draw: Draw, scope: Scope, _: object = None) -> Select:
 
 def _having(draw: Draw, scope: Scope) -> Expr:
     return Expr(
-        f"({{}} {draw.pick(('>', '<=', '='))} {{}})", (aggregate(draw, scope, "int"), Expr(draw.pick("012"))), "bool"
+        f"({{}} {draw.pick(('>', '<=', '='))} {{}})",
+        (aggregate(draw, scope, "int"), Expr(draw.pick("012"))),
+        "bool",
     )
 
 
@@ -317,31 +380,43 @@ def _grouped(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) -> 
         made = (*keys, *(aggregate(draw, scope, kind) for kind in kinds[1:]))
     else:
         keys = tuple(expression(draw, scope, kind, 1) for kind in _wanted(draw, scope, None)[:2])
-        made = (*keys[: draw.pick((1, 2, 2, 2))], *(aggregate(draw, scope) for _ in range(draw.pick((0, 1, 1, 2)))))
+        made = (
+            *keys[: draw.pick((1, 2, 2, 2))],
+            *(aggregate(draw, scope) for _ in range(draw.pick((0, 1, 1, 2)))),
+        )
     select = Select(items_of(draw, made, scope), source, where, keys, having=having, scope=scope)
     return _styled(draw, select)
 
 
 def _by_alias(draw: Draw, scope: Scope, _: object = None) -> Select:
-    """HAVING and GROUP BY go by names that the select list makes, which columns of the inputs may have too."""
+    """HAVING and GROUP BY go by names that the select list makes, which columns of the inputs may
+    have too."""
     source, scope = draw_source(draw, scope)
     key, name = reference(draw, scope, "int"), free_name(draw, set(), scope)
     total = aggregate(draw, scope, "int")
     made: Node = Item(total, free_name(draw, {name}, scope))
     if draw.chance(0.3):
-        column = draw.pick([each.name for relation in scope.relations for each in relation.columns] or ["k"])
+        column = draw.pick(
+            [each.name for relation in scope.relations for each in relation.columns] or ["k"]
+        )
         made = Item(Expr(f"{draw.pick(('max', 'min', 'count'))}(COLUMNS('^{column}$'))", (), "int"))
         alias = column
     else:
         alias = made.alias  # type: ignore[attr-defined]
-    having = Expr(f"({{}} {draw.pick(('>', '<=', '='))} {{}})", (Ref("", alias), Expr(draw.pick("012"))), "bool")
+    having = Expr(
+        f"({{}} {draw.pick(('>', '<=', '='))} {{}})",
+        (Ref("", alias), Expr(draw.pick("012"))),
+        "bool",
+    )
     group = draw.pick(((key,), (Ref("", name),), (Expr("1"),)))
     return Select((Item(key, name), made), source, None, group, having=having, scope=scope)
 
 
 def _styled(draw: Draw, select: Select) -> Select:
     """The keys as they are, by position, ALL or with sub-totals."""
-    shown = len([item for item in select.items if isinstance(item, Item) and item.expr in select.group])
+    shown = len(
+        [item for item in select.items if isinstance(item, Item) and item.expr in select.group]
+    )
     if shown == len(select.group) and draw.chance(0.3):
         if draw.chance(0.5):
             return replace(select, group=(), grouping="ALL")
@@ -355,38 +430,65 @@ def _starred(draw: Draw, scope: Scope, _: object = None) -> Select:
     source, scope = draw_source(draw, scope)
     where = condition(draw, scope) if draw.chance(0.4) else None
     star = _long_star(draw, scope) if draw.chance(0.2) else draw_star(draw, scope)
-    more = items_of(draw, (expression(draw, scope, draw.pick(("int", "text"))),), scope) if draw.chance(0.35) else ()
+    more = (
+        items_of(draw, (expression(draw, scope, draw.pick(("int", "text"))),), scope)
+        if draw.chance(0.35)
+        else ()
+    )
     return Select((star, *more), source, where, scope=scope)
 
 
 def draw_star(draw: Draw, scope: Scope) -> Node:
     """All columns, in one of the ways to leave some out or change them."""
-    names = [(column.name, column.kind) for relation in scope.relations for column in relation.columns]
+    names = [
+        (column.name, column.kind) for relation in scope.relations for column in relation.columns
+    ]
     twice = len({name for name, _ in names} - scope.merged) < len(
         [name for name, _ in names if name not in scope.merged]
     )
     if not names or draw.chance(0.05 if twice else 0.4):
         return Star()
-    if twice and draw.chance(0.8):  # two columns of one name are rare in queries that somebody wrote
+    if twice and draw.chance(
+        0.8
+    ):  # two columns of one name are rare in queries that somebody wrote
         return Star(draw.pick(scope.relations).name)
     name, kind = draw.pick(names)
     table = draw.pick(scope.relations)
     inside = tuple(column.name for column in table.columns)
     unique = [each for each, _ in names].count(name) == 1
-    return draw.pick((
-        Star(table.name),
-        Star(table.name, exclude=draw.some(inside, 1, 2) if len(inside) > 2 else ()),
-        Star(exclude=(name,) if len(names) > 1 else ()),
-        Star(replace=(Item(expression(draw, scope, kind, 1), name),) if unique else ()),
-        Star(rename=((name, draw.pick(("z", "n", "m"))),) if unique else ()),
-        Item(Expr(draw.pick(("COLUMNS(*)", f"COLUMNS('{name}|z')", "COLUMNS(lambda n: n < 'e')", "COLUMNS('^[^k]')")))),
-    ))  # fmt: skip
+    return draw.pick(
+        (
+            Star(table.name),
+            Star(table.name, exclude=draw.some(inside, 1, 2) if len(inside) > 2 else ()),
+            Star(exclude=(name,) if len(names) > 1 else ()),
+            Star(replace=(Item(expression(draw, scope, kind, 1), name),) if unique else ()),
+            Star(rename=((name, draw.pick(("z", "n", "m"))),) if unique else ()),
+            Item(
+                Expr(
+                    draw.pick(
+                        (
+                            "COLUMNS(*)",
+                            f"COLUMNS('{name}|z')",
+                            "COLUMNS(lambda n: n < 'e')",
+                            "COLUMNS('^[^k]')",
+                        )
+                    )
+                )
+            ),
+        )
+    )
 
 
 def _long_star(draw: Draw, scope: Scope) -> Node:
-    """Several changes of a star at once, or an expression of many columns, also of a name that two tables have."""
+    """Several changes of a star at once, or an expression of many columns, also of a name that two
+    tables have."""
     table = draw.pick(("", draw.pick(scope.relations).name)) if scope.relations else ""
-    seen = [each for relation in scope.relations for each in relation.columns if table in ("", relation.name)]
+    seen = [
+        each
+        for relation in scope.relations
+        for each in relation.columns
+        if table in ("", relation.name)
+    ]
     if len(seen) < 2:
         return Star()
     one, other, *_ = draw.some(seen, 2, 2)
@@ -424,15 +526,23 @@ def _factor(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
     if draw.chance(0.02):
         rows = "(VALUES (1, 'p'), (2, 'q'), (NULL, 'p'))"
         columns = (Column("k", "int"), Column("c", "text"))
-        return Table(rows, "w", ("k", "c")), replace(scope, relations=(*scope.relations, Relation("w", columns)))
+        return Table(rows, "w", ("k", "c")), replace(
+            scope, relations=(*scope.relations, Relation("w", columns))
+        )
     return simple_source(draw, scope)
 
 
 def _derived(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
-    query = draw_query(draw, replace(scope, relations=(), merged=frozenset(), depth=scope.depth + 1))
+    query = draw_query(
+        draw, replace(scope, relations=(), merged=frozenset(), depth=scope.depth + 1)
+    )
     alias = draw.name(("q", "r", "t", "u", "h"), 0.2)
     starred = any(isinstance(node, Star) for _, node in walk(query))
-    columns = _names(draw, len(query.columns)) if draw.chance(0.3 if starred else 0.1) and query.columns else ()
+    columns = (
+        _names(draw, len(query.columns))
+        if draw.chance(0.3 if starred else 0.1) and query.columns
+        else ()
+    )
     relation = Relation(alias, _renamed(query.columns, columns))
     return Derived(query, alias, columns), replace(scope, relations=(*scope.relations, relation))
 
@@ -448,12 +558,21 @@ def _pivot(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
     if texts and ints and draw.chance(0.6):
         keys = (ints[0],) if draw.chance(0.5) else ()
         pivot = Pivot(
-            draw.pick(PIVOTS[:2]), bare, texts[0], ("'p'", "'q'"), aggregate(draw, _only(inside, ints[-1])), keys
+            draw.pick(PIVOTS[:2]),
+            bare,
+            texts[0],
+            ("'p'", "'q'"),
+            aggregate(draw, _only(inside, ints[-1])),
+            keys,
         )
         made = (*(Column(key, "int") for key in keys), Column('"p"', "int"))
     else:
         pivot = Pivot(draw.pick(PIVOTS[2:]), bare, "n", tuple(ints[:2]) or ("k",), "m")
-        made = (Column("n", "text"), Column("m", "int"), *(column for column in columns if column.name not in ints[:2]))
+        made = (
+            Column("n", "text"),
+            Column("m", "int"),
+            *(column for column in columns if column.name not in ints[:2]),
+        )
     return Derived(pivot, "z"), replace(scope, relations=(*scope.relations, Relation("z", made)))
 
 
@@ -486,7 +605,12 @@ def _joined(draw: Draw, left: Node, scope: Scope) -> tuple[Node, Scope]:
 
 
 def _shared(column: Column, scope: Scope) -> bool:
-    found = [other for relation in scope.relations for other in relation.columns if other.name == column.name]
+    found = [
+        other
+        for relation in scope.relations
+        for other in relation.columns
+        if other.name == column.name
+    ]
     return bool(found) and (len(found) == 1 or column.name in scope.merged)
 
 
@@ -508,26 +632,35 @@ def _on(draw: Draw, kind: str, scope: Scope, added: Relation) -> Node:
         ordered = [pair for pair in pairs if pair[0].kind in ("int", "date")] or pairs
         return Expr("({} AND {} >= {})", (equal, *draw.pick(ordered)), "bool")
     more = replace(both, outer=())
-    return Expr("({} AND {})", (equal, comparison(draw, more)), "bool") if draw.chance(0.2) else equal
+    return (
+        Expr("({} AND {})", (equal, comparison(draw, more)), "bool") if draw.chance(0.2) else equal
+    )
 
 
 def _lateral(draw: Draw, left: Node, scope: Scope) -> tuple[Node, Scope]:
     known = {relation.name for relation in scope.relations}
     alias = next(name for name in ("j", "i", "o", "z") if name not in known)
     if draw.chance(0.3):
-        right = Table("unnest({})", alias, ("x",), args=(reference(draw, replace(scope, outer=()), "list"),))
+        right = Table(
+            "unnest({})", alias, ("x",), args=(reference(draw, replace(scope, outer=()), "list"),)
+        )
         return Join(left, ", ", right), replace(
             scope, relations=(*scope.relations, Relation(alias, (Column("x", "int"),)))
         )
     source, inside = simple_source(draw, sub_scope(scope))
     exprs = (expression(draw, inside, "int", 1),)
-    query = Query(Select(items_of(draw, exprs, inside), source, correlated(draw, inside), scope=inside))
+    query = Query(
+        Select(items_of(draw, exprs, inside), source, correlated(draw, inside), scope=inside)
+    )
     relations = (*scope.relations, Relation(alias, query.columns))
-    return Join(left, ", ", Derived(query, alias, lateral=True)), replace(scope, relations=relations)
+    return Join(left, ", ", Derived(query, alias, lateral=True)), replace(
+        scope, relations=relations
+    )
 
 
 def draw_reader(draw: Draw, world: World, node: tuple[Column, ...]) -> Query:
-    """A query downstream of the edited one, with a taste for what sees columns that it does not name."""
+    """A query downstream of the edited one, with a taste for what sees columns that it does not
+    name."""
     relation = Relation("transform.node", node)
     scope = Scope((relation, *world.tables))
     whole = Scope((relation,), relations=(Relation("node", node),))
@@ -536,7 +669,9 @@ def draw_reader(draw: Draw, world: World, node: tuple[Column, ...]) -> Query:
     if draw.chance(0.12):
         return draw.pick(tuple(_collisions(draw, world, whole, scope)))
     for _ in range(20):
-        query = draw_query(draw, Scope((relation, relation, *world.tables), depth=draw.pick((0, 1, 2))))
+        query = draw_query(
+            draw, Scope((relation, relation, *world.tables), depth=draw.pick((0, 1, 2)))
+        )
         if "transform.node" in str(query):
             return query
     return Query(plain_select(draw, replace(scope, tables=(relation,))))
@@ -552,15 +687,27 @@ def _traps(draw: Draw, world: World, whole: Scope, scope: Scope) -> Iterator[Que
     yield Query(replace(star, items=(Item(Expr("min(COLUMNS(*))")),)))
     yield Query(
         replace(
-            star, items=(Item(Expr("count(*)"), "n"),), source=Table("transform.node"), where=condition(draw, whole)
+            star,
+            items=(Item(Expr("count(*)"), "n"),),
+            source=Table("transform.node"),
+            where=condition(draw, whole),
         )
     )
     yield Query(replace(star, items=(Star(), Item(Expr("count(*)"), "n")), grouping="ALL"))
     yield Query(
-        replace(star, source=Join(node, draw.pick((" NATURAL JOIN ", " NATURAL LEFT JOIN ")), Table(other.name)))
+        replace(
+            star,
+            source=Join(
+                node, draw.pick((" NATURAL JOIN ", " NATURAL LEFT JOIN ")), Table(other.name)
+            ),
+        )
     )
     yield Query(
-        replace(star, items=(Item(Expr("count(*)"), "n"),), source=Join(Table(other.name), " NATURAL JOIN ", node))
+        replace(
+            star,
+            items=(Item(Expr("count(*)"), "n"),),
+            source=Join(Table(other.name), " NATURAL JOIN ", node),
+        )
     )
     both = Query(star, operand=True)
     yield Query(
@@ -577,18 +724,31 @@ def _traps(draw: Draw, world: World, whole: Scope, scope: Scope) -> Iterator[Que
             Query(Select((Star(),), Table(other.name)), operand=True),
         )
     )
-    outer = Scope(scope.tables, relations=(Relation(other.name.removeprefix("source."), other.columns),))
+    outer = Scope(
+        scope.tables, relations=(Relation(other.name.removeprefix("source."), other.columns),)
+    )
     inside = replace(sub_scope(outer), relations=whole.relations)
-    test = Select((Item(draw.pick((Expr("1"), Expr("*")))),), node, correlated(draw, inside), scope=inside)
+    test = Select(
+        (Item(draw.pick((Expr("1"), Expr("*")))),), node, correlated(draw, inside), scope=inside
+    )
     exists = Expr(draw.pick(("EXISTS ({})", "(NOT EXISTS ({}))")), (Query(test),), "bool")
     yield Query(
         replace(
-            plain_select(draw, replace(outer, relations=())), source=Table(other.name), where=exists, items=(Star(),)
+            plain_select(draw, replace(outer, relations=())),
+            source=Table(other.name),
+            where=exists,
+            items=(Star(),),
         )
     )
     value = replace(test, items=(Item(aggregate(draw, inside, "int")),))
-    yield Query(Select((Star(), Item(Expr("({})", (Query(value),)), "h")), Table(other.name), scope=outer))
-    yield Query(replace(star, items=items_of(draw, (window(draw, whole), reference(draw, whole, "int")), whole)))
+    yield Query(
+        Select((Star(), Item(Expr("({})", (Query(value),)), "h")), Table(other.name), scope=outer)
+    )
+    yield Query(
+        replace(
+            star, items=items_of(draw, (window(draw, whole), reference(draw, whole, "int")), whole)
+        )
+    )
     yield Query(star, order=ordering(draw, whole), limit="LIMIT 2")
 
 
@@ -600,9 +760,15 @@ def _collisions(draw: Draw, world: World, whole: Scope, scope: Scope) -> Iterato
     outer = Scope(scope.tables, relations=whole.relations)
     alias = draw.name(("x", other.name.removeprefix("source.")), 0.3)
     inside = replace(sub_scope(outer), relations=(Relation(alias, other.columns),))
-    test = Select((Item(Expr("1")),), Table(other.name, alias), correlated(draw, inside), scope=inside)
+    test = Select(
+        (Item(Expr("1")),), Table(other.name, alias), correlated(draw, inside), scope=inside
+    )
     yield Query(
-        replace(star, where=Expr("EXISTS ({})", (Query(test),), "bool"), items=(reference(draw, whole, "int"),))
+        replace(
+            star,
+            where=Expr("EXISTS ({})", (Query(test),), "bool"),
+            items=(reference(draw, whole, "int"),),
+        )
     )
     value = replace(test, items=(Item(aggregate(draw, inside, "int")),))
     yield Query(replace(star, items=(Item(Expr("({})", (Query(value),)), "h"),)))
@@ -616,4 +782,6 @@ def _of_names(node: Table, star: Select) -> Iterator[Query]:
     ints = [column.name for column in star.scope.relations[0].columns if column.kind == "int"]
     if ints:
         pivot = Pivot(PIVOTS[3], node, "n", (f"COLUMNS('{'|'.join(ints)}')",), "m")
-        yield Query(replace(star, items=(Ref("", "n", "text"), Ref("", "m")), source=Derived(pivot, "z")))
+        yield Query(
+            replace(star, items=(Ref("", "n", "text"), Ref("", "m")), source=Derived(pivot, "z"))
+        )

@@ -49,7 +49,9 @@ def filter_added(select: Select, draw: Draw) -> Select | None:
     if select.source is None:
         return None
     extra = condition(draw, select.scope)
-    return replace(select, where=Expr("({} AND {})", (select.where, extra), "bool") if select.where else extra)
+    return replace(
+        select, where=Expr("({} AND {})", (select.where, extra), "bool") if select.where else extra
+    )
 
 
 @edit(Select)
@@ -66,11 +68,17 @@ def filter_changed(select: Select, draw: Draw) -> Select | None:
 def filter_on_a_column_that_is_new(select: Select, draw: Draw) -> Select | None:
     """A filter may name an alias, which a column of an input hides."""
     edited = with_column(select, draw, reference(draw, select.scope, "int"))
-    new = next(item for item in edited.items if item not in select.items) if edited.items != select.items else None
+    new = (
+        next(item for item in edited.items if item not in select.items)
+        if edited.items != select.items
+        else None
+    )
     if not isinstance(new, Item) or not select.source:
         return None
     test = Expr("({} > 0)", (Ref("", new.alias),), "bool")
-    return replace(edited, where=Expr("({} AND {})", (select.where, test), "bool") if select.where else test)
+    return replace(
+        edited, where=Expr("({} AND {})", (select.where, test), "bool") if select.where else test
+    )
 
 
 @edit(Join)
@@ -87,7 +95,16 @@ def kind_of_join_changed(join: Join, draw: Draw) -> Join | None:
 def join_added(select: Select, draw: Draw) -> Select | None:
     if select.source is None:
         return None
-    kind = draw.pick((" LEFT JOIN ", " LEFT JOIN ", " JOIN ", " FULL JOIN ", " CROSS JOIN ", " NATURAL LEFT JOIN "))
+    kind = draw.pick(
+        (
+            " LEFT JOIN ",
+            " LEFT JOIN ",
+            " JOIN ",
+            " FULL JOIN ",
+            " CROSS JOIN ",
+            " NATURAL LEFT JOIN ",
+        )
+    )
     right, scope = simple_source(draw, select.scope, "zz")
     on = None
     if "CROSS" not in kind and "NATURAL" not in kind:
@@ -95,11 +112,17 @@ def join_added(select: Select, draw: Draw) -> Select | None:
         if column is None:
             return None
         on = Expr(
-            "({} = {})", (reference(draw, select.scope, column.kind), Ref("zz", column.name, column.kind)), "bool"
+            "({} = {})",
+            (reference(draw, select.scope, column.kind), Ref("zz", column.name, column.kind)),
+            "bool",
         )
     joined = replace(select, source=Join(select.source, kind, right, on), scope=scope)
     news = [ref for ref in references(scope) if ref.table == "zz"]
-    return with_column(joined, draw, draw.pick(news)) if news and draw.chance(0.5) and not select.group else joined
+    return (
+        with_column(joined, draw, draw.pick(news))
+        if news and draw.chance(0.5) and not select.group
+        else joined
+    )
 
 
 @edit(Select)
@@ -113,10 +136,15 @@ def unique_join_added(select: Select, draw: Draw) -> Select | None:
     outer, inner = draw.pick(references(select.scope, key.kind)), Ref("", key.name, key.kind)
     total = () if draw.chance(0.25) else (Item(Aggregate("count", (), "int"), "z2"),)
     grouped = Select(
-        (Item(inner, "z1"), *total), Table(table.name), group=(inner,) if total else (), distinct=None if total else ()
+        (Item(inner, "z1"), *total),
+        Table(table.name),
+        group=(inner,) if total else (),
+        distinct=None if total else (),
     )
     on = Expr("({} = {})", (outer, Ref("zz", "z1")), "bool")
-    joined = replace(select, source=Join(select.source, " LEFT JOIN ", Derived(Query(grouped), "zz"), on))
+    joined = replace(
+        select, source=Join(select.source, " LEFT JOIN ", Derived(Query(grouped), "zz"), on)
+    )
     return with_column(joined, draw, Ref("zz", "z2" if total else "z1"))
 
 
@@ -135,7 +163,12 @@ def join_key_changed(join: Join, draw: Draw) -> Join | None:
         return None
     path, ref = draw.pick(refs)
     return replace(
-        join, on=put(join.on, path, replace(ref, name=draw.pick([name for name in NAMES if NAMES[name] == ref.kind])))
+        join,
+        on=put(
+            join.on,
+            path,
+            replace(ref, name=draw.pick([name for name in NAMES if NAMES[name] == ref.kind])),
+        ),
     )
 
 
@@ -151,7 +184,9 @@ def sides_of_a_join_swapped(join: Join, draw: Draw) -> Join | None:
 
 @edit(Select)
 def DISTINCT_added(select: Select, draw: Draw) -> Select | None:
-    return replace(select, distinct=()) if select.distinct is None else replace(select, distinct=None)
+    return (
+        replace(select, distinct=()) if select.distinct is None else replace(select, distinct=None)
+    )
 
 
 @edit(Select)
@@ -162,7 +197,10 @@ def DISTINCT_ON_changed(select: Select, draw: Draw) -> Select:
 @edit(Query)
 def LIMIT_changed(query: Query, draw: Draw) -> Query:
     return replace(
-        query, limit=draw.pick([limit for limit in ("LIMIT 1", "LIMIT 2", "OFFSET 1", "") if limit != query.limit])
+        query,
+        limit=draw.pick(
+            [limit for limit in ("LIMIT 1", "LIMIT 2", "OFFSET 1", "") if limit != query.limit]
+        ),
     )
 
 
@@ -170,7 +208,9 @@ def LIMIT_changed(query: Query, draw: Draw) -> Query:
 def order_changed_under_LIMIT(query: Query, draw: Draw) -> Query | None:
     if not query.limit or not query.columns:
         return None
-    return replace(query, order=(Order(Ref("", draw.pick(query.columns).name), draw.pick(DIRECTIONS)),))
+    return replace(
+        query, order=(Order(Ref("", draw.pick(query.columns).name), draw.pick(DIRECTIONS)),)
+    )
 
 
 @edit(Query)
@@ -192,7 +232,10 @@ def GROUP_BY_key_changed(select: Select, draw: Draw) -> Select | None:
 @edit(Select)
 def grouping_changed(select: Select, draw: Draw) -> Select | None:
     return (
-        replace(select, grouping=draw.pick([one for one in ("", "ROLLUP", "ALL") if one != select.grouping]))
+        replace(
+            select,
+            grouping=draw.pick([one for one in ("", "ROLLUP", "ALL") if one != select.grouping]),
+        )
         if select.group
         else None
     )
@@ -200,9 +243,15 @@ def grouping_changed(select: Select, draw: Draw) -> Select | None:
 
 @edit(Select)
 def HAVING_changed(select: Select, draw: Draw) -> Select | None:
-    if not (select.group or select.grouping or any(isinstance(node, Aggregate) for _, node in walk(select))):
+    if not (
+        select.group
+        or select.grouping
+        or any(isinstance(node, Aggregate) for _, node in walk(select))
+    ):
         return None
-    test = Expr(f"({{}} {draw.pick(('>', '<='))} 1)", (aggregate(draw, select.scope, "int"),), "bool")
+    test = Expr(
+        f"({{}} {draw.pick(('>', '<='))} 1)", (aggregate(draw, select.scope, "int"),), "bool"
+    )
     return replace(select, having=test if select.having is None or draw.chance(0.5) else None)
 
 
@@ -215,12 +264,18 @@ def QUALIFY_changed(select: Select, draw: Draw) -> Select | None:
 
 @edit(Select)
 def sample_added(select: Select, draw: Draw) -> Select | None:
-    return replace(select, sample=draw.pick(("USING SAMPLE 50%", "USING SAMPLE 2 ROWS"))) if select.source else None
+    return (
+        replace(select, sample=draw.pick(("USING SAMPLE 50%", "USING SAMPLE 2 ROWS")))
+        if select.source
+        else None
+    )
 
 
 @edit(SetOp)
 def set_operation_changed(operation: SetOp, draw: Draw) -> SetOp:
-    return replace(operation, kind=draw.pick([kind for kind in SET_OPERATIONS if kind != operation.kind]))
+    return replace(
+        operation, kind=draw.pick([kind for kind in SET_OPERATIONS if kind != operation.kind])
+    )
 
 
 @edit(SetOp)
@@ -238,7 +293,10 @@ def column_added_to_both_branches(operation: SetOp, draw: Draw) -> SetOp | None:
     kind, name = draw.pick(("int", "text")), draw.pick(("z", "w", "a"))
     branches = branches_of(operation)
     made = {
-        side: replace(query, body=replace(body, items=(*body.items, Item(reference(draw, body.scope, kind), name))))
+        side: replace(
+            query,
+            body=replace(body, items=(*body.items, Item(reference(draw, body.scope, kind), name))),
+        )
         for side, query, body in branches
     }
     return replace(operation, **made) if len(made) == 2 else None  # type: ignore[arg-type]
@@ -258,7 +316,11 @@ def branch_added(query: Query, draw: Draw) -> Query | None:
     body = query.body
     if not isinstance(body, Select) or body.source is None or query.operand:
         return None
-    twice = SetOp(Query(body, operand=True), draw.pick(SET_OPERATIONS), Query(replace(body, where=None), operand=True))
+    twice = SetOp(
+        Query(body, operand=True),
+        draw.pick(SET_OPERATIONS),
+        Query(replace(body, where=None), operand=True),
+    )
     return replace(query, body=twice)
 
 
@@ -267,6 +329,11 @@ def table_replaced_by_a_sub_query(select: Select, draw: Draw) -> Select | None:
     if not isinstance(select.source, Table) or select.source.columns:
         return None
     inside = Query(
-        Select((Star(),), replace(select.source, alias=""), comparison(draw, select.scope), scope=select.scope)
+        Select(
+            (Star(),),
+            replace(select.source, alias=""),
+            comparison(draw, select.scope),
+            scope=select.scope,
+        )
     )
     return replace(select, source=Derived(inside, shown_name(select.source)))

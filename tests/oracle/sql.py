@@ -1,4 +1,5 @@
-"""Queries as values: frozen trees that print as SQL, so that an edit is made on structure and not on text."""
+"""Queries as values: frozen trees that print as SQL, so that an edit is made on structure and not
+on text."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class Relation:
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression at some place may name; kept in each SELECT so that an edit can write new expressions."""
+    """What an expression at some place may name; kept in each SELECT so that an edit can write new
+    expressions."""
 
     tables: tuple[Relation, ...] = ()
     ctes: tuple[Relation, ...] = ()
@@ -69,7 +71,9 @@ def put(node: Any, path: Path, new: Node) -> Any:
     value = getattr(node, name)
     if index is None:
         return replace(node, **{name: put(value, rest, new)})
-    return replace(node, **{name: (*value[:index], put(value[index], rest, new), *value[index + 1 :])})
+    return replace(
+        node, **{name: (*value[:index], put(value[index], rest, new), *value[index + 1 :])}
+    )
 
 
 def listed(items: tuple[Any, ...], separator: str = ", ") -> str:
@@ -79,7 +83,8 @@ def listed(items: tuple[Any, ...], separator: str = ", ") -> str:
 
 @dataclass(frozen=True)
 class Expr(Node):
-    """form: a template for the arguments, which makes one class do for all operators, functions and literals."""
+    """form: a template for the arguments, which makes one class do for all operators, functions and
+    literals."""
 
     form: str
     args: tuple[Node, ...] = ()
@@ -161,7 +166,11 @@ class Star(Node):
     def __str__(self) -> str:
         exclude = f" EXCLUDE ({listed(self.exclude)})" if self.exclude else ""
         swap = f" REPLACE ({listed(self.replace)})" if self.replace else ""
-        rename = f" RENAME ({listed(tuple(f'{old} AS {new}' for old, new in self.rename))})" if self.rename else ""
+        rename = (
+            f" RENAME ({listed(tuple(f'{old} AS {new}' for old, new in self.rename))})"
+            if self.rename
+            else ""
+        )
         return f"{self.table}{'.' * bool(self.table)}*{exclude}{swap}{rename}"
 
 
@@ -227,7 +236,8 @@ class Join(Node):
 
 @dataclass(frozen=True)
 class Select(Node):
-    """grouping: empty for GROUP BY `group`, or ALL or ROLLUP; distinct: () for DISTINCT, else DISTINCT ON these."""
+    """grouping: empty for GROUP BY `group`, or ALL or ROLLUP; distinct: () for DISTINCT, else
+    DISTINCT ON these."""
 
     items: tuple[Node, ...]
     source: Node | None = None
@@ -245,8 +255,15 @@ class Select(Node):
         chosen = "SELECT " + self._distinct() + listed(self.items)
         source = f"FROM {self.source}" if self.source else ""
         head = [source, chosen] if self.from_first else [chosen, source]
-        clauses = (("WHERE", self.where), ("HAVING", self.having), ("QUALIFY", self.qualify), ("", self.sample))
-        where, having, qualify, sample = (f"{word} {value}".strip() if value else "" for word, value in clauses)
+        clauses = (
+            ("WHERE", self.where),
+            ("HAVING", self.having),
+            ("QUALIFY", self.qualify),
+            ("", self.sample),
+        )
+        where, having, qualify, sample = (
+            f"{word} {value}".strip() if value else "" for word, value in clauses
+        )
         return " ".join(filter(None, (*head, where, self._group(), having, qualify, sample)))
 
     def _distinct(self) -> str:
@@ -275,11 +292,15 @@ def _made(item: Node, scope: Scope) -> Iterator[Column]:
         renamed, seen = dict(item.rename), set[str]()
         for relation in scope.relations:
             for column in relation.columns if item.table in ("", relation.name) else ():
-                if column.name not in item.exclude and not (column.name in seen and column.name in scope.merged):
+                if column.name not in item.exclude and not (
+                    column.name in seen and column.name in scope.merged
+                ):
                     yield Column(renamed.get(column.name, column.name), column.kind)
                 seen.add(column.name)
     elif isinstance(item, Item) and (item.alias or isinstance(item.expr, Ref)):
-        yield Column((item.alias or str(item.expr).rsplit(".", maxsplit=1)[-1]).strip('"'), item.expr.kind)  # type: ignore[attr-defined]
+        yield Column(
+            (item.alias or str(item.expr).rsplit(".", maxsplit=1)[-1]).strip('"'), item.expr.kind
+        )  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -296,12 +317,16 @@ class SetOp(Node):
         left, right = self.left.columns, self.right.columns  # type: ignore[attr-defined]
         if "BY NAME" not in self.kind:
             return left
-        return (*left, *(column for column in right if column.name not in {known.name for known in left}))
+        return (
+            *left,
+            *(column for column in right if column.name not in {known.name for known in left}),
+        )
 
 
 @dataclass(frozen=True)
 class Step(Node):
-    """The second half of a recursive CTE; its bound keeps every edit of it from running for ever."""
+    """The second half of a recursive CTE; its bound keeps every edit of it from running for
+    ever."""
 
     name: str
     bound: int
@@ -331,7 +356,8 @@ class Cte(Node):
 
 @dataclass(frozen=True)
 class Query(Node):
-    """A body with what may stand before and after it; operands of set operations are written in parentheses."""
+    """A body with what may stand before and after it; operands of set operations are written in
+    parentheses."""
 
     body: Node
     ctes: tuple[Cte, ...] = ()
@@ -344,7 +370,11 @@ class Query(Node):
         ctes = f"WITH {recursive}{listed(self.ctes)}" if self.ctes else ""
         order = f"ORDER BY {listed(self.order)}" if self.order else ""
         text = " ".join(filter(None, (ctes, str(self.body), order, self.limit)))
-        return f"({text})" if self.operand and (ctes or order or self.limit or isinstance(self.body, SetOp)) else text
+        return (
+            f"({text})"
+            if self.operand and (ctes or order or self.limit or isinstance(self.body, SetOp))
+            else text
+        )
 
     @property
     def columns(self) -> tuple[Column, ...]:

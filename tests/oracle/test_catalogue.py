@@ -1,4 +1,5 @@
-"""Examples of every kind of edit: whether all is well with them, and whether they are worth drawing."""
+"""Examples of every kind of edit: whether all is well with them, and whether they are worth
+drawing."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from tests.oracle.__main__ import Tally, share_known, tally
 from tests.oracle.edits import EDITS
 
 # The engine itself, not seeknal, is what ends there.
-pytestmark = pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1.5 crashes on some of the queries drawn")
+pytestmark = pytest.mark.skipif(
+    duckdb.__version__ < "2", reason="DuckDB 1.5 crashes on some of the queries drawn"
+)
 
 
 @pytest.fixture(scope="module")

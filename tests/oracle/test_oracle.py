@@ -1,4 +1,5 @@
-"""Whatever seeknal promises of an edit, DuckDB has to keep: examples are drawn, run, and compared."""
+"""Whatever seeknal promises of an edit, DuckDB has to keep: examples are drawn, run, and
+compared."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ from tests.oracle.edits import EDITS, Edit
 from tests.oracle.expressions import Draw
 
 # The engine itself, not seeknal, is what ends there.
-pytestmark = pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1.5 crashes on some of the queries drawn")
+pytestmark = pytest.mark.skipif(
+    duckdb.__version__ < "2", reason="DuckDB 1.5 crashes on some of the queries drawn"
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""A plan of anything ends soon: whatever a tree holds, one message says which file exceeds which limit."""
+"""A plan of anything ends soon: whatever a tree holds, one message says which file exceeds which
+limit."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ ENDLESS = {
     "a long text": "SELECT length(repeat('x', 500000000)) AS a",
     "a long text in a filter": "SELECT 1 AS a WHERE length(repeat('x', 500000000)) > 3",
     "a long list in a limit": "SELECT 1 AS a LIMIT (SELECT len(range(100000000)))",
-    "aliases that double": "SELECT 1 AS a0, " + ", ".join(f"a{i} + a{i} AS a{i + 1}" for i in range(60)),
+    "aliases that double": "SELECT 1 AS a0, "
+    + ", ".join(f"a{i} + a{i} AS a{i + 1}" for i in range(60)),
     "conditions side by side": f"SELECT {' AND '.join(['a=1'] * 15_000)} AS b FROM (SELECT 1 AS a)",
     "sub-queries that see each other": f"SELECT {'(SELECT a + ' * 20}a{' FROM (SELECT a) t)' * 20} AS z FROM (SELECT 1 AS a)",
 }
@@ -43,7 +45,9 @@ def _limit(monkeypatch: pytest.MonkeyPatch, **given: int) -> None:
 
 
 def _transform(shop: Repo, sql: str, name: str = "endless") -> None:
-    shop.write(f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\ntransform: |\n  {sql}\n")
+    shop.write(
+        f"seeknal/transforms/{name}.yml", f"kind: transform\nname: {name}\ntransform: |\n  {sql}\n"
+    )
 
 
 @pytest.mark.parametrize("sql", ENDLESS.values(), ids=ENDLESS)
@@ -61,7 +65,9 @@ def test_a_statement_that_is_never_read_to_its_end_is_named(
     assert "SEEKNAL_LIMIT_SECONDS=2" in result.err
 
 
-def test_all_other_nodes_are_judged_all_the_same(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_other_nodes_are_judged_all_the_same(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _limit(monkeypatch, seconds=1)
     _transform(shop, ENDLESS["a long text"], "a")
     _transform(shop, "SELECT 1 AS a", "b")
@@ -69,7 +75,9 @@ def test_all_other_nodes_are_judged_all_the_same(shop: Repo, monkeypatch: pytest
     _transform(shop, "SELECT missing FROM transform.clean_orders", "d")
     _transform(shop, "SELECT a FROM transform.a", "e")
     result = shop.seeknal("validate", code=1)
-    said = [line.split(":")[1].strip() for line in result.err.splitlines() if line.startswith("error")]
+    said = [
+        line.split(":")[1].strip() for line in result.err.splitlines() if line.startswith("error")
+    ]
     assert said == [f"seeknal/transforms/{name}.yml" for name in "acd"]
 
 
@@ -93,7 +101,9 @@ def test_memory_is_bounded_and_who_allows_more_is_not_told_what_was_said_before(
     shop.seeknal("plan")
 
 
-def test_all_statements_together_are_bounded_too(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_statements_together_are_bounded_too(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     worker.stop()
     monkeypatch.setattr(worker, "_ALL", 0.0)
     monkeypatch.setattr(worker, "_EACH", 0.0)
@@ -115,7 +125,12 @@ def test_a_worker_that_is_killed_is_no_fault_of_the_statement(shop: Repo) -> Non
 def test_a_system_that_allows_less_is_no_obstacle(shop: Repo) -> None:
     less = functools.partial(resource.setrlimit, resource.RLIMIT_CPU, (8, 8))
     done = subprocess.run(
-        shop.command("validate"), cwd=shop.path, capture_output=True, text=True, check=False, preexec_fn=less
+        shop.command("validate"),
+        cwd=shop.path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=less,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -149,7 +164,9 @@ def _leads_to(link: Path, folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
-def test_a_limit_is_a_number_from_one(shop: Repo, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_a_limit_is_a_number_from_one(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     monkeypatch.setenv("SEEKNAL_LIMIT_COLUMNS", value)
     assert "SEEKNAL_LIMIT_COLUMNS is a number from 1" in shop.seeknal("plan", code=2).err
 
@@ -166,13 +183,16 @@ FILES = {
     "comments that never end": f"transform: >\n  SELECT '--' AS a\n  FROM x {'/*' * _LONG}\n",
     "dollars that never end": f"transform: >\n  SELECT '--' AS a\n  FROM x {'$a$ ' * (_LONG // 2)}\n",
     "texts by name": f"a: &a '{'x -- y ' * 9_000}'\ntransform: SELECT 1 AS a\nb: [{', '.join(['*a'] * 15_000)}]\n",
-    "words that are nearly right": "transform: SELECT 1 AS a\n" + "".join(f"descriptio{n}: 1\n" for n in range(6_000)),
+    "words that are nearly right": "transform: SELECT 1 AS a\n"
+    + "".join(f"descriptio{n}: 1\n" for n in range(6_000)),
     "a glob for any number of folders": f"source: csv\ntable: '{'**/' * 3_000}x.csv'\n",
     "a type of lists of lists": f"source: csv\ntable: data/orders.csv\nschema: [{{name: id, data_type: 'int{'[]' * 5_000}'}}]\n",
 }
 
 
-@pytest.mark.parametrize("sql", [f"SELECT {'NOT ' * 30_000}true AS a", f"SELECT {'-(' * 20_000}1{')' * 20_000} AS a"])
+@pytest.mark.parametrize(
+    "sql", [f"SELECT {'NOT ' * 30_000}true AS a", f"SELECT {'-(' * 20_000}1{')' * 20_000} AS a"]
+)
 def test_what_is_nested_too_deep_for_the_engine_is_told_what_to_do(shop: Repo, sql: str) -> None:
     _transform(shop, sql)
     said = shop.seeknal("validate", code=1).err
@@ -202,7 +222,10 @@ def test_a_glob_finds_each_file_once(shop: Repo, glob: str) -> None:
     for place in ("a/" * 40, "raw/" + "a/" * 40):
         shop.write(f"{place}y.csv", "a\n1\n")
     shop.write(f"data/{'a' * 240}.csv", "a\n1\n")
-    shop.write("seeknal/sources/hostile.yml", f"kind: source\nname: hostile\nsource: csv\ntable: '{glob}'\n")
+    shop.write(
+        "seeknal/sources/hostile.yml",
+        f"kind: source\nname: hostile\nsource: csv\ntable: '{glob}'\n",
+    )
     shop.write(
         "seeknal/exposures/hostile.yml",
         "kind: exposure\nname: hostile\ntype: file\ninputs:\n  - ref: transform.daily\n"
@@ -214,10 +237,15 @@ def test_a_glob_finds_each_file_once(shop: Repo, glob: str) -> None:
     assert time.process_time() - start < 5
 
 
-def test_folders_that_link_to_each_other_are_not_followed_for_ever(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_link_to_each_other_are_not_followed_for_ever(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in "abc":
         (shop.path / f"data/{name}").symlink_to(".")
-    shop.write("seeknal/sources/round.yml", f"kind: source\nname: round\nsource: csv\ntable: 'data/{'*/' * 30}x.csv'\n")
+    shop.write(
+        "seeknal/sources/round.yml",
+        f"kind: source\nname: round\nsource: csv\ntable: 'data/{'*/' * 30}x.csv'\n",
+    )
     _limit(monkeypatch, files=5_000)
     for _ in range(2):  # then the links are tracked
         result = shop.seeknal("validate", code=1)
@@ -246,10 +274,15 @@ def test_a_diff_of_long_files_is_that_of_what_differs(shop: Repo) -> None:
 
 
 def _folder_in_folders(repo: Repo, levels: int) -> str:
-    """A tree of git's in which each folder has the one below it ten times: 10 to the power of `levels` files."""
+    """A tree of git's in which each folder has the one below it ten times: 10 to the power of
+    `levels` files."""
     entry = f"100644 blob {repo.git('hash-object', '-w', 'README')}\tx.yml"
     for _ in range(levels):
-        entries = entry if entry.endswith("x.yml") else "\n".join(f"{entry}{number}" for number in range(10))
+        entries = (
+            entry
+            if entry.endswith("x.yml")
+            else "\n".join(f"{entry}{number}" for number in range(10))
+        )
         entry = f"040000 tree {_made(repo, entries)}\tf"
     return entry.split()[2]
 
@@ -261,7 +294,9 @@ def _made(repo: Repo, entries: str) -> str:
     ).stdout.strip()
 
 
-def test_a_commit_of_endless_folders_is_refused(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_of_endless_folders_is_refused(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _limit(monkeypatch, files=20_000)
     shop.write("README", "kind: transform\n")
     bomb = _folder_in_folders(shop, 12)
@@ -317,7 +352,9 @@ def _socket(place: Path) -> None:
 
 @pytest.mark.parametrize("make", [_fifo, _device, _socket])
 @pytest.mark.parametrize("glob", [False, True])
-def test_raw_data_that_is_no_file_is_refused(shop: Repo, make: Callable[[Path], None], glob: bool) -> None:
+def test_raw_data_that_is_no_file_is_refused(
+    shop: Repo, make: Callable[[Path], None], glob: bool
+) -> None:
     if glob:
         shop.replace("seeknal/sources/orders.yml", "data/orders.csv", "data/o*.csv")
     shop.git("rm", "--quiet", "--cached", "data/orders.csv")
@@ -337,16 +374,24 @@ def test_a_node_that_is_no_file_is_refused(shop: Repo, make: Callable[[Path], No
     make(shop.path / "seeknal/transforms/daily.yml")
     for command, code in (("validate", 1), ("plan", 1), ("status", 0)):
         result = shop.seeknal(command, code=code)
-        assert "seeknal/transforms/daily.yml is a pipe, a socket or a device" in result.out + result.err
+        assert (
+            "seeknal/transforms/daily.yml is a pipe, a socket or a device"
+            in result.out + result.err
+        )
 
 
-def test_raw_data_that_unpacks_to_gigabytes_is_refused(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raw_data_that_unpacks_to_gigabytes_is_refused(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _limit(monkeypatch, unpack_seconds=1)
     packed = gzip.compress(b"1,2\n" * (5 << 20), 6)
     (shop.path / "data/orders.csv.gz").write_bytes(gzip.compress(b"a,b\n") + packed * 300)
     shop.replace("seeknal/sources/orders.yml", "data/orders.csv", "data/orders.csv.gz")
     result = shop.seeknal("validate", code=1)
-    assert "data/orders.csv.gz does not fit source.orders: it takes more than 2 s to unpack" in result.err
+    assert (
+        "data/orders.csv.gz does not fit source.orders: it takes more than 2 s to unpack"
+        in result.err
+    )
     assert "SEEKNAL_LIMIT_UNPACK_SECONDS=2" in result.err
 
 
@@ -354,14 +399,24 @@ def test_packed_raw_data_that_is_one_line_without_end_is_refused(shop: Repo) -> 
     (shop.path / "data/orders.csv.gz").write_bytes(gzip.compress(bytes(110_000_000), 1))
     shop.replace("seeknal/sources/orders.yml", "data/orders.csv", "data/orders.csv.gz")
     said = shop.seeknal("validate", code=1).err
-    assert "data/orders.csv.gz does not fit source.orders: a line of it is longer than 100 MB" in said
+    assert (
+        "data/orders.csv.gz does not fit source.orders: a line of it is longer than 100 MB" in said
+    )
     assert "SEEKNAL_LIMIT" not in said, "no limit would help"
 
 
 SMALL = {
-    "columns": ({"columns": 4}, "SELECT 1 AS a, 2 AS b, 3 AS c, 4 AS d, 5 AS e", "it returns 5 columns"),
+    "columns": (
+        {"columns": 4},
+        "SELECT 1 AS a, 2 AS b, 3 AS c, 4 AS d, 5 AS e",
+        "it returns 5 columns",
+    ),
     "statement": ({"statement_kb": 1}, f"SELECT '{'x' * 1025}' AS a", "longer than 1 KB"),
-    "nesting": ({"nesting": 300}, f"SELECT * FROM {'(SELECT * FROM ' * 100}(SELECT 1 AS a){')' * 100}", "too deep"),
+    "nesting": (
+        {"nesting": 300},
+        f"SELECT * FROM {'(SELECT * FROM ' * 100}(SELECT 1 AS a){')' * 100}",
+        "too deep",
+    ),
     "size": ({"file_kb": 1}, f"SELECT 1 AS a -- {'x' * 1025}", "larger than 1 KB"),
     "files of nodes": ({"nodes": 7}, "SELECT 1 AS a", "8 files of nodes"),
 }

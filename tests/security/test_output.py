@@ -1,4 +1,5 @@
-"""What a stranger writes is data: it reaches no table that it does not name, and no line that a machine obeys."""
+"""What a stranger writes is data: it reaches no table that it does not name, and no line that a
+machine obeys."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from seeknal_git.sql.engine import parsed
 from seeknal_git.sql.statement import rendered
 from tests.conftest import Repo, Templates, make_published
 
-# Statements that read the engine's catalog, in which the tables of all environments are, without an input that says so.
+# Statements that read the engine's catalog, in which the tables of all environments are, without an
+# input that says so.
 CATALOG = {
     "a recursion begins outside of itself": """
         WITH RECURSIVE duckdb_tables(name) AS (
@@ -74,10 +76,15 @@ WRITING = {
 def test_a_node_reads_its_inputs_and_nothing_else(repo: Repo) -> None:
     attacks = [*CATALOG.values(), *WRITING.values()]
     for number, sql in enumerate(attacks):
-        repo.write(f"seeknal/n{number}.yml", f"kind: transform\nname: n{number}\ntransform: |\n  {sql.strip()}\n")
+        repo.write(
+            f"seeknal/n{number}.yml",
+            f"kind: transform\nname: n{number}\ntransform: |\n  {sql.strip()}\n",
+        )
     said = repo.seeknal("validate", "--json", code=1).json
     wrong = {problem["path"] for problem in said["problems"]}
-    assert [sql for number, sql in enumerate(attacks) if f"seeknal/n{number}.yml" not in wrong] == []
+    assert [
+        sql for number, sql in enumerate(attacks) if f"seeknal/n{number}.yml" not in wrong
+    ] == []
 
 
 _NAMES = ("a", "b", "c")
@@ -90,19 +97,22 @@ def _drawn(depth: int, draw: random.Random) -> str:
         return table
     one, two, three = (_drawn(depth - 1, draw) for _ in range(3))
     again = draw.choice((name, name, *_NAMES))
-    return draw.choice((
-        f"WITH {name} AS ({one}) SELECT x FROM ({two}) q",
-        f"WITH {name} AS MATERIALIZED ({one}), d AS ({two}) SELECT x FROM ({three}) q",
-        f"WITH RECURSIVE {name}(x) AS (SELECT x FROM ({one}) q UNION ALL SELECT x FROM {again} WHERE EXISTS ({two})) SELECT x FROM ({three}) q",
-        f"({one}) UNION ALL ({two})",
-        f"({one}) EXCEPT ({two}) ORDER BY x LIMIT (SELECT count(*) FROM {name})",
-        f"SELECT x FROM ({one}) s JOIN {name} USING (x) WHERE x IN ({two})",
-        f"SELECT (SELECT x FROM ({one}) q LIMIT 1) AS x FROM {name} t, LATERAL (SELECT x FROM ({two}) v) u(y)",
-    ))  # fmt: skip
+    return draw.choice(
+        (
+            f"WITH {name} AS ({one}) SELECT x FROM ({two}) q",
+            f"WITH {name} AS MATERIALIZED ({one}), d AS ({two}) SELECT x FROM ({three}) q",
+            f"WITH RECURSIVE {name}(x) AS (SELECT x FROM ({one}) q UNION ALL SELECT x FROM {again} WHERE EXISTS ({two})) SELECT x FROM ({three}) q",
+            f"({one}) UNION ALL ({two})",
+            f"({one}) EXCEPT ({two}) ORDER BY x LIMIT (SELECT count(*) FROM {name})",
+            f"SELECT x FROM ({one}) s JOIN {name} USING (x) WHERE x IN ({two})",
+            f"SELECT (SELECT x FROM ({one}) q LIMIT 1) AS x FROM {name} t, LATERAL (SELECT x FROM ({two}) v) u(y)",
+        )
+    )
 
 
 def test_no_name_of_a_statement_means_a_table_once_its_references_are_replaced() -> None:
-    """The engine's scopes are those of the analysis: whatever is no reference is a CTE for the engine too."""
+    """The engine's scopes are those of the analysis: whatever is no reference is a CTE for the
+    engine too."""
     engine = duckdb.connect()
     for name in (*_NAMES, *(f"table_{number}" for number in range(100))):
         engine.execute(f"CREATE TABLE {name} (x INTEGER)")
@@ -110,7 +120,9 @@ def test_no_name_of_a_statement_means_a_table_once_its_references_are_replaced()
     for seed in range(150):
         sql, numbers = _drawn(4, random.Random(seed)), iter(range(100))
         text = rendered(sql, parsed(sql)[1], lambda _, numbers=numbers: f"table_{next(numbers)}")
-        ((plan,),) = engine.execute("SELECT json_serialize_plan($1, optimize := false)", [text]).fetchall()
+        ((plan,),) = engine.execute(
+            "SELECT json_serialize_plan($1, optimize := false)", [text]
+        ).fetchall()
         assert not [name for name in _NAMES if f'"table":"{name}"' in plan], sql
         bound += '"error":false' in plan
     assert bound > 60
@@ -132,7 +144,9 @@ OWN = {
 
 def test_a_cte_may_be_called_like_a_table_of_the_engine(repo: Repo) -> None:
     for sql, number in OWN.items():
-        repo.write(f"seeknal/n{number}.yml", f"kind: transform\nname: n{number}\ntransform: |\n  {sql}\n")
+        repo.write(
+            f"seeknal/n{number}.yml", f"kind: transform\nname: n{number}\ntransform: |\n  {sql}\n"
+        )
     repo.seeknal("run")
     found = [repo.numbers(f"SELECT x FROM main.n{number}")[0][0] for number in OWN.values()]
     assert found == list(OWN.values())
@@ -163,10 +177,17 @@ def test_what_does_not_print_is_spelled_out_and_our_own_styles_stay(text: str) -
     assert with_styles(f"{bold(text)}: {text}") == f"\x1b[1m{HOSTILE[text]}\x1b[0m: {HOSTILE[text]}"
 
 
-# Commands that do the same for one who writes to a stream: all but `terminal.py` say what they say through it.
+# Commands that do the same for one who writes to a stream: all but `terminal.py` say what they say
+# through it.
 def _writes(call: ast.Call) -> bool:
     name = ast.unparse(call.func)
-    streams = ("sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer.write", "os.write", "csv.writer")
+    streams = (
+        "sys.stdout.write",
+        "sys.stderr.write",
+        "sys.stdout.buffer.write",
+        "os.write",
+        "csv.writer",
+    )
     return name in ("print", "Console", *streams) or name.startswith(
         ("typer.echo", "typer.secho", "typer.style", "typer.prompt")
     )
@@ -181,7 +202,11 @@ def test_everything_is_said_in_one_place() -> None:
         for call in ast.walk(ast.parse(each.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call) and _writes(call)
     ]
-    allowed = ["cli/__init__.py", "report/run.py", "worker.py"]  # the version; the live display; a pipe of ours
+    allowed = [
+        "cli/__init__.py",
+        "report/run.py",
+        "worker.py",
+    ]  # the version; the live display; a pipe of ours
     assert [each for each in found if each.split(":")[0] not in allowed] == []
 
 
@@ -224,9 +249,36 @@ def test_a_name_brings_nothing_into_a_table_a_message_or_json(published: Repo) -
 
 
 MARKDOWN = [
-    *("filter", "+ a_b  DECIMAL(18,2)", "~ amount  INTEGER → BIGINT", "unique(id): 2 of 5 rows (seeknal/a.yml:9)"),
-    *("@team", "see #12 and GH-12", "https://evil.org", "www.evil.org", "a@b.org", "!12", ":smile:", "&amp;", "$x$"),
-    *("a|b", "a\\|b", "a`b", "``` sql", "`", " ", "\\", "<b onclick=x>", "<!-- x -->", "</details>", "</code>@team"),
+    *(
+        "filter",
+        "+ a_b  DECIMAL(18,2)",
+        "~ amount  INTEGER → BIGINT",
+        "unique(id): 2 of 5 rows (seeknal/a.yml:9)",
+    ),
+    *(
+        "@team",
+        "see #12 and GH-12",
+        "https://evil.org",
+        "www.evil.org",
+        "a@b.org",
+        "!12",
+        ":smile:",
+        "&amp;",
+        "$x$",
+    ),
+    *(
+        "a|b",
+        "a\\|b",
+        "a`b",
+        "``` sql",
+        "`",
+        " ",
+        "\\",
+        "<b onclick=x>",
+        "<!-- x -->",
+        "</details>",
+        "</code>@team",
+    ),
     *(
         "![x](y)",
         "[a](b)",
@@ -247,9 +299,13 @@ MARKDOWN = [
 @pytest.mark.parametrize("text", MARKDOWN)
 def test_markdown_shows_a_text_as_it_is(text: str) -> None:
     reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    html = reader.render(f"| a | b |\n| --- | --- |\n| x {markdown.text(text)} | x {markdown.code(text)} |\n\nend")
+    html = reader.render(
+        f"| a | b |\n| --- | --- |\n| x {markdown.text(text)} | x {markdown.code(text)} |\n\nend"
+    )
     cells = re.findall(r"<td>x ?(.*?)</td>", html)
-    assert [unescape(re.sub("</?code>", "", cell)).strip() for cell in cells] == [shown(text).strip()] * 2
+    assert [unescape(re.sub("</?code>", "", cell)).strip() for cell in cells] == [
+        shown(text).strip()
+    ] * 2
     outside = re.sub("<code>.*?</code>", "", html)
     assert not re.search(r"@|#\d|://|www\.|GH-|!\d|<(?!/?(?:t[a-z]+|p)>)|`|\$|:smile:", outside)
 
@@ -258,7 +314,8 @@ def test_a_plan_in_markdown_has_no_line_of_its_columns(published: Repo) -> None:
     published.switch("dev", create=True)
     sql = 'SELECT id, 1 AS "a|b", 2 AS "@team #12", 3 AS "`", 4 AS "<img src=x>", 5 AS plain_name FROM source.orders'
     published.write(
-        "seeknal/transforms/wild.yml", "kind: transform\nname: wild\ntransform: |\n  SELECT id FROM source.orders\n"
+        "seeknal/transforms/wild.yml",
+        "kind: transform\nname: wild\ntransform: |\n  SELECT id FROM source.orders\n",
     )
     published.commit()
     published.seeknal("promote", "dev", "main")
@@ -302,7 +359,9 @@ def test_a_shell_reads_a_word_as_it_was(word: str, tmp_path: Path) -> None:
     """The line is printable and one line, so it may be shown, and pasted."""
     line = f"printf '%s|' {operand(word)} {of_option('--env', word)} {command_line('a', word)}"
     assert shown(line) == line
-    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     dashes = ["--"] if word.startswith("-") else []
     env = [f"--env={word}"] if dashes else ["--env", word]
     assert done.stdout.split("|")[:-1] == [*dashes, word, *env, "a", word]
@@ -363,34 +422,78 @@ def make_wild(repo: Repo) -> None:
     """A branch of somebody who writes for a terminal, in every place that he has."""
     make_published(repo)
     repo.switch("wild\u202e;$(x)\u200b", create=True)
-    repo.write("data/wild.csv", "id,a\x1b[31mb,::set-output name=x::y,##[error]z\n1,\x1b]0;title\x07,\u2066,x\n")
+    repo.write(
+        "data/wild.csv",
+        "id,a\x1b[31mb,::set-output name=x::y,##[error]z\n1,\x1b]0;title\x07,\u2066,x\n",
+    )
     source = "kind: source\nname: wild\nsource: csv\ntable: data/wild.csv\n"
     repo.write(f"seeknal/sources/{WILD}\n::error::n.yml", source)
-    columns = ", ".join(f'1 AS "{name}"' for name in (WILD, "::error::x", "x\n::error::y", "##[group]z"))
+    columns = ", ".join(
+        f'1 AS "{name}"' for name in (WILD, "::error::x", "x\n::error::y", "##[group]z")
+    )
     rule = {"accepted_values": {"column": WILD, "values": ["2"]}, "severity": "warn"}
-    node = {"kind": "transform", "name": "odd", "description": WILD, "owner": WILD, f"unknown {WILD}": 1}
+    node = {
+        "kind": "transform",
+        "name": "odd",
+        "description": WILD,
+        "owner": WILD,
+        f"unknown {WILD}": 1,
+    }
     node |= {"transform": f"SELECT {columns}, w.* FROM ref('source.wild') w", "tests": [rule]}
     repo.write("seeknal/transforms/odd.yml", yaml.safe_dump(node))
-    repo.replace("seeknal/transforms/daily.yml", "sum(amount)", 'sum(amount) AS "x\u202ey|@team", 1')
+    repo.replace(
+        "seeknal/transforms/daily.yml", "sum(amount)", 'sum(amount) AS "x\u202ey|@team", 1'
+    )
     repo.git("config", "user.name", "Eve \x1b[31m\u202e")
     repo.commit("Subject \x1b[31m\u202e\n\n::error::body")
 
 
 TELLING = [
-    *("validate", "plan --verbose", "plan --json", "plan --markdown", "diff", "dry-run wild.yml", "run", "run --json"),
-    *("query:FROM odd", "query:FROM wild", "query --json:FROM odd", "status", "status --json", "log", "log --json"),
-    *("env list", "lineage", "lineage transform.odd", "lineage --json", "doctor", "gc", "plan --into main --markdown"),
+    *(
+        "validate",
+        "plan --verbose",
+        "plan --json",
+        "plan --markdown",
+        "diff",
+        "dry-run wild.yml",
+        "run",
+        "run --json",
+    ),
+    *(
+        "query:FROM odd",
+        "query:FROM wild",
+        "query --json:FROM odd",
+        "status",
+        "status --json",
+        "log",
+        "log --json",
+    ),
+    *(
+        "env list",
+        "lineage",
+        "lineage transform.odd",
+        "lineage --json",
+        "doctor",
+        "gc",
+        "plan --into main --markdown",
+    ),
     "promote --dry-run",
 ]
-UNSHOWN = {chr(number) for number in (*range(32), *range(0x7F, 0xA0), 0x200B, 0x202E, 0x2066)} - {"\n"}
+UNSHOWN = {chr(number) for number in (*range(32), *range(0x7F, 0xA0), 0x200B, 0x202E, 0x2066)} - {
+    "\n"
+}
 
 
 def test_no_command_tells_a_terminal_what_a_stranger_wrote(copy_of: Templates) -> None:
     repo = copy_of("wild", make_wild)
-    repo.write("wild.yml", "kind: transform\nname: copy\ntransform: SELECT * FROM ref('transform.odd')\n")
+    repo.write(
+        "wild.yml", "kind: transform\nname: copy\ntransform: SELECT * FROM ref('transform.odd')\n"
+    )
     for line in TELLING:
         words, *sql = line.split(":")
         said = repo.seeknal(*words.split(), *sql, code=None)
         assert said.code in (0, 1), f"{line}: {said}"
         assert not set(said.out + said.err) & UNSHOWN, f"{line}: {said}"
-        assert not re.search(r"^\s*::|##\w*\[", said.out + said.err, re.MULTILINE), f"{line}: {said}"
+        assert not re.search(r"^\s*::|##\w*\[", said.out + said.err, re.MULTILINE), (
+            f"{line}: {said}"
+        )

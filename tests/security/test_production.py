@@ -1,4 +1,5 @@
-"""Production is defined by production: a branch, a push or a clone that is behind decides nothing about it."""
+"""Production is defined by production: a branch, a push or a clone that is behind decides nothing
+about it."""
 
 from __future__ import annotations
 
@@ -52,11 +53,15 @@ def on_evil(repo: Repo, *lines: str, commit: bool = True) -> Repo:
 
 
 def total(repo: Repo) -> object:
-    return repo.seeknal("query", "--env", "prod", "SELECT sum(total) AS s FROM daily", "--json").json[0]["s"]
+    return repo.seeknal(
+        "query", "--env", "prod", "SELECT sum(total) AS s FROM daily", "--json"
+    ).json[0]["s"]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_branch_that_says_otherwise_about_production_writes_nothing(published: Repo, setting: str) -> None:
+def test_a_branch_that_says_otherwise_about_production_writes_nothing(
+    published: Repo, setting: str
+) -> None:
     published.git("branch", "dev")
     published.seeknal("run", "--env", "dev")
     before = published.warehouse.read_bytes()
@@ -65,7 +70,10 @@ def test_a_branch_that_says_otherwise_about_production_writes_nothing(published:
         refused = published.seeknal(*command, code=1).err
         key, value = setting.split(": ")
         old = SETTINGS[setting].partition(" ")[2].partition(" → ")[0]
-        assert f"{FILE}:2: This branch sets {key} to {value}, and production (main) has {old}." in refused, command
+        assert (
+            f"{FILE}:2: This branch sets {key} to {value}, and production (main) has {old}."
+            in refused
+        ), command
         assert "git switch main && git merge evil" in refused
     assert published.warehouse.read_bytes() == before
     assert not (published.path.parent / "other.duckdb").exists()
@@ -80,7 +88,10 @@ def test_a_plan_shows_what_a_branch_says_otherwise(published: Repo, setting: str
     assert f"BREAKING      {change}" in said
     assert "Next:" not in said, "a run of this branch is refused"
     assert f"| **BREAKING** | `{change}` |" in published.seeknal("plan", "--markdown").out
-    assert f"{FILE} of this branch does not count: {SETTINGS[setting]}" in published.seeknal("status").err
+    assert (
+        f"{FILE} of this branch does not count: {SETTINGS[setting]}"
+        in published.seeknal("status").err
+    )
     first = published.plan()["changes"][0]
     found = (first["node"], first["category"], first["path"], first["line"], first["what"])
     assert found == (FILE, "BREAKING", FILE, 2, [SETTINGS[setting]])
@@ -89,7 +100,11 @@ def test_a_plan_shows_what_a_branch_says_otherwise(published: Repo, setting: str
 def test_the_settings_of_a_branch_are_refused_from_elsewhere_too(published: Repo) -> None:
     on_evil(published, "warehouse: other.duckdb")
     published.switch("main")
-    for command in (["run", "--env", "evil"], ["promote", "evil"], ["promote", "evil", "--dry-run"]):
+    for command in (
+        ["run", "--env", "evil"],
+        ["promote", "evil"],
+        ["promote", "evil", "--dry-run"],
+    ):
         assert "evil sets warehouse to other.duckdb" in published.seeknal(*command, code=1).err
     assert published.git("log", "-1", "--format=%s") == "First"
 
@@ -129,11 +144,16 @@ def test_an_edit_on_the_production_branch_counts_once_it_is_committed(published:
     assert f"BREAKING      {FILE}: warehouse the default place → other.duckdb" in said
     assert "The project file counts as it is committed." in said
     told = published.seeknal("run").err
-    assert f"{FILE} is edited, and counts as it is committed: warehouse the default place → other.duckdb" in told
+    assert (
+        f"{FILE} is edited, and counts as it is committed: warehouse the default place → other.duckdb"
+        in told
+    )
     assert not (published.path / "other.duckdb").exists()
 
 
-def test_the_project_file_of_the_working_tree_counts_before_production_has_one(shop: Repo, tmp_path: Path) -> None:
+def test_the_project_file_of_the_working_tree_counts_before_production_has_one(
+    shop: Repo, tmp_path: Path
+) -> None:
     fresh = Repo(tmp_path / "fresh")
     fresh.path.mkdir()
     fresh.git("init", "--quiet", "--initial-branch", "trunk")
@@ -147,7 +167,9 @@ def test_the_project_file_of_the_working_tree_counts_before_production_has_one(s
 
 
 @pytest.mark.parametrize("content", ["name: [\n", "name: a\nwarehous: b\n", "", "- a\n"])
-def test_a_malformed_project_file_on_a_branch_breaks_nothing_for_others(published: Repo, content: str) -> None:
+def test_a_malformed_project_file_on_a_branch_breaks_nothing_for_others(
+    published: Repo, content: str
+) -> None:
     published.switch("broken", create=True)
     (published.path / FILE).write_text(content)
     published.commit("Broken")
@@ -162,7 +184,9 @@ def test_a_malformed_project_file_on_a_branch_breaks_nothing_for_others(publishe
     assert f"error: {FILE}:" in published.seeknal("run", "--env", "broken", code=1).err
 
 
-def test_a_project_file_that_is_a_link_shows_nothing_of_where_it_leads(published: Repo, tmp_path: Path) -> None:
+def test_a_project_file_that_is_a_link_shows_nothing_of_where_it_leads(
+    published: Repo, tmp_path: Path
+) -> None:
     secret = tmp_path / "hosts.yml"
     secret.write_text("name: a\ntime_to_live: the secret\n")
     published.switch("linked", create=True)
@@ -182,7 +206,9 @@ def test_a_malformed_project_file_of_production_is_named_and_can_be_mended(publi
     set_to(published)
     for command in (["run"], ["gc", "--yes"], ["query", "FROM daily"]):
         refused = published.seeknal(*command, code=1).err
-        assert refused.startswith(f"error: {FILE}:2: At the tip of main: There is no setting `keep`.")
+        assert refused.startswith(
+            f"error: {FILE}:2: At the tip of main: There is no setting `keep`."
+        )
         assert "Mend the project file on main, and commit it" in refused
     published.seeknal("validate")
     published.commit("Mended")
@@ -199,11 +225,16 @@ def test_a_branch_that_calls_itself_production_is_an_environment(published: Repo
     on_evil(published, "production_branch: evil")
     for command in (["run"], ["promote"], ["env", "delete", "main"]):
         published.seeknal(*command, code=1)
-    assert [each["branch"] for each in published.seeknal("env", "list", "--json").json if each["production"]] == [
-        "main"
-    ]
+    assert [
+        each["branch"]
+        for each in published.seeknal("env", "list", "--json").json
+        if each["production"]
+    ] == ["main"]
     published.switch("main")
-    assert "main is production, and is never deleted" in published.seeknal("env", "delete", "main", code=2).err
+    assert (
+        "main is production, and is never deleted"
+        in published.seeknal("env", "delete", "main", code=2).err
+    )
     assert total(published) == 100
 
 
@@ -230,14 +261,18 @@ def test_git_s_configuration_keeps_what_the_first_run_found(published: Repo) -> 
     published.switch("main")
     set_to(published, "production_branch: trunk")
     published.commit("Production is called trunk")
-    assert published.seeknal("status", "--json").json["production"]["branch"] == "main", "trunk declines: it says main"
+    assert published.seeknal("status", "--json").json["production"]["branch"] == "main", (
+        "trunk declines: it says main"
+    )
     published.git("branch", "--force", "trunk", "main")
     assert published.seeknal("status", "--json").json["production"]["branch"] == "trunk"
     published.seeknal("promote")
     assert published.git("config", "seeknal.productionBranch") == "trunk"
 
 
-def test_the_option_and_the_variable_come_first(published: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_option_and_the_variable_come_first(
+    published: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     published.git("branch", "release")
     assert published.seeknal("status", "--json").json["production"]["branch"] == "main"
     monkeypatch.setenv("SEEKNAL_PRODUCTION_BRANCH", "release")
@@ -256,7 +291,9 @@ def test_a_project_in_a_folder_has_a_production_branch_of_its_own(shop: Repo) ->
     assert shop.seeknal("status", "--json").json["production"]["branch"] == "main"
 
 
-@pytest.mark.parametrize("name", ["trunk", "Main", "MAIN", "refs/heads/main", "main^{}", "origin/main", "v1"])
+@pytest.mark.parametrize(
+    "name", ["trunk", "Main", "MAIN", "refs/heads/main", "main^{}", "origin/main", "v1"]
+)
 def test_a_name_that_is_no_branch_is_never_production(published: Repo, name: str) -> None:
     before = published.warehouse.read_bytes()
     published.git("tag", "v1")
@@ -269,7 +306,9 @@ def test_a_name_that_is_no_branch_is_never_production(published: Repo, name: str
     assert published.warehouse.read_bytes() == before
 
 
-def test_neither_a_tag_nor_another_remote_s_branch_is_taken_for_production(published: Repo, tmp_path: Path) -> None:
+def test_neither_a_tag_nor_another_remote_s_branch_is_taken_for_production(
+    published: Repo, tmp_path: Path
+) -> None:
     released = published.head
     evil = copied(published, tmp_path / "evil")
     on_evil(evil)
@@ -284,11 +323,16 @@ def test_neither_a_tag_nor_another_remote_s_branch_is_taken_for_production(publi
     assert total(published) == 100
     published.git("switch", "--quiet", "--detach")
     published.git("branch", "--quiet", "-D", "main")
-    assert "There is no production branch main in this clone" in published.seeknal("promote", code=2).err
+    assert (
+        "There is no production branch main in this clone"
+        in published.seeknal("promote", code=2).err
+    )
 
 
 def cloned(repo: Repo, path: Path, *options: str) -> Repo:
-    subprocess.run(["git", "clone", "--quiet", *options, f"file://{repo.path}", str(path)], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", *options, f"file://{repo.path}", str(path)], check=True
+    )
     clone = Repo(path)
     clone.git("config", "seeknal.dataRoot", str(repo.path))
     return clone
@@ -303,7 +347,9 @@ def test_a_clone_of_one_branch_takes_it_for_nobody_s_production(
     before = published.warehouse.read_bytes()
     on_evil(published, "production_branch: evil")
     published.switch("trunk")
-    clone = cloned(published, tmp_path / "clone", "--single-branch", "--branch", "evil", "--depth", "1")
+    clone = cloned(
+        published, tmp_path / "clone", "--single-branch", "--branch", "evil", "--depth", "1"
+    )
     for command in WRITING[:4]:
         refused = clone.seeknal(*command, code=2).err
         assert "There is no production branch main in this clone" in refused
@@ -313,7 +359,9 @@ def test_a_clone_of_one_branch_takes_it_for_nobody_s_production(
     assert "git fetch origin trunk:refs/remotes/origin/trunk" in clone.seeknal("run", code=2).err
 
 
-def test_a_shallow_detached_clone_finds_production_on_its_remote(published: Repo, tmp_path: Path) -> None:
+def test_a_shallow_detached_clone_finds_production_on_its_remote(
+    published: Repo, tmp_path: Path
+) -> None:
     published.git("branch", "dev")
     on_evil(published, "time_to_live: 0s")
     published.switch("main")
@@ -343,7 +391,14 @@ def test_a_push_decides_nothing_on_a_server(published: Repo, tmp_path: Path) -> 
     server.seeknal("promote")
     assert server.git("config", "seeknal.productionBranch") == "main"
     on_evil(published, "production_branch: evil", "warehouse: ../authorized_keys2")
-    published.git("push", "--quiet", str(server.path), "evil", "evil:refs/heads/origin/main", "evil:refs/tags/main")
+    published.git(
+        "push",
+        "--quiet",
+        str(server.path),
+        "evil",
+        "evil:refs/heads/origin/main",
+        "evil:refs/tags/main",
+    )
     server.seeknal("promote")
     assert not (tmp_path / "authorized_keys2").exists()
     assert server.seeknal("status", "--json").json["production"]["branch"] == "main"
@@ -351,7 +406,9 @@ def test_a_push_decides_nothing_on_a_server(published: Repo, tmp_path: Path) -> 
     assert server.seeknal("status", "--json").json["production"]["branch"] == "main"
 
 
-def test_a_server_and_its_clones_agree_on_the_default_branch(published: Repo, tmp_path: Path) -> None:
+def test_a_server_and_its_clones_agree_on_the_default_branch(
+    published: Repo, tmp_path: Path
+) -> None:
     server = Repo(tmp_path / "server.git")
     published.git("branch", "trunk")
     published.git("clone", "--quiet", "--bare", ".", str(server.path))
@@ -368,7 +425,8 @@ def test_a_server_and_its_clones_agree_on_the_default_branch(published: Repo, tm
 
 @pytest.fixture
 def by_ci(published: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
-    """Production's project file says that continuous integration alone releases, and this is a laptop."""
+    """Production's project file says that continuous integration alone releases, and this is a
+    laptop."""
     set_to(published, "promote: ci")
     published.replace(DAILY, "sum(amount)", "sum(amount) + 1")
     published.commit("Only CI releases")
@@ -376,18 +434,31 @@ def by_ci(published: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
     return published
 
 
-FROM_A_LAPTOP = (["run"], ["promote"], ["promote", "dev"], ["rollback"], ["run", "--nodes", "daily"])
+FROM_A_LAPTOP = (
+    ["run"],
+    ["promote"],
+    ["promote", "dev"],
+    ["rollback"],
+    ["run", "--nodes", "daily"],
+)
 
 
 @pytest.mark.parametrize("command", FROM_A_LAPTOP, ids=" ".join)
-def test_a_laptop_releases_nothing_if_continuous_integration_does(by_ci: Repo, command: list[str]) -> None:
+def test_a_laptop_releases_nothing_if_continuous_integration_does(
+    by_ci: Repo, command: list[str]
+) -> None:
     by_ci.git("branch", "dev")
     by_ci.install_hooks()
     before, head = by_ci.warehouse.read_bytes(), by_ci.head
     refused = by_ci.seeknal(*command, code=2).err
-    assert "Continuous integration alone releases main (promote: ci in its project file). Nothing was done." in refused
+    assert (
+        "Continuous integration alone releases main (promote: ci in its project file). Nothing was done."
+        in refused
+    )
     assert "--force needs a reason" in by_ci.seeknal(*command, "--force", code=2).err
-    assert "--force needs a reason" in by_ci.seeknal(*command, "--force", "--reason", " ", code=2).err
+    assert (
+        "--force needs a reason" in by_ci.seeknal(*command, "--force", "--reason", " ", code=2).err
+    )
     assert (by_ci.warehouse.read_bytes(), by_ci.head) == (before, head)
 
 
@@ -408,7 +479,9 @@ def test_a_laptop_goes_on_with_branches_previews_and_hooks(by_ci: Repo) -> None:
 
 
 @pytest.mark.parametrize("variable", ["SEEKNAL_CI", "CI", "TF_BUILD", "JENKINS_URL"])
-def test_continuous_integration_releases(by_ci: Repo, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_continuous_integration_releases(
+    by_ci: Repo, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     for each in ("SEEKNAL_CI", "CI"):
         monkeypatch.delenv(each, raising=False)
     monkeypatch.setenv(variable, "true")
@@ -497,18 +570,30 @@ def test_a_clone_without_remotes_that_lacks_what_production_shows_releases_nothi
         refused = beside.seeknal(*command, code=1).err
         assert "main is 1 commit behind" in refused
         assert f"git merge --ff-only {published.head[:8]}" in refused
-    for command in (["status"], ["plan"], ["query", "FROM daily"], ["log"], ["gc"], ["env", "list"], ["diff"]):
+    for command in (
+        ["status"],
+        ["plan"],
+        ["query", "FROM daily"],
+        ["log"],
+        ["gc"],
+        ["env", "list"],
+        ["diff"],
+    ):
         said = beside.seeknal(*command)
         assert "main is 1 commit behind" in said.out + said.err, command
     assert published.production() == before
-    assert [each["node"] for each in beside.plan()["changes"]] == ["transform.daily"], "against what production shows"
+    assert [each["node"] for each in beside.plan()["changes"]] == ["transform.daily"], (
+        "against what production shows"
+    )
     beside.git("merge", "--quiet", "--ff-only", "FETCH_HEAD")
     assert beside.plan()["changes"] == []
     beside.seeknal("promote")
     assert published.production() == before
 
 
-def test_a_clone_that_is_behind_and_has_work_of_its_own_releases_nothing(published: Repo, beside: Repo) -> None:
+def test_a_clone_that_is_behind_and_has_work_of_its_own_releases_nothing(
+    published: Repo, beside: Repo
+) -> None:
     before = published.production()
     beside.commit("Something of its own")
     beside.git("fetch", "--quiet", str(published.path), "main")
@@ -573,7 +658,10 @@ def test_a_link_called_target_and_the_warehouse_s_own_path_are_refused(shop: Rep
     for path in ("data/store/main.duckdb", "data/Store/main.duckdb.wal"):
         staged(shop, path)
         said = shop.seeknal("validate", "--staged", code=1)
-        assert f"git tracks {path}: a checkout would put a branch's file over production" in said.out + said.err
+        assert (
+            f"git tracks {path}: a checkout would put a branch's file over production"
+            in said.out + said.err
+        )
         shop.git("rm", "--quiet", "--cached", "--", path)
     for name in ("target", "data/Store"):
         (shop.path / name).symlink_to("/tmp")
@@ -595,7 +683,9 @@ def test_what_git_must_not_hold_is_not_promoted_after_a_fast_forward(published: 
 
 
 @pytest.mark.parametrize("fast_forward", [True, False])
-def test_a_branch_with_what_git_must_not_hold_is_not_merged(published: Repo, fast_forward: bool) -> None:
+def test_a_branch_with_what_git_must_not_hold_is_not_merged(
+    published: Repo, fast_forward: bool
+) -> None:
     published.switch("evil", create=True)
     staged(published, "target/warehouse.duckdb")
     published.git("commit", "--quiet", "--message", "Evil")
@@ -605,7 +695,11 @@ def test_a_branch_with_what_git_must_not_hold_is_not_merged(published: Repo, fas
     if not fast_forward:
         published.commit("Something else")
     head = published.head
-    for command in (["promote", "evil"], ["promote", "evil", "--dry-run"], ["plan", "evil", "--into", "main"]):
+    for command in (
+        ["promote", "evil"],
+        ["promote", "evil", "--dry-run"],
+        ["plan", "evil", "--into", "main"],
+    ):
         said = published.seeknal(*command, code=1)
         assert "git tracks target/warehouse.duckdb" in said.out + said.err
     assert (published.head, published.warehouse.read_bytes()) == (head, before)

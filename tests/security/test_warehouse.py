@@ -1,4 +1,5 @@
-"""A warehouse is a stranger's file: whatever is in it runs nothing of its own, and reads nothing beside it."""
+"""A warehouse is a stranger's file: whatever is in it runs nothing of its own, and reads nothing
+beside it."""
 
 from __future__ import annotations
 
@@ -18,9 +19,19 @@ from tests.conftest import Repo
 
 SECRET = "the secret outside"
 COMMANDS = (
-    "status", "plan", "log", "doctor", "env list", "env prune --yes", "gc --yes", "run", "promote", "rollback --yes",
-    "query 'SELECT count(*) AS n FROM daily'", "dry-run seeknal/transforms/daily.yml",
-)  # fmt: skip
+    "status",
+    "plan",
+    "log",
+    "doctor",
+    "env list",
+    "env prune --yes",
+    "gc --yes",
+    "run",
+    "promote",
+    "rollback --yes",
+    "query 'SELECT count(*) AS n FROM daily'",
+    "dry-run seeknal/transforms/daily.yml",
+)
 
 # Each is done to a warehouse that is whole. `{outside}` is a file outside of the project.
 READS = "(SELECT content FROM read_text('{outside}'))"
@@ -53,7 +64,10 @@ IN_OUR_SCHEMAS = {
         "CREATE TABLE _snapshots.mine (i INTEGER CHECK (i > 0))",
         "the table _snapshots.mine, which computes values",
     ),
-    "an index": ("CREATE INDEX mine ON _seeknal.runs (message)", "the table _seeknal.runs, which computes values"),
+    "an index": (
+        "CREATE INDEX mine ON _seeknal.runs (message)",
+        "the table _seeknal.runs, which computes values",
+    ),
     "another type": (
         "ALTER TABLE _seeknal.publications ALTER COLUMN commit_id SET DATA TYPE STRUCT(x VARCHAR) USING {{'x': 'y'}}",
         "the table _seeknal.publications, which has no column commit_id of the right type",
@@ -87,8 +101,12 @@ def outside(repo: Repo) -> str:
 @pytest.mark.parametrize(("made", "named"), IN_OUR_SCHEMAS.values(), ids=IN_OUR_SCHEMAS)
 def test_only_tables_may_be_where_our_own_are(published: Repo, made: str, named: str) -> None:
     published.tamper(made.format(outside=outside(published)))
-    for command, said in said_by_all(published, ("status", "log", "run", "gc --yes", "query 'FROM daily'")).items():
-        assert f"holds something in Seeknal's own schemas that Seeknal did not make: {named}" in said, command
+    for command, said in said_by_all(
+        published, ("status", "log", "run", "gc --yes", "query 'FROM daily'")
+    ).items():
+        assert (
+            f"holds something in Seeknal's own schemas that Seeknal did not make: {named}" in said
+        ), command
         assert SECRET not in said
         assert "Drop that, if the warehouse is yours" in said or command == "status"
 
@@ -113,13 +131,18 @@ MACROS = (
 
 
 @pytest.mark.parametrize("schema", ["main", "dev"])
-def test_a_macro_that_is_called_like_a_function_never_runs_in_a_query_of_ours(published: Repo, schema: str) -> None:
+def test_a_macro_that_is_called_like_a_function_never_runs_in_a_query_of_ours(
+    published: Repo, schema: str
+) -> None:
     published.tamper(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     published.tamper(MACROS.format(schema=schema))
     for command, said in said_by_all(published).items():
         assert "EVIL" not in said, command
         assert "9999" not in said, command
-        assert "error" not in said or command in ("rollback --yes", "query 'SELECT count(*) AS n FROM daily'"), said
+        assert "error" not in said or command in (
+            "rollback --yes",
+            "query 'SELECT count(*) AS n FROM daily'",
+        ), said
     published.switch("dev", create=True)
     published.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
     published.commit()
@@ -127,7 +150,9 @@ def test_a_macro_that_is_called_like_a_function_never_runs_in_a_query_of_ours(pu
     assert published.numbers("SELECT system.main.max(total) FROM dev.daily") == [(40,)]
 
 
-def test_a_macro_among_our_own_tables_is_refused_before_anything_is_written(published: Repo) -> None:
+def test_a_macro_among_our_own_tables_is_refused_before_anything_is_written(
+    published: Repo,
+) -> None:
     published.tamper("CREATE MACRO _seeknal.mine() AS 1")
     assert "the macro _seeknal.mine" in published.seeknal("run", code=1).err
 
@@ -139,8 +164,14 @@ def test_a_view_of_the_users_reads_no_file_either(published: Repo) -> None:
 
 
 FALSE_VALUES = {
-    "a commit": ("publications SET commit_id = '--stdin'", ("status", "log", "plan", "env list", "rollback --yes")),
-    "a commit that is no text of git's": ("publications SET commit_id = '../../x'", ("status", "plan", "promote")),
+    "a commit": (
+        "publications SET commit_id = '--stdin'",
+        ("status", "log", "plan", "env list", "rollback --yes"),
+    ),
+    "a commit that is no text of git's": (
+        "publications SET commit_id = '../../x'",
+        ("status", "plan", "promote"),
+    ),
     "warnings": ("publications SET warnings = '{'", ("log", "run")),
     "a snapshot": ("publication_nodes SET snapshot_id = '../x'", ("status", "run")),
     "how a file was read": ("snapshots SET reading = '['", ("run",)),
@@ -149,32 +180,48 @@ FALSE_VALUES = {
 
 
 @pytest.mark.parametrize(("change", "commands"), FALSE_VALUES.values(), ids=FALSE_VALUES)
-def test_a_value_that_is_none_of_ours_is_one_message(published: Repo, change: str, commands: Sequence[str]) -> None:
+def test_a_value_that_is_none_of_ours_is_one_message(
+    published: Repo, change: str, commands: Sequence[str]
+) -> None:
     published.tamper(f"UPDATE _seeknal.{change}")
     for command, said in said_by_all(published, commands).items():
         assert "Traceback" not in said, command
         assert said.count("is none that Seeknal writes") <= 1, command
-    assert any("is none that Seeknal writes" in said for said in said_by_all(published, commands).values())
+    assert any(
+        "is none that Seeknal writes" in said for said in said_by_all(published, commands).values()
+    )
 
 
 NOT_WHOLE = (
-    "environments SET branch = NULL", "environments SET used_at = NULL",
-    "environments SET used_at = TIMESTAMP '0044-03-15 (BC) 00:00:00'", "environments SET used_at = 'infinity'",
-    "exposures SET path = NULL", "publications SET author = NULL", "publications SET published_at = '-infinity'",
-    "publication_nodes SET table_name = NULL", "publication_nodes SET view_name = NULL", "snapshots SET id = NULL",
-    "snapshots SET row_count = NULL", "runs SET status = NULL", "runs SET started_at = NULL",
-)  # fmt: skip
+    "environments SET branch = NULL",
+    "environments SET used_at = NULL",
+    "environments SET used_at = TIMESTAMP '0044-03-15 (BC) 00:00:00'",
+    "environments SET used_at = 'infinity'",
+    "exposures SET path = NULL",
+    "publications SET author = NULL",
+    "publications SET published_at = '-infinity'",
+    "publication_nodes SET table_name = NULL",
+    "publication_nodes SET view_name = NULL",
+    "snapshots SET id = NULL",
+    "snapshots SET row_count = NULL",
+    "runs SET status = NULL",
+    "runs SET started_at = NULL",
+)
 
 
 @pytest.mark.parametrize("change", NOT_WHOLE)
 def test_a_row_of_the_state_that_is_not_whole_is_one_message(published: Repo, change: str) -> None:
     table = change.partition(" ")[0]
     if table == "exposures":
-        published.tamper("INSERT INTO _seeknal.exposures (schema_name, node) VALUES ('main', 'exposure.x')")
+        published.tamper(
+            "INSERT INTO _seeknal.exposures (schema_name, node) VALUES ('main', 'exposure.x')"
+        )
     published.tamper(f"UPDATE _seeknal.{change}")
     for command in ("env list", "run", "log"):
         said = published.seeknal(*shlex.split(command), code=1).err
-        assert f"a value is missing in _seeknal.{table}, or none that Seeknal writes" in said, command
+        assert f"a value is missing in _seeknal.{table}, or none that Seeknal writes" in said, (
+            command
+        )
 
 
 def as_a_link(file: Path) -> None:
@@ -209,7 +256,9 @@ def place(repo: Repo) -> Path:
     return Path(repo.seeknal("warehouse", "path").out.removesuffix("\n"))
 
 
-def test_neither_clean_nor_a_branch_nor_a_worktree_that_goes_destroys_production(published: Repo) -> None:
+def test_neither_clean_nor_a_branch_nor_a_worktree_that_goes_destroys_production(
+    published: Repo,
+) -> None:
     before = published.production()
     published.git("clean", "-xfdq")
     linked = Repo(published.path.parent / "linked")
@@ -237,7 +286,11 @@ def test_a_warehouse_at_its_old_place_is_used_until_it_is_moved(published: Repo)
     assert "seeknal warehouse move" in published.seeknal("doctor", code=None).out
     said = published.seeknal("warehouse", "move").out
     assert f"Moved {old} to {own}" in " ".join(said.split())
-    assert (place(published), old.exists(), f"{own.stat().st_mode & 0o777:o}") == (own, False, "600")
+    assert (place(published), old.exists(), f"{own.stat().st_mode & 0o777:o}") == (
+        own,
+        False,
+        "600",
+    )
     assert published.production() == before
     assert "where it belongs" in published.seeknal("warehouse", "move").out
 
@@ -254,7 +307,9 @@ def test_a_warehouse_of_an_earlier_version_behind_a_tracked_link_is_named(publis
     assert move in published.seeknal("status", code=1).err
     published.git("add", "--force", "target")
     said = published.seeknal("doctor", code=1)
-    assert "target/warehouse.duckdb is not used: git tracks it, or a link there" in said.out + said.err
+    assert (
+        "target/warehouse.duckdb is not used: git tracks it, or a link there" in said.out + said.err
+    )
     assert move in said.out + said.err
 
 
@@ -287,7 +342,9 @@ def test_a_line_in_the_project_file_is_removed_before_a_move(published: Repo) ->
     published.write("seeknal_project.yml", "name: shop\nwarehouse: target/warehouse.duckdb\n")
     published.commit()
     assert place(published) == old
-    assert "remove that line on main" in " ".join(published.seeknal("warehouse", "move", code=2).err.split())
+    assert "remove that line on main" in " ".join(
+        published.seeknal("warehouse", "move", code=2).err.split()
+    )
     published.write("seeknal_project.yml", "name: shop\n")
     published.commit()
     published.seeknal("warehouse", "move")
@@ -318,15 +375,28 @@ WRONG_PLACES = {
 
 
 @pytest.mark.parametrize(("path", "why"), WRONG_PLACES.items(), ids=WRONG_PLACES)
-def test_a_warehouse_elsewhere_is_refused_by_every_command(published: Repo, path: str, why: str) -> None:
+def test_a_warehouse_elsewhere_is_refused_by_every_command(
+    published: Repo, path: str, why: str
+) -> None:
     for name, target in {"out": "..", "into_git": ".git", "moved": "data"}.items():
         (published.path / name).symlink_to(target)
     published.write("seeknal_project.yml", f"name: shop\nwarehouse: {path}\n")
     before = sorted(published.path.parent.rglob("*.duckdb*"))
     published.commit(hooks=False)
-    for command in ("status", "run", "promote", "query 'FROM daily'", "gc --yes", "env list", "log", "rollback"):
+    for command in (
+        "status",
+        "run",
+        "promote",
+        "query 'FROM daily'",
+        "gc --yes",
+        "env list",
+        "log",
+        "rollback",
+    ):
         said = published.seeknal(*shlex.split(command), code=1)
-        assert f"error: seeknal_project.yml: The warehouse {path} {why}" in " ".join(said.err.split()), command
+        assert f"error: seeknal_project.yml: The warehouse {path} {why}" in " ".join(
+            said.err.split()
+        ), command
     assert sorted(published.path.parent.rglob("*.duckdb*")) == before
 
 
@@ -385,9 +455,13 @@ def test_a_plan_says_that_it_did_not_read_a_strangers_warehouse(published: Repo)
     assert "the sequence _seeknal.mine" in plan["unread"]
     assert (plan["built"], plan["missing"], plan["failing"]) == (None, None, None)
     published.git("checkout", "--quiet", ".")
-    assert "No changes. The warehouse was not read" in " ".join(published.seeknal("plan").out.split())
+    assert "No changes. The warehouse was not read" in " ".join(
+        published.seeknal("plan").out.split()
+    )
     (published.path / "data/orders.csv").unlink()
-    assert "The warehouse was not read" in " ".join(published.seeknal("plan", code=None).out.split())
+    assert "The warehouse was not read" in " ".join(
+        published.seeknal("plan", code=None).out.split()
+    )
 
 
 @pytest.mark.parametrize("options", [[], ["--depth=1", "--no-local"]], ids=["whole", "shallow"])
@@ -396,12 +470,23 @@ def test_clones_of_one_project_share_a_warehouse(shared: Repo, options: list[str
         clone = Repo(shared.path.parent / name)
         shared.git("clone", "--quiet", *options, f"file://{shared.path}", str(clone.path))
         assert clone.built() == []
-    shared.git("commit", "--quiet", "--amend", "--no-edit", "--date", "2001-01-01", "--message", "Another history")
+    shared.git(
+        "commit",
+        "--quiet",
+        "--amend",
+        "--no-edit",
+        "--date",
+        "2001-01-01",
+        "--message",
+        "Another history",
+    )
     assert shared.built() == []
 
 
 def test_nobody_else_reads_the_warehouse(published: Repo) -> None:
-    modes = [each.stat().st_mode & 0o777 for each in (published.warehouse, published.warehouse.parent)]
+    modes = [
+        each.stat().st_mode & 0o777 for each in (published.warehouse, published.warehouse.parent)
+    ]
     assert [f"{mode:o}" for mode in modes] == ["600", "700"]
 
 
@@ -455,7 +540,9 @@ def test_a_move_to_another_file_system_copies_whole_and_then_deletes(far: Repo) 
     assert far.built() == []
 
 
-def test_a_move_that_is_killed_in_its_copy_has_lost_nothing(far: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_move_that_is_killed_in_its_copy_has_lost_nothing(
+    far: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = far.path / OLD
     before = old.read_bytes()
     with monkeypatch.context() as killed:
@@ -479,7 +566,9 @@ def test_a_move_that_is_killed_in_its_copy_has_lost_nothing(far: Repo, monkeypat
 
 
 @pytest.mark.parametrize("tracked", ["DATA/Shop.duckdb", "data/shop.duckdb.WAL", "Data"])
-def test_a_path_that_git_tracks_in_other_letters_is_no_place_for_a_warehouse(published: Repo, tracked: str) -> None:
+def test_a_path_that_git_tracks_in_other_letters_is_no_place_for_a_warehouse(
+    published: Repo, tracked: str
+) -> None:
     published.write("seeknal_project.yml", "name: shop\nwarehouse: data/shop.duckdb\n")
     for path in (*published.path.glob("data/*"), *published.path.glob("seeknal/sources/*")):
         path.unlink()
@@ -490,7 +579,9 @@ def test_a_path_that_git_tracks_in_other_letters_is_no_place_for_a_warehouse(pub
     assert "The warehouse data/shop.duckdb is tracked by git" in said
 
 
-def test_a_branch_that_tracks_the_old_place_in_other_letters_hides_no_warehouse(published: Repo) -> None:
+def test_a_branch_that_tracks_the_old_place_in_other_letters_hides_no_warehouse(
+    published: Repo,
+) -> None:
     old = old_place(published)
     published.write("TARGET/warehouse.duckdb", "a branch's file")
     published.git("add", "--force", "TARGET")
@@ -533,10 +624,14 @@ def made_in(repo: Repo, schema: str) -> object:
 
 
 @pytest.mark.parametrize("statements", REPLACED.values(), ids=REPLACED)
-def test_a_view_that_somebody_replaced_is_never_restored_nor_dropped(published: Repo, statements: str) -> None:
+def test_a_view_that_somebody_replaced_is_never_restored_nor_dropped(
+    published: Repo, statements: str
+) -> None:
     before = replaced(published, statements)
     published.replace(DAILY, "sum(amount)", "max(amount)")
-    published.write("seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n")
+    published.write(
+        "seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n"
+    )
     published.commit()
     said = " ".join(published.seeknal("run", code=1).err.split())
     assert "Something else is in a view's place: the " in said
@@ -554,14 +649,18 @@ def test_a_view_that_somebody_replaced_is_never_restored_nor_dropped(published: 
 def test_every_object_in_the_way_is_named_at_once(published: Repo) -> None:
     names = [f"n{number}" for number in range(5)]
     for name in names:
-        published.write(f"seeknal/{name}.yml", f"kind: transform\nname: {name}\ntransform: SELECT 1 AS n\n")
+        published.write(
+            f"seeknal/{name}.yml", f"kind: transform\nname: {name}\ntransform: SELECT 1 AS n\n"
+        )
         published.tamper(f"CREATE VIEW main.{name} AS SELECT 42 AS n")
     published.commit()
     said = published.seeknal("run", code=1).err
     assert all(f"the view main.{name}" in " ".join(said.split()) for name in names)
 
 
-def test_an_environments_schema_in_other_letters_holds_views_of_somebodys_too(published: Repo) -> None:
+def test_an_environments_schema_in_other_letters_holds_views_of_somebodys_too(
+    published: Repo,
+) -> None:
     published.tamper("CREATE SCHEMA DEV; CREATE VIEW DEV.daily AS SELECT 42 AS mine")
     published.switch("dev", create=True)
     assert "the view dev.daily" in published.seeknal("run", code=1).err
@@ -587,7 +686,9 @@ def test_what_somebody_made_in_an_environment_outlives_it_and_is_named(published
 
 
 def test_a_rollback_and_a_run_say_that_they_leave_what_somebody_made(published: Repo) -> None:
-    published.write("seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n")
+    published.write(
+        "seeknal/transforms/weekly.yml", "kind: transform\nname: weekly\ntransform: SELECT 1 AS n\n"
+    )
     published.commit()
     published.seeknal("run")
     published.tamper("CREATE OR REPLACE VIEW main.weekly AS SELECT 42 AS n")
@@ -606,9 +707,14 @@ def test_a_view_of_ours_is_read_under_any_name_of_the_file(published: Repo) -> N
 
 @pytest.mark.parametrize("catalog", ["", "warehouse."])
 def test_a_view_of_an_earlier_version_is_still_ours(published: Repo, catalog: str) -> None:
-    """An earlier version named the table from within the file; another one by the file's own name."""
-    table = published.numbers("SELECT table_name FROM _seeknal.snapshots WHERE node = 'transform.daily'")[0][0]
-    published.tamper(f"CREATE OR REPLACE VIEW main.daily AS SELECT * FROM {catalog}_snapshots.{table}")
+    """An earlier version named the table from within the file; another one by the file's own
+    name."""
+    table = published.numbers(
+        "SELECT table_name FROM _seeknal.snapshots WHERE node = 'transform.daily'"
+    )[0][0]
+    published.tamper(
+        f"CREATE OR REPLACE VIEW main.daily AS SELECT * FROM {catalog}_snapshots.{table}"
+    )
     published.replace(DAILY, "sum(amount)", "max(amount)")
     published.commit()
     published.seeknal("run")

@@ -1,4 +1,5 @@
-"""Attacks on files: a path that a branch, a warehouse or a checkout names is written only where a project may write."""
+"""Attacks on files: a path that a branch, a warehouse or a checkout names is written only where a
+project may write."""
 
 from __future__ import annotations
 
@@ -62,7 +63,14 @@ def test_a_name_that_no_delivery_may_have_is_refused(path: str) -> None:
     assert NAMES[path] in (wrong_name(path) or "")
 
 
-PLAIN = ["exports/orders.csv", "a b/ö.csv", "x~y.csv", "backup~12.csv", "seeknal_exports/x.csv", "a..b.csv"]
+PLAIN = [
+    "exports/orders.csv",
+    "a b/ö.csv",
+    "x~y.csv",
+    "backup~12.csv",
+    "seeknal_exports/x.csv",
+    "a..b.csv",
+]
 
 
 @pytest.mark.parametrize("path", PLAIN)
@@ -70,7 +78,9 @@ def test_a_plain_name_is_fine(path: str) -> None:
     assert wrong_name(path) is None
 
 
-@pytest.mark.parametrize("path", [".GIT/hooks/post-commit", ".venv/x.csv", "git~1/config", "./Seeknal/x.yml"])
+@pytest.mark.parametrize(
+    "path", [".GIT/hooks/post-commit", ".venv/x.csv", "git~1/config", "./Seeknal/x.yml"]
+)
 def test_a_node_with_such_a_path_is_not_valid(shop: Repo, path: str) -> None:
     shop.write(EXPOSURE, exposure(path))
     said = shop.seeknal("validate", code=1).err
@@ -93,7 +103,9 @@ def refused(repo: Repo, *arguments: str) -> str:
 
 def everything(repo: Repo) -> dict[Path, bytes | str]:
     """The files of the working tree, and the links, but for the warehouse."""
-    found = (path for path in repo.path.rglob("*") if not {".git", "warehouse.duckdb"} & set(path.parts))
+    found = (
+        path for path in repo.path.rglob("*") if not {".git", "warehouse.duckdb"} & set(path.parts)
+    )
     return {
         path: str(path.readlink()) if path.is_symlink() else path.read_bytes()
         for path in found
@@ -196,7 +208,9 @@ def delivering(shop: Repo) -> Repo:
 
 
 @pytest.mark.parametrize("there", THERE, ids=lambda each: each.__name__)
-def test_what_is_there_and_not_ours_stops_a_run(delivering: Repo, there: Callable[[Repo], None]) -> None:
+def test_what_is_there_and_not_ours_stops_a_run(
+    delivering: Repo, there: Callable[[Repo], None]
+) -> None:
     there(delivering)
     said = refused(delivering, "run")
     assert f"{NODE} cannot be written to" in said
@@ -216,7 +230,9 @@ def test_a_branch_writes_through_no_link_either(delivering: Repo) -> None:
     outside.mkdir()
     (delivering.path / "target").mkdir(exist_ok=True)
     (delivering.path / "target/exposures").symlink_to(outside)
-    assert "target/exposures/ cannot be written: a link there leads elsewhere" in refused(delivering, "run")
+    assert "target/exposures/ cannot be written: a link there leads elsewhere" in refused(
+        delivering, "run"
+    )
     assert not list(outside.iterdir())
 
 
@@ -232,7 +248,9 @@ def test_a_file_that_was_committed_after_its_delivery_goes_on(delivering: Repo) 
     delivering.seeknal("run")
     delivering.git("add", "--force", "exports/out.csv")
     delivering.commit("The file too")
-    delivering.replace("seeknal/sources/orders.yml", "name: orders\n", "name: orders\ntests: [{not_null: id}]\n")
+    delivering.replace(
+        "seeknal/sources/orders.yml", "name: orders\n", "name: orders\ntests: [{not_null: id}]\n"
+    )
     delivering.write("data/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n")
     assert delivering.run()["written"] == [NODE]
     delivering.write("exports/out.csv", "an edit that git does not have\n")
@@ -242,7 +260,9 @@ def test_a_file_that_was_committed_after_its_delivery_goes_on(delivering: Repo) 
 def test_a_state_that_claims_a_file_of_the_user_loses_none(delivering: Repo) -> None:
     """A warehouse is a stranger's: it may say that it delivered anything."""
     delivering.seeknal("run")
-    delivering.tamper("UPDATE _seeknal.exposures SET path = replace(path, 'exports/out', 'exports/notes')")
+    delivering.tamper(
+        "UPDATE _seeknal.exposures SET path = replace(path, 'exports/out', 'exports/notes')"
+    )
     delivering.write(EXPOSURE, exposure("exports/notes.csv"))
     delivering.write("exports/notes.csv", "mine\n")
     kept = Path(delivering.run()["kept"][NODE])
@@ -264,10 +284,14 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("path", "words"), HOSTILE)
-def test_a_rollback_writes_nowhere_that_the_state_alone_names(delivering: Repo, path: str, words: str) -> None:
+def test_a_rollback_writes_nowhere_that_the_state_alone_names(
+    delivering: Repo, path: str, words: str
+) -> None:
     delivering.write("README.md", "mine\n")
     delivering.write("data/raw/old.csv", "id\n1\n")
-    delivering.write("seeknal/sources/raw.yml", "kind: source\nname: raw\nsource: csv\ntable: data/raw/*.csv\n")
+    delivering.write(
+        "seeknal/sources/raw.yml", "kind: source\nname: raw\nsource: csv\ntable: data/raw/*.csv\n"
+    )
     delivering.commit("More")
     delivering.seeknal("run")
     delivering.write("data/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n")
@@ -296,10 +320,16 @@ def test_doctor_names_the_files_that_git_tracks_or_does_not_ignore(delivering: R
     delivering.seeknal("run")
     assert "exports/out.csv" not in delivering.seeknal("doctor", code=None).out
     delivering.git("add", "--force", "exports/out.csv")
-    assert f"git tracks exports/out.csv, which {NODE} writes" in delivering.seeknal("doctor", code=1).out
+    assert (
+        f"git tracks exports/out.csv, which {NODE} writes"
+        in delivering.seeknal("doctor", code=1).out
+    )
     delivering.git("rm", "--quiet", "--cached", "exports/out.csv")
     delivering.write(".gitignore", "target/\n")
-    assert f"git does not ignore exports/out.csv, which {NODE} writes" in delivering.seeknal("doctor", code=1).out
+    assert (
+        f"git does not ignore exports/out.csv, which {NODE} writes"
+        in delivering.seeknal("doctor", code=1).out
+    )
 
 
 # Files whose names are ours
@@ -346,7 +376,10 @@ def test_a_draft_is_not_applied_through_a_link(shop: Repo, tmp_path: Path) -> No
     outside.mkdir()
     shutil.rmtree(shop.path / "seeknal/rules")
     (shop.path / "seeknal/rules").symlink_to(outside)
-    shop.write("draft_rule_sound.yml", "kind: rule\nname: sound\ninputs: [source.orders]\nrule: {value: amount > 0}\n")
+    shop.write(
+        "draft_rule_sound.yml",
+        "kind: rule\nname: sound\ninputs: [source.orders]\nrule: {value: amount > 0}\n",
+    )
     shop.seeknal("apply", "draft_rule_sound.yml", code=1)
     assert not list(outside.iterdir())
 
@@ -362,7 +395,9 @@ def ground(tmp_path: Path) -> Ground:
     return Ground(tmp_path / "project")
 
 
-def test_a_folder_that_becomes_a_link_after_the_check_is_not_followed(ground: Ground, tmp_path: Path) -> None:
+def test_a_folder_that_becomes_a_link_after_the_check_is_not_followed(
+    ground: Ground, tmp_path: Path
+) -> None:
     def swapped(_: Path) -> files.Standing:
         (ground.top / "exports").rename(ground.top / "before")
         (ground.top / "exports").symlink_to(tmp_path / "outside")
@@ -374,7 +409,9 @@ def test_a_folder_that_becomes_a_link_after_the_check_is_not_followed(ground: Gr
     assert not list((tmp_path / "outside").iterdir())
 
 
-def test_a_folder_that_becomes_a_link_once_it_is_open_is_still_the_folder(ground: Ground, tmp_path: Path) -> None:
+def test_a_folder_that_becomes_a_link_once_it_is_open_is_still_the_folder(
+    ground: Ground, tmp_path: Path
+) -> None:
     with opened_folder(ground.top, "exports") as folder:
         (ground.top / "exports").rename(ground.top / "before")
         (ground.top / "exports").symlink_to(tmp_path / "outside")
@@ -383,7 +420,9 @@ def test_a_folder_that_becomes_a_link_once_it_is_open_is_still_the_folder(ground
     assert not list((tmp_path / "outside").iterdir())
 
 
-def test_a_disk_of_its_own_gets_a_copy(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_of_its_own_gets_a_copy(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     replace, parts = os.replace, tmp_path / "parts"
     (parts / "a=1").mkdir(parents=True)
     (parts / "a=1/x.csv").write_text("new")
@@ -401,7 +440,9 @@ def test_a_disk_of_its_own_gets_a_copy(ground: Ground, tmp_path: Path, monkeypat
     assert sorted(each.name for each in (ground.top / "exports").iterdir()) == ["parts", "x.csv"]
 
 
-def test_a_project_s_own_folder_may_not_be_a_link_below_the_data_root(ground: Ground, tmp_path: Path) -> None:
+def test_a_project_s_own_folder_may_not_be_a_link_below_the_data_root(
+    ground: Ground, tmp_path: Path
+) -> None:
     (ground.top / "shop").symlink_to(tmp_path / "outside")
     with pytest.raises(FileFault, match="shop/ cannot be written: a link"):
         refuse(Ground(ground.top, "shop/"), "x.csv")
@@ -425,7 +466,9 @@ def test_caches_and_plans_are_for_their_owner_alone(published: Repo) -> None:
     assert [name for name, mode in modes(private) if mode & 0o077] == []
 
 
-def test_a_log_of_a_crash_is_for_its_owner_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_log_of_a_crash_is_for_its_owner_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from seeknal_git.report.crash import crash
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -433,7 +476,9 @@ def test_a_log_of_a_crash_is_for_its_owner_alone(monkeypatch: pytest.MonkeyPatch
     assert [mode for _, mode in modes(next(tmp_path.iterdir()))] == [0o700, 0o600]
 
 
-def test_a_lost_warehouse_delivers_again_over_the_same_lines_in_another_order(published: Repo) -> None:
+def test_a_lost_warehouse_delivers_again_over_the_same_lines_in_another_order(
+    published: Repo,
+) -> None:
     file = published.path / "exports/by_customer.csv"
     first, *others = file.read_text().splitlines(keepends=True)
     file.write_text("".join([*reversed(others), first]))

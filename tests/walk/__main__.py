@@ -69,7 +69,9 @@ def main() -> int:
                 found += 1
                 short = shortened(folder, team, story[: len(told)], wrong, kills=options.kills)
                 wrong, told = walked(folder, team, short, kills=options.kills)
-                sys.stdout.write("\n".join([f"seed {seed}: {wrong}", *(f"  {each}" for each in told), ""]))
+                sys.stdout.write(
+                    "\n".join([f"seed {seed}: {wrong}", *(f"  {each}" for each in told), ""])
+                )
             sys.stdout.flush()
     sys.stdout.write(f"{taken} steps, {found} violations, {time.monotonic() - begin:.0f} s\n")
     return 1 if found else 0

@@ -1,5 +1,6 @@
-"""What production has to be: every table is its SELECT over the tables that production shows, every source is one load
-of its files, and every delivered file is its table. This is computed by the engine alone, without seeknal.
+"""What production has to be: every table is its SELECT over the tables that production shows, every
+source is one load of its files, and every delivered file is its table. This is computed by the
+engine alone, without seeknal.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def _projected(rows: Rows, places: list[int]) -> Rows:
 
 @dataclass
 class Shown:
-    """What production shows. defined: node → its definition, as far as that can be told; views, files: as they are."""
+    """What production shows. defined: node → its definition, as far as that can be told; views,
+    files: as they are."""
 
     defined: dict[str, tuple[Definition, ...]] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
@@ -93,7 +95,11 @@ def asked(connection: duckdb.DuckDBPyConnection, sql: str) -> View:
 
 def load(root: Path, source: Definition, read: Callable[[str], str] | None = None) -> Rows:
     """The rows of a source's files. read: of a file that is taken from a commit."""
-    texts = [read(source["table"])] if read else [path.read_text() for path in sorted(root.glob(source["table"]))]
+    texts = (
+        [read(source["table"])]
+        if read
+        else [path.read_text() for path in sorted(root.glob(source["table"]))]
+    )
     return Counter((int(line),) for text in texts for line in text.splitlines()[1:] if line)
 
 
@@ -101,14 +107,17 @@ def statement(sql: str, schema: str = "main") -> str:
     return re.sub(r"\b(source|transform)\.(\w+)", rf'"{schema}"."\2"', sql)
 
 
-def wrong_tables(repo: Repo, defined: Mapping[str, tuple[Definition, ...]], schema: str = "main") -> list[str]:
+def wrong_tables(
+    repo: Repo, defined: Mapping[str, tuple[Definition, ...]], schema: str = "main"
+) -> list[str]:
     """The transforms that are not what any of their definitions makes of the tables shown."""
     views = contents(repo, schema)
     with opened(repo.warehouse, "READ_ONLY") as connection:
         return [
             f"{node} is not its SELECT over the tables shown"
             for node, options in sorted(defined.items())
-            if node.startswith("transform.") and not matching(connection, views.get(name_of(node)), options, schema)
+            if node.startswith("transform.")
+            and not matching(connection, views.get(name_of(node)), options, schema)
         ]
 
 
@@ -136,7 +145,9 @@ def told_apart(
     """Of the definitions that each node may have, those that make what is shown."""
     with opened(repo.warehouse, "READ_ONLY") as connection:
         return {
-            node: matching(connection, views[name_of(node)], options) if node.startswith("transform.") else options
+            node: matching(connection, views[name_of(node)], options)
+            if node.startswith("transform.")
+            else options
             for node, options in defined.items()
         }
 
@@ -147,7 +158,11 @@ def name_of(node: str) -> str:
 
 def paths_of(defined: Mapping[str, tuple[Definition, ...]]) -> dict[str, str]:
     """File of production → the view that it is made of, if that is certain."""
-    certain = [options[0] for node, options in defined.items() if node.startswith("exposure.") and len(options) == 1]
+    certain = [
+        options[0]
+        for node, options in defined.items()
+        if node.startswith("exposure.") and len(options) == 1
+    ]
     return {each["params"]["path"]: name_of(each["inputs"][0]) for each in certain}
 
 
@@ -157,7 +172,8 @@ def is_file_of(text: str | None, view: View | None) -> bool:
         return False
     lines = text.splitlines()
     return lines[0] == ",".join(view.columns) and Counter(lines[1:]) == Counter(
-        ",".join("" if value is None else _text(value) for value in row) for row in view.rows.elements()
+        ",".join("" if value is None else _text(value) for value in row)
+        for row in view.rows.elements()
     )
 
 

@@ -18,7 +18,9 @@ def transforms(name: str, *statements: str) -> tuple[str, ...]:
 
 
 def exposure(name: str, reads: str, path: str) -> str:
-    return f"kind: exposure\nname: {name}\ntype: file\ninputs: [{reads}]\nparams: {{path: {path}}}\n"
+    return (
+        f"kind: exposure\nname: {name}\ntype: file\ninputs: [{reads}]\nparams: {{path: {path}}}\n"
+    )
 
 
 def rule(name: str, condition: str, severity: str = "error") -> str:
@@ -72,7 +74,9 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "transform.echo": transforms(
         "echo", "SELECT n, r AS q FROM transform.noise", "SELECT n, r + 1 AS q FROM transform.noise"
     ),
-    "transform.pair": transforms("pair", f"SELECT t.n, 0 AS k {PAIR}", f"SELECT t.n, 1 AS k {PAIR}"),
+    "transform.pair": transforms(
+        "pair", f"SELECT t.n, 0 AS k {PAIR}", f"SELECT t.n, 1 AS k {PAIR}"
+    ),
     "transform.total": transforms("total", f"SELECT {SUMS} AS d", f"SELECT {SUMS} + 1 AS d"),
     "exposure.total_csv": (
         exposure("total_csv", "transform.total", "exports/total.csv"),
@@ -100,7 +104,8 @@ def path_of(node: str) -> str:
 
 
 def make_team(repo: Repo) -> None:
-    """A repository with a project that is published, its remote, and a colleague's clone that shares its warehouse."""
+    """A repository with a project that is published, its remote, and a colleague's clone that
+    shares its warehouse."""
     repo.path.mkdir()
     repo.git("init", "--quiet")
     repo.git("init", "--quiet", "--bare", "remote.git")

@@ -44,7 +44,8 @@ def settle(walk: Walk) -> None:
 
 
 def edit(walk: Walk, number: int) -> None:
-    """An edit of a node on whichever branch is checked out; it may go back to what there was, and may fail."""
+    """An edit of a node on whichever branch is checked out; it may go back to what there was, and
+    may fail."""
     nodes = list(TEXTS)
     chosen = nodes[number % len(nodes)]
     texts = TEXTS[chosen]
@@ -116,7 +117,8 @@ def promote(walk: Walk, number: int) -> None:
 
 
 def data_move_during_a_run(walk: Walk, number: int) -> None:
-    """A file is replaced, and put back, while it is read: a table is of the one or of the other, or nothing is shown."""
+    """A file is replaced, and put back, while it is read: a table is of the one or of the other, or
+    nothing is shown."""
     home = home_first(walk)
     path, texts = home.path / "raw/visits.csv", (f"n\n{number}\n2\n", "n\n3\n2\n4\n")
     with replaced_all_the_time(path, texts):
@@ -213,7 +215,8 @@ def branch(walk: Walk, number: int) -> None:
 
 
 def run_branch(walk: Walk, number: int) -> None:
-    """A branch's run leaves production alone, and if it succeeds, the branch is of one piece too."""
+    """A branch's run leaves production alone, and if it succeeds, the branch is of one piece
+    too."""
     if walk.home.git("branch", "--show-current") == "main":
         branch(walk, number)
     options = ((), (), ("--refresh",), ("--full",), ("--full", "--refresh"))[number % 5]
@@ -222,7 +225,9 @@ def run_branch(walk: Walk, number: int) -> None:
     name = walk.home.git("branch", "--show-current")
     schema = str(walk.home.seeknal("status", "--json").json["schema"]) if not done.code else ""
     if schema and (
-        wrong := wrong_tables(walk.home, {node: (each,) for node, each in in_tree(walk.home).items()}, schema)
+        wrong := wrong_tables(
+            walk.home, {node: (each,) for node, each in in_tree(walk.home).items()}, schema
+        )
     ):
         raise Violation(f"on {name}: {'; '.join(wrong)}")
 
@@ -278,7 +283,9 @@ def rollback(walk: Walk, number: int, *to: str) -> None:
     if not then:
         raise Violation("a rollback shows what production never showed")
     defined = {
-        node: tuple({str(option): option for each in then for option in each.defined.get(node, ())}.values())
+        node: tuple(
+            {str(option): option for each in then for option in each.defined.get(node, ())}.values()
+        )
         for node in {node for each in then for node in each.defined}
     }
     walk.show(defined)
@@ -291,7 +298,9 @@ def gc(walk: Walk, number: int) -> None:
 
 def lose_a_file(walk: Walk, number: int) -> None:
     """Somebody writes into a delivered file, or removes it."""
-    paths = sorted(path for path in paths_of(walk.shown.defined) if (walk.home.path / path).exists())
+    paths = sorted(
+        path for path in paths_of(walk.shown.defined) if (walk.home.path / path).exists()
+    )
     if not paths:
         return
     path = walk.home.path / paths[number % len(paths)]
@@ -353,7 +362,9 @@ def kill(walk: Walk, number: int) -> None:
         return
     home = home_first(walk)
     arguments = home.command("run", *(["--full"] if number % 2 else []))
-    process = subprocess.Popen(arguments, cwd=home.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        arguments, cwd=home.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     time.sleep(0.5 + (number % 100) / 100)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -28,7 +28,8 @@ from tests.walk.project import BAD, FAIL, WORTH_A_WARNING
 
 @dataclass
 class Walk:
-    """Who does what. told: what was done; marred: files of production that somebody changed by hand."""
+    """Who does what. told: what was done; marred: files of production that somebody changed by
+    hand."""
 
     home: Repo
     kills: bool = False
@@ -58,19 +59,32 @@ class Walk:
     def stays(self, why: str) -> None:
         """Production is as it was, and so are its files."""
         if contents(self.home) != self.shown.views:
-            changed = [name for name, view in contents(self.home).items() if view != self.shown.views.get(name)]
+            changed = [
+                name
+                for name, view in contents(self.home).items()
+                if view != self.shown.views.get(name)
+            ]
             raise Violation(f"production changed ({', '.join(changed)}), although {why}")
         files = self.files()
-        wrong = [path for path in paths_of(self.shown.defined) if files.get(path) != self.shown.files.get(path)]
+        wrong = [
+            path
+            for path in paths_of(self.shown.defined)
+            if files.get(path) != self.shown.files.get(path)
+        ]
         if wrong:
             raise Violation(f"{', '.join(wrong)} changed, although {why}")
 
-    def becomes(self, defined: Mapping[str, tuple[Definition, ...]], loads: Mapping[str, list[Rows]]) -> None:
-        """Production is of one piece, by one of the definitions of each node, on one of the loads of each source."""
+    def becomes(
+        self, defined: Mapping[str, tuple[Definition, ...]], loads: Mapping[str, list[Rows]]
+    ) -> None:
+        """Production is of one piece, by one of the definitions of each node, on one of the loads
+        of each source."""
         views = contents(self.home)
         wanted = {name_of(node) for node in defined if is_view(node)}
         if views.keys() != wanted:
-            raise Violation(f"production shows {sorted(views.keys() ^ wanted)} wrongly, or not at all")
+            raise Violation(
+                f"production shows {sorted(views.keys() ^ wanted)} wrongly, or not at all"
+            )
         wrong = [
             f"{source} is none of its loads"
             for source, options in loads.items()
@@ -84,7 +98,9 @@ class Walk:
 
     def _files_are_right(self) -> None:
         for path, view in paths_of(self.shown.defined).items():
-            if path not in self.marred and not is_file_of(self.shown.files.get(path), self.shown.views.get(view)):
+            if path not in self.marred and not is_file_of(
+                self.shown.files.get(path), self.shown.views.get(view)
+            ):
                 raise Violation(f"the file {path} is not the table {view}")
 
     # What a command has to do
@@ -99,7 +115,8 @@ class Walk:
         return found
 
     def kept(self, defined: Definitions) -> dict[str, list[Rows]]:
-        """The loads that a promotion takes: those shown of the same definition; the files, if none is shown."""
+        """The loads that a promotion takes: those shown of the same definition; the files, if none
+        is shown."""
         found = self.now(defined)
         for node, options in found.items():
             table = defined[node]["table"]
@@ -155,8 +172,13 @@ class Walk:
 
     def is_behind(self) -> bool:
         """Whether production shows a commit that the actor's branch does not have."""
-        last = self.home.numbers("SELECT arg_max(commit_id, id) FROM _seeknal.publications WHERE schema_name = 'main'")
-        return self.actor.try_git("merge-base", "--is-ancestor", str(last[0][0]), "main").returncode != 0
+        last = self.home.numbers(
+            "SELECT arg_max(commit_id, id) FROM _seeknal.publications WHERE schema_name = 'main'"
+        )
+        return (
+            self.actor.try_git("merge-base", "--is-ancestor", str(last[0][0]), "main").returncode
+            != 0
+        )
 
 
 def failing(defined: Definitions, loads: Mapping[str, list[Rows]]) -> bool | None:

@@ -1,4 +1,5 @@
-"""After any step of a team at work, production is of one piece. `python -m tests.walk` goes on for longer."""
+"""After any step of a team at work, production is of one piece. `python -m tests.walk` goes on for
+longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What makes the rows of a query, clause by clause; and DISTINCT, ORDER BY and LIMIT, which all queries share."""
+"""What makes the rows of a query, clause by clause; and DISTINCT, ORDER BY and LIMIT, which all
+queries share."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _ALL = frozenset({"class", "type", "columns"})
 
 @dataclass(slots=True)
 class Clauses:
-    """A query while it is read. rows grow clause by clause; words: each clause, for a plan to say what changed.
+    """A query while it is read. rows grow clause by clause; words: each clause, for a plan to say
+    what changed.
 
     unique: sets of texts of columns, each of which no two rows share.
     """
@@ -41,7 +43,9 @@ class Clauses:
             self.add(last.word, last.word, terms)
 
 
-def finished(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> Relation:
+def finished(
+    tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book
+) -> Relation:
     """DISTINCT, ORDER BY and LIMIT, which a SELECT and a set operation share."""
     directed = [term for _, term in order]
     loose = _is_loose(tree, clauses, order)
@@ -52,7 +56,11 @@ def finished(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], s
             case "LIMIT_MODIFIER" | "LIMIT_PERCENT_MODIFIER":
                 unstable = "" if _is_decided(clauses, order) and not loose else "LIMIT"
                 clauses.add("LIMIT", "limit", [*_limit(modifier, scope, book), *directed], unstable)
-                if modifier["type"] == "LIMIT_MODIFIER" and modifier.get("limit") and _integer(modifier["limit"]) == 1:
+                if (
+                    modifier["type"] == "LIMIT_MODIFIER"
+                    and modifier.get("limit")
+                    and _integer(modifier["limit"]) == 1
+                ):
                     clauses.unique = (frozenset(),)
             case "ORDER_MODIFIER":
                 book.orders.append(compound("order", directed))
@@ -67,7 +75,8 @@ def finished(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], s
 
 
 def key_of(terms: Sequence[Term]) -> tuple[frozenset[str], ...]:
-    """The columns that no two rows share; none where one of them may be another each time that it is computed."""
+    """The columns that no two rows share; none where one of them may be another each time that it
+    is computed."""
     return () if any(term.unstable for term in terms) else (frozenset(term.text for term in terms),)
 
 
@@ -78,14 +87,24 @@ def _is_decided(clauses: Clauses, order: Sequence[tuple[Term, Term]]) -> bool:
 
 
 def _is_loose(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]]) -> bool:
-    """Whether rows that DISTINCT makes one are ordered by something that they do not show, so that chance decides."""
+    """Whether rows that DISTINCT makes one are ordered by something that they do not show, so that
+    chance decides."""
     shown = {output.term.text for output in clauses.outputs}
     modifiers = tree.get("modifiers") or ()
-    merges = any(each["type"] == "DISTINCT_MODIFIER" and not each.get("distinct_on_targets") for each in modifiers)
-    return merges and any(key.text not in shown for key, _ in order) and not any(key <= shown for key in clauses.unique)
+    merges = any(
+        each["type"] == "DISTINCT_MODIFIER" and not each.get("distinct_on_targets")
+        for each in modifiers
+    )
+    return (
+        merges
+        and any(key.text not in shown for key, _ in order)
+        and not any(key <= shown for key in clauses.unique)
+    )
 
 
-def _distinct(modifier: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book) -> None:
+def _distinct(
+    modifier: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book
+) -> None:
     if on := modifier.get("distinct_on_targets"):
         terms = [_ordered(each, clauses.outputs, scope, book) for each in on]
         unstable = "" if _is_decided(clauses, order) else "DISTINCT ON"
@@ -94,7 +113,9 @@ def _distinct(modifier: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term
         clauses.unique = (*clauses.unique, *key_of(terms))
     else:
         terms = [output.term for output in clauses.outputs]
-        if not any(key <= {term.text for term in terms} for key in clauses.unique):  # else no two rows are the same
+        if not any(
+            key <= {term.text for term in terms} for key in clauses.unique
+        ):  # else no two rows are the same
             clauses.add("DISTINCT", "distinct", book.holes.ordered(_of_rows(terms)))
         book.shapes.append(Term("distinct"))
         clauses.unique = key_of(terms)
@@ -108,7 +129,9 @@ def _of_rows(terms: Sequence[Term]) -> Sequence[Term]:
 def _limit(modifier: Tree, scope: Scope, book: Book) -> list[Term]:
     terms = [Term(json.dumps([modifier["type"], modifier.get("limit_type")]))]
     return terms + [
-        compound(key, [read(modifier[key], scope, book)]) for key in ("limit", "offset") if modifier.get(key)
+        compound(key, [read(modifier[key], scope, book)])
+        for key in ("limit", "offset")
+        if modifier.get(key)
     ]
 
 
@@ -119,12 +142,17 @@ def positioned(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) 
 
 
 def _ordered(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> Term:
-    """A key of an ORDER BY. A name that stands alone is that of a column of the query first, whoever gave it."""
+    """A key of an ORDER BY. A name that stands alone is that of a column of the query first,
+    whoever gave it."""
     if tree["class"] != "COLUMN_REF" or len(tree["column_names"]) > 1:
         return positioned(tree, outputs, scope, book)
     name = folded(tree["column_names"][0])
     places = [(POSITION, str(place)) for place in range(1, len(outputs) + 1)]
-    found = [term for place, each in zip(places, outputs, strict=True) for term in _placed(name, each, place)]
+    found = [
+        term
+        for place, each in zip(places, outputs, strict=True)
+        for term in _placed(name, each, place)
+    ]
     aside = replace(book, spelling=Spelling())
     try:
         found.append(read(tree, scope, aside))
@@ -152,7 +180,9 @@ def _integer(tree: Tree) -> int | None:
     return value["value"] if (value.get("type") or {}).get("id") in ("INTEGER", "BIGINT") else None
 
 
-def order_of(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> list[tuple[Term, Term]]:
+def order_of(
+    tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book
+) -> list[tuple[Term, Term]]:
     """What a query is ordered by: each term as it is, and with its direction."""
     found: list[tuple[Term, Term]] = []
     for modifier in tree.get("modifiers") or ():
@@ -161,7 +191,9 @@ def order_of(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) ->
     return found
 
 
-def _ordered_by(entry: Tree, outputs: Sequence[Output], scope: Scope, book: Book) -> list[tuple[Term, Term]]:
+def _ordered_by(
+    entry: Tree, outputs: Sequence[Output], scope: Scope, book: Book
+) -> list[tuple[Term, Term]]:
     expression = entry["expression"]
     if expression["class"] == "STAR":
         only(expression, _ALL, "ORDER BY *")

@@ -15,13 +15,14 @@ from seeknal_git.sql.statement import Known
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """inputs: what is known of the table behind each reference; first: the first reference to the same table.
+    """inputs: what is known of the table behind each reference; first: the first reference to the
+    same table.
 
-    query: how a sub-query is read, given what is around it and the CTEs that it sees; orders: for each query, in the
-    order of reading, what its ORDER BY says; recursions, volatiles: numbers for recursive CTEs, and for calls of
-    volatile functions; obstacles: why a part was left whole; shapes: what decides in which order rows are made, though
-    not which rows; numbered: for the text of each row_number(), the texts of its partition; spelling: what each name
-    was taken for.
+    query: how a sub-query is read, given what is around it and the CTEs that it sees; orders: for
+    each query, in the order of reading, what its ORDER BY says; recursions, volatiles: numbers for
+    recursive CTEs, and for calls of volatile functions; obstacles: why a part was left whole;
+    shapes: what decides in which order rows are made, though not which rows; numbered: for the text
+    of each row_number(), the texts of its partition; spelling: what each name was taken for.
     """
 
     inputs: tuple[Known, ...]

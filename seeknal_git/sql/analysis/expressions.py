@@ -11,9 +11,26 @@ from seeknal_git.names import folded
 from seeknal_git.sql.analysis import functions
 from seeknal_git.sql.analysis.context import Book
 from seeknal_git.sql.analysis.normal import Normal, normal
-from seeknal_git.sql.analysis.scope import Output, Scope, combined, fields, lambdas_around, meaning, parameter
+from seeknal_git.sql.analysis.scope import (
+    Output,
+    Scope,
+    combined,
+    fields,
+    lambdas_around,
+    meaning,
+    parameter,
+)
 from seeknal_git.sql.analysis.terms import CALL, Obstacle, Term, compound
-from seeknal_git.sql.analysis.tree import PLACES, Tree, arguments, bare, conjuncts, is_empty, only, spelled
+from seeknal_git.sql.analysis.tree import (
+    PLACES,
+    Tree,
+    arguments,
+    bare,
+    conjuncts,
+    is_empty,
+    only,
+    spelled,
+)
 from seeknal_git.sql.analysis.types import (
     BOOLEAN,
     STRING,
@@ -27,7 +44,16 @@ from seeknal_git.sql.analysis.types import (
 from seeknal_git.sql.statement import COLLATION
 
 # What the tree says of where something stands, and what it says twice.
-_BESIDES = PLACES | {"alias", "qualified_name", "catalog", "schema", "class", "type", "is_operator", "unsaid"}
+_BESIDES = PLACES | {
+    "alias",
+    "qualified_name",
+    "catalog",
+    "schema",
+    "class",
+    "type",
+    "is_operator",
+    "unsaid",
+}
 _FUNCTION = _BESIDES | {"function_name", "children", "arguments", "filter", "distinct", "order_bys"}
 # A constant, and a type: nothing in them is a name to look up.
 _VERBATIM = frozenset({"literal", "value", "cast_type", "type_expr", "collation"})
@@ -35,7 +61,9 @@ _FLIPPED = {
     "COMPARE_GREATERTHAN": "COMPARE_LESSTHAN",
     "COMPARE_GREATERTHANOREQUALTO": "COMPARE_LESSTHANOREQUALTO",
 }
-_SYMMETRIC = frozenset({"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"})
+_SYMMETRIC = frozenset(
+    {"COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"}
+)
 
 
 def read(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -57,9 +85,14 @@ def conditions(tree: Tree | None, scope: Scope, book: Book) -> list[Term]:
 
 
 def arranged(trees: Sequence[Tree], scope: Scope, book: Book) -> list[Term]:
-    """The terms of what AND or OR connects. If one can fail, those before it may guard it; else their order is ours."""
+    """The terms of what AND or OR connects. If one can fail, those before it may guard it; else
+    their order is ours."""
     terms = terms_of(trees, scope, book)
-    return book.holes.ordered(terms) if all(never_fails(each, scope) for each in trees) else list(dict.fromkeys(terms))
+    return (
+        book.holes.ordered(terms)
+        if all(never_fails(each, scope) for each in trees)
+        else list(dict.fromkeys(terms))
+    )
 
 
 def connected(tree: Tree | None, scope: Scope, book: Book) -> list[Tree]:
@@ -69,7 +102,8 @@ def connected(tree: Tree | None, scope: Scope, book: Book) -> list[Tree]:
 
 
 def _normal(tree: Tree, scope: Scope, book: Book) -> Tree:
-    """The normal form of an expression; if it is another one, the engine may make rows in another order for it."""
+    """The normal form of an expression; if it is another one, the engine may make rows in another
+    order for it."""
     found = normal(tree, scope)
     if found is not tree and isinstance(found, Normal) and found.said:
         book.shapes.append(Term(f"said as {tree['class']} {tree['type']}"))
@@ -93,7 +127,9 @@ def _meant(names: Sequence[str], scope: Scope, book: Book) -> Term:
     try:
         found = meaning(names, scope)
     except Obstacle:
-        if len(names) == 1 and folded(names[0]) in functions.VOLATILE:  # `current_date` stands without parentheses
+        if (
+            len(names) == 1 and folded(names[0]) in functions.VOLATILE
+        ):  # `current_date` stands without parentheses
             return _volatile(folded(names[0]), [], book)
         raise
     if len(names) == 1 and folded(names[0]) in functions.VOLATILE and _is_vague(scope):
@@ -108,7 +144,9 @@ def _is_vague(scope: Scope | None) -> bool:
 
 def _volatile(name: str, terms: Sequence[Term], book: Book) -> Term:
     """Another value at each place: two calls are never the same term."""
-    return compound(f"volatile {name} {next(book.volatiles)}", terms, name)._replace(path=(CALL, name))
+    return compound(f"volatile {name} {next(book.volatiles)}", terms, name)._replace(
+        path=(CALL, name)
+    )
 
 
 def _comparison(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -126,8 +164,8 @@ def _comparison(tree: Tree, scope: Scope, book: Book) -> Term:
 def _turns(left: Tree, right: Tree, scope: Scope) -> bool:
     """Whether a comparison is the same with its sides turned around.
 
-    The engine may cast the one side to the type of the other: a TIME with a TIMETZ gives another answer the other way
-    round. A constant is fitted to what stands beside it.
+    The engine may cast the one side to the type of the other: a TIME with a TIMETZ gives another
+    answer the other way round. A constant is fitted to what stands beside it.
     """
     types = type_of(left, scope), type_of(right, scope)
     if all(types):
@@ -136,12 +174,18 @@ def _turns(left: Tree, right: Tree, scope: Scope) -> bool:
 
 
 def _general(tree: Tree, scope: Scope, book: Book) -> Term:
-    """All that an expression is made of, under its keys; so nothing is passed over that a later engine may add."""
+    """All that an expression is made of, under its keys; so nothing is passed over that a later
+    engine may add."""
     kind = f"{tree['class']} {tree['type']}"
     if scope.verbatim and tree.get("type_expr"):
         kind += f" {spelled(tree['type_expr'])}"
     return compound(
-        kind, [_value(key, value, scope, book) for key, value in sorted(tree.items()) if _tells(key, value)]
+        kind,
+        [
+            _value(key, value, scope, book)
+            for key, value in sorted(tree.items())
+            if _tells(key, value)
+        ],
     )
 
 
@@ -156,7 +200,11 @@ def _value(key: str, value: Any, scope: Scope, book: Book) -> Term:
         return Term(f"{key} {json.dumps(bare(value), sort_keys=True)}")
     if "class" in value:
         return compound(key, [read(value, scope, book)])
-    inside = [(name, each) for name, each in sorted(value.items()) if name not in PLACES and not is_empty(each)]
+    inside = [
+        (name, each)
+        for name, each in sorted(value.items())
+        if name not in PLACES and not is_empty(each)
+    ]
     return compound(key, [_value(name, each, scope, book) for name, each in inside])
 
 
@@ -173,7 +221,9 @@ def _function(tree: Tree, scope: Scope, book: Book) -> Term:
         raise Obstacle(f"{name}(), of which nothing is known")
     if any(tree.get(key) for key in ("filter", "distinct")) or _orders(tree):
         raise Obstacle(f"{name}() with the clauses of an aggregate")
-    terms = [_argument(name, each, scope, book, place) for place, each in enumerate(arguments(tree))]
+    terms = [
+        _argument(name, each, scope, book, place) for place, each in enumerate(arguments(tree))
+    ]
     if name not in functions.NAMING:
         return compound(name, _turned(name, tree, terms, scope, book))
     names = [_name_of(each, term) for each, term in zip(arguments(tree), terms, strict=True)]
@@ -181,7 +231,8 @@ def _function(tree: Tree, scope: Scope, book: Book) -> Term:
 
 
 def _turned(name: str, tree: Tree, terms: list[Term], scope: Scope, book: Book) -> list[Term]:
-    """The arguments of a function; in an order of their own, where that is none of the function's business."""
+    """The arguments of a function; in an order of their own, where that is none of the function's
+    business."""
     given = arguments(tree)
     if any(term.unstable for term in terms):
         return terms
@@ -193,11 +244,14 @@ def _turned(name: str, tree: Tree, terms: list[Term], scope: Scope, book: Book) 
 
 
 def _name_of(tree: Tree, term: Term) -> str:
-    """What an argument is called in the value: by the name that it is given, or by the column that it is."""
+    """What an argument is called in the value: by the name that it is given, or by the column that
+    it is."""
     if tree["class"] == "STAR" or tree["type"] == "OPERATOR_UNPACK":
         raise Obstacle("* as arguments that bring their names")
     if tree["class"] == "COLUMN_REF" and not (tree.get("alias") or term.name):
-        raise Obstacle(f"{'.'.join(tree['column_names'])}, which brings a name that the engine knows")
+        raise Obstacle(
+            f"{'.'.join(tree['column_names'])}, which brings a name that the engine knows"
+        )
     return tree.get("alias") or term.name
 
 
@@ -260,16 +314,27 @@ def _unnest(tree: Tree, scope: Scope, book: Book) -> Term:
 
 def _window(tree: Tree, scope: Scope, book: Book) -> Term:
     name = tree["function_name"].lower()
-    if name not in functions.AGGREGATE | functions.ORDERED | functions.RANKING | functions.POSITIONAL:
+    if (
+        name
+        not in functions.AGGREGATE | functions.ORDERED | functions.RANKING | functions.POSITIONAL
+    ):
         raise Obstacle(f"{name}() OVER, of which nothing is known")
     partitions = book.holes.ordered(terms_of(tree.get("partitions") or (), scope, book))
     orders = [ordering(each, scope, book) for each in tree.get("orders") or ()]
     inputs = terms_of(arguments(tree), scope, book)
     passed = {"partitions", "orders", "arguments", "children", "function_name"}
-    told = [(key, value) for key, value in sorted(tree.items()) if key not in passed and _tells(key, value)]
+    told = [
+        (key, value)
+        for key, value in sorted(tree.items())
+        if key not in passed and _tells(key, value)
+    ]
     rest = [_value(key, value, scope, book) for key, value in told]
     shape = json.dumps([len(partitions), len(orders), len(inputs)])
-    unstable = "" if _settled(name, tree, scope, {*partitions, *(key for key, _ in orders)}) else f"{name}() OVER"
+    unstable = (
+        ""
+        if _settled(name, tree, scope, {*partitions, *(key for key, _ in orders)})
+        else f"{name}() OVER"
+    )
     terms = [*partitions, *(term for _, term in orders), *inputs, *rest]
     window = book.holes.short(compound(f"window {name} {shape}", terms, unstable))
     if name == "row_number" and not any(each.unstable for each in partitions):
@@ -278,7 +343,8 @@ def _window(tree: Tree, scope: Scope, book: Book) -> Term:
 
 
 def _settled(name: str, tree: Tree, scope: Scope, keys: set[Term]) -> bool:
-    """Whether rows that are equal in the order of a window get equal values, or there are no such rows."""
+    """Whether rows that are equal in the order of a window get equal values, or there are no such
+    rows."""
     if tree.get("arg_orders"):
         return False
     if any(unique <= {key.text for key in keys} for unique in scope.unique):
@@ -314,7 +380,11 @@ def _operator(tree: Tree, scope: Scope, book: Book) -> Term:
     if tree["type"] == "ARRAY_EXTRACT":
         value, place = tree["children"]
         found = constant(place)
-        if found and found.kind == STRING and (term := read(value, scope, book)).type.startswith("STRUCT"):
+        if (
+            found
+            and found.kind == STRING
+            and (term := read(value, scope, book)).type.startswith("STRUCT")
+        ):
             return fields(term, [found.text])
     return _general(tree, scope, book)
 

@@ -34,21 +34,34 @@ _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
 _WAYS = frozenset({"REGULAR", "CROSS", "NATURAL", "ASOF", "POSITIONAL", "DEPENDENT"})
 # Stands where the number of a table would, for one that a LEFT JOIN only looks up.
 _LOOKED_UP = "L"
-_ANY = frozenset({"type", "alias", "sample", "column_name_alias", "qualified_name", "reference", "called"})
+_ANY = frozenset(
+    {"type", "alias", "sample", "column_name_alias", "qualified_name", "reference", "called"}
+)
 _KEYS = {
     "BASE_TABLE": _ANY | {"schema_name", "table_name", "catalog_name"},
     "EXPRESSION_LIST": _ANY | {"expected_names", "expected_types", "values"},
-    "JOIN": _ANY | {"left", "right", "condition", "join_type", "ref_type", "using_columns", "nearest_count",
-                    "nearest_order_type", "is_implicit"},
+    "JOIN": _ANY
+    | {
+        "left",
+        "right",
+        "condition",
+        "join_type",
+        "ref_type",
+        "using_columns",
+        "nearest_count",
+        "nearest_order_type",
+        "is_implicit",
+    },
     "SUBQUERY": _ANY | {"subquery"},
     "TABLE_FUNCTION": _ANY | {"function", "with_ordinality"},
-}  # fmt: skip
+}
 
 
 def source_of(tree: Tree, around: Scope, book: Book, number: int = 0) -> Source:
     """What a FROM says; `number` is that of its first table. Raises Obstacle.
 
-    around: the scope that its sub-queries see: the query around it, and the tables to the left of them.
+    around: the scope that its sub-queries see: the query around it, and the tables to the left of
+    them.
     """
     if tree["type"] == "EMPTY":
         return Source(Term("one row"))
@@ -62,7 +75,9 @@ def _sampled(tree: Tree, around: Scope, book: Book) -> Relation:
         only(tree, _KEYS[tree["type"]], tree["type"].lower().replace("_", " "))
     relation = _relation(tree, around, book)
     if tree.get("sample"):
-        sample = compound(f"sample {json.dumps(tree['sample'], sort_keys=True)}", [relation.rows], "a sample")
+        sample = compound(
+            f"sample {json.dumps(tree['sample'], sort_keys=True)}", [relation.rows], "a sample"
+        )
         return replace(relation, rows=sample, last=None, single=False)
     return relation
 
@@ -117,7 +132,9 @@ def _query_named(tree: Tree, queries: Mapping[str, Query], book: Book) -> Relati
 def _values(tree: Tree, around: Scope, book: Book) -> Relation:
     rows = [terms_of(row, _nothing_in(around), book) for row in tree["values"]]
     columns = [compound("values", column) for column in zip(*rows, strict=True)]
-    outputs = tuple(Output(f"col{place}", book.holes.short(term)) for place, term in enumerate(columns))
+    outputs = tuple(
+        Output(f"col{place}", book.holes.short(term)) for place, term in enumerate(columns)
+    )
     return Relation(Term(f"{len(rows)} rows"), outputs)
 
 
@@ -129,7 +146,10 @@ def _nothing_in(around: Scope) -> Scope:
 def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
     function = tree["function"]
     name = function["function_name"].lower()
-    if name not in functions.TABLES or tree.get("with_ordinality", "WITHOUT_ORDINALITY") != "WITHOUT_ORDINALITY":
+    if (
+        name not in functions.TABLES
+        or tree.get("with_ordinality", "WITHOUT_ORDINALITY") != "WITHOUT_ORDINALITY"
+    ):
         raise Obstacle(f"{name}() in FROM")
     if any(each.get("alias") for each in arguments(function)):
         raise Obstacle(f"{name}() with named arguments")
@@ -141,17 +161,26 @@ def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
 
 
 def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
-    """PIVOT and UNPIVOT: everything of what they read, names included, and their own text as it stands."""
+    """PIVOT and UNPIVOT: everything of what they read, names included, and their own text as it
+    stands."""
     _keep_names(tree["source"], book)
     source = source_of(tree["source"], around, book)
     if any(output.name is None for _, output in source.star):
         raise Obstacle("PIVOT over columns that the engine names")
-    said = {key: value for key, value in tree.items() if key not in ("source", "alias", "column_name_alias")}
+    said = {
+        key: value
+        for key, value in tree.items()
+        if key not in ("source", "alias", "column_name_alias")
+    }
     unstable = next(filter(None, map(_unstable, objects(said))), "")
     names = names_of((output for _, output in source.star), "PIVOT")
     kind = f"pivot {json.dumps(names)} {spelled(said)}"
-    whole = book.holes.short(compound(kind, [source.rows, *(output.term for _, output in source.star)], unstable))
-    return Relation(whole, (Output(None, whole, lambda name: compound(f"of {json.dumps(name)}", [whole])),))
+    whole = book.holes.short(
+        compound(kind, [source.rows, *(output.term for _, output in source.star)], unstable)
+    )
+    return Relation(
+        whole, (Output(None, whole, lambda name: compound(f"of {json.dumps(name)}", [whole])),)
+    )
 
 
 def _keep_names(tree: Tree, book: Book) -> None:
@@ -164,7 +193,8 @@ def _keep_names(tree: Tree, book: Book) -> None:
 
 
 def _unstable(tree: Tree) -> str:
-    """What is unstable in an object of a tree that is not read. Raises Obstacle for what has to be read."""
+    """What is unstable in an object of a tree that is not read. Raises Obstacle for what has to be
+    read."""
     if tree.get("class") in ("SUBQUERY", "WINDOW", "COLLATE"):
         raise Obstacle(f"{tree['class'].lower()} in PIVOT")
     function = tree.get("function_name", "").lower()
@@ -184,12 +214,16 @@ def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "
     if aliases := tree.get("column_name_alias"):
         outputs = renamed(outputs, aliases)
     called = book.spelling.fresh(tree)
-    columns = tuple(_of_table(mark or str(number), each, called, book) for each in distinct(outputs))
+    columns = tuple(
+        _of_table(mark or str(number), each, called, book) for each in distinct(outputs)
+    )
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
     table = Table(columns, tree["type"] == "TABLE_FUNCTION" and "reference" not in tree, called)
     numbered = {
-        f"#{mark or number}({text})": frozenset(f"#{mark or number}({handed(Term(key)).text})" for key in partition)
+        f"#{mark or number}({text})": frozenset(
+            f"#{mark or number}({handed(Term(key)).text})" for key in partition
+        )
         for text, partition in relation.numbered.items()
     }
     star = tuple((name, each) for each in columns)
@@ -197,7 +231,8 @@ def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "
 
 
 def seen_through(tree: Tree, relation: Relation, last: Filter, book: Book) -> Source:
-    """A query that is all of a FROM, as if what reads it were written in its place. See shapes.py."""
+    """A query that is all of a FROM, as if what reads it were written in its place. See
+    shapes.py."""
     outputs = relation.outputs
     if aliases := tree.get("column_name_alias"):
         outputs = renamed(outputs, aliases)
@@ -206,19 +241,32 @@ def seen_through(tree: Tree, relation: Relation, last: Filter, book: Book) -> So
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
     star = tuple((name, each) for each in columns)
-    return Source(last.rows, {name: Table(columns, called=called)}, star, {}, unique, 1, last, relation.numbered)
+    return Source(
+        last.rows,
+        {name: Table(columns, called=called)},
+        star,
+        {},
+        unique,
+        1,
+        last,
+        relation.numbered,
+    )
 
 
 def relation_alone(tree: Tree, around: Scope, book: Book) -> Relation | None:
     """The query that is all of a FROM, if it is one."""
-    is_query = tree["type"] == "SUBQUERY" or (tree["type"] == "BASE_TABLE" and "reference" not in tree)
+    is_query = tree["type"] == "SUBQUERY" or (
+        tree["type"] == "BASE_TABLE" and "reference" not in tree
+    )
     return _sampled(tree, around, book) if is_query and not tree.get("sample") else None
 
 
 def _handed_on(term: Term) -> Term:
-    """A column of a query whose rows are those of an input: where it is a column of that, it is that column.
+    """A column of a query whose rows are those of an input: where it is a column of that, it is
+    that column.
 
-    So it makes no difference whether an input is read as it is, or through a CTE that only hands it on.
+    So it makes no difference whether an input is read as it is, or through a CTE that only hands it
+    on.
     """
     inner = term._replace(text=term.text.removeprefix("#0(").removesuffix(")"))
     return inner if is_hole(inner) else term
@@ -227,7 +275,9 @@ def _handed_on(term: Term) -> Term:
 def _asks(tree: Tree, beside: Scope) -> bool:
     """Whether a join has a condition that may not hold."""
     using, condition = tree.get("using_columns"), tree.get("condition")
-    return bool(using) or (condition is not None and constant(normal(condition, beside)) != (BOOLEAN, "true"))
+    return bool(using) or (
+        condition is not None and constant(normal(condition, beside)) != (BOOLEAN, "true")
+    )
 
 
 def _spelled(output: Output, called: str) -> Output:
@@ -239,13 +289,23 @@ def _spelled(output: Output, called: str) -> Output:
 def _of_table(mark: str, output: Output, called: str, book: Book) -> Output:
     """A column as it is seen under the number of its table."""
     path = (called, output.name or "*")
-    return output.mapped(lambda term: same(f"#{mark}", book.holes.short(term))._replace(name=output.spelled, path=path))
+    return output.mapped(
+        lambda term: same(f"#{mark}", book.holes.short(term))._replace(
+            name=output.spelled, path=path
+        )
+    )
 
 
 def _name(tree: Tree) -> str:
     """What a table is called; one without a name gets one that nobody can write."""
     function = tree.get("function") or {}
-    written = tree.get("alias") or tree.get("called") or tree.get("table_name") or function.get("function_name") or ""
+    written = (
+        tree.get("alias")
+        or tree.get("called")
+        or tree.get("table_name")
+        or function.get("function_name")
+        or ""
+    )
     return folded(str(written)) or f"\x00{id(tree)}"
 
 
@@ -268,8 +328,14 @@ def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
         return both_sides(tree, left, source_of(right, beside, book, left.size), around, book)
     relation = _sampled(right, beside, book)
     one_row = relation.single and kind == "INNER" and way in ("REGULAR", "CROSS")
-    if (one_row or (kind == "LEFT" and way == "REGULAR")) and relation.unique and not (one_row and _asks(tree, beside)):
-        found = looked_up(tree, left, named(right, relation, left.size, book, _LOOKED_UP), beside, book)
+    if (
+        (one_row or (kind == "LEFT" and way == "REGULAR"))
+        and relation.unique
+        and not (one_row and _asks(tree, beside))
+    ):
+        found = looked_up(
+            tree, left, named(right, relation, left.size, book, _LOOKED_UP), beside, book
+        )
         if found is not None:
             return found
     return both_sides(tree, left, named(right, relation, left.size, book), around, book)

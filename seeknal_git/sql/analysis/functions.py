@@ -1,7 +1,9 @@
-"""Which functions of the engine always give the same value for the same arguments, or the same rows in any order.
+"""Which functions of the engine always give the same value for the same arguments, or the same rows
+in any order.
 
-A function that is on no list here prevents an analysis: nothing is assumed of it. The lists follow `duckdb_functions()`
-of DuckDB 1.5 and 2.0 and were read one by one; a test holds that the engine calls none of the stable ones volatile.
+A function that is on no list here prevents an analysis: nothing is assumed of it. The lists follow
+`duckdb_functions()` of DuckDB 1.5 and 2.0 and were read one by one; a test holds that the engine
+calls none of the stable ones volatile.
 """
 
 from __future__ import annotations
@@ -126,14 +128,40 @@ def called(tree: Mapping[str, Any]) -> str:
 
 # Other names of types.
 TYPES = {
-    "BINARY": "BLOB", "BITSTRING": "BIT", "BOOL": "BOOLEAN", "BPCHAR": "VARCHAR", "BYTEA": "BLOB", "CHAR": "VARCHAR",
-    "DATETIME": "TIMESTAMP", "DEC": "DECIMAL", "FLOAT4": "FLOAT", "FLOAT8": "DOUBLE", "GUID": "UUID", "INT": "INTEGER",
-    "INT1": "TINYINT", "INT16": "SMALLINT", "INT2": "SMALLINT", "INT32": "INTEGER", "INT4": "INTEGER",
-    "INT64": "BIGINT", "INT8": "BIGINT", "INTEGRAL": "INTEGER", "LOGICAL": "BOOLEAN", "LONG": "BIGINT",
-    "NUMERIC": "DECIMAL", "NVARCHAR": "VARCHAR", "REAL": "FLOAT", "SHORT": "SMALLINT", "SIGNED": "INTEGER",
-    "STRING": "VARCHAR", "TEXT": "VARCHAR", "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE",
-    "TIMESTAMP_US": "TIMESTAMP", "TIMETZ": "TIME WITH TIME ZONE", "VARBINARY": "BLOB",
-}  # fmt: skip
+    "BINARY": "BLOB",
+    "BITSTRING": "BIT",
+    "BOOL": "BOOLEAN",
+    "BPCHAR": "VARCHAR",
+    "BYTEA": "BLOB",
+    "CHAR": "VARCHAR",
+    "DATETIME": "TIMESTAMP",
+    "DEC": "DECIMAL",
+    "FLOAT4": "FLOAT",
+    "FLOAT8": "DOUBLE",
+    "GUID": "UUID",
+    "INT": "INTEGER",
+    "INT1": "TINYINT",
+    "INT16": "SMALLINT",
+    "INT2": "SMALLINT",
+    "INT32": "INTEGER",
+    "INT4": "INTEGER",
+    "INT64": "BIGINT",
+    "INT8": "BIGINT",
+    "INTEGRAL": "INTEGER",
+    "LOGICAL": "BOOLEAN",
+    "LONG": "BIGINT",
+    "NUMERIC": "DECIMAL",
+    "NVARCHAR": "VARCHAR",
+    "REAL": "FLOAT",
+    "SHORT": "SMALLINT",
+    "SIGNED": "INTEGER",
+    "STRING": "VARCHAR",
+    "TEXT": "VARCHAR",
+    "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE",
+    "TIMESTAMP_US": "TIMESTAMP",
+    "TIMETZ": "TIME WITH TIME ZONE",
+    "VARBINARY": "BLOB",
+}
 
 # Functions that make rows out of their arguments, and the name of the column that they return.
 TABLES = {"unnest": "unnest", "range": "range", "generate_series": "generate_series"}

@@ -22,10 +22,18 @@ def both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Boo
     """A join of which each row is a row of both sides, or of one of them."""
     kind, way = tree["join_type"], tree["ref_type"]
     both, terms = _condition(tree, left, right, around, book)
-    using = [folded(name) for name in tree.get("using_columns") or ()] if way == "ASOF" else []  # the last is the order
+    using = (
+        [folded(name) for name in tree.get("using_columns") or ()] if way == "ASOF" else []
+    )  # the last is the order
     nearest = [tree.get("nearest_count"), tree.get("nearest_order_type")]
     shape = json.dumps([kind, way, using, *nearest, len(terms)])
-    unstable = "POSITIONAL JOIN" if way == "POSITIONAL" else "ASOF JOIN" if way == "ASOF" and kind != "LEFT" else ""
+    unstable = (
+        "POSITIONAL JOIN"
+        if way == "POSITIONAL"
+        else "ASOF JOIN"
+        if way == "ASOF" and kind != "LEFT"
+        else ""
+    )
     rows = book.holes.short(compound(f"join {shape}", [left.rows, right.rows, *terms], unstable))
     if kind in ("SEMI", "ANTI"):
         return replace(left, rows=rows, size=both.size)
@@ -33,7 +41,9 @@ def both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Boo
     return replace(both, rows=rows, unique=())
 
 
-def _condition(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> tuple[Source, list[Term]]:
+def _condition(
+    tree: Tree, left: Source, right: Source, around: Scope, book: Book
+) -> tuple[Source, list[Term]]:
     """The tables of both sides together, and the terms of what joins them."""
     if left.tables.keys() & right.tables.keys():
         raise Obstacle("two tables of one name")
@@ -46,7 +56,10 @@ def _condition(tree: Tree, left: Source, right: Source, around: Scope, book: Boo
     both = _together(left, right, tree["join_type"], pairs)
     scope = Scope(both, around, around.queries, Marks())
     written = conditions(tree.get("condition"), scope, book)
-    equal = [compound("COMPARE_EQUAL", sorted(pair, key=lambda t: book.holes.named(t.text))) for pair in pairs.values()]
+    equal = [
+        compound("COMPARE_EQUAL", sorted(pair, key=lambda t: book.holes.named(t.text)))
+        for pair in pairs.values()
+    ]
     return both, [*written, *book.holes.ordered(equal)]
 
 
@@ -54,7 +67,9 @@ def _common(left: Source, right: Source) -> list[str]:
     if left.vague or right.vague:
         raise Obstacle("NATURAL JOIN of columns that are not known")
     there = {folded(output.name) for _, output in right.star if output.name}
-    return list(dict.fromkeys(folded(o.name) for _, o in left.star if o.name and folded(o.name) in there))
+    return list(
+        dict.fromkeys(folded(o.name) for _, o in left.star if o.name and folded(o.name) in there)
+    )
 
 
 def _only(source: Source, name: str) -> Term:
@@ -64,16 +79,24 @@ def _only(source: Source, name: str) -> Term:
     return found[0]
 
 
-def _together(left: Source, right: Source, kind: str, pairs: Mapping[str, tuple[Term, Term]]) -> Source:
+def _together(
+    left: Source, right: Source, kind: str, pairs: Mapping[str, tuple[Term, Term]]
+) -> Source:
     merged = {name: _merged(kind, *pair) for name, pair in pairs.items()}
-    spelled = {folded(name): output for _, output in right.star if kind == "RIGHT" and (name := output.name)}
+    spelled = {
+        folded(name): output
+        for _, output in right.star
+        if kind == "RIGHT" and (name := output.name)
+    }
 
     def both_of(output: Output) -> Output:
         name = folded(output.name or "")
         return replace(spelled.get(name, output), term=merged[name]) if name in merged else output
 
     star = [(table, both_of(output)) for table, output in left.star]
-    star += [(table, output) for table, output in right.star if folded(output.name or "") not in merged]
+    star += [
+        (table, output) for table, output in right.star if folded(output.name or "") not in merged
+    ]
     return Source(
         Term(""),
         {**left.tables, **right.tables},
@@ -99,26 +122,39 @@ def _uncertain(both: Source, right: Source, why: str) -> Source:
         return output.mapped(lambda term: term._replace(unstable=term.unstable or why))
 
     tables = {
-        name: replace(table, outputs=tuple(map(shaky, table.outputs))) if name in right.tables else table
+        name: replace(table, outputs=tuple(map(shaky, table.outputs)))
+        if name in right.tables
+        else table
         for name, table in both.tables.items()
     }
-    merged = {name: term._replace(unstable=term.unstable or why) for name, term in both.merged.items()}
-    star = tuple((name, shaky(output) if name in right.tables else output) for name, output in both.star)
+    merged = {
+        name: term._replace(unstable=term.unstable or why) for name, term in both.merged.items()
+    }
+    star = tuple(
+        (name, shaky(output) if name in right.tables else output) for name, output in both.star
+    )
     return replace(both, tables=tables, merged=merged, star=star)
 
 
 def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book) -> Source | None:
-    """A LEFT JOIN that finds at most one row for each row on the left: it changes no rows, and is part of its columns.
+    """A LEFT JOIN that finds at most one row for each row on the left: it changes no rows, and is
+    part of its columns.
 
-    It does if the columns of a key of the right side, which no two of its rows share, are compared for equality with
-    something that does not depend on the right side.
+    It does if the columns of a key of the right side, which no two of its rows share, are compared
+    for equality with something that does not depend on the right side.
     """
     around = beside.parent
     assert around is not None, "it is beside a table of a query"
     both, terms = _condition(tree, left, right, around, book)
     names = [folded(name) for name in tree.get("using_columns") or ()]
-    fixed = {_only(right, name).text for name in names if _one_type(_only(left, name), _only(right, name))}
-    fixed |= set(_fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, book))
+    fixed = {
+        _only(right, name).text
+        for name in names
+        if _one_type(_only(left, name), _only(right, name))
+    }
+    fixed |= set(
+        _fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, book)
+    )
     if not any(key <= fixed for key in right.unique):
         return None
     found = compound(f"found {len(terms)}", [left.rows, right.rows, *terms])
@@ -133,20 +169,27 @@ def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book
     moved = replace(
         right,
         tables={
-            name: replace(table, outputs=tuple(map(looked_up, table.outputs))) for name, table in right.tables.items()
+            name: replace(table, outputs=tuple(map(looked_up, table.outputs)))
+            for name, table in right.tables.items()
         },
         star=tuple((name, looked_up(output)) for name, output in right.star),
         merged={},
     )
     pairs = {name: (_only(left, name), _only(moved, name)) for name in names}
-    return replace(_together(left, moved, "LEFT", pairs), rows=left.rows, unique=left.unique, size=left.size)
+    return replace(
+        _together(left, moved, "LEFT", pairs), rows=left.rows, unique=left.unique, size=left.size
+    )
 
 
 def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
-    """The texts of what a condition says is equal to something that can be read without the right side."""
+    """The texts of what a condition says is equal to something that can be read without the right
+    side."""
     book = replace(book, spelling=Spelling())  # here names are tried out
     for term in connected(condition, both, book):
-        if term["class"] == "COMPARISON" and term["type"] in ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM"):
+        if term["class"] == "COMPARISON" and term["type"] in (
+            "COMPARE_EQUAL",
+            "COMPARE_NOT_DISTINCT_FROM",
+        ):
             for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
                 if one["class"] != "COLUMN_REF" or not is_repeatable(other):
                     continue

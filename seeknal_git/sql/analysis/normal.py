@@ -1,8 +1,8 @@
 """Normal forms: what means the same for any row becomes the same tree, before it is read.
 
-Each rule says when it holds. Types decide most of them, so a rule is only followed where types.py is certain of what it
-needs; NULLs and errors are as before. What AND and OR connect is only moved about if none of it can fail, since the
-engine asks such terms in an order of its own.
+Each rule says when it holds. Types decide most of them, so a rule is only followed where types.py
+is certain of what it needs; NULLs and errors are as before. What AND and OR connect is only moved
+about if none of it can fail, since the engine asks such terms in an order of its own.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ _DATE_PARTS = frozenset(
     year month day hour minute second quarter week dayofweek dayofyear isodow isoyear decade century millennium era
     """.split()
 )
-_PART_FIRST = frozenset({"date_part", "datepart", "date_trunc", "datetrunc", "date_diff", "datediff"})
+_PART_FIRST = frozenset(
+    {"date_part", "datepart", "date_trunc", "datetrunc", "date_diff", "datediff"}
+)
 _UNITS = "year month week day hour minute second".split()
 _INTERVAL = re.compile(rf"\s*(-?\d{{1,4}})\s+({'|'.join(_UNITS)})s?\s*", re.IGNORECASE)
 # Aggregates that pass over NULLs, so that a value that is left out may as well be one.
@@ -63,26 +65,37 @@ _EITHER_WAY = frozenset({"min", "max", "bool_and", "bool_or"})
 
 
 class Normal(dict[str, Any]):
-    """A tree that is in its normal form already. said: whether it is another one than was written."""
+    """A tree that is in its normal form already. said: whether it is another one than was
+    written."""
 
     said: bool = False
 
 
 def normal(tree: Tree, scope: Scope) -> Tree:
     """An expression in its normal form; its parts may still be as they were written."""
-    rule = None if isinstance(tree, Normal) or scope.verbatim or receiver(tree) else _RULES.get(tree["class"])
+    rule = (
+        None
+        if isinstance(tree, Normal) or scope.verbatim or receiver(tree)
+        else _RULES.get(tree["class"])
+    )
     if rule is None:
         return tree
     found = rule(tree, scope)
     if found["class"] == "COLUMN_REF" or receiver(found):
         return found  # a name stays the same object
     made = Normal(found)
-    made.said = (made["class"], made["type"]) != (tree["class"], tree["type"]) or any(map(_is_said, made.values()))
+    made.said = (made["class"], made["type"]) != (tree["class"], tree["type"]) or any(
+        map(_is_said, made.values())
+    )
     return made
 
 
 def _is_said(value: object) -> bool:
-    return any(map(_is_said, value)) if isinstance(value, list) else isinstance(value, Normal) and value.said
+    return (
+        any(map(_is_said, value))
+        if isinstance(value, list)
+        else isinstance(value, Normal) and value.said
+    )
 
 
 def _is(tree: Tree, truth: str) -> bool:
@@ -95,7 +108,11 @@ def _compared(kind: str, left: Tree, right: Tree) -> Tree:
 
 
 def _joined(kind: str, children: Sequence[Tree]) -> Tree:
-    return {"class": "CONJUNCTION", "type": kind, "children": list(children)} if len(children) > 1 else children[0]
+    return (
+        {"class": "CONJUNCTION", "type": kind, "children": list(children)}
+        if len(children) > 1
+        else children[0]
+    )
 
 
 def _operator(kind: str, *children: Tree) -> Tree:
@@ -108,8 +125,13 @@ def _constant(tree: Tree, _scope: Scope) -> Tree:
 
 
 def _comparison(tree: Tree, scope: Scope) -> Tree:
-    kind, left, right = tree["type"], *(normal(each, scope) for each in (tree["left"], tree["right"]))
-    if found := _with_constant(kind, left, right, scope) or _with_constant(kind, right, left, scope):
+    kind, left, right = (
+        tree["type"],
+        *(normal(each, scope) for each in (tree["left"], tree["right"])),
+    )
+    if found := _with_constant(kind, left, right, scope) or _with_constant(
+        kind, right, left, scope
+    ):
         return normal(found, scope)
     return {**tree, "left": _loosened(left, right, scope), "right": _loosened(right, left, scope)}
 
@@ -120,8 +142,14 @@ def _with_constant(kind: str, side: Tree, other: Tree, scope: Scope) -> Tree | N
     if found is None:
         return None
     if found.kind == NULL and kind in ("COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM"):
-        return _operator(f"OPERATOR_IS_{'NOT_' if kind == 'COMPARE_DISTINCT_FROM' else ''}NULL", side)
-    if found.kind == BOOLEAN and kind in ("COMPARE_EQUAL", "COMPARE_NOTEQUAL") and type_of(side, scope) == BOOLEAN:
+        return _operator(
+            f"OPERATOR_IS_{'NOT_' if kind == 'COMPARE_DISTINCT_FROM' else ''}NULL", side
+        )
+    if (
+        found.kind == BOOLEAN
+        and kind in ("COMPARE_EQUAL", "COMPARE_NOTEQUAL")
+        and type_of(side, scope) == BOOLEAN
+    ):
         kept = (kind == "COMPARE_EQUAL") == (found.text == "true")
         return side if kept else _operator("OPERATOR_NOT", side)
     if found.kind == INTEGER and kind == "COMPARE_EQUAL" and constant(side) == found:
@@ -130,14 +158,21 @@ def _with_constant(kind: str, side: Tree, other: Tree, scope: Scope) -> Tree | N
 
 
 def _loosened(tree: Tree, beside: Tree, scope: Scope) -> Tree:
-    """A whole number that is cast to INTEGER, without the cast where it is fitted to the same type without it."""
-    if is_cast_number(tree) and type_of(beside, scope) in ("INTEGER", "BIGINT", "HUGEINT", "DOUBLE"):
+    """A whole number that is cast to INTEGER, without the cast where it is fitted to the same type
+    without it."""
+    if is_cast_number(tree) and type_of(beside, scope) in (
+        "INTEGER",
+        "BIGINT",
+        "HUGEINT",
+        "DOUBLE",
+    ):
         return tree["child"]  # type: ignore[no-any-return]
     return tree
 
 
 def is_cast_number(tree: Tree) -> bool:
-    """Whether an expression is a whole number as an INTEGER, which is not fitted to what stands beside it."""
+    """Whether an expression is a whole number as an INTEGER, which is not fitted to what stands
+    beside it."""
     if tree["class"] != "CAST" or cast_word(tree) != "INTEGER" or tree.get("try_cast"):
         return False
     found = number(tree["child"])
@@ -145,7 +180,8 @@ def is_cast_number(tree: Tree) -> bool:
 
 
 def _conjunction(tree: Tree, scope: Scope) -> Tree:
-    """One level of terms, without what says nothing there; a single one stands for itself if it is true or false."""
+    """One level of terms, without what says nothing there; a single one stands for itself if it is
+    true or false."""
     kind = tree["type"]
     every = list(_connected(tree, kind, scope))
     terms = [each for each in every if not _is(each, _NEUTRAL[kind])]
@@ -164,7 +200,8 @@ def _connected(tree: Tree, kind: str, scope: Scope) -> Iterator[Tree]:
 
 
 def _between(tree: Tree, scope: Scope) -> Tree:
-    """`x BETWEEN a AND b`, where x may be computed twice, and is compared with both as it would be with one."""
+    """`x BETWEEN a AND b`, where x may be computed twice, and is compared with both as it would be
+    with one."""
     value, lower, upper = tree["input"], tree["lower"], tree["upper"]
     if not (is_repeatable(value) and _all_fit(value, (lower, upper), scope)):
         return tree
@@ -176,7 +213,8 @@ def _between(tree: Tree, scope: Scope) -> Tree:
 
 
 def _all_fit(value: Tree, others: Sequence[Tree], scope: Scope) -> bool:
-    """Whether a value can be compared with each of others, one by one, as well as with all at once."""
+    """Whether a value can be compared with each of others, one by one, as well as with all at
+    once."""
     return never_fails(value, scope) and all(
         comparable(value, each, scope) and never_fails(each, scope) for each in others
     )
@@ -202,10 +240,15 @@ def _opposite(child: Tree, tree: Tree, scope: Scope) -> Tree:
     if child["class"] == "CONJUNCTION" and never_fails(child, scope):
         terms = [_operator("OPERATOR_NOT", each) for each in child["children"]]
         return normal(_joined(_OTHERWISE[kind], terms), scope)
-    if kind in _OPPOSITES and all(is_simple(type_of(child[side], scope)) for side in ("left", "right")):
+    if kind in _OPPOSITES and all(
+        is_simple(type_of(child[side], scope)) for side in ("left", "right")
+    ):
         return normal({**child, "type": _OPPOSITES[kind]}, scope)
     if kind in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
-        other = {"OPERATOR_IS_NULL": "OPERATOR_IS_NOT_NULL", "OPERATOR_IS_NOT_NULL": "OPERATOR_IS_NULL"}[kind]
+        other = {
+            "OPERATOR_IS_NULL": "OPERATOR_IS_NOT_NULL",
+            "OPERATOR_IS_NOT_NULL": "OPERATOR_IS_NULL",
+        }[kind]
         return {**child, "type": other}
     if kind == "OPERATOR_NOT" and type_of(child["children"][0], scope) == BOOLEAN:
         return normal(child["children"][0], scope)
@@ -240,7 +283,8 @@ def _first_of(tree: Tree, scope: Scope) -> Tree:
 
 
 def _alike(one: Tree, other: Tree, scope: Scope) -> bool:
-    """Whether two values are of the same type, or the second is a constant that takes on the type of the first."""
+    """Whether two values are of the same type, or the second is a constant that takes on the type
+    of the first."""
     type_, second = type_of(one, scope), type_of(other, scope)
     if second == INTEGER:
         return type_ in ("INTEGER", "BIGINT", "DOUBLE") and number(other) in range(-_INT, _INT)
@@ -278,13 +322,19 @@ def _cast(tree: Tree, scope: Scope) -> Tree:
         return child
     if tree.get("try_cast") and widens(is_of, word):
         tree = {**tree, "try_cast": False}
-    return _without_length({**tree, "child": child}) if word == "VARCHAR" else {**tree, "child": child}
+    return (
+        _without_length({**tree, "child": child}) if word == "VARCHAR" else {**tree, "child": child}
+    )
 
 
 def _without_length(tree: Tree) -> Tree:
     """The engine passes over the length of a VARCHAR."""
     given = tree.get("type_expr")
-    return {**tree, "type_expr": {**given, "children": []}} if given and given.get("children") else tree
+    return (
+        {**tree, "type_expr": {**given, "children": []}}
+        if given and given.get("children")
+        else tree
+    )
 
 
 def _interval(tree: Tree) -> Tree:
@@ -296,7 +346,12 @@ def _interval(tree: Tree) -> Tree:
 
 def _span(count: int, unit: str) -> Tree:
     type_ = {"class": "TYPE", "type": "TYPE", "type_name": "INTERVAL"}
-    return {"class": "CAST", "type": "OPERATOR_CAST", "child": literal(STRING, f"{count} {unit}"), "type_expr": type_}
+    return {
+        "class": "CAST",
+        "type": "OPERATOR_CAST",
+        "child": literal(STRING, f"{count} {unit}"),
+        "type_expr": type_,
+    }
 
 
 def _function(tree: Tree, scope: Scope) -> Tree:
@@ -323,7 +378,9 @@ def _nullif(_name: str, tree: Tree, scope: Scope) -> Tree:
     if len(given) != 2:
         return tree
     check = {"when_expr": _compared("COMPARE_EQUAL", *given), "then_expr": literal(NULL, "")}
-    return _case({"class": "CASE", "type": "CASE_EXPR", "case_checks": [check], "else_expr": given[0]}, scope)
+    return _case(
+        {"class": "CASE", "type": "CASE_EXPR", "case_checks": [check], "else_expr": given[0]}, scope
+    )
 
 
 def _if(_name: str, tree: Tree, scope: Scope) -> Tree:
@@ -332,7 +389,9 @@ def _if(_name: str, tree: Tree, scope: Scope) -> Tree:
     if len(given) != 3:
         return tree
     check = {"when_expr": given[0], "then_expr": given[1]}
-    return _case({"class": "CASE", "type": "CASE_EXPR", "case_checks": [check], "else_expr": given[2]}, scope)
+    return _case(
+        {"class": "CASE", "type": "CASE_EXPR", "case_checks": [check], "else_expr": given[2]}, scope
+    )
 
 
 def _part(name: str, tree: Tree, scope: Scope) -> Tree:
@@ -347,7 +406,11 @@ def _part_named(_name: str, tree: Tree, _scope: Scope) -> Tree:
     """The name of a part, in which case does not count."""
     first, *rest = arguments(tree) or [{"class": ""}]
     found = constant(first)
-    return _with(tree, [literal(STRING, found.text.lower()), *rest]) if found and found.kind == STRING else tree
+    return (
+        _with(tree, [literal(STRING, found.text.lower()), *rest])
+        if found and found.kind == STRING
+        else tree
+    )
 
 
 def _interval_of(name: str, tree: Tree, _scope: Scope) -> Tree:
@@ -361,11 +424,14 @@ def _interval_of(name: str, tree: Tree, _scope: Scope) -> Tree:
 
 
 def _arithmetic(name: str, tree: Tree, scope: Scope) -> Tree:
-    """A sum, a difference or a product of whole numbers is computed; a number is fitted to what it stands beside."""
+    """A sum, a difference or a product of whole numbers is computed; a number is fitted to what it
+    stands beside."""
     given = [normal(each, scope) for each in arguments(tree)]
     if len(given) != 2:
         return tree
-    left, right = (number(each["child"]) if is_cast_number(each) else number(each) for each in given)
+    left, right = (
+        number(each["child"]) if is_cast_number(each) else number(each) for each in given
+    )
     if left is not None and right is not None:
         result = {"+": left + right, "-": left - right, "*": left * right}[name]
         if max(abs(left), abs(right), abs(result)) < _INT:
@@ -376,13 +442,23 @@ def _arithmetic(name: str, tree: Tree, scope: Scope) -> Tree:
 def _typed(value: int) -> Tree:
     """A whole number as an INTEGER, which is not fitted to what stands beside it."""
     type_ = {"class": "TYPE", "type": "TYPE", "type_name": "INTEGER"}
-    return {"class": "CAST", "type": "OPERATOR_CAST", "child": literal(INTEGER, str(value)), "type_expr": type_}
+    return {
+        "class": "CAST",
+        "type": "OPERATOR_CAST",
+        "child": literal(INTEGER, str(value)),
+        "type_expr": type_,
+    }
 
 
 def as_column(tree: Tree) -> Tree:
-    """A constant that is a column by itself: it has a type of its own, and is not fitted to anything."""
+    """A constant that is a column by itself: it has a type of its own, and is not fitted to
+    anything."""
     found = constant(tree)
-    return _typed(int(found.text)) if found and found.kind == INTEGER and abs(int(found.text)) < _INT else tree
+    return (
+        _typed(int(found.text))
+        if found and found.kind == INTEGER and abs(int(found.text)) < _INT
+        else tree
+    )
 
 
 def _concatenation(_name: str, tree: Tree, scope: Scope) -> Tree:
@@ -397,9 +473,12 @@ def _parts(tree: Tree) -> list[Tree]:
 
 
 def _concat(_name: str, tree: Tree, scope: Scope) -> Tree:
-    """concat() passes over NULLs, and `||` does not: they are the same for text that is never NULL."""
+    """concat() passes over NULLs, and `||` does not: they are the same for text that is never
+    NULL."""
     given = arguments(tree)
-    if len(given) < 2 or not all(type_of(each, scope) in ("VARCHAR", STRING) and never_null(each) for each in given):
+    if len(given) < 2 or not all(
+        type_of(each, scope) in ("VARCHAR", STRING) and never_null(each) for each in given
+    ):
         return tree
     joined = {**_with(tree, given), "function_name": "||", "is_operator": True}
     return _concatenation("||", joined, scope)
@@ -419,12 +498,17 @@ def _aggregate(name: str, tree: Tree, scope: Scope) -> Tree:
 
 
 def _filtered(tree: Tree, value: Tree, scope: Scope) -> Tree:
-    """`sum(CASE WHEN c THEN x END)` as `sum(x) FILTER (WHERE c)`, if x can be computed where c does not hold."""
+    """`sum(CASE WHEN c THEN x END)` as `sum(x) FILTER (WHERE c)`, if x can be computed where c does
+    not hold."""
     if value["class"] != "CASE" or len(value["case_checks"]) != 1 or tree.get("filter"):
         return tree
     check, other = value["case_checks"][0], value.get("else_expr")
     left_out = other is None or constant(other) == Constant(NULL, "")
-    if left_out and type_of(check["when_expr"], scope) == BOOLEAN and never_fails(check["then_expr"], scope):
+    if (
+        left_out
+        and type_of(check["when_expr"], scope) == BOOLEAN
+        and never_fails(check["then_expr"], scope)
+    ):
         return {**_with(tree, [check["then_expr"]]), "filter": check["when_expr"]}
     return tree
 

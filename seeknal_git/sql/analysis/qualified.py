@@ -1,8 +1,9 @@
 """Write a statement again, so that every name in it can mean only what the analysis took it for.
 
-Every table gets a name that nobody can write, every column is written with its table in front of it, a star is written
-out, and an alias is replaced by what it stands for. If the engine makes the same plan of that and of what the user
-wrote, it means by every name what the analysis means. See docs/design/names.md.
+Every table gets a name that nobody can write, every column is written with its table in front of
+it, a star is written out, and an alias is replaced by what it stands for. If the engine makes the
+same plan of that and of what the user wrote, it means by every name what the analysis means. See
+docs/design/names.md.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ from typing import Any
 
 from seeknal_git.names import folded
 from seeknal_git.sql.analysis.spelling import Spelling
-from seeknal_git.sql.analysis.terms import CALL, COALESCE, EACH, EITHER, FRESH, ITEM, POSITION, Obstacle, Path
+from seeknal_git.sql.analysis.terms import (
+    CALL,
+    COALESCE,
+    EACH,
+    EITHER,
+    FRESH,
+    ITEM,
+    POSITION,
+    Obstacle,
+    Path,
+)
 from seeknal_git.sql.analysis.tree import Tree, objects, origin, receiver
 from seeknal_git.sql.statement import query_of
 
@@ -24,13 +35,15 @@ _NO_PLACE = {"query_location": 0, "query_location_length": 0}
 
 
 def statements(tree: Tree, spelling: Spelling, tables: Sequence[str]) -> Iterator[Tree]:
-    """The statement written again. If names may mean two things: with the first meaning of all, with the last of all,
-    and if they are few, with the last of each.
+    """The statement written again. If names may mean two things: with the first meaning of all,
+    with the last of all, and if they are few, with the last of each.
 
     tables: the table behind each reference. Raises Obstacle if something in it was never read.
     """
     if spelling.unclear:
-        raise Obstacle(f"{spelling.unclear}, which cannot be written so that it means one thing only")
+        raise Obstacle(
+            f"{spelling.unclear}, which cannot be written so that it means one thing only"
+        )
     doubtful = {path for path in spelling.names.values() if path[0] == EITHER}
     yield _Writer(spelling, tables, frozenset()).written(tree)
     if doubtful:
@@ -39,7 +52,8 @@ def statements(tree: Tree, spelling: Spelling, tables: Sequence[str]) -> Iterato
         yield from (_Writer(spelling, tables, frozenset({each})).written(tree) for each in doubtful)
 
 
-# What may stand in a statement whose names are certain by themselves: tables side by side, and values computed of them.
+# What may stand in a statement whose names are certain by themselves: tables side by side, and
+# values computed of them.
 _PLAIN = frozenset(
     """
     SELECT_NODE BASE_TABLE JOIN COLUMN_REF CONSTANT FUNCTION COMPARISON CONJUNCTION CAST OPERATOR BETWEEN CASE
@@ -49,13 +63,16 @@ _PLAIN = frozenset(
 
 
 def certain(tree: Tree, spelling: Spelling) -> bool:
-    """Whether no name could mean anything else: there is one scope, and each has its table in front of it."""
+    """Whether no name could mean anything else: there is one scope, and each has its table in front
+    of it."""
     aliases = {folded(str(each.get("alias"))) for each in tree.get("select_list") or ()}
     for each in objects(tree):
         kind = each.get("class") or each.get("type")
         if kind == "TABLE_FUNCTION" and "reference" in each:
             continue  # `ref('kind.name')` is a table like any other
-        if isinstance(kind, str) and (kind not in _PLAIN or receiver(each) or each.get("using_columns")):
+        if isinstance(kind, str) and (
+            kind not in _PLAIN or receiver(each) or each.get("using_columns")
+        ):
             return False
         if each.get("ref_type", "REGULAR") not in ("REGULAR", "CROSS"):
             return False
@@ -83,7 +100,8 @@ def over_tables(tree: Tree, tables: Sequence[str]) -> Tree:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """last: the names that mean the last of what they may mean, not the first; star: what COLUMNS stands for."""
+    """last: the names that mean the last of what they may mean, not the first; star: what COLUMNS
+    stands for."""
 
     spelling: Spelling
     tables: Sequence[str]
@@ -102,7 +120,10 @@ class _Writer:
         return write(self, value)
 
     def _inside(self, tree: Tree) -> Tree:
-        found = {key: self.written(value) if value.__class__ in _NESTED else value for key, value in tree.items()}
+        found = {
+            key: self.written(value) if value.__class__ in _NESTED else value
+            for key, value in tree.items()
+        }
         if (tree.get("cte_map") or {}).get("map"):
             found["cte_map"] = {"map": [self._cte(entry) for entry in tree["cte_map"]["map"]]}
         return found
@@ -137,7 +158,11 @@ class _Writer:
             whole = {path[0] for path, _ in columns if path[-1:] == ("*",)}
             for path, name in columns:
                 if path[0] not in whole:
-                    yield self._path(path) if path[1:] == (name,) else {**self._path(path), "alias": name}
+                    yield (
+                        self._path(path)
+                        if path[1:] == (name,)
+                        else {**self._path(path), "alias": name}
+                    )
             yield from (self._path((table, "*")) for table in sorted(whole))
         else:
             yield from (replace(self, star=self._path(path))._column(tree) for path, _ in columns)
@@ -165,11 +190,15 @@ class _Writer:
             column = self._path(rest[1])
             return {**replace(self, star=column).written(self.spelling.items[rest[0]]), "alias": ""}
         if first == COALESCE:
-            return _object("OPERATOR", "OPERATOR_COALESCE", children=[self._path(side) for side in rest])
+            return _object(
+                "OPERATOR", "OPERATOR_COALESCE", children=[self._path(side) for side in rest]
+            )
         if rest == ["*"]:
             return _object("STAR", "STAR", relation_name=first)
         made = {POSITION: _integer, CALL: _call}.get(first)
-        return made(rest[0]) if made else _object("COLUMN_REF", "COLUMN_REF", column_names=list(path))
+        return (
+            made(rest[0]) if made else _object("COLUMN_REF", "COLUMN_REF", column_names=list(path))
+        )
 
     def _star(self, tree: Tree) -> Tree:
         return self.star or tree
@@ -194,7 +223,13 @@ class _Writer:
         given = {"children": [first, *inside["children"]]} if "children" in inside else {}
         if "arguments" in inside:
             given = {"arguments": [{"name": "", "expression": first}, *inside["arguments"]]}
-        return {**inside, **given, "schema": "", "catalog": "", "qualified_name": {"path": [tree["function_name"]]}}
+        return {
+            **inside,
+            **given,
+            "schema": "",
+            "catalog": "",
+            "qualified_name": {"path": [tree["function_name"]]},
+        }
 
     def _join(self, tree: Tree) -> Tree:
         found = self._inside(tree)
@@ -202,7 +237,9 @@ class _Writer:
         if not pairs:
             return found
         sides = [(self._path(one), self._path(other)) for one, other in pairs]
-        equal = [_object("COMPARISON", "COMPARE_EQUAL", left=one, right=other) for one, other in sides]
+        equal = [
+            _object("COMPARISON", "COMPARE_EQUAL", left=one, right=other) for one, other in sides
+        ]
         both = _object("CONJUNCTION", "CONJUNCTION_AND", children=equal)
         condition = both if len(equal) > 1 else equal[0]
         return {**found, "condition": condition, "using_columns": []}
@@ -216,7 +253,11 @@ class _Writer:
         found = {**self._inside(tree), "alias": called}
         if id(tree) in self.spelling.queries:
             return _renamed(found, self.spelling.queries[id(tree)], called)
-        if tree["type"] == "TABLE_FUNCTION" and tree.get("alias") and not tree.get("column_name_alias"):
+        if (
+            tree["type"] == "TABLE_FUNCTION"
+            and tree.get("alias")
+            and not tree.get("column_name_alias")
+        ):
             found["column_name_alias"] = [tree["alias"]]  # DuckDB 2 calls the column so
         return found
 
@@ -248,7 +289,9 @@ def _object(kind: str, exact: str, **said: Any) -> Tree:
 def _integer(text: str) -> Tree:
     """A whole number, in the forms that DuckDB 1 and 2 have for it."""
     value = {"type": {"id": "INTEGER", "type_info": None}, "is_null": False, "value": int(text)}
-    return _object("CONSTANT", "VALUE_CONSTANT", value=value, literal={"kind": "INTEGER", "text": text})
+    return _object(
+        "CONSTANT", "VALUE_CONSTANT", value=value, literal={"kind": "INTEGER", "text": text}
+    )
 
 
 def _call(name: str) -> Tree:

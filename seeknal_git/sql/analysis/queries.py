@@ -11,22 +11,42 @@ from seeknal_git.names import folded
 from seeknal_git.sql.analysis import setops
 from seeknal_git.sql.analysis.clauses import Clauses, finished, key_of, order_of
 from seeknal_git.sql.analysis.context import Book
-from seeknal_git.sql.analysis.scope import Marks, Output, Query, Relation, Scope, Source, Table, names_of, renamed
+from seeknal_git.sql.analysis.scope import (
+    Marks,
+    Output,
+    Query,
+    Relation,
+    Scope,
+    Source,
+    Table,
+    names_of,
+    renamed,
+)
 from seeknal_git.sql.analysis.select import read_select
 from seeknal_git.sql.analysis.terms import POSITION, Obstacle, Term, compound, same
 from seeknal_git.sql.analysis.tree import Tree, objects, only, spelled
 from seeknal_git.sql.statement import COLLATION, EVERYTHING, query_of
 
 _NODE = frozenset({"type", "modifiers", "cte_map"})
-_SELECT = _NODE | {"select_list", "from_table", "where_clause", "group_expressions", "group_sets", "having", "qualify",
-                   "aggregate_handling", "sample"}  # fmt: skip
+_SELECT = _NODE | {
+    "select_list",
+    "from_table",
+    "where_clause",
+    "group_expressions",
+    "group_sets",
+    "having",
+    "qualify",
+    "aggregate_handling",
+    "sample",
+}
 _SET = _NODE | {"setop_type", "setop_all", "left", "right", "children"}
 _RECURSIVE = _NODE | {"cte_name", "union_all", "left", "right", "aliases"}
 _CTE = frozenset({"aliases", "materialized", "query", "query_node"})
 
 
 def relation_of(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -> Relation:
-    """What a query returns; what cannot be read in a sub-query that stands alone is left whole. Raises Obstacle.
+    """What a query returns; what cannot be read in a sub-query that stands alone is left whole.
+    Raises Obstacle.
 
     around: the scope that the query is in; queries: the CTEs that it sees.
     """
@@ -64,19 +84,26 @@ def read_query(tree: Tree, around: Scope, queries: Mapping[str, Query], book: Bo
 
 
 def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Relation:
-    """A query as one piece: its text, and everything of every table that it names. Nothing in it counts as stable."""
-    tables = [each for each in objects(tree) if "reference" in each or each.get("type") == "BASE_TABLE"]
+    """A query as one piece: its text, and everything of every table that it names. Nothing in it
+    counts as stable."""
+    tables = [
+        each for each in objects(tree) if "reference" in each or each.get("type") == "BASE_TABLE"
+    ]
     named = [folded(each["table_name"]) for each in tables if "reference" not in each]
     others = [queries[name].read() for name in dict.fromkeys(named) if name in queries]
     _stay(tree, queries, book)
     inputs = [each["reference"] for each in tables if "reference" in each]
     terms = [book.holes.term(book.first[reference], EVERYTHING) for reference in inputs]
-    terms += [term for each in others for term in (each.rows, *(output.term for output in each.outputs))]
+    terms += [
+        term for each in others for term in (each.rows, *(output.term for output in each.outputs))
+    ]
     names = [names_of(each.outputs, "a CTE that is read as one piece") for each in others]
     written = spelled(tree)
     why = COLLATION if '"COLLATE"' in written else why
     text = book.holes.short(compound(f"whole {json.dumps(names)} {written}", terms, why))
-    return Relation(text, (Output(None, text, lambda name: compound(f"of {json.dumps(name)}", [text])),))
+    return Relation(
+        text, (Output(None, text, lambda name: compound(f"of {json.dumps(name)}", [text])),)
+    )
 
 
 def _stay(tree: Tree, queries: Mapping[str, Query], book: Book) -> None:
@@ -105,7 +132,8 @@ def _cte(value: Tree, around: Scope, queries: Mapping[str, Query], book: Book) -
 
 
 def _noting(query: Callable[[], Relation], book: Book) -> Callable[[], Relation]:
-    """A query that is computed once. Its ORDER BY is noted wherever it is read: its rows come in that order there."""
+    """A query that is computed once. Its ORDER BY is noted wherever it is read: its rows come in
+    that order there."""
     noted: list[Term] = []
 
     def read() -> Relation:
@@ -121,7 +149,8 @@ def _noting(query: Callable[[], Relation], book: Book) -> Callable[[], Relation]
 
 
 def _kept_once(relation: Relation, materialized: str) -> Relation:
-    """It makes a difference to what is unstable whether it is computed once, or wherever it is named."""
+    """It makes a difference to what is unstable whether it is computed once, or wherever it is
+    named."""
 
     def told(term: Term) -> Term:
         return same(f"cte {materialized}", term) if term.unstable else term
@@ -154,10 +183,13 @@ def _set_operation(tree: Tree, around: Scope, book: Book) -> Relation:
 def _united(rows: Term, outputs: tuple[Output, ...]) -> Source:
     """What an ORDER BY sees of a set operation, and nothing around that.
 
-    The engine also finds columns by the names that they have on the other sides, so one without a name hides all names.
+    The engine also finds columns by the names that they have on the other sides, so one without a
+    name hides all names.
     """
     table = Table(outputs, called=POSITION)
-    return Source(rows, {} if table.vague else {"": table}, tuple(("", output) for output in outputs))
+    return Source(
+        rows, {} if table.vague else {"": table}, tuple(("", output) for output in outputs)
+    )
 
 
 def _recursive(tree: Tree, around: Scope, book: Book) -> Relation:
@@ -171,10 +203,16 @@ def _recursive(tree: Tree, around: Scope, book: Book) -> Relation:
     queries = {**around.queries, folded(tree["cte_name"]): query}
     step = read_query(tree["right"], around, queries, book)
     kind = f"recursive {'ALL' if tree.get('union_all') else ''} {itself.text}"
-    terms = [term for each in (first, step) for term in (each.rows, *(output.term for output in each.outputs))]
+    terms = [
+        term
+        for each in (first, step)
+        for term in (each.rows, *(output.term for output in each.outputs))
+    ]
     rows = book.holes.short(compound(kind, terms))
     return Relation(rows, _columns_of(rows, named))
 
 
 def _columns_of(rows: Term, named: Sequence[Output]) -> tuple[Output, ...]:
-    return tuple(replace(output, term=compound(f"of {place}", [rows])) for place, output in enumerate(named))
+    return tuple(
+        replace(output, term=compound(f"of {place}", [rows])) for place, output in enumerate(named)
+    )

@@ -9,7 +9,8 @@ from seeknal_git.sql.analysis import functions
 from seeknal_git.sql.analysis.tree import Tree, objects
 from seeknal_git.sql.analysis.volatile import KNOWN
 
-# They compute from their arguments alone too, but one value is not always the same, or depends on the release.
+# They compute from their arguments alone too, but one value is not always the same, or depends on
+# the release.
 _HARMLESS = functions.VOLATILE | frozenset(
     """
     aggregate alias array_aggr array_aggregate constant_or_null current_catalog current_database current_schema
@@ -25,9 +26,11 @@ _HARMLESS = functions.VOLATILE | frozenset(
 
 
 def is_certain(tree: Tree, brought: Collection[str]) -> bool:
-    """Whether a statement reads the tables that were found in its text, whatever the engine makes of its names.
+    """Whether a statement reads the tables that were found in its text, whatever the engine makes
+    of its names.
 
-    brought: tables that the engine has of its own. A CTE of another name is a table of the statement or none at all.
+    brought: tables that the engine has of its own. A CTE of another name is a table of the
+    statement or none at all.
     """
     return not any(_may_read(each, brought) for each in objects(tree))
 
@@ -36,4 +39,8 @@ def _may_read(tree: Tree, brought: Collection[str]) -> bool:
     function = str(tree.get("function_name") or "").lower()
     if function and function not in KNOWN and function not in _HARMLESS:
         return True
-    return tree.get("type") == "BASE_TABLE" and "reference" not in tree and folded(tree["table_name"]) in brought
+    return (
+        tree.get("type") == "BASE_TABLE"
+        and "reference" not in tree
+        and folded(tree["table_name"]) in brought
+    )

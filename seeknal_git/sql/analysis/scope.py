@@ -1,4 +1,5 @@
-"""What names mean in a SELECT: the tables of its FROM, the aliases of its columns, and the scopes around it."""
+"""What names mean in a SELECT: the tables of its FROM, the aliases of its columns, and the scopes
+around it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from seeknal_git.names import folded
-from seeknal_git.sql.analysis.terms import EITHER, FRESH, POSITION, Obstacle, Path, Term, compound, same
+from seeknal_git.sql.analysis.terms import (
+    EITHER,
+    FRESH,
+    POSITION,
+    Obstacle,
+    Path,
+    Term,
+    compound,
+    same,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,8 @@ _WITH_FIELDS = ("STRUCT", "JSON", "MAP", "VARIANT", "UNION")
 class Output:
     """A column of a relation. name: None where only the engine knows it, which makes it of `label`.
 
-    many: instead of one column any number, which nobody can name here: the term of the one that is called so. Which
-    names there are may depend on `label` too.
+    many: instead of one column any number, which nobody can name here: the term of the one that is
+    called so. Which names there are may depend on `label` too.
     """
 
     name: str | None
@@ -45,11 +55,14 @@ class Output:
 
     def mapped(self, change: Callable[[Term], Term]) -> Output:
         many = self.many
-        return replace(self, term=change(self.term), many=many and (lambda called: change(many(called))))
+        return replace(
+            self, term=change(self.term), many=many and (lambda called: change(many(called)))
+        )
 
 
 def names_of(outputs: Iterable[Output], what: str) -> list[str]:
-    """The names of columns, or what the engine makes them of, where it is certain how they are spelled."""
+    """The names of columns, or what the engine makes them of, where it is certain how they are
+    spelled."""
     outputs = list(outputs)
     if any(output.label == WRITTEN for output in outputs):
         raise Obstacle(f"{what}, whose columns may be spelled otherwise")
@@ -57,18 +70,22 @@ def names_of(outputs: Iterable[Output], what: str) -> list[str]:
 
 
 def renamed(outputs: Sequence[Output], names: Sequence[str]) -> tuple[Output, ...]:
-    """Columns under a list of aliases, which may be shorter. An alias is spelled as it is written."""
+    """Columns under a list of aliases, which may be shorter. An alias is spelled as it is
+    written."""
     if any(output.many for output in outputs[: len(names)]) or len(names) > len(outputs):
         raise Obstacle("aliases for columns that are not known")
-    given = (replace(output, name=name, label="") for output, name in zip(outputs, names, strict=False))
+    given = (
+        replace(output, name=name, label="") for output, name in zip(outputs, names, strict=False)
+    )
     return (*given, *outputs[len(names) :])
 
 
 class Filter(NamedTuple):
     """The last clause of a SELECT, which a condition on its result may join. See shapes.py.
 
-    word: `filter` for WHERE, `filter on groups` for HAVING, `filter on windows` for QUALIFY, nothing where none may;
-    rows: before it; parts: the terms of its conditions, one after the other; total: whether none of them can fail.
+    word: `filter` for WHERE, `filter on groups` for HAVING, `filter on windows` for QUALIFY,
+    nothing where none may; rows: before it; parts: the terms of its conditions, one after the
+    other; total: whether none of them can fail.
     """
 
     word: str
@@ -77,20 +94,24 @@ class Filter(NamedTuple):
     total: bool = True
 
     def joined(self, terms: Sequence[Term], total: bool) -> Filter:
-        """With one more condition. What cannot fail is of one piece, since it may be asked in any order."""
+        """With one more condition. What cannot fail is of one piece, since it may be asked in any
+        order."""
         parts = tuple(part for part in (*self.parts, tuple(terms)) if part)
         together = self.total and total
-        return self._replace(parts=(sum(parts, ()),) if together and parts else parts, total=together)
+        return self._replace(
+            parts=(sum(parts, ()),) if together and parts else parts, total=together
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """What a query returns.
 
-    unique: sets of positions of columns, each of which no two rows share; clauses: what decides its rows, in words;
-    last: the clause that a condition on its rows may join; single: whether it is one row, neither more nor less;
-    numbered: for the text of each column that is a row_number(), the texts of its partition; total: whether no column
-    can fail, so that it does not matter for which rows they are computed.
+    unique: sets of positions of columns, each of which no two rows share; clauses: what decides its
+    rows, in words; last: the clause that a condition on its rows may join; single: whether it is
+    one row, neither more nor less; numbered: for the text of each column that is a row_number(),
+    the texts of its partition; total: whether no column can fail, so that it does not matter for
+    which rows they are computed.
     """
 
     rows: Term
@@ -120,32 +141,40 @@ class Table:
         return any(output.name is None for output in self.outputs)
 
     def find(self, name: str) -> Iterator[Term]:
-        """What a name may mean: the column of that name, or any of those whose name is not known."""
+        """What a name may mean: the column of that name, or any of those whose name is not
+        known."""
         path = (self.called, name)
         for place, output in enumerate(self.outputs, 1):
             if output.name and folded(output.name) == name:
-                yield output.term._replace(path=(POSITION, str(place)) if self.called == POSITION else path)
+                yield output.term._replace(
+                    path=(POSITION, str(place)) if self.called == POSITION else path
+                )
             elif output.many:
                 yield same(f"one of {output.label}", output.many(name))._replace(path=path)
         nameless = [output for output in self.outputs if output.name is None and not output.many]
         if nameless:
             labels = json.dumps([name, *(output.name or output.label for output in self.outputs)])
-            yield compound(f"named {labels}", (output.term for output in nameless))._replace(path=path)
+            yield compound(f"named {labels}", (output.term for output in nameless))._replace(
+                path=path
+            )
 
     def row(self) -> Term:
         """The whole row as a value, names included."""
         if self.vague or self.is_value or any(output.label == WRITTEN for output in self.outputs):
             raise Obstacle("a row as a value, whose columns the engine names")
         names = json.dumps([output.name for output in self.outputs])
-        return compound(f"row {names}", (output.term for output in self.outputs))._replace(path=(self.called,))
+        return compound(f"row {names}", (output.term for output in self.outputs))._replace(
+            path=(self.called,)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A FROM. star: what `*` stands for, with the name of the table; merged: the columns of USING.
 
-    unique: sets of texts of columns, each of which no two rows share; size: how many tables are numbered so far; last:
-    a clause that is still to be added to the rows; numbered: as of a relation.
+    unique: sets of texts of columns, each of which no two rows share; size: how many tables are
+    numbered so far; last: a clause that is still to be added to the rows; numbered: as of a
+    relation.
     """
 
     rows: Term
@@ -158,7 +187,8 @@ class Source:
     numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def find(self, names: Sequence[str]) -> list[Term]:
-        """All that a dotted name may mean here: `table.column`, a column, a field of a column, a row."""
+        """All that a dotted name may mean here: `table.column`, a column, a field of a column, a
+        row."""
         first, rest = folded(names[0]), names[1:]
         found = []
         if rest and first in self.tables:
@@ -167,7 +197,11 @@ class Source:
                 return found  # the engine takes `s.x` for a field of a column s only where there is no such table
         columns = [self.merged[first]] if first in self.merged else self._columns(first)
         found += [fields(term, rest) for term in columns if not rest or _has_fields(term)]
-        if not rest and first in self.tables and (not columns or (self.vague and not self.tables[first].is_value)):
+        if (
+            not rest
+            and first in self.tables
+            and (not columns or (self.vague and not self.tables[first].is_value))
+        ):
             found.append(self.tables[first].row())
         return found
 
@@ -185,12 +219,15 @@ def _has_fields(term: Term) -> bool:
 
 
 def fields(term: Term, names: Sequence[str]) -> Term:
-    """A field of a value. Case counts, but for the fields of a struct: not for those of JSON, say."""
+    """A field of a value. Case counts, but for the fields of a struct: not for those of JSON,
+    say."""
     if term.type.startswith("STRUCT") and not any(word in term.type for word in _WITH_FIELDS[1:]):
         names = [folded(name) for name in names]
     if not names:
         return term
-    return compound(f"field {json.dumps(list(names))}", [term])._replace(path=_field(term.path, names))
+    return compound(f"field {json.dumps(list(names))}", [term])._replace(
+        path=_field(term.path, names)
+    )
 
 
 def _field(path: Path, names: Sequence[str]) -> Path:
@@ -211,13 +248,14 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """aliases: columns of the SELECT itself, computed when they are asked for; early: they come before those of FROM.
+    """aliases: columns of the SELECT itself, computed when they are asked for; early: they come
+    before those of FROM.
 
-    parameters: of a lambda; such a scope has no tables, and is no query of its own; chosen: what COLUMNS stands for;
-    closed: the root of a CTE, around which there are other names, of which it may mean none; unique: sets of
-    texts, each of which no two of the rows share that windows see; made: the columns that stars make, whose names come
-    before those of FROM too;
-    verbatim: whether the words of an expression count, not only what they mean: the engine knows a key of several
+    parameters: of a lambda; such a scope has no tables, and is no query of its own; chosen: what
+    COLUMNS stands for; closed: the root of a CTE, around which there are other names, of which it
+    may mean none; unique: sets of texts, each of which no two of the rows share that windows see;
+    made: the columns that stars make, whose names come before those of FROM too; verbatim: whether
+    the words of an expression count, not only what they mean: the engine knows a key of several
     grouping sets by its words.
     """
 
@@ -236,7 +274,8 @@ class Scope:
 
 
 def meaning(names: Sequence[str], scope: Scope, *, noted: bool = True) -> Term:
-    """The term of a column's name; where it is not certain which one is meant, a term of all that it may mean.
+    """The term of a column's name; where it is not certain which one is meant, a term of all that
+    it may mean.
 
     noted: whether it is marked that the name was asked for.
     """
@@ -249,7 +288,9 @@ def meaning(names: Sequence[str], scope: Scope, *, noted: bool = True) -> Term:
         depths |= {depth} if terms and not here.parameters else set()
         if certain or here.parent is None:
             if here.closed and not certain:
-                raise Obstacle(f"{'.'.join(names)}, which may be a column of the query around a CTE")
+                raise Obstacle(
+                    f"{'.'.join(names)}, which may be a column of the query around a CTE"
+                )
             break
         depth += not here.parameters
         here = here.parent
@@ -287,7 +328,9 @@ def called(name: str, outputs: Sequence[Output]) -> Iterator[Term]:
             with suppress(Obstacle):  # there is none of that name
                 yield output.many(name)
         elif output.name is None:
-            yield compound(f"made {json.dumps([name, output.label])}", [output.term])._replace(path=output.term.path)
+            yield compound(f"made {json.dumps([name, output.label])}", [output.term])._replace(
+                path=output.term.path
+            )
         elif folded(output.name) == name:
             yield output.term
 
@@ -298,7 +341,8 @@ def _from_afar(term: Term, depth: int) -> Term:
 
 
 def parameter(level: int, place: int) -> str:
-    """The name of a parameter in the statement that is written again. level: how many lambdas are around its own."""
+    """The name of a parameter in the statement that is written again. level: how many lambdas are
+    around its own."""
     return f"{FRESH}{level}.{place}"
 
 

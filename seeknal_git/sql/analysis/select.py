@@ -35,7 +35,9 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     parts = [(item.tree, list(columns_of(item, scope, book))) for item in items]
     columns = [column for _, part in parts for column in part]
     outputs = tuple(column.output for column in columns)
-    late = replace(scope, early=True, made=tuple(column.output for column in columns if column.made))
+    late = replace(
+        scope, early=True, made=tuple(column.output for column in columns if column.made)
+    )
     where = connected(tree.get("where_clause"), scope, book)
     last = filtered(where, source, scope, book)
     keys = _keys(tree, columns, late, book)
@@ -62,20 +64,29 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     if has_windows(tree):
         last = Filter(QUALIFY, clauses.rows).joined(qualify, total=False)
         clauses.filter(last, book)
-        clauses.unique = narrowed(clauses.unique, connected(tree.get("qualify"), late, book), late, book)
+        clauses.unique = narrowed(
+            clauses.unique, connected(tree.get("qualify"), late, book), late, book
+        )
     if scope.marks.unnests:
         clauses.add("unnest", "unnest", book.holes.ordered(scope.marks.unnests))
         clauses.unique = ()
     if tree.get("sample"):
-        clauses.add("sample", f"sample {json.dumps(tree['sample'], sort_keys=True)}", [], "a sample")
+        clauses.add(
+            "sample", f"sample {json.dumps(tree['sample'], sort_keys=True)}", [], "a sample"
+        )
     relation = finished(tree, clauses, order, late, book)
     if not scope.marks.unnests:
-        single = scope.marks.aggregates and not keys and not any(tree.get(key) for key in _MORE_OR_LESS)
+        single = (
+            scope.marks.aggregates and not keys and not any(tree.get(key) for key in _MORE_OR_LESS)
+        )
         texts = [output.term.text for output in outputs]
         numbered = {text: book.numbered[text] for text in texts if text in book.numbered}
 
         def total() -> bool:
-            return all(computes_safely(each, [column.output.term for column in part], scope) for each, part in parts)
+            return all(
+                computes_safely(each, [column.output.term for column in part], scope)
+                for each, part in parts
+            )
 
         relation = replace(relation, single=single, numbered=numbered, total=total)
     ends = tree.get("modifiers") or tree.get("sample") or scope.marks.unnests or not last.word
@@ -83,15 +94,20 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
 
 
 def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope, list[Item]]:
-    """The scope of a SELECT, and its items: each is read once, when it or its alias is first asked for."""
+    """The scope of a SELECT, and its items: each is read once, when it or its alias is first asked
+    for."""
     grouped = (
-        tree.get("group_expressions") or tree.get("group_sets") or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
+        tree.get("group_expressions")
+        or tree.get("group_sets")
+        or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
     )
     verbatim = around.verbatim or len(tree.get("group_sets") or ()) > 1
     unique = () if grouped else source.unique
     scope = Scope(source, around, around.queries, Marks(), {}, unique=unique, verbatim=verbatim)
     items = [Item(each, scope, book) for each in tree["select_list"]]
-    aliases: dict[str, Callable[[], Term]] = {item.alias: item.named for item in items if item.alias}
+    aliases: dict[str, Callable[[], Term]] = {
+        item.alias: item.named for item in items if item.alias
+    }
     scope = replace(scope, aliases=aliases)
     for item in items:
         item.scope = scope

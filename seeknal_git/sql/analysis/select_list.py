@@ -17,8 +17,19 @@ from seeknal_git.sql.analysis.terms import EACH, FIXED, Obstacle, Path, Term, co
 from seeknal_git.sql.analysis.tree import Tree, arguments, bare, objects, only, spelled
 from seeknal_git.sql.analysis.types import column_type, constant, names_null, type_alone
 
-_STAR = frozenset({"class", "type", "relation_name", "exclude_list", "qualified_exclude_list", "replace_list",
-                   "rename_list", "columns", "expr"})  # fmt: skip
+_STAR = frozenset(
+    {
+        "class",
+        "type",
+        "relation_name",
+        "exclude_list",
+        "qualified_exclude_list",
+        "replace_list",
+        "rename_list",
+        "columns",
+        "expr",
+    }
+)
 _QUALIFIED = frozenset({"table", "column"})
 
 
@@ -43,7 +54,9 @@ class Item:
                 raise Obstacle(f"{self.alias}, which is defined by itself")
             self.reading = True
             term, self.marks = _marked(self.tree, self.scope, self.book)
-            type_ = term.type or ("" if term.unstable else column_type(normal(self.tree, self.scope), self.scope))
+            type_ = term.type or (
+                "" if term.unstable else column_type(normal(self.tree, self.scope), self.scope)
+            )
             self.known = self.book.holes.short(term)._replace(type=type_)
         return self.known
 
@@ -76,7 +89,9 @@ class Column(NamedTuple):
 def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
     """The columns of an item."""
     tree = item.tree
-    stars = [bare(each) for each in objects(tree, ("STAR", "SUBQUERY")) if each.get("class") == "STAR"]
+    stars = [
+        bare(each) for each in objects(tree, ("STAR", "SUBQUERY")) if each.get("class") == "STAR"
+    ]
     if any(value.get("type") == "OPERATOR_UNPACK" for value in objects(tree)):
         raise Obstacle("*COLUMNS as arguments")
     if not stars:
@@ -103,33 +118,59 @@ def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
 
 
 # Functions that return a list of values, as far as what they are made of does not decide that.
-_LISTS = frozenset({"list_value", "range", "generate_series", "string_split", "str_split", "split", "string_to_array"})
+_LISTS = frozenset(
+    {
+        "list_value",
+        "range",
+        "generate_series",
+        "string_split",
+        "str_split",
+        "split",
+        "string_to_array",
+    }
+)
 
 
 def _plain(item: Item) -> Column:
-    """An item without a star: one column; but `unnest` of a struct is as many as that has fields."""
+    """An item without a star: one column; but `unnest` of a struct is as many as that has
+    fields."""
     tree, term = item.tree, item.term()
     written = tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None
     name = tree.get("alias") or (written and (term.name or written)) or None
     if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
         called = name or spelled(tree)
         return Column(
-            Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called), None, made=False
+            Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called),
+            None,
+            made=False,
         )
     term = settled(tree, term, item.scope, item.book)
     label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
-    return Column(Output(name, term, label=label), not item.marks.aggregates and _is_key(tree, item.marks), made=False)
+    return Column(
+        Output(name, term, label=label),
+        not item.marks.aggregates and _is_key(tree, item.marks),
+        made=False,
+    )
 
 
 def settled(tree: Tree, term: Term, scope: Scope, book: Book) -> Term:
-    """The value of a column to its readers: constants and NULLs are not fitted to what stands beside them there."""
+    """The value of a column to its readers: constants and NULLs are not fitted to what stands
+    beside them there."""
     if constant(tree) or is_cast_number(tree := normal(tree, scope)):
-        return compound(FIXED, [read(as_column(tree), scope, book)])._replace(type=type_alone(tree, scope))
-    return term if term.type or not names_null(tree) else book.holes.short(compound("column", [term]))
+        return compound(FIXED, [read(as_column(tree), scope, book)])._replace(
+            type=type_alone(tree, scope)
+        )
+    return (
+        term if term.type or not names_null(tree) else book.holes.short(compound("column", [term]))
+    )
 
 
 def _unnested(tree: Any) -> Iterator[Tree]:
-    return (arguments(each)[0] for each in objects(tree) if each.get("function_name", "").lower() == "unnest")
+    return (
+        arguments(each)[0]
+        for each in objects(tree)
+        if each.get("function_name", "").lower() == "unnest"
+    )
 
 
 def _is_list(tree: Tree, scope: Scope, book: Book) -> bool:
@@ -138,9 +179,20 @@ def _is_list(tree: Tree, scope: Scope, book: Book) -> bool:
     return tree["type"] == "ARRAY_CONSTRUCTOR" or tree.get("function_name", "").lower() in _LISTS
 
 
-# What the engine computes once where there is nothing but constants in it. GROUP BY ALL passes over that.
+# What the engine computes once where there is nothing but constants in it. GROUP BY ALL passes over
+# that.
 _FOLDED = frozenset(
-    {"BETWEEN", "CASE", "CAST", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR", "TYPE"}
+    {
+        "BETWEEN",
+        "CASE",
+        "CAST",
+        "COMPARISON",
+        "CONJUNCTION",
+        "CONSTANT",
+        "FUNCTION",
+        "OPERATOR",
+        "TYPE",
+    }
 )
 
 
@@ -171,10 +223,14 @@ def _one(output: Output) -> Term:
 
 
 def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
-    """COLUMNS('a.*') and the like: the engine knows which columns are meant, and names each after the column."""
+    """COLUMNS('a.*') and the like: the engine knows which columns are meant, and names each after
+    the column."""
     if item.alias:
         raise Obstacle("COLUMNS with an alias")
-    if any(chooser.get(key) for key in ("relation_name", "qualified_exclude_list", "replace_list", "rename_list")):
+    if any(
+        chooser.get(key)
+        for key in ("relation_name", "qualified_exclude_list", "replace_list", "rename_list")
+    ):
         book.spelling.unclear = "COLUMNS of one table, or with exceptions"
     outputs = list(star({**chooser, "expr": None}, scope, book))
     example, marks = _marked(item.tree, replace(scope, chosen=Term("each")), book)
@@ -182,7 +238,9 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
         raise Obstacle("unnest() of COLUMNS")
 
     def called(name: str) -> Term:
-        found = [output.term for output in outputs if output.name and folded(output.name) == folded(name)]
+        found = [
+            output.term for output in outputs if output.name and folded(output.name) == folded(name)
+        ]
         if len(found) != 1:
             raise Obstacle(f"COLUMNS that make {name}")
         term = _marked(item.tree, replace(scope, chosen=found[0], marks=Marks()), book)[0]
@@ -200,7 +258,9 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
     if table and table not in scope.source.tables:
         raise Obstacle(f"{table}.*, which is no table here")
     chosen = [(name, output) for name, output in scope.source.star if not table]
-    chosen = chosen or [(table, output) for output in (scope.source.tables[table].outputs if table else ())]
+    chosen = chosen or [
+        (table, output) for output in (scope.source.tables[table].outputs if table else ())
+    ]
     gone = {("", folded(name)) for name in tree.get("exclude_list") or ()}
     gone |= {_qualified(each) for each in tree.get("qualified_exclude_list") or ()}
     replaced = {("", folded(entry["key"])): entry for entry in tree.get("replace_list") or ()}

@@ -1,7 +1,8 @@
-"""Set operations: their rows and columns, with the arms in an order of their own where the operation has none.
+"""Set operations: their rows and columns, with the arms in an order of their own where the
+operation has none.
 
-The rows of a UNION ALL are those of its arms, in whichever order and parentheses. What type a column has may depend on
-these, unless it is the same in all arms.
+The rows of a UNION ALL are those of its arms, in whichever order and parentheses. What type a
+column has may depend on these, unless it is the same in all arms.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _ABSENT = Output(None, Term("absent"))
 
 @dataclass(frozen=True, slots=True)
 class Arms:
-    """relations: as they are written; order: the places of these; shape: how they are nested, for those places."""
+    """relations: as they are written; order: the places of these; shape: how they are nested, for
+    those places."""
 
     kind: str
     relations: tuple[Relation, ...]
@@ -48,7 +50,8 @@ class Arms:
 
 
 def arms_of(tree: Tree) -> tuple[list[Tree], Any]:
-    """The queries of a set operation, and how they are nested. UNION ALL within UNION ALL adds its own."""
+    """The queries of a set operation, and how they are nested. UNION ALL within UNION ALL adds its
+    own."""
     found: list[Tree] = []
     shape: list[Any] = []
     for child in tree.get("children") or [tree["left"], tree["right"]]:
@@ -63,15 +66,21 @@ def _moved(shape: Any, by: int) -> Any:
 
 
 def _continues(tree: Tree, child: Tree) -> bool:
-    same = all(child.get(key) == tree[key] for key in ("type", "setop_type")) and tree["setop_type"] == "UNION"
+    same = (
+        all(child.get(key) == tree[key] for key in ("type", "setop_type"))
+        and tree["setop_type"] == "UNION"
+    )
     alone = not child.get("modifiers") and not (child.get("cte_map") or {}).get("map")
     return same and alone and bool(child.get("setop_all")) == bool(tree.get("setop_all"))
 
 
 def arms(tree: Tree, relations: Sequence[Relation], shape: Any, book: Book) -> Arms:
-    """The arms in an order of their own: those of the same rows stay as they are, and so do all that are unstable."""
+    """The arms in an order of their own: those of the same rows stay as they are, and so do all
+    that are unstable."""
     word = tree["setop_type"]
-    kind = f"{'UNION' if word in _UNIONS else word} {'ALL' if tree.get('setop_all') else ''}".strip()
+    kind = (
+        f"{'UNION' if word in _UNIONS else word} {'ALL' if tree.get('setop_all') else ''}".strip()
+    )
     places = list(range(len(relations)))
     if word in _EITHER_WAY and not any(each.rows.unstable for each in relations):
         places.sort(key=lambda place: book.holes.named(relations[place].rows.text))
@@ -94,10 +103,15 @@ def _by_position(relations: Sequence[Relation]) -> list[tuple[Output, ...]]:
 
 
 def _by_name(relations: Sequence[Relation]) -> list[tuple[Output, ...]]:
-    tables = [{folded(str(output.name)): output for output in relation.outputs} for relation in relations]
+    tables = [
+        {folded(str(output.name)): output for output in relation.outputs} for relation in relations
+    ]
     if any(output.name is None for relation in relations for output in relation.outputs):
         raise Obstacle("UNION BY NAME of columns that the engine names")
-    if any(len(table) < len(relation.outputs) for table, relation in zip(tables, relations, strict=True)):
+    if any(
+        len(table) < len(relation.outputs)
+        for table, relation in zip(tables, relations, strict=True)
+    ):
         raise Obstacle("UNION BY NAME of two columns of one name")
     names = dict.fromkeys(name for table in tables for name in table)
     return [tuple(table.get(name, _ABSENT) for table in tables) for name in names]

@@ -1,8 +1,9 @@
 """Shapes of queries: a SELECT over a query that is all of its FROM may be one SELECT.
 
-`SELECT a FROM (SELECT a, b FROM t WHERE c) WHERE b` reads as `SELECT a FROM t WHERE c AND b`, and a query around
-another that only picks columns reads as that one. The terms of the inner columns then stand for themselves: they are of
-the same rows. Otherwise they are columns of a table like any other:
+`SELECT a FROM (SELECT a, b FROM t WHERE c) WHERE b` reads as `SELECT a FROM t WHERE c AND b`, and a
+query around another that only picks columns reads as that one. The terms of the inner columns then
+stand for themselves: they are of the same rows. Otherwise they are columns of a table like any
+other:
 
 - A filter over aggregates or windows is a HAVING or a QUALIFY, and the query around it has neither of these, since they
   would see other rows.
@@ -34,9 +35,9 @@ def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
     relation = relation_alone(given, around, book)
     if relation is None:
         return source_of(given, around, book)
-    if any(term.unstable for term in (relation.rows, *(each.term for each in relation.outputs))) or any(
-        each.many for each in relation.outputs
-    ):
+    if any(
+        term.unstable for term in (relation.rows, *(each.term for each in relation.outputs))
+    ) or any(each.many for each in relation.outputs):
         return named(given, relation, 0, book)
     if _takes_rows_away(tree) and not relation.total():
         return named(given, relation, 0, book)
@@ -47,15 +48,21 @@ def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
 
 
 def _takes_rows_away(tree: Tree) -> bool:
-    """Whether columns of an inner query may have been computed for rows that are not in the result, or not."""
+    """Whether columns of an inner query may have been computed for rows that are not in the result,
+    or not."""
     modifiers = [each for each in tree.get("modifiers") or () if each["type"] != "ORDER_MODIFIER"]
-    return bool(modifiers) or any(tree.get(key) for key in ("where_clause", "having", "qualify", "sample"))
+    return bool(modifiers) or any(
+        tree.get(key) for key in ("where_clause", "having", "qualify", "sample")
+    )
 
 
 def _picks(tree: Tree) -> bool:
     """Whether a SELECT does no more than to pick rows, and to compute values row by row."""
     modifiers = tree.get("modifiers") or ()
-    if any(tree.get(key) for key in _ENDINGS) or tree.get("aggregate_handling") == "FORCE_AGGREGATES":
+    if (
+        any(tree.get(key) for key in _ENDINGS)
+        or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
+    ):
         return False
     if any(each["type"] != "ORDER_MODIFIER" for each in modifiers):
         return False
@@ -72,20 +79,28 @@ def _of_a_row(tree: Tree) -> bool:
 def filtered(trees: Sequence[Tree], source: Source, scope: Scope, book: Book) -> Filter:
     """The terms of a WHERE, together with what they join."""
     before = source.last or Filter(WHERE, source.rows)
-    return before.joined(terms_of(trees, scope, book), all(never_fails(each, scope) for each in trees))
+    return before.joined(
+        terms_of(trees, scope, book), all(never_fails(each, scope) for each in trees)
+    )
 
 
 def has_windows(tree: Tree) -> bool:
     """Whether a SELECT computes windows, which a condition around it does not take rows from."""
     return any(
-        each.get("class") == "WINDOW" for each in objects([tree["select_list"], tree.get("qualify")], ("SUBQUERY",))
+        each.get("class") == "WINDOW"
+        for each in objects([tree["select_list"], tree.get("qualify")], ("SUBQUERY",))
     )
 
 
 def computes_safely(tree: Tree, terms: Sequence[Term], scope: Scope) -> bool:
-    """Whether what an item computes of a row cannot fail; aggregates and windows are computed before any condition."""
+    """Whether what an item computes of a row cannot fail; aggregates and windows are computed
+    before any condition."""
     folded = tree["class"] == "WINDOW" or (tree["class"] == "FUNCTION" and _folds(tree))
-    return folded or all(is_passed_on(term) or is_fixed(term) for term in terms) or never_fails(tree, scope)
+    return (
+        folded
+        or all(is_passed_on(term) or is_fixed(term) for term in terms)
+        or never_fails(tree, scope)
+    )
 
 
 def _folds(tree: Tree) -> bool:
@@ -103,10 +118,12 @@ def folds_safely(tree: Tree, scope: Scope) -> bool:
 
 
 def movable(keys: Sequence[Term], tree: Tree, scope: Scope) -> bool:
-    """Whether a condition on groups is one on keys alone, so that it may as well be asked of each row before."""
+    """Whether a condition on groups is one on keys alone, so that it may as well be asked of each
+    row before."""
     names = [each for each in objects(tree) if each.get("class") == "COLUMN_REF"]
     texts = {key.text for key in keys}
     on_keys = all(
-        (term := meant(each, scope)) and term.text in texts and is_exact(type_of(each, scope)) for each in names
+        (term := meant(each, scope)) and term.text in texts and is_exact(type_of(each, scope))
+        for each in names
     )
     return bool(names) and on_keys and never_fails(tree, scope)

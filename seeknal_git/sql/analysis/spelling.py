@@ -13,12 +13,14 @@ from seeknal_git.sql.statement import tables_with_ctes
 
 @dataclass(slots=True)
 class Spelling:
-    """Objects of the tree are known by their `id`, as it is the same text that may mean two things at two places.
+    """Objects of the tree are known by their `id`, as it is the same text that may mean two things
+    at two places.
 
-    names: the path of each name of a column; called: the name that each table of a FROM, and each CTE, has in the
-    statement that is written again; stars: the columns that an item with a star stands for, with their names; joins:
-    the columns that USING compares; items: expressions that a path may stand for; queries: the CTE that is read by each
-    table of a FROM; pieces: the same, for each query that is left whole.
+    names: the path of each name of a column; called: the name that each table of a FROM, and each
+    CTE, has in the statement that is written again; stars: the columns that an item with a star
+    stands for, with their names; joins: the columns that USING compares; items: expressions that a
+    path may stand for; queries: the CTE that is read by each table of a FROM; pieces: the same, for
+    each query that is left whole.
 
     unclear: a name that cannot be written again, so that nothing can be confirmed.
     """
@@ -33,7 +35,8 @@ class Spelling:
     unclear: str = ""
 
     def name(self, tree: Tree, path: Path) -> None:
-        """Note what a name was taken for. A name that is read twice has to be taken for the same."""
+        """Note what a name was taken for. A name that is read twice has to be taken for the
+        same."""
         if not path or self.names.setdefault(origin(tree), path) != path:
             self.unclear = self.unclear or ".".join(tree["column_names"])
 
@@ -51,12 +54,15 @@ class Spelling:
             self.unclear = self.unclear or "*"
 
     def piece(self, tree: Tree, queries: Mapping[str, str]) -> None:
-        """Note a query that stays as it is written. queries: what the CTEs are called that it sees."""
+        """Note a query that stays as it is written. queries: what the CTEs are called that it
+        sees."""
         found = [
             (table, folded(table["table_name"]), inner)
             for table, inner in tables_with_ctes(tree)
             if table["type"] == "BASE_TABLE" and "reference" not in table
         ]
         self.pieces[id(tree)] = {
-            id(table): queries[name] for table, name, inner in found if name in queries and name not in inner
+            id(table): queries[name]
+            for table, name, inner in found
+            if name in queries and name not in inner
         }

@@ -22,7 +22,9 @@ def is_empty(value: object) -> bool:
 
 def only(tree: Tree, keys: frozenset[str], what: str) -> Tree:
     """The tree, if all that it says stands under keys that are known."""
-    if unknown := [key for key, value in tree.items() if key not in keys | PLACES and not is_empty(value)]:
+    if unknown := [
+        key for key, value in tree.items() if key not in keys | PLACES and not is_empty(value)
+    ]:
         raise Obstacle(f"{what} with {unknown[0]}")
     return tree
 
@@ -54,7 +56,8 @@ def objects(tree: Any, closed: Collection[str] = ()) -> Iterator[Tree]:
 
 
 def spelled(tree: Any) -> str:
-    """A tree as text, but for where its parts stand; without recursion, since it may be too deep for that."""
+    """A tree as text, but for where its parts stand; without recursion, since it may be too deep
+    for that."""
     found: list[str] = []
     waiting = [tree]
     while waiting:
@@ -96,7 +99,8 @@ def _named(argument: Tree) -> Tree:
 
 
 def origin(tree: Tree) -> int:
-    """The number of an object of the tree, as long as the tree is there. A copy has that of what it is a copy of."""
+    """The number of an object of the tree, as long as the tree is there. A copy has that of what it
+    is a copy of."""
     found: int = tree.get("origin", id(tree))
     return found
 
@@ -106,4 +110,9 @@ def receiver(tree: Tree) -> Tree | None:
     before = [part for part in (tree.get("catalog"), tree.get("schema")) if part]
     if not before or before == ["main"]:
         return None
-    return {"class": "COLUMN_REF", "type": "COLUMN_REF", "column_names": before, "origin": -origin(tree)}
+    return {
+        "class": "COLUMN_REF",
+        "type": "COLUMN_REF",
+        "column_names": before,
+        "origin": -origin(tree),
+    }

@@ -1,7 +1,9 @@
-"""Facts about an expression before it is read: whether it is a constant, its type, and whether it can fail.
+"""Facts about an expression before it is read: whether it is a constant, its type, and whether it
+can fail.
 
-A type is the engine's own word for it, and nothing where it is not certain. Constants have types of their own, since
-the engine fits them to what they stand beside: TINYINT + 1 is a TINYINT, and TINYINT + 1::INTEGER is not.
+A type is the engine's own word for it, and nothing where it is not certain. Constants have types of
+their own, since the engine fits them to what they stand beside: TINYINT + 1 is a TINYINT, and
+TINYINT + 1::INTEGER is not.
 """
 
 from __future__ import annotations
@@ -26,15 +28,28 @@ PLAIN = INTEGERS | {"BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP", "DOUBLE", "FLOAT"
 # The types of constants, and what constants there are.
 INTEGER, NUMERIC, STRING, NULL = "INTEGER_LITERAL", "NUMERIC_LITERAL", "STRING_LITERAL", "NULL"
 BOOLEAN = "BOOLEAN"
-_LITERALS = {"INTEGER": INTEGER, "NUMERIC": NUMERIC, "STRING": STRING, "NULL_LITERAL": NULL, "BOOLEAN": BOOLEAN}
+_LITERALS = {
+    "INTEGER": INTEGER,
+    "NUMERIC": NUMERIC,
+    "STRING": STRING,
+    "NULL_LITERAL": NULL,
+    "BOOLEAN": BOOLEAN,
+}
 _VALUES = {
-    "INTEGER": INTEGER, "BIGINT": INTEGER, "VARCHAR": STRING, "BOOLEAN": BOOLEAN, "NULL": NULL, "DECIMAL": NUMERIC,
-    "DOUBLE": NUMERIC, "HUGEINT": NUMERIC,
-}  # fmt: skip
+    "INTEGER": INTEGER,
+    "BIGINT": INTEGER,
+    "VARCHAR": STRING,
+    "BOOLEAN": BOOLEAN,
+    "NULL": NULL,
+    "DECIMAL": NUMERIC,
+    "DOUBLE": NUMERIC,
+    "HUGEINT": NUMERIC,
+}
 _KINDS = {kind: word for word, kind in _LITERALS.items()}
 _TRUTHS = {"t": "true", "true": "true", "f": "false", "false": "false"}
 
-# Expressions that are nested deeper have no type: to find it would take the longer the deeper they are.
+# Expressions that are nested deeper have no type: to find it would take the longer the deeper they
+# are.
 _DEEP = 5
 _INT = 2**31
 
@@ -47,11 +62,25 @@ _PASSED_ON = re.compile(r"(?:#\w+\(|\^\d+\()*\x02\d+\x03\)*")
 
 # Functions that always return a type, and never fail, whatever VARCHAR they are given.
 _OF_TEXT = {
-    "lower": "VARCHAR", "upper": "VARCHAR", "trim": "VARCHAR", "ltrim": "VARCHAR", "rtrim": "VARCHAR",
-    "reverse": "VARCHAR", "strip_accents": "VARCHAR", "length": "BIGINT", "~~": BOOLEAN, "!~~": BOOLEAN,
-    "~~*": BOOLEAN, "!~~*": BOOLEAN, "prefix": BOOLEAN, "suffix": BOOLEAN, "contains": BOOLEAN, "||": "VARCHAR",
-    "md5": "VARCHAR", "^@": BOOLEAN,
-}  # fmt: skip
+    "lower": "VARCHAR",
+    "upper": "VARCHAR",
+    "trim": "VARCHAR",
+    "ltrim": "VARCHAR",
+    "rtrim": "VARCHAR",
+    "reverse": "VARCHAR",
+    "strip_accents": "VARCHAR",
+    "length": "BIGINT",
+    "~~": BOOLEAN,
+    "!~~": BOOLEAN,
+    "~~*": BOOLEAN,
+    "!~~*": BOOLEAN,
+    "prefix": BOOLEAN,
+    "suffix": BOOLEAN,
+    "contains": BOOLEAN,
+    "||": "VARCHAR",
+    "md5": "VARCHAR",
+    "^@": BOOLEAN,
+}
 _OF_NUMBERS = frozenset("+ - * / // % @ round floor ceil sum avg min max".split())
 _TRUE_OR_FALSE = frozenset({"COMPARISON", "CONJUNCTION", "BETWEEN"})
 _TRUTH_OPERATORS = frozenset(
@@ -82,7 +111,8 @@ def constant(tree: Tree) -> Constant | None:
 
 
 def _spelled(kind: str | None, text: str) -> Constant | None:
-    """A value in one spelling: `1_000` is 1000. Whole numbers beyond BIGINT are not taken for such."""
+    """A value in one spelling: `1_000` is 1000. Whole numbers beyond BIGINT are not taken for
+    such."""
     if kind == INTEGER:
         digits = text.replace("_", "")
         is_whole = _WHOLE.fullmatch(text) is not None and len(digits) < 19
@@ -95,12 +125,20 @@ def _truth(tree: Tree) -> Constant | None:
     if cast_word(tree) != BOOLEAN or tree["child"]["class"] != "CONSTANT":
         return None
     found = constant(tree["child"])
-    return Constant(BOOLEAN, _TRUTHS[found.text]) if found and found.kind == STRING and found.text in _TRUTHS else None
+    return (
+        Constant(BOOLEAN, _TRUTHS[found.text])
+        if found and found.kind == STRING and found.text in _TRUTHS
+        else None
+    )
 
 
 def literal(kind: str, text: str) -> Tree:
     """A constant as a tree."""
-    return {"class": "CONSTANT", "type": "VALUE_CONSTANT", "literal": {"kind": _KINDS[kind], "text": text}}
+    return {
+        "class": "CONSTANT",
+        "type": "VALUE_CONSTANT",
+        "literal": {"kind": _KINDS[kind], "text": text},
+    }
 
 
 def number(tree: Tree) -> int | None:
@@ -112,16 +150,20 @@ def number(tree: Tree) -> int | None:
 def type_name(tree: Tree) -> str:
     """The name of the type that a CAST makes, whatever its parameters."""
     return (
-        _alias_of_type(tree["type_expr"]) if tree.get("type_expr") else str((tree.get("cast_type") or {}).get("id", ""))
+        _alias_of_type(tree["type_expr"])
+        if tree.get("type_expr")
+        else str((tree.get("cast_type") or {}).get("id", ""))
     )
 
 
 def cast_word(tree: Tree) -> str:
-    """The type that a CAST makes, as the engine calls it, if it is one of the plain ones or a DECIMAL."""
+    """The type that a CAST makes, as the engine calls it, if it is one of the plain ones or a
+    DECIMAL."""
     if given := tree.get("type_expr"):
         name = _alias_of_type(given)
         parameters = [
-            number(each) if isinstance(each, dict) and "class" in each else None for each in given.get("children") or ()
+            number(each) if isinstance(each, dict) and "class" in each else None
+            for each in given.get("children") or ()
         ]
         if name == "DECIMAL" and len(parameters) == 2 and None not in parameters:
             return f"DECIMAL({parameters[0]},{parameters[1]})"
@@ -136,7 +178,11 @@ def cast_word(tree: Tree) -> str:
         "scale",
         "extension_info",
     }:
-        return "" if details.get("alias") else f"DECIMAL({details.get('width')},{details.get('scale')})"
+        return (
+            ""
+            if details.get("alias")
+            else f"DECIMAL({details.get('width')},{details.get('scale')})"
+        )
     return str(given.get("id")) if given.get("id") in PLAIN and not details else ""
 
 
@@ -158,7 +204,8 @@ def type_of(tree: Tree, scope: Scope, deep: int = 0) -> str:
 
 
 def column_type(tree: Tree, scope: Scope) -> str:
-    """The type of a column that is made of an expression; of a constant nothing, since that is fitted to others."""
+    """The type of a column that is made of an expression; of a constant nothing, since that is
+    fitted to others."""
     found = type_of(tree, scope)
     return found if is_simple(found) and found not in (INTEGER, NUMERIC, STRING, NULL) else ""
 
@@ -183,14 +230,20 @@ def is_simple(type_: str) -> bool:
 
 def is_exact(type_: str) -> bool:
     """Whether two equal values of a type cannot be told apart."""
-    return (type_ in PLAIN and type_ not in ("DOUBLE", "FLOAT")) or _DECIMAL.fullmatch(type_) is not None
+    return (type_ in PLAIN and type_ not in ("DOUBLE", "FLOAT")) or _DECIMAL.fullmatch(
+        type_
+    ) is not None
 
 
 def is_number(tree: Tree, scope: Scope, deep: int = 0) -> bool:
     """Whether an expression is a number, of whichever type."""
     found = type_of(tree, scope, deep)
     if found:
-        return found in INTEGERS or found in ("DOUBLE", "FLOAT", INTEGER, NUMERIC) or bool(_DECIMAL.fullmatch(found))
+        return (
+            found in INTEGERS
+            or found in ("DOUBLE", "FLOAT", INTEGER, NUMERIC)
+            or bool(_DECIMAL.fullmatch(found))
+        )
     if tree["class"] != "FUNCTION" or functions.called(tree) not in _OF_NUMBERS or deep >= _DEEP:
         return False
     given = arguments(tree)
@@ -220,7 +273,8 @@ def _function(tree: Tree, scope: Scope, deep: int) -> str:
 
 
 def _calculated(types: list[str]) -> str:
-    """The type of a sum, a difference or a product of whole numbers or of DOUBLEs; the engine takes the wider one."""
+    """The type of a sum, a difference or a product of whole numbers or of DOUBLEs; the engine takes
+    the wider one."""
     one, other = types if types[0] not in (INTEGER, NUMERIC) else types[::-1]
     if one == other and one in (*_SIGNED, "DOUBLE"):
         return one
@@ -249,7 +303,8 @@ def _one_type(branches: list[Tree], scope: Scope, deep: int) -> str:
 
 
 def type_alone(tree: Tree, scope: Scope, deep: int = 0) -> str:
-    """The type of an expression as a column of its own, where constants are not fitted to anything."""
+    """The type of an expression as a column of its own, where constants are not fitted to
+    anything."""
     found = type_of(tree, scope, deep)
     if found == STRING:
         return "VARCHAR"
@@ -267,7 +322,8 @@ _TYPED: Mapping[str, Callable[[Tree, Scope, int], str]] = {
 
 
 def comparable(one: Tree, other: Tree, scope: Scope) -> bool:
-    """Whether two expressions are compared in one type, whatever stands beside them, and that cannot fail."""
+    """Whether two expressions are compared in one type, whatever stands beside them, and that
+    cannot fail."""
     pair = [(type_of(one, scope), one), (type_of(other, scope), other)]
     return _fits(*pair) or _fits(*reversed(pair))
 
@@ -278,7 +334,9 @@ def _fits(one: tuple[str, Tree], other: tuple[str, Tree]) -> bool:
         return True
     if type_ in INTEGERS or type_ == "DOUBLE":
         return (
-            second == INTEGER or (second in INTEGERS and type_ != "DOUBLE") or (second == NUMERIC and type_ == "DOUBLE")
+            second == INTEGER
+            or (second in INTEGERS and type_ != "DOUBLE")
+            or (second == NUMERIC and type_ == "DOUBLE")
         )
     if type_ in ("VARCHAR", STRING):
         return second == STRING
@@ -302,7 +360,9 @@ def is_moment(type_: str, tree: Tree) -> bool:
     try:
         if _DATE.fullmatch(found.text):
             return bool(date.fromisoformat(found.text))
-        return type_ == "TIMESTAMP" and bool(_TIMESTAMP.fullmatch(found.text) and datetime.fromisoformat(found.text))
+        return type_ == "TIMESTAMP" and bool(
+            _TIMESTAMP.fullmatch(found.text) and datetime.fromisoformat(found.text)
+        )
     except ValueError:
         return False
 
@@ -318,7 +378,8 @@ def widens(one: str, other: str) -> bool:
 
 
 def never_fails(tree: Tree, scope: Scope) -> bool:
-    """Whether an expression can be computed for any row, so that it does not matter for which rows it is."""
+    """Whether an expression can be computed for any row, so that it does not matter for which rows
+    it is."""
     if constant(tree):
         return True
     reader = _NEVER_FAILS.get(tree["class"])
@@ -340,12 +401,16 @@ def is_passed_on(term: Term) -> bool:
 
 
 def _comparison_never_fails(tree: Tree, scope: Scope) -> bool:
-    return comparable(tree["left"], tree["right"], scope) and _all_never_fail((tree["left"], tree["right"]), scope)
+    return comparable(tree["left"], tree["right"], scope) and _all_never_fail(
+        (tree["left"], tree["right"]), scope
+    )
 
 
 def _between_never_fails(tree: Tree, scope: Scope) -> bool:
     value, ends = tree["input"], (tree["lower"], tree["upper"])
-    return all(comparable(value, each, scope) for each in ends) and _all_never_fail((value, *ends), scope)
+    return all(comparable(value, each, scope) for each in ends) and _all_never_fail(
+        (value, *ends), scope
+    )
 
 
 def _conjunction_never_fails(tree: Tree, scope: Scope) -> bool:
@@ -400,7 +465,8 @@ def names_null(tree: Tree) -> bool:
 
 
 def is_repeatable(tree: Tree) -> bool:
-    """Whether an expression has the same value each time that it is computed for a row, and costs no query."""
+    """Whether an expression has the same value each time that it is computed for a row, and costs
+    no query."""
     for each in objects(tree):
         if each.get("class") not in (None, "COLUMN_REF", "CONSTANT", "CAST", "FUNCTION", "TYPE"):
             return False

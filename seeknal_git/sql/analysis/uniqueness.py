@@ -8,7 +8,16 @@ from seeknal_git.sql.analysis.context import Book
 from seeknal_git.sql.analysis.expressions import read
 from seeknal_git.sql.analysis.scope import Scope
 from seeknal_git.sql.analysis.tree import Tree
-from seeknal_git.sql.analysis.types import INTEGER, INTEGERS, STRING, constant, is_moment, is_simple, number, type_of
+from seeknal_git.sql.analysis.types import (
+    INTEGER,
+    INTEGERS,
+    STRING,
+    constant,
+    is_moment,
+    is_simple,
+    number,
+    type_of,
+)
 
 Keys = tuple[frozenset[str], ...]
 
@@ -31,18 +40,25 @@ def _first_of_each(tree: Tree, scope: Scope, book: Book) -> Iterator[frozenset[s
     for one, other in _sides(tree):
         if number(other) == 1 and one["class"] in ("COLUMN_REF", "WINDOW"):
             text = read(one, scope, book).text
-            yield from (known[text] for known in (scope.source.numbered, book.numbered) if text in known)
+            yield from (
+                known[text] for known in (scope.source.numbered, book.numbered) if text in known
+            )
 
 
 def _fixed(tree: Tree, scope: Scope, book: Book) -> Iterator[str]:
     """`a = 'x'` leaves rows of one a."""
     for one, other in _sides(tree):
-        if one["class"] == "COLUMN_REF" and constant(other) and compared_as_it_is(one, other, scope):
+        if (
+            one["class"] == "COLUMN_REF"
+            and constant(other)
+            and compared_as_it_is(one, other, scope)
+        ):
             yield read(one, scope, book).text
 
 
 def compared_as_it_is(one: Tree, other: Tree, scope: Scope) -> bool:
-    """Whether a column is compared in a way that makes no two of its values the same, as a cast may."""
+    """Whether a column is compared in a way that makes no two of its values the same, as a cast
+    may."""
     type_, second = type_of(one, scope), type_of(other, scope)
     if type_ in INTEGERS:
         return second in INTEGERS or second == INTEGER
