@@ -383,6 +383,7 @@ def test_files_that_a_killed_process_left_go(published: Repo) -> None:
             ".git/seeknal/.warehouse.duckdb.123.partial",
             ".git/seeknal/warehouse.duckdb.tmp/duckdb_temp_storage_DEFAULT-0.tmp",
             ".git/seeknal/blobs/abc/orders.csv",
+            ".git/seeknal/cache.sqlite",
             ".git/seeknal/plans/gone.json",
         ),
         "half",

@@ -98,10 +98,10 @@ def _of_the_warehouse(warehouse: Path) -> Iterator[Path]:
 
 
 def _copies(private: Path) -> Iterator[Path]:
-    """Files of commits that are not checked out, which are written again when they are needed; and
-    what a run that was killed had held."""
-    for folder in ("blobs", "reading"):
-        yield from (each for each in (private / folder).glob("*") if _is_settled(each))
+    """Files of commits that are not checked out, which are written again when they are needed; files
+    that a killed run had held; and the cache of an earlier version."""
+    for pattern in ("blobs/*", "reading/*", "cache.sqlite*"):
+        yield from (path for path in private.glob(pattern) if _is_settled(path))
 
 
 def _saved_plans(workspace: Workspace, names: KnownNames, live: Collection[str]) -> Iterator[Path]:

@@ -43,6 +43,11 @@ class Repository:
         return self.common / "seeknal"
 
     @property
+    def cache(self) -> Path:
+        """The folder of the caches, and of nothing else: it may be kept between CI jobs."""
+        return self.private / "cache"
+
+    @property
     def main_worktree(self) -> Path | None:
         """The working tree that the clone started with; None where that is a bare repository."""
         if self.bare:

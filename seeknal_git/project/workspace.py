@@ -184,7 +184,7 @@ def _workspace(
     settings = in_force(found, written)
     if settings is None or found.flaw:
         raise flaw or _of_production(found)
-    cache = Cache(repository.private / "cache.sqlite", engine_version())
+    cache = Cache(repository.cache / "nodes.sqlite", engine_version())
     named = data_root or os.environ.get("SEEKNAL_DATA_ROOT")
     root = (
         Path(named).resolve()

@@ -87,8 +87,8 @@ def test_a_project_laid_out_as_a_git_folder_is_of_the_repository_around_it(
     for command in COMMANDS:
         repo.seeknal(*command, code=0 if command in (("plan",), ("run",)) else None)
         assert not trace.exists(), command
-    assert (repo.path.parent / ".git/seeknal/cache.sqlite").exists()
-    assert not (repo.path / "seeknal/cache.sqlite").exists()
+    assert (repo.path.parent / ".git/seeknal/cache/nodes.sqlite").exists()
+    assert not (repo.path / "seeknal/cache").exists()
 
 
 def test_a_draft_is_applied_there_too(nested: tuple[Repo, Path]) -> None:

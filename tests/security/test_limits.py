@@ -428,7 +428,7 @@ def test_a_limit_that_is_exceeded_says_how_to_raise_it(
 ) -> None:
     _transform(shop, sql)
     shop.seeknal("validate")
-    (shop.path / ".git/seeknal/cache.sqlite").unlink()
+    (shop.path / ".git/seeknal/cache/nodes.sqlite").unlink()
     _limit(monkeypatch, **given)
     result = shop.seeknal("validate", code=1)
     assert words in result.err

@@ -365,7 +365,7 @@ WRONG_PLACES = {
     "/tmp/other.duckdb": "leaves the project",
     "out/other.duckdb": "leaves the project",
     ".git/config": "has a hidden part",
-    ".git/seeknal/cache.sqlite": "has a hidden part",
+    ".git/seeknal/cache/nodes.sqlite": "has a hidden part",
     "~/.ssh/authorized_keys2": "has a hidden part",
     "into_git/hooks/pre-commit": "has a hidden part",
     "data/orders.csv": "is tracked by git",

@@ -462,7 +462,7 @@ def modes(folder: Path) -> Iterator[tuple[str, int]]:
 def test_caches_and_plans_are_for_their_owner_alone(published: Repo) -> None:
     published.seeknal("plan", "dev")
     private = published.path / ".git/seeknal"
-    assert (private / "cache.sqlite").exists()
+    assert (private / "cache/nodes.sqlite").exists()
     assert [name for name, mode in modes(private) if mode & 0o077] == []
 
 
