@@ -1,5 +1,5 @@
-"""The command line: one module a command. Heavy modules are imported by the command that needs
-them."""
+"""The command line, one module per command: parse the options, call one function, print. A command
+imports heavy modules only when it needs them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Reads and writes git. The only package that imports pygit2."""

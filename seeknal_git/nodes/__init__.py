@@ -1,1 +1,1 @@
-"""What a node is: one module a kind, and how a file becomes a node."""
+"""One module per kind of node: its keys, and the SELECT it compiles to. `kinds.py` lists them."""

@@ -1,0 +1,1 @@
+"""One project at one tree: settings, nodes, graph, columns, raw data, fingerprints."""

@@ -1,2 +1,2 @@
-"""Results as text, Markdown and JSON. The only package that prints: results on stdout, everything
-else on stderr."""
+"""Results as text, Markdown, JSON and HTML. The only package that prints: results on stdout,
+everything else on stderr."""

@@ -1,0 +1,1 @@
+"""DuckDB's parser and binder, and a SELECT taken apart (`analysis/`)."""

@@ -1,1 +1,1 @@
-"""The warehouse, and DuckDB as the authority on SQL. The only package that imports duckdb."""
+"""The tables, views and state of a warehouse. No value of DuckDB's leaves it."""
