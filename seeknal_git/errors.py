@@ -108,7 +108,7 @@ _NO_ROOM = ("No space left", "Disk quota exceeded", "File too large", "Read-only
 def as_no_room(exc: OSError) -> SeeknalError | None:
     """A disk that is full, or may not be written, as what somebody can mend; None for any other
     error. (libgit2's have no number, only the system's words.)"""
-    words = next((each for each in _NO_ROOM if each in str(exc)), None)
+    words = next((phrase for phrase in _NO_ROOM if phrase in str(exc)), None)
     if words is None:
         return None
     place = f": {exc.filename}" if exc.filename else ""

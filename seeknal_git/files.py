@@ -95,11 +95,13 @@ class Ground:
     def met(self, path: str) -> str | None:
         """A tracked file that a path is, lies below, or is a folder around."""
         if self.tracked and not self._folded:
-            self._folded.update((folded(each), each) for each in self.tracked)
+            self._folded.update((folded(tracked), tracked) for tracked in self.tracked)
         wanted = folded(path)
         parents = (wanted, *map(str, PurePosixPath(wanted).parents))
-        found = next((self._folded[each] for each in parents if each in self._folded), None)
-        around = (each for name, each in self._folded.items() if name.startswith(f"{wanted}/"))
+        found = next((self._folded[parent] for parent in parents if parent in self._folded), None)
+        around = (
+            tracked for name, tracked in self._folded.items() if name.startswith(f"{wanted}/")
+        )
         return found or next(around, None)
 
 
@@ -123,7 +125,11 @@ def _refuse_boundaries(ground: Ground, path: str) -> None:
     for parent in PurePosixPath(path).parents:
         if parent != PurePosixPath():
             found = next(
-                (each for each in _BOUNDARIES if os.path.lexists(ground.at(f"{parent}/{each}"))),
+                (
+                    boundary
+                    for boundary in _BOUNDARIES
+                    if os.path.lexists(ground.at(f"{parent}/{boundary}"))
+                ),
                 None,
             )
             if found:
@@ -314,8 +320,8 @@ def _copy(source: Path, folder: int, name: str) -> None:
         os.mkdir(name, dir_fd=folder)
         inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
         try:
-            for each in source.iterdir():
-                _copy(each, inner, each.name)
+            for entry in source.iterdir():
+                _copy(entry, inner, entry.name)
         finally:
             os.close(inner)
         return
@@ -337,9 +343,9 @@ def _remove(folder: int, name: str) -> None:
 def make_private(folder: Path) -> None:
     """Make a folder of ours, and those around it that are missing, for their owner alone. (An older
     version made them for everybody.)"""
-    for each in (*reversed(folder.parents), folder):
-        if not each.exists():
-            each.mkdir(PRIVATE_FOLDER, exist_ok=True)
+    for parent in (*reversed(folder.parents), folder):
+        if not parent.exists():
+            parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
     if stat.S_IMODE(folder.stat().st_mode) & 0o077:
         folder.chmod(PRIVATE_FOLDER)
 

@@ -51,7 +51,6 @@ LEFT: dict[str, dict[str, int]] = {
         "prose": 11,
         "long lines": 13,
         "complex functions": 1,
-        "loops over each": 7,
     },
     "build": {
         "prose": 42,
@@ -72,24 +71,22 @@ LEFT: dict[str, dict[str, int]] = {
     },
     "environments": {
         "prose": 48,
-        "long lines": 6,
-        "loops over each": 31,
+        "long lines": 7,
+        "loops over each": 30,
     },
     "git": {
         "prose": 50,
         "long lines": 7,
         "complex functions": 1,
-        "loops over each": 32,
     },
     "nodes": {
         "prose": 19,
         "long lines": 5,
-        "loops over each": 7,
     },
     "plan": {
         "prose": 40,
+        "long lines": 1,
         "complex functions": 3,
-        "loops over each": 46,
     },
     "project": {
         "prose": 104,
@@ -99,15 +96,14 @@ LEFT: dict[str, dict[str, int]] = {
     },
     "report": {
         "prose": 60,
-        "long lines": 36,
+        "long lines": 37,
         "complex functions": 2,
-        "loops over each": 89,
     },
     "sql": {
         "prose": 156,
         "long lines": 91,
         "complex functions": 14,
-        "loops over each": 117,
+        "loops over each": 12,
     },
     "warehouse": {
         "prose": 33,

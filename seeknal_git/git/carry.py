@@ -48,8 +48,8 @@ def find_elsewhere(repository: Repository, branch: str) -> Elsewhere | None:
     tip = git.ref_commit(repository, ref) or ""
     head = git.need_commit(repository)
     own, _ = git.ahead_behind(repository, tip, head)
-    fetched = [f"refs/remotes/{each}/{branch}" for each in git.remotes(repository)]
-    theirs = [(each, git.ref_commit(repository, each)) for each in fetched if each != ref]
+    fetched = [f"refs/remotes/{name}/{branch}" for name in git.remotes(repository)]
+    theirs = [(name, git.ref_commit(repository, name)) for name in fetched if name != ref]
     more = [
         name for name, commit in theirs if commit and git.ahead_behind(repository, commit, head)[0]
     ]
@@ -182,7 +182,9 @@ def _places(repository: Repository, paths: Sequence[str]) -> str:
     places = [repository.top / path for path in paths]
     if len(places) > _NAMED:
         folders = dict.fromkeys(place.parent for place in places)
-        places = [each for each in folders if not any(other in each.parents for other in folders)]
+        places = [
+            folder for folder in folders if not any(other in folder.parents for other in folders)
+        ]
     return command_line(*(_as_path(os.path.relpath(place)) for place in places))
 
 

@@ -43,7 +43,7 @@ def is_meant_as_bare(folder: Path) -> bool:
     told = os.environ.get("GIT_DIR")
     around = (folder, *folder.parents)
     return (told is not None and Path(told).resolve() == folder) or not any(
-        (each / ".git").exists() for each in around
+        (parent / ".git").exists() for parent in around
     )
 
 

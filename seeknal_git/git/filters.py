@@ -53,7 +53,9 @@ class Revised:
     def _made_by(self, values: Mapping[str, str]) -> str | None:
         name = values.get("filter")
         commands = [] if name in (None, _LARGE) else _commands(self.repository, str(name))
-        others = [f"{each}={value}" for each, value in values.items() if each != "filter"]
+        others = [
+            f"{attribute}={value}" for attribute, value in values.items() if attribute != "filter"
+        ]
         return " ".join([*([str(name)] if commands else []), *commands, *others]) or None
 
     def content(self, path: str, blob: str) -> bytes:
@@ -195,9 +197,10 @@ def _commands(repository: Repository, name: str) -> list[str]:
     """What the user's configuration runs for a filter; a filter that is not configured does
     nothing."""
     found = (
-        _configured(repository, f"filter.{name}.{each}") for each in ("process", "smudge", "clean")
+        _configured(repository, f"filter.{name}.{command}")
+        for command in ("process", "smudge", "clean")
     )
-    return [each for each in found if each]
+    return [command for command in found if command]
 
 
 def _configured(repository: Repository, name: str) -> str | None:

@@ -117,12 +117,12 @@ def tracked_installation(top: Path, command: Sequence[str]) -> str | None:
     parts = (program.parent, program.parent.parent / "lib", program.parent.parent / "pyvenv.cfg")
     listing = ("ls-files", "-z", "--full-name", "--")  # it refuses what is outside the working tree
     inside = (
-        each
-        for each in parts
-        if each.is_relative_to(top) or each.resolve().is_relative_to(top.resolve())
+        part
+        for part in parts
+        if part.is_relative_to(top) or part.resolve().is_relative_to(top.resolve())
     )
     listed = (
-        run_git(*listing, str(each), cwd=top, GIT_LITERAL_PATHSPECS="1").stdout for each in inside
+        run_git(*listing, str(path), cwd=top, GIT_LITERAL_PATHSPECS="1").stdout for path in inside
     )
     return next((names.partition("\0")[0] for names in listed if names), None)
 

@@ -28,11 +28,11 @@ class KnownNames:
             return self.refs[name]
         begins = name if _ABBREVIATED.fullmatch(name) else None
         at = (
-            each
-            for each in sorted(self.detached)
-            if each == commit or (begins and each.startswith(begins))
+            head
+            for head in sorted(self.detached)
+            if head == commit or (begins and head.startswith(begins))
         )
-        return next((f"a worktree is at {each[:8]}" for each in at), None)
+        return next((f"a worktree is at {head[:8]}" for head in at), None)
 
 
 def known_names(repository: Repository) -> KnownNames:
@@ -80,7 +80,7 @@ def _names(ref: str, remotes: Collection[str]) -> Iterator[tuple[str, str]]:
     else:
         rest = ref.removeprefix(_REMOTE)
         yield rest, f"{rest} is here"
-        of = [each for each in remotes if ref.startswith(f"{_REMOTE}{each}/")]
+        of = [name for name in remotes if ref.startswith(f"{_REMOTE}{name}/")]
         for remote in of:
             yield rest.removeprefix(f"{remote}/"), f"its branch is on {remote}"
         parts = rest.split("/")

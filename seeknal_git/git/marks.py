@@ -58,7 +58,9 @@ class Marks:
             cwd=self.repository.top,
         )
         return (
-            [_hashed("root", each) for each in done.stdout.split()] if done.returncode == 0 else []
+            [_hashed("root", commit) for commit in done.stdout.split()]
+            if done.returncode == 0
+            else []
         )
 
     def knows(self, commit: str) -> bool:

@@ -83,7 +83,7 @@ def _moved_by(repository: Repository, commit: str, branch: str) -> str | None:
         return None
     entries = repository.handle.lookup_reference(name).log()
     try:
-        return next((each.message for each in entries if str(each.oid_new) == commit), None)
+        return next((entry.message for entry in entries if str(entry.oid_new) == commit), None)
     except UnicodeDecodeError:
         return ""
 
@@ -92,9 +92,9 @@ def _with_tip(repository: Repository, commit: str, into: str) -> str | None:
     """The one local branch, but for `into`, that a commit is the tip of."""
     references = repository.handle.references
     found = [
-        each
-        for each in branches(repository)
-        if each != into and str(references[f"refs/heads/{each}"].target) == commit
+        branch
+        for branch in branches(repository)
+        if branch != into and str(references[f"refs/heads/{branch}"].target) == commit
     ]
     return found[0] if len(found) == 1 else None
 
@@ -111,8 +111,8 @@ def lacking(repository: Repository, branch: str, commit: str) -> int:
     known = (
         ref_commit(repository, f"refs/remotes/{remote}/{branch}") for remote in remotes(repository)
     )
-    theirs = [each for each in known if each]
-    has_it = any(is_ancestor(repository, commit, each) for each in theirs)
+    theirs = [known_commit for known_commit in known if known_commit]
+    has_it = any(is_ancestor(repository, commit, known_commit) for known_commit in theirs)
     if tip is None or not (has_it or not theirs or is_ancestor(repository, tip, commit)):
         return 0
     log = repository.handle.lookup_reference(here).log()
@@ -127,9 +127,9 @@ def lacking(repository: Repository, branch: str, commit: str) -> int:
 def _beyond(repository: Repository, commit: str, known: set[str]) -> int:
     """How many commits lead to one that those known do not have."""
     walk = repository.handle.walk(commit)
-    for each in known:
-        if has_commit(repository, each):
-            walk.hide(each)
+    for known_commit in known:
+        if has_commit(repository, known_commit):
+            walk.hide(known_commit)
     return sum(1 for _ in islice(walk, _MANY))
 
 

@@ -66,9 +66,9 @@ def merge_head(repository: Repository) -> tuple[str, str] | None:
 
 def _name_of(repository: Repository, commit: str) -> str:
     """A branch that points at a commit, here or on a remote; or the commit's own name."""
-    known = ((each, f"refs/heads/{each}") for each in branches(repository))
-    fetched = ((each, f"refs/remotes/{each}") for each in repository.handle.branches.remote)
+    known = ((branch, f"refs/heads/{branch}") for branch in branches(repository))
+    fetched = ((name, f"refs/remotes/{name}") for name in repository.handle.branches.remote)
     return next(
-        (each for each, ref in (*known, *fetched) if ref_commit(repository, ref) == commit),
+        (name for name, ref in (*known, *fetched) if ref_commit(repository, ref) == commit),
         commit[:8],
     )

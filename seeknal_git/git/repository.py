@@ -213,7 +213,7 @@ def default_branch(repository: Repository) -> str | None:
         target = _target(repository, head)
         if target.startswith(below):  # a remote may be on no branch
             return target.removeprefix(below)
-    return next((each for each in ("main", "master") if production_tip(repository, each)), None)
+    return next((name for name in ("main", "master") if production_tip(repository, name)), None)
 
 
 def all_branches(repository: Repository) -> list[str] | None:
@@ -221,11 +221,13 @@ def all_branches(repository: Repository) -> list[str] | None:
     remote = _first_remote(repository)
     if remote is None:
         return None if remotes(repository) else branches(repository)
-    if not any("refs/heads/*" in each for each in repository.handle.remotes[remote].fetch_refspecs):
+    if not any(
+        "refs/heads/*" in refspec for refspec in repository.handle.remotes[remote].fetch_refspecs
+    ):
         return None
-    theirs = (each for each in repository.handle.branches.remote if each.startswith(f"{remote}/"))
+    theirs = (name for name in repository.handle.branches.remote if name.startswith(f"{remote}/"))
     return sorted(
-        {*branches(repository), *(each.removeprefix(f"{remote}/") for each in theirs)} - {"HEAD"}
+        {*branches(repository), *(name.removeprefix(f"{remote}/") for name in theirs)} - {"HEAD"}
     )
 
 
@@ -256,13 +258,13 @@ def need_production(repository: Repository, branch: str) -> str:
         raise UsageError(
             f"{message} in this clone.", f"Fetch it: {fetch}; or name another: {named} NAME"
         )
-    usual = [each for each in ("main", "master") if each in branches(repository)]
+    usual = [name for name in ("main", "master") if name in branches(repository)]
     near = (
         *difflib.get_close_matches(branch.lower(), branches(repository), 1),
         *usual,
         current_branch(repository),
     )
-    meant = next((each for each in near if each), "NAME")
+    meant = next((name for name in near if name), "NAME")
     raise UsageError(
         f"{message}.", f"If it has another name now, say so: {named} {argument(meant)}"
     )
@@ -310,9 +312,9 @@ def branch_of_remote(repository: Repository, name: str) -> str | None:
         return None
     return next(
         (
-            name.removeprefix(f"{each}/")
-            for each in remotes(repository)
-            if name.startswith(f"{each}/")
+            name.removeprefix(f"{remote}/")
+            for remote in remotes(repository)
+            if name.startswith(f"{remote}/")
         ),
         None,
     )
@@ -371,8 +373,8 @@ def fetch_command(remote: str, branch: str) -> str:
 
 def known_branches(repository: Repository) -> list[str]:
     """The branches here, and those of remotes, as a branch here would be called."""
-    fetched = (each.partition("/")[2] for each in repository.handle.branches.remote)
-    return sorted({*branches(repository), *(each for each in fetched if each != "HEAD")})
+    fetched = (name.partition("/")[2] for name in repository.handle.branches.remote)
+    return sorted({*branches(repository), *(name for name in fetched if name != "HEAD")})
 
 
 def ref_commit(repository: Repository, name: str) -> str | None:

@@ -178,8 +178,8 @@ def working_tree(
         if name in modules and not flags & _GONE:
             modules[name] = ""
             continue
-        for each in (files, links, modules):
-            each.pop(name, None)
+        for entries in (files, links, modules):
+            entries.pop(name, None)
         place = repository.project / name
         if place.is_symlink():
             links[name] = str(pygit2.hash(os.fsencode(place.readlink())))
@@ -238,9 +238,9 @@ def _with_blob(path: Path, blob: str) -> bytes | None:
     content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
     return next(
         (
-            each
-            for each in (content, content.replace(b"\r\n", b"\n"))
-            if str(pygit2.hash(each)) == blob
+            version
+            for version in (content, content.replace(b"\r\n", b"\n"))
+            if str(pygit2.hash(version)) == blob
         ),
         None,
     )

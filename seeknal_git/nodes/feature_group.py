@@ -35,7 +35,9 @@ def _features(value: object) -> object:
     if isinstance(value, list):
         value = {item.get("name") if isinstance(item, dict) else item: item for item in value}
     return (
-        {name: _dtype(each) for name, each in value.items()} if isinstance(value, dict) else value
+        {name: _dtype(declared) for name, declared in value.items()}
+        if isinstance(value, dict)
+        else value
     )
 
 

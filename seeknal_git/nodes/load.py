@@ -31,8 +31,8 @@ def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
         if _may_be_a_node(content, path):
             raise
         return None, [
-            replace(each, message=f"The file is passed over: {each.message}")
-            for each in exc.problems
+            replace(problem, message=f"The file is passed over: {problem.message}")
+            for problem in exc.problems
         ]
     if not _is_node(document.data, path):
         return None, []

@@ -27,7 +27,7 @@ def is_python_path(path: str) -> bool:
     if not path.startswith("seeknal/") or not path.endswith(".py"):
         return False
     *folders, name = path.split("/")[1:]
-    return not name.startswith("_") and not any(each in _PASSED_OVER for each in folders)
+    return not name.startswith("_") and not any(folder in _PASSED_OVER for folder in folders)
 
 
 def python_node(content: bytes) -> int | None:
@@ -45,22 +45,26 @@ def python_node(content: bytes) -> int | None:
 
 def _nodes(module: ast.Module) -> Iterator[int]:
     names = set(_names(module))
-    for each in ast.walk(module) if names else ():
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    for statement in ast.walk(module) if names else ():
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield from (
-                decorator.lineno for decorator in each.decorator_list if _root(decorator) in names
+                decorator.lineno
+                for decorator in statement.decorator_list
+                if _root(decorator) in names
             )
 
 
 def _names(module: ast.Module) -> Iterator[str]:
     """The names under which a module has Seeknal's decorators, or a module with them."""
-    for each in ast.walk(module):
-        if isinstance(each, ast.Import):
-            for alias in each.names:
+    for statement in ast.walk(module):
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
                 if f"{alias.name}.".startswith("seeknal."):
                     yield alias.asname or "seeknal"
-        elif isinstance(each, ast.ImportFrom) and f"{each.module}.".startswith("seeknal."):
-            for alias in each.names:
+        elif isinstance(statement, ast.ImportFrom) and f"{statement.module}.".startswith(
+            "seeknal."
+        ):
+            for alias in statement.names:
                 yield from _DECORATORS if alias.name == "*" else ()
                 if alias.name in _DECORATORS or alias.name == "pipeline":
                     yield alias.asname or alias.name

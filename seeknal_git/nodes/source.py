@@ -61,7 +61,7 @@ _READ_AS = {**dict.fromkeys(_FLAGS, flag), **dict.fromkeys(_NUMBERS, whole)}
 _OPTIONS = {
     "csv": _CSV_OPTIONS,
     "parquet": {"union_by_name": "union_by_name"},
-    "json": {each: each for each in _JSON_OPTIONS},
+    "json": dict(zip(_JSON_OPTIONS, _JSON_OPTIONS, strict=True)),
 }
 _OPTIONS["jsonl"] = _OPTIONS["json"]
 
@@ -131,7 +131,7 @@ def _option(key: str, option: str, value: object) -> object:
             f"the parameter `{key}` has no value; an empty text is written ''", f"params.{key}"
         )
     if isinstance(value, list) and option not in _READ_AS:
-        return ["" if each is None else str(each) for each in value]
+        return ["" if entry is None else str(entry) for entry in value]
     if isinstance(value, list | dict):
         raise Mistake(f"the parameter `{key}` has one value", f"params.{key}")
     try:

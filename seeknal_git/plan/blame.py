@@ -131,15 +131,15 @@ class _Tracing:
 
     def _order(self, node: str, bit: int) -> int:
         return bit or _union(
-            self.behind.get(each, _NOTHING).order for each in self.head.feeding(node)
+            self.behind.get(feeder, _NOTHING).order for feeder in self.head.feeding(node)
         )
 
     def _through(self, read: Iterable[_Reads], part: str) -> int:
         """The edits behind what a part of a node reads, in either version of it."""
         return _union(
-            self.behind.get(each, _NOTHING).of(column)
+            self.behind.get(feeder, _NOTHING).of(column)
             for reads in read
-            for each, column in reads.get(part, reads[EVERYTHING])
+            for feeder, column in reads.get(part, reads[EVERYTHING])
         )
 
 
@@ -158,14 +158,14 @@ def _reads(graph: Graph, node: str) -> _Reads:
         graph.feeding(node),
     )
     if not anatomies or member.node.kind == "exposure":
-        return {EVERYTHING: [(each, EVERYTHING) for each in feeding]}
+        return {EVERYTHING: [(feeder, EVERYTHING) for feeder in feeding]}
     numbers = [number for number, _ in deciding(member)]
     pairs = [
         (anatomy, graph.targets[node][number])
         for anatomy, number in zip(anatomies, numbers, strict=False)
     ]
-    named = {each for _, targets in pairs for each in targets}
-    unnamed = [(each, EVERYTHING) for each in feeding if each not in named]
+    named = {target for _, targets in pairs for target in targets}
+    unnamed = [(feeder, EVERYTHING) for feeder in feeding if feeder not in named]
     first, targets = pairs[0]
     if member.node.kind == "rule" or first.rows is None or first.columns is None:
         whole = [

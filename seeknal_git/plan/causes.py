@@ -25,7 +25,9 @@ def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
     node = problem.node
     if node is None or node not in head.members or node not in base.members:
         return problem
-    causes = [f"{_placed(each.author, head)} {each.what}" for each in causes_of(node, base, head)]
+    causes = [
+        f"{_placed(cause.author, head)} {cause.what}" for cause in causes_of(node, base, head)
+    ]
     words = [*([problem.hint] if problem.hint else []), *causes]
     return replace(problem, hint=in_lines(dict.fromkeys(words)) or None)
 
@@ -43,8 +45,8 @@ class Cause:
 def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
     """What is no longer there, or of another type, of what a node read before: whose edit that was,
     and what it did."""
-    for each, columns in reads_of(base, node).items():
-        before, after = base.columns.get(each), head.columns.get(each)
+    for feeder, columns in reads_of(base, node).items():
+        before, after = base.columns.get(feeder), head.columns.get(feeder)
         if before is None or after is None:
             continue
         types = {folded(name): word for name, word in after}
@@ -56,7 +58,7 @@ def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
                     if now is None
                     else f"turned {name} from {word} into {now}."
                 )
-                yield Cause(author_of(each, name, base, head), name, what)
+                yield Cause(author_of(feeder, name, base, head), name, what)
 
 
 def _placed(identifier: str, graph: Graph) -> str:
@@ -68,9 +70,9 @@ def author_of(node: str, column: str, base: Graph, head: Graph) -> str:
     """The node whose edit is behind the change of a column: itself, or one that only hands it
     on."""
     if node in base.members and base.members[node].blob == head.members[node].blob:
-        for each in head.inputs[node]:
-            if each in base.members and _moved(each, column, base, head):
-                return author_of(each, column, base, head)
+        for feeder in head.inputs[node]:
+            if feeder in base.members and _moved(feeder, column, base, head):
+                return author_of(feeder, column, base, head)
     return node
 
 

@@ -84,7 +84,7 @@ def make_plan(base: State, head: State) -> Plan:
     builds = {identifier for identifier, identity in after.items() if identity not in available}
     edited = [_edit(identifier, base, head, builds) for identifier in _edited(base, head)]
     changes = _with_readers(edited, base.graph, head.graph, builds)
-    layers = (tuple(each for each in layer if each in builds) for layer in head.graph.layers)
+    layers = (tuple(node for node in layer if node in builds) for layer in head.graph.layers)
     return Plan(
         changes=tuple(
             sorted(changes, key=lambda change: (_SEVERITY.index(change.category), change.node))
@@ -124,12 +124,12 @@ def _questions(graph: Graph, node: str) -> list[tuple[str, float, str, tuple[str
 def _reasons(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, str]:
     found: dict[str, str] = {}
     for change in changes:
-        for each in change.rebuilds:
-            if each not in found:
-                found[each] = why_rebuilt(each, base, head)
-        for each in change.reuses:
-            if each not in found or change.node in head.inputs[each]:
-                found[each] = why_reused(each, change.node, head)
+        for node in change.rebuilds:
+            if node not in found:
+                found[node] = why_rebuilt(node, base, head)
+        for node in change.reuses:
+            if node not in found or change.node in head.inputs[node]:
+                found[node] = why_reused(node, change.node, head)
     return found
 
 
@@ -205,9 +205,9 @@ def _own(identifier: str, base: Graph, head: Graph) -> Fingerprint:
     if now.whole == before.whole:
         return before
     inputs = dict(head.fingerprints)
-    for each in {*head.feeding(identifier), *head.inputs[identifier]}:
-        if each in base.fingerprints:
-            inputs[each] = _as_it_was(base.fingerprints[each], head.fingerprints[each])
+    for feeder in {*head.feeding(identifier), *head.inputs[identifier]}:
+        if feeder in base.fingerprints:
+            inputs[feeder] = _as_it_was(base.fingerprints[feeder], head.fingerprints[feeder])
     return fingerprint_of(head, identifier, inputs)
 
 
@@ -267,8 +267,8 @@ def _with_readers(
 
 def _same_inputs(identifier: str, base: Graph, head: Graph) -> bool:
     both = {*base.feeding(identifier), *head.feeding(identifier)}
-    return all(each in base.members and each in head.members for each in both) and all(
-        base.fingerprints[each].whole == head.fingerprints[each].whole for each in both
+    return all(node in base.members and node in head.members for node in both) and all(
+        base.fingerprints[node].whole == head.fingerprints[node].whole for node in both
     )
 
 

@@ -76,7 +76,7 @@ def _reads(graph: Graph, identifier: str) -> _Reads:
     reads as a whole."""
     member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
     if not anatomies:
-        whole = tuple((each, "*") for each in graph.feeding(identifier))
+        whole = tuple((feeder, "*") for feeder in graph.feeding(identifier))
         return _Reads(whole, whole, None)
     targets = [graph.targets[identifier][number] for number, _ in deciding(member)]
     pairs = list(zip(anatomies, targets, strict=False))
@@ -103,8 +103,8 @@ def _names(graph: Graph, reads: Mapping[str, _Reads]) -> _Names:
     """id → column in lower case → its exact name and its type. Where nobody can know, those that
     others name."""
     named: dict[str, dict[str, None]] = {identifier: {} for identifier in graph.members}
-    for each in reads.values():
-        for identifier, column in each.whole:
+    for part in reads.values():
+        for identifier, column in part.whole:
             named[identifier][column] = None
     found: dict[str, dict[str, tuple[str, str | None]]] = {}
     for identifier, member in graph.members.items():
@@ -146,7 +146,7 @@ def _exact(places: Iterable[Place], names: _Names) -> tuple[Place, ...]:
     for identifier, column in places:
         there = names[identifier]
         some = there if column == "*" else [column] if column in there else []
-        found |= dict.fromkeys((identifier, there[each][0]) for each in some)
+        found |= dict.fromkeys((identifier, there[place][0]) for place in some)
     return tuple(found)
 
 
@@ -159,18 +159,22 @@ def planned_nodes(base: Graph, head: Graph, plan: Plan) -> dict[str, LineageNode
     if not plan.changes and not plan.builds:
         return nodes
     before, changes = nodes_of(base), {change.node: change for change in plan.changes}
-    there = nodes | {each: before[each] for each in before if each not in nodes and each in changes}
+    there = nodes | {
+        identifier: before[identifier]
+        for identifier in before
+        if identifier not in nodes and identifier in changes
+    }
     states = {**dict.fromkeys(plan.reused, "reuse"), **dict.fromkeys(plan.builds, "build")}
     told = {
-        each: replace(
-            _changed(node, changes.get(each)),
-            state=states.get(each),
-            why=_why(plan, each, changes.get(each)),
+        identifier: replace(
+            _changed(node, changes.get(identifier)),
+            state=states.get(identifier),
+            why=_why(plan, identifier, changes.get(identifier)),
         )
-        for each, node in there.items()
+        for identifier, node in there.items()
     }
     columns = {(node.id, column.name) for node in told.values() for column in node.columns}
-    return {each: part_of(node, told.keys(), columns) for each, node in told.items()}
+    return {identifier: part_of(node, told.keys(), columns) for identifier, node in told.items()}
 
 
 def part_of(node: LineageNode, nodes: Container[str], columns: Container[Place]) -> LineageNode:
@@ -178,7 +182,7 @@ def part_of(node: LineageNode, nodes: Container[str], columns: Container[Place])
     kept = [column for column in node.columns if (node.id, column.name) in columns]
     return replace(
         node,
-        inputs=tuple(each for each in node.inputs if each in nodes),
+        inputs=tuple(reference for reference in node.inputs if reference in nodes),
         columns=tuple(replace(column, reads=_among(column.reads, columns)) for column in kept),
         rows=_among(node.rows, columns),
     )

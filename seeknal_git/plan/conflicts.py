@@ -59,10 +59,14 @@ def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
 def _renamed(node: str, new: Iterable[str], base: Graph, graph: Graph) -> str | None:
     """What a node is called now: what does the same, else what is in its file."""
     before = base.node(node)
-    kin = [each for each in new if graph.node(each).kind == before.kind]
-    same = (each for each in kin if graph.fingerprints[each].whole == base.fingerprints[node].whole)
+    kin = [candidate for candidate in new if graph.node(candidate).kind == before.kind]
+    same = (
+        candidate
+        for candidate in kin
+        if graph.fingerprints[candidate].whole == base.fingerprints[node].whole
+    )
     return next(same, None) or next(
-        (each for each in kin if graph.node(each).path == before.path), None
+        (candidate for candidate in kin if graph.node(candidate).path == before.path), None
     )
 
 
@@ -93,8 +97,8 @@ class Merge:
 
 def find_conflicts(merge: Merge, problems: Sequence[Problem]) -> tuple[Conflict, ...]:
     """What the two sides did to each other. problems: those of the merge that neither side has."""
-    blamed = [Conflict(each, *_blamed(merge, each)) for each in problems]
-    retyped = list(_retyped(merge, {each.node for each in problems}))
+    blamed = [Conflict(problem, *_blamed(merge, problem)) for problem in problems]
+    retyped = list(_retyped(merge, {problem.node for problem in problems}))
     if retyped:  # said once for all of them
         last = retyped.pop()
         retyped.append(replace(last, problem=replace(last.problem, hint=_MEANT)))
@@ -111,7 +115,7 @@ def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Change | 
     """One side's edit behind a problem: of the node itself, of one that is named, or of the nearest
     before it."""
     suspects = dict.fromkeys(_suspects(merge, problem, side, other))
-    return next((edit for each in suspects if (edit := _edit(side, other, each))), None)
+    return next((edit for suspect in suspects if (edit := _edit(side, other, suspect))), None)
 
 
 def _edit(side: Side, other: Side, node: str) -> Change | None:
@@ -128,14 +132,18 @@ def _suspects(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterat
         yield from named
         return
     circle = [
-        each
-        for each in named
-        if node in _upstream(merge, [each]) and each in _upstream(merge, [node])
+        identifier
+        for identifier in named
+        if node in _upstream(merge, [identifier]) and identifier in _upstream(merge, [node])
     ]
     if circle:
         yield from circle
         return
-    yield from (each for each in named if each not in merged.members and side.removed(each))
+    yield from (
+        identifier
+        for identifier in named
+        if identifier not in merged.members and side.removed(identifier)
+    )
     known, edit = (
         side.renamed.get(node, node),
         _edit(side, other, node),
@@ -146,12 +154,12 @@ def _suspects(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterat
         else []
     )
     if edit and _edit(other, side, node):  # where both edited it, that alone says nothing
-        yield from (each.author for each in causes if f'"{each.column}"' in problem.message)
+        yield from (cause.author for cause in causes if f'"{cause.column}"' in problem.message)
         if edit.category == Category.METADATA or node in side.names:
-            yield from (each.author for each in causes)
+            yield from (cause.author for cause in causes)
     yield node
-    yield from (each for each in named if each not in merged.members)
-    yield from (each.author for each in causes)
+    yield from (identifier for identifier in named if identifier not in merged.members)
+    yield from (cause.author for cause in causes)
     yield from named
     yield from _upstream(merge, [node])
 
@@ -163,7 +171,7 @@ def _upstream(merge: Merge, start: Iterable[str]) -> list[str]:
     while waiting:
         near = list(
             dict.fromkeys(
-                each for node in waiting for each in merge.reads(node) if each not in found
+                feeder for node in waiting for feeder in merge.reads(node) if feeder not in found
             )
         )
         found |= dict.fromkeys(near)
@@ -197,7 +205,7 @@ def _computes(node: Node) -> tuple[object, ...]:
     """What of a node's file decides its data."""
     return (
         node.sql,
-        [each.id for each in node.inputs],
+        [reference.id for reference in node.inputs],
         node.aliases,
         node.definition,
         [check.sql for check in node.checks],
@@ -208,17 +216,17 @@ def _retyped_for(
     merge: Merge, one: Side, other: Side, reader: str, *, is_into: bool
 ) -> Iterator[Conflict]:
     node = merge.merged.node(reader)
-    for each, columns in reads_of(other.graph, reader).items():
-        was, now = (dict(graph.columns.get(each) or ()) for graph in (other.graph, merge.merged))
+    for feeder, columns in reads_of(other.graph, reader).items():
+        was, now = (dict(graph.columns.get(feeder) or ()) for graph in (other.graph, merge.merged))
         for name in was.keys() & now.keys():
             if was[name] == now[name] or not {folded(name), "*"} & columns:
                 continue
-            author = author_of(each, name, other.graph, merge.merged)
+            author = author_of(feeder, name, other.graph, merge.merged)
             mine, theirs = _edit(one, other, author), other.changes[reader]
             if mine is None or author == reader:
                 continue
             problem = Problem(
-                f"{reader} reads {name} of {each}, which was {was[name]} and becomes {now[name]}.",
+                f"{reader} reads {name} of {feeder}, which was {was[name]} and becomes {now[name]}.",
                 node.path,
                 node.line("name"),
                 node=reader,

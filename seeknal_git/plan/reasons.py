@@ -72,7 +72,7 @@ def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str |
 def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
     """Input → the columns that a node reads of it; with an empty name for its rows, and `*` for
     everything."""
-    found: dict[str, set[str]] = {each: set() for each in graph.feeding(identifier)}
+    found: dict[str, set[str]] = {feeder: set() for feeder in graph.feeding(identifier)}
     member = graph.members[identifier]
     numbers = [number for number, _ in deciding(member)]
     for number, anatomy in zip(numbers, graph.anatomies.get(identifier, ()), strict=False):
@@ -96,20 +96,20 @@ def why_rebuilt(identifier: str, base: Graph, head: Graph) -> str:
 
 def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
     was = reads_of(base, identifier)
-    for each, columns in reads_of(head, identifier).items():
-        if each not in base.members:
-            yield f"reads {each}, which is new"
+    for feeder, columns in reads_of(head, identifier).items():
+        if feeder not in base.members:
+            yield f"reads {feeder}, which is new"
             continue
-        before, after = base.fingerprints[each], head.fingerprints[each]
+        before, after = base.fingerprints[feeder], head.fingerprints[feeder]
         moved = sorted(
-            name for name in columns | was.get(each, set()) if before.of(name) != after.of(name)
+            name for name in columns | was.get(feeder, set()) if before.of(name) != after.of(name)
         )
         if "" in moved or "*" in moved:
-            yield f"reads the rows of {each}" if "" in moved and after.rows else f"reads {each}"
+            yield f"reads the rows of {feeder}" if "" in moved and after.rows else f"reads {feeder}"
         elif moved:
-            yield f"reads {_listed(_spelled(moved, each, base, head))} of {each}"
+            yield f"reads {_listed(_spelled(moved, feeder, base, head))} of {feeder}"
         elif list(before.columns or ()) != list(after.columns or ()):
-            yield f"depends on the order of the columns of {each}"
+            yield f"depends on the order of the columns of {feeder}"
 
 
 def _spelled(columns: Iterable[str], identifier: str, *graphs: Graph) -> list[str]:
@@ -136,9 +136,9 @@ def why_reused(identifier: str, changed: str, head: Graph) -> str:
 def readers_of(graph: Graph, identifier: str, column: str) -> list[str]:
     """The nodes that read a column of a node."""
     return [
-        each
-        for each in graph.readers[identifier]
-        if {folded(column), "*"} & reads_of(graph, each).get(identifier, set())
+        reader
+        for reader in graph.readers[identifier]
+        if {folded(column), "*"} & reads_of(graph, reader).get(identifier, set())
     ]
 
 
@@ -160,6 +160,6 @@ def obstacles_of(graph: Graph, identifier: str) -> tuple[str, ...]:
         part.unstable for part in parts if part and part.unstable not in {"", *obstacles}
     )
     return (
-        *(f"not resolved: {each}" for each in obstacles),
-        *(f"unstable: {each}" for each in unstable),
+        *(f"not resolved: {obstacle}" for obstacle in obstacles),
+        *(f"unstable: {construct}" for construct in unstable),
     )

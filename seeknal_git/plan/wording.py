@@ -31,9 +31,9 @@ def describe(
 
 
 def _inputs(old: Member, new: Member) -> Iterator[str]:
-    before, after = [[each.id for each in member.node.inputs] for member in (old, new)]
-    gone = [each for each in before if each not in after]
-    come = [each for each in after if each not in before]
+    before, after = [[reference.id for reference in member.node.inputs] for member in (old, new)]
+    gone = [identifier for identifier in before if identifier not in after]
+    come = [identifier for identifier in after if identifier not in before]
     for one, other in zip(gone, come, strict=False):
         yield f"input {one} replaced by {other}"
     yield from (f"input {one} removed" for one in gone[len(come) :])
@@ -65,7 +65,7 @@ def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
 
 def _tests(old: Node, new: Node) -> Iterator[str]:
     before, after = [
-        {each.name: replace(each, line=0) for each in node.checks} for node in (old, new)
+        {check.name: replace(check, line=0) for check in node.checks} for node in (old, new)
     ]
     for word in _differences(before, after):
         yield f"test {word}"
@@ -81,7 +81,7 @@ def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("params", "columns"):
         value = document.get(key)
         flat |= (
-            {f"{key}.{name}": each for name, each in value.items()}
+            {f"{key}.{name}": entry for name, entry in value.items()}
             if isinstance(value, dict)
             else {}
         )

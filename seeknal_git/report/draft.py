@@ -124,13 +124,13 @@ def dry_run_as_json(done: DryRun) -> dict[str, Any]:
         "dialect": dict(done.dialect),
         "checks": [
             {
-                "name": each.name,
-                "severity": each.severity,
-                "violations": each.violations,
-                "rows": each.rows,
-                "fails": each.fails,
+                "name": count.name,
+                "severity": count.severity,
+                "violations": count.violations,
+                "rows": count.rows,
+                "fails": count.fails,
             }
-            for each in done.sample.counts
+            for count in done.sample.counts
         ],
         "inputs": dict(done.sample.origins),
         "warnings": [str(warning) for warning in draft.warnings]
@@ -142,7 +142,7 @@ def applied(done: Applied) -> None:
     draft = done.draft
     _warnings(draft)
     if draft.unknown:
-        nodes = [draft.loaded.graph.node(each) for each in draft.unknown]
+        nodes = [draft.loaded.graph.node(identifier) for identifier in draft.unknown]
         files = ", ".join(f"{node.definition['path']} ({node.id})" for node in nodes)
         left = (
             ""

@@ -33,22 +33,26 @@ _FEW = 8  # views and tables of somebody's that are named
 
 
 def as_text(found: Garbage, command: str) -> None:
-    rows = [(f"environment {each.environment.branch}", each.why) for each in found.environments]
-    rows += [
-        (f"folder {_near(each)}", "files of its exposures") for each in found.exposures.values()
+    rows = [
+        (f"environment {environment.environment.branch}", environment.why)
+        for environment in found.environments
     ]
-    rows += [(f"snapshot {each.table}", _extent(each)) for each in found.snapshots]
-    rows += [(f"file {_near(each)}", "left behind") for each in found.leftovers]
+    rows += [
+        (f"folder {_near(exposure)}", "files of its exposures")
+        for exposure in found.exposures.values()
+    ]
+    rows += [(f"snapshot {snapshot.table}", _extent(snapshot)) for snapshot in found.snapshots]
+    rows += [(f"file {_near(leftover)}", "left behind") for leftover in found.leftovers]
     verb = "Deleted" if found.deleted else "Would delete"
     if rows:
         out(f"{verb}:")
         pairs(rows)
-    kept = [(f"environment {each.environment.branch}", each.why) for each in found.kept]
+    kept = [(f"environment {keeping.environment.branch}", keeping.why) for keeping in found.kept]
     kept += [
         (counted(number, "snapshot"), _WORDS[reason])
         for reason, number in counted_by_reason(found.kept_tables or {}).items()
     ]
-    kept += [(f"{each.kind} {each.place}", "yours") for each in found.yours[:_FEW]]
+    kept += [(f"{view.kind} {view.place}", "yours") for view in found.yours[:_FEW]]
     more = len(found.yours) - _FEW
     kept += [(f"{more:,} more of such", "yours")] if more > 0 else []
     if kept:
@@ -70,14 +74,14 @@ def deleted(done: Deleted) -> None:
     tell(
         f"Dropped schema {done.schema}{files}. {git} Tables that nothing else shows stay until: seeknal gc --yes"
     )
-    kept_views(each.place for each in done.yours)
+    kept_views(view.place for view in done.yours)
     stuck(done.stuck)
 
 
 def stuck(paths: Sequence[Path]) -> None:
-    for each in paths:
+    for path in paths:
         note(
-            f"{coloured('warning')}: {each} cannot be deleted. Mend its permissions, then delete it by hand."
+            f"{coloured('warning')}: {path} cannot be deleted. Mend its permissions, then delete it by hand."
         )
 
 
@@ -90,7 +94,7 @@ def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:
         "snapshot": found.snapshots,
         "file": found.leftovers,
     }
-    what = ", ".join(counted(len(each), noun) for noun, each in parts.items() if each)
+    what = ", ".join(counted(len(part), noun) for noun, part in parts.items() if part)
     if found.deleted:
         return f"{what} deleted."
     return f"{what} to delete. Nothing was deleted; this does it: {command} --yes"
@@ -100,20 +104,25 @@ def as_json(found: Garbage) -> None:
     value: dict[str, Any] = {
         "version": 1,
         "deleted": found.deleted,
-        "environments": [_environment(each) for each in found.environments],
-        "exposures": [str(each) for each in found.exposures.values()],
-        "not_deleted": [str(each) for each in found.stuck],
+        "environments": [_environment(environment) for environment in found.environments],
+        "exposures": [str(exposure) for exposure in found.exposures.values()],
+        "not_deleted": [str(path) for path in found.stuck],
         "kept": {
-            "environments": [_environment(each) for each in found.kept],
-            "yours": [each.place for each in found.yours],
+            "environments": [_environment(keeping) for keeping in found.kept],
+            "yours": [view.place for view in found.yours],
         },
     }
     if found.kept_tables is not None:
         value["snapshots"] = [
-            {"table": each.table, "node": each.node, "rows": each.rows, "bytes": each.bytes}
-            for each in found.snapshots
+            {
+                "table": snapshot.table,
+                "node": snapshot.node,
+                "rows": snapshot.rows,
+                "bytes": snapshot.bytes,
+            }
+            for snapshot in found.snapshots
         ]
-        value["files"] = [str(each) for each in found.leftovers]
+        value["files"] = [str(leftover) for leftover in found.leftovers]
         value["kept"]["snapshots"] = counted_by_reason(found.kept_tables)
     out_json(value)
 

@@ -72,8 +72,8 @@ def _entry(entry: Entry, *, whole: bool) -> None:
 
 def _warnings(warnings: Sequence[str], *, whole: bool) -> None:
     shown = warnings if whole else warnings[:_FEW]
-    for each in shown:
-        out(f"{coloured('warning')}: {each}")
+    for warning in shown:
+        out(f"{coloured('warning')}: {warning}")
     if len(shown) < len(warnings):
         out(f"    {dim(f'and {len(warnings) - len(shown)} more warnings; --verbose shows all')}")
 
@@ -102,11 +102,14 @@ def moved(moves: Sequence[Move], *, whole: bool = False, more_with: str = "--jso
     """What was done to nodes, a few of them unless `whole`. more_with: the option that shows
     all."""
     shown = moves if whole else moves[:_FEW]
-    lines = columns([[each.change, each.node, _rows(each), _built(each)] for each in shown], "    ")
-    for each, line in zip(shown, lines, strict=True):
-        out(line.replace(each.change, coloured(_COLOURS[each.change], each.change), 1))
+    lines = columns(
+        [[move.change, move.node, _rows(move), _built(move)] for move in shown],
+        "    ",
+    )
+    for move, line in zip(shown, lines, strict=True):
+        out(line.replace(move.change, coloured(_COLOURS[move.change], move.change), 1))
     if rest := moves[len(shown) :]:
-        kinds = [each.change for each in rest]
+        kinds = [move.change for move in rest]
         more = ", ".join(f"{kinds.count(kind):,} more {kind}" for kind in dict.fromkeys(kinds))
         out(f"    {dim(f'and {more}; {more_with} shows all')}")
 
@@ -143,15 +146,15 @@ def log_as_json(found: Log) -> dict[str, Any]:
         "earlier": found.earlier,
         "publications": [
             {
-                **record_as_json(each.record),
-                "current": each.current,
-                "kept": not each.lost,
-                "lost": list(each.lost),
-                "uncommitted": each.uncommitted,
-                "subject": each.subject,
-                "nodes": [move_as_json(move) for move in each.moves],
+                **record_as_json(entry.record),
+                "current": entry.current,
+                "kept": not entry.lost,
+                "lost": list(entry.lost),
+                "uncommitted": entry.uncommitted,
+                "subject": entry.subject,
+                "nodes": [move_as_json(move) for move in entry.moves],
             }
-            for each in found.entries
+            for entry in found.entries
         ],
     }
 
@@ -259,11 +262,13 @@ def rollback_as_json(done: Rollback) -> dict[str, Any]:
         "to": record_as_json(done.to),
         "tip": done.tip,
         "differs_from_tip": done.tip is not None and done.tip != done.to.commit,
-        "nodes": [between_as_json(each) for each in done.moves],
+        "nodes": [between_as_json(move) for move in done.moves],
         "earlier_loads": list(done.loads),
         "files": {
             "written": [
-                each for each in done.to_write if done.publication and each not in done.unwritten
+                exposure
+                for exposure in done.to_write
+                if done.publication and exposure not in done.unwritten
             ],
             "to_write": [] if done.publication else list(done.to_write),
             "not_written": done.unwritten,

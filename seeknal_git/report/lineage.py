@@ -51,7 +51,7 @@ def as_json(chosen: Selection) -> dict[str, Any]:
         "planned": lineage.gap is None,
         "selected": chosen.place and ".".join(filter(None, chosen.place)),
         "nodes": [_node(node, lineage.layers[node.id]) for node in lineage.nodes.values()],
-        "edges": [[each, node.id] for node in lineage.nodes.values() for each in node.inputs],
+        "edges": [[source, node.id] for node in lineage.nodes.values() for source in node.inputs],
     }
 
 
@@ -147,13 +147,13 @@ def _deciding(chosen: Selection) -> dict[str, list[Place]]:
     """For each node that a column's rows come from, the columns that decide them and no value on
     the way."""
     way = dict.fromkeys(step.place for step in chosen.up or ())
-    values = {each for place in way for each in chosen.lineage.columns[place].reads}
-    nodes = [each for each in chosen.deciding if each in chosen.lineage.nodes]
+    values = {read for place in way for read in chosen.lineage.columns[place].reads}
+    nodes = [identifier for identifier in chosen.deciding if identifier in chosen.lineage.nodes]
     found = {
-        each: [place for place in chosen.lineage.nodes[each].rows if place not in values]
-        for each in nodes
+        node: [place for place in chosen.lineage.nodes[node].rows if place not in values]
+        for node in nodes
     }
-    return {each: places for each, places in found.items() if places}
+    return {identifier: places for identifier, places in found.items() if places}
 
 
 def _part(chosen: Selection, title: str, steps: Sequence[Step] | None, nothing: str) -> None:
@@ -207,7 +207,7 @@ def _marks(node: LineageNode) -> list[str]:
 
 
 def _about(column: LineageColumn) -> list[str]:
-    return [dim(each) for each in (column.type, column.change) if each]
+    return [dim(words) for words in (column.type, column.change) if words]
 
 
 def _room() -> int:

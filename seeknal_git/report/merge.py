@@ -33,8 +33,8 @@ def as_json(merge: MergePlan) -> dict[str, Any]:
         "into": merge.into.name,
         "merges": merge.source.name,
         "textual_conflicts": list(merge.textual),
-        "conflicts": [_conflict(each) for each in merge.conflicts],
-        "problems": [_problem(each) for each in merge.problems],
+        "conflicts": [_conflict(conflict) for conflict in merge.conflicts],
+        "problems": [_problem(problem) for problem in merge.problems],
     }
 
 

@@ -106,10 +106,10 @@ def _numbered(planned: Planned) -> tuple[dict[int, list[str]], list[str]]:
     """The nodes to build by their layer in the whole graph; and the exposures, which a run delivers
     once everything is published."""
     layers: dict[int, list[str]] = {}
-    files = [each for each in planned.plan.builds if split_id(each)[0] == "exposure"]
-    for each in planned.plan.builds:
-        if each not in files:
-            layers.setdefault(planned.head.graph.layer_of[each], []).append(each)
+    files = [node for node in planned.plan.builds if split_id(node)[0] == "exposure"]
+    for node in planned.plan.builds:
+        if node not in files:
+            layers.setdefault(planned.head.graph.layer_of[node], []).append(node)
     return layers, files
 
 
@@ -122,8 +122,8 @@ def _answers(found: Found | None) -> None:
 def _said(found: Found | None) -> list[tuple[str, str]]:
     if found is None:
         return []
-    return [("failed", each) for each in found.failing] + [
-        ("warning", each) for each in found.warned
+    return [("failed", answer) for answer in found.failing] + [
+        ("warning", answer) for answer in found.warned
     ]
 
 
@@ -206,14 +206,14 @@ def _title(planned: Planned) -> str:
 def _summary(planned: Planned, found: Found | None) -> str:
     """What is to be done, in tables, checks and files; then what the warehouse has of it."""
     plan, graph = planned.plan, planned.head.graph
-    kinds = [split_id(each)[0] for each in plan.builds]
+    kinds = [split_id(node)[0] for node in plan.builds]
     rules, files = kinds.count("rule"), kinds.count("exposure")
     parts = [f"{counted(len(kinds) - rules - files, 'table')} to build"]
     tests = sum(map(len, plan.tests.values()))
     parts += [f"{counted(rules, 'rule')} to check"] if rules else []
     parts += [f"{counted(tests, 'test')} to check"] if tests else []
     parts += [f"{counted(files, 'file')} to write"] if files else []
-    reused = sum(each in graph.views for each in plan.reused)
+    reused = sum(node in graph.views for node in plan.reused)
     lines = [f"{', '.join(parts)}; {counted(reused, 'table')} re-used."]
     if found is not None and found.built:
         lines.append(_built(len(found.built), len(kinds) - rules - files))
@@ -230,8 +230,8 @@ def _doubts(planned: Planned, found: Found | None) -> list[str]:
         cure = "" if planned.head.absent else f": {_run(planned)} builds what is missing"
         lines.append(f"{_are(len(found.missing))} missing of those to re-use{cure}.")
     lines += [
-        f"{each} {_run(planned)} reads it again."
-        for each in map(moved_words, found.moved if found else ())
+        f"{words} {_run(planned)} reads it again."
+        for words in map(moved_words, found.moved if found else ())
     ]
     if planned.head.absent:
         files = ", ".join(absent_files(planned))
@@ -251,7 +251,7 @@ def moved_words(moved: MovedData) -> str:
 
 def absent_files(planned: Planned) -> list[str]:
     """The raw data that is not here, with the sources that read it."""
-    nodes = [planned.head.graph.node(each.node) for each in planned.head.absent if each.node]
+    nodes = [planned.head.graph.node(absent.node) for absent in planned.head.absent if absent.node]
     return [f"{node.definition['path']} ({node.id})" for node in nodes]
 
 
@@ -342,12 +342,12 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "warned": None if found is None or found.unread else list(found.warned),
         "absent": [
             {
-                "node": each.node,
-                "raw_data": planned.head.graph.node(each.node or "").definition["path"],
+                "node": absent.node,
+                "raw_data": planned.head.graph.node(absent.node or "").definition["path"],
             }
-            for each in planned.head.absent
+            for absent in planned.head.absent
         ],
-        "moved": [asdict(each) for each in found.moved] if found is not None else [],
+        "moved": [asdict(moved) for moved in found.moved] if found is not None else [],
         "warnings": [
             str(warning) for warning in (*planned.warnings, *planned.head.absent, *planned.moved)
         ],
@@ -359,7 +359,7 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
     plan = planned.plan
     lines = [f"### {markdown.text(_title(planned))}", ""]
     if not plan.changes and not plan.builds and not planned.settings:
-        doubts = [markdown.text(each) for each in _doubts(planned, found)]
+        doubts = [markdown.text(doubt) for doubt in _doubts(planned, found)]
         said = ["No changes.", *(["", *doubts] if doubts else []), *_answers_as_markdown(found)]
         return "\n".join([*lines, *said])
     lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]

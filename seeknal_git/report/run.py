@@ -127,18 +127,22 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
         _failed(
             node,
             why,
-            [each for each in done.violations if each.fails and each.node == node],
+            [
+                violation
+                for violation in done.violations
+                if violation.fails and violation.node == node
+            ],
             elsewhere,
         )
 
 
 def _warnings(done: Reconciled) -> list[Violation]:
-    return [each for each in done.violations if not each.fails]
+    return [violation for violation in done.violations if not violation.fails]
 
 
 def _failed(node: str, why: str, checks: list[Violation], elsewhere: str | None) -> None:
     """A node that failed: because of checks, of the engine, or of both."""
-    if why not in [each.message for each in checks]:
+    if why not in [violation.message for violation in checks]:
         out(f"{coloured('failed')}: {node}: {why}")
     for check in checks:
         violations.as_text(check, elsewhere)
@@ -170,17 +174,17 @@ def _published(done: Reconciled) -> None:
     if outcome.removed:
         changed.append(f"{len(outcome.removed)} removed ({listed(outcome.removed, width() - 50)})")
     tell(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
-    kept_views(each.place for each in outcome.yours)
+    kept_views(view.place for view in outcome.yours)
 
 
 def _left(work: Work, *, done: bool) -> None:
     """The files that no exposure writes any more: production's stay, as somebody may read them."""
-    for each in work.left:
-        path = work.places.of_delivered(each)
+    for exposure in work.left:
+        path = work.places.of_delivered(exposure)
         if work.target.is_production:
             remove = command_line("rm", *(["-r"] if path.is_dir() else []), str(path))
             tell(
-                f"{path} stays as {each.node} delivered it, and nothing writes it any more. "
+                f"{path} stays as {exposure.node} delivered it, and nothing writes it any more. "
                 f"If nobody reads it: {remove}"
             )
         else:
@@ -204,13 +208,13 @@ def work_as_text(work: Work, what: str) -> None:
                 + (f": {side_by_side}" if side_by_side else "")
             )
         )
-        for each in layer:
-            what, why = _to_do(work, each)
-            tell(f"  {what:6} {each}  {dim(why)}")
-    for each in work.deliveries:
-        out(f"  {'write':6} {each}  {dim(str(work.graph.node(each).definition['path']))}")
+        for node in layer:
+            what, why = _to_do(work, node)
+            tell(f"  {what:6} {node}  {dim(why)}")
+    for delivery in work.deliveries:
+        out(f"  {'write':6} {delivery}  {dim(str(work.graph.node(delivery).definition['path']))}")
     _left(work, done=False)
-    removed = [each for each in work.shows if each not in work.graph.views]
+    removed = [node for node in work.shows if node not in work.graph.views]
     out(
         f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
         f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}."
@@ -220,8 +224,10 @@ def work_as_text(work: Work, what: str) -> None:
 
 def _known(work: Work) -> None:
     """Answers of earlier runs about checks that do not hold, until these are asked again."""
-    for each in known_violations(work):
-        out(f"{coloured('failed' if each.fails else 'warning')}: {each.node}: {each.message}")
+    for violation in known_violations(work):
+        out(
+            f"{coloured('failed' if violation.fails else 'warning')}: {violation.node}: {violation.message}"
+        )
 
 
 def _to_do(work: Work, node: str) -> tuple[str, str]:
@@ -232,7 +238,7 @@ def _to_do(work: Work, node: str) -> tuple[str, str]:
 
 
 def _paths_left(work: Work) -> dict[str, str]:
-    return {each.node: str(work.places.of_delivered(each)) for each in work.left}
+    return {exposure.node: str(work.places.of_delivered(exposure)) for exposure in work.left}
 
 
 def work_as_json(work: Work) -> dict[str, Any]:
@@ -245,13 +251,15 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "check": sorted(work.checks),
         "failing": sorted(work.failing),
         "warned": [
-            f"{each.node}: {each.message}" for each in known_violations(work) if not each.fails
+            f"{violation.node}: {violation.message}"
+            for violation in known_violations(work)
+            if not violation.fails
         ],
         "write": list(work.deliveries),
         "left": _paths_left(work),
         "reused": list(work.reused),
         "repoint": list(work.repoint),
-        "remove": [each for each in work.shows if each not in work.graph.views],
+        "remove": [node for node in work.shows if node not in work.graph.views],
     }
 
 
@@ -265,11 +273,11 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "published": outcome is not None,
         "built": {
             node: {
-                "rows": each.rows,
-                "seconds": round(each.seconds, 3),
+                "rows": table.rows,
+                "seconds": round(table.seconds, 3),
                 "reason": done.work.reasons[node],
             }
-            for node, each in done.progress.built.items()
+            for node, table in done.progress.built.items()
         },
         "reused": list(done.work.reused),
         "repointed": list(outcome.repointed) if outcome else [],
@@ -278,20 +286,24 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "left": _paths_left(done.work) if outcome else {},
         "replaces": done.replaces,
         "kept": {node: str(path) for node, path in done.kept.items()},
-        "yours": [each.place for each in outcome.yours] if outcome else [],
+        "yours": [view.place for view in outcome.yours] if outcome else [],
         "failed": dict(done.failures),
         "failures": _failures_as_json(done, elsewhere),
         "skipped": list(done.progress.skipped),
-        "warnings": [f"{each.node}: {each.message}" for each in _warnings(done)],
-        "warned": [violations.as_json(each, elsewhere) for each in _warnings(done)],
+        "warnings": [f"{warning.node}: {warning.message}" for warning in _warnings(done)],
+        "warned": [violations.as_json(warning, elsewhere) for warning in _warnings(done)],
     }
 
 
 def _failures_as_json(done: Reconciled, elsewhere: str | None) -> list[dict[str, Any]]:
     """Each check that failed, with rows, and each node that failed for another reason."""
-    failed = [each for each in done.violations if each.fails and each.node in done.failures]
-    found = [violations.as_json(each, elsewhere) for each in failed]
-    told = {(each["node"], each["message"]) for each in found}
+    failed = [
+        violation
+        for violation in done.violations
+        if violation.fails and violation.node in done.failures
+    ]
+    found = [violations.as_json(violation, elsewhere) for violation in failed]
+    told = {(violation["node"], violation["message"]) for violation in found}
     others = [(node, why) for node, why in done.failures.items() if (node, why) not in told]
     return [
         *found,

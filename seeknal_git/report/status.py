@@ -41,7 +41,7 @@ def as_text(status: Status) -> None:
         rows["Changed"] = _changed(status, room)
     rows |= _tables(status, room)
     if status.absent:
-        files = ", ".join(f"{each.raw_data} ({each.node})" for each in status.absent)
+        files = ", ".join(f"{absent.raw_data} ({absent.node})" for absent in status.absent)
         rows["Raw data"] = coloured("warning", f"missing: {files}")
     rows["Production"] = _production(status.production)
     rows.setdefault("Warehouse", status.place)
@@ -146,7 +146,7 @@ def _alarms(status: Status) -> list[str]:
         found.append(
             f"tables that schema {schema} shows are missing: {', '.join(nodes)}: seeknal run builds them again"
         )
-    found += [f"{moved_words(each)} seeknal run reads it again" for each in status.moved]
+    found += [f"{moved_words(moved)} seeknal run reads it again" for moved in status.moved]
     return found
 
 
@@ -156,13 +156,16 @@ _MOST_ANSWERS = 10
 def _answers(status: Status) -> None:
     """The checks that do not hold, in the words of the run, and how to see the rows."""
     said = status.production.failure or ""
-    failing = [each for each in status.failing if f"{each.node}: {each.message}" not in said]
-    lines = [("failed", each) for each in failing] + [("warning", each) for each in status.warnings]
-    for word, each in lines[:_MOST_ANSWERS]:
-        out(f"{coloured(word)}: {each.node}: {each.message}")
+    failing = [
+        answer for answer in status.failing if f"{answer.node}: {answer.message}" not in said
+    ]
+    lines = [("failed", answer) for answer in failing]
+    lines += [("warning", answer) for answer in status.warnings]
+    for word, answer in lines[:_MOST_ANSWERS]:
+        out(f"{coloured(word)}: {answer.node}: {answer.message}")
     if len(lines) > _MOST_ANSWERS:
         out(dim(f"and {len(lines) - _MOST_ANSWERS} more; --json shows all"))
-    nodes = list(dict.fromkeys(each.node for each in (*status.failing, *status.warnings)))
+    nodes = list(dict.fromkeys(answer.node for answer in (*status.failing, *status.warnings)))
     if nodes:
         out(f"  {dim('rows:')} seeknal query --failed {nodes[0] if len(nodes) == 1 else 'NODE'}")
 
@@ -223,7 +226,7 @@ def past_as_json(found: Past) -> dict[str, Any]:
             }
             for node, rows in _nodes(shown)
         ],
-        "since": [between_as_json(each) for each in found.since],
+        "since": [between_as_json(between) for between in found.since],
     }
 
 
@@ -246,7 +249,7 @@ def environments(found: list[EnvironmentState]) -> None:
         out("No environments yet. Make one with: seeknal run")
         return
     names = ["branch", "schema", "shows", "ahead", "behind", "idle", "expires", "tables"]
-    rows = [names, *([str(cell) for cell in _row(each)] for each in found)]
+    rows = [names, *([str(cell) for cell in _row(environment)] for environment in found)]
     if is_terminal() and max(map(len, columns(rows))) > width():
         rows = [row[:-1] for row in rows]
         note(dim(f"and 1 column more: {names[-1]}"))
@@ -254,26 +257,28 @@ def environments(found: list[EnvironmentState]) -> None:
     out(bold(first), *others)
 
 
-def _row(each: EnvironmentState) -> list[Any]:
+def _row(environment: EnvironmentState) -> list[Any]:
     """What a narrow terminal has no room for comes last."""
     left = "never"
-    if each.expires_at is not None:
-        days = (each.expires_at - now()).total_seconds() / 86400
+    if environment.expires_at is not None:
+        days = (environment.expires_at - now()).total_seconds() / 86400
         left = (
             "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
         )
-    branch = f"{each.branch} (gone)" if each.branch_is_gone else each.branch
+    branch = f"{environment.branch} (gone)" if environment.branch_is_gone else environment.branch
     beside = (
-        [each.ahead, each.behind] if each.ahead is not None and not each.production else ["", ""]
+        [environment.ahead, environment.behind]
+        if environment.ahead is not None and not environment.production
+        else ["", ""]
     )
     return [
         branch,
-        each.schema,
-        (each.commit or "")[:8],
+        environment.schema,
+        (environment.commit or "")[:8],
         *beside,
-        _idle(each.used_at),
+        _idle(environment.used_at),
         left,
-        each.nodes,
+        environment.nodes,
     ]
 
 
@@ -288,7 +293,7 @@ _IDLE = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def findings(found: list[Finding]) -> None:
-    for each in found:
-        out(f"{coloured('warning', 'wrong')}: {each.what}")
-        out(f"  {each.cure}")
+    for complaint in found:
+        out(f"{coloured('warning', 'wrong')}: {complaint.what}")
+        out(f"  {complaint.cure}")
     out("Everything is in order." if not found else f"{counted(len(found), 'thing')} to mend.")

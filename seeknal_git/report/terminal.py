@@ -68,8 +68,8 @@ def kept_files(kept: Mapping[str, Path]) -> None:
 
 def kept_views(places: Iterable[str]) -> None:
     """The views and tables that a command left alone, as somebody made them."""
-    for each in places:
-        out(f"kept: {each} (yours)")
+    for place in places:
+        out(f"kept: {place} (yours)")
 
 
 def tell(text: str, *, err: bool = False) -> None:
@@ -190,9 +190,9 @@ def _as_json(found: re.Match[str]) -> str:
 def finite(value: Any) -> Any:
     """JSON has no number for what is not finite: it is told as a text."""
     if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
+        return [finite(entry) for entry in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -237,8 +237,8 @@ def problem_of(word: str, problem: Problem) -> None:
 def message(word: str, text: str, cure: str | None = None) -> None:
     first, *others = parts(text)
     note(f"{coloured(word)}: {first}")
-    for each in (*others, *([cure] if cure else [])):
-        hint(each)
+    for line in (*others, *([cure] if cure else [])):
+        hint(line)
 
 
 def width() -> int:
@@ -302,7 +302,7 @@ def extent(layer: Sequence[str]) -> str:
     >>> extent(["source.a", "source.b", "transform.c"])
     '2 sources, 1 transform, side by side: '
     """
-    kinds = Counter(split_id(each)[0].replace("_", " ") for each in layer)
+    kinds = Counter(split_id(node)[0].replace("_", " ") for node in layer)
     kind_words = ", ".join(counted(number, kind) for kind, number in kinds.items())
     return f"{kind_words}, side by side: " if len(layer) > 1 else ""
 

@@ -13,16 +13,16 @@ def as_text(found: Validation, *, verbose: bool) -> None:
     error(ProjectError(found.problems))
     for warning in found.warnings:
         warn(warning)
-    for each in found.absent:
-        warn(each)
+    for absent in found.absent:
+        warn(absent)
     if found.absent:
         tell(
             "What reads that was checked by the columns that were loaded before or are declared, if any are.",
             err=True,
         )
     if verbose:
-        for each in found.notes:
-            note(f"{each.place}: {each.message}")
+        for problem in found.notes:
+            note(f"{problem.place}: {problem.message}")
         for path in found.foreign:
             note(f"passed over: {path} has no `kind`, so it is no node")
     if found.problems:
@@ -41,10 +41,10 @@ def as_json(found: Validation) -> dict[str, Any]:
         "version": 1,
         "valid": not found.problems,
         "nodes": found.nodes,
-        "problems": [_entry(each) for each in found.problems],
-        "warnings": [_entry(each) for each in found.warnings],
+        "problems": [_entry(problem) for problem in found.problems],
+        "warnings": [_entry(warning) for warning in found.warnings],
         "unknown": list(found.unknown),
-        "absent": [_entry(each) for each in found.absent],
+        "absent": [_entry(absent) for absent in found.absent],
         "foreign": list(found.foreign),
     }
 

@@ -17,9 +17,9 @@ _NOTHING = "nothing: this plan has no METADATA and no NON_BREAKING change of a S
 
 def notes(verified: Sequence[Verified]) -> None:
     """What could not be verified is said beside the results."""
-    for each in verified:
-        if each.result == "not verified":
-            note(f"{coloured('warning', 'not verified')}: {each.node}: {each.reason}")
+    for verdict in verified:
+        if verdict.result == "not verified":
+            note(f"{coloured('warning', 'not verified')}: {verdict.node}: {verdict.reason}")
 
 
 def as_text(verified: Sequence[Verified] | None) -> None:
@@ -28,15 +28,15 @@ def as_text(verified: Sequence[Verified] | None) -> None:
         return
     out()
     out(bold("Verified"))
-    told = [each for each in verified if each.result != "not verified"]
+    told = [verdict for verdict in verified if verdict.result != "not verified"]
     if not verified:
         tell(f"  {_NOTHING}")
-    size = max((len(each.node) for each in told), default=0)
-    for each in told:
-        out(f"  {each.node.ljust(size)}  {_colour(each)}")
-        for words, rest in _sides(each):
+    size = max((len(verdict.node) for verdict in told), default=0)
+    for verdict in told:
+        out(f"  {verdict.node.ljust(size)}  {_colour(verdict)}")
+        for words, rest in _sides(verdict):
             out(dim(f"    {words}"))
-            table(each.columns, rest.rows)
+            table(verdict.columns, rest.rows)
 
 
 def _colour(verified: Verified) -> str:
@@ -70,11 +70,11 @@ def as_markdown(verified: Sequence[Verified] | None) -> str:
     if verified is None:
         return ""
     lines = ["", "", "#### Verified", ""]
-    for each in verified:
-        lines.append(f"- {markdown.code(each.node)}: {markdown.text(_words(each))}")
+    for verdict in verified:
+        lines.append(f"- {markdown.code(verdict.node)}: {markdown.text(_words(verdict))}")
         lines += [
             f"  - {words}: {markdown.text(str(row))}"
-            for words, rest in _sides(each)
+            for words, rest in _sides(verdict)
             for row in rest.rows
         ]
     return "\n".join(lines if verified else [*lines, f"- {_NOTHING}"])
@@ -87,16 +87,16 @@ def as_json(verified: Sequence[Verified] | None) -> list[dict[str, Any]] | None:
         if verified is None
         else [
             {
-                "node": each.node,
-                "result": each.result,
-                "rows": each.rows,
-                "columns": len(each.columns) if each.result in ("equal", "differs") else None,
-                "reason": each.reason,
-                "reused": each.reused,
-                "only_before": _rest_as_json(each, each.only_before),
-                "only_after": _rest_as_json(each, each.only_after),
+                "node": verdict.node,
+                "result": verdict.result,
+                "rows": verdict.rows,
+                "columns": len(verdict.columns) if verdict.result in ("equal", "differs") else None,
+                "reason": verdict.reason,
+                "reused": verdict.reused,
+                "only_before": _rest_as_json(verdict, verdict.only_before),
+                "only_after": _rest_as_json(verdict, verdict.only_after),
             }
-            for each in verified
+            for verdict in verified
         ]
     )
 

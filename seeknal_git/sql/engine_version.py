@@ -35,7 +35,7 @@ def _installed() -> str | None:
     find."""
     for folder in map(Path, sys.path):
         if (folder / "duckdb" / "__init__.py").exists():
-            found = [each.stem for each in folder.glob("duckdb-*.dist-info")]
+            found = [info.stem for info in folder.glob("duckdb-*.dist-info")]
             return found[0].removeprefix("duckdb-") if len(found) == 1 else None
     return None
 

@@ -24,7 +24,7 @@ def over_views(
     """The statement over the views of an environment. targets: the node behind each reference;
     views: of each node."""
     rest = code_of(
-        rendered(sql, [replace(each, alias="-") for each in reading.references], lambda _: " ")
+        rendered(sql, [replace(found, alias="-") for found in reading.references], lambda _: " ")
     )
     pieces, position = [], 0
     for reference, target in zip(reading.references, targets, strict=True):

@@ -49,7 +49,7 @@ def confinement(warehouse: Path | None, reach: Reach) -> str:
     """
     spill = reach.spill or (warehouse.with_name(f"{warehouse.name}.tmp") if warehouse else None)
     own = (
-        [warehouse, *(warehouse.with_name(f"{warehouse.name}{each}") for each in _LOGS)]
+        [warehouse, *(warehouse.with_name(f"{warehouse.name}{suffix}") for suffix in _LOGS)]
         if warehouse
         else []
     )

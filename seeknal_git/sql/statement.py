@@ -118,7 +118,7 @@ def tables_with_ctes(
     while waiting:
         value, around = waiting.pop()
         if isinstance(value, list):
-            waiting += [(each, around) for each in value]
+            waiting += [(inner, around) for inner in value]
         if not isinstance(value, dict):
             continue
         if value.get("type") in ("BASE_TABLE", "TABLE_FUNCTION", "SHOW_REF"):
@@ -127,13 +127,13 @@ def tables_with_ctes(
         for entry in (value.get("cte_map") or {}).get("map") or ():
             waiting.append((entry["value"], inside))
             inside = {**inside, folded(entry["key"]): id(query_of(entry["value"]))}
-        others = {key: each for key, each in value.items() if key != "cte_map"}
+        others = {key: inner for key, inner in value.items() if key != "cte_map"}
         if value.get("type") == "RECURSIVE_CTE_NODE":
             waiting.append(
                 (others.pop("left"), inside)
             )  # it begins with this, before there is anything of its name
             inside = {**inside, folded(value["cte_name"]): id(value)}
-        waiting += [(each, inside) for each in others.values()]
+        waiting += [(other, inside) for other in others.values()]
 
 
 def columns_typed(columns: Columns | None) -> Columns | None:

@@ -83,7 +83,8 @@ def _confirmed(tree: Tree, book: Book, engine: Engine) -> bool:
     if certain(tree, book.spelling):
         return True
     return any(
-        engine.agrees(each, plain) for each in statements(tree, book.spelling, engine.tables)
+        engine.agrees(statement, plain)
+        for statement in statements(tree, book.spelling, engine.tables)
     )
 
 

@@ -92,8 +92,8 @@ def _is_loose(tree: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]]) 
     shown = {output.term.text for output in clauses.outputs}
     modifiers = tree.get("modifiers") or ()
     merges = any(
-        each["type"] == "DISTINCT_MODIFIER" and not each.get("distinct_on_targets")
-        for each in modifiers
+        modifier["type"] == "DISTINCT_MODIFIER" and not modifier.get("distinct_on_targets")
+        for modifier in modifiers
     )
     return (
         merges
@@ -106,7 +106,7 @@ def _distinct(
     modifier: Tree, clauses: Clauses, order: Sequence[tuple[Term, Term]], scope: Scope, book: Book
 ) -> None:
     if on := modifier.get("distinct_on_targets"):
-        terms = [_ordered(each, clauses.outputs, scope, book) for each in on]
+        terms = [_ordered(target, clauses.outputs, scope, book) for target in on]
         unstable = "" if _is_decided(clauses, order) else "DISTINCT ON"
         directed = [term for _, term in order]
         clauses.add("DISTINCT", f"distinct on {len(terms)}", [*terms, *directed], unstable)
@@ -150,8 +150,8 @@ def _ordered(tree: Tree, outputs: Sequence[Output], scope: Scope, book: Book) ->
     places = [(POSITION, str(place)) for place in range(1, len(outputs) + 1)]
     found = [
         term
-        for place, each in zip(places, outputs, strict=True)
-        for term in _placed(name, each, place)
+        for place, output in zip(places, outputs, strict=True)
+        for term in _placed(name, output, place)
     ]
     aside = replace(book, spelling=Spelling())
     try:

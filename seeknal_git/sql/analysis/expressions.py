@@ -76,7 +76,7 @@ def read(tree: Tree, scope: Scope, book: Book) -> Term:
 
 
 def terms_of(trees: Iterable[Tree], scope: Scope, book: Book) -> list[Term]:
-    return [read(each, scope, book) for each in trees]
+    return [read(condition, scope, book) for condition in trees]
 
 
 def conditions(tree: Tree | None, scope: Scope, book: Book) -> list[Term]:
@@ -90,7 +90,7 @@ def arranged(trees: Sequence[Tree], scope: Scope, book: Book) -> list[Term]:
     terms = terms_of(trees, scope, book)
     return (
         book.holes.ordered(terms)
-        if all(never_fails(each, scope) for each in trees)
+        if all(never_fails(condition, scope) for condition in trees)
         else list(dict.fromkeys(terms))
     )
 
@@ -98,7 +98,7 @@ def arranged(trees: Sequence[Tree], scope: Scope, book: Book) -> list[Term]:
 def connected(tree: Tree | None, scope: Scope, book: Book) -> list[Tree]:
     """The terms that AND connects in a condition, without those that are always true."""
     terms = conjuncts(_normal(tree, scope, book)) if tree else ()
-    return [each for each in terms if constant(each) != (BOOLEAN, "true")]
+    return [term for term in terms if constant(term) != (BOOLEAN, "true")]
 
 
 def _normal(tree: Tree, scope: Scope, book: Book) -> Tree:
@@ -195,17 +195,17 @@ def _tells(key: str, value: object) -> bool:
 
 def _value(key: str, value: Any, scope: Scope, book: Book) -> Term:
     if isinstance(value, list):
-        return compound(key, [_value("", each, scope, book) for each in value])
+        return compound(key, [_value("", inner, scope, book) for inner in value])
     if not isinstance(value, dict) or key in _VERBATIM:
         return Term(f"{key} {json.dumps(bare(value), sort_keys=True)}")
     if "class" in value:
         return compound(key, [read(value, scope, book)])
     inside = [
-        (name, each)
-        for name, each in sorted(value.items())
-        if name not in PLACES and not is_empty(each)
+        (name, inner)
+        for name, inner in sorted(value.items())
+        if name not in PLACES and not is_empty(inner)
     ]
-    return compound(key, [_value(name, each, scope, book) for name, each in inside])
+    return compound(key, [_value(name, inner, scope, book) for name, inner in inside])
 
 
 def _function(tree: Tree, scope: Scope, book: Book) -> Term:
@@ -222,11 +222,14 @@ def _function(tree: Tree, scope: Scope, book: Book) -> Term:
     if any(tree.get(key) for key in ("filter", "distinct")) or _orders(tree):
         raise Obstacle(f"{name}() with the clauses of an aggregate")
     terms = [
-        _argument(name, each, scope, book, place) for place, each in enumerate(arguments(tree))
+        _argument(name, argument, scope, book, place)
+        for place, argument in enumerate(arguments(tree))
     ]
     if name not in functions.NAMING:
         return compound(name, _turned(name, tree, terms, scope, book))
-    names = [_name_of(each, term) for each, term in zip(arguments(tree), terms, strict=True)]
+    names = [
+        _name_of(argument, term) for argument, term in zip(arguments(tree), terms, strict=True)
+    ]
     return compound(f"{name} {json.dumps(names)}", terms)
 
 
@@ -236,8 +239,10 @@ def _turned(name: str, tree: Tree, terms: list[Term], scope: Scope, book: Book) 
     given = arguments(tree)
     if any(term.unstable for term in terms):
         return terms
-    numbers = name in ("+", "*") and all(is_number(each, scope) for each in given)
-    types = {type_of(each, scope) for each in given} if name in ("greatest", "least") else set()
+    numbers = name in ("+", "*") and all(is_number(argument, scope) for argument in given)
+    types = (
+        {type_of(argument, scope) for argument in given} if name in ("greatest", "least") else set()
+    )
     if numbers or (len(types) == 1 and is_exact(*types)):
         return sorted(terms, key=lambda term: book.holes.named(term.text))
     return terms
@@ -278,9 +283,9 @@ def _orders(tree: Tree) -> list[Tree]:
 def _aggregate(name: str, tree: Tree, scope: Scope, book: Book) -> Term:
     """An aggregate; one whose arguments all belong to a scope around it would be computed there."""
     outer, scope.marks.depths = scope.marks.depths, set()
-    terms = [_argument(name, each, scope, book) for each in arguments(tree)]
+    terms = [_argument(name, argument, scope, book) for argument in arguments(tree)]
     terms += [read(tree["filter"], scope, book)] if tree.get("filter") else []
-    order = [ordering(each, scope, book) for each in _orders(tree)]
+    order = [ordering(entry, scope, book) for entry in _orders(tree)]
     if scope.marks.depths and 0 not in scope.marks.depths:
         raise Obstacle(f"{name}() over columns of the query around it")
     scope.marks.depths |= outer
@@ -307,7 +312,9 @@ def direction(tree: Tree) -> str:
 def _unnest(tree: Tree, scope: Scope, book: Book) -> Term:
     if len(arguments(tree)) != 1:
         raise Obstacle("unnest() with named arguments")
-    term = compound("unnest", [_argument("unnest", each, scope, book) for each in arguments(tree)])
+    term = compound(
+        "unnest", [_argument("unnest", argument, scope, book) for argument in arguments(tree)]
+    )
     scope.marks.unnests.append(term)
     return term
 
@@ -320,7 +327,7 @@ def _window(tree: Tree, scope: Scope, book: Book) -> Term:
     ):
         raise Obstacle(f"{name}() OVER, of which nothing is known")
     partitions = book.holes.ordered(terms_of(tree.get("partitions") or (), scope, book))
-    orders = [ordering(each, scope, book) for each in tree.get("orders") or ()]
+    orders = [ordering(entry, scope, book) for entry in tree.get("orders") or ()]
     inputs = terms_of(arguments(tree), scope, book)
     passed = {"partitions", "orders", "arguments", "children", "function_name"}
     told = [
@@ -337,8 +344,8 @@ def _window(tree: Tree, scope: Scope, book: Book) -> Term:
     )
     terms = [*partitions, *(term for _, term in orders), *inputs, *rest]
     window = book.holes.short(compound(f"window {name} {shape}", terms, unstable))
-    if name == "row_number" and not any(each.unstable for each in partitions):
-        book.numbered[window.text] = frozenset(each.text for each in partitions)
+    if name == "row_number" and not any(partition.unstable for partition in partitions):
+        book.numbered[window.text] = frozenset(partition.text for partition in partitions)
     return window
 
 

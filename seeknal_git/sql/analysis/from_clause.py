@@ -151,7 +151,7 @@ def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
         or tree.get("with_ordinality", "WITHOUT_ORDINALITY") != "WITHOUT_ORDINALITY"
     ):
         raise Obstacle(f"{name}() in FROM")
-    if any(each.get("alias") for each in arguments(function)):
+    if any(argument.get("alias") for argument in arguments(function)):
         raise Obstacle(f"{name}() with named arguments")
     given = terms_of(arguments(function), _nothing_in(around), book)
     rows = book.holes.short(compound(f"rows of {name}", given))
@@ -215,7 +215,7 @@ def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "
         outputs = renamed(outputs, aliases)
     called = book.spelling.fresh(tree)
     columns = tuple(
-        _of_table(mark or str(number), each, called, book) for each in distinct(outputs)
+        _of_table(mark or str(number), output, called, book) for output in distinct(outputs)
     )
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
@@ -226,7 +226,7 @@ def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "
         )
         for text, partition in relation.numbered.items()
     }
-    star = tuple((name, each) for each in columns)
+    star = tuple((name, column) for column in columns)
     return Source(relation.rows, {name: table}, star, {}, unique, number + 1, numbered=numbered)
 
 
@@ -237,10 +237,10 @@ def seen_through(tree: Tree, relation: Relation, last: Filter, book: Book) -> So
     if aliases := tree.get("column_name_alias"):
         outputs = renamed(outputs, aliases)
     called = book.spelling.fresh(tree)
-    columns = tuple(_spelled(each, called) for each in distinct(outputs))
+    columns = tuple(_spelled(output, called) for output in distinct(outputs))
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
-    star = tuple((name, each) for each in columns)
+    star = tuple((name, column) for column in columns)
     return Source(
         last.rows,
         {name: Table(columns, called=called)},

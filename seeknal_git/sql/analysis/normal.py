@@ -127,7 +127,7 @@ def _constant(tree: Tree, _scope: Scope) -> Tree:
 def _comparison(tree: Tree, scope: Scope) -> Tree:
     kind, left, right = (
         tree["type"],
-        *(normal(each, scope) for each in (tree["left"], tree["right"])),
+        *(normal(side, scope) for side in (tree["left"], tree["right"])),
     )
     if found := _with_constant(kind, left, right, scope) or _with_constant(
         kind, right, left, scope
@@ -184,7 +184,7 @@ def _conjunction(tree: Tree, scope: Scope) -> Tree:
     true or false."""
     kind = tree["type"]
     every = list(_connected(tree, kind, scope))
-    terms = [each for each in every if not _is(each, _NEUTRAL[kind])]
+    terms = [term for term in every if not _is(term, _NEUTRAL[kind])]
     if len(terms) == 1 and type_of(terms[0], scope) != BOOLEAN:
         terms = every  # AND makes it one
     return _joined(kind, terms or [literal(BOOLEAN, _NEUTRAL[kind])])
@@ -216,7 +216,7 @@ def _all_fit(value: Tree, others: Sequence[Tree], scope: Scope) -> bool:
     """Whether a value can be compared with each of others, one by one, as well as with all at
     once."""
     return never_fails(value, scope) and all(
-        comparable(value, each, scope) and never_fails(each, scope) for each in others
+        comparable(value, other, scope) and never_fails(other, scope) for other in others
     )
 
 
@@ -238,7 +238,7 @@ def _opposite(child: Tree, tree: Tree, scope: Scope) -> Tree:
     """NOT, moved inwards as far as it goes."""
     kind = child["type"]
     if child["class"] == "CONJUNCTION" and never_fails(child, scope):
-        terms = [_operator("OPERATOR_NOT", each) for each in child["children"]]
+        terms = [_operator("OPERATOR_NOT", term) for term in child["children"]]
         return normal(_joined(_OTHERWISE[kind], terms), scope)
     if kind in _OPPOSITES and all(
         is_simple(type_of(child[side], scope)) for side in ("left", "right")
@@ -263,21 +263,21 @@ def _one_of(tree: Tree, scope: Scope) -> Tree:
     value, *others = tree["children"]
     if not (is_repeatable(value) and _all_fit(value, others, scope)):
         return tree
-    constants = {found: each for each in others if (found := constant(each))}
+    constants = {found: other for other in others if (found := constant(other))}
     if len(others) > _LIST:
         kept = [constants[key] for key in sorted(constants)]
         return {**tree, "children": [value, *kept]} if len(constants) == len(others) else tree
-    terms = [_compared("COMPARE_EQUAL", value, each) for each in others]
+    terms = [_compared("COMPARE_EQUAL", value, other) for other in others]
     return normal(_joined("CONJUNCTION_OR", terms), scope)
 
 
 def _first_of(tree: Tree, scope: Scope) -> Tree:
     """coalesce() of one, and of another coalesce() first, if all are of one type."""
-    first, *rest = (normal(each, scope) for each in tree["children"])
+    first, *rest = (normal(child, scope) for child in tree["children"])
     if not rest:
         return first
     inner = first["children"] if first["type"] == "OPERATOR_COALESCE" else None
-    if inner and all(_alike(inner[0], each, scope) for each in (*inner, *rest)):
+    if inner and all(_alike(inner[0], value, scope) for value in (*inner, *rest)):
         return {**tree, "children": [*inner, *rest]}
     return {**tree, "children": [first, *rest]}
 
@@ -426,11 +426,12 @@ def _interval_of(name: str, tree: Tree, _scope: Scope) -> Tree:
 def _arithmetic(name: str, tree: Tree, scope: Scope) -> Tree:
     """A sum, a difference or a product of whole numbers is computed; a number is fitted to what it
     stands beside."""
-    given = [normal(each, scope) for each in arguments(tree)]
+    given = [normal(argument, scope) for argument in arguments(tree)]
     if len(given) != 2:
         return tree
     left, right = (
-        number(each["child"]) if is_cast_number(each) else number(each) for each in given
+        number(argument["child"]) if is_cast_number(argument) else number(argument)
+        for argument in given
     )
     if left is not None and right is not None:
         result = {"+": left + right, "-": left - right, "*": left * right}[name]
@@ -463,8 +464,8 @@ def as_column(tree: Tree) -> Tree:
 
 def _concatenation(_name: str, tree: Tree, scope: Scope) -> Tree:
     """`(a || b) || c` is `a || (b || c)` for text."""
-    given = (normal(each, scope) for each in arguments(tree))
-    joined = _with(tree, [each for part in given for each in (_parts(part) or [part])])
+    given = (normal(argument, scope) for argument in arguments(tree))
+    joined = _with(tree, [operand for part in given for operand in (_parts(part) or [part])])
     return joined if type_of(joined, scope) == "VARCHAR" else tree
 
 
@@ -477,7 +478,8 @@ def _concat(_name: str, tree: Tree, scope: Scope) -> Tree:
     NULL."""
     given = arguments(tree)
     if len(given) < 2 or not all(
-        type_of(each, scope) in ("VARCHAR", STRING) and never_null(each) for each in given
+        type_of(argument, scope) in ("VARCHAR", STRING) and never_null(argument)
+        for argument in given
     ):
         return tree
     joined = {**_with(tree, given), "function_name": "||", "is_operator": True}

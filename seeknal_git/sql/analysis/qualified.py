@@ -49,7 +49,7 @@ def statements(tree: Tree, spelling: Spelling, tables: Sequence[str]) -> Iterato
     if doubtful:
         yield _Writer(spelling, tables, frozenset(doubtful)).written(tree)
     if _ONE < len(doubtful) <= _FEW:
-        yield from (_Writer(spelling, tables, frozenset({each})).written(tree) for each in doubtful)
+        yield from (_Writer(spelling, tables, frozenset({path})).written(tree) for path in doubtful)
 
 
 # What may stand in a statement whose names are certain by themselves: tables side by side, and
@@ -65,20 +65,20 @@ _PLAIN = frozenset(
 def certain(tree: Tree, spelling: Spelling) -> bool:
     """Whether no name could mean anything else: there is one scope, and each has its table in front
     of it."""
-    aliases = {folded(str(each.get("alias"))) for each in tree.get("select_list") or ()}
-    for each in objects(tree):
-        kind = each.get("class") or each.get("type")
-        if kind == "TABLE_FUNCTION" and "reference" in each:
+    aliases = {folded(str(item.get("alias"))) for item in tree.get("select_list") or ()}
+    for part in objects(tree):
+        kind = part.get("class") or part.get("type")
+        if kind == "TABLE_FUNCTION" and "reference" in part:
             continue  # `ref('kind.name')` is a table like any other
         if isinstance(kind, str) and (
-            kind not in _PLAIN or receiver(each) or each.get("using_columns")
+            kind not in _PLAIN or receiver(part) or part.get("using_columns")
         ):
             return False
-        if each.get("ref_type", "REGULAR") not in ("REGULAR", "CROSS"):
+        if part.get("ref_type", "REGULAR") not in ("REGULAR", "CROSS"):
             return False
-        if kind == "BASE_TABLE" and "reference" not in each:
+        if kind == "BASE_TABLE" and "reference" not in part:
             return False
-        if kind == "COLUMN_REF" and not _in_front(each, spelling, aliases):
+        if kind == "COLUMN_REF" and not _in_front(part, spelling, aliases):
             return False
     return True
 
@@ -110,7 +110,7 @@ class _Writer:
 
     def written(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self.written(each) for each in value]
+            return [self.written(inner) for inner in value]
         if not isinstance(value, dict):
             return value
         if id(value) in self.spelling.pieces:
@@ -137,14 +137,14 @@ class _Writer:
     def piece(self, value: Any, queries: dict[int, str]) -> Any:
         """A query that was left whole, as it is written, over the tables and CTEs that it reads."""
         if isinstance(value, list):
-            return [self.piece(each, queries) for each in value]
+            return [self.piece(inner, queries) for inner in value]
         if not isinstance(value, dict):
             return value
         if "reference" in value:
             return self._input(value, value["alias"] or value["called"])
         if "materialized" in value:
             value = _of_engine(value)
-        found = {key: self.piece(each, queries) for key, each in value.items()}
+        found = {key: self.piece(inner, queries) for key, inner in value.items()}
         if id(value) in queries:
             return _renamed(found, queries[id(value)], value["alias"] or value["table_name"])
         return found
@@ -204,7 +204,7 @@ class _Writer:
         return self.star or tree
 
     def _select(self, tree: Tree) -> Tree:
-        items = [item for each in tree["select_list"] for item in self._items(each)]
+        items = [item for written in tree["select_list"] for item in self._items(written)]
         return {**self._inside(tree), "select_list": items}
 
     def _recursive(self, tree: Tree) -> Tree:

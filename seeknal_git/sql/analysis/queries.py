@@ -87,17 +87,19 @@ def whole(tree: Tree, queries: Mapping[str, Query], book: Book, why: str) -> Rel
     """A query as one piece: its text, and everything of every table that it names. Nothing in it
     counts as stable."""
     tables = [
-        each for each in objects(tree) if "reference" in each or each.get("type") == "BASE_TABLE"
+        part for part in objects(tree) if "reference" in part or part.get("type") == "BASE_TABLE"
     ]
-    named = [folded(each["table_name"]) for each in tables if "reference" not in each]
+    named = [folded(table["table_name"]) for table in tables if "reference" not in table]
     others = [queries[name].read() for name in dict.fromkeys(named) if name in queries]
     _stay(tree, queries, book)
-    inputs = [each["reference"] for each in tables if "reference" in each]
+    inputs = [table["reference"] for table in tables if "reference" in table]
     terms = [book.holes.term(book.first[reference], EVERYTHING) for reference in inputs]
     terms += [
-        term for each in others for term in (each.rows, *(output.term for output in each.outputs))
+        term
+        for relation in others
+        for term in (relation.rows, *(output.term for output in relation.outputs))
     ]
-    names = [names_of(each.outputs, "a CTE that is read as one piece") for each in others]
+    names = [names_of(relation.outputs, "a CTE that is read as one piece") for relation in others]
     written = spelled(tree)
     why = COLLATION if '"COLLATE"' in written else why
     text = book.holes.short(compound(f"whole {json.dumps(names)} {written}", terms, why))
@@ -155,12 +157,12 @@ def _kept_once(relation: Relation, materialized: str) -> Relation:
     def told(term: Term) -> Term:
         return same(f"cte {materialized}", term) if term.unstable else term
 
-    numbers = [each.term for each in relation.outputs if each.term.text in relation.numbered]
+    numbers = [output.term for output in relation.outputs if output.term.text in relation.numbered]
     return replace(
         relation,
         rows=told(relation.rows),
-        outputs=tuple(each.mapped(told) for each in relation.outputs),
-        numbered={told(each).text: relation.numbered[each.text] for each in numbers},
+        outputs=tuple(output.mapped(told) for output in relation.outputs),
+        numbered={told(number).text: relation.numbered[number.text] for number in numbers},
     )
 
 
@@ -205,8 +207,8 @@ def _recursive(tree: Tree, around: Scope, book: Book) -> Relation:
     kind = f"recursive {'ALL' if tree.get('union_all') else ''} {itself.text}"
     terms = [
         term
-        for each in (first, step)
-        for term in (each.rows, *(output.term for output in each.outputs))
+        for relation in (first, step)
+        for term in (relation.rows, *(output.term for output in relation.outputs))
     ]
     rows = book.holes.short(compound(kind, terms))
     return Relation(rows, _columns_of(rows, named))

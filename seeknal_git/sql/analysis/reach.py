@@ -32,7 +32,7 @@ def is_certain(tree: Tree, brought: Collection[str]) -> bool:
     brought: tables that the engine has of its own. A CTE of another name is a table of the
     statement or none at all.
     """
-    return not any(_may_read(each, brought) for each in objects(tree))
+    return not any(_may_read(part, brought) for part in objects(tree))
 
 
 def _may_read(tree: Tree, brought: Collection[str]) -> bool:

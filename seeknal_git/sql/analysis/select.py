@@ -43,9 +43,9 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
     keys = _keys(tree, columns, late, book)
     groups = connected(tree.get("having"), late, book)
     if keys and not _sets(tree, keys) and last.total:
-        early = [each for each in groups if movable(keys, each, late)]
+        early = [group for group in groups if movable(keys, group, late)]
         early = early if early and folds_safely(tree, late) else []
-        groups = [each for each in groups if each not in early]
+        groups = [group for group in groups if group not in early]
         book.shapes.append(Term(f"{len(early)} early"))
         last = last.joined(terms_of(early, late, book), total=True)
     having, qualify = arranged(groups, late, book), conditions(tree.get("qualify"), late, book)
@@ -84,8 +84,8 @@ def read_select(tree: Tree, around: Scope, book: Book) -> Relation:
 
         def total() -> bool:
             return all(
-                computes_safely(each, [column.output.term for column in part], scope)
-                for each, part in parts
+                computes_safely(expression, [column.output.term for column in part], scope)
+                for expression, part in parts
             )
 
         relation = replace(relation, single=single, numbered=numbered, total=total)
@@ -104,7 +104,7 @@ def _scope(tree: Tree, source: Source, around: Scope, book: Book) -> tuple[Scope
     verbatim = around.verbatim or len(tree.get("group_sets") or ()) > 1
     unique = () if grouped else source.unique
     scope = Scope(source, around, around.queries, Marks(), {}, unique=unique, verbatim=verbatim)
-    items = [Item(each, scope, book) for each in tree["select_list"]]
+    items = [Item(item, scope, book) for item in tree["select_list"]]
     aliases: dict[str, Callable[[], Term]] = {
         item.alias: item.named for item in items if item.alias
     }
@@ -121,7 +121,7 @@ def _keys(tree: Tree, columns: Sequence[Column], scope: Scope, book: Book) -> li
         if any(column.output.many or column.key is None for column in columns):
             raise Obstacle("GROUP BY ALL of columns that may be constants")
         return book.holes.ordered(column.output.term for column in columns if column.key)
-    keys = [positioned(each, outputs, scope, book) for each in tree.get("group_expressions") or ()]
+    keys = [positioned(key, outputs, scope, book) for key in tree.get("group_expressions") or ()]
     return keys if _sets(tree, keys) else book.holes.ordered(keys)
 
 

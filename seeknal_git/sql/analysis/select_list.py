@@ -90,13 +90,13 @@ def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
     """The columns of an item."""
     tree = item.tree
     stars = [
-        bare(each) for each in objects(tree, ("STAR", "SUBQUERY")) if each.get("class") == "STAR"
+        bare(part) for part in objects(tree, ("STAR", "SUBQUERY")) if part.get("class") == "STAR"
     ]
     if any(value.get("type") == "OPERATOR_UNPACK" for value in objects(tree)):
         raise Obstacle("*COLUMNS as arguments")
     if not stars:
         yield _plain(item)
-    elif any(each != stars[0] for each in stars):
+    elif any(other != stars[0] for other in stars):
         raise Obstacle("two different stars in one expression")
     elif tree["class"] == "STAR" and not tree.get("expr"):
         certain = None if tree.get("replace_list") else True
@@ -137,7 +137,7 @@ def _plain(item: Item) -> Column:
     tree, term = item.tree, item.term()
     written = tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None
     name = tree.get("alias") or (written and (term.name or written)) or None
-    if any(not _is_list(each, item.scope, item.book) for each in _unnested(tree)):
+    if any(not _is_list(value, item.scope, item.book) for value in _unnested(tree)):
         called = name or spelled(tree)
         return Column(
             Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called),
@@ -167,9 +167,9 @@ def settled(tree: Tree, term: Term, scope: Scope, book: Book) -> Term:
 
 def _unnested(tree: Any) -> Iterator[Tree]:
     return (
-        arguments(each)[0]
-        for each in objects(tree)
-        if each.get("function_name", "").lower() == "unnest"
+        arguments(part)[0]
+        for part in objects(tree)
+        if part.get("function_name", "").lower() == "unnest"
     )
 
 
@@ -262,7 +262,7 @@ def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
         (table, output) for output in (scope.source.tables[table].outputs if table else ())
     ]
     gone = {("", folded(name)) for name in tree.get("exclude_list") or ()}
-    gone |= {_qualified(each) for each in tree.get("qualified_exclude_list") or ()}
+    gone |= {_qualified(name) for name in tree.get("qualified_exclude_list") or ()}
     replaced = {("", folded(entry["key"])): entry for entry in tree.get("replace_list") or ()}
     renamed = {_qualified(entry["key"]): entry["value"] for entry in tree.get("rename_list") or ()}
     if any(owner and name in scope.source.merged for owner, name in (*gone, *renamed)):

@@ -40,8 +40,8 @@ class Arms:
 
     def column(self, outputs: Sequence[Output], book: Book) -> Output:
         """A column, given those of the arms as they are written: the first of them names it."""
-        named = next(each for each in outputs if each is not _ABSENT)
-        types = {each.term.type for each in outputs if each is not _ABSENT}
+        named = next(output for output in outputs if output is not _ABSENT)
+        types = {output.term.type for output in outputs if output is not _ABSENT}
         type_ = types.pop() if len(types) == 1 else ""
         certain = is_simple(type_) if self.kind.endswith("ALL") else is_exact(type_)
         kind = "of each" if certain else f"of each {self.shape}"
@@ -62,7 +62,7 @@ def arms_of(tree: Tree) -> tuple[list[Tree], Any]:
 
 
 def _moved(shape: Any, by: int) -> Any:
-    return [_moved(each, by) for each in shape] if isinstance(shape, list) else shape + by
+    return [_moved(inner, by) for inner in shape] if isinstance(shape, list) else shape + by
 
 
 def _continues(tree: Tree, child: Tree) -> bool:
@@ -82,7 +82,7 @@ def arms(tree: Tree, relations: Sequence[Relation], shape: Any, book: Book) -> A
         f"{'UNION' if word in _UNIONS else word} {'ALL' if tree.get('setop_all') else ''}".strip()
     )
     places = list(range(len(relations)))
-    if word in _EITHER_WAY and not any(each.rows.unstable for each in relations):
+    if word in _EITHER_WAY and not any(relation.rows.unstable for relation in relations):
         places.sort(key=lambda place: book.holes.named(relations[place].rows.text))
     written = json.dumps([word, shape, places])
     book.shapes.append(Term(f"arms {written}"))

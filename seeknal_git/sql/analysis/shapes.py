@@ -36,8 +36,8 @@ def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
     if relation is None:
         return source_of(given, around, book)
     if any(
-        term.unstable for term in (relation.rows, *(each.term for each in relation.outputs))
-    ) or any(each.many for each in relation.outputs):
+        term.unstable for term in (relation.rows, *(output.term for output in relation.outputs))
+    ) or any(output.many for output in relation.outputs):
         return named(given, relation, 0, book)
     if _takes_rows_away(tree) and not relation.total():
         return named(given, relation, 0, book)
@@ -50,7 +50,9 @@ def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
 def _takes_rows_away(tree: Tree) -> bool:
     """Whether columns of an inner query may have been computed for rows that are not in the result,
     or not."""
-    modifiers = [each for each in tree.get("modifiers") or () if each["type"] != "ORDER_MODIFIER"]
+    modifiers = [
+        modifier for modifier in tree.get("modifiers") or () if modifier["type"] != "ORDER_MODIFIER"
+    ]
     return bool(modifiers) or any(
         tree.get(key) for key in ("where_clause", "having", "qualify", "sample")
     )
@@ -64,10 +66,10 @@ def _picks(tree: Tree) -> bool:
         or tree.get("aggregate_handling") == "FORCE_AGGREGATES"
     ):
         return False
-    if any(each["type"] != "ORDER_MODIFIER" for each in modifiers):
+    if any(modifier["type"] != "ORDER_MODIFIER" for modifier in modifiers):
         return False
     computed = [tree["select_list"], tree.get("where_clause"), modifiers]
-    return all(_of_a_row(each) for each in objects(computed))
+    return all(_of_a_row(part) for part in objects(computed))
 
 
 def _of_a_row(tree: Tree) -> bool:
@@ -80,15 +82,15 @@ def filtered(trees: Sequence[Tree], source: Source, scope: Scope, book: Book) ->
     """The terms of a WHERE, together with what they join."""
     before = source.last or Filter(WHERE, source.rows)
     return before.joined(
-        terms_of(trees, scope, book), all(never_fails(each, scope) for each in trees)
+        terms_of(trees, scope, book), all(never_fails(condition, scope) for condition in trees)
     )
 
 
 def has_windows(tree: Tree) -> bool:
     """Whether a SELECT computes windows, which a condition around it does not take rows from."""
     return any(
-        each.get("class") == "WINDOW"
-        for each in objects([tree["select_list"], tree.get("qualify")], ("SUBQUERY",))
+        part.get("class") == "WINDOW"
+        for part in objects([tree["select_list"], tree.get("qualify")], ("SUBQUERY",))
     )
 
 
@@ -110,9 +112,9 @@ def _folds(tree: Tree) -> bool:
 def folds_safely(tree: Tree, scope: Scope) -> bool:
     """Whether no aggregate of a SELECT computes what can fail."""
     calls = objects([tree["select_list"], tree.get("having"), tree.get("modifiers")])
-    for call in (each for each in calls if "function_name" in each and _folds(each)):
+    for call in (part for part in calls if "function_name" in part and _folds(part)):
         computed = [*arguments(call), *([call["filter"]] if call.get("filter") else [])]
-        if not all(never_fails(each, scope) for each in computed):
+        if not all(never_fails(value, scope) for value in computed):
             return False
     return True
 
@@ -120,10 +122,10 @@ def folds_safely(tree: Tree, scope: Scope) -> bool:
 def movable(keys: Sequence[Term], tree: Tree, scope: Scope) -> bool:
     """Whether a condition on groups is one on keys alone, so that it may as well be asked of each
     row before."""
-    names = [each for each in objects(tree) if each.get("class") == "COLUMN_REF"]
+    names = [part for part in objects(tree) if part.get("class") == "COLUMN_REF"]
     texts = {key.text for key in keys}
     on_keys = all(
-        (term := meant(each, scope)) and term.text in texts and is_exact(type_of(each, scope))
-        for each in names
+        (term := meant(name, scope)) and term.text in texts and is_exact(type_of(name, scope))
+        for name in names
     )
     return bool(names) and on_keys and never_fails(tree, scope)

@@ -32,12 +32,12 @@ def only(tree: Tree, keys: frozenset[str], what: str) -> Tree:
 def bare(value: Any) -> Any:
     """A tree as it is, but for where its parts stand; types in one spelling."""
     if isinstance(value, dict):
-        kept = {key: bare(each) for key, each in value.items() if key not in PLACES}
+        kept = {key: bare(inner) for key, inner in value.items() if key not in PLACES}
         if "type_name" in kept:
             name = kept["type_name"].upper()
             kept = {**kept, "type_name": functions.TYPES.get(name, name), "qualified_name": None}
         return kept
-    return [bare(each) for each in value] if isinstance(value, list) else value
+    return [bare(inner) for inner in value] if isinstance(value, list) else value
 
 
 def objects(tree: Any, closed: Collection[str] = ()) -> Iterator[Tree]:
@@ -65,7 +65,8 @@ def spelled(tree: Any) -> str:
         if isinstance(value, dict):
             kept = [key for key in sorted(value, reverse=True) if key not in PLACES]
             found.append(f"{{{len(kept)}")
-            waiting += [each for key in kept for each in (value[key], key)]
+            for key in kept:
+                waiting += (value[key], key)
         elif isinstance(value, list):
             found.append(f"[{len(value)}")
             waiting += reversed(value)
@@ -86,7 +87,7 @@ def conjuncts(tree: Tree, kind: str = "CONJUNCTION_AND") -> Iterator[Tree]:
 def arguments(tree: Tree) -> list[Tree]:
     """The arguments of a function, as DuckDB 1 and 2 give them."""
     given = tree.get("arguments") or ()
-    found = tree.get("children") or [_named(each) for each in given]
+    found = tree.get("children") or [_named(argument) for argument in given]
     first = receiver(tree)
     return [first, *found] if first else list(found)
 

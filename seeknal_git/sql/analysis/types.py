@@ -162,8 +162,8 @@ def cast_word(tree: Tree) -> str:
     if given := tree.get("type_expr"):
         name = _alias_of_type(given)
         parameters = [
-            number(each) if isinstance(each, dict) and "class" in each else None
-            for each in given.get("children") or ()
+            number(child) if isinstance(child, dict) and "class" in child else None
+            for child in given.get("children") or ()
         ]
         if name == "DECIMAL" and len(parameters) == 2 and None not in parameters:
             return f"DECIMAL({parameters[0]},{parameters[1]})"
@@ -247,7 +247,7 @@ def is_number(tree: Tree, scope: Scope, deep: int = 0) -> bool:
     if tree["class"] != "FUNCTION" or functions.called(tree) not in _OF_NUMBERS or deep >= _DEEP:
         return False
     given = arguments(tree)
-    return bool(given) and all(is_number(each, scope, deep + 1) for each in given)
+    return bool(given) and all(is_number(argument, scope, deep + 1) for argument in given)
 
 
 def never_null(tree: Tree) -> bool:
@@ -264,7 +264,7 @@ def _cast(tree: Tree, _scope: Scope, _deep: int) -> str:
 
 def _function(tree: Tree, scope: Scope, deep: int) -> str:
     name, given = functions.called(tree), arguments(tree)
-    types = [type_of(each, scope, deep) for each in given]
+    types = [type_of(argument, scope, deep) for argument in given]
     if name in _OF_TEXT and types and set(types) <= {"VARCHAR", STRING}:
         return _OF_TEXT[name]
     if name in ("+", "-", "*") and len(given) == 2:
@@ -286,7 +286,7 @@ def _calculated(types: list[str]) -> str:
 
 
 def _case(tree: Tree, scope: Scope, deep: int) -> str:
-    branches = [each["then_expr"] for each in tree["case_checks"]]
+    branches = [check["then_expr"] for check in tree["case_checks"]]
     branches += [tree["else_expr"]] if tree.get("else_expr") else []
     return _one_type(branches, scope, deep)
 
@@ -297,7 +297,7 @@ def _operator(tree: Tree, scope: Scope, deep: int) -> str:
 
 def _one_type(branches: list[Tree], scope: Scope, deep: int) -> str:
     """The type of all of some expressions, but for NULLs."""
-    types = {type_alone(each, scope, deep) for each in branches} - {NULL}
+    types = {type_alone(branch, scope, deep) for branch in branches} - {NULL}
     found = types.pop() if len(types) == 1 else ""
     return found if found in PLAIN else ""
 
@@ -387,7 +387,7 @@ def never_fails(tree: Tree, scope: Scope) -> bool:
 
 
 def _all_never_fail(trees: Iterable[Tree], scope: Scope) -> bool:
-    return all(never_fails(each, scope) for each in trees)
+    return all(never_fails(condition, scope) for condition in trees)
 
 
 def _column_never_fails(tree: Tree, scope: Scope) -> bool:
@@ -408,13 +408,13 @@ def _comparison_never_fails(tree: Tree, scope: Scope) -> bool:
 
 def _between_never_fails(tree: Tree, scope: Scope) -> bool:
     value, ends = tree["input"], (tree["lower"], tree["upper"])
-    return all(comparable(value, each, scope) for each in ends) and _all_never_fail(
+    return all(comparable(value, end, scope) for end in ends) and _all_never_fail(
         (value, *ends), scope
     )
 
 
 def _conjunction_never_fails(tree: Tree, scope: Scope) -> bool:
-    return all(type_of(each, scope) == BOOLEAN for each in tree["children"]) and _all_never_fail(
+    return all(type_of(child, scope) == BOOLEAN for child in tree["children"]) and _all_never_fail(
         tree["children"], scope
     )
 
@@ -434,7 +434,7 @@ def _operator_never_fails(tree: Tree, scope: Scope) -> bool:
         case "OPERATOR_NOT":
             return type_of(first, scope) == BOOLEAN
         case "COMPARE_IN" | "COMPARE_NOT_IN" | "OPERATOR_COALESCE":
-            return all(comparable(first, each, scope) for each in rest)
+            return all(comparable(first, other, scope) for other in rest)
         case _:
             return False
 
@@ -460,17 +460,17 @@ _NEVER_FAILS: Mapping[str, Callable[[Tree, Scope], bool]] = {
 
 def names_null(tree: Tree) -> bool:
     """Whether there is a NULL in an expression, whose type depends on what stands beside it."""
-    found = (constant(each) for each in objects(tree) if each.get("class") == "CONSTANT")
-    return any(each is not None and each.kind == NULL for each in found)
+    found = (constant(part) for part in objects(tree) if part.get("class") == "CONSTANT")
+    return any(value is not None and value.kind == NULL for value in found)
 
 
 def is_repeatable(tree: Tree) -> bool:
     """Whether an expression has the same value each time that it is computed for a row, and costs
     no query."""
-    for each in objects(tree):
-        if each.get("class") not in (None, "COLUMN_REF", "CONSTANT", "CAST", "FUNCTION", "TYPE"):
+    for part in objects(tree):
+        if part.get("class") not in (None, "COLUMN_REF", "CONSTANT", "CAST", "FUNCTION", "TYPE"):
             return False
-        name = str(each.get("function_name", "")).lower()
+        name = str(part.get("function_name", "")).lower()
         if name and name not in functions.SCALAR | functions.NAMING:
             return False
     return True

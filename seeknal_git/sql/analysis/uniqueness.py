@@ -24,8 +24,8 @@ Keys = tuple[frozenset[str], ...]
 
 def narrowed(unique: Keys, trees: Sequence[Tree], scope: Scope, book: Book) -> Keys:
     """Sets of columns that no two rows share, among those that fulfil some conditions."""
-    numbered = [key for each in trees for key in _first_of_each(each, scope, book)]
-    fixed = {text for each in trees for text in _fixed(each, scope, book)}
+    numbered = [key for condition in trees for key in _first_of_each(condition, scope, book)]
+    fixed = {text for condition in trees for text in _fixed(condition, scope, book)}
     return tuple(key - fixed for key in (*unique, *numbered))
 
 

@@ -20,7 +20,7 @@ KNOWN = frozenset(functions.TABLES).union(
 def is_volatile(tree: Tree) -> bool:
     """Whether the engine's tree of a statement calls the time or chance, or a function that nothing
     is known of."""
-    return any(_of_another_time(each) for each in objects(tree))
+    return any(_of_another_time(part) for part in objects(tree))
 
 
 def _of_another_time(tree: Tree) -> bool:
