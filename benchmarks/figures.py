@@ -47,8 +47,12 @@ def plan(lab: Laboratory) -> list[Figure]:
         figures.append(
             _timed(f"plan, {nodes:,} nodes, one changed", costs, _ASKED, _PLAN_TARGETS.get(nodes))
         )
-    memory = [[each.memory / _MEGABYTE for each in side] for side in zip(*costs, strict=True)]
-    figures.append(Figure(f"memory of a plan, {nodes:,} nodes", *memory, _ASKED, 300, unit="MB"))
+    memory, baseline = (
+        [each.memory / _MEGABYTE for each in side] for side in zip(*costs, strict=True)
+    )
+    figures.append(
+        Figure(f"memory of a plan, {nodes:,} nodes", memory, baseline, _ASKED, 300, unit="MB")
+    )
     return figures
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import duckdb
 import pytest
@@ -949,7 +950,7 @@ UNSTABLE = [
 ]
 # fmt: on
 
-EXACT = {
+EXACT: dict[str, list[Any]] = {
     "text": TEXT,
     "column": COLUMNS,
     "filter": FILTERS,

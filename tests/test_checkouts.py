@@ -235,7 +235,8 @@ def test_a_plan_sees_the_edit_and_a_run_builds_it(
 def edit(repo: Repo) -> None:
     """An edit that keeps the line ends."""
     place = repo.path / DAILY
-    place.write_bytes(place.read_bytes().replace(*(text.encode() for text in LARGEST)))
+    old, new = (text.encode() for text in LARGEST)
+    place.write_bytes(place.read_bytes().replace(old, new))
 
 
 def test_a_fresh_clone_learns_from_the_warehouse_what_production_shows(

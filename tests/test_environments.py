@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import typer
@@ -383,7 +384,7 @@ def test_production_is_never_deleted(dev: Repo) -> None:
 
 @pytest.mark.parametrize("old", ["plan", "apply", "promote"])
 def test_the_old_names_have_every_option_of_the_new_ones(old: str) -> None:
-    root = typer.main.get_command(app)
+    root: Any = typer.main.get_command(app)
     new = root.commands["run" if old == "apply" else old]
     there = {
         option

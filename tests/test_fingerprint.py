@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from seeknal_git.cache import Cache
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.load import load_node
+from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import load_project
 from seeknal_git.project.fingerprints import Category, Fingerprint, compare, digest, fingerprint
 from seeknal_git.project.graph import Graph, build_graph
@@ -47,8 +48,9 @@ INPUTS = {
     ),
     "u": Fingerprint("u", "u rows", {name: f"u {name}" for name in ("id", "w", "n")}),
 }
-NODE, _ = load_node(b"kind: transform\nname: x\ntransform: SELECT 1 AS a\n", "x.yml")
-assert NODE is not None
+LOADED, _ = load_node(b"kind: transform\nname: x\ntransform: SELECT 1 AS a\n", "x.yml")
+assert LOADED is not None
+NODE: Node = LOADED
 
 
 TYPES: dict[str, Columns] = {

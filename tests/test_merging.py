@@ -24,7 +24,7 @@ def transform(name: str, sql: str, *inputs: str, more: str = "") -> str:
     return f"kind: transform\nname: {name}\ninputs: [{reads}]\ntransform: |\n{textwrap.indent(sql, '  ')}\n{more}"
 
 
-Edit = Callable[[Repo], None]
+Edit = Callable[[Repo], object]
 
 
 def written(path: str, text: str) -> Edit:

@@ -111,7 +111,8 @@ def test_layers_hold_every_node_after_its_inputs(
 ) -> None:
     graph = state_of(files).graph
     plan = make_plan(
-        State(build_graph(load_project(Tree({}, {}.__getitem__), Forgetful())), {}), state_of(files)
+        State(build_graph(load_project(Tree({}, dict[str, bytes]().__getitem__), Forgetful())), {}),
+        state_of(files),
     )
     place = {each: number for number, layer in enumerate(plan.layers) for each in layer}
     assert set(place) == set(graph.members)
@@ -127,10 +128,10 @@ class Forgetful(Cache):
     def __init__(self) -> None:
         pass
 
-    def get(self, topic: str, keys: object) -> dict[str, object]:  # type: ignore[override]
+    def get(self, topic: str, keys: object) -> dict[str, object]:
         return {}
 
-    def put(self, topic: str, values: object) -> None:  # type: ignore[override]
+    def put(self, topic: str, values: object) -> None:
         pass
 
 

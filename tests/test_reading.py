@@ -19,7 +19,7 @@ from seeknal_git.build import execute
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
 from seeknal_git.git.tree import blob_id_of
-from seeknal_git.project.definitions import guessing
+from seeknal_git.project import guessing
 from seeknal_git.project.held_files import Held, holding, remembered_blob_id
 from seeknal_git.sql import engine_version
 from tests.conftest import Repo
@@ -130,8 +130,8 @@ def test_files_beyond_what_a_process_may_open_are_copied(
         for each in files:
             replaced(each)
         assert rows(*held) == [(number,) for number in range(20)]
-        for each in held:
-            each.confirm()
+        for copy in held:
+            copy.confirm()
 
 
 def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_not_waited_for(

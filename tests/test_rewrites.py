@@ -115,7 +115,7 @@ def test_most_families_are_known() -> None:
 
 
 def test_the_engine_calls_the_same_functions_aliases() -> None:
-    rows = duckdb.sql(
+    rows = duckdb.execute(
         "SELECT DISTINCT function_name, alias_of FROM duckdb_functions() WHERE alias_of IS NOT NULL"
     ).fetchall()
     there = dict(rows)

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from seeknal_git.build import execute, publish
+from seeknal_git.warehouse import snapshots
 from tests.conftest import Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
@@ -946,7 +947,7 @@ def test_a_file_that_changes_during_a_run_is_an_error_and_the_next_run_is_right(
         untracked_orders(published)
     before = published.production()
     published.replace(path, "1,1,2024-01-01,10", "1,1,2024-01-01,11")
-    build = execute.build_snapshot
+    build = snapshots.build_snapshot
 
     def build_while_somebody_writes(
         connection: Any, blueprint: Any, taken: Any, confirm: Any

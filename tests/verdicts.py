@@ -3,7 +3,7 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -49,9 +49,9 @@ class Forgetful(Cache):
     def __init__(self) -> None:
         self.values: dict[str, dict[str, object]] = {}
 
-    def get(self, topic: str, keys: object) -> dict[str, object]:  # type: ignore[override]
+    def get(self, topic: str, keys: Iterable[str]) -> dict[str, object]:
         known = self.values.get(topic, {})
-        return {key: known[key] for key in keys if key in known}  # type: ignore[attr-defined]
+        return {key: known[key] for key in keys if key in known}
 
     def put(self, topic: str, values: Mapping[str, object]) -> None:
         self.values.setdefault(topic, {}).update(values)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Machine:
     place: Path
     folder: str
     service: str
-    workflow: dict[str, Any] = field(default_factory=dict)
+    workflow: dict[Any, Any] = field(default_factory=dict)
     has_data: bool = True
 
     @property
@@ -244,7 +245,7 @@ def _github(machine: Machine, event: Event) -> Jobs:
     for name, job in workflow["jobs"].items():
         needs = [job["needs"]] if "needs" in job else []
         if value(job["if"]):
-            yield name, needs, lambda job=job: run(job)
+            yield name, needs, partial(run, job)
 
 
 def _gitlab(machine: Machine, event: Event) -> Jobs:
@@ -296,7 +297,7 @@ def _gitlab(machine: Machine, event: Event) -> Jobs:
             yield (
                 name.partition(":")[2],
                 [each.partition(":")[2] for each in job.get("needs", [])],
-                lambda job=job: run(job),
+                partial(run, job),
             )
 
 

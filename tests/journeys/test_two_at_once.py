@@ -20,7 +20,7 @@ import pytest
 
 from seeknal_git.commands import promote, run
 from seeknal_git.commands.run import Request
-from seeknal_git.project.raw_data import write_whole
+from seeknal_git.files import write_whole
 from seeknal_git.project.workspace import open_workspace
 from tests.conftest import Repo, Result, Templates, make_published
 

@@ -48,15 +48,12 @@ def edit(
 
     def register(function: Callable[[N, Draw], Any]) -> Callable[[N, Draw], Any]:
         def apply(query: Query, draw: Draw) -> Query | str | None:
-            found = [] if not isinstance(query, kind) else [((), query)]
-            for path, node in (
-                found
-                if top
-                else draw.shuffled([pair for pair in walk(query) if isinstance(pair[1], kind)])
-            ):
-                edited = function(node, draw)  # type: ignore[arg-type]
+            around = [((), query)] if top else walk(query)
+            found = [(path, node) for path, node in around if isinstance(node, kind)]
+            for path, node in found if top else draw.shuffled(found):
+                edited = function(node, draw)
                 if edited is not None and edited != node:
-                    return edited if isinstance(edited, str) else put(query, path, edited)  # type: ignore[no-any-return]
+                    return edited if isinstance(edited, str) else put(query, path, edited)
             return None
 
         EDITS.append(Edit(function.__name__.strip("_").replace("_", " "), harmless, apply))

@@ -74,18 +74,18 @@ def _drawn(draw: Draw, world: World, scope: Scope, edit: Edit) -> Example | None
     edited = edit.apply(query, draw)
     if edited is None or str(edited) == str(query):
         return None
-    edits, harmless = (edit.name,), edit.harmless
+    edits: tuple[str, ...] = (edit.name,)
+    harmless = edit.harmless
     if isinstance(edited, Query) and draw.chance(0.12):
         other = draw.pick(EDITS)
         edited = other.apply(edited, draw) or edited
         edits, harmless = (*edits, other.name), harmless and other.harmless
-    pair = (query, edited)
+    old: Query | str = query
+    new: Query | str = edited
     if draw.chance(0.25):
-        pair, edits = pair[::-1], (*edits, "undone")  # type: ignore[assignment]
-    node = pair[0].columns if isinstance(pair[0], Query) else query.columns
-    return Example(
-        world, edits, harmless, str(pair[0]), str(pair[1]), str(draw_reader(draw, world, node))
-    )
+        old, new, edits = edited, query, (*edits, "undone")
+    node = old.columns if isinstance(old, Query) else query.columns
+    return Example(world, edits, harmless, str(old), str(new), str(draw_reader(draw, world, node)))
 
 
 @dataclass(frozen=True)

@@ -154,15 +154,14 @@ def columns_reordered(select: Select, draw: Draw) -> Select | None:
 
 @edit(Select)
 def aliases_swapped(select: Select, draw: Draw) -> Select | None:
+    named = [item for item in select.items if isinstance(item, Item) and item.alias]
     items = swapped_pair(select.items, draw)
-    if items is None or not all(isinstance(item, Item) and item.alias for item in items):
+    if items is None or len(named) < len(items):
         return None
     return replace(
         select,
-        items=tuple(
-            replace(item, expr=old.expr) for item, old in zip(items, select.items, strict=True)
-        ),
-    )  # type: ignore[type-var,call-arg,attr-defined]
+        items=tuple(replace(item, expr=old.expr) for item, old in zip(items, named, strict=True)),
+    )
 
 
 @edit(Item)
@@ -174,7 +173,7 @@ def alias_becomes_that_of_an_input(item: Item, draw: Draw) -> Item | None:
 @edit(Select)
 def column_changed(select: Select, draw: Draw) -> Select | None:
     def change(item: Node) -> Node | None:
-        kind = item.expr.kind if isinstance(item, Item) else ""  # type: ignore[attr-defined]
+        kind = item.expr.kind if isinstance(item, Item) else ""
         return (
             Item(expression(draw, select.scope, kind), item.alias)
             if isinstance(item, Item) and item.alias
@@ -213,7 +212,7 @@ def column_of_another_name_read(select: Select, draw: Draw) -> Select | None:
     path, ref = draw.pick(refs)
     scope = select.scope
     others = [*references(scope, ref.kind), *references(scope, ref.kind, outer=True)]
-    return put(select, path, draw.pick(others)) if others else None  # type: ignore[no-any-return]
+    return put(select, path, draw.pick(others)) if others else None
 
 
 @edit(Ref)
@@ -232,7 +231,7 @@ def qualifier_added(select: Select, draw: Draw) -> Select | None:
     if not refs or not tables:
         return None
     path, ref = draw.pick(refs)
-    return put(select, path, replace(ref, table=draw.pick(tables)))  # type: ignore[no-any-return]
+    return put(select, path, replace(ref, table=draw.pick(tables)))
 
 
 @edit(Join)

@@ -245,7 +245,7 @@ def guarded(draw: Draw, scope: Scope) -> Expr:
     return Expr("({} AND {})", (guard, cast), "bool")
 
 
-def lambda_of(draw: Draw, scope: Scope, kind: str, depth: int) -> Expr:
+def lambda_of(draw: Draw, scope: Scope, kind: str, depth: int) -> Node:
     """A lambda over a list, whose parameter may hide a column; other kinds take a comprehension's
     length or sum."""
     name = draw.name(("p", "a", "b", "k"), 0.5)
@@ -387,7 +387,9 @@ def condition(draw: Draw, scope: Scope) -> Node:
 
 def aggregate(draw: Draw, scope: Scope, kind: str | None = None) -> Aggregate:
     """An aggregate; of text, date and so on it is max, which every kind has."""
-    known = [entry for entry in AGGREGATES if kind in (None, entry[1])] or [("max", kind, kind)]
+    known = [entry for entry in AGGREGATES if kind in (None, entry[1])] or [
+        ("max", str(kind), str(kind))
+    ]
     name, made, kinds = (
         draw.pick(UNSTABLE) if kind is None and draw.chance(0.08) else draw.pick(known)
     )

@@ -121,18 +121,16 @@ def parentheses_added(select: Select, draw: Draw) -> Select | None:
     items = one_changed(
         select.items, draw, lambda item: (isinstance(item, Item) and _in_parentheses(item)) or None
     )
-    return (
-        replace(select, where=where)
-        if where and draw.chance(0.5)
-        else items and replace(select, items=items)
-    )
+    if where and draw.chance(0.5):
+        return replace(select, where=where)
+    return replace(select, items=items) if items else None
 
 
 def _in_parentheses(item: Item) -> Item | None:
     bare = (
         not isinstance(item.expr, Expr) or "unnest" in item.expr.form or "COLUMNS" in item.expr.form
     )
-    return None if bare else replace(item, expr=Expr("({})", (item.expr,), item.expr.kind))  # type: ignore[attr-defined]
+    return None if bare else replace(item, expr=Expr("({})", (item.expr,), item.expr.kind))
 
 
 @edit(Item, harmless=True)
@@ -177,7 +175,7 @@ def table_alias_renamed(query: Query, draw: Draw) -> Query | None:
             replace(node, table=new) if isinstance(node, Ref | Star) and node.table == old else node
         )
 
-    return _everywhere(query, rename)  # type: ignore[no-any-return]
+    return _everywhere(query, rename)
 
 
 @edit(Query, harmless=True, top=True)
@@ -196,7 +194,7 @@ def CTE_renamed(query: Query, draw: Draw) -> Query | None:
             replace(node, name=new) if isinstance(node, Cte | Step) and node.name == old else node
         )
 
-    return _everywhere(query, rename)  # type: ignore[no-any-return]
+    return _everywhere(query, rename)
 
 
 @edit(Table, harmless=True)

@@ -180,7 +180,7 @@ def filter_of_an_aggregate_changed(select: Select, draw: Draw) -> Select | None:
         return None
     path, node = draw.pick(found)
     where = None if node.where else comparison(draw, select.scope)
-    return put(select, path, replace(node, where=where))  # type: ignore[no-any-return]
+    return put(select, path, replace(node, where=where))
 
 
 @edit(Select)
@@ -195,7 +195,7 @@ def window_changed(select: Select, draw: Draw) -> Select | None:
         {"order": ordering(draw, select.scope)},
         {"frame": draw.pick(FRAMES)} if node.order else {},
     )
-    return put(select, path, replace(node, **draw.pick(changes)))  # type: ignore[no-any-return]
+    return put(select, path, replace(node, **draw.pick(changes)))
 
 
 @edit(Expr)
@@ -209,7 +209,7 @@ def aggregate_added_inside_EXISTS(expr: Expr, draw: Draw) -> Expr | None:
         args=(
             replace(expr.args[0], body=replace(body, items=(Item(Aggregate("count", (), "int")),))),
         ),
-    )  # type: ignore[type-var,call-arg]
+    )
 
 
 @edit(Expr)
@@ -281,8 +281,8 @@ def column_added_to_a_recursion(cte: Cte, draw: Draw) -> Cte | None:
     (_, query, base), *_ = branches_of(cte.query.body)
     name = draw.pick([name for name in ("z", "w", "m") if name not in cte.columns])
     items = (*base.items, Item(reference(draw, base.scope, "int"), name))
-    step = cte.query.body.right.body  # type: ignore[attr-defined]
-    right = replace(cte.query.body.right, body=replace(step, carried=(*step.carried, name)))  # type: ignore[type-var,call-arg]
+    step = cte.query.body.right.body
+    right = replace(cte.query.body.right, body=replace(step, carried=(*step.carried, name)))
     body = replace(
         cte.query.body, left=replace(query, body=replace(base, items=items)), right=right
     )
@@ -291,7 +291,7 @@ def column_added_to_a_recursion(cte: Cte, draw: Draw) -> Cte | None:
 
 @edit(Select)
 def columns_drawn_anew(select: Select, draw: Draw) -> Select:
-    kinds = [item.expr.kind if isinstance(item, Item) else "int" for item in select.items]  # type: ignore[attr-defined]
+    kinds = [item.expr.kind if isinstance(item, Item) else "int" for item in select.items]
     return replace(
         select,
         items=items_of(

@@ -35,6 +35,7 @@ from tests.oracle.sql import (
     Join,
     Node,
     Order,
+    Part,
     Pivot,
     Query,
     Ref,
@@ -194,7 +195,7 @@ def _ctes(draw: Draw, scope: Scope) -> tuple[tuple[Cte, ...], Scope]:
             known = tuple(relation for relation in scope.ctes if relation.name != name)
             scope = replace(
                 scope, ctes=(*known, Relation(name, _renamed(cte.query.columns, cte.columns)))
-            )  # type: ignore[attr-defined]
+            )
     return tuple(ctes), scope
 
 
@@ -323,14 +324,14 @@ def _chained(draw: Draw, items: tuple[Item, ...], scope: Scope) -> tuple[Item, .
     """Sometimes a column is computed from the alias of another, which a column of an input may
     hide."""
     first, last = items[0], items[-1]
-    kind = first.expr.kind  # type: ignore[attr-defined]
+    kind = first.expr.kind
     if (
         len(items) < 2
         or not first.alias
         or kind != last.expr.kind
         or kind not in ("int", "text")
         or draw.chance(0.5)
-    ):  # type: ignore[attr-defined]
+    ):
         return items
     form = "({} + 1)" if kind == "int" else "upper({})"
     chained = Item(
@@ -345,7 +346,7 @@ def _windowed(draw: Draw, scope: Scope, kinds: tuple[str, ...] | None = None) ->
     place = draw.random.randrange(len(select.items))
     item = select.items[place]
     assert isinstance(item, Item)
-    wanted = item.expr.kind if kinds else None  # type: ignore[attr-defined]
+    wanted = item.expr.kind if kinds else None
     made = Item(
         window(draw, select.scope, wanted), item.alias or free_name(draw, set(), select.scope)
     )
@@ -394,7 +395,7 @@ def _by_alias(draw: Draw, scope: Scope, _: object = None) -> Select:
     source, scope = draw_source(draw, scope)
     key, name = reference(draw, scope, "int"), free_name(draw, set(), scope)
     total = aggregate(draw, scope, "int")
-    made: Node = Item(total, free_name(draw, {name}, scope))
+    made: Part = Item(total, free_name(draw, {name}, scope))
     if draw.chance(0.3):
         column = draw.pick(
             [each.name for relation in scope.relations for each in relation.columns] or ["k"]
@@ -402,7 +403,7 @@ def _by_alias(draw: Draw, scope: Scope, _: object = None) -> Select:
         made = Item(Expr(f"{draw.pick(('max', 'min', 'count'))}(COLUMNS('^{column}$'))", (), "int"))
         alias = column
     else:
-        alias = made.alias  # type: ignore[attr-defined]
+        alias = made.alias
     having = Expr(
         f"({{}} {draw.pick(('>', '<=', '='))} {{}})",
         (Ref("", alias), Expr(draw.pick("012"))),
@@ -518,7 +519,7 @@ def draw_source(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
     return source, scope
 
 
-def _factor(draw: Draw, scope: Scope) -> tuple[Node, Scope]:
+def _factor(draw: Draw, scope: Scope) -> tuple[Part, Scope]:
     if scope.depth < 2 and draw.chance(0.15):
         return _derived(draw, scope)
     if draw.chance(0.025):
@@ -586,7 +587,7 @@ def _joined(draw: Draw, left: Node, scope: Scope) -> tuple[Node, Scope]:
     added = both.relations[-1]
     if added.name in known:
         fresh = next(name for name in ("q", "r", "h", "j", "i") if name not in known)
-        right, added = replace(right, alias=fresh), replace(added, name=fresh)  # type: ignore[call-arg,type-var]
+        right, added = replace(right, alias=fresh), replace(added, name=fresh)
     both = replace(scope, relations=(*scope.relations, added))
     if draw.chance(0.07):
         return _lateral(draw, left, scope)
@@ -624,9 +625,11 @@ def _on(draw: Draw, kind: str, scope: Scope, added: Relation) -> Node:
     both = replace(scope, relations=(*scope.relations, added), depth=9)
     lefts = [ref for ref in references(both) if ref.table and ref.table != added.name]
     rights = [Ref(added.name, column.name, column.kind) for column in added.columns]
-    pairs = [(one, other) for one in lefts for other in rights if one.kind == other.kind]
+    pairs: list[tuple[Part, Part]] = [
+        (one, other) for one in lefts for other in rights if one.kind == other.kind
+    ]
     key = [pair for pair in pairs if pair[0].name == pair[1].name]
-    pairs = pairs or [(Expr("1"), Expr("1"))]  # type: ignore[list-item]
+    pairs = pairs or [(Expr("1"), Expr("1"))]
     equal: Node = Expr("({} = {})", draw.pick(key if key and draw.chance(0.7) else pairs), "bool")
     if "ASOF" in kind:
         ordered = [pair for pair in pairs if pair[0].kind in ("int", "date")] or pairs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tests.oracle.catalogue import (
     branches_of,
@@ -108,7 +109,7 @@ def join_added(select: Select, draw: Draw) -> Select | None:
     right, scope = simple_source(draw, select.scope, "zz")
     on = None
     if "CROSS" not in kind and "NATURAL" not in kind:
-        column = draw.pick(scope.relations[-1].columns or [None])  # type: ignore[list-item]
+        column = draw.pick(scope.relations[-1].columns or [None])
         if column is None:
             return None
         on = Expr(
@@ -292,21 +293,22 @@ def branches_swapped(operation: SetOp, draw: Draw) -> SetOp | None:
 def column_added_to_both_branches(operation: SetOp, draw: Draw) -> SetOp | None:
     kind, name = draw.pick(("int", "text")), draw.pick(("z", "w", "a"))
     branches = branches_of(operation)
-    made = {
+    made: dict[str, Any] = {
         side: replace(
             query,
             body=replace(body, items=(*body.items, Item(reference(draw, body.scope, kind), name))),
         )
         for side, query, body in branches
     }
-    return replace(operation, **made) if len(made) == 2 else None  # type: ignore[arg-type]
+    return replace(operation, **made) if len(made) == 2 else None
 
 
 @edit(SetOp)
 def columns_swapped_in_one_branch(operation: SetOp, draw: Draw) -> SetOp | None:
     for side, query, body in draw.shuffled(branches_of(operation)):
         if swapped := swapped_pair(body.items, draw):
-            return replace(operation, **{side: replace(query, body=replace(body, items=swapped))})  # type: ignore[arg-type]
+            changed: dict[str, Any] = {side: replace(query, body=replace(body, items=swapped))}
+            return replace(operation, **changed)
     return None
 
 

@@ -42,18 +42,22 @@ class Node:
     """A part of a query that edits can replace."""
 
 
+Part = Any  # a Node of a class that the one around it does not know, and edits look into
+
+
 Path = tuple[tuple[str, int | None], ...]
 
 
 @cache
-def _children(kind: type) -> tuple[str, ...]:
+def _children(kind: type[Any]) -> tuple[str, ...]:
     return tuple(item.name for item in fields(kind) if item.compare)
 
 
 def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
     """Each node below, with the way to it."""
     yield path, node
-    for name in _children(type(node)):
+    kind: Any = type(node)
+    for name in _children(kind):
         value = getattr(node, name)
         if isinstance(value, Node):
             yield from walk(value, (*path, (name, None)))
@@ -87,7 +91,7 @@ class Expr(Node):
     literals."""
 
     form: str
-    args: tuple[Node, ...] = ()
+    args: tuple[Part, ...] = ()
     kind: str = "int"
 
     def __str__(self) -> str:
@@ -148,7 +152,7 @@ class Window(Node):
 class Item(Node):
     """One expression of a select list."""
 
-    expr: Node
+    expr: Part
     alias: str = ""
     word: str = " AS "
 
@@ -300,21 +304,21 @@ def _made(item: Node, scope: Scope) -> Iterator[Column]:
     elif isinstance(item, Item) and (item.alias or isinstance(item.expr, Ref)):
         yield Column(
             (item.alias or str(item.expr).rsplit(".", maxsplit=1)[-1]).strip('"'), item.expr.kind
-        )  # type: ignore[attr-defined]
+        )
 
 
 @dataclass(frozen=True)
 class SetOp(Node):
-    left: Node
+    left: Part
     kind: str
-    right: Node
+    right: Part
 
     def __str__(self) -> str:
         return f"{self.left} {self.kind} {self.right}"
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        left, right = self.left.columns, self.right.columns  # type: ignore[attr-defined]
+        left, right = self.left.columns, self.right.columns
         if "BY NAME" not in self.kind:
             return left
         return (
@@ -346,7 +350,7 @@ class Step(Node):
 @dataclass(frozen=True)
 class Cte(Node):
     name: str
-    query: Node
+    query: Part
     columns: tuple[str, ...] = ()
     recursive: bool = False
 
@@ -359,7 +363,7 @@ class Query(Node):
     """A body with what may stand before and after it; operands of set operations are written in
     parentheses."""
 
-    body: Node
+    body: Part
     ctes: tuple[Cte, ...] = ()
     order: tuple[Order, ...] = ()
     limit: str = ""
@@ -378,7 +382,7 @@ class Query(Node):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        return self.body.columns  # type: ignore[attr-defined,no-any-return]
+        return self.body.columns
 
 
 def scope_of(query: Query) -> Scope:

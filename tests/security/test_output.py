@@ -4,6 +4,7 @@ machine obeys."""
 from __future__ import annotations
 
 import ast
+import itertools
 import random
 import re
 import shlex
@@ -110,6 +111,11 @@ def _drawn(depth: int, draw: random.Random) -> str:
     )
 
 
+def _with_numbered_tables(sql: str) -> str:
+    numbers = itertools.count()
+    return rendered(sql, parsed(sql)[1], lambda _: f"table_{next(numbers)}")
+
+
 def test_no_name_of_a_statement_means_a_table_once_its_references_are_replaced() -> None:
     """The engine's scopes are those of the analysis: whatever is no reference is a CTE for the
     engine too."""
@@ -118,8 +124,8 @@ def test_no_name_of_a_statement_means_a_table_once_its_references_are_replaced()
         engine.execute(f"CREATE TABLE {name} (x INTEGER)")
     bound = 0
     for seed in range(150):
-        sql, numbers = _drawn(4, random.Random(seed)), iter(range(100))
-        text = rendered(sql, parsed(sql)[1], lambda _, numbers=numbers: f"table_{next(numbers)}")
+        sql = _drawn(4, random.Random(seed))
+        text = _with_numbered_tables(sql)
         ((plan,),) = engine.execute(
             "SELECT json_serialize_plan($1, optimize := false)", [text]
         ).fetchall()

@@ -9,6 +9,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -606,7 +607,7 @@ REPLACED = {
 DAILY = "seeknal/transforms/daily.yml"
 
 
-def replaced(repo: Repo, statements: str) -> object:
+def replaced(repo: Repo, statements: str) -> list[tuple[Any, ...]]:
     """Somebody replaces a view of ours; returns all that is in production's schema then."""
     same, other = (
         repo.numbers(f"SELECT table_name FROM _seeknal.snapshots WHERE node = '{node}'")[0][0]
@@ -616,7 +617,7 @@ def replaced(repo: Repo, statements: str) -> object:
     return made_in(repo, "main")
 
 
-def made_in(repo: Repo, schema: str) -> object:
+def made_in(repo: Repo, schema: str) -> list[tuple[Any, ...]]:
     return repo.numbers(
         f"SELECT view_name, sql FROM duckdb_views() WHERE schema_name = '{schema}' AND NOT internal UNION ALL "
         f"SELECT table_name, sql FROM duckdb_tables() WHERE schema_name = '{schema}' ORDER BY ALL"

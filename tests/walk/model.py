@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,11 +93,11 @@ def asked(connection: duckdb.DuckDBPyConnection, sql: str) -> View:
     return View(tuple(column[0] for column in connection.description or ()), Counter(rows))
 
 
-def load(root: Path, source: Definition, read: Callable[[str], str] | None = None) -> Rows:
-    """The rows of a source's files. read: of a file that is taken from a commit."""
+def load(root: Path, source: Definition, committed: str | None = None) -> Rows:
+    """The rows of a source's files, or of the one file that a commit has."""
     texts = (
-        [read(source["table"])]
-        if read
+        [committed]
+        if committed is not None
         else [path.read_text() for path in sorted(root.glob(source["table"]))]
     )
     return Counter((int(line),) for text in texts for line in text.splitlines()[1:] if line)

@@ -122,7 +122,7 @@ class Walk:
             table = defined[node]["table"]
             if node == "source.orders":
                 committed = self.actor.git("show", f"main:{table}")
-                found[node] = [load(self.home.path, defined[node], lambda _, text=committed: text)]
+                found[node] = [load(self.home.path, defined[node], committed)]
             elif loads := [rows for rows, certain in self._loads_of(table) if certain]:
                 found[node] = loads
             else:
