@@ -340,6 +340,14 @@ def _remove(folder: int, name: str) -> None:
             os.unlink(name, dir_fd=folder)
 
 
+def remove_whole(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def make_private(folder: Path) -> None:
     """Make a folder of ours, and those around it that are missing, for their owner alone. (An older
     version made them for everybody.)"""

@@ -39,12 +39,12 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
         yield module, ast.parse(path.read_text(), str(path))
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Every module that is imported when the code runs, wherever the import stands; not those for
-    type checkers."""
+def imports(tree: ast.AST, *, for_types: bool = False) -> Iterator[str]:
+    """Every module that is imported when the code runs, wherever the import stands; also those for
+    type checkers if `for_types`."""
     for node in ast.iter_child_nodes(tree):
         match node:
-            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")) if not for_types:
                 for other in node.orelse:
                     yield from imports(other)
             case ast.Import():
@@ -55,10 +55,13 @@ def imports(tree: ast.AST) -> Iterator[str]:
                     full = f"{node.module}.{alias.name}"
                     yield full if full in MODULES else str(node.module)
             case _:
-                yield from imports(node)
+                yield from imports(node, for_types=for_types)
 
 
 IMPORTS = {module: set(imports(tree)) for module, tree in trees()}
+
+
+IMPORTS_FOR_TYPES = {module: set(imports(tree, for_types=True)) for module, tree in trees()}
 
 
 def within(module: str, *packages: str) -> bool:
@@ -66,10 +69,10 @@ def within(module: str, *packages: str) -> bool:
 
 
 def offenders(of: str, *allowed: str) -> list[str]:
-    """The modules that import something, other than those that may."""
+    """The modules that import something, also for type checkers, other than those that may."""
     return [
         module
-        for module, imported in IMPORTS.items()
+        for module, imported in IMPORTS_FOR_TYPES.items()
         if not within(module, *allowed) and any(within(each, of) for each in imported)
     ]
 

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from seeknal_git.git.merge_source import branch_that_came, fast_forwarded, named_in
 from seeknal_git.project.workspace import open_workspace
-from seeknal_git.warehouse import publications, state
-from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.publish import Publication, publish
-from seeknal_git.warehouse.snapshots import Blueprint, build_snapshot
-from seeknal_git.warehouse.state import LATER_COLUMNS, Audit, Published
+from seeknal_git.warehouse.connection import opened
+from seeknal_git.warehouse.duckdb_file import DuckDBFile, open_warehouse
+from seeknal_git.warehouse.model import Audit, Blueprint, Publication, Published
+from seeknal_git.warehouse.state import LATER_COLUMNS, record_audits
 from tests.conftest import Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"
@@ -275,25 +274,23 @@ def blueprint(identity: str, name: str, sql: str) -> Blueprint:
 @given(st.lists(SHOWN, min_size=1, max_size=6))
 def test_every_publication_can_be_read_as_it_was(sequence: list[dict[str, int]]) -> None:
     with open_warehouse(None, None) as warehouse:
-        connection, expected = warehouse.connection, {}
+        builder, expected = warehouse.builder(), {}
         for name in "abcd":
             for k in range(1, 4):
-                build_snapshot(
-                    connection, blueprint(str(k), name, f"SELECT {k} AS k FROM range({k})")
-                )
+                builder.build(blueprint(str(k), name, f"SELECT {k} AS k FROM range({k})"))
         for number, shows in enumerate(sequence):
             views = {f"transform.{name}": each for name, each in as_published(shows).items()}
-            outcome = publish(
-                connection, Publication("main", "main", str(number), "Ada", "run", views)
+            outcome = warehouse.publications.publish(
+                Publication("main", "main", str(number), "Ada", "run", views)
             )
             assert outcome.publication is not None
             expected[outcome.publication] = views
         for number, views in expected.items():
-            assert state.published(connection, "main", number) == views
-            moves = publications.moves(connection, "main", [number])[number]
+            assert warehouse.environments.shown("main", number) == views
+            moves = warehouse.publications.moves("main", [number])[number]
             assert {each.node for each in moves if each.change != "removed"} <= views.keys()
-            assert publications.lost(connection, "main") == {}
-            rows = publications.rows_of(connection, "main", number)
+            assert warehouse.publications.lost("main") == {}
+            rows = warehouse.publications.rows("main", number)
             assert rows == {node: int(each.snapshot[1:]) for node, each in views.items()}
 
 
@@ -398,19 +395,19 @@ def test_a_clock_that_goes_back_confuses_nothing(published: Repo) -> None:
 
 
 def test_the_last_answer_and_the_last_table_are_those_that_were_written_last() -> None:
-    with open_warehouse(None, None) as warehouse:
-        connection = warehouse.connection
+    with opened(None, None) as connection:
+        warehouse = DuckDBFile(Path(), connection)
         for number in (1, 2):
-            build_snapshot(connection, blueprint(str(number), "orders", "SELECT 1"))
-            state.record_audits(connection, [Audit("id", "source.orders", "unique", number, 9)])
+            warehouse.builder().build(blueprint(str(number), "orders", "SELECT 1"))
+            record_audits(connection, [Audit("id", "source.orders", "unique", number, 9)])
             connection.execute(
                 "UPDATE warehouse._seeknal.snapshots SET built_at = TIMESTAMP '2099-01-01' WHERE id = '1'"
             )
             connection.execute(
                 "UPDATE warehouse._seeknal.audits SET checked_at = TIMESTAMP '2099-01-01' WHERE violations = 1"
             )
-        assert [each.id for each in state.snapshots(connection, ["f"])[0]] == ["1", "2"]
-        assert state.audits(connection, ["id"])["id"].violations == 2
+        assert [each.id for each in warehouse.snapshots.find(["f"])[0]] == ["1", "2"]
+        assert warehouse.snapshots.audits(["id"])["id"].violations == 2
 
 
 def test_a_delivery_that_was_broken_off_is_made_again(published: Repo) -> None:

@@ -21,14 +21,10 @@ from seeknal_git.names import REPLACED, WRITING, exposures_folder
 from seeknal_git.project.place import OLD
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.snapshots import write_exposure
-from seeknal_git.warehouse.state import Delivery
+from seeknal_git.warehouse.model import Delivery
 
 if TYPE_CHECKING:
-    import duckdb
-
-    from seeknal_git.warehouse.connection import Warehouse
+    from seeknal_git.warehouse.protocol import Warehouse
 
 _MENDED = "Mend it, or give the exposure another path."
 
@@ -39,10 +35,9 @@ class Dock:
     everything that was ever delivered there, None among them if an older version did not write one
     down."""
 
-    connection: duckdb.DuckDBPyConnection
+    warehouse: Warehouse
     ground: Ground
     home: Path
-    warehouse: Path
     cache: Cache
     folder: Path
     recorded: Mapping[Path, frozenset[str | None]]
@@ -83,8 +78,8 @@ def docked(
 
     Raises RunFailed if there can be no such folder.
     """
-    ground, connection = ground_of(root), warehouse.connection
-    recorded = _recorded(connection, root.home, production) if needed else {}
+    ground = ground_of(root)
+    recorded = _recorded(warehouse, root.home, production) if needed else {}
     with ExitStack() as stack:
         if needed:
             try:
@@ -94,10 +89,9 @@ def docked(
                     f"Nothing can be written below {root.home}: {_why(exc)}", _hint(exc)
                 ) from exc
         yield Dock(
-            connection,
+            warehouse,
             ground,
             root.home,
-            warehouse.path,
             root.cache,
             writing_folder(root, run),
             recorded,
@@ -105,14 +99,15 @@ def docked(
 
 
 def _recorded(
-    connection: duckdb.DuckDBPyConnection, home: Path, production: str
+    warehouse: Warehouse, home: Path, production: str
 ) -> dict[Path, frozenset[str | None]]:
     """By the path on record, and by where that is today: the data root may have been moved."""
     found: dict[Path, frozenset[str | None]] = {}
-    for schema, path, place, content in state.delivered(connection):
-        folder = "." if schema == production else exposures_folder(schema)
-        for each in {Path(path), home / folder / place if place else Path(path)}:
-            found[each] = found.get(each, frozenset()) | {content}
+    for each in warehouse.deliveries.ever():
+        folder = "." if each.schema == production else exposures_folder(each.schema)
+        path = Path(each.path)
+        for place in {path, home / folder / each.place if each.place else path}:
+            found[place] = found.get(place, frozenset()) | {each.content}
     return found
 
 
@@ -133,9 +128,9 @@ def write_aside(dock: Dock, delivery: Delivery) -> Written:
     with _refusals(delivery.node, delivery.path):
         path = dock.path_of(delivery)
         refuse(dock.ground, path)
-        _refuse_the_warehouse(delivery.path, dock.warehouse, dock.home)
+        _refuse_the_warehouse(delivery.path, dock.warehouse.path, dock.home)
         at = dock.folder / uuid.uuid4().hex[:16]
-        write_exposure(dock.connection, delivery.table, delivery.definition, at)
+        dock.warehouse.deliveries.write(delivery.table, delivery.definition, at)
         written = Written(replace(delivery, content=content_of(at, dock.cache)), at)
         refuse(dock.ground, path, partial(_standing, dock, written))
     return written
@@ -158,7 +153,7 @@ def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
     ours.
     """
     delivery = written.delivery
-    state.record_exposure(dock.connection, schema, replace(delivery, snapshot=""))
+    dock.warehouse.deliveries.record(schema, replace(delivery, snapshot=""))
     try:
         path = dock.path_of(delivery)
         kept = _free_path(dock.home, f"{REPLACED}/{path}")
@@ -167,7 +162,7 @@ def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
         )
     except (FileFault, OSError) as exc:
         return HandedOver(f"{delivery.path} cannot be replaced: {_why(exc)}")
-    state.record_exposure(dock.connection, schema, delivery)
+    dock.warehouse.deliveries.record(schema, delivery)
     return HandedOver(kept=dock.home / kept if changed else None)
 
 

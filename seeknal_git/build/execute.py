@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from seeknal_git.build.failed_checks import verdict
 from seeknal_git.build.work import Work, violates
@@ -21,13 +20,9 @@ from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Reading, over_tables
-from seeknal_git.warehouse.connection import Warehouse, session
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.snapshots import Blueprint, Question, build_snapshot, run_check
-from seeknal_git.warehouse.state import Audit, Snapshot, relation, tables_there
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, relation
+from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 _RETRY_PAUSE_SECONDS = 0.1
 
@@ -64,9 +59,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """A worker's connection, and whether the worker uses it at the moment."""
+    """A worker's builder, and whether the worker uses it at the moment."""
 
-    connection: duckdb.DuckDBPyConnection
+    builder: Builder
     busy: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -91,7 +86,7 @@ class _Site:
 
 def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     """Build and check everything; failures are in the result."""
-    taken = frozenset(map(str.lower, tables_there(warehouse.connection)))
+    taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
     making = {work.wanted[each]: threading.Lock() for each in work.reasons}
     site = _Site(warehouse, work, report, Progress(), taken, making=making)
     try:
@@ -101,11 +96,11 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     return site.progress
 
 
-def _stop(site: _Site) -> list[duckdb.DuckDBPyConnection]:
-    """Begin nothing new; returns the connections to interrupt."""
+def _stop(site: _Site) -> list[Builder]:
+    """Begin nothing new; returns the builders to interrupt."""
     with site.opening:
         site.stopping.set()
-        return [each.connection for each in site.sessions.values()]
+        return [each.builder for each in site.sessions.values()]
 
 
 def _close(site: _Site) -> None:
@@ -115,8 +110,8 @@ def _close(site: _Site) -> None:
     _stop(site)
     for each in site.sessions.values():
         while not each.busy.acquire(timeout=_RETRY_PAUSE_SECONDS):
-            each.connection.interrupt()
-        each.connection.close()
+            each.builder.interrupt()
+        each.builder.close()
 
 
 def _build_layers(site: _Site) -> None:
@@ -198,7 +193,7 @@ def _build_unless_stopped(site: _Site, identifier: str) -> None:
         return
     with session.busy:
         site.report(Event("start", identifier))
-        if why := _failure(site, session.connection, identifier):
+        if why := _failure(site, session.builder, identifier):
             if site.stopping.is_set():
                 return
             site.progress.failed[identifier] = why
@@ -206,11 +201,11 @@ def _build_unless_stopped(site: _Site, identifier: str) -> None:
         site.report(Event("done", identifier))
 
 
-def _failure(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> str | None:
+def _failure(site: _Site, builder: Builder, identifier: str) -> str | None:
     """Build and check a node; returns why it failed, if it did. It may be the machine's fault as
     well as the SQL's: a disk that is full, a file or a blob that is gone, no memory left."""
     try:
-        _build_and_check(site, connection, identifier)
+        _build_and_check(site, builder, identifier)
     except _NodeFailed as exc:
         return str(exc)
     except (SeeknalError, OSError, MemoryError) as exc:
@@ -237,16 +232,16 @@ def _refused(exc: SqlError, node: Node) -> _NodeFailed:
     return _NodeFailed(f"{exc.message} ({node.path}{line})")
 
 
-def _build_and_check(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> None:
+def _build_and_check(site: _Site, builder: Builder, identifier: str) -> None:
     if identifier in site.work.reasons:
         wanted = site.work.wanted[identifier]
         with site.making[wanted]:
-            snapshot = site.made.get(wanted) or _built(site, connection, identifier)
+            snapshot = site.made.get(wanted) or _built(site, builder, identifier)
             site.made[wanted] = snapshot
         site.progress.built[identifier] = snapshot
         site.report(Event("built", identifier, rows=snapshot.rows, seconds=snapshot.seconds))
     for number in site.work.checks.get(identifier, ()):
-        _judge(site, identifier, number, _answered(site, connection, identifier, number))
+        _judge(site, identifier, number, _answered(site, builder, identifier, number))
 
 
 def _session(site: _Site) -> _Session | None:
@@ -256,15 +251,15 @@ def _session(site: _Site) -> _Session | None:
             return None
         thread = threading.get_ident()
         if thread not in site.sessions:
-            site.sessions[thread] = _Session(session(site.warehouse))
+            site.sessions[thread] = _Session(site.warehouse.builder())
         return site.sessions[thread]
 
 
-def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) -> Snapshot:
+def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
     """Build a node, as often as the options allow."""
     node, blueprint = site.work.graph.node(identifier), _blueprint(site, identifier)
     if node.kind != "source":
-        return _attempted(site, connection, node, blueprint)
+        return _attempted(site, builder, node, blueprint)
     with site.work.root.opened(node) as opened:
         if opened.version != blueprint.data_version:
             raise _NodeFailed(
@@ -278,7 +273,7 @@ def _built(site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str) 
             dialect=reader.dialect,
         )
         try:
-            return _attempted(site, connection, node, files, partial(_refuse_moving_data, opened))
+            return _attempted(site, builder, node, files, partial(_refuse_moving_data, opened))
         except _NodeFailed as exc:
             raise _NodeFailed(opened.in_words(str(exc))) from exc
 
@@ -294,7 +289,7 @@ def _reader(site: _Site, source: Node) -> Reader:
 
 def _attempted(
     site: _Site,
-    connection: duckdb.DuckDBPyConnection,
+    builder: Builder,
     node: Node,
     blueprint: Blueprint,
     confirm: Callable[[], None] = lambda: None,
@@ -302,7 +297,7 @@ def _attempted(
     for attempt in range(site.work.options.retry + 1):
         time.sleep(_RETRY_PAUSE_SECONDS * attempt)
         try:
-            return build_snapshot(connection, blueprint, site.taken, confirm)
+            return builder.build(blueprint, site.taken, confirm)
         except SqlError as exc:
             last = exc
     raise _refused(last, node) from last
@@ -348,16 +343,14 @@ def _refuse_moving_data(opened: Opened) -> None:
         raise SqlError(f"{exc.message} {exc.hint}".rstrip(".")) from exc
 
 
-def _answered(
-    site: _Site, connection: duckdb.DuckDBPyConnection, identifier: str, number: int
-) -> Audit:
+def _answered(site: _Site, builder: Builder, identifier: str, number: int) -> Audit:
     work, member = site.work, site.work.graph.members[identifier]
     check, targets = member.node.checks[number], work.graph.targets[identifier][number + 1]
     sql = _over_tables(site, check.sql, member.checks[number], targets)
     table = snapshot_of(work, site.progress, targets[0]).table if targets else None
     question = Question(work.answer_id(identifier, number), identifier, check.name, sql, table)
     try:
-        return run_check(connection, question)
+        return builder.check(question)
     except SqlError as exc:
         raise _NodeFailed(f"{check.name}: {exc.message} ({member.node.path}:{check.line})") from exc
 

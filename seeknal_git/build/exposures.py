@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seeknal_git.cache import Cache
 from seeknal_git.environments.target import Target
@@ -16,11 +15,8 @@ from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.held_files import remembered_blob_id
 from seeknal_git.project.raw_data import DataRoot
-from seeknal_git.warehouse.publications import deliveries
-from seeknal_git.warehouse.state import Delivery
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.model import Delivery
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class Places:
 
 
 def files_of(
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     graph: Graph,
     places: Places,
     wanted: Mapping[str, str],
@@ -67,8 +63,8 @@ def files_of(
         for each, member in graph.members.items()
         if member.node.kind == "exposure"
     }
-    delivered = deliveries(connection, target.schema)
-    by_production = {} if target.is_production else deliveries(connection, target.production)
+    delivered = warehouse.deliveries.last(target.schema)
+    by_production = {} if target.is_production else warehouse.deliveries.last(target.production)
     # A branch leaves alone what production delivers already, but for a file that it has written
     # before.
     ours = {

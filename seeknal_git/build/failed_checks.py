@@ -17,11 +17,10 @@ from seeknal_git.names import folded, of_option
 from seeknal_git.nodes.node import Check, violated
 from seeknal_git.sql.pasting import code_of, in_shell, over_views, says
 from seeknal_git.sql.statement import over_tables
+from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
-    import duckdb
-
-    from seeknal_git.warehouse.state import Audit
+    from seeknal_git.warehouse.model import Audit
 
 Answers = Mapping[tuple[str, int], "Audit"]
 
@@ -125,7 +124,7 @@ def known_violations(work: Work) -> list[Violation]:
 
 
 def with_samples(
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     work: Work,
     found: Iterable[Violation],
     tables: Mapping[str, str],
@@ -137,7 +136,7 @@ def with_samples(
     tables: node → the table that was checked; asked: the checks that were made just now.
     """
     return [
-        replace(each, sample=_sample(connection, work, each, tables))
+        replace(each, sample=_sample(warehouse, work, each, tables))
         if number < _MOST_SAMPLES
         and ((each.node, each.number) in asked or each.audit.rows <= _CHEAP_ROWS)
         else each
@@ -146,14 +145,13 @@ def with_samples(
 
 
 def _sample(
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     work: Work,
     violation: Violation,
     tables: Mapping[str, str],
 ) -> Sample | None:
     from seeknal_git.sql.engine import SqlError
-    from seeknal_git.warehouse.scratch import first_rows
-    from seeknal_git.warehouse.state import relation
+    from seeknal_git.warehouse.model import relation
 
     graph, check = work.graph, violation.check
     targets = graph.targets[violation.node][violation.number + 1]
@@ -165,7 +163,7 @@ def _sample(
     if check.key:  # groups come in any order
         sql = f"SELECT * FROM ({sql}\n) ORDER BY ALL"
     try:
-        found = first_rows(connection, sql, {}, MOST_ROWS)
+        found = warehouse.scratch.first_rows(sql, {}, MOST_ROWS)
     except SqlError:
         return None  # it counted rows a moment ago: the table is gone, or a value of theirs cannot be computed
     keys = [

@@ -18,7 +18,8 @@ from seeknal_git.project.loads_in_use import columns_of_loads, contracts_of, rem
 from seeknal_git.project.raw_data import contents_of, reach_of
 from seeknal_git.project.workspace import Loaded, Workspace
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.protocol import Warehouse
 
 _ATTEMPTS = 10
 
@@ -120,7 +121,7 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
         )
     if now.commit != revision.commit:
         return False
-    if prepared.base and recorded(prepared.workspace, warehouse.connection).commit != prepared.base:
+    if prepared.base and recorded(prepared.workspace, warehouse).commit != prepared.base:
         return False
     if any(
         loaded.root.moved(loaded.graph.node(each), contents)
@@ -129,7 +130,7 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
         return False
     schemas = (prepared.target.production, prepared.target.schema)
     if loaded.kept is None:
-        before = contracts_of(warehouse.connection, loaded.graph, schemas)
+        before = contracts_of(warehouse, loaded.graph, schemas)
         return all(before.get(each) == contract for each, contract in loaded.root.contracts.items())
     root = replace(loaded.root, adopted={})  # nothing was adopted yet when these were found
-    return loaded.kept == columns_of_loads(warehouse.connection, loaded.graph, root, schemas)
+    return loaded.kept == columns_of_loads(warehouse, loaded.graph, root, schemas)

@@ -14,23 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seeknal_git.build.deliver import Dock, Written, docked, hand_over, refuse_places, write_aside
 from seeknal_git.build.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
 from seeknal_git.build.failed_checks import Violation, known_answers, violations, with_samples
 from seeknal_git.build.work import Work, tables_of
 from seeknal_git.errors import SeeknalError
+from seeknal_git.files import remove_whole
 from seeknal_git.names import exposures_folder
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import Warehouse
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.publish import Outcome, Publication, need_places, publish
-from seeknal_git.warehouse.snapshots import remove
-from seeknal_git.warehouse.state import Delivery, Published
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.model import Delivery, Outcome, Publication, Published
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +84,15 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
 
     Raises RunFailed where an exposure cannot be written; nothing is published then.
     """
-    connection, schema, run_id = warehouse.connection, work.target.schema, uuid.uuid4().hex
-    state.begin_run(connection, run_id, schema, origin.command)
+    schema, run_id = work.target.schema, uuid.uuid4().hex
+    warehouse.runs.begin(run_id, schema, origin.command)
     try:
         refuse_places(
             warehouse,
             work.root,
             {each: work.places.of(work.graph.node(each)) for each in work.deliveries},
         )
-        need_places(
-            connection,
+        warehouse.environments.need_places(
             schema,
             (view for each, view in work.graph.views.items() if each in work.chosen),
         )
@@ -109,18 +102,18 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
         done = _Published() if withheld else _published(warehouse, work, progress, origin, run_id)
         failures |= done.faults
     except SeeknalError as exc:
-        state.end_run(connection, run_id, "failed", str(exc))
+        warehouse.runs.end(run_id, "failed", str(exc))
         raise
     except KeyboardInterrupt:
-        state.end_run(connection, run_id, "interrupted", "it was interrupted")
+        warehouse.runs.end(run_id, "interrupted", "it was interrupted")
         raise
     message = "; ".join(f"{node}: {why}" for node, why in failures.items())
-    state.end_run(connection, run_id, "failed" if failures else "succeeded", message or None)
+    warehouse.runs.end(run_id, "failed" if failures else "succeeded", message or None)
     good = trusted(work, progress)
     held_back = tuple(each for each in work.graph.views if each not in good) if failures else ()
     found = _violations(warehouse, work, progress)
     if done.outcome is not None:
-        _record_warnings(connection, work, found)
+        _record_warnings(warehouse, work, found)
     return Reconciled(
         work, progress, done.outcome, failures, held_back, done.delivered, found, kept=done.kept
     )
@@ -128,29 +121,25 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
 
 def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[Violation, ...]:
     """The checks that do not hold, with some rows of each."""
-    connection = warehouse.connection
     tables = tables_of(work, progress.built)
     shown = {
-        node: each.table for node, each in state.published(connection, work.target.schema).items()
+        node: each.table for node, each in warehouse.environments.shown(work.target.schema).items()
     }
     found = violations(work, known_answers(work) | progress.answers, tables, shown)
-    look = partial(with_samples, connection, work, found, tables, progress.answers.keys())
-    return tuple(interruptible(look, lambda: [connection])) if found else ()
+    look = partial(with_samples, warehouse, work, found, tables, progress.answers.keys())
+    return tuple(interruptible(look, lambda: [warehouse])) if found else ()
 
 
-def _record_warnings(
-    connection: duckdb.DuckDBPyConnection, work: Work, found: Sequence[Violation]
-) -> None:
+def _record_warnings(warehouse: Warehouse, work: Work, found: Sequence[Violation]) -> None:
     """Write down the warnings with the publication; those about nodes that were not chosen stay."""
     schema = work.target.schema
     old = [
         each
-        for each in state.warnings(connection, schema)
+        for each in warehouse.publications.warnings(schema)
         if each.partition(": ")[0] not in work.chosen
     ]
     kept = old if work.options.chosen is not None else []
-    state.record_warnings(
-        connection,
+    warehouse.publications.record_warnings(
         schema,
         [*kept, *(f"{each.node}: {each.message}" for each in found if not each.fails)],
     )
@@ -196,7 +185,7 @@ def _published(
     warehouse: Warehouse, work: Work, progress: Progress, origin: Origin, run_id: str
 ) -> _Published:
     """Write the files of exposures aside, publish, then put the files in place."""
-    connection, target = warehouse.connection, work.target
+    target = work.target
     shows = shown(work, progress)
     with docked(
         warehouse, work.root, target.production, run_id, needed=bool(work.deliveries)
@@ -218,19 +207,19 @@ def _published(
             edited=origin.edited,
             reason=work.options.reason,
         )
-        outcome = publish(connection, publication)
+        outcome = warehouse.publications.publish(publication)
         ends = {each.delivery.node: hand_over(dock, target.schema, each) for each in written}
     delivered = tuple(node for node, end in ends.items() if end.fault is None)
     faults = {
         node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault
     }
-    _give_up(connection, work, delivered)
+    _give_up(warehouse, work, delivered)
     return _Published(
         outcome, delivered, faults, {node: end.kept for node, end in ends.items() if end.kept}
     )
 
 
-def _give_up(connection: duckdb.DuckDBPyConnection, work: Work, delivered: Collection[str]) -> None:
+def _give_up(warehouse: Warehouse, work: Work, delivered: Collection[str]) -> None:
     """Forget files that no exposure writes any more. A branch's go; production's stay, as somebody
     may read them.
 
@@ -241,10 +230,10 @@ def _give_up(connection: duckdb.DuckDBPyConnection, work: Work, delivered: Colle
         place = work.places.of_delivered(each)
         if not work.target.is_production and place.resolve().is_relative_to(folder):
             with suppress(OSError):
-                remove(place)
+                remove_whole(place)
         if each.node not in delivered:
-            state.record_exposure(
-                connection, work.target.schema, replace(each, snapshot="", content=None)
+            warehouse.deliveries.record(
+                work.target.schema, replace(each, snapshot="", content=None)
             )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seeknal_git.project.snapshot_ids import Identity
-from seeknal_git.warehouse.state import Published, Snapshot
+from seeknal_git.warehouse.model import Published, Snapshot
 
 _WORD = 8
 

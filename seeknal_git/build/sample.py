@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
@@ -19,17 +19,9 @@ from seeknal_git.project.workspace import Loaded, Workspace
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import over_tables
-from seeknal_git.warehouse.scratch import (
-    Rows,
-    built_tables,
-    count_rows,
-    first_rows,
-    make_table,
-    reading,
-)
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.duckdb_file import open_if_readable
+from seeknal_git.warehouse.model import Rows
+from seeknal_git.warehouse.protocol import Warehouse
 
 _T = TypeVar("_T")
 
@@ -63,7 +55,7 @@ class Sample:
 class _Bench:
     """Where a sample is computed; `relations`: node → its table as SQL names it."""
 
-    connection: duckdb.DuckDBPyConnection
+    warehouse: Warehouse
     graph: Graph
     root: DataRoot
     relations: dict[str, str] = field(default_factory=dict)
@@ -76,14 +68,16 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
     schemas = _schemas(workspace)
     above = graph.upstream([identifier])
     path = workspace.warehouse_path if graph.feeding(identifier) else None
-    with reading(path, workspace.marks, reach_of(graph, loaded.root, {identifier, *above})) as (
-        connection,
+    with open_if_readable(
+        path, workspace.marks, reach_of(graph, loaded.root, {identifier, *above})
+    ) as (
+        warehouse,
         obstacle,
     ):
         wholes = {each: graph.fingerprints[each].whole for each in above}
-        built = built_tables(connection, schemas, wholes)
+        built = warehouse.scratch.built(schemas, wholes)
         bench = _Bench(
-            connection,
+            warehouse,
             graph,
             loaded.root,
             {each: relation for each, (_, relation) in built.items()},
@@ -126,14 +120,15 @@ def _computed(bench: _Bench, identifier: str) -> str:
     sql, parameters = _statement(bench, identifier)
     name = f"computed_{len(bench.relations)}"
     return _placed(
-        bench.graph.node(identifier), partial(make_table, bench.connection, name, sql, parameters)
+        bench.graph.node(identifier), partial(bench.warehouse.scratch.table, name, sql, parameters)
     )
 
 
 def _first_rows(bench: _Bench, identifier: str, limit: int) -> Rows:
     sql, parameters = _statement(bench, identifier)
     return _placed(
-        bench.graph.node(identifier), partial(first_rows, bench.connection, sql, parameters, limit)
+        bench.graph.node(identifier),
+        partial(bench.warehouse.scratch.first_rows, sql, parameters, limit),
     )
 
 
@@ -150,9 +145,9 @@ def _count(bench: _Bench, node: Node, number: int) -> Count:
     member, targets = bench.graph.members[node.id], bench.graph.targets[node.id][number + 1]
     check = node.checks[number]
     sql = over_tables(check.sql, member.checks[number], targets, bench.relations)
-    violations = _placed(node, partial(count_rows, bench.connection, sql), check)
+    violations = _placed(node, partial(bench.warehouse.scratch.count, sql), check)
     of = f"FROM {bench.relations[targets[0]]}" if targets else "SELECT 1 WHERE false"
-    rows = _placed(node, partial(count_rows, bench.connection, of), check)
+    rows = _placed(node, partial(bench.warehouse.scratch.count, of), check)
     return Count(check.name, check.severity, violations, rows, violations > check.allowed * rows)
 
 

@@ -11,15 +11,7 @@ from seeknal_git.names import folded
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.compare import (
-    Comparison,
-    Rest,
-    columns_of,
-    compare,
-    one_thread,
-    shuffled,
-)
-from seeknal_git.warehouse.scratch import make_table
+from seeknal_git.warehouse.model import Comparison, Rest
 
 # Constructs that go by the order of rows, beside aggregates and windows (`first()`, `rank() OVER`).
 _OF_ORDER = frozenset({"LIMIT", "DISTINCT ON", "POSITIONAL JOIN", "ASOF JOIN"})
@@ -88,7 +80,7 @@ def tried(trial: Trial) -> Verified:
     try:
         found = _executed(trial, doubts.certain)
         if found.result == "differs":
-            with one_thread(trial.bench.connection):
+            with trial.bench.warehouse.scratch.in_one_order():
                 found = _executed(trial, doubts.certain)
                 if (
                     found.result == "differs"
@@ -110,7 +102,7 @@ def _failed(trial: Trial, reason: str) -> Verified:
     branch = on_the_branch(trial.bench, trial.node)
     if branch.tables != trial.after.tables:
         try:
-            make_table(trial.bench.connection, "after", branch.sql, {})
+            trial.bench.warehouse.scratch.table("after", branch.sql, {})
         except SqlError as exc:
             return Verified(trial.node, "cannot be built", reason=exc.message)
         raise Obstacle(f"on production's tables it fails: {reason}")
@@ -119,13 +111,13 @@ def _failed(trial: Trial, reason: str) -> Verified:
 
 def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
     """Compare the rows of the two versions, but for some columns. Raises Obstacle, and _Fails."""
-    connection, node = trial.bench.connection, trial.node
+    warehouse, node = trial.bench.warehouse, trial.node
     before = _made(trial, "before", trial.before)
     try:
-        after = make_table(connection, "after", trial.after.sql, {})
+        after = warehouse.scratch.table("after", trial.after.sql, {})
     except SqlError as exc:
         raise _Fails(exc.message) from exc
-    old, new = (columns_of(connection, f"FROM {table}") for table in (before, after))
+    old, new = (warehouse.scratch.columns(f"FROM {table}") for table in (before, after))
     if wrong := _columns_differ(old, new, trial.category):
         return Verified(node, "differs", columns=tuple(name for name, _ in old), reason=wrong)
     kept = _kept(old, left_out)
@@ -133,7 +125,7 @@ def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
         constructs = ", ".join(dict.fromkeys(left_out.values()))
         raise Obstacle(f"any column may be different each time ({constructs})")
     try:
-        comparison = compare(connection, before, after, kept)
+        comparison = warehouse.scratch.compare(before, after, kept)
         return _judged(node, comparison, kept, _words_of(old, left_out))
     except SqlError as exc:
         raise Obstacle(exc.message) from exc
@@ -141,7 +133,7 @@ def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
 
 def _made(trial: Trial, name: str, version: Version) -> str:
     try:
-        return make_table(trial.bench.connection, name, version.sql, {})
+        return trial.bench.warehouse.scratch.table(name, version.sql, {})
     except SqlError as exc:
         raise Obstacle(exc.message) from exc
 
@@ -231,18 +223,18 @@ def _is_settled(trial: Trial, left_out: Mapping[str, str]) -> bool:
     """
     for version in (trial.before, trial.after):
         first = _made(trial, "in one order", version)
-        columns = _kept(columns_of(trial.bench.connection, f"FROM {first}"), left_out)
+        columns = _kept(trial.bench.warehouse.scratch.columns(f"FROM {first}"), left_out)
         for number in _ORDERS:
             other = _made(trial, "in another order", _in_order(trial, version, number))
-            if not compare(trial.bench.connection, first, other, columns).equal:
+            if not trial.bench.warehouse.scratch.compare(first, other, columns).equal:
                 return False
     return True
 
 
 def _in_order(trial: Trial, version: Version, number: int) -> Version:
-    connection = trial.bench.connection
+    warehouse = trial.bench.warehouse
     tables = {
-        node: shuffled(connection, f"input_{place}", table, number)
+        node: warehouse.scratch.shuffled(f"input_{place}", table, number)
         for place, (node, table) in enumerate(version.tables.items())
     }
     return Version(version.graph, version.node, tables)

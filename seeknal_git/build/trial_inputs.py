@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seeknal_git.errors import ProjectError
 from seeknal_git.names import folded
@@ -22,11 +22,7 @@ from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Anatomy, Part, over_tables
-from seeknal_git.warehouse.compare import columns_of, make_view
-from seeknal_git.warehouse.scratch import make_table
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class Bench:
     base, and over those of the branch.
     """
 
-    connection: duckdb.DuckDBPyConnection
+    warehouse: Warehouse
     base: Graph
     head: Graph
     root: DataRoot
@@ -163,7 +159,7 @@ def _refusal(
 ) -> str | None:
     """Why a node cannot do with these tables: the engine's words, or the columns it would lack."""
     try:
-        columns = columns_of(bench.connection, Version(bench.head, node, tables).sql)
+        columns = bench.warehouse.scratch.columns(Version(bench.head, node, tables).sql)
     except SqlError as exc:
         return exc.message
     called = spellings(bench.head, node)
@@ -205,7 +201,7 @@ def _made(bench: Bench, name: str, node: str, sql: str) -> str:
         if definition.kind == "source":
             sql = reader_now(definition, bench.root).sql
             parameters = {"files": [exactly(path) for path in bench.root.paths(definition)]}
-        return make_table(bench.connection, name, sql, parameters)
+        return bench.warehouse.scratch.table(name, sql, parameters)
     except ProjectError as exc:
         raise Obstacle(exc.problems[0].message) from exc
     except SqlError as exc:
@@ -218,8 +214,8 @@ def _as_before(bench: Bench, node: str, after: Mapping[str, str]) -> str:
     if after.get(node, table) == table:
         return table
     try:
-        old = columns_of(bench.connection, f"FROM {table}")
-        return make_view(bench.connection, f"before {node}", after[node], old)
+        old = bench.warehouse.scratch.columns(f"FROM {table}")
+        return bench.warehouse.scratch.view(f"before {node}", after[node], old)
     except SqlError as exc:
         raise Obstacle(f"{node}: {exc.message}") from exc
 

@@ -24,9 +24,8 @@ from seeknal_git.project.raw_data import (
     untracked_sources,
 )
 from seeknal_git.project.snapshot_ids import Identity, identities
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import Warehouse
-from seeknal_git.warehouse.state import Audit, Delivery, Published, Snapshot
+from seeknal_git.warehouse.model import Audit, Delivery, Published, Snapshot
+from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
     pass
@@ -145,13 +144,10 @@ def work_out(
 ) -> Work:
     """What it takes to make the environment match the graph. Reads only. Raises ProjectError for
     missing raw data."""
-    connection = warehouse.connection
     production, shows = (
-        state.published(connection, each) for each in (target.production, target.schema)
+        warehouse.environments.shown(each) for each in (target.production, target.schema)
     )
-    snapshots, lost = state.snapshots(
-        connection, {each.whole for each in graph.fingerprints.values()}
-    )
+    snapshots, lost = warehouse.snapshots.find({each.whole for each in graph.fingerprints.values()})
     known = {} if options.refresh else pinned(graph, (production, shows), snapshots)
     versions = need_versions(graph, root, known)
     environments = () if options.newest else (production, shows)
@@ -164,10 +160,10 @@ def work_out(
     )
     chosen = _chosen(sight)
     answers = [_answer_id(graph, wanted, each, number) for each, number, _ in all_checks(graph)]
-    audits = state.audits(connection, answers)
+    audits = warehouse.snapshots.audits(answers)
     checks = _open_checks(sight, chosen, audits)
     files = files_of(
-        connection,
+        warehouse,
         graph,
         Places(root, target),
         wanted,

@@ -23,8 +23,8 @@ from seeknal_git.project.definitions import load_project, python_problems
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace, current_tree, load
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import Warehouse, open_warehouse
+from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +242,12 @@ def _passed_over(workspace: Workspace, path: Path) -> Iterator[Finding]:
 
 
 def _views(warehouse: Warehouse) -> Iterator[Finding]:
-    connection = warehouse.connection
-    there = state.tables_there(connection)
-    for schema, environment in state.environments(connection).items():
-        views = state.views_there(connection, schema)
+    there = warehouse.snapshots.tables()
+    for schema, environment in warehouse.environments.all().items():
+        views = warehouse.environments.views(schema)
         cure = f"git switch {argument(environment.branch)} && seeknal run"
-        shown = state.published(connection, schema).values()
-        others = state.made_by_others(connection, schema, shown)
+        shown = warehouse.environments.shown(schema).values()
+        others = warehouse.environments.made_by_others(schema, shown)
         for each in shown:
             if taken := others.get(each.view.lower()):
                 message = f"Something else is in a view's place: {taken}."

@@ -17,9 +17,8 @@ from seeknal_git.git.known_names import known_names
 from seeknal_git.names import schema_of
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.publish import drop_environment
+from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.model import Foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +49,8 @@ def list_environments(workspace: Workspace, lock_timeout: float = 0.0) -> list[E
         path, workspace.marks, read_only=True, lock_timeout=lock_timeout
     ) as warehouse:
         return [
-            _state(
-                workspace, each, len(state.published(warehouse.connection, each.environment.schema))
-            )
-            for each in lifetimes(workspace, warehouse.connection, keeping(workspace))
+            _state(workspace, each, len(warehouse.environments.shown(each.environment.schema)))
+            for each in lifetimes(workspace, warehouse, keeping(workspace))
         ]
 
 
@@ -90,7 +87,7 @@ class Deleted:
     files: Path | None
     stuck: tuple[Path, ...]
     yours: tuple[
-        state.Foreign, ...
+        Foreign, ...
     ] = ()  # the views and tables in its schema that somebody made; they stay
 
 
@@ -115,7 +112,7 @@ def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.
     ) as warehouse:
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])
-        yours = drop_environment(warehouse.connection, schema)
+        yours = warehouse.environments.delete(schema)
     drop_plan(workspace, branch)
     held = known_names(workspace.repository).holder(branch, found.commit)
     return Deleted(schema, held, files, stuck, yours)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seeknal_git.commands.plan import drop_plan
 from seeknal_git.environments.expiry import Lifetime, lifetimes
@@ -19,13 +18,9 @@ from seeknal_git.errors import GitError
 from seeknal_git.git.known_names import known_names
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.publish import drop_environment
-from seeknal_git.warehouse.unused_tables import Rules, Unnamed, drop_snapshots, kept_tables, unnamed
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.model import Foreign, Rules, Unnamed, now
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class Garbage:
     deleted: bool = False
     stuck: tuple[Path, ...] = ()
     yours: tuple[
-        state.Foreign, ...
+        Foreign, ...
     ] = ()  # views and tables that somebody made in schemas of environments; they stay
 
 
@@ -58,7 +53,7 @@ def find_garbage(
     with open_warehouse(
         path if path.exists() else None, workspace.marks, read_only=True, lock_timeout=lock_timeout
     ) as warehouse:
-        return _found(workspace, warehouse.connection, only_environments)
+        return _found(workspace, warehouse, only_environments)
 
 
 def collect_garbage(
@@ -74,14 +69,14 @@ def collect_garbage(
     with open_warehouse(
         path if path.exists() else None, workspace.marks, lock_timeout=lock_timeout
     ) as warehouse:
-        found = _found(workspace, warehouse.connection, only_environments)
+        found = _found(workspace, warehouse, only_environments)
         # Before the environments: without them, nobody would come back for their files.
         stuck = remove(found.exposures.values())
         for each in found.environments:
-            drop_environment(warehouse.connection, each.environment.schema)
+            warehouse.environments.delete(each.environment.schema)
             drop_plan(workspace, each.environment.branch)
         if found.snapshots:
-            drop_snapshots(warehouse.connection, [each.table for each in found.snapshots])
+            warehouse.snapshots.drop([each.table for each in found.snapshots])
         stuck += remove(found.leftovers)
     return replace(found, deleted=True, stuck=tuple(dict.fromkeys(stuck)))
 
@@ -97,11 +92,9 @@ def _need_what_production_says(workspace: Workspace) -> None:
         )
 
 
-def _found(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, only_environments: bool
-) -> Garbage:
+def _found(workspace: Workspace, warehouse: Warehouse, only_environments: bool) -> Garbage:
     careful = keeping(workspace)
-    lives = lifetimes(workspace, connection, careful)
+    lives = lifetimes(workspace, warehouse, careful)
     going, kept = (
         tuple(each for each in lives if each.over),
         tuple(each for each in lives if not each.over),
@@ -110,7 +103,7 @@ def _found(
         each: exposures_of(workspace, each) for each in (one.environment.schema for one in going)
     }
     files = {schema: each for schema, each in folders.items() if each}
-    found = Garbage(going, exposures=files, kept=kept, yours=_made_by_others(connection, lives))
+    found = Garbage(going, exposures=files, kept=kept, yours=_made_by_others(warehouse, lives))
     if only_environments:
         return found
     live = {each.environment.schema: each.environment.branch for each in kept}
@@ -120,26 +113,26 @@ def _found(
         publications=careful.publications,
         seconds=careful.seconds,
         idle=careful.idle,
-        now=state.now(),
+        now=now(),
     )
-    tables = kept_tables(connection, rules)
-    names, delivered = known_names(workspace.repository), state.exposure_paths(connection)
+    tables = warehouse.snapshots.kept(rules)
+    names, delivered = known_names(workspace.repository), warehouse.deliveries.paths()
     left = leftovers(workspace, delivered, names, live.values())
     return replace(
         found,
-        snapshots=tuple(unnamed(connection, tables)),
+        snapshots=tuple(warehouse.snapshots.unnamed(tables)),
         leftovers=tuple(left),
         kept_tables=tables,
     )
 
 
-def _made_by_others(
-    connection: duckdb.DuckDBPyConnection, lives: Iterable[Lifetime]
-) -> tuple[state.Foreign, ...]:
+def _made_by_others(warehouse: Warehouse, lives: Iterable[Lifetime]) -> tuple[Foreign, ...]:
     schemas = [each.environment.schema for each in lives]
-    shown = {schema: state.published(connection, schema).values() for schema in schemas}
+    shown = {schema: warehouse.environments.shown(schema).values() for schema in schemas}
     return tuple(
         foreign
         for schema in schemas
-        for _, foreign in sorted(state.made_by_others(connection, schema, shown[schema]).items())
+        for _, foreign in sorted(
+            warehouse.environments.made_by_others(schema, shown[schema]).items()
+        )
     )

@@ -144,15 +144,15 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     from seeknal_git.build.failed_checks import known_violations
     from seeknal_git.build.work import Options, work_out
     from seeknal_git.environments.target import Target
-    from seeknal_git.warehouse.connection import open_warehouse
-    from seeknal_git.warehouse.publications import records, rolled_back_to
+    from seeknal_git.warehouse.duckdb_file import open_warehouse
+    from seeknal_git.warehouse.model import rolled_back_to
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)
     try:
         with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:
             work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
             restores = (
-                rolled_back_to(records(warehouse.connection, target.schema))
+                rolled_back_to(warehouse.publications.records(target.schema))
                 if target.is_production
                 else None
             )

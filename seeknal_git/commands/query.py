@@ -23,11 +23,10 @@ from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.names import argument, bare, of_option, schema_of
 from seeknal_git.project.graph import node_named
 from seeknal_git.project.workspace import Workspace, current_tree
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.publications import last_record
-from seeknal_git.warehouse.query import Answer, Listener, ask, ask_past, tables_named
-from seeknal_git.warehouse.state import Published
+from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.model import Answer, Listener, Published
+from seeknal_git.warehouse.protocol import Warehouse
+from seeknal_git.warehouse.query import tables_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def query(workspace: Workspace, question: Question) -> None:
             lock_timeout=question.lock_timeout,
         ) as warehouse:
             held = _held_back(workspace, warehouse, branch)
-            if schema_of(branch) in state.environments(warehouse.connection):
+            if schema_of(branch) in warehouse.environments.all():
                 notes = () if held else tuple(_not_this_clones(workspace, warehouse, branch, sql))
                 return _asked(warehouse, schema_of(branch), question, held, notes)
             if held:
@@ -75,7 +74,7 @@ def query(workspace: Workspace, question: Question) -> None:
                 raise UsageError(
                     f"The environment {branch} shows nothing yet: {first.why}", first.cure
                 )
-            if state.published(warehouse.connection, workspace.production_schema):
+            if warehouse.environments.shown(workspace.production_schema):
                 return _asked_of_production(
                     workspace, warehouse, revision_of(workspace, environment), question
                 )
@@ -99,7 +98,7 @@ def _asked_of_production(
     """Ask production in the place of a branch that was never run, and say which of its own changes
     that leaves out."""
     sql, branch = question.sql or "", revision.name
-    production = state.published(warehouse.connection, workspace.production_schema)
+    production = warehouse.environments.shown(workspace.production_schema)
     names = {name.lower() for name in tables_named(sql)}
     edited = []
     with suppress(ProjectError):  # nodes that are wrong cannot be built either
@@ -114,15 +113,11 @@ def _asked_of_production(
                 )
             if view.lower() in names and shown and shown.fingerprint != whole:
                 edited.append(view)
-    gone = (
-        "is removed"
-        if state.was_removed(warehouse.connection, revision.schema)
-        else "was never run"
-    )
+    gone = "is removed" if warehouse.environments.was_deleted(revision.schema) else "was never run"
     note = f"{branch} {gone}: this asks production's own tables."
     if edited:
         note += f" {branch} changes {', '.join(edited)}: seeknal run {of_option('--env', branch)}"
-    ask(warehouse, workspace.production_schema, sql, question.listener([note]))
+    warehouse.queries.ask(workspace.production_schema, sql, question.listener([note]))
 
 
 def _asked(
@@ -144,7 +139,7 @@ def _asked(
     old = (
         f"{each.view} is what it was before the last run: {each.why} {each.cure}" for each in meant
     )
-    ask(warehouse, schema, sql, question.listener([*notes, *old]))
+    warehouse.queries.ask(schema, sql, question.listener([*notes, *old]))
 
 
 def _not_this_clones(
@@ -158,7 +153,7 @@ def _not_this_clones(
     schema = schema_of(branch)
     foreign = None
     if branch != workspace.production:  # which every clone is meant to publish
-        foreign = published_elsewhere(workspace.repository, warehouse.connection, schema)
+        foreign = published_elsewhere(workspace.repository, warehouse, schema)
     old = _older(workspace, warehouse, branch, tables_named(sql))
     mine = f"seeknal run{_elsewhere(workspace, branch)}"
     if foreign and (old or not foreign.known or not foreign.ours):
@@ -189,13 +184,11 @@ def _older(
         graph = load_sound(
             workspace, head_tree(workspace, revision), revision, keeps=revision.schema
         ).graph
-        there = state.published(warehouse.connection, revision.schema)
+        there = warehouse.environments.shown(revision.schema)
         for node, view in graph.views.items():
             if view.lower() not in names:
                 continue
-            if node not in there and view not in state.views_there(
-                warehouse.connection, revision.schema
-            ):
+            if node not in there and view not in warehouse.environments.views(revision.schema):
                 raise UsageError(
                     f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch)
                 )
@@ -210,7 +203,7 @@ def _is_as_published(workspace: Workspace, warehouse: Warehouse, revision: Revis
 
     Of production, `pending` says what its branch has that it does not show.
     """
-    last = last_record(warehouse.connection, revision.schema)
+    last = warehouse.publications.last(revision.schema)
     if revision.checked_out and current_tree(workspace).dirty:
         return bool(last and last.restores)
     if revision.name == workspace.production:
@@ -246,8 +239,8 @@ class _Held:
 def _held_back(workspace: Workspace, warehouse: Warehouse, branch: str) -> dict[str, _Held]:
     """The nodes that the last run built and did not publish, by their views in lower case. If it
     succeeded, there are none, and nothing has to be loaded to know that."""
-    connection, schema = warehouse.connection, schema_of(branch)
-    run = state.last_run(connection, schema)
+    schema = schema_of(branch)
+    run = warehouse.runs.last(schema)
     if run is None or run.status == "succeeded":
         return {}
     with suppress(
@@ -267,7 +260,7 @@ def _unpublished(
 ) -> dict[str, _Held]:
     revision = revision_of(workspace, branch)
     schemas = (revision.schema, workspace.production_schema)
-    there, main = (state.views_there(warehouse.connection, each) for each in schemas)
+    there, main = (warehouse.environments.views(each) for each in schemas)
     # What was built again and failed is newer than what is shown, and made of the same.
     work, newest = _works(workspace, warehouse, revision, refresh=branch == workspace.production)
     failed = {each.node: each.message for each in reversed(known_violations(newest)) if each.fails}
@@ -321,11 +314,10 @@ def query_past(
         read_only=True,
         lock_timeout=question.lock_timeout,
     ) as warehouse:
-        wanted = shown(workspace, warehouse.connection, revision)
+        wanted = shown(workspace, warehouse, revision)
         need_tables(workspace, wanted, "seeknal log says which publications are kept.")
         tell(wanted.named)
-        ask_past(
-            warehouse,
+        warehouse.queries.ask_past(
             workspace.production_schema,
             wanted.views.values(),
             question.sql or "",
@@ -380,7 +372,7 @@ def query_failed(workspace: Workspace, question: Question, name: str) -> None:
             if each in tables
         ]
         notes = [each.message for each in found.violations] if question.sql is None else []
-        ask_past(warehouse, revision.schema, views, wanted, question.listener(notes))
+        warehouse.queries.ask_past(revision.schema, views, wanted, question.listener(notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +423,7 @@ def _need_something_wrong(warehouse: Warehouse, look: _Look, tables: Mapping[str
     if missing:
         raise UsageError(f"{missing[0]} is not built as it is now.", "Build it with: seeknal run")
     schema = look.work.target.schema
-    there = state.views_there(warehouse.connection, schema)
+    there = warehouse.environments.views(schema)
     published = all(there.get(look.work.graph.views[each]) == tables[each] for each in look.read)
     if published and not look.violations:
         raise UsageError(

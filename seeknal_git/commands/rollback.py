@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seeknal_git.build.deliver import Dock, HandedOver, docked, hand_over, write_aside
 from seeknal_git.build.exposures import is_intact
@@ -35,14 +34,9 @@ from seeknal_git.project.definitions import load_project
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.workspace import Workspace, current_tree, data_root_of
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.warehouse import publications, state
-from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.publications import Move, Record
-from seeknal_git.warehouse.publish import Publication, publish
-from seeknal_git.warehouse.state import Delivery
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.model import Delivery, Move, Publication, Record
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +78,8 @@ def log(
         with open_warehouse(
             workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=lock_timeout
         ) as warehouse:
-            records = publications.records(warehouse.connection, schema)
-            entries = _entries(workspace, warehouse.connection, schema, records[: most or None])
+            records = warehouse.publications.records(schema)
+            entries = _entries(workspace, warehouse, schema, records[: most or None])
             earlier = len(records) - len(entries)
     if not entries and schema != workspace.production_schema:
         revision_of(workspace, environment)
@@ -94,12 +88,12 @@ def log(
 
 def _entries(
     workspace: Workspace,
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     schema: str,
     records: Sequence[Record],
 ) -> tuple[Entry, ...]:
-    moves = publications.moves(connection, schema, [each.id for each in records])
-    lost = publications.lost(connection, schema)
+    moves = warehouse.publications.moves(schema, [each.id for each in records])
+    lost = warehouse.publications.lost(schema)
     return tuple(
         Entry(
             each,
@@ -173,7 +167,7 @@ def rollback(
         path, workspace.marks, read_only=dry_run, lock_timeout=lock_timeout, reach=reach
     ) as warehouse:
         started = time.monotonic()
-        done, wanted, stale = _prepared(workspace, warehouse.connection, revision)
+        done, wanted, stale = _prepared(workspace, warehouse, revision)
         if dry_run:
             return done
         publication = Publication(
@@ -190,10 +184,10 @@ def rollback(
             done.to.base,
             reason=leave.reason,
         )
-        outcome = publish(warehouse.connection, publication)
+        outcome = warehouse.publications.publish(publication)
         if done.to.commit:
             set_production_ref(workspace.repository, done.to.commit)
-        state.record_warnings(warehouse.connection, done.schema, done.to.warnings)
+        warehouse.publications.record_warnings(done.schema, done.to.warnings)
         unwritten, kept = _deliver(workspace, warehouse, stale)
     yours = tuple(each.place for each in outcome.yours)
     return replace(
@@ -202,20 +196,20 @@ def rollback(
 
 
 def _prepared(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, revision: str | None
+    workspace: Workspace, warehouse: Warehouse, revision: str | None
 ) -> tuple[Rollback, Shown, list[Delivery]]:
     """What a rollback would do, what production is to show, and the files that are not what they
     were then."""
     schema = workspace.production_schema
-    records = publications.records(connection, schema)
+    records = warehouse.publications.records(schema)
     if not records:
         raise never_published()
-    there = state.tables_there(connection)
-    now = shown_by(workspace, connection, Named(records[0]), there)
+    there = warehouse.snapshots.tables()
+    now = shown_by(workspace, warehouse, Named(records[0]), there)
     wanted = (
-        _wanted(workspace, connection, records, revision)
+        _wanted(workspace, warehouse, records, revision)
         if revision
-        else _before(workspace, connection, records, now, there)
+        else _before(workspace, warehouse, records, now, there)
     )
     need_tables(
         workspace,
@@ -224,8 +218,8 @@ def _prepared(
     )
     to = _original(records, wanted.named.record)
     then, latest = (
-        publications.deliveries(connection, schema, to.id),
-        publications.deliveries(connection, schema),
+        warehouse.deliveries.last(schema, to.id),
+        warehouse.deliveries.last(schema),
     )
     stale = [
         each for each in then.values() if not _is_there(workspace, each, latest.get(each.node))
@@ -269,7 +263,7 @@ def _original(records: Sequence[Record], record: Record) -> Record:
 
 def _wanted(
     workspace: Workspace,
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     records: Sequence[Record],
     revision: str,
 ) -> Shown:
@@ -282,12 +276,12 @@ def _wanted(
             f"The nearest before it is publication {number}, of {commit}: seeknal rollback {number}"
         )
         raise UsageError(f"The commit {found.asked[:8]} was not published itself.", hint)
-    return shown_by(workspace, connection, found)
+    return shown_by(workspace, warehouse, found)
 
 
 def _before(
     workspace: Workspace,
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     records: Sequence[Record],
     now: Shown,
     there: set[str],
@@ -295,7 +289,7 @@ def _before(
     """The last publication that showed something else than the current one, and that no rollback
     has taken back."""
     for each in _standing(records):
-        found = shown_by(workspace, connection, Named(each), there)
+        found = shown_by(workspace, warehouse, Named(each), there)
         if difference(now, found):
             return found
     raise UsageError(
@@ -331,7 +325,7 @@ def _deliver(
     the file is that somebody had changed."""
     if not stale:
         return {}, {}
-    there = state.tables_there(warehouse.connection)
+    there = warehouse.snapshots.tables()
     unwritten, kept = dict[str, str](), dict[str, Path]()
     root, claims = _claims(workspace)
     with docked(warehouse, root, workspace.production_schema, uuid.uuid4().hex) as dock:

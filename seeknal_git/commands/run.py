@@ -35,8 +35,7 @@ from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
 from seeknal_git.project.graph import Graph, node_named
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.warehouse.connection import Warehouse
-from seeknal_git.warehouse.state import last_publication
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled
     target, started = prepared.target, time.monotonic()
     work = work_of(warehouse, prepared)
     repository = prepared.workspace.repository
-    replaces = published_elsewhere(repository, warehouse.connection, target.schema)
+    replaces = published_elsewhere(repository, warehouse, target.schema)
     origin = replace(
         _origin(prepared, warehouse),
         started=started,
@@ -180,9 +179,9 @@ def _origin(prepared: Prepared, warehouse: Warehouse) -> Origin:
     or run by name, are kept as a commit that no branch names."""
     repository, tree = prepared.workspace.repository, prepared.loaded.tree
     author = git.author_of(repository, tree.commit or "HEAD")
-    last = last_publication(warehouse.connection, prepared.target.schema)
+    last = warehouse.publications.last(prepared.target.schema)
     if prepared.options.chosen is not None and prepared.target.is_production and not prepared.base:
-        return Origin(last[0] if last else "", author, "run")
+        return Origin(last.commit if last else "", author, "run")
     if tree.dirty and prepared.target.is_production:
         commit = keep_tree(
             repository,

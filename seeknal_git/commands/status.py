@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from seeknal_git.build.failed_checks import known_violations
 from seeknal_git.build.moved_data import MovedData, moved_data
@@ -27,12 +26,9 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref, set_production_ref
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.warehouse import publications, state
-from seeknal_git.warehouse.connection import Warehouse, open_warehouse
-from seeknal_git.warehouse.publications import Move
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.model import Move, rolled_back_to
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +192,11 @@ def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
 
 
 def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
-    connection = warehouse.connection
     status = replace(
         status, production=_production(workspace, warehouse), missing=_missing(warehouse)
     )
     if status.schema and status.schema != workspace.production_schema:
-        foreign = published_elsewhere(workspace.repository, connection, status.schema)
+        foreign = published_elsewhere(workspace.repository, warehouse, status.schema)
         status = replace(status, published=str(foreign) if foreign else None)
     if (
         status.environment is None
@@ -217,7 +212,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
         work = work_out(warehouse, loaded.graph, loaded.root, target, Options())
     except SeeknalError as exc:
         return status if status.absent else replace(status, problems=[str(exc)])
-    shown = state.published(connection, workspace.production_schema)
+    shown = warehouse.environments.shown(workspace.production_schema)
     unpromoted = [
         each
         for each in work.graph.views
@@ -225,7 +220,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     ]
     unpromoted += [each for each in shown if each not in work.graph.views]
     merged = target.is_production or (status.ahead == 0 and not status.dirty)
-    status = _with_answers(status, connection, work)
+    status = _with_answers(status, warehouse, work)
     return replace(
         status,
         built=list(work.reused),
@@ -236,12 +231,12 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     )
 
 
-def _with_answers(status: Status, connection: duckdb.DuckDBPyConnection, work: Work) -> Status:
+def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
     """The checks that do not hold on what is built now, and why else the last run failed."""
     found = known_violations(work)
     told = [(each.fails, Answered(each.node, each.check.name, each.message)) for each in found]
     failing = [each for fails, each in told if fails]
-    run = None if work.target.is_production else state.last_run(connection, work.target.schema)
+    run = None if work.target.is_production else warehouse.runs.last(work.target.schema)
     failure = run.message or "" if run and run.status == "failed" else ""
     for each in failing:
         failure = failure.replace(f"{each.node}: {each.message}", "").strip("; ")
@@ -254,10 +249,10 @@ def _with_answers(status: Status, connection: duckdb.DuckDBPyConnection, work: W
 
 
 def _missing(warehouse: Warehouse) -> dict[str, list[str]]:
-    there = state.tables_there(warehouse.connection)
+    there = warehouse.snapshots.tables()
     found = {}
-    for schema in state.environments(warehouse.connection):
-        shown = state.published(warehouse.connection, schema).values()
+    for schema in warehouse.environments.all():
+        shown = warehouse.environments.shown(schema).values()
         if gone := [each.node for each in shown if each.table not in there]:
             found[schema] = gone
     return found
@@ -272,14 +267,14 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
     )
     published_at, failure, restores, base = None, None, None, None
     if warehouse is not None:
-        records = publications.records(warehouse.connection, schema)
+        records = warehouse.publications.records(schema)
         published, published_at = (
             (records[0].commit, records[0].published_at) if records else (None, None)
         )
-        restores, base = publications.rolled_back_to(records), records[0].base if records else None
+        restores, base = rolled_back_to(records), records[0].base if records else None
         if published:
             set_production_ref(repository, published)
-        run = state.last_run(warehouse.connection, schema)
+        run = warehouse.runs.last(schema)
         failure = run.message or "it was interrupted" if run and run.status != "succeeded" else None
     behind = due(workspace, Showing(published, base, restores))
     return Production(
@@ -312,11 +307,10 @@ def read_past(workspace: Workspace, revision: str) -> Past:
     if not workspace.warehouse_path.exists():
         raise never_published()
     with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:
-        connection = warehouse.connection
-        records = publications.records(connection, workspace.production_schema)
+        records = warehouse.publications.records(workspace.production_schema)
         if not records:
             raise never_published()
-        then = shown_by(workspace, connection, named(workspace.repository, records, revision))
-        now = shown_by(workspace, connection, Named(records[0]))
+        then = shown_by(workspace, warehouse, named(workspace.repository, records, revision))
+        now = shown_by(workspace, warehouse, Named(records[0]))
     current = then.named.record.id == records[0].id
     return Past(workspace.production, then, current, tuple(difference(then, now)))

@@ -16,8 +16,8 @@ from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace
+from seeknal_git.warehouse.duckdb_file import open_for_scratch
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.scratch import built_tables, read_only
 
 _PROMISES = (Category.METADATA, Category.NON_BREAKING)
 _BUG = "This is a bug of Seeknal: please report it, with both versions. Do not rely on the plan for this change."
@@ -49,12 +49,12 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     edits = {change.node: change.category for change in planned.plan.changes}
     wholes = {each: fingerprint.whole for each, fingerprint in base.fingerprints.items()}
     reach = reach_of(head, planned.head.root)
-    with read_only(workspace.warehouse_path, workspace.marks, reach) as connection:
-        tables = built_tables(connection, [workspace.production_schema], wholes)
+    with open_for_scratch(workspace.warehouse_path, workspace.marks, reach) as warehouse:
+        tables = warehouse.scratch.built([workspace.production_schema], wholes)
         built = {each: relation for each, (_, relation) in tables.items()}
-        bench = Bench(connection, base, head, planned.head.root, edits, built)
+        bench = Bench(warehouse, base, head, planned.head.root, edits, built)
         return interruptible(
-            lambda: tuple(_verified(bench, promise) for promise in promises), lambda: [connection]
+            lambda: tuple(_verified(bench, promise) for promise in promises), lambda: [warehouse]
         )
 
 

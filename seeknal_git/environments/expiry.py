@@ -5,17 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from seeknal_git.environments.retention import Keeping
 from seeknal_git.git.known_names import KnownNames, known_names
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.state import Environment
-from seeknal_git.warehouse.unused_tables import readers
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.model import Environment, now
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +39,12 @@ class Lifetime:
         )
 
 
-def lifetimes(
-    workspace: Workspace, connection: duckdb.DuckDBPyConnection, careful: Keeping
-) -> list[Lifetime]:
+def lifetimes(workspace: Workspace, warehouse: Warehouse, careful: Keeping) -> list[Lifetime]:
     """Of every environment, production first. Raises GitError where git cannot tell which branches
     there are."""
     names = known_names(workspace.repository)
     found = [
-        _lifetime(careful, connection, each, names)
-        for each in state.environments(connection).values()
+        _lifetime(careful, warehouse, each, names) for each in warehouse.environments.all().values()
     ]
     return sorted(found, key=lambda each: (each.held != _PRODUCTION, each.environment.branch))
 
@@ -62,16 +54,16 @@ _PRODUCTION = "it is production"
 
 def _lifetime(
     careful: Keeping,
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     environment: Environment,
     names: KnownNames,
 ) -> Lifetime:
     production = environment.schema in careful.productions
     held = _PRODUCTION if production else names.holder(environment.branch, environment.commit)
-    if held is None and (views := readers(connection, environment.schema)):
+    if held is None and (views := warehouse.environments.readers(environment.schema)):
         held = f"the view {views[0]} reads it"
     idle_at = _later(environment.used_at, careful.idle)
-    return Lifetime(environment, held, idle_at, held is None and idle_at <= state.now())
+    return Lifetime(environment, held, idle_at, held is None and idle_at <= now())
 
 
 def _later(moment: datetime, seconds: int) -> datetime:

@@ -4,15 +4,11 @@ clone."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import whoami
 from seeknal_git.git.repository import Repository
-from seeknal_git.warehouse import publications
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +34,10 @@ def name_of_clone(repository: Repository) -> str:
 
 
 def published_elsewhere(
-    repository: Repository, connection: duckdb.DuckDBPyConnection, schema: str
+    repository: Repository, warehouse: Warehouse, schema: str
 ) -> OtherClone | None:
     """Who published what an environment shows; None if that was this clone, or nobody."""
-    found = publications.last_record(connection, schema)
+    found = warehouse.publications.last(schema)
     if found is None:
         return None
     known = not found.commit or git.has_commit(repository, found.commit)

@@ -21,9 +21,7 @@ from seeknal_git.names import argument
 from seeknal_git.project.workspace import Workspace
 
 if TYPE_CHECKING:
-    import duckdb
-
-    from seeknal_git.warehouse.connection import Warehouse
+    from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> 
 
     warehouse: if it is held already.
     """
-    shows = recorded(workspace, warehouse.connection) if warehouse else _NEVER
+    shows = recorded(workspace, warehouse) if warehouse else _NEVER
     shows = shows if shows.commit is not None else showing(workspace)
     found = due(workspace, shows)
     if found is None or not found.takes_back:
@@ -184,21 +182,21 @@ def _identity(path: Path) -> str | None:
 
 
 def _asked(workspace: Workspace) -> Showing | None:
-    from seeknal_git.warehouse.connection import open_warehouse
+    from seeknal_git.warehouse.duckdb_file import open_warehouse
 
     with (
         suppress(WarehouseError),
         open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse,
     ):
-        return recorded(workspace, warehouse.connection)
+        return recorded(workspace, warehouse)
     return None
 
 
-def recorded(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> Showing:
+def recorded(workspace: Workspace, warehouse: Warehouse) -> Showing:
     """What production shows, as an open warehouse has it. The ref is corrected."""
-    from seeknal_git.warehouse.publications import records, rolled_back_to
+    from seeknal_git.warehouse.model import rolled_back_to
 
-    found = records(connection, workspace.production_schema)
+    found = warehouse.publications.records(workspace.production_schema)
     if not found:
         return _NEVER
     return _echoed(workspace, Showing(found[0].commit, found[0].base, rolled_back_to(found)))

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from seeknal_git.errors import UsageError, WarehouseError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository, resolved
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse import publications, state
-from seeknal_git.warehouse.publications import Move, Record
-from seeknal_git.warehouse.state import Published
-
-if TYPE_CHECKING:
-    import duckdb
+from seeknal_git.warehouse.model import Move, Published, Record
+from seeknal_git.warehouse.protocol import Warehouse
 
 _NAMED = 3
 
@@ -83,27 +78,27 @@ def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
     return known and git.is_ancestor(repository, ancestor, commit)
 
 
-def shown(workspace: Workspace, connection: duckdb.DuckDBPyConnection, revision: str) -> Shown:
+def shown(workspace: Workspace, warehouse: Warehouse, revision: str) -> Shown:
     """What production showed at a publication or a commit. Raises UsageError."""
-    records = publications.records(connection, workspace.production_schema)
+    records = warehouse.publications.records(workspace.production_schema)
     if not records:
         raise never_published()
-    return shown_by(workspace, connection, named(workspace.repository, records, revision))
+    return shown_by(workspace, warehouse, named(workspace.repository, records, revision))
 
 
 def shown_by(
     workspace: Workspace,
-    connection: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
     wanted: Named,
     there: set[str] | None = None,
 ) -> Shown:
     """What a publication showed. there: the snapshot tables that exist, where they were asked for
     already."""
     schema, number = workspace.production_schema, wanted.record.id
-    views = state.published(connection, schema, number)
-    there = state.tables_there(connection) if there is None else there
+    views = warehouse.environments.shown(schema, number)
+    there = warehouse.snapshots.tables() if there is None else there
     lost = tuple(sorted(node for node, each in views.items() if each.table not in there))
-    return Shown(wanted, views, publications.rows_of(connection, schema, number), lost)
+    return Shown(wanted, views, warehouse.publications.rows(schema, number), lost)
 
 
 def need_tables(workspace: Workspace, wanted: Shown, hint: str) -> None:

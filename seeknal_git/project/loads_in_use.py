@@ -18,11 +18,9 @@ from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
 
 if TYPE_CHECKING:
-    import duckdb
-
     from seeknal_git.cache import Cache
-    from seeknal_git.warehouse.connection import Warehouse
-    from seeknal_git.warehouse.state import Published, Snapshot
+    from seeknal_git.warehouse.model import Published, Snapshot
+    from seeknal_git.warehouse.protocol import Warehouse
 
 
 def pinned(
@@ -69,14 +67,14 @@ def kept_columns(
     remembered = root.cache.get("loads", keys)
     if seen and all(key in remembered and remembered[key]["seen"] == seen for key in keys):
         return kept_of(graph, root, _remembered_loads(remembered, keys))
-    from seeknal_git.warehouse.connection import open_warehouse
+    from seeknal_git.warehouse.duckdb_file import open_warehouse
 
     try:
         with open_warehouse(
             path, Marks(root.repository), read_only=True, lock_timeout=lock_timeout or 0.0
         ) as warehouse:
             remember_loads(warehouse, path, root.cache, schemas, seen)
-            return columns_of_loads(warehouse.connection, graph, root, schemas)
+            return columns_of_loads(warehouse, graph, root, schemas)
     except WarehouseBusy:
         if lock_timeout is not None:
             raise
@@ -92,7 +90,7 @@ def remember_loads(
     that it was read from; without it, the warehouse is asked again as soon as it can be."""
     values = {}
     for schema, key in zip(schemas, _keys(path, schemas), strict=True):
-        loads = shown_loads(warehouse.connection, [schema])
+        loads = shown_loads(warehouse, [schema])
         values[key] = {
             "seen": seen,
             "loads": {each: [load.version, load.columns] for each, load in loads.items()},
@@ -120,25 +118,24 @@ def _seen(path: Path) -> str:
     return "" if any(each.recent for each in files) else " ".join(each.key for each in files)
 
 
-def shown_loads(connection: duckdb.DuckDBPyConnection, schemas: Sequence[str]) -> dict[str, Load]:
+def shown_loads(warehouse: Warehouse, schemas: Sequence[str]) -> dict[str, Load]:
     """Fingerprint of a source → the load that an environment shows of it, the first of them that
     does."""
-    from seeknal_git.warehouse import state
 
-    environments = [state.published(connection, each) for each in schemas]
+    environments = [warehouse.environments.shown(each) for each in schemas]
     shown = [
         each
         for environment in environments
         for node, each in environment.items()
         if split_id(node)[0] == "source"
     ]
-    snapshots, _ = state.snapshots(connection, {each.fingerprint for each in shown})
+    snapshots, _ = warehouse.snapshots.find({each.fingerprint for each in shown})
     by_id = {each.id: each for each in snapshots if each.data_version}
     loads: dict[str, Snapshot] = {}
     for published in shown:
         if load := by_id.get(published.snapshot):
             loads.setdefault(load.fingerprint, load)
-    columns = state.columns_of(connection, [load.table for load in loads.values()])
+    columns = warehouse.snapshots.columns([load.table for load in loads.values()])
     return {
         each: Load(load.data_version or "", columns[load.table]) for each, load in loads.items()
     }
@@ -155,10 +152,10 @@ def kept_of(graph: Graph, root: DataRoot, loads: Mapping[str, Load]) -> dict[str
 
 
 def columns_of_loads(
-    connection: duckdb.DuckDBPyConnection, graph: Graph, root: DataRoot, schemas: Sequence[str]
+    warehouse: Warehouse, graph: Graph, root: DataRoot, schemas: Sequence[str]
 ) -> dict[str, Columns]:
     """Source → the columns of the table that it is, as long as its raw data is not read again."""
-    return kept_of(graph, root, shown_loads(connection, schemas))
+    return kept_of(graph, root, shown_loads(warehouse, schemas))
 
 
 def contracts(
@@ -172,13 +169,13 @@ def contracts(
     remembered = root.cache.get("contracts", [key]).get(key, {"seen": "", "contracts": {}})
     if seen and remembered["seen"] == seen:
         return _remembered_contracts(remembered)
-    from seeknal_git.warehouse.connection import open_warehouse
+    from seeknal_git.warehouse.duckdb_file import open_warehouse
 
     try:
         with open_warehouse(
             path, Marks(root.repository), read_only=True, lock_timeout=lock_timeout or 0.0
         ) as warehouse:
-            found = contracts_of(warehouse.connection, graph, schemas)
+            found = contracts_of(warehouse, graph, schemas)
     except WarehouseBusy:
         if lock_timeout is not None:
             raise
@@ -206,23 +203,20 @@ def _remembered_contracts(remembered: Mapping[str, Any]) -> dict[str, Contract]:
     }
 
 
-def contracts_of(
-    connection: duckdb.DuckDBPyConnection, graph: Graph, schemas: Sequence[str]
-) -> dict[str, Contract]:
+def contracts_of(warehouse: Warehouse, graph: Graph, schemas: Sequence[str]) -> dict[str, Contract]:
     """Source → what the first of these environments that shows it as it is defined now has read of
     it."""
-    from seeknal_git.warehouse import state
 
     own = {each.id: graph.fingerprints[each.id].whole for each in sources_of(graph)}
-    snapshots, _ = state.snapshots(connection, own.values())
+    snapshots, _ = warehouse.snapshots.find(own.values())
     by_id = {each.id: each for each in snapshots}
     shown: dict[str, Snapshot] = {}
     for schema in schemas:
-        for published in state.published(connection, schema).values():
+        for published in warehouse.environments.shown(schema).values():
             if load := by_id.get(published.snapshot):
                 shown.setdefault(load.fingerprint, load)
     tables = [load.table for load in shown.values()]
-    columns, read = state.columns_of(connection, tables), state.readings(connection, tables)
+    columns, read = warehouse.snapshots.columns(tables), warehouse.snapshots.readings(tables)
     contents: dict[str, set[str]] = {}
     for each in snapshots:
         contents.setdefault(each.fingerprint, set()).add(contents_of(each.data_version or ""))

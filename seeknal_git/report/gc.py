@@ -19,7 +19,7 @@ from seeknal_git.report.terminal import (
     pairs,
     tell,
 )
-from seeknal_git.warehouse.unused_tables import Unnamed, counted_by_reason
+from seeknal_git.warehouse.model import Unnamed, counted_by_reason
 
 _WORDS = {
     "production": "shown by production",

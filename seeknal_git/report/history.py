@@ -23,7 +23,7 @@ from seeknal_git.report.terminal import (
     tell,
     width,
 )
-from seeknal_git.warehouse.publications import Move, Record
+from seeknal_git.warehouse.model import Move, Record
 
 _COLOURS = {
     "added": "NEW",

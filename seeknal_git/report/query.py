@@ -18,7 +18,7 @@ from seeknal_git.report.terminal import (
     out_part,
     table,
 )
-from seeknal_git.warehouse.query import Answer
+from seeknal_git.warehouse.model import Answer
 from seeknal_git.warehouse.values import CSV, JSON
 
 

@@ -25,7 +25,7 @@ from seeknal_git.report.terminal import (
     out,
     width,
 )
-from seeknal_git.warehouse.state import now
+from seeknal_git.warehouse.model import now
 
 
 def as_text(status: Status) -> None:

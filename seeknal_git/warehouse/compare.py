@@ -5,42 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
 from seeknal_git.names import qualified, quote
 from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse.model import Comparison, Rest
 from seeknal_git.warehouse.scratch import ask, make_table
 from seeknal_git.warehouse.values import selected
 
 _SHOWN = 5
 # A sum of floats depends on the order in which threads add; a FLOAT has half of the digits.
 _TOLERANCE = {"DOUBLE": "1e-9", "FLOAT": "1e-6"}
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """The rows that only one of two tables has: how many, and some of them."""
-
-    count: int
-    rows: tuple[tuple[Any, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """rows: those of the first table; rounded: whether floats are equal only but for their last
-    digits."""
-
-    rows: int
-    only_before: Rest
-    only_after: Rest
-    rounded: bool = False
-
-    @property
-    def equal(self) -> bool:
-        return self.rounded or not (self.only_before.count or self.only_after.count)
 
 
 @contextmanager

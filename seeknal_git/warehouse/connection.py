@@ -9,7 +9,6 @@ import stat
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -29,19 +28,6 @@ _LOCKED = "Could not set lock"
 _SETTINGS = "SET GLOBAL TimeZone = 'UTC'"
 
 
-@dataclass(frozen=True, slots=True)
-class Warehouse:
-    """An open warehouse. `connection` belongs to one thread; others take `connection.cursor()`."""
-
-    path: Path
-    connection: duckdb.DuckDBPyConnection
-
-
-def session(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
-    """A connection for one worker: one that is shared by threads fails."""
-    return warehouse.connection.cursor()
-
-
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """All of what is done within, or nothing."""
@@ -56,15 +42,15 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def open_warehouse(
+def opened(
     path: Path | None,
     owner: Owner | None,
     *,
     read_only: bool = False,
     lock_timeout: float = 0.0,
     reach: Reach = NOTHING,
-) -> Iterator[Warehouse]:
-    """The warehouse at a path, created where it is to be written and does not exist; an empty one
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the warehouse at a path, created where it is to be written and does not exist; an empty one
     where there is nothing to read yet, and without a path.
 
     It is opened as a stranger's: the engine is confined to it, and to what is in reach, before it
@@ -94,7 +80,7 @@ def open_warehouse(
             connection.execute(STATE_TABLES)
         if path is not None and owner is not None:
             _know(connection, path, owner, there, read_only)
-        yield Warehouse(path or Path(":memory:"), connection)
+        yield connection
     except RuntimeError as exc:
         if "interrupted" in str(exc).lower():  # what the engine makes of Ctrl-C in the main thread
             raise KeyboardInterrupt from exc

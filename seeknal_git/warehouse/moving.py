@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.warehouse.connection import open_warehouse
+from seeknal_git.warehouse.connection import opened
 from seeknal_git.warehouse.owner import Owner
 
 
@@ -15,8 +15,8 @@ from seeknal_git.warehouse.owner import Owner
 def alone(path: Path, owner: Owner, lock_timeout: float) -> Iterator[None]:
     """Nobody else has the warehouse open, and all of it is in its file. Raises WarehouseBusy or
     WarehouseError."""
-    with open_warehouse(path, owner, lock_timeout=lock_timeout) as warehouse:
-        warehouse.connection.execute("CHECKPOINT warehouse")
+    with opened(path, owner, lock_timeout=lock_timeout) as connection:
+        connection.execute("CHECKPOINT warehouse")
         log = path.with_name(f"{path.name}.wal")
         if log.exists() and log.stat().st_size:
             raise WarehouseError(

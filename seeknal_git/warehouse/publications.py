@@ -8,60 +8,16 @@ earlier version did not write down is None.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, STATE
 from seeknal_git.warehouse.forms import commit_id, delivered, texts
-from seeknal_git.warehouse.state import Delivery, with_later_columns
+from seeknal_git.warehouse.model import Delivery, Move, Record
+from seeknal_git.warehouse.state import with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One publication of an environment.
-
-    command: `run`, `promote`, `hook` or `rollback`; merged: the branch that came in with the
-    commit, where known; restores: the publication that a rollback showed again; seconds: from the
-    start of the run to the publication; warnings: the checks that did not hold, by the last run
-    that left the publication as it is; base: the commit under uncommitted nodes, if there are any;
-    publisher, clone: who ran the command, and in which git folder; edited: whether nodes were not
-    as they were committed.
-    """
-
-    id: int
-    commit: str
-    author: str
-    command: str
-    published_at: datetime
-    seconds: float | None
-    merged: str | None
-    restores: int | None
-    built: int
-    reused: int
-    removed: int
-    base: str | None = None
-    publisher: str | None = None
-    clone: str | None = None
-    edited: bool | None = None
-    reason: str | None = None  # why somebody insisted on it
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What a publication did to a node: `added`, `re-pointed`, `removed`, or `restored` where its
-    view was damaged. built: whether the run built the table, or found it."""
-
-    node: str
-    change: str
-    rows_before: int | None
-    rows_after: int | None
-    built: bool | None
 
 
 def records(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Record]:
@@ -88,14 +44,6 @@ def _checked(number: int, commit: str, *rest: Any) -> tuple[Any, ...]:
     *middle, base, publisher, clone, edited, reason, warnings = rest
     values = (commit_id(base), publisher, clone, edited, reason, tuple(texts(warnings)))
     return number, commit_id(commit), *middle, *values
-
-
-def rolled_back_to(records: Sequence[Record]) -> int | None:
-    """The earlier publication that an environment shows, of its publications; None also where a
-    rollback was undone by another."""
-    restores = records[0].restores if records else None
-    newest = next((each.id for each in records if each.restores is None), None)
-    return None if restores == newest else restores
 
 
 def moves(

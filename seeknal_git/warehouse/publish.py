@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import duckdb
 
@@ -11,48 +11,7 @@ from seeknal_git.errors import WarehouseError
 from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import transaction
-from seeknal_git.warehouse.state import Foreign, Published
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """What an environment is to show, and where that comes from.
-
-    shows: node → view and snapshot; commit: of the tree that was built; command: `run`, `promote`,
-    `hook` (a promotion by git) or `rollback`; built: the nodes that this run built; seconds: since
-    it began; merged: the branch that came in with the commit, where that is known; restores: the
-    earlier publication that is shown again; base: the commit under uncommitted nodes.
-    """
-
-    schema: str
-    branch: str
-    commit: str
-    author: str
-    command: str
-    shows: Mapping[str, Published]
-    built: Collection[str] = ()
-    seconds: float | None = None
-    merged: str | None = None
-    restores: int | None = None
-    base: str | None = None
-    publisher: str | None = None  # who ran the command
-    clone: str | None = None  # the git folder that it was run in
-    edited: bool | None = None  # whether nodes were not as they were committed
-    reason: str | None = None  # why somebody insisted on it
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a publication did: nodes re-pointed, left as they were, and removed; and its id, if it
-    did anything."""
-
-    repointed: tuple[str, ...]
-    unchanged: tuple[str, ...]
-    removed: tuple[str, ...]
-    publication: int | None = None
-    yours: tuple[
-        Foreign, ...
-    ] = ()  # what somebody made in place of the views of removed nodes; it stays
+from seeknal_git.warehouse.model import Foreign, Outcome, Publication, Published, now
 
 
 def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> Outcome:
@@ -162,7 +121,7 @@ def _record(connection: duckdb.DuckDBPyConnection, publication: Publication, rem
         "commit_id": publication.commit,
         "author": publication.author,
         "command": publication.command,
-        "published_at": state.now(),
+        "published_at": now(),
         "reused": len(publication.shows) - built,
         "built": built,
         "removed": removed,

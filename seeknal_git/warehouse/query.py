@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 import duckdb
 
 from seeknal_git.errors import UsageError
 from seeknal_git.names import SNAPSHOTS, qualified
 from seeknal_git.sql.engine import SqlError, engine_words, parsed
-from seeknal_git.warehouse.connection import Warehouse, is_damage
+from seeknal_git.warehouse.connection import is_damage
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.state import Published, views_there
+from seeknal_git.warehouse.model import Answer, Listener, Published
+from seeknal_git.warehouse.state import views_there
 from seeknal_git.warehouse.values import streamed
 
 _BEFORE_A_QUERY = re.compile(
@@ -24,31 +23,11 @@ _BEFORE_A_QUERY = re.compile(
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """names of the columns, and the rows as they come (see values.py); is_plan: what EXPLAIN tells,
-    in lines."""
-
-    names: Sequence[str]
-    rows: Iterator[Sequence[Any]]
-    is_plan: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """Who asks. form: of the values; hear: is called with the answer, while the warehouse is
-    open."""
-
-    form: str
-    hear: Callable[[Answer], None]
-
-
-def ask(warehouse: Warehouse, schema: str, sql: str, listener: Listener) -> None:
+def ask(connection: duckdb.DuckDBPyConnection, schema: str, sql: str, listener: Listener) -> None:
     """Run one SELECT with an environment's views in reach by their bare names. Raises UsageError.
 
     The warehouse is open for reading only, and the engine reads nothing outside of it.
     """
-    connection = warehouse.connection
     if schema != "main":
         _refuse_other_schemas(connection, schema, sql)
     connection.execute(
@@ -58,14 +37,17 @@ def ask(warehouse: Warehouse, schema: str, sql: str, listener: Listener) -> None
 
 
 def ask_past(
-    warehouse: Warehouse, schema: str, views: Iterable[Published], sql: str, listener: Listener
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    views: Iterable[Published],
+    sql: str,
+    listener: Listener,
 ) -> None:
     """Run one SELECT with the views of an earlier publication in reach, and no others. Raises
     UsageError.
 
     The views are made in the engine's memory; the warehouse stays as it is.
     """
-    connection = warehouse.connection
     made = (
         f"CREATE VIEW {qualified('memory', schema, each.view)} AS "
         f"SELECT * FROM {qualified('warehouse', SNAPSHOTS, each.table)}"

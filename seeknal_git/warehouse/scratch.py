@@ -3,65 +3,16 @@ written."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import duckdb
 
-from seeknal_git.errors import WarehouseError
 from seeknal_git.names import qualified
 from seeknal_git.sql.engine import SqlError, as_subquery, engine_words
-from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import state
-from seeknal_git.warehouse.connection import open_warehouse
-from seeknal_git.warehouse.owner import Owner
+from seeknal_git.warehouse.model import Rows, relation
 from seeknal_git.warehouse.values import selected
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The first rows of a result, and the name and type of each column; `more` where there are
-    others."""
-
-    columns: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[Any, ...], ...]
-    more: bool
-
-
-@contextmanager
-def read_only(
-    path: Path | None, owner: Owner | None, reach: Reach = NOTHING
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A warehouse, for reading; without a path an empty one in memory. Raises WarehouseError if it
-    cannot be read."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
-        yield stack.enter_context(
-            open_warehouse(
-                path, owner, read_only=path is not None, reach=replace(reach, spill=folder)
-            )
-        ).connection
-
-
-@contextmanager
-def reading(
-    path: Path | None, owner: Owner, reach: Reach
-) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
-    """The warehouse, for reading; where it cannot be read an empty one in memory, and why."""
-    with ExitStack() as stack:
-        obstacle = None
-        try:
-            connection = stack.enter_context(
-                read_only(path if path is not None and path.exists() else None, owner, reach)
-            )
-        except WarehouseError as exc:
-            obstacle = exc.message
-            connection = stack.enter_context(read_only(None, None, reach))
-        yield connection, obstacle
 
 
 def built_tables(
@@ -79,7 +30,7 @@ def built_tables(
                 and shown.table in there
                 and node not in found
             ):
-                found[node] = (schema, state.relation(shown.table))
+                found[node] = (schema, relation(shown.table))
     return found
 
 
@@ -91,9 +42,9 @@ def make_table(
 
     Returns it as SQL names it.
     """
-    relation = qualified("temp", "main", name)
-    ask(connection, f"CREATE OR REPLACE TEMP TABLE {relation} AS {sql}", parameters)
-    return relation
+    table = qualified("temp", "main", name)
+    ask(connection, f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}", parameters)
+    return table
 
 
 def first_rows(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -15,46 +13,10 @@ import duckdb
 from seeknal_git.names import literal, quote
 from seeknal_git.sql.engine import SqlError, as_subquery, engine_words
 from seeknal_git.warehouse.connection import transaction
-from seeknal_git.warehouse.state import (
-    Audit,
-    Snapshot,
-    now,
-    record_audits,
-    record_snapshot,
-    relation,
-)
+from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, now, relation
+from seeknal_git.warehouse.state import record_audits, record_snapshot
 
 _ID_LENGTH = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Blueprint:
-    """A snapshot that is to be built: `sql` is rendered and `parameters` are its values; the rest
-    as in Snapshot."""
-
-    id: str
-    identity: str
-    build: str
-    unstable: bool
-    node: str
-    name: str
-    fingerprint: str
-    data_version: str | None
-    sql: str
-    parameters: Mapping[str, Any]
-    dialect: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A check that is to be made: `sql` is rendered, and `table` is the one whose rows are counted
-    in all."""
-
-    id: str
-    node: str
-    name: str
-    sql: str
-    table: str | None
 
 
 def build_snapshot(
@@ -159,10 +121,3 @@ def write_exposure(
         )
     except duckdb.Error as exc:
         raise SqlError(*engine_words(exc)) from exc
-
-
-def remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

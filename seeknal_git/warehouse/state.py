@@ -21,13 +21,24 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, STATE, STATE_SCHEMA, WAREHOUSE, qualified
 from seeknal_git.warehouse.forms import commit_id, identifier, mapping, texts
+from seeknal_git.warehouse.model import (
+    REMOVED,
+    Audit,
+    DeliveredPath,
+    Delivery,
+    Environment,
+    Foreign,
+    Published,
+    Run,
+    Snapshot,
+    now,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -110,96 +121,6 @@ def first_columns(table: str) -> dict[str, str]:
     return {name: kind for name, _, kind in (each.partition(" ") for each in columns) if kind}
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """An immutable table. `data_version` is a source's own; rows and seconds are those of its
-    building.
-
-    Several tables may be made of the same code and data (`identity`): each but the first has a
-    `build`, and another id. unstable: another table of that identity may hold other values.
-    """
-
-    id: str
-    node: str
-    table: str
-    fingerprint: str
-    data_version: str | None
-    rows: int
-    built_at: datetime
-    seconds: float
-    identity: str
-    build: str
-    unstable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """The answer to a check: how many rows of how many violate it."""
-
-    id: str
-    node: str
-    name: str
-    violations: int
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What an environment shows of a node."""
-
-    node: str
-    view: str
-    snapshot: str
-    table: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """An environment, and the commit that it last published."""
-
-    schema: str
-    branch: str
-    commit: str | None
-    created_at: datetime
-    used_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of an environment, and how it ended: `running`, `succeeded`, `failed`."""
-
-    schema: str
-    command: str
-    started_at: datetime
-    status: str
-    message: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A file of an exposure: the exposure's id, and the table that was written, as the definition
-    says. Table and definition are None where an earlier version delivered; content, a hash of what
-    was written, is too, and until it is. A file that no exposure writes any more has no
-    snapshot."""
-
-    node: str
-    snapshot: str
-    path: Path
-    table: str | None
-    definition: Mapping[str, Any] | None
-    content: str | None = None
-
-
-# The status of an environment that was there, in the place of that of its last run.
-REMOVED = "removed"
-
-
-def now() -> datetime:
-    """The present in UTC, as the state tables keep it."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
 def has_state(connection: duckdb.DuckDBPyConnection) -> bool:
     found = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
@@ -234,23 +155,6 @@ def views_there(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str,
         [schema, _OUR_VIEW],
     ).fetchall()
     return dict(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """A view or table in an environment's schema that Seeknal did not make, or that somebody has
-    replaced since."""
-
-    schema: str
-    name: str
-    kind: str  # view or table
-
-    @property
-    def place(self) -> str:
-        return f"{self.schema}.{self.name}"
-
-    def __str__(self) -> str:
-        return f"the {self.kind} {self.place}"
 
 
 def made_by_others(
@@ -515,15 +419,13 @@ def exposure_paths(connection: duckdb.DuckDBPyConnection) -> set[str]:
     }
 
 
-def delivered(
-    connection: duckdb.DuckDBPyConnection,
-) -> list[tuple[str, str, str | None, str | None]]:
-    """(schema, path, path in the project, hash) of everything that was ever delivered, or was about
-    to be."""
-    return connection.execute(
+def delivered(connection: duckdb.DuckDBPyConnection) -> list[DeliveredPath]:
+    """Every delivery that was made, or was about to be."""
+    rows = connection.execute(
         "SELECT DISTINCT schema_name, path, definition::JSON ->> 'path', content "
         f"FROM {with_later_columns('exposures')} WHERE content IS NOT NULL OR snapshot_id <> ''"
     ).fetchall()
+    return [DeliveredPath(*row) for row in rows]
 
 
 def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, delivery: Delivery) -> None:
@@ -543,8 +445,3 @@ def record_exposure(connection: duckdb.DuckDBPyConnection, schema: str, delivery
             delivery.content,
         ],
     )
-
-
-def relation(table: str) -> str:
-    """A snapshot's table as SQL names it, from anywhere."""
-    return qualified(WAREHOUSE, SNAPSHOTS, table)

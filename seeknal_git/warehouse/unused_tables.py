@@ -7,46 +7,16 @@ wrong once.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, STATE, literal
 from seeknal_git.warehouse import state
 from seeknal_git.warehouse.connection import transaction
-from seeknal_git.warehouse.state import relation
+from seeknal_git.warehouse.model import Rules, Unnamed, relation
 
 if TYPE_CHECKING:
     import duckdb
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What is to be kept.
-
-    productions: schemas of production, by any name that it has; live: schemas of the environments
-    that stay; publications: how many of production's last ones; seconds: how far back production's
-    history is kept; idle: seconds after which nobody goes on with a run that did not succeed; now:
-    the present, in UTC.
-    """
-
-    productions: frozenset[str]
-    live: frozenset[str]
-    publications: int
-    seconds: int
-    idle: int
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Unnamed:
-    """A snapshot table that nobody needs; bytes: of the file's blocks that it takes up, about."""
-
-    table: str
-    node: str
-    rows: int
-    bytes: int
 
 
 def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, str]:
@@ -229,12 +199,3 @@ def drop_snapshots(connection: duckdb.DuckDBPyConnection, tables: Sequence[str])
             [list(tables)],
         )
     connection.execute("CHECKPOINT warehouse")
-
-
-def counted_by_reason(kept: Mapping[str, str]) -> dict[str, int]:
-    """Reason → number of tables, in the order in which the reasons are tried."""
-    found: dict[str, int] = {}
-    for reason in ("production", "environment", "history", "view", "unfinished run"):
-        if number := sum(each == reason for each in kept.values()):
-            found[reason] = number
-    return found

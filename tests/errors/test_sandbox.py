@@ -11,7 +11,7 @@ import pytest
 
 from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse import connection
-from seeknal_git.warehouse.connection import Warehouse, open_warehouse, session
+from seeknal_git.warehouse.connection import opened
 from tests.conftest import Repo
 from tests.errors.conftest import Refused, transform
 
@@ -170,7 +170,7 @@ def test_a_project_runs_in_the_sandbox_as_it_does_without(shop: Repo) -> None:
 
 
 @pytest.fixture
-def confined(tmp_path: Path) -> Iterator[tuple[Warehouse, Path]]:
+def confined(tmp_path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """An open warehouse that may reach a file and a folder in `in`, and neither others there nor
     those in `out`."""
     for name in ("in", "out"):
@@ -179,15 +179,15 @@ def confined(tmp_path: Path) -> Iterator[tuple[Warehouse, Path]]:
             (tmp_path / name / file).write_text("x\n1\n")
     (tmp_path / "in/link.csv").symlink_to(tmp_path / "out/given.csv")
     reach = Reach([tmp_path / "in/given.csv", tmp_path / "in/made.csv"], [tmp_path / "in/parts"])
-    with open_warehouse(tmp_path / "in/w.duckdb", None, reach=reach) as warehouse:
+    with opened(tmp_path / "in/w.duckdb", None, reach=reach) as warehouse:
         yield warehouse, tmp_path
 
 
 def test_a_confined_engine_reads_and_writes_what_it_was_given(
-    confined: tuple[Warehouse, Path],
+    confined: tuple[duckdb.DuckDBPyConnection, Path],
 ) -> None:
     warehouse, place = confined
-    worker = session(warehouse)
+    worker = warehouse.cursor()
     assert worker.execute(
         "SELECT * FROM read_csv($files)", {"files": [f"{place}/in/given.csv"]}
     ).fetchall() == [(1,)]
@@ -220,11 +220,13 @@ def test_a_confined_engine_reads_and_writes_what_it_was_given(
         pytest.param("COPY (SELECT 1) TO '@/in/given2.csv'", id="COPY TO beside it"),
     ],
 )
-def test_a_confined_engine_does_nothing_else(confined: tuple[Warehouse, Path], sql: str) -> None:
+def test_a_confined_engine_does_nothing_else(
+    confined: tuple[duckdb.DuckDBPyConnection, Path], sql: str
+) -> None:
     warehouse, place = confined
     before = sorted(place.rglob("*"))
     with pytest.raises(duckdb.Error):
-        session(warehouse).execute(
+        warehouse.cursor().execute(
             sql.replace("@", str(place / "out") if "@/x" in sql else str(place))
         )
     assert sorted(place.rglob("*")) == before
@@ -238,8 +240,8 @@ def test_a_spilling_query_still_has_its_place_on_disk(
         "_SETTINGS",
         f"{connection._SETTINGS}; SET memory_limit = '80MB'; SET threads = 2",
     )
-    with open_warehouse(tmp_path / "w.duckdb", None) as warehouse:
-        worker = session(warehouse)
+    with opened(tmp_path / "w.duckdb", None) as warehouse:
+        worker = warehouse.cursor()
         worker.execute(
             "CREATE TABLE warehouse.main.t AS SELECT range AS i, md5(range::VARCHAR) AS m FROM range(1_500_000)"
         )

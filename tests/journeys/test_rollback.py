@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from seeknal_git.warehouse.connection import open_warehouse, session
-from seeknal_git.warehouse.publish import Publication, publish
-from seeknal_git.warehouse.state import published as published_nodes
+from seeknal_git.warehouse.connection import opened
+from seeknal_git.warehouse.duckdb_file import DuckDBFile
+from seeknal_git.warehouse.model import Publication
 from tests.conftest import Repo, Templates, View, make_published
 
 DAILY = "seeknal/transforms/daily.yml"
@@ -361,13 +361,14 @@ def test_a_file_that_cannot_be_replaced_is_told_and_production_is_rolled_back_al
 
 def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
     """While production goes back and forth, every reader sees all of one publication."""
-    with open_warehouse(released.warehouse, None) as warehouse:
-        sides = [published_nodes(warehouse.connection, "main", number) for number in (2, 3)]
+    with opened(released.warehouse, None) as connection:
+        warehouse = DuckDBFile(released.warehouse, connection)
+        sides = [warehouse.environments.shown("main", number) for number in (2, 3)]
         seen: set[tuple[int, int]] = set()
         done = threading.Event()
 
         def read() -> None:
-            with session(warehouse) as cursor:
+            with connection.cursor() as cursor:
                 while not done.is_set():
                     cursor.execute(
                         "SELECT (SELECT sum(total) FROM warehouse.main.daily), "
@@ -378,8 +379,7 @@ def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
         reader = threading.Thread(target=read)
         reader.start()
         for number in range(60):
-            publish(
-                warehouse.connection,
+            warehouse.publications.publish(
                 Publication("main", "main", str(number), "Ada", "rollback", sides[number % 2]),
             )
         done.set()

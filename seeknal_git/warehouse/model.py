@@ -1,0 +1,332 @@
+"""The values that a warehouse takes and gives. Nothing of the engine is in them.
+
+Clocks go back, so ids and the order of records say which came last, never a time. Times are in UTC
+and do not say so. A value that an earlier version did not record is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
+
+# The status of a deleted environment, in place of the status of its last run.
+REMOVED = "removed"
+
+
+def now() -> datetime:
+    """The present in UTC, as the state tables keep it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def relation(table: str) -> str:
+    """A snapshot's table as SQL names it, from anywhere."""
+    return qualified(WAREHOUSE, SNAPSHOTS, table)
+
+
+# Snapshots and checks
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An immutable table.
+
+    Several tables may be made of the same code and data. They share an identity; each but the first
+    has a build of its own, and therefore another id.
+    """
+
+    id: str
+    node: str
+    table: str
+    fingerprint: str
+    data_version: str | None  # of a source
+    rows: int
+    built_at: datetime
+    seconds: float
+    identity: str
+    build: str  # "" for the first table of an identity
+    unstable: bool  # another table of this identity may hold other values
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A snapshot to build. The fields that it shares with `Snapshot` mean the same."""
+
+    id: str
+    identity: str
+    build: str
+    unstable: bool
+    node: str
+    name: str  # the table's name begins like the node's
+    fingerprint: str
+    data_version: str | None
+    sql: str  # references are rendered
+    parameters: Mapping[str, Any]  # values of the parameters in `sql`
+    dialect: Mapping[str, Any] | None = None  # of a source: how its files are read
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A check to make."""
+
+    id: str
+    node: str
+    name: str
+    sql: str  # returns the rows that violate the check; references are rendered
+    table: str | None  # the snapshot table whose rows are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The answer to a check: the number of rows that violate it, and of all rows."""
+
+    id: str
+    node: str
+    name: str
+    violations: int
+    rows: int
+
+
+# Environments, and what they publish
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A node as an environment shows it: its view, and the snapshot that the view selects."""
+
+    node: str
+    view: str
+    snapshot: str
+    table: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment that was published or run."""
+
+    schema: str
+    branch: str
+    commit: str | None  # of its last publication
+    created_at: datetime
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A view or table in an environment's schema that Seeknal did not make, or that somebody has
+    replaced since."""
+
+    schema: str
+    name: str
+    kind: str  # view or table
+
+    @property
+    def place(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    def __str__(self) -> str:
+        return f"the {self.kind} {self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A publication to make: the nodes that an environment is to show, and where they come from."""
+
+    schema: str
+    branch: str
+    commit: str  # of the tree that was built
+    author: str
+    command: str  # `run`, `promote`, `hook` (a promotion by git) or `rollback`
+    shows: Mapping[str, Published]  # by node
+    built: Collection[str] = ()  # the nodes that this run built
+    seconds: float | None = None  # since the run began
+    merged: str | None = None  # the branch that came in with the commit, if that is known
+    restores: int | None = None  # the earlier publication that is shown again
+    base: str | None = None  # the commit under uncommitted nodes
+    publisher: str | None = None  # who ran the command
+    clone: str | None = None  # the git folder that it was run in
+    edited: bool | None = None  # whether nodes differed from their commit
+    reason: str | None = None  # why somebody insisted on it
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The effect of a publication, as names of nodes."""
+
+    repointed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    removed: tuple[str, ...]
+    publication: int | None = None  # its id; None if it changed nothing
+    # Views and tables that somebody made in place of the views of removed nodes. They stay.
+    yours: tuple[Foreign, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A publication that an environment made. Fields that it shares with `Publication` mean the
+    same."""
+
+    id: int
+    commit: str
+    author: str
+    command: str
+    published_at: datetime
+    seconds: float | None
+    merged: str | None
+    restores: int | None
+    built: int
+    reused: int
+    removed: int
+    base: str | None = None
+    publisher: str | None = None
+    clone: str | None = None
+    edited: bool | None = None
+    reason: str | None = None
+    # The checks that did not hold, by the last run that left the publication as it is.
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The effect of a publication on one node."""
+
+    node: str
+    change: str  # `added`, `re-pointed`, `removed`, or `restored` if its view was damaged
+    rows_before: int | None
+    rows_after: int | None
+    built: bool | None  # whether the run built the table, or found it
+
+
+def rolled_back_to(records: Sequence[Record]) -> int | None:
+    """The earlier publication that an environment shows, by its records, newest first. None if it
+    shows its newest one, also after a rollback that another rollback has undone."""
+    restores = records[0].restores if records else None
+    newest = next((record.id for record in records if record.restores is None), None)
+    return None if restores == newest else restores
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The last run of an environment."""
+
+    schema: str
+    command: str
+    started_at: datetime
+    status: str  # `running`, `succeeded`, `failed` or `interrupted`
+    message: str | None
+
+
+# Files of exposures
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The file of an exposure."""
+
+    node: str
+    snapshot: str  # the exposure's id; "" once no exposure writes the file, or while it is replaced
+    path: Path
+    table: str | None  # the snapshot table that was written
+    definition: Mapping[str, Any] | None  # the exposure's
+    content: str | None = None  # a hash of the file; None until it is written
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredPath:
+    """A path to which a file was delivered, or was about to be."""
+
+    schema: str
+    path: str
+    place: str | None  # the path in the project
+    content: str | None  # a hash of the file
+
+
+# Unused tables
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules by which tables are kept."""
+
+    productions: frozenset[str]  # schemas of production, under any of its names
+    live: frozenset[str]  # schemas of the environments that stay
+    publications: int  # production's last ones that are kept
+    seconds: int  # the time for which production's history is kept
+    idle: int  # seconds after which nobody goes on with a run that did not succeed
+    now: datetime  # the present, in UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Unnamed:
+    """A snapshot table that nobody needs."""
+
+    table: str
+    node: str
+    rows: int
+    bytes: int  # of the file's blocks that it takes up, about
+
+
+# The reasons to keep a table, in the order in which they are tried.
+REASONS = ("production", "environment", "history", "view", "unfinished run")
+
+
+def counted_by_reason(kept: Mapping[str, str]) -> dict[str, int]:
+    """Reason → number of tables, for the reasons that keep any."""
+    reasons = list(kept.values())
+    return {reason: reasons.count(reason) for reason in REASONS if reason in reasons}
+
+
+# Answers to SELECTs
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The first rows of a result."""
+
+    columns: tuple[tuple[str, str], ...]  # the name and type of each
+    rows: tuple[tuple[Any, ...], ...]
+    more: bool  # whether there are others
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The rows that only one of two tables has."""
+
+    count: int
+    rows: tuple[tuple[Any, ...], ...]  # some of them
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The difference between two tables."""
+
+    rows: int  # of the first table
+    only_before: Rest
+    only_after: Rest
+    rounded: bool = False  # whether floats are equal except for their last digits
+
+    @property
+    def equal(self) -> bool:
+        return self.rounded or not (self.only_before.count or self.only_after.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a query."""
+
+    names: Sequence[str]  # of the columns
+    rows: Iterator[Sequence[Any]]  # as they come; they are never all in memory
+    is_plan: bool = False  # the rows are the lines of EXPLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who asks a query."""
+
+    form: str  # of the values: `table`, `csv` or `json`
+    hear: Callable[[Answer], None]  # is called with the answer while the warehouse is open

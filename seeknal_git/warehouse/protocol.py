@@ -1,0 +1,316 @@
+"""What a warehouse can do. The rest of the program knows no other way to use one.
+
+A warehouse holds snapshots (immutable tables), the views of environments, and a record of both. Its
+parts take and give the values of `model`, and SQL only where a node's own SELECT has to be executed.
+No connection, cursor or exception of an engine passes. Errors are those of `seeknal_git.errors`, and
+`SqlError` where the engine refuses a SELECT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse.model import (
+    Audit,
+    Blueprint,
+    Comparison,
+    DeliveredPath,
+    Delivery,
+    Environment,
+    Foreign,
+    Listener,
+    Move,
+    Outcome,
+    Publication,
+    Published,
+    Question,
+    Record,
+    Rows,
+    Rules,
+    Run,
+    Snapshot,
+    Unnamed,
+)
+
+
+class Snapshots(Protocol):
+    """The tables that were built, and the answers of their checks. All look-ups are in bulk."""
+
+    def find(self, fingerprints: Iterable[str]) -> tuple[list[Snapshot], list[Snapshot]]:
+        """The snapshots of some fingerprints, oldest first: those whose tables exist, and those
+        whose tables are gone."""
+        ...
+
+    def tables(self) -> set[str]:
+        """The snapshot tables that really exist: somebody may have dropped one."""
+        ...
+
+    def columns(self, tables: Sequence[str]) -> dict[str, Columns]:
+        """Table → (name, type) of each column."""
+        ...
+
+    def readings(self, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Table of a source → how its files were read (`dialect`), and its columns without values
+        (`empty`)."""
+        ...
+
+    def audits(self, ids: Sequence[str]) -> dict[str, Audit]:
+        """Id → the answer to a check, for those that were made."""
+        ...
+
+    def kept(self, rules: Rules) -> dict[str, str]:
+        """Table → the first reason to keep it, one of `model.REASONS`."""
+        ...
+
+    def unnamed(self, kept: Collection[str]) -> list[Unnamed]:
+        """The snapshots that are not kept. A table without a record is not ours, and not here."""
+        ...
+
+    def drop(self, tables: Sequence[str]) -> None:
+        """Drop tables and their records, in one transaction. The record of an unstable one stays: a
+        later table of its identity holds other values, and is another build."""
+        ...
+
+
+class Environments(Protocol):
+    """The views of each environment. An environment is named by its schema."""
+
+    def all(self) -> dict[str, Environment]:
+        """Schema → environment."""
+        ...
+
+    def shown(self, schema: str, at: int | None = None) -> dict[str, Published]:
+        """Node → its view and snapshot, now or after an earlier publication."""
+        ...
+
+    def views(self, schema: str) -> dict[str, str]:
+        """The views that really exist: name → the snapshot table that it selects, "" if it is not
+        a view of ours."""
+        ...
+
+    def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
+        """The views and tables that somebody made, by their names in lower case. shown: what the
+        environment published last."""
+        ...
+
+    def readers(self, schema: str) -> list[str]:
+        """Somebody's own views that break if the schema goes: those in it, and those that name
+        it."""
+        ...
+
+    def need_places(self, schema: str, views: Iterable[str]) -> None:
+        """Raise WarehouseError if somebody else's view or table has the name of one of these
+        views."""
+        ...
+
+    def delete(self, schema: str) -> tuple[Foreign, ...]:
+        """Drop an environment's views and its record. Snapshots stay until `gc`. Views and tables
+        that somebody made there stay too, and are returned."""
+        ...
+
+    def was_deleted(self, schema: str) -> bool:
+        """Whether somebody deleted it, and nobody has run it since."""
+        ...
+
+
+class Publications(Protocol):
+    """What each environment published, and when."""
+
+    def publish(self, publication: Publication) -> Outcome:
+        """Make an environment show exactly the nodes of a publication, in one transaction. A view
+        that is right already is left alone. Raises WarehouseError if something else is in a view's
+        place."""
+        ...
+
+    def records(self, schema: str) -> list[Record]:
+        """The publications of an environment, newest first."""
+        ...
+
+    def last(self, schema: str) -> Record | None:
+        """The publication that an environment shows."""
+        ...
+
+    def moves(self, schema: str, ids: Sequence[int]) -> dict[int, list[Move]]:
+        """Publication → its effects, by the nodes' names."""
+        ...
+
+    def lost(self, schema: str) -> dict[int, list[str]]:
+        """Publication → the nodes that it showed and whose tables are gone, if there are any."""
+        ...
+
+    def rows(self, schema: str, at: int) -> dict[str, int | None]:
+        """Node → its rows after a publication, also if its table is gone."""
+        ...
+
+    def warnings(self, schema: str) -> list[str]:
+        """The warnings about what an environment shows."""
+        ...
+
+    def record_warnings(self, schema: str, warnings: Sequence[str]) -> None:
+        """Write down the warnings about what an environment shows, in place of earlier ones."""
+        ...
+
+
+class Runs(Protocol):
+    """How runs ended."""
+
+    def begin(self, run_id: str, schema: str, command: str) -> None: ...
+
+    def end(self, run_id: str, status: str, message: str | None) -> None: ...
+
+    def last(self, schema: str) -> Run | None: ...
+
+
+class Deliveries(Protocol):
+    """The files of exposures."""
+
+    def last(self, schema: str, at: int | None = None) -> dict[str, Delivery]:
+        """Exposure → its last delivery, also one that was broken off and has no snapshot; or its
+        last whole one before the publication after `at`. A file that another exposure has
+        overwritten since is not here."""
+        ...
+
+    def ever(self) -> list[DeliveredPath]:
+        """Every delivery that was made, or was about to be."""
+        ...
+
+    def paths(self) -> set[str]:
+        """Every path that was ever delivered to."""
+        ...
+
+    def record(self, schema: str, delivery: Delivery) -> None:
+        """Write down that a file was delivered, after the environment's last publication."""
+        ...
+
+    def write(self, table: str, definition: Mapping[str, Any], target: Path) -> None:
+        """Write a snapshot table to a file, or a folder of files, that is not there yet. Raises
+        SqlError."""
+        ...
+
+
+class Scratch(Protocol):
+    """SELECTs over tables that exist and tables made for the moment. Nothing stays of it."""
+
+    def built(
+        self, schemas: Iterable[str], fingerprints: Mapping[str, str]
+    ) -> dict[str, tuple[str, str]]:
+        """Node → (schema, table in SQL) for nodes that an environment shows as they are defined
+        now. Earlier schemas win."""
+        ...
+
+    def table(self, name: str, sql: str, parameters: Mapping[str, Any]) -> str:
+        """Compute a table that lives as long as the warehouse is open, in place of one of that
+        name. Returns it as SQL names it. Raises SqlError."""
+        ...
+
+    def view(self, name: str, relation: str, columns: Columns) -> str:
+        """A view of some columns of a table, named as in `columns`. Raises SqlError."""
+        ...
+
+    def shuffled(self, name: str, relation: str, number: int) -> str:
+        """A table of the same rows in another order. Each odd number gives the reverse of the even
+        number before it."""
+        ...
+
+    def columns(self, sql: str) -> Columns:
+        """The columns that a SELECT returns, without executing it. Raises SqlError."""
+        ...
+
+    def first_rows(self, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
+        """Raises SqlError, with a line that counts from the beginning of `sql`."""
+        ...
+
+    def count(self, sql: str) -> int:
+        """The number of rows. Raises SqlError."""
+        ...
+
+    def compare(self, before: str, after: str, columns: Columns) -> Comparison:
+        """Compare two tables as bags of rows, on columns that both have with the same types. Raises
+        SqlError."""
+        ...
+
+    def in_one_order(self) -> AbstractContextManager[None]:
+        """Sums of floats within the block are added up in the same order each time."""
+        ...
+
+
+class Builder(Protocol):
+    """A worker that builds snapshots and makes checks. It belongs to one thread."""
+
+    def build(
+        self,
+        blueprint: Blueprint,
+        taken: Collection[str] = (),
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Snapshot:
+        """Build a table and record it, in one transaction.
+
+        taken: names of snapshot tables, in lower case, that are in use. confirm: is called before
+        the transaction ends, and may raise SqlError to undo it. Raises SqlError.
+        """
+        ...
+
+    def check(self, question: Question) -> Audit:
+        """Count the rows that violate a check, and all rows; and record that. Raises SqlError."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop the statement that is being executed, from another thread."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Queries(Protocol):
+    """SELECTs of a user, over the views of one environment. The warehouse is open for reading."""
+
+    def ask(self, schema: str, sql: str, listener: Listener) -> None:
+        """Run one SELECT with an environment's views in reach by their bare names. Raises
+        UsageError."""
+        ...
+
+    def ask_past(
+        self, schema: str, views: Iterable[Published], sql: str, listener: Listener
+    ) -> None:
+        """Run one SELECT with these views in reach, and no others. Raises UsageError."""
+        ...
+
+
+class Warehouse(Protocol):
+    """An open warehouse. All of it but its builders belongs to one thread."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def snapshots(self) -> Snapshots: ...
+
+    @property
+    def environments(self) -> Environments: ...
+
+    @property
+    def publications(self) -> Publications: ...
+
+    @property
+    def runs(self) -> Runs: ...
+
+    @property
+    def deliveries(self) -> Deliveries: ...
+
+    @property
+    def scratch(self) -> Scratch: ...
+
+    @property
+    def queries(self) -> Queries: ...
+
+    def builder(self) -> Builder:
+        """A builder for the calling thread."""
+        ...
+
+    def interrupt(self) -> None:
+        """Stop the statement that is being executed, from another thread."""
+        ...
