@@ -278,6 +278,7 @@ def test_every_publication_can_be_read_as_it_was(sequence: list[dict[str, int]])
         for name in "abcd":
             for k in range(1, 4):
                 builder.build(blueprint(str(k), name, f"SELECT {k} AS k FROM range({k})"))
+        builder.commit()
         for number, shows in enumerate(sequence):
             views = {f"transform.{name}": each for name, each in as_published(shows).items()}
             outcome = warehouse.publications.publish(
@@ -398,7 +399,9 @@ def test_the_last_answer_and_the_last_table_are_those_that_were_written_last() -
     with opened(None, None) as connection:
         warehouse = DuckDBFile(Path(), connection)
         for number in (1, 2):
-            warehouse.builder().build(blueprint(str(number), "orders", "SELECT 1"))
+            builder = warehouse.builder()
+            builder.build(blueprint(str(number), "orders", "SELECT 1"))
+            builder.commit()
             record_audits(connection, [Audit("id", "source.orders", "unique", number, 9)])
             connection.execute(
                 "UPDATE warehouse._seeknal.snapshots SET built_at = TIMESTAMP '2099-01-01' WHERE id = '1'"

@@ -15,13 +15,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from seeknal_git.build import execute
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
 from seeknal_git.git.tree import blob_id_of
 from seeknal_git.project import guessing
 from seeknal_git.project.held_files import Held, holding, remembered_blob_id
 from seeknal_git.sql import engine_version
+from seeknal_git.warehouse.snapshots import Builder
 from tests.conftest import Repo
 
 OLD = "id,n\n1,1\n"
@@ -198,7 +198,7 @@ def meanwhile(
     assert not left
 
 
-@pytest.mark.parametrize("moment", [(guessing, "_guess"), (execute, "build_snapshot")])
+@pytest.mark.parametrize("moment", [(guessing, "_guess"), (Builder, "build")])
 @pytest.mark.parametrize(
     "other", [NEW, "id,n,more\n1,7,x\n"], ids=["other values", "other columns"]
 )
@@ -242,7 +242,7 @@ def test_git_that_checks_out_another_branch_under_a_run_changes_nothing(
     repo.switch("dev", create=True)
     repo.write("data/a.csv", NEW)
     repo.commit()
-    with meanwhile(monkeypatch, execute, "build_snapshot", lambda: repo.switch("main")):
+    with meanwhile(monkeypatch, Builder, "build", lambda: repo.switch("main")):
         repo.seeknal("run", "--env", "dev")
     assert repo.numbers("SELECT n FROM dev.p") == [(2,)]
     assert repo.git("branch", "--show-current") == "main"

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from seeknal_git.build import execute, publish
-from seeknal_git.warehouse import snapshots
+from seeknal_git.warehouse.snapshots import Builder
 from tests.conftest import Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
@@ -947,17 +947,17 @@ def test_a_file_that_changes_during_a_run_is_an_error_and_the_next_run_is_right(
         untracked_orders(published)
     before = published.production()
     published.replace(path, "1,1,2024-01-01,10", "1,1,2024-01-01,11")
-    build = snapshots.build_snapshot
+    build = Builder.build
 
     def build_while_somebody_writes(
-        connection: Any, blueprint: Any, taken: Any, confirm: Any
+        builder: Builder, blueprint: Any, taken: Any, confirm: Any
     ) -> Any:
         def write_then_confirm() -> None:
             published.replace(path, "1,1,2024-01-01,11", "1,1,2024-01-01,12")
             confirm()
 
         return build(
-            connection,
+            builder,
             blueprint,
             taken,
             write_then_confirm if blueprint.node == "source.orders" else confirm,
@@ -969,7 +969,7 @@ def test_a_file_that_changes_during_a_run_is_an_error_and_the_next_run_is_right(
 
     with monkeypatch.context() as patch:
         if moment == "while it is read":
-            patch.setattr(execute, "build_snapshot", build_while_somebody_writes)
+            patch.setattr(Builder, "build", build_while_somebody_writes)
         else:
             patch.setattr(publish, "execute", execute_after_somebody_wrote)
         said = published.seeknal("run", code=None)

@@ -297,9 +297,12 @@ def _attempted(
     for attempt in range(site.work.options.retry + 1):
         time.sleep(_RETRY_PAUSE_SECONDS * attempt)
         try:
-            return builder.build(blueprint, site.taken, confirm)
+            snapshot = builder.build(blueprint, site.taken, confirm)
+            builder.commit()
         except SqlError as exc:
             last = exc
+        else:
+            return snapshot
     raise _refused(last, node) from last
 
 
@@ -350,9 +353,11 @@ def _answered(site: _Site, builder: Builder, identifier: str, number: int) -> Au
     table = snapshot_of(work, site.progress, targets[0]).table if targets else None
     question = Question(work.answer_id(identifier, number), identifier, check.name, sql, table)
     try:
-        return builder.check(question)
+        audit = builder.check(question)
+        builder.commit()
     except SqlError as exc:
         raise _NodeFailed(f"{check.name}: {exc.message} ({member.node.path}:{check.line})") from exc
+    return audit
 
 
 def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,6 @@ from seeknal_git.warehouse import (
 from seeknal_git.warehouse.connection import opened
 from seeknal_git.warehouse.model import (
     Audit,
-    Blueprint,
     Comparison,
     DeliveredPath,
     Delivery,
@@ -38,7 +37,6 @@ from seeknal_git.warehouse.model import (
     Outcome,
     Publication,
     Published,
-    Question,
     Record,
     Rows,
     Rules,
@@ -47,7 +45,7 @@ from seeknal_git.warehouse.model import (
     Unnamed,
 )
 from seeknal_git.warehouse.owner import Owner
-from seeknal_git.warehouse.protocol import Warehouse
+from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 
 @contextmanager
@@ -254,28 +252,6 @@ class _Scratch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Builder:
-    connection: duckdb.DuckDBPyConnection
-
-    def build(
-        self,
-        blueprint: Blueprint,
-        taken: Collection[str] = (),
-        confirm: Callable[[], None] = lambda: None,
-    ) -> Snapshot:
-        return snapshots.build_snapshot(self.connection, blueprint, taken, confirm)
-
-    def check(self, question: Question) -> Audit:
-        return snapshots.run_check(self.connection, question)
-
-    def interrupt(self) -> None:
-        self.connection.interrupt()
-
-    def close(self) -> None:
-        self.connection.close()
-
-
-@dataclass(frozen=True, slots=True)
 class _Queries:
     connection: duckdb.DuckDBPyConnection
 
@@ -302,8 +278,8 @@ class DuckDBFile:
         self.scratch = _Scratch(connection)
         self.queries = _Queries(connection)
 
-    def builder(self) -> _Builder:
-        return _Builder(self._connection.cursor())  # a connection that threads share fails
+    def builder(self) -> Builder:
+        return snapshots.Builder(self._connection.cursor())  # a connection that threads share fails
 
     def interrupt(self) -> None:
         self._connection.interrupt()

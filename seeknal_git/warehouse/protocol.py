@@ -239,7 +239,16 @@ class Scratch(Protocol):
 
 
 class Builder(Protocol):
-    """A worker that builds snapshots and makes checks. It belongs to one thread."""
+    """A worker that builds snapshots and makes checks, several of them in one transaction: a commit
+    takes as long for one as for fifty. It belongs to one thread.
+
+    If anything fails, everything since the last commit is undone.
+    """
+
+    @property
+    def open_for(self) -> float:
+        """The age of the transaction in seconds; 0 if there is none."""
+        ...
 
     def build(
         self,
@@ -247,22 +256,29 @@ class Builder(Protocol):
         taken: Collection[str] = (),
         confirm: Callable[[], None] = lambda: None,
     ) -> Snapshot:
-        """Build a table and record it, in one transaction.
+        """Build a table. Raises SqlError with the engine's message.
 
-        taken: names of snapshot tables, in lower case, that are in use. confirm: is called before
-        the transaction ends, and may raise SqlError to undo it. Raises SqlError.
+        taken: names of snapshot tables, in lower case, that are in use. confirm: is called when the
+        table is built, and may raise SqlError to undo it.
         """
         ...
 
     def check(self, question: Question) -> Audit:
-        """Count the rows that violate a check, and all rows; and record that. Raises SqlError."""
+        """Count the rows that violate a check, and all rows. Raises SqlError."""
+        ...
+
+    def commit(self) -> None:
+        """Keep everything that was built and checked since the last commit, with its records.
+        Raises SqlError."""
         ...
 
     def interrupt(self) -> None:
         """Stop the statement that is being executed, from another thread."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Undo everything since the last commit."""
+        ...
 
 
 class Queries(Protocol):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -12,49 +13,111 @@ import duckdb
 
 from seeknal_git.names import literal, quote
 from seeknal_git.sql.engine import SqlError, as_subquery, engine_words
-from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, now, relation
-from seeknal_git.warehouse.state import record_audits, record_snapshot
+from seeknal_git.warehouse.state import record_audits, record_snapshots
 
 _ID_LENGTH = 16
 
 
-def build_snapshot(
-    connection: duckdb.DuckDBPyConnection,
-    blueprint: Blueprint,
-    taken: Collection[str] = (),
-    confirm: Callable[[], None] = lambda: None,
-) -> Snapshot:
-    """Build a table and record it, in one transaction. Raises SqlError with the engine's message.
+class Builder:
+    """Build snapshots and make checks, several of them in one transaction: a commit waits for the
+    disk, however small it is. Belongs to one thread.
 
-    taken: names of snapshot tables, in lower case, that are in use; confirm: asked before the
-    transaction ends, and may raise SqlError to undo it.
+    If anything fails, all that was not committed is undone.
     """
-    started = time.perf_counter()
-    table = _free_name(blueprint, taken)
-    try:
-        with transaction(connection):
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._snapshots: list[tuple[Snapshot, Mapping[str, Any] | None]] = []
+        self._audits: list[Audit] = []
+        self._began: float | None = None
+
+    @property
+    def open_for(self) -> float:
+        """The age of the transaction in seconds; 0 if there is none."""
+        return 0.0 if self._began is None else time.perf_counter() - self._began
+
+    def build(
+        self,
+        blueprint: Blueprint,
+        taken: Collection[str] = (),
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Snapshot:
+        """Build a table. Raises SqlError with the engine's message.
+
+        taken: names of snapshot tables, in lower case, that are in use; confirm: called when the
+        table is built, and may raise SqlError to undo it.
+        """
+        with self._undone_if_it_fails():
+            started, table = time.perf_counter(), _free_name(blueprint, taken)
             text = f"CREATE TABLE {relation(table)} AS {blueprint.sql}"
-            made = connection.execute(text, dict(blueprint.parameters)).fetchall()
-            rows, seconds = made[0][0], time.perf_counter() - started
+            made = self.connection.execute(text, dict(blueprint.parameters)).fetchall()
             snapshot = Snapshot(
                 id=blueprint.id,
                 node=blueprint.node,
                 table=table,
                 fingerprint=blueprint.fingerprint,
                 data_version=blueprint.data_version,
-                rows=rows,
+                rows=made[0][0],
                 built_at=now(),
-                seconds=seconds,
+                seconds=time.perf_counter() - started,
                 identity=blueprint.identity,
                 build=blueprint.build,
                 unstable=blueprint.unstable,
             )
-            record_snapshot(connection, snapshot, _reading(connection, blueprint, table))
+            reading = _reading(self.connection, blueprint, table)
             confirm()
-    except duckdb.Error as exc:
-        raise SqlError(*engine_words(exc)) from exc
-    return snapshot
+        self._snapshots.append((snapshot, reading))
+        return snapshot
+
+    def check(self, question: Question) -> Audit:
+        """Count the rows that violate a check, and all rows. Raises SqlError."""
+        with self._undone_if_it_fails():
+            violations = self._count(as_subquery(question.sql))
+            rows = self._count(relation(question.table)) if question.table else 0
+        audit = Audit(question.id, question.node, question.name, violations, rows)
+        self._audits.append(audit)
+        return audit
+
+    def commit(self) -> None:
+        """Keep everything that was built and checked since the last commit. Raises SqlError."""
+        if self._began is None:
+            return
+        with self._undone_if_it_fails():
+            record_snapshots(self.connection, self._snapshots)
+            record_audits(self.connection, self._audits)
+            self.connection.execute("COMMIT")
+        self._forget()
+
+    def interrupt(self) -> None:
+        """Stop the statement that is being executed, from another thread."""
+        self.connection.interrupt()
+
+    def close(self) -> None:
+        """Undo everything that was not committed, and close the connection."""
+        self.connection.close()
+
+    @contextmanager
+    def _undone_if_it_fails(self) -> Iterator[None]:
+        try:
+            if self._began is None:
+                self.connection.execute("BEGIN")
+                self._began = time.perf_counter()
+            yield
+        except BaseException as exc:
+            self._forget()
+            with suppress(duckdb.Error):  # the engine may have undone it already
+                self.connection.execute("ROLLBACK")
+            if isinstance(exc, duckdb.Error):
+                raise SqlError(*engine_words(exc)) from exc
+            raise
+
+    def _count(self, source: str) -> int:
+        rows = self.connection.execute(f"SELECT count(*) FROM {source}").fetchall()
+        return int(rows[0][0])
+
+    def _forget(self) -> None:
+        self._snapshots, self._audits, self._began = [], [], None
 
 
 # The types of a column in which no row has a value: of CSV, and of JSON with DuckDB 1.5 and 2.0.
@@ -84,24 +147,6 @@ def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
     name = f"{blueprint.name}__{blueprint.id[:_ID_LENGTH]}"
     names = chain([name], (f"{name}_{number}" for number in count(2)))
     return next(each for each in names if each.lower() not in taken)
-
-
-def run_check(connection: duckdb.DuckDBPyConnection, question: Question) -> Audit:
-    """Count the rows that violate a check, and all rows. Raises SqlError."""
-    try:
-        violations = connection.execute(
-            f"SELECT count(*) FROM {as_subquery(question.sql)}"
-        ).fetchall()[0][0]
-        rows = (
-            connection.execute(f"SELECT count(*) FROM {relation(question.table)}").fetchall()[0][0]
-            if question.table
-            else 0
-        )
-        audit = Audit(question.id, question.node, question.name, violations, rows)
-        record_audits(connection, [audit])
-    except duckdb.Error as exc:
-        raise SqlError(*engine_words(exc)) from exc
-    return audit
 
 
 def write_exposure(

@@ -21,7 +21,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -227,17 +226,55 @@ def snapshots(
     ]
 
 
-def record_snapshot(
+def record_snapshots(
     connection: duckdb.DuckDBPyConnection,
-    snapshot: Snapshot,
-    reading: Mapping[str, Any] | None = None,
+    made: Sequence[tuple[Snapshot, Mapping[str, Any] | None]],
 ) -> None:
-    """reading: of a source, how its files were read, and which columns have no values."""
-    values = asdict(snapshot) | {"reading": json.dumps(reading) if reading else None}
-    names = {"table": "table_name", "rows": "row_count"}
-    columns = ", ".join(names.get(each, each) for each in values)
-    places = ", ".join(f"${each}" for each in values)
-    connection.execute(f"INSERT INTO {STATE}.snapshots ({columns}) VALUES ({places})", values)
+    """made: with each snapshot of a source, how its files were read, and its columns without
+    values."""
+    if not made:
+        return
+    rows = [
+        (
+            each.id,
+            each.node,
+            each.table,
+            each.fingerprint,
+            each.data_version,
+            each.rows,
+            each.built_at,
+            each.seconds,
+            each.identity,
+            each.build,
+            each.unstable,
+            json.dumps(reading) if reading else None,
+        )
+        for each, reading in made
+    ]
+    _insert(
+        connection,
+        "snapshots",
+        "id, node, table_name, fingerprint, data_version, row_count, built_at, seconds, identity, "
+        "build, unstable, reading",
+        rows,
+    )
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: str,
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Insert rows into a state table by one statement. columns: their names, with commas."""
+    types = first_columns(table) | LATER_COLUMNS.get(table, {})
+    values = ", ".join(
+        f"unnest(${number}::{types[name]}[])" for number, name in enumerate(columns.split(", "), 1)
+    )
+    connection.execute(
+        f"INSERT INTO {STATE}.{table} ({columns}) SELECT {values}",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
 
 
 def readings(
@@ -279,11 +316,10 @@ def audits(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[st
 
 
 def record_audits(connection: duckdb.DuckDBPyConnection, made: Sequence[Audit]) -> None:
-    for audit in made:
-        connection.execute(
-            f"INSERT INTO {STATE}.audits VALUES ($1, $2, $3, $4, $5, $6)",
-            [audit.id, audit.node, audit.name, audit.violations, audit.rows, now()],
-        )
+    if made:
+        rows = [(each.id, each.node, each.name, each.violations, each.rows, now()) for each in made]
+        columns = "id, node, name, violations, row_count, checked_at"
+        _insert(connection, "audits", columns, rows)
 
 
 def published(
