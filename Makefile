@@ -6,10 +6,10 @@ BIN     = $(VENV)/bin
 RUNTIME = $(VENV)/.runtime
 DEV     = $(VENV)/.dev
 
-.PHONY: help venv demo test check lint types bench clean
+.PHONY: help venv demo test check lint types bench bench-peers clean
 
 help:  ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 venv: $(DEV)  ## make .venv with everything that development needs
 
@@ -33,8 +33,18 @@ types: $(DEV)  ## check types
 bench: $(DEV)  ## measure, and compare with plain DuckDB
 	$(BIN)/python -m benchmarks
 
+bench-peers: $(DEV) .venv-dbt/.ready .venv-sqlmesh/.ready  ## measure dbt and SQLMesh beside it, on one project
+	$(BIN)/python -m benchmarks.peers --dbt .venv-dbt --sqlmesh .venv-sqlmesh
+
+.venv-dbt/.ready:     PEER = 'dbt-core==1.11.*' 'dbt-duckdb==1.11.*'
+.venv-sqlmesh/.ready: PEER = 'sqlmesh==0.236.*'
+.venv-dbt/.ready .venv-sqlmesh/.ready:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check $(PEER)
+	@touch $@
+
 clean:  ## remove the environments and all caches
-	rm -rf .venv .venv-duckdb-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): INSTALL = .

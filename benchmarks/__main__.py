@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.figure import Figure, as_data, as_text
-from benchmarks.figures import FIGURES
+from benchmarks.figure import Figure, Shape, as_data, as_text
+from benchmarks.figures import FIGURES, SHAPED
+from benchmarks.generator import DEEP, FLAT
 from benchmarks.laboratory import Laboratory
 from benchmarks.process import install
 
@@ -23,14 +24,16 @@ def main() -> None:
     names = given.only or list(FIGURES)
     with tempfile.TemporaryDirectory(prefix="seeknal-benchmarks-") as folder:
         install(Path(folder) / "installed")
-        lab = Laboratory(Path(folder), given.nodes, given.repeat)
-        figures = _measured(lab, names)
+        shapes = [
+            Shape(depth, _measured(Path(folder) / f"layers_{depth}", depth, given, names))
+            for depth, names in zip(given.layers, [names, _shaped(names)], strict=False)
+        ]
     if given.json:
-        print(json.dumps(as_data(figures, _machine()), indent=2))
-    else:
-        print(
-            f"{_machine()}; {lab.nodes:,} nodes unless said otherwise; medians of {given.repeat}.\n\n{as_text(figures)}"
-        )
+        print(json.dumps(as_data(shapes, _machine()), indent=2))
+        return
+    print(f"{_machine()}; 1,000 nodes unless said otherwise; medians of {given.repeat}.")
+    for shape in shapes:
+        print(f"\n{shape.depth} layers\n\n{as_text(shape.figures)}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -44,6 +47,14 @@ def _arguments() -> argparse.Namespace:
         help="plan at these sizes; everything else at the largest that is at most 1,000",
     )
     parser.add_argument(
+        "--layers",
+        type=int,
+        nargs="+",
+        default=[DEEP, FLAT],
+        metavar="N",
+        help="depth of the projects; those after the first are only planned, run and promoted",
+    )
+    parser.add_argument(
         "--only",
         action="append",
         choices=FIGURES,
@@ -55,10 +66,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(lab: Laboratory, names: Sequence[str]) -> list[Figure]:
+def _shaped(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name in SHAPED]
+
+
+def _measured(
+    folder: Path, depth: int, given: argparse.Namespace, names: Sequence[str]
+) -> list[Figure]:
+    folder.mkdir()
+    lab = Laboratory(folder, given.nodes, depth, given.repeat)
     figures: list[Figure] = []
     for name in names:
-        print(f"measuring {name}", file=sys.stderr)
+        print(f"measuring {name}, {depth} layers", file=sys.stderr)
         figures += FIGURES[name](lab)
     return figures
 
@@ -66,7 +85,8 @@ def _measured(lab: Laboratory, names: Sequence[str]) -> list[Figure]:
 def _machine() -> str:
     """What the figures depend on, without naming a machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, {platform.system()}, Python {platform.python_version()}, DuckDB {version('duckdb')}"
+    python, engine = platform.python_version(), version("duckdb")
+    return f"{cores} cores, {platform.system()}, Python {python}, DuckDB {engine}"
 
 
 if __name__ == "__main__":

@@ -10,20 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """values and baseline: one each repetition, in `unit`; cpu: seconds of processor; against: what
-    the baseline is.
-
-    target: the most that is wanted, of the median, or with `of_ratio` of the ratio to the baseline.
-    """
-
     name: str
-    values: Sequence[float]
-    baseline: Sequence[float]
-    against: str
-    target: float | None = None
+    values: Sequence[float]  # one for each repetition, in `unit`
+    baseline: Sequence[float]  # measured in turns with them
+    against: str  # names the baseline
+    target: float | None = None  # the most that is wanted, of the median
     unit: str = "s"
-    of_ratio: bool = False
-    cpu: Sequence[float] = ()
+    of_ratio: bool = False  # the target is one of the ratio to the baseline
+    cpu: Sequence[float] = ()  # seconds of processor time
 
     @property
     def median(self) -> float:
@@ -35,12 +29,18 @@ class Figure:
 
     @property
     def within(self) -> bool | None:
-        """None where nothing is wanted."""
-        return (
-            None
-            if self.target is None
-            else (self.ratio if self.of_ratio else self.median) <= self.target
-        )
+        """Whether the target is reached; None if there is none."""
+        if self.target is None:
+            return None
+        return (self.ratio if self.of_ratio else self.median) <= self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The figures of projects of one depth."""
+
+    depth: int  # in layers of transforms
+    figures: Sequence[Figure]
 
 
 def as_text(figures: Sequence[Figure]) -> str:
@@ -58,24 +58,24 @@ def as_text(figures: Sequence[Figure]) -> str:
     )
 
 
-def as_data(figures: Sequence[Figure], machine: str) -> dict[str, Any]:
+def as_data(shapes: Sequence[Shape], machine: str) -> dict[str, Any]:
     """The figures as JSON takes them."""
     derived = ("median", "ratio", "within")
-    return {
-        "version": 1,
-        "machine": machine,
-        "figures": [
-            {**asdict(each), **{name: getattr(each, name) for name in derived}} for each in figures
-        ],
-    }
+    figures = [
+        {
+            "layers": shape.depth,
+            **asdict(figure),
+            **{name: getattr(figure, name) for name in derived},
+        }
+        for shape in shapes
+        for figure in shape.figures
+    ]
+    return {"version": 2, "machine": machine, "figures": figures}
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    target = (
-        ""
-        if figure.target is None
-        else f"{figure.target:g} {'x' if figure.of_ratio else figure.unit}"
-    )
+    unit = "x" if figure.of_ratio else figure.unit
+    target = "" if figure.target is None else f"{figure.target:g} {unit}"
     cpu = f"{statistics.median(figure.cpu):.3f} s" if figure.cpu else ""
     within = {True: "yes", False: "NO", None: ""}[figure.within]
     return (

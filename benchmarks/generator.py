@@ -1,6 +1,6 @@
-"""A layered project of any size, the same on every machine, and the same SQL for plain DuckDB.
+"""A layered project of any size and depth, the same on every machine, and its SQL for plain DuckDB.
 
-`python -m benchmarks.generator 1000 FOLDER` writes one to look at.
+`python -m benchmarks.generator 1000 FOLDER` writes one to look at; a third argument is its depth.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pathlib import Path
 
 ROWS = 1_000
 MOST_SOURCES = 20
-LAYERS = 7
+AFFECTED = 20  # nodes behind an edit, at least: about as many at any size
+DEEP = 32  # layers of transforms, as in a grown project: 1,000 nodes have 31 in each
+FLAT = 7
 _WHEN = "2020-01-01T00:00:00Z"
 _REGIONS = ("north", "east", "south", "west")
 
@@ -45,25 +47,32 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """sources: their names; layers: the transforms, those that read sources first."""
-
     folder: Path
-    sources: tuple[str, ...]
-    layers: tuple[tuple[Transform, ...], ...]
+    sources: tuple[str, ...]  # their names
+    layers: tuple[tuple[Transform, ...], ...]  # those that read sources first
+
+    @property
+    def middle(self) -> Transform:
+        """A node of the middle layer: in a deep project, a third of all nodes read it."""
+        return self.layers[len(self.layers) // 2][0]
 
     @property
     def edited(self) -> Transform:
-        """The node to change: in the middle, so that some nodes are downstream of it and most are
-        not."""
-        return self.layers[len(self.layers) // 2][0]
+        """The node to change: the last one with enough nodes downstream, so that most are not."""
+        firsts = [layer[0] for layer in reversed(self.layers)]
+        return next((node for node in firsts if len(downstream(self, node)) > AFFECTED), firsts[-1])
 
     def path(self, node: Transform) -> Path:
         return self.folder / "seeknal" / "transforms" / f"{node.name}.yml"
 
 
-def generate(folder: Path, nodes: int) -> Project:
-    """Write a project of so many nodes as a git repository with one commit."""
-    project = _designed(folder, nodes)
+def generate(folder: Path, nodes: int, depth: int = DEEP) -> Project:
+    """Write a project as a git repository with one commit.
+
+    nodes: how many it has, sources included; depth: its layers of transforms, fewer if a layer
+    would have less than two of them.
+    """
+    project = _designed(folder, nodes, depth)
     for place in ("data", "seeknal/sources", "seeknal/transforms"):
         (folder / place).mkdir(parents=True)
     (folder / "seeknal_project.yml").write_text("name: benchmark\n")
@@ -116,17 +125,18 @@ def statement(node: Transform, least: int = 0, made: str = "CREATE TABLE") -> st
     return f"{made} {node.name} AS {node.sql(left, right, least)}"
 
 
-def _designed(folder: Path, nodes: int) -> Project:
+def _designed(folder: Path, nodes: int, depth: int) -> Project:
     chance = random.Random(nodes)
     sources = tuple(
         f"orders_{number:02}" for number in range(max(2, min(MOST_SOURCES, nodes // 10)))
     )
     before = [f"source.{name}" for name in sources]
     left, layers = nodes - len(sources), []
-    for depth in range(1, LAYERS + 1):
-        size = left // (LAYERS + 1 - depth)
+    depth = max(1, min(depth, left // 2))
+    for level in range(1, depth + 1):
+        size = left // (depth + 1 - level)
         layer = [
-            _transform(f"joined_{depth}_{number:04}", before, chance) for number in range(size)
+            _transform(f"joined_{level}_{number:04}", before, chance) for number in range(size)
         ]
         before, left = [f"transform.{node.name}" for node in layer], left - size
         layers.append(tuple(layer))
@@ -161,4 +171,4 @@ def _commit(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    generate(Path(sys.argv[2]), int(sys.argv[1]))
+    generate(Path(sys.argv[2]), int(sys.argv[1]), int((*sys.argv, str(DEEP))[3]))

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.generator import Project, downstream, generate, statement, statements, write
+from benchmarks.generator import (
+    Project,
+    Transform,
+    downstream,
+    generate,
+    statement,
+    statements,
+    write,
+)
 from benchmarks.process import Cost, cost, python, seeknal
 
 PLAIN = Path(__file__).with_name("plain.py")
@@ -17,29 +25,24 @@ PLAIN = Path(__file__).with_name("plain.py")
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """One node edited on a branch, planned, run, promoted: what that cost, and what the same costs
-    without us.
+    """One node edited on a branch, planned, run and promoted, and the same without the product."""
 
-    asked: git status and an interpreter, the least that looking costs; plain: the changed tables by
-    plain DuckDB; added: bytes by which the branch made the warehouse of `size` bytes grow.
-    """
-
-    edit: Cost
+    edit: Cost  # of plan and run
     promote: Cost
-    asked: Cost
-    plain: Cost
-    added: int
-    size: int
+    asked: Cost  # of git status and an interpreter: the least that looking costs
+    plain: Cost  # of the changed tables by plain DuckDB
+    added: int  # bytes by which the branch made the warehouse grow
+    size: int  # bytes of the warehouse before
 
 
 @dataclass
 class Laboratory:
-    """folder: a scratch folder; sizes: of the projects to plan, in nodes; repeat: how often each
-    figure is measured."""
+    """The projects of one depth, made when a figure needs them."""
 
-    folder: Path
-    sizes: Sequence[int]
-    repeat: int
+    folder: Path  # a scratch folder
+    sizes: Sequence[int]  # of the projects to plan, in nodes
+    depth: int  # of all projects, in layers
+    repeat: int  # how often each figure is measured
     _projects: dict[int, Project] = field(default_factory=dict)
 
     @property
@@ -51,10 +54,13 @@ class Laboratory:
         """A project on a branch with one node edited, and everything remembered that a first plan
         remembers."""
         if nodes not in self._projects:
-            project = self._projects[nodes] = generate(self.folder / f"planned_{nodes}", nodes)
+            project = self._projects[nodes] = self._generate(f"planned_{nodes}", nodes)
             git(project, "switch", "--quiet", "-c", "dev")
             write(project, project.edited, least=1)
         return self._projects[nodes]
+
+    def _generate(self, name: str, nodes: int | None = None) -> Project:
+        return generate(self.folder / name, nodes or self.nodes, self.depth)
 
     @cached_property
     def first_runs(self) -> list[tuple[Cost, Cost, Cost]]:
@@ -68,7 +74,7 @@ class Laboratory:
     @cached_property
     def built(self) -> Project:
         """A project whose production was just run."""
-        project = generate(self.folder / "built", self.nodes)
+        project = self._generate("built")
         cost(seeknal("run"), project.folder)
         cost(seeknal("run"), project.folder)
         return project
@@ -76,7 +82,7 @@ class Laboratory:
     @cached_property
     def published_twice(self) -> Project:
         """A project whose production was run on two loads: every table was built twice."""
-        project = generate(self.folder / "published_twice", self.nodes)
+        project = self._generate("published_twice")
         cost(seeknal("run"), project.folder)
         for name in project.sources:
             path = project.folder / f"data/{name}.csv"
@@ -88,7 +94,21 @@ class Laboratory:
     @cached_property
     def journeys(self) -> list[Journey]:
         self.plain()
-        return [self._journey(number) for number in range(1, self.repeat + 1)]
+        node = self.built.edited
+        return [self._journey(f"edit_{number}", node, number) for number in self._numbers]
+
+    @cached_property
+    def long_journeys(self) -> list[Journey]:
+        """Those of a node in the middle, which affects a third of a deep project. None in a flat
+        project: the node that is edited there is in the middle."""
+        node = self.built.middle
+        if node == self.built.edited:
+            return []
+        return [self._journey(f"middle_{number}", node, number) for number in self._numbers]
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, self.repeat + 1)
 
     def plain(self) -> Cost:
         """Everything that a first run builds, by plain DuckDB in one script."""
@@ -103,16 +123,15 @@ class Laboratory:
 
     @cached_property
     def _unbuilt(self) -> Project:
-        return generate(self.folder / "unbuilt", self.nodes)
+        return self._generate("unbuilt")
 
     def _first_run(self, *, cold: bool) -> Cost:
         project = self._unbuilt
         forget(project, cache=cold)
         return cost(seeknal("run"), project.folder)
 
-    def _journey(self, number: int) -> Journey:
-        project, branch = self.built, f"branch_{number}"
-        folder, node = project.folder, project.edited
+    def _journey(self, branch: str, node: Transform, number: int) -> Journey:
+        project, folder = self.built, self.built.folder
         git(project, "switch", "--quiet", "-c", branch)
         write(project, node, least=number)
         before = warehouse_size(project)
@@ -121,11 +140,12 @@ class Laboratory:
         git(project, "commit", "--quiet", "--all", "-m", f"A filter of {number}")
         git(project, "switch", "--quiet", "main")
         promote = cost(seeknal("promote", branch), folder)
-        return Journey(edit, promote, asked(project), self._plainly(project, number), added, before)
+        plain = self._plainly(project, node, number)
+        return Journey(edit, promote, asked(project), plain, added, before)
 
-    def _plainly(self, project: Project, number: int) -> Cost:
+    def _plainly(self, project: Project, node: Transform, number: int) -> Cost:
         """The tables that a journey builds, by plain DuckDB, beside all those that are there."""
-        node, script = project.edited, self.folder / "changed.sql"
+        script = self.folder / "changed.sql"
         changed = [
             statement(each, number if each == node else 0, "CREATE OR REPLACE TABLE")
             for each in downstream(project, node)
