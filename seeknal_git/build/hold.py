@@ -18,7 +18,7 @@ from seeknal_git.project.loads_in_use import columns_of_loads, contracts_of, rem
 from seeknal_git.project.raw_data import contents_of, reach_of
 from seeknal_git.project.workspace import Loaded, Workspace
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.duckdb_file import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 _ATTEMPTS = 10
@@ -47,11 +47,8 @@ class Prepared:
 def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
     """What would be done, without writing anything."""
     path = prepared.workspace.warehouse_path
-    with open_warehouse(
-        path if path.exists() else None,
-        prepared.workspace.marks,
-        read_only=True,
-        lock_timeout=lock_timeout,
+    with open_for_state(
+        path if path.exists() else None, prepared.workspace.marks, lock_timeout
     ) as warehouse:
         return work_of(warehouse, prepared)
 

@@ -144,12 +144,12 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     from seeknal_git.build.failed_checks import known_violations
     from seeknal_git.build.work import Options, work_out
     from seeknal_git.environments.target import Target
-    from seeknal_git.warehouse.duckdb_file import open_warehouse
+    from seeknal_git.warehouse.duckdb_file import open_for_state
     from seeknal_git.warehouse.model import rolled_back_to
 
     target = Target(planned.branch, planned.schema, workspace.production_schema)
     try:
-        with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:
+        with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
             work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
             restores = (
                 rolled_back_to(warehouse.publications.records(target.schema))

@@ -26,7 +26,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref, set_production_ref
 from seeknal_git.project.workspace import Loaded, Workspace, load
-from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.duckdb_file import open_for_state
 from seeknal_git.warehouse.model import Move, rolled_back_to
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -179,7 +179,7 @@ def _with_warehouse(workspace: Workspace, status: Status) -> Status:
         )
         return replace(status, unbuilt=_all_nodes(workspace, status), warehouse=gone)
     try:
-        with open_warehouse(path, workspace.marks, read_only=True) as warehouse:
+        with open_for_state(path, workspace.marks) as warehouse:
             return _looked_up(workspace, status, warehouse)
     except WarehouseError as exc:
         return replace(status, warehouse=exc.message)
@@ -306,7 +306,7 @@ def read_past(workspace: Workspace, revision: str) -> Past:
     published then."""
     if not workspace.warehouse_path.exists():
         raise never_published()
-    with open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse:
+    with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
         records = warehouse.publications.records(workspace.production_schema)
         if not records:
             raise never_published()

@@ -182,11 +182,11 @@ def _identity(path: Path) -> str | None:
 
 
 def _asked(workspace: Workspace) -> Showing | None:
-    from seeknal_git.warehouse.duckdb_file import open_warehouse
+    from seeknal_git.warehouse.duckdb_file import open_for_state
 
     with (
         suppress(WarehouseError),
-        open_warehouse(workspace.warehouse_path, workspace.marks, read_only=True) as warehouse,
+        open_for_state(workspace.warehouse_path, workspace.marks) as warehouse,
     ):
         return recorded(workspace, warehouse)
     return None

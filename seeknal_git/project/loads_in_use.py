@@ -67,12 +67,10 @@ def kept_columns(
     remembered = root.cache.get("loads", keys)
     if seen and all(key in remembered and remembered[key]["seen"] == seen for key in keys):
         return kept_of(graph, root, _remembered_loads(remembered, keys))
-    from seeknal_git.warehouse.duckdb_file import open_warehouse
+    from seeknal_git.warehouse.duckdb_file import open_for_state
 
     try:
-        with open_warehouse(
-            path, Marks(root.repository), read_only=True, lock_timeout=lock_timeout or 0.0
-        ) as warehouse:
+        with open_for_state(path, Marks(root.repository), lock_timeout or 0.0) as warehouse:
             remember_loads(warehouse, path, root.cache, schemas, seen)
             return columns_of_loads(warehouse, graph, root, schemas)
     except WarehouseBusy:
@@ -169,12 +167,10 @@ def contracts(
     remembered = root.cache.get("contracts", [key]).get(key, {"seen": "", "contracts": {}})
     if seen and remembered["seen"] == seen:
         return _remembered_contracts(remembered)
-    from seeknal_git.warehouse.duckdb_file import open_warehouse
+    from seeknal_git.warehouse.duckdb_file import open_for_state
 
     try:
-        with open_warehouse(
-            path, Marks(root.repository), read_only=True, lock_timeout=lock_timeout or 0.0
-        ) as warehouse:
+        with open_for_state(path, Marks(root.repository), lock_timeout or 0.0) as warehouse:
             found = contracts_of(warehouse, graph, schemas)
     except WarehouseBusy:
         if lock_timeout is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -26,6 +27,9 @@ _LOCKED = "Could not set lock"
 # Timestamps with a time zone mean the same for everybody who builds; a locked configuration takes
 # no setting later.
 _SETTINGS = "SET GLOBAL TimeZone = 'UTC'"
+# (process, settings) → the engine that last read a warehouse's state. A plan reads it up to four
+# times, and starting an engine takes 20 times as long as attaching a warehouse to it.
+_idle: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
 
 
 @contextmanager
@@ -50,8 +54,9 @@ def opened(
     lock_timeout: float = 0.0,
     reach: Reach = NOTHING,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the warehouse at a path, created where it is to be written and does not exist; an empty one
-    where there is nothing to read yet, and without a path.
+    """A connection to the warehouse at a path. The file is created if it is to be written and does
+    not exist. The warehouse is an empty one in memory without a path, and if there is nothing to
+    read yet.
 
     It is opened as a stranger's: the engine is confined to it, and to what is in reach, before it
     is attached; it holds nothing that would run when we read it; and no name in SQL of ours means
@@ -63,32 +68,85 @@ def opened(
     """
     if path is not None:
         _make_way(path, owner, read_only)
-    connection = duckdb.connect(":memory:")
-    try:
+    with _own_errors(path), contextlib.closing(duckdb.connect(":memory:")) as connection:
         connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
-        if path is not None:
-            _attach(connection, path, read_only, lock_timeout)
-        there = (
-            inspected(connection, path, writing=not read_only) if path is not None else frozenset()
-        )
-        empty = path is None or (read_only and not there)
-        if empty:
-            connection.execute(
-                "DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse"
-            )
-        if empty or not read_only:
-            connection.execute(STATE_TABLES)
-        if path is not None and owner is not None:
-            _know(connection, path, owner, there, read_only)
+        _begin(connection, path, owner, read_only, lock_timeout)
         yield connection
+
+
+@contextmanager
+def opened_for_state(
+    path: Path | None, owner: Owner | None, lock_timeout: float = 0.0
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that reads the state of a warehouse, as `opened` makes it. No SQL is run but
+    that of this package, so that the next one can use the same engine."""
+    if path is not None:
+        _make_way(path, owner, read_only=True)
+    settings = f"{_SETTINGS}; {confinement(path, NOTHING)}"
+    with _own_errors(path), _shared_engine(settings) as connection:
+        _begin(connection, path, owner, True, lock_timeout)
+        yield connection
+        connection.execute("DETACH DATABASE warehouse")
+
+
+@contextmanager
+def _own_errors(path: Path | None) -> Iterator[None]:
+    """Turn an error of the engine into one of ours."""
+    try:
+        yield
     except RuntimeError as exc:
         if "interrupted" in str(exc).lower():  # what the engine makes of Ctrl-C in the main thread
             raise KeyboardInterrupt from exc
         raise
     except duckdb.Error as exc:
         raise translated(exc, path) from exc
-    finally:
+
+
+@contextmanager
+def _shared_engine(settings: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An engine with these settings, which is kept for the next caller, unless an error leaves the
+    block."""
+    key = (os.getpid(), settings)
+    idle = _idle.pop(key, None)
+    connection = idle or duckdb.connect(":memory:")
+    try:
+        if idle is None:
+            connection.execute(settings)
+        yield connection
+    except BaseException:
         connection.close()
+        raise
+    _end_idle()
+    _idle[key] = connection
+
+
+@atexit.register
+def _end_idle() -> None:
+    """End the engine that is kept. A fork leaves alone the one that it inherited: the threads of
+    that are not its own."""
+    for key in [key for key in _idle if key[0] == os.getpid()]:
+        _idle.pop(key).close()
+
+
+def _begin(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path | None,
+    owner: Owner | None,
+    read_only: bool,
+    lock_timeout: float,
+) -> None:
+    """Attach the warehouse to a confined engine, inspect it, and bring its state up to date."""
+    there: frozenset[str] = frozenset()
+    if path is not None:
+        _attach(connection, path, read_only, lock_timeout)
+        there = inspected(connection, path, writing=not read_only)
+    empty = path is None or (read_only and not there)
+    if empty:
+        connection.execute("DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse")
+    if empty or not read_only:
+        connection.execute(STATE_TABLES)
+    if path is not None and owner is not None:
+        _know(connection, path, owner, there, read_only)
 
 
 def _make_way(path: Path, owner: Owner | None, read_only: bool) -> None:

@@ -24,7 +24,7 @@ from seeknal_git.warehouse import (
     state,
     unused_tables,
 )
-from seeknal_git.warehouse.connection import opened
+from seeknal_git.warehouse.connection import opened, opened_for_state
 from seeknal_git.warehouse.model import (
     Audit,
     Comparison,
@@ -62,6 +62,16 @@ def open_warehouse(
     with opened(
         path, owner, read_only=read_only, lock_timeout=lock_timeout, reach=reach
     ) as connection:
+        yield DuckDBFile(path or Path(":memory:"), connection)
+
+
+@contextmanager
+def open_for_state(
+    path: Path | None, owner: Owner | None, lock_timeout: float = 0.0
+) -> Iterator[Warehouse]:
+    """A warehouse for reading its state, as `open_warehouse` opens it. Run no query of a user and
+    no SQL of a node in it: the next caller gets the same engine."""
+    with opened_for_state(path, owner, lock_timeout) as connection:
         yield DuckDBFile(path or Path(":memory:"), connection)
 
 
