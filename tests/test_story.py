@@ -88,7 +88,7 @@ def test_rows_that_a_node_reads_are_a_reason(dev: Repo) -> None:
         pytest.param("day, sum(amount + random()) AS total", "unstable: random", id="volatile"),
         pytest.param(
             "day, sum(amount) + getvariable('x')::INTEGER AS total",
-            "not resolved: getvariable(), of which nothing is known",
+            "not resolved: getvariable(), a function that is not known",
             id="unknown",
         ),
     ],

@@ -1,10 +1,10 @@
-"""Take a SELECT apart into what decides its rows and what decides each of its columns.
+"""Takes a SELECT apart: one part decides its rows, and one part decides each of its columns.
 
-It is the engine's own tree of the statement that is taken apart, so that there is no second opinion
-on what a text means. The parts are symbolic: the hash of a canonical text, and what it reads of
-which input; fingerprint.py turns them into fingerprints. A part is only called stable if everything
-in it is known to be: see functions.py for the lists, and docs/categories.md for the rules. What
-cannot be resolved is left whole: first the sub-query, then the statement.
+The input is the engine's own tree of the statement, so there is no second opinion on its meaning.
+A part is symbolic: the hash of a canonical text, and the columns of inputs that it reads;
+project/fingerprints.py turns parts into fingerprints. A part is called stable only if everything in
+it is known to be stable: functions.py has the lists, docs/categories.md the rules. A sub-query that
+cannot be resolved is left whole; if that is not possible, the statement is left whole.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from seeknal_git.names import folded
-from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.context import Context
 from seeknal_git.sql.analysis.from_clause import distinct
 from seeknal_git.sql.analysis.qualified import certain, over_tables, statements
 from seeknal_git.sql.analysis.queries import read_query, relation_of, whole
@@ -27,12 +27,9 @@ from seeknal_git.sql.statement import Anatomy, Known
 
 
 class Engine(Protocol):
-    """A question to the engine: does another statement mean the same as the one that is taken
-    apart?
+    """Asks the engine whether another statement means the same as the one that is taken apart."""
 
-    tables: what the table behind each reference is called in that other statement.
-    """
-
+    # The name that the table behind each reference has in the other statement.
     @property
     def tables(self) -> Sequence[str]: ...
 
@@ -48,17 +45,18 @@ def anatomy_of(
 ) -> Anatomy:
     """The parts of a SELECT, as far as it can be taken apart.
 
-    tree: the engine's, with the number of its reference at each table that is one; targets, inputs:
-    the node behind each reference, and what is known of its table; names: the columns that the
-    engine says it returns, if it does; engine: confirms what every name was taken for, where it
-    knows the columns of all inputs.
+    tree: the engine's tree; a table that is a reference holds the number of the reference.
+    targets: the node behind each reference.
+    inputs: the known facts about the table of each reference.
+    names: the columns that the SELECT returns, if the engine was able to say.
+    engine: confirms the meaning of every name, if it knows the columns of all inputs.
     """
     root = Scope(Source(Term("")), None, {}, Marks())
     try:
-        book = _book(targets, inputs)
-        relation = read_query(tree, root, {}, book)
-        anatomy = _anatomy(relation, _columns(relation, names), book)
-        if engine is not None and not _confirmed(tree, book, engine):
+        context = _context(targets, inputs)
+        relation = read_query(tree, root, {}, context)
+        anatomy = _anatomy(relation, _columns(relation, names), context)
+        if engine is not None and not _confirmed(tree, context, engine):
             raise Obstacle("a name that the engine takes for something else")
         return anatomy
     except Obstacle as obstacle:
@@ -74,73 +72,72 @@ def anatomy_of(
         )
 
 
-def _confirmed(tree: Tree, book: Book, engine: Engine) -> bool:
-    """Whether the engine takes each name for what it was taken for here."""
+def _confirmed(tree: Tree, context: Context, engine: Engine) -> bool:
+    """Whether every name has the meaning for the engine that it was given here."""
 
     def plain() -> Tree:
         return over_tables(tree, engine.tables)
 
-    if certain(tree, book.spelling):
+    if certain(tree, context.spelling):
         return True
     return any(
         engine.agrees(statement, plain)
-        for statement in statements(tree, book.spelling, engine.tables)
+        for statement in statements(tree, context.spelling, engine.tables)
     )
 
 
-def _book(targets: Sequence[str], inputs: Sequence[Known]) -> Book:
-    """An empty one. Two references to one table are one input."""
-    return Book(
+def _context(targets: Sequence[str], inputs: Sequence[Known]) -> Context:
+    """The context at the start. Two references to one table are one input."""
+    return Context(
         tuple(inputs), tuple(map(targets.index, targets)), Holes(tuple(targets)), relation_of
     )
 
 
 def _columns(relation: Relation, names: Sequence[str] | None) -> list[tuple[str, Term]]:
-    """Each column with its name. Where the engine says otherwise it is right, and nothing is
-    resolved."""
+    """Each column with its name. Raises Obstacle if the engine calls the columns otherwise."""
     outputs = relation.outputs
-    unknown = [place for place, output in enumerate(outputs) if output.many]
     if names is None:
-        if any(output.name is None for output in outputs):
-            raise Obstacle("columns that nobody can name without the raw data")
-        names = [str(output.name) for output in outputs]
-    if (
-        len(unknown) > 1
-        or (not unknown and len(names) != len(outputs))
-        or len(names) < len(outputs) - 1
-    ):
-        raise Obstacle("columns of which only the engine knows how many they are")
-    if unknown:
-        outputs = _filled(outputs, unknown[0], names)
-    outputs = tuple(distinct(outputs))
-    if any(
-        output.name and folded(output.name) != folded(name)
-        for output, name in zip(outputs, names, strict=True)
-    ):
-        raise Obstacle("columns that the engine calls otherwise")
-    if len({folded(name) for name in names}) < len(names):
+        names = _names_of(outputs)
+    columns = list(zip(names, distinct(_as_many_as(names, outputs)), strict=True))
+    for name, output in columns:
+        if output.name and folded(output.name) != folded(name):
+            raise Obstacle("columns that the engine calls otherwise")
+    if len(set(map(folded, names))) < len(names):
         raise Obstacle("two columns of one name")
-    return [(name, output.term) for name, output in zip(names, outputs, strict=True)]
+    return [(name, output.term) for name, output in columns]
 
 
-def _filled(outputs: Sequence[Output], place: int, names: Sequence[str]) -> tuple[Output, ...]:
-    """The columns, with as many of them in the place of an unknown number as there are names
-    left."""
+def _names_of(outputs: Sequence[Output]) -> list[str]:
+    if any(output.name is None for output in outputs):
+        raise Obstacle("columns that nobody can name without the raw data")
+    return [str(output.name) for output in outputs]
+
+
+def _as_many_as(names: Sequence[str], outputs: Sequence[Output]) -> Sequence[Output]:
+    """The columns, one for each name. An output that stands for many columns takes the names that
+    the others leave."""
+    unknown = [place for place, output in enumerate(outputs) if output.many]
+    others = len(outputs) - len(unknown)
+    certain = len(names) >= others if len(unknown) == 1 else not unknown and len(names) == others
+    if not certain:
+        raise Obstacle("an unknown number of columns")
+    if not unknown:
+        return outputs
+    place = unknown[0]
     many = outputs[place].many
     assert many is not None, "the place was found by it"
-    there = names[place : len(names) - (len(outputs) - place - 1)]
+    there = names[place : len(names) - (others - place)]
     return (*outputs[:place], *(Output(name, many(name)) for name in there), *outputs[place + 1 :])
 
 
-def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book) -> Anatomy:
-    holes = book.holes
+def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], context: Context) -> Anatomy:
+    holes = context.holes
     names = [folded(name) for name, _ in columns]
-    *orders, last = (
-        book.orders
-    )  # the last one is that of the whole result, and decides no value in it
+    # The last order is that of the whole result, and decides no value in it.
+    *orders, last = context.orders
     everything = compound(
         f"all {json.dumps(names)}",
-        [relation.rows, *(term for _, term in columns), *orders, *book.shapes],
+        [relation.rows, *(term for _, term in columns), *orders, *context.shapes],
     )
     return Anatomy(
         whole=holes.part(everything),
@@ -150,7 +147,7 @@ def _anatomy(relation: Relation, columns: Sequence[tuple[str, Term]], book: Book
         clauses=tuple(
             (word, _digest(holes.named(term.text))) for word, term in relation.clauses.items()
         ),
-        obstacles=tuple(dict.fromkeys(book.obstacles)),
+        obstacles=tuple(dict.fromkeys(context.obstacles)),
         names=tuple(name for name, _ in columns),
         order=holes.part(last) if "order" in relation.clauses else None,
     )
@@ -161,9 +158,9 @@ def _unique(relation: Relation, names: Sequence[str]) -> tuple[tuple[str, ...], 
 
 
 def _whole(tree: Tree, targets: Sequence[str], inputs: Sequence[Known], obstacle: str) -> Anatomy:
-    book = _book(targets, inputs)
+    context = _context(targets, inputs)
     return Anatomy(
-        whole=book.holes.part(whole(tree, {}, book, obstacle).rows), obstacles=(obstacle,)
+        whole=context.holes.part(whole(tree, {}, context, obstacle).rows), obstacles=(obstacle,)
     )
 
 

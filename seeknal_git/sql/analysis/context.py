@@ -1,4 +1,4 @@
-"""What is known while one statement is taken apart, and what is noted on the way."""
+"""The context in which one statement is taken apart: known facts, and notes made on the way."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from seeknal_git.sql.statement import Known
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
-    """inputs: what is known of the table behind each reference; first: the first reference to the
-    same table.
+class Context:
+    """The facts about the inputs are fixed; all other fields grow while the statement is read."""
 
-    query: how a sub-query is read, given what is around it and the CTEs that it sees; orders: for
-    each query, in the order of reading, what its ORDER BY says; recursions, volatiles: numbers for
-    recursive CTEs, and for calls of volatile functions; obstacles: why a part was left whole;
-    shapes: what decides in which order rows are made, though not which rows; numbered: for the text
-    of each row_number(), the texts of its partition; spelling: what each name was taken for.
-    """
-
+    # The known facts about the table behind each reference.
     inputs: tuple[Known, ...]
+    # For each reference, the first reference to the same table.
     first: tuple[int, ...]
     holes: Holes
-    query: Callable[[Tree, Scope, Mapping[str, Query], Book], Relation]
+    # Reads a sub-query, given the scope around it and the CTEs that it sees.
+    query: Callable[[Tree, Scope, Mapping[str, Query], Context], Relation]
+    # The ORDER BY of each query, in the order of reading.
     orders: list[Term] = field(default_factory=list)
+    # Numbers for recursive CTEs, and for calls of volatile functions.
     recursions: Iterator[int] = field(default_factory=count)
     volatiles: Iterator[int] = field(default_factory=count)
+    # Why parts were left whole.
     obstacles: list[str] = field(default_factory=list)
+    # Facts that decide in which order rows are made, though not which rows.
     shapes: list[Term] = field(default_factory=list)
+    # For the text of each row_number(), the texts of its partition.
     numbered: dict[str, frozenset[str]] = field(default_factory=dict)
+    # The meaning of each name.
     spelling: Spelling = field(default_factory=Spelling)

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from seeknal_git.names import folded
 from seeknal_git.sql.analysis import functions
-from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.constants import BOOLEAN, constant
+from seeknal_git.sql.analysis.context import Context
 from seeknal_git.sql.analysis.expressions import terms_of
 from seeknal_git.sql.analysis.joins import both_sides, looked_up
 from seeknal_git.sql.analysis.normal import normal
@@ -27,12 +28,11 @@ from seeknal_git.sql.analysis.scope import (
 )
 from seeknal_git.sql.analysis.terms import ROWS, Obstacle, Term, compound, is_hole, same
 from seeknal_git.sql.analysis.tree import Tree, arguments, objects, only, spelled
-from seeknal_git.sql.analysis.types import BOOLEAN, constant
 from seeknal_git.sql.statement import COLLATION
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
 _WAYS = frozenset({"REGULAR", "CROSS", "NATURAL", "ASOF", "POSITIONAL", "DEPENDENT"})
-# Stands where the number of a table would, for one that a LEFT JOIN only looks up.
+# Takes the place of a table's number if a LEFT JOIN only looks the table up.
 _LOOKED_UP = "L"
 _ANY = frozenset(
     {"type", "alias", "sample", "column_name_alias", "qualified_name", "reference", "called"}
@@ -57,23 +57,23 @@ _KEYS = {
 }
 
 
-def source_of(tree: Tree, around: Scope, book: Book, number: int = 0) -> Source:
-    """What a FROM says; `number` is that of its first table. Raises Obstacle.
+def source_of(tree: Tree, around: Scope, context: Context, number: int = 0) -> Source:
+    """The source that a FROM is. Raises Obstacle.
 
-    around: the scope that its sub-queries see: the query around it, and the tables to the left of
-    them.
+    around: the scope that its sub-queries see: the query around it, and the tables to their left.
+    number: the number of its first table.
     """
     if tree["type"] == "EMPTY":
         return Source(Term("one row"))
     if tree["type"] == "JOIN":
-        return _joined(only(tree, _KEYS["JOIN"], "a join"), around, book, number)
-    return named(tree, _sampled(tree, around, book), number, book)
+        return _joined(only(tree, _KEYS["JOIN"], "a join"), around, context, number)
+    return named(tree, _sampled(tree, around, context), number, context)
 
 
-def _sampled(tree: Tree, around: Scope, book: Book) -> Relation:
+def _sampled(tree: Tree, around: Scope, context: Context) -> Relation:
     if tree["type"] in _KEYS:
         only(tree, _KEYS[tree["type"]], tree["type"].lower().replace("_", " "))
-    relation = _relation(tree, around, book)
+    relation = _relation(tree, around, context)
     if tree.get("sample"):
         sample = compound(
             f"sample {json.dumps(tree['sample'], sort_keys=True)}", [relation.rows], "a sample"
@@ -82,68 +82,68 @@ def _sampled(tree: Tree, around: Scope, book: Book) -> Relation:
     return relation
 
 
-def _relation(tree: Tree, around: Scope, book: Book) -> Relation:
+def _relation(tree: Tree, around: Scope, context: Context) -> Relation:
     match tree["type"]:
         case "BASE_TABLE" | "TABLE_FUNCTION" if "reference" in tree:
-            return _input(book.first[tree["reference"]], book)
+            return _input(context.first[tree["reference"]], context)
         case "BASE_TABLE":
-            return _query_named(tree, around.queries, book)
+            return _query_named(tree, around.queries, context)
         case "SUBQUERY":
-            return book.query(tree["subquery"]["node"], around, around.queries, book)
+            return context.query(tree["subquery"]["node"], around, around.queries, context)
         case "EXPRESSION_LIST":
-            return _values(tree, around, book)
+            return _values(tree, around, context)
         case "TABLE_FUNCTION":
-            return _rows_of_function(tree, around, book)
+            return _rows_of_function(tree, around, context)
         case "PIVOT":
-            return _pivot(tree, around, book)
+            return _pivot(tree, around, context)
         case other:
             raise Obstacle(f"{other.lower().replace('_', ' ')} in FROM")
 
 
-def _input(reference: int, book: Book) -> Relation:
+def _input(reference: int, context: Context) -> Relation:
     """The table of an input: one hole for its rows, and one for each column."""
-    known, rows = book.inputs[reference], book.holes.term(reference, ROWS)
+    known, rows = context.inputs[reference], context.holes.term(reference, ROWS)
     if known.columns is None:
-        anything = Output(None, rows, lambda name: book.holes.term(reference, name))
+        anything = Output(None, rows, lambda name: context.holes.term(reference, name))
         return Relation(rows, (anything,))
     names = [folded(name) for name, _ in known.columns]
     outputs = tuple(
-        Output(name, _column_of(reference, name, word, book), label="" if word else WRITTEN)
+        Output(name, _column_of(reference, name, word, context), label="" if word else WRITTEN)
         for name, word in known.columns
     )
     return Relation(rows, outputs, tuple(frozenset(map(names.index, key)) for key in known.unique))
 
 
-def _column_of(reference: int, name: str, word: str, book: Book) -> Term:
-    hole = book.holes.term(reference, folded(name))
-    if folded(name) in book.inputs[reference].collated:
+def _column_of(reference: int, name: str, word: str, context: Context) -> Term:
+    hole = context.holes.term(reference, folded(name))
+    if folded(name) in context.inputs[reference].collated:
         return hole._replace(unstable=COLLATION, name=name)
     return hole._replace(type=word, name=name)
 
 
-def _query_named(tree: Tree, queries: Mapping[str, Query], book: Book) -> Relation:
+def _query_named(tree: Tree, queries: Mapping[str, Query], context: Context) -> Relation:
     query = queries.get(folded(tree["table_name"]))
     if query is None or tree.get("schema_name") or tree.get("catalog_name"):
         raise Obstacle(f"{tree['table_name']}, which is no input")
-    book.spelling.queries[id(tree)] = query.called
+    context.spelling.queries[id(tree)] = query.called
     return query.read()
 
 
-def _values(tree: Tree, around: Scope, book: Book) -> Relation:
-    rows = [terms_of(row, _nothing_in(around), book) for row in tree["values"]]
+def _values(tree: Tree, around: Scope, context: Context) -> Relation:
+    rows = [terms_of(row, _nothing_in(around), context) for row in tree["values"]]
     columns = [compound("values", column) for column in zip(*rows, strict=True)]
     outputs = tuple(
-        Output(f"col{place}", book.holes.short(term)) for place, term in enumerate(columns)
+        Output(f"col{place}", context.holes.short(term)) for place, term in enumerate(columns)
     )
     return Relation(Term(f"{len(rows)} rows"), outputs)
 
 
 def _nothing_in(around: Scope) -> Scope:
-    """The scope of what stands in a FROM by itself: all names in it belong to what is around it."""
+    """The scope of an expression in a FROM: all names in it belong to the scope around."""
     return Scope(Source(Term("")), around, around.queries, Marks())
 
 
-def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
+def _rows_of_function(tree: Tree, around: Scope, context: Context) -> Relation:
     function = tree["function"]
     name = function["function_name"].lower()
     if (
@@ -153,29 +153,26 @@ def _rows_of_function(tree: Tree, around: Scope, book: Book) -> Relation:
         raise Obstacle(f"{name}() in FROM")
     if any(argument.get("alias") for argument in arguments(function)):
         raise Obstacle(f"{name}() with named arguments")
-    given = terms_of(arguments(function), _nothing_in(around), book)
-    rows = book.holes.short(compound(f"rows of {name}", given))
-    alias = tree.get("alias") or ""  # by which DuckDB 2 calls the column, and DuckDB 1 does not
+    given = terms_of(arguments(function), _nothing_in(around), context)
+    rows = context.holes.short(compound(f"rows of {name}", given))
+    alias = tree.get("alias") or ""  # DuckDB 2 names the column after it, DuckDB 1 does not
     called = None if alias and not tree.get("column_name_alias") else functions.TABLES[name]
     return Relation(rows, (Output(called, compound("value", [rows]), label=f"alias {alias}"),))
 
 
-def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
-    """PIVOT and UNPIVOT: everything of what they read, names included, and their own text as it
-    stands."""
-    _keep_names(tree["source"], book)
-    source = source_of(tree["source"], around, book)
+def _pivot(tree: Tree, around: Scope, context: Context) -> Relation:
+    """PIVOT and UNPIVOT as one piece: all columns that they read, with their names, and their own
+    text."""
+    _keep_names(tree["source"], context)
+    source = source_of(tree["source"], around, context)
     if any(output.name is None for _, output in source.star):
         raise Obstacle("PIVOT over columns that the engine names")
-    said = {
-        key: value
-        for key, value in tree.items()
-        if key not in ("source", "alias", "column_name_alias")
-    }
+    passed = ("source", "alias", "column_name_alias")
+    said = {key: value for key, value in tree.items() if key not in passed}
     unstable = next(filter(None, map(_unstable, objects(said))), "")
     names = names_of((output for _, output in source.star), "PIVOT")
     kind = f"pivot {json.dumps(names)} {spelled(said)}"
-    whole = book.holes.short(
+    whole = context.holes.short(
         compound(kind, [source.rows, *(output.term for _, output in source.star)], unstable)
     )
     return Relation(
@@ -183,18 +180,18 @@ def _pivot(tree: Tree, around: Scope, book: Book) -> Relation:
     )
 
 
-def _keep_names(tree: Tree, book: Book) -> None:
+def _keep_names(tree: Tree, context: Context) -> None:
     """The tables of a FROM keep their names in the statement that is written again."""
     if tree["type"] == "JOIN":
-        _keep_names(tree["left"], book)
-        _keep_names(tree["right"], book)
+        _keep_names(tree["left"], context)
+        _keep_names(tree["right"], context)
     else:
-        book.spelling.called[id(tree)] = _name(tree)
+        context.spelling.called[id(tree)] = _name(tree)
 
 
 def _unstable(tree: Tree) -> str:
-    """What is unstable in an object of a tree that is not read. Raises Obstacle for what has to be
-    read."""
+    """The unstable function that an object of a tree calls, if it does. Raises Obstacle for an
+    object that cannot be left as it is written."""
     if tree.get("class") in ("SUBQUERY", "WINDOW", "COLLATE"):
         raise Obstacle(f"{tree['class'].lower()} in PIVOT")
     function = tree.get("function_name", "").lower()
@@ -203,19 +200,19 @@ def _unstable(tree: Tree) -> str:
     if function in functions.ORDERED or function in functions.VOLATILE:
         return f"{function}()"
     if function not in functions.SCALAR | functions.NAMING | functions.AGGREGATE:
-        raise Obstacle(f"{function}(), of which nothing is known")
+        raise Obstacle(f"{function}(), a function that is not known")
     return ""
 
 
-def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "") -> Source:
+def named(tree: Tree, relation: Relation, number: int, context: Context, mark: str = "") -> Source:
     """A relation as a table of a FROM, under its alias, its columns marked with its number."""
     handed: Callable[[Term], Term] = _handed_on if is_hole(relation.rows) else lambda term: term
     outputs = tuple(output.mapped(handed) for output in relation.outputs)
     if aliases := tree.get("column_name_alias"):
         outputs = renamed(outputs, aliases)
-    called = book.spelling.fresh(tree)
+    called = context.spelling.fresh(tree)
     columns = tuple(
-        _of_table(mark or str(number), output, called, book) for output in distinct(outputs)
+        _of_table(mark or str(number), output, called, context) for output in distinct(outputs)
     )
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
@@ -230,13 +227,12 @@ def named(tree: Tree, relation: Relation, number: int, book: Book, mark: str = "
     return Source(relation.rows, {name: table}, star, {}, unique, number + 1, numbered=numbered)
 
 
-def seen_through(tree: Tree, relation: Relation, last: Filter, book: Book) -> Source:
-    """A query that is all of a FROM, as if what reads it were written in its place. See
-    shapes.py."""
+def seen_through(tree: Tree, relation: Relation, last: Filter, context: Context) -> Source:
+    """A query that is all of a FROM, merged with the SELECT that reads it. See shapes.py."""
     outputs = relation.outputs
     if aliases := tree.get("column_name_alias"):
         outputs = renamed(outputs, aliases)
-    called = book.spelling.fresh(tree)
+    called = context.spelling.fresh(tree)
     columns = tuple(_spelled(output, called) for output in distinct(outputs))
     unique = tuple(frozenset(columns[place].term.text for place in key) for key in relation.unique)
     name = _name(tree)
@@ -253,27 +249,26 @@ def seen_through(tree: Tree, relation: Relation, last: Filter, book: Book) -> So
     )
 
 
-def relation_alone(tree: Tree, around: Scope, book: Book) -> Relation | None:
+def relation_alone(tree: Tree, around: Scope, context: Context) -> Relation | None:
     """The query that is all of a FROM, if it is one."""
     is_query = tree["type"] == "SUBQUERY" or (
         tree["type"] == "BASE_TABLE" and "reference" not in tree
     )
-    return _sampled(tree, around, book) if is_query and not tree.get("sample") else None
+    return _sampled(tree, around, context) if is_query and not tree.get("sample") else None
 
 
 def _handed_on(term: Term) -> Term:
-    """A column of a query whose rows are those of an input: where it is a column of that, it is
-    that column.
+    """A column of a query whose rows are those of an input; if it is a column of the input, that
+    column.
 
-    So it makes no difference whether an input is read as it is, or through a CTE that only hands it
-    on.
+    So an input means the same if it is read through a CTE that only hands it on.
     """
     inner = term._replace(text=term.text.removeprefix("#0(").removesuffix(")"))
     return inner if is_hole(inner) else term
 
 
 def _asks(tree: Tree, beside: Scope) -> bool:
-    """Whether a join has a condition that may not hold."""
+    """Whether a join has a condition that some rows may not meet."""
     using, condition = tree.get("using_columns"), tree.get("condition")
     return bool(using) or (
         condition is not None and constant(normal(condition, beside)) != (BOOLEAN, "true")
@@ -286,18 +281,18 @@ def _spelled(output: Output, called: str) -> Output:
     return output.mapped(lambda term: term._replace(name=output.spelled, path=path))
 
 
-def _of_table(mark: str, output: Output, called: str, book: Book) -> Output:
+def _of_table(mark: str, output: Output, called: str, context: Context) -> Output:
     """A column as it is seen under the number of its table."""
     path = (called, output.name or "*")
     return output.mapped(
-        lambda term: same(f"#{mark}", book.holes.short(term))._replace(
+        lambda term: same(f"#{mark}", context.holes.short(term))._replace(
             name=output.spelled, path=path
         )
     )
 
 
 def _name(tree: Tree) -> str:
-    """What a table is called; one without a name gets one that nobody can write."""
+    """The name of a table. A table without one gets a name that nobody can write."""
     function = tree.get("function") or {}
     written = (
         tree.get("alias")
@@ -310,7 +305,7 @@ def _name(tree: Tree) -> str:
 
 
 def distinct(outputs: Sequence[Output]) -> Iterator[Output]:
-    """The engine renames the second of two columns of one name."""
+    """The columns with distinct names: the engine renames the second of two columns of one name."""
     seen: set[str] = set()
     for output in outputs:
         name = output.name and folded(output.name)
@@ -318,24 +313,20 @@ def distinct(outputs: Sequence[Output]) -> Iterator[Output]:
         seen |= {name} if name else set()
 
 
-def _joined(tree: Tree, around: Scope, book: Book, number: int) -> Source:
+def _joined(tree: Tree, around: Scope, context: Context, number: int) -> Source:
     kind, way, right = tree["join_type"], tree["ref_type"], tree["right"]
     if kind not in _JOINS or way not in _WAYS:
         raise Obstacle(f"a join of the kind {kind} {way}")
-    left = source_of(tree["left"], around, book, number)
+    left = source_of(tree["left"], around, context, number)
     beside = Scope(left, around, around.queries, Marks())
     if right["type"] == "JOIN":
-        return both_sides(tree, left, source_of(right, beside, book, left.size), around, book)
-    relation = _sampled(right, beside, book)
+        return both_sides(tree, left, source_of(right, beside, context, left.size), around, context)
+    relation = _sampled(right, beside, context)
     one_row = relation.single and kind == "INNER" and way in ("REGULAR", "CROSS")
-    if (
-        (one_row or (kind == "LEFT" and way == "REGULAR"))
-        and relation.unique
-        and not (one_row and _asks(tree, beside))
-    ):
-        found = looked_up(
-            tree, left, named(right, relation, left.size, book, _LOOKED_UP), beside, book
-        )
+    keeps_rows = not _asks(tree, beside) if one_row else (kind, way) == ("LEFT", "REGULAR")
+    if relation.unique and keeps_rows:
+        table = named(right, relation, left.size, context, _LOOKED_UP)
+        found = looked_up(tree, left, table, beside, context)
         if found is not None:
             return found
-    return both_sides(tree, left, named(right, relation, left.size, book), around, book)
+    return both_sides(tree, left, named(right, relation, left.size, context), around, context)

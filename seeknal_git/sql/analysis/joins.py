@@ -1,4 +1,4 @@
-"""Two sources become one: the rows of a join, and which columns it merges."""
+"""Two sources become one: the rows of a join, and the columns that it merges."""
 
 from __future__ import annotations
 
@@ -8,68 +8,64 @@ from contextlib import suppress
 from dataclasses import replace
 
 from seeknal_git.names import folded
-from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.context import Context
 from seeknal_git.sql.analysis.expressions import conditions, connected, read
+from seeknal_git.sql.analysis.safety import is_repeatable
 from seeknal_git.sql.analysis.scope import Marks, Output, Scope, Source
 from seeknal_git.sql.analysis.spelling import Spelling
 from seeknal_git.sql.analysis.terms import COALESCE, Obstacle, Term, compound
 from seeknal_git.sql.analysis.tree import Tree
-from seeknal_git.sql.analysis.types import is_repeatable
 from seeknal_git.sql.analysis.uniqueness import compared_as_it_is
 
+_EQUALITIES = ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM")
 
-def both_sides(tree: Tree, left: Source, right: Source, around: Scope, book: Book) -> Source:
-    """A join of which each row is a row of both sides, or of one of them."""
+
+def both_sides(tree: Tree, left: Source, right: Source, around: Scope, context: Context) -> Source:
+    """A join whose rows are made of rows of both sides, or of one side."""
     kind, way = tree["join_type"], tree["ref_type"]
-    both, terms = _condition(tree, left, right, around, book)
-    using = (
-        [folded(name) for name in tree.get("using_columns") or ()] if way == "ASOF" else []
-    )  # the last is the order
+    both, terms = _condition(tree, left, right, around, context)
+    using = _using(tree) if way == "ASOF" else []  # the last is the order
     nearest = [tree.get("nearest_count"), tree.get("nearest_order_type")]
     shape = json.dumps([kind, way, using, *nearest, len(terms)])
-    unstable = (
-        "POSITIONAL JOIN"
-        if way == "POSITIONAL"
-        else "ASOF JOIN"
-        if way == "ASOF" and kind != "LEFT"
-        else ""
-    )
-    rows = book.holes.short(compound(f"join {shape}", [left.rows, right.rows, *terms], unstable))
+    by_chance = way == "POSITIONAL" or (way == "ASOF" and kind != "LEFT")
+    unstable = f"{way} JOIN" if by_chance else ""
+    rows = context.holes.short(compound(f"join {shape}", [left.rows, right.rows, *terms], unstable))
     if kind in ("SEMI", "ANTI"):
         return replace(left, rows=rows, size=both.size)
     both = _uncertain(both, right, "ASOF JOIN") if way == "ASOF" else both
     return replace(both, rows=rows, unique=())
 
 
+def _using(tree: Tree) -> list[str]:
+    return [folded(name) for name in tree.get("using_columns") or ()]
+
+
 def _condition(
-    tree: Tree, left: Source, right: Source, around: Scope, book: Book
+    tree: Tree, left: Source, right: Source, around: Scope, context: Context
 ) -> tuple[Source, list[Term]]:
-    """The tables of both sides together, and the terms of what joins them."""
+    """The tables of both sides together, and the terms of the condition that joins them."""
     if left.tables.keys() & right.tables.keys():
         raise Obstacle("two tables of one name")
-    names = [folded(name) for name in tree.get("using_columns") or ()]
-    if tree["ref_type"] == "NATURAL":
-        names = _common(left, right)
+    names = _common(left, right) if tree["ref_type"] == "NATURAL" else _using(tree)
     pairs = {name: (_only(left, name), _only(right, name)) for name in names}
     if tree["ref_type"] == "REGULAR":
-        book.spelling.joins[id(tree)] = [(one.path, other.path) for one, other in pairs.values()]
+        context.spelling.joins[id(tree)] = [(one.path, other.path) for one, other in pairs.values()]
     both = _together(left, right, tree["join_type"], pairs)
     scope = Scope(both, around, around.queries, Marks())
-    written = conditions(tree.get("condition"), scope, book)
+    written = conditions(tree.get("condition"), scope, context)
     equal = [
-        compound("COMPARE_EQUAL", sorted(pair, key=lambda t: book.holes.named(t.text)))
+        compound("COMPARE_EQUAL", sorted(pair, key=lambda t: context.holes.named(t.text)))
         for pair in pairs.values()
     ]
-    return both, [*written, *book.holes.ordered(equal)]
+    return both, [*written, *context.holes.ordered(equal)]
 
 
 def _common(left: Source, right: Source) -> list[str]:
     if left.vague or right.vague:
         raise Obstacle("NATURAL JOIN of columns that are not known")
     there = {folded(output.name) for _, output in right.star if output.name}
-    return list(
-        dict.fromkeys(folded(o.name) for _, o in left.star if o.name and folded(o.name) in there)
-    )
+    names = dict.fromkeys(folded(output.name) for _, output in left.star if output.name)
+    return [name for name in names if name in there]
 
 
 def _only(source: Source, name: str) -> Term:
@@ -108,7 +104,7 @@ def _together(
 
 
 def _merged(kind: str, left: Term, right: Term) -> Term:
-    """The column that a join makes of two by USING."""
+    """The column that USING makes of two columns."""
     if kind == "LEFT":
         return left
     path = {"RIGHT": right.path, "FULL": (COALESCE, left.path, right.path)}.get(kind, left.path)
@@ -116,7 +112,8 @@ def _merged(kind: str, left: Term, right: Term) -> Term:
 
 
 def _uncertain(both: Source, right: Source, why: str) -> Source:
-    """The columns of the right side may be those of one row or another."""
+    """The tables of a join, with unstable columns on the right: they may be of one row or
+    another."""
 
     def shaky(output: Output) -> Output:
         return output.mapped(lambda term: term._replace(unstable=term.unstable or why))
@@ -136,24 +133,26 @@ def _uncertain(both: Source, right: Source, why: str) -> Source:
     return replace(both, tables=tables, merged=merged, star=star)
 
 
-def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book) -> Source | None:
-    """A LEFT JOIN that finds at most one row for each row on the left: it changes no rows, and is
-    part of its columns.
+def looked_up(
+    tree: Tree, left: Source, right: Source, beside: Scope, context: Context
+) -> Source | None:
+    """A LEFT JOIN that finds at most one row for each row on the left; None if it may find more. It
+    changes no rows, and is part of its columns.
 
-    It does if the columns of a key of the right side, which no two of its rows share, are compared
-    for equality with something that does not depend on the right side.
+    It finds at most one row if all columns of a key of the right side are compared for equality
+    with values that do not depend on the right side.
     """
     around = beside.parent
     assert around is not None, "it is beside a table of a query"
-    both, terms = _condition(tree, left, right, around, book)
-    names = [folded(name) for name in tree.get("using_columns") or ()]
+    both, terms = _condition(tree, left, right, around, context)
+    names = _using(tree)
     fixed = {
         _only(right, name).text
         for name in names
         if _one_type(_only(left, name), _only(right, name))
     }
     fixed |= set(
-        _fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, book)
+        _fixed(tree.get("condition"), Scope(both, around, around.queries, Marks()), beside, context)
     )
     if not any(key <= fixed for key in right.unique):
         return None
@@ -161,7 +160,7 @@ def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book
 
     def looked_up(output: Output) -> Output:
         def looked(term: Term) -> Term:
-            whole = book.holes.short(compound("lookup", [found, term]), always=True)
+            whole = context.holes.short(compound("lookup", [found, term]), always=True)
             return whole._replace(name=output.spelled, path=term.path)
 
         return output.mapped(looked)
@@ -181,26 +180,21 @@ def looked_up(tree: Tree, left: Source, right: Source, beside: Scope, book: Book
     )
 
 
-def _fixed(condition: Tree | None, both: Scope, beside: Scope, book: Book) -> Iterator[str]:
-    """The texts of what a condition says is equal to something that can be read without the right
+def _fixed(condition: Tree | None, both: Scope, beside: Scope, context: Context) -> Iterator[str]:
+    """The texts of the columns that a condition compares for equality with a value of the left
     side."""
-    book = replace(book, spelling=Spelling())  # here names are tried out
-    for term in connected(condition, both, book):
-        if term["class"] == "COMPARISON" and term["type"] in (
-            "COMPARE_EQUAL",
-            "COMPARE_NOT_DISTINCT_FROM",
-        ):
-            for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
-                if one["class"] != "COLUMN_REF" or not is_repeatable(other):
-                    continue
-                with suppress(Obstacle):
-                    found, value = read(one, both, book), read(other, both, book)
-                    if (
-                        value == read(other, beside, book)
-                        and not value.unstable
-                        and _fits(one, other, found, value, both)
-                    ):
-                        yield found.text
+    context = replace(context, spelling=Spelling())  # names are only tried here
+    for term in connected(condition, both, context):
+        if term["class"] != "COMPARISON" or term["type"] not in _EQUALITIES:
+            continue
+        for one, other in ((term["left"], term["right"]), (term["right"], term["left"])):
+            if one["class"] != "COLUMN_REF" or not is_repeatable(other):
+                continue
+            with suppress(Obstacle):
+                found, value = read(one, both, context), read(other, both, context)
+                on_the_left = value == read(other, beside, context) and not value.unstable
+                if on_the_left and _fits(one, other, found, value, both):
+                    yield found.text
 
 
 def _fits(one: Tree, other: Tree, found: Term, value: Term, both: Scope) -> bool:
@@ -208,5 +202,5 @@ def _fits(one: Tree, other: Tree, found: Term, value: Term, both: Scope) -> bool
 
 
 def _one_type(one: Term, other: Term) -> bool:
-    """Whether two columns are compared as they are: a cast can make equal what is not."""
+    """Whether two columns are compared without a cast, which could make different values equal."""
     return one.type == other.type != "" and not other.unstable

@@ -1,8 +1,8 @@
-"""Write a statement again, so that every name in it can mean only what the analysis took it for.
+"""Write a statement again, so that every name in it can have only the meaning of the analysis.
 
 Every table gets a name that nobody can write, every column is written with its table in front of
-it, a star is written out, and an alias is replaced by what it stands for. If the engine makes the
-same plan of that and of what the user wrote, it means by every name what the analysis means. See
+it, a star is written out, and an alias is replaced by its expression. If the engine makes the same
+plan of this statement and of the user's, every name has the same meaning in both. See
 docs/design/names.md.
 """
 
@@ -35,15 +35,13 @@ _NO_PLACE = {"query_location": 0, "query_location_length": 0}
 
 
 def statements(tree: Tree, spelling: Spelling, tables: Sequence[str]) -> Iterator[Tree]:
-    """The statement written again. If names may mean two things: with the first meaning of all,
-    with the last of all, and if they are few, with the last of each.
+    """The statement written again. If names are ambiguous: with the first meaning of all of them,
+    with the last meaning of all, and, if they are few, with the last meaning of each.
 
-    tables: the table behind each reference. Raises Obstacle if something in it was never read.
+    tables: the table behind each reference. Raises Obstacle if a name or table was never read.
     """
     if spelling.unclear:
-        raise Obstacle(
-            f"{spelling.unclear}, which cannot be written so that it means one thing only"
-        )
+        raise Obstacle(f"{spelling.unclear}, which cannot be written with one meaning only")
     doubtful = {path for path in spelling.names.values() if path[0] == EITHER}
     yield _Writer(spelling, tables, frozenset()).written(tree)
     if doubtful:
@@ -52,38 +50,38 @@ def statements(tree: Tree, spelling: Spelling, tables: Sequence[str]) -> Iterato
         yield from (_Writer(spelling, tables, frozenset({path})).written(tree) for path in doubtful)
 
 
-# What may stand in a statement whose names are certain by themselves: tables side by side, and
-# values computed of them.
+# The objects of a statement whose names are certain by themselves: tables side by side, and values
+# computed of them.
 _PLAIN = frozenset(
     """
-    SELECT_NODE BASE_TABLE JOIN COLUMN_REF CONSTANT FUNCTION COMPARISON CONJUNCTION CAST OPERATOR BETWEEN CASE
-    ORDER_MODIFIER LIMIT_MODIFIER DISTINCT_MODIFIER ASCENDING DESCENDING ORDER_DEFAULT
+    SELECT_NODE BASE_TABLE JOIN COLUMN_REF CONSTANT FUNCTION COMPARISON CONJUNCTION CAST OPERATOR
+    BETWEEN CASE ORDER_MODIFIER LIMIT_MODIFIER DISTINCT_MODIFIER ASCENDING DESCENDING ORDER_DEFAULT
     """.split()
 )
 
 
 def certain(tree: Tree, spelling: Spelling) -> bool:
-    """Whether no name could mean anything else: there is one scope, and each has its table in front
-    of it."""
+    """Whether no name could mean anything else: there is one scope, and each column has its table
+    in front of it."""
     aliases = {folded(str(item.get("alias"))) for item in tree.get("select_list") or ()}
-    for part in objects(tree):
-        kind = part.get("class") or part.get("type")
-        if kind == "TABLE_FUNCTION" and "reference" in part:
-            continue  # `ref('kind.name')` is a table like any other
-        if isinstance(kind, str) and (
-            kind not in _PLAIN or receiver(part) or part.get("using_columns")
-        ):
-            return False
-        if part.get("ref_type", "REGULAR") not in ("REGULAR", "CROSS"):
-            return False
-        if kind == "BASE_TABLE" and "reference" not in part:
-            return False
-        if kind == "COLUMN_REF" and not _in_front(part, spelling, aliases):
-            return False
-    return True
+    return all(_is_certain(part, spelling, aliases) for part in objects(tree))
+
+
+def _is_certain(part: Tree, spelling: Spelling, aliases: Collection[str]) -> bool:
+    kind = part.get("class") or part.get("type")
+    if kind == "TABLE_FUNCTION" and "reference" in part:
+        return True  # `ref('kind.name')` is a table like any other
+    if isinstance(kind, str) and (kind not in _PLAIN or receiver(part)):
+        return False
+    if part.get("using_columns") or part.get("ref_type", "REGULAR") not in ("REGULAR", "CROSS"):
+        return False
+    if kind == "BASE_TABLE":
+        return "reference" in part
+    return kind != "COLUMN_REF" or _in_front(part, spelling, aliases)
 
 
 def _in_front(tree: Tree, spelling: Spelling, aliases: Collection[str]) -> bool:
+    """Whether a column is written with its table in front, which no alias hides."""
     path = spelling.names.get(origin(tree)) or ("",)
     return (
         path[0].startswith(FRESH)
@@ -93,19 +91,18 @@ def _in_front(tree: Tree, spelling: Spelling, aliases: Collection[str]) -> bool:
 
 
 def over_tables(tree: Tree, tables: Sequence[str]) -> Tree:
-    """The statement as it is, over the tables behind its references."""
+    """The statement as it is written, over the tables behind its references."""
     found: Tree = _Writer(Spelling(), tables, ()).piece(tree, {})
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """last: the names that mean the last of what they may mean, not the first; star: what COLUMNS
-    stands for."""
-
     spelling: Spelling
     tables: Sequence[str]
+    # The ambiguous names that are written with their last meaning, not with the first.
     last: Collection[Path]
+    # The column that COLUMNS stands for.
     star: Tree | None = None
 
     def written(self, value: Any) -> Any:
@@ -135,7 +132,7 @@ class _Writer:
         }
 
     def piece(self, value: Any, queries: dict[int, str]) -> Any:
-        """A query that was left whole, as it is written, over the tables and CTEs that it reads."""
+        """A query that was left whole: as it is written, over the tables and CTEs that it reads."""
         if isinstance(value, list):
             return [self.piece(inner, queries) for inner in value]
         if not isinstance(value, dict):
@@ -150,7 +147,7 @@ class _Writer:
         return found
 
     def _items(self, tree: Tree) -> Iterator[Tree]:
-        """The columns that an item of a select list is."""
+        """The columns of an item of a select list."""
         columns = self.spelling.stars.get(id(tree))
         if columns is None:
             yield self._column(tree)
@@ -278,7 +275,8 @@ def _renamed(table: Tree, name: str, alias: str) -> Tree:
 
 
 def _of_engine(cte: Tree) -> Tree:
-    """A CTE as the engine takes it: what `parsed` adds to one word is no word of its."""
+    """A CTE as the engine accepts it, without the words that `parsed` adds to its
+    materialization."""
     return {**cte, "materialized": cte["materialized"].split()[0]}
 
 

@@ -1,5 +1,5 @@
-"""What names mean in a SELECT: the tables of its FROM, the aliases of its columns, and the scopes
-around it."""
+"""The meaning of names in a SELECT: the tables of its FROM, the aliases of its columns, and the
+scopes around it."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from seeknal_git.sql.analysis.terms import (
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A CTE: what it is called in the statement that is written again, and how it is read."""
+    """A CTE."""
 
+    # Its name in the statement that is written again.
     called: str
     read: Callable[[], Relation]
 
 
-# The label of a column whose name is only known as somebody wrote it, and may be spelled otherwise.
+# The label of a column whose name is known as somebody wrote it; the engine may spell it otherwise.
 WRITTEN = "as written"
 _WITH_FIELDS = ("STRUCT", "JSON", "MAP", "VARIANT", "UNION")
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A column of a relation. name: None where only the engine knows it, which makes it of `label`.
+    """A column of a relation."""
 
-    many: instead of one column any number, which nobody can name here: the term of the one that is
-    called so. Which names there are may depend on `label` too.
-    """
-
+    # None if only the engine knows the name, which it makes from `label`.
     name: str | None
     term: Term
+    # Set if this stands for any number of columns, which cannot be named here: gives the term of
+    # the column of a name. Which names exist may depend on `label` too.
     many: Callable[[str], Term] | None = None
     label: str = ""
 
     @property
     def spelled(self) -> str:
-        """Its name, where it is certain how the engine spells it."""
+        """Its name; nothing if it is not certain how the engine spells it."""
         return self.name if self.name and self.label != WRITTEN else ""
 
     def mapped(self, change: Callable[[Term], Term]) -> Output:
@@ -61,8 +61,8 @@ class Output:
 
 
 def names_of(outputs: Iterable[Output], what: str) -> list[str]:
-    """The names of columns, or what the engine makes them of, where it is certain how they are
-    spelled."""
+    """The names of columns; a column without a name gives its label. Raises Obstacle if the engine
+    may spell a name otherwise; `what` is the construct that it names."""
     outputs = list(outputs)
     if any(output.label == WRITTEN for output in outputs):
         raise Obstacle(f"{what}, whose columns may be spelled otherwise")
@@ -81,21 +81,21 @@ def renamed(outputs: Sequence[Output], names: Sequence[str]) -> tuple[Output, ..
 
 
 class Filter(NamedTuple):
-    """The last clause of a SELECT, which a condition on its result may join. See shapes.py.
+    """The last clause of a SELECT, which a condition on its result may join. See shapes.py."""
 
-    word: `filter` for WHERE, `filter on groups` for HAVING, `filter on windows` for QUALIFY,
-    nothing where none may; rows: before it; parts: the terms of its conditions, one after the
-    other; total: whether none of them can fail.
-    """
-
+    # `filter` for WHERE, `filter on groups` for HAVING, `filter on windows` for QUALIFY; nothing if
+    # no condition may join it.
     word: str
+    # The rows before the clause.
     rows: Term
+    # The terms of its conditions, one condition after the other.
     parts: tuple[tuple[Term, ...], ...] = ()
+    # Whether no condition can fail.
     total: bool = True
 
     def joined(self, terms: Sequence[Term], total: bool) -> Filter:
-        """With one more condition. What cannot fail is of one piece, since it may be asked in any
-        order."""
+        """The filter with one more condition. Conditions that cannot fail become one, since they
+        may be asked in any order."""
         parts = tuple(part for part in (*self.parts, tuple(terms)) if part)
         together = self.total and total
         return self._replace(
@@ -105,34 +105,37 @@ class Filter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What a query returns.
-
-    unique: sets of positions of columns, each of which no two rows share; clauses: what decides its
-    rows, in words; last: the clause that a condition on its rows may join; single: whether it is
-    one row, neither more nor less; numbered: for the text of each column that is a row_number(),
-    the texts of its partition; total: whether no column can fail, so that it does not matter for
-    which rows they are computed.
-    """
+    """The result of a query."""
 
     rows: Term
     outputs: tuple[Output, ...]
+    # Keys: sets of positions of columns. No two rows have the same values in all columns of a key.
     unique: tuple[frozenset[int], ...] = ()
+    # The clauses that decide the rows, by their words.
     clauses: Mapping[str, Term] = field(default_factory=dict)
+    # The clause that a condition on the rows may join.
     last: Filter | None = None
+    # Whether it is exactly one row.
     single: bool = False
+    # For the text of each column that is a row_number(), the texts of its partition.
     numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # Whether no column can fail, so that it does not matter for which rows they are computed.
     total: Callable[[], bool] = lambda: False
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The rows, and each column."""
+        return (self.rows, *(output.term for output in self.outputs))
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A relation under a name. is_value: the name alone means its only column, not a row.
-
-    called: its name in the statement that is written again.
-    """
+    """A relation under a name."""
 
     outputs: tuple[Output, ...]
+    # Whether the name alone means the only column, and not a row.
     is_value: bool = False
+    # Its name in the statement that is written again.
     called: str = ""
 
     @property
@@ -141,8 +144,8 @@ class Table:
         return any(output.name is None for output in self.outputs)
 
     def find(self, name: str) -> Iterator[Term]:
-        """What a name may mean: the column of that name, or any of those whose name is not
-        known."""
+        """All possible meanings of a name: the column of that name, and the columns whose name is
+        not known."""
         path = (self.called, name)
         for place, output in enumerate(self.outputs, 1):
             if output.name and folded(output.name) == name:
@@ -170,31 +173,33 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A FROM. star: what `*` stands for, with the name of the table; merged: the columns of USING.
-
-    unique: sets of texts of columns, each of which no two rows share; size: how many tables are
-    numbered so far; last: a clause that is still to be added to the rows; numbered: as of a
-    relation.
-    """
+    """A FROM."""
 
     rows: Term
     tables: Mapping[str, Table] = field(default_factory=dict)
+    # The columns that `*` stands for, each with the name of its table.
     star: tuple[tuple[str, Output], ...] = ()
+    # The columns that USING merges.
     merged: Mapping[str, Term] = field(default_factory=dict)
+    # Keys: sets of texts of columns.
     unique: tuple[frozenset[str], ...] = ()
+    # The number of tables so far.
     size: int = 0
+    # A clause that is still to be added to the rows.
     last: Filter | None = None
+    # For the text of each column that is a row_number(), the texts of its partition.
     numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def find(self, names: Sequence[str]) -> list[Term]:
-        """All that a dotted name may mean here: `table.column`, a column, a field of a column, a
+        """All possible meanings of a dotted name: `table.column`, a column, a field of a column, a
         row."""
         first, rest = folded(names[0]), names[1:]
         found = []
         if rest and first in self.tables:
             found += [fields(term, rest[1:]) for term in self.tables[first].find(folded(rest[0]))]
+            # `s.x` is a field of a column s only if there is no table s with a column x.
             if found and not self.tables[first].vague:
-                return found  # the engine takes `s.x` for a field of a column s only where there is no such table
+                return found
         columns = [self.merged[first]] if first in self.merged else self._columns(first)
         found += [fields(term, rest) for term in columns if not rest or _has_fields(term)]
         if (
@@ -214,13 +219,14 @@ class Source:
 
 
 def _has_fields(term: Term) -> bool:
-    """Whether `x.y` may be a field of x: the engine looks around for a table x otherwise."""
+    """Whether `x.y` may be a field of x. If not, the engine looks for a table x in the scopes
+    around."""
     return not term.type or any(word in term.type for word in _WITH_FIELDS)
 
 
 def fields(term: Term, names: Sequence[str]) -> Term:
-    """A field of a value. Case counts, but for the fields of a struct: not for those of JSON,
-    say."""
+    """A field of a value. Case does not count in the names of a struct's fields; it counts in
+    those of other values, such as JSON."""
     if term.type.startswith("STRUCT") and not any(word in term.type for word in _WITH_FIELDS[1:]):
         names = [folded(name) for name in names]
     if not names:
@@ -236,48 +242,46 @@ def _field(path: Path, names: Sequence[str]) -> Path:
 
 @dataclass(slots=True)
 class Marks:
-    """What was met while the expressions of a SELECT were read.
-
-    depths: how many scopes away the columns are that were named, 0 for those of the SELECT itself.
-    """
+    """Constructs that were met while the expressions of a SELECT were read."""
 
     aggregates: bool = False
     unnests: list[Term] = field(default_factory=list)
+    # The distances of the columns that were named, in scopes: 0 for columns of the SELECT itself.
     depths: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """aliases: columns of the SELECT itself, computed when they are asked for; early: they come
-    before those of FROM.
-
-    parameters: of a lambda; such a scope has no tables, and is no query of its own; chosen: what
-    COLUMNS stands for; closed: the root of a CTE, around which there are other names, of which it
-    may mean none; unique: sets of texts, each of which no two of the rows share that windows see;
-    made: the columns that stars make, whose names come before those of FROM too; verbatim: whether
-    the words of an expression count, not only what they mean: the engine knows a key of several
-    grouping sets by its words.
-    """
+    """The names that an expression of a SELECT, or of a lambda, can use."""
 
     source: Source
     parent: Scope | None
     queries: Mapping[str, Query]
     marks: Marks
+    # Columns of the SELECT itself by their alias, computed on demand.
     aliases: Mapping[str, Callable[[], Term]] = field(default_factory=dict)
+    # Whether aliases are found even if FROM has a column of the same name.
     early: bool = False
+    # Of a lambda. Such a scope has no tables, and is no query of its own.
     parameters: tuple[str, ...] = ()
+    # The column that COLUMNS stands for.
     chosen: Term | None = None
+    # Whether this is the root of a CTE, which may use no name of the query around it.
     closed: bool = False
+    # Keys of the rows that windows see: sets of texts of columns.
     unique: tuple[frozenset[str], ...] = ()
+    # The columns that stars make. Their names are found like early aliases.
     made: tuple[Output, ...] = ()
+    # Whether the words of an expression count, and not only their meaning: the engine knows a key
+    # of several grouping sets by its words.
     verbatim: bool = False
 
 
 def meaning(names: Sequence[str], scope: Scope, *, noted: bool = True) -> Term:
-    """The term of a column's name; where it is not certain which one is meant, a term of all that
-    it may mean.
+    """The term of a column's name. If the name is ambiguous, the term holds all its meanings.
 
-    noted: whether it is marked that the name was asked for.
+    noted: whether the scope marks that the name was asked for. Raises Obstacle for a name that is
+    no column.
     """
     found: list[Term] = []
     depth, here = 0, scope
@@ -302,7 +306,7 @@ def meaning(names: Sequence[str], scope: Scope, *, noted: bool = True) -> Term:
 
 
 def _meant_here(names: Sequence[str], scope: Scope) -> tuple[bool, list[Term]]:
-    """What a name may mean in one scope, and whether that is the end of it."""
+    """Whether the meaning of a name is certain in one scope, and all its meanings there."""
     first, rest = folded(names[0]), names[1:]
     if scope.parameters:
         level = lambdas_around(scope)
@@ -336,12 +340,12 @@ def called(name: str, outputs: Sequence[Output]) -> Iterator[Term]:
 
 
 def _from_afar(term: Term, depth: int) -> Term:
-    """A term of a scope around this one, as many scopes away as `depth` says."""
+    """A term of a scope around this one, `depth` scopes away."""
     return same(f"^{depth}", term) if depth else term
 
 
 def parameter(level: int, place: int) -> str:
-    """The name of a parameter in the statement that is written again. level: how many lambdas are
+    """The name of a parameter in the statement that is written again. level: the number of lambdas
     around its own."""
     return f"{FRESH}{level}.{place}"
 

@@ -1,21 +1,23 @@
-"""The items of a select list become columns: one, or as many as a star stands for."""
+"""The items of a select list become columns. A star becomes all columns that it stands for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from seeknal_git.names import folded
 from seeknal_git.sql.analysis import functions
-from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.builders import as_column
+from seeknal_git.sql.analysis.constants import constant, is_cast_number, names_null
+from seeknal_git.sql.analysis.context import Context
 from seeknal_git.sql.analysis.expressions import read
-from seeknal_git.sql.analysis.normal import as_column, is_cast_number, normal
+from seeknal_git.sql.analysis.normal import normal
 from seeknal_git.sql.analysis.scope import WRITTEN, Marks, Output, Scope, names_of
 from seeknal_git.sql.analysis.terms import EACH, FIXED, Obstacle, Path, Term, compound
 from seeknal_git.sql.analysis.tree import Tree, arguments, bare, objects, only, spelled
-from seeknal_git.sql.analysis.types import column_type, constant, names_null, type_alone
+from seeknal_git.sql.analysis.types import column_type, type_alone
 
 _STAR = frozenset(
     {
@@ -35,13 +37,15 @@ _QUALIFIED = frozenset({"table", "column"})
 
 @dataclass(slots=True)
 class Item:
-    """An item of a select list. marks: what was met in it, once it was read."""
+    """An item of a select list."""
 
     tree: Tree
     scope: Scope
-    book: Book
+    context: Context
+    # Its term and its marks, once it was read.
     known: Term | None = None
     marks: Marks = field(default_factory=Marks)
+    # Whether it is being read: then it must not name itself.
     reading: bool = False
 
     @property
@@ -53,22 +57,22 @@ class Item:
             if self.reading:
                 raise Obstacle(f"{self.alias}, which is defined by itself")
             self.reading = True
-            term, self.marks = _marked(self.tree, self.scope, self.book)
+            term, self.marks = _marked(self.tree, self.scope, self.context)
             type_ = term.type or (
                 "" if term.unstable else column_type(normal(self.tree, self.scope), self.scope)
             )
-            self.known = self.book.holes.short(term)._replace(type=type_)
+            self.known = self.context.holes.short(term)._replace(type=type_)
         return self.known
 
     def named(self) -> Term:
-        """What its alias means."""
-        return self.term()._replace(path=self.book.spelling.item(self.tree))
+        """The meaning of its alias."""
+        return self.term()._replace(path=self.context.spelling.item(self.tree))
 
 
-def _marked(tree: Tree, scope: Scope, book: Book) -> tuple[Term, Marks]:
-    """The term of an item, and what was met in it, which is noted for the whole SELECT too."""
+def _marked(tree: Tree, scope: Scope, context: Context) -> tuple[Term, Marks]:
+    """The term of an item, and its marks, which are also added to those of the whole SELECT."""
     marks = Marks()
-    term = read(tree, replace(scope, marks=marks), book)
+    term = read(tree, replace(scope, marks=marks), context)
     scope.marks.aggregates |= marks.aggregates
     scope.marks.unnests += marks.unnests
     scope.marks.depths |= marks.depths
@@ -76,48 +80,54 @@ def _marked(tree: Tree, scope: Scope, book: Book) -> tuple[Term, Marks]:
 
 
 class Column(NamedTuple):
-    """A column of a SELECT. key: whether GROUP BY ALL groups by it, None where that is not certain.
-
-    made: whether a star stands for it, so that its name is in no item.
-    """
+    """A column of a SELECT."""
 
     output: Output
+    # Whether GROUP BY ALL groups by it; None if that is not certain.
     key: bool | None
+    # Whether a star stands for it, so that its name is in no item.
     made: bool = True
 
 
-def columns_of(item: Item, scope: Scope, book: Book) -> Iterator[Column]:
+def columns_of(item: Item, scope: Scope, context: Context) -> Iterator[Column]:
     """The columns of an item."""
     tree = item.tree
-    stars = [
-        bare(part) for part in objects(tree, ("STAR", "SUBQUERY")) if part.get("class") == "STAR"
-    ]
+    stars = [part for part in objects(tree, ("STAR", "SUBQUERY")) if part.get("class") == "STAR"]
     if any(value.get("type") == "OPERATOR_UNPACK" for value in objects(tree)):
         raise Obstacle("*COLUMNS as arguments")
     if not stars:
         yield _plain(item)
-    elif any(other != stars[0] for other in stars):
+        return
+    chooser = bare(stars[0])
+    if any(bare(other) != chooser for other in stars[1:]):
         raise Obstacle("two different stars in one expression")
-    elif tree["class"] == "STAR" and not tree.get("expr"):
+    if tree["class"] == "STAR" and not tree.get("expr"):
         certain = None if tree.get("replace_list") else True
-        outputs = list(star(tree, scope, book))
-        book.spelling.star(tree, [(output.term.path, output.name or "") for output in outputs])
-        yield from (Column(output, certain) for output in outputs)
-    elif stars[0].get("columns") and not stars[0].get("expr"):
-        outputs = list(star(stars[0], scope, book))
-        book.spelling.star(tree, [(output.term.path, output.name or "") for output in outputs])
-        for output in outputs:
-            term, marks = _marked(tree, replace(scope, chosen=_one(output)), book)
-            term = term._replace(path=_each(tree, output.term.path, book))
-            yield Column(
-                Output(None, term, label=f"{spelled(tree)} {output.name}"),
-                not marks.aggregates,
-            )
+        for output in _noted(tree, tree, scope, context):
+            yield Column(output, certain)
+    elif chooser.get("columns") and not chooser.get("expr"):
+        for output in _noted(tree, chooser, scope, context):
+            yield _computed(tree, output, scope, context)
     else:
-        yield _some(item, stars[0], scope, book)
+        yield _some(item, chooser, scope, context)
 
 
-# Functions that return a list of values, as far as what they are made of does not decide that.
+def _noted(tree: Tree, chooser: Tree, scope: Scope, context: Context) -> list[Output]:
+    """The columns that the star in an item stands for, which are noted for the item."""
+    outputs = list(star(chooser, scope, context))
+    context.spelling.star(tree, [(output.term.path, output.name or "") for output in outputs])
+    return outputs
+
+
+def _computed(tree: Tree, output: Output, scope: Scope, context: Context) -> Column:
+    """The column that an expression with COLUMNS(*) makes of one column."""
+    term, marks = _marked(tree, replace(scope, chosen=_one(output)), context)
+    term = term._replace(path=_each(tree, output.term.path, context))
+    label = f"{spelled(tree)} {output.name}"
+    return Column(Output(None, term, label=label), not marks.aggregates)
+
+
+# Functions that return a list of values, whatever their arguments.
 _LISTS = frozenset(
     {
         "list_value",
@@ -132,19 +142,19 @@ _LISTS = frozenset(
 
 
 def _plain(item: Item) -> Column:
-    """An item without a star: one column; but `unnest` of a struct is as many as that has
-    fields."""
+    """The column of an item without a star. `unnest` of a struct may be several, one for each
+    field."""
     tree, term = item.tree, item.term()
     written = tree["column_names"][-1] if tree["class"] == "COLUMN_REF" else None
     name = tree.get("alias") or (written and (term.name or written)) or None
-    if any(not _is_list(value, item.scope, item.book) for value in _unnested(tree)):
+    if any(not _is_list(value, item.scope, item.context) for value in _unnested(tree)):
         called = name or spelled(tree)
         return Column(
             Output(None, term, lambda name: compound(f"of {json.dumps(name)}", [term]), called),
             None,
             made=False,
         )
-    term = settled(tree, term, item.scope, item.book)
+    term = settled(tree, term, item.scope, item.context)
     label = spelled(tree) if not name else "" if tree.get("alias") or term.name else WRITTEN
     return Column(
         Output(name, term, label=label),
@@ -153,15 +163,17 @@ def _plain(item: Item) -> Column:
     )
 
 
-def settled(tree: Tree, term: Term, scope: Scope, book: Book) -> Term:
-    """The value of a column to its readers: constants and NULLs are not fitted to what stands
-    beside them there."""
+def settled(tree: Tree, term: Term, scope: Scope, context: Context) -> Term:
+    """The value of a column to its readers. Constants and NULLs are no longer fitted to their
+    neighbours in an expression."""
     if constant(tree) or is_cast_number(tree := normal(tree, scope)):
-        return compound(FIXED, [read(as_column(tree), scope, book)])._replace(
+        return compound(FIXED, [read(as_column(tree), scope, context)])._replace(
             type=type_alone(tree, scope)
         )
     return (
-        term if term.type or not names_null(tree) else book.holes.short(compound("column", [term]))
+        term
+        if term.type or not names_null(tree)
+        else context.holes.short(compound("column", [term]))
     )
 
 
@@ -173,14 +185,13 @@ def _unnested(tree: Any) -> Iterator[Tree]:
     )
 
 
-def _is_list(tree: Tree, scope: Scope, book: Book) -> bool:
+def _is_list(tree: Tree, scope: Scope, context: Context) -> bool:
     if tree["class"] == "COLUMN_REF":
-        return read(tree, scope, book).type.endswith("]")
+        return read(tree, scope, context).type.endswith("]")
     return tree["type"] == "ARRAY_CONSTRUCTOR" or tree.get("function_name", "").lower() in _LISTS
 
 
-# What the engine computes once where there is nothing but constants in it. GROUP BY ALL passes over
-# that.
+# Expressions that the engine computes once if they hold only constants. GROUP BY ALL ignores them.
 _FOLDED = frozenset(
     {
         "BETWEEN",
@@ -211,9 +222,9 @@ def _called(tree: Any) -> Iterator[str]:
     return (value["function_name"].lower() for value in objects(tree) if "function_name" in value)
 
 
-def _each(tree: Tree, column: Path, book: Book) -> Path:
-    """The path that means an expression with COLUMNS, for one column."""
-    return (EACH, *book.spelling.item(tree)[1:], column)
+def _each(tree: Tree, column: Path, context: Context) -> Path:
+    """The path of an expression with COLUMNS, for one column."""
+    return (EACH, *context.spelling.item(tree)[1:], column)
 
 
 def _one(output: Output) -> Term:
@@ -222,18 +233,18 @@ def _one(output: Output) -> Term:
     return output.term
 
 
-def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
-    """COLUMNS('a.*') and the like: the engine knows which columns are meant, and names each after
-    the column."""
+def _some(item: Item, chooser: Tree, scope: Scope, context: Context) -> Column:
+    """COLUMNS('a.*') and the like: the engine knows the columns that are meant, and names each
+    result after its column."""
     if item.alias:
         raise Obstacle("COLUMNS with an alias")
     if any(
         chooser.get(key)
         for key in ("relation_name", "qualified_exclude_list", "replace_list", "rename_list")
     ):
-        book.spelling.unclear = "COLUMNS of one table, or with exceptions"
-    outputs = list(star({**chooser, "expr": None}, scope, book))
-    example, marks = _marked(item.tree, replace(scope, chosen=Term("each")), book)
+        context.spelling.unclear = "COLUMNS of one table, or with exceptions"
+    outputs = list(star({**chooser, "expr": None}, scope, context))
+    example, marks = _marked(item.tree, replace(scope, chosen=Term("each")), context)
     if marks.unnests:
         raise Obstacle("unnest() of COLUMNS")
 
@@ -243,45 +254,64 @@ def _some(item: Item, chooser: Tree, scope: Scope, book: Book) -> Column:
         ]
         if len(found) != 1:
             raise Obstacle(f"COLUMNS that make {name}")
-        term = _marked(item.tree, replace(scope, chosen=found[0], marks=Marks()), book)[0]
-        return term._replace(path=_each(item.tree, found[0].path, book))
+        term = _marked(item.tree, replace(scope, chosen=found[0], marks=Marks()), context)[0]
+        return term._replace(path=_each(item.tree, found[0].path, context))
 
     kind = f"some {json.dumps([bare(item.tree), names_of(outputs, 'COLUMNS')], sort_keys=True)}"
     whole = compound(kind, [example, *(_one(output) for output in outputs)])
     return Column(Output(None, whole, called, kind), not marks.aggregates)
 
 
-def star(tree: Tree, scope: Scope, book: Book) -> Iterator[Output]:
+class _Exceptions(NamedTuple):
+    """The exceptions of a star. A column is named by (table, column); "" is any table."""
+
+    excluded: set[tuple[str, str]]
+    replaced: dict[tuple[str, str], Tree]
+    renamed: dict[tuple[str, str], str]
+
+
+def star(tree: Tree, scope: Scope, context: Context) -> Iterator[Output]:
     """The columns that a star stands for, with EXCLUDE, REPLACE and RENAME."""
     only(tree, _STAR, "*")
-    table = folded(str(tree.get("relation_name") or ""))
-    if table and table not in scope.source.tables:
-        raise Obstacle(f"{table}.*, which is no table here")
-    chosen = [(name, output) for name, output in scope.source.star if not table]
-    chosen = chosen or [
-        (table, output) for output in (scope.source.tables[table].outputs if table else ())
-    ]
-    gone = {("", folded(name)) for name in tree.get("exclude_list") or ()}
-    gone |= {_qualified(name) for name in tree.get("qualified_exclude_list") or ()}
+    chosen = _chosen(tree, scope)
+    excluded, replaced, renamed = exceptions = _exceptions(tree, scope)
+    for table, output in chosen:
+        if output.name is None and any(exceptions):
+            raise Obstacle("* with exceptions, over columns that are not known")
+        column = folded(output.name or "")
+        names = ("", column), (table, column)
+        if not excluded.isdisjoint(names):
+            continue
+        entry = replaced.get(names[0])
+        found = Output(entry["key"], _replaced(entry["value"], scope, context)) if entry else output
+        called = renamed.get(names[0]) or renamed.get(names[1])
+        yield replace(found, name=called, label="") if called else found
+
+
+def _chosen(tree: Tree, scope: Scope) -> Sequence[tuple[str, Output]]:
+    """The columns of `*` or of `table.*`, each with the name of its table."""
+    name = folded(str(tree.get("relation_name") or ""))
+    if not name:
+        return scope.source.star
+    if name not in scope.source.tables:
+        raise Obstacle(f"{name}.*, which is no table here")
+    return [(name, output) for output in scope.source.tables[name].outputs]
+
+
+def _exceptions(tree: Tree, scope: Scope) -> _Exceptions:
+    excluded = {("", folded(name)) for name in tree.get("exclude_list") or ()}
+    excluded |= {_qualified(name) for name in tree.get("qualified_exclude_list") or ()}
     replaced = {("", folded(entry["key"])): entry for entry in tree.get("replace_list") or ()}
     renamed = {_qualified(entry["key"]): entry["value"] for entry in tree.get("rename_list") or ()}
-    if any(owner and name in scope.source.merged for owner, name in (*gone, *renamed)):
-        raise Obstacle("an exception of * for one side of a column of USING")
-    for owner, output in chosen:
-        if output.name is None and (gone or replaced or renamed):
-            raise Obstacle("* with exceptions, over columns that are not known")
-        names = {("", folded(output.name or "")), (owner, folded(output.name or ""))}
-        if names & gone:
-            continue
-        entry = next((replaced[name] for name in names if name in replaced), None)
-        column = Output(entry["key"], _replaced(entry["value"], scope, book)) if entry else output
-        called = next((renamed[name] for name in names if name in renamed), None)
-        yield replace(column, name=called, label="") if called else column
+    for table, name in (*excluded, *renamed):
+        if table and name in scope.source.merged:
+            raise Obstacle("an exception of * for one side of a column of USING")
+    return _Exceptions(excluded, replaced, renamed)
 
 
-def _replaced(tree: Tree, scope: Scope, book: Book) -> Term:
-    term = settled(tree, read(tree, scope, book), scope, book)
-    return term._replace(path=book.spelling.item(tree))
+def _replaced(tree: Tree, scope: Scope, context: Context) -> Term:
+    term = settled(tree, read(tree, scope, context), scope, context)
+    return term._replace(path=context.spelling.item(tree))
 
 
 def _qualified(name: Tree) -> tuple[str, str]:

@@ -1,8 +1,7 @@
-"""Set operations: their rows and columns, with the arms in an order of their own where the
-operation has none.
+"""Set operations: their rows and columns. The arms are sorted if the operation has no order.
 
-The rows of a UNION ALL are those of its arms, in whichever order and parentheses. What type a
-column has may depend on these, unless it is the same in all arms.
+The rows of a UNION ALL do not depend on the order and the nesting of its arms. The type of a column
+may depend on them, unless it is the same in all arms.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seeknal_git.names import folded
-from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.context import Context
 from seeknal_git.sql.analysis.scope import Output, Relation
 from seeknal_git.sql.analysis.terms import Obstacle, Term, compound
 from seeknal_git.sql.analysis.tree import Tree
@@ -26,32 +25,36 @@ _ABSENT = Output(None, Term("absent"))
 
 @dataclass(frozen=True, slots=True)
 class Arms:
-    """relations: as they are written; order: the places of these; shape: how they are nested, for
-    those places."""
+    """The queries that a set operation combines."""
 
     kind: str
+    # In the order of the text.
     relations: tuple[Relation, ...]
+    # Their places, sorted.
     order: tuple[int, ...]
+    # Their nesting and their places, as JSON.
     shape: str
 
     @property
     def rows(self) -> Term:
         return compound(self.kind, [self.relations[place].rows for place in self.order])
 
-    def column(self, outputs: Sequence[Output], book: Book) -> Output:
-        """A column, given those of the arms as they are written: the first of them names it."""
+    def column(self, outputs: Sequence[Output], context: Context) -> Output:
+        """A column, made of one column of each arm. The first arm that has the column names it."""
         named = next(output for output in outputs if output is not _ABSENT)
         types = {output.term.type for output in outputs if output is not _ABSENT}
         type_ = types.pop() if len(types) == 1 else ""
         certain = is_simple(type_) if self.kind.endswith("ALL") else is_exact(type_)
         kind = "of each" if certain else f"of each {self.shape}"
         term = compound(kind, [outputs[place].term for place in self.order])
-        return replace(named, term=book.holes.short(term)._replace(type=type_ if certain else ""))
+        return replace(
+            named, term=context.holes.short(term)._replace(type=type_ if certain else "")
+        )
 
 
 def arms_of(tree: Tree) -> tuple[list[Tree], Any]:
-    """The queries of a set operation, and how they are nested. UNION ALL within UNION ALL adds its
-    own."""
+    """The queries of a set operation, and their nesting. A UNION within a UNION adds its own
+    queries."""
     found: list[Tree] = []
     shape: list[Any] = []
     for child in tree.get("children") or [tree["left"], tree["right"]]:
@@ -66,34 +69,31 @@ def _moved(shape: Any, by: int) -> Any:
 
 
 def _continues(tree: Tree, child: Tree) -> bool:
-    same = (
-        all(child.get(key) == tree[key] for key in ("type", "setop_type"))
-        and tree["setop_type"] == "UNION"
-    )
+    operation = (tree["type"], tree["setop_type"])
+    same = operation[1] == "UNION" and (child.get("type"), child.get("setop_type")) == operation
     alone = not child.get("modifiers") and not (child.get("cte_map") or {}).get("map")
     return same and alone and bool(child.get("setop_all")) == bool(tree.get("setop_all"))
 
 
-def arms(tree: Tree, relations: Sequence[Relation], shape: Any, book: Book) -> Arms:
-    """The arms in an order of their own: those of the same rows stay as they are, and so do all
-    that are unstable."""
+def arms(tree: Tree, relations: Sequence[Relation], shape: Any, context: Context) -> Arms:
+    """The arms of a set operation, sorted. Arms of the same rows keep their order, and all arms do
+    if one is unstable."""
     word = tree["setop_type"]
-    kind = (
-        f"{'UNION' if word in _UNIONS else word} {'ALL' if tree.get('setop_all') else ''}".strip()
-    )
+    kind = "UNION" if word in _UNIONS else word
+    kind += " ALL" if tree.get("setop_all") else ""
     places = list(range(len(relations)))
     if word in _EITHER_WAY and not any(relation.rows.unstable for relation in relations):
-        places.sort(key=lambda place: book.holes.named(relations[place].rows.text))
+        places.sort(key=lambda place: context.holes.named(relations[place].rows.text))
     written = json.dumps([word, shape, places])
-    book.shapes.append(Term(f"arms {written}"))
+    context.shapes.append(Term(f"arms {written}"))
     return Arms(kind, tuple(relations), tuple(places), written)
 
 
-def columns(word: str, found: Arms, book: Book) -> tuple[Output, ...]:
+def columns(word: str, found: Arms, context: Context) -> tuple[Output, ...]:
     if any(output.many for relation in found.relations for output in relation.outputs):
         raise Obstacle(f"{found.kind} of columns that are not known")
     matched = (_by_name if word == "UNION_BY_NAME" else _by_position)(found.relations)
-    return tuple(found.column(outputs, book) for outputs in matched)
+    return tuple(found.column(outputs, context) for outputs in matched)
 
 
 def _by_position(relations: Sequence[Relation]) -> list[tuple[Output, ...]]:

@@ -1,15 +1,18 @@
-"""Shapes of queries: a SELECT over a query that is all of its FROM may be one SELECT.
+"""Shapes of queries: a SELECT whose FROM is one query may mean the same as a single SELECT.
 
-`SELECT a FROM (SELECT a, b FROM t WHERE c) WHERE b` reads as `SELECT a FROM t WHERE c AND b`, and a
-query around another that only picks columns reads as that one. The terms of the inner columns then
-stand for themselves: they are of the same rows. Otherwise they are columns of a table like any
-other:
+`SELECT a FROM (SELECT a, b FROM t WHERE c) WHERE b` means `SELECT a FROM t WHERE c AND b`, and a
+query that only picks columns of another one means that one. The terms of the inner columns then
+stand for themselves, since they are of the same rows. In these cases they do not, and the inner
+query is a table like any other:
 
-- A filter over aggregates or windows is a HAVING or a QUALIFY, and the query around it has neither of these, since they
-  would see other rows.
-- DISTINCT, LIMIT, set operations, unnest() and samples end a SELECT: a query around it may only pick and compute.
-- A condition, or a LIMIT, around columns that can fail may be asked before they are computed, or after.
-- An unstable value is computed where it is written, and how often is part of it.
+- A filter over aggregates or windows is a HAVING or a QUALIFY. The query around it must have
+  neither of these, since they would see other rows.
+- DISTINCT, LIMIT, set operations, unnest() and samples end a SELECT. The query around it may only
+  pick and compute.
+- A condition, or a LIMIT, around columns that can fail may be asked before or after they are
+  computed.
+- An unstable value is computed at the place where it is written, and the number of times is part of
+  its meaning.
 """
 
 from __future__ import annotations
@@ -17,39 +20,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seeknal_git.sql.analysis import functions
-from seeknal_git.sql.analysis.context import Book
+from seeknal_git.sql.analysis.context import Context
 from seeknal_git.sql.analysis.expressions import terms_of
 from seeknal_git.sql.analysis.from_clause import named, relation_alone, seen_through, source_of
+from seeknal_git.sql.analysis.safety import is_passed_on, never_fails
 from seeknal_git.sql.analysis.scope import Filter, Scope, Source
 from seeknal_git.sql.analysis.terms import Term, is_fixed
 from seeknal_git.sql.analysis.tree import Tree, arguments, objects
-from seeknal_git.sql.analysis.types import is_exact, is_passed_on, meant, never_fails, type_of
+from seeknal_git.sql.analysis.types import is_exact, meant, type_of
 
 WHERE, HAVING, QUALIFY = "filter", "filter on groups", "filter on windows"
 _ENDINGS = ("group_expressions", "group_sets", "having", "qualify", "sample")
 
 
-def source_of_select(tree: Tree, around: Scope, book: Book) -> Source:
+def source_of_select(tree: Tree, around: Scope, context: Context) -> Source:
     """The FROM of a SELECT."""
     given = tree.get("from_table") or {"type": "EMPTY"}
-    relation = relation_alone(given, around, book)
+    relation = relation_alone(given, around, context)
     if relation is None:
-        return source_of(given, around, book)
-    if any(
-        term.unstable for term in (relation.rows, *(output.term for output in relation.outputs))
-    ) or any(output.many for output in relation.outputs):
-        return named(given, relation, 0, book)
+        return source_of(given, around, context)
+    is_unstable = any(term.unstable for term in relation.terms)
+    if is_unstable or any(output.many for output in relation.outputs):
+        return named(given, relation, 0, context)
     if _takes_rows_away(tree) and not relation.total():
-        return named(given, relation, 0, book)
+        return named(given, relation, 0, context)
     last = relation.last or Filter("", relation.rows)
     if last.word == WHERE or (_picks(tree) and (last.word or not tree.get("where_clause"))):
-        return seen_through(given, relation, last, book)
-    return named(given, relation, 0, book)
+        return seen_through(given, relation, last, context)
+    return named(given, relation, 0, context)
 
 
 def _takes_rows_away(tree: Tree) -> bool:
-    """Whether columns of an inner query may have been computed for rows that are not in the result,
-    or not."""
+    """Whether a SELECT drops rows of its FROM: the columns of these rows may be computed or not."""
     modifiers = [
         modifier for modifier in tree.get("modifiers") or () if modifier["type"] != "ORDER_MODIFIER"
     ]
@@ -59,7 +61,7 @@ def _takes_rows_away(tree: Tree) -> bool:
 
 
 def _picks(tree: Tree) -> bool:
-    """Whether a SELECT does no more than to pick rows, and to compute values row by row."""
+    """Whether a SELECT only picks rows, and computes values row by row."""
     modifiers = tree.get("modifiers") or ()
     if (
         any(tree.get(key) for key in _ENDINGS)
@@ -78,16 +80,16 @@ def _of_a_row(tree: Tree) -> bool:
     return is_known and tree.get("class") not in ("SUBQUERY", "WINDOW")
 
 
-def filtered(trees: Sequence[Tree], source: Source, scope: Scope, book: Book) -> Filter:
-    """The terms of a WHERE, together with what they join."""
+def filtered(trees: Sequence[Tree], source: Source, scope: Scope, context: Context) -> Filter:
+    """The terms of a WHERE, together with the filter that they join."""
     before = source.last or Filter(WHERE, source.rows)
     return before.joined(
-        terms_of(trees, scope, book), all(never_fails(condition, scope) for condition in trees)
+        terms_of(trees, scope, context), all(never_fails(condition, scope) for condition in trees)
     )
 
 
 def has_windows(tree: Tree) -> bool:
-    """Whether a SELECT computes windows, which a condition around it does not take rows from."""
+    """Whether a SELECT computes windows, which see the rows before a condition around it."""
     return any(
         part.get("class") == "WINDOW"
         for part in objects([tree["select_list"], tree.get("qualify")], ("SUBQUERY",))
@@ -95,7 +97,7 @@ def has_windows(tree: Tree) -> bool:
 
 
 def computes_safely(tree: Tree, terms: Sequence[Term], scope: Scope) -> bool:
-    """Whether what an item computes of a row cannot fail; aggregates and windows are computed
+    """Whether an item computes nothing of a row that can fail. Aggregates and windows are computed
     before any condition."""
     folded = tree["class"] == "WINDOW" or (tree["class"] == "FUNCTION" and _folds(tree))
     return (
@@ -110,18 +112,19 @@ def _folds(tree: Tree) -> bool:
 
 
 def folds_safely(tree: Tree, scope: Scope) -> bool:
-    """Whether no aggregate of a SELECT computes what can fail."""
+    """Whether no aggregate of a SELECT computes something that can fail."""
     calls = objects([tree["select_list"], tree.get("having"), tree.get("modifiers")])
-    for call in (part for part in calls if "function_name" in part and _folds(part)):
-        computed = [*arguments(call), *([call["filter"]] if call.get("filter") else [])]
-        if not all(never_fails(value, scope) for value in computed):
-            return False
+    for call in calls:
+        if "function_name" in call and _folds(call):
+            computed = [*arguments(call), *filter(None, [call.get("filter")])]
+            if not all(never_fails(value, scope) for value in computed):
+                return False
     return True
 
 
 def movable(keys: Sequence[Term], tree: Tree, scope: Scope) -> bool:
-    """Whether a condition on groups is one on keys alone, so that it may as well be asked of each
-    row before."""
+    """Whether a condition on groups reads keys alone, so that it can be asked of each row before
+    the groups are made."""
     names = [part for part in objects(tree) if part.get("class") == "COLUMN_REF"]
     texts = {key.text for key in keys}
     on_keys = all(

@@ -13,30 +13,28 @@ from seeknal_git.sql.statement import tables_with_ctes
 
 @dataclass(slots=True)
 class Spelling:
-    """Objects of the tree are known by their `id`, as it is the same text that may mean two things
-    at two places.
+    """Objects of the tree are known by their `id`, since one text may mean two things at two
+    places."""
 
-    names: the path of each name of a column; called: the name that each table of a FROM, and each
-    CTE, has in the statement that is written again; stars: the columns that an item with a star
-    stands for, with their names; joins: the columns that USING compares; items: expressions that a
-    path may stand for; queries: the CTE that is read by each table of a FROM; pieces: the same, for
-    each query that is left whole.
-
-    unclear: a name that cannot be written again, so that nothing can be confirmed.
-    """
-
+    # The path of each name of a column.
     names: dict[int, Path] = field(default_factory=dict)
+    # The name of each table of a FROM, and of each CTE, in the statement that is written again.
     called: dict[int, str] = field(default_factory=dict)
+    # The columns, with their names, that an item with a star stands for.
     stars: dict[int, list[tuple[Path, str]]] = field(default_factory=dict)
+    # The pairs of columns that USING compares.
     joins: dict[int, list[tuple[Path, Path]]] = field(default_factory=dict)
+    # Expressions that a path may stand for.
     items: dict[str, Tree] = field(default_factory=dict)
+    # The CTE that a table of a FROM reads.
     queries: dict[int, str] = field(default_factory=dict)
+    # The same, for each query that is left whole.
     pieces: dict[int, dict[int, str]] = field(default_factory=dict)
+    # A name that cannot be written again, so that nothing can be confirmed.
     unclear: str = ""
 
     def name(self, tree: Tree, path: Path) -> None:
-        """Note what a name was taken for. A name that is read twice has to be taken for the
-        same."""
+        """Note the meaning of a name. A name that is read twice must have the same meaning."""
         if not path or self.names.setdefault(origin(tree), path) != path:
             self.unclear = self.unclear or ".".join(tree["column_names"])
 
@@ -54,7 +52,7 @@ class Spelling:
             self.unclear = self.unclear or "*"
 
     def piece(self, tree: Tree, queries: Mapping[str, str]) -> None:
-        """Note a query that stays as it is written. queries: what the CTEs are called that it
+        """Note a query that stays as it is written. queries: the new names of the CTEs that it
         sees."""
         found = [
             (table, folded(table["table_name"]), inner)

@@ -1,8 +1,6 @@
-"""Symbolic terms: a canonical text of what a value is made of, with holes where columns of inputs
-go.
+"""Symbolic terms: canonical texts of values, with holes for the columns of inputs.
 
-Two terms with the same text have the same value, row by row, wherever what fills their holes is the
-same.
+Two terms with the same text have the same value, row by row, if the same values fill their holes.
 """
 
 from __future__ import annotations
@@ -18,18 +16,20 @@ from seeknal_git.sql.statement import COLLATION, Part
 _HOLE = re.compile(r"\x02(\d+)\x03")
 _ONLY_A_HOLE = re.compile(r"\x02\d+\x03")
 _HASHED = re.compile(r"H\([0-9a-f]{64};[\d,\x02\x03]*\)")
-# Longer texts are replaced by their hash, so that a chain of sub-queries grows no faster than its
-# text.
+# A longer text is replaced by its hash, so that the terms of a chain of sub-queries stay short.
 _LONG = 100
 
-# How a name is written so that it can mean one thing only: a table, its column, and fields of that.
-# The table's name is one that nobody can write. Other paths begin with what they are: an
-# expression, by its number in spelling.py, or that for one column that COLUMNS stands for; a
-# position; the merged column of a FULL JOIN; a function without parentheses; a choice between other
-# paths.
+# A path is a name that can mean one thing only: a table, its column, and fields of the column. The
+# name of the table begins with FRESH, which nobody can write. A path of another kind begins with
+# its mark.
 Path = tuple[Any, ...]
 FRESH = "\x01"
-ITEM, EACH, POSITION, COALESCE, CALL, EITHER = "=", "*=", "#", "?", "()", "|"
+ITEM = "="  # an expression, by its number in spelling.py
+EACH = "*="  # an expression with COLUMNS, for one of the columns
+POSITION = "#"  # a column of the result, by its position
+COALESCE = "?"  # the merged column of a FULL JOIN
+CALL = "()"  # a function without parentheses
+EITHER = "|"  # a choice between other paths
 
 ROWS = ""  # the row set of an input, where a column's name would stand
 
@@ -39,18 +39,16 @@ class Obstacle(Exception):
 
 
 class Term(NamedTuple):
-    """text: canonical, with holes; unstable: the construct because of which its value may be
-    another one each time.
+    """A value, or a set of rows, as a text."""
 
-    type: of a term that is a column of an input as it is, the type of that; name: of one that is a
-    column as it is, how that is spelled; path: how a name that means it is written so that it can
-    mean nothing else (`spelling.py`).
-    """
-
+    # Canonical, with holes.
     text: str
+    # The construct that may give another value each time.
     unstable: str = ""
+    # The type and the spelling of the column, if the term is a column of an input as it is.
     type: str = ""
     name: str = ""
+    # The name that means this term and nothing else (spelling.py).
     path: Path = ()
 
     def __eq__(self, other: object) -> bool:
@@ -62,14 +60,13 @@ class Term(NamedTuple):
 
 
 def compound(kind: str, terms: Iterable[Term], unstable: str = "") -> Term:
-    """A term made of others. `kind` says how; it holds no text of a user but as JSON, so that
-    nothing looks alike."""
+    """A term made of others. `kind` says how; texts of a user stand in it as JSON, so that no two
+    kinds look alike."""
     terms = list(terms)
     words = [word for word in (unstable, *(term.unstable for term in terms)) if word]
-    shaky = (
-        COLLATION if COLLATION in words else words[0] if words else ""
-    )  # a collation goes on with the table
-    return Term(f"{kind}({','.join(term.text for term in terms)})", shaky)
+    text = f"{kind}({','.join(term.text for term in terms)})"
+    # A collation comes first: it is a property of the column, which its readers need.
+    return Term(text, COLLATION if COLLATION in words else next(iter(words), ""))
 
 
 def is_hole(term: Term) -> bool:
@@ -92,10 +89,11 @@ def same(kind: str, term: Term) -> Term:
 
 @dataclass(frozen=True, slots=True)
 class Holes:
-    """What the holes of one statement stand for: (number of a reference, column), in the order of
-    their first use."""
+    """The holes of one statement. A hole is (number of a reference, column)."""
 
+    # The node behind each reference.
     labels: tuple[str, ...]
+    # The holes in the order of their first use, and the place of each in that order.
     entries: list[tuple[int, str]] = field(default_factory=list)
     places: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -107,8 +105,8 @@ class Holes:
         return Term(f"\x02{place}\x03")
 
     def named(self, text: str) -> str:
-        """A text with the holes spelled out: a key for sorting that does not depend on what was
-        read first."""
+        """A text with the holes spelled out: a key for sorting that does not depend on the order of
+        reading."""
         return _HOLE.sub(lambda match: self._label(int(match[1])), text)
 
     def _label(self, place: int) -> str:
@@ -116,9 +114,9 @@ class Holes:
         return f"\x02{self.labels[reference]}.{column}\x03"
 
     def ordered(self, terms: Iterable[Term]) -> list[Term]:
-        """Terms whose order does not matter, in an order of their own, without repeats.
+        """Terms whose order does not matter, sorted, without repeats.
 
-        Where one of them is unstable they stay as they are: the ORDER BYs in them are noted in the
+        If one of them is unstable they keep their order: the ORDER BYs in them are noted in the
         order of the text.
         """
         terms = list(dict.fromkeys(terms))
@@ -126,7 +124,7 @@ class Holes:
         return terms if unstable else sorted(terms, key=lambda term: self.named(term.text))
 
     def short(self, term: Term, *, always: bool = False) -> Term:
-        """The same term; where it is long, its text is a hash, and the holes that it has."""
+        """The same term. A long text becomes its hash, followed by its holes."""
         if not always and (len(term.text) <= _LONG or _HASHED.fullmatch(term.text)):
             return term
         text, holes = _numbered(term.text)
@@ -140,8 +138,8 @@ class Holes:
 
 
 def _numbered(text: str) -> tuple[str, list[int]]:
-    """A text whose holes are numbered in the order in which they stand in it, and what they were
-    called."""
+    """A text whose holes are numbered in the order in which they stand in it, and their former
+    numbers."""
     numbers: dict[str, str] = {}
 
     def number(match: re.Match[str]) -> str:

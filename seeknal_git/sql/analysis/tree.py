@@ -1,4 +1,4 @@
-"""The engine's tree of a statement: what its objects have in common, and ways to walk it."""
+"""The engine's tree of a statement, and ways to walk it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seeknal_git.sql.analysis.terms import Obstacle
 
 Tree = Mapping[str, Any]
 
-# What the tree says of where something stands.
+# Keys that tell the place of an object in the text.
 PLACES = frozenset({"query_location", "query_location_length", "origin"})
 
 
@@ -21,7 +21,7 @@ def is_empty(value: object) -> bool:
 
 
 def only(tree: Tree, keys: frozenset[str], what: str) -> Tree:
-    """The tree, if all that it says stands under keys that are known."""
+    """The same tree. Raises Obstacle if it says something under a key that is not known."""
     if unknown := [
         key for key, value in tree.items() if key not in keys | PLACES and not is_empty(value)
     ]:
@@ -30,7 +30,7 @@ def only(tree: Tree, keys: frozenset[str], what: str) -> Tree:
 
 
 def bare(value: Any) -> Any:
-    """A tree as it is, but for where its parts stand; types in one spelling."""
+    """A tree without the places of its parts in the text, and with types in one spelling."""
     if isinstance(value, dict):
         kept = {key: bare(inner) for key, inner in value.items() if key not in PLACES}
         if "type_name" in kept:
@@ -41,9 +41,9 @@ def bare(value: Any) -> Any:
 
 
 def objects(tree: Any, closed: Collection[str] = ()) -> Iterator[Tree]:
-    """Every object in a tree, in no order; those of a class in `closed` are not looked into.
+    """Every object in a tree, in no order. Objects of a class in `closed` are not looked into.
 
-    Without recursion, since a tree may be too deep for that.
+    Does not recurse, since a tree may be too deep for that.
     """
     waiting = [tree]
     while waiting:
@@ -56,8 +56,8 @@ def objects(tree: Any, closed: Collection[str] = ()) -> Iterator[Tree]:
 
 
 def spelled(tree: Any) -> str:
-    """A tree as text, but for where its parts stand; without recursion, since it may be too deep
-    for that."""
+    """A tree as text, without the places of its parts. Does not recurse, since a tree may be too
+    deep for that."""
     found: list[str] = []
     waiting = [tree]
     while waiting:
@@ -76,7 +76,7 @@ def spelled(tree: Any) -> str:
 
 
 def conjuncts(tree: Tree, kind: str = "CONJUNCTION_AND") -> Iterator[Tree]:
-    """What AND, or another conjunction, connects."""
+    """The terms that AND, or another conjunction, connects."""
     if tree["class"] == "CONJUNCTION" and tree["type"] == kind:
         for child in tree["children"]:
             yield from conjuncts(child, kind)
@@ -100,8 +100,8 @@ def _named(argument: Tree) -> Tree:
 
 
 def origin(tree: Tree) -> int:
-    """The number of an object of the tree, as long as the tree is there. A copy has that of what it
-    is a copy of."""
+    """The number of an object, as long as its tree exists. A copy has the number of its
+    original."""
     found: int = tree.get("origin", id(tree))
     return found
 

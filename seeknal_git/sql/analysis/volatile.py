@@ -1,4 +1,4 @@
-"""Whether a statement may answer otherwise at another time, on the same tables."""
+"""Whether a statement may give another result at another time, on the same tables."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ KNOWN = frozenset(functions.TABLES).union(
 
 
 def is_volatile(tree: Tree) -> bool:
-    """Whether the engine's tree of a statement calls the time or chance, or a function that nothing
-    is known of."""
+    """Whether the engine's tree of a statement uses the time, chance, or a function that is on no
+    list."""
     return any(_of_another_time(part) for part in objects(tree))
 
 
