@@ -20,7 +20,7 @@ MODULES = {
 ROOT = {"__init__", "__main__", "errors", "names", "files", "cache"}
 # One line for each package: what it may import of the others.
 MAY_IMPORT = {
-    "cli": "report commands build environments project git errors names",
+    "cli": "report commands errors names",
     "report": "commands build environments plan project nodes git warehouse errors names files",
     "commands": "build environments plan project nodes git warehouse sql errors names files cache",
     "build": "environments plan project nodes git warehouse sql errors names files cache",

@@ -11,9 +11,8 @@ import duckdb
 import pytest
 
 from seeknal_git.build.trial import Verified
-from seeknal_git.commands.plan import Planned, plan_environment
-from seeknal_git.commands.verify import need_kept, verify_plan
-from seeknal_git.errors import ProjectError
+from seeknal_git.commands.planned import Planned, plan_environment
+from seeknal_git.commands.verify import broken_promises, verify_plan
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.workspace import open_workspace
 from seeknal_git.warehouse.compare import compare
@@ -481,9 +480,9 @@ def test_a_reader_that_is_wrongly_called_re_used_is_found(
     assert each.result == result
     assert (reason or "") in str(each.reason)
     if result != "equal":
-        with pytest.raises(ProjectError) as caught:
-            need_kept(planned, found.values())
-        problem = next(each for each in caught.value.problems if each.node == "transform.reader")
+        broken = broken_promises(planned, found.values())
+        assert broken is not None
+        problem = next(each for each in broken.problems if each.node == "transform.reader")
         assert problem.place == "seeknal/transforms/reader.yml:2"
         assert "transform.reader is called re-used, and " in problem.message
 
@@ -583,9 +582,9 @@ def test_a_version_that_fails_on_productions_tables_cannot_be_built(
     dev.replace(DAILY, "AS total", column)
     planned, (found,) = relabelled(dev, Category(category))
     assert (found.result, found.rows, found.columns) == ("cannot be built", None, ())
-    with pytest.raises(ProjectError) as caught:
-        need_kept(planned, [found])
-    (problem,) = caught.value.problems
+    broken = broken_promises(planned, [found])
+    assert broken is not None
+    (problem,) = broken.problems
     assert problem.message.startswith(
         f"transform.daily is called {category}, and cannot be built: "
     )
@@ -666,9 +665,9 @@ def test_a_verdict_that_is_wrong_is_found(dev: Repo) -> None:
     assert found.only_after is not None
     assert (found.only_before.count, found.only_after.count) == (4, 4)
     assert sorted(row[-1] for row in found.only_after.rows) == [11, 21, 31, 41]
-    with pytest.raises(ProjectError) as caught:
-        need_kept(planned, [found])
-    (problem,) = caught.value.problems
+    broken = broken_promises(planned, [found])
+    assert broken is not None
+    (problem,) = broken.problems
     assert (problem.node, problem.place) == ("transform.clean_orders", f"{CLEAN}:2")
 
 

@@ -3,7 +3,6 @@ and once more where somebody committed or published in the meantime."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ class Prepared:
     """A run or a promotion, with everything that it is made of.
 
     revision: whose tree was loaded; now: what was asked for means now; again: prepares it once
-    more, and waits so many seconds for the warehouse.
+    more.
     """
 
     workspace: Workspace
@@ -38,17 +37,17 @@ class Prepared:
     target: Target
     options: Options
     now: Callable[[], Revision]
-    again: Callable[[float], Prepared]
+    again: Callable[[], Prepared]
     base: str | None = (
         None  # the commit that production shows, if only some nodes of it are replaced
     )
 
 
-def preview(prepared: Prepared, lock_timeout: float = 0.0) -> Work:
+def preview(prepared: Prepared) -> Work:
     """What would be done, without writing anything."""
     path = prepared.workspace.warehouse_path
     with open_for_state(
-        path if path.exists() else None, prepared.workspace.marks, lock_timeout
+        path if path.exists() else None, prepared.workspace.marks, prepared.workspace.until.left
     ) as warehouse:
         return work_of(warehouse, prepared)
 
@@ -68,18 +67,16 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
 
 
 @contextmanager
-def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Warehouse]]:
+def held(prepared: Prepared) -> Iterator[tuple[Prepared, Warehouse]]:
     """Hold the warehouse, with what was prepared as it has to be by then.
 
     Raises WarehouseBusy, UsageError where another branch was checked out while this one waited, and
     GitError where production would lose what another clone released.
     """
-    give_up = time.monotonic() + lock_timeout
     for _ in range(_ATTEMPTS):
-        patience = max(give_up - time.monotonic(), 0.0)
         path, reach = prepared.workspace.warehouse_path, _reach(prepared)
         with open_warehouse(
-            path, prepared.workspace.marks, lock_timeout=patience, reach=reach
+            path, prepared.workspace.marks, lock_timeout=prepared.workspace.until.left, reach=reach
         ) as warehouse:
             if _is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
@@ -88,7 +85,7 @@ def held(prepared: Prepared, lock_timeout: float) -> Iterator[tuple[Prepared, Wa
                 yield prepared, warehouse
                 _remember(prepared, warehouse)
                 return
-        prepared = prepared.again(patience)
+        prepared = prepared.again()
     raise FileFault(
         "The branch, or its raw data, keeps changing.",
         "Run the same command again when it lies still.",

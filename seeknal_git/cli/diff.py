@@ -28,12 +28,9 @@ def diff(
       seeknal diff transform.orders
       seeknal diff --stat
     """
-    from seeknal_git.commands.plan import changes_of, plan_environment
+    from seeknal_git.commands.diff import diff as library
     from seeknal_git.report import diff as report
     from seeknal_git.report.terminal import out_json
 
-    planned = plan_environment(opened_with_a_reminder(project_path, data_root))
-    changes = changes_of(planned, node)
-    out_json(report.as_json(planned, changes)) if as_json else report.as_text(
-        planned, changes, stat=stat
-    )
+    found = library(opened_with_a_reminder(project_path, data_root), node)
+    out_json(report.as_json(found)) if as_json else report.as_text(found, stat=stat)

@@ -49,10 +49,5 @@ def draft(
             f"Write it as YAML: {command_line('seeknal', 'draft', kind, name)}",
         )
     workspace = opened(project_path, data_root)
-    if file is None:
-        path = verb.draft(workspace, kind, name, description, force=force)
-    elif kind == "source":
-        path = verb.draft_from(workspace, name, file, description, force=force)
-    else:
-        raise UsageError(f"A {kind} reads no file.", "seeknal draft source NAME --from FILE")
+    path = verb.draft(workspace, kind, name, description, file=file, force=force)
     drafted(path, file)

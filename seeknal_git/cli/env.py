@@ -62,7 +62,7 @@ def list_(
     from seeknal_git.report.status import environments
     from seeknal_git.report.terminal import out_json
 
-    found = list_environments(opened_with_a_reminder(project_path, data_root), lock_timeout)
+    found = list_environments(opened_with_a_reminder(project_path, data_root, lock_timeout))
     out_json([asdict(each) for each in found]) if as_json else environments(found)
 
 
@@ -84,7 +84,7 @@ def delete(
     from seeknal_git.commands.env import delete_environment
     from seeknal_git.report.gc import deleted
 
-    deleted(delete_environment(opened_with_a_reminder(project_path, data_root), env, lock_timeout))
+    deleted(delete_environment(opened_with_a_reminder(project_path, data_root, lock_timeout), env))
 
 
 @app.command()
@@ -105,13 +105,11 @@ def prune(
       seeknal env prune
       seeknal env prune --yes
     """
-    from seeknal_git.commands.gc import collect_garbage, find_garbage
+    from seeknal_git.commands.gc import gc
     from seeknal_git.report import gc as report
 
-    workspace = opened_with_a_reminder(project_path, data_root)
-    found = (collect_garbage if yes else find_garbage)(
-        workspace, lock_timeout, only_environments=True
-    )
+    workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
+    found = gc(workspace, delete=yes, only_environments=True)
     report.as_json(found) if as_json else report.as_text(found, "seeknal env prune")
 
 

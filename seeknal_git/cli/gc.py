@@ -38,10 +38,9 @@ def gc(
       seeknal gc
       seeknal gc --yes
     """
-    from seeknal_git.commands.gc import collect_garbage, find_garbage
+    from seeknal_git.commands.gc import gc as library
     from seeknal_git.report import gc as report
 
-    found = (collect_garbage if yes else find_garbage)(
-        opened_with_a_reminder(project_path, data_root), lock_timeout
-    )
+    workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
+    found = library(workspace, delete=yes)
     report.as_json(found) if as_json else report.as_text(found, "seeknal gc")

@@ -24,21 +24,14 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
       seeknal hooks install
       seeknal hooks install --data-root /srv/shop
     """
-    from seeknal_git.git import hooks
-    from seeknal_git.project.authority import keep_authority
+    from seeknal_git.commands import hooks
     from seeknal_git.report.hooks import as_text
     from seeknal_git.report.terminal import note
 
-    workspace = opened(project_path, data_root)
-    repository, production = workspace.repository, workspace.production
-    keep_authority(repository, workspace.authority)
-    place = workspace.data_root if repository.bare else data_root
-    found = hooks.install(
-        repository.top, repository.prefix, production, hooks.this_installation(), place
-    )
-    if data_root is not None:
-        note(f"$ {hooks.keep_data_root(repository.top, data_root)}")
-    as_text(found)
+    found = hooks.install(opened(project_path, data_root), data_root)
+    if found.command is not None:
+        note(f"$ {found.command}")
+    as_text(found.hooks)
 
 
 @app.command()
@@ -51,11 +44,10 @@ def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> N
     Examples:
       seeknal hooks uninstall
     """
-    from seeknal_git.git import hooks
+    from seeknal_git.commands import hooks
     from seeknal_git.report.hooks import as_text
 
-    repository = opened(project_path, data_root).repository
-    as_text(hooks.uninstall(repository.top, repository.prefix))
+    as_text(hooks.uninstall(opened(project_path, data_root)))
 
 
 @app.command()
@@ -72,12 +64,9 @@ def status(
     """
     from dataclasses import asdict
 
-    from seeknal_git.git import hooks
+    from seeknal_git.commands import hooks
     from seeknal_git.report.hooks import as_text
     from seeknal_git.report.terminal import out_json
 
-    workspace = opened(project_path, data_root)
-    found = hooks.status(
-        workspace.repository.top, workspace.repository.prefix, workspace.production
-    )
-    out_json([asdict(each) for each in found]) if as_json else as_text(found)
+    found = hooks.status(opened(project_path, data_root))
+    out_json([asdict(hook) for hook in found]) if as_json else as_text(found)

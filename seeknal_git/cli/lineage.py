@@ -45,16 +45,20 @@ def lineage(
       seeknal lineage orders.amount
       seeknal lineage --html lineage.html
     """
-    from seeknal_git.commands.lineage import read_lineage, select, write_page
+    from seeknal_git.commands.lineage import lineage as library
     from seeknal_git.report import lineage as report
-    from seeknal_git.report.terminal import note, out_json
+    from seeknal_git.report.terminal import out_json
 
-    found = read_lineage(opened_with_a_reminder(project_path, data_root))
-    chosen = select(found, node, upstream=upstream, downstream=downstream, depth=depth)
+    chosen = library(
+        opened_with_a_reminder(project_path, data_root),
+        node,
+        upstream=upstream,
+        downstream=downstream,
+        depth=depth,
+    )
     report.warn(chosen)
     if html:
-        write_page(html, report.as_html(report.as_json(chosen)))
-        note(f"Written: {html}")
+        report.write_page(html, chosen)
     if as_json:
         out_json(report.as_json(chosen))
     elif not html:

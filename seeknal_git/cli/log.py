@@ -44,9 +44,9 @@ def log(
       seeknal log -n 1 --verbose
       seeknal log --env dev --json
     """
-    from seeknal_git.commands.rollback import log as read
+    from seeknal_git.commands.log import log as library
     from seeknal_git.report.history import log_as_json, log_as_text
     from seeknal_git.report.terminal import out_json
 
-    found = read(opened_with_a_reminder(project_path, data_root), env, most, lock_timeout)
+    found = library(opened_with_a_reminder(project_path, data_root, lock_timeout), env, most)
     out_json(log_as_json(found)) if as_json else log_as_text(found, whole=verbose)

@@ -50,38 +50,31 @@ Reason = Annotated[
 HERE = Path()
 
 
-def opened(path: Path, data_root: Path | None = None, *, mending: bool = False) -> Workspace:
-    from seeknal_git.project.workspace import open_workspace
+def opened(
+    path: Path,
+    data_root: Path | None = None,
+    lock_timeout: float = 0.0,
+    *,
+    mending: bool = False,
+) -> Workspace:
+    from seeknal_git.commands.project import open_project
 
-    return open_workspace(path, data_root, mending=mending)
+    return open_project(path, data_root=data_root, lock_timeout=lock_timeout, mending=mending)
 
 
-def remind_of_settings(workspace: Workspace) -> None:
-    """Say that settings of what is checked out do not count, or not yet."""
-    from seeknal_git.project.branch_settings import on_production, overruled_here
-    from seeknal_git.project.settings import PROJECT_FILE
+def opened_with_a_reminder(
+    path: Path, data_root: Path | None = None, lock_timeout: float = 0.0
+) -> Workspace:
+    """Like `opened`; also say that settings do not count, or that a promotion is due."""
+    from seeknal_git.commands.project import reminders
     from seeknal_git.report.terminal import tell
 
-    if changed := overruled_here(workspace):
-        words = ", ".join(each.words for each in changed)
-        here = (
-            "is edited, and counts as it is committed"
-            if on_production(workspace)
-            else "of this branch does not count"
-        )
-        tell(f"{PROJECT_FILE} {here}: {words}", err=True)
-
-
-def opened_with_a_reminder(path: Path, data_root: Path | None = None) -> Workspace:
-    """Like `opened`; says on the way that production is not at the tip of its branch: no hook sees
-    every way there."""
-    from seeknal_git.environments.production import pending
-    from seeknal_git.project.branch_settings import on_production
-    from seeknal_git.report.terminal import tell
-
-    workspace = opened(path, data_root)
-    if on_production(workspace):
-        remind_of_settings(workspace)
-    if due := pending(workspace):
-        tell(f"{due.what}: {due.cure}", err=True)
+    workspace = opened(path, data_root, lock_timeout)
+    for sentence in reminders(workspace):
+        tell(sentence, err=True)
     return workspace
+
+
+def workers(parallel: bool, most: int) -> int | None:
+    """How many nodes are built at once; None for one on each core."""
+    return (most or None) if parallel else 1

@@ -64,11 +64,26 @@ def plan(
       seeknal plan --markdown
       seeknal plan --verify
     """
-    from seeknal_git.cli import planning
+    from seeknal_git.commands.plan import plan_changes
+    from seeknal_git.report import plan_result as report
+    from seeknal_git.report.terminal import out_json, out_lines
+    from seeknal_git.report.watching import TERMINAL
 
-    form = planning.Form(verbose=verbose, as_markdown=markdown, as_json=as_json)
-    workspace = opened_with_a_reminder(project_path, data_root)
-    if into is not None:
-        planning.plan_merge(workspace, env, into, form, verify=verify)
+    result = plan_changes(
+        opened_with_a_reminder(project_path, data_root),
+        env,
+        into=into,
+        verify=verify,
+        create=create,
+        carry=not (as_json or markdown),
+        observer=TERMINAL,
+    )
+    if as_json:
+        out_json(report.as_json(result))
+    elif markdown:
+        out_lines(report.as_markdown(result))
     else:
-        planning.plan(workspace, env, form, verify=verify, create=create)
+        report.as_text(result, verbose=verbose)
+    report.notes(result)
+    if result.fault is not None:
+        raise result.fault

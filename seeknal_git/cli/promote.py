@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,8 +16,10 @@ from seeknal_git.cli.options import (
     Reason,
     Sandbox,
     opened,
+    workers,
 )
 from seeknal_git.cli.run import MaxWorkers, Parallel
+from seeknal_git.errors import SeeknalError, WarehouseBusy
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
@@ -61,13 +64,47 @@ def promote(
       seeknal promote dev --dry-run
     """
     del sandbox  # scripts name it still
-    from seeknal_git.cli import promoting, running
+    from seeknal_git.commands.promote import promote as library
+    from seeknal_git.report import run as report
+    from seeknal_git.report.terminal import out_json
+    from seeknal_git.report.watching import TERMINAL
 
-    workers = running.workers(parallel, max_workers)
-    request = promoting.Request(target, lock_timeout, force, as_json, workers, reason)
     if hook:
-        promoting.from_hook(project_path, data_root)
-    elif dry_run:
-        promoting.preview(opened(project_path, data_root), env, request)
-    else:
-        promoting.promote(opened(project_path, data_root), env, request)
+        _promote_after_git(project_path, data_root)
+        return
+    result = library(
+        opened(project_path, data_root, lock_timeout),
+        env,
+        target,
+        workers=workers(parallel, max_workers),
+        force=force,
+        reason=reason,
+        dry_run=dry_run,
+        observer=TERMINAL,
+    )
+    out_json(report.result_as_json(result)) if as_json else report.result_as_text(result)
+    report.notes(result)
+    raise typer.Exit(1 if result.failures else 0)
+
+
+def _promote_after_git(project_path: Path, data_root: Path | None) -> None:
+    """Promote after git moved the production branch. Never fails: git has done its work already."""
+    from seeknal_git.commands.promote import promote_after_git
+    from seeknal_git.report import run as report
+    from seeknal_git.report.terminal import error, note
+    from seeknal_git.report.watching import TERMINAL
+
+    first = "mend what is wrong, then"
+    try:
+        result = promote_after_git(opened(project_path, data_root), observer=TERMINAL)
+        if result is None:
+            return
+        report.result_as_text(result)
+        report.notes(result)
+        if not result.failures:
+            return
+    except SeeknalError as exc:
+        error(exc)
+        if isinstance(exc, WarehouseBusy):
+            first = "when that has ended"
+    note(f"The promotion is pending: {first} run: seeknal promote")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -61,9 +62,15 @@ def query(
       seeknal query --at HEAD~3 'SELECT count(*) FROM orders'
       seeknal query --failed orders
     """
-    from seeknal_git.cli import asking
+    from seeknal_git.commands.query import Question, stream
+    from seeknal_git.report.query import show
+    from seeknal_git.report.watching import TERMINAL
 
-    question = asking.Question(sql, env, at, failed, lock_timeout)
-    asking.ask(
-        opened_with_a_reminder(project_path, data_root), question, "json" if as_json else form
+    wanted = "json" if as_json else form
+    stream(
+        opened_with_a_reminder(project_path, data_root, lock_timeout),
+        Question(sql, env, at, failed),
+        wanted,
+        partial(show, form=wanted),
+        TERMINAL.note,
     )

@@ -50,15 +50,16 @@ def rollback(
       seeknal rollback 12
       seeknal rollback HEAD~1 --dry-run
     """
-    from seeknal_git.commands.rollback import rollback as roll_back
-    from seeknal_git.environments.releasing import Leave
+    from seeknal_git.commands.rollback import rollback as library
     from seeknal_git.report.history import rollback_as_json, rollback_as_text
     from seeknal_git.report.terminal import out_json
 
-    workspace = opened_with_a_reminder(project_path, data_root)
-    done = roll_back(
-        workspace, publication, lock_timeout, dry_run=dry_run, leave=Leave(force, reason)
+    done = library(
+        opened_with_a_reminder(project_path, data_root, lock_timeout),
+        publication,
+        dry_run=dry_run,
+        force=force,
+        reason=reason,
     )
     out_json(rollback_as_json(done)) if as_json else rollback_as_text(done)
-    if done.unwritten:
-        raise typer.Exit(1)
+    raise typer.Exit(1 if done.unwritten else 0)

@@ -15,6 +15,7 @@ from seeknal_git.cli.options import (
     Reason,
     Sandbox,
     opened_with_a_reminder,
+    workers,
 )
 
 Parallel = Annotated[
@@ -95,19 +96,27 @@ def run(
       seeknal run --env dev --no-parallel
     """
     del sandbox  # scripts name it still
-    from seeknal_git.build.work import Options
-    from seeknal_git.cli import running
-    from seeknal_git.commands.run import Request
+    from seeknal_git.commands.run import run as library
+    from seeknal_git.report import run as report
+    from seeknal_git.report.terminal import out_json
+    from seeknal_git.report.watching import TERMINAL
 
-    options = Options(
-        refresh=refresh,
+    result = library(
+        opened_with_a_reminder(project_path, data_root, lock_timeout),
+        env,
+        nodes=nodes or (),
+        types=types or (),
         full=full,
+        refresh=refresh,
         keep_going=continue_on_error,
-        workers=running.workers(parallel, max_workers),
         retry=retry,
+        workers=workers(parallel, max_workers),
+        carry=not dry_run,
+        force=force,
         reason=reason,
+        dry_run=dry_run,
+        observer=TERMINAL,
     )
-    request = Request(env, tuple(nodes or ()), tuple(types or ()), force, lock_timeout, options)
-    running.run(
-        opened_with_a_reminder(project_path, data_root), request, dry_run=dry_run, as_json=as_json
-    )
+    out_json(report.result_as_json(result)) if as_json else report.result_as_text(result)
+    report.notes(result)
+    raise typer.Exit(1 if result.failures else 0)

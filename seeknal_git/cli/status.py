@@ -9,7 +9,6 @@ from seeknal_git.cli.options import (
     DataRoot,
     ProjectPath,
     opened,
-    remind_of_settings,
 )
 
 
@@ -29,15 +28,17 @@ def status(
       seeknal status --json
       seeknal status --at HEAD~3
     """
-    from seeknal_git.commands.status import read_past, read_status
+    from seeknal_git.commands import status as library
+    from seeknal_git.commands.project import settings_reminder
     from seeknal_git.report import status as report
-    from seeknal_git.report.terminal import out_json
+    from seeknal_git.report.terminal import out_json, tell
 
+    workspace = opened(project_path, data_root)
     if at is not None:
-        past = read_past(opened(project_path, data_root), at)
+        past = library.status_at(workspace, at)
         out_json(report.past_as_json(past)) if as_json else report.past_as_text(past)
         return
-    workspace = opened(project_path, data_root)
-    remind_of_settings(workspace)
-    found = read_status(workspace)
+    for sentence in settings_reminder(workspace):
+        tell(sentence, err=True)
+    found = library.status(workspace)
     out_json(report.as_json(found)) if as_json else report.as_text(found)

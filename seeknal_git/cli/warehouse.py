@@ -52,7 +52,7 @@ def move(
     from seeknal_git.commands.warehouse import move_warehouse
     from seeknal_git.report.terminal import out
 
-    done = move_warehouse(opened(project_path, data_root), source, lock_timeout)
+    done = move_warehouse(opened(project_path, data_root, lock_timeout), source)
     out(
         f"Moved {done.before} to {done.path}."
         if done.before

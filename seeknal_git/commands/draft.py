@@ -85,24 +85,23 @@ def draft(
     name: str,
     description: str | None = None,
     *,
+    file: str | None = None,
     force: bool = False,
 ) -> Path:
-    """Write a template of a node, and return where it is. Raises UsageError."""
-    kind = _known_kind(kind)
-    path = _free_path(workspace, kind, name, force)
-    write_below(path.parent, path.name, _template(kind, name, description).encode())
-    return path
+    """Write a template of a node, and return its path.
 
-
-def draft_from(
-    workspace: Workspace, name: str, file: str, description: str | None = None, *, force: bool
-) -> Path:
-    """Write a source with everything that its file (or glob) says, and return where it is.
+    file: a file or glob that a source reads; its format and its columns are written into the node.
+    force: replace a draft of that name.
 
     Raises UsageError, and ProjectError for a file that cannot be read.
     """
-    path = _free_path(workspace, "source", name, force)
-    text = _pinned(workspace, name, _template("source", name, description), file)
+    kind = _known_kind(kind)
+    if file is not None and kind != "source":
+        raise UsageError(f"A {kind} reads no file.", "seeknal draft source NAME --from FILE")
+    path = _free_path(workspace, kind, name, force)
+    text = _template(kind, name, description)
+    if file is not None:
+        text = _pinned(workspace, name, text, file)
     write_below(path.parent, path.name, text.encode())
     return path
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from seeknal_git.commands.plan import drop_plan
 from seeknal_git.environments.expiry import Lifetime, lifetimes
 from seeknal_git.environments.leftovers import exposures_of, remove
 from seeknal_git.environments.retention import keeping
+from seeknal_git.environments.saved_plans import drop_plan
 from seeknal_git.errors import UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.known_names import known_names
@@ -40,13 +40,13 @@ class EnvironmentState:
     held: str | None
 
 
-def list_environments(workspace: Workspace, lock_timeout: float = 0.0) -> list[EnvironmentState]:
+def list_environments(workspace: Workspace) -> list[EnvironmentState]:
     """All environments of the warehouse, production first."""
     path = workspace.warehouse_path
     if not path.exists():
         return []
     with open_warehouse(
-        path, workspace.marks, read_only=True, lock_timeout=lock_timeout
+        path, workspace.marks, read_only=True, lock_timeout=workspace.until.left
     ) as warehouse:
         return [
             _state(workspace, each, len(warehouse.environments.shown(each.environment.schema)))
@@ -91,7 +91,7 @@ class Deleted:
     ] = ()  # the views and tables in its schema that somebody made; they stay
 
 
-def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.0) -> Deleted:
+def delete_environment(workspace: Workspace, name: str) -> Deleted:
     """Drop an environment's views, its schema and its files; git is left alone. Raises
     UsageError."""
     need_authority(workspace)
@@ -99,7 +99,8 @@ def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.
     schema = schema_of(branch)
     if schema == workspace.production_schema:
         raise UsageError(f"{branch} is production, and is never deleted.")
-    known = list_environments(workspace, lock_timeout)
+    workspace = workspace.waiting()
+    known = list_environments(workspace)
     found = next((each for each in known if each.schema == schema), None)
     if found is None:
         near = difflib.get_close_matches(branch, [each.branch for each in known], 1)
@@ -108,7 +109,7 @@ def delete_environment(workspace: Workspace, name: str, lock_timeout: float = 0.
             f"Did you mean {near[0]}?" if near else "seeknal env list shows them.",
         )
     with open_warehouse(
-        workspace.warehouse_path, workspace.marks, lock_timeout=lock_timeout
+        workspace.warehouse_path, workspace.marks, lock_timeout=workspace.until.left
     ) as warehouse:
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])

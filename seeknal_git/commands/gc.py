@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seeknal_git.commands.plan import drop_plan
 from seeknal_git.environments.expiry import Lifetime, lifetimes
 from seeknal_git.environments.leftovers import exposures_of, leftovers, remove
 from seeknal_git.environments.production import pending
 from seeknal_git.environments.retention import keeping
+from seeknal_git.environments.saved_plans import drop_plan
 from seeknal_git.errors import GitError
 from seeknal_git.git.known_names import known_names
 from seeknal_git.project.branch_settings import need_authority
@@ -45,29 +45,32 @@ class Garbage:
     ] = ()  # views and tables that somebody made in schemas of environments; they stay
 
 
-def find_garbage(
-    workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False
-) -> Garbage:
-    """What a deletion would delete. Reads only."""
+def gc(workspace: Workspace, *, delete: bool = False, only_environments: bool = False) -> Garbage:
+    """Find what nobody needs; with `delete`, delete it: environments first, then the tables that
+    no environment needs without them, then files.
+
+    Each step leaves a whole warehouse. The next call completes a deletion that was killed.
+    """
+    return (_collect if delete else _find)(workspace, only_environments)
+
+
+def _find(workspace: Workspace, only_environments: bool) -> Garbage:
     path = workspace.warehouse_path
     with open_warehouse(
-        path if path.exists() else None, workspace.marks, read_only=True, lock_timeout=lock_timeout
+        path if path.exists() else None,
+        workspace.marks,
+        read_only=True,
+        lock_timeout=workspace.until.left,
     ) as warehouse:
         return _found(workspace, warehouse, only_environments)
 
 
-def collect_garbage(
-    workspace: Workspace, lock_timeout: float = 0.0, *, only_environments: bool = False
-) -> Garbage:
-    """Delete it: environments first, then the tables that nothing names without them, then files.
-
-    Each step leaves a warehouse that is whole, and a command that is killed goes on the next time.
-    """
+def _collect(workspace: Workspace, only_environments: bool) -> Garbage:
     need_authority(workspace)
     _need_what_production_says(workspace)
     path = workspace.warehouse_path
     with open_warehouse(
-        path if path.exists() else None, workspace.marks, lock_timeout=lock_timeout
+        path if path.exists() else None, workspace.marks, lock_timeout=workspace.until.left
     ) as warehouse:
         found = _found(workspace, warehouse, only_environments)
         # Before the environments: without them, nobody would come back for their files.

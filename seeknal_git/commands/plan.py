@@ -1,221 +1,127 @@
-"""The verb behind `plan` and `diff`: compare an environment's branch with its base, from git
-alone."""
+"""The command `plan`: the changes of a branch or of a merge, and the work that they lead to."""
 
 from __future__ import annotations
 
-import difflib
-import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
-from seeknal_git.environments.revision import (
-    as_environment,
-    base_tree,
-    head_tree,
-    load_sound,
-    revision_of,
+from seeknal_git.commands.observer import NOBODY, Observer
+from seeknal_git.commands.plan_merge import MergePlan, fault_of, plan_merge
+from seeknal_git.commands.planned import (
+    Found,
+    Planned,
+    found_in_warehouse,
+    left_out,
+    plan_environment,
 )
-from seeknal_git.errors import Problem, SeeknalError, UsageError, WarehouseRefused
-from seeknal_git.files import write_whole
-from seeknal_git.git import repository as git
-from seeknal_git.git.production_ref import production_ref
-from seeknal_git.git.tree import Tree
-from seeknal_git.names import schema_of, split_id
-from seeknal_git.plan.changes import Change, Plan, make_plan
-from seeknal_git.project.branch_settings import changed_between, overruled, written_in
-from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.settings import PROJECT_FILE, SettingChange
-from seeknal_git.project.snapshot_ids import State
-from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
+from seeknal_git.environments.uncommitted import arrive
+from seeknal_git.errors import SeeknalError
+from seeknal_git.plan.changes import Change
+from seeknal_git.project.workspace import Workspace
+
+if TYPE_CHECKING:
+    from seeknal_git.build.trial import Verified
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A plan with the two trees that it compares. `base_commit` is None where production was never
-    published.
+class PlanResult:
+    """A plan, the state of the warehouse, and the results of a verification."""
 
-    elsewhere: whether it is of another environment than the one that is checked out; merges: what
-    is merged into the branch, where it is the plan of a merge; moved: what raw data would change
-    that is not as production read it.
+    # None if the merge leaves no graph to compare.
+    planned: Planned | None
+    found: Found | None
+    # None unless a verification was asked for.
+    verified: tuple[Verified, ...] | None = None
+    # None unless it is the plan of a merge.
+    merge: MergePlan | None = None
+    # Why this must not be released: a merge that conflicts, or a category that does not hold.
+    fault: SeeknalError | None = None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changed nodes, the most severe change first."""
+        return self.planned.plan.changes if self.planned else ()
+
+    @property
+    def builds(self) -> tuple[str, ...]:
+        """The ids of the nodes to build, inputs before their readers."""
+        return tuple(self.planned.plan.builds) if self.planned else ()
+
+    @property
+    def reused(self) -> tuple[str, ...]:
+        """The ids of the nodes whose tables stay as they are."""
+        return tuple(self.planned.plan.reused) if self.planned else ()
+
+
+def plan_changes(
+    workspace: Workspace,
+    environment: str | None = None,
+    *,
+    into: str | None = None,
+    verify: bool = False,
+    create: bool = False,
+    carry: bool = False,
+    observer: Observer = NOBODY,
+) -> PlanResult:
+    """Compare a branch, tag or commit with its base; by default, the branch that is checked out.
+
+    A plan of a named environment is saved: `run` refuses nodes that changed since.
+
+    into: plan the merge into this branch, which is made in memory.
+    verify: execute both versions of each harmless change on production's tables, and compare.
+    create: create a branch of that name, even if the name looks like a typo; needs `carry`.
+    carry: create a missing branch, and let uncommitted changes follow to the environment's branch.
+
+    Raises UsageError for a name that does not exist, ProjectError for nodes that do not validate,
+    GitError for uncommitted changes that belong to another branch or for unrelated histories, and
+    WarehouseError if a verification cannot read production's tables.
     """
-
-    branch: str
-    schema: str
-    is_production: bool
-    base_commit: str | None
-    head_commit: str | None
-    dirty: bool
-    base: Loaded
-    head: Loaded
-    plan: Plan
-    warnings: tuple[Problem, ...]
-    elsewhere: bool = False
-    merges: str | None = None
-    moved: tuple[Problem, ...] = ()
-    settings: tuple[
-        SettingChange, ...
-    ] = ()  # what the project file has otherwise than production's
-
-
-def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
-    """What an environment's branch, tag or commit changes; what is checked out, where none is
-    named.
-
-    A plan for a named environment is saved: it binds `run --env`. Raises ProjectError where the
-    nodes do not validate.
-    """
-    git.need_commit(workspace.repository)
-    revision = revision_of(workspace, environment)
-    workspace, keeps = as_environment(workspace, revision)
-    head = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
-    base = load(workspace, base_tree(workspace, revision), like=head, keeps=keeps)
-    planned = Planned(
-        branch=revision.name,
-        schema=revision.schema,
-        is_production=revision.name == workspace.production,
-        base_commit=base.tree.commit,
-        head_commit=head.tree.commit,
-        dirty=head.tree.dirty,
-        base=base,
-        head=head,
-        plan=make_plan(base.state, head.state),
-        warnings=head.warnings,
-        moved=moved_columns(head),
-        elsewhere=environment is not None and revision.name != revision_of(workspace).name,
-        settings=_settings(
-            workspace, base.tree, head.tree, is_production=revision.name == workspace.production
-        ),
+    if into is not None:
+        return _plan_merge(workspace, environment, into, observer, verify=verify)
+    if environment is not None:
+        for command in arrive(workspace, environment, create=create, may_switch=carry):
+            observer.ran(command)
+    planned = plan_environment(workspace, environment)
+    _note_left_out(workspace, planned, observer)
+    verified = _verified(workspace, planned) if verify else None
+    return PlanResult(
+        planned,
+        found_in_warehouse(workspace, planned),
+        verified,
+        fault=_broken_promise(planned, verified),
     )
-    if environment:
-        save_plan(workspace, revision.name, head.state)
-    return planned
 
 
-def _settings(
-    workspace: Workspace, base: Tree, head: Tree, *, is_production: bool
-) -> tuple[SettingChange, ...]:
-    """What a tree changes of the settings: of production against what was published, of a branch
-    against production."""
-    if is_production or base.files.get(PROJECT_FILE) == head.files.get(PROJECT_FILE):
-        return changed_between(base, head)
-    return overruled(workspace, written_in(head), head.commit)
+def _plan_merge(
+    workspace: Workspace, environment: str | None, into: str, observer: Observer, *, verify: bool
+) -> PlanResult:
+    merge = plan_merge(workspace, environment, into)
+    fault = fault_of(workspace, merge)
+    planned = merge.planned
+    if planned is None:
+        return PlanResult(None, None, merge=merge, fault=fault)
+    verified = _verified(workspace, planned) if verify else None
+    found = found_in_warehouse(workspace, planned)
+    _note_left_out(workspace, planned, observer)
+    return PlanResult(planned, found, verified, merge, fault or _broken_promise(planned, verified))
 
 
-def left_out(workspace: Workspace, planned: Planned) -> bool:
-    """Whether there are uncommitted changes here that belong to something else than what was
-    planned."""
-    if workspace.repository.bare:
-        return False
-    here = revision_of(workspace).name
-    return (planned.branch != here or planned.merges == here) and load(
-        workspace, current_tree(workspace)
-    ).tree.dirty
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the warehouse has. built: tables to build that are there already; missing: tables to
-    re-use that are not; restores: the earlier publication that a rollback of production shows
-    again; failing, warned: what the checks of severity error and warn said that do not hold, as far
-    as they are answered; known: False if nobody can know, as raw data is missing or the warehouse
-    was not read; moved: raw data that production reads again."""
-
-    built: frozenset[str] = frozenset()
-    missing: frozenset[str] = frozenset()
-    restores: int | None = None
-    failing: tuple[str, ...] = ()
-    warned: tuple[str, ...] = ()
-    known: bool = True
-    moved: tuple[MovedData, ...] = ()
-    unread: str | None = None  # why the warehouse was not read, if so; the plan goes by git then
-
-
-def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
-    """What is built of a plan, unless the warehouse cannot be read: a run may be going on, or it is
-    a stranger's."""
-    if not workspace.warehouse_path.exists():
-        lost = production_ref(workspace.repository) is not None
-        return Found(
-            missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused))
-            if lost
-            else frozenset()
+def _note_left_out(workspace: Workspace, planned: Planned, observer: Observer) -> None:
+    if left_out(workspace, planned):
+        observer.note(
+            "Not in this plan: the uncommitted changes of the branch that is checked out."
         )
-    from seeknal_git.build.failed_checks import known_violations
-    from seeknal_git.build.work import Options, work_out
-    from seeknal_git.environments.target import Target
-    from seeknal_git.warehouse.duckdb_file import open_for_state
-    from seeknal_git.warehouse.model import rolled_back_to
-
-    target = Target(planned.branch, planned.schema, workspace.production_schema)
-    try:
-        with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
-            work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
-            restores = (
-                rolled_back_to(warehouse.publications.records(target.schema))
-                if target.is_production
-                else None
-            )
-    except SeeknalError as exc:
-        explained = planned.head.absent and not isinstance(exc, WarehouseRefused)
-        return Found(known=False, unread=None if explained else exc.message)
-    tables, builds = set(work.graph.views), set(planned.plan.builds)
-    built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
-    said = [(each.fails, f"{each.node}: {each.message}") for each in known_violations(work)]
-    failing, warned = (
-        tuple(text for fails, text in said if fails is kind) for kind in (True, False)
-    )
-    moved = moved_data(planned.head, work)
-    return Found(frozenset(built), frozenset(missing), restores, failing, warned, moved=moved)
 
 
-def promises(state: State) -> dict[str, str]:
-    """Node → hash of what a run of it would do: build its data, check its tests, read its files."""
-    return {
-        identifier: digest(
-            state.graph.fingerprints[identifier].whole,
-            state.versions.get(identifier, ""),
-            *(f"{check.sql} {check.allowed} {check.severity}" for check in member.node.checks),
-        )
-        for identifier, member in state.graph.members.items()
-    }
+def _verified(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
+    from seeknal_git.commands.verify import verify_plan  # loads the engine
+
+    return verify_plan(workspace, planned)
 
 
-def save_plan(workspace: Workspace, branch: str, state: State) -> None:
-    content = json.dumps({"version": 1, "branch": branch, "nodes": promises(state)})
-    write_whole(_saved(workspace, branch), content.encode())
+def _broken_promise(planned: Planned, verified: tuple[Verified, ...] | None) -> SeeknalError | None:
+    if not verified:
+        return None
+    from seeknal_git.commands.verify import broken_promises
 
-
-def _saved(workspace: Workspace, branch: str) -> Path:
-    """Where an environment's plan is saved; each project of a repository has its own."""
-    folder = workspace.repository.prefix.rstrip("/")
-    project = f"{schema_of(folder)}." if folder else ""
-    return workspace.repository.private / "plans" / f"{project}{schema_of(branch)}.json"
-
-
-def drop_plan(workspace: Workspace, branch: str) -> None:
-    _saved(workspace, branch).unlink(missing_ok=True)
-
-
-def changed_since_plan(workspace: Workspace, branch: str, state: State) -> list[str]:
-    """The nodes that are not as they were when the environment's plan was saved; none where none
-    was saved."""
-    path = _saved(workspace, branch)
-    if not path.exists():
-        return []
-    before, after = json.loads(path.read_text())["nodes"], promises(state)
-    return sorted(each for each in {**before, **after} if before.get(each) != after.get(each))
-
-
-def changes_of(planned: Planned, name: str | None) -> list[Change]:
-    """The changes of a plan, or only those of one node. Raises UsageError where there is no such
-    node."""
-    if name is None:
-        return list(planned.plan.changes)
-    known = {**planned.head.graph.members, **planned.base.graph.members}
-    if not any(name in (identifier, split_id(identifier)[1]) for identifier in known):
-        near = difflib.get_close_matches(name, [*known, *(split_id(each)[1] for each in known)], 1)
-        raise UsageError(f"There is no node {name}.", f"Did you mean {near[0]}?" if near else None)
-    return [
-        change for change in planned.plan.changes if name in (change.node, split_id(change.node)[1])
-    ]
+    return broken_promises(planned, verified)

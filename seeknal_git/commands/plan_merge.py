@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seeknal_git.commands.plan import Planned
+from seeknal_git.commands.planned import Planned
 from seeknal_git.environments.merges import (
     MergeConflict,
     check_merge,
@@ -13,7 +13,7 @@ from seeknal_git.environments.merges import (
     loaded_at,
 )
 from seeknal_git.environments.revision import Revision, branch_to_plan_into, revision_of
-from seeknal_git.errors import Problem, ProjectError, UsageError
+from seeknal_git.errors import Problem, ProjectError, SeeknalError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_in_memory import how_to_mend, merged_tree, textual_conflict
 from seeknal_git.plan.changes import make_plan
@@ -84,11 +84,12 @@ def _planned(
     )
 
 
-def need_clean(workspace: Workspace, merge: MergePlan) -> None:
-    """Raises GitError for textual conflicts, and ProjectError for what is wrong with the merge."""
+def fault_of(workspace: Workspace, merge: MergePlan) -> SeeknalError | None:
+    """Why the merge must not be made: GitError for textual conflicts, else ProjectError."""
+    if merge.is_clean:
+        return None
     repository, source, into = workspace.repository, merge.source, merge.into.name
     if merge.textual:
-        raise textual_conflict(repository, merge.textual, source.name, source.commit or "", into)
-    if not merge.is_clean:
-        way = how_to_mend(repository, source.name, source.commit or "", into)
-        raise ProjectError(explained_conflicts(merge.conflicts, way) + merge.problems)
+        return textual_conflict(repository, merge.textual, source.name, source.commit or "", into)
+    way = how_to_mend(repository, source.name, source.commit or "", into)
+    return ProjectError(explained_conflicts(merge.conflicts, way) + merge.problems)

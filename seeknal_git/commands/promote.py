@@ -1,4 +1,4 @@
-"""The verb behind `promote`: make an environment match the tip of its branch, above all production.
+"""The command `promote`: make an environment, above all production, match its branch's tip.
 
 Promotion is idempotent, and finds built tables by what they are, never by the branch that built
 them.
@@ -6,15 +6,18 @@ them.
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from functools import partial
 
 from seeknal_git.build.execute import Report
-from seeknal_git.build.hold import Prepared, held, work_of
-from seeknal_git.build.hold import preview as preview_of
-from seeknal_git.build.publish import Origin, Reconciled, reconcile
-from seeknal_git.build.work import Options, Work
+from seeknal_git.build.hold import Prepared, held, preview, work_of
+from seeknal_git.build.publish import Origin, Reconciled, reconcile, without_rows
+from seeknal_git.build.work import Options
+from seeknal_git.commands.observer import NOBODY, Observer
+from seeknal_git.commands.result import RunResult
+from seeknal_git.commands.run import warn_of_raw_data
 from seeknal_git.environments.merges import (
     MergeConflict,
     check_merge,
@@ -23,21 +26,23 @@ from seeknal_git.environments.merges import (
 )
 from seeknal_git.environments.other_clones import name_of_clone
 from seeknal_git.environments.production import refuse_to_lose, showing
-from seeknal_git.environments.releasing import need_leave
+from seeknal_git.environments.releasing import need_leave, only_ci_releases
 from seeknal_git.environments.revision import (
     Revision,
     as_environment,
     branch_to_merge_into,
+    elsewhere,
     load_sound,
     revision_of,
 )
 from seeknal_git.environments.target import Target
+from seeknal_git.environments.uncommitted import follow
 from seeknal_git.errors import Problem, ProjectError, UsageError
-from seeknal_git.git import operation
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge import Merged, merge
 from seeknal_git.git.merge_in_memory import how_to_mend, merged_tree, need_no_conflict
 from seeknal_git.git.merge_source import branch_that_came, whoami
+from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.project.authority import keep_authority
@@ -49,17 +54,90 @@ from seeknal_git.warehouse.protocol import Warehouse
 DEFAULT = Options()
 
 
-def prepare(
+def promote(
     workspace: Workspace,
+    environment: str | None = None,
     target: str | None = None,
-    options: Options = DEFAULT,
-    lock_timeout: float = 0.0,
+    *,
+    workers: int | None = None,
+    force: bool = False,
+    reason: str | None = None,
+    dry_run: bool = False,
+    observer: Observer = NOBODY,
+) -> RunResult:
+    """Publish the tip of a branch in its environment, all at once; by default, production's.
+
+    Tables that were built for any branch are used again; the others are built first. If a node
+    fails, nothing is published; the result tells it, and nothing is raised.
+
+    environment: a branch, tag or commit that git merges first.
+    target: the branch to promote into; by default, the production branch.
+    workers: how many nodes are built at once; by default, one for each core.
+    force: promote even if that takes back what another clone released, or if only continuous
+    integration releases.
+    reason: why production is released by force; the log keeps it.
+    dry_run: find out what would be done, and do nothing; the merge is made in memory.
+
+    Raises UsageError, ProjectError, GitError, WarehouseError or FileFault before anything is
+    published.
+    """
+    if dry_run:
+        return _preview(workspace, environment, target)
+    if not workspace.repository.bare:
+        refuse_unfinished(workspace.repository)
+    if environment is not None:
+        _leave_nothing(workspace, environment)
+        merged = _merge_branch(workspace, environment, target, force=force, reason=reason)
+        for command in merged.commands:
+            observer.ran(command)
+        if not merged.commands:
+            observer.note(f"There is nothing to merge: {environment} has no commit of its own.")
+    options = Options(workers=workers or os.cpu_count() or 1, force=force, reason=reason)
+    return _promote(workspace, target, options, observer, "promote")
+
+
+def promote_after_git(workspace: Workspace, observer: Observer = NOBODY) -> RunResult | None:
+    """Promote production if git moved its branch; None if there is nothing to promote from here."""
+    branch = workspace.production
+    if only_ci_releases(workspace):
+        observer.note(f"seeknal: {branch} moved, and continuous integration promotes it: git push")
+        return None
+    if not _is_behind(workspace):
+        return None
+    observer.note(f"seeknal: {branch} moved, promoting it")
+    return _promote(workspace, None, Options(workers=os.cpu_count() or 1), observer, "hook")
+
+
+def _promote(
+    workspace: Workspace, target: str | None, options: Options, observer: Observer, command: str
+) -> RunResult:
+    started = time.monotonic()
+    prepared = prepare(workspace, target, options)
+    warn_of_raw_data(prepared, observer)
+    with observer.progress(len(prepared.loaded.graph.members)) as report:
+        done = carry_out(prepared, report, command=command)
+    return RunResult(
+        "promote",
+        done.work,
+        done if workspace.settings.show_rows else without_rows(done),
+        time.monotonic() - started,
+        elsewhere(workspace, prepared.target.branch),
+    )
+
+
+def _leave_nothing(workspace: Workspace, environment: str) -> None:
+    """Raise GitError for uncommitted changes elsewhere: they would look as if they were promoted."""
+    follow(workspace, environment, "promote", may_switch=False)
+
+
+def prepare(
+    workspace: Workspace, target: str | None = None, options: Options = DEFAULT
 ) -> Prepared:
-    """Load the tip of the target's branch, production unless named.
+    """Load the tip of the target's branch; by default, of the production branch.
 
     Raises ProjectError, UsageError, GitError or WarehouseBusy before anything is written.
     """
-    workspace = replace(workspace, lock_timeout=lock_timeout)
+    workspace = workspace.waiting()
     need_authority(workspace)
     into = branch_to_merge_into(workspace, target)
     need_production_s_settings(workspace, into.name, into.commit)
@@ -71,22 +149,18 @@ def prepare(
     return _prepared(workspace, into, load_sound(workspace, tree, into, keeps=into.schema), options)
 
 
-def preview(
-    workspace: Workspace, environment: str | None, target: str | None, lock_timeout: float = 0.0
-) -> Work:
-    """What a promotion would do, without writing anything; a merge that comes first is made in
-    memory.
-
-    Raises what `prepare` and `merge_branch` do.
-    """
+def _preview(workspace: Workspace, environment: str | None, target: str | None) -> RunResult:
+    """What a promotion would do. Nothing is written; a merge that comes first is made in memory."""
     if environment is None:
-        return preview_of(prepare(workspace, target), lock_timeout)
+        return RunResult("promote", preview(prepare(workspace, target)))
+    _leave_nothing(workspace, environment)
     need_authority(workspace)
     source, into = revision_of(workspace, environment), branch_to_merge_into(workspace, target)
     need_production_s_settings(workspace, source.name, source.commit)
     workspace, _ = as_environment(workspace, into)
     merged = _merge_in_memory(workspace, source, into)
-    return preview_of(_prepared(workspace, into, merged, DEFAULT), lock_timeout)
+    work = preview(_prepared(workspace, into, merged, DEFAULT))
+    return RunResult("promote", work, merges=environment)
 
 
 def _prepared(
@@ -129,20 +203,13 @@ def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> 
     return merged
 
 
-def refuse_unfinished(workspace: Workspace) -> None:
-    """Raise GitError in the middle of a merge or a rebase: what the branch is going to be is not
-    decided."""
-    if not workspace.repository.bare:
-        operation.refuse_unfinished(workspace.repository)
-
-
-def merge_branch(
+def _merge_branch(
     workspace: Workspace,
     environment: str,
-    target: str | None = None,
+    target: str | None,
     *,
-    force: bool = False,
-    reason: str | None = None,
+    force: bool,
+    reason: str | None,
 ) -> Merged:
     """Merge an environment's branch, tag or commit into the target's branch, by git.
 
@@ -171,7 +238,7 @@ def merge_branch(
     )
 
 
-def is_behind(workspace: Workspace) -> bool:
+def _is_behind(workspace: Workspace) -> bool:
     """Whether the tip of the production branch is not what production last published, by the
     warehouse."""
     tip = git.production_tip(workspace.repository, workspace.production)
@@ -179,14 +246,12 @@ def is_behind(workspace: Workspace) -> bool:
     return tip is not None and (lost or tip != showing(workspace).commit)
 
 
-def promote(
-    prepared: Prepared, report: Report, lock_timeout: float = 0.0, *, command: str = "promote"
-) -> Reconciled:
-    """Build what is missing, then publish everything in one transaction, or nothing."""
+def carry_out(prepared: Prepared, report: Report, *, command: str = "promote") -> Reconciled:
+    """Build the missing tables, then publish everything in one transaction, or nothing."""
     if prepared.target.is_production:
         need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
-    with held(prepared, lock_timeout) as (current, warehouse):
+    with held(prepared) as (current, warehouse):
         return _promoted(current, warehouse, report, command)
 
 

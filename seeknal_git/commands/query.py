@@ -1,15 +1,16 @@
-"""The verb behind `query`."""
+"""The command `query`: a SELECT on the tables that an environment shows, showed, or held back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
 from seeknal_git.build.work import Options, Work, tables_of, work_out
 from seeknal_git.environments.other_clones import published_elsewhere
-from seeknal_git.environments.publications import Named, need_tables, never_published, shown
+from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
     Revision,
     elsewhere,
@@ -27,34 +28,112 @@ from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Answer, Listener, Published
 from seeknal_git.warehouse.protocol import Warehouse
 from seeknal_git.warehouse.query import tables_named
+from seeknal_git.warehouse.values import PYTHON
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody asks, and how the answer is told: first what has to be said of it, then the
-    rows."""
+    """A SELECT and the tables to run it on."""
+
+    # Needed, unless `failed` is given.
+    sql: str | None = None
+    # By default, the environment of the branch that is checked out.
+    environment: str | None = None
+    # A publication or a commit: ask production as it was.
+    at: str | None = None
+    # A node: ask the tables that its checks looked at, published or not.
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question, and whoever listens to the answer: first to notes on it, then to the rows."""
 
     sql: str | None
     environment: str | None
     lock_timeout: float
-    form: str  # of the values, see warehouse/values.py
-    say: Callable[[str], None]
+    form: str
+    note: Callable[[str], None]
     show: Callable[[Answer], None]
 
     def listener(self, notes: Iterable[str] = ()) -> Listener:
         def hear(answer: Answer) -> None:
             for note in notes:
-                self.say(note)
+                self.note(note)
             self.show(answer)
 
         return Listener(self.form, hear)
 
 
-def query(workspace: Workspace, question: Question) -> None:
-    """Ask an environment, the current branch's unless named; if it was never run, production's
-    tables.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The answer to a query."""
 
-    Raises UsageError where there is nothing to be asked yet.
+    names: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    # Sentences that go with the answer, such as: the branch was never run.
+    notes: tuple[str, ...]
+
+
+def query(
+    workspace: Workspace,
+    sql: str | None = None,
+    *,
+    environment: str | None = None,
+    at: str | None = None,
+    failed: str | None = None,
+) -> Rows:
+    """Run one SELECT on the tables of an environment, whose views go by their bare names.
+
+    sql: one statement that reads; with `failed`, the violating rows by default.
+    environment: a branch; by default, the branch that is checked out.
+    at: a publication or a commit; asks production as it was then.
+    failed: a node; asks the tables that its checks looked at, even if they were not published.
+
+    Raises UsageError if the statement is wrong or the environment is not built, and WarehouseError
+    if the warehouse cannot be read or the tables are no longer kept.
+    """
+    notes = list[str]()
+    answers = list[Rows]()
+
+    def keep(answer: Answer) -> None:
+        rows = tuple(tuple(row) for row in answer.rows)
+        answers.append(Rows(tuple(answer.names), rows, tuple(notes)))
+
+    stream(workspace, Question(sql, environment, at, failed), PYTHON, keep, notes.append)
+    return answers[0]
+
+
+def stream(
+    workspace: Workspace,
+    question: Question,
+    form: str,
+    show: Callable[[Answer], None],
+    note: Callable[[str], None],
+) -> None:
+    """Ask, and call `show` with the answer while its rows are read: there may be many of them.
+
+    form: TABLE, CSV, JSON or PYTHON, see warehouse/values.py.
+
+    Raises what `query` raises.
+    """
+    asked = _Asked(question.sql, question.environment, workspace.until.left, form, note, show)
+    if question.failed is not None:
+        if question.at is not None:
+            raise UsageError("--failed asks what was built last: it goes without --at.")
+        _query_failed(workspace, asked, question.failed)
+    elif question.sql is None:
+        raise UsageError("Missing argument SQL.", "Usage: seeknal query [OPTIONS] SQL")
+    elif question.at is not None:
+        _query_past(workspace, asked, question.at)
+    else:
+        _query(workspace, asked)
+
+
+def _query(workspace: Workspace, question: _Asked) -> None:
+    """Ask an environment; if it was never run, ask production's tables.
+
+    Raises UsageError if there is nothing to ask yet.
     """
     sql, environment = question.sql or "", question.environment
     branch = environment_of(workspace, environment)
@@ -93,7 +172,7 @@ def _hint(workspace: Workspace, branch: str) -> str:
 
 
 def _asked_of_production(
-    workspace: Workspace, warehouse: Warehouse, revision: Revision, question: Question
+    workspace: Workspace, warehouse: Warehouse, revision: Revision, question: _Asked
 ) -> None:
     """Ask production in the place of a branch that was never run, and say which of its own changes
     that leaves out."""
@@ -123,7 +202,7 @@ def _asked_of_production(
 def _asked(
     warehouse: Warehouse,
     schema: str,
-    question: Question,
+    question: _Asked,
     held: Mapping[str, _Held],
     notes: Sequence[str],
 ) -> None:
@@ -295,13 +374,10 @@ def _behind(work: Work, failed: Iterable[str]) -> dict[str, str]:
     return far | near | {each: each for each in failed}
 
 
-def query_past(
-    workspace: Workspace, question: Question, revision: str, tell: Callable[[Named], None]
-) -> None:
-    """Ask production as it was at a publication or a commit. tell: is called with the publication
-    that it was.
+def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
+    """Ask production as it was at a publication or a commit.
 
-    Raises UsageError where there is none, WarehouseError where its tables are no longer kept.
+    Raises UsageError if there is none, and WarehouseError if its tables are no longer kept.
     """
     environment = question.environment
     if environment and workspace.branch_of(environment) != workspace.production:
@@ -316,7 +392,8 @@ def query_past(
     ) as warehouse:
         wanted = shown(workspace, warehouse, revision)
         need_tables(workspace, wanted, "seeknal log says which publications are kept.")
-        tell(wanted.named)
+        if wanted.named.asked:
+            question.note(nearest(wanted.named))
         warehouse.queries.ask_past(
             workspace.production_schema,
             wanted.views.values(),
@@ -340,7 +417,7 @@ def _works(
     )
 
 
-def query_failed(workspace: Workspace, question: Question, name: str) -> None:
+def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
     """Ask the tables that the checks of a node have looked at, also if they were not published;
     without SQL, for the rows that violate the first check that fails.
 

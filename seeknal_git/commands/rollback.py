@@ -1,5 +1,4 @@
-"""The verbs behind `log` and `rollback`: what production published, and how an earlier publication
-is shown again."""
+"""The command `rollback`: production shows an earlier publication again."""
 
 from __future__ import annotations
 
@@ -20,14 +19,13 @@ from seeknal_git.environments.publications import (
     never_published,
     shown_by,
 )
-from seeknal_git.environments.releasing import Leave, need_leave
-from seeknal_git.environments.revision import environment_of, revision_of
+from seeknal_git.environments.releasing import need_leave
 from seeknal_git.errors import RunFailed, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import whoami
-from seeknal_git.git.production_ref import is_kept_tree, set_production_ref
+from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
-from seeknal_git.names import WRITING, schema_of, split_id
+from seeknal_git.names import WRITING, split_id
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.collisions import Claims, claims_of
 from seeknal_git.project.definitions import load_project
@@ -37,74 +35,6 @@ from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Delivery, Move, Publication, Record
 from seeknal_git.warehouse.protocol import Warehouse
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A publication as the log shows it. current: it is what the environment shows now;
-    uncommitted: its commit was made of uncommitted nodes, and no branch names it; lost: the nodes
-    whose tables are no longer kept; subject: of the commit, if it is here."""
-
-    record: Record
-    moves: tuple[Move, ...]
-    lost: tuple[str, ...]
-    current: bool
-    uncommitted: bool
-    subject: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Publications of an environment, the newest first, and how many there are before them."""
-
-    branch: str
-    schema: str
-    is_production: bool
-    entries: tuple[Entry, ...]
-    earlier: int
-
-
-def log(
-    workspace: Workspace, environment: str | None = None, most: int = 0, lock_timeout: float = 0.0
-) -> Log:
-    """The last publications of an environment, production's unless named; all of them where `most`
-    is 0.
-
-    Raises UsageError where the environment does not exist.
-    """
-    branch = environment_of(workspace, environment) if environment else workspace.production
-    schema, entries, earlier = schema_of(branch), (), 0  # type: tuple[str, tuple[Entry, ...], int]
-    if workspace.warehouse_path.exists():
-        with open_warehouse(
-            workspace.warehouse_path, workspace.marks, read_only=True, lock_timeout=lock_timeout
-        ) as warehouse:
-            records = warehouse.publications.records(schema)
-            entries = _entries(workspace, warehouse, schema, records[: most or None])
-            earlier = len(records) - len(entries)
-    if not entries and schema != workspace.production_schema:
-        revision_of(workspace, environment)
-    return Log(branch, schema, schema == workspace.production_schema, entries, earlier)
-
-
-def _entries(
-    workspace: Workspace,
-    warehouse: Warehouse,
-    schema: str,
-    records: Sequence[Record],
-) -> tuple[Entry, ...]:
-    moves = warehouse.publications.moves(schema, [each.id for each in records])
-    lost = warehouse.publications.lost(schema)
-    return tuple(
-        Entry(
-            each,
-            tuple(moves[each.id]),
-            tuple(lost.get(each.id, ())),
-            number == 0,
-            bool(each.commit) and is_kept_tree(workspace.repository, each.commit),
-            git.subject_of(workspace.repository, each.commit) if each.commit else None,
-        )
-        for number, each in enumerate(records)
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,39 +68,42 @@ class Rollback:
     ] = ()  # what somebody made in place of the views of nodes that go; it stays
 
 
-NO_LEAVE = Leave()
-
-
 def rollback(
     workspace: Workspace,
-    revision: str | None = None,
-    lock_timeout: float = 0.0,
+    publication: str | None = None,
     *,
     dry_run: bool = False,
-    leave: Leave = NO_LEAVE,
+    force: bool = False,
+    reason: str | None = None,
 ) -> Rollback:
     """Show an earlier publication of production again, in one transaction; then write the files of
     its exposures.
 
-    Without a revision, the last one that showed something else and that no rollback has taken back.
-    Git is left alone, but for the ref that says what production shows. Raises UsageError or
-    WarehouseError with nothing changed.
+    Nothing is built, and branches stay where they are.
+
+    publication: its number, as `log` tells it, or its commit; by default, the last publication
+    that showed something else and that no rollback has taken back.
+    dry_run: find out what would be done, and do nothing.
+    force: roll back even if only continuous integration releases.
+    reason: why production is released by force; the log keeps it.
+
+    Raises UsageError or WarehouseError before anything changes.
     """
     need_authority(workspace)
     if not dry_run:
-        need_leave(workspace, leave.reason, force=leave.force)
+        need_leave(workspace, reason, force=force)
     path = workspace.warehouse_path
     if not path.exists():
         raise never_published()
     reach = Reach(folders=[workspace.home / WRITING])
     with open_warehouse(
-        path, workspace.marks, read_only=dry_run, lock_timeout=lock_timeout, reach=reach
+        path, workspace.marks, read_only=dry_run, lock_timeout=workspace.until.left, reach=reach
     ) as warehouse:
         started = time.monotonic()
-        done, wanted, stale = _prepared(workspace, warehouse, revision)
+        done, wanted, stale = _prepared(workspace, warehouse, publication)
         if dry_run:
             return done
-        publication = Publication(
+        shown_again = Publication(
             done.schema,
             done.branch,
             done.to.commit,
@@ -182,9 +115,9 @@ def rollback(
             None,
             done.to.id,
             done.to.base,
-            reason=leave.reason,
+            reason=reason,
         )
-        outcome = warehouse.publications.publish(publication)
+        outcome = warehouse.publications.publish(shown_again)
         if done.to.commit:
             set_production_ref(workspace.repository, done.to.commit)
         warehouse.publications.record_warnings(done.schema, done.to.warnings)

@@ -1,29 +1,35 @@
-"""The verb behind `run`: build what an environment's branch needs, and publish it."""
+"""The command `run`: build the nodes that an environment's branch needs, and publish them."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from seeknal_git.build.execute import Report
-from seeknal_git.build.hold import Prepared, held, work_of
-from seeknal_git.build.publish import Origin, Reconciled, reconcile
+from seeknal_git.build.hold import Prepared, held, preview, work_of
+from seeknal_git.build.publish import Origin, Reconciled, reconcile, without_rows
 from seeknal_git.build.work import Options
-from seeknal_git.commands.plan import changed_since_plan, drop_plan
+from seeknal_git.commands.observer import NOBODY, Observer
+from seeknal_git.commands.result import RunResult
 from seeknal_git.environments.mixed_tree import mixed
 from seeknal_git.environments.other_clones import name_of_clone, published_elsewhere
 from seeknal_git.environments.production import refuse_to_lose, showing
 from seeknal_git.environments.releasing import need_leave
 from seeknal_git.environments.revision import (
     as_environment,
+    elsewhere,
     head_tree,
     load_sound,
     production_tip,
     revision_of,
 )
+from seeknal_git.environments.saved_plans import changed_since_plan, drop_plan
 from seeknal_git.environments.target import Target
-from seeknal_git.errors import UsageError
+from seeknal_git.environments.uncommitted import commit_line, follow, left_behind, release_line
+from seeknal_git.errors import UsageError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import branch_that_came, whoami
 from seeknal_git.git.operation import refuse_unfinished
@@ -37,24 +43,141 @@ from seeknal_git.project.graph import Graph, node_named
 from seeknal_git.project.workspace import Loaded, Workspace, load
 from seeknal_git.warehouse.protocol import Warehouse
 
+_LEFT_BEHIND = 3  # of the uncommitted files that a run leaves out, this many are named
+_IN_PART = (
+    "Production gets these nodes as they are here, and no others: "
+    "it is no commit's until a promotion."
+)
+_AS_A_WHOLE = (
+    "Production runs with uncommitted changes: "
+    "it will be ahead of every commit until they are committed."
+)
+
+
+def run(
+    workspace: Workspace,
+    environment: str | None = None,
+    *,
+    nodes: Sequence[str] = (),
+    types: Sequence[str] = (),
+    full: bool = False,
+    refresh: bool = False,
+    keep_going: bool = False,
+    retry: int = 0,
+    workers: int | None = None,
+    carry: bool = False,
+    force: bool = False,
+    reason: str | None = None,
+    dry_run: bool = False,
+    observer: Observer = NOBODY,
+) -> RunResult:
+    """Build the changed nodes of an environment, check them and publish them.
+
+    Production shows everything or nothing; another environment shows whatever succeeded. A node
+    that fails is told in the result, and raises nothing.
+
+    environment: a branch; by default, the branch that is checked out.
+    nodes: ids or bare names; only these nodes and all nodes that depend on them are run.
+    types: kinds; only nodes of these kinds are run.
+    full: build every node again, except unchanged raw data on a branch.
+    refresh: read raw data again, as production always does.
+    keep_going: build the nodes that do not depend on a failure.
+    retry: how many times a failing node is tried again.
+    workers: how many nodes are built at once; by default, one for each core.
+    carry: switch to the environment's branch if uncommitted changes can follow to it.
+    force: run even if the saved plan is out of date, if another clone released more, or if only
+    continuous integration releases.
+    reason: why production is released by force; the log keeps it.
+    dry_run: find out what would be done, and do nothing.
+
+    Raises UsageError, ProjectError, GitError, WarehouseError or FileFault before anything changes.
+    """
+    started = time.monotonic()
+    if environment:
+        _bring_changes(workspace, environment, observer, force=force, carry=carry)
+    options = Options(
+        refresh=refresh,
+        full=full,
+        keep_going=keep_going,
+        workers=workers or os.cpu_count() or 1,
+        retry=retry,
+        reason=reason,
+    )
+    request = Request(environment, tuple(nodes), tuple(types), force, options)
+    prepared = prepare(workspace, request)
+    if dry_run:
+        return RunResult("run", preview(prepared))
+    _announce(prepared, observer, is_named=environment is not None)
+    with observer.progress(len(prepared.loaded.graph.members)) as report:
+        done = carry_out(prepared, report)
+    return _result(prepared, done, time.monotonic() - started)
+
+
+def _bring_changes(
+    workspace: Workspace, environment: str, observer: Observer, *, force: bool, carry: bool
+) -> None:
+    """Let uncommitted changes follow to the environment, or refuse to go on without them.
+
+    With `force`, the run goes on without them, and says so.
+    """
+    if not force:
+        for command in follow(workspace, environment, "run", may_switch=carry):
+            observer.ran(command)
+    elif left := left_behind(workspace, environment):
+        names = some(left, _LEFT_BEHIND)
+        observer.note(f"Not in this run: the uncommitted changes of what is checked out ({names}).")
+
+
+def _announce(prepared: Prepared, observer: Observer, *, is_named: bool) -> None:
+    """Say which environment is run, and what is doubtful about its nodes and raw data."""
+    if not (is_named or prepared.target.is_production):
+        production = prepared.workspace.production
+        observer.note(f"Run of {prepared.target.branch}; production is {production}.")
+    if prepared.target.is_production and prepared.loaded.tree.dirty:
+        observer.note(_IN_PART if prepared.base is not None else _AS_A_WHOLE)
+    warn_of_raw_data(prepared, observer)
+
+
+def warn_of_raw_data(prepared: Prepared, observer: Observer) -> None:
+    """Name the files that nobody could read, and the guesses about raw data."""
+    for problem in (*prepared.loaded.project.unread, *prepared.loaded.binding.warnings):
+        observer.warn(problem)
+
+
+def _result(prepared: Prepared, done: Reconciled, seconds: float) -> RunResult:
+    workspace, branch = prepared.workspace, prepared.target.branch
+    uncommitted = prepared.loaded.tree.dirty and not prepared.target.is_production
+    commit = commit_line(workspace) if uncommitted and not done.failures else None
+    return RunResult(
+        "run",
+        done.work,
+        done if workspace.settings.show_rows else without_rows(done),
+        seconds,
+        elsewhere(workspace, branch),
+        uncommitted=uncommitted,
+        next_step=f"{commit} && {release_line(workspace, branch)}" if commit else None,
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asked `run` for. nodes: ids or bare names; types: kinds; both empty for
-    everything."""
+    """The environment and the nodes to run."""
 
     environment: str | None = None
+    # Ids or bare names; all nodes if there are none.
     nodes: tuple[str, ...] = ()
+    # Kinds; all kinds if there are none.
     types: tuple[str, ...] = ()
     force: bool = False
-    lock_timeout: float = 0.0
     options: Options = field(default_factory=Options)
 
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
-    """Load what is to be run. Raises before anything is written: ProjectError, UsageError,
-    GitError."""
-    workspace = replace(workspace, lock_timeout=request.lock_timeout)
+    """Load the nodes to run.
+
+    Raises ProjectError, UsageError or GitError before anything is written.
+    """
+    workspace = workspace.waiting()
     need_authority(workspace)
     revision = revision_of(workspace, request.environment)
     branch = revision.name
@@ -95,7 +218,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         target,
         options,
         now=partial(revision_of, workspace, request.environment),
-        again=lambda patience: prepare(workspace, replace(request, lock_timeout=patience)),
+        again=partial(prepare, workspace, request),
         base=base,
     )
 
@@ -132,12 +255,12 @@ def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:
     return frozenset(each for each in found if not kinds or split_id(each)[0] in kinds)
 
 
-def run(prepared: Prepared, report: Report, lock_timeout: float = 0.0) -> Reconciled:
-    """Build and publish: on production all or nothing, on a branch whatever succeeded."""
+def carry_out(prepared: Prepared, report: Report) -> Reconciled:
+    """Build, check and publish what was prepared."""
     if prepared.target.is_production:
         need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
-    with held(prepared, lock_timeout) as (current, warehouse):
+    with held(prepared) as (current, warehouse):
         done = _ran(current, warehouse, report)
     if not done.failures:
         drop_plan(prepared.workspace, prepared.target.branch)

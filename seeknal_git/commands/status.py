@@ -1,4 +1,4 @@
-"""The verb behind `status`: how a branch, its environment and production stand."""
+"""The command `status`: how a branch, its environment and production stand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from seeknal_git.build.failed_checks import known_violations
 from seeknal_git.build.moved_data import MovedData, moved_data
 from seeknal_git.build.work import Options, Work, work_out
-from seeknal_git.commands.plan import plan_environment
+from seeknal_git.commands.planned import plan_environment
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.production import Showing, due
 from seeknal_git.environments.publications import (
@@ -110,8 +110,11 @@ class Status:
     published: str | None = None  # by whom, if the environment was last published in another clone
 
 
-def read_status(workspace: Workspace) -> Status:
-    """One look at everything. Never fails for what it is there to report."""
+def status(workspace: Workspace) -> Status:
+    """Read how the branch that is checked out, its environment and production stand.
+
+    Problems are part of the result: an unreadable warehouse or a broken node raises nothing.
+    """
     repository = workspace.repository
     tip, head = git.production_tip(repository, workspace.production), git.head_commit(repository)
     ahead, behind = git.ahead_behind(repository, head, tip) if head and tip else (None, None)
@@ -119,7 +122,7 @@ def read_status(workspace: Workspace) -> Status:
         revision, problems = revision_of(workspace), []
     except GitError as exc:
         revision, problems = None, [_told(exc)]
-    status = Status(
+    found = Status(
         project=workspace.settings.name,
         branch=git.current_branch(repository) or rebased_branch(repository),
         environment=revision.name if revision else None,
@@ -132,7 +135,7 @@ def read_status(workspace: Workspace) -> Status:
         problems=problems,
         operation=unfinished_operation(repository),
     )
-    return _with_warehouse(workspace, _with_plan(workspace, status))
+    return _with_warehouse(workspace, _with_plan(workspace, found))
 
 
 def _told(error: SeeknalError) -> str:
@@ -301,9 +304,11 @@ class Past:
     since: tuple[Move, ...]
 
 
-def read_past(workspace: Workspace, revision: str) -> Past:
-    """Production as it was at a publication or a commit. Raises UsageError where nothing was
-    published then."""
+def status_at(workspace: Workspace, revision: str) -> Past:
+    """Read how production was at a publication or a commit.
+
+    Raises UsageError if nothing was published by then.
+    """
     if not workspace.warehouse_path.exists():
         raise never_published()
     with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:

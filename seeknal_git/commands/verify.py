@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from seeknal_git.build.trial import Trial, Verified, tried
 from seeknal_git.build.trial_inputs import Bench, Obstacle, edited, is_moved, is_touched, reused
-from seeknal_git.commands.plan import Planned
+from seeknal_git.commands.planned import Planned
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.raw_data import reach_of
@@ -94,13 +94,13 @@ def _verified(bench: Bench, promise: _Promise) -> Verified:
     return replace(found, reused=promise.reused)
 
 
-def need_kept(planned: Planned, verified: Iterable[Verified]) -> None:
-    """Raises ProjectError with each promise that is broken, and each version that cannot be
-    built."""
+def broken_promises(planned: Planned, verified: Iterable[Verified]) -> ProjectError | None:
+    """Every promise that is broken and every version that cannot be built; None if all hold."""
     categories = {change.node: change.category for change in planned.plan.changes}
-    wrong = [each for each in verified if each.result in ("differs", "cannot be built")]
-    if wrong:
-        raise ProjectError([_broken(planned, each, categories.get(each.node)) for each in wrong])
+    wrong = [result for result in verified if result.result in ("differs", "cannot be built")]
+    if not wrong:
+        return None
+    return ProjectError([_broken(planned, result, categories.get(result.node)) for result in wrong])
 
 
 def _broken(planned: Planned, verified: Verified, category: Category | None) -> Problem:

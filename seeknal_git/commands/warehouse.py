@@ -28,9 +28,7 @@ class Moved:
     path: Path
 
 
-def move_warehouse(
-    workspace: Workspace, source: str | None = None, lock_timeout: float = 0.0
-) -> Moved:
+def move_warehouse(workspace: Workspace, source: str | None = None) -> Moved:
     """Move the warehouse at another place to where it belongs: in one step, while nobody else has
     it open.
 
@@ -46,7 +44,7 @@ def move_warehouse(
     if target.exists():
         return _finished(before, target)
     private_folder(target.parent)
-    with alone(before, workspace.marks, lock_timeout):
+    with alone(before, workspace.marks, workspace.until.left):
         try:
             before.rename(target)
         except OSError as exc:

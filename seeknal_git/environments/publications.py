@@ -61,6 +61,15 @@ def named(repository: Repository, records: Sequence[Record], revision: str) -> N
     )
 
 
+def nearest(found: Named) -> str:
+    """A sentence about the publication that stands for a commit that was not published itself."""
+    record, asked = found.record, (found.asked or "")[:8]
+    commit = f" ({record.commit[:8]})" if record.commit else ""
+    return (
+        f"{asked} was not published itself: production showed publication {record.id}{commit} then."
+    )
+
+
 def _abbreviated(records: Sequence[Record], revision: str) -> str | None:
     """A commit that git forgot, as it does with those that no branch names."""
     long_enough = len(revision) >= 7

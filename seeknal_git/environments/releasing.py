@@ -3,19 +3,9 @@ project file says)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from seeknal_git.errors import UsageError
 from seeknal_git.project.ci_variables import in_ci
 from seeknal_git.project.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """What somebody says who releases from elsewhere."""
-
-    force: bool = False
-    reason: str | None = None  # for the log
 
 
 def only_ci_releases(workspace: Workspace) -> bool:

@@ -16,6 +16,7 @@ from seeknal_git.project.held_files import identity
 from seeknal_git.project.raw_data import DataRoot, contents_of, keeps_load, sources_of
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 
 if TYPE_CHECKING:
     from seeknal_git.cache import Cache
@@ -52,14 +53,14 @@ class Load:
 
 
 def kept_columns(
-    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], lock_timeout: float | None
+    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], deadline: Deadline | None
 ) -> dict[str, Columns]:
     """The columns of the sources whose load a branch or a promotion does not read again, as their
     tables have them.
 
-    schemas: of production, and of the environment; lock_timeout: seconds to wait while another
-    process holds the warehouse; None where it can be done without: the loads count that were seen
-    last. Raises WarehouseBusy.
+    schemas: of production, and of the environment; deadline: until when to wait while another
+    process holds the warehouse; without one, the loads count that were seen last. Raises
+    WarehouseBusy.
     """
     if not path.exists() or not sources_of(graph):
         return {}
@@ -70,11 +71,12 @@ def kept_columns(
     from seeknal_git.warehouse.duckdb_file import open_for_state
 
     try:
-        with open_for_state(path, Marks(root.repository), lock_timeout or 0.0) as warehouse:
+        left = (deadline or NO_WAIT).left
+        with open_for_state(path, Marks(root.repository), left) as warehouse:
             remember_loads(warehouse, path, root.cache, schemas, seen)
             return columns_of_loads(warehouse, graph, root, schemas)
     except WarehouseBusy:
-        if lock_timeout is not None:
+        if deadline is not None:
             raise
         return kept_of(graph, root, _remembered_loads(remembered, keys))
     except SeeknalError:
@@ -157,7 +159,7 @@ def columns_of_loads(
 
 
 def contracts(
-    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], lock_timeout: float | None
+    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], deadline: Deadline | None
 ) -> dict[str, Contract]:
     """Source → what was read of it before. The warehouse is asked only if somebody wrote to it;
     while it is held, what was seen last counts. As for `kept_columns`. Raises WarehouseBusy."""
@@ -170,10 +172,11 @@ def contracts(
     from seeknal_git.warehouse.duckdb_file import open_for_state
 
     try:
-        with open_for_state(path, Marks(root.repository), lock_timeout or 0.0) as warehouse:
+        left = (deadline or NO_WAIT).left
+        with open_for_state(path, Marks(root.repository), left) as warehouse:
             found = contracts_of(warehouse, graph, schemas)
     except WarehouseBusy:
-        if lock_timeout is not None:
+        if deadline is not None:
             raise
         return _remembered_contracts(remembered)
     except SeeknalError:

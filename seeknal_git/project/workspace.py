@@ -31,6 +31,7 @@ from seeknal_git.project.snapshot_ids import State
 from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse.deadline import Deadline
 
 if TYPE_CHECKING:
     from seeknal_git.git.marks import Marks
@@ -41,14 +42,16 @@ class Workspace:
     """settings: those in force, as production has them; flaw: why the project file at hand cannot
     be read, if so; data_root: what holds the warehouse, raw data and production's files: the main
     working tree, unless another folder is named. shared_data: raw data is read from there alone, as
-    production does; a branch looks into its own working tree first. lock_timeout: seconds to wait
-    for the warehouse where what a tree means hangs on it; None where it is to be done without."""
+    production does; a branch looks into its own working tree first. lock_timeout: how
+    many seconds a command waits while another process holds the warehouse; deadline: until when
+    `load` waits for it, and then raises WarehouseBusy; without one, `load` goes on without it."""
 
     repository: Repository
     settings: Settings
     cache: Cache
     data_root: Path
-    lock_timeout: float | None = None
+    lock_timeout: float = 0.0
+    deadline: Deadline | None = None
     shared_data: bool = False
     authority: Authority = field(default_factory=lambda: Authority("main"))
     written: Written | None = None  # the project file at hand
@@ -83,6 +86,15 @@ class Workspace:
         """Where the warehouse is, links resolved anew. Raises ProjectError if it may not be
         there."""
         return self.place.path
+
+    @property
+    def until(self) -> Deadline:
+        """Until when a command that begins now waits for the warehouse."""
+        return self.deadline or Deadline.after(self.lock_timeout)
+
+    def waiting(self) -> Workspace:
+        """The same, for a command that cannot do without the warehouse; its waits share a deadline."""
+        return self if self.deadline else replace(self, deadline=self.until)
 
     def branch_of(self, environment: str) -> str:
         """The branch that an environment's name means: `prod` is an alias for the production
@@ -132,7 +144,11 @@ class Loaded:
 
 
 def open_workspace(
-    start: Path, data_root: Path | None = None, *, mending: bool = False
+    start: Path,
+    data_root: Path | None = None,
+    *,
+    mending: bool = False,
+    lock_timeout: float = 0.0,
 ) -> Workspace:
     """The project that a folder, or a bare repository, holds.
 
@@ -147,9 +163,11 @@ def open_workspace(
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             at_hand = partial(_at_hand, folder / PROJECT_FILE)
-            return _workspace(git.open_repository(folder), at_hand, data_root, mending=mending)
+            repository = git.open_repository(folder)
+            found = _workspace(repository, at_hand, data_root, mending=mending)
+            return replace(found, lock_timeout=lock_timeout)
     if bare := git.open_bare(start):
-        return _bare(bare, data_root)
+        return replace(_bare(bare, data_root), lock_timeout=lock_timeout)
     raise UsageError(
         f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init"
     )
@@ -348,7 +366,7 @@ def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> di
 
     schemas = (workspace.production_schema, schema)
     path = _sound_place(workspace)
-    return kept_columns(path, graph, root, schemas, workspace.lock_timeout) if path else {}
+    return kept_columns(path, graph, root, schemas, workspace.deadline) if path else {}
 
 
 def _contracts(
@@ -360,7 +378,7 @@ def _contracts(
         dict.fromkeys([workspace.production_schema, schema or workspace.production_schema])
     )
     path = _sound_place(workspace)
-    return contracts(path, graph, root, schemas, workspace.lock_timeout) if path else {}
+    return contracts(path, graph, root, schemas, workspace.deadline) if path else {}
 
 
 def _sound_place(workspace: Workspace) -> Path | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from seeknal_git.commands.plan import Planned
+from seeknal_git.commands.diff import Diff
+from seeknal_git.commands.planned import Planned
 from seeknal_git.plan.changes import Change
 from seeknal_git.plan.text_diff import unified
 from seeknal_git.project.fingerprints import Category
@@ -16,7 +17,8 @@ from seeknal_git.report.terminal import coloured, counted, dim, in_colour, liste
 _LINE_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def as_text(planned: Planned, changes: list[Change], *, stat: bool) -> None:
+def as_text(found: Diff, *, stat: bool) -> None:
+    planned, changes = found.planned, found.changes
     for setting in planned.settings:
         out(f"{coloured(Category.BREAKING)} {PROJECT_FILE}: {setting.words}")
     if not changes and not planned.settings:
@@ -41,7 +43,7 @@ def as_text(planned: Planned, changes: list[Change], *, stat: bool) -> None:
         out(f"{counted(len(changes), 'node')} changed.")
 
 
-def as_json(planned: Planned, changes: list[Change]) -> list[dict[str, Any]]:
+def as_json(found: Diff) -> list[dict[str, Any]]:
     return [
         {
             "node": change.node,
@@ -50,9 +52,9 @@ def as_json(planned: Planned, changes: list[Change]) -> list[dict[str, Any]]:
             "what": list(change.words),
             "rebuilds": list(change.rebuilds),
             "reuses": list(change.reuses),
-            "diff": list(_diff(planned, change)),
+            "diff": list(_diff(found.planned, change)),
         }
-        for change in changes
+        for change in found.changes
     ]
 
 

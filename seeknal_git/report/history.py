@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from seeknal_git.commands.rollback import Entry, Log, Rollback
-from seeknal_git.environments.publications import Named
+from seeknal_git.commands.log import Entry, Log
+from seeknal_git.commands.rollback import Rollback
 from seeknal_git.names import of_option
 from seeknal_git.report.terminal import (
     bold,
@@ -127,14 +127,6 @@ def _built(move: Move) -> str:
     if move.change == "removed" or move.built is None:
         return ""
     return "built" if move.built else "re-used"
-
-
-def note_nearest(found: Named) -> None:
-    """Say so where a commit was asked for that was not published itself."""
-    if found.asked:
-        note(
-            f"{found.asked[:8]} was not published itself: production showed publication {named(found.record)} then."
-        )
 
 
 def log_as_json(found: Log) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seeknal_git.git.hooks import HookState
 from seeknal_git.report.terminal import columns, out, out_lines
 
 
-def as_text(found: list[HookState]) -> None:
+def as_text(found: Sequence[HookState]) -> None:
     out(*columns([(hook.name, hook.state, _remark(hook)) for hook in found]))
     for hook in found:
         if hook.lines:

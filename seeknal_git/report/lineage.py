@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from seeknal_git.commands.lineage import Lineage, Selection, Step
-from seeknal_git.errors import ProjectError
+from seeknal_git.errors import ProjectError, UsageError
+from seeknal_git.files import write_whole
 from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place
+from seeknal_git.plan.lineage import Lineage, Selection, Step
 from seeknal_git.report.terminal import (
     bold,
     coloured,
@@ -31,6 +33,15 @@ _WIDEST = 10_000
 _ROOM = 24  # for the text of a line, however deep in a tree it stands
 _LEVEL = 4
 _ONLY_ROWS = " (rows)"
+
+
+def write_page(path: Path, chosen: Selection) -> None:
+    """Write the page to a file. Raises UsageError if that is not possible."""
+    try:
+        write_whole(path, as_html(as_json(chosen)).encode(), private=False)
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+    note(f"Written: {path}")
 
 
 def as_html(lineage: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from seeknal_git.commands.plan import Found
 from seeknal_git.commands.plan_merge import MergePlan
+from seeknal_git.commands.planned import Found
 from seeknal_git.environments.merges import MergeConflict, told, words_of
 from seeknal_git.errors import Problem
 from seeknal_git.report import markdown

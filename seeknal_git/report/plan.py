@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from seeknal_git.build.moved_data import MovedData
-from seeknal_git.commands.plan import Found, Planned
+from seeknal_git.commands.planned import Found, Planned
 from seeknal_git.errors import some
 from seeknal_git.names import argument, of_option, split_id
 from seeknal_git.plan.changes import Change, Plan

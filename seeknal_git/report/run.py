@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from seeknal_git.build.execute import Event, Report
 from seeknal_git.build.failed_checks import Violation, known_violations
 from seeknal_git.build.publish import Reconciled
 from seeknal_git.build.work import Work
+from seeknal_git.commands.result import RunResult
 from seeknal_git.names import command_line, shown
 from seeknal_git.report import violations
 from seeknal_git.report.terminal import (
@@ -32,6 +34,7 @@ from seeknal_git.report.terminal import (
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
 _SLOW = {"built", "failed", "skipped", "warned"}
+_WIDE, _WORTH_SAYING = 4, 1.1  # nodes in a layer, and times faster, that are worth a tip
 
 
 @contextmanager
@@ -96,6 +99,57 @@ def _live(total: int) -> Iterator[Report]:
                 bar.update(task, description=shown(listed(running, 30)))
 
         yield report
+
+
+def result_as_text(result: RunResult) -> None:
+    """How a run or a promotion went; of a dry run, what it would do."""
+    target = result.work.target
+    if result.done is not None:
+        word = "Promotion" if result.command == "promote" else "Run"
+        summary(result.done, result.seconds, f"{word} of {target.branch}", result.elsewhere)
+    elif result.command == "promote":
+        into = f"{result.merges} into {target.branch}" if result.merges else target.branch
+        work_as_text(result.work, f"Promotion of {into} (dry run)")
+    else:
+        work_as_text(result.work, f"A run of {target.branch}")
+
+
+def result_as_json(result: RunResult) -> dict[str, Any]:
+    """docs/cli.md documents the keys."""
+    if result.done is None:
+        return work_as_json(result.work)
+    return done_as_json(result.done, result.elsewhere)
+
+
+def notes(result: RunResult) -> None:
+    """What is left to do after a run or a promotion."""
+    if result.failures:
+        if not result.is_published:
+            note("Nothing was published: the environment is as it was.")
+        return
+    if result.uncommitted:
+        note("There are uncommitted changes: a merge takes only what is committed.")
+        if result.next_step is not None:
+            note(f"Next: {result.next_step}")
+    if result.command == "run" and result.done is not None and result.work.options.workers == 1:
+        _tip(result.done)
+
+
+def _tip(done: Reconciled) -> None:
+    """Say how much faster a sequential run of a wide graph could be."""
+    built = done.progress.built
+    layers = [
+        [built[node].seconds for node in layer if node in built] for layer in done.work.layers
+    ]
+    widest = max(layers, key=len, default=[])
+    if len(widest) < _WIDE:
+        return
+    cores = os.cpu_count() or 1
+    at_best = sum(max(max(layer, default=0), sum(layer) / cores) for layer in layers)
+    gain = sum(map(sum, layers)) / max(at_best, 1e-9)
+    faster = f" for a run that is about {gain:.1f}x faster" if gain >= _WORTH_SAYING else ""
+    wide = f"This pipeline has {len(widest)} independent nodes in one layer."
+    note(f"Tip: {wide} Use --parallel{faster}.")
 
 
 def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None = None) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from seeknal_git.commands.doctor import Finding
 from seeknal_git.commands.env import EnvironmentState
 from seeknal_git.commands.status import Past, Production, Status
-from seeknal_git.environments.publications import Shown
-from seeknal_git.report.history import about, between_as_json, moved, note_nearest, record_as_json
+from seeknal_git.environments.publications import Shown, nearest
+from seeknal_git.report.history import about, between_as_json, moved, record_as_json
 from seeknal_git.report.plan import moved_words
 from seeknal_git.report.terminal import (
     bold,
@@ -173,7 +173,8 @@ def _answers(status: Status) -> None:
 def past_as_text(found: Past) -> None:
     """Production as it was, and what is different today."""
     record, shown = found.shown.named.record, found.shown
-    note_nearest(shown.named)
+    if shown.named.asked:
+        note(nearest(shown.named))
     kept = f"no longer kept whole: {counted(len(shown.lost), 'table')} gone" if shown.lost else ""
     out(
         "  ".join(

@@ -22,7 +22,7 @@ _DESCRIBES = re.compile(r"\s*(?:DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE)
 _HOURS = re.compile(r"[+-]\d\d$")
 
 
-TABLE, CSV, JSON = "table", "csv", "json"
+TABLE, CSV, JSON, PYTHON = "table", "csv", "json", "python"
 _BATCH = 5_000  # rows that are in memory at once
 
 Fetched = tuple[list[str], list[str], list[tuple[Any, ...]]]
@@ -33,8 +33,8 @@ def streamed(
 ) -> tuple[list[str], Iterator[Sequence[Any]]]:
     """The names of a statement's columns, and its rows as they come; they are never all in memory.
 
-    form: for JSON, every value is a text of JSON; else a text of the engine's, or None, but for the
-    numbers of a table.
+    form: for JSON, every value is a text of JSON; for PYTHON, see `selected`; else a text of the
+    engine's, or None, but for the numbers of a table.
     """
     if statement.type != duckdb.StatementType.SELECT:  # EXPLAIN: a few texts
         cursor = connection.execute(statement)
@@ -109,14 +109,6 @@ def _in_table(column: str, word: str) -> str:
 
 
 _NUMBER = re.compile(r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|DECIMAL\(\d+,\d+\))$")
-# Of each form: how a value leaves the engine, and what reads it, if anything does.
-_FORMS: Mapping[
-    str, tuple[Callable[[str, str], str], Callable[[str], Callable[[str], Any] | None]]
-] = {
-    CSV: (_as_csv, lambda _: None),
-    JSON: (_as_json, lambda word: _finite if _BROKEN.search(word) else None),
-    TABLE: (_in_table, lambda word: float if word == "FLOAT" else None),
-}
 
 
 def selected(
@@ -174,6 +166,17 @@ def _reader(word: str) -> Callable[[str], Any] | None:
 def _with_minutes(text: str) -> str:
     """A time zone as ISO 8601 has it: `+00:00`, for which the engine says `+00`."""
     return f"{text}:00" if _HOURS.search(text) else text
+
+
+# Of each form: how a value leaves the engine, and what reads it, if anything does.
+_FORMS: Mapping[
+    str, tuple[Callable[[str, str], str], Callable[[str], Callable[[str], Any] | None]]
+] = {
+    CSV: (_as_csv, lambda _: None),
+    JSON: (_as_json, lambda word: _finite if _BROKEN.search(word) else None),
+    TABLE: (_in_table, lambda word: float if word == "FLOAT" else None),
+    PYTHON: (_leaving, _reader),
+}
 
 
 def _read(reader: Callable[[str], Any] | None, value: Any) -> Any:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+import seeknal_git
 from seeknal_git import __version__
 from seeknal_git.nodes.load import load_node
 
@@ -206,6 +208,28 @@ def test_the_demo_runs_without_an_identity_and_leaves_nothing_behind(
 
 def test_make_demo_finds_an_executable_script() -> None:
     assert os.access(ROOT / "examples/demo.sh", os.X_OK)
+
+
+def test_the_page_of_the_library_runs_and_lists_every_name(
+    tmp_path: Path, newcomer: dict[str, str]
+) -> None:
+    project = tmp_path / "flights"
+    shutil.copytree(ROOT / "examples/flights", project, ignore=shutil.ignore_patterns("target"))
+    start = "seeknal init && git add . && git -c core.hooksPath=/dev/null commit -qm Data"
+    subprocess.run(["sh", "-c", start], cwd=project, env=newcomer, check=True, capture_output=True)
+    script = "\n".join(blocks("docs/python.md", "python"))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=project,
+        env=newcomer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "NEW transform.delays_by_carrier" in done.stdout
+    page = (ROOT / "docs/python.md").read_text()
+    assert set(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == set(seeknal_git.__all__)
 
 
 # The pages

@@ -232,7 +232,7 @@ def test_a_run_that_waited_runs_what_is_checked_out_by_then(shop: Repo) -> None:
     shop.merge("b", "--quiet")
     assert shop.production() == shop.fresh_build("b")
     before = shop.publications()
-    run.run(waiting, lambda event: None)
+    run.carry_out(waiting, lambda event: None)
     assert shop.publications() == before
     whole(shop, "main")
 
@@ -275,7 +275,7 @@ def test_who_waited_while_raw_data_was_read_again_knows_it_as_it_is_now(copy_of:
     waiting = promote.prepare(open_workspace(repo.path))
     repo.seeknal("run")
     repo.commit("Nothing new")
-    promote.promote(waiting, lambda event: None)
+    promote.carry_out(waiting, lambda event: None)
     assert repo.numbers("SELECT other FROM more") == [(1,)]
     assert repo.built() == []
 

@@ -477,7 +477,7 @@ def test_a_promotion_that_waited_publishes_what_the_branch_is_by_then(
         shop.commit("The largest order of a customer", hooks=False)
     else:
         shop.git("reset", "--quiet", "--hard", "HEAD~1")
-    promote.promote(waiting, lambda event: None)
+    promote.carry_out(waiting, lambda event: None)
     assert shop.production_ref == shop.git("rev-parse", "main") != waiting.revision.commit
     assert shop.production() == shop.fresh_build("main")
 
@@ -489,7 +489,7 @@ def test_of_two_promotions_the_later_one_does_not_bring_back_an_older_commit(sho
     shop.commit("The largest order of a customer")
     assert shop.production_ref == shop.head
     before = shop.production(), shop.publications(), shop.snapshots()
-    promote.promote(waiting, lambda event: None)
+    promote.carry_out(waiting, lambda event: None)
     assert (shop.production(), shop.publications(), shop.snapshots()) == before
     assert shop.production_ref == shop.head
 

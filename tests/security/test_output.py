@@ -337,7 +337,7 @@ def test_a_traceback_reaches_no_terminal(repo: Repo, monkeypatch: pytest.MonkeyP
     def failing(*_: object, **__: object) -> None:
         raise ValueError("a\x1b[31m\n::error::b")
 
-    monkeypatch.setattr("seeknal_git.commands.query.query", failing)
+    monkeypatch.setattr("seeknal_git.commands.query.stream", failing)
     said = repo.seeknal("query", "SELECT 1", code=3)
     assert r"error: a bug in seeknal: ValueError: a\x1b[31m\n::error::b" in said.err
     assert "Traceback" not in said.err + said.out

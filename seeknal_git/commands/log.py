@@ -1,0 +1,85 @@
+"""The command `log`: the publications of an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seeknal_git.environments.revision import environment_of, revision_of
+from seeknal_git.git import repository as git
+from seeknal_git.git.production_ref import is_kept_tree
+from seeknal_git.names import schema_of
+from seeknal_git.project.workspace import Workspace
+from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.model import Move, Record
+from seeknal_git.warehouse.protocol import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A publication as the log shows it. current: it is what the environment shows now;
+    uncommitted: its commit was made of uncommitted nodes, and no branch names it; lost: the nodes
+    whose tables are no longer kept; subject: of the commit, if it is here."""
+
+    record: Record
+    moves: tuple[Move, ...]
+    lost: tuple[str, ...]
+    current: bool
+    uncommitted: bool
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Publications of an environment, the newest first, and how many there are before them."""
+
+    branch: str
+    schema: str
+    is_production: bool
+    entries: tuple[Entry, ...]
+    earlier: int
+
+
+def log(workspace: Workspace, environment: str | None = None, most: int = 0) -> Log:
+    """Read the last publications of an environment; by default, of production.
+
+    most: how many publications to read; 0 for all of them.
+
+    Raises UsageError if the environment does not exist.
+    """
+    branch = environment_of(workspace, environment) if environment else workspace.production
+    schema, entries, earlier = schema_of(branch), (), 0  # type: tuple[str, tuple[Entry, ...], int]
+    if workspace.warehouse_path.exists():
+        with open_warehouse(
+            workspace.warehouse_path,
+            workspace.marks,
+            read_only=True,
+            lock_timeout=workspace.until.left,
+        ) as warehouse:
+            records = warehouse.publications.records(schema)
+            entries = _entries(workspace, warehouse, schema, records[: most or None])
+            earlier = len(records) - len(entries)
+    if not entries and schema != workspace.production_schema:
+        revision_of(workspace, environment)
+    return Log(branch, schema, schema == workspace.production_schema, entries, earlier)
+
+
+def _entries(
+    workspace: Workspace,
+    warehouse: Warehouse,
+    schema: str,
+    records: Sequence[Record],
+) -> tuple[Entry, ...]:
+    moves = warehouse.publications.moves(schema, [each.id for each in records])
+    lost = warehouse.publications.lost(schema)
+    return tuple(
+        Entry(
+            each,
+            tuple(moves[each.id]),
+            tuple(lost.get(each.id, ())),
+            number == 0,
+            bool(each.commit) and is_kept_tree(workspace.repository, each.commit),
+            git.subject_of(workspace.repository, each.commit) if each.commit else None,
+        )
+        for number, each in enumerate(records)
+    )
