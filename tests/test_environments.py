@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from seeknal_git.cli import app
+from seeknal_git.names import schema_of
 from tests.conftest import Repo
 
 DAILY = "seeknal/transforms/daily.yml"
@@ -422,3 +423,36 @@ def test_scripts_with_the_old_names_go_on(published: Repo) -> None:
     assert published.promotions() == before
     published.seeknal("env", "promote", "dev", "--parallel", "--max-workers", "2")
     assert published.promotions() == before + 1
+
+
+ODD_BRANCHES = [
+    "information_schema",
+    "Main",
+    "MAIN",
+    "feature/a-b",
+    "feature/a.b",
+    "feature/A-b",
+    "naïve",
+    "x" * 200,
+    "_snapshots",
+    "_seeknal",
+    "main_",
+    "temp",
+]
+
+
+def test_branches_with_odd_names_each_have_an_environment_of_their_own(published: Repo) -> None:
+    for number, branch in enumerate(ODD_BRANCHES):
+        published.git(
+            "update-ref", f"refs/heads/{branch}", "main"
+        )  # where the file system ignores case, packed refs do not
+        published.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+        published.write("data/customers.csv", f"id,name,town\n1,Ada,{number}\n")
+        published.seeknal("run")
+        published.git("checkout", "--quiet", "--", "data/customers.csv")
+    published.switch("main")
+    for number, branch in enumerate(ODD_BRANCHES):
+        assert published.numbers(f"SELECT town FROM {schema_of(branch)}.customers") == [
+            (str(number),)
+        ]
+    assert published.production() == published.fresh_build("main")

@@ -155,3 +155,17 @@ def test_a_text_under_columns_of_a_source_is_documentation(repo: Repo) -> None:
     said = "seeknal/s.yml:6: `int` documents the column id. As a type it is declared as `{dtype: int}`.\n"
     assert repo.seeknal("validate", "--verbose").err == said
     repo.seeknal("run")
+
+
+def test_values_that_look_like_something_else_reach_the_data(repo: Repo) -> None:
+    repo.write("data/s.csv", "id,note,2023,no\n1,NULL,1,a\n2,NA,NULL,b\n3,~,3,c\n")
+    repo.write(
+        "seeknal/s.yml",
+        "kind: source\nname: s\nsource: csv\ntable: data/s.csv\nparams:\n  nullstr: [NULL, NA]\ncolumns:\n  2023: {dtype: BIGINT}\n  no: {dtype: VARCHAR}\n",
+    )
+    repo.seeknal("run")
+    assert repo.numbers("FROM main.s ORDER BY id") == [
+        (1, None, 1, "a"),
+        (2, None, None, "b"),
+        (3, "~", 3, "c"),
+    ]

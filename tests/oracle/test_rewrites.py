@@ -12,8 +12,8 @@ import pytest
 
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.sql.analysis import functions
-from tests.rewrites import KNOWN, TABLES, UNKNOWN, Family
-from tests.test_categories import HARMLESS
+from tests.oracle.rewrites import KNOWN, TABLES, UNKNOWN, Family
+from tests.unit.plan.categories import HARMLESS
 from tests.verdicts import verdict
 
 # Few values of each type, so that they meet; NULL is one of them.

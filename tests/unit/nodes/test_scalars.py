@@ -11,7 +11,6 @@ from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.yaml_document import read_yaml
 from seeknal_git.project.settings import read_settings
-from tests.conftest import Repo
 
 SOURCE = "kind: source\nname: s\nsource: csv\ntable: data/s.csv\n"
 RULE = "kind: rule\nname: r\ninputs: [source.s]\n"
@@ -197,20 +196,6 @@ def test_settings_are_read_as_they_are_meant() -> None:
         43200,
     )
     assert settings.warehouse == ""
-
-
-def test_values_that_look_like_something_else_reach_the_data(repo: Repo) -> None:
-    repo.write("data/s.csv", "id,note,2023,no\n1,NULL,1,a\n2,NA,NULL,b\n3,~,3,c\n")
-    repo.write(
-        "seeknal/s.yml",
-        f"{SOURCE}params:\n  nullstr: [NULL, NA]\ncolumns:\n  2023: {{dtype: BIGINT}}\n  no: {{dtype: VARCHAR}}\n",
-    )
-    repo.seeknal("run")
-    assert repo.numbers("FROM main.s ORDER BY id") == [
-        (1, None, 1, "a"),
-        (2, None, None, "b"),
-        (3, "~", 3, "c"),
-    ]
 
 
 FOLDED = [

@@ -12,7 +12,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seeknal_git.names import literal, production_ref_of, qualified, quote, schema_of, view_names
-from tests.conftest import Repo
 
 # What git allows in a branch, and more: the function must not depend on git's rules.
 BRANCHES = st.one_of(
@@ -138,39 +137,6 @@ def test_a_plain_schema_needs_no_quotes_in_sql() -> None:
             except duckdb.Error:
                 needing_quotes.append(word)
     assert needing_quotes == []
-
-
-ODD_BRANCHES = [
-    "information_schema",
-    "Main",
-    "MAIN",
-    "feature/a-b",
-    "feature/a.b",
-    "feature/A-b",
-    "naïve",
-    "x" * 200,
-    "_snapshots",
-    "_seeknal",
-    "main_",
-    "temp",
-]
-
-
-def test_branches_with_odd_names_each_have_an_environment_of_their_own(published: Repo) -> None:
-    for number, branch in enumerate(ODD_BRANCHES):
-        published.git(
-            "update-ref", f"refs/heads/{branch}", "main"
-        )  # where the file system ignores case, packed refs do not
-        published.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
-        published.write("data/customers.csv", f"id,name,town\n1,Ada,{number}\n")
-        published.seeknal("run")
-        published.git("checkout", "--quiet", "--", "data/customers.csv")
-    published.switch("main")
-    for number, branch in enumerate(ODD_BRANCHES):
-        assert published.numbers(f"SELECT town FROM {schema_of(branch)}.customers") == [
-            (str(number),)
-        ]
-    assert published.production() == published.fresh_build("main")
 
 
 # Views
