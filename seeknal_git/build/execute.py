@@ -1,46 +1,54 @@
-"""Build and check what a piece of work asks for, layer by layer. What was finished stays, whatever
-happens next."""
+"""Build and check the nodes of a run, layer by layer.
+
+A node that takes a moment is committed at once, smaller ones are committed together. So a run that
+is killed loses the nodes it was just building, and small ones of at most half a second.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from seeknal_git.build.failed_checks import verdict
-from seeknal_git.build.work import Work, violates
+from seeknal_git.build.compute import (
+    Statement,
+    check_of,
+    reads_row_ids,
+    select_of,
+    source_statement,
+    targets_of_check,
+    verdict,
+    violates,
+)
+from seeknal_git.build.schedule import Schedule, Twins
+from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError, SeeknalError
 from seeknal_git.nodes.node import Node
-from seeknal_git.project.contract import Reader, reader_now
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.sql.engine_version import exactly
-from seeknal_git.sql.statement import Reading, over_tables
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, relation
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 _RETRY_PAUSE_SECONDS = 0.1
+# A commit costs some milliseconds. It is worth that after a step of some length, or after many.
+_LONG_STEP_SECONDS = 0.05
+_COMMIT_AFTER_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a node during a run.
+    """Something that happened to a node during a run."""
 
-    what: `layer`, `start`, `built`, `warned`, `failed`, `skipped` or `done`; layer: its number, of
-    how many.
-    """
-
-    what: str
+    what: str  # `layer`, `start`, `built`, `warned`, `failed`, `skipped` or `done`
     node: str
     message: str = ""
     rows: int = 0
     seconds: float = 0.0
-    layer: tuple[int, int] = (0, 0)
+    layer: tuple[int, int] = (0, 0)  # its number, and the number of layers
 
 
 Report = Callable[[Event], None]
@@ -48,49 +56,59 @@ Report = Callable[[Event], None]
 
 @dataclass(slots=True)
 class Progress:
-    """What a run has done so far: snapshots by node, why nodes failed, which were skipped, and the
-    answers of checks by node and number."""
+    """What a run has done so far."""
 
     built: dict[str, Snapshot] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)  # node → why
     skipped: list[str] = field(default_factory=list)
-    answers: dict[tuple[str, int], Audit] = field(default_factory=dict)
+    answers: dict[tuple[str, int], Audit] = field(default_factory=dict)  # by node and number
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """A worker's builder, and whether the worker uses it at the moment."""
+@dataclass(slots=True)
+class _Worker:
+    """One thread's builder, and the steps that it has not committed yet."""
 
     builder: Builder
+    uncommitted: list[_Step] = field(default_factory=list)
     busy: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
+class _Step:
+    """Building a table, or making a check: it can be taken again if the transaction is undone."""
+
+    node: str
+    take: Callable[[Builder], None]
+    check: int | None = None  # its number
+
+
+@dataclass(frozen=True, slots=True)
 class _Site:
-    """Where the building goes on: everything that each step needs."""
+    """Everything that each step of a run needs."""
 
     warehouse: Warehouse
     work: Work
     report: Report
     progress: Progress
+    schedule: Schedule
+    # Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to answer.
     taken: frozenset[str]
-    """Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to answer."""
+    # Snapshot id → what this run built: nodes that are made of the same share one table.
     made: dict[str, Snapshot] = field(default_factory=dict)
-    """Snapshot id → what this run built: nodes that say the same share one table."""
-    making: Mapping[str, threading.Lock] = field(default_factory=dict)
-    sessions: dict[int, _Session] = field(default_factory=dict)
+    workers: list[_Worker] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
+    # Held while a worker is added, so that none is added once the run ends.
     opening: threading.Lock = field(default_factory=threading.Lock)
-    """Held while a session is opened, so that none is once the run ends."""
 
 
 def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     """Build and check everything; failures are in the result."""
     taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
-    making = {work.wanted[each]: threading.Lock() for each in work.reasons}
-    site = _Site(warehouse, work, report, Progress(), taken, making=making)
+    progress = Progress()
+    layers = _layers(work, report, progress)
+    site = _Site(warehouse, work, report, progress, Schedule(layers), taken)
     try:
-        interruptible(partial(_build_layers, site), partial(_stop, site))
+        interruptible(partial(_build_all, site), partial(_stop, site))
     finally:
         _close(site)
     return site.progress
@@ -100,242 +118,279 @@ def _stop(site: _Site) -> list[Builder]:
     """Begin nothing new; returns the builders to interrupt."""
     with site.opening:
         site.stopping.set()
-        return [each.builder for each in site.sessions.values()]
+        site.schedule.end()
+        return [worker.builder for worker in site.workers]
 
 
 def _close(site: _Site) -> None:
-    """Close all sessions. If the run broke off, some threads may still be at work: the engine ends
+    """Close all builders. If the run broke off, some threads may still be at work: the engine ends
     the whole process if a connection is closed under them, so they are interrupted and waited
     for."""
     _stop(site)
-    for each in site.sessions.values():
-        while not each.busy.acquire(timeout=_RETRY_PAUSE_SECONDS):
-            each.builder.interrupt()
-        each.builder.close()
+    for worker in site.workers:
+        while not worker.busy.acquire(timeout=_RETRY_PAUSE_SECONDS):
+            worker.builder.interrupt()
+        worker.builder.close()
 
 
-def _build_layers(site: _Site) -> None:
-    work = site.work
-    with _side_by_side(work.options.workers, max(map(len, work.layers), default=0)) as build_all:
-        for layer in work.layers:
-            site.report(Event("layer", "", layer=(work.graph.layer_of[layer[0]], work.graph.depth)))
-            _fail_again(site, layer)
-            failed = site.progress.failed
-            lost = doomed(work.graph, failed)
-            _skip(site, [each for each in layer if each in lost and each not in failed])
-            build_all(
-                partial(_build_unless_stopped, site), [each for each in layer if each not in lost]
-            )
+# Layers
 
 
-def _fail_again(site: _Site, layer: Sequence[str]) -> None:
-    """What failed in an earlier run on the same data fails still: a run ends like the one before
-    it."""
-    work, failed = site.work, site.progress.failed
+def _layers(work: Work, report: Report, progress: Progress) -> Iterator[list[Twins]]:
+    """The nodes to build, layer by layer. A layer is asked for when the one before has ended, so
+    it is without the nodes that are lost by then."""
+    for layer in work.layers:
+        report(Event("layer", "", layer=(work.graph.layer_of[layer[0]], work.graph.depth)))
+        _fail_again(work, layer, report, progress)
+        failed = progress.failed
+        lost = doomed(work.graph, failed)
+        _skip([node for node in layer if node in lost and node not in failed], report, progress)
+        yield _twins(work, [node for node in layer if node not in lost])
+
+
+def _twins(work: Work, nodes: Sequence[str]) -> list[Twins]:
+    """The nodes by the table that they are to have."""
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        key = work.wanted[node] if node in work.reasons else node
+        found.setdefault(key, []).append(node)
+    return list(found.values())
+
+
+def _fail_again(work: Work, layer: Sequence[str], report: Report, progress: Progress) -> None:
+    """Let the nodes that failed in an earlier run, on the same data, fail again."""
+    failed = progress.failed
     if failed and not work.options.keep_going:
         return
     lost = doomed(work.graph, failed)
-    for each in layer:
-        if each in work.failing and each not in lost:
-            failed[each] = known_failure(work, each)
-            site.report(Event("failed", each, failed[each]))
-            site.report(Event("done", each))
+    for node in layer:
+        if node in work.failing and node not in lost:
+            failed[node] = known_failure(work, node)
+            report(Event("failed", node, failed[node]))
+            report(Event("done", node))
 
 
 def known_failure(work: Work, identifier: str) -> str:
-    """What an earlier run said of a node that fails still."""
+    """The message of a node that failed in an earlier run and fails still."""
     node = work.graph.node(identifier)
     number = work.failing[identifier][0]
     return verdict(node.path, node.checks[number], work.audits[work.answer_id(identifier, number)])
 
 
 def doomed(graph: Graph, failed: Iterable[str]) -> set[str]:
-    """What a failure takes with it: the node, of a rule its inputs too, and everything behind
-    them."""
+    """All nodes that a failure blocks: the failed nodes, the inputs of failed rules, and everything
+    downstream."""
     roots = set(failed)
-    roots |= {each for one in roots if graph.node(one).kind == "rule" for each in graph.inputs[one]}
+    rules = [node for node in roots if graph.node(node).kind == "rule"]
+    roots.update(read for rule in rules for read in graph.inputs[rule])
     return roots | graph.downstream(roots)
 
 
-def _skip(site: _Site, nodes: Sequence[str]) -> None:
-    for each in nodes:
-        site.progress.skipped.append(each)
-        site.report(Event("skipped", each, "something before it failed"))
+def _skip(nodes: Sequence[str], report: Report, progress: Progress) -> None:
+    for node in nodes:
+        progress.skipped.append(node)
+        report(Event("skipped", node, "something before it failed"))
 
 
-@contextmanager
-def _side_by_side(
-    workers: int, widest: int
-) -> Iterator[Callable[[Callable[[str], None], Sequence[str]], None]]:
-    """A way to call a function for several nodes: by threads that last for a whole run, or one
-    after the other."""
+# Workers
 
-    def one_by_one(function: Callable[[str], None], nodes: Sequence[str]) -> None:
-        for each in nodes:
-            function(each)
 
-    if min(workers, widest) <= 1:
-        yield one_by_one
+def _build_all(site: _Site) -> None:
+    work = site.work
+    workers = min(work.options.workers, max(map(len, work.layers), default=0))
+    if workers <= 1:
+        _work(site)
         return
     from joblib import Parallel, delayed
 
-    with Parallel(n_jobs=workers, backend="threading") as pool:
-        yield lambda function, nodes: pool(delayed(function)(each) for each in nodes)
+    # Threads: the engine releases the interpreter while it executes.
+    pool = Parallel(n_jobs=workers, backend="threading", batch_size=1)
+    pool(delayed(_work)(site) for _ in range(workers))
 
 
-def _build_unless_stopped(site: _Site, identifier: str) -> None:
-    """The first failure stops a run, but for what is being built at that moment."""
-    session = _session(site)
-    if session is None:
+def _work(site: _Site) -> None:
+    """Be one worker until the run ends."""
+    worker = _hired(site)
+    if worker is None:
+        return
+    with worker.busy, site.schedule.joined():
+        for twins in site.schedule.units(partial(_commit, site, worker)):
+            for node in twins:
+                _build_unless_failed(site, worker, node)
+
+
+def _hired(site: _Site) -> _Worker | None:
+    """A worker more; None once the run is stopped."""
+    with site.opening:
+        if site.stopping.is_set():
+            return None
+        site.workers.append(_Worker(site.warehouse.builder()))
+        return site.workers[-1]
+
+
+def _build_unless_failed(site: _Site, worker: _Worker, identifier: str) -> None:
+    """The first failure stops a run; the nodes that are being built at that moment are finished."""
+    if site.stopping.is_set():
         return
     if site.progress.failed and not site.work.options.keep_going:
-        _skip(site, [identifier])
+        _skip([identifier], site.report, site.progress)
         return
-    with session.busy:
-        site.report(Event("start", identifier))
-        if why := _failure(site, session.builder, identifier):
-            if site.stopping.is_set():
-                return
-            site.progress.failed[identifier] = why
-            site.report(Event("failed", identifier, why))
-        site.report(Event("done", identifier))
-
-
-def _failure(site: _Site, builder: Builder, identifier: str) -> str | None:
-    """Build and check a node; returns why it failed, if it did. It may be the machine's fault as
-    well as the SQL's: a disk that is full, a file or a blob that is gone, no memory left."""
+    site.report(Event("start", identifier))
     try:
-        _build_and_check(site, builder, identifier)
-    except _NodeFailed as exc:
-        return str(exc)
-    except (SeeknalError, OSError, MemoryError) as exc:
-        return f"{_in_words(exc)} ({site.work.graph.node(identifier).path})"
-    return None
+        _build_and_check(site, worker, identifier)
+    except _FAILURES as exc:
+        if site.stopping.is_set():
+            return
+        _fail(site, identifier, _why(site, identifier, exc))
+    site.report(Event("done", identifier))
 
 
-def _in_words(exc: SeeknalError | OSError | MemoryError) -> str:
-    if isinstance(exc, ProjectError):
-        return " ".join(f"{each.message} {each.hint or ''}".strip() for each in exc.problems)
-    if isinstance(exc, SeeknalError):
-        return f"{exc.message} {exc.hint or ''}".strip()
-    if isinstance(exc, OSError):
-        return f"{exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}"
-    return "There is not enough memory."
+def _fail(site: _Site, identifier: str, why: str) -> None:
+    if identifier not in site.progress.failed:
+        site.progress.failed[identifier] = why
+        site.report(Event("failed", identifier, why))
 
 
 class _NodeFailed(Exception):
     """The engine refused a node: its message, with the file and line."""
 
 
-def _refused(exc: SqlError, node: Node) -> _NodeFailed:
-    line = "" if node.kind == "source" or exc.line is None else f":{node.sql_line + exc.line - 1}"
-    return _NodeFailed(f"{exc.message} ({node.path}{line})")
+# The machine may be at fault as well as the SQL: a full disk, a lost file or blob, no memory.
+_FAILURES = (_NodeFailed, SeeknalError, SqlError, OSError, MemoryError)
 
 
-def _build_and_check(site: _Site, builder: Builder, identifier: str) -> None:
-    if identifier in site.work.reasons:
-        wanted = site.work.wanted[identifier]
-        with site.making[wanted]:
-            snapshot = site.made.get(wanted) or _built(site, builder, identifier)
-            site.made[wanted] = snapshot
-        site.progress.built[identifier] = snapshot
-        site.report(Event("built", identifier, rows=snapshot.rows, seconds=snapshot.seconds))
-    for number in site.work.checks.get(identifier, ()):
-        _judge(site, identifier, number, _answered(site, builder, identifier, number))
+def _why(site: _Site, identifier: str, exc: Exception) -> str:
+    """Why a node failed, in words, and where it is defined."""
+    if isinstance(exc, _NodeFailed):
+        return str(exc)
+    return f"{_in_words(exc)} ({site.work.graph.node(identifier).path})"
 
 
-def _session(site: _Site) -> _Session | None:
-    """This thread's session; None once the run is stopped."""
-    with site.opening:
-        if site.stopping.is_set():
-            return None
-        thread = threading.get_ident()
-        if thread not in site.sessions:
-            site.sessions[thread] = _Session(site.warehouse.builder())
-        return site.sessions[thread]
+def _in_words(exc: Exception) -> str:
+    if isinstance(exc, ProjectError):
+        return " ".join(f"{each.message} {each.hint or ''}".strip() for each in exc.problems)
+    if isinstance(exc, SeeknalError):
+        return f"{exc.message} {exc.hint or ''}".strip()
+    if isinstance(exc, SqlError):
+        return exc.message
+    if isinstance(exc, OSError):
+        return f"{exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}"
+    return "There is not enough memory."
+
+
+# Transactions
+
+
+def _take(site: _Site, worker: _Worker, step: _Step, attempts: int = 1) -> None:
+    """Take a step, and commit if enough has gathered. A failure undoes the uncommitted steps before
+    it too, so these are taken again."""
+    for attempt in range(1, attempts + 1):
+        started = time.perf_counter()
+        try:
+            step.take(worker.builder)
+            break
+        except _FAILURES:
+            undone, worker.uncommitted = worker.uncommitted, []
+            _take_again(site, worker, undone)
+            if attempt == attempts or site.stopping.is_set():
+                raise
+            time.sleep(_RETRY_PAUSE_SECONDS * attempt)
+    worker.uncommitted.append(step)
+    is_long = time.perf_counter() - started >= _LONG_STEP_SECONDS
+    is_due = is_long or worker.builder.open_for >= _COMMIT_AFTER_SECONDS
+    # The answer that failed a node is final, also if its table could be another one next time.
+    if is_due or step.node in site.progress.failed:
+        _commit(site, worker)
+
+
+def _commit(site: _Site, worker: _Worker) -> None:
+    """Commit the steps together. If that fails, take each again, so that each fails by itself."""
+    steps, worker.uncommitted = worker.uncommitted, []
+    try:
+        worker.builder.commit()
+    except SqlError:
+        _take_again(site, worker, steps)
+
+
+def _take_again(site: _Site, worker: _Worker, undone: Sequence[_Step]) -> None:
+    """Take steps that were undone once more, each in a transaction of its own."""
+    for step in undone:
+        if step.check is None:
+            site.progress.built.pop(step.node, None)
+            site.made.pop(site.work.wanted[step.node], None)
+    lost: set[str] = set()
+    for step in undone:
+        if site.stopping.is_set() or step.node in lost:
+            continue
+        try:
+            step.take(worker.builder)
+            worker.builder.commit()
+        except _FAILURES as exc:
+            lost.add(step.node)
+            site.progress.built.pop(step.node, None)
+            _fail(site, step.node, _why(site, step.node, exc))
+
+
+# Steps
+
+
+def _build_and_check(site: _Site, worker: _Worker, identifier: str) -> None:
+    work, built = site.work, site.progress.built
+    if identifier in work.reasons:
+        step = _Step(identifier, partial(_build, site, identifier))
+        _take(site, worker, step, work.options.retry + 1)
+        if made := built.get(identifier):
+            site.report(Event("built", identifier, rows=made.rows, seconds=made.seconds))
+    for number in work.checks.get(identifier, ()):
+        if reads_row_ids(work.graph.node(identifier).checks[number]):
+            _commit(site, worker)
+        if identifier in work.reasons and identifier not in built:
+            return  # its table could not be committed
+        check = partial(_check, site, identifier, number)
+        _take(site, worker, _Step(identifier, check, number))
+
+
+def _build(site: _Site, identifier: str, builder: Builder) -> None:
+    """Build a node's table, unless another node has the same."""
+    wanted = site.work.wanted[identifier]
+    if wanted not in site.made:
+        site.made[wanted] = _built(site, builder, identifier)
+    site.progress.built[identifier] = site.made[wanted]
 
 
 def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
-    """Build a node, as often as the options allow."""
-    node, blueprint = site.work.graph.node(identifier), _blueprint(site, identifier)
-    if node.kind != "source":
-        return _attempted(site, builder, node, blueprint)
-    with site.work.root.opened(node) as opened:
-        if opened.version != blueprint.data_version:
-            raise _NodeFailed(
-                f"{node.definition['path']} changed while it was read; run again ({node.path})"
-            )
-        reader = _reader(site, node)
-        files = replace(
-            blueprint,
-            sql=reader.sql,
-            parameters={"files": [exactly(path) for path in opened.paths]},
-            dialect=reader.dialect,
+    node = site.work.graph.node(identifier)
+    if node.kind == "source":
+        return _loaded(site, builder, node)
+    targets = site.work.graph.targets[identifier][0]
+    sql = select_of(site.work.graph, identifier, _relations(site, targets))
+    return _executed(site, builder, _blueprint(site, identifier, sql))
+
+
+def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
+    """Read the files of a source. They must be those that the plan saw, until the end."""
+    with site.work.root.opened(source) as opened:
+        if opened.version != site.work.versions[source.id]:
+            path = source.definition["path"]
+            raise _NodeFailed(f"{path} changed while it was read; run again ({source.path})")
+        statement = _source_statement(site, source, opened)
+        blueprint = replace(
+            _blueprint(site, source.id, statement.sql),
+            parameters=statement.parameters,
+            dialect=statement.dialect,
         )
         try:
-            return _attempted(site, builder, node, files, partial(_refuse_moving_data, opened))
+            return _executed(site, builder, blueprint, partial(_refuse_moving_data, opened))
         except _NodeFailed as exc:
             raise _NodeFailed(opened.in_words(str(exc))) from exc
 
 
-def _reader(site: _Site, source: Node) -> Reader:
+def _source_statement(site: _Site, source: Node, opened: Opened) -> Statement:
     try:
-        return reader_now(source, site.work.root)
+        return source_statement(source, site.work.root, opened.paths)
     except ProjectError as exc:
-        raise _NodeFailed(
-            "; ".join(f"{each.message} ({each.path}:{each.line})" for each in exc.problems)
-        ) from exc
-
-
-def _attempted(
-    site: _Site,
-    builder: Builder,
-    node: Node,
-    blueprint: Blueprint,
-    confirm: Callable[[], None] = lambda: None,
-) -> Snapshot:
-    for attempt in range(site.work.options.retry + 1):
-        time.sleep(_RETRY_PAUSE_SECONDS * attempt)
-        try:
-            snapshot = builder.build(blueprint, site.taken, confirm)
-            builder.commit()
-        except SqlError as exc:
-            last = exc
-        else:
-            return snapshot
-    raise _refused(last, node) from last
-
-
-def _blueprint(site: _Site, identifier: str) -> Blueprint:
-    work = site.work
-    member = work.graph.members[identifier]
-    sql = member.node.sql or ""
-    if member.sql:
-        sql = _over_tables(site, sql, member.sql, work.graph.targets[identifier][0])
-    return Blueprint(
-        id=work.wanted[identifier],
-        identity=work.identities[identifier].text,
-        build=work.identities[identifier].build,
-        unstable=work.graph.is_unstable(identifier),
-        node=identifier,
-        name=member.node.name,
-        fingerprint=work.graph.fingerprints[identifier].whole,
-        data_version=work.versions.get(identifier),
-        sql=sql,
-        parameters={},
-    )
-
-
-def _over_tables(site: _Site, sql: str, reading: Reading, targets: Sequence[str]) -> str:
-    """A statement with its references replaced by the snapshots that they mean."""
-    tables = {
-        target: relation(snapshot_of(site.work, site.progress, target).table) for target in targets
-    }
-    return over_tables(sql, reading, targets, tables)
-
-
-def snapshot_of(work: Work, progress: Progress, identifier: str) -> Snapshot:
-    return progress.built.get(identifier) or work.there[work.wanted[identifier]]
+        words = [f"{each.message} ({each.path}:{each.line})" for each in exc.problems]
+        raise _NodeFailed("; ".join(words)) from exc
 
 
 def _refuse_moving_data(opened: Opened) -> None:
@@ -346,29 +401,67 @@ def _refuse_moving_data(opened: Opened) -> None:
         raise SqlError(f"{exc.message} {exc.hint}".rstrip(".")) from exc
 
 
-def _answered(site: _Site, builder: Builder, identifier: str, number: int) -> Audit:
-    work, member = site.work, site.work.graph.members[identifier]
-    check, targets = member.node.checks[number], work.graph.targets[identifier][number + 1]
-    sql = _over_tables(site, check.sql, member.checks[number], targets)
+def _executed(
+    site: _Site,
+    builder: Builder,
+    blueprint: Blueprint,
+    confirm: Callable[[], None] = lambda: None,
+) -> Snapshot:
+    try:
+        return builder.build(blueprint, site.taken, confirm)
+    except SqlError as exc:
+        node = site.work.graph.node(blueprint.node)
+        known = node.kind != "source" and exc.line is not None
+        line = f":{node.sql_line + (exc.line or 1) - 1}" if known else ""
+        raise _NodeFailed(f"{exc.message} ({node.path}{line})") from exc
+
+
+def _blueprint(site: _Site, identifier: str, sql: str) -> Blueprint:
+    work = site.work
+    return Blueprint(
+        id=work.wanted[identifier],
+        identity=work.identities[identifier].text,
+        build=work.identities[identifier].build,
+        unstable=work.graph.is_unstable(identifier),
+        node=identifier,
+        name=work.graph.node(identifier).name,
+        fingerprint=work.graph.fingerprints[identifier].whole,
+        data_version=work.versions.get(identifier),
+        sql=sql,
+        parameters={},
+    )
+
+
+def _relations(site: _Site, nodes: Iterable[str]) -> dict[str, str]:
+    """Node → its table as SQL names it."""
+    return {node: relation(snapshot_of(site.work, site.progress, node).table) for node in nodes}
+
+
+def snapshot_of(work: Work, progress: Progress, identifier: str) -> Snapshot:
+    """The table that a node has after a run."""
+    return progress.built.get(identifier) or work.there[work.wanted[identifier]]
+
+
+def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
+    work, node = site.work, site.work.graph.node(identifier)
+    check, targets = node.checks[number], targets_of_check(work.graph, identifier, number)
+    sql = check_of(work.graph, identifier, number, _relations(site, targets))
     table = snapshot_of(work, site.progress, targets[0]).table if targets else None
     question = Question(work.answer_id(identifier, number), identifier, check.name, sql, table)
     try:
-        audit = builder.check(question)
-        builder.commit()
+        _judge(site, identifier, number, builder.check(question))
     except SqlError as exc:
-        raise _NodeFailed(f"{check.name}: {exc.message} ({member.node.path}:{check.line})") from exc
-    return audit
+        raise _NodeFailed(f"{check.name}: {exc.message} ({node.path}:{check.line})") from exc
 
 
 def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:
     node, progress = site.work.graph.node(identifier), site.progress
-    check = node.checks[number]
+    check, is_told = node.checks[number], (identifier, number) in progress.answers
     progress.answers[identifier, number] = audit
-    if not violates(check, audit):
+    if not violates(check, audit.violations, audit.rows):
         return
     message = verdict(node.path, check, audit)
-    if check.severity == "warn":
+    if check.severity == "error":
+        _fail(site, identifier, message)
+    elif not is_told:
         site.report(Event("warned", identifier, message))
-    elif identifier not in progress.failed:
-        progress.failed[identifier] = message
-        site.report(Event("failed", identifier, message))

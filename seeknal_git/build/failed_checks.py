@@ -12,11 +12,17 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.build.work import Work, all_checks, tables_of, violates
+from seeknal_git.build.compute import (
+    check_of,
+    check_over_views,
+    targets_of_check,
+    verdict,
+    violates,
+)
+from seeknal_git.build.work import Work, all_checks, tables_of
 from seeknal_git.names import folded, of_option
-from seeknal_git.nodes.node import Check, violated
-from seeknal_git.sql.pasting import code_of, in_shell, over_views, says
-from seeknal_git.sql.statement import over_tables
+from seeknal_git.nodes.node import Check
+from seeknal_git.sql.pasting import code_of, in_shell, says
 from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
@@ -72,11 +78,6 @@ class Violation:
         return " ".join(["seeknal query", *where, *failed, in_shell(self.sql)])
 
 
-def verdict(path: str, check: Check, audit: Audit) -> str:
-    """The answer to a check that does not hold, in words, and where the check stands."""
-    return f"{check.name}: {violated(audit.violations, audit.rows)} ({path}:{check.line})"
-
-
 def known_answers(work: Work) -> dict[tuple[str, int], Audit]:
     """The last answers that earlier runs gave about the tables that are meant now."""
     found = {}
@@ -97,18 +98,17 @@ def violations(
     found = []
     for node, number, check in all_checks(work.graph):
         audit = answers.get((node, number))
-        if audit is None or not violates(check, audit):
+        if audit is None or not violates(check, audit.violations, audit.rows):
             continue
-        graph, targets = work.graph, work.graph.targets[node][number + 1]
-        reading = graph.members[node].checks[number]
+        targets = targets_of_check(work.graph, node, number)
         found.append(
             Violation(
                 node=node,
-                path=graph.node(node).path,
+                path=work.graph.node(node).path,
                 number=number,
                 check=check,
                 audit=audit,
-                sql=over_views(check.sql, reading, targets, graph.views, work.target.schema),
+                sql=check_over_views(work.graph, node, number, work.target.schema),
                 published=all(
                     each in shown and shown[each] == tables.get(each) for each in targets
                 ),
@@ -154,12 +154,11 @@ def _sample(
     from seeknal_git.warehouse.model import relation
 
     graph, check = work.graph, violation.check
-    targets = graph.targets[violation.node][violation.number + 1]
+    targets = targets_of_check(graph, violation.node, violation.number)
     if any(target not in tables for target in targets):
         return None
-    reading = graph.members[violation.node].checks[violation.number]
     relations = {target: relation(tables[target]) for target in targets}
-    sql = over_tables(check.sql, reading, targets, relations)
+    sql = check_of(graph, violation.node, violation.number, relations)
     if check.key:  # groups come in any order
         sql = f"SELECT * FROM ({sql}\n) ORDER BY ALL"
     try:

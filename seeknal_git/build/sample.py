@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from seeknal_git.build.compute import check_of, statement_of, targets_of_check, violates
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.names import schema_of
 from seeknal_git.nodes.node import Check, Node
-from seeknal_git.project.contract import reader_now
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.raw_data import DataRoot, reach_of
 from seeknal_git.project.workspace import Loaded, Workspace
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.sql.engine_version import exactly
-from seeknal_git.sql.statement import over_tables
 from seeknal_git.warehouse.duckdb_file import open_if_readable
 from seeknal_git.warehouse.model import Rows
 from seeknal_git.warehouse.protocol import Warehouse
@@ -117,38 +115,25 @@ def _needed(graph: Graph, identifier: str, built: Mapping[str, Any]) -> set[str]
 
 
 def _computed(bench: _Bench, identifier: str) -> str:
-    sql, parameters = _statement(bench, identifier)
+    found = statement_of(bench.graph, bench.root, identifier, bench.relations)
     name = f"computed_{len(bench.relations)}"
-    return _placed(
-        bench.graph.node(identifier), partial(bench.warehouse.scratch.table, name, sql, parameters)
-    )
+    make = partial(bench.warehouse.scratch.table, name, found.sql, found.parameters)
+    return _placed(bench.graph.node(identifier), make)
 
 
 def _first_rows(bench: _Bench, identifier: str, limit: int) -> Rows:
-    sql, parameters = _statement(bench, identifier)
-    return _placed(
-        bench.graph.node(identifier),
-        partial(bench.warehouse.scratch.first_rows, sql, parameters, limit),
-    )
-
-
-def _statement(bench: _Bench, identifier: str) -> tuple[str, dict[str, Any]]:
-    member, targets = bench.graph.members[identifier], bench.graph.targets[identifier]
-    if member.node.kind == "source":
-        return reader_now(member.node, bench.root).sql, {
-            "files": [exactly(path) for path in bench.root.paths(member.node)]
-        }
-    return over_tables(member.node.sql or "", member.sql, targets[0], bench.relations), {}
+    found = statement_of(bench.graph, bench.root, identifier, bench.relations)
+    read = partial(bench.warehouse.scratch.first_rows, found.sql, found.parameters, limit)
+    return _placed(bench.graph.node(identifier), read)
 
 
 def _count(bench: _Bench, node: Node, number: int) -> Count:
-    member, targets = bench.graph.members[node.id], bench.graph.targets[node.id][number + 1]
-    check = node.checks[number]
-    sql = over_tables(check.sql, member.checks[number], targets, bench.relations)
+    check, targets = node.checks[number], targets_of_check(bench.graph, node.id, number)
+    sql = check_of(bench.graph, node.id, number, bench.relations)
     violations = _placed(node, partial(bench.warehouse.scratch.count, sql), check)
     of = f"FROM {bench.relations[targets[0]]}" if targets else "SELECT 1 WHERE false"
     rows = _placed(node, partial(bench.warehouse.scratch.count, of), check)
-    return Count(check.name, check.severity, violations, rows, violations > check.allowed * rows)
+    return Count(check.name, check.severity, violations, rows, violates(check, violations, rows))
 
 
 def _placed(node: Node, attempt: Callable[[], _T], check: Check | None = None) -> _T:

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from seeknal_git.build.compute import Statement, select_of, source_statement
 from seeknal_git.errors import ProjectError
 from seeknal_git.names import folded
 from seeknal_git.plan.reasons import spellings
-from seeknal_git.project.contract import reader_now
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.sql.engine_version import exactly
-from seeknal_git.sql.statement import Anatomy, Part, over_tables
+from seeknal_git.sql.statement import Anatomy, Part
 from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -54,10 +52,7 @@ class Version:
 
     @property
     def sql(self) -> str:
-        member = self.graph.members[self.node]
-        return over_tables(
-            member.node.sql or "", member.sql, self.graph.targets[self.node][0], self.tables
-        )
+        return select_of(self.graph, self.node, self.tables)
 
 
 class Obstacle(Exception):
@@ -195,13 +190,11 @@ def _computed(bench: Bench, node: str) -> str:
 
 
 def _made(bench: Bench, name: str, node: str, sql: str) -> str:
-    parameters: dict[str, Any] = {}
-    definition = bench.head.node(node)
+    definition, made = bench.head.node(node), Statement(sql)
     try:
         if definition.kind == "source":
-            sql = reader_now(definition, bench.root).sql
-            parameters = {"files": [exactly(path) for path in bench.root.paths(definition)]}
-        return bench.warehouse.scratch.table(name, sql, parameters)
+            made = source_statement(definition, bench.root, bench.root.paths(definition))
+        return bench.warehouse.scratch.table(name, made.sql, made.parameters)
     except ProjectError as exc:
         raise Obstacle(exc.problems[0].message) from exc
     except SqlError as exc:

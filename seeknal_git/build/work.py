@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+from seeknal_git.build.compute import violates
 from seeknal_git.build.exposures import Places, files_of
 from seeknal_git.build.rebuilds import Builds, builds_of
 from seeknal_git.environments.target import Target
@@ -26,10 +26,6 @@ from seeknal_git.project.raw_data import (
 from seeknal_git.project.snapshot_ids import Identity, identities
 from seeknal_git.warehouse.model import Audit, Delivery, Published, Snapshot
 from seeknal_git.warehouse.protocol import Warehouse
-
-if TYPE_CHECKING:
-    pass
-
 
 NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
 
@@ -208,10 +204,6 @@ def all_checks(graph: Graph) -> Iterable[tuple[str, int, Check]]:
             yield identifier, number, check
 
 
-def violates(check: Check, audit: Audit) -> bool:
-    return audit.violations > check.allowed * audit.rows
-
-
 def tables_of(work: Work, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, str]:
     """Node → the table that there is of it. built: what was built since."""
     there = {node: work.there.get(work.wanted[node]) for node in work.graph.views}
@@ -355,6 +347,6 @@ def _failing(
     for each, number, check in all_checks(sight.graph):
         answer = audits.get(_answer_id(sight.graph, sight.wanted, each, number))
         audit = None if number in checks.get(each, ()) else answer
-        if audit and check.severity == "error" and violates(check, audit):
+        if audit and check.severity == "error" and violates(check, audit.violations, audit.rows):
             found[each] = (*found.get(each, ()), number)
     return found

@@ -420,3 +420,18 @@ def test_an_environment_goes_without_what_somebody_made_of_its_views(published: 
     published.seeknal("gc", "--yes")
     assert published.numbers("FROM dev.daily") == [(40,)]
     assert published.views("dev").keys() == {"daily"}
+
+
+@pytest.mark.parametrize("select", ["SELECT 1 AS n", "SELECT random() AS n"])
+def test_a_failing_node_undoes_nothing_that_was_built_before_it(
+    published: Repo, select: str
+) -> None:
+    before = published.snapshots()
+    for name, sql in {"a": select, "a_twin": select, "b": "SELECT error('no') AS n"}.items():
+        published.write(f"seeknal/transforms/{name}.yml", transform(sql, name, before=""))
+    published.commit()
+    assert "transform.b" in published.seeknal("run", "--no-parallel", code=1).err
+    assert "transform.a" in published.new_snapshots(before)
+    published.write("seeknal/transforms/b.yml", transform("SELECT 1 AS m", "b", before=""))
+    published.commit()
+    assert published.built() == ["transform.b"]

@@ -1,0 +1,93 @@
+"""The SQL of nodes over tables, and the judgement on their checks. No other module renders a node's
+SQL or decides whether a check holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.nodes.node import Check, Node, violated
+from seeknal_git.project.contract import reader_now
+from seeknal_git.project.graph import Graph
+from seeknal_git.project.raw_data import DataRoot
+from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.pasting import over_views
+from seeknal_git.sql.statement import over_tables
+
+if TYPE_CHECKING:
+    from seeknal_git.warehouse.model import Audit
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A SELECT that the engine can execute."""
+
+    sql: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    dialect: Mapping[str, Any] | None = None  # how the files of a source are read
+
+
+def statement_of(
+    graph: Graph, root: DataRoot, identifier: str, tables: Mapping[str, str]
+) -> Statement:
+    """The SELECT that gives a node's rows: of a source over its files, of others over tables.
+
+    tables: node → its table as SQL names it. Raises ProjectError if a source's files are missing or
+    don't fit its definition.
+    """
+    node = graph.node(identifier)
+    if node.kind == "source":
+        return source_statement(node, root, root.paths(node))
+    return Statement(select_of(graph, identifier, tables))
+
+
+def source_statement(source: Node, root: DataRoot, paths: Sequence[Path]) -> Statement:
+    """The SELECT over the files of a source. Raises ProjectError if they don't fit its
+    definition."""
+    reader = reader_now(source, root)
+    return Statement(reader.sql, {"files": [exactly(path) for path in paths]}, reader.dialect)
+
+
+def select_of(graph: Graph, identifier: str, tables: Mapping[str, str]) -> str:
+    """The SELECT of a node that is not a source. tables: node → its table as SQL names it."""
+    member = graph.members[identifier]
+    targets = graph.targets[identifier][0]
+    return over_tables(member.node.sql or "", member.sql, targets, tables)
+
+
+def targets_of_check(graph: Graph, identifier: str, number: int) -> Sequence[str]:
+    """The nodes that a check reads. The rows of the first are counted in all."""
+    return graph.targets[identifier][number + 1]
+
+
+def check_of(graph: Graph, identifier: str, number: int, tables: Mapping[str, str]) -> str:
+    """The SELECT of the rows that violate a check. tables: node → its table as SQL names it."""
+    member = graph.members[identifier]
+    targets = targets_of_check(graph, identifier, number)
+    return over_tables(member.node.checks[number].sql, member.checks[number], targets, tables)
+
+
+def check_over_views(graph: Graph, identifier: str, number: int, schema: str) -> str:
+    """The SELECT of the rows that violate a check, over the views of an environment, on one
+    line."""
+    member = graph.members[identifier]
+    targets = targets_of_check(graph, identifier, number)
+    check, reading = member.node.checks[number], member.checks[number]
+    return over_views(check.sql, reading, targets, graph.views, schema)
+
+
+def reads_row_ids(check: Check) -> bool:
+    """Whether a check may read `rowid`, which the engine changes when it commits a table."""
+    return "rowid" in check.sql.lower()
+
+
+def violates(check: Check, violations: int, rows: int) -> bool:
+    """Whether this number of violating rows, of all rows, is more than a check allows."""
+    return violations > check.allowed * rows
+
+
+def verdict(path: str, check: Check, audit: Audit) -> str:
+    """The answer to a check that does not hold, in words, and where the check is defined."""
+    return f"{check.name}: {violated(audit.violations, audit.rows)} ({path}:{check.line})"
