@@ -47,7 +47,7 @@ def preview(prepared: Prepared) -> Work:
     """What would be done, without writing anything."""
     path = prepared.workspace.warehouse_path
     with open_for_state(
-        path if path.exists() else None, prepared.workspace.marks, prepared.workspace.until.left
+        path if path.exists() else None, prepared.workspace.marks, prepared.workspace.until
     ) as warehouse:
         return work_of(warehouse, prepared)
 
@@ -76,7 +76,7 @@ def held(prepared: Prepared) -> Iterator[tuple[Prepared, Warehouse]]:
     for _ in range(_ATTEMPTS):
         path, reach = prepared.workspace.warehouse_path, _reach(prepared)
         with open_warehouse(
-            path, prepared.workspace.marks, lock_timeout=prepared.workspace.until.left, reach=reach
+            path, prepared.workspace.marks, deadline=prepared.workspace.until, reach=reach
         ) as warehouse:
             if _is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.

@@ -46,7 +46,7 @@ def list_environments(workspace: Workspace) -> list[EnvironmentState]:
     if not path.exists():
         return []
     with open_warehouse(
-        path, workspace.marks, read_only=True, lock_timeout=workspace.until.left
+        path, workspace.marks, read_only=True, deadline=workspace.until
     ) as warehouse:
         return [
             _state(workspace, each, len(warehouse.environments.shown(each.environment.schema)))
@@ -109,7 +109,7 @@ def delete_environment(workspace: Workspace, name: str) -> Deleted:
             f"Did you mean {near[0]}?" if near else "seeknal env list shows them.",
         )
     with open_warehouse(
-        workspace.warehouse_path, workspace.marks, lock_timeout=workspace.until.left
+        workspace.warehouse_path, workspace.marks, deadline=workspace.until
     ) as warehouse:
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])

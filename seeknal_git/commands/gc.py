@@ -60,7 +60,7 @@ def _find(workspace: Workspace, only_environments: bool) -> Garbage:
         path if path.exists() else None,
         workspace.marks,
         read_only=True,
-        lock_timeout=workspace.until.left,
+        deadline=workspace.until,
     ) as warehouse:
         return _found(workspace, warehouse, only_environments)
 
@@ -70,7 +70,7 @@ def _collect(workspace: Workspace, only_environments: bool) -> Garbage:
     _need_what_production_says(workspace)
     path = workspace.warehouse_path
     with open_warehouse(
-        path if path.exists() else None, workspace.marks, lock_timeout=workspace.until.left
+        path if path.exists() else None, workspace.marks, deadline=workspace.until
     ) as warehouse:
         found = _found(workspace, warehouse, only_environments)
         # Before the environments: without them, nobody would come back for their files.

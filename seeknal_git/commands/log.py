@@ -54,7 +54,7 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0) -> 
             workspace.warehouse_path,
             workspace.marks,
             read_only=True,
-            lock_timeout=workspace.until.left,
+            deadline=workspace.until,
         ) as warehouse:
             records = warehouse.publications.records(schema)
             entries = _entries(workspace, warehouse, schema, records[: most or None])

@@ -51,7 +51,6 @@ class _Asked:
 
     sql: str | None
     environment: str | None
-    lock_timeout: float
     form: str
     note: Callable[[str], None]
     show: Callable[[Answer], None]
@@ -117,7 +116,7 @@ def stream(
 
     Raises what `query` raises.
     """
-    asked = _Asked(question.sql, question.environment, workspace.until.left, form, note, show)
+    asked = _Asked(question.sql, question.environment, form, note, show)
     if question.failed is not None:
         if question.at is not None:
             raise UsageError("--failed asks what was built last: it goes without --at.")
@@ -142,7 +141,7 @@ def _query(workspace: Workspace, question: _Asked) -> None:
             workspace.warehouse_path,
             workspace.marks,
             read_only=True,
-            lock_timeout=question.lock_timeout,
+            deadline=workspace.until,
         ) as warehouse:
             held = _held_back(workspace, warehouse, branch)
             if schema_of(branch) in warehouse.environments.all():
@@ -388,7 +387,7 @@ def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
         workspace.warehouse_path,
         workspace.marks,
         read_only=True,
-        lock_timeout=question.lock_timeout,
+        deadline=workspace.until,
     ) as warehouse:
         wanted = shown(workspace, warehouse, revision)
         need_tables(workspace, wanted, "seeknal log says which publications are kept.")
@@ -430,7 +429,7 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
         workspace.warehouse_path,
         workspace.marks,
         read_only=True,
-        lock_timeout=question.lock_timeout,
+        deadline=workspace.until,
     ) as warehouse:
         found = _looked(workspace, warehouse, revision, name)
         wanted = question.sql or _first_question(found)

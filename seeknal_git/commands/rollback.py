@@ -97,7 +97,7 @@ def rollback(
         raise never_published()
     reach = Reach(folders=[workspace.home / WRITING])
     with open_warehouse(
-        path, workspace.marks, read_only=dry_run, lock_timeout=workspace.until.left, reach=reach
+        path, workspace.marks, read_only=dry_run, deadline=workspace.until, reach=reach
     ) as warehouse:
         started = time.monotonic()
         done, wanted, stale = _prepared(workspace, warehouse, publication)

@@ -44,7 +44,7 @@ def move_warehouse(workspace: Workspace, source: str | None = None) -> Moved:
     if target.exists():
         return _finished(before, target)
     private_folder(target.parent)
-    with alone(before, workspace.marks, workspace.until.left):
+    with alone(before, workspace.marks, workspace.until):
         try:
             before.rename(target)
         except OSError as exc:

@@ -71,8 +71,7 @@ def kept_columns(
     from seeknal_git.warehouse.duckdb_file import open_for_state
 
     try:
-        left = (deadline or NO_WAIT).left
-        with open_for_state(path, Marks(root.repository), left) as warehouse:
+        with open_for_state(path, Marks(root.repository), deadline or NO_WAIT) as warehouse:
             remember_loads(warehouse, path, root.cache, schemas, seen)
             return columns_of_loads(warehouse, graph, root, schemas)
     except WarehouseBusy:
@@ -172,8 +171,7 @@ def contracts(
     from seeknal_git.warehouse.duckdb_file import open_for_state
 
     try:
-        left = (deadline or NO_WAIT).left
-        with open_for_state(path, Marks(root.repository), left) as warehouse:
+        with open_for_state(path, Marks(root.repository), deadline or NO_WAIT) as warehouse:
             found = contracts_of(warehouse, graph, schemas)
     except WarehouseBusy:
         if deadline is not None:

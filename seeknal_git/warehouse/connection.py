@@ -17,6 +17,7 @@ import duckdb
 from seeknal_git.errors import WarehouseBusy, WarehouseError
 from seeknal_git.names import argument, literal
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
+from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.inspection import inspected
 from seeknal_git.warehouse.owner import Owner, claim, need_own
 from seeknal_git.warehouse.state import STATE_TABLES
@@ -51,7 +52,7 @@ def opened(
     owner: Owner | None,
     *,
     read_only: bool = False,
-    lock_timeout: float = 0.0,
+    deadline: Deadline = NO_WAIT,
     reach: Reach = NOTHING,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the warehouse at a path. The file is created if it is to be written and does
@@ -63,20 +64,20 @@ def opened(
     anything in it but by its full name.
 
     owner: the clone that opens it. A warehouse of another project is refused; whoever writes first
-    claims it. lock_timeout: seconds to wait while another process holds it. Raises WarehouseBusy,
+    claims it. deadline: until when to wait while another process holds it. Raises WarehouseBusy,
     WarehouseRefused, or WarehouseError where the file cannot be used.
     """
     if path is not None:
         _make_way(path, owner, read_only)
     with _own_errors(path), contextlib.closing(duckdb.connect(":memory:")) as connection:
         connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
-        _begin(connection, path, owner, read_only, lock_timeout)
+        _begin(connection, path, owner, read_only, deadline)
         yield connection
 
 
 @contextmanager
 def opened_for_state(
-    path: Path | None, owner: Owner | None, lock_timeout: float = 0.0
+    path: Path | None, owner: Owner | None, deadline: Deadline = NO_WAIT
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that reads the state of a warehouse, as `opened` makes it. No SQL is run but
     that of this package, so that the next one can use the same engine."""
@@ -84,7 +85,7 @@ def opened_for_state(
         _make_way(path, owner, read_only=True)
     settings = f"{_SETTINGS}; {confinement(path, NOTHING)}"
     with _own_errors(path), _shared_engine(settings) as connection:
-        _begin(connection, path, owner, True, lock_timeout)
+        _begin(connection, path, owner, True, deadline)
         yield connection
         connection.execute("DETACH DATABASE warehouse")
 
@@ -133,12 +134,12 @@ def _begin(
     path: Path | None,
     owner: Owner | None,
     read_only: bool,
-    lock_timeout: float,
+    deadline: Deadline,
 ) -> None:
     """Attach the warehouse to a confined engine, inspect it, and bring its state up to date."""
     there: frozenset[str] = frozenset()
     if path is not None:
-        _attach(connection, path, read_only, lock_timeout)
+        _attach(connection, path, read_only, deadline)
         there = inspected(connection, path, writing=not read_only)
     empty = path is None or (read_only and not there)
     if empty:
@@ -213,20 +214,19 @@ def _close_to_others(path: Path) -> None:
 
 
 def _attach(
-    connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, lock_timeout: float
+    connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, deadline: Deadline
 ) -> None:
     # Without its type, a file that is none of DuckDB's makes the engine look for an extension, in
     # the network too.
     mode = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
     if not read_only and not path.exists():
         _create(path)
-    give_up = time.monotonic() + lock_timeout
     while True:
         try:
             connection.execute(f"ATTACH {literal(str(path))} AS warehouse ({mode})")
             return
         except duckdb.IOException as exc:
-            if _LOCKED not in str(exc) or time.monotonic() >= give_up:
+            if _LOCKED not in str(exc) or not deadline.left:
                 raise
             time.sleep(_RETRY_SECONDS)
 

@@ -25,6 +25,7 @@ from seeknal_git.warehouse import (
     unused_tables,
 )
 from seeknal_git.warehouse.connection import opened, opened_for_state
+from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.model import (
     Audit,
     Comparison,
@@ -54,24 +55,22 @@ def open_warehouse(
     owner: Owner | None,
     *,
     read_only: bool = False,
-    lock_timeout: float = 0.0,
+    deadline: Deadline = NO_WAIT,
     reach: Reach = NOTHING,
 ) -> Iterator[Warehouse]:
     """The warehouse at a path, as `connection.opened` opens it. An error of the engine that nobody
     has caught inside the block leaves it as one of ours."""
-    with opened(
-        path, owner, read_only=read_only, lock_timeout=lock_timeout, reach=reach
-    ) as connection:
+    with opened(path, owner, read_only=read_only, deadline=deadline, reach=reach) as connection:
         yield DuckDBFile(path or Path(":memory:"), connection)
 
 
 @contextmanager
 def open_for_state(
-    path: Path | None, owner: Owner | None, lock_timeout: float = 0.0
+    path: Path | None, owner: Owner | None, deadline: Deadline = NO_WAIT
 ) -> Iterator[Warehouse]:
     """A warehouse for reading its state, as `open_warehouse` opens it. Run no query of a user and
     no SQL of a node in it: the next caller gets the same engine."""
-    with opened_for_state(path, owner, lock_timeout) as connection:
+    with opened_for_state(path, owner, deadline) as connection:
         yield DuckDBFile(path or Path(":memory:"), connection)
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.warehouse.connection import opened
+from seeknal_git.warehouse.deadline import Deadline
 from seeknal_git.warehouse.owner import Owner
 
 
 @contextmanager
-def alone(path: Path, owner: Owner, lock_timeout: float) -> Iterator[None]:
+def alone(path: Path, owner: Owner, deadline: Deadline) -> Iterator[None]:
     """Nobody else has the warehouse open, and all of it is in its file. Raises WarehouseBusy or
     WarehouseError."""
-    with opened(path, owner, lock_timeout=lock_timeout) as connection:
+    with opened(path, owner, deadline=deadline) as connection:
         connection.execute("CHECKPOINT warehouse")
         log = path.with_name(f"{path.name}.wal")
         if log.exists() and log.stat().st_size:
