@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.cache import Cache
-from seeknal_git.environments.target import Target
+from seeknal_git.environments.environment import Environment
 from seeknal_git.errors import FileFault
 from seeknal_git.names import exposures_folder
 from seeknal_git.nodes.node import Node
@@ -34,7 +34,7 @@ class Places:
     its own folder."""
 
     root: DataRoot
-    target: Target
+    environment: Environment
 
     def of(self, node: Node) -> Path:
         return self._below(node.definition)
@@ -44,7 +44,9 @@ class Places:
         return self._below(delivery.definition) if delivery.definition else delivery.path
 
     def _below(self, definition: Mapping[str, object]) -> Path:
-        folder = "." if self.target.is_production else exposures_folder(self.target.schema)
+        folder = (
+            "." if self.environment.is_production else exposures_folder(self.environment.schema)
+        )
         return self.root.home / folder / str(definition["path"])
 
 
@@ -57,14 +59,18 @@ def files_of(
 ) -> Files:
     """The files to write and to give up, for the chosen nodes or for all: then also of exposures
     that are gone."""
-    target, cache = places.target, places.root.cache
+    environment, cache = places.environment, places.root.cache
     exposures = {
         each: member.node
         for each, member in graph.members.items()
         if member.node.kind == "exposure"
     }
-    delivered = warehouse.deliveries.last(target.schema)
-    by_production = {} if target.is_production else warehouse.deliveries.last(target.production)
+    delivered = warehouse.deliveries.last(environment.schema)
+    by_production = (
+        {}
+        if environment.is_production
+        else warehouse.deliveries.last(environment.production_schema)
+    )
     # A branch leaves alone what production delivers already, but for a file that it has written
     # before.
     ours = {

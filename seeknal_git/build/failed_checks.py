@@ -108,7 +108,7 @@ def violations(
                 number=number,
                 check=check,
                 audit=audit,
-                sql=check_over_views(work.graph, node, number, work.target.schema),
+                sql=check_over_views(work.graph, node, number, work.environment.schema),
                 published=all(
                     each in shown and shown[each] == tables.get(each) for each in targets
                 ),

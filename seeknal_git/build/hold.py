@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from seeknal_git.build.work import Options, Work, work_out
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.environments.revision import Revision
-from seeknal_git.environments.target import Target
 from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.names import WRITING, of_option
 from seeknal_git.project.loads_in_use import columns_of_loads, contracts_of, remember_loads
@@ -34,7 +34,7 @@ class Prepared:
     workspace: Workspace
     revision: Revision
     loaded: Loaded
-    target: Target
+    environment: Environment
     options: Options
     now: Callable[[], Revision]
     again: Callable[[], Prepared]
@@ -56,7 +56,7 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
     """Raises FileFault where raw data moved after its columns were found: what reads it was bound
     to other columns."""
     loaded = prepared.loaded
-    work = work_out(warehouse, loaded.graph, loaded.root, prepared.target, prepared.options)
+    work = work_out(warehouse, loaded.graph, loaded.root, prepared.environment, prepared.options)
     for source, contents in loaded.binding.read.items():
         if contents_of(work.versions[source]) != contents and source in work.reasons:
             message = (
@@ -80,7 +80,7 @@ def held(prepared: Prepared) -> Iterator[tuple[Prepared, Warehouse]]:
         ) as warehouse:
             if _is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
-                if prepared.target.is_production and not prepared.options.force:
+                if prepared.environment.is_production and not prepared.options.force:
                     refuse_to_lose(prepared.workspace, warehouse)
                 yield prepared, warehouse
                 _remember(prepared, warehouse)
@@ -100,7 +100,7 @@ def _reach(prepared: Prepared) -> Reach:
 
 
 def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
-    schemas = (prepared.target.production, prepared.target.schema)
+    schemas = (prepared.environment.production_schema, prepared.environment.schema)
     remember_loads(warehouse, prepared.workspace.warehouse_path, prepared.workspace.cache, schemas)
 
 
@@ -122,7 +122,7 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
         for each, contents in loaded.binding.read.items()
     ):
         return False
-    schemas = (prepared.target.production, prepared.target.schema)
+    schemas = (prepared.environment.production_schema, prepared.environment.schema)
     if loaded.kept is None:
         before = contracts_of(warehouse, loaded.graph, schemas)
         return all(before.get(each) == contract for each, contract in loaded.root.contracts.items())

@@ -84,7 +84,7 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
 
     Raises RunFailed where an exposure cannot be written; nothing is published then.
     """
-    schema, run_id = work.target.schema, uuid.uuid4().hex
+    schema, run_id = work.environment.schema, uuid.uuid4().hex
     warehouse.runs.begin(run_id, schema, origin.command)
     try:
         refuse_places(
@@ -123,7 +123,8 @@ def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[V
     """The checks that do not hold, with some rows of each."""
     tables = tables_of(work, progress.built)
     shown = {
-        node: each.table for node, each in warehouse.environments.shown(work.target.schema).items()
+        node: each.table
+        for node, each in warehouse.environments.shown(work.environment.schema).items()
     }
     found = violations(work, known_answers(work) | progress.answers, tables, shown)
     look = partial(with_samples, warehouse, work, found, tables, progress.answers.keys())
@@ -132,7 +133,7 @@ def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[V
 
 def _record_warnings(warehouse: Warehouse, work: Work, found: Sequence[Violation]) -> None:
     """Write down the warnings with the publication; those about nodes that were not chosen stay."""
-    schema = work.target.schema
+    schema = work.environment.schema
     old = [
         each
         for each in warehouse.publications.warnings(schema)
@@ -185,15 +186,15 @@ def _published(
     warehouse: Warehouse, work: Work, progress: Progress, origin: Origin, run_id: str
 ) -> _Published:
     """Write the files of exposures aside, publish, then put the files in place."""
-    target = work.target
+    environment = work.environment
     shows = shown(work, progress)
     with docked(
-        warehouse, work.root, target.production, run_id, needed=bool(work.deliveries)
+        warehouse, work.root, environment.production_schema, run_id, needed=bool(work.deliveries)
     ) as dock:
         written = _write_files(dock, work, progress, shows)
         publication = Publication(
-            target.schema,
-            target.branch,
+            environment.schema,
+            environment.name,
             origin.commit,
             origin.author,
             origin.command,
@@ -208,7 +209,7 @@ def _published(
             reason=work.options.reason,
         )
         outcome = warehouse.publications.publish(publication)
-        ends = {each.delivery.node: hand_over(dock, target.schema, each) for each in written}
+        ends = {each.delivery.node: hand_over(dock, environment.schema, each) for each in written}
     delivered = tuple(node for node, end in ends.items() if end.fault is None)
     faults = {
         node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault
@@ -225,15 +226,15 @@ def _give_up(warehouse: Warehouse, work: Work, delivered: Collection[str]) -> No
 
     delivered: the exposures whose new file was recorded just now, in the place of the old one.
     """
-    folder = work.root.home.resolve() / exposures_folder(work.target.schema)
+    folder = work.root.home.resolve() / exposures_folder(work.environment.schema)
     for each in work.left:
         place = work.places.of_delivered(each)
-        if not work.target.is_production and place.resolve().is_relative_to(folder):
+        if not work.environment.is_production and place.resolve().is_relative_to(folder):
             with suppress(OSError):
                 remove_whole(place)
         if each.node not in delivered:
             warehouse.deliveries.record(
-                work.target.schema, replace(each, snapshot="", content=None)
+                work.environment.schema, replace(each, snapshot="", content=None)
             )
 
 

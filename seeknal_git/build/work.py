@@ -10,7 +10,7 @@ from types import MappingProxyType
 from seeknal_git.build.compute import violates
 from seeknal_git.build.exposures import Places, files_of
 from seeknal_git.build.rebuilds import Builds, builds_of
-from seeknal_git.environments.target import Target
+from seeknal_git.environments.environment import Environment
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Check
 from seeknal_git.project.fingerprints import digest
@@ -65,7 +65,7 @@ class Work:
 
     graph: Graph
     root: DataRoot
-    target: Target
+    environment: Environment
     options: Options
     chosen: frozenset[str]
     identities: Mapping[str, Identity]
@@ -83,7 +83,7 @@ class Work:
 
     @property
     def places(self) -> Places:
-        return Places(self.root, self.target)
+        return Places(self.root, self.environment)
 
     @property
     def layers(self) -> tuple[tuple[str, ...], ...]:
@@ -124,7 +124,7 @@ class _Sight:
 
     graph: Graph
     root: DataRoot
-    target: Target
+    environment: Environment
     options: Options
     builds: Builds
     identities: Mapping[str, Identity]
@@ -136,12 +136,13 @@ class _Sight:
 
 
 def work_out(
-    warehouse: Warehouse, graph: Graph, root: DataRoot, target: Target, options: Options
+    warehouse: Warehouse, graph: Graph, root: DataRoot, environment: Environment, options: Options
 ) -> Work:
     """What it takes to make the environment match the graph. Reads only. Raises ProjectError for
     missing raw data."""
     production, shows = (
-        warehouse.environments.shown(each) for each in (target.production, target.schema)
+        warehouse.environments.shown(each)
+        for each in (environment.production_schema, environment.schema)
     )
     snapshots, lost = warehouse.snapshots.find({each.whole for each in graph.fingerprints.values()})
     known = {} if options.refresh else pinned(graph, (production, shows), snapshots)
@@ -152,7 +153,7 @@ def work_out(
     wanted = {each: identity.id for each, identity in meant.items()}
     there = {each.id: each for each in snapshots}
     sight = _Sight(
-        graph, root, target, options, builds, meant, wanted, versions, there, production, shows
+        graph, root, environment, options, builds, meant, wanted, versions, there, production, shows
     )
     chosen = _chosen(sight)
     answers = [_answer_id(graph, wanted, each, number) for each, number, _ in all_checks(graph)]
@@ -161,14 +162,14 @@ def work_out(
     files = files_of(
         warehouse,
         graph,
-        Places(root, target),
+        Places(root, environment),
         wanted,
         chosen if options.chosen is not None else None,
     )
     return Work(
         graph=graph,
         root=root,
-        target=target,
+        environment=environment,
         options=options,
         chosen=frozenset(chosen),
         identities=meant,
@@ -234,7 +235,7 @@ def _chosen(sight: _Sight) -> set[str]:
         node = waiting.pop()
         needed = {each for each in sight.graph.inputs[node] if _is_missing(sight, each)}
         needed |= {each for each in rules if node in sight.graph.inputs[each]}
-        if sight.target.is_production and _is_moved(sight, node):
+        if sight.environment.is_production and _is_moved(sight, node):
             needed |= {
                 each
                 for each in sight.graph.readers[node]
@@ -247,7 +248,7 @@ def _chosen(sight: _Sight) -> set[str]:
 
 def _is_missing(sight: _Sight, identifier: str) -> bool:
     wanted, shown = sight.wanted[identifier], sight.shows.get(identifier)
-    hidden = shown is None and sight.target.is_production
+    hidden = shown is None and sight.environment.is_production
     return wanted not in sight.there or hidden or (shown is not None and shown.snapshot != wanted)
 
 

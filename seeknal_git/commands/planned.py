@@ -136,17 +136,19 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
         )
     from seeknal_git.build.failed_checks import known_violations
     from seeknal_git.build.work import Options, work_out
-    from seeknal_git.environments.target import Target
+    from seeknal_git.environments.environment import Environment
     from seeknal_git.warehouse.duckdb_file import open_for_state
     from seeknal_git.warehouse.model import rolled_back_to
 
-    target = Target(planned.branch, planned.schema, workspace.production_schema)
+    environment = Environment(planned.branch, workspace.production)
     try:
         with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
-            work = work_out(warehouse, planned.head.graph, planned.head.root, target, Options())
+            work = work_out(
+                warehouse, planned.head.graph, planned.head.root, environment, Options()
+            )
             restores = (
-                rolled_back_to(warehouse.publications.records(target.schema))
-                if target.is_production
+                rolled_back_to(warehouse.publications.records(environment.schema))
+                if environment.is_production
                 else None
             )
     except SeeknalError as exc:

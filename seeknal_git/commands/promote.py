@@ -18,6 +18,7 @@ from seeknal_git.build.work import Options
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
 from seeknal_git.commands.run import warn_of_raw_data
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.merges import (
     MergeConflict,
     check_merge,
@@ -35,7 +36,6 @@ from seeknal_git.environments.revision import (
     load_sound,
     revision_of,
 )
-from seeknal_git.environments.target import Target
 from seeknal_git.environments.uncommitted import follow
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
@@ -121,7 +121,7 @@ def _promote(
         done.work,
         done if workspace.settings.show_rows else without_rows(done),
         time.monotonic() - started,
-        elsewhere(workspace, prepared.target.branch),
+        elsewhere(workspace, prepared.environment.name),
     )
 
 
@@ -166,12 +166,12 @@ def _preview(workspace: Workspace, environment: str | None, target: str | None) 
 def _prepared(
     workspace: Workspace, revision: Revision, loaded: Loaded, options: Options
 ) -> Prepared:
-    target = Target(revision.name, revision.schema, workspace.production_schema)
+    environment = Environment(revision.name, workspace.production)
     return Prepared(
         workspace,
         revision,
         loaded,
-        target,
+        environment,
         replace(options, all_or_nothing=True),
         now=partial(branch_to_merge_into, workspace, revision.name),
         again=partial(prepare, workspace, revision.name, options),
@@ -248,7 +248,7 @@ def _is_behind(workspace: Workspace) -> bool:
 
 def carry_out(prepared: Prepared, report: Report, *, command: str = "promote") -> Reconciled:
     """Build the missing tables, then publish everything in one transaction, or nothing."""
-    if prepared.target.is_production:
+    if prepared.environment.is_production:
         need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     with held(prepared) as (current, warehouse):
@@ -256,10 +256,14 @@ def carry_out(prepared: Prepared, report: Report, *, command: str = "promote") -
 
 
 def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command: str) -> Reconciled:
-    repository, target, started = prepared.workspace.repository, prepared.target, time.monotonic()
+    repository, environment, started = (
+        prepared.workspace.repository,
+        prepared.environment,
+        time.monotonic(),
+    )
     commit = prepared.revision.commit or git.need_commit(repository)
     work = work_of(warehouse, prepared)
-    merged = branch_that_came(repository, commit, target.branch)
+    merged = branch_that_came(repository, commit, environment.name)
     origin = Origin(
         commit,
         git.author_of(repository, commit),
@@ -272,6 +276,6 @@ def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command:
     done = reconcile(warehouse, work, origin, report)
     # While the warehouse is held: of two promotions, the later one has to have the last word here
     # too.
-    if done.outcome is not None and target.is_production:
+    if done.outcome is not None and environment.is_production:
         set_production_ref(repository, commit)
     return done

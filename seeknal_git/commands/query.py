@@ -9,6 +9,7 @@ from typing import Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
 from seeknal_git.build.work import Options, Work, tables_of, work_out
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
@@ -19,7 +20,6 @@ from seeknal_git.environments.revision import (
     load_sound,
     revision_of,
 )
-from seeknal_git.environments.target import Target
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
 from seeknal_git.names import argument, bare, of_option, schema_of
 from seeknal_git.project.graph import node_named
@@ -408,11 +408,11 @@ def _works(
     whether it would read raw data again."""
     keeps = None if refresh else revision.schema
     loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
-    target = Target(revision.name, revision.schema, workspace.production_schema)
+    environment = Environment(revision.name, workspace.production)
     options = Options(refresh=refresh)
-    work = work_out(warehouse, loaded.graph, loaded.root, target, options)
+    work = work_out(warehouse, loaded.graph, loaded.root, environment, options)
     return work, work_out(
-        warehouse, loaded.graph, loaded.root, target, replace(options, newest=True)
+        warehouse, loaded.graph, loaded.root, environment, replace(options, newest=True)
     )
 
 
@@ -498,7 +498,7 @@ def _need_something_wrong(warehouse: Warehouse, look: _Look, tables: Mapping[str
     missing = [each for each in look.read if each not in tables]
     if missing:
         raise UsageError(f"{missing[0]} is not built as it is now.", "Build it with: seeknal run")
-    schema = look.work.target.schema
+    schema = look.work.environment.schema
     there = warehouse.environments.views(schema)
     published = all(there.get(look.work.graph.views[each]) == tables[each] for each in look.read)
     if published and not look.violations:

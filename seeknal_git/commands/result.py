@@ -31,7 +31,7 @@ class RunResult:
     @property
     def environment(self) -> str:
         """The name of the environment."""
-        return self.work.target.branch
+        return self.work.environment.name
 
     @property
     def built(self) -> tuple[str, ...]:

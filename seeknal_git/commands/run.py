@@ -14,6 +14,7 @@ from seeknal_git.build.publish import Origin, Reconciled, reconcile, without_row
 from seeknal_git.build.work import Options
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.mixed_tree import mixed
 from seeknal_git.environments.other_clones import name_of_clone, published_elsewhere
 from seeknal_git.environments.production import refuse_to_lose, showing
@@ -27,7 +28,6 @@ from seeknal_git.environments.revision import (
     revision_of,
 )
 from seeknal_git.environments.saved_plans import changed_since_plan, drop_plan
-from seeknal_git.environments.target import Target
 from seeknal_git.environments.uncommitted import commit_line, follow, left_behind, release_line
 from seeknal_git.errors import UsageError, some
 from seeknal_git.git import repository as git
@@ -130,10 +130,10 @@ def _bring_changes(
 
 def _announce(prepared: Prepared, observer: Observer, *, is_named: bool) -> None:
     """Say which environment is run, and what is doubtful about its nodes and raw data."""
-    if not (is_named or prepared.target.is_production):
+    if not (is_named or prepared.environment.is_production):
         production = prepared.workspace.production
-        observer.note(f"Run of {prepared.target.branch}; production is {production}.")
-    if prepared.target.is_production and prepared.loaded.tree.dirty:
+        observer.note(f"Run of {prepared.environment.name}; production is {production}.")
+    if prepared.environment.is_production and prepared.loaded.tree.dirty:
         observer.note(_IN_PART if prepared.base is not None else _AS_A_WHOLE)
     warn_of_raw_data(prepared, observer)
 
@@ -145,8 +145,8 @@ def warn_of_raw_data(prepared: Prepared, observer: Observer) -> None:
 
 
 def _result(prepared: Prepared, done: Reconciled, seconds: float) -> RunResult:
-    workspace, branch = prepared.workspace, prepared.target.branch
-    uncommitted = prepared.loaded.tree.dirty and not prepared.target.is_production
+    workspace, branch = prepared.workspace, prepared.environment.name
+    uncommitted = prepared.loaded.tree.dirty and not prepared.environment.is_production
     commit = commit_line(workspace) if uncommitted and not done.failures else None
     return RunResult(
         "run",
@@ -183,8 +183,8 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     branch = revision.name
     if not revision.checked_out:
         need_production_s_settings(workspace, branch, revision.commit)
-    target = Target(branch, revision.schema, workspace.production_schema)
-    if target.is_production:
+    environment = Environment(branch, workspace.production)
+    if environment.is_production:
         refuse_unfinished(workspace.repository)
         if not request.force:
             refuse_to_lose(workspace)
@@ -196,9 +196,9 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         head_tree(workspace, revision),
         revision,
         keeps=keeps,
-        whatever_data=request.options.keep_going and not target.is_production,
+        whatever_data=request.options.keep_going and not environment.is_production,
     )
-    if target.is_production and loaded.tree.dirty and workspace.settings.protect_production:
+    if environment.is_production and loaded.tree.dirty and workspace.settings.protect_production:
         raise UsageError(
             "Production is protected, and there are uncommitted changes.",
             "Commit them, or work on a branch: git switch -c NAME",
@@ -206,7 +206,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     if request.environment and not request.force:
         _refuse_stale_plan(workspace, branch, loaded)
     options, base = replace(request.options, chosen=_chosen(loaded.graph, request)), None
-    if target.is_production:
+    if environment.is_production:
         options = replace(options, refresh=True, all_or_nothing=True, force=request.force)
         if options.chosen is not None and (base := _base(workspace)):
             found = mixed(workspace, loaded, base, options.chosen)
@@ -215,7 +215,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         workspace,
         revision,
         loaded,
-        target,
+        environment,
         options,
         now=partial(revision_of, workspace, request.environment),
         again=partial(prepare, workspace, request),
@@ -257,21 +257,21 @@ def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:
 
 def carry_out(prepared: Prepared, report: Report) -> Reconciled:
     """Build, check and publish what was prepared."""
-    if prepared.target.is_production:
+    if prepared.environment.is_production:
         need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     with held(prepared) as (current, warehouse):
         done = _ran(current, warehouse, report)
     if not done.failures:
-        drop_plan(prepared.workspace, prepared.target.branch)
+        drop_plan(prepared.workspace, prepared.environment.name)
     return done
 
 
 def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled:
-    target, started = prepared.target, time.monotonic()
+    environment, started = prepared.environment, time.monotonic()
     work = work_of(warehouse, prepared)
     repository = prepared.workspace.repository
-    replaces = published_elsewhere(repository, warehouse, target.schema)
+    replaces = published_elsewhere(repository, warehouse, environment.schema)
     origin = replace(
         _origin(prepared, warehouse),
         started=started,
@@ -284,12 +284,12 @@ def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled
         replaces
         and done.outcome is not None
         and done.outcome.publication is not None
-        and not target.is_production
+        and not environment.is_production
     ):
         done = replace(done, replaces=str(replaces))
     # While the warehouse is held: of two runs, the later one has to have the last word here too.
     if (
-        target.is_production
+        environment.is_production
         and done.outcome is not None
         and (prepared.base or prepared.options.chosen is None)
     ):
@@ -302,17 +302,23 @@ def _origin(prepared: Prepared, warehouse: Warehouse) -> Origin:
     or run by name, are kept as a commit that no branch names."""
     repository, tree = prepared.workspace.repository, prepared.loaded.tree
     author = git.author_of(repository, tree.commit or "HEAD")
-    last = warehouse.publications.last(prepared.target.schema)
-    if prepared.options.chosen is not None and prepared.target.is_production and not prepared.base:
+    last = warehouse.publications.last(prepared.environment.schema)
+    if (
+        prepared.options.chosen is not None
+        and prepared.environment.is_production
+        and not prepared.base
+    ):
         return Origin(last.commit if last else "", author, "run")
-    if tree.dirty and prepared.target.is_production:
+    if tree.dirty and prepared.environment.is_production:
         commit = keep_tree(
             repository,
             tree,
-            f"Production, with uncommitted nodes, as run on {prepared.target.branch}",
+            f"Production, with uncommitted nodes, as run on {prepared.environment.name}",
         )
         return Origin(commit, author, "run", base=tree.commit)
     merged = (
-        branch_that_came(repository, tree.commit, prepared.target.branch) if tree.commit else None
+        branch_that_came(repository, tree.commit, prepared.environment.name)
+        if tree.commit
+        else None
     )
     return Origin(tree.commit or "", author, "run", merged)

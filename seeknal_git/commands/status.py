@@ -9,6 +9,7 @@ from seeknal_git.build.failed_checks import known_violations
 from seeknal_git.build.moved_data import MovedData, moved_data
 from seeknal_git.build.work import Options, Work, work_out
 from seeknal_git.commands.planned import plan_environment
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.production import Showing, due
 from seeknal_git.environments.publications import (
@@ -20,7 +21,6 @@ from seeknal_git.environments.publications import (
     shown_by,
 )
 from seeknal_git.environments.revision import as_environment, head_tree, revision_of
-from seeknal_git.environments.target import Target
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
@@ -210,9 +210,9 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
         return status
     here, keeps = as_environment(workspace, revision_of(workspace))
     loaded = load(here, head_tree(here, revision_of(here)), keeps=keeps)
-    target = Target(status.environment, status.schema, workspace.production_schema)
+    environment = Environment(status.environment, workspace.production)
     try:
-        work = work_out(warehouse, loaded.graph, loaded.root, target, Options())
+        work = work_out(warehouse, loaded.graph, loaded.root, environment, Options())
     except SeeknalError as exc:
         return status if status.absent else replace(status, problems=[str(exc)])
     shown = warehouse.environments.shown(workspace.production_schema)
@@ -222,7 +222,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
         if each not in shown or shown[each].snapshot != work.wanted[each]
     ]
     unpromoted += [each for each in shown if each not in work.graph.views]
-    merged = target.is_production or (status.ahead == 0 and not status.dirty)
+    merged = environment.is_production or (status.ahead == 0 and not status.dirty)
     status = _with_answers(status, warehouse, work)
     return replace(
         status,
@@ -239,7 +239,7 @@ def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
     found = known_violations(work)
     told = [(each.fails, Answered(each.node, each.check.name, each.message)) for each in found]
     failing = [each for fails, each in told if fails]
-    run = None if work.target.is_production else warehouse.runs.last(work.target.schema)
+    run = None if work.environment.is_production else warehouse.runs.last(work.environment.schema)
     failure = run.message or "" if run and run.status == "failed" else ""
     for each in failing:
         failure = failure.replace(f"{each.node}: {each.message}", "").strip("; ")

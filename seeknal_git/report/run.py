@@ -103,15 +103,15 @@ def _live(total: int) -> Iterator[Report]:
 
 def result_as_text(result: RunResult) -> None:
     """How a run or a promotion went; of a dry run, what it would do."""
-    target = result.work.target
+    environment = result.work.environment
     if result.done is not None:
         word = "Promotion" if result.command == "promote" else "Run"
-        summary(result.done, result.seconds, f"{word} of {target.branch}", result.elsewhere)
+        summary(result.done, result.seconds, f"{word} of {environment.name}", result.elsewhere)
     elif result.command == "promote":
-        into = f"{result.merges} into {target.branch}" if result.merges else target.branch
+        into = f"{result.merges} into {environment.name}" if result.merges else environment.name
         work_as_text(result.work, f"Promotion of {into} (dry run)")
     else:
-        work_as_text(result.work, f"A run of {target.branch}")
+        work_as_text(result.work, f"A run of {environment.name}")
 
 
 def result_as_json(result: RunResult) -> dict[str, Any]:
@@ -216,10 +216,10 @@ def _by_reason(done: Reconciled) -> dict[str, list[str]]:
 
 def _published(done: Reconciled) -> None:
     assert done.outcome is not None
-    schema, outcome = done.work.target.schema, done.outcome
+    schema, outcome = done.work.environment.schema, done.outcome
     if done.replaces:
         note(
-            f"{coloured('warning')}: {done.work.target.branch} was published {done.replaces}. This run replaced that."
+            f"{coloured('warning')}: {done.work.environment.name} was published {done.replaces}. This run replaced that."
         )
     changed = [
         f"{counted(len(outcome.repointed), 'view')} re-pointed",
@@ -235,7 +235,7 @@ def _left(work: Work, *, done: bool) -> None:
     """The files that no exposure writes any more: production's stay, as somebody may read them."""
     for exposure in work.left:
         path = work.places.of_delivered(exposure)
-        if work.target.is_production:
+        if work.environment.is_production:
             remove = command_line("rm", *(["-r"] if path.is_dir() else []), str(path))
             tell(
                 f"{path} stays as {exposure.node} delivered it, and nothing writes it any more. "
@@ -298,8 +298,8 @@ def _paths_left(work: Work) -> dict[str, str]:
 def work_as_json(work: Work) -> dict[str, Any]:
     return {
         "version": 1,
-        "environment": work.target.branch,
-        "schema": work.target.schema,
+        "environment": work.environment.name,
+        "schema": work.environment.schema,
         "layers": [list(layer) for layer in work.layers],
         "build": dict(work.reasons),
         "check": sorted(work.checks),
@@ -322,8 +322,8 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
     outcome = done.outcome
     return {
         "version": 1,
-        "environment": done.work.target.branch,
-        "schema": done.work.target.schema,
+        "environment": done.work.environment.name,
+        "schema": done.work.environment.schema,
         "published": outcome is not None,
         "built": {
             node: {
