@@ -112,7 +112,7 @@ LEFT: dict[str, dict[str, int]] = {
         "loops over each": 33,
     },
     "pages": {
-        "prose": 197,
+        "prose": 146,
     },
 }
 
