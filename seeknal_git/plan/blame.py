@@ -1,34 +1,34 @@
-"""Which edits a node is built again for: followed from part to part, as fingerprints are. Pure."""
+"""Finds the edits for which a node is built again. Follows them from part to part, as fingerprints
+do. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from seeknal_git.project.fingerprints import Fingerprint, decisive
 from seeknal_git.project.graph import Graph, deciding
-from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
+from seeknal_git.sql.statement import EVERYTHING, ROWS, Anatomy, Part
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An edit of a node, by the parts of its table that it changes.
-
-    columns: names in lower case, None if all parts count as changed; data: whether its raw data
-    moved, which no fingerprint shows.
-    """
+    """An edit of a node, by the parts of its table that it changes."""
 
     node: str
+    # Whether it changes the row set.
     rows: bool = True
+    # The columns that it changes, in lower case; None if all parts count as changed.
     columns: frozenset[str] | None = None
+    # Whether the raw data of the node moved, which no fingerprint shows.
     data: bool = False
 
 
 def edit_of(
     node: str, before: Fingerprint, after: Fingerprint, retyped: Iterable[str] = ()
 ) -> Edit:
-    """The parts of a node that are not the same in two fingerprints, and columns of another
-    type."""
+    """The parts of a node that differ in two fingerprints, and the columns of another type."""
     if before.columns is None or after.columns is None:
         return Edit(node)
     names = {*before.columns, *after.columns}
@@ -39,9 +39,9 @@ def edit_of(
 def blamed(
     edits: Iterable[Edit], base: Graph, head: Graph, builds: set[str]
 ) -> dict[str, frozenset[str]]:
-    """Node that is built → the edits behind that, its own aside.
+    """For each node that is built, the edits of other nodes for which it is built.
 
-    Where the parts tell nothing (a name's place among the columns, say), all edits upstream are.
+    If the parts do not show a cause (such as the order of columns), these are all edits upstream.
     """
     tracing = _Tracing(base, head, tuple(edits))
     return {node: tracing.edits_behind(node) - {node} for node in tracing.followed(builds)}
@@ -49,14 +49,15 @@ def blamed(
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """The edits behind each part of a node, as the bits of a number. order: those behind the order
-    of its columns."""
+    """The edits behind each part of a node, as the bits of a number."""
 
     whole: int = 0
     rows: int = 0
+    # The edits behind the order of the columns.
     order: int = 0
     columns: Mapping[str, int] = field(default_factory=dict)
-    every: int = 0  # the edits that count for parts that nobody knows by name
+    # The edits behind a column that is not known by name.
+    every: int = 0
 
     def of(self, part: str) -> int:
         if part == EVERYTHING:
@@ -75,7 +76,8 @@ class _Tracing:
     behind: dict[str, _Behind] = field(default_factory=dict)
 
     def followed(self, builds: set[str]) -> list[str]:
-        """Trace all that the edits may reach, inputs first; the nodes of these that are built."""
+        """Trace every node that the edits may reach, inputs first. Returns the nodes that are
+        built."""
         bits = {edit.node: 1 << number for number, edit in enumerate(self.edits)}
         own = {edit.node: edit for edit in self.edits}
         data = sum(bits[edit.node] for edit in self.edits if edit.data)
@@ -96,36 +98,33 @@ class _Tracing:
         return named or self._nearby(node)
 
     def _nearby(self, node: str) -> frozenset[str]:
-        """All edits that may be behind a node; else those of files that show the order of its
-        rows."""
+        """The edits upstream of a node; if there are none, the edits of the exposures that show the
+        order of its rows."""
         edited = {edit.node for edit in self.edits if edit.rows or edit.columns != frozenset()}
         near = self.head.upstream([node]) & edited
         return frozenset(near or edited.intersection(self.head.readers[node]))
 
     def _traced(self, node: str, edit: Edit | None, bit: int, data: int) -> _Behind:
-        """The edits behind a node. What has the same fingerprint as before can only be moved by raw
-        data."""
+        """The edits behind a node. bit: its own edit; data: the edits that moved raw data."""
         before, after = self.base.fingerprints.get(node), self.head.fingerprints[node]
         read = [_reads(graph, node) for graph in (self.base, self.head) if node in graph.members]
         whole = self._through(read, EVERYTHING)
         if before is None or (edit is not None and edit.columns is None):
             return _all_of(bit | whole)
-        own = edit.columns or frozenset() if edit else frozenset()
-        rows = self._through(read, "") | (bit if edit and edit.rows else 0)
-        columns = {
-            name: self._through(read, name) | (bit if name in own else 0)
-            for name in after.columns or ()
-        }
-        whole |= bit if edit and (edit.rows or own) else 0
+        own = _parts_of(edit)
+
+        def behind(part: str) -> int:
+            """Only raw data can move a part that has the same fingerprint as before."""
+            mask = self._through(read, part) | (bit if part in own else 0)
+            return mask if before.of(part) != after.of(part) else mask & data
+
+        whole |= bit if own else 0
         moved_order = list(before.columns or ()) != list(after.columns or ())
         return _Behind(
             whole if before.whole != after.whole else whole & data,
-            rows if before.of("") != after.of("") else rows & data,
+            behind(ROWS),
             self._order(node, bit) if moved_order else 0,
-            {
-                name: mask if before.of(name) != after.of(name) else mask & data
-                for name, mask in columns.items()
-            },
+            {name: behind(name) for name in after.columns or ()},
             whole,
         )
 
@@ -135,7 +134,7 @@ class _Tracing:
         )
 
     def _through(self, read: Iterable[_Reads], part: str) -> int:
-        """The edits behind what a part of a node reads, in either version of it."""
+        """The edits behind the reads of a part, in both versions of a node."""
         return _union(
             self.behind.get(feeder, _NOTHING).of(column)
             for reads in read
@@ -143,48 +142,57 @@ class _Tracing:
         )
 
 
+def _parts_of(edit: Edit | None) -> frozenset[str]:
+    """The rows and the columns that an edit changes."""
+    if edit is None:
+        return frozenset()
+    columns = edit.columns or frozenset()
+    return columns | {ROWS} if edit.rows else columns
+
+
 def _all_of(mask: int) -> _Behind:
     return _Behind(mask, mask, 0, {}, mask)
 
 
-# Part of a node → (input, part of it) for all that it reads.
+# For each part of a node, the parts of its inputs that it reads: (input, column).
 _Reads = Mapping[str, list[tuple[str, str]]]
 
 
 def _reads(graph: Graph, node: str) -> _Reads:
-    member, anatomies, feeding = (
-        graph.members[node],
-        graph.anatomies.get(node, ()),
-        graph.feeding(node),
-    )
+    member, anatomies = graph.members[node], graph.anatomies.get(node, ())
     if not anatomies or member.node.kind == "exposure":
-        return {EVERYTHING: [(feeder, EVERYTHING) for feeder in feeding]}
-    numbers = [number for number, _ in deciding(member)]
-    pairs = [
-        (anatomy, graph.targets[node][number])
-        for anatomy, number in zip(anatomies, numbers, strict=False)
-    ]
-    named = {target for _, targets in pairs for target in targets}
-    unnamed = [(feeder, EVERYTHING) for feeder in feeding if feeder not in named]
-    first, targets = pairs[0]
+        return {EVERYTHING: [(feeder, EVERYTHING) for feeder in graph.feeding(node)]}
+    targets = [graph.targets[node][number] for number, _ in deciding(member)]
+    pairs = list(zip(anatomies, targets, strict=False))
+    unnamed = [(feeder, EVERYTHING) for feeder in _unnamed(graph, node, pairs)]
+    first = anatomies[0]
     if member.node.kind == "rule" or first.rows is None or first.columns is None:
-        whole = [
-            place for anatomy, at in pairs for place in _places(decisive(member.node, anatomy), at)
-        ]
+        whole = []
+        for anatomy, at in pairs:
+            whole += _places(decisive(member.node, anatomy), at)
         return {EVERYTHING: [*whole, *unnamed]}
-    found = {"": [*_places(first.rows, targets, first), *unnamed]}
-    found |= {name: _places(part, targets, first) for name, part in first.columns}
-    order = _places(first.order, targets) if first.order and node in graph.delivered else []
-    return {
-        **found,
-        EVERYTHING: [*(place for places in found.values() for place in places), *order],
-    }
+    found = {ROWS: [*_places(_stable(first.rows, first), targets[0]), *unnamed]}
+    found |= {name: _places(_stable(part, first), targets[0]) for name, part in first.columns}
+    order = _places(first.order, targets[0]) if first.order and node in graph.delivered else []
+    return {**found, EVERYTHING: [*chain.from_iterable(found.values()), *order]}
 
 
-def _places(part: Part, targets: Sequence[str], of: Anatomy | None = None) -> list[tuple[str, str]]:
-    """What is another one each time that a table is built reads all that the statement of which it
-    is a part does."""
-    part = of.whole if of and part.unstable else part
+def _unnamed(
+    graph: Graph, node: str, pairs: Iterable[tuple[Anatomy, Sequence[str]]]
+) -> Iterator[str]:
+    """The inputs that no statement of a node names."""
+    named = {target for _, targets in pairs for target in targets}
+    return (feeder for feeder in graph.feeding(node) if feeder not in named)
+
+
+def _stable(part: Part, anatomy: Anatomy) -> Part:
+    """A part of a statement; if it is unstable, the whole statement, since it may depend on all of
+    it."""
+    return anatomy.whole if part.unstable else part
+
+
+def _places(part: Part, targets: Sequence[str]) -> list[tuple[str, str]]:
+    """The reads of a part: (node, column). targets: the node behind each reference."""
     return [(targets[number], column) for number, column in part.reads]
 
 

@@ -1,5 +1,4 @@
-"""A node that the engine refuses may be in order itself: find the change before it that broke it.
-Pure."""
+"""Finds the change upstream that broke a node which the engine refuses. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +9,14 @@ from seeknal_git.errors import Problem
 from seeknal_git.names import folded, in_lines
 from seeknal_git.plan.reasons import reads_of
 from seeknal_git.project.graph import Graph
+from seeknal_git.sql.statement import EVERYTHING
 
 
 def with_causes(problems: Iterable[Problem], base: Graph, head: Graph) -> tuple[Problem, ...]:
-    """The problems; each that a change of columns before it has caused says which one, and where
-    that was made.
+    """The problems. A problem that a change of columns upstream has caused also says which change,
+    and in which file.
 
-    base: the graph that the changes were made to.
+    base: the graph before the changes.
     """
     return tuple(_with_cause(problem, base, head) for problem in problems)
 
@@ -26,7 +26,7 @@ def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
     if node is None or node not in head.members or node not in base.members:
         return problem
     causes = [
-        f"{_placed(cause.author, head)} {cause.what}" for cause in causes_of(node, base, head)
+        f"{_placed(cause.author, head)} {cause.effect}" for cause in causes_of(node, base, head)
     ]
     words = [*([problem.hint] if problem.hint else []), *causes]
     return replace(problem, hint=in_lines(dict.fromkeys(words)) or None)
@@ -34,17 +34,17 @@ def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A column that is no longer as it was. author: the node whose edit that was; what: what it
-    did, in words."""
+    """A column that was removed, or has another type."""
 
+    # The node whose edit did it.
     author: str
     column: str
-    what: str
+    # The effect of the edit, in words.
+    effect: str
 
 
 def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
-    """What is no longer there, or of another type, of what a node read before: whose edit that was,
-    and what it did."""
+    """The columns that a node read before, and that were removed or have another type now."""
     for feeder, columns in reads_of(base, node).items():
         before, after = base.columns.get(feeder), head.columns.get(feeder)
         if before is None or after is None:
@@ -52,13 +52,12 @@ def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
         types = {folded(name): word for name, word in after}
         for name, word in before:
             now = types.get(folded(name))
-            if now != word and {folded(name), "*"} & columns:
-                what = (
-                    f"no longer returns {name}."
-                    if now is None
-                    else f"turned {name} from {word} into {now}."
-                )
-                yield Cause(author_of(feeder, name, base, head), name, what)
+            if now == word or columns.isdisjoint((folded(name), EVERYTHING)):
+                continue
+            effect = f"turned {name} from {word} into {now}."
+            if now is None:
+                effect = f"no longer returns {name}."
+            yield Cause(author_of(feeder, name, base, head), name, effect)
 
 
 def _placed(identifier: str, graph: Graph) -> str:
@@ -67,8 +66,8 @@ def _placed(identifier: str, graph: Graph) -> str:
 
 
 def author_of(node: str, column: str, base: Graph, head: Graph) -> str:
-    """The node whose edit is behind the change of a column: itself, or one that only hands it
-    on."""
+    """The node whose edit changed a column: the node itself, or the input that it passes the column
+    on from."""
     if node in base.members and base.members[node].blob == head.members[node].blob:
         for feeder in head.inputs[node]:
             if feeder in base.members and _moved(feeder, column, base, head):

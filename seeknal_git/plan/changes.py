@@ -1,4 +1,4 @@
-"""Two graphs become a plan: what changed, how badly, what has to be built. Pure, and needs no
+"""Two graphs become a plan: the changes, how bad each is, and the nodes to build. Pure: reads no
 warehouse."""
 
 from __future__ import annotations
@@ -25,40 +25,39 @@ from seeknal_git.project.snapshot_ids import State, identities
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A node that somebody changed.
-
-    words: what changed; rebuilds, reuses: the nodes downstream of it that are built again, and that
-    are not. columns: those that the edit touches; rows: whether it changes the row set, None where
-    that cannot be told.
-    """
+    """A node that somebody changed."""
 
     node: str
     category: Category
     path: str
     line: int
+    # The differences, in words.
     words: tuple[str, ...]
+    # The nodes downstream that are built again because of it, and those that are not.
     rebuilds: tuple[str, ...] = ()
     reuses: tuple[str, ...] = ()
+    # The columns that the edit touches.
     columns: tuple[ColumnChange, ...] = ()
+    # Whether the edit changes the row set; None if that is not known.
     rows: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """changes: most severe first; layers: the nodes to build, in order; reused: the nodes that stay
-    as they are.
+    """The way from one state of a project to another."""
 
-    reasons: for each node downstream of a change, why it is rebuilt or re-used; obstacles: for each
-    changed node, what could not be resolved in it, and what is unstable; tests: node → the tests
-    that have no answer on the base, as they are new or changed, or as a table that they read is
-    built.
-    """
-
+    # The most severe first.
     changes: tuple[Change, ...]
+    # The nodes to build, in order.
     layers: tuple[tuple[str, ...], ...]
+    # The nodes whose tables stay.
     reused: tuple[str, ...]
+    # For each node downstream of a change, why it is rebuilt or re-used.
     reasons: Mapping[str, str] = field(default_factory=dict)
+    # For each changed node, the constructs that could not be resolved, or are unstable.
     obstacles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # For each node, the tests without an answer on the base: they are new or changed, or read a
+    # table that is built.
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -78,7 +77,7 @@ _SEVERITY = (
 
 
 def make_plan(base: State, head: State) -> Plan:
-    """What it takes to get from one state to the other."""
+    """The plan from one state to another."""
     before, after = identities(base.graph, base.versions), identities(head.graph, head.versions)
     available = set(before.values())
     builds = {identifier for identifier, identity in after.items() if identity not in available}
@@ -112,8 +111,8 @@ def _tests_to_check(base: Graph, head: Graph, builds: set[str]) -> dict[str, tup
 
 
 def _questions(graph: Graph, node: str) -> list[tuple[str, float, str, tuple[str, ...]]]:
-    """The tests of a node: what is asked, how much of it is allowed, how bad it is, and of which
-    nodes it is asked."""
+    """The tests of a node: the SQL, the allowed number, the severity, and the nodes that it
+    reads."""
     checks, targets = graph.node(node).checks, graph.targets[node][1:]
     return [
         (check.sql, check.allowed, check.severity, read)
@@ -134,35 +133,31 @@ def _reasons(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, s
 
 
 def _obstacles(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, tuple[str, ...]]:
-    found = {
-        change.node: tuple(
-            dict.fromkeys(
-                word for graph in (base, head) for word in obstacles_of(graph, change.node)
-            )
-        )
-        for change in changes
-    }
-    return {node: words for node, words in found.items() if words}
+    found = {}
+    for change in changes:
+        words = (*obstacles_of(base, change.node), *obstacles_of(head, change.node))
+        if words:
+            found[change.node] = tuple(dict.fromkeys(words))
+    return found
 
 
 def _edited(base: State, head: State) -> list[str]:
-    """Nodes whose own file, or own data, is not the same on both sides."""
-    old, new = base.graph.members, head.graph.members
-    return [
-        identifier
-        for identifier in {**new, **old}
-        if identifier not in old
-        or identifier not in new
-        or (old[identifier].blob, old[identifier].node.path)
-        != (new[identifier].blob, new[identifier].node.path)
-        or base.versions.get(identifier) != head.versions.get(identifier)
-    ]
+    """The nodes whose own file, or own data, differs on the two sides."""
+    identifiers = {**head.graph.members, **base.graph.members}
+    return [node for node in identifiers if _own_version(node, base) != _own_version(node, head)]
+
+
+def _own_version(identifier: str, state: State) -> tuple[object, ...]:
+    """The content and the path of a node's file, and the version of its raw data."""
+    member = state.graph.members.get(identifier)
+    file = (member.blob, member.node.path) if member else None
+    return file, state.versions.get(identifier)
 
 
 def _edit(
     identifier: str, base: State, head: State, builds: set[str]
 ) -> tuple[Change, Edit | None]:
-    """A node's own change, not yet with the nodes downstream; and the parts of its table that this
+    """A node's own change, without the nodes downstream; and the parts of its table that this
     changes, if any."""
     old, new = base.graph.members.get(identifier), head.graph.members.get(identifier)
     if old is None or new is None:
@@ -184,7 +179,7 @@ def _edit(
     if any(column.retyped for column in columns) and _same_inputs(
         identifier, base.graph, head.graph
     ):
-        category = Category.BREAKING  # the engine knows best, whatever was proven
+        category = Category.BREAKING  # the engine's types count more than any proof
     change = _of(category, new, (*words, *_unread(identifier, columns, base.graph)))
     retyped = [folded(column.name) for column in columns if column.retyped]
     return (
@@ -194,12 +189,11 @@ def _edit(
 
 
 def _own(identifier: str, base: Graph, head: Graph) -> Fingerprint:
-    """The fingerprint that a node's own edit gives it: of its new version, over its inputs as they
-    were.
+    """The fingerprint that a node's own edit gives it: of its new version, over its old inputs.
 
-    A column that only the new inputs have is read of these: it may be an old one under a new name.
-    If the new version over the new inputs makes the very table that there was, the edit has changed
-    nothing.
+    A column that only the new inputs have is read from them, since it may be an old one under a new
+    name. If the new version over the new inputs makes the same table as before, the edit has
+    changed nothing.
     """
     before, now = base.fingerprints[identifier], head.fingerprints[identifier]
     if now.whole == before.whole:
@@ -218,8 +212,8 @@ def _as_it_was(before: Fingerprint, after: Fingerprint) -> Fingerprint:
 
 
 def _moved_data(identifier: str, base: State, head: State, words: tuple[str, ...]) -> Change:
-    """A source whose tracked files changed. Whoever reads a column that is gone, or of another
-    type, is broken."""
+    """A source whose tracked files changed. It breaks nodes that read a removed column, or one of
+    another type."""
     node = head.graph.members[identifier]
     before, after = base.graph.fingerprints[identifier], head.graph.fingerprints[identifier]
     columns = column_changes(identifier, base.graph, head.graph, before, after)
@@ -247,29 +241,22 @@ def _come_or_gone(
 def _with_readers(
     edited: Sequence[tuple[Change, Edit | None]], base: Graph, head: Graph, builds: set[str]
 ) -> list[Change]:
-    """The changes, each with the nodes downstream that it has built again, and with those that stay
-    as they are."""
+    """The changes, each with the nodes downstream that are built again because of it, and those
+    that are not."""
     behind = blamed([edit for _, edit in edited if edit], base, head, builds)
     found = []
     for change, _ in edited:
-        readers = _readers(change.node, base, head)
-        found.append(
-            replace(
-                change,
-                rebuilds=tuple(
-                    sorted(node for node, edits in behind.items() if change.node in edits)
-                ),
-                reuses=tuple(sorted(readers - builds)),
-            )
-        )
+        rebuilds = sorted(node for node, edits in behind.items() if change.node in edits)
+        reuses = sorted(_readers(change.node, base, head) - builds)
+        found.append(replace(change, rebuilds=tuple(rebuilds), reuses=tuple(reuses)))
     return found
 
 
 def _same_inputs(identifier: str, base: Graph, head: Graph) -> bool:
     both = {*base.feeding(identifier), *head.feeding(identifier)}
-    return all(node in base.members and node in head.members for node in both) and all(
-        base.fingerprints[node].whole == head.fingerprints[node].whole for node in both
-    )
+    if not both <= base.members.keys() & head.members.keys():
+        return False
+    return all(base.fingerprints[node].whole == head.fingerprints[node].whole for node in both)
 
 
 def _rows_changed(before: Fingerprint, after: Fingerprint) -> bool | None:
@@ -279,14 +266,15 @@ def _rows_changed(before: Fingerprint, after: Fingerprint) -> bool | None:
 
 
 def _unread(identifier: str, columns: Iterable[ColumnChange], base: Graph) -> tuple[str, ...]:
-    """Removed columns are BREAKING for readers outside, even where nobody here reads them."""
+    """The words for removed columns that no node reads. They are BREAKING for readers outside."""
     gone = [column.name for column in columns if column.kind == "removed"]
     unread = [name for name in gone if not readers_of(base, identifier, name)]
     return (f"no node here reads {', '.join(unread)}",) if unread else ()
 
 
 def _readers(identifier: str, base: Graph, head: Graph) -> set[str]:
-    """What is downstream of a node now; of a removed node, what was and still is there."""
+    """The nodes downstream of a node; of a removed node, those that were downstream and still
+    exist."""
     if identifier in head.members:
         return head.downstream([identifier])
     return base.downstream([identifier]) & head.members.keys()

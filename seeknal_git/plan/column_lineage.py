@@ -1,49 +1,59 @@
-"""Who reads whom, column by column, as a graph and a plan know it. Pure."""
+"""The lineage of columns, from a graph and a plan. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import NamedTuple
 
 from seeknal_git.names import folded, split_id
 from seeknal_git.plan.changes import Change, Plan
 from seeknal_git.project.graph import Graph, deciding
-from seeknal_git.sql.statement import Part
+from seeknal_git.sql.statement import EVERYTHING, ROWS, Part
 
-# A node and a column of it. Instead of a column, an empty text stands for the node, `*` for columns
-# that have no names.
-Place = tuple[str, str]
+# Stands for the node itself in place of a column.
+NODE = ""
+
+
+class Place(NamedTuple):
+    """A place in the lineage: a column of a node, or the node itself."""
+
+    node: str
+    # NODE for the node itself, EVERYTHING for columns whose names are not known.
+    column: str
 
 
 @dataclass(frozen=True, slots=True)
 class LineageColumn:
-    """reads: the columns that decide its values; change: whether an edit has added, removed or
-    changed it."""
+    """A column, and the columns that decide its values."""
 
     name: str
     type: str | None
     reads: tuple[Place, ...]
+    # `added`, `removed` or `changed` by an edit; None if it is the same.
     change: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LineageNode:
-    """rows: the columns that decide which rows there are; inputs: all that it reads, even if it
-    uses no column of them; feeding: those of its inputs that decide its data.
-
-    change, state (`build` or `reuse`), why: what the plan says of it, where there is one.
-    """
+    """A node, with its lineage and its place in a plan."""
 
     id: str
     path: str
     line: int
     description: str | None
+    # All nodes that it reads, even if it uses no column of them.
     inputs: tuple[str, ...]
     columns: tuple[LineageColumn, ...]
+    # The columns that decide its row set.
     rows: tuple[Place, ...]
+    # From the plan, if there is one: the category of its change, `build` or `reuse`, and the
+    # reason.
     change: str | None = None
     state: str | None = None
     why: str | None = None
+    # The inputs that decide its data.
     feeding: tuple[str, ...] = ()
 
     @property
@@ -63,8 +73,8 @@ def nodes_of(graph: Graph) -> dict[str, LineageNode]:
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    """What a node reads, as its text says it: of columns in lower case, that may not be there; `*`
-    is all of them."""
+    """The reads of a node, as its text says. Columns are in lower case and may not exist;
+    EVERYTHING is all columns."""
 
     whole: tuple[Place, ...]
     rows: tuple[Place, ...]
@@ -72,11 +82,11 @@ class _Reads:
 
 
 def _reads(graph: Graph, identifier: str) -> _Reads:
-    """A rule has no columns: all that it does is to look for rows. What could not be taken apart
-    reads as a whole."""
+    """The reads of a node. A rule has no columns, since it only looks for rows. A node that could
+    not be taken apart reads all of its inputs."""
     member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
     if not anatomies:
-        whole = tuple((feeder, "*") for feeder in graph.feeding(identifier))
+        whole = tuple(Place(feeder, EVERYTHING) for feeder in graph.feeding(identifier))
         return _Reads(whole, whole, None)
     targets = [graph.targets[identifier][number] for number, _ in deciding(member)]
     pairs = list(zip(anatomies, targets, strict=False))
@@ -89,19 +99,20 @@ def _reads(graph: Graph, identifier: str) -> _Reads:
 
 
 def _placed(part: Part, targets: Sequence[str]) -> tuple[Place, ...]:
-    return tuple((targets[number], column) for number, column in part.reads if column)
+    return tuple(Place(targets[number], column) for number, column in part.reads if column != ROWS)
 
 
 def _union(places: Iterable[Iterable[Place]]) -> tuple[Place, ...]:
-    return tuple(dict.fromkeys(place for some in places for place in some))
+    return tuple(dict.fromkeys(chain.from_iterable(places)))
 
 
+# For each node, and each column in lower case, the exact name and the type of the column.
 _Names = Mapping[str, Mapping[str, tuple[str, str | None]]]
 
 
 def _names(graph: Graph, reads: Mapping[str, _Reads]) -> _Names:
-    """id → column in lower case → its exact name and its type. Where nobody can know, those that
-    others name."""
+    """The columns of each node. If they are not known, these are the columns that its readers
+    name."""
     named: dict[str, dict[str, None]] = {identifier: {} for identifier in graph.members}
     for part in reads.values():
         for identifier, column in part.whole:
@@ -114,11 +125,9 @@ def _names(graph: Graph, reads: Mapping[str, _Reads]) -> _Names:
         elif exact is not None:
             found[identifier] = {folded(name): (name, word) for name, word in exact}
         else:
-            rest = {"*": None} if graph.inputs[identifier] else {}
-            found[identifier] = {
-                name: (name, None)
-                for name in (parts if parts is not None else named[identifier] | rest)
-            }
+            rest = {EVERYTHING: None} if graph.inputs[identifier] else {}
+            known = parts if parts is not None else named[identifier] | rest
+            found[identifier] = {name: (name, None) for name in known}
     return found
 
 
@@ -140,13 +149,15 @@ def _node(graph: Graph, identifier: str, reads: _Reads, names: _Names) -> Lineag
 
 
 def _exact(places: Iterable[Place], names: _Names) -> tuple[Place, ...]:
-    """Columns that are there, by their exact names. A bare name in a text stands for a column of
-    every input."""
+    """The columns that exist, by their exact names. The text may name a column of one input as a
+    column of each."""
     found: dict[Place, None] = {}
     for identifier, column in places:
         there = names[identifier]
-        some = there if column == "*" else [column] if column in there else []
-        found |= dict.fromkeys((identifier, there[place][0]) for place in some)
+        if column == EVERYTHING:
+            found |= dict.fromkeys(Place(identifier, name) for name, _ in there.values())
+        elif column in there:
+            found[Place(identifier, there[column][0])] = None
     return tuple(found)
 
 
@@ -154,16 +165,13 @@ def _exact(places: Iterable[Place], names: _Names) -> tuple[Place, ...]:
 
 
 def planned_nodes(base: Graph, head: Graph, plan: Plan) -> dict[str, LineageNode]:
-    """The nodes of a branch as its plan sees them, and those that it removes."""
+    """The nodes of a branch with their changes, and the nodes that the branch removes."""
     nodes = nodes_of(head)
     if not plan.changes and not plan.builds:
         return nodes
     before, changes = nodes_of(base), {change.node: change for change in plan.changes}
-    there = nodes | {
-        identifier: before[identifier]
-        for identifier in before
-        if identifier not in nodes and identifier in changes
-    }
+    gone = {node: known for node, known in before.items() if node in changes and node not in nodes}
+    there = nodes | gone
     states = {**dict.fromkeys(plan.reused, "reuse"), **dict.fromkeys(plan.builds, "build")}
     told = {
         identifier: replace(
@@ -173,13 +181,13 @@ def planned_nodes(base: Graph, head: Graph, plan: Plan) -> dict[str, LineageNode
         )
         for identifier, node in there.items()
     }
-    columns = {(node.id, column.name) for node in told.values() for column in node.columns}
+    columns = {Place(node.id, column.name) for node in told.values() for column in node.columns}
     return {identifier: part_of(node, told.keys(), columns) for identifier, node in told.items()}
 
 
 def part_of(node: LineageNode, nodes: Container[str], columns: Container[Place]) -> LineageNode:
-    """A node with only these columns, of what it reads too."""
-    kept = [column for column in node.columns if (node.id, column.name) in columns]
+    """A node with these columns alone, also among its reads."""
+    kept = [column for column in node.columns if Place(node.id, column.name) in columns]
     return replace(
         node,
         inputs=tuple(reference for reference in node.inputs if reference in nodes),

@@ -1,5 +1,5 @@
-"""Two sides that merge cleanly as text and break as a pipeline: what each of them did to the other.
-Pure."""
+"""Conflicts of two sides that merge cleanly as text and break as a pipeline, with the edits of each
+side that are behind them. Pure."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from dataclasses import dataclass, replace
 from seeknal_git.errors import Problem
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
-from seeknal_git.plan.causes import author_of, causes_of
+from seeknal_git.plan.causes import Cause, author_of, causes_of
 from seeknal_git.plan.changes import Change
 from seeknal_git.plan.reasons import reads_of
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.graph import Graph
+from seeknal_git.sql.statement import EVERYTHING
 
 _MEANT = "If that is as it should be, nothing has to be mended: git merge --no-verify lets it pass"
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two sides of a merge: its graph, and what it changed since the merge base, by
-    node.
-
-    renamed: what nodes were called before, by their name now; names: those that are as they were
-    otherwise."""
+    """One of the two sides of a merge."""
 
     graph: Graph
+    # Its changes since the merge base, by node.
     changes: Mapping[str, Change]
+    # The former name of each renamed node.
     renamed: Mapping[str, str]
+    # The renamed nodes that are otherwise the same.
     names: frozenset[str]
 
     def removed(self, node: str) -> bool:
@@ -36,7 +36,7 @@ class Side:
 
 
 def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
-    """A side that has these changes. A node that is gone, and is there under another name, was
+    """The side that these changes make. A removed node that exists under another name was
     renamed."""
     found = {change.node: change for change in changes}
     new = [node for node, change in found.items() if change.category == Category.NEW]
@@ -49,31 +49,26 @@ def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
         if base.fingerprints[node].whole == graph.fingerprints[now].whole:
             names.add(now)
         place = graph.node(now)
-        words = f"renamed to {now}" + (
-            f" ({place.path}:{place.line('name')})" if place.path != change.path else ""
-        )
+        moved = place.path != change.path
+        at = f" ({place.path}:{place.line('name')})" if moved else ""
+        words = f"renamed to {now}{at}"
         found[node] = replace(change, words=(words,))
     return Side(graph, found, renamed, frozenset(names))
 
 
 def _renamed(node: str, new: Iterable[str], base: Graph, graph: Graph) -> str | None:
-    """What a node is called now: what does the same, else what is in its file."""
-    before = base.node(node)
+    """The new name of a node: a new node of the same fingerprint, else one in the same file; None
+    if there is none."""
+    before, whole = base.node(node), base.fingerprints[node].whole
     kin = [candidate for candidate in new if graph.node(candidate).kind == before.kind]
-    same = (
-        candidate
-        for candidate in kin
-        if graph.fingerprints[candidate].whole == base.fingerprints[node].whole
-    )
-    return next(same, None) or next(
-        (candidate for candidate in kin if graph.node(candidate).path == before.path), None
-    )
+    same = [candidate for candidate in kin if graph.fingerprints[candidate].whole == whole]
+    same += [candidate for candidate in kin if graph.node(candidate).path == before.path]
+    return next(iter(same), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Something that is wrong with the merge and with neither side. into, source: what either did
-    that is behind it."""
+    """A problem of the merge that neither side has alone, with the edit of each side behind it."""
 
     problem: Problem
     into: Change | None
@@ -90,13 +85,14 @@ class Merge:
     merged: Graph
 
     def reads(self, node: str) -> Iterator[str]:
-        """What a node reads, in any of the graphs: the merged one lacks what does not resolve."""
+        """The inputs of a node in any of the graphs: the merged one lacks those that do not
+        resolve."""
         for graph in (self.merged, self.into.graph, self.source.graph, self.base):
             yield from graph.inputs.get(node, ())
 
 
 def find_conflicts(merge: Merge, problems: Sequence[Problem]) -> tuple[Conflict, ...]:
-    """What the two sides did to each other. problems: those of the merge that neither side has."""
+    """The conflicts of a merge. problems: its problems that neither side has alone."""
     blamed = [Conflict(problem, *_blamed(merge, problem)) for problem in problems]
     retyped = list(_retyped(merge, {problem.node for problem in problems}))
     if retyped:  # said once for all of them
@@ -106,14 +102,13 @@ def find_conflicts(merge: Merge, problems: Sequence[Problem]) -> tuple[Conflict,
 
 
 def _blamed(merge: Merge, problem: Problem) -> tuple[Change | None, Change | None]:
-    return _touch(merge, problem, merge.into, merge.source), _touch(
-        merge, problem, merge.source, merge.into
-    )
+    into, source = merge.into, merge.source
+    return _touch(merge, problem, into, source), _touch(merge, problem, source, into)
 
 
 def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Change | None:
-    """One side's edit behind a problem: of the node itself, of one that is named, or of the nearest
-    before it."""
+    """One side's edit behind a problem: of the node itself, of a node that the problem names, or of
+    the nearest node upstream."""
     suspects = dict.fromkeys(_suspects(merge, problem, side, other))
     return next((edit for suspect in suspects if (edit := _edit(side, other, suspect))), None)
 
@@ -125,67 +120,67 @@ def _edit(side: Side, other: Side, node: str) -> Change | None:
 
 def _suspects(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterator[str]:
     """Nodes that one side may have edited to cause a problem, the likeliest first."""
-    node, merged = problem.node, merge.merged
+    node = problem.node
     text = f"{problem.message} {problem.hint or ''}".replace(",", " ").split()
     named = [word.rstrip(".:") for word in text]
     if node is None:
         yield from named
-        return
-    circle = [
-        identifier
-        for identifier in named
-        if node in _upstream(merge, [identifier]) and identifier in _upstream(merge, [node])
-    ]
-    if circle:
+    elif circle := _circle(merge, node, named):
         yield from circle
+    else:
+        gone = [name for name in named if name not in merge.merged.members]
+        yield from filter(side.removed, gone)
+        yield from _authors(merge, problem, side, other)
+        yield node
+        yield from gone
+        yield from (cause.author for cause in _causes(merge, node, side, other))
+        yield from named
+        yield from _upstream(merge, node)
+
+
+def _circle(merge: Merge, node: str, named: Iterable[str]) -> list[str]:
+    """The named nodes that read a node and that it reads."""
+    before = _upstream(merge, node)
+    return [name for name in named if name in before and node in _upstream(merge, name)]
+
+
+def _authors(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterator[str]:
+    """If both sides edited the node: the edits of one side behind the columns that the node misses,
+    which tell more than the edit of the node."""
+    node = problem.node or ""
+    edit = _edit(side, other, node)
+    if edit is None or _edit(other, side, node) is None:
         return
-    yield from (
-        identifier
-        for identifier in named
-        if identifier not in merged.members and side.removed(identifier)
-    )
-    known, edit = (
-        side.renamed.get(node, node),
-        _edit(side, other, node),
-    )  # known: as the other side calls it
-    causes = (
-        list(causes_of(known, other.graph, merged))
-        if known in other.graph.members and node in merged.members
-        else []
-    )
-    if edit and _edit(other, side, node):  # where both edited it, that alone says nothing
-        yield from (cause.author for cause in causes if f'"{cause.column}"' in problem.message)
-        if edit.category == Category.METADATA or node in side.names:
-            yield from (cause.author for cause in causes)
-    yield node
-    yield from (identifier for identifier in named if identifier not in merged.members)
-    yield from (cause.author for cause in causes)
-    yield from named
-    yield from _upstream(merge, [node])
+    causes = _causes(merge, node, side, other)
+    yield from (cause.author for cause in causes if f'"{cause.column}"' in problem.message)
+    if edit.category == Category.METADATA or node in side.names:
+        yield from (cause.author for cause in causes)
 
 
-def _upstream(merge: Merge, start: Iterable[str]) -> list[str]:
-    """What nodes read on any side, the nearest first."""
+def _causes(merge: Merge, node: str, side: Side, other: Side) -> list[Cause]:
+    """The columns that a node reads on the other side, and that the merge changes."""
+    known = side.renamed.get(node, node)  # its name on the other side
+    if known not in other.graph.members or node not in merge.merged.members:
+        return []
+    return list(causes_of(known, other.graph, merge.merged))
+
+
+def _upstream(merge: Merge, start: str) -> list[str]:
+    """The nodes upstream of a node on any side, the nearest first."""
     found: dict[str, None] = {}
-    waiting = list(start)
+    waiting = [start]
     while waiting:
-        near = list(
-            dict.fromkeys(
-                feeder for node in waiting for feeder in merge.reads(node) if feeder not in found
-            )
-        )
-        found |= dict.fromkeys(near)
-        waiting = near
+        near = dict.fromkeys(feeder for node in waiting for feeder in merge.reads(node))
+        waiting = [feeder for feeder in near if feeder not in found]
+        found |= dict.fromkeys(waiting)
     return list(found)
 
 
 def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
-    """Columns that one side gave another type, and that a node reads which the other side edited:
-    it binds, and may mean something else."""
-    for one, other, is_into in (
-        (merge.into, merge.source, True),
-        (merge.source, merge.into, False),
-    ):
+    """Columns that one side gave another type, and that are read by a node which the other side
+    edited. The engine accepts the node, and its meaning may have changed."""
+    into, source = merge.into, merge.source
+    for one, other, is_into in ((into, source, True), (source, into, False)):
         for reader, change in other.changes.items():
             edited = change.category != Category.METADATA and _is_as_on(other, merge.merged, reader)
             if edited and reader not in broken and reader not in other.names:
@@ -193,16 +188,16 @@ def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
 
 
 def _is_as_on(side: Side, merged: Graph, node: str) -> bool:
-    """Whether a merge computes a node as one side does: who wrote it anew for the merge has seen
-    the other side."""
+    """Whether a merge computes a node as one side does. If it does not, somebody wrote the node for
+    the merge, and has seen the other side."""
     ours, theirs = side.graph.members.get(node), merged.members.get(node)
-    return (
-        ours is not None and theirs is not None and _computes(ours.node) == _computes(theirs.node)
-    )
+    if ours is None or theirs is None:
+        return False
+    return _computation(ours.node) == _computation(theirs.node)
 
 
-def _computes(node: Node) -> tuple[object, ...]:
-    """What of a node's file decides its data."""
+def _computation(node: Node) -> tuple[object, ...]:
+    """The values of a node that decide its data."""
     return (
         node.sql,
         [reference.id for reference in node.inputs],
@@ -219,14 +214,15 @@ def _retyped_for(
     for feeder, columns in reads_of(other.graph, reader).items():
         was, now = (dict(graph.columns.get(feeder) or ()) for graph in (other.graph, merge.merged))
         for name in was.keys() & now.keys():
-            if was[name] == now[name] or not {folded(name), "*"} & columns:
+            if was[name] == now[name] or columns.isdisjoint((folded(name), EVERYTHING)):
                 continue
             author = author_of(feeder, name, other.graph, merge.merged)
             mine, theirs = _edit(one, other, author), other.changes[reader]
             if mine is None or author == reader:
                 continue
+            change = f"which was {was[name]} and becomes {now[name]}"
             problem = Problem(
-                f"{reader} reads {name} of {feeder}, which was {was[name]} and becomes {now[name]}.",
+                f"{reader} reads {name} of {feeder}, {change}.",
                 node.path,
                 node.line("name"),
                 node=reader,

@@ -1,4 +1,5 @@
-"""A project's lineage, and the part of it that feeds a node or a column, or that they feed."""
+"""The lineage of a project, and its selections: everything that feeds a node or a column, or that
+they feed."""
 
 from __future__ import annotations
 
@@ -9,56 +10,56 @@ from functools import cached_property
 
 from seeknal_git.errors import SeeknalError, UsageError
 from seeknal_git.names import folded, split_id
-from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place, part_of
+from seeknal_git.plan.column_lineage import NODE, LineageColumn, LineageNode, Place, part_of
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """The nodes by id, inputs before their readers. gap: why there is nothing of a plan in it."""
+    """The lineage of a project on a branch."""
 
     project: str
     branch: str
+    # By id, inputs before their readers.
     nodes: Mapping[str, LineageNode]
+    # Why it holds nothing of a plan; None if it does.
     gap: SeeknalError | None = None
 
     @cached_property
     def columns(self) -> dict[Place, LineageColumn]:
         return {
-            (node.id, column.name): column
+            Place(node.id, column.name): column
             for node in self.nodes.values()
             for column in node.columns
         }
 
     @cached_property
     def layers(self) -> dict[str, int]:
-        """id → how many nodes are before it, on the longest way."""
+        """For each node, the number of nodes before it on the longest way."""
         found: dict[str, int] = {}
         for node in self.nodes.values():
-            found[node.id] = 1 + max((found[each] for each in node.inputs), default=-1)
+            found[node.id] = 1 + max((found[name] for name in node.inputs), default=-1)
         return found
 
     @cached_property
     def readers(self) -> dict[Place, list[Place]]:
-        """The readers of each node; of each column the columns that it feeds, and the nodes whose
+        """For each node, its readers. For each column, the columns that it feeds, and the nodes whose
         rows it decides."""
         found: dict[Place, list[Place]] = {}
         for node in self.nodes.values():
             for column in node.columns:
-                for each in column.reads:
-                    found.setdefault(each, []).append((node.id, column.name))
-            for each in (*((name, "") for name in node.inputs), *node.rows):
-                found.setdefault(each, []).append((node.id, ""))
+                for place in column.reads:
+                    found.setdefault(place, []).append(Place(node.id, column.name))
+            for place in (*(Place(name, NODE) for name in node.inputs), *node.rows):
+                found.setdefault(place, []).append(Place(node.id, NODE))
         return found
 
     def further(self, place: Place, *, up: bool) -> Sequence[Place]:
-        """What a node or a column reads, or what reads it."""
+        """The places that a node or a column reads (up), or its readers."""
         if not up:
             return self.readers.get(place, ())
-        return (
-            self.columns[place].reads
-            if place[1]
-            else [(each, "") for each in self.nodes[place[0]].inputs]
-        )
+        if place.column:
+            return self.columns[place].reads
+        return [Place(name, NODE) for name in self.nodes[place.node].inputs]
 
     def between(self, read: str, reader: str) -> tuple[list[str], list[str]]:
         """The columns of one node that decide values of another one, and those that only decide its
@@ -70,35 +71,33 @@ class Lineage:
         return [name for name in names if name in values], [name for name in names if name in rows]
 
 
-# A part of it
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of a tree. again: what is below stands elsewhere in the tree; beyond: how many are not
-    shown below it."""
+    """A line of a tree."""
 
     level: int
     place: Place
+    # The place one level above.
     before: Place | None
+    # Whether the places below it stand elsewhere in the tree.
     again: bool = False
+    # The number of places below it that are not shown.
     beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was asked for. lineage: the nodes and columns that take part; up, down: the ways there,
-    None if not asked.
+    """The part of a lineage that was asked for."""
 
-    place: the node or the column; None for the whole project, whose trees begin at the nodes that
-    read nothing, or at those that nobody reads. deciding: of a column, the nodes whose rows it
-    comes from, its own first.
-    """
-
+    # The nodes and columns that take part.
     lineage: Lineage
+    # The node or the column. None for the whole project: its trees begin at the nodes that read
+    # nothing, or at those that nobody reads.
     place: Place | None
+    # The trees of the places that it reads, and of its readers; None if not asked for.
     up: tuple[Step, ...] | None
     down: tuple[Step, ...] | None
+    # The nodes that decide the rows of a column: its own first, then those upstream.
     deciding: tuple[str, ...] = ()
 
 
@@ -110,8 +109,11 @@ def select(
     downstream: bool = False,
     depth: int | None = None,
 ) -> Selection:
-    """What feeds a node or a column, what it feeds, or both, in so many steps. Raises UsageError
-    for unknown names."""
+    """The places that feed a node or a column, that it feeds, or both. Raises UsageError for an
+    unknown name.
+
+    name: None for the whole project. depth: the number of steps; None for all.
+    """
     if name is None:
         up = upstream and not downstream
         steps = _walk(lineage, _ends(lineage, up), up, depth)
@@ -122,44 +124,45 @@ def select(
     down_steps = _walk(lineage, [place], False, depth) if downstream or not upstream else None
     places = {step.place for step in (*(up_steps or ()), *(down_steps or ()))}
     deciding: list[str] = []
-    if place[1] and up_steps is not None:
-        deciding = [step.place[0] for step in up_steps if depth is None or step.level < depth]
-        deciding = (
-            _with_upstream(lineage, deciding) if depth is None else list(dict.fromkeys(deciding))
-        )
-        places |= {each for identifier in deciding for each in lineage.nodes[identifier].rows}
+    if place.column and up_steps is not None:
+        deciding = [step.place.node for step in up_steps if depth is None or step.level < depth]
+        deciding = list(dict.fromkeys(deciding))
+        if depth is None:
+            deciding = _with_upstream(lineage, deciding)
+        for identifier in deciding:
+            places.update(lineage.nodes[identifier].rows)
     return Selection(restricted(lineage, places), place, up_steps, down_steps, tuple(deciding))
 
 
 def _with_upstream(lineage: Lineage, nodes: Iterable[str]) -> list[str]:
-    """Nodes, and all that decide their data: a row that is left out there is missing here."""
-    found = dict.fromkeys(nodes)
-    waiting = list(found)
-    for node in waiting:
-        more = [
-            each
-            for each in lineage.nodes[node].feeding
-            if each in lineage.nodes and each not in found
-        ]
-        found |= dict.fromkeys(more)
-        waiting += more
-    return list(found)
+    """Nodes, and all nodes upstream that decide their data: a row that is missing there is missing
+    here."""
+    found = list(nodes)
+    known = set(found)
+    for node in found:  # grows on the way
+        for feeder in lineage.nodes[node].feeding:
+            if feeder in lineage.nodes and feeder not in known:
+                known.add(feeder)
+                found.append(feeder)
+    return found
 
 
 def _ends(lineage: Lineage, up: bool) -> list[Place]:
     """The nodes that nobody reads, or that read nothing."""
-    return [(each, "") for each in lineage.nodes if not lineage.further((each, ""), up=not up)]
+    places = (Place(name, NODE) for name in lineage.nodes)
+    return [place for place in places if not lineage.further(place, up=not up)]
 
 
 def _walk(
     lineage: Lineage, starts: Sequence[Place], up: bool, depth: int | None
 ) -> tuple[Step, ...]:
-    """A tree, from the top. A place is expanded once; where the depth is limited, where it is
-    nearest."""
+    """A tree, from the top. A place is expanded once: if the depth is limited, at its nearest
+    occurrence, else at the first."""
     nearest = _distances(lineage, starts, up, depth) if depth is not None else {}
     steps: list[Step] = []
     expanded: set[Place] = set()
-    waiting: list[tuple[int, Place, Place | None]] = [(0, each, None) for each in reversed(starts)]
+    waiting: list[tuple[int, Place, Place | None]]
+    waiting = [(0, start, None) for start in reversed(starts)]
     while waiting:
         level, place, before = waiting.pop()
         below = _below(lineage, place, starts, up)
@@ -168,58 +171,55 @@ def _walk(
         steps.append(Step(level, place, before, again, 0 if again or open_ else len(below)))
         if open_:
             expanded.add(place)
-            waiting += [(level + 1, each, place) for each in reversed(below)]
+            waiting += [(level + 1, further, place) for further in reversed(below)]
     return tuple(steps)
 
 
 def _below(lineage: Lineage, place: Place, starts: Sequence[Place], up: bool) -> Sequence[Place]:
-    """What comes next on the way. Among columns, a node whose rows one of them decides is the end
-    of it."""
-    return () if starts[0][1] and not place[1] else lineage.further(place, up=up)
+    """The next places on the way. A way along columns ends at a node whose rows a column decides."""
+    ends = starts[0].column and not place.column
+    return () if ends else lineage.further(place, up=up)
 
 
 def _distances(lineage: Lineage, starts: Sequence[Place], up: bool, depth: int) -> dict[Place, int]:
     found = dict.fromkeys(starts, 0)
-    for place in (waiting := list(starts)):
-        for each in _below(lineage, place, starts, up) if found[place] < depth else ():
-            if each not in found:
-                found[each] = found[place] + 1
-                waiting.append(each)
+    waiting = list(starts)
+    for place in waiting:  # grows on the way
+        if found[place] >= depth:
+            continue
+        for further in _below(lineage, place, starts, up):
+            if further not in found:
+                found[further] = found[place] + 1
+                waiting.append(further)
     return found
 
 
 def restricted(lineage: Lineage, places: Collection[Place]) -> Lineage:
-    """Only the nodes of some places; and where columns are among these, no other columns."""
-    ids = {identifier for identifier, _ in places}
-    columns = {place for place in places if place[1]} or {
-        place for place in lineage.columns if place[0] in ids
-    }
-    nodes = {
-        each: part_of(node, ids, columns) for each, node in lineage.nodes.items() if each in ids
-    }
-    return replace(lineage, nodes=nodes)
-
-
-# By name
+    """The nodes of some places. If columns are among the places, these columns alone."""
+    ids = {place.node for place in places}
+    columns = {place for place in places if place.column}
+    if not columns:
+        columns = {place for place in lineage.columns if place.node in ids}
+    kept = (node for node in lineage.nodes.values() if node.id in ids)
+    return replace(lineage, nodes={node.id: part_of(node, ids, columns) for node in kept})
 
 
 def find(lineage: Lineage, name: str) -> Place:
-    """The node or the column that a name means. Raises UsageError, with the nearest name that there
-    is."""
+    """The node or the column that a name means. Raises UsageError with the nearest existing name."""
     if node := _node(lineage, name):
-        return node, ""
+        return Place(node, NODE)
     dots = [at for at, letter in enumerate(name) if letter == "."]
     for at in reversed(dots):
         if node := _node(lineage, name[:at]):
-            return node, _column(lineage.nodes[node], name[at + 1 :])
-    names = [*lineage.nodes, *(split_id(each)[1] for each in lineage.nodes)]
+            return Place(node, _column(lineage.nodes[node], name[at + 1 :]))
+    names = [*lineage.nodes, *(split_id(identifier)[1] for identifier in lineage.nodes)]
     raise UsageError(f"There is no node {name}.", _nearest(name, names))
 
 
 def _node(lineage: Lineage, name: str) -> str | None:
     if name in lineage.nodes:
         return name
-    found = [each for each in lineage.nodes if split_id(each)[1] == name]
+    found = [identifier for identifier in lineage.nodes if split_id(identifier)[1] == name]
     if len(found) > 1:
         raise UsageError(
             f"{len(found)} nodes are called {name}.", f"Say which: {', '.join(found)}."
@@ -234,7 +234,7 @@ def _column(node: LineageNode, name: str) -> str:
     if node.kind == "rule":
         raise UsageError(
             f"{node.id} has no columns: a rule yields no table.",
-            f"What it reads: seeknal lineage {node.id}",
+            f"Its inputs: seeknal lineage {node.id}",
         )
     if any(column.type is None for column in node.columns) or not names:
         raise UsageError(

@@ -1,5 +1,5 @@
-"""Why a plan is as it is: which columns a change touches, and why what is downstream is rebuilt or
-re-used. Pure."""
+"""The reasons of a plan: the columns that a change touches, and why each node downstream is rebuilt
+or re-used. Pure."""
 
 from __future__ import annotations
 
@@ -10,46 +10,42 @@ from typing import Literal
 from seeknal_git.names import folded
 from seeknal_git.project.fingerprints import Fingerprint, decisive
 from seeknal_git.project.graph import Graph, deciding
+from seeknal_git.sql.statement import EVERYTHING, ROWS
 
 _SHOWN = 4  # names in a sentence; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
-    """A column of a node that was edited. before, after: its types, where the engine could tell
-    them."""
+    """A column of a node that was edited."""
 
     name: str
     kind: Literal["added", "removed", "changed"]
+    # Its types on both sides; None if the engine could not tell.
     before: str | None = None
     after: str | None = None
 
     @property
     def retyped(self) -> bool:
-        return (
-            self.kind == "changed"
-            and None not in (self.before, self.after)
-            and self.before != self.after
-        )
+        types = (self.before, self.after)
+        return self.kind == "changed" and None not in types and self.before != self.after
 
 
 def column_changes(
     identifier: str, base: Graph, head: Graph, before: Fingerprint, after: Fingerprint
 ) -> tuple[ColumnChange, ...]:
-    """The columns that an edit adds, removes or changes, in value or in type, as far as that can be
-    told."""
+    """The columns that an edit adds, removes or changes in value or in type, as far as they are
+    known."""
     old, new = _types(base, identifier, before), _types(head, identifier, after)
     told = before.columns is not None and after.columns is not None
     found = []
     called = spellings(base, identifier) | spellings(head, identifier)
     for name in {**new, **old}:
         exact = called.get(name, name)
-        if name not in old or name not in new:
-            found.append(
-                ColumnChange(
-                    exact, "added" if name in new else "removed", old.get(name), new.get(name)
-                )
-            )
+        if name not in old:
+            found.append(ColumnChange(exact, "added", None, new[name]))
+        elif name not in new:
+            found.append(ColumnChange(exact, "removed", old[name], None))
         else:
             change = ColumnChange(exact, "changed", old[name], new[name])
             if change.retyped or (told and before.of(name) != after.of(name)):
@@ -58,7 +54,7 @@ def column_changes(
 
 
 def spellings(graph: Graph, identifier: str) -> dict[str, str]:
-    """Columns in lower case → as the engine spells them, as far as they are known."""
+    """For each known column in lower case, its name as the engine spells it."""
     return {folded(name): name for name, _ in graph.columns.get(identifier) or ()}
 
 
@@ -70,8 +66,7 @@ def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str |
 
 
 def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
-    """Input → the columns that a node reads of it; with an empty name for its rows, and `*` for
-    everything."""
+    """For each input of a node, the columns that the node reads; ROWS and EVERYTHING among them."""
     found: dict[str, set[str]] = {feeder: set() for feeder in graph.feeding(identifier)}
     member = graph.members[identifier]
     numbers = [number for number, _ in deciding(member)]
@@ -83,7 +78,7 @@ def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
 
 
 def why_rebuilt(identifier: str, base: Graph, head: Graph) -> str:
-    """What a node reads, or did, that is not as it was."""
+    """Why a node is rebuilt: the reads that changed, or its definition, or raw data."""
     if identifier not in base.members:
         return "a new node"
     reasons = [*_moved(identifier, base, head)]
@@ -104,8 +99,10 @@ def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
         moved = sorted(
             name for name in columns | was.get(feeder, set()) if before.of(name) != after.of(name)
         )
-        if "" in moved or "*" in moved:
-            yield f"reads the rows of {feeder}" if "" in moved and after.rows else f"reads {feeder}"
+        if ROWS in moved and after.rows:
+            yield f"reads the rows of {feeder}"
+        elif ROWS in moved or EVERYTHING in moved:
+            yield f"reads {feeder}"
         elif moved:
             yield f"reads {_listed(_spelled(moved, feeder, base, head))} of {feeder}"
         elif list(before.columns or ()) != list(after.columns or ()):
@@ -120,25 +117,22 @@ def _spelled(columns: Iterable[str], identifier: str, *graphs: Graph) -> list[st
 
 
 def why_reused(identifier: str, changed: str, head: Graph) -> str:
-    """Why a node downstream of a change is as it was."""
-    columns = sorted(column for column in reads_of(head, identifier).get(changed, ()) if column)
-    if changed not in head.feeding(identifier):
+    """Why a node downstream of a change is re-used."""
+    columns = sorted(set(reads_of(head, identifier).get(changed, ())) - {ROWS})
+    if changed not in head.feeding(identifier) or columns == [EVERYTHING]:
         return "reads nothing that changed"
     if not columns:
         return f"reads no column of {changed}"
-    return (
-        f"reads only {_listed(_spelled(columns, changed, head))}"
-        if columns != ["*"]
-        else "reads nothing that changed"
-    )
+    return f"reads only {_listed(_spelled(columns, changed, head))}"
 
 
 def readers_of(graph: Graph, identifier: str, column: str) -> list[str]:
     """The nodes that read a column of a node."""
+    wanted = {folded(column), EVERYTHING}
     return [
         reader
         for reader in graph.readers[identifier]
-        if {folded(column), "*"} & reads_of(graph, reader).get(identifier, set())
+        if wanted & reads_of(graph, reader).get(identifier, set())
     ]
 
 
@@ -148,7 +142,7 @@ def _listed(names: list[str]) -> str:
 
 
 def obstacles_of(graph: Graph, identifier: str) -> tuple[str, ...]:
-    """What could not be taken apart in a node, and what is unstable in it."""
+    """The constructs of a node that could not be resolved, and those that are unstable."""
     anatomies = graph.anatomies.get(identifier, ())
     obstacles = dict.fromkeys(obstacle for anatomy in anatomies for obstacle in anatomy.obstacles)
     parts = [

@@ -10,8 +10,8 @@ _MOST_LINES = 5_000
 
 
 def unified(old: Sequence[str], new: Sequence[str], old_name: str, new_name: str) -> Iterator[str]:
-    """A diff as `git diff` prints it. Of very long files, all between the first and the last line
-    that differ."""
+    """A diff as `git diff` prints it. In very long files, all lines between the first and the last
+    difference count as changed."""
     if len(old) + len(new) <= _MOST_LINES:
         yield from difflib.unified_diff(old, new, old_name, new_name, lineterm="")
         return
@@ -27,6 +27,6 @@ def unified(old: Sequence[str], new: Sequence[str], old_name: str, new_name: str
 
 
 def _common(old: Sequence[str], new: Sequence[str]) -> int:
-    """How many of the first lines are the same."""
+    """The number of lines at the start that are the same."""
     pairs = enumerate(zip(old, new, strict=False))
     return next((number for number, (one, other) in pairs if one != other), min(len(old), len(new)))

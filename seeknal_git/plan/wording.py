@@ -1,4 +1,4 @@
-"""Say in words what is different between two versions of a node."""
+"""The differences between two versions of a node, in words."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _PASSED_OVER = ("kind", "name", "inputs", "params", "columns", "tests", *_SQL_KE
 def describe(
     old: Member, new: Member, before: Sequence[Anatomy] = (), after: Sequence[Anatomy] = ()
 ) -> tuple[str, ...]:
-    """Short phrases, such as `filter changed` or `input source.orders added`; columns aside.
+    """Short phrases, such as `filter changed` or `input source.orders added`, for all differences
+    but those of columns.
 
-    before, after: the anatomies of the SELECTs of both.
+    before, after: the anatomies of the SELECTs of both versions.
     """
     return (
         *_inputs(old, new),
@@ -76,15 +77,13 @@ def _keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Top-level keys but for those told elsewhere, and one level of `params` and `columns`."""
+    """The top-level keys that are not described elsewhere, and one level of `params` and
+    `columns`."""
     flat = {key: value for key, value in document.items() if key not in _PASSED_OVER}
     for key in ("params", "columns"):
         value = document.get(key)
-        flat |= (
-            {f"{key}.{name}": entry for name, entry in value.items()}
-            if isinstance(value, dict)
-            else {}
-        )
+        if isinstance(value, dict):
+            flat |= {f"{key}.{name}": entry for name, entry in value.items()}
     return flat
 
 

@@ -107,10 +107,10 @@ def as_text(chosen: Selection) -> None:
         out("There are no nodes yet. Begin with: seeknal draft source NAME")
     elif place is None:
         _tree(chosen, f"Lineage of {lineage.project}", chosen.up or chosen.down or ())
-    elif place[1]:
+    elif place.column:
         _one_column(chosen, place)
     else:
-        _one_node(chosen, lineage.nodes[place[0]])
+        _one_node(chosen, lineage.nodes[place.node])
 
 
 def _one_node(chosen: Selection, node: LineageNode) -> None:
@@ -129,7 +129,7 @@ def _one_node(chosen: Selection, node: LineageNode) -> None:
 
 
 def _one_column(chosen: Selection, place: Place) -> None:
-    node, column = chosen.lineage.nodes[place[0]], chosen.lineage.columns[place]
+    node, column = chosen.lineage.nodes[place.node], chosen.lineage.columns[place]
     out("  ".join([bold(".".join(place)), *_about(column)]))
     out(dim(f"{node.path}:{node.line}"))
     _part(chosen, "Fed by", chosen.up, "raw data" if node.kind == "source" else "no column")
@@ -189,7 +189,7 @@ def _label(chosen: Selection, step: Step) -> list[str]:
     rest = ["…"] if step.again else [f"and {step.beyond} beyond"] if step.beyond else []
     if column:
         return [".".join(step.place), *_about(lineage.columns[step.place]), *map(dim, rest)]
-    if chosen.place and chosen.place[1]:
+    if chosen.place and chosen.place.column:
         return [dim("checked by" if node.kind == "rule" else "decides rows of"), identifier]
     marks, edge = [*_marks(node), *rest], _edge(lineage, step)
     room = _room() - (step.level + 1) * _LEVEL - len("  ".join([identifier, *marks, ""]))
@@ -198,9 +198,9 @@ def _label(chosen: Selection, step: Step) -> list[str]:
 
 def _edge(lineage: Lineage, step: Step) -> list[str]:
     """The columns that one node reads of the other. All that a rule does is to look for rows."""
-    if step.before is None or step.before[1]:
+    if step.before is None or step.before.column:
         return []
-    one, other = step.before[0], step.place[0]
+    one, other = step.before.node, step.place.node
     read, reader = (one, other) if one in lineage.nodes[other].inputs else (other, one)
     values, rows = lineage.between(read, reader)
     return [

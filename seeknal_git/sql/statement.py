@@ -1,7 +1,7 @@
-"""A SELECT as a value: which tables it names and where, and the parts that it is made of.
+"""A SELECT as a value: the tables that it names, their places in the text, and its parts.
 
-These values are remembered between commands, so they are plain, and nothing heavy is imported to
-restore them.
+These values are remembered between commands, so they are plain, and restoring them imports nothing
+heavy.
 """
 
 from __future__ import annotations
@@ -14,92 +14,91 @@ from seeknal_git.names import folded, quote
 
 Columns = tuple[tuple[str, str], ...]
 
-EVERYTHING = "*"  # of a table, where a column's name would stand
+# Two words that stand in place of a column: the row set of a table, and all of a table.
+ROWS = ""
+EVERYTHING = "*"
 
-# Equal is not the same under a collation, so that one of several may be taken.
+# The word for an unstable value: two values may be equal under a collation and not the same, so
+# that either may be taken.
 COLLATION = "COLLATE"
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A table that a statement names: `text[start:end]` is the name, `target` what it says.
+    """A table that a statement names."""
 
-    target: `kind.name`, a bare name such as `input_0`, or `function()`; explicit: written as
-    `ref('kind.name')`; alias: the name that the statement itself gives to it, if any.
-    """
-
+    # The place of the name: text[start:end].
     start: int
     end: int
+    # `kind.name`, a bare name such as `input_0`, or `function()`.
     target: str
+    # Whether it is written as `ref('kind.name')`.
     explicit: bool = False
+    # The name that the statement itself gives to it, if any.
     alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a table that a statement reads.
+    """The known facts about a table that a statement reads."""
 
-    columns: (name, type) of each, None where nobody can know; unique: sets of columns, each of
-    which no two rows share; collated: columns with a collation, which their type does not tell.
-    """
-
+    # The name and the type of each column; None if they are not known.
     columns: Columns | None = None
+    # Keys: sets of columns. No two rows have the same values in all columns of a key.
     unique: tuple[tuple[str, ...], ...] = ()
+    # The columns with a collation, which their type does not tell.
     collated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The hash of a canonical text, and what it reads: (number of the reference, column in lower
-    case).
+    """A part of a statement: its rows, a column, or all of it."""
 
-    Instead of a column, an empty text stands for the rows of the table, and `*` for all of it.
-    unstable: the construct because of which it may be another one each time that the statement is
-    run on the same data.
-    """
-
+    # The hash of a canonical text.
     text: str
+    # The reads in that text: (number of the reference, column in lower case, ROWS or EVERYTHING).
     reads: tuple[tuple[int, str], ...]
+    # The construct that may give another result each time, on the same data.
     unstable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """whole: everything that the statement says, the order of its rows included.
+    """The parts of a SELECT."""
 
-    rows: what decides the row set; columns: (name, part) in order; both None where it could not be
-    taken apart. unique: sets of columns, each of which no two rows share; clauses: (`filter`,
-    `grouping`, … → hash), to say in words what changed; obstacles: what could not be resolved;
-    names: of the columns, as the table that is made has them; order: the ORDER BY of the whole
-    result, if it has one, which decides the order of rows and nothing else.
-    """
-
+    # All of the statement, with the order of its rows.
     whole: Part
+    # The row set, and each column with its name; None if the statement could not be taken apart.
     rows: Part | None = None
     columns: tuple[tuple[str, Part], ...] | None = None
+    # Keys: sets of columns. No two rows have the same values in all columns of a key.
     unique: tuple[tuple[str, ...], ...] = ()
+    # The hash of each clause (`filter`, `grouping`, …), to say in words which clause changed.
     clauses: tuple[tuple[str, str], ...] = ()
+    # The constructs that could not be resolved.
     obstacles: tuple[str, ...] = ()
+    # The names of the columns, as the table has them.
     names: tuple[str, ...] = ()
+    # The ORDER BY of the whole result, if it has one: it decides the order of the rows alone.
     order: Part | None = None
 
     @property
     def collated(self) -> tuple[str, ...]:
-        """The columns whose values may go by a collation, in the table too that is made of them."""
+        """The columns whose values may have a collation, which the table keeps."""
         return tuple(name for name, part in self.columns or () if part.unstable == COLLATION)
 
     @property
     def counted(self) -> Part:
-        """What decides how many rows there are: enough for a check, which only counts them."""
+        """The part that decides the number of rows: enough for a check, which only counts them."""
         return self.whole if self.rows is None or self.rows.unstable else self.rows
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The tables that a SELECT names; `error` and `error_line` (of the SQL) where the engine cannot
-    parse it."""
+    """The tables that a SELECT names."""
 
     references: tuple[Reference, ...] = ()
+    # The error of the engine, and the line of the SQL, if it cannot be parsed.
     error: str | None = None
     error_line: int | None = None
 
@@ -110,9 +109,9 @@ def tables_with_ctes(
     """Every table that the tree names in a FROM, each with the CTEs that it could mean: name → `id`
     of the query.
 
-    The CTEs after it see a CTE, and the query that it belongs to; the CTE itself does only if it is
-    recursive, and only in the part that is repeated. Elsewhere in its own definition its name means
-    what it means outside.
+    A CTE is seen by the CTEs after it, and by the query that it belongs to. It sees itself only if
+    it is recursive, and only in the repeated part; elsewhere in its own definition its name has the
+    meaning that it has outside.
     """
     waiting: list[tuple[Any, Mapping[str, int]]] = [(tree, seen or {})]
     while waiting:
@@ -129,15 +128,14 @@ def tables_with_ctes(
             inside = {**inside, folded(entry["key"]): id(query_of(entry["value"]))}
         others = {key: inner for key, inner in value.items() if key != "cte_map"}
         if value.get("type") == "RECURSIVE_CTE_NODE":
-            waiting.append(
-                (others.pop("left"), inside)
-            )  # it begins with this, before there is anything of its name
+            # The first part comes before anything has the CTE's name.
+            waiting.append((others.pop("left"), inside))
             inside = {**inside, folded(value["cte_name"]): id(value)}
         waiting += [(other, inside) for other in others.values()]
 
 
 def columns_typed(columns: Columns | None) -> Columns | None:
-    """Columns with their types; where only the names are known, nothing."""
+    """Columns with their types; None if a type is not known."""
     return None if columns is None or any(not word for _, word in columns) else columns
 
 
@@ -149,8 +147,8 @@ def query_of(cte: Mapping[str, Any]) -> Any:
 def rendered(
     sql: str, references: Sequence[Reference], relation_of: Callable[[Reference], str]
 ) -> str:
-    """The statement with each reference replaced in place; everything else, and every line, stays
-    as written."""
+    """The statement with each reference replaced in its place. All other text, and the number of
+    lines, stays the same."""
     pieces, position = [], 0
     for reference in references:
         alias = "" if reference.alias else f" AS {quote(reference.target.rpartition('.')[2])}"

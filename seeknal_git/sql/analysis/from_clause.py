@@ -26,9 +26,9 @@ from seeknal_git.sql.analysis.scope import (
     names_of,
     renamed,
 )
-from seeknal_git.sql.analysis.terms import ROWS, Obstacle, Term, compound, is_hole, same
+from seeknal_git.sql.analysis.terms import Obstacle, Term, compound, is_hole, same
 from seeknal_git.sql.analysis.tree import Tree, arguments, objects, only, spelled
-from seeknal_git.sql.statement import COLLATION
+from seeknal_git.sql.statement import COLLATION, ROWS
 
 _JOINS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI"})
 _WAYS = frozenset({"REGULAR", "CROSS", "NATURAL", "ASOF", "POSITIONAL", "DEPENDENT"})

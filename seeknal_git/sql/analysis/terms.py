@@ -31,8 +31,6 @@ COALESCE = "?"  # the merged column of a FULL JOIN
 CALL = "()"  # a function without parentheses
 EITHER = "|"  # a choice between other paths
 
-ROWS = ""  # the row set of an input, where a column's name would stand
-
 
 class Obstacle(Exception):
     """A construct that nothing is assumed of."""
