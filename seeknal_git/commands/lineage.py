@@ -39,7 +39,7 @@ def _read(workspace: Workspace) -> Lineage:
         graph = load(workspace, current_tree(workspace)).graph
         return Lineage(project, _here(workspace), nodes_of(graph), exc)
     nodes = planned_nodes(planned.base.graph, planned.head.graph, planned.plan)
-    return Lineage(project, planned.branch, nodes)
+    return Lineage(project, planned.environment.name, nodes)
 
 
 def _here(workspace: Workspace) -> str:

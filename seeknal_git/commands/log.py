@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.revision import environment_of, revision_of
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import is_kept_tree
-from seeknal_git.names import schema_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Move, Record
@@ -33,9 +33,7 @@ class Entry:
 class Log:
     """Publications of an environment, the newest first, and how many there are before them."""
 
-    branch: str
-    schema: str
-    is_production: bool
+    environment: Environment
     entries: tuple[Entry, ...]
     earlier: int
 
@@ -47,21 +45,20 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0) -> 
 
     Raises UsageError if the environment does not exist.
     """
-    branch = environment_of(workspace, environment) if environment else workspace.production
-    schema, entries, earlier = schema_of(branch), (), 0  # type: tuple[str, tuple[Entry, ...], int]
+    name = environment_of(workspace, environment) if environment else workspace.production
+    shown = Environment(name, workspace.production)
+    entries: tuple[Entry, ...] = ()
+    earlier = 0
     if workspace.warehouse_path.exists():
         with open_warehouse(
-            workspace.warehouse_path,
-            workspace.marks,
-            read_only=True,
-            deadline=workspace.until,
+            workspace.warehouse_path, workspace.marks, read_only=True, deadline=workspace.until
         ) as warehouse:
-            records = warehouse.publications.records(schema)
-            entries = _entries(workspace, warehouse, schema, records[: most or None])
+            records = warehouse.publications.records(shown.schema)
+            entries = _entries(workspace, warehouse, shown.schema, records[: most or None])
             earlier = len(records) - len(entries)
-    if not entries and schema != workspace.production_schema:
+    if not entries and not shown.is_production:
         revision_of(workspace, environment)
-    return Log(branch, schema, schema == workspace.production_schema, entries, earlier)
+    return Log(shown, entries, earlier)
 
 
 def _entries(

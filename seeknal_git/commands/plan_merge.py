@@ -57,21 +57,15 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
     merged = load(workspace, result.tree, keeps=target.schema)
     before = loaded_at(workspace, target, merged)
     conflicts, problems = check_merge(workspace, source, target, merged, before)
-    planned = (
-        None if merged.problems else _planned(source, target, workspace.production, before, merged)
-    )
+    planned = None if merged.problems else _planned(source, target, before, merged)
     return MergePlan(
         source, target, (), conflicts, (*kept_out(workspace, result.tree), *problems), planned
     )
 
 
-def _planned(
-    source: Revision, target: Revision, production: str, into: Loaded, merged: Loaded
-) -> Planned:
+def _planned(source: Revision, target: Revision, into: Loaded, merged: Loaded) -> Planned:
     return Planned(
-        branch=target.name,
-        schema=target.schema,
-        is_production=target.name == production,
+        environment=target.environment,
         base_commit=target.commit,
         head_commit=source.commit,
         dirty=False,

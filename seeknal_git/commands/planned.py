@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.revision import (
     as_environment,
     base_tree,
@@ -33,9 +34,7 @@ class Planned:
     that is not as production read it.
     """
 
-    branch: str
-    schema: str
-    is_production: bool
+    environment: Environment
     base_commit: str | None
     head_commit: str | None
     dirty: bool
@@ -64,9 +63,7 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
     head = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
     base = load(workspace, base_tree(workspace, revision), like=head, keeps=keeps)
     planned = Planned(
-        branch=revision.name,
-        schema=revision.schema,
-        is_production=revision.name == workspace.production,
+        environment=revision.environment,
         base_commit=base.tree.commit,
         head_commit=head.tree.commit,
         dirty=head.tree.dirty,
@@ -77,7 +74,7 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
         moved=moved_columns(head),
         elsewhere=environment is not None and revision.name != revision_of(workspace).name,
         settings=_settings(
-            workspace, base.tree, head.tree, is_production=revision.name == workspace.production
+            workspace, base.tree, head.tree, is_production=revision.environment.is_production
         ),
     )
     if environment:
@@ -101,7 +98,7 @@ def left_out(workspace: Workspace, planned: Planned) -> bool:
     if workspace.repository.bare:
         return False
     here = revision_of(workspace).name
-    return (planned.branch != here or planned.merges == here) and load(
+    return (planned.environment.name != here or planned.merges == here) and load(
         workspace, current_tree(workspace)
     ).tree.dirty
 
@@ -136,11 +133,10 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
         )
     from seeknal_git.build.failed_checks import known_violations
     from seeknal_git.build.work import Options, work_out
-    from seeknal_git.environments.environment import Environment
     from seeknal_git.warehouse.duckdb_file import open_for_state
     from seeknal_git.warehouse.model import rolled_back_to
 
-    environment = Environment(planned.branch, workspace.production)
+    environment = planned.environment
     try:
         with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
             work = work_out(

@@ -18,7 +18,6 @@ from seeknal_git.build.work import Options
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
 from seeknal_git.commands.run import warn_of_raw_data
-from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.merges import (
     MergeConflict,
     check_merge,
@@ -141,7 +140,7 @@ def prepare(
     need_authority(workspace)
     into = branch_to_merge_into(workspace, target)
     need_production_s_settings(workspace, into.name, into.commit)
-    if into.schema == workspace.production_schema and not options.force:
+    if into.environment.is_production and not options.force:
         refuse_to_lose(workspace)
     workspace, _ = as_environment(workspace, into)
     tree = commit_tree(workspace.repository, into.commit or git.need_commit(workspace.repository))
@@ -166,12 +165,11 @@ def _preview(workspace: Workspace, environment: str | None, target: str | None) 
 def _prepared(
     workspace: Workspace, revision: Revision, loaded: Loaded, options: Options
 ) -> Prepared:
-    environment = Environment(revision.name, workspace.production)
     return Prepared(
         workspace,
         revision,
         loaded,
-        environment,
+        revision.environment,
         replace(options, all_or_nothing=True),
         now=partial(branch_to_merge_into, workspace, revision.name),
         again=partial(prepare, workspace, revision.name, options),
@@ -223,9 +221,9 @@ def _merge_branch(
             f"{into.name} cannot be promoted into itself.",
             "Promote it as it is with: seeknal promote",
         )
-    if into.name == workspace.production:
+    if into.environment.is_production:
         need_leave(workspace, reason, force=force)
-    if into.schema == workspace.production_schema and not force:
+    if into.environment.is_production and not force:
         refuse_to_lose(workspace)
     source = revision_of(workspace, environment)
     need_production_s_settings(workspace, source.name, source.commit)

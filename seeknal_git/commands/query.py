@@ -9,7 +9,6 @@ from typing import Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
 from seeknal_git.build.work import Options, Work, tables_of, work_out
-from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
@@ -284,7 +283,7 @@ def _is_as_published(workspace: Workspace, warehouse: Warehouse, revision: Revis
     last = warehouse.publications.last(revision.schema)
     if revision.checked_out and current_tree(workspace).dirty:
         return bool(last and last.restores)
-    if revision.name == workspace.production:
+    if revision.environment.is_production:
         return True
     return last is not None and not last.edited and last.commit == revision.commit
 
@@ -408,7 +407,7 @@ def _works(
     whether it would read raw data again."""
     keeps = None if refresh else revision.schema
     loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
-    environment = Environment(revision.name, workspace.production)
+    environment = revision.environment
     options = Options(refresh=refresh)
     work = work_out(warehouse, loaded.graph, loaded.root, environment, options)
     return work, work_out(
@@ -465,7 +464,7 @@ class _Look:
 def _looked(workspace: Workspace, warehouse: Warehouse, revision: Revision, name: str) -> _Look:
     """What the last run looked at, as far as something is wrong with it."""
     again = (
-        revision.name == workspace.production
+        revision.environment.is_production
     )  # as a run does; a promotion does not, and --refresh does on a branch
     first = None
     for refresh in (again, not again):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seeknal_git.build.deliver import Dock, HandedOver, docked, hand_over, write_aside
 from seeknal_git.build.exposures import is_intact
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.publications import (
     Named,
     Shown,
@@ -48,8 +49,7 @@ class Rollback:
     its own id; unwritten: exposure → why its file is still not what it was.
     """
 
-    branch: str
-    schema: str
+    environment: Environment
     before: Record
     undo: Record
     to: Record
@@ -104,8 +104,8 @@ def rollback(
         if dry_run:
             return done
         shown_again = Publication(
-            done.schema,
-            done.branch,
+            done.environment.schema,
+            done.environment.name,
             done.to.commit,
             whoami(workspace.repository) or done.to.author,
             "rollback",
@@ -120,7 +120,7 @@ def rollback(
         outcome = warehouse.publications.publish(shown_again)
         if done.to.commit:
             set_production_ref(workspace.repository, done.to.commit)
-        warehouse.publications.record_warnings(done.schema, done.to.warnings)
+        warehouse.publications.record_warnings(done.environment.schema, done.to.warnings)
         unwritten, kept = _deliver(workspace, warehouse, stale)
     yours = tuple(each.place for each in outcome.yours)
     return replace(
@@ -164,8 +164,7 @@ def _prepared(
             f"Production shows publication {to.id} already.", "seeknal log lists the others."
         )
     found = Rollback(
-        branch=workspace.production,
-        schema=schema,
+        environment=Environment(workspace.production, workspace.production),
         before=records[0],
         undo=_original(records, records[0]),
         to=to,

@@ -14,7 +14,6 @@ from seeknal_git.build.publish import Origin, Reconciled, reconcile, without_row
 from seeknal_git.build.work import Options
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
-from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.mixed_tree import mixed
 from seeknal_git.environments.other_clones import name_of_clone, published_elsewhere
 from seeknal_git.environments.production import refuse_to_lose, showing
@@ -183,7 +182,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
     branch = revision.name
     if not revision.checked_out:
         need_production_s_settings(workspace, branch, revision.commit)
-    environment = Environment(branch, workspace.production)
+    environment = revision.environment
     if environment.is_production:
         refuse_unfinished(workspace.repository)
         if not request.force:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.revision import Revision, revision_of
 from seeknal_git.errors import GitError, Problem, ProjectError
 from seeknal_git.git import repository as git
@@ -91,8 +92,8 @@ def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflic
     if head is None or other is None:
         return ()
     source, target = (
-        Revision(other[1], other[0], False),
-        Revision(revision_of(workspace).name, head, False),
+        Revision(Environment(other[1], workspace.production), other[0], checked_out=False),
+        Revision(revision_of(workspace).environment, head, checked_out=False),
     )
     try:
         return check_merge(workspace, source, target, merged, loaded_at(workspace, target, merged))[

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.production import published_commit
 from seeknal_git.errors import GitError, Problem, ProjectError, SeeknalError, UsageError
 from seeknal_git.git import merge_in_memory
@@ -13,7 +14,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
-from seeknal_git.names import command_line, schema_of
+from seeknal_git.names import command_line
 from seeknal_git.plan.causes import with_causes
 from seeknal_git.project.ci_variables import branch_in_ci, commit_in_ci
 from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
@@ -23,17 +24,27 @@ _SHORT = 8
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """name: the environment's, after a branch, a tag, or a commit's first digits; commit: None
-    before the first one; checked_out: whether it is what is checked out here, and so has the
-    uncommitted changes."""
+    """The commit that an environment's name means."""
 
-    name: str
+    environment: Environment
+    # None before the first commit.
     commit: str | None
+    # Whether it is checked out here, so that uncommitted changes are part of it.
     checked_out: bool
 
     @property
+    def name(self) -> str:
+        return self.environment.name
+
+    @property
     def schema(self) -> str:
-        return schema_of(self.name)
+        return self.environment.schema
+
+
+def _revision(
+    workspace: Workspace, name: str, commit: str | None, *, checked_out: bool = False
+) -> Revision:
+    return Revision(Environment(name, workspace.production), commit, checked_out)
 
 
 def revision_of(workspace: Workspace, environment: str | None = None) -> Revision:
@@ -53,10 +64,10 @@ def revision_of(workspace: Workspace, environment: str | None = None) -> Revisio
         and git.current_branch(workspace.repository) is None
         and name != workspace.production
     ):
-        found = Revision(name, here.commit, checked_out=True)
+        found = _revision(workspace, name, here.commit, checked_out=True)
     if found is None and name == workspace.production:
         git.need_production(workspace.repository, name)
-    return found or Revision(name, git.need_branch(workspace.repository, name), False)
+    return found or _revision(workspace, name, git.need_branch(workspace.repository, name))
 
 
 def elsewhere(workspace: Workspace, environment: str) -> str | None:
@@ -79,13 +90,13 @@ def _named(workspace: Workspace, name: str) -> Revision | None:
     repository = workspace.repository
     if name == workspace.production:  # whatever else is called so
         tip = git.production_tip(repository, name)
-        return Revision(name, tip, checked_out=False) if tip else None
+        return _revision(workspace, name, tip) if tip else None
     if tip := git.branch_tip(repository, name):
-        return Revision(_called(repository, name, tip), tip, checked_out=False)
+        return _revision(workspace, _called(repository, name, tip), tip)
     if tag := git.tag_ref(repository, name):
-        return Revision(name, git.ref_commit(repository, tag), checked_out=False)
+        return _revision(workspace, name, git.ref_commit(repository, tag))
     commit = git.find_commit(repository, name)
-    return Revision(commit[:_SHORT], commit, checked_out=False) if commit else None
+    return _revision(workspace, commit[:_SHORT], commit) if commit else None
 
 
 def _called(repository: Repository, name: str, tip: str) -> str:
@@ -106,12 +117,12 @@ def _here(workspace: Workspace) -> Revision:
     commit = git.head_commit(repository)
     branch = git.current_branch(repository) or rebased_branch(repository)
     if branch is not None:
-        return Revision(branch, commit, checked_out=not repository.bare)
+        return _revision(workspace, branch, commit, checked_out=not repository.bare)
     assert commit is not None, "a detached HEAD is at a commit"
     branch = branch_in_ci(workspace.production)
     if branch == workspace.production:
         _refuse_another_tip(workspace, commit)
-    return Revision(branch or commit[:_SHORT], commit, checked_out=True)
+    return _revision(workspace, branch or commit[:_SHORT], commit, checked_out=True)
 
 
 def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
@@ -145,13 +156,13 @@ def branch_to_merge_into(workspace: Workspace, name: str | None) -> Revision:
     UsageError."""
     branch = workspace.branch_of(name) if name else workspace.production
     if branch == workspace.production:
-        return Revision(branch, production_tip(workspace), checked_out=False)
+        return _revision(workspace, branch, production_tip(workspace))
     if short := git.branch_of_remote(workspace.repository, branch):
         raise UsageError(
             f"{branch} is a remote's branch, into which only the remote merges.",
             f"Merge and push, or name the branch here: {short}",
         )
-    return Revision(branch, git.need_branch(workspace.repository, branch), checked_out=False)
+    return _revision(workspace, branch, git.need_branch(workspace.repository, branch))
 
 
 def branch_to_plan_into(workspace: Workspace, name: str) -> Revision:
@@ -160,11 +171,7 @@ def branch_to_plan_into(workspace: Workspace, name: str) -> Revision:
         git.branch_of_remote(workspace.repository, name),
         git.branch_tip(workspace.repository, name),
     )
-    return (
-        Revision(branch, tip, checked_out=False)
-        if branch
-        else branch_to_merge_into(workspace, name)
-    )
+    return _revision(workspace, branch, tip) if branch else branch_to_merge_into(workspace, name)
 
 
 def head_tree(workspace: Workspace, revision: Revision) -> Tree:
@@ -183,7 +190,7 @@ def base_tree(workspace: Workspace, revision: Revision) -> Tree:
     """What a revision is compared with: what production last published, or the merge base with its
     branch."""
     repository = workspace.repository
-    if revision.name == workspace.production:
+    if revision.environment.is_production:
         published = published_commit(workspace)
         return commit_tree(repository, published) if published else Tree({}, _nothing)
     commit = revision.commit or git.need_commit(repository)
@@ -199,10 +206,9 @@ def as_environment(
 ) -> tuple[Workspace, str | None]:
     """The workspace as an environment reads raw data, and whose loads it goes on with, for `load`:
     production reads again, from the data root; a branch keeps production's loads."""
-    is_production = revision.name == workspace.production
-    return replace(
-        workspace, shared_data=is_production
-    ), None if is_production or refresh else revision.schema
+    is_production = revision.environment.is_production
+    keeps = None if is_production or refresh else revision.schema
+    return replace(workspace, shared_data=is_production), keeps
 
 
 def load_sound(

@@ -39,10 +39,10 @@ def log_as_text(found: Log, *, whole: bool = False) -> None:
     if not found.entries:
         command = (
             "seeknal run"
-            if found.is_production
-            else f"seeknal run {of_option('--env', found.branch)}"
+            if found.environment.is_production
+            else f"seeknal run {of_option('--env', found.environment.name)}"
         )
-        out(f"{found.branch} was never published. Build and publish it with: {command}")
+        out(f"{found.environment.name} was never published. Build and publish it with: {command}")
     for number, entry in enumerate(found.entries):
         if number:
             out()
@@ -132,9 +132,9 @@ def _built(move: Move) -> str:
 def log_as_json(found: Log) -> dict[str, Any]:
     return {
         "version": 1,
-        "environment": found.branch,
-        "schema": found.schema,
-        "production": found.is_production,
+        "environment": found.environment.name,
+        "schema": found.environment.schema,
+        "production": found.environment.is_production,
         "earlier": found.earlier,
         "publications": [
             {
@@ -188,7 +188,7 @@ def rollback_as_text(done: Rollback) -> None:
     """What a rollback did, or would do, and how to go on."""
     verb = "was rolled back" if done.publication else "would be rolled back"
     tell(
-        f"{bold(done.branch)} {verb} from publication {named(done.before)} to publication {named(done.to)}."
+        f"{bold(done.environment.name)} {verb} from publication {named(done.before)} to publication {named(done.to)}."
     )
     moved(done.moves)
     for node in done.to_write:
@@ -215,7 +215,7 @@ def named(record: Record) -> str:
 def _how_to_go_on(done: Rollback) -> None:
     if done.tip is not None and done.tip != done.to.commit:
         tell(
-            f"Git is as it was, so production now differs from the tip of {done.branch} ({done.tip[:8]}):"
+            f"Git is as it was, so production now differs from the tip of {done.environment.name} ({done.tip[:8]}):"
         )
         data = ", on the raw data of then" if done.loads else ""
         _ways(
@@ -247,8 +247,8 @@ def rollback_as_json(done: Rollback) -> dict[str, Any]:
     return {
         "version": 1,
         "dry_run": done.publication is None,
-        "environment": done.branch,
-        "schema": done.schema,
+        "environment": done.environment.name,
+        "schema": done.environment.schema,
         "publication": done.publication,
         "from": record_as_json(done.before),
         "to": record_as_json(done.to),

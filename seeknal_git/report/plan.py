@@ -73,18 +73,20 @@ def _settings(planned: Planned) -> None:
     """Changed settings, and the way that they go."""
     for setting in planned.settings:
         _headline(_as_change(setting), f"{PROJECT_FILE}: {setting.words}")
-    if planned.settings and planned.is_production and planned.dirty:
+    if planned.settings and planned.environment.is_production and planned.dirty:
         tell("The project file counts as it is committed.")
     if _writes_nothing(planned):
         tell(
             "Only production's project file counts, and nothing is written for this branch: merge that change by "
-            f"itself, with git merge {argument(planned.branch)} on the production branch, or take it back."
+            f"itself, with git merge {argument(planned.environment.name)} on the production branch, or take it back."
         )
 
 
 def _writes_nothing(planned: Planned) -> bool:
     """Whether a run of this branch is refused, as it has other settings than production."""
-    return bool(planned.settings) and not planned.is_production and planned.merges is None
+    return (
+        bool(planned.settings) and not planned.environment.is_production and planned.merges is None
+    )
 
 
 def _layers(planned: Planned, verbose: bool) -> None:
@@ -189,18 +191,16 @@ def _headline(change: Change, title: str | None = None) -> None:
 def _title(planned: Planned) -> str:
     if planned.merges is not None:
         tips = f"{(planned.base_commit or '')[:8]} and {(planned.head_commit or '')[:8]}"
-        return f"Plan of merging {planned.merges} into {planned.branch} ({tips})"
+        return f"Plan of merging {planned.merges} into {planned.environment.name} ({tips})"
     head = "the working tree" if planned.dirty else f"its tip {(planned.head_commit or '')[:8]}"
-    if planned.is_production:
+    if planned.environment.is_production:
         base = (
             f"what production last published ({planned.base_commit[:8]})"
             if planned.base_commit
             else "nothing"
         )
-        return f"Plan of production ({planned.branch}): from {base} to {head}"
-    return (
-        f"Plan of {planned.branch}: from the merge base {(planned.base_commit or '')[:8]} to {head}"
-    )
+        return f"Plan of production ({planned.environment.name}): from {base} to {head}"
+    return f"Plan of {planned.environment.name}: from the merge base {(planned.base_commit or '')[:8]} to {head}"
 
 
 def _summary(planned: Planned, found: Found | None) -> str:
@@ -268,14 +268,16 @@ def _are(tables: int) -> str:
 
 def _run(planned: Planned) -> str:
     return (
-        f"seeknal run {of_option('--env', planned.branch)}" if planned.elsewhere else "seeknal run"
+        f"seeknal run {of_option('--env', planned.environment.name)}"
+        if planned.elsewhere
+        else "seeknal run"
     )
 
 
 def _next(planned: Planned, found: Found | None) -> str:
     if planned.merges is not None:
-        source, branch = argument(planned.merges), argument(planned.branch)
-        into = "" if planned.is_production else f" {branch}"
+        source, branch = argument(planned.merges), argument(planned.environment.name)
+        into = "" if planned.environment.is_production else f" {branch}"
         dashes = "-- " if planned.merges.startswith("-") else ""
         return (
             f"seeknal promote {dashes}{source}{into}, or: git switch {branch} && git merge {source}"
@@ -292,7 +294,7 @@ def _next(planned: Planned, found: Found | None) -> str:
         return _run(planned)
     return (
         "nothing has to be built"
-        if planned.is_production
+        if planned.environment.is_production
         else f"{_run(planned)} makes the environment"
     )
 
@@ -302,9 +304,9 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
     plan = planned.plan
     return {
         "version": JSON_VERSION,
-        "environment": planned.branch,
-        "schema": planned.schema,
-        "production": planned.is_production,
+        "environment": planned.environment.name,
+        "schema": planned.environment.schema,
+        "production": planned.environment.is_production,
         "base": planned.base_commit,
         "head": planned.head_commit,
         "dirty": planned.dirty,
