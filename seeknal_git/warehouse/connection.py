@@ -27,7 +27,8 @@ _SAID = 60
 _LOCKED = "Could not set lock"
 # Timestamps with a time zone mean the same for everybody who builds; a locked configuration takes
 # no setting later.
-_SETTINGS = "SET GLOBAL TimeZone = 'UTC'"
+# The log of a run is merged into the file once, when the warehouse is closed, unless it is long.
+_SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL checkpoint_threshold = '256MB'"
 # (process, settings) → the engine that last read a warehouse's state. A plan reads it up to four
 # times, and starting an engine takes 20 times as long as attaching a warehouse to it.
 _idle: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
