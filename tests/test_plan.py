@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from seeknal_git.cache import Cache
 from seeknal_git.git.tree import Tree
 from seeknal_git.plan.changes import Plan, make_plan
-from seeknal_git.project.definitions import load_project
+from seeknal_git.project.bound_graph import bound_graph
 from seeknal_git.project.graph import build_graph
+from seeknal_git.project.node_files import load_project
 from seeknal_git.project.snapshot_ids import State, identities
 from tests.conftest import Repo
 
@@ -36,7 +37,10 @@ def state_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Files], Stat
         )
         graph = build_graph(load_project(tree, cache))
         assert graph.problems == ()
-        return State(graph, {each: "1" for each in graph.members if each.startswith("source.")})
+        return State(
+            bound_graph(graph, {}),
+            {each: "1" for each in graph.members if each.startswith("source.")},
+        )
 
     return state_of
 
@@ -110,8 +114,9 @@ def test_layers_hold_every_node_after_its_inputs(
     state_of: Callable[[Files], State], files: dict[str, str]
 ) -> None:
     graph = state_of(files).graph
+    nothing = Tree({}, dict[str, bytes]().__getitem__)
     plan = make_plan(
-        State(build_graph(load_project(Tree({}, dict[str, bytes]().__getitem__), Forgetful())), {}),
+        State(bound_graph(build_graph(load_project(nothing, Forgetful())), {}), {}),
         state_of(files),
     )
     place = {each: number for number, layer in enumerate(plan.layers) for each in layer}

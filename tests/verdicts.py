@@ -11,10 +11,11 @@ from seeknal_git.cache import Cache
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.plan.changes import Change, Plan, make_plan
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.columns import bind
 from seeknal_git.project.definitions import Member, Project
 from seeknal_git.project.fingerprints import Category
-from seeknal_git.project.graph import Graph, build_graph
+from seeknal_git.project.graph import build_graph
 from seeknal_git.project.snapshot_ids import State
 from seeknal_git.sql.describe import read_sql
 
@@ -94,7 +95,7 @@ def _what(change: Change) -> str:
     return " ".join([*rows, *columns]) or "order"
 
 
-def graph_of(nodes: Mapping[str, str], tables: Tables) -> Graph:
+def graph_of(nodes: Mapping[str, str], tables: Tables) -> BoundGraph:
     """Sources with these columns, and transforms with this SQL, bound."""
     assert _SOURCE is not None
     assert _NODE is not None
@@ -110,8 +111,7 @@ def graph_of(nodes: Mapping[str, str], tables: Tables) -> Graph:
         raise Refused(graph.problems[0].message)
     kept = {f"source.{name}": columns for name, columns in tables.items()}
     root: DataRoot = NoFiles()  # type: ignore[assignment]
-    binding = bind(graph, root, Forgetful(), kept)
-    return replace(graph, anatomies=binding.anatomies, columns=binding.columns)
+    return bind(graph, root, Forgetful(), kept)[0]
 
 
 def _state(sql: str, tables: Tables, reader: str | None) -> State:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.nodes.node import Check, Node, violated
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.contract import reader_now
-from seeknal_git.project.graph import Graph
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.pasting import over_views
@@ -30,7 +30,7 @@ class Statement:
 
 
 def statement_of(
-    graph: Graph, root: DataRoot, identifier: str, tables: Mapping[str, str]
+    graph: BoundGraph, root: DataRoot, identifier: str, tables: Mapping[str, str]
 ) -> Statement:
     """The SELECT that gives a node's rows: of a source over its files, of others over tables.
 
@@ -50,26 +50,26 @@ def source_statement(source: Node, root: DataRoot, paths: Sequence[Path]) -> Sta
     return Statement(reader.sql, {"files": [exactly(path) for path in paths]}, reader.dialect)
 
 
-def select_of(graph: Graph, identifier: str, tables: Mapping[str, str]) -> str:
+def select_of(graph: BoundGraph, identifier: str, tables: Mapping[str, str]) -> str:
     """The SELECT of a node that is not a source. tables: node → its table as SQL names it."""
     member = graph.members[identifier]
     targets = graph.targets[identifier][0]
     return over_tables(member.node.sql or "", member.sql, targets, tables)
 
 
-def targets_of_check(graph: Graph, identifier: str, number: int) -> Sequence[str]:
+def targets_of_check(graph: BoundGraph, identifier: str, number: int) -> Sequence[str]:
     """The nodes that a check reads. The rows of the first are counted in all."""
     return graph.targets[identifier][number + 1]
 
 
-def check_of(graph: Graph, identifier: str, number: int, tables: Mapping[str, str]) -> str:
+def check_of(graph: BoundGraph, identifier: str, number: int, tables: Mapping[str, str]) -> str:
     """The SELECT of the rows that violate a check. tables: node → its table as SQL names it."""
     member = graph.members[identifier]
     targets = targets_of_check(graph, identifier, number)
     return over_tables(member.node.checks[number].sql, member.checks[number], targets, tables)
 
 
-def check_over_views(graph: Graph, identifier: str, number: int, schema: str) -> str:
+def check_over_views(graph: BoundGraph, identifier: str, number: int, schema: str) -> str:
     """The SELECT of the rows that violate a check, over the views of an environment, on one
     line."""
     member = graph.members[identifier]

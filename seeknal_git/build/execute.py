@@ -26,7 +26,7 @@ from seeknal_git.build.schedule import Schedule, Twins
 from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError, SeeknalError
 from seeknal_git.nodes.node import Node
-from seeknal_git.project.graph import Graph
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import interruptible
@@ -177,7 +177,7 @@ def known_failure(work: Work, identifier: str) -> str:
     return verdict(node.path, node.checks[number], work.audits[work.answer_id(identifier, number)])
 
 
-def doomed(graph: Graph, failed: Iterable[str]) -> set[str]:
+def doomed(graph: BoundGraph, failed: Iterable[str]) -> set[str]:
     """All nodes that a failure blocks: the failed nodes, the inputs of failed rules, and everything
     downstream."""
     roots = set(failed)

@@ -11,8 +11,8 @@ from seeknal_git.environments.environment import Environment
 from seeknal_git.errors import FileFault
 from seeknal_git.names import exposures_folder
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.graph import Graph
 from seeknal_git.project.held_files import remembered_blob_id
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.warehouse.model import Delivery
@@ -52,7 +52,7 @@ class Places:
 
 def files_of(
     warehouse: Warehouse,
-    graph: Graph,
+    graph: BoundGraph,
     places: Places,
     wanted: Mapping[str, str],
     chosen: Collection[str] | None,

@@ -13,9 +13,10 @@ from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.environments.revision import Revision
 from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.names import WRITING, of_option
+from seeknal_git.project.load import Loaded
 from seeknal_git.project.loads_in_use import columns_of_loads, contracts_of, remember_loads
 from seeknal_git.project.raw_data import contents_of, reach_of
-from seeknal_git.project.workspace import Loaded, Workspace
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse.duckdb_file import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse

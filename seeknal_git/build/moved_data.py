@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem
 from seeknal_git.project.columns import columns_now
+from seeknal_git.project.load import Loaded
 from seeknal_git.project.raw_data import DataFile, contents_of
-from seeknal_git.project.workspace import Loaded
 from seeknal_git.sql.statement import Columns
 
 if TYPE_CHECKING:

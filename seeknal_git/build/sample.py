@@ -13,9 +13,10 @@ from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.names import schema_of
 from seeknal_git.nodes.node import Check, Node
-from seeknal_git.project.graph import Graph
+from seeknal_git.project.bound_graph import BoundGraph
+from seeknal_git.project.load import Loaded
 from seeknal_git.project.raw_data import DataRoot, reach_of
-from seeknal_git.project.workspace import Loaded, Workspace
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.duckdb_file import open_if_readable
 from seeknal_git.warehouse.model import Rows
@@ -54,7 +55,7 @@ class _Bench:
     """Where a sample is computed; `relations`: node → its table as SQL names it."""
 
     warehouse: Warehouse
-    graph: Graph
+    graph: BoundGraph
     root: DataRoot
     relations: dict[str, str] = field(default_factory=dict)
 
@@ -102,7 +103,7 @@ def _schemas(workspace: Workspace) -> list[str]:
     return [*([schema_of(branch)] if branch else []), workspace.production_schema]
 
 
-def _needed(graph: Graph, identifier: str, built: Mapping[str, Any]) -> set[str]:
+def _needed(graph: BoundGraph, identifier: str, built: Mapping[str, Any]) -> set[str]:
     """What is read, directly or to compute what is read and not built."""
     needed: set[str] = set()
     waiting = list(graph.feeding(identifier))

@@ -15,8 +15,8 @@ from seeknal_git.build.compute import Statement, select_of, source_statement
 from seeknal_git.errors import ProjectError
 from seeknal_git.names import folded
 from seeknal_git.plan.reasons import spellings
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import Category
-from seeknal_git.project.graph import Graph
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.statement import Anatomy, Part
@@ -33,8 +33,8 @@ class Bench:
     """
 
     warehouse: Warehouse
-    base: Graph
-    head: Graph
+    base: BoundGraph
+    head: BoundGraph
     root: DataRoot
     edits: Mapping[str, Category]
     built: Mapping[str, str]
@@ -46,7 +46,7 @@ class Bench:
 class Version:
     """One version of a node over tables. tables: input → its table, as SQL names it."""
 
-    graph: Graph
+    graph: BoundGraph
     node: str
     tables: Mapping[str, str]
 
@@ -87,14 +87,14 @@ def on_the_branch(bench: Bench, node: str) -> Version:
     )
 
 
-def is_touched(base: Graph, head: Graph, node: str) -> bool:
+def is_touched(base: BoundGraph, head: BoundGraph, node: str) -> bool:
     """Whether the branch makes a node's table otherwise than the merge base, if only in words."""
     if is_moved(base, head, node):
         return True
     return (base.node(node).sql, base.targets[node]) != (head.node(node).sql, head.targets[node])
 
 
-def is_moved(base: Graph, head: Graph, node: str) -> bool:
+def is_moved(base: BoundGraph, head: BoundGraph, node: str) -> bool:
     """Whether the branch makes another table of a node than the merge base."""
     return (
         node not in base.members or base.fingerprints[node].whole != head.fingerprints[node].whole
@@ -106,7 +106,7 @@ def is_unstable(part: Part, anatomy: Anatomy) -> bool:
     return bool(part.unstable) and part.unstable not in anatomy.obstacles
 
 
-def _read(graph: Graph, node: str) -> list[str]:
+def _read(graph: BoundGraph, node: str) -> list[str]:
     """The nodes that a node's own SELECT names."""
     return list(dict.fromkeys(graph.targets[node][0]))
 

@@ -13,8 +13,8 @@ from seeknal_git.build.rebuilds import Builds, builds_of
 from seeknal_git.environments.environment import Environment
 from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Check
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.graph import Graph
 from seeknal_git.project.loads_in_use import pinned
 from seeknal_git.project.raw_data import (
     DataRoot,
@@ -63,7 +63,7 @@ class Work:
     exposures whose file is to be written; left: files that no exposure writes any more.
     """
 
-    graph: Graph
+    graph: BoundGraph
     root: DataRoot
     environment: Environment
     options: Options
@@ -122,7 +122,7 @@ class _Sight:
     """What there is to see before anything is decided. production, shows: what production and the
     environment show."""
 
-    graph: Graph
+    graph: BoundGraph
     root: DataRoot
     environment: Environment
     options: Options
@@ -136,7 +136,11 @@ class _Sight:
 
 
 def work_out(
-    warehouse: Warehouse, graph: Graph, root: DataRoot, environment: Environment, options: Options
+    warehouse: Warehouse,
+    graph: BoundGraph,
+    root: DataRoot,
+    environment: Environment,
+    options: Options,
 ) -> Work:
     """What it takes to make the environment match the graph. Reads only. Raises ProjectError for
     missing raw data."""
@@ -188,7 +192,7 @@ def work_out(
 
 
 def _again(
-    graph: Graph, root: DataRoot, options: Options, known: Mapping[str, str]
+    graph: BoundGraph, root: DataRoot, options: Options, known: Mapping[str, str]
 ) -> frozenset[str]:
     """The nodes that `--full` builds again, though their table is there; not a load that is
     kept."""
@@ -198,7 +202,7 @@ def _again(
     return frozenset(about) - (known.keys() & untracked_sources(graph, root))
 
 
-def all_checks(graph: Graph) -> Iterable[tuple[str, int, Check]]:
+def all_checks(graph: BoundGraph) -> Iterable[tuple[str, int, Check]]:
     """(id, number, check) for every check of every node."""
     for identifier, member in graph.members.items():
         for number, check in enumerate(member.node.checks):
@@ -211,7 +215,7 @@ def tables_of(work: Work, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, 
     return {node: each.table for node, each in {**there, **built}.items() if each}
 
 
-def _answer_id(graph: Graph, wanted: Mapping[str, str], node: str, number: int) -> str:
+def _answer_id(graph: BoundGraph, wanted: Mapping[str, str], node: str, number: int) -> str:
     """The id of the answer to a check: a hash of the question, and of the tables that it is asked
     of.
 

@@ -19,10 +19,11 @@ from seeknal_git.git.operation import unfinished_operation, way_out
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import commit_tree, tracked_paths
 from seeknal_git.names import argument, command_line, operand
-from seeknal_git.project.definitions import load_project, python_problems
+from seeknal_git.project.load import load
+from seeknal_git.project.node_files import load_project, python_problems
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
-from seeknal_git.project.workspace import Workspace, current_tree, load
+from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 

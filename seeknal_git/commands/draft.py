@@ -29,7 +29,8 @@ from seeknal_git.plan.text_diff import unified
 from seeknal_git.project.contract import reader_now
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.guessing import Guess, guessed, unfit
-from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load, with_nodes
+from seeknal_git.project.load import Loaded, load, with_nodes
+from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.type_words import is_type
 
 # What the templates leave for people to fill in.

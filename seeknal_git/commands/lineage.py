@@ -7,7 +7,8 @@ from seeknal_git.errors import GitError, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.plan.column_lineage import nodes_of, planned_nodes
 from seeknal_git.plan.lineage import Lineage, Selection, select
-from seeknal_git.project.workspace import Workspace, current_tree, load
+from seeknal_git.project.load import load
+from seeknal_git.project.workspace import Workspace, current_tree
 
 
 def lineage(

@@ -19,7 +19,8 @@ from seeknal_git.git.merge_in_memory import how_to_mend, merged_tree, textual_co
 from seeknal_git.plan.changes import make_plan
 from seeknal_git.project.branch_settings import changed_between
 from seeknal_git.project.kept_out import kept_out
-from seeknal_git.project.workspace import Loaded, Workspace, load
+from seeknal_git.project.load import Loaded, load
+from seeknal_git.project.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

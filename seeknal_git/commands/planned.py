@@ -20,8 +20,9 @@ from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import Tree
 from seeknal_git.plan.changes import Plan, make_plan
 from seeknal_git.project.branch_settings import changed_between, overruled, written_in
+from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
-from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
+from seeknal_git.project.workspace import Workspace, current_tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ from seeknal_git.git.tree import commit_tree
 from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
 from seeknal_git.project.kept_out import need_kept_out
-from seeknal_git.project.workspace import Loaded, Workspace, load
+from seeknal_git.project.load import Loaded, load
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.protocol import Warehouse
 
 DEFAULT = Options()

@@ -29,9 +29,10 @@ from seeknal_git.git.tree import commit_tree, tracked_paths
 from seeknal_git.names import WRITING, split_id
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.collisions import Claims, claims_of
-from seeknal_git.project.definitions import load_project
+from seeknal_git.project.load import data_root_of
+from seeknal_git.project.node_files import load_project
 from seeknal_git.project.raw_data import DataRoot
-from seeknal_git.project.workspace import Workspace, current_tree, data_root_of
+from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Delivery, Move, Publication, Record

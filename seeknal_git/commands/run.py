@@ -37,9 +37,11 @@ from seeknal_git.git.tree import keep_tree
 from seeknal_git.names import operand, split_id
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.project.authority import keep_authority
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
-from seeknal_git.project.graph import Graph, node_named
-from seeknal_git.project.workspace import Loaded, Workspace, load
+from seeknal_git.project.graph import node_named
+from seeknal_git.project.load import Loaded, load
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.protocol import Warehouse
 
 _LEFT_BEHIND = 3  # of the uncommitted files that a run leaves out, this many are named
@@ -243,7 +245,7 @@ def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> Non
         )
 
 
-def _chosen(graph: Graph, request: Request) -> frozenset[str] | None:
+def _chosen(graph: BoundGraph, request: Request) -> frozenset[str] | None:
     if not request.nodes and not request.types:
         return None
     named = {node_named(graph, name) for name in request.nodes} or set(graph.members)

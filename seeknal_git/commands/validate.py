@@ -19,7 +19,8 @@ from seeknal_git.git.tree import index_tree
 from seeknal_git.names import MANIFEST
 from seeknal_git.project.branch_settings import written_in
 from seeknal_git.project.kept_out import kept_out
-from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
+from seeknal_git.project.load import Loaded, load
+from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.type_words import is_type
 
 _IN_A_MERGE = "Mend it here, then git add and git commit; or give the merge up: git merge --abort"

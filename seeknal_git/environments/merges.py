@@ -18,8 +18,9 @@ from seeknal_git.names import in_lines
 from seeknal_git.plan.changes import Change, make_plan
 from seeknal_git.plan.conflicts import Conflict, Merge, Side, find_conflicts, side_of
 from seeknal_git.project.fingerprints import Category
+from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE, read_settings
-from seeknal_git.project.workspace import Loaded, Workspace, load
+from seeknal_git.project.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import command_line
 from seeknal_git.plan.causes import with_causes
 from seeknal_git.project.ci_variables import branch_in_ci, commit_in_ci
-from seeknal_git.project.workspace import Loaded, Workspace, current_tree, load
+from seeknal_git.project.load import Loaded, load
+from seeknal_git.project.workspace import Workspace, current_tree
 
 _SHORT = 8
 

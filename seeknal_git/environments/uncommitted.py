@@ -28,7 +28,8 @@ from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.project.branch_settings import refuse_to_carry
 from seeknal_git.project.ci_variables import in_ci
 from seeknal_git.project.definitions import is_node_path
-from seeknal_git.project.workspace import Workspace, current_tree, load
+from seeknal_git.project.load import load
+from seeknal_git.project.workspace import Workspace, current_tree
 
 _SHOWN = 3
 

@@ -37,7 +37,8 @@ class Tree:
     somebody did. links: symbolic links, path → blob: to git their content is the name that they
     point to. modules: submodules, path → commit; empty where their files on disk count. Data files
     that git does not track are in no tree. size: of a blob, without reading it; 0 if that is not
-    known.
+    known. id: git's own of the project's folder, as it is or was before somebody edited it; empty
+    if there is none.
     """
 
     files: Mapping[str, str]
@@ -47,6 +48,7 @@ class Tree:
     links: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
     size: Callable[[str], int] = lambda _: 0
+    id: str = ""
 
     def read_small(self, path: str) -> bytes:
         """The content of a node's file, or of the project's. Raises ProjectError for one that is
@@ -67,19 +69,30 @@ def commit_tree(repository: Repository, commit: str) -> Tree:
 
 
 def stored_tree(repository: Repository, root: pygit2.Tree, commit: str | None) -> Tree:
-    """The project's files in a tree of git's; empty where the project is not in it."""
-    if repository.prefix:
-        try:
-            folder = root[repository.prefix.rstrip("/")]
-        except KeyError:
-            return Tree({}, _blob_reader(repository), commit)
-        if not isinstance(folder, pygit2.Tree):
-            return Tree({}, _blob_reader(repository), commit)
-        root = folder
-    files, links, modules = _parted(walked(root, ""))
-    return Tree(
-        files, _blob_reader(repository), commit, False, links, modules, _blob_sizes(repository)
-    )
+    """The project's files in a tree of git's; empty if the project is not in it."""
+    folder = _project_folder(repository, root)
+    if folder is None:
+        return Tree({}, _blob_reader(repository), commit)
+    files, links, modules = _parted(walked(folder, ""))
+    read, sizes = _blob_reader(repository), _blob_sizes(repository)
+    return Tree(files, read, commit, False, links, modules, sizes, str(folder.id))
+
+
+def _project_folder(repository: Repository, root: pygit2.Tree) -> pygit2.Tree | None:
+    if not repository.prefix:
+        return root
+    try:
+        folder = root[repository.prefix.rstrip("/")]
+    except KeyError:
+        return None
+    return folder if isinstance(folder, pygit2.Tree) else None
+
+
+def _id_at(repository: Repository, commit: str | None) -> str:
+    """Git's id of the project's folder in a commit; empty if there is none."""
+    root = repository.handle[commit].peel(pygit2.Tree) if commit else None
+    folder = _project_folder(repository, root) if root else None
+    return str(folder.id) if folder else ""
 
 
 def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -127,10 +140,9 @@ def index_tree(repository: Repository) -> Tree:
             "Its HEAD is validated by: seeknal validate",
         )
     files, links, modules = _parted(_in_project(repository, index.entries(repository, staged=True)))
-    sizes = _blob_sizes(repository)
-    return Tree(
-        files, _blob_reader(repository), head_commit(repository), True, links, modules, sizes
-    )
+    read, sizes, commit = _blob_reader(repository), _blob_sizes(repository), head_commit(repository)
+    tree_id = _id_at(repository, commit)
+    return Tree(files, read, commit, True, links, modules, sizes, tree_id)
 
 
 def _in_project(repository: Repository, entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -194,7 +206,9 @@ def working_tree(
             )
     read = _overlaid(on_disk, _blob_reader(repository))
     sizes = _blob_sizes(repository, on_disk)
-    return Tree(files, read, head_commit(repository), dirty, links, modules, sizes)
+    commit = head_commit(repository)
+    tree_id = _id_at(repository, commit)
+    return Tree(files, read, commit, dirty, links, modules, sizes, tree_id)
 
 
 def _changed(

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import Fingerprint, decisive
-from seeknal_git.project.graph import Graph, deciding
+from seeknal_git.project.graph import deciding
 from seeknal_git.sql.statement import EVERYTHING, ROWS, Anatomy, Part
 
 
@@ -37,7 +38,7 @@ def edit_of(
 
 
 def blamed(
-    edits: Iterable[Edit], base: Graph, head: Graph, builds: set[str]
+    edits: Iterable[Edit], base: BoundGraph, head: BoundGraph, builds: set[str]
 ) -> dict[str, frozenset[str]]:
     """For each node that is built, the edits of other nodes for which it is built.
 
@@ -70,8 +71,8 @@ _NOTHING = _Behind()
 
 @dataclass(frozen=True, slots=True)
 class _Tracing:
-    base: Graph
-    head: Graph
+    base: BoundGraph
+    head: BoundGraph
     edits: tuple[Edit, ...]
     behind: dict[str, _Behind] = field(default_factory=dict)
 
@@ -158,7 +159,7 @@ def _all_of(mask: int) -> _Behind:
 _Reads = Mapping[str, list[tuple[str, str]]]
 
 
-def _reads(graph: Graph, node: str) -> _Reads:
+def _reads(graph: BoundGraph, node: str) -> _Reads:
     member, anatomies = graph.members[node], graph.anatomies.get(node, ())
     if not anatomies or member.node.kind == "exposure":
         return {EVERYTHING: [(feeder, EVERYTHING) for feeder in graph.feeding(node)]}
@@ -178,7 +179,7 @@ def _reads(graph: Graph, node: str) -> _Reads:
 
 
 def _unnamed(
-    graph: Graph, node: str, pairs: Iterable[tuple[Anatomy, Sequence[str]]]
+    graph: BoundGraph, node: str, pairs: Iterable[tuple[Anatomy, Sequence[str]]]
 ) -> Iterator[str]:
     """The inputs that no statement of a node names."""
     named = {target for _, targets in pairs for target in targets}

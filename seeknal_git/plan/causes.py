@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from seeknal_git.errors import Problem
 from seeknal_git.names import folded, in_lines
 from seeknal_git.plan.reasons import reads_of
-from seeknal_git.project.graph import Graph
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.sql.statement import EVERYTHING
 
 
-def with_causes(problems: Iterable[Problem], base: Graph, head: Graph) -> tuple[Problem, ...]:
+def with_causes(
+    problems: Iterable[Problem], base: BoundGraph, head: BoundGraph
+) -> tuple[Problem, ...]:
     """The problems. A problem that a change of columns upstream has caused also says which change,
     and in which file.
 
@@ -21,7 +23,7 @@ def with_causes(problems: Iterable[Problem], base: Graph, head: Graph) -> tuple[
     return tuple(_with_cause(problem, base, head) for problem in problems)
 
 
-def _with_cause(problem: Problem, base: Graph, head: Graph) -> Problem:
+def _with_cause(problem: Problem, base: BoundGraph, head: BoundGraph) -> Problem:
     node = problem.node
     if node is None or node not in head.members or node not in base.members:
         return problem
@@ -43,7 +45,7 @@ class Cause:
     effect: str
 
 
-def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
+def causes_of(node: str, base: BoundGraph, head: BoundGraph) -> Iterator[Cause]:
     """The columns that a node read before, and that were removed or have another type now."""
     for feeder, columns in reads_of(base, node).items():
         before, after = base.columns.get(feeder), head.columns.get(feeder)
@@ -60,12 +62,12 @@ def causes_of(node: str, base: Graph, head: Graph) -> Iterator[Cause]:
             yield Cause(author_of(feeder, name, base, head), name, effect)
 
 
-def _placed(identifier: str, graph: Graph) -> str:
+def _placed(identifier: str, graph: BoundGraph) -> str:
     node = graph.node(identifier)
     return f"{identifier} ({node.path}:{node.line('name')})"
 
 
-def author_of(node: str, column: str, base: Graph, head: Graph) -> str:
+def author_of(node: str, column: str, base: BoundGraph, head: BoundGraph) -> str:
     """The node whose edit changed a column: the node itself, or the input that it passes the column
     on from."""
     if node in base.members and base.members[node].blob == head.members[node].blob:
@@ -75,6 +77,6 @@ def author_of(node: str, column: str, base: Graph, head: Graph) -> str:
     return node
 
 
-def _moved(node: str, column: str, base: Graph, head: Graph) -> bool:
+def _moved(node: str, column: str, base: BoundGraph, head: BoundGraph) -> bool:
     before, after = (dict(graph.columns.get(node) or ()) for graph in (base, head))
     return before.get(column) != after.get(column)

@@ -17,9 +17,9 @@ from seeknal_git.plan.reasons import (
     why_reused,
 )
 from seeknal_git.plan.wording import describe
+from seeknal_git.project.bound_graph import BoundGraph, fingerprint_of
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Category, Fingerprint, compare
-from seeknal_git.project.graph import Graph, fingerprint_of
 from seeknal_git.project.snapshot_ids import State, identities
 
 
@@ -96,7 +96,9 @@ def make_plan(base: State, head: State) -> Plan:
     )
 
 
-def _tests_to_check(base: Graph, head: Graph, builds: set[str]) -> dict[str, tuple[str, ...]]:
+def _tests_to_check(
+    base: BoundGraph, head: BoundGraph, builds: set[str]
+) -> dict[str, tuple[str, ...]]:
     found = {}
     for node in head.views:
         known = set(_questions(base, node)) if node in base.members else set()
@@ -110,7 +112,7 @@ def _tests_to_check(base: Graph, head: Graph, builds: set[str]) -> dict[str, tup
     return found
 
 
-def _questions(graph: Graph, node: str) -> list[tuple[str, float, str, tuple[str, ...]]]:
+def _questions(graph: BoundGraph, node: str) -> list[tuple[str, float, str, tuple[str, ...]]]:
     """The tests of a node: the SQL, the allowed number, the severity, and the nodes that it
     reads."""
     checks, targets = graph.node(node).checks, graph.targets[node][1:]
@@ -120,7 +122,7 @@ def _questions(graph: Graph, node: str) -> list[tuple[str, float, str, tuple[str
     ]
 
 
-def _reasons(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, str]:
+def _reasons(changes: Iterable[Change], base: BoundGraph, head: BoundGraph) -> dict[str, str]:
     found: dict[str, str] = {}
     for change in changes:
         for node in change.rebuilds:
@@ -132,7 +134,9 @@ def _reasons(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, s
     return found
 
 
-def _obstacles(changes: Iterable[Change], base: Graph, head: Graph) -> dict[str, tuple[str, ...]]:
+def _obstacles(
+    changes: Iterable[Change], base: BoundGraph, head: BoundGraph
+) -> dict[str, tuple[str, ...]]:
     found = {}
     for change in changes:
         words = (*obstacles_of(base, change.node), *obstacles_of(head, change.node))
@@ -188,7 +192,7 @@ def _edit(
     )
 
 
-def _own(identifier: str, base: Graph, head: Graph) -> Fingerprint:
+def _own(identifier: str, base: BoundGraph, head: BoundGraph) -> Fingerprint:
     """The fingerprint that a node's own edit gives it: of its new version, over its old inputs.
 
     A column that only the new inputs have is read from them, since it may be an old one under a new
@@ -239,7 +243,10 @@ def _come_or_gone(
 
 
 def _with_readers(
-    edited: Sequence[tuple[Change, Edit | None]], base: Graph, head: Graph, builds: set[str]
+    edited: Sequence[tuple[Change, Edit | None]],
+    base: BoundGraph,
+    head: BoundGraph,
+    builds: set[str],
 ) -> list[Change]:
     """The changes, each with the nodes downstream that are built again because of it, and those
     that are not."""
@@ -252,7 +259,7 @@ def _with_readers(
     return found
 
 
-def _same_inputs(identifier: str, base: Graph, head: Graph) -> bool:
+def _same_inputs(identifier: str, base: BoundGraph, head: BoundGraph) -> bool:
     both = {*base.feeding(identifier), *head.feeding(identifier)}
     if not both <= base.members.keys() & head.members.keys():
         return False
@@ -265,14 +272,14 @@ def _rows_changed(before: Fingerprint, after: Fingerprint) -> bool | None:
     return None if before.rows is None or after.rows is None else before.rows != after.rows
 
 
-def _unread(identifier: str, columns: Iterable[ColumnChange], base: Graph) -> tuple[str, ...]:
+def _unread(identifier: str, columns: Iterable[ColumnChange], base: BoundGraph) -> tuple[str, ...]:
     """The words for removed columns that no node reads. They are BREAKING for readers outside."""
     gone = [column.name for column in columns if column.kind == "removed"]
     unread = [name for name in gone if not readers_of(base, identifier, name)]
     return (f"no node here reads {', '.join(unread)}",) if unread else ()
 
 
-def _readers(identifier: str, base: Graph, head: Graph) -> set[str]:
+def _readers(identifier: str, base: BoundGraph, head: BoundGraph) -> set[str]:
     """The nodes downstream of a node; of a removed node, those that were downstream and still
     exist."""
     if identifier in head.members:

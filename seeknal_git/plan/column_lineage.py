@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from seeknal_git.names import folded, split_id
 from seeknal_git.plan.changes import Change, Plan
-from seeknal_git.project.graph import Graph, deciding
+from seeknal_git.project.bound_graph import BoundGraph
+from seeknal_git.project.graph import deciding
 from seeknal_git.sql.statement import EVERYTHING, ROWS, Part
 
 # Stands for the node itself in place of a column.
@@ -61,7 +62,7 @@ class LineageNode:
         return split_id(self.id)[0]
 
 
-def nodes_of(graph: Graph) -> dict[str, LineageNode]:
+def nodes_of(graph: BoundGraph) -> dict[str, LineageNode]:
     """The nodes of a graph, with columns as the engine spells them."""
     reads = {identifier: _reads(graph, identifier) for identifier in graph.members}
     names = _names(graph, reads)
@@ -81,7 +82,7 @@ class _Reads:
     columns: Mapping[str, tuple[Place, ...]] | None
 
 
-def _reads(graph: Graph, identifier: str) -> _Reads:
+def _reads(graph: BoundGraph, identifier: str) -> _Reads:
     """The reads of a node. A rule has no columns, since it only looks for rows. A node that could
     not be taken apart reads all of its inputs."""
     member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
@@ -110,7 +111,7 @@ def _union(places: Iterable[Iterable[Place]]) -> tuple[Place, ...]:
 _Names = Mapping[str, Mapping[str, tuple[str, str | None]]]
 
 
-def _names(graph: Graph, reads: Mapping[str, _Reads]) -> _Names:
+def _names(graph: BoundGraph, reads: Mapping[str, _Reads]) -> _Names:
     """The columns of each node. If they are not known, these are the columns that its readers
     name."""
     named: dict[str, dict[str, None]] = {identifier: {} for identifier in graph.members}
@@ -131,7 +132,7 @@ def _names(graph: Graph, reads: Mapping[str, _Reads]) -> _Names:
     return found
 
 
-def _node(graph: Graph, identifier: str, reads: _Reads, names: _Names) -> LineageNode:
+def _node(graph: BoundGraph, identifier: str, reads: _Reads, names: _Names) -> LineageNode:
     node, parts = graph.node(identifier), reads.columns or {}
     return LineageNode(
         id=identifier,
@@ -164,7 +165,7 @@ def _exact(places: Iterable[Place], names: _Names) -> tuple[Place, ...]:
 # With a plan
 
 
-def planned_nodes(base: Graph, head: Graph, plan: Plan) -> dict[str, LineageNode]:
+def planned_nodes(base: BoundGraph, head: BoundGraph, plan: Plan) -> dict[str, LineageNode]:
     """The nodes of a branch with their changes, and the nodes that the branch removes."""
     nodes = nodes_of(head)
     if not plan.changes and not plan.builds:

@@ -12,8 +12,8 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.plan.causes import Cause, author_of, causes_of
 from seeknal_git.plan.changes import Change
 from seeknal_git.plan.reasons import reads_of
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import Category
-from seeknal_git.project.graph import Graph
 from seeknal_git.sql.statement import EVERYTHING
 
 _MEANT = "If that is as it should be, nothing has to be mended: git merge --no-verify lets it pass"
@@ -23,7 +23,7 @@ _MEANT = "If that is as it should be, nothing has to be mended: git merge --no-v
 class Side:
     """One of the two sides of a merge."""
 
-    graph: Graph
+    graph: BoundGraph
     # Its changes since the merge base, by node.
     changes: Mapping[str, Change]
     # The former name of each renamed node.
@@ -35,7 +35,7 @@ class Side:
         return node in self.changes and self.changes[node].category == Category.REMOVED
 
 
-def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
+def side_of(base: BoundGraph, graph: BoundGraph, changes: Iterable[Change]) -> Side:
     """The side that these changes make. A removed node that exists under another name was
     renamed."""
     found = {change.node: change for change in changes}
@@ -56,7 +56,7 @@ def side_of(base: Graph, graph: Graph, changes: Iterable[Change]) -> Side:
     return Side(graph, found, renamed, frozenset(names))
 
 
-def _renamed(node: str, new: Iterable[str], base: Graph, graph: Graph) -> str | None:
+def _renamed(node: str, new: Iterable[str], base: BoundGraph, graph: BoundGraph) -> str | None:
     """The new name of a node: a new node of the same fingerprint, else one in the same file; None
     if there is none."""
     before, whole = base.node(node), base.fingerprints[node].whole
@@ -79,10 +79,10 @@ class Conflict:
 class Merge:
     """The four graphs of a merge."""
 
-    base: Graph
+    base: BoundGraph
     into: Side
     source: Side
-    merged: Graph
+    merged: BoundGraph
 
     def reads(self, node: str) -> Iterator[str]:
         """The inputs of a node in any of the graphs: the merged one lacks those that do not
@@ -187,7 +187,7 @@ def _retyped(merge: Merge, broken: Iterable[str | None]) -> Iterator[Conflict]:
                 yield from _retyped_for(merge, one, other, reader, is_into=is_into)
 
 
-def _is_as_on(side: Side, merged: Graph, node: str) -> bool:
+def _is_as_on(side: Side, merged: BoundGraph, node: str) -> bool:
     """Whether a merge computes a node as one side does. If it does not, somebody wrote the node for
     the merge, and has seen the other side."""
     ours, theirs = side.graph.members.get(node), merged.members.get(node)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seeknal_git.names import folded
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import Fingerprint, decisive
-from seeknal_git.project.graph import Graph, deciding
+from seeknal_git.project.graph import deciding
 from seeknal_git.sql.statement import EVERYTHING, ROWS
 
 _SHOWN = 4  # names in a sentence; the others are counted
@@ -32,7 +33,7 @@ class ColumnChange:
 
 
 def column_changes(
-    identifier: str, base: Graph, head: Graph, before: Fingerprint, after: Fingerprint
+    identifier: str, base: BoundGraph, head: BoundGraph, before: Fingerprint, after: Fingerprint
 ) -> tuple[ColumnChange, ...]:
     """The columns that an edit adds, removes or changes in value or in type, as far as they are
     known."""
@@ -53,19 +54,19 @@ def column_changes(
     return tuple(found)
 
 
-def spellings(graph: Graph, identifier: str) -> dict[str, str]:
+def spellings(graph: BoundGraph, identifier: str) -> dict[str, str]:
     """For each known column in lower case, its name as the engine spells it."""
     return {folded(name): name for name, _ in graph.columns.get(identifier) or ()}
 
 
-def _types(graph: Graph, identifier: str, known: Fingerprint) -> dict[str, str | None]:
+def _types(graph: BoundGraph, identifier: str, known: Fingerprint) -> dict[str, str | None]:
     columns = graph.columns.get(identifier)
     if columns is not None:
         return {folded(name): word for name, word in columns}
     return dict.fromkeys(known.columns or ())
 
 
-def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
+def reads_of(graph: BoundGraph, identifier: str) -> dict[str, set[str]]:
     """For each input of a node, the columns that the node reads; ROWS and EVERYTHING among them."""
     found: dict[str, set[str]] = {feeder: set() for feeder in graph.feeding(identifier)}
     member = graph.members[identifier]
@@ -77,7 +78,7 @@ def reads_of(graph: Graph, identifier: str) -> dict[str, set[str]]:
     return found
 
 
-def why_rebuilt(identifier: str, base: Graph, head: Graph) -> str:
+def why_rebuilt(identifier: str, base: BoundGraph, head: BoundGraph) -> str:
     """Why a node is rebuilt: the reads that changed, or its definition, or raw data."""
     if identifier not in base.members:
         return "a new node"
@@ -89,7 +90,7 @@ def why_rebuilt(identifier: str, base: Graph, head: Graph) -> str:
     return "; ".join(reasons) or "the raw data behind it moved on"
 
 
-def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
+def _moved(identifier: str, base: BoundGraph, head: BoundGraph) -> Iterator[str]:
     was = reads_of(base, identifier)
     for feeder, columns in reads_of(head, identifier).items():
         if feeder not in base.members:
@@ -109,14 +110,14 @@ def _moved(identifier: str, base: Graph, head: Graph) -> Iterator[str]:
             yield f"depends on the order of the columns of {feeder}"
 
 
-def _spelled(columns: Iterable[str], identifier: str, *graphs: Graph) -> list[str]:
+def _spelled(columns: Iterable[str], identifier: str, *graphs: BoundGraph) -> list[str]:
     called: dict[str, str] = {}
     for graph in graphs:
         called |= spellings(graph, identifier)
     return [called.get(name, name) for name in columns]
 
 
-def why_reused(identifier: str, changed: str, head: Graph) -> str:
+def why_reused(identifier: str, changed: str, head: BoundGraph) -> str:
     """Why a node downstream of a change is re-used."""
     columns = sorted(set(reads_of(head, identifier).get(changed, ())) - {ROWS})
     if changed not in head.feeding(identifier) or columns == [EVERYTHING]:
@@ -126,7 +127,7 @@ def why_reused(identifier: str, changed: str, head: Graph) -> str:
     return f"reads only {_listed(_spelled(columns, changed, head))}"
 
 
-def readers_of(graph: Graph, identifier: str, column: str) -> list[str]:
+def readers_of(graph: BoundGraph, identifier: str, column: str) -> list[str]:
     """The nodes that read a column of a node."""
     wanted = {folded(column), EVERYTHING}
     return [
@@ -141,7 +142,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names) if more <= 1 else f"{', '.join(names[:_SHOWN])} and {more} more"
 
 
-def obstacles_of(graph: Graph, identifier: str) -> tuple[str, ...]:
+def obstacles_of(graph: BoundGraph, identifier: str) -> tuple[str, ...]:
     """The constructs of a node that could not be resolved, and those that are unstable."""
     anatomies = graph.anatomies.get(identifier, ())
     obstacles = dict.fromkeys(obstacle for anatomy in anatomies for obstacle in anatomy.obstacles)

@@ -111,11 +111,10 @@ def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
 
 def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
     """The exposures that share a place with a source or another exposure."""
-    nodes = [member.node for member in graph.members.values()]
-    exposures = [each for each in nodes if each.kind == "exposure"]
+    exposures = [graph.node(identifier) for identifier in graph.structure.of_kind("exposure")]
     if not exposures:
         return []
-    claims, problems = claims_of((each for each in nodes if each.kind == "source"), root), []
+    claims, problems = claims_of(graph.sources(), root), []
     for node in exposures:
         path = str(node.definition["path"])
         if said := claims.on(node.definition):

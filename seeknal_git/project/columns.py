@@ -11,6 +11,7 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.bound_graph import Answers, BoundGraph, bound_graph, revised_graph
 from seeknal_git.project.collisions import collisions
 from seeknal_git.project.contract import drifted, read_by, told
 from seeknal_git.project.fingerprints import digest
@@ -34,28 +35,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """columns: id → (name, type) of each column; None where raw data is not here, so that nobody
-    can know.
+    """What came up while a graph was bound."""
 
-    anatomies: id → of each of its SELECTs that decide data; problems: what the engine refuses;
-    unknown: the sources whose files are missing; known: id → what the nodes that read it know of
-    its table; volatile: (id, number) of the checks that may answer otherwise at another time; read:
-    source → the contents in which its columns were found, of those that were read; warnings: what
-    was guessed of raw data, and had better be said; adopted: source → hash of what it takes from an
-    earlier load; absent: a word on each source whose files are missing, by which `unknown` names
-    them.
-    """
-
-    columns: Mapping[str, Columns | None]
-    anatomies: Mapping[str, tuple[Anatomy, ...]]
-    problems: tuple[Problem, ...]
-    unknown: tuple[str, ...]
-    known: Mapping[str, Known]
-    volatile: frozenset[tuple[str, int]]
-    read: Mapping[str, str]
-    warnings: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()  # everything that the engine refuses
+    unknown: tuple[str, ...] = ()  # the sources whose columns nobody can know now
+    # source → the contents in which its columns were found, if it was read
+    read: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()  # guesses at raw data that somebody should hear of
+    # source → the hash of everything that it takes from an earlier load
     adopted: Mapping[str, str] = field(default_factory=dict)
-    absent: tuple[Problem, ...] = ()
+    absent: tuple[Problem, ...] = ()  # one for each source whose files are missing
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A sound graph that was bound before. Its answers hold for each node of another graph that is
+    the same, and whose inputs have the same columns."""
+
+    graph: BoundGraph
+    changed: frozenset[str]  # the nodes of the other graph that are not the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,94 +83,100 @@ def bind(
     root: DataRoot,
     cache: Cache,
     kept: Mapping[str, Columns] | None = None,
-    like: Binding | None = None,
-) -> Binding:
-    """Bind every node of a graph, layer by layer, each against the columns of its inputs.
+    unchanged: Unchanged | None = None,
+) -> tuple[BoundGraph, Binding]:
+    """Bind the nodes of a graph, layer by layer, each against the columns of its inputs.
 
     kept: the columns of sources whose load is not read again, whatever their files look like now;
-    like: what the engine said of `graph.like`, which holds for the same nodes on the same inputs.
+    unchanged: without it, all nodes are bound.
     """
-    bound = _Bound(graph, like, cache)
+    bound = _Bound(graph, cache, unchanged)
     for layer in graph.layers:
-        sources = [each for each in layer if graph.node(each).kind == "source"]
+        sources = [identifier for identifier in layer if identifier.startswith("source.")]
         given: dict[str, Columns | None] = {
-            each: kept[each] for each in sources if kept and each in kept
+            source: kept[source] for source in sources if kept and source in kept
         }
-        given |= _sources(bound, [each for each in sources if each not in given], root)
-        for each, found in given.items():
-            bound.learn(each, Known(found))
+        given |= _sources(bound, [source for source in sources if source not in given], root)
+        for source, found in given.items():
+            bound.learn(source, Known(found))
             if found is not None:
-                bound.problems += _contract(graph.node(each), found, {})
-        others = [each for each in layer if each not in given and not bound.taken_over(each)]
-        own, checks = questions_of(graph, [*given, *others])
+                bound.problems += _contract(graph.node(source), found, {})
+        others = [identifier for identifier in layer if identifier not in given]
+        own, checks = questions_of(graph, bound.open([*given, *others]))
         bound.ask(own)
         bound.ask(checks)
     bound.problems += collisions(graph, root)
     refused = {problem.node for problem in bound.problems}
-    unread = (
-        each
-        for each, known in bound.known.items()
-        if graph.node(each).kind == "source" and not known.columns
-    )
-    columns = {each: columns_typed(known.columns) for each, known in bound.known.items()}
-    return Binding(
-        columns,
-        bound.anatomies,
+    unread = (source.id for source in graph.sources() if not bound.known[source.id].columns)
+    binding = Binding(
         tuple(bound.problems),
-        tuple(each for each in unread if each not in refused),
-        bound.known,
-        frozenset(bound.volatile),
+        tuple(source for source in unread if source not in refused),
         bound.read,
         tuple(bound.warnings),
         bound.adopted,
         tuple(bound.absent),
     )
+    return bound.result(), binding
 
 
 @dataclass(slots=True)
 class _Bound:
-    """What is known so far of the nodes of a graph. keys: of each, a hash of what is known of its
-    table."""
+    """What is known so far of the nodes of a graph."""
 
     graph: Graph
-    like: Binding | None
     cache: Cache
+    unchanged: Unchanged | None = None
     known: dict[str, Known] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)  # id → a hash of what is known of its table
     anatomies: dict[str, tuple[Anatomy, ...]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)  # the nodes that are bound again
+    moved: set[str] = field(default_factory=set)  # those of which something else is known now
     problems: list[Problem] = field(default_factory=list)
-    volatile: set[tuple[str, int]] = field(default_factory=set)
+    volatile: dict[str, tuple[int, ...]] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
     adopted: dict[str, str] = field(default_factory=dict)
     absent: list[Problem] = field(default_factory=list)
 
-    def learn(self, node: str, known: Known) -> None:
-        """Note what is known of a node's table; where the other graph knows the same, it is the
-        same object."""
-        before = self.like.known.get(node) if self.like else None
-        self.known[node] = before if before is not None and before == known else known
+    def known_of(self, node: str) -> Known:
+        found = self.known.get(node)
+        return found or self._before(node).known
 
-    def taken_over(self, node: str) -> bool:
-        """Whether all is as in the other graph, so that its answers hold."""
-        graph, like, other = self.graph, self.like, self.graph.like
-        if like is None or other is None or other.members.get(node) is not graph.members[node]:
-            return False
-        inputs = graph.inputs[node]
-        if (
-            like.problems
-            or inputs != other.inputs[node]
-            or graph.targets[node] != other.targets[node]
-        ):
-            return False
-        if any(self.known.get(each) is not like.known.get(each) for each in inputs):
-            return False
-        if node in like.known:
-            self.known[node] = like.known[node]
-        if node in like.anatomies:
-            self.anatomies[node] = like.anatomies[node]
-        self.volatile |= {(each, number) for each, number in like.volatile if each == node}
-        return True
+    def _before(self, node: str) -> Answers:
+        facts = self.unchanged.graph.facts.get(node) if self.unchanged else None
+        return facts.answers if facts else Answers()
+
+    def learn(self, node: str, known: Known) -> None:
+        """Note what is known of a node's table."""
+        self.known[node] = known
+        if self.unchanged and self._before(node).known != known:
+            self.moved.add(node)
+
+    def open(self, nodes: Sequence[str]) -> Sequence[str]:
+        """The nodes of a layer whose answers are not known."""
+        if self.unchanged is None:
+            return nodes
+        waiting = self.unchanged.changed | self.moved
+        waiting |= {reader for node in self.moved for reader in self.graph.readers[node]}
+        found = [node for node in nodes if node in waiting]
+        self.asked.update(found)
+        return found
+
+    def result(self) -> BoundGraph:
+        """The graph with everything that follows from the answers."""
+        graph, unchanged = self.graph, self.unchanged
+        again = graph.inputs.keys() if unchanged is None else self.asked
+        answers = {
+            node: Answers(
+                self.known_of(node), self.anatomies.get(node, ()), self.volatile.get(node, ())
+            )
+            for node in again
+        }
+        if unchanged is None:
+            return bound_graph(graph, answers)
+        other = {node for node, found in answers.items() if self._before(node) != found}
+        before = unchanged.graph
+        return revised_graph(graph, before, unchanged.changed | other, answers)
 
     def ask(self, questions: Sequence[Question]) -> None:
         for question, answer in zip(questions, self._answers(questions), strict=True):
@@ -183,7 +187,8 @@ class _Bound:
             if "error" in answer:
                 self.problems.append(refused(question, answer))
             if answer.get("volatile"):
-                self.volatile.add((node.id, question.position - 1))
+                numbers = self.volatile.get(node.id, ())
+                self.volatile[node.id] = (*numbers, question.position - 1)
             if anatomy is not None:
                 self.anatomies[node.id] = (*self.anatomies.get(node.id, ()), anatomy)
             if question.position == 0 and "anatomy" not in answer:
@@ -236,7 +241,7 @@ class _Bound:
             question.sql,
             question.reading.references,
             question.targets,
-            [self.known.get(target, Known()) for target in question.targets],
+            [self.known_of(target) for target in question.targets],
             question.promises if question.position == 0 else None,
             accepted,
             question.decides,
@@ -255,7 +260,7 @@ class _Bound:
 
     def _key_of(self, node: str) -> str:
         if node not in self.keys:
-            self.keys[node] = digest(repr(self.known.get(node, Known())))
+            self.keys[node] = digest(repr(self.known_of(node)))
         return self.keys[node]
 
 
@@ -264,7 +269,7 @@ def columns_now(
 ) -> tuple[dict[str, Columns], list[Problem]]:
     """The columns that sources would have if they were read now, and what is wrong with their
     files."""
-    bound = _Bound(graph, None, root.cache)
+    bound = _Bound(graph, root.cache)
     return {
         each: found for each, found in _sources(bound, sources, root).items() if found
     }, bound.problems

@@ -15,28 +15,30 @@ from typing import Any
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.columns import Binding, Question, questions_of, refused
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.graph import Graph
 from seeknal_git.sql.describe import Statement, judged
-from seeknal_git.sql.statement import Columns, Known, columns_typed
+from seeknal_git.sql.statement import Columns, Known
 
 _OF_TYPES = re.compile(
     r"No function matches|Cannot (?:compare|mix|combine|cast|create)|cannot be (?:cast|compared)|[Cc]onver(?:t|sion)"
 )
 
 
-def with_declared(binding: Binding, graph: Graph, cache: Cache) -> Binding:
+def with_declared(binding: Binding, graph: BoundGraph, cache: Cache) -> Binding:
     """The binding, with what the engine says of nodes behind raw data that is not here."""
     if not binding.absent:
         return binding
-    known = {each: columns_typed(columns) for each, columns in binding.columns.items() if columns}
-    known |= {
-        each.node: declared
-        for each in binding.absent
-        if each.node and (declared := _declared(graph, each.node))
-    }
     behind = graph.downstream(each.node for each in binding.absent if each.node)
+    read = {target for node in behind for named in graph.targets[node] for target in named}
+    known = {target: columns for target in read if (columns := graph.columns[target])}
+    known |= {
+        absence.node: declared
+        for absence in binding.absent
+        if absence.node and (declared := _declared(graph, absence.node))
+    }
     problems: list[Problem] = []
     warnings: list[Problem] = []
     for layer in graph.layers:

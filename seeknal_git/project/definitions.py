@@ -1,23 +1,19 @@
-"""A tree becomes a project: its nodes, read once for each blob, and what is wrong with its
-files."""
+"""A project as a value: its nodes, and everything that is wrong with its files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from seeknal_git.cache import Cache
-from seeknal_git.errors import Problem, ProjectError, limits, raising
+from seeknal_git.errors import Problem
 from seeknal_git.git.tree import Tree
-from seeknal_git.nodes.node import Check, Input, Node
-from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
-from seeknal_git.sql.statement import Reading, Reference
+from seeknal_git.nodes.node import Node
+from seeknal_git.sql.statement import Reading
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A node of a project, its blob, and what its SQL and the SQL of its checks say."""
+    """A node of a project, with the tables that its SQL and its checks name."""
 
     node: Node
     blob: str
@@ -27,196 +23,16 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """members: the nodes in the order of their paths; foreign: YAML files below seeknal/ that are
-    no nodes; unread: those of them that could not be read."""
+    """The nodes of one tree."""
 
-    members: tuple[Member, ...]
+    members: Sequence[Member]  # in the order of their paths
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    foreign: tuple[str, ...]
+    foreign: tuple[str, ...]  # the YAML files below seeknal/ that are no nodes
     tree: Tree
-    unread: tuple[Problem, ...] = ()
+    unread: tuple[Problem, ...] = ()  # one for each foreign file that could not be read
 
 
 def is_node_path(path: str) -> bool:
     """Whether a file, named relative to the project, may hold a node."""
     return path.startswith("seeknal/") and path.endswith((".yml", ".yaml"))
-
-
-def load_project(tree: Tree, cache: Cache, like: Iterable[Member] = ()) -> Project:
-    """Read every node of a tree. What is wrong is collected, not raised: see `problems`."""
-    paths = {path: blob for path, blob in sorted(tree.files.items()) if is_node_path(path)}
-    if len(paths) > (most := limits().nodes):
-        message = (
-            f"There are {len(paths):,} files of nodes, and {most:,} are the most that is allowed."
-        )
-        return Project((), (Problem(message, "seeknal", hint=raising("nodes")),), (), (), tree)
-    loaded = {(member.node.path, member.blob): member for member in like}
-    entries, problems = _entries(
-        tree, cache, {path: blob for path, blob in paths.items() if (path, blob) not in loaded}
-    )
-    problems = [*_links(tree), *problems, *python_problems(tree, cache)]
-    members: list[Member] = []
-    warnings: list[Problem] = []
-    foreign: list[str] = []
-    unread: list[Problem] = []
-    for path, blob in paths.items():
-        if member := loaded.get((path, blob)):
-            members.append(member)
-        elif entry := entries.get(path):
-            told = [Problem(**{**warning, "path": path}) for warning in entry["warnings"]]
-            warnings += told
-            if entry["foreign"]:
-                foreign.append(path)
-                unread += told
-            else:
-                members.append(_member(entry, path, blob))
-    return Project(
-        tuple(members), tuple(problems), tuple(warnings), tuple(foreign), tree, tuple(unread)
-    )
-
-
-def _links(tree: Tree) -> list[Problem]:
-    return [
-        Problem(
-            "This is a symbolic link, which git keeps as a name.",
-            path,
-            hint="Put here what it leads to.",
-        )
-        for path in sorted(tree.links)
-        if path == "seeknal" or path.startswith("seeknal/")
-    ]
-
-
-def _entries(
-    tree: Tree, cache: Cache, paths: Mapping[str, str]
-) -> tuple[dict[str, Any], list[Problem]]:
-    """What is remembered of each file, or read now; and what is wrong with those that are not
-    nodes."""
-    known = cache.get("node", set(paths.values()))
-    entries: dict[str, Any] = {}
-    fresh: dict[str, _Fresh] = {}
-    problems: list[Problem] = []
-    for path, blob in paths.items():
-        entry = known.get(blob)
-        if entry is None or entry["foreign"]:
-            try:
-                fresh[blob] = _read(tree.read_small(path), path)
-            except ProjectError as exc:
-                problems += exc.problems
-                continue
-            entry = known[blob] = fresh[blob].entry
-        entries[path] = entry
-    if fresh:
-        cache.put("node", {blob: fresh[blob].entry for blob in _taken_apart(fresh)})
-    return entries, problems
-
-
-def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
-    """A problem for each file of a tree that holds Python nodes, at the first of them."""
-    paths = {path: blob for path, blob in sorted(tree.files.items()) if is_python_path(path)}
-    if not paths:
-        return []
-    known = cache.get("python", set(paths.values()))
-    fresh = {blob: python_node(tree.read(blob)) for blob in paths.values() if blob not in known}
-    if fresh:
-        cache.put("python", fresh)
-    lines = {path: {**known, **fresh}[blob] for path, blob in paths.items()}
-    return [not_read_yet(path, line) for path, line in lines.items() if line is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Fresh:
-    """What will be remembered of a blob, once its statements are read. lines: where each of them
-    begins."""
-
-    path: str
-    entry: dict[str, Any]
-    statements: tuple[str | None, ...] = ()
-    lines: tuple[int, ...] = ()
-
-
-def _read(content: bytes, path: str) -> _Fresh:
-    """Raises ProjectError."""
-    from seeknal_git.nodes.load import load_node
-
-    node, warnings = load_node(content, path)
-    entry: dict[str, Any] = {
-        "foreign": node is None,
-        "warnings": [asdict(warning) for warning in warnings],
-    }
-    if node is None:
-        return _Fresh(path, entry)
-    entry["node"] = {field.name: getattr(node, field.name) for field in fields(Node)}
-    entry["node"] |= {
-        "inputs": [[each.id, each.line] for each in node.inputs],
-        "checks": [asdict(check) for check in node.checks],
-    }
-    statements = (
-        node.sql if node.kind != "source" else None,
-        *(check.sql for check in node.checks),
-    )
-    lines = (node.sql_line, *(check.line for check in node.checks))
-    return _Fresh(path, entry, _need_short(statements, lines, path), lines)
-
-
-def _need_short(
-    statements: tuple[str | None, ...], lines: Iterable[int], path: str
-) -> tuple[str | None, ...]:
-    most = limits().statement_kb
-    long = [
-        line
-        for sql, line in zip(statements, lines, strict=True)
-        if sql and len(sql.encode()) > most << 10
-    ]
-    if long:
-        message = f"This SQL is longer than {most} KB."
-        raise ProjectError([Problem(message, path, line, raising("statement_kb")) for line in long])
-    return statements
-
-
-def _taken_apart(fresh: Mapping[str, _Fresh]) -> Iterator[str]:
-    """Add to each entry which tables its statements name; the blobs whose entries may be
-    remembered."""
-    from seeknal_git.sql.describe import readings
-    from seeknal_git.sql.worker import TooLong
-
-    asked = [
-        (each, number)
-        for each in fresh.values()
-        for number, sql in enumerate(each.statements)
-        if sql is not None
-    ]
-    try:
-        found = iter(readings([each.statements[number] or "" for each, number in asked]))
-    except TooLong as exc:
-        each, number = asked[exc.at]
-        raise ProjectError([Problem(exc.message, each.path, each.lines[number], exc.hint)]) from exc
-    for blob, each in fresh.items():
-        known = [None if sql is None else next(found) for sql in each.statements]
-        each.entry["readings"] = [reading and astuple(reading[0]) for reading in known]
-        if all(reading is None or reading[1] for reading in known):
-            yield blob
-
-
-def _member(entry: Mapping[str, Any], path: str, blob: str) -> Member:
-    given = entry["node"]
-    node = Node(
-        **{
-            **given,
-            "path": path,
-            "inputs": tuple(Input(*each) for each in given["inputs"]),
-            "checks": tuple(
-                Check(**{**check, "key": tuple(check["key"])}) for check in given["checks"]
-            ),
-        }
-    )
-    own, *checks = map(_reading, entry["readings"])
-    return Member(node, blob, own, tuple(each or Reading() for each in checks))
-
-
-def _reading(value: list[Any] | None) -> Reading | None:
-    if value is None:
-        return None
-    references, error, error_line = value
-    return Reading(tuple(Reference(*each) for each in references), error, error_line)

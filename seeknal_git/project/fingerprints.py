@@ -71,15 +71,26 @@ def fingerprint(
     own = digest(
         node.kind, json.dumps(node.definition, sort_keys=True), *(each.whole for each in unread)
     )
-    if len(statements) == 1 and node.yields_table:
+    if has_parts(node, [anatomy for anatomy, _ in statements]):
         anatomy, read = statements[0]
-        if anatomy.rows is not None and anatomy.columns is not None:
-            return _in_parts(own, anatomy if ordered else replace(anatomy, order=None), read)
+        return _in_parts(own, anatomy if ordered else replace(anatomy, order=None), read)
     texts = [_hash(decisive(node, anatomy), read) for anatomy, read in statements]
     checks = (
         [f"{check.name} {check.allowed}" for check in node.checks] if node.kind == "rule" else []
     )
     return Fingerprint(digest("whole", own, *texts, *checks))
+
+
+def has_parts(node: Node, anatomies: Sequence[Anatomy]) -> bool:
+    """Whether rows and columns of a node have fingerprints of their own."""
+    if len(anatomies) != 1 or not node.yields_table:
+        return False
+    return anatomies[0].rows is not None and anatomies[0].columns is not None
+
+
+def whole_of_source(source: Node) -> str:
+    """The fingerprint of all of a source: its definition alone decides it."""
+    return fingerprint(source, (), ()).whole
 
 
 def decisive(node: Node, anatomy: Anatomy) -> Part:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.git.marks import Marks
 from seeknal_git.names import split_id
-from seeknal_git.project.fingerprints import digest, fingerprint
+from seeknal_git.project.fingerprints import digest, whole_of_source
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.held_files import identity
-from seeknal_git.project.raw_data import DataRoot, contents_of, keeps_load, sources_of
+from seeknal_git.project.raw_data import DataRoot, contents_of, keeps_load
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
@@ -39,7 +39,7 @@ def pinned(
         for published in shown.values():
             if load := by_id.get(published.snapshot):
                 loads.setdefault(load.fingerprint, load.data_version or "")
-    own = {each.id: graph.fingerprints[each.id].whole for each in sources_of(graph)}
+    own = {source.id: whole_of_source(source) for source in graph.sources()}
     return {source: loads[whole] for source, whole in own.items() if whole in loads}
 
 
@@ -62,7 +62,7 @@ def kept_columns(
     process holds the warehouse; without one, the loads count that were seen last. Raises
     WarehouseBusy.
     """
-    if not path.exists() or not sources_of(graph):
+    if not path.exists() or not graph.sources():
         return {}
     keys, seen = _keys(path, schemas), _seen(path)
     remembered = root.cache.get("loads", keys)
@@ -143,8 +143,8 @@ def shown_loads(warehouse: Warehouse, schemas: Sequence[str]) -> dict[str, Load]
 def kept_of(graph: Graph, root: DataRoot, loads: Mapping[str, Load]) -> dict[str, Columns]:
     """Source → the columns of the load that it goes on with, of what environments show."""
     found = {}
-    for source in sources_of(graph):
-        load = loads.get(fingerprint(source, (), ()).whole)
+    for source in graph.sources():
+        load = loads.get(whole_of_source(source))
         if load and keeps_load(source, root, load.version):
             found[source.id] = load.columns
     return found
@@ -162,7 +162,7 @@ def contracts(
 ) -> dict[str, Contract]:
     """Source → what was read of it before. The warehouse is asked only if somebody wrote to it;
     while it is held, what was seen last counts. As for `kept_columns`. Raises WarehouseBusy."""
-    if not path.exists() or not sources_of(graph):
+    if not path.exists() or not graph.sources():
         return {}
     key, seen = digest(*_keys(path, schemas), *_definitions(graph)), _seen(path)
     remembered = root.cache.get("contracts", [key]).get(key, {"seen": "", "contracts": {}})
@@ -188,7 +188,7 @@ def contracts(
 
 
 def _definitions(graph: Graph) -> list[str]:
-    return [f"{each.id} {graph.fingerprints[each.id].whole}" for each in sources_of(graph)]
+    return [f"{source.id} {whole_of_source(source)}" for source in graph.sources()]
 
 
 def _remembered_contracts(remembered: Mapping[str, Any]) -> dict[str, Contract]:
@@ -204,7 +204,7 @@ def contracts_of(warehouse: Warehouse, graph: Graph, schemas: Sequence[str]) -> 
     """Source → what the first of these environments that shows it as it is defined now has read of
     it."""
 
-    own = {each.id: graph.fingerprints[each.id].whole for each in sources_of(graph)}
+    own = {source.id: whole_of_source(source) for source in graph.sources()}
     snapshots, _ = warehouse.snapshots.find(own.values())
     by_id = {each.id: each for each in snapshots}
     shown: dict[str, Snapshot] = {}

@@ -6,7 +6,7 @@ import fnmatch
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +27,8 @@ from seeknal_git.git.lfs import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, blob_id_of_bytes
-from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Node
-from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.fingerprints import digest, whole_of_source
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.held_files import Held, Holder, ending_of, holding, remembered_blob_id
 from seeknal_git.project.tracked import glob_match, resolved, tracked_files
@@ -102,7 +101,7 @@ class DataRoot:
     repository: Repository
     tree: Tree
     folders: tuple[Path, ...]
-    tracked: frozenset[str]
+    tracked: Collection[str]
     cache: Cache
     contracts: Mapping[str, Contract] = field(default_factory=dict)
     adopted: Mapping[str, str] = field(default_factory=dict)
@@ -530,23 +529,12 @@ def _private(path: str) -> bool:
     return ".git" in parts or path.lower() in ("profiles.yml", ".env")
 
 
-def sources_of(graph: Graph) -> list[Node]:
-    return [
-        member.node
-        for identifier, member in graph.members.items()
-        if split_id(identifier)[0] == "source"
-    ]
-
-
 def reach_of(graph: Graph, root: DataRoot, nodes: Iterable[str] | None = None) -> Reach:
     """The files that sources name, of some nodes or of all, and the folders in which they are held
     and copied."""
     chosen = graph.members.keys() if nodes is None else set(nodes)
     files = [
-        file.at
-        for source in sources_of(graph)
-        if source.id in chosen
-        for file in root.files(source)
+        file.at for source in graph.sources() if source.id in chosen for file in root.files(source)
     ]
     return Reach(files, [root.reading_folder, root.blobs_folder])
 
@@ -555,7 +543,7 @@ def tracked_versions(graph: Graph, root: DataRoot) -> dict[str, str]:
     """The contents that the tree itself decides: those of sources whose files are all tracked by
     git."""
     found = {}
-    for source in sources_of(graph):
+    for source in graph.sources():
         files = root.files(source)
         if files and all(file.blob for file in files):
             found[source.id] = root.contents(source, files)
@@ -566,7 +554,7 @@ def tracked_parts(graph: Graph, root: DataRoot) -> dict[str, str]:
     """The tree's version of raw data, also if git tracks only some of a source's files, or links to
     them."""
     found = tracked_versions(graph, root)
-    for source in sources_of(graph):
+    for source in graph.sources():
         files = root.files(source)
         if source.id not in found and any(file.tracked for file in files):
             found[source.id] = digest(
@@ -578,9 +566,7 @@ def tracked_parts(graph: Graph, root: DataRoot) -> dict[str, str]:
 def untracked_sources(graph: Graph, root: DataRoot) -> set[str]:
     """The sources of whose files git tracks none: a branch keeps the load that it has of them."""
     return {
-        source.id
-        for source in sources_of(graph)
-        if not any(file.blob for file in root.files(source))
+        source.id for source in graph.sources() if not any(file.blob for file in root.files(source))
     }
 
 
@@ -599,10 +585,10 @@ def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dic
         for source, contents in tracked_versions(graph, root).items()
     }
     problems: list[Problem] = []
-    for source in sources_of(graph):
+    for source in graph.sources():
         if source.id in found:
             continue
-        whole = graph.fingerprints[source.id].whole
+        whole = whole_of_source(source)
         if source.id in known and keeps_load(source, root, known[source.id]):
             found[source.id] = known[source.id]
             continue

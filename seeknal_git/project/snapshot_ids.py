@@ -3,13 +3,12 @@ of builds. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from seeknal_git.names import split_id
-from seeknal_git.project.fingerprints import decisive, digest
-from seeknal_git.project.graph import Graph, deciding
-from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
+from seeknal_git.project.bound_graph import BoundGraph
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.origins import Origins, origins_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Identity:
 class State:
     """A graph with the data versions (source id → version) that are known of its sources."""
 
-    graph: Graph
+    graph: BoundGraph
     versions: Mapping[str, str]
 
 
@@ -41,110 +40,74 @@ class State:
 BuildOf = Callable[[str, str], str]
 
 
+def contents(graph: BoundGraph, versions: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """id → the two hashes that decide a node's identity as long as nothing is built again: its
+    fingerprint, and that of the raw data behind it. See `identities`."""
+    texts = _texts(graph, _decide(graph, versions))
+    wholes, masks = graph.index.wholes, graph.index.masks
+    return {
+        identifier: (wholes[identifier], texts[masks[identifier]]) for identifier in graph.inputs
+    }
+
+
 def identities(
-    graph: Graph, versions: Mapping[str, str], build_of: BuildOf = lambda _node, _text: ""
+    graph: BoundGraph,
+    versions: Mapping[str, str],
+    build_of: BuildOf = lambda _node, _text: "",
 ) -> dict[str, Identity]:
     """id → identity: a hash of the node's fingerprint, of the data versions of the sources that
     decide its data, and of the builds of its inputs.
 
-    The sources are its ancestors, but for those that only decide columns it does not read: where
-    `b` reads only `x` of `a`, and another source decides `y` of `a` alone, that other source
-    decides nothing of `b`. A table that was built again decides what reads it like a source does.
+    The sources are its ancestors, but for those that only decide columns it does not read: if `b`
+    reads only `x` of `a`, and another source decides `y` of `a` alone, that other source decides
+    nothing of `b`. A table that was built again decides everything that reads it, as a source does.
+
     versions: source id → data version; a source without one counts as having none. build_of: asked
     once for each node that yields a table, inputs first.
     """
-    sources = [identifier for identifier in graph.members if split_id(identifier)[0] == "source"]
-    decide = [digest(graph.fingerprints[each].whole, versions.get(each, "")) for each in sources]
-    bits = {identifier: 1 << number for number, identifier in enumerate(sources)}
-    behind: dict[str, _Behind] = {}
-    texts: dict[int, str] = {}
+    decide = _decide(graph, versions)
+    texts = _texts(graph, decide)
+    wholes, masks, views = graph.index.wholes, graph.index.masks, graph.views
+    builds: dict[str, Origins] = {}  # the nodes behind which something was built again
     found: dict[str, Identity] = {}
-    for identifier, member in graph.members.items():
-        own = _behind(graph, identifier, bits.get(identifier, 0), behind)
-        if own.whole not in texts:
-            texts[own.whole] = _text_of(own.whole, decide)
-        text = digest("snapshot", graph.fingerprints[identifier].whole, texts[own.whole])
-        build = build_of(identifier, text) if member.node.yields_table else ""
+    for identifier, inputs in graph.inputs.items():
+        mask = masks[identifier]
+        if builds and not builds.keys().isdisjoint(inputs):
+            own = _origins(graph, identifier, builds)
+            builds[identifier] = own
+            mask = own.whole
+            if mask not in texts:
+                texts[mask] = _text_of(mask, decide)
+        text = digest("snapshot", wholes[identifier], texts[mask])
+        build = build_of(identifier, text) if identifier in views else ""
         found[identifier] = Identity(text, build)
         if build:
-            own = own.decided_by(1 << len(decide))
+            own = builds.get(identifier) or graph.facts[identifier].origins
+            builds[identifier] = own.decided_by(1 << len(decide))
             decide.append(found[identifier].id)
-        behind[identifier] = own
     return found
+
+
+def _decide(graph: BoundGraph, versions: Mapping[str, str]) -> list[str]:
+    """A hash of each source and its data, by the number of its bit."""
+    wholes = graph.index.wholes
+    return [digest(wholes.get(source, ""), versions.get(source, "")) for source in graph.origins]
+
+
+def _origins(graph: BoundGraph, identifier: str, builds: Mapping[str, Origins]) -> Origins:
+    """What decides a node, if something behind it was built again."""
+    facts = graph.facts[identifier]
+    behind = {
+        read: builds.get(read) or graph.facts[read].origins for read in graph.inputs[identifier]
+    }
+    behind[identifier] = facts.origins  # its tests read it, and decide nothing
+    own = facts.origins.whole if identifier.startswith("source.") else 0
+    return origins_of(graph, identifier, facts.answers.anatomies, behind, bit=own)
+
+
+def _texts(graph: BoundGraph, decide: Sequence[str]) -> dict[int, str]:
+    return {mask: _text_of(mask, decide) for mask in set(graph.index.masks.values())}
 
 
 def _text_of(mask: int, decide: Sequence[str]) -> str:
     return digest(*sorted({text for number, text in enumerate(decide) if mask >> number & 1}))
-
-
-@dataclass(frozen=True, slots=True)
-class _Behind:
-    """The sources and builds that decide a node, its rows and each of its columns, as the bits of a
-    number."""
-
-    whole: int
-    rows: int | None = None
-    columns: Mapping[str, int] = field(default_factory=dict)
-
-    def of(self, column: str) -> int:
-        if column == EVERYTHING:
-            return self.whole
-        if not column and self.rows is not None:
-            return self.rows
-        return self.columns.get(column, self.whole)
-
-    def decided_by(self, bit: int) -> _Behind:
-        """The same, with one more thing that decides all of it."""
-        rows = None if self.rows is None else self.rows | bit
-        return _Behind(
-            self.whole | bit, rows, {name: mask | bit for name, mask in self.columns.items()}
-        )
-
-
-def _behind(graph: Graph, identifier: str, own: int, behind: Mapping[str, _Behind]) -> _Behind:
-    member, anatomies = graph.members[identifier], graph.anatomies.get(identifier, ())
-    targets = [
-        [behind[each] for each in graph.targets[identifier][number]]
-        for number, _ in deciding(member)
-    ]
-    if len(anatomies) != len(targets) or not anatomies:
-        return _Behind(_union(own, (behind[each].whole for each in graph.feeding(identifier))))
-    parts_of = (
-        [] if member.node.kind == "exposure" else deciding(member)
-    )  # a file shows all of a table
-    named = {each for number, _ in parts_of for each in graph.targets[identifier][number]}
-    own = _union(
-        own, (behind[each].whole for each in graph.feeding(identifier) if each not in named)
-    )
-    if graph.fingerprints[identifier].columns is None:
-        parts = [decisive(member.node, anatomy) for anatomy in anatomies]
-        return _Behind(
-            _union(own, (_of(part, at) for part, at in zip(parts, targets, strict=True)))
-        )
-    if anatomies[0].order and identifier in graph.delivered:
-        own |= _of(anatomies[0].order, targets[0])
-    return _in_parts(anatomies[0], targets[0], own)
-
-
-def _in_parts(anatomy: Anatomy, inputs: Sequence[_Behind], own: int) -> _Behind:
-    parts = {"": anatomy.rows, **dict(anatomy.columns or ())}
-    masks = {
-        name: _of(anatomy.whole if part.unstable else part, inputs)
-        for name, part in parts.items()
-        if part is not None
-    }
-    rows = masks.pop("") | own
-    return _Behind(_union(rows, masks.values()), rows, masks)
-
-
-def _of(part: Part, inputs: Sequence[_Behind]) -> int:
-    mask = 0
-    for number, column in part.reads:
-        mask |= inputs[number].of(column)
-    return mask
-
-
-def _union(mask: int, others: Iterable[int]) -> int:
-    for other in others:
-        mask |= other
-    return mask

@@ -20,9 +20,10 @@ from seeknal_git.cache import Cache
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
-from seeknal_git.project.definitions import load_project
+from seeknal_git.project.bound_graph import BoundGraph, bound_graph
 from seeknal_git.project.fingerprints import Category, Fingerprint, compare, digest, fingerprint
-from seeknal_git.project.graph import Graph, build_graph
+from seeknal_git.project.graph import build_graph
+from seeknal_git.project.node_files import load_project
 from seeknal_git.sql.analysis import anatomy_of
 from seeknal_git.sql.engine import SqlError, bound_columns, parsed
 from seeknal_git.sql.statement import Columns, Known
@@ -1111,14 +1112,14 @@ def tree_of(files: Mapping[str, str]) -> Tree:
 
 
 @pytest.fixture(scope="module")
-def graph_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Mapping[str, str]], Graph]:
+def graph_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Mapping[str, str]], BoundGraph]:
     cache = Cache(tmp_path_factory.mktemp("cache") / "cache.sqlite")
 
-    def graph_of(files: Mapping[str, str]) -> Graph:
+    def graph_of(files: Mapping[str, str]) -> BoundGraph:
         project = load_project(tree_of(files), cache)
         graph = build_graph(project)
         assert project.problems + graph.problems == ()
-        return graph
+        return bound_graph(graph, {})
 
     return graph_of
 
@@ -1209,7 +1210,7 @@ def rewritten(draw: st.DrawFn) -> dict[str, str]:
 @settings(max_examples=25)
 @given(rewritten())
 def test_fingerprints_do_not_depend_on_file_order_key_order_formatting_or_comments(
-    graph_of: Callable[[Mapping[str, str]], Graph], files: dict[str, str]
+    graph_of: Callable[[Mapping[str, str]], BoundGraph], files: dict[str, str]
 ) -> None:
     plain = graph_of({path: yaml.safe_dump(node) for path, node in NODES.items()})
     assert graph_of(files).fingerprints == plain.fingerprints
@@ -1265,7 +1266,7 @@ DEFINITIONS = [
     ("path", "keys", "changed"), [pytest.param(*case[1:], id=case[0]) for case in DEFINITIONS]
 )
 def test_whatever_decides_a_nodes_data_is_in_its_fingerprint(
-    graph_of: Callable[[Mapping[str, str]], Graph],
+    graph_of: Callable[[Mapping[str, str]], BoundGraph],
     path: str,
     keys: dict[str, Any],
     changed: list[str],
@@ -1291,7 +1292,7 @@ def test_whatever_decides_a_nodes_data_is_in_its_fingerprint(
     ],
 )
 def test_what_only_describes_a_node_is_not_in_its_fingerprint(
-    graph_of: Callable[[Mapping[str, str]], Graph], keys: dict[str, Any]
+    graph_of: Callable[[Mapping[str, str]], BoundGraph], keys: dict[str, Any]
 ) -> None:
     before = graph_of({path: yaml.safe_dump(node) for path, node in NODES.items()})
     after = graph_of(

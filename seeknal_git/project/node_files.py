@@ -1,0 +1,234 @@
+"""Read the nodes of a tree, each file once for its content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, astuple, dataclass, fields
+from typing import Any
+
+from seeknal_git.cache import Cache
+from seeknal_git.errors import Problem, ProjectError, limits, raising
+from seeknal_git.git.tree import Tree
+from seeknal_git.nodes.node import Check, Input, Node
+from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
+from seeknal_git.project.definitions import Member, Project, is_node_path
+from seeknal_git.sql.statement import Reading, Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The content of some files of nodes."""
+
+    members: tuple[Member, ...]  # in the order of their paths
+    warnings: tuple[Problem, ...]
+    foreign: tuple[str, ...]  # the files that are no nodes
+    unread: tuple[Problem, ...]  # one for each foreign file that could not be read
+    problems: tuple[Problem, ...]
+
+
+def load_project(tree: Tree, cache: Cache) -> Project:
+    """Read every node of a tree. Problems are collected, not raised."""
+    paths = node_paths(tree)
+    if found := too_many(paths):
+        return Project((), (found,), (), (), tree)
+    files = read_files(tree, cache, paths)
+    problems = (*other_problems(tree, cache, files.problems),)
+    return Project(files.members, problems, files.warnings, files.foreign, tree, files.unread)
+
+
+def node_paths(tree: Tree) -> dict[str, str]:
+    """The files of a tree that may hold nodes: path → blob."""
+    return {path: blob for path, blob in tree.files.items() if is_node_path(path)}
+
+
+def too_many(paths: Mapping[str, str]) -> Problem | None:
+    """The problem that there are too many files of nodes, if so."""
+    if len(paths) <= (most := limits().nodes):
+        return None
+    message = f"There are {len(paths):,} files of nodes, and {most:,} are the most that is allowed."
+    return Problem(message, "seeknal", hint=raising("nodes"))
+
+
+def other_problems(tree: Tree, cache: Cache, of_files: Iterable[Problem] = ()) -> list[Problem]:
+    """All problems of a tree's files: links, those of the files of nodes, and Python nodes."""
+    return [*_links(tree), *of_files, *python_problems(tree, cache)]
+
+
+def read_files(tree: Tree, cache: Cache, paths: Mapping[str, str]) -> Files:
+    """Read some files of nodes. paths: path → blob."""
+    paths = dict(sorted(paths.items()))
+    entries, problems = _entries(tree, cache, paths)
+    members: list[Member] = []
+    warnings: list[Problem] = []
+    foreign: list[str] = []
+    unread: list[Problem] = []
+    for path, entry in entries.items():
+        told = [Problem(**{**warning, "path": path}) for warning in entry["warnings"]]
+        warnings += told
+        if entry["foreign"]:
+            foreign.append(path)
+            unread += told
+        else:
+            members.append(member_of(entry, path, paths[path]))
+    return Files(tuple(members), tuple(warnings), tuple(foreign), tuple(unread), tuple(problems))
+
+
+def _links(tree: Tree) -> list[Problem]:
+    return [
+        Problem(
+            "This is a symbolic link, which git keeps as a name.",
+            path,
+            hint="Put here what it leads to.",
+        )
+        for path in sorted(tree.links)
+        if path == "seeknal" or path.startswith("seeknal/")
+    ]
+
+
+def _entries(
+    tree: Tree, cache: Cache, paths: Mapping[str, str]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """What is remembered of each file, or read now; and what is wrong with those that are not
+    nodes."""
+    known = cache.get("node", set(paths.values()))
+    entries: dict[str, Any] = {}
+    fresh: dict[str, _Fresh] = {}
+    problems: list[Problem] = []
+    for path, blob in paths.items():
+        entry = known.get(blob)
+        if entry is None or entry["foreign"]:
+            try:
+                fresh[blob] = _read(tree.read_small(path), path)
+            except ProjectError as exc:
+                problems += exc.problems
+                continue
+            entry = known[blob] = fresh[blob].entry
+        entries[path] = entry
+    if fresh:
+        cache.put("node", {blob: fresh[blob].entry for blob in _taken_apart(fresh)})
+    return entries, problems
+
+
+def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
+    """A problem for each file of a tree that holds Python nodes, at the first of them."""
+    found = {path: blob for path, blob in tree.files.items() if is_python_path(path)}
+    if not found:
+        return []
+    paths = dict(sorted(found.items()))
+    known = cache.get("python", set(paths.values()))
+    fresh = {blob: python_node(tree.read(blob)) for blob in paths.values() if blob not in known}
+    if fresh:
+        cache.put("python", fresh)
+    lines = {path: {**known, **fresh}[blob] for path, blob in paths.items()}
+    return [not_read_yet(path, line) for path, line in lines.items() if line is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """What will be remembered of a blob, once its statements are read. lines: where each of them
+    begins."""
+
+    path: str
+    entry: dict[str, Any]
+    statements: tuple[str | None, ...] = ()
+    lines: tuple[int, ...] = ()
+
+
+def _read(content: bytes, path: str) -> _Fresh:
+    """Raises ProjectError."""
+    from seeknal_git.nodes.load import load_node
+
+    node, warnings = load_node(content, path)
+    entry: dict[str, Any] = {
+        "foreign": node is None,
+        "warnings": [asdict(warning) for warning in warnings],
+    }
+    if node is None:
+        return _Fresh(path, entry)
+    entry["node"] = _as_data(node)
+    statements = (
+        node.sql if node.kind != "source" else None,
+        *(check.sql for check in node.checks),
+    )
+    lines = (node.sql_line, *(check.line for check in node.checks))
+    return _Fresh(path, entry, _need_short(statements, lines, path), lines)
+
+
+def _as_data(node: Node) -> dict[str, Any]:
+    """A node as JSON takes it."""
+    return {field.name: getattr(node, field.name) for field in fields(Node)} | {
+        "inputs": [[given.id, given.line] for given in node.inputs],
+        "checks": [asdict(check) for check in node.checks],
+    }
+
+
+def entry_of(member: Member) -> dict[str, Any]:
+    """A node and the tables that its SQL names, as JSON takes them. See `member_of`."""
+    readings = [member.sql, *member.checks]
+    return {
+        "node": _as_data(member.node),
+        "readings": [reading and astuple(reading) for reading in readings],
+    }
+
+
+def _need_short(
+    statements: tuple[str | None, ...], lines: Iterable[int], path: str
+) -> tuple[str | None, ...]:
+    most = limits().statement_kb
+    long = [
+        line
+        for sql, line in zip(statements, lines, strict=True)
+        if sql and len(sql.encode()) > most << 10
+    ]
+    if long:
+        message = f"This SQL is longer than {most} KB."
+        raise ProjectError([Problem(message, path, line, raising("statement_kb")) for line in long])
+    return statements
+
+
+def _taken_apart(fresh: Mapping[str, _Fresh]) -> Iterator[str]:
+    """Add to each entry which tables its statements name; the blobs whose entries may be
+    remembered."""
+    from seeknal_git.sql.describe import readings
+    from seeknal_git.sql.worker import TooLong
+
+    asked = [
+        (each, number)
+        for each in fresh.values()
+        for number, sql in enumerate(each.statements)
+        if sql is not None
+    ]
+    try:
+        found = iter(readings([each.statements[number] or "" for each, number in asked]))
+    except TooLong as exc:
+        each, number = asked[exc.at]
+        raise ProjectError([Problem(exc.message, each.path, each.lines[number], exc.hint)]) from exc
+    for blob, each in fresh.items():
+        known = [None if sql is None else next(found) for sql in each.statements]
+        each.entry["readings"] = [reading and astuple(reading[0]) for reading in known]
+        if all(reading is None or reading[1] for reading in known):
+            yield blob
+
+
+def member_of(entry: Mapping[str, Any], path: str, blob: str) -> Member:
+    """The node of a file. entry: its node and readings, as they are remembered."""
+    given = entry["node"]
+    node = Node(
+        **{
+            **given,
+            "path": path,
+            "inputs": tuple(Input(*place) for place in given["inputs"]),
+            "checks": tuple(
+                Check(**{**check, "key": tuple(check["key"])}) for check in given["checks"]
+            ),
+        }
+    )
+    own, *checks = map(_reading, entry["readings"])
+    return Member(node, blob, own, tuple(reading or Reading() for reading in checks))
+
+
+def _reading(value: list[Any] | None) -> Reading | None:
+    if value is None:
+        return None
+    references, error, error_line = value
+    return Reading(tuple(Reference(*place) for place in references), error, error_line)

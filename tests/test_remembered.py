@@ -1,0 +1,306 @@
+"""Graphs that are remembered: the same as from nothing, after any edits, and never trusted blindly."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seeknal_git.project import remembered
+from seeknal_git.project.bound_graph import Facts
+from seeknal_git.project.load import Loaded, load
+from seeknal_git.project.snapshot_ids import identities
+from seeknal_git.project.workspace import current_tree, open_workspace
+from tests.conftest import Repo, make_shop
+
+TRANSFORMS = "seeknal/transforms"
+CLEAN = f"{TRANSFORMS}/clean_orders.yml"
+DAILY = f"{TRANSFORMS}/daily.yml"
+CUSTOMERS = f"{TRANSFORMS}/by_customer.yml"
+
+
+def written(path: str, text: str) -> Callable[[Repo], None]:
+    return lambda repo: repo.write(path, text)
+
+
+def turned(path: str, old: str, new: str) -> Callable[[Repo], None]:
+    """An edit that a further one may take back, or that a file may not have any more."""
+
+    def turn(repo: Repo) -> None:
+        file = repo.path / path
+        if file.exists():
+            text = file.read_text()
+            file.write_text(text.replace(old, new) if old in text else text.replace(new, old))
+
+    return turn
+
+
+def moved(path: str, to: str) -> Callable[[Repo], None]:
+    def move(repo: Repo) -> None:
+        one, other = repo.path / path, repo.path / to
+        if one.exists():
+            one.rename(other)
+        elif other.exists():
+            other.rename(one)
+
+    return move
+
+
+def gone(path: str) -> Callable[[Repo], None]:
+    return lambda repo: (repo.path / path).unlink(missing_ok=True)
+
+
+ANOTHER = "kind: {kind}\nname: {name}\ninputs: [{{ref: {ref}}}]\ntransform: {sql}\n"
+EDITS: dict[str, Callable[[Repo], object]] = {
+    "a filter": turned(CLEAN, "amount IS NOT NULL", "amount > 15"),
+    "a column more": turned(CLEAN, "day, amount\n", "day, amount, amount * 2 AS twice\n"),
+    "a column's type": turned(CLEAN, "id, customer", "id::VARCHAR AS id, customer"),
+    "a column that is read is gone": turned(CLEAN, "day, amount\n", "day\n"),
+    "a form": turned(DAILY, "SELECT day, sum", "SELECT  day,  sum"),
+    "a description": turned(DAILY, "name: daily\n", "name: daily\ndescription: By day\n"),
+    "an input replaced": turned(DAILY, "transform.clean_orders", "source.orders"),
+    "a test": turned(DAILY, "name: daily\n", "name: daily\ntests: [{not_null: [day]}]\n"),
+    "a test that reads another node": turned(
+        "seeknal/sources/customers.yml",
+        "name: customers\n",
+        "name: customers\ntests: [{custom_sql: SELECT total FROM ref('transform.daily')}]\n",
+    ),
+    "a test that may answer otherwise": turned(
+        CLEAN, "unique: id", 'custom_sql: "SELECT * FROM __THIS__ WHERE day > current_date"'
+    ),
+    "an order that a file shows": turned(CUSTOMERS, "BY c.name", "BY c.name ORDER BY total"),
+    "no parts": turned(CLEAN, "WHERE amount", "WHERE random() < 2 AND amount"),
+    "a syntax error": turned(DAILY, "GROUP BY day", "GROUP BYE day"),
+    "an unknown column": turned(CUSTOMERS, "c.name AS name", "c.nom AS name"),
+    "no YAML": turned(DAILY, "kind: transform", "kind: [transform"),
+    "another name": turned(DAILY, "name: daily", "name: per_day"),
+    "another file": moved(DAILY, f"{TRANSFORMS}/a_daily.yml"),
+    "a new node": written(
+        f"{TRANSFORMS}/more.yml",
+        ANOTHER.format(kind="transform", name="more", ref="transform.daily", sql="FROM input_0"),
+    ),
+    "the same name in another kind": written(
+        "seeknal/feature_groups/daily.yml",
+        "kind: feature_group\nname: daily\nentity: {name: day, join_keys: [day]}\n"
+        "inputs: [{ref: transform.daily}]\ntransform: FROM input_0\n",
+    ),
+    "the same node twice": written(
+        f"{TRANSFORMS}/again.yml",
+        ANOTHER.format(kind="transform", name="daily", ref="source.orders", sql="FROM input_0"),
+    ),
+    "a circle": turned(CLEAN, "source.orders", "transform.daily"),
+    "a node deleted": gone(DAILY),
+    "a source deleted": gone("seeknal/sources/customers.yml"),
+    "no file to write": gone("seeknal/exposures/by_customer_csv.yml"),
+    "another rule": turned("seeknal/rules/amounts_are_positive.yml", "> 0", ">= 0"),
+    "rows": turned("data/orders.csv", "1,1,2024-01-01,10", "1,1,2024-01-01,11"),
+    "raw data of another type": turned("data/customers.csv", "1,Ada", "A1,Ada"),
+    "a column of raw data": turned("data/orders.csv", "amount\n", "amount,note\n"),
+    "no raw data": moved("data/customers.csv", "data/other.csv"),
+    "raw data that git does not track": turned(
+        "seeknal/sources/customers.yml", "data/customers.csv", "raw/customers.csv"
+    ),
+    "declared types": turned(
+        "seeknal/sources/orders.yml", "name: orders\n", "name: orders\nschema: {amount: DOUBLE}\n"
+    ),
+    "a stranger's file": written("seeknal/strange.yml", "hello: [world]\n"),
+    "a setting": turned("seeknal_project.yml", "name: shop", "name: store"),
+    "a Python node": written("seeknal/nodes.py", "from seeknal import transform\n@transform()\n"),
+    "everything restored": lambda repo: repo.git("checkout", "--quiet", "--", "."),
+    "a commit": lambda repo: repo.commit(),
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    repo = Repo(tmp_path_factory.mktemp("remembered") / "shop")
+    make_shop(repo)
+    repo.write("raw/customers.csv", "id,name\n1,Ada\n")
+    repo.git("tag", "start")
+    return repo
+
+
+def loaded(repo: Repo) -> Loaded:
+    workspace = open_workspace(repo.path, mending=True)
+    return load(workspace, current_tree(workspace))
+
+
+def from_nothing(repo: Repo, act: Callable[[Repo], Any]) -> Any:
+    """An answer if no graph is remembered; the remembered ones are put back."""
+    graphs, aside = graphs_of(repo), repo.path.parent / "aside"
+    if graphs.exists():
+        graphs.rename(aside)
+    try:
+        return act(repo)
+    finally:
+        shutil.rmtree(graphs, ignore_errors=True)
+        if aside.exists():
+            aside.rename(graphs)
+
+
+def graphs_of(repo: Repo) -> Path:
+    return repo.path / ".git/seeknal/cache/graphs"
+
+
+def everything(found: Loaded) -> dict[str, Any]:
+    """All values that follow from a tree."""
+    graph, project = found.graph, found.project
+
+    def named(mask: int) -> set[str]:
+        return {each for number, each in enumerate(graph.origins) if mask >> number & 1}
+
+    facts = {
+        identifier: (
+            each.member,
+            each.targets,
+            each.answers,
+            each.fingerprint,
+            list(each.fingerprint.columns or ()),
+            named(each.origins.whole),
+            each.origins.rows is not None and named(each.origins.rows),
+            {name: named(mask) for name, mask in each.origins.columns.items()},
+        )
+        for identifier, each in graph.facts.items()
+    }
+    return {
+        "tree": (dict(found.tree.files), found.tree.commit, found.tree.dirty),
+        "problems": (found.problems, found.all_problems),
+        "warnings": (found.warnings, found.absent),
+        "project": (list(project.members), project.foreign, project.unread),
+        "facts": list(facts.items()),
+        "structure": (list(graph.inputs.items()), graph.layers, list(graph.views.items())),
+        "members": list(graph.members.items()),
+        "targets": {identifier: graph.targets[identifier] for identifier in graph.members},
+        "files": (dict(graph.index.files), graph.index.wholes),
+        "masks": {identifier: named(mask) for identifier, mask in graph.index.masks.items()},
+        "checks": (graph.index.tested, graph.volatile),
+        "binding": found.binding,
+        "versions": found.state.versions,
+        "identities": list(identities(graph, found.state.versions).items()),
+    }
+
+
+def plan(repo: Repo) -> tuple[int, str, str]:
+    done = repo.seeknal("plan", "--json", code=None)
+    return done.code, done.out, done.err
+
+
+def begin_anew(project: Repo) -> None:
+    project.git("reset", "--quiet", "--hard", "start")
+    project.git("clean", "--quiet", "-fd")
+    loaded(project)
+
+
+@pytest.mark.parametrize("first", ["a filter", "a new node", "no parts", "a form"])
+def test_each_edit_gives_the_same_from_a_remembered_graph_as_from_nothing(
+    project: Repo, first: str
+) -> None:
+    for edit in sorted(EDITS):
+        begin_anew(project)
+        EDITS[first](project)
+        EDITS[edit](project)
+        assert everything(loaded(project)) == everything(from_nothing(project, loaded)), edit
+        assert plan(project) == from_nothing(project, plan), edit
+
+
+@settings(max_examples=20)
+@given(st.lists(st.lists(st.sampled_from(sorted(EDITS)), min_size=1, max_size=2), max_size=6))
+def test_any_edits_give_the_same_from_a_remembered_graph_as_from_nothing(
+    project: Repo, steps: Iterable[list[str]]
+) -> None:
+    begin_anew(project)
+    for edits in steps:
+        for edit in edits:
+            EDITS[edit](project)
+        assert everything(loaded(project)) == everything(from_nothing(project, loaded)), edits
+
+
+def only_graph(repo: Repo) -> Path:
+    paths = list(graphs_of(repo).glob("*/*.graph"))
+    assert len(paths) == 1
+    return paths[0]
+
+
+def test_a_plan_reads_only_the_nodes_that_changed(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.switch("dev", create=True)
+    shop.plan()
+    shop.replace(DAILY, "sum(amount)", "max(amount)")
+    decoded: list[str] = []
+    read = remembered._facts
+
+    def noted(value: Sequence[Any], path: str, blob: str, whole: str) -> Facts:
+        decoded.append(path)
+        return read(value, path, blob, whole)
+
+    monkeypatch.setattr(remembered, "_facts", noted)
+    assert shop.categories() == {"transform.daily": "BREAKING"}
+    assert CUSTOMERS not in decoded
+    assert DAILY in decoded
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-7],
+        lambda content: content[: len(content) // 3],
+        lambda content: b"",
+        lambda content: content.replace(b"amount", b"anount"),
+        lambda content: content.replace(b'{"format": 1', b'{"format": 0'),
+        lambda content: b"no JSON\n" + content,
+        lambda content: b'{"format": 1}\n' + content,
+    ],
+    ids=["a few bytes less", "a third", "empty", "others", "another form", "noise", "no head"],
+)
+def test_a_damaged_file_is_passed_over(shop: Repo, damage: Callable[[bytes], bytes]) -> None:
+    plan = shop.plan()
+    path = only_graph(shop)
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    assert shop.plan() == plan
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("other", ["engine_version", "machine", "limits"])
+def test_a_graph_of_another_engine_machine_or_limit_is_passed_over(
+    shop: Repo, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    shop.plan()
+    if other == "machine":
+        monkeypatch.setattr(platform, "machine", lambda: "another")
+    else:
+        monkeypatch.setattr(remembered, other, lambda: "another")
+    shop.plan()
+    assert len(list(graphs_of(shop).glob("*/*.graph"))) == 2
+
+
+def test_a_folder_that_cannot_be_written_only_costs_time(shop: Repo) -> None:
+    graphs_of(shop).parent.mkdir(parents=True)
+    graphs_of(shop).write_text("no folder")
+    assert shop.plan()["layers"]
+
+
+def test_old_graphs_are_removed(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "MOST_FILES", 2)
+    shop.plan()
+    first = only_graph(shop)
+    for number in range(3):
+        copy = first.with_name(f"{number:040}.graph")
+        shutil.copy(first, copy)
+    shop.replace(CLEAN, "amount IS NOT NULL", "amount > 15")
+    shutil.rmtree(first.parent / "none", ignore_errors=True)
+    workspace = open_workspace(shop.path)
+    graphs = remembered.Graphs.of(workspace.repository.cache, workspace.repository.prefix)
+    found = graphs.nearest("0" * 40)
+    assert found is not None
+    graphs.keep("f" * 40, found)
+    kept = sorted(path.stem for path in first.parent.glob("*.graph"))
+    assert len(kept) == 2
+    assert "f" * 40 in kept
