@@ -206,7 +206,7 @@ def _own(identifier: str, base: BoundGraph, head: BoundGraph) -> Fingerprint:
     for feeder in {*head.feeding(identifier), *head.inputs[identifier]}:
         if feeder in base.fingerprints:
             inputs[feeder] = _as_it_was(base.fingerprints[feeder], head.fingerprints[feeder])
-    return fingerprint_of(head, identifier, inputs)
+    return fingerprint_of(head, identifier, head.anatomies[identifier], inputs)
 
 
 def _as_it_was(before: Fingerprint, after: Fingerprint) -> Fingerprint:
