@@ -137,7 +137,7 @@ def merged(repo: Repo) -> None:
 
 
 def hooked(repo: Repo) -> None:
-    repo.install_hooks()
+    repo.install_hooks(process=True)  # which is killed
 
 
 def released(repo: Repo) -> None:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -20,9 +19,7 @@ import yaml
 import seeknal_git
 from seeknal_git import __version__
 from seeknal_git.nodes.load import load_node
-
-if TYPE_CHECKING:
-    from tests.conftest import Repo
+from tests.conftest import Repo, forked
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")])
@@ -83,6 +80,15 @@ def newcomer(tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def hurried(newcomer: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The same, but `seeknal` does not start from nothing."""
+    script = tmp_path / "bin/seeknal"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(forked())} "$@"\n')
+    script.chmod(0o755)
+    return newcomer
+
+
 def typed(page: str, folder: Path, environment: dict[str, str]) -> str:
     """Everything that one shell prints to whom types a page's commands, one block after the
     other."""
@@ -141,9 +147,9 @@ def test_the_readme_can_be_followed_to_a_revert_that_brings_the_old_numbers_back
 
 
 def test_the_tutorial_can_be_followed_from_an_empty_folder(
-    tmp_path: Path, newcomer: dict[str, str]
+    tmp_path: Path, hurried: dict[str, str]
 ) -> None:
-    output = typed("docs/tutorial.md", tmp_path / "empty", newcomer)
+    output = typed("docs/tutorial.md", tmp_path / "empty", hurried)
     assert re.findall(r"^GB +(?:\d+ +)?(\d+\.\d\d)", output, re.MULTILINE) == [
         "20.00",
         "34.00",
@@ -183,14 +189,14 @@ def test_the_tutorial_has_eight_parts() -> None:
 
 
 def test_the_demo_runs_without_an_identity_and_leaves_nothing_behind(
-    tmp_path: Path, newcomer: dict[str, str]
+    tmp_path: Path, hurried: dict[str, str]
 ) -> None:
     (tmp_path / "home/.gitconfig").unlink()
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     done = subprocess.run(
         [ROOT / "examples/demo.sh"],
-        env=newcomer | {"TMPDIR": str(temporary)},
+        env=hurried | {"TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         check=False,

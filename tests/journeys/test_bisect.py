@@ -7,12 +7,11 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Repo
+from tests.conftest import ROOT, Repo, forked
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
 
@@ -32,9 +31,7 @@ def typed(
 ) -> subprocess.CompletedProcess[str]:
     program = tmp_path / "bin/seeknal"
     program.parent.mkdir(exist_ok=True)
-    program.write_text(
-        f'#!/bin/sh\n{seeknal}\nexec {shlex.quote(sys.executable)} -P -m seeknal_git "$@"\n'
-    )
+    program.write_text(f'#!/bin/sh\n{seeknal}\nexec {shlex.join(forked())} "$@"\n')
     program.chmod(0o755)
     environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
     return subprocess.run(

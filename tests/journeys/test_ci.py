@@ -19,18 +19,18 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT, SHOP, Repo
+from tests.conftest import ROOT, SHOP, Repo, forked
 
 # A comment is one file; whoever asks for comments gets its number, as `gh --jq` and as curl.
 PROGRAMS = {
     "python3": f"""
         case "$2 $3" in
             "-m pip") echo "pip $*" >> "$RECORD/calls" ;;
-            "-m seeknal_git") shift 3; exec {shlex.quote(sys.executable)} -P -m seeknal_git "$@" ;;
+            "-m seeknal_git") shift 3; eval "exec $SEEKNAL"' "$@"' ;;
             *) exec {shlex.quote(sys.executable)} "$@" ;;
         esac
     """,
-    "seeknal": f'exec {shlex.quote(sys.executable)} -P -m seeknal_git "$@"',  # for those who write their own
+    "seeknal": """eval "exec $SEEKNAL"' "$@"'""",  # for those who write their own
     "gh": """
         [ -n "$GH_TOKEN" ] || exit 4
         for last; do case "$last" in body=@*) cp "${last#body=@}" "$RECORD/comment.md"; body=1;; esac; done
@@ -131,6 +131,7 @@ class Machine:
 
     def shell(self, script: str, folder: str, variables: Mapping[str, str]) -> bool:
         environment = os.environ | {
+            "SEEKNAL": shlex.join(forked()),
             "PATH": f"{self.place / 'bin'}:{os.environ['PATH']}",
             "RECORD": str(self.place),
             **variables,
