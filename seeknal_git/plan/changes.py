@@ -20,7 +20,7 @@ from seeknal_git.plan.wording import describe
 from seeknal_git.project.bound_graph import BoundGraph, fingerprint_of
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Category, Fingerprint, compare
-from seeknal_git.project.snapshot_ids import State, identities
+from seeknal_git.project.snapshot_ids import State, contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ _SEVERITY = (
 
 def make_plan(base: State, head: State) -> Plan:
     """The plan from one state to another."""
-    before, after = identities(base.graph, base.versions), identities(head.graph, head.versions)
+    before, after = contents(base.graph, base.versions), contents(head.graph, head.versions)
     available = set(before.values())
-    builds = {identifier for identifier, identity in after.items() if identity not in available}
+    builds = {identifier for identifier, found in after.items() if found not in available}
     edited = [_edit(identifier, base, head, builds) for identifier in _edited(base, head)]
     changes = _with_readers(edited, base.graph, head.graph, builds)
     layers = (tuple(node for node in layer if node in builds) for layer in head.graph.layers)
@@ -100,7 +100,10 @@ def _tests_to_check(
     base: BoundGraph, head: BoundGraph, builds: set[str]
 ) -> dict[str, tuple[str, ...]]:
     found = {}
-    for node in head.views:
+    tested = head.index.tested
+    for node in [view for view in head.views if view in tested]:
+        if _asks_the_same(node, base, head) and builds.isdisjoint((node, *head.inputs[node])):
+            continue
         known = set(_questions(base, node)) if node in base.members else set()
         names = [
             check.name
@@ -110,6 +113,12 @@ def _tests_to_check(
         if names:
             found[node] = tuple(names)
     return found
+
+
+def _asks_the_same(node: str, base: BoundGraph, head: BoundGraph) -> bool:
+    """Whether the tests of a node cannot be others: they follow from the content of its file."""
+    before, after = base.index.files.get(node), head.index.files[node]
+    return before is not None and before[1] == after[1]
 
 
 def _questions(graph: BoundGraph, node: str) -> list[tuple[str, float, str, tuple[str, ...]]]:
@@ -147,15 +156,13 @@ def _obstacles(
 
 def _edited(base: State, head: State) -> list[str]:
     """The nodes whose own file, or own data, differs on the two sides."""
-    identifiers = {**head.graph.members, **base.graph.members}
-    return [node for node in identifiers if _own_version(node, base) != _own_version(node, head)]
-
-
-def _own_version(identifier: str, state: State) -> tuple[object, ...]:
-    """The content and the path of a node's file, and the version of its raw data."""
-    member = state.graph.members.get(identifier)
-    file = (member.blob, member.node.path) if member else None
-    return file, state.versions.get(identifier)
+    old, new = base.graph.index.files, head.graph.index.files
+    touched = {identifier for identifier, _ in old.items() ^ new.items()}
+    touched |= {source for source, _ in base.versions.items() ^ head.versions.items()}
+    if not touched:
+        return []
+    removed = (node for node in base.graph.inputs if node not in new)
+    return [node for node in (*head.graph.inputs, *removed) if node in touched]
 
 
 def _edit(
@@ -202,10 +209,10 @@ def _own(identifier: str, base: BoundGraph, head: BoundGraph) -> Fingerprint:
     before, now = base.fingerprints[identifier], head.fingerprints[identifier]
     if now.whole == before.whole:
         return before
-    inputs = dict(head.fingerprints)
-    for feeder in {*head.feeding(identifier), *head.inputs[identifier]}:
-        if feeder in base.fingerprints:
-            inputs[feeder] = _as_it_was(base.fingerprints[feeder], head.fingerprints[feeder])
+    inputs = {feeder: head.fingerprints[feeder] for feeder in head.inputs[identifier]}
+    for feeder, after in inputs.items():
+        if feeder in base.members:
+            inputs[feeder] = _as_it_was(base.fingerprints[feeder], after)
     return fingerprint_of(head, identifier, head.anatomies[identifier], inputs)
 
 
