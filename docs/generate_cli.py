@@ -33,7 +33,7 @@ This page is made from the commands' own help, by `docs/generate_cli.py`.
 | 1 | something is wrong with the project, the repository or the warehouse, or a node, rule or test failed |
 | 2 | the command line asks for something that is not there |
 | 3 | a bug in Seeknal; the message says where the log with the traceback is |
-| 130 | interrupted. What was finished is kept |
+| 130 | interrupted. Finished work is kept |
 
 ## The plan as JSON
 
@@ -73,7 +73,7 @@ Each of `changes` has:
 | `what` | what changed, in words: a list |
 | `rows` | whether the row set changed; null where that cannot be told |
 | `columns` | those it touches: `name`, `change` (`added`, `removed`, `changed`), and the types `before` and `after` |
-| `obstacles` | what could not be resolved in the node, and what is unstable in it |
+| `obstacles` | the constructs in the node that could not be resolved, and those that are unstable |
 | `rebuilds` | the nodes that are built again because of this change |
 | `reuses` | the nodes downstream that are not |
 
@@ -137,14 +137,14 @@ Each of `verified` has:
 | `node` | the node, as `kind.name` |
 | `result` | `equal`, `not verified`, or, with the exit code 1, `differs` or `cannot be built` |
 | `rows`, `columns` | how many were compared; null where that was not possible |
-| `reason` | why it was not possible, which names or types differ, or what was left out; or null |
+| `reason` | why it was not possible, which names or types differ, or which part was left out; or null |
 | `reused` | whether it is a reader that the plan calls re-used, over its old and its new inputs; else it is an edit |
 | `only_before`, `only_after` | where rows differ, those of one version alone: their `count`, and at most 5 as `rows` |
 
 ## The log as JSON
 
-`seeknal log --json` prints one object. `version` is 1, and means the same as that of the plan. What an earlier version
-of Seeknal did not write down is null.
+`seeknal log --json` prints one object. `version` is 1, and means the same as that of the plan. A value that an
+earlier version of Seeknal did not write down is null.
 
 | key of the log | meaning |
 | --- | --- |
@@ -185,7 +185,7 @@ somebody made in place of views of ours that went; they stay.
 
 `seeknal status --at REV --json` has `publication` (as above, up to `removed`), `asked` (the commit that was asked for,
 where it was not published itself), `current`, `kept`, `lost`, `nodes` (each with `node`, `view`, `rows` and `kept`),
-and `since`, which leads to what production shows now, like the `nodes` of a rollback.
+and `since`, which leads to the tables that production shows now, like the `nodes` of a rollback.
 
 """
 

@@ -110,9 +110,6 @@ LEFT: dict[str, dict[str, int]] = {
         "complex functions": 1,
         "loops over each": 33,
     },
-    "pages": {
-        "prose": 146,
-    },
 }
 
 
