@@ -10,11 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "seeknal_git"
-PAGES = [
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "docs/architecture.md",
-    *sorted((ROOT / "docs/design").glob("*.md")),
-]
+DECISIONS = sorted((ROOT / "docs/design").glob("*.md"))
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs/architecture.md", *DECISIONS]
 # A place in a recipe that the reader fills in.
 TO_FILL_IN = re.compile("KIND|NAME")
 
@@ -52,6 +49,13 @@ def test_the_recipes_name_folders_that_exist() -> None:
     folders = {Path(name).parent for name in re.findall(r"`([\w./-]*(?:KIND|NAME)\.\w+)`", page)}
     assert folders
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_a_page_of_a_decision_has_goals_limits_alternatives_and_facts(page: Path) -> None:
+    headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+    assert headings[:2] == ["Goals", "Non-goals"]
+    assert {"Alternatives", "Measured facts"} <= set(headings)
 
 
 def test_the_changelog_has_a_place_for_what_is_not_released() -> None:
