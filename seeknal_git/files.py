@@ -348,19 +348,28 @@ def remove_whole(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder of ours, and those around it that are missing, for their owner alone. (An older
-    version made them for everybody.)"""
-    for parent in (*reversed(folder.parents), folder):
-        if not parent.exists():
-            parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
-    if stat.S_IMODE(folder.stat().st_mode) & 0o077:
-        folder.chmod(PRIVATE_FOLDER)
+def make_private(folder: Path, *, ours: bool = True) -> None:
+    """Make a folder, and those around it that are missing, for their owner alone.
+
+    ours: also close the folder if it exists already, as an older version made it for everybody. A
+    folder that the user named stays as it is.
+    """
+    for missing in (*reversed(folder.parents), folder):
+        if not missing.is_dir():
+            missing.mkdir(PRIVATE_FOLDER, exist_ok=True)
+    if ours:
+        close_to_others(folder)
 
 
 def make_private_file(path: Path) -> None:
     """Make an empty file that only its owner may read, unless it is there."""
     make_private(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        path.chmod(PRIVATE_FILE)
+    close_to_others(path)
+
+
+def close_to_others(path: Path) -> None:
+    """Let only the owner into a file or folder of ours."""
+    mode = path.stat().st_mode
+    if stat.S_IMODE(mode) & 0o077:
+        path.chmod(PRIVATE_FOLDER if stat.S_ISDIR(mode) else PRIVATE_FILE)

@@ -17,7 +17,8 @@ from seeknal_git.project.workspace import open_workspace
 from seeknal_git.warehouse.connection import opened
 from seeknal_git.warehouse.duckdb_file import DuckDBFile, open_warehouse
 from seeknal_git.warehouse.model import Audit, Blueprint, Publication, Published
-from seeknal_git.warehouse.state import LATER_COLUMNS, record_audits
+from seeknal_git.warehouse.snapshots import record_audits
+from seeknal_git.warehouse.state_tables import LATER_COLUMNS
 from tests.conftest import Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"

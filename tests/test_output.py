@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from seeknal_git.warehouse.values import without_repeats
+from seeknal_git.warehouse.results import without_repeats
 from tests.conftest import Repo
 
 SOURCE = "kind: source\nname: towns\nsource: csv\ntable: data/towns.csv\ndescription: Łódź → 東京\n"

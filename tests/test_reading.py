@@ -21,7 +21,7 @@ from seeknal_git.git.tree import blob_id_of
 from seeknal_git.project import guessing
 from seeknal_git.project.held_files import Held, holding, remembered_blob_id
 from seeknal_git.sql import engine_version
-from seeknal_git.warehouse.snapshots import Builder
+from seeknal_git.warehouse.builder import Builder
 from tests.conftest import Repo
 
 OLD = "id,n\n1,1\n"

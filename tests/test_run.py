@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from seeknal_git.build import execute, publish
-from seeknal_git.warehouse.snapshots import Builder
+from seeknal_git.warehouse.builder import Builder
 from tests.conftest import Repo
 
 CLEAN = "seeknal/transforms/clean_orders.yml"

@@ -27,7 +27,7 @@ from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Answer, Listener, Published
 from seeknal_git.warehouse.protocol import Warehouse
 from seeknal_git.warehouse.query import tables_named
-from seeknal_git.warehouse.values import PYTHON
+from seeknal_git.warehouse.results import PYTHON
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.connection import private_folder
+from seeknal_git.warehouse.connection import make_folder
 from seeknal_git.warehouse.moving import alone
 
 
@@ -43,7 +43,7 @@ def move_warehouse(workspace: Workspace, source: str | None = None) -> Moved:
         return Moved(None, target)
     if target.exists():
         return _finished(before, target)
-    private_folder(target.parent)
+    make_folder(target.parent)
     with alone(before, workspace.marks, workspace.until):
         try:
             before.rename(target)

@@ -19,7 +19,7 @@ from seeknal_git.report.terminal import (
     table,
 )
 from seeknal_git.warehouse.model import Answer
-from seeknal_git.warehouse.values import CSV, JSON
+from seeknal_git.warehouse.results import CSV, JSON
 
 
 def show(answer: Answer, form: str) -> None:

@@ -1,4 +1,4 @@
-"""The forms of values in the state tables: somebody else may have written them."""
+"""Check the forms of values in the state tables: somebody else may have written them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from seeknal_git.errors import WarehouseError
 
 _HEX = re.compile(r"[0-9a-f]*")
-_COMMIT = re.compile(r"([0-9a-f]{40})?")  # "" where nodes were published that no commit has
+_COMMIT = re.compile(r"([0-9a-f]{40})?")  # "" if no commit has the nodes that were published
 _SHOWN = 40
 
 
@@ -31,19 +31,21 @@ def mapping(text: str | None) -> dict[str, Any]:
 
 
 def delivered(text: str | None) -> dict[str, Any] | None:
-    """The definition of an exposure, whose path is below the project; None if none was kept. Raises
+    """The definition of an exposure, with a path below the project; None if none was kept. Raises
     WarehouseError."""
-    found = mapping(text) if text else None
-    path = PurePosixPath(str(found.get("path", ".."))) if found is not None else PurePosixPath()
-    return (
-        found if not path.is_absolute() and ".." not in path.parts else _refused("path", str(path))
-    )
+    if not text:
+        return None
+    definition = mapping(text)
+    path = PurePosixPath(str(definition.get("path", "..")))
+    if path.is_absolute() or ".." in path.parts:
+        _refused("path", str(path))
+    return definition
 
 
 def texts(text: str | None) -> list[str]:
     """Texts that were kept as JSON. Raises WarehouseError."""
     found = _parsed(text or "[]")
-    sound = isinstance(found, list) and all(isinstance(each, str) for each in found)
+    sound = isinstance(found, list) and all(isinstance(item, str) for item in found)
     return list(found) if sound else _refused("list", text or "")
 
 
@@ -54,9 +56,11 @@ def _parsed(text: str) -> Any:
         return _refused("record", text)
 
 
-def _refused(what: str, value: str) -> Any:
+def _refused(kind: str, value: str) -> Any:
+    """Raise WarehouseError."""
     shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
     raise WarehouseError(
-        f"The warehouse's state is damaged, or somebody else's: the {what} {shown!r} is none that Seeknal writes.",
+        "The warehouse's state is damaged, or somebody else's: "
+        f"the {kind} {shown!r} is none that Seeknal writes.",
         "If the file is not yours, move it away: seeknal run builds it again.",
     )

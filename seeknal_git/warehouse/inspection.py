@@ -1,27 +1,26 @@
-"""Refuse a warehouse in which more than tables stands in our own schemas, before anything of it is
-read.
+"""Refuse a warehouse that holds more than tables in our own schemas, before anything of it is read.
 
-A view that is called like a table of ours, a default, a trigger: each would run somebody's SQL in
-our process. Only catalogs are read here, in which the engine binds nothing.
+A view with the name of a table of ours, a default, a trigger: each would run somebody's SQL in our
+process. Only catalogs are read here, in which the engine binds nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError, WarehouseRefused, some
 from seeknal_git.names import SNAPSHOTS, STATE, STATE_SCHEMA
-from seeknal_git.warehouse.state import LATER_COLUMNS, always_there, first_columns
+from seeknal_git.warehouse.state_tables import LATER_COLUMNS, always_there, first_columns
 
 if TYPE_CHECKING:
     import duckdb
 
 _NAMED = 3
-# The engine has schemas and tables without case, and quotes every name that is a word of these.
+# The engine ignores the case of schemas and tables, and quotes a name that is a word of `_RUNS`.
 _OURS = f"database_name = 'warehouse' AND lower(schema_name) IN ('{STATE_SCHEMA}', '{SNAPSHOTS}')"
 _RUNS = r"\b(DEFAULT|GENERATED|CHECK|REFERENCES|UNIQUE|PRIMARY)\b"
 _TABLES = f"""
@@ -38,26 +37,27 @@ _OTHERS = {
     "trigger": ("duckdb_triggers()", "trigger_name"),
     "macro": ("duckdb_functions()", "function_name"),
 }
-# No SQL of ours looks for a function in the warehouse, so that a macro runs nothing; and to list
-# them costs as much as all the rest. Who is about to write looks all the same.
+# No SQL of ours looks for a function in the warehouse, so a macro runs nothing. To list macros
+# costs as much as all the rest, so only a command that is about to write does.
 _WHEN_WRITING = frozenset({"macro"})
 
 
 def inspected(
     connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool
 ) -> frozenset[str]:
-    """The state tables of an attached warehouse; nothing of it has run then. Raises
-    WarehouseRefused."""
+    """The state tables of an attached warehouse, of which nothing has run yet. Raises
+    WarehouseRefused, or WarehouseError if a row is damaged."""
     tables = connection.execute(_TABLES).fetchall()
-    wrong = [
-        f"the table {name}, which {why}" for _, name, *rest in tables if (why := _fault(*rest))
-    ]
-    wrong += [f"the {kind} {name}" for kind, name in _not_tables(connection, writing)]
+    faults = [(name, _fault(*rest)) for _, name, *rest in tables]
+    wrong = [f"the table {name}, which {fault}" for name, fault in faults if fault]
+    others = connection.execute(_not_tables(writing)).fetchall()
+    wrong += [f"the {kind} {name}" for kind, name in others]
     if wrong:
         raise WarehouseRefused(
-            f"The warehouse {path} holds something in Seeknal's own schemas that Seeknal did not make: "
-            f"{some(wrong, _NAMED)}. Nothing of it was read.",
-            "Drop that, if the warehouse is yours; else move the file away: seeknal run builds it again.",
+            f"The warehouse {path} holds something in Seeknal's own schemas that Seeknal did not "
+            f"make: {some(wrong, _NAMED)}. Nothing of it was read.",
+            "Drop that, if the warehouse is yours; else move the file away: "
+            "seeknal run builds it again.",
         )
     state_tables = frozenset(name for schema, _, name, *_ in tables if schema == STATE_SCHEMA)
     _need_whole_rows(connection, path, state_tables)
@@ -67,28 +67,31 @@ def inspected(
 def _need_whole_rows(
     connection: duckdb.DuckDBPyConnection, path: Path, tables: Iterable[str]
 ) -> None:
-    """Raise WarehouseError for a row that lacks a value, or that has a time that Python cannot
-    hold: whoever reads the state counts on them."""
-    asked = [(table, wrong) for table in tables if (wrong := _broken(table))]
-    looks = [
-        f"(SELECT '{table}' FROM {STATE}.{table} WHERE {wrong} LIMIT 1)" for table, wrong in asked
+    """Raise WarehouseError for a row that lacks a value, or has a time that Python cannot hold: the
+    readers of the state rely on them."""
+    conditions = {table: _broken(table) for table in tables}
+    selects = [
+        f"(SELECT '{table}' FROM {STATE}.{table} WHERE {condition} LIMIT 1)"
+        for table, condition in conditions.items()
+        if condition
     ]
-    found = connection.execute(" UNION ALL ".join(looks)).fetchall() if looks else []
-    if found:
-        named = some([f"_seeknal.{table}" for (table,) in found], _NAMED)
+    damaged = connection.execute(" UNION ALL ".join(selects)).fetchall() if selects else []
+    if damaged:
+        named = some([f"_seeknal.{table}" for (table,) in damaged], _NAMED)
         raise WarehouseError(
-            f"The state of the warehouse {path} is damaged, or somebody else's: a value is missing in {named}, or none "
-            "that Seeknal writes.",
+            f"The state of the warehouse {path} is damaged, or somebody else's: "
+            f"a value is missing in {named}, or none that Seeknal writes.",
             "If the file is not yours, move it away: seeknal run builds it again.",
         )
 
 
 def _broken(table: str) -> str:
-    """The condition of a row that is not whole; "" if it is no table of ours."""
+    """The condition for a row that is not whole; "" if the table is not ours."""
     wrong = [f"{name} IS NULL" for name in always_there(table)]
-    times = (name for name, kind in first_columns(table).items() if kind == "TIMESTAMP")
     wrong += [
-        f"{name} NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9000-01-01'" for name in times
+        f"{name} NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9000-01-01'"
+        for name, kind in first_columns(table).items()
+        if kind == "TIMESTAMP"
     ]
     if table == "publication_nodes":
         wrong.append("snapshot_id IS NOT NULL AND (table_name IS NULL OR fingerprint IS NULL)")
@@ -96,28 +99,27 @@ def _broken(table: str) -> str:
 
 
 def _fault(table: str, sql: str, runs: bool) -> str | None:
+    """The fault of a table of ours, as the end of a sentence."""
     if runs:
         return "computes values, or has an index"
     kinds = {name.lower(): kind for name, kind in _COLUMN.findall(sql.replace('"', ""))}
-    first, later = first_columns(table), LATER_COLUMNS.get(table, {})
-    wrong = [name for name, kind in first.items() if kinds.get(name) != kind]
-    wrong += [
-        name
-        for name, kind in later.items()
-        if re.search(rf"\b{name} ", sql) and kinds.get(name) != kind
-    ]
+    wanted = first_columns(table) | {
+        name: kind
+        for name, kind in LATER_COLUMNS.get(table, {}).items()
+        if re.search(rf"\b{name} ", sql)
+    }
+    wrong = [name for name, kind in wanted.items() if kinds.get(name) != kind]
     return f"has no column {wrong[0]} of the right type" if wrong else None
 
 
-def _not_tables(connection: duckdb.DuckDBPyConnection, writing: bool) -> Iterator[tuple[str, str]]:
-    kinds = [each for each in _OTHERS if writing or each not in _WHEN_WRITING]
-    selects = (
-        f"SELECT '{kind}', schema_name || '.' || {column} FROM {table} WHERE {_OURS}"
-        for kind in kinds
-        for table, column in [_OTHERS[kind]]
-        if kind != "trigger" or _has_triggers()
-    )
-    yield from connection.execute(" UNION ALL ".join(selects)).fetchall()
+def _not_tables(writing: bool) -> str:
+    """The SELECT of everything in our schemas that is not a table: its kind and name."""
+    selects = [
+        f"SELECT '{kind}', schema_name || '.' || {column} FROM {catalog} WHERE {_OURS}"
+        for kind, (catalog, column) in _OTHERS.items()
+        if (writing or kind not in _WHEN_WRITING) and (kind != "trigger" or _has_triggers())
+    ]
+    return " UNION ALL ".join(selects)
 
 
 @cache

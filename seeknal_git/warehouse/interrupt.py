@@ -1,4 +1,4 @@
-"""Let Ctrl-C stop the engine: it takes no notice of signals while the main thread waits for it."""
+"""Let Ctrl-C stop the engine, which ignores signals while the main thread waits for it."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from seeknal_git.warehouse.owner import Owner
 
 @contextmanager
 def alone(path: Path, owner: Owner, deadline: Deadline) -> Iterator[None]:
-    """Nobody else has the warehouse open, and all of it is in its file. Raises WarehouseBusy or
-    WarehouseError."""
+    """Inside the block nobody else has the warehouse open, and all of it is in its file. Raises
+    WarehouseBusy or WarehouseError."""
     with opened(path, owner, deadline=deadline) as connection:
         connection.execute("CHECKPOINT warehouse")
         log = path.with_name(f"{path.name}.wal")

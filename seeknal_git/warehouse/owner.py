@@ -9,36 +9,47 @@ from typing import TYPE_CHECKING, Protocol
 from seeknal_git.errors import WarehouseRefused
 from seeknal_git.names import STATE
 from seeknal_git.warehouse.forms import commit_id
-from seeknal_git.warehouse.state import with_later_columns
+from seeknal_git.warehouse.state_tables import insert, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
 
 
 class Owner(Protocol):
-    """A clone that opens a warehouse. folder: the project's in its repository; private: where it
-    keeps what is ours."""
+    """A clone that opens a warehouse."""
 
     @property
-    def folder(self) -> str: ...
+    def folder(self) -> str:
+        """The project's folder in its repository."""
+        ...
 
     @property
-    def private(self) -> Path: ...
+    def private(self) -> Path:
+        """The folder in which the clone keeps files of ours."""
+        ...
 
-    def at_hand(self) -> list[str]: ...
+    def at_hand(self) -> list[str]:
+        """The address of its remote, or an id that the clone was given, as marks."""
+        ...
 
-    def given(self) -> list[str]: ...
+    def given(self) -> list[str]:
+        """A new id, as a mark, which the clone keeps; none if it cannot be kept."""
+        ...
 
-    def first_commits(self) -> list[str]: ...
+    def first_commits(self) -> list[str]:
+        """The first commits of its history, as marks."""
+        ...
 
-    def knows(self, commit: str) -> bool: ...
+    def knows(self, commit: str) -> bool:
+        """Whether the clone has a commit."""
+        ...
 
 
 def claim(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> None:
     """Write down that a warehouse is this project's. Raises WarehouseRefused if it is another's.
 
-    A clone is of the project if it has one mark of it, or a commit that was published; so an
-    address or a history may be replaced, and the clone that knows both hands the new marks on.
+    A clone belongs to the project if it has one of its marks, or a commit that was published. So an
+    address or a history may be replaced: the clone that knows both adds the new marks.
     """
     known, lacks_marks = need_own(connection, path, owner)
     if lacks_marks:
@@ -50,11 +61,8 @@ def claim(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> No
 def need_own(
     connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner
 ) -> tuple[set[str], bool]:
-    """The marks of the project in a warehouse, and whether the clone's own are not among them.
-    Writes nothing.
-
-    Raises WarehouseRefused if it is another project's.
-    """
+    """The marks of the project in a warehouse, and whether the clone's own are missing there.
+    Writes nothing. Raises WarehouseRefused if the warehouse is another project's."""
     rows = connection.execute(f"SELECT folder, mark FROM {STATE}.project").fetchall()
     known = {mark for folder, mark in rows if folder == owner.folder}
     if known & set(owner.at_hand()):
@@ -65,15 +73,18 @@ def need_own(
         and not (known and _has_published(connection, owner))
     ):
         raise WarehouseRefused(
-            f"The warehouse {path} belongs to another project, or to another clone's history. Nothing was done.",
-            "Give this project a data root or a `warehouse` of its own. (In a shallow clone: git fetch --unshallow)",
+            f"The warehouse {path} belongs to another project, or to another clone's history. "
+            "Nothing was done.",
+            "Give this project a data root or a `warehouse` of its own. "
+            "(In a shallow clone: git fetch --unshallow)",
         )
     return known, True
 
 
 def _has_published(connection: duckdb.DuckDBPyConnection, owner: Owner) -> bool:
     rows = connection.execute(
-        f"SELECT DISTINCT unnest([commit_id, base]) FROM {with_later_columns('publications')} WHERE commit_id <> ''"
+        "SELECT DISTINCT unnest([commit_id, base]) "
+        f"FROM {with_later_columns('publications')} WHERE commit_id <> ''"
     ).fetchall()
     return any(owner.knows(commit) for (value,) in rows if (commit := commit_id(value)))
 
@@ -81,7 +92,9 @@ def _has_published(connection: duckdb.DuckDBPyConnection, owner: Owner) -> bool:
 def _note(
     connection: duckdb.DuckDBPyConnection, folder: str, marks: Sequence[str], known: set[str]
 ) -> None:
-    new = [each for each in marks if each not in known]
-    connection.execute(
-        f"INSERT INTO {STATE}.project SELECT $1, unnest($2::VARCHAR[])", [folder, new]
+    insert(
+        connection,
+        "project",
+        ("folder", "mark"),
+        [(folder, mark) for mark in marks if mark not in known],
     )

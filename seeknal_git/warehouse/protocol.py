@@ -1,9 +1,9 @@
 """What a warehouse can do. The rest of the program knows no other way to use one.
 
-A warehouse holds snapshots (immutable tables), the views of environments, and a record of both. Its
-parts take and give the values of `model`, and SQL only where a node's own SELECT has to be executed.
-No connection, cursor or exception of an engine passes. Errors are those of `seeknal_git.errors`, and
-`SqlError` where the engine refuses a SELECT.
+A warehouse holds snapshots (immutable tables), the views of environments, and a record of both.
+Its parts take and give the values of `model`, and SQL only if a node's own SELECT is executed. No
+connection, cursor or exception of an engine passes. Errors are those of `seeknal_git.errors`, and
+`SqlError` if the engine refuses a SELECT.
 """
 
 from __future__ import annotations

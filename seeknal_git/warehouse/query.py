@@ -1,21 +1,22 @@
-"""Answer a read-only question in an environment."""
+"""Answer a user's SELECT over the views of one environment."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 
 import duckdb
 
 from seeknal_git.errors import UsageError
-from seeknal_git.names import SNAPSHOTS, qualified
+from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
 from seeknal_git.sql.engine import SqlError, engine_words, parsed
-from seeknal_git.warehouse.connection import is_damage
+from seeknal_git.warehouse import catalog, protocol
+from seeknal_git.warehouse.engine_errors import is_damage
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.model import Answer, Listener, Published
-from seeknal_git.warehouse.state import views_there
-from seeknal_git.warehouse.values import streamed
+from seeknal_git.warehouse.results import streamed
 
 _BEFORE_A_QUERY = re.compile(
     r"\A\s*(EXPLAIN(\s+ANALYZE)?|DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE
@@ -23,55 +24,49 @@ _BEFORE_A_QUERY = re.compile(
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
-def ask(connection: duckdb.DuckDBPyConnection, schema: str, sql: str, listener: Listener) -> None:
-    """Run one SELECT with an environment's views in reach by their bare names. Raises UsageError.
+@dataclass(frozen=True, slots=True)
+class UserQueries(protocol.Queries):
+    connection: duckdb.DuckDBPyConnection
 
-    The warehouse is open for reading only, and the engine reads nothing outside of it.
-    """
-    if schema != "main":
-        _refuse_other_schemas(connection, schema, sql)
-    connection.execute(
-        f"USE {qualified('warehouse', schema)}"
-    )  # only what the user asks looks for names there
-    _asked(connection, sql, listener)
+    def ask(self, schema: str, sql: str, listener: Listener) -> None:
+        if schema != "main":
+            _refuse_other_schemas(self.connection, schema, sql)
+        # Only the user's own SQL looks for names there.
+        self.connection.execute(f"USE {qualified(WAREHOUSE, schema)}")
+        _ask(self.connection, sql, listener)
 
-
-def ask_past(
-    connection: duckdb.DuckDBPyConnection,
-    schema: str,
-    views: Iterable[Published],
-    sql: str,
-    listener: Listener,
-) -> None:
-    """Run one SELECT with the views of an earlier publication in reach, and no others. Raises
-    UsageError.
-
-    The views are made in the engine's memory; the warehouse stays as it is.
-    """
-    made = (
-        f"CREATE VIEW {qualified('memory', schema, each.view)} AS "
-        f"SELECT * FROM {qualified('warehouse', SNAPSHOTS, each.table)}"
-        for each in views
-    )
-    place = qualified("memory", schema)
-    connection.execute("; ".join([f"CREATE SCHEMA IF NOT EXISTS {place}", *made, f"USE {place}"]))
-    _asked(connection, sql, listener)
+    def ask_past(
+        self, schema: str, views: Iterable[Published], sql: str, listener: Listener
+    ) -> None:
+        # The views are made in the engine's memory; the warehouse stays as it is.
+        place = qualified("memory", schema)
+        statements = [
+            f"CREATE SCHEMA IF NOT EXISTS {place}",
+            *(
+                f"CREATE VIEW {qualified('memory', schema, published.view)} AS "
+                f"SELECT * FROM {qualified(WAREHOUSE, SNAPSHOTS, published.table)}"
+                for published in views
+            ),
+            f"USE {place}",
+        ]
+        self.connection.execute("; ".join(statements))
+        _ask(self.connection, sql, listener)
 
 
-def _asked(connection: duckdb.DuckDBPyConnection, sql: str, listener: Listener) -> None:
+def _ask(connection: duckdb.DuckDBPyConnection, sql: str, listener: Listener) -> None:
     """The answer to one statement that reads, from the warehouse alone."""
-    # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be from the days of
-    # 1.5.
+    # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be as old as 1.5.
     connection.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:
             raise UsageError(
-                "A query is one statement that reads: SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN."
+                "A query is one statement that reads: "
+                "SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN."
             )
         interruptible(partial(_answer, connection, statements[0], listener), lambda: [connection])
     except duckdb.Error as exc:
-        if is_damage(exc):  # nothing but the warehouse can be read here
+        if is_damage(exc):  # only the warehouse can be read here
             raise
         message, line = engine_words(exc)
         raise UsageError(f"{message}{f' (line {line})' if line else ''}") from exc
@@ -89,18 +84,18 @@ def tables_named(sql: str) -> list[str]:
     query = _BEFORE_A_QUERY.sub("", sql)
     for text in (query, f"FROM {query}"):  # DESCRIBE and SUMMARIZE also take a table
         try:
-            return [each.target for each in parsed(text)[1]]
+            return [reference.target for reference in parsed(text)[1]]
         except SqlError:
             continue
     return []
 
 
 def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sql: str) -> None:
-    """A bare name that an environment does not have would be looked up in the schema `main`: no
-    answer is better."""
+    """Raise UsageError for a bare name that an environment does not have: the engine would look it
+    up in the schema `main`."""
     names = [name for name in tables_named(sql) if "." not in name]
-    there = {view.lower() for view in views_there(connection, schema)}
-    elsewhere = {view.lower() for view in views_there(connection, "main")}
+    there = {view.lower() for view in catalog.views_of(connection, schema)}
+    elsewhere = {view.lower() for view in catalog.views_of(connection, "main")}
     if indirect := [name for name in names if name.lower() in ("query()", "query_table()")]:
         raise UsageError(f"{indirect[0]} cannot be used here: name the tables themselves.")
     for name in names:

@@ -1,75 +1,91 @@
-"""Look at what a SELECT returns, over tables that exist and tables made for the moment. Nothing is
-written."""
+"""SELECTs over tables that exist and tables made for the moment. Nothing of it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import duckdb
+from seeknal_git.names import qualified, quote
+from seeknal_git.sql.engine import as_subquery
+from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse import catalog, compare, protocol
+from seeknal_git.warehouse.engine_errors import refusals
+from seeknal_git.warehouse.model import Comparison, Rows, relation
+from seeknal_git.warehouse.results import selected
+from seeknal_git.warehouse.shown import shown
 
-from seeknal_git.names import qualified
-from seeknal_git.sql.engine import SqlError, as_subquery, engine_words
-from seeknal_git.warehouse import state
-from seeknal_git.warehouse.model import Rows, relation
-from seeknal_git.warehouse.values import selected
-
-
-def built_tables(
-    connection: duckdb.DuckDBPyConnection, schemas: Iterable[str], fingerprints: Mapping[str, str]
-) -> dict[str, tuple[str, str]]:
-    """Node → (schema, relation) for nodes that an environment shows as they are defined now;
-    earlier schemas win."""
-    if not state.has_state(connection):
-        return {}
-    there, found = state.tables_there(connection), {}
-    for schema in schemas:
-        for node, shown in state.published(connection, schema).items():
-            if (
-                shown.fingerprint == fingerprints.get(node)
-                and shown.table in there
-                and node not in found
-            ):
-                found[node] = (schema, relation(shown.table))
-    return found
+if TYPE_CHECKING:
+    import duckdb
 
 
-def make_table(
-    connection: duckdb.DuckDBPyConnection, name: str, sql: str, parameters: Mapping[str, Any]
-) -> str:
-    """Compute a table that lives as long as the connection, in place of one of that name. Raises
-    SqlError.
+@dataclass(frozen=True, slots=True)
+class ScratchTables(protocol.Scratch):
+    connection: duckdb.DuckDBPyConnection
 
-    Returns it as SQL names it.
-    """
-    table = qualified("temp", "main", name)
-    ask(connection, f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}", parameters)
-    return table
+    def built(
+        self, schemas: Iterable[str], fingerprints: Mapping[str, str]
+    ) -> dict[str, tuple[str, str]]:
+        tables = catalog.snapshot_tables(self.connection)
+        built: dict[str, tuple[str, str]] = {}
+        for schema in schemas:
+            for node, published in shown(self.connection, schema).items():
+                is_as_defined = published.fingerprint == fingerprints.get(node)
+                if is_as_defined and published.table in tables:
+                    built.setdefault(node, (schema, relation(published.table)))
+        return built
+
+    def table(self, name: str, sql: str, parameters: Mapping[str, Any]) -> str:
+        table = qualified("temp", "main", name)
+        with refusals():
+            self.connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}", dict(parameters)
+            )
+        return table
+
+    def view(self, name: str, relation: str, columns: Columns) -> str:
+        view = qualified("temp", "main", name)
+        chosen = ", ".join(f"{quote(column)} AS {quote(column)}" for column, _ in columns)
+        with refusals():
+            self.connection.execute(
+                f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {relation}"
+            )
+        return view
+
+    def shuffled(self, name: str, relation: str, number: int) -> str:
+        direction = "DESC" if number % 2 else "ASC"
+        rows = f"SELECT t.* FROM {relation} AS t ORDER BY hash(t, {number // 2}) {direction}"
+        return self.table(name, rows, {})
+
+    def columns(self, sql: str) -> Columns:
+        with refusals():
+            described = self.connection.execute(f"DESCRIBE {sql}").fetchall()
+        return tuple((row[0], row[1]) for row in described)
+
+    def first_rows(self, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
+        first = f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}"
+        with refusals():
+            names, types, rows = selected(self.connection, first, parameters)
+        return Rows(tuple(zip(names, types, strict=True)), tuple(rows[:limit]), len(rows) > limit)
+
+    def count(self, sql: str) -> int:
+        with refusals():
+            rows = self.connection.execute(f"SELECT count(*) FROM {as_subquery(sql)}").fetchall()
+        return int(rows[0][0])
+
+    def compare(self, before: str, after: str, columns: Columns) -> Comparison:
+        with refusals():
+            return compare.compare(self.connection, before, after, columns)
+
+    def in_one_order(self) -> AbstractContextManager[None]:
+        return _one_thread(self.connection)
 
 
-def first_rows(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any], limit: int
-) -> Rows:
-    """Raises SqlError, whose line counts from the beginning of `sql`."""
+@contextmanager
+def _one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("SET threads = 1")
     try:
-        names, words, rows = selected(
-            connection, f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}", parameters
-        )
-    except duckdb.Error as exc:
-        raise SqlError(*engine_words(exc)) from exc
-    return Rows(tuple(zip(names, words, strict=True)), tuple(rows[:limit]), len(rows) > limit)
-
-
-def count_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    """Raises SqlError."""
-    return int(ask(connection, f"SELECT count(*) FROM {as_subquery(sql)}").fetchall()[0][0])
-
-
-def ask(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
-) -> duckdb.DuckDBPyConnection:
-    """Raises SqlError."""
-    try:
-        return connection.execute(sql, dict(parameters or {}))
-    except duckdb.Error as exc:
-        raise SqlError(*engine_words(exc)) from exc
+        yield
+    finally:
+        connection.execute("RESET threads")

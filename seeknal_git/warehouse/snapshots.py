@@ -1,168 +1,120 @@
-"""Make one thing in the warehouse: a snapshot, the answer to a check, a file of an exposure."""
+"""Snapshot tables and their records, and the answers of checks."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from itertools import chain, count
-from pathlib import Path
-from typing import Any
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import duckdb
+from seeknal_git.names import STATE
+from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse import catalog, protocol, unused_tables
+from seeknal_git.warehouse.forms import identifier, mapping
+from seeknal_git.warehouse.model import Audit, Rules, Snapshot, Unnamed, now
+from seeknal_git.warehouse.state_tables import insert, with_later_columns
 
-from seeknal_git.names import literal, quote
-from seeknal_git.sql.engine import SqlError, as_subquery, engine_words
-from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, now, relation
-from seeknal_git.warehouse.state import record_audits, record_snapshots
+if TYPE_CHECKING:
+    import duckdb
 
-_ID_LENGTH = 16
-
-
-class Builder:
-    """Build snapshots and make checks, several of them in one transaction: a commit waits for the
-    disk, however small it is. Belongs to one thread.
-
-    If anything fails, all that was not committed is undone.
-    """
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-        self._snapshots: list[tuple[Snapshot, Mapping[str, Any] | None]] = []
-        self._audits: list[Audit] = []
-        self._began: float | None = None
-
-    @property
-    def open_for(self) -> float:
-        """The age of the transaction in seconds; 0 if there is none."""
-        return 0.0 if self._began is None else time.perf_counter() - self._began
-
-    def build(
-        self,
-        blueprint: Blueprint,
-        taken: Collection[str] = (),
-        confirm: Callable[[], None] = lambda: None,
-    ) -> Snapshot:
-        """Build a table. Raises SqlError with the engine's message.
-
-        taken: names of snapshot tables, in lower case, that are in use; confirm: called when the
-        table is built, and may raise SqlError to undo it.
-        """
-        with self._undone_if_it_fails():
-            started, table = time.perf_counter(), _free_name(blueprint, taken)
-            text = f"CREATE TABLE {relation(table)} AS {blueprint.sql}"
-            made = self.connection.execute(text, dict(blueprint.parameters)).fetchall()
-            snapshot = Snapshot(
-                id=blueprint.id,
-                node=blueprint.node,
-                table=table,
-                fingerprint=blueprint.fingerprint,
-                data_version=blueprint.data_version,
-                rows=made[0][0],
-                built_at=now(),
-                seconds=time.perf_counter() - started,
-                identity=blueprint.identity,
-                build=blueprint.build,
-                unstable=blueprint.unstable,
-            )
-            reading = _reading(self.connection, blueprint, table)
-            confirm()
-        self._snapshots.append((snapshot, reading))
-        return snapshot
-
-    def check(self, question: Question) -> Audit:
-        """Count the rows that violate a check, and all rows. Raises SqlError."""
-        with self._undone_if_it_fails():
-            violations = self._count(as_subquery(question.sql))
-            rows = self._count(relation(question.table)) if question.table else 0
-        audit = Audit(question.id, question.node, question.name, violations, rows)
-        self._audits.append(audit)
-        return audit
-
-    def commit(self) -> None:
-        """Keep everything that was built and checked since the last commit. Raises SqlError."""
-        if self._began is None:
-            return
-        with self._undone_if_it_fails():
-            record_snapshots(self.connection, self._snapshots)
-            record_audits(self.connection, self._audits)
-            self.connection.execute("COMMIT")
-        self._forget()
-
-    def interrupt(self) -> None:
-        """Stop the statement that is being executed, from another thread."""
-        self.connection.interrupt()
-
-    def close(self) -> None:
-        """Undo everything that was not committed, and close the connection."""
-        self.connection.close()
-
-    @contextmanager
-    def _undone_if_it_fails(self) -> Iterator[None]:
-        try:
-            if self._began is None:
-                self.connection.execute("BEGIN")
-                self._began = time.perf_counter()
-            yield
-        except BaseException as exc:
-            self._forget()
-            with suppress(duckdb.Error):  # the engine may have undone it already
-                self.connection.execute("ROLLBACK")
-            if isinstance(exc, duckdb.Error):
-                raise SqlError(*engine_words(exc)) from exc
-            raise
-
-    def _count(self, source: str) -> int:
-        rows = self.connection.execute(f"SELECT count(*) FROM {source}").fetchall()
-        return int(rows[0][0])
-
-    def _forget(self) -> None:
-        self._snapshots, self._audits, self._began = [], [], None
+# Field of a snapshot → its expression in the state table. An earlier version had no builds, and
+# nothing is known of its tables.
+_FIELDS = {
+    "id": "id",
+    "node": "node",
+    "table_name": "table_name",
+    "fingerprint": "fingerprint",
+    "data_version": "data_version",
+    "row_count": "row_count",
+    "built_at": "built_at",
+    "seconds": "seconds",
+    "identity": "coalesce(identity, id)",
+    "build": "coalesce(build, '')",
+    "unstable": "coalesce(unstable, true)",
+}
 
 
-# The types of a column in which no row has a value: of CSV, and of JSON with DuckDB 1.5 and 2.0.
-_MAY_BE_ANYTHING = ("VARCHAR", "JSON", '"NULL"')
+@dataclass(frozen=True, slots=True)
+class SnapshotTables(protocol.Snapshots):
+    connection: duckdb.DuckDBPyConnection
+
+    def find(self, fingerprints: Iterable[str]) -> tuple[list[Snapshot], list[Snapshot]]:
+        rows = self.connection.execute(
+            f"SELECT {', '.join(_FIELDS.values())} FROM {with_later_columns('snapshots')} "
+            "WHERE fingerprint IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
+            [list(fingerprints)],
+        ).fetchall()
+        tables = self.tables()
+        there: list[Snapshot] = []
+        gone: list[Snapshot] = []
+        for number, *rest in rows:
+            snapshot = Snapshot(identifier(number), *rest)
+            (there if snapshot.table in tables else gone).append(snapshot)
+        return there, gone
+
+    def tables(self) -> set[str]:
+        return catalog.snapshot_tables(self.connection)
+
+    def columns(self, tables: Sequence[str]) -> dict[str, Columns]:
+        return catalog.columns_of(self.connection, tables)
+
+    def readings(self, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
+        rows = self.connection.execute(
+            f"SELECT table_name, reading FROM {with_later_columns('snapshots')} "
+            "WHERE reading IS NOT NULL AND table_name IN (SELECT unnest($1::VARCHAR[])) "
+            "ORDER BY number",
+            [list(tables)],
+        ).fetchall()
+        return {table: mapping(text) for table, text in rows}
+
+    def audits(self, ids: Sequence[str]) -> dict[str, Audit]:
+        rows = self.connection.execute(
+            f"SELECT id, node, name, violations, row_count FROM {STATE}.audits "
+            "WHERE id IN (SELECT unnest($1::VARCHAR[])) ORDER BY rowid",
+            [list(ids)],
+        ).fetchall()
+        audits = (Audit(*row) for row in rows)
+        return {audit.id: audit for audit in audits}
+
+    def kept(self, rules: Rules) -> dict[str, str]:
+        return unused_tables.kept_tables(self.connection, rules)
+
+    def unnamed(self, kept: Collection[str]) -> list[Unnamed]:
+        return unused_tables.unnamed(self.connection, kept)
+
+    def drop(self, tables: Sequence[str]) -> None:
+        unused_tables.drop_tables(self.connection, tables)
 
 
-def _reading(
-    connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, table: str
-) -> dict[str, Any] | None:
-    """What is kept of how a source was read: a column of text without any value may be anything
-    next time."""
-    if blueprint.dialect is None:
-        return None
-    described = connection.execute(f"DESCRIBE {relation(table)}").fetchall()
-    texts = [row[0] for row in described if row[1] in _MAY_BE_ANYTHING]
-    counts = ", ".join(f"count({quote(name)})" for name in texts)
-    found = (
-        connection.execute(f"SELECT {counts} FROM {relation(table)}").fetchall()[0] if texts else ()
-    )
-    empty = [name for name, count in zip(texts, found, strict=True) if count == 0]
-    return {"dialect": dict(blueprint.dialect), "empty": empty}
-
-
-def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
-    """The table's name begins like the node's; a snapshot that is built again gets a number, as its
-    table is in use."""
-    name = f"{blueprint.name}__{blueprint.id[:_ID_LENGTH]}"
-    names = chain([name], (f"{name}_{number}" for number in count(2)))
-    return next(each for each in names if each.lower() not in taken)
-
-
-def write_exposure(
-    connection: duckdb.DuckDBPyConnection, table: str, definition: Mapping[str, Any], target: Path
+def record_snapshots(
+    connection: duckdb.DuckDBPyConnection,
+    made: Iterable[tuple[Snapshot, Mapping[str, Any] | None]],
 ) -> None:
-    """Write a table to a file, or to a folder of files, that is not there yet. Raises SqlError."""
-    options = [f"FORMAT {definition['format']}"]
-    if definition["format"] == "csv":
-        options.append("HEADER")
-    if definition["compression"]:
-        options.append(f"COMPRESSION {literal(definition['compression'])}")
-    if definition["partition_by"]:
-        options.append(f"PARTITION_BY ({', '.join(map(quote, definition['partition_by']))})")
-    try:
-        connection.execute(
-            f"COPY (SELECT * FROM {relation(table)}) TO {literal(str(target))} ({', '.join(options)})"
+    """Record tables that were built. A source's comes with how its files were read, and with its
+    columns without values."""
+    rows = [
+        (
+            snapshot.id,
+            snapshot.node,
+            snapshot.table,
+            snapshot.fingerprint,
+            snapshot.data_version,
+            snapshot.rows,
+            snapshot.built_at,
+            snapshot.seconds,
+            snapshot.identity,
+            snapshot.build,
+            snapshot.unstable,
+            json.dumps(reading) if reading else None,
         )
-    except duckdb.Error as exc:
-        raise SqlError(*engine_words(exc)) from exc
+        for snapshot, reading in made
+    ]
+    insert(connection, "snapshots", [*_FIELDS, "reading"], rows)
+
+
+def record_audits(connection: duckdb.DuckDBPyConnection, made: Iterable[Audit]) -> None:
+    columns = ("id", "node", "name", "violations", "row_count", "checked_at")
+    rows = [
+        (audit.id, audit.node, audit.name, audit.violations, audit.rows, now()) for audit in made
+    ]
+    insert(connection, "audits", columns, rows)

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from seeknal_git.warehouse.connection import translated
+from seeknal_git.warehouse.engine_errors import translated
 from tests.conftest import Repo
 from tests.errors.conftest import refusal, transform
 

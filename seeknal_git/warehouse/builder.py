@@ -1,0 +1,133 @@
+"""Build snapshots and make checks, several of them in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import chain, count
+from typing import Any
+
+import duckdb
+
+from seeknal_git.names import quote
+from seeknal_git.sql.engine import as_subquery
+from seeknal_git.warehouse import protocol
+from seeknal_git.warehouse.engine_errors import refusals
+from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, now, relation
+from seeknal_git.warehouse.snapshots import record_audits, record_snapshots
+
+_ID_LENGTH = 16
+
+
+class Builder(protocol.Builder):
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._snapshots: list[tuple[Snapshot, Mapping[str, Any] | None]] = []
+        self._audits: list[Audit] = []
+        self._began: float | None = None
+
+    @property
+    def open_for(self) -> float:
+        return 0.0 if self._began is None else time.perf_counter() - self._began
+
+    def build(
+        self,
+        blueprint: Blueprint,
+        taken: Collection[str] = (),
+        confirm: Callable[[], None] = lambda: None,
+    ) -> Snapshot:
+        with self._undone_if_it_fails():
+            started, table = time.perf_counter(), _free_name(blueprint, taken)
+            text = f"CREATE TABLE {relation(table)} AS {blueprint.sql}"
+            made = self._connection.execute(text, dict(blueprint.parameters)).fetchall()
+            snapshot = Snapshot(
+                id=blueprint.id,
+                node=blueprint.node,
+                table=table,
+                fingerprint=blueprint.fingerprint,
+                data_version=blueprint.data_version,
+                rows=made[0][0],
+                built_at=now(),
+                seconds=time.perf_counter() - started,
+                identity=blueprint.identity,
+                build=blueprint.build,
+                unstable=blueprint.unstable,
+            )
+            reading = _reading(self._connection, blueprint, table)
+            confirm()
+        self._snapshots.append((snapshot, reading))
+        return snapshot
+
+    def check(self, question: Question) -> Audit:
+        with self._undone_if_it_fails():
+            violations = self._count(as_subquery(question.sql))
+            rows = self._count(relation(question.table)) if question.table else 0
+        audit = Audit(question.id, question.node, question.name, violations, rows)
+        self._audits.append(audit)
+        return audit
+
+    def commit(self) -> None:
+        if self._began is None:
+            return
+        with self._undone_if_it_fails():
+            record_snapshots(self._connection, self._snapshots)
+            record_audits(self._connection, self._audits)
+            self._connection.execute("COMMIT")
+        self._forget()
+
+    def interrupt(self) -> None:
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _undone_if_it_fails(self) -> Iterator[None]:
+        try:
+            with refusals():
+                if self._began is None:
+                    self._connection.execute("BEGIN")
+                    self._began = time.perf_counter()
+                yield
+        except BaseException:
+            self._forget()
+            with suppress(duckdb.Error):  # the engine may have undone it already
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _count(self, source: str) -> int:
+        rows = self._connection.execute(f"SELECT count(*) FROM {source}").fetchall()
+        return int(rows[0][0])
+
+    def _forget(self) -> None:
+        self._snapshots, self._audits, self._began = [], [], None
+
+
+# The types of a column in which no row has a value: of CSV, and of JSON with DuckDB 1.5 and 2.0.
+_MAY_BE_ANYTHING = ("VARCHAR", "JSON", '"NULL"')
+
+
+def _reading(
+    connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, table: str
+) -> dict[str, Any] | None:
+    """How a source was read, and its columns of text without any value: the next load may have any
+    type there. None for another node."""
+    if blueprint.dialect is None:
+        return None
+    described = connection.execute(f"DESCRIBE {relation(table)}").fetchall()
+    texts = [row[0] for row in described if row[1] in _MAY_BE_ANYTHING]
+    values: tuple[int, ...] = ()
+    if texts:
+        counts = ", ".join(f"count({quote(name)})" for name in texts)
+        values = connection.execute(f"SELECT {counts} FROM {relation(table)}").fetchall()[0]
+    empty = [name for name, number in zip(texts, values, strict=True) if number == 0]
+    return {"dialect": dict(blueprint.dialect), "empty": empty}
+
+
+def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
+    """A table's name that begins like the node's. If the snapshot is built again, the name gets a
+    number, as its table is in use."""
+    name = f"{blueprint.name}__{blueprint.id[:_ID_LENGTH]}"
+    names = chain([name], (f"{name}_{number}" for number in count(2)))
+    return next(free for free in names if free.lower() not in taken)

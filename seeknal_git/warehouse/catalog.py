@@ -1,0 +1,103 @@
+"""The tables and views that really exist, by the engine's catalog: somebody may have dropped or
+replaced one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from seeknal_git.names import SNAPSHOTS, STATE_SCHEMA
+from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse.model import Foreign, Published
+
+if TYPE_CHECKING:
+    import duckdb
+
+# The engine's own rendering of a view that `publish` made. With a list of columns or a WHERE, the
+# view is somebody else's.
+_OUR_VIEW = (
+    r'^CREATE VIEW (?:(?:"[^"]+"|[^ ."(]+)\.)?(?:"[^"]+"|[^ ."(]+) AS SELECT \* FROM '
+    rf'(?:warehouse\.)?{SNAPSHOTS}\."?([^"; ]+)"?;?\s*$'
+)
+# Everything that keeps the engine from dropping a schema.
+_CONTENTS = (
+    "duckdb_tables()",
+    "duckdb_views()",
+    "duckdb_functions()",
+    "duckdb_sequences()",
+    "duckdb_types()",
+)
+
+
+def has_state(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a warehouse has any state table."""
+    return bool(_tables(connection, STATE_SCHEMA))
+
+
+def snapshot_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return set(_tables(connection, SNAPSHOTS))
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() "
+        "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
+        [schema],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, Columns]:
+    """Snapshot table → (name, type) of each column."""
+    rows = connection.execute(
+        "SELECT table_name, list({'name': column_name, 'type': data_type} ORDER BY column_index) "
+        "FROM duckdb_columns() WHERE database_name = 'warehouse' AND schema_name = $1 "
+        "AND table_name IN (SELECT unnest($2::VARCHAR[])) GROUP BY table_name",
+        [SNAPSHOTS, list(tables)],
+    ).fetchall()
+    return {
+        table: tuple((column["name"], column["type"]) for column in columns)
+        for table, columns in rows
+    }
+
+
+def views_of(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
+    """The views of a schema: name → the snapshot table that it selects, "" if it is not a view of
+    ours."""
+    rows = connection.execute(
+        "SELECT view_name, regexp_extract(sql, $2, 1) FROM duckdb_views() "
+        "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
+        [schema, _OUR_VIEW],
+    ).fetchall()
+    return dict(rows)
+
+
+def made_by_others(
+    connection: duckdb.DuckDBPyConnection, schema: str, shown: Iterable[Published]
+) -> dict[str, Foreign]:
+    """The views and tables of a schema that somebody made, by their names in lower case.
+
+    shown: what the environment published last. A view is ours if it has a name that was published
+    then, and its whole text is that of a view of the table that was.
+    """
+    ours = {(published.view, published.table) for published in shown}
+    found = [Foreign(schema, name, "table") for name in _tables(connection, schema)]
+    found += [
+        Foreign(schema, view, "view")
+        for view, table in views_of(connection, schema).items()
+        if (view, table) not in ours
+    ]
+    return {foreign.name.lower(): foreign for foreign in found}
+
+
+def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
+    """Whether a schema holds nothing that keeps the engine from dropping it."""
+    union = " UNION ALL ".join(
+        f"SELECT schema_name, database_name FROM {contents}" for contents in _CONTENTS
+    )
+    rows = connection.execute(
+        f"SELECT count(*) FROM ({union}) "
+        "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
+        [schema],
+    ).fetchall()
+    return not rows[0][0]

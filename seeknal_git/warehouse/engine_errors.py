@@ -1,0 +1,96 @@
+"""The engine's errors as ours: none of its exceptions leaves this package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from seeknal_git.errors import WarehouseBusy, WarehouseError
+from seeknal_git.sql.engine import SqlError, engine_words
+
+_LOCKED = "Could not set lock"
+_MOST_OF_A_COMMAND = 60
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raise SqlError if the engine refuses a statement."""
+    try:
+        yield
+    except duckdb.Error as exc:
+        raise SqlError(*engine_words(exc)) from exc
+
+
+@contextmanager
+def our_errors(path: Path | None) -> Iterator[None]:
+    """Raise WarehouseError for an error of the engine that nobody has caught."""
+    try:
+        yield
+    except RuntimeError as exc:
+        if "interrupted" in str(exc).lower():  # the engine's form of Ctrl-C in the main thread
+            raise KeyboardInterrupt from exc
+        raise
+    except duckdb.Error as exc:
+        raise translated(exc, path) from exc
+
+
+def is_locked(exc: duckdb.Error) -> bool:
+    """Whether another process holds the file."""
+    return isinstance(exc, duckdb.IOException) and _LOCKED in str(exc)
+
+
+def is_damage(exc: duckdb.Error) -> bool:
+    """Whether the engine could not read or write a file, or its contents make no sense."""
+    text = str(exc).lower()
+    return isinstance(exc, duckdb.IOException) or "serialize" in text or "corrupt" in text
+
+
+def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
+    """The engine's error as one that says how to mend it."""
+    text = " ".join(str(exc).split())
+    if _LOCKED in text:
+        return _busy(text, path)
+    full = "No space left" in text or "File too large" in text
+    if "WAL" in text and ("does not match" in text or "replaying" in text) and not full:
+        return WarehouseError(
+            f"The warehouse {path} and its log {path}.wal do not belong together: {text}",
+            f"Put back the file that it belongs to, or move {path}.wal away, "
+            "then run the same command again.",
+        )
+    if "version" in text and ("newer" in text or "older" in text or "storage" in text):
+        return WarehouseError(
+            f"Another version of DuckDB wrote the warehouse {path}, "
+            f"and this one ({duckdb.__version__}) cannot read it: {text}",
+            "Install the DuckDB that wrote it, or move the file away: seeknal run builds it again.",
+        )
+    if is_damage(exc):
+        damaged = "If the file is damaged, move it away: seeknal run builds it again."
+        hint = "Free some space, then run the same command again." if full else damaged
+        return WarehouseError(f"The warehouse {path} cannot be used: {text}", hint)
+    return WarehouseError(text)
+
+
+def _busy(text: str, path: Path | None) -> WarehouseBusy:
+    found = re.search(r"PID (\d+)", text)
+    if found is None:
+        return WarehouseBusy(f"The warehouse {path} is held by another process.", None)
+    pid = found[1]
+    return WarehouseBusy(f"The warehouse {path} is held by process {pid}{_command(pid)}.", int(pid))
+
+
+def _command(pid: str) -> str:
+    """The command that a process of ours executes, in parentheses; "" if the system does not
+    tell."""
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+        for number, word in enumerate(words):
+            if word == "seeknal_git" or Path(word).name == "seeknal":
+                text = " ".join(" ".join(["seeknal", *words[number + 1 :]]).split())
+                if len(text) > _MOST_OF_A_COMMAND:
+                    text = f"{text[:_MOST_OF_A_COMMAND]}…"
+                return f" ({text})"
+    return ""

@@ -1,0 +1,72 @@
+"""The views of each environment, and the record of what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seeknal_git.names import STATE, WAREHOUSE, qualified
+from seeknal_git.warehouse import catalog, protocol, publish, runs, unused_tables
+from seeknal_git.warehouse.connection import transaction
+from seeknal_git.warehouse.forms import commit_id
+from seeknal_git.warehouse.model import Environment, Foreign, Published
+from seeknal_git.warehouse.shown import shown
+from seeknal_git.warehouse.state_tables import OF_ENVIRONMENTS
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentViews(protocol.Environments):
+    connection: duckdb.DuckDBPyConnection
+
+    def all(self) -> dict[str, Environment]:
+        rows = self.connection.execute(
+            "SELECT schema_name, any_value(branch), "
+            f"(SELECT arg_max(commit_id, id) FROM {STATE}.publications p "
+            "WHERE p.schema_name = e.schema_name), min(created_at), max(used_at) "
+            f"FROM {STATE}.environments e GROUP BY schema_name ORDER BY schema_name"
+        ).fetchall()
+        return {
+            schema: Environment(schema, branch, commit_id(commit), created_at, used_at)
+            for schema, branch, commit, created_at, used_at in rows
+        }
+
+    def shown(self, schema: str, at: int | None = None) -> dict[str, Published]:
+        return shown(self.connection, schema, at)
+
+    def views(self, schema: str) -> dict[str, str]:
+        return catalog.views_of(self.connection, schema)
+
+    def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
+        return catalog.made_by_others(self.connection, schema, shown)
+
+    def readers(self, schema: str) -> list[str]:
+        return unused_tables.readers(self.connection, schema)
+
+    def need_places(self, schema: str, views: Iterable[str]) -> None:
+        published = shown(self.connection, schema).values()
+        others = catalog.made_by_others(self.connection, schema, published)
+        publish.need_places(others, views)
+
+    def delete(self, schema: str) -> tuple[Foreign, ...]:
+        connection = self.connection
+        with transaction(connection):
+            views = catalog.views_of(connection, schema)
+            ours = {(each.view, each.table) for each in shown(connection, schema).values()}
+            for view, table in ours:
+                if views.get(view) == table:
+                    connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, view)}")
+            yours = tuple(catalog.made_by_others(connection, schema, ()).values())
+            # `main` is the engine's own, which it does not drop.
+            if schema != "main" and catalog.is_empty(connection, schema):
+                connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
+            for table in OF_ENVIRONMENTS:
+                connection.execute(f"DELETE FROM {STATE}.{table} WHERE schema_name = $1", [schema])
+            runs.record_deletion(connection, schema)
+        return yours
+
+    def was_deleted(self, schema: str) -> bool:
+        return runs.was_deleted(self.connection, schema)

@@ -1,0 +1,56 @@
+"""The runs of each environment, and how they ended."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seeknal_git.names import STATE
+from seeknal_git.warehouse import protocol
+from seeknal_git.warehouse.model import REMOVED, Run, now
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecords(protocol.Runs):
+    connection: duckdb.DuckDBPyConnection
+
+    def begin(self, run_id: str, schema: str, command: str) -> None:
+        self.connection.execute(
+            f"INSERT INTO {STATE}.runs VALUES ($1, $2, $3, $4, NULL, 'running', NULL)",
+            [run_id, schema, command, now()],
+        )
+
+    def end(self, run_id: str, status: str, message: str | None) -> None:
+        self.connection.execute(
+            f"UPDATE {STATE}.runs SET ended_at = $1, status = $2, message = $3 WHERE id = $4",
+            [now(), status, message, run_id],
+        )
+
+    def last(self, schema: str) -> Run | None:
+        rows = self.connection.execute(
+            f"SELECT schema_name, command, started_at, status, message FROM {STATE}.runs "
+            f"WHERE schema_name = $1 AND status <> '{REMOVED}' ORDER BY rowid DESC LIMIT 1",
+            [schema],
+        ).fetchall()
+        return Run(*rows[0]) if rows else None
+
+
+def was_deleted(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
+    """Whether an environment was deleted, and nobody has run it since."""
+    rows = connection.execute(
+        f"SELECT status FROM {STATE}.runs WHERE schema_name = $1 ORDER BY rowid DESC LIMIT 1",
+        [schema],
+    ).fetchall()
+    return rows == [(REMOVED,)]
+
+
+def record_deletion(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
+    """Remember that an environment was there, for whoever asks it."""
+    connection.execute(
+        f"INSERT INTO {STATE}.runs VALUES ($1, $2, 'env delete', $3, $3, '{REMOVED}', NULL)",
+        [uuid.uuid4().hex, schema, now()],
+    )

@@ -1,0 +1,183 @@
+"""The schema `_seeknal`: a warehouse's record of itself, written in the same transactions as the
+data.
+
+| table | one row for each |
+| --- | --- |
+| snapshots | table that was built, with its id, identity, node, fingerprint and data version |
+| audits | check that was made: the rows that violate it, and all rows |
+| environments | environment: its schema, its branch, and when it was last used |
+| publications | time that an environment's views were re-pointed |
+| publication_nodes | node that a publication re-pointed; without a snapshot, it was removed |
+| exposures | file that was delivered, from which table, and after which publication |
+| runs | run, and how it ended |
+| project | mark by which the clones of a project know their warehouse (see owner.py) |
+
+Rows are appended, and the last one counts. Clocks go back, so ids and the order of rows (`rowid`)
+say which is the last, never a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
+
+if TYPE_CHECKING:
+    import duckdb
+
+_FIRST_COLUMNS = {
+    "snapshots": {
+        "id": "VARCHAR",
+        "node": "VARCHAR",
+        "table_name": "VARCHAR",
+        "fingerprint": "VARCHAR",
+        "data_version": "VARCHAR",
+        "row_count": "BIGINT",
+        "built_at": "TIMESTAMP",
+        "seconds": "DOUBLE",
+    },
+    "audits": {
+        "id": "VARCHAR",
+        "node": "VARCHAR",
+        "name": "VARCHAR",
+        "violations": "BIGINT",
+        "row_count": "BIGINT",
+        "checked_at": "TIMESTAMP",
+    },
+    "environments": {
+        "schema_name": "VARCHAR",
+        "branch": "VARCHAR",
+        "created_at": "TIMESTAMP",
+        "used_at": "TIMESTAMP",
+    },
+    "publications": {
+        "id": "BIGINT",
+        "schema_name": "VARCHAR",
+        "branch": "VARCHAR",
+        "commit_id": "VARCHAR",
+        "author": "VARCHAR",
+        "command": "VARCHAR",
+        "published_at": "TIMESTAMP",
+        "reused": "INTEGER",
+        "built": "INTEGER",
+        "removed": "INTEGER",
+    },
+    "publication_nodes": {
+        "publication_id": "BIGINT",
+        "schema_name": "VARCHAR",
+        "node": "VARCHAR",
+        "view_name": "VARCHAR",
+        "snapshot_id": "VARCHAR",
+        "table_name": "VARCHAR",
+        "fingerprint": "VARCHAR",
+    },
+    "exposures": {
+        "schema_name": "VARCHAR",
+        "node": "VARCHAR",
+        "snapshot_id": "VARCHAR",
+        "path": "VARCHAR",
+        "written_at": "TIMESTAMP",
+    },
+    "project": {"folder": "VARCHAR", "mark": "VARCHAR"},
+    "runs": {
+        "id": "VARCHAR",
+        "schema_name": "VARCHAR",
+        "command": "VARCHAR",
+        "started_at": "TIMESTAMP",
+        "ended_at": "TIMESTAMP",
+        "status": "VARCHAR",
+        "message": "VARCHAR",
+    },
+}
+# Columns that came later. To add one that exists costs a tenth of a millisecond and writes nothing.
+LATER_COLUMNS = {
+    "snapshots": {
+        "identity": "VARCHAR",
+        "build": "VARCHAR",
+        "unstable": "BOOLEAN",
+        "reading": "VARCHAR",
+    },
+    "publications": {
+        "seconds": "DOUBLE",
+        "merged": "VARCHAR",
+        "restores": "BIGINT",
+        "warnings": "VARCHAR",
+        "base": "VARCHAR",
+        "publisher": "VARCHAR",
+        "clone": "VARCHAR",
+        "edited": "BOOLEAN",
+        "reason": "VARCHAR",
+    },
+    "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
+    "exposures": {
+        "publication_id": "BIGINT",
+        "table_name": "VARCHAR",
+        "definition": "VARCHAR",
+        "content": "VARCHAR",
+    },
+}
+_MAY_BE_NULL = {
+    "snapshots": {"data_version"},
+    "publication_nodes": {"snapshot_id", "table_name", "fingerprint"},
+    "runs": {"ended_at", "message"},
+}
+# The tables in which a row is about one environment.
+OF_ENVIRONMENTS = ("environments", "publications", "publication_nodes", "exposures", "runs")
+
+STATE_TABLES = "; ".join(
+    [
+        f"CREATE SCHEMA IF NOT EXISTS {STATE}",
+        f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, SNAPSHOTS)}",
+        *(
+            f"CREATE TABLE IF NOT EXISTS {STATE}.{table} "
+            f"({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
+            for table, columns in _FIRST_COLUMNS.items()
+        ),
+        *(
+            f"ALTER TABLE {STATE}.{table} ADD COLUMN IF NOT EXISTS {name} {kind}"
+            for table, later in LATER_COLUMNS.items()
+            for name, kind in later.items()
+        ),
+    ]
+)
+
+
+def first_columns(table: str) -> dict[str, str]:
+    """The columns that a state table has had from the start, with their types; none if it is not a
+    table of ours."""
+    return _FIRST_COLUMNS.get(table, {})
+
+
+def always_there(table: str) -> list[str]:
+    """The columns of a state table that hold a value in every row."""
+    return [name for name in first_columns(table) if name not in _MAY_BE_NULL.get(table, ())]
+
+
+def with_later_columns(table: str) -> str:
+    """A state table in SQL, also if it lacks later columns: a warehouse that is only read keeps its
+    old form. Its column `number` is the order of the rows."""
+    later = ", ".join(f"NULL::{kind} AS {name}" for name, kind in LATER_COLUMNS[table].items())
+    return (
+        f"(SELECT rowid AS number, * FROM {STATE}.{table} "
+        f"UNION ALL BY NAME (SELECT {later} WHERE false))"
+    )
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+) -> None:
+    """Append rows to a state table with one statement."""
+    if not rows:
+        return
+    types = first_columns(table) | LATER_COLUMNS.get(table, {})
+    values = ", ".join(
+        f"unnest(${number}::{types[name]}[])" for number, name in enumerate(columns, 1)
+    )
+    connection.execute(
+        f"INSERT INTO {STATE}.{table} ({', '.join(columns)}) SELECT {values}",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
