@@ -77,7 +77,7 @@ def made_by_others(
 ) -> dict[str, Foreign]:
     """The views and tables of a schema that somebody made, by their names in lower case.
 
-    shown: what the environment published last. A view is ours if it has a name that was published
+    shown: the nodes that the environment shows. A view is ours if it has a name that was published
     then, and its whole text is that of a view of the table that was.
     """
     ours = {(published.view, published.table) for published in shown}

@@ -1,4 +1,4 @@
-"""The views of each environment, and the record of what it shows."""
+"""The views of each environment, and the record of the nodes that it shows."""
 
 from __future__ import annotations
 
@@ -55,10 +55,13 @@ class EnvironmentViews(protocol.Environments):
         connection = self.connection
         with transaction(connection):
             views = catalog.views_of(connection, schema)
-            ours = {(each.view, each.table) for each in shown(connection, schema).values()}
-            for view, table in ours:
-                if views.get(view) == table:
-                    connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, view)}")
+            ours = {
+                published.view
+                for published in shown(connection, schema).values()
+                if views.get(published.view) == published.table
+            }
+            for view in ours:
+                connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, view)}")
             yours = tuple(catalog.made_by_others(connection, schema, ()).values())
             # `main` is the engine's own, which it does not drop.
             if schema != "main" and catalog.is_empty(connection, schema):

@@ -45,8 +45,8 @@ _WHEN_WRITING = frozenset({"macro"})
 def inspected(
     connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool
 ) -> frozenset[str]:
-    """The state tables of an attached warehouse, of which nothing has run yet. Raises
-    WarehouseRefused, or WarehouseError if a row is damaged."""
+    """The state tables of an attached warehouse. Nothing of it runs here. Raises WarehouseRefused,
+    or WarehouseError if a row is damaged."""
     tables = connection.execute(_TABLES).fetchall()
     faults = [(name, _fault(*rest)) for _, name, *rest in tables]
     wrong = [f"the table {name}, which {fault}" for name, fault in faults if fault]

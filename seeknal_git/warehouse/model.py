@@ -91,7 +91,7 @@ class Audit:
     rows: int
 
 
-# Environments, and what they publish
+# Environments and publications
 
 
 @dataclass(frozen=True, slots=True)

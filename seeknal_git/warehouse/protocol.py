@@ -1,4 +1,4 @@
-"""What a warehouse can do. The rest of the program knows no other way to use one.
+"""The parts of a warehouse. The rest of the program knows no other way to use one.
 
 A warehouse holds snapshots (immutable tables), the views of environments, and a record of both.
 Its parts take and give the values of `model`, and SQL only if a node's own SELECT is executed. No
@@ -93,8 +93,8 @@ class Environments(Protocol):
         ...
 
     def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
-        """The views and tables that somebody made, by their names in lower case. shown: what the
-        environment published last."""
+        """The views and tables that somebody made, by their names in lower case. shown: the
+        nodes that the environment shows."""
         ...
 
     def readers(self, schema: str) -> list[str]:
@@ -118,7 +118,7 @@ class Environments(Protocol):
 
 
 class Publications(Protocol):
-    """What each environment published, and when."""
+    """The publications of each environment."""
 
     def publish(self, publication: Publication) -> Outcome:
         """Make an environment show exactly the nodes of a publication, in one transaction. A view
@@ -147,11 +147,12 @@ class Publications(Protocol):
         ...
 
     def warnings(self, schema: str) -> list[str]:
-        """The warnings about what an environment shows."""
+        """The warnings about the nodes that an environment shows."""
         ...
 
     def record_warnings(self, schema: str, warnings: Sequence[str]) -> None:
-        """Write down the warnings about what an environment shows, in place of earlier ones."""
+        """Write down the warnings about the nodes that an environment shows, in place of earlier
+        ones."""
         ...
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """The difference between what an environment shows and what it is to show."""
+    """The difference between the nodes that an environment shows and those that it is to show."""
 
     before: Mapping[str, Published]  # by node
     repointed: Sequence[Published]  # their views are missing, or select another table

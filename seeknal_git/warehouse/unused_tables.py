@@ -195,7 +195,7 @@ def drop_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) ->
     """Drop snapshot tables and their records, in one transaction; the record of an unstable one
     stays."""
     with transaction(connection):
-        connection.execute("; ".join(f"DROP TABLE IF EXISTS {relation(each)}" for each in tables))
+        connection.execute("; ".join(f"DROP TABLE IF EXISTS {relation(table)}" for table in tables))
         connection.execute(
             f"DELETE FROM {STATE}.snapshots WHERE NOT coalesce(unstable, true) "
             "AND table_name IN (SELECT unnest($1::VARCHAR[]))",

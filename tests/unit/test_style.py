@@ -104,12 +104,6 @@ LEFT: dict[str, dict[str, int]] = {
         "complex functions": 5,
         "loops over each": 12,
     },
-    "warehouse": {
-        "prose": 30,
-        "long lines": 62,
-        "complex functions": 1,
-        "loops over each": 33,
-    },
 }
 
 
