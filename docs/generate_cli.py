@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from seeknal_git.cli import app
+from seeknal_git.cli import application
 
 PAGE = Path(__file__).with_name("cli.md")
 
@@ -192,7 +192,7 @@ and `since`, which leads to the tables that production shows now, like the `node
 
 def commands(of: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The words of every command, groups before what is in them."""
-    of = of or typer.main.get_command(app)
+    of = of or typer.main.get_command(application())
     for name, command in of.commands.items():
         yield (*words, name)
         if hasattr(command, "commands"):
@@ -206,7 +206,7 @@ def help_of(words: tuple[str, ...]) -> str:
     os.environ["COLUMNS"] = "80"
     try:
         with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-            app([*words, "--help"], prog_name="seeknal")
+            application()([*words, "--help"], prog_name="seeknal")
     finally:
         os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
     return "\n".join(line.rstrip() for line in text.getvalue().strip().splitlines())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from seeknal_git.cli import app
+from seeknal_git.cli import application
 from seeknal_git.names import schema_of
 from tests.conftest import Repo
 
@@ -385,7 +385,7 @@ def test_production_is_never_deleted(dev: Repo) -> None:
 
 @pytest.mark.parametrize("old", ["plan", "apply", "promote"])
 def test_the_old_names_have_every_option_of_the_new_ones(old: str) -> None:
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(application())
     new = root.commands["run" if old == "apply" else old]
     there = {
         option

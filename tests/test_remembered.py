@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -274,7 +275,9 @@ def test_a_graph_of_another_engine_machine_or_limit_is_passed_over(
 ) -> None:
     shop.plan()
     if other == "machine":
-        monkeypatch.setattr(platform, "machine", lambda: "another")
+        there = os.uname()
+        another = SimpleNamespace(sysname=there.sysname, machine="another")
+        monkeypatch.setattr(os, "uname", lambda: another)
     else:
         monkeypatch.setattr(remembered, other, lambda: "another")
     shop.plan()

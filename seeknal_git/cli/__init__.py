@@ -35,16 +35,6 @@ from seeknal_git.cli.streams import prepare
 from seeknal_git.cli.validate import validate
 from seeknal_git.errors import SeeknalError, as_no_room
 
-app = typer.Typer(
-    name="seeknal",
-    help="Git branches as data environments: plan a change, run it in isolation, merge it into production.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -52,7 +42,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _seeknal(
     folder: Annotated[
         Path | None,
@@ -82,29 +71,29 @@ def _seeknal(
         os.environ["SEEKNAL_PRODUCTION_BRANCH"] = production
 
 
-for _command in (
-    init,
-    draft,
-    dry_run,
-    apply,
-    validate,
-    parse,
-    plan,
-    diff,
-    lineage,
-    run,
-    promote,
-    log,
-    rollback,
-    status,
-    doctor,
-    query,
-    gc,
-):
-    app.command()(_command)
-app.add_typer(env.app, name="env")
-app.add_typer(hooks.app, name="hooks")
-app.add_typer(warehouse.app, name="warehouse")
+_COMMANDS = {
+    command.__name__.replace("_", "-"): command
+    for command in (
+        init,
+        draft,
+        dry_run,
+        apply,
+        validate,
+        parse,
+        plan,
+        diff,
+        lineage,
+        run,
+        promote,
+        log,
+        rollback,
+        status,
+        doctor,
+        query,
+        gc,
+    )
+}
+_GROUPS = {"env": env.app, "hooks": hooks.app, "warehouse": warehouse.app}
 
 
 _INTERRUPTED = 130
@@ -144,10 +133,39 @@ def _misused(exc: typer.TyperException) -> int:
     return 2
 
 
+def application(only: str | None = None) -> typer.Typer:
+    """All commands, or only the one of this name."""
+    app = typer.Typer(
+        name="seeknal",
+        help="Git branches as data environments: plan a change, run it in isolation, merge it into "
+        "production.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_seeknal)
+    for name, command in _COMMANDS.items():
+        if only in (None, name):
+            app.command(name)(command)
+    for name, group in _GROUPS.items():
+        if only is None:
+            app.add_typer(group, name=name)
+    return app
+
+
 @cache
+def _made(only: str | None) -> Callable[..., Any]:
+    """Commands with all their options. To make all of them takes 30 ms, so only the one that is
+    asked for is made; a process that runs several makes each once."""
+    return typer.main.get_command(application(only))
+
+
 def _commands() -> Callable[..., Any]:
-    """All commands with all their options; a process that runs several makes them once."""
-    return typer.main.get_command(app)
+    """The commands that the command line may mean."""
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    return _made(first if first in _COMMANDS else None)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.command import run_git
 from seeknal_git.git.operation import unfinished_operation, way_out
 from seeknal_git.git.production_ref import production_ref
-from seeknal_git.git.tree import commit_tree, tracked_paths
+from seeknal_git.git.tree import TrackedPaths, commit_tree
 from seeknal_git.names import argument, command_line, operand
 from seeknal_git.project.load import load
 from seeknal_git.project.node_files import load_project, python_problems
@@ -56,7 +56,7 @@ def _files(workspace: Workspace) -> Iterator[Finding]:
     if repository.bare:
         return
     tracked, members = (
-        tracked_paths(repository),
+        TrackedPaths(repository),
         load_project(current_tree(workspace), workspace.cache).members,
     )
     for node in (each.node for each in members if each.node.kind == "exposure"):

@@ -25,7 +25,7 @@ from seeknal_git.errors import RunFailed, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import whoami
 from seeknal_git.git.production_ref import set_production_ref
-from seeknal_git.git.tree import commit_tree, tracked_paths
+from seeknal_git.git.tree import TrackedPaths, commit_tree
 from seeknal_git.names import WRITING, split_id
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.collisions import Claims, claims_of
@@ -281,7 +281,7 @@ def _claims(workspace: Workspace) -> tuple[DataRoot, Claims]:
     data today."""
     tip = git.branch_tip(workspace.repository, workspace.production)
     trees = [current_tree(workspace), *([commit_tree(workspace.repository, tip)] if tip else [])]
-    root = data_root_of(workspace, trees[0], tracked_paths(workspace.repository))
+    root = data_root_of(workspace, trees[0], TrackedPaths(workspace.repository))
     members = (member for tree in trees for member in load_project(tree, workspace.cache).members)
     return root, claims_of((each.node for each in members if each.node.kind == "source"), root)
 

@@ -7,11 +7,11 @@ for deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import FileStatus
+from pygit2.enums import FileMode, FileStatus
 
 from seeknal_git.errors import GitError
 from seeknal_git.git.command import run_git
@@ -28,6 +28,14 @@ _WORKTREE = {
     "?": FileStatus.WT_NEW,
     " ": FileStatus.INDEX_MODIFIED,
 }
+
+_STAGED = (
+    FileStatus.INDEX_NEW
+    | FileStatus.INDEX_MODIFIED
+    | FileStatus.INDEX_DELETED
+    | FileStatus.INDEX_RENAMED
+    | FileStatus.INDEX_TYPECHANGE
+)
 
 
 def entries(repository: Repository, *, staged: bool = False) -> list[Entry]:
@@ -63,12 +71,68 @@ def _entries_by_git(repository: Repository, staged: bool) -> Iterator[Entry]:
 def status(repository: Repository) -> dict[str, FileStatus]:
     """Path in the repository → how it differs from the index, or from HEAD; untracked files one by
     one."""
-    if not _is_sparse(repository):
-        try:
-            found = repository.handle.status(untracked_files="all")
-            return {path: FileStatus(flags) for path, flags in found.items()}
-        except pygit2.GitError:
-            pass
+    found = _status_by_libgit2(repository)
+    return _status_by_git(repository) if found is None else found
+
+
+def entries_and_status(
+    repository: Repository, head: Callable[[], tuple[str, Iterable[Entry]]]
+) -> tuple[list[Entry], dict[str, FileStatus]]:
+    """The entries of the index, and `status`.
+
+    To list the index takes ten times as long as to list HEAD, so its entries are those of HEAD with
+    the staged changes. head: the id of HEAD's tree, and its entries; an empty id before the first
+    commit.
+    """
+    before, committed = head()
+    found = _status_by_libgit2(repository)
+    if found is None:
+        return entries(repository), _status_by_git(repository)
+    listed = _staged_over(repository, committed, found) if before else None
+    if listed is None or head()[0] != before:  # somebody may have committed meanwhile
+        listed = entries(repository)
+    return listed, found
+
+
+def _staged_over(
+    repository: Repository, committed: Iterable[Entry], found: Mapping[str, FileStatus]
+) -> list[Entry] | None:
+    """The entries of the index, made from those of HEAD; None if they are not all that there is."""
+    index = _index(repository, staged=False)
+    if index.conflicts is not None:
+        return None
+    listed = {path: (path, blob, mode) for path, blob, mode in committed}
+    for path, flags in found.items():
+        if not flags & _STAGED:
+            continue
+        listed.pop(path, None)
+        if path in index:
+            entry = index[path]
+            listed[path] = (path, str(entry.id), entry.mode)
+    return list(listed.values()) if len(listed) == len(index) else None
+
+
+def is_file(repository: Repository, path: str) -> bool:
+    """Whether git tracks a file, and no link or submodule, at a path in the repository. Raises
+    pygit2.GitError for an index that libgit2 cannot read, and KeyError for a file in conflict."""
+    index = _index(repository, staged=False)
+    if path not in index:
+        return False
+    entry = index[path]
+    return entry.path == path and entry.mode not in (FileMode.LINK, FileMode.COMMIT)
+
+
+def _status_by_libgit2(repository: Repository) -> dict[str, FileStatus] | None:
+    if _is_sparse(repository):
+        return None
+    try:
+        found = repository.handle.status(untracked_files="all")
+    except pygit2.GitError:
+        return None
+    return {path: FileStatus(flags) for path, flags in found.items()}
+
+
+def _status_by_git(repository: Repository) -> dict[str, FileStatus]:
     listed = _asked(
         repository, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pygit2
@@ -19,6 +21,11 @@ from seeknal_git.git.production_ref import KEEPER, production_ref
 from seeknal_git.git.repository import Repository, head_commit, parents_of
 
 _LONGEST_PATH = 4096
+_FOLDER = b"40000"  # the mode of a folder
+# Length of an id in bytes → an entry of a tree as git stores it: mode, name, id.
+_ENTRY_OF = {
+    length: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % length, re.DOTALL) for length in (20, 32)
+}
 _FAR = 64  # times as large as a node may be
 _GONE = FileStatus.WT_DELETED
 _TOUCHED = (
@@ -113,22 +120,29 @@ def walked(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
     A kilobyte of git's objects may name one folder in another any number of times. Raises GitError.
     """
     most, looked = limits().files, 0
-    waiting = [(prefix, iter(tree))]
+    waiting = [(prefix, tree, _entries(tree))]
     while waiting:
-        folder, entries = waiting[-1]
-        for entry in entries:
+        folder, inner, entries = waiting[-1]
+        for mode, name, raw in entries:
             looked += 1
-            path = f"{folder}{entry.name}"
+            path = folder + os.fsdecode(name)
             if looked > most or len(path) > _LONGEST_PATH:
                 message = f"The tree {str(tree.id)[:8]} has more than {most:,} files, or longer names than a disk takes."
                 raise GitError(message, raising("files"))
-            if isinstance(entry, pygit2.Tree):
-                waiting.append((f"{path}/", iter(entry)))
+            if mode == _FOLDER:
+                below = inner[os.fsdecode(name)]
+                assert isinstance(below, pygit2.Tree), "its mode says so"
+                waiting.append((f"{path}/", below, _entries(below)))
                 break
-            if isinstance(entry, pygit2.Blob) or entry.filemode == FileMode.COMMIT:
-                yield path, str(entry.id), entry.filemode
+            yield path, raw.hex(), int(mode, 8)
         else:
             waiting.pop()
+
+
+def _entries(tree: pygit2.Tree) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Mode, name and id of each entry as git stores them: ten times as fast as an object each."""
+    pattern = _ENTRY_OF[len(tree.id.raw)]
+    return iter(pattern.findall(tree.read_raw()))
 
 
 def index_tree(repository: Repository) -> Tree:
@@ -154,16 +168,37 @@ def _in_project(repository: Repository, entries: Iterable[Entry]) -> Iterator[En
     )
 
 
-def tracked_paths(repository: Repository) -> frozenset[str]:
+class TrackedPaths(Collection[str]):
     """The files that git tracks in the project, here or in the main working tree; of a link it
     tracks only the name."""
-    found = index.entries(repository)
-    main = repository.main_worktree
-    if main not in (None, repository.top):
-        found += index.entries(
-            replace(repository, top=main, handle=pygit2.Repository(str(repository.common)))
-        )
-    return frozenset(_parted(_in_project(repository, found))[0])
+
+    def __init__(self, repository: Repository) -> None:
+        self._repositories = [repository]
+        main = repository.main_worktree
+        if main not in (None, repository.top):
+            handle = pygit2.Repository(str(repository.common))
+            self._repositories.append(replace(repository, top=main, handle=handle))
+
+    def __contains__(self, path: object) -> bool:
+        return any(self._has(repository, str(path)) for repository in self._repositories)
+
+    def _has(self, repository: Repository, path: str) -> bool:
+        try:
+            return index.is_file(repository, repository.prefix + path)
+        except (pygit2.GitError, KeyError):
+            return path in self._all
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @cached_property
+    def _all(self) -> frozenset[str]:
+        listed = (index.entries(repository) for repository in self._repositories)
+        found = [entry for entries in listed for entry in entries]
+        return frozenset(_parted(_in_project(self._repositories[0], found))[0])
 
 
 def working_tree(
@@ -176,10 +211,11 @@ def working_tree(
     is_node: which untracked files belong to the tree; blob_id: hashes a file (a caller may remember
     hashes).
     """
-    files, links, modules = _parted(_in_project(repository, index.entries(repository)))
+    entries, status = index.entries_and_status(repository, lambda: _head_entries(repository))
+    files, links, modules = _parted(_in_project(repository, entries))
     on_disk: dict[str, Path] = {}
     dirty = False
-    changed = _changed(repository, files, is_node)
+    changed = _changed(repository, status, files, is_node)
     stored = _as_stored(repository, [name for name, flags in changed.items() if flags & _TOUCHED])
     for name, flags in changed.items():
         if flags == FileStatus.WT_MODIFIED and stored.get(name) == files.get(name, ""):
@@ -190,8 +226,8 @@ def working_tree(
         if name in modules and not flags & _GONE:
             modules[name] = ""
             continue
-        for entries in (files, links, modules):
-            entries.pop(name, None)
+        for kind in (files, links, modules):
+            kind.pop(name, None)
         place = repository.project / name
         if place.is_symlink():
             links[name] = str(pygit2.hash(os.fsencode(place.readlink())))
@@ -211,12 +247,24 @@ def working_tree(
     return Tree(files, read, commit, dirty, links, modules, sizes, tree_id)
 
 
+def _head_entries(repository: Repository) -> tuple[str, Iterable[Entry]]:
+    """The id of HEAD's tree, and its entries; an empty id before the first commit."""
+    commit = head_commit(repository)
+    if commit is None:
+        return "", ()
+    root = repository.handle[commit].peel(pygit2.Tree)
+    return str(root.id), walked(root, "")
+
+
 def _changed(
-    repository: Repository, files: Mapping[str, str], is_node: Callable[[str], bool]
+    repository: Repository,
+    status: Mapping[str, FileStatus],
+    files: Mapping[str, str],
+    is_node: Callable[[str], bool],
 ) -> dict[str, FileStatus]:
     """The project's files that are not as they are staged or committed."""
     cut, found = len(repository.prefix), dict[str, FileStatus]()
-    for path, flags in index.status(repository).items():
+    for path, flags in status.items():
         name = path[cut:]
         if not path.startswith(repository.prefix) or flags == FileStatus.IGNORED:
             continue

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
-from seeknal_git.git.tree import Tree, commit_tree, tracked_paths
+from seeknal_git.git.tree import TrackedPaths, Tree, commit_tree
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.columns import Binding, Unchanged, bind
 from seeknal_git.project.definitions import Project, is_node_path
@@ -147,7 +147,7 @@ class _RawData:
     def of(self, tree: Tree, graph: Graph) -> _Found:
         """The raw data of a tree; and the tree without edits that decide nothing."""
         workspace, like = self.workspace, self.like
-        tracked = like.root.tracked if like else tracked_paths(workspace.repository)
+        tracked = like.root.tracked if like else TrackedPaths(workspace.repository)
         root = data_root_of(workspace, tree, tracked)
         if tree.dirty and tree.commit:
             tree = _without_trifles(workspace, tree, graph, root)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -57,8 +56,9 @@ class Graphs:
     def of(cls, cache: Path, project: str) -> Graphs:
         """The graphs that this version of the code and of the engine, on this kind of machine, with
         these limits, may have made of a project. project: its folder in the repository."""
-        machine = f"{platform.system()} {platform.machine()}"
-        made_by = (str(FORMAT), str(VERSION), engine_version(), machine, repr(limits()), project)
+        machine = os.uname()
+        kind = (machine.sysname, machine.machine, engine_version())
+        made_by = (str(FORMAT), str(VERSION), *kind, repr(limits()), project)
         return cls(cache / "graphs" / digest(*made_by)[:16])
 
     def nearest(self, tree: str) -> Sound | None:
