@@ -152,7 +152,7 @@ def _twins(work: Work, nodes: Sequence[str]) -> list[Twins]:
     """The nodes by the table that they are to have."""
     found: dict[str, list[str]] = {}
     for node in nodes:
-        key = work.wanted[node] if node in work.reasons else node
+        key = work.inventory.wanted(node) if node in work.reasons else node
         found.setdefault(key, []).append(node)
     return list(found.values())
 
@@ -174,7 +174,9 @@ def known_failure(work: Work, identifier: str) -> str:
     """The message of a node that failed in an earlier run and fails still."""
     node = work.graph.node(identifier)
     number = work.failing[identifier][0]
-    return verdict(node.path, node.checks[number], work.audits[work.answer_id(identifier, number)])
+    answer = work.inventory.answer(identifier, number)
+    assert answer is not None
+    return verdict(node.path, node.checks[number], answer)
 
 
 def doomed(graph: BoundGraph, failed: Iterable[str]) -> set[str]:
@@ -317,7 +319,7 @@ def _take_again(site: _Site, worker: _Worker, undone: Sequence[_Step]) -> None:
     for step in undone:
         if step.check is None:
             site.progress.built.pop(step.node, None)
-            site.made.pop(site.work.wanted[step.node], None)
+            site.made.pop(site.work.inventory.wanted(step.node), None)
     lost: set[str] = set()
     for step in undone:
         if site.stopping.is_set() or step.node in lost:
@@ -352,7 +354,7 @@ def _build_and_check(site: _Site, worker: _Worker, identifier: str) -> None:
 
 def _build(site: _Site, identifier: str, builder: Builder) -> None:
     """Build a node's table, unless another node has the same."""
-    wanted = site.work.wanted[identifier]
+    wanted = site.work.inventory.wanted(identifier)
     if wanted not in site.made:
         site.made[wanted] = _built(site, builder, identifier)
     site.progress.built[identifier] = site.made[wanted]
@@ -370,7 +372,7 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
 def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
     """Read the files of a source. They must be those that the plan saw, until the end."""
     with site.work.root.opened(source) as opened:
-        if opened.version != site.work.versions[source.id]:
+        if opened.version != site.work.inventory.versions[source.id]:
             path = source.definition["path"]
             raise _NodeFailed(f"{path} changed while it was read; run again ({source.path})")
         statement = _source_statement(site, source, opened)
@@ -417,16 +419,16 @@ def _executed(
 
 
 def _blueprint(site: _Site, identifier: str, sql: str) -> Blueprint:
-    work = site.work
+    work, identity = site.work, site.work.inventory.identities[identifier]
     return Blueprint(
-        id=work.wanted[identifier],
-        identity=work.identities[identifier].text,
-        build=work.identities[identifier].build,
+        id=identity.id,
+        identity=identity.text,
+        build=identity.build,
         unstable=work.graph.is_unstable(identifier),
         node=identifier,
         name=work.graph.node(identifier).name,
         fingerprint=work.graph.fingerprints[identifier].whole,
-        data_version=work.versions.get(identifier),
+        data_version=work.inventory.versions.get(identifier),
         sql=sql,
         parameters={},
     )
@@ -439,7 +441,9 @@ def _relations(site: _Site, nodes: Iterable[str]) -> dict[str, str]:
 
 def snapshot_of(work: Work, progress: Progress, identifier: str) -> Snapshot:
     """The table that a node has after a run."""
-    return progress.built.get(identifier) or work.there[work.wanted[identifier]]
+    found = progress.built.get(identifier) or work.inventory.snapshot(identifier)
+    assert found is not None
+    return found
 
 
 def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
@@ -447,7 +451,9 @@ def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
     check, targets = node.checks[number], targets_of_check(work.graph, identifier, number)
     sql = check_of(work.graph, identifier, number, _relations(site, targets))
     table = snapshot_of(work, site.progress, targets[0]).table if targets else None
-    question = Question(work.answer_id(identifier, number), identifier, check.name, sql, table)
+    question = Question(
+        work.inventory.answer_ids[identifier, number], identifier, check.name, sql, table
+    )
     try:
         _judge(site, identifier, number, builder.check(question))
     except SqlError as exc:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from seeknal_git.build.inventory import Inventory
 from seeknal_git.cache import Cache
 from seeknal_git.environments.environment import Environment
 from seeknal_git.errors import FileFault
 from seeknal_git.names import exposures_folder
 from seeknal_git.nodes.node import Node
-from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.held_files import remembered_blob_id
 from seeknal_git.project.raw_data import DataRoot
@@ -21,11 +21,12 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """due: exposures whose file is to be written; left: files that were delivered and that no
-    exposure writes any more, as it is gone or has another path."""
+    """The files of an environment's exposures that do not fit."""
 
-    due: tuple[str, ...] = ()
-    left: tuple[Delivery, ...] = ()
+    due: tuple[str, ...] = ()  # exposures whose file is to be written
+    left: tuple[
+        Delivery, ...
+    ] = ()  # that no exposure writes any more: it is gone, or writes elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,49 +53,54 @@ class Places:
 
 def files_of(
     warehouse: Warehouse,
-    graph: BoundGraph,
+    inventory: Inventory,
     places: Places,
-    wanted: Mapping[str, str],
     chosen: Collection[str] | None,
 ) -> Files:
-    """The files to write and to give up, for the chosen nodes or for all: then also of exposures
-    that are gone."""
+    """The files to write and to give up, for the chosen exposures; for all of them, and those that
+    are gone, if `chosen` is None."""
     environment, cache = places.environment, places.root.cache
-    exposures = {
-        each: member.node
-        for each, member in graph.members.items()
-        if member.node.kind == "exposure"
-    }
     delivered = warehouse.deliveries.last(environment.schema)
-    by_production = (
-        {}
-        if environment.is_production
-        else warehouse.deliveries.last(environment.production_schema)
-    )
-    # A branch leaves alone what production delivers already, but for a file that it has written
-    # before.
-    ours = {
-        each: places.of(node)
-        for each, node in exposures.items()
-        if each not in by_production
-        or by_production[each].snapshot != wanted[each]
-        or each in delivered
-    }
-    about = exposures.keys() if chosen is None else exposures.keys() & chosen
+    ours = _own_places(warehouse, inventory, places, delivered)
     due = tuple(
-        each
-        for each, path in ours.items()
-        if each in about and not _shows(delivered.get(each), wanted[each], path, cache)
+        node
+        for node, path in ours.items()
+        if (chosen is None or node in chosen)
+        and not _shows(delivered.get(node), inventory.wanted(node), path, cache)
     )
-    there = {
-        node: each
-        for node, each in delivered.items()
-        if each.snapshot and (chosen is None or node in about)
-    }
     taken = set(ours.values())
-    old = {node: places.of_delivered(each) for node, each in there.items()}
-    left = tuple(there[node] for node, path in old.items() if path not in taken and path.exists())
-    return Files(due, left)
+    left = []
+    for node, delivery in delivered.items():
+        is_about = chosen is None or (node in chosen and node in inventory.graph.members)
+        path = places.of_delivered(delivery)
+        if is_about and delivery.snapshot and path not in taken and path.exists():
+            left.append(delivery)
+    return Files(due, tuple(left))
+
+
+def _own_places(
+    warehouse: Warehouse,
+    inventory: Inventory,
+    places: Places,
+    delivered: Mapping[str, Delivery],
+) -> dict[str, Path]:
+    """Exposure → where the environment has its file.
+
+    A branch has none of an exposure that production delivers just so, unless it wrote one before.
+    """
+    environment = places.environment
+    by_production: Mapping[str, Delivery] = {}
+    if not environment.is_production:
+        by_production = warehouse.deliveries.last(environment.production_schema)
+    found = {}
+    for node, member in inventory.graph.members.items():
+        if member.node.kind != "exposure":
+            continue
+        production = by_production.get(node)
+        is_same = production is not None and production.snapshot == inventory.wanted(node)
+        if not is_same or node in delivered:
+            found[node] = places.of(member.node)
+    return found
 
 
 def _shows(delivery: Delivery | None, wanted: str, path: Path, cache: Cache) -> bool:

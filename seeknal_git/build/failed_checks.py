@@ -19,7 +19,8 @@ from seeknal_git.build.compute import (
     verdict,
     violates,
 )
-from seeknal_git.build.work import Work, all_checks, tables_of
+from seeknal_git.build.inventory import all_checks
+from seeknal_git.build.work import Work
 from seeknal_git.names import folded, of_option
 from seeknal_git.nodes.node import Check
 from seeknal_git.sql.pasting import code_of, in_shell, says
@@ -82,7 +83,7 @@ def known_answers(work: Work) -> dict[tuple[str, int], Audit]:
     """The last answers that earlier runs gave about the tables that are meant now."""
     found = {}
     for node, number, _ in all_checks(work.graph):
-        audit = work.audits.get(work.answer_id(node, number))
+        audit = work.inventory.answer(node, number)
         if audit and node in work.chosen:
             found[node, number] = audit
     return found
@@ -119,7 +120,7 @@ def violations(
 
 def known_violations(work: Work) -> list[Violation]:
     """The checks that do not hold, by earlier runs; those of severity error first."""
-    found = violations(work, known_answers(work), tables_of(work), {})
+    found = violations(work, known_answers(work), work.tables(), {})
     return sorted(found, key=lambda each: not each.fails)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from seeknal_git.build.work import Options, Work, work_out
+from seeknal_git.build.options import Options
+from seeknal_git.build.work import Work, work_out
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.environments.revision import Revision
@@ -59,7 +60,7 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
     loaded = prepared.loaded
     work = work_out(warehouse, loaded.graph, loaded.root, prepared.environment, prepared.options)
     for source, contents in loaded.binding.read.items():
-        if contents_of(work.versions[source]) != contents and source in work.reasons:
+        if contents_of(work.inventory.versions[source]) != contents and source in work.reasons:
             message = (
                 f"{loaded.graph.node(source).definition['path']} changed while {source} was bound."
             )

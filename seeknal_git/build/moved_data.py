@@ -37,12 +37,12 @@ def moved_data(loaded: Loaded, work: Work) -> tuple[MovedData, ...]:
     content now."""
     found = []
     for source, contents in loaded.binding.read.items():
-        load = work.there.get(work.wanted[source])
+        load = work.inventory.snapshot(source)
         files = loaded.root.files(loaded.graph.node(source))
         if (
             load is None
             or any(file.tracked for file in files)
-            or contents_of(work.versions[source]) == contents
+            or contents_of(work.inventory.versions[source]) == contents
         ):
             continue
         times = {file.path: _changed_at(file) for file in files}

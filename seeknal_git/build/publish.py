@@ -18,7 +18,7 @@ from pathlib import Path
 from seeknal_git.build.deliver import Dock, Written, docked, hand_over, refuse_places, write_aside
 from seeknal_git.build.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
 from seeknal_git.build.failed_checks import Violation, known_answers, violations, with_samples
-from seeknal_git.build.work import Work, tables_of
+from seeknal_git.build.work import Work
 from seeknal_git.errors import SeeknalError
 from seeknal_git.files import remove_whole
 from seeknal_git.names import exposures_folder
@@ -121,7 +121,7 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
 
 def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[Violation, ...]:
     """The checks that do not hold, with some rows of each."""
-    tables = tables_of(work, progress.built)
+    tables = work.tables(progress.built)
     shown = {
         node: each.table
         for node, each in warehouse.environments.shown(work.environment.schema).items()
@@ -153,7 +153,7 @@ def trusted(work: Work, progress: Progress) -> set[str]:
     return {
         each
         for each in work.graph.views
-        if each not in bad and (each in progress.built or work.wanted[each] in work.there)
+        if each not in bad and (each in progress.built or work.inventory.snapshot(each) is not None)
     }
 
 
@@ -163,12 +163,18 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     never showed."""
     good = trusted(work, progress) & work.chosen
     in_part = work.options.chosen is not None and not work.options.whole
-    kept = work.shows if in_part else work.shows.keys() & work.graph.views.keys()
-    found = {identifier: work.shows[identifier] for identifier in kept if identifier not in good}
+    kept = (
+        work.inventory.shows if in_part else work.inventory.shows.keys() & work.graph.views.keys()
+    )
+    found = {
+        identifier: work.inventory.shows[identifier]
+        for identifier in kept
+        if identifier not in good
+    }
     rest = work.graph.views.keys() - work.chosen - found.keys()
     found |= {
-        each: replace(work.production[each], view=work.graph.views[each])
-        for each in rest & work.production.keys()
+        each: replace(work.inventory.production[each], view=work.graph.views[each])
+        for each in rest & work.inventory.production.keys()
     }
     taken = {
         work.graph.views[each].lower() for each in good
@@ -249,7 +255,7 @@ def _write_files(
             definition = work.graph.node(identifier).definition
             path = work.places.of(work.graph.node(identifier))
             delivery = Delivery(
-                identifier, work.wanted[identifier], path, shows[read].table, definition
+                identifier, work.inventory.wanted(identifier), path, shows[read].table, definition
             )
             written.append(write_aside(dock, delivery))
     return written

@@ -133,7 +133,8 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
             else frozenset()
         )
     from seeknal_git.build.failed_checks import known_violations
-    from seeknal_git.build.work import Options, work_out
+    from seeknal_git.build.options import Options
+    from seeknal_git.build.work import work_out
     from seeknal_git.warehouse.duckdb_file import open_for_state
     from seeknal_git.warehouse.model import rolled_back_to
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
-from seeknal_git.build.work import Options, Work, tables_of, work_out
+from seeknal_git.build.options import Options
+from seeknal_git.build.work import Work, work_out
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
@@ -345,7 +346,7 @@ def _unpublished(
         "" if revision.name == revision_of(workspace).name else f" {of_option('--env', branch)}"
     )
     behind, found = _behind(work, failed), {}
-    meant, made = tables_of(work), tables_of(newest)
+    meant, made = work.tables(), newest.tables()
     for node, view in work.graph.views.items():
         first = behind.get(node)
         table = (made if first else meant).get(node)
@@ -432,14 +433,14 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
     ) as warehouse:
         found = _looked(workspace, warehouse, revision, name)
         wanted = question.sql or _first_question(found)
-        tables = tables_of(found.work)
+        tables = found.work.tables()
         _need_something_wrong(warehouse, found, tables)
         graph = found.work.graph
         views = [
             Published(
                 each,
                 graph.views[each],
-                found.work.wanted[each],
+                found.work.inventory.wanted(each),
                 tables[each],
                 graph.fingerprints[each].whole,
             )

@@ -10,8 +10,8 @@ from functools import partial
 
 from seeknal_git.build.execute import Report
 from seeknal_git.build.hold import Prepared, held, preview, work_of
+from seeknal_git.build.options import Options
 from seeknal_git.build.publish import Origin, Reconciled, reconcile, without_rows
-from seeknal_git.build.work import Options
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
 from seeknal_git.environments.mixed_tree import mixed

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from seeknal_git.build.failed_checks import known_violations
 from seeknal_git.build.moved_data import MovedData, moved_data
-from seeknal_git.build.work import Options, Work, work_out
+from seeknal_git.build.options import Options
+from seeknal_git.build.work import Work, work_out
 from seeknal_git.commands.planned import plan_environment
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.other_clones import published_elsewhere
@@ -220,7 +221,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     unpromoted = [
         each
         for each in work.graph.views
-        if each not in shown or shown[each].snapshot != work.wanted[each]
+        if each not in shown or shown[each].snapshot != work.inventory.wanted(each)
     ]
     unpromoted += [each for each in shown if each not in work.graph.views]
     merged = environment.is_production or (status.ahead == 0 and not status.dirty)

@@ -268,7 +268,7 @@ def work_as_text(work: Work, what: str) -> None:
     for delivery in work.deliveries:
         out(f"  {'write':6} {delivery}  {dim(str(work.graph.node(delivery).definition['path']))}")
     _left(work, done=False)
-    removed = [node for node in work.shows if node not in work.graph.views]
+    removed = [node for node in work.inventory.shows if node not in work.graph.views]
     out(
         f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
         f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}."
@@ -313,7 +313,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "left": _paths_left(work),
         "reused": list(work.reused),
         "repoint": list(work.repoint),
-        "remove": [node for node in work.shows if node not in work.graph.views],
+        "remove": [node for node in work.inventory.shows if node not in work.graph.views],
     }
 
 

@@ -1,0 +1,127 @@
+"""What a project needs and what a warehouse has, before anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from seeknal_git.build.options import Options
+from seeknal_git.build.rebuilds import Builds, builds_of
+from seeknal_git.environments.environment import Environment
+from seeknal_git.nodes.node import Check
+from seeknal_git.project.bound_graph import BoundGraph
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.loads_in_use import pinned
+from seeknal_git.project.raw_data import DataRoot, need_versions, untracked_sources
+from seeknal_git.project.snapshot_ids import Identity, identities
+from seeknal_git.warehouse.model import Audit, Published, Snapshot
+from seeknal_git.warehouse.protocol import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The tables and answers that a graph needs, and those that a warehouse has."""
+
+    graph: BoundGraph
+    environment: Environment
+    identities: Mapping[str, Identity]  # node → what its table is made of, and which build is meant
+    versions: Mapping[str, str]  # source → the version of its raw data
+    builds: Builds
+    there: Mapping[str, Snapshot]  # snapshot id → snapshot, for those whose table exists
+    shows: Mapping[str, Published]  # by the environment now
+    production: Mapping[str, Published]  # by production now
+    answer_ids: Mapping[tuple[str, int], str]  # (node, number of the check) → id of its answer
+    audits: Mapping[str, Audit]  # id of an answer → answer, for those that are known
+
+    def wanted(self, node: str) -> str:
+        """The id of the snapshot that a node needs."""
+        return self.identities[node].id
+
+    def snapshot(self, node: str) -> Snapshot | None:
+        """The snapshot that a node needs, if it exists."""
+        return self.there.get(self.wanted(node))
+
+    def answer(self, node: str, number: int) -> Audit | None:
+        """The answer to a check, if it is known."""
+        return self.audits.get(self.answer_ids[node, number])
+
+    def is_shown(self, node: str) -> bool:
+        """Whether the environment shows the snapshot that a node needs."""
+        shown = self.shows.get(node)
+        return shown is not None and shown.snapshot == self.wanted(node)
+
+    def is_missing(self, node: str) -> bool:
+        """Whether a node that is read has to be built, or to be shown for the first time.
+
+        A branch reads production's tables of nodes that it does not show itself.
+        """
+        if self.snapshot(node) is None:
+            return True
+        if node not in self.shows:
+            return self.environment.is_production
+        return not self.is_shown(node)
+
+
+def take_inventory(
+    warehouse: Warehouse,
+    graph: BoundGraph,
+    root: DataRoot,
+    environment: Environment,
+    options: Options,
+) -> Inventory:
+    """Look up everything that a graph needs. Reads only. Raises ProjectError for missing raw
+    data."""
+    production = warehouse.environments.shown(environment.production_schema)
+    shows = production
+    if not environment.is_production:
+        shows = warehouse.environments.shown(environment.schema)
+    fingerprints = {fingerprint.whole for fingerprint in graph.fingerprints.values()}
+    snapshots, lost = warehouse.snapshots.find(fingerprints)
+    loads = {} if options.refresh else pinned(graph, (production, shows), snapshots)
+    versions = need_versions(graph, root, loads)
+    environments = () if options.newest else (production, shows)
+    builds = builds_of(snapshots, lost, environments, _again(graph, root, options, loads))
+    meant = identities(graph, versions, builds.meant)
+    answer_ids = {
+        (node, number): _answer_id(graph, meant, node, number)
+        for node, number, _ in all_checks(graph)
+    }
+    return Inventory(
+        graph,
+        environment,
+        meant,
+        versions,
+        builds,
+        {snapshot.id: snapshot for snapshot in snapshots},
+        shows,
+        production,
+        answer_ids,
+        warehouse.snapshots.audits(list(answer_ids.values())),
+    )
+
+
+def _again(
+    graph: BoundGraph, root: DataRoot, options: Options, loads: Mapping[str, str]
+) -> frozenset[str]:
+    """The nodes that `--full` builds again though their table exists; not a load that is kept."""
+    if not options.full:
+        return frozenset()
+    about = graph.members if options.chosen is None else options.chosen
+    return frozenset(about) - (loads.keys() & untracked_sources(graph, root))
+
+
+def all_checks(graph: BoundGraph) -> Iterable[tuple[str, int, Check]]:
+    """(id, number, check) for every check of every node."""
+    for identifier, member in graph.members.items():
+        for number, check in enumerate(member.node.checks):
+            yield identifier, number, check
+
+
+def _answer_id(graph: BoundGraph, meant: Mapping[str, Identity], node: str, number: int) -> str:
+    """The id of the answer to a check: a hash of the question and of the tables that it reads.
+
+    The identity of a rule holds the columns that its questions read.
+    """
+    check, targets = graph.node(node).checks[number], graph.targets[node][number + 1]
+    asked = [node] if graph.node(node).kind == "rule" else targets
+    return digest("audit", check.sql, str(check.allowed), *(meant[read].id for read in asked))

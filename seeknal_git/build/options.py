@@ -1,0 +1,22 @@
+"""How a run or a promotion builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to build."""
+
+    refresh: bool = False  # read raw data again
+    full: bool = False  # build all other nodes again
+    chosen: frozenset[str] | None = None  # only these nodes; None for all
+    keep_going: bool = False  # after a failure
+    workers: int = 1
+    retry: int = 0
+    all_or_nothing: bool = False  # publish nothing if anything failed
+    force: bool = False  # release also if that takes back the release of another clone
+    reason: str | None = None  # why somebody insists
+    whole: bool = False  # production is to show just this graph, also if only some nodes are chosen
+    newest: bool = False  # of several tables made of the same, take the newest, shown or not

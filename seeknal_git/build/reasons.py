@@ -1,0 +1,63 @@
+"""Why a node is built, in words."""
+
+from __future__ import annotations
+
+from seeknal_git.build.inventory import Inventory
+from seeknal_git.project.raw_data import contents_of, engine_of
+from seeknal_git.warehouse.model import Published
+
+
+def reason(inventory: Inventory, node: str) -> str:
+    """Why a node whose table does not exist is built."""
+    return _reason_of_builds(inventory, node) or _reason_of_contents(inventory, node)
+
+
+def _reason_of_builds(inventory: Inventory, node: str) -> str | None:
+    """The reason, if the same table existed, or an input of it is built again."""
+    builds, identities = inventory.builds, inventory.identities
+    if node in builds.again and identities[node].build:
+        return "everything is built again"
+    if identities[node].text in builds.lost:
+        return "its table is missing"
+    feeding = inventory.graph.feeding(node)
+    if again := [read for read in feeding if builds.is_begun(identities[read])]:
+        return f"reads {', '.join(again)}, which is built again"
+    return None
+
+
+def _reason_of_contents(inventory: Inventory, node: str) -> str:
+    """The reason, if its code or its raw data differ from production's."""
+    graph, before = inventory.graph, inventory.production.get(node)
+    fingerprint = graph.fingerprints[node].whole
+    if before is None:
+        return "never built"
+    if before.fingerprint == fingerprint:
+        return _reason_of_raw_data(inventory, node, before)
+    if any(snapshot.fingerprint == fingerprint for snapshot in inventory.there.values()):
+        return "the raw data behind it moved on since it was built"
+    moved = [read for read in graph.feeding(node) if _is_changed(inventory, read)]
+    return f"reads {', '.join(moved)}, which changed" if moved else "its definition changed"
+
+
+def _is_changed(inventory: Inventory, node: str) -> bool:
+    """Whether production shows a node, and by another code."""
+    was = inventory.production.get(node)
+    return was is not None and was.fingerprint != inventory.graph.fingerprints[node].whole
+
+
+def _reason_of_raw_data(inventory: Inventory, node: str, before: Published) -> str:
+    """The reason, if its code is production's: files moved, or another release of the engine reads
+    the same files."""
+    builds, identities = inventory.builds, inventory.identities
+    if inventory.graph.node(node).kind != "source":
+        behind = inventory.graph.upstream([node])
+        again = any(builds.is_begun(identities[read]) for read in behind)
+        return "a table behind it is built again" if again else "the raw data behind it moved on"
+    load, wanted = inventory.there.get(before.snapshot), inventory.versions[node]
+    known = load.data_version if load else None
+    if known is None or contents_of(known) != contents_of(wanted):
+        return "its raw data moved on"
+    return (
+        f"DuckDB {engine_of(known) or '(another release)'} read its raw data, "
+        f"and {engine_of(wanted)} may do otherwise"
+    )
