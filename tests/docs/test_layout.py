@@ -11,7 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "seeknal_git"
 DECISIONS = sorted((ROOT / "docs/design").glob("*.md"))
-PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs/architecture.md", *DECISIONS]
+PAGES = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs/architecture.md",
+    *DECISIONS,
+]
 # A place in a recipe that the reader fills in.
 TO_FILL_IN = re.compile("KIND|NAME")
 
