@@ -198,7 +198,9 @@ def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
 
 def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
     status = replace(
-        status, production=_production(workspace, warehouse), missing=_missing(warehouse)
+        status,
+        production=_production(workspace, warehouse),
+        missing=warehouse.environments.missing(),
     )
     if status.schema and status.schema != workspace.production_schema:
         foreign = published_elsewhere(workspace.repository, warehouse, status.schema)
@@ -251,16 +253,6 @@ def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
         warnings=[each for fails, each in told if not fails],
         failure=failure or None,
     )
-
-
-def _missing(warehouse: Warehouse) -> dict[str, list[str]]:
-    there = warehouse.snapshots.tables()
-    found = {}
-    for schema in warehouse.environments.all():
-        shown = warehouse.environments.shown(schema).values()
-        if gone := [each.node for each in shown if each.table not in there]:
-            found[schema] = gone
-    return found
 
 
 def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seeknal_git.names import STATE, WAREHOUSE, qualified
+from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
 from seeknal_git.warehouse import catalog, protocol, publish, runs, unused_tables
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import commit_id
@@ -16,6 +16,25 @@ from seeknal_git.warehouse.state_tables import OF_ENVIRONMENTS
 
 if TYPE_CHECKING:
     import duckdb
+
+
+# The last record of a node says which table its environment shows.
+_MISSING = f"""
+WITH
+    shown AS (
+        SELECT schema_name, node, table_name FROM {STATE}.publication_nodes
+        WHERE schema_name IN (SELECT schema_name FROM {STATE}.environments)
+        QUALIFY row_number() OVER (
+            PARTITION BY schema_name, node ORDER BY publication_id DESC
+        ) = 1
+    ),
+    there AS (
+        SELECT table_name FROM duckdb_tables()
+        WHERE database_name = 'warehouse' AND schema_name = $1
+    )
+SELECT schema_name, list(node ORDER BY node) FROM shown
+WHERE table_name IS NOT NULL AND table_name NOT IN (FROM there)
+GROUP BY schema_name ORDER BY schema_name"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,10 @@ class EnvironmentViews(protocol.Environments):
 
     def shown(self, schema: str, at: int | None = None) -> dict[str, Published]:
         return shown(self.connection, schema, at)
+
+    def missing(self) -> dict[str, list[str]]:
+        rows = self.connection.execute(_MISSING, [SNAPSHOTS]).fetchall()
+        return dict(rows)
 
     def views(self, schema: str) -> dict[str, str]:
         return catalog.views_of(self.connection, schema)

@@ -87,6 +87,11 @@ class Environments(Protocol):
         """Node → its view and snapshot, now or after an earlier publication."""
         ...
 
+    def missing(self) -> dict[str, list[str]]:
+        """Schema → the nodes that its environment shows and whose tables are gone, if there are
+        any."""
+        ...
+
     def views(self, schema: str) -> dict[str, str]:
         """The views that really exist: name → the snapshot table that it selects, "" if it is not
         a view of ours."""
