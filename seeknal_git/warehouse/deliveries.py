@@ -24,10 +24,14 @@ class DeliveryRecords(protocol.Deliveries):
     connection: duckdb.DuckDBPyConnection
 
     def last(self, schema: str, at: int | None = None) -> dict[str, Delivery]:
-        rows = self.connection.execute(_last_deliveries(), [schema, at]).fetchall()
+        rows = self.connection.execute(
+            _last_of_each_path(at is not None), [schema] if at is None else [schema, at]
+        ).fetchall()
+        last = {node: number for number, (_, node, *_) in enumerate(rows)}
         return {
-            node: Delivery(node, snapshot, Path(path), table, delivered(definition), content)
-            for node, snapshot, path, table, definition, content in rows
+            node: _delivery(*rows[number][1:])
+            for node, number in last.items()
+            if not any(_overwrites(later, rows[number]) for later in rows[number + 1 :])
         }
 
     def ever(self) -> list[DeliveredPath]:
@@ -74,25 +78,41 @@ class DeliveryRecords(protocol.Deliveries):
             )
 
 
-def _last_deliveries() -> str:
-    """The SELECT of an environment's deliveries; its parameters are a schema and a publication."""
-    # Paths are compared as they were written, and by their place in the project: the data root may
-    # have been moved, and older versions recorded only the path.
-    overlap = " OR ".join(
-        f"starts_with({one} || '/', {other} || '/')"
-        for name in ("path", "place")
-        for one, other in ((f"e.{name}", f"f.{name}"), (f"f.{name}", f"e.{name}"))
-    )
+def _delivery(
+    node: str, snapshot: str, path: str, table: str | None, *more: str | None
+) -> Delivery:
+    definition, content = more
+    return Delivery(node, snapshot, Path(path), table, delivered(definition), content)
+
+
+def _last_of_each_path(before: bool) -> str:
+    """The SELECT of an environment's last delivery of each path of each exposure, oldest first. Its
+    parameters are a schema and, if `before`, the publication before which deliveries count, if they
+    are whole."""
     publication = (
         f"SELECT max(p.id) FROM {STATE}.publications p "
-        "WHERE p.schema_name = $1 AND p.published_at <= d.written_at"
+        "WHERE p.schema_name = $1 AND p.published_at <= written_at"
     )
+    counts = f"AND snapshot_id <> '' AND coalesce(publication_id, ({publication}), 0) <= $2"
     return (
-        "WITH d AS (SELECT *, definition::JSON ->> 'path' AS place, "
-        f"coalesce(publication_id, ({publication}), 0) AS after "
-        f"FROM {with_later_columns('exposures')} d WHERE schema_name = $1), "
-        "e AS (FROM d WHERE $2 IS NULL OR (after <= $2 AND snapshot_id <> '')), "
-        "f AS (FROM e QUALIFY row_number() OVER (PARTITION BY node ORDER BY number DESC) = 1) "
-        "SELECT node, snapshot_id, path, table_name, definition, content FROM f "
-        f"WHERE NOT EXISTS (FROM e WHERE e.node <> f.node AND e.number > f.number AND ({overlap}))"
+        "SELECT definition::JSON ->> 'path' AS place, node, snapshot_id, path, table_name, "
+        f"definition, content FROM {with_later_columns('exposures')} "
+        f"WHERE schema_name = $1 {counts if before else ''} "
+        "QUALIFY row_number() OVER (PARTITION BY node, path, place ORDER BY number DESC) = 1 "
+        "ORDER BY number"
     )
+
+
+def _overwrites(later: tuple[Any, ...], earlier: tuple[Any, ...]) -> bool:
+    """Whether a delivery writes the file of another exposure, or one above or below it. Paths are
+    compared as they were written, and by their place in the project: the data root may have been
+    moved, and older versions recorded only the path."""
+    later_place, later_node, _, later_path, *_ = later
+    place, node, _, path, *_ = earlier
+    return later_node != node and (_overlap(later_path, path) or _overlap(later_place, place))
+
+
+def _overlap(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return False
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
