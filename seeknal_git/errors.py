@@ -1,4 +1,4 @@
-"""Everything that can go wrong and that somebody can mend, and the limits of what may be asked.
+"""The errors that a user can mend, and the limits of a project.
 
     SeeknalError            exit 1   what is wrong, where, and how to mend it
     ├── UsageError          exit 2   the command line asks for something that is not there
@@ -24,13 +24,10 @@ from seeknal_git.names import in_lines, parts
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong in one place.
-
-    `path` is relative to the project, `line` counts from 1; both are absent where the problem has
-    no place.
-    """
+    """One problem in one place."""
 
     message: str
+    # The file, relative to the project, and the line, from 1; None if the problem has no place.
     path: str | None = None
     line: int | None = None
     hint: str | None = None
@@ -48,7 +45,7 @@ class Problem:
 
 
 def some(names: Sequence[str], most: int) -> str:
-    """The first of many names, for a message, and how many more there are: `a, b and 3 more`."""
+    """The first of many names, and the number of the others, for a message: `a, b and 3 more`."""
     left = len(names) - most
     return ", ".join(names[:most]) + (f" and {left:,} more" if left > 0 else "")
 
@@ -85,7 +82,7 @@ class WarehouseError(SeeknalError):
 
 
 class WarehouseRefused(WarehouseError):
-    """The warehouse is another project's, or holds something that would run when it is read."""
+    """The warehouse belongs to another project, or would run a program when it is read."""
 
 
 class WarehouseBusy(WarehouseError):
@@ -106,8 +103,8 @@ _NO_ROOM = ("No space left", "Disk quota exceeded", "File too large", "Read-only
 
 
 def as_no_room(exc: OSError) -> SeeknalError | None:
-    """A disk that is full, or may not be written, as what somebody can mend; None for any other
-    error. (libgit2's have no number, only the system's words.)"""
+    """The error for a disk that is full or cannot be written; None for any other error. (libgit2's
+    errors have no number, only the system's words.)"""
     words = next((phrase for phrase in _NO_ROOM if phrase in str(exc)), None)
     if words is None:
         return None
@@ -117,27 +114,25 @@ def as_no_room(exc: OSError) -> SeeknalError | None:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of what may be in a tree, so that a plan of anything ends soon.
+    """Limits of a project's size, so that every plan ends soon.
 
-    The environment sets them (SEEKNAL_LIMIT_COLUMNS=10000 sets `columns`), and no file of a project
-    does: a branch must not raise them.
+    The environment can change them (SEEKNAL_LIMIT_COLUMNS=10000 sets `columns`). No file of a
+    project can, since a branch must not raise them.
     """
 
     file_kb: int = 256  # of a node's file
     yaml_depth: int = 50  # of lists and mappings in a node's file
-    yaml_values: int = 20_000  # in a node's file, each alias counted as what it stands for
+    yaml_values: int = 20_000  # in a node's file, an alias counts with all its values
     statement_kb: int = 128  # of one SELECT
-    nesting: int = (
-        1_000  # of one SELECT, in calls of functions that walk its tree: some 150 sub-queries
-    )
+    # Of one SELECT, in nested calls of functions that walk its tree: about 150 sub-queries.
+    nesting: int = 1_000
     columns: int = 5_000  # of a node's table
     seconds: int = 10  # of processor time to parse, bind and take apart one SELECT
     memory_mb: int = 2_048  # for the same
     nodes: int = 20_000  # of a project
     files: int = 1_000_000  # in a tree of git's
-    unpack_seconds: int = (
-        10  # to unpack a file of raw data once, and a second more for each 5 MB of it
-    )
+    # To unpack a file of raw data once; each 5 MB of it adds a second.
+    unpack_seconds: int = 10
 
 
 def limits() -> Limits:
@@ -150,7 +145,7 @@ def variable(name: str) -> str:
 
 
 def raising(name: str) -> str:
-    """A hint: how to allow more."""
+    """A hint: how to raise a limit."""
     return f"If it is meant, allow more: {variable(name)}={getattr(limits(), name) * 2}"
 
 

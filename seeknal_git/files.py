@@ -1,9 +1,8 @@
-"""Write files where a project may, and only over files that are its own.
+"""Writes files only where a project may write, and only over its own files.
 
-A node, a state table or a checkout names paths, and none of them is trusted. So every write goes
-through here: the name is judged first, then the folders are opened one by one without following a
-link, and the file is put in place in the folder that was opened. A link that somebody swaps in
-meanwhile leads nowhere.
+Nodes, state tables and checkouts name paths, and no path is trusted. So every write goes through
+this module: it judges the name, opens the folders one by one without following links, and puts the
+file in place in the folder that it opened. A link that somebody swaps in meanwhile has no effect.
 """
 
 from __future__ import annotations
@@ -29,21 +28,20 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
-# The project's own names at its top. A case-insensitive disk takes `Seeknal` for one of them.
+# The names of the project itself at its top, in lower case: some disks ignore case.
 _OWN = frozenset({"seeknal", "seeknal_project.yml", "profiles.yml"})
 # A folder with one of these is another repository, or another project.
 _BOUNDARIES = (".git", "seeknal_project.yml")
-# HFS+ ignores these within a name, so `.g\u200cit` is `.git` there (git's core.protectHFS has the
-# same list).
+# Characters that HFS+ ignores within a name: `.g\u200cit` is `.git` there (git's core.protectHFS
+# has the same list).
 _INVISIBLE = dict.fromkeys(
     [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
 )
-# NTFS gives every file such a name too: `git~1` is `.git`.
+# A short name, which NTFS gives to every file: `git~1` is `.git`.
 _SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9](\..{0,3})?")
 
 
-# What is at a path: what was delivered there, that as somebody changed it, or a file that is none
-# of ours.
+# The state of a file at a path: delivered by us, delivered and changed since, or not ours.
 Standing = Literal["ours", "changed", "foreign"]
 
 
@@ -52,40 +50,39 @@ def always_ours(_: Path) -> Standing:
 
 
 def folded(name: str) -> str:
-    """A name as disks compare it that ignore case (APFS, HFS+, NTFS)."""
+    """A name as disks compare it that ignore case, such as APFS, HFS+ and NTFS."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", name.translate(_INVISIBLE)).casefold()
 
 
 def wrong_name(path: str) -> str | None:
-    """Why no delivery may have a path below a project, to follow the path in a sentence; None if it
+    """Why a delivery may not have a path below a project, in words that follow the path; None if it
     may."""
-    if PurePosixPath(path).is_absolute() or not path.isprintable():
-        return "leaves the project"
     parts = [folded(part) for part in re.split(r"[/\\]", path) if part not in ("", ".")]
-    plain = [part.partition(":")[0].rstrip(". ") for part in parts]
-    if ".." in parts or not parts:
+    leaves = PurePosixPath(path).is_absolute() or not path.isprintable()
+    if leaves or ".." in parts or not parts:
         return "leaves the project"
-    if plain[0] in _OWN or any(part.startswith((".git", ".env")) for part in parts):
+    first = parts[0].partition(":")[0].rstrip(". ")
+    hidden = [part for part in parts if part.startswith(".")]
+    if first in _OWN or any(part.startswith((".git", ".env")) for part in hidden):
         return "belongs to the project"
-    if hidden := next((part for part in parts if part.startswith(".")), None):
-        return f"has a hidden part, `{hidden}`, which may be a program's configuration"
-    if short := next((part for part in parts if _SHORT_NAME.fullmatch(part)), None):
-        return f"has a part, `{short}`, that means another file on some disks"
+    if hidden:
+        return f"has a hidden part, `{hidden[0]}`, which may be a program's configuration"
+    for part in filter(_SHORT_NAME.fullmatch, parts):
+        return f"has a part, `{part}`, that means another file on some disks"
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A folder of a project in which files are written.
+    """A folder of a project in which files are written."""
 
-    top: a folder that the user chose; links below it are refused; prefix: the project's folder
-    there, "" or ending in `/`; tracked: the files that git tracks, relative to the project.
-    """
-
+    # A folder that the user chose. Links below it are refused.
     top: Path
+    # The project's folder below it: "" or ending in `/`.
     prefix: str = ""
+    # The files that git tracks, relative to the project.
     tracked: Collection[str] = ()
     _folded: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -93,7 +90,7 @@ class Ground:
         return self.top / f"{self.prefix}{path}"
 
     def met(self, path: str) -> str | None:
-        """A tracked file that a path is, lies below, or is a folder around."""
+        """A tracked file at a path, above it or below it; None if there is none."""
         if self.tracked and not self._folded:
             self._folded.update((folded(tracked), tracked) for tracked in self.tracked)
         wanted = folded(path)
@@ -106,9 +103,9 @@ class Ground:
 
 
 def refuse(ground: Ground, path: str, standing: Callable[[Path], Standing] = always_ours) -> None:
-    """Raise FileFault unless a file or a folder may be written at a path that is not trusted.
+    """Raise FileFault unless a file or a folder may be written at a path, which is not trusted.
 
-    standing: how a file that is there stands to the project.
+    standing: gives the state of an existing file.
     """
     if wrong := wrong_name(path):
         raise FileFault(f"`{path}` {wrong}.", "Name another file, for example exports/orders.csv.")
@@ -156,16 +153,16 @@ def _refuse_what_is_there(ground: Ground, path: str, standing: Callable[[Path], 
 
 
 def holds_something(at: Path) -> bool:
-    """Whether a file is there, or a folder that is not empty."""
+    """Whether a path is a file, or a folder that is not empty."""
     return any(at.iterdir()) if at.is_dir() else os.path.lexists(at)
 
 
 @contextmanager
 def opened_folder(top: Path, folder: str, *, make: int | None = None) -> Iterator[int]:
-    """A descriptor of a folder below another; no link below `top` is followed.
+    """The descriptor of a folder below `top`. No link below `top` is followed.
 
-    make: the mode of folders that are missing. Raises FileFault for a link or a file on the way,
-    FileNotFoundError for a folder that is missing and not to be made.
+    make: the mode for missing folders, which are made; None to make none. Raises FileFault for a
+    link or a file on the way, and FileNotFoundError for a missing folder that is not made.
     """
     opened = os.open(top, _FOLDER)
     try:
@@ -195,8 +192,8 @@ def _entered(parent: int, name: str, shown: str) -> int:
 
 
 def write_below(top: Path, path: str, content: bytes) -> None:
-    """Write a file whose name is ours, entirely or not at all. Raises FileFault for a link on the
-    way or in its place, OSError if it cannot be written."""
+    """Write a file with a name of ours, entirely or not at all. Raises FileFault for a link on the
+    way or in its place, and OSError if it cannot be written."""
     parent, _, name = path.rpartition("/")
     with opened_folder(top, parent, make=0o777) as folder:
         _refuse_a_link(folder, name, path)
@@ -204,7 +201,7 @@ def write_below(top: Path, path: str, content: bytes) -> None:
 
 
 def refuse_links(top: Path, path: str) -> None:
-    """Raise FileFault for what `write_below` would not write."""
+    """Raise FileFault if `write_below` would refuse to write."""
     parent, _, name = path.rpartition("/")
     with suppress(FileNotFoundError), opened_folder(top, parent) as folder:
         _refuse_a_link(folder, name, path)
@@ -216,10 +213,9 @@ def _refuse_a_link(folder: int, name: str, path: str) -> None:
 
 
 def write_whole(path: Path, content: bytes, *, private: bool = True) -> None:
-    """Write a file so that it is there entirely or not at all, also where two threads or processes
-    do so at once.
+    """Write a file entirely or not at all, also if two threads or processes write it at once.
 
-    private: in a folder of ours, for nobody else to read; else a file that the user named.
+    private: in a folder of ours, for its owner alone; if not, it is a file that the user named.
     """
     if private:
         make_private(path.parent)
@@ -245,8 +241,7 @@ def _write(folder: int, name: str, content: bytes, mode: int) -> None:
 
 @contextmanager
 def beside(top: Path, folder: str) -> Iterator[Path]:
-    """A new folder in which others write, before `put_in_place` takes it from there; it goes at the
-    end."""
+    """A new folder for files that `put_in_place` moves to their paths. It is removed at the end."""
     parent, _, name = folder.rpartition("/")
     with opened_folder(top, parent, make=0o777) as opened:
         os.mkdir(name, PRIVATE_FOLDER, dir_fd=opened)
@@ -264,10 +259,10 @@ def put_in_place(
     *,
     kept: str,
 ) -> bool:
-    """Move what was written to its path. A file is replaced in one step, a folder in two renames.
+    """Move a file or a folder to its path. A file is replaced in one step, a folder in two renames.
 
-    kept: the path at which a file stays that somebody changed; returns whether there was one.
-    Raises FileFault if it may not be written there, OSError if it cannot.
+    kept: the path to which a file is moved that somebody changed. Returns whether there was one.
+    Raises FileFault if the path is not allowed, and OSError if it cannot be written.
     """
     refuse(ground, path, standing)
     changed = holds_something(ground.at(path)) and standing(ground.at(path)) == "changed"
@@ -341,7 +336,7 @@ def _remove(folder: int, name: str) -> None:
 
 
 def remove_whole(path: Path) -> None:
-    """Remove a file, a link, or a folder with all that is in it, if it is there."""
+    """Remove a file, a link, or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -362,7 +357,7 @@ def make_private(folder: Path, *, ours: bool = True) -> None:
 
 
 def make_private_file(path: Path) -> None:
-    """Make an empty file that only its owner may read, unless it is there."""
+    """Make an empty file that only its owner may read, unless it exists."""
     make_private(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
     close_to_others(path)

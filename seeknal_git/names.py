@@ -1,7 +1,7 @@
-"""Names that have to agree everywhere (branch ↔ schema, node ids, views), and text quoted for SQL,
-a shell, a terminal.
+"""Names that must agree everywhere (branch and schema, node ids, views), and text quoted for SQL, a
+shell or a terminal.
 
-Text of others (names, messages, values) may hold anything, and a terminal obeys much of it.
+Foreign text (names, messages, values) may hold anything, and a terminal obeys control characters.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-# The catalog that a warehouse is attached as. SQL of ours names it: a macro in it is never looked
-# up.
+# The catalog that a warehouse is attached as. Our SQL names it, so that a macro in the warehouse is
+# never looked up.
 WAREHOUSE = "warehouse"
 SNAPSHOTS = "_snapshots"
 STATE_SCHEMA = "_seeknal"
@@ -27,33 +27,38 @@ _PLAIN = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _ENDS_LIKE_A_HASH = re.compile(r"_[0-9a-f]{8}$")
 _SLUG_LENGTH = 40
 
-# Schemas and catalogs that DuckDB or PostgreSQL bring along, words that SQL would need quotes for,
-# and our alias.
+# Schemas and catalogs of DuckDB and PostgreSQL, words that need quotes in SQL, and our alias.
 _RESERVED = frozenset(
-    "all analyse analyze and anti any array as asc asof asymmetric at authorization between binary both by "
-    "case cast check collate collation column concurrently constraint create cross current default deferrable "
-    "desc describe distinct do else end except exclude exists false fetch for foreign freeze from full glob "
-    "grant group having ilike in information_schema initially inner intersect into is isnull join lambda "
-    "lateral leading left like limit memory natural not notnull null offset on only or order outer overlaps "
-    "pg_catalog pg_temp pivot pivot_longer pivot_wider placing positional primary prod public qualify "
-    "references returning right rows select semi show similar some summarize symmetric system table "
-    "tablesample temp temporary then to trailing true union unique unpack unpivot using values variadic "
-    "verbose warehouse when where window with".split()
+    """
+    all analyse analyze and anti any array as asc asof asymmetric at authorization between
+    binary both by case cast check collate collation column concurrently constraint create cross
+    current default deferrable desc describe distinct do else end except exclude exists false
+    fetch for foreign freeze from full glob grant group having ilike in information_schema
+    initially inner intersect into is isnull join lambda lateral leading left like limit memory
+    natural not notnull null offset on only or order outer overlaps pg_catalog pg_temp pivot
+    pivot_longer pivot_wider placing positional primary prod public qualify references returning
+    right rows select semi show similar some summarize symmetric system table tablesample temp
+    temporary then to trailing true union unique unpack unpivot using values variadic verbose
+    warehouse when where window with
+    """.split()
 )
 
-# Names that an expression may take for the beginning of something else.
+# Names that begin something else in an expression.
 _LIKE_FUNCTIONS = frozenset(
-    "between bigint bit boolean char character coalesce columns dec decimal exists extract float generated grouping "
-    "grouping_id inout int integer interval map national nchar none nullif numeric out overlay position precision "
-    "real row setof smallint struct substring time timestamp treat trim try_cast tuple values varchar xmlattributes "
-    "xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable".split()
+    """
+    between bigint bit boolean char character coalesce columns dec decimal exists extract float
+    generated grouping grouping_id inout int integer interval map national nchar none nullif
+    numeric out overlay position precision real row setof smallint struct substring time
+    timestamp treat trim try_cast tuple values varchar xmlattributes xmlconcat xmlelement
+    xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
+    """.split()
 )
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 def schema_of(branch: str) -> str:
-    """The schema that carries a branch's environment: injective, and safe where case is ignored.
+    """The schema of a branch's environment. No two branches share one, even if case is ignored.
 
     >>> schema_of("dev")
     'dev'
@@ -75,7 +80,7 @@ def schema_of(branch: str) -> str:
 
 
 def production_ref_of(project: str) -> str:
-    """The ref that says what production last published, for a project's folder in its repository
+    """The ref of the commit that production last published. project: its folder in the repository
     (`""` for all of it).
 
     >>> production_ref_of("")
@@ -101,7 +106,7 @@ def split_id(identifier: str) -> tuple[str, str]:
     return kind, name
 
 
-# Below the project's folder in the data root: nobody else writes there.
+# Below the project's folder in the data root. Only Seeknal writes there.
 BRANCHES_FILES = "target/exposures"
 WRITING = "target/.writing"
 REPLACED = "target/replaced"
@@ -109,12 +114,12 @@ MANIFEST = "target/manifest.json"
 
 
 def exposures_folder(schema: str) -> str:
-    """Where a branch's exposures are written, below the project's folder in the data root."""
+    """The folder of a branch's exposures, below the project's folder in the data root."""
     return f"{BRANCHES_FILES}/{schema}"
 
 
 def view_names(node_ids: Iterable[str]) -> dict[str, str]:
-    """The view of each node: its bare name, or `kind__name` where two kinds share a name (case is
+    """The view of each node: its bare name, or `kind__name` if two kinds share a name (case is
     ignored)."""
     ids = list(node_ids)
     uses = Counter(split_id(identifier)[1].lower() for identifier in ids)
@@ -129,8 +134,7 @@ _ASCII = str.maketrans({letter: letter.lower() for letter in "ABCDEFGHIJKLMNOPQR
 
 
 def folded(name: str) -> str:
-    """A name of SQL as DuckDB compares it: without the case of the letters of ASCII, and of no
-    others.
+    """A name of SQL as DuckDB compares it: in lower case, if the letter is one of ASCII.
 
     >>> folded("État"), folded("TOTAL")
     ('État', 'total')
@@ -139,13 +143,13 @@ def folded(name: str) -> str:
 
 
 def quote(identifier: str) -> str:
-    """An identifier as SQL takes it, whatever is in it."""
+    """Any identifier, quoted for SQL."""
     escaped = identifier.replace('"', '""')
     return f'"{escaped}"'
 
 
 def bare(identifier: str) -> str:
-    """An identifier as somebody would write it: in quotes only if it needs them.
+    """An identifier for SQL, in quotes only if it needs them.
 
     >>> bare("orders"), bare("order")
     ('orders', '"order"')
@@ -161,7 +165,7 @@ def qualified(*parts: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A string literal as SQL takes it."""
+    """A text as a literal of SQL."""
     escaped = text.replace("'", "''")
     return f"'{escaped}'"
 
@@ -182,8 +186,8 @@ def option(value: object) -> str:
 
 
 def shown(text: str) -> str:
-    r"""A text on one line in which everything prints: control characters, line ends, signs without
-    a width, and those that turn the direction of what follows, are spelled out.
+    r"""A text on one line that prints: control characters, line ends, characters without a width,
+    and characters that change the direction of writing are spelled out.
 
     >>> print(shown("a\x1b[31mb"), shown("naïve 東京"))
     a\x1b[31mb naïve 東京
@@ -194,7 +198,7 @@ def shown(text: str) -> str:
 
 
 def _prints(sign: str) -> bool:
-    """Spaces that are none of ASCII harm nobody."""
+    """Whether a character prints. Spaces outside of ASCII do no harm."""
     return sign.isprintable() or unicodedata.category(sign) == "Zs"
 
 
@@ -203,13 +207,13 @@ def _spelled(sign: str) -> str:
 
 
 class Lines(str):
-    """A text whose line ends are our own, as those of other texts are data."""
+    """A text whose line ends are our own. In other texts, line ends are data."""
 
     __slots__ = ()
 
 
 def in_lines(lines: Iterable[str]) -> Lines:
-    """Lines of a message, or of its hint. A line end within one of them is data."""
+    """The lines of a message, or of its hint, as one text. A line end within a line is data."""
     return Lines("\n".join(shown(part) for line in lines for part in parts(line)))
 
 
@@ -219,7 +223,7 @@ def parts(text: str) -> list[str]:
 
 
 def argument(text: str) -> str:
-    r"""A text as one word of a shell, on one line, whatever is in it.
+    r"""Any text as one word of a shell, on one line.
 
     >>> print(argument("plain"), argument("a;b"), argument("a\nb"))
     plain 'a;b' $'a\nb'
@@ -230,8 +234,8 @@ def argument(text: str) -> str:
 
 
 def _quoted(sign: str) -> str:
-    """A sign within `$'…'`, where two digits mean a byte and four a sign; a byte of a file's name
-    that is no UTF-8 is itself."""
+    """A character within `$'…'`: two digits mean a byte, and four a character. A byte of a file's
+    name that is no UTF-8 stays a byte."""
     number = ord(sign)
     if sign in "\\'":
         return f"\\{sign}"
@@ -243,12 +247,13 @@ def _quoted(sign: str) -> str:
 
 
 def command_line(*words: str) -> str:
-    """A command as somebody may paste it into a shell."""
+    """A command to be pasted into a shell."""
     return " ".join(map(argument, words))
 
 
 def operand(name: str) -> str:
-    """A name at the end of a command. One that begins like an option is none."""
+    """A name as the last word of a command. One that begins with a dash is not taken for an
+    option."""
     return f"-- {argument(name)}" if name.startswith("-") else argument(name)
 
 

@@ -321,7 +321,7 @@ def test_nothing_is_pruned_because_the_production_branch_was_renamed(dev: Repo) 
     dev.commit("Production is called trunk")
     said = dev.seeknal("run", code=2).err
     assert "error: There is no production branch main." in said
-    assert "If it has another name now, say so: git config seeknal.productionBranch trunk" in said
+    assert "If it has another name now, tell git: git config seeknal.productionBranch trunk" in said
     dev.git("config", "seeknal.productionBranch", "trunk")
     dev.seeknal("run")
     assert dev.views("trunk") == before[0]

@@ -1,4 +1,4 @@
-"""Take uncommitted changes along to another branch, or find out which commands would."""
+"""Take uncommitted changes along to another branch, or find the commands that would do it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Another branch than the one that is checked out, as uncommitted changes would come to it."""
+    """Another branch than the one that is checked out, as a target for uncommitted changes."""
 
     branch: str
     tip: str
-    ref: str  # a remote's where there is no local branch yet
-    own: int  # commits that what is checked out does not have
+    ref: str  # of a remote if there is no local branch yet
+    own: int  # number of commits that HEAD does not have
     remote: str | None  # a remote's branch of that name with commits that neither has
     worktree: Path | None  # the other working tree that has it checked out
-    obstacle: str | None  # why git cannot switch now, whatever the branch is
+    obstacle: str | None  # why git cannot switch to any branch now
 
     @property
     def is_local(self) -> bool:
@@ -41,7 +41,7 @@ class Elsewhere:
 
 
 def find_elsewhere(repository: Repository, branch: str) -> Elsewhere | None:
-    """A branch by its own name; None if it is checked out here, or if no branch is called that."""
+    """A branch by its name; None if it is checked out here, or does not exist."""
     ref = git.branch_ref(repository, branch)
     if ref is None or ref == f"refs/remotes/{branch}" or git.current_branch(repository) == branch:
         return None
@@ -67,7 +67,7 @@ def _obstacle(repository: Repository) -> str | None:
     return None
 
 
-# Whatever is configured of fetches from elsewhere: nothing but the one branch is meant.
+# Fetch this branch alone, whatever else the configuration would fetch.
 _PLAIN = (
     "--no-tags",
     "--no-prune",
@@ -87,10 +87,9 @@ def _as_target(branch: str) -> str:
 
 
 def take_along(repository: Repository, to: Elsewhere) -> tuple[str, ...]:
-    """Bring a branch that has no commit of its own to what is checked out, and switch to it; the
-    commands that did.
+    """Move a branch without commits of its own to HEAD, and switch to it. Returns the commands.
 
-    Both ends are one commit when git switches, so it touches no file and nothing that is staged.
+    Both ends are the same commit when git switches, so that it touches no file and nothing staged.
     """
     commands: list[Sequence[str]] = []
     if not to.is_local:
@@ -114,7 +113,7 @@ def take_along(repository: Repository, to: Elsewhere) -> tuple[str, ...]:
 
 
 def is_branch_name(name: str) -> bool:
-    """Whether git would call a branch so."""
+    """Whether git accepts a name for a branch."""
     return (
         not name.startswith("-")
         and name != "HEAD"
@@ -123,8 +122,8 @@ def is_branch_name(name: str) -> bool:
 
 
 def create_branch(repository: Repository, name: str) -> tuple[str, ...]:
-    """Create a branch at what is checked out, and switch to it; the command that did. Uncommitted
-    changes follow."""
+    """Create a branch at HEAD, and switch to it with all uncommitted changes. Returns the
+    command."""
     command = ("switch", "--create", name)
     done = run_git(*command, cwd=repository.top)
     if done.returncode:
@@ -133,7 +132,8 @@ def create_branch(repository: Repository, name: str) -> tuple[str, ...]:
 
 
 def ways_along(repository: Repository, to: Elsewhere) -> str:
-    """How uncommitted changes come to a branch by hand. git is asked beforehand whether it can."""
+    """A hint: the commands that take uncommitted changes to a branch. git is asked first whether it
+    can switch."""
     there, stash = argument(to.branch), "git stash --include-untracked"
     if to.worktree is not None:
         return f"Take them there: {stash} && git -C {argument(str(to.worktree))} stash pop"
@@ -142,7 +142,8 @@ def ways_along(repository: Repository, to: Elsewhere) -> str:
         return f"Take them there: git switch {there}"
     if untracked := _UNTRACKED.search(refused):
         return f"{untracked[1]} is another file there. Rename it, then: git switch {there}"
-    return f"The same files differ there, and git marks conflicts: {stash} && git switch {there} && git stash pop"
+    commands = f"{stash} && git switch {there} && git stash pop"
+    return f"The same files differ there, and git marks conflicts: {commands}"
 
 
 # git's words, in English.
@@ -150,8 +151,8 @@ _UNTRACKED = re.compile(r"Untracked working tree file '(.*)' would be")
 
 
 def _refuses_to_switch(repository: Repository, commit: str) -> str | None:
-    """Why git would not switch to a commit with the changes on board. It is asked, and writes
-    nothing."""
+    """Why git would refuse to switch to a commit with the uncommitted changes; None if it would
+    not. git is only asked, and writes nothing."""
     run_git("update-index", "-q", "--refresh", cwd=repository.top)
     asked = run_git(
         "read-tree", "--dry-run", "-m", "-u", "HEAD", commit, cwd=repository.top, LC_ALL="C"
@@ -160,8 +161,8 @@ def _refuses_to_switch(repository: Repository, commit: str) -> str | None:
 
 
 def commit_command(repository: Repository, changes: Sequence[str]) -> str:
-    """The line that commits changes, named from the top of the repository, as it works in the
-    current folder."""
+    """The command that commits changes, for the current folder. changes: paths from the top of the
+    repository."""
     tracked = {path for path, _, _ in index.entries(repository)}
     new = [path for path in changes if path not in tracked]
     gone = [path for path in changes if not (repository.top / path).exists()]
@@ -178,7 +179,7 @@ def commit_command(repository: Repository, changes: Sequence[str]) -> str:
 
 
 def _places(repository: Repository, paths: Sequence[str]) -> str:
-    """Some paths as the current folder sees them; of many, the folders that hold them."""
+    """Paths relative to the current folder; of many paths, the folders that hold them."""
     places = [repository.top / path for path in paths]
     if len(places) > _NAMED:
         folders = dict.fromkeys(place.parent for place in places)
@@ -189,7 +190,7 @@ def _places(repository: Repository, paths: Sequence[str]) -> str:
 
 
 def _as_path(place: str) -> str:
-    """A path that begins like an option is none behind a dot."""
+    """A path that git cannot take for an option: one that begins with a dash gets a `./`."""
     return f"./{place}" if place.startswith("-") else place
 
 

@@ -1,5 +1,4 @@
-"""Run git itself: for everything that writes, and for the few things that libgit2 gets wrong (see
-docs/git.md)."""
+"""Run git itself: for everything that writes, and where libgit2 is wrong (see docs/git.md)."""
 
 from __future__ import annotations
 
@@ -10,8 +9,8 @@ from pathlib import Path
 from seeknal_git.errors import GitError
 from seeknal_git.names import command_line, in_lines
 
-# What git sets for a hook points at the repository of that hook; a command in another working tree
-# must not see it.
+# git sets these variables for a hook, and they name the hook's repository. A command in another
+# working tree must not see them.
 LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 # A folder that a checkout brings may be laid out as a git folder, with a configuration that runs
@@ -19,12 +18,12 @@ LOCAL_ENVIRONMENT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 # `bare_layout`). A file system monitor is a program too.
 _STRANGER = ("--no-pager", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
-# These write for the user, whose hooks run then, or say where the hooks are.
+# These commands write for the user, whose hooks run then, or tell the place of the hooks.
 _WITH_HOOKS = frozenset({"commit", "merge", "switch", "config", "rev-parse"})
 
 
 def git_command(*arguments: str) -> list[str]:
-    """A command line of git that runs nothing that a checkout brings along."""
+    """A command line of git that runs no program that a checkout brings along."""
     return ["git", *_STRANGER, *(() if arguments[0] in _WITH_HOOKS else _NO_HOOKS), *arguments]
 
 
@@ -36,8 +35,8 @@ def is_git_folder(folder: Path) -> bool:
 
 
 def is_meant_as_bare(folder: Path) -> bool:
-    """Whether somebody means a git folder as a bare repository: git itself, to a hook, or it is in
-    no working tree."""
+    """Whether a git folder is meant as a bare repository: git names it to a hook, or it is in no
+    working tree."""
     if not is_git_folder(folder):
         return False
     told = os.environ.get("GIT_DIR")
@@ -48,7 +47,7 @@ def is_meant_as_bare(folder: Path) -> bool:
 
 
 def blob_content(blob: str, cwd: Path) -> bytes | None:
-    """What git has, or can fetch, of a blob; None where it cannot."""
+    """The content of a blob that git has or can fetch; None if it cannot."""
     command = git_command("cat-file", "blob", blob)
     done = subprocess.run(
         command, cwd=cwd, env=environment_in(cwd), capture_output=True, check=False
@@ -57,8 +56,8 @@ def blob_content(blob: str, cwd: Path) -> bytes | None:
 
 
 def environment_in(cwd: Path) -> dict[str, str]:
-    """Nothing of another repository; a bare one is named to git, which looks for none by itself.
-    Nobody is asked for a password."""
+    """The environment for git: without the variables of another repository, with the name of a bare
+    repository, which git does not look for, and without questions for a password."""
     kept = {name: value for name, value in os.environ.items() if name not in LOCAL_ENVIRONMENT}
     return (
         kept
@@ -68,9 +67,9 @@ def environment_in(cwd: Path) -> dict[str, str]:
 
 
 def run_git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run git in a working tree and return what it said, whether it succeeded or not.
+    """Run git in a working tree and return its result, whether it succeeded or not.
 
-    `variables` are added to its environment. Raises GitError where git is not installed.
+    `variables` are added to its environment. Raises GitError if git is not installed.
     """
     command, environment = git_command(*arguments), environment_in(cwd) | variables
     try:

@@ -1,8 +1,7 @@
 """Git's conversions between a blob and a file of a checkout: filters, encodings, line ends.
 
-libgit2 knows line ends only. Line ends are no part of data here: they hang on each user's
-`core.autocrlf`, so the blob counts. Everything else is a file of its own once it is checked out,
-and that file counts.
+libgit2 knows line ends only. Line ends are no part of data here, since they depend on each user's
+`core.autocrlf`: the blob counts. With any other conversion, the file of the checkout counts.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from seeknal_git.git.repository import Repository
 _ATTRIBUTES = ".gitattributes"
 _CONTENT = ("filter", "working-tree-encoding", "ident")
 _LINES = ("text", "eol", "crlf")
-# Git LFS is not run: its pointers say which content they mean.
+# Git LFS is not run: its pointers hold the hash of the content.
 _LARGE = "lfs"
 
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """Whose attributes count: those of a commit that may not be checked out; None: those of the
-    working tree."""
+    """The conversions of one revision of the files."""
 
     repository: Repository
+    # The commit whose attributes count, checked out or not; None for those of the working tree.
     commit: str | None
 
     def filtered(self, paths: Iterable[str]) -> dict[str, str]:
-        """The files that a checkout has in another form than git, by what makes it: the filter and
+        """The files that a checkout converts. For each, the conversion in words: the filter with
         its commands, the encoding."""
         paths = list(paths)
         if not paths or not _has_attributes(self.repository, self.commit, paths):
@@ -76,8 +75,8 @@ class Revised:
             return _ask(variables, command)
 
     def _is_here(self, paths: Iterable[str]) -> bool:
-        """Whether the working tree has the attributes of the commit, so that filters can run where
-        they are at home."""
+        """Whether the working tree has the attributes of the commit, so that filters can run in
+        it."""
         if self.commit is None:
             return True
         repository, commit = self.repository, self.commit
@@ -88,8 +87,8 @@ class Revised:
 
     @contextmanager
     def _elsewhere(self, paths: Iterable[str]) -> Iterator[dict[str, str]]:
-        """A working tree with nothing but the attributes of the commit. (git before 2.41 cannot
-        name a commit for them, and `cat-file` does not look for them in an index.)"""
+        """A working tree that holds only the attributes of the commit. (git before 2.41 cannot read
+        attributes from a commit, and `cat-file` does not read them from an index.)"""
         with tempfile.TemporaryDirectory() as place:
             tree = Path(place) / "tree"
             tree.mkdir()
@@ -109,7 +108,7 @@ class Revised:
 def attributes(
     repository: Repository, paths: Sequence[str], names: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """The attributes that are set for files of the project, as the working tree has them."""
+    """The attributes that the working tree sets for files of the project."""
     try:
         return {path: _attributes_by_libgit2(repository, path, names) for path in paths}
     except pygit2.GitError:  # it cannot read a split or a sparse index
@@ -139,7 +138,7 @@ def _attributes_by_git(
 
 
 def converted(repository: Repository, paths: Iterable[str]) -> list[str]:
-    """The files that `git add` may store in another form than they have on disk."""
+    """The files that `git add` may convert."""
     paths = list(paths)
     if not paths or _configured(repository, "core.autocrlf") in ("true", "input"):
         return paths
@@ -158,7 +157,7 @@ def stored_ids(repository: Repository, paths: list[str], *, store: bool = False)
 
 
 def _has_attributes(repository: Repository, commit: str | None, paths: Iterable[str]) -> bool:
-    """Whether any file says something about these paths: nearly always there is none, or one."""
+    """Whether a file of attributes may concern these paths. Nearly always there is none, or one."""
     own = _configured(repository, "core.attributesfile")
     usual = Path.home() / ".config/git/attributes"
     if own or usual.exists() or (repository.common / "info" / "attributes").exists():
@@ -194,8 +193,8 @@ def _attributes_on_disk(repository: Repository, folder: str) -> str | None:
 
 
 def _commands(repository: Repository, name: str) -> list[str]:
-    """What the user's configuration runs for a filter; a filter that is not configured does
-    nothing."""
+    """The commands that the user's configuration runs for a filter; none if it is not
+    configured."""
     found = (
         _configured(repository, f"filter.{name}.{command}")
         for command in ("process", "smudge", "clean")
@@ -211,8 +210,7 @@ def _configured(repository: Repository, name: str) -> str | None:
 
 
 def _ask(variables: Mapping[str, str], command: list[str], given: bytes = b"") -> bytes:
-    """Run git and return the bytes that it says. Raises GitError, also if a filter failed that may
-    fail."""
+    """Run git and return its output. Raises GitError, also for a filter that is allowed to fail."""
     cwd = Path(variables["cwd"])
     environment = environment_in(cwd) | {
         name: value for name, value in variables.items() if name != "cwd"

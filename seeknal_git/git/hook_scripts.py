@@ -1,5 +1,5 @@
-"""The scripts that git runs: one for each hook, with a line for each project of the repository that
-it serves."""
+"""The scripts of the hooks. A script has a line for each project of the repository that it
+serves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seeknal_git.names import production_ref_of
 HOOKS = ("pre-commit", "pre-merge-commit", "post-merge", "post-commit", "post-rewrite")
 SERVER_HOOKS = ("post-receive",)
 
-# The digest is of the rest of the script: a hook that somebody edited is no longer ours to replace.
+# The digest is of the rest of the script, so that a hook that somebody edited is never replaced.
 _MARKER = re.compile(rb"^# Seeknal hook ([0-9a-f]{12}|@DIGEST@)", re.MULTILINE)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -29,16 +29,15 @@ _OLD_COMMAND = re.compile(rf"^set -- {_WORDS}", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a hook knows of a project.
+    """The line of a script for one project."""
 
-    folder: relative to the repository's top, `.` for all of it; branch: the full name of its
-    production branch, `""` in hooks that only validate; data_root: on a server, what stands for the
-    working tree; command: starts seeknal.
-    """
-
+    # Relative to the repository's top; `.` for all of it.
     folder: str
+    # The full name of the production branch; "" in hooks that only validate.
     branch: str
+    # Starts seeknal.
     command: tuple[str, ...]
+    # On a server, the folder that takes the place of the working tree.
     data_root: str = ""
 
 
@@ -58,14 +57,14 @@ def render(name: str, lines: Iterable[Line]) -> bytes:
 
 
 def read(name: str, script: bytes) -> dict[str, Line]:
-    """The projects that a script serves, by their folders, as far as they can be read."""
+    """The lines of a script that can be read, by the folders of their projects."""
     text = script.decode(errors="surrogateescape")
     found = [_line(name, words) for match in _LINE.finditer(text) if (words := _split(match[1]))]
     return {line.folder: line for line in (*_old_lines(text), *found) if line and line.command}
 
 
 def is_marked(script: bytes) -> bool:
-    """Whether a script was ours once, edited or not."""
+    """Whether a script was written by us, edited since or not."""
     return _MARKER.search(script) is not None
 
 
@@ -75,15 +74,13 @@ def is_unedited(script: bytes) -> bool:
 
 
 def by_hand(name: str, line: Line) -> str:
-    """A hook for one project without what only its own file needs, to stand anywhere in another
-    script."""
+    """The commands of a hook for one project, to be added to a script of the user's."""
     body = render(name, [line]).decode(errors="surrogateescape").split("\n\n", 1)[1]
     return f"(\n{body}) || {'exit 1' if name.startswith('pre-') else 'true'}\n"
 
 
 def _words(name: str, line: Line) -> tuple[str, ...]:
-    """What stands on a project's line: as many words before the command as `_before_command`
-    says."""
+    """The words of a project's line. The command comes after the first `_before_command` words."""
     if name.startswith("pre-"):
         return (line.folder, *line.command)
     if name in SERVER_HOOKS:

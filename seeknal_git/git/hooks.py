@@ -1,9 +1,8 @@
 """Install the hooks that git runs, beside those that a user already has.
 
 An installed hook has a line for each project of the repository, which names the project's folder,
-its production branch and the installation to call. `status` calls it outdated where that no longer
-agrees, and `seeknal doctor` passes that on. A server's bare repository has a hook of its own, and
-none of the others.
+its production branch and the installation to call. If one of them has changed, `status` calls the
+hook outdated, and so does `seeknal doctor`. A server's bare repository has only a hook of its own.
 """
 
 from __future__ import annotations
@@ -44,32 +43,32 @@ State = Literal["installed", "outdated", "edited", "shadowed", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class HookState:
-    """What git finds where one of our hooks belongs, as one project sees it.
+    """The state of a hook, for one project.
 
-    installed   ours, or a hook of the user's that calls seeknal as ours would
+    installed   ours, or a hook of the user's that calls seeknal in the same way
     outdated    ours, but of another version or production branch, or it cannot run
-    edited      ours once, then edited by hand: it is left alone
-    shadowed    git runs something else, and we may not write there: `lines` go in by hand
+    edited      written by us and edited by hand: it is left alone
+    shadowed    git runs another script, which we may not write: the user adds `lines` to it
     missing     not installed, or only for other projects
-
-    `path` is the script, `kept` the user's own hook that it runs first, `others` the folders of
-    other projects that it serves.
     """
 
     name: str
+    # The script.
     path: Path
     state: State
+    # The user's own hook, which the script runs first.
     kept: Path | None = None
     lines: str = ""
+    # The folders of other projects that the script serves.
     others: tuple[str, ...] = ()
 
 
 def this_installation() -> tuple[str, ...]:
-    """The command that runs the installation that is running now, from wherever a hook is started.
+    """The command that starts this installation, in any folder.
 
-    The script beside the interpreter goes away with the installation, so that a hook can tell.
-    Where there is none, -P keeps Python from importing what lies in the working tree: a hook never
-    runs code that a branch brings along.
+    It is the script beside the interpreter, which is removed with the installation, so that a hook
+    can notice. If there is no script, -P keeps Python from importing modules of the working tree: a
+    hook never runs code that a branch brings along.
     """
     script = Path(sys.executable).with_name("seeknal")
     return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "seeknal_git")
@@ -78,23 +77,24 @@ def this_installation() -> tuple[str, ...]:
 def install(
     top: Path, project: str, production: str, command: Sequence[str], data_root: Path | None = None
 ) -> list[HookState]:
-    """Write the hooks, or a project's line in them, keep those that a user has, and return how each
-    of them now is.
+    """Write the hooks, or a project's line in them. Keeps the hooks of the user. Returns the new
+    states.
 
     `project` is relative to `top`, the root of the working tree. `command` starts with an absolute
-    path, and must not import from the folder it runs in, which is `top` (`python -P -m …`). Where
-    `top` is a bare repository, `data_root` stands for the working tree: warehouse and raw data are
-    there. Where core.hooksPath is set nothing is written: each hook says which lines to add to it.
+    path, and must not import from the folder it runs in, which is `top` (`python -P -m …`). If
+    `top` is a bare repository, `data_root` is the folder of the warehouse and of raw data. If
+    core.hooksPath is set, nothing is written, and each state holds the lines to add by hand.
 
-    Raises GitError where the folder cannot be written, and UsageError where `data_root` is missing,
-    or has no use.
+    Raises GitError if the folder cannot be written, and UsageError if `data_root` is missing or has
+    no use.
     """
     names = _names(top)
     _check(top, names, data_root)
     if tracked := tracked_installation(top, command):
-        message = f"git tracks {tracked} of this installation, so a branch can bring another one for hooks to run."
         raise UsageError(
-            message, "Install Seeknal elsewhere, or let git ignore it: git rm -r --cached FOLDER"
+            f"git tracks {tracked} of this installation,"
+            " so a branch can bring another one for hooks to run.",
+            "Install Seeknal elsewhere, or let git ignore it: git rm -r --cached FOLDER",
         )
     data = str(data_root.resolve()) if data_root else ""
     line = Line(folder_of(project), f"refs/heads/{production}", tuple(command), data)
@@ -111,11 +111,11 @@ def install(
 
 
 def tracked_installation(top: Path, command: Sequence[str]) -> str | None:
-    """A file of an installation that git tracks in the working tree: whoever can push a branch can
-    replace it."""
+    """A file of an installation that git tracks in the working tree, so that a pushed branch can
+    replace it; None if there is none."""
     program = Path(command[0])
     parts = (program.parent, program.parent.parent / "lib", program.parent.parent / "pyvenv.cfg")
-    listing = ("ls-files", "-z", "--full-name", "--")  # it refuses what is outside the working tree
+    listing = ("ls-files", "-z", "--full-name", "--")  # refuses paths outside of the working tree
     inside = (
         part
         for part in parts
@@ -128,15 +128,15 @@ def tracked_installation(top: Path, command: Sequence[str]) -> str | None:
 
 
 def commands(top: Path) -> set[tuple[str, ...]]:
-    """What the installed hooks run, for any project."""
+    """The commands that the installed hooks run, for all projects."""
     folder = hooks_path(top) or _folder(top)
     lines = (read(name, _script(folder / name)) for name in _names(top))
     return {line.command for found in lines for line in found.values()}
 
 
 def keep_data_root(top: Path, data_root: Path) -> str:
-    """Let every later command in a repository find its data root; returns the command that git was
-    given."""
+    """Store the data root in the configuration of a repository, for all later commands. Returns the
+    command of git."""
     place = str(data_root.resolve())
     git("config", "seeknal.dataRoot", place, cwd=top)
     return f"git config seeknal.dataRoot {argument(place)}"
@@ -156,10 +156,10 @@ def _check(top: Path, names: tuple[str, ...], data_root: Path | None) -> None:
 
 
 def uninstall(top: Path, project: str) -> list[HookState]:
-    """Remove a project from our hooks, and return how each of them now is.
+    """Remove a project from our hooks. Returns the new states.
 
-    A hook that serves no project any more goes, and the user's own comes back. One that was edited
-    or replaced since is left as it is, and so is the one kept beside it.
+    A hook that serves no project any more is removed, and the user's own is restored. A hook that
+    was edited or replaced stays, and so does the one kept beside it.
     """
     folder, names = _folder(top), _names(top)
     with _writing_to(folder):
@@ -169,7 +169,7 @@ def uninstall(top: Path, project: str) -> list[HookState]:
 
 
 def status(top: Path, project: str, production: str) -> list[HookState]:
-    """How each hook is, for the project and the production branch that it should serve."""
+    """The state of each hook, for a project and its production branch."""
     served, branch, elsewhere = folder_of(project), f"refs/heads/{production}", hooks_path(top)
     if elsewhere is not None:
         return [_look_elsewhere(elsewhere, name, served, branch) for name in _names(top)]
@@ -178,28 +178,30 @@ def status(top: Path, project: str, production: str) -> list[HookState]:
 
 
 def hooks_path(top: Path) -> Path | None:
-    """The folder that core.hooksPath names, in whatever scope it is set, or None."""
+    """The folder that core.hooksPath names, in any scope of the configuration; None if it is not
+    set."""
     if run_git("config", "core.hooksPath", cwd=top).returncode:
         return None
     return top / git("rev-parse", "--git-path", "hooks", cwd=top)
 
 
 def _names(top: Path) -> tuple[str, ...]:
-    """The hooks that a repository can have: nothing is committed in a bare one, and nothing pushed
-    to the others."""
+    """The hooks that a repository can have. Nobody commits in a bare one, or pushes to another."""
     return SERVER_HOOKS if git("rev-parse", "--is-bare-repository", cwd=top) == "true" else HOOKS
 
 
 def _folder(top: Path) -> Path:
-    """The repository's own hooks, also where core.hooksPath hides them; shared by its worktrees."""
+    """The folder of the repository's own hooks, which its worktrees share, and which core.hooksPath
+    may hide."""
     return top / git("rev-parse", "--git-common-dir", cwd=top) / "hooks"
 
 
 def _place(folder: Path, name: str) -> Path:
-    """Where our hook is, or belongs.
+    """The path of our hook, installed or not.
 
-    `pre-commit install` moves the hook that it finds to NAME.legacy, and its own runs that first.
-    Beside its own, ours is there from the start: in front, each new install would move it again.
+    `pre-commit install` moves an existing hook to NAME.legacy, and its own hook runs that first. So
+    beside pre-commit's hook, ours is NAME.legacy from the start: each new install of pre-commit
+    would move it there again.
     """
     hook = folder / name
     theirs = hook.is_file() and b"# File generated by pre-commit:" in hook.read_bytes()
@@ -220,7 +222,7 @@ def _script(hook: Path) -> bytes:
 
 
 def _look(folder: Path, name: str, served: str) -> HookState:
-    """How a hook in git's own folder is, apart from whether it is up to date."""
+    """The state of a hook in git's own folder, which may still be outdated."""
     hook, kept = _place(folder, name), folder / f"{name}{KEPT}"
     has_kept = os.path.lexists(kept)
     lines = read(name, _script(hook))
@@ -236,7 +238,7 @@ def _look(folder: Path, name: str, served: str) -> HookState:
 
 
 def _judged(hook: HookState, served: str, branch: str) -> HookState:
-    """A hook that is there, held against what it should say of a project."""
+    """The state of an existing hook, compared with the line that it should have for a project."""
     if hook.state != "installed":
         return hook
     if _found(hook.path) == "ours":
@@ -249,7 +251,7 @@ def _judged(hook: HookState, served: str, branch: str) -> HookState:
 
 
 def _is_current(hook: HookState, served: str, branch: str) -> bool:
-    """Whether a hook can run, and is what its own installation would write today."""
+    """Whether a hook can run, and its own installation would write the same today."""
     script = _script(hook.path)
     lines = read(hook.name, script)
     if served not in lines or script != render(hook.name, lines.values()):
@@ -271,8 +273,8 @@ def _look_elsewhere(folder: Path, name: str, served: str, branch: str) -> HookSt
 
 
 def _serves_by_hand(name: str, script: bytes, served: str, branch: str) -> bool:
-    """Whether a script that a user keeps calls seeknal for a project. One that has none of our
-    lines is trusted."""
+    """Whether a script of the user's calls seeknal for a project. A script without any of our lines
+    is trusted to do so."""
     lines = read(name, script)
     if not lines:
         return True
@@ -314,7 +316,7 @@ def _uninstall(name: str, folder: Path, served: str) -> None:
 
 @contextmanager
 def _new_script(hook: Path, script: bytes) -> Iterator[Path]:
-    """A script beside the hook whose place it takes, so that git never runs half of one."""
+    """A new script beside the hook that it will replace, so that git never runs half of one."""
     with tempfile.NamedTemporaryFile(dir=hook.parent, prefix=f".{hook.name}.", delete=False) as new:
         new.write(script)
     try:

@@ -1,8 +1,7 @@
-"""The index, and what `status` finds beside it: by libgit2, and by git itself where libgit2 gets
-them wrong.
+"""The index and the status, read by libgit2, or by git itself if libgit2 would be wrong.
 
-libgit2 1.9 cannot read a split index or a sparse one, and takes what a sparse checkout leaves out
-for deleted.
+libgit2 1.9 cannot read a split index or a sparse one, and calls files deleted that a sparse
+checkout leaves out.
 """
 
 from __future__ import annotations
@@ -39,7 +38,8 @@ _STAGED = (
 
 
 def entries(repository: Repository, *, staged: bool = False) -> list[Entry]:
-    """The entries of the index. staged: of the one that git names to a hook, where it names one."""
+    """The entries of the index. staged: read the index that git names to a hook, if it names
+    one."""
     if repository.bare:
         return []
     try:
@@ -53,7 +53,7 @@ def _index(repository: Repository, staged: bool) -> pygit2.Index:
     if named := index_file(repository) if staged else None:
         return pygit2.Index(str(named))
     index: pygit2.Index = repository.handle.index
-    index.read(force=False)  # somebody may have written it since, while this process waited
+    index.read(force=False)  # another process may have written it since
     return index
 
 
@@ -69,8 +69,8 @@ def _entries_by_git(repository: Repository, staged: bool) -> Iterator[Entry]:
 
 
 def status(repository: Repository) -> dict[str, FileStatus]:
-    """Path in the repository → how it differs from the index, or from HEAD; untracked files one by
-    one."""
+    """For each path in the repository that differs from the index or from HEAD, the difference.
+    Untracked files are listed one by one."""
     found = _status_by_libgit2(repository)
     return _status_by_git(repository) if found is None else found
 
@@ -144,8 +144,8 @@ def _flags(marks: str) -> FileStatus:
 
 
 def _is_sparse(repository: Repository) -> bool:
-    """Whether some files may be left out. (The setting itself may stand where libgit2 does not
-    look.)"""
+    """Whether the checkout may leave files out. (libgit2 does not see the setting in every
+    place.)"""
     return (Path(repository.handle.path) / "info" / "sparse-checkout").exists()
 
 

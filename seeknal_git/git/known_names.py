@@ -1,5 +1,5 @@
-"""What in a clone still names a branch: refs of every kind, and what its working trees have checked
-out."""
+"""The names of branches that a clone still knows: from refs of every kind, and from its working
+trees."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ _ABBREVIATED = re.compile(r"[0-9a-f]{7,40}")
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """refs: name of a branch or a tag → where that is; detached: the commits that a worktree is at
-    without a branch."""
+    """All names of branches, tags and commits that somebody may still use."""
 
+    # For the name of a branch or a tag, the place where it exists, in words.
     refs: Mapping[str, str]
+    # The commits that worktrees have checked out without a branch.
     detached: frozenset[str]
 
     def holder(self, name: str, commit: str | None) -> str | None:
-        """Why the branch, tag or abbreviated commit of a name is not gone; None where it is.
-        commit: what was built."""
+        """Why a branch, a tag or an abbreviated commit still exists; None if it does not.
+
+        commit: the commit that was built under the name.
+        """
         if name in self.refs:
             return self.refs[name]
         begins = name if _ABBREVIATED.fullmatch(name) else None
@@ -36,10 +39,9 @@ class KnownNames:
 
 
 def known_names(repository: Repository) -> KnownNames:
-    """Everything that may be somebody's branch, as far as this clone knows. In doubt a name is
-    there.
+    """All names of branches that this clone knows. In doubt, a name exists.
 
-    Raises GitError where git cannot tell.
+    Raises GitError if git cannot list them.
     """
     checked_out, detached = _worktrees(repository)
     refs = dict.fromkeys(checked_out, "a worktree has it checked out")
@@ -57,8 +59,8 @@ _LOCAL, _REMOTE, _TAG, _OURS = "refs/heads/", "refs/remotes/", "refs/tags/", "re
 
 
 def _all_refs(repository: Repository) -> list[str]:
-    """Also those that git passes over as broken: a branch whose file a crash emptied is not
-    gone."""
+    """All refs, also those that git skips as broken: a branch whose file was emptied by a crash
+    still exists."""
     common = repository.common
     loose = (
         path.relative_to(common).as_posix()
@@ -69,8 +71,8 @@ def _all_refs(repository: Repository) -> list[str]:
 
 
 def _names(ref: str, remotes: Collection[str]) -> Iterator[tuple[str, str]]:
-    """The names that a ref may be meant by, and what to say of it. The name of a remote may have
-    slashes in it."""
+    """The names that may mean a ref, each with the place where it exists, in words. The name of a
+    remote may have slashes."""
     if ref.startswith(_OURS):
         return
     if ref.startswith(_LOCAL):

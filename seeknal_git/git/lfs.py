@@ -11,7 +11,7 @@ _POINTER = re.compile(rb"version https://git-lfs[^\n]*\noid sha256:([0-9a-f]{64}
 
 
 def large_file_hash(content: bytes) -> str | None:
-    """The SHA-256 of the file that a blob stands for; None where the blob is no pointer."""
+    """The SHA-256 of the file that a blob points to; None if the blob is no pointer."""
     pointer = _POINTER.match(content[:LARGEST_POINTER])
     return pointer[1].decode() if pointer else None
 

@@ -1,5 +1,4 @@
-"""The marks by which clones of one project know each other: where it was cloned from, and its first
-commits."""
+"""The marks that clones of one project share: the address of the remote, and the first commits."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ _ADDRESS = re.compile(r"(?:[a-z+]+://)?(?:[^@/]*@)?([^/:]+)(?::\d+(?=/))?[:/](.*
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks of a clone. They are hashes, as an address may hold a password."""
+    """The marks of a clone. They are hashes, since an address may hold a password."""
 
     repository: Repository
 
@@ -72,7 +71,7 @@ def _hashed(kind: str, text: str) -> str:
 
 
 def _plain(address: str, top: Path) -> str:
-    """An address without the way that leads there: HTTPS with a token and SSH mean one
+    """An address without its protocol and user: HTTPS with a token and SSH mean the same
     repository."""
     found = None if address.startswith((".", "/", "file:")) else _ADDRESS.fullmatch(address)
     path = found[2] if found else str((top / address.removeprefix("file://")).resolve())

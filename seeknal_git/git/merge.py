@@ -16,26 +16,25 @@ from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.repository import Repository
 from seeknal_git.names import command_line, in_lines, operand
 
-# The hooks would promote in the middle of what is about to promote anyway.
+# The hooks would promote during a command that is about to promote anyway.
 _QUIET_HOOKS = {"SEEKNAL_HOOKS": "0"}
 _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merge that was made: the commands that made it, and the commit that the branch points at
-    now."""
+    """A merge that was made: its commands, and the new tip of the branch."""
 
     commands: tuple[str, ...]
     commit: str
 
 
 def merge(repository: Repository, source: str, commit: str, into: str) -> Merged:
-    """Merge `source`, a branch, a tag or a commit's abbreviated id, which stands for `commit`, into
-    the branch `into`: fast-forward where possible, else with a merge commit.
+    """Merge `commit` into the branch `into`: fast-forward if possible, else with a merge commit.
 
-    The branch that is checked out stays so. Raises GitError, with nothing changed, for a conflict
-    (its files are named), for uncommitted changes, and where git refuses.
+    source: the branch, the tag or the abbreviated id that names the commit. The branch that is
+    checked out stays the same. Raises GitError, with nothing changed, for a conflict (with its
+    files), for uncommitted changes, and if git refuses.
     """
     if repository.bare:
         raise GitError(
@@ -68,14 +67,14 @@ def merge(repository: Repository, source: str, commit: str, into: str) -> Merged
 
 
 def _command(repository: Repository, source: str, commit: str) -> str:
-    """What somebody would write: a name that git knows."""
+    """The command of the merge as a user would write it."""
     kind, _ = _named(repository, source, commit)
     return command_line("git", "merge", "--no-edit", commit[:8] if kind == "commit" else source)
 
 
 def _named(repository: Repository, source: str, commit: str) -> tuple[str, str]:
-    """What git calls it, and a name that cannot be taken for another. An environment of a detached
-    HEAD is named after a branch that this clone may not have, or not at that commit."""
+    """The name that git shows for a commit, and a ref that means nothing else. The environment of a
+    detached HEAD may be named after a branch that this clone does not have at that commit."""
     for kind, ref in (
         ("branch", git.branch_ref(repository, source)),
         ("tag", git.tag_ref(repository, source)),
@@ -99,7 +98,7 @@ def _merged(repository: Repository, place: Path, source: str, commit: str, into:
 
 
 def _refuse_uncommitted_source(repository: Repository, source: str) -> None:
-    """What is committed alone is merged: of a branch that is checked out, that may be nothing."""
+    """Raise GitError for uncommitted changes of the source, which a merge would leave out."""
     if git.current_branch(repository) != source:
         return
     if changes := _uncommitted(repository):

@@ -1,4 +1,4 @@
-"""What a merge would be: made beside the repository, in which nothing is written."""
+"""Merges in memory: the result of a merge, without writing to the repository."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _OURS_FIRST = 10  # before the priorities that libgit2 gives to a repository's o
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """tree: what the merge would hold, None where it conflicts; conflicts: files, named from the
-    repository's top."""
+    """The result of a merge."""
 
+    # None for a merge with conflicts.
     tree: Tree | None
+    # The files with conflicts, relative to the repository's top.
     conflicts: tuple[str, ...] = ()
 
 
 def merged_tree(repository: Repository, into: str, source: str) -> MergeResult:
-    """What merging one commit into another would give. Raises GitError where they have no merge
-    base."""
+    """The result of merging one commit into another. Raises GitError if they have no merge base."""
     if is_ancestor(repository, source, into):
         return MergeResult(commit_tree(repository, into))
     if is_ancestor(repository, into, source):
@@ -53,7 +53,7 @@ def merged_tree(repository: Repository, into: str, source: str) -> MergeResult:
 
 
 def _kept(repository: Repository, tree: Tree) -> Tree:
-    """A tree that answers when the objects that the merge made are gone."""
+    """A tree that can be read after the objects of the merge are gone."""
     fresh = {
         blob: tree.read(blob)
         for blob in {*tree.files.values(), *tree.links.values()}
@@ -66,8 +66,8 @@ def _kept(repository: Repository, tree: Tree) -> Tree:
 def _by_git(
     repository: Repository, into: str, source: str, objects: str
 ) -> tuple[str, tuple[str, ...]] | None:
-    """git's own strategy, with its renames and merge drivers; None where git is older than 2.38 and
-    cannot."""
+    """The merge by git's own strategy, with renames and merge drivers; None if git is older than
+    2.38."""
     escaped = str(repository.common / "objects").replace("\\", "\\\\").replace('"', '\\"')
     where = {"GIT_OBJECT_DIRECTORY": objects, "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{escaped}"'}
     options = ("--write-tree", "-z", "--name-only", "--no-messages")
@@ -93,10 +93,10 @@ def _by_libgit2(
 
 
 def base_tree(repository: Repository, production: str, commit: str) -> Tree:
-    """What a commit had in common with production; where merges crossed, so that there are several
-    merge bases, the merge of these, as git's own recursive strategy has it.
+    """The tree of the merge base of a commit and production. If crossing merges left several merge
+    bases, it is their merge, as in git's own recursive strategy.
 
-    Raises GitError where there is no merge base.
+    Raises GitError if there is no merge base.
     """
     base = merge_base(repository, production, commit)
     if base in (production, commit):
@@ -127,11 +127,14 @@ def textual_conflict(
 
 
 def how_to_mend(repository: Repository, source: str, commit: str, into: str) -> str:
-    """What to do about a merge that conflicts: on the side that is not released yet. source stands
-    for commit."""
+    """A hint for a merge with conflicts: how to mend it on the side that is not released yet.
+
+    source: the name of the commit.
+    """
     ref = branch_ref(repository, into) or into
     theirs = argument(ref.removeprefix("refs/heads/").removeprefix("refs/remotes/"))
     if branch_ref(repository, source) is None:
-        return f"Merge {into} into a branch and mend it there: git switch -c NAME {commit[:8]} && git merge {theirs}"
+        branch = f"git switch -c NAME {commit[:8]}"
+        return f"Merge {into} into a branch and mend it there: {branch} && git merge {theirs}"
     switch = "" if current_branch(repository) == source else f"git switch {argument(source)} && "
     return f"Merge {into} into {source} and mend it there: {switch}git merge {theirs}"

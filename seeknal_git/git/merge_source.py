@@ -1,4 +1,4 @@
-"""Where a commit comes from: which branch came in with it, and who works here."""
+"""The origin of a commit: the branch that it merged, and the person who works here."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ from seeknal_git.git.repository import (
     remotes,
 )
 
-# What git, GitHub and GitLab write into the message of a merge.
+# Messages of merges, as git, GitHub and GitLab write them.
 _MERGE = re.compile(
-    r"\AMerge (?:(?:remote-tracking )?branch '(?P<branch>[^']+)'|pull request #\d+ from [^/\s]+/(?P<theirs>\S+))"
+    r"\AMerge (?:(?:remote-tracking )?branch '(?P<branch>[^']+)'"
+    r"|pull request #\d+ from [^/\s]+/(?P<theirs>\S+))"
 )
-# What git writes into the log of the branch that a fast-forward moved.
+# Entries in the log of a branch that a fast-forward moved.
 _FAST_FORWARD = re.compile(r"\Amerge (?P<branch>\S+): Fast-forward")
-# Nobody counts further.
+# The count ends here.
 _MANY = 10_000
 _LONG_NAME = re.compile(r"\A(?:refs/heads/|refs/tags/|refs/remotes/[^/]+/)")
 
 
 def branch_that_came(repository: Repository, commit: str, into: str) -> str | None:
-    """The branch whose merge made a commit the tip of another, where that can be told: from the
-    merge's message, from the log that git keeps of a branch, or because one other branch has that
-    tip."""
+    """The branch whose merge made a commit the tip of another branch; None if that is not known.
+
+    It is known from the message of the merge, from git's log of the branch, or because exactly one
+    other branch has that tip.
+    """
     found = _that_came(repository, commit, into)
     return None if found == into else found  # a pull merges a remote's branch of the same name
 
@@ -76,8 +79,8 @@ def _message(repository: Repository, commit: str) -> str:
 
 
 def _moved_by(repository: Repository, commit: str, branch: str) -> str | None:
-    """What moved a branch to a commit, in git's words: None where git keeps no log, "" where they
-    are not in UTF-8."""
+    """The entry of git's log for the move of a branch to a commit; None if git keeps no log, "" if
+    the entry is not in UTF-8."""
     name = branch_ref(repository, branch)
     if name is None:
         return None
@@ -89,7 +92,7 @@ def _moved_by(repository: Repository, commit: str, branch: str) -> str | None:
 
 
 def _with_tip(repository: Repository, commit: str, into: str) -> str | None:
-    """The one local branch, but for `into`, that a commit is the tip of."""
+    """The only local branch besides `into` that has a commit as its tip; None if there is none."""
     references = repository.handle.references
     found = [
         branch
@@ -100,11 +103,11 @@ def _with_tip(repository: Repository, commit: str, into: str) -> str | None:
 
 
 def lacking(repository: Repository, branch: str, commit: str) -> int:
-    """How many commits, up to a published one, the branch here lacks; 0 if it had that one before.
+    """The number of commits, up to a published one, that the local branch lacks.
 
-    What it had before was taken back on purpose: its log says so, as to git push
-    --force-if-includes. Where git keeps no log, nobody can tell, and nothing is lacking. Neither is
-    it if the remote's branch does not have the commit, nor leads there: it was taken back there.
+    It is 0 if the branch had the published commit before, since it was then taken back on purpose:
+    git's log of the branch tells, as for git push --force-if-includes. It is also 0 if git keeps no
+    log, and if the remote's branch neither has the commit nor leads to it: it was taken back there.
     """
     here = f"refs/heads/{branch}"
     tip = ref_commit(repository, here)
@@ -118,14 +121,14 @@ def lacking(repository: Repository, branch: str, commit: str) -> int:
     log = repository.handle.lookup_reference(here).log()
     had = {
         str(commit) for entry in log for commit in (entry.oid_old, entry.oid_new)
-    }  # what is older expires
+    }  # older entries expire
     if not had or _beyond(repository, commit, had) == 0:
         return 0
     return _beyond(repository, commit, {tip})
 
 
 def _beyond(repository: Repository, commit: str, known: set[str]) -> int:
-    """How many commits lead to one that those known do not have."""
+    """The number of commits that lead to a commit and are not among the ancestors of the known."""
     walk = repository.handle.walk(commit)
     for known_commit in known:
         if has_commit(repository, known_commit):
@@ -134,7 +137,7 @@ def _beyond(repository: Repository, commit: str, known: set[str]) -> int:
 
 
 def whoami(repository: Repository) -> str | None:
-    """Who git says works here, also by its variables; None where it does not know."""
+    """The user, from git's variables and configuration; None if git does not know."""
     done = run_git("var", "GIT_COMMITTER_IDENT", cwd=repository.top)
     return (
         None if done.returncode else done.stdout.rsplit(" ", 2)[0]

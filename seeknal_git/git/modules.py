@@ -15,9 +15,10 @@ from seeknal_git.git.tree import walked
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A submodule at a commit. files: path in the project → blob."""
+    """A submodule at a commit."""
 
     handle: pygit2.Repository
+    # The blob of each path in the project.
     files: dict[str, str]
 
     def read(self, blob: str) -> bytes:
@@ -25,9 +26,9 @@ class Module:
 
 
 def module_at(repository: Repository, path: str, commit: str) -> Module:
-    """The submodule at a path of the project. commit: empty for the one that is checked out.
+    """The submodule at a path of the project. commit: "" for the one that is checked out.
 
-    Raises GitError where it was never fetched here.
+    Raises GitError if it was never fetched here.
     """
     handle = next(filter(None, map(_opened, _places(repository, path))), None)
     try:
@@ -41,7 +42,7 @@ def module_at(repository: Repository, path: str, commit: str) -> Module:
             }
             return Module(handle, kept)
     except (KeyError, pygit2.GitError):
-        pass  # it is there, and that commit is not
+        pass  # the submodule exists, and the commit does not
     wanted = f" at {commit[:8]}" if commit else ""
     raise GitError(
         f"The submodule {repository.prefix}{path}{wanted} is not here.",
@@ -50,8 +51,8 @@ def module_at(repository: Repository, path: str, commit: str) -> Module:
 
 
 def _places(repository: Repository, path: str) -> list[Path]:
-    """In the working tree, or where git keeps the submodules of this working tree or of the main
-    one."""
+    """The places that may hold a submodule: the working tree, and git's folders for the submodules
+    of this working tree and of the main one."""
     name = f"{repository.prefix}{path}"
     beside = [] if repository.bare else [repository.project / path / ".git"]
     return [
@@ -62,7 +63,8 @@ def _places(repository: Repository, path: str) -> list[Path]:
 
 
 def _opened(place: Path) -> pygit2.Repository | None:
-    """A git folder, or the file that leads to one: what else is laid out as one is a stranger's."""
+    """The repository of a `.git` folder or file; None for any other folder that is laid out as one,
+    which git does not trust either."""
     try:
         return (
             pygit2.Repository(str(place), RepositoryOpenFlag.NO_SEARCH) if place.exists() else None

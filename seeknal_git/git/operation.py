@@ -1,4 +1,4 @@
-"""What git is in the middle of: a merge, a rebase and the like, in a working tree."""
+"""Unfinished operations of git in a working tree, such as a merge or a rebase."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seeknal_git.git.repository import Repository, branches, has_commit, ref_com
 
 
 def unfinished_operation(repository: Repository) -> str | None:
-    """The command that git is in the middle of (`merge`, `rebase`, …), or None."""
+    """The unfinished command of git (`merge`, `rebase`, …), or None."""
     state = RepositoryState(repository.handle.state())
     if state == RepositoryState.NONE:
         return None
@@ -21,13 +21,13 @@ def unfinished_operation(repository: Repository) -> str | None:
 
 
 def way_out(operation: str) -> str:
-    """The command that gives up what git is in the middle of."""
+    """The command that gives up an unfinished operation."""
     return "git bisect reset" if operation == "bisect" else f"git {operation} --abort"
 
 
 def refuse_unfinished(repository: Repository, where: str = "") -> None:
-    """Raise GitError in the middle of a merge, a rebase and the like. A bisection moves no
-    branch."""
+    """Raise GitError during a merge, a rebase and the like. A bisection is allowed, since it moves
+    no branch."""
     operation = unfinished_operation(repository)
     if operation not in (None, "bisect"):
         there = " there" if where else ""
@@ -47,11 +47,11 @@ def rebased_branch(repository: Repository) -> str | None:
 
 
 def merge_head(repository: Repository) -> tuple[str, str] | None:
-    """The commit that is being merged and its name; None where there is no merge, or one of more
-    than two sides.
+    """The commit that is being merged, and its name; None if there is no merge, or one of more than
+    two sides.
 
-    A merge that stopped has a file; to its hook, before that is there, git tells
-    GITHEAD_<commit>=<name>.
+    A stopped merge has a file with the commit. Before the file exists, git sets
+    GITHEAD_<commit>=<name> for the hook.
     """
     file = Path(repository.handle.path) / "MERGE_HEAD"
     told = {key[8:]: name for key, name in os.environ.items() if key.startswith("GITHEAD_")}

@@ -9,8 +9,8 @@ from seeknal_git.git.repository import Repository, open_around
 
 
 def git_folder(repository: Repository, data_root: Path) -> Path | None:
-    """The folder that all working trees of a data root's repository share; None if it is no working
-    tree.
+    """The git folder that all working trees of a data root's repository share; None if the data
+    root is no working tree.
 
     A data root may be a working tree of another clone.
     """
@@ -21,16 +21,15 @@ def git_folder(repository: Repository, data_root: Path) -> Path | None:
 
 
 def in_the_way(entry: str, path: str) -> bool:
-    """Whether a checkout of a path that git tracks may touch a database: it is the file, or its
-    log, or lies around or below it. Without regard to case, as many file systems have none."""
+    """Whether a checkout of a tracked path may touch a database: the path is the file or its log,
+    or is above or below it. Case is ignored, as on many file systems."""
     entry, path = entry.casefold(), path.casefold()
     itself = entry == path or entry.startswith((f"{path}/", f"{path}.wal", f"{path}.tmp"))
     return itself or path.startswith(f"{entry}/")
 
 
 def is_tracked(repository: Repository, data_root: Path, path: Path) -> bool:
-    """Whether the data root's working tree has something in its index that is in the way of a
-    path."""
+    """Whether the index of the data root's working tree has an entry in the way of a path."""
     return any(
         in_the_way(entry, name)
         for name, entries in _index(repository, data_root, path)
@@ -39,7 +38,7 @@ def is_tracked(repository: Repository, data_root: Path, path: Path) -> bool:
 
 
 def is_checked_out(repository: Repository, data_root: Path, path: Path) -> bool:
-    """Whether a path is in the index of the data root's working tree, by exactly this name: a
+    """Whether the index of the data root's working tree has a path by exactly this name, so that a
     branch brought it."""
     return any(
         entry == name or name.startswith(f"{entry}/")
@@ -51,8 +50,8 @@ def is_checked_out(repository: Repository, data_root: Path, path: Path) -> bool:
 def _index(
     repository: Repository, data_root: Path, path: Path
 ) -> Iterator[tuple[str, Iterator[str]]]:
-    """A path in the data root's working tree, and all that git tracks there; nothing if it is in
-    none."""
+    """A path relative to the data root's working tree, and the paths that git tracks there; nothing
+    if the path is in no working tree."""
     here = not repository.bare and path.is_relative_to(repository.top)
     there = repository if here else open_around(data_root)
     if there is not None and path.is_relative_to(there.top):

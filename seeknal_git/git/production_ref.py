@@ -1,4 +1,4 @@
-"""What production shows, as a ref of this clone says it: an echo of what the warehouse knows."""
+"""The local ref of the commit that production shows. It is a cache: the warehouse decides."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pygit2
 from seeknal_git.git.repository import Repository, has_commit, parents_of, ref_commit
 from seeknal_git.names import production_ref_of
 
-# Who makes the commits that no branch names.
+# The author of commits that no branch names.
 KEEPER = ("seeknal", "seeknal@localhost")
 
 
 def production_ref(repository: Repository) -> str | None:
-    """The commit that production last published, as this clone knows it."""
+    """The commit that production last published, as far as this clone knows."""
     return ref_commit(repository, production_ref_of(repository.prefix))
 
 
@@ -25,8 +25,8 @@ _LOCK_SECONDS, _PAUSE_SECONDS = 1.0, 0.02
 
 
 def set_production_ref(repository: Repository, commit: str) -> None:
-    """Let the ref say what the warehouse says. It is only an echo: where it cannot be written now,
-    because the disk is full, say, the next command corrects it."""
+    """Make the local ref match the warehouse. The ref is a cache: if it cannot be written now (a
+    full disk), the next command repairs it."""
     name = production_ref_of(repository.prefix)
     give_up, lock = time.monotonic() + _LOCK_SECONDS, repository.common / f"{name}.lock"
     with suppress(OSError, pygit2.GitError):
@@ -42,7 +42,7 @@ def set_production_ref(repository: Repository, commit: str) -> None:
 
 
 def is_kept_tree(repository: Repository, commit: str) -> bool:
-    """Whether a commit is one that `keep_tree` made: uncommitted nodes, as production ran them."""
+    """Whether `keep_tree` made a commit, for uncommitted nodes that production ran."""
     return (
         has_commit(repository, commit)
         and repository.handle[commit].peel(pygit2.Commit).author.email == KEEPER[1]
@@ -50,7 +50,7 @@ def is_kept_tree(repository: Repository, commit: str) -> bool:
 
 
 def is_at(repository: Repository, published: str, tip: str) -> bool:
-    """Whether what was published is a branch's tip, or that with uncommitted nodes on top."""
+    """Whether the published commit is a branch's tip, or the tip with uncommitted nodes on top."""
     return published == tip or (
         is_kept_tree(repository, published) and parents_of(repository, published) == [tip]
     )

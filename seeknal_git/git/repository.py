@@ -19,18 +19,17 @@ from seeknal_git.names import argument, command_line
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """One working tree of a repository, and where in it the project is.
+    """One working tree of a repository, and the place of the project in it."""
 
-    top: the working tree's root, of a bare repository the repository itself; prefix: the project's
-    folder below it, `""` or ending in `/`; common: git's own folder, shared by all linked
-    worktrees; handle: libgit2's object, for this package only; bare: whether there is no working
-    tree.
-    """
-
+    # The root of the working tree; the repository itself if it is bare.
     top: Path
+    # The project's folder below it: "" or ending in `/`.
     prefix: str
+    # git's own folder, which all linked worktrees share.
     common: Path
+    # libgit2's object, for this package only.
     handle: pygit2.Repository
+    # Whether there is no working tree.
     bare: bool = False
 
     @property
@@ -39,7 +38,7 @@ class Repository:
 
     @property
     def private(self) -> Path:
-        """Where seeknal keeps what belongs to this clone alone: caches and saved plans."""
+        """The folder for files of this clone alone: caches and saved plans."""
         return self.common / "seeknal"
 
     @property
@@ -49,7 +48,7 @@ class Repository:
 
     @property
     def main_worktree(self) -> Path | None:
-        """The working tree that the clone started with; None where that is a bare repository."""
+        """The working tree that the clone started with; None for a bare repository."""
         if self.bare:
             return None
         if self.common == Path(self.handle.path).resolve():
@@ -59,8 +58,8 @@ class Repository:
 
 
 def open_repository(project: Path) -> Repository:
-    """The repository that a project's folder is in. Raises GitError where there is none, or only a
-    bare one."""
+    """The repository around a project's folder. Raises GitError if there is none, or only a bare
+    one."""
     project = project.resolve()
     handle = _discovered(project)
     if handle is None:
@@ -78,10 +77,9 @@ def open_repository(project: Path) -> Repository:
 
 
 def open_bare(start: Path) -> Repository | None:
-    """The bare repository that a folder is, with everything in it as the project; None where it is
-    none.
+    """The bare repository at a folder, with all of it as the project; None if it is none.
 
-    A folder within a working tree is none, however it is laid out: a branch may have brought it.
+    A folder within a working tree is none, even if it looks like one: a branch may have brought it.
     """
     start = start.resolve()
     handle = _opened(start) if is_meant_as_bare(start) else None
@@ -92,7 +90,8 @@ def open_bare(start: Path) -> Repository | None:
 
 
 def open_around(folder: Path) -> Repository | None:
-    """The repository that a folder is in, all of it; None if there is none with a working tree."""
+    """The repository around a folder, with all of it as the project; None if there is none with a
+    working tree."""
     handle = _discovered(folder.resolve()) if folder.is_dir() else None
     if handle is None or handle.workdir is None:
         return None
@@ -106,10 +105,11 @@ def _prefix(folder: Path) -> str:
 
 
 def _discovered(start: Path) -> pygit2.Repository | None:
-    """The repository around a folder: only what is called `.git` makes one."""
+    """The repository around a folder. Only a `.git` makes a repository."""
     for folder in (start, *start.parents):
         if (folder / ".git").exists():
-            # By the folder: of a `.git` that is a link, libgit2 takes another working tree.
+            # Opened by the folder: libgit2 would find another working tree for a `.git` that is a
+            # link.
             found = _opened(folder)
             if found is not None and Path(found.path) != folder:
                 return found
@@ -133,13 +133,13 @@ def _opened(place: Path) -> pygit2.Repository | None:
 
 
 def _common_dir(git_dir: Path) -> Path:
-    """libgit2 does not tell it: a linked worktree names the shared folder in a file."""
+    """The shared git folder. libgit2 does not tell it; a linked worktree names it in a file."""
     pointer = git_dir / "commondir"
     return (git_dir / pointer.read_text().strip()).resolve() if pointer.exists() else git_dir
 
 
 def current_branch(repository: Repository) -> str | None:
-    """The branch that is checked out, also before its first commit; None where HEAD is detached."""
+    """The branch that is checked out, also before its first commit; None if HEAD is detached."""
     name = _target(repository, "HEAD")
     return name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else None
 
@@ -165,8 +165,8 @@ def need_commit(repository: Repository) -> str:
 
 
 def configured_data_root(repository: Repository) -> Path | None:
-    """What `git config seeknal.dataRoot` says, to all working trees of a clone: so a relative one
-    is below the main working tree, or below the bare repository."""
+    """The data root in git's configuration (`seeknal.dataRoot`), which all working trees of a clone
+    share: a relative path is below the main working tree, or below the bare repository."""
     try:
         named = repository.handle.config["seeknal.dataroot"] or "."
     except KeyError:
@@ -181,26 +181,25 @@ def production_key(repository: Repository) -> str:
 
 
 def configured_production(repository: Repository) -> str | None:
-    """The production branch as git's configuration names it: of this project, else of the whole
+    """The production branch in git's configuration: of this project, else of the whole
     repository."""
     for key in dict.fromkeys([production_key(repository), "seeknal.productionBranch"]):
         with suppress(
             KeyError, ValueError, pygit2.GitError
-        ):  # no such key, or a folder that no key can hold
+        ):  # the key does not exist, or cannot hold the folder's name
             if named := repository.handle.config[key]:
                 return str(named)
     return None
 
 
 def remember_production(repository: Repository, branch: str) -> None:
-    """Let git's configuration name the production branch. A clone that cannot be written finds it
-    anew each time."""
+    """Store the production branch in git's configuration. A clone that cannot be written finds it
+    each time."""
     run_git("config", production_key(repository), branch, cwd=repository.top)
 
 
 def default_branch(repository: Repository) -> str | None:
-    """The branch that a clone begins with: by its remote, on a server by HEAD; else main or master,
-    if it is there."""
+    """The default branch: of the remote, on a server of HEAD; else main or master, if it exists."""
     if (
         repository.bare
         and (head := current_branch(repository))
@@ -211,13 +210,13 @@ def default_branch(repository: Repository) -> str | None:
     head, below = f"refs/remotes/{remote}/HEAD", f"refs/remotes/{remote}/"
     if remote and head in repository.handle.references:
         target = _target(repository, head)
-        if target.startswith(below):  # a remote may be on no branch
+        if target.startswith(below):  # the HEAD of a remote may be on no branch
             return target.removeprefix(below)
     return next((name for name in ("main", "master") if production_tip(repository, name)), None)
 
 
 def all_branches(repository: Repository) -> list[str] | None:
-    """The branches here and those of the clone's remote; None in a clone of some branches only."""
+    """The local branches and those of the remote; None in a clone of some branches only."""
     remote = _first_remote(repository)
     if remote is None:
         return None if remotes(repository) else branches(repository)
@@ -232,22 +231,22 @@ def all_branches(repository: Repository) -> list[str] | None:
 
 
 def _first_remote(repository: Repository) -> str | None:
-    """The remote whose branches stand for those that are not here: origin, or the only one."""
+    """The remote that serves for branches that are not here: origin, or the only remote."""
     known = remotes(repository)
     return known[0] if len(known) == 1 or "origin" in known else None
 
 
 def production_tip(repository: Repository, branch: str) -> str | None:
-    """The tip of a production branch: the one here, or that of the clone's own remote. No other
-    remote, no tag and no commit of that name serves."""
+    """The tip of a production branch: of the local one, else of the clone's own remote. Other
+    remotes, tags and commits of that name do not count."""
     remote = _first_remote(repository)
     names = [f"refs/heads/{branch}", *([f"refs/remotes/{remote}/{branch}"] if remote else [])]
     return next((commit for name in names if (commit := ref_commit(repository, name))), None)
 
 
 def need_production(repository: Repository, branch: str) -> str:
-    """The tip of the production branch. Raises UsageError, with the way to have it, if this clone
-    has none."""
+    """The tip of the production branch. Raises UsageError, with the command that fetches it, if
+    this clone does not have it."""
     if tip := production_tip(repository, branch):
         return tip
     need_commit(repository)
@@ -266,7 +265,7 @@ def need_production(repository: Repository, branch: str) -> str:
     )
     meant = next((name for name in near if name), "NAME")
     raise UsageError(
-        f"{message}.", f"If it has another name now, say so: {named} {argument(meant)}"
+        f"{message}.", f"If it has another name now, tell git: {named} {argument(meant)}"
     )
 
 
@@ -295,8 +294,8 @@ def remotes(repository: Repository) -> list[str]:
 
 
 def branch_ref(repository: Repository, branch: str) -> str | None:
-    """The full name of a branch, which no tag can be taken for; a remote's serves where there is no
-    local one, and may be written with the remote's name."""
+    """The full name of a branch, which no tag can have. If there is no local branch, that of a
+    remote, whose name may be written in front."""
     fetched = [f"refs/remotes/{remote}/{branch}" for remote in remotes(repository)]
     names = [
         f"refs/heads/{branch}",
@@ -307,7 +306,7 @@ def branch_ref(repository: Repository, branch: str) -> str | None:
 
 
 def branch_of_remote(repository: Repository, name: str) -> str | None:
-    """What a remote's branch is called there, where a name such as `origin/dev` means one."""
+    """The name of a branch on its remote, for a name such as `origin/dev`; None for other names."""
     if branch_ref(repository, name) != f"refs/remotes/{name}":
         return None
     return next(
@@ -326,19 +325,18 @@ def tag_ref(repository: Repository, tag: str) -> str | None:
     return name if ref_commit(repository, name) is not None else None
 
 
-# A shorter name may be a branch that somebody is about to create.
+# A shorter id may be the name of a branch that somebody is about to create.
 _COMMIT = re.compile(r"[0-9a-f]{7,40}|.*[~^@].*")
 
 
 def find_commit(repository: Repository, revision: str) -> str | None:
-    """The commit that an id, abbreviated or not, or a revision such as `HEAD~2` means; None where
-    it means none."""
+    """The commit of an id, abbreviated or not, or of a revision such as `HEAD~2`; None if there is
+    none."""
     return resolved(repository, revision) if _COMMIT.fullmatch(revision) else None
 
 
 def resolved(repository: Repository, revision: str) -> str | None:
-    """The commit that a revision means, in any of git's ways to write it; None where it means
-    none."""
+    """The commit of a revision, in any of git's notations; None if there is none."""
     try:
         return str(repository.handle.revparse_single(revision).peel(pygit2.Commit).id)
     except (KeyError, ValueError, pygit2.GitError):
@@ -355,7 +353,7 @@ _SHOWN = 8
 
 
 def need_branch(repository: Repository, branch: str) -> str:
-    """The tip of a branch. Raises UsageError, with the nearest name, where there is none."""
+    """The tip of a branch. Raises UsageError, with the nearest name, if it does not exist."""
     tip = branch_tip(repository, branch)
     if tip is None:
         need_commit(repository)
@@ -367,12 +365,12 @@ def need_branch(repository: Repository, branch: str) -> str:
 
 
 def fetch_command(remote: str, branch: str) -> str:
-    """What makes a branch of a remote known, also in a clone of another branch alone."""
+    """The command that fetches a branch of a remote, also in a clone of another branch alone."""
     return command_line("git", "fetch", remote, f"{branch}:refs/remotes/{remote}/{branch}")
 
 
 def known_branches(repository: Repository) -> list[str]:
-    """The branches here, and those of remotes, as a branch here would be called."""
+    """The names of local branches, and of branches of remotes without the remote's name."""
     fetched = (name.partition("/")[2] for name in repository.handle.branches.remote)
     return sorted({*branches(repository), *(name for name in fetched if name != "HEAD")})
 
@@ -392,21 +390,22 @@ def has_commit(repository: Repository, commit: str) -> bool:
 
 
 def merge_base(repository: Repository, one: str, other: str) -> str:
-    """The commit that two commits last had in common.
+    """The merge base of two commits.
 
-    Raises GitError for unrelated histories, and for a shallow clone that does not reach back far
-    enough.
+    Raises GitError for unrelated histories, and for a shallow clone that does not reach back to it.
     """
     base: pygit2.Oid | None = repository.handle.merge_base(one, other)
     if base is not None:
         return str(base)
     if repository.handle.is_shallow:
         raise GitError(
-            f"This clone is shallow: it does not reach back to the merge base of {one[:8]} and {other[:8]}.",
+            "This clone is shallow: it does not reach back to the merge base"
+            f" of {one[:8]} and {other[:8]}.",
             "Fetch the history: git fetch --unshallow (in CI, fetch-depth: 0 or GIT_DEPTH: 0).",
         )
     raise GitError(
-        f"The commits {one[:8]} and {other[:8]} have unrelated histories: there is no merge base to compare with.",
+        f"The commits {one[:8]} and {other[:8]} have unrelated histories:"
+        " there is no merge base to compare with.",
         "Start the branch from the production branch: git switch -c NAME main",
     )
 
@@ -456,7 +455,7 @@ def worktree_of(repository: Repository, branch: str) -> Path | None:
 
 
 def index_file(repository: Repository) -> Path | None:
-    """The index that git names in the environment: `git commit -a` and `git commit PATH` use one of
-    their own."""
+    """The index that git names in the environment, for `git commit -a` and `git commit PATH`; None
+    if it names none."""
     named = os.environ.get("GIT_INDEX_FILE")
     return (repository.top / named).resolve() if named else None

@@ -1,4 +1,4 @@
-"""A tree of files as one value, whether it comes from a commit, the index or the working tree."""
+"""A tree of files as one value: of a commit, of the index, or of the working tree."""
 
 from __future__ import annotations
 
@@ -38,30 +38,32 @@ _TOUCHED = (
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The files of a project: path relative to the project → blob id.
+    """The files of a project. Paths are relative to the project. Data files that git does not track
+    are in no tree."""
 
-    `commit` is the commit that the tree is, or was before somebody edited it; `dirty` says that
-    somebody did. links: symbolic links, path → blob: to git their content is the name that they
-    point to. modules: submodules, path → commit; empty where their files on disk count. Data files
-    that git does not track are in no tree. size: of a blob, without reading it; 0 if that is not
-    known. id: git's own of the project's folder, as it is or was before somebody edited it; empty
-    if there is none.
-    """
-
+    # The blob of each file.
     files: Mapping[str, str]
+    # Reads a blob.
     read: Callable[[str], bytes]
+    # The commit that the tree is, or was made from.
     commit: str | None = None
+    # Whether the tree differs from the commit.
     dirty: bool = False
+    # The blob of each symbolic link. For git, its content is the name that it points to.
     links: Mapping[str, str] = field(default_factory=dict)
+    # The commit of each submodule; "" if its files on disk count.
     modules: Mapping[str, str] = field(default_factory=dict)
+    # The size of a blob, without reading it; 0 if it is not known.
     size: Callable[[str], int] = lambda _: 0
+    # git's id of the project's folder, as it is or was before somebody edited it; "" if there is
+    # none.
     id: str = ""
 
     def read_small(self, path: str) -> bytes:
-        """The content of a node's file, or of the project's. Raises ProjectError for one that is
+        """The content of a node's file, or of the project's. Raises ProjectError for a file that is
         far too large.
 
-        Who reads the content refuses one that is just too large, if it is not another tool's.
+        The caller refuses a file that is just too large, unless it is another tool's.
         """
         blob, most = self.files[path], limits().file_kb
         if self.size(blob) > _FAR * most << 10:
@@ -103,7 +105,7 @@ def _id_at(repository: Repository, commit: str | None) -> str:
 
 
 def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """The files with their blobs, the symbolic links with theirs, and the submodules with their
+    """The entries divided into files and symbolic links with their blobs, and submodules with their
     commits."""
     files: dict[str, str] = {}
     links: dict[str, str] = {}
@@ -115,9 +117,10 @@ def _parted(entries: Iterable[Entry]) -> tuple[dict[str, str], dict[str, str], d
 
 
 def walked(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
-    """Everything in a tree of git's, named from the folder in which it is.
+    """All files and submodules in a tree of git's. prefix: comes before their paths.
 
-    A kilobyte of git's objects may name one folder in another any number of times. Raises GitError.
+    Raises GitError for too many: a kilobyte of git's objects may repeat one folder any number of
+    times.
     """
     most, looked = limits().files, 0
     waiting = [(prefix, tree, _entries(tree))]
@@ -146,8 +149,8 @@ def _entries(tree: pygit2.Tree) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def index_tree(repository: Repository) -> Tree:
-    """What is staged: the tree that `git commit` is about to make. Raises GitError where nothing
-    can be staged."""
+    """The staged tree, which `git commit` is about to commit. Raises GitError in a bare
+    repository."""
     if repository.bare:
         raise GitError(
             "Nothing can be staged in a bare repository.",
@@ -206,10 +209,10 @@ def working_tree(
     is_node: Callable[[str], bool],
     blob_id: Callable[[Path], str] | None = None,
 ) -> Tree:
-    """What is on disk: the index, overlaid with what `status` says has changed since.
+    """The tree on disk: the index, overlaid with the changes of `status`.
 
-    is_node: which untracked files belong to the tree; blob_id: hashes a file (a caller may remember
-    hashes).
+    is_node: whether an untracked file belongs to the tree. blob_id: hashes a file (a caller may
+    remember hashes).
     """
     entries, status = index.entries_and_status(repository, lambda: _head_entries(repository))
     files, links, modules = _parted(_in_project(repository, entries))
@@ -219,7 +222,7 @@ def working_tree(
     stored = _as_stored(repository, [name for name, flags in changed.items() if flags & _TOUCHED])
     for name, flags in changed.items():
         if flags == FileStatus.WT_MODIFIED and stored.get(name) == files.get(name, ""):
-            continue  # only its form is another one
+            continue  # only its conversion differs
         dirty = True
         if not flags & (_GONE | _TOUCHED | FileStatus.WT_NEW):
             continue
@@ -232,14 +235,9 @@ def working_tree(
         if place.is_symlink():
             links[name] = str(pygit2.hash(os.fsencode(place.readlink())))
             on_disk[links[name]] = place
-        elif place.is_file():
+        elif _is_file(place, name):
             files[name] = stored.get(name) or (blob_id or blob_id_of)(place)
             on_disk[files[name]] = place
-        elif place.exists() and not place.is_dir():
-            raise GitError(
-                f"{name} is a pipe, a socket or a device, and no file.",
-                "Put the file back, or remove it.",
-            )
     read = _overlaid(on_disk, _blob_reader(repository))
     sizes = _blob_sizes(repository, on_disk)
     commit = head_commit(repository)
@@ -256,13 +254,25 @@ def _head_entries(repository: Repository) -> tuple[str, Iterable[Entry]]:
     return str(root.id), walked(root, "")
 
 
+def _is_file(place: Path, name: str) -> bool:
+    """Whether a path is a file. Raises GitError for a pipe, a socket or a device."""
+    if place.is_file():
+        return True
+    if place.exists() and not place.is_dir():
+        raise GitError(
+            f"{name} is a pipe, a socket or a device, and no file.",
+            "Put the file back, or remove it.",
+        )
+    return False
+
+
 def _changed(
     repository: Repository,
     status: Mapping[str, FileStatus],
     files: Mapping[str, str],
     is_node: Callable[[str], bool],
 ) -> dict[str, FileStatus]:
-    """The project's files that are not as they are staged or committed."""
+    """The project's files that differ from the index or the commit, and how."""
     cut, found = len(repository.prefix), dict[str, FileStatus]()
     for path, flags in status.items():
         name = path[cut:]
@@ -279,9 +289,10 @@ def _changed(
 
 
 def _as_stored(repository: Repository, touched: Iterable[str]) -> dict[str, str]:
-    """The blobs that `git add` would make of touched files that it converts. Only if more than
-    their line ends are converted, the blobs are stored: what cannot be undone here has to be read
-    from there."""
+    """The blobs that `git add` would make of touched files that it converts.
+
+    They are stored if more than line ends is converted, since only git can read their content then.
+    """
     there = [name for name in touched if (repository.project / name).is_file()]
     names = [
         name
@@ -296,7 +307,8 @@ def _as_stored(repository: Repository, touched: Iterable[str]) -> dict[str, str]
 
 
 def _with_blob(path: Path, blob: str) -> bytes | None:
-    """The content of a file that has a blob's id as it is on disk, or with git's line ends."""
+    """The content of a file on disk that is a blob, as it is or with git's line ends; None if it is
+    another."""
     content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
     return next(
         (
@@ -309,8 +321,8 @@ def _with_blob(path: Path, blob: str) -> bytes | None:
 
 
 def _is_checked_out(repository: Repository, blob: str | None, path: Path) -> bool:
-    """Whether a file is what Git LFS makes of its blob: libgit2 runs no filters, and takes it for
-    modified."""
+    """Whether a file is the content that Git LFS has for its blob. libgit2 runs no filters, and
+    calls such a file modified."""
     kept = repository.handle.get(blob) if blob else None
     if not isinstance(kept, pygit2.Blob) or kept.size > LARGEST_POINTER:
         return False
@@ -338,7 +350,7 @@ def _blob_reader(repository: Repository) -> Callable[[str], bytes]:
     def read(blob: str) -> bytes:
         try:
             return repository.handle[blob].peel(pygit2.Blob).data
-        except (KeyError, pygit2.GitError) as exc:  # it is not there, or damaged
+        except (KeyError, pygit2.GitError) as exc:  # the blob is missing or damaged
             if (
                 content := blob_content(blob, repository.top)
             ) is not None:  # a partial clone fetches it now
@@ -363,7 +375,7 @@ def _blob_sizes(
             OSError,
             ValueError,
             pygit2.GitError,
-        ):  # it is not in this clone: to read it says so
+        ):  # the blob is not in this clone: reading it raises an error
             return 0
 
     return size
@@ -379,10 +391,10 @@ def blob_id_of_bytes(content: bytes) -> str:
 
 
 def keep_tree(repository: Repository, tree: Tree, message: str) -> str:
-    """Store a tree that was edited as a commit that no branch names, and return its id.
+    """Store an edited tree as a commit that no branch names, and return its id.
 
-    Its parent is the commit that was edited, and its files outside the project are that commit's.
-    What production shows already is not stored again.
+    Its parent is the commit that was edited, which also gives the files outside of the project. A
+    tree that production already shows is not stored again.
     """
     handle, kept = repository.handle, pygit2.Index()
     parents = [tree.commit] if tree.commit else []

@@ -24,7 +24,7 @@ Severity = Literal["error", "warn"]
 
 
 def listed(value: object) -> object:
-    """One thing stands for a list of one."""
+    """A single value as a list of one."""
     return [value] if isinstance(value, str | Mapping) else value
 
 
@@ -33,21 +33,21 @@ Columns = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 def not_null(columns: Sequence[str], of: str = "input_0") -> str:
     """The rows in which any of the columns is NULL."""
-    return (
-        f"SELECT * FROM {of} WHERE {' OR '.join(f'{quote(column)} IS NULL' for column in columns)}"
-    )
+    is_null = " OR ".join(f"{quote(column)} IS NULL" for column in columns)
+    return f"SELECT * FROM {of} WHERE {is_null}"
 
 
 def unique(columns: Sequence[str], of: str = "input_0") -> str:
-    """The values of the columns that occur more than once, and how often. As in SQL, NULL equals
-    nothing."""
+    """The values of the columns that occur more than once, with their numbers. As in SQL, NULL
+    equals nothing."""
     keys = ", ".join(map(quote, columns))
     there = " AND ".join(f"{quote(column)} IS NOT NULL" for column in columns)
-    return f"SELECT {keys}, count(*) AS occurrences FROM {of} WHERE {there} GROUP BY {keys} HAVING count(*) > 1"
+    groups = f"SELECT {keys}, count(*) AS occurrences FROM {of} WHERE {there} GROUP BY {keys}"
+    return f"{groups} HAVING count(*) > 1"
 
 
 def _values(given: object) -> object:
-    """The values but for those that are NULL, which always passes."""
+    """The values without NULLs, which always pass."""
     return [value for value in given if not is_nothing(value)] if isinstance(given, list) else given
 
 

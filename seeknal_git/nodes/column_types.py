@@ -1,5 +1,5 @@
-"""Types that a file declares for columns: what sources are read with, and what other nodes have to
-return."""
+"""Types that a file declares for columns: a source is read with them, and any other node has to
+return them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class ColumnType(Form):
 
 
 def known_type(given: str, *keys: str) -> str:
-    """A word for a type, in capitals. Raises Mistake for anything else."""
+    """The word of a type, in capitals. Raises Mistake for anything else."""
     if not is_type(given):
-        message = f"{given!r} is not a column type, such as INTEGER, DECIMAL(10, 2), VARCHAR[] or TIMESTAMP"
-        raise Mistake(message, *keys)
+        types = "INTEGER, DECIMAL(10, 2), VARCHAR[] or TIMESTAMP"
+        raise Mistake(f"{given!r} is not a column type, such as {types}", *keys)
     return given.strip().upper()
 
 
@@ -38,12 +38,13 @@ class TableFile(NodeFile):
 
     @model_validator(mode="after")
     def _types_are_types(self) -> TableFile:
-        _ = self.types  # raises for one that is none
+        _ = self.types  # raises for a type that does not exist
         return self
 
     @property
     def types(self) -> dict[str, str]:
-        """Column → declared type, of `schema`, and of entries of `columns` with a `dtype`."""
+        """The declared type of each column, from `schema`, and from entries of `columns` with a
+        `dtype`."""
         declared = {column.name: column.data_type for column in self.schema_}
         for name, value in self.columns.items() if isinstance(self.columns, dict) else ():
             if isinstance(value, dict) and (word := value.get("dtype") or value.get("data_type")):

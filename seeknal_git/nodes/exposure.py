@@ -31,7 +31,7 @@ _WHERE = ("params.path", "url")
 
 
 class Params(Form):
-    """Where the file goes, and in which form."""
+    """The path and the form of the file."""
 
     model_config = ConfigDict(extra="forbid")
     path: str | None = None

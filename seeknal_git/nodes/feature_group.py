@@ -1,5 +1,5 @@
-"""A feature group: features of an entity, one row for each value of its join keys, or for each at
-each time."""
+"""A feature group: features of an entity, with one row for each value of its join keys, or for each
+value and time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seeknal_git.nodes.scalars import is_nothing
 
 
 class Entity(Form):
-    """What the features describe, and the columns that identify it."""
+    """The thing that the features describe, and the columns that identify it."""
 
     model_config = ConfigDict(extra="allow")
     name: str
@@ -26,12 +26,13 @@ class Entity(Form):
 
 
 def _entity(value: object) -> object:
-    """`entity: plane` stands for the join key `plane_id`."""
+    """`entity: plane` means the join key `plane_id`."""
     return {"name": value, "join_keys": [f"{value}_id"]} if isinstance(value, str) else value
 
 
 def _features(value: object) -> object:
-    """A list of names, of `{name: …, dtype: …}`, or a mapping by name, as name → declared type."""
+    """The declared type of each feature, from a list of names or of `{name: …, dtype: …}`, or from
+    a mapping by name."""
     if isinstance(value, list):
         value = {item.get("name") if isinstance(item, dict) else item: item for item in value}
     return (
@@ -59,7 +60,7 @@ class File(TableFile):
 
     @property
     def event_time(self) -> str | None:
-        """The column that says when a row holds, if there is a row for each key and time."""
+        """The column with the time of a row, if there is a row for each key and time; else None."""
         given = (
             self.materialization.get("event_time_col")
             if isinstance(self.materialization, Mapping)

@@ -1,5 +1,4 @@
-"""The base of all models of files: keys may stay empty, and numbers are read as people write
-them."""
+"""The base of all models of files: keys may be empty, and numbers are read as people write them."""
 
 from __future__ import annotations
 
@@ -24,8 +23,7 @@ Number = Annotated[float, BeforeValidator(_as_number)]
 
 
 class Form(BaseModel):
-    """A mapping of a file. A key without a value is as if it were not there, if the model can do
-    without it."""
+    """A mapping of a file. A key without a value counts as missing, if the model allows that."""
 
     @model_validator(mode="before")
     @classmethod
@@ -41,7 +39,7 @@ class Form(BaseModel):
 
 
 def _left_out(value: object, field: FieldInfo) -> bool:
-    """A word such as `null` is a text for a key that always is one."""
+    """Whether a value counts as missing. A word such as `null` is a text for keys of texts."""
     if not is_nothing(value) or field.is_required():
         return False
     return value is None or not (field.annotation is str or get_origin(field.annotation) is Literal)

@@ -1,8 +1,8 @@
-"""The kinds of node: one small module each, imported when a file of that kind has to be read.
+"""The kinds of node. Each is one small module, imported when a file of that kind has to be read.
 
-A kind's module has `File`, a pydantic model of its keys, and `compile_file(file, lines)`, which
-returns a Compiled. Add a kind by adding a module, its name here, and its template to
-`templates/drafts/`.
+The module of a kind has `File`, a pydantic model of its keys, and `compile_file(file, lines)`,
+which returns a Compiled. To add a kind, add its module here, its name to KINDS, and a template for
+`seeknal draft` to `templates/drafts/`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import ModuleType
 
 KINDS = ("source", "transform", "feature_group", "rule", "exposure")
 
-# Kinds of Seeknal that have no module yet.
+# Kinds of Seeknal without a module so far.
 LATER = ("model", "aggregation", "second_order_aggregation", "profile", "semantic_model", "metric")
 
 
@@ -21,5 +21,6 @@ def module_of(kind: str) -> ModuleType:
 
 
 def folder_of(kind: str) -> str:
-    """Where `apply` puts a node of this kind, and where a file without a kind is a mistake."""
+    """The folder in which `apply` puts a node of this kind, and in which a file without a kind is a
+    mistake."""
     return f"seeknal/{kind}s"

@@ -1,4 +1,4 @@
-"""A file becomes a node, or a list of what is wrong with it."""
+"""A file becomes a node, or a list of problems."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _KIND = re.compile(rb"""^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?["']?kind["']?\s*:""
 
 
 def _may_be_a_node(content: bytes, path: str) -> bool:
-    """Whether a file that cannot be read may be a node's: below seeknal/, other tools keep files of
-    their own."""
+    """Whether a file that cannot be read may be a node's: other tools keep files of their own below
+    seeknal/."""
     if not path.startswith("seeknal/") or _where_nodes_stand(path):
         return True
     return (
         _KIND.search(content.replace(b"\0", b"")) is not None
-    )  # in UTF-16, each letter has a zero beside it
+    )  # UTF-16 has a zero beside each letter
 
 
 def _where_nodes_stand(path: str) -> bool:
@@ -69,8 +69,8 @@ _WITH_TEMPLATES = ("transform", "params", "table", "rule")
 
 
 def _templates(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> list[Problem]:
-    """Templates of Seeknal, which are not resolved yet: they would end in the data as they
-    stand."""
+    """Problems for templates of Seeknal, which are not resolved yet: they would end in the data
+    unchanged."""
     found = ((key, _template(json.dumps(data.get(key), default=str))) for key in _WITH_TEMPLATES)
     return [
         Problem(
@@ -85,16 +85,16 @@ def _templates(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> 
 
 
 def _template(text: str) -> str:
-    """The first template in a text, or nothing. (A regular expression looks for the end of each
-    beginning.)"""
+    """The first template in a text, or "". (A regular expression would search the end again for
+    each beginning.)"""
     start = text.find("{{")
     end = text.find("}}", start + 2)
     return text[start : end + 2] if 0 <= start < end else ""
 
 
 def _swallowed(document: Document, path: str) -> Iterator[Problem]:
-    """SQL of which YAML folds lines into a comment: a filter that stands there would be lost
-    without a word."""
+    """Problems for SQL whose lines YAML folds into a comment: a filter there would be lost
+    silently."""
     for place, line in document.swallowed.items():
         key = next(part for part in reversed(place.split(".")) if not part.isdigit())
         message = (
@@ -144,7 +144,7 @@ def _validated(kind: str, data: Mapping[str, Any], lines: Mapping[str, int], pat
             for key in map(str, data)
             if (near := _near(key, known))
         ]
-        # A key that is misspelt is missing, too, and may be all that the file as a whole lacks.
+        # A misspelt key also counts as missing, and may be the only thing that the file lacks.
         others = [
             error
             for error in exc.errors()
@@ -158,7 +158,7 @@ def _validated(kind: str, data: Mapping[str, Any], lines: Mapping[str, int], pat
 
 
 def _unread(error: Any, kind: str, lines: Mapping[str, int], path: str) -> Problem | None:
-    """A key that nothing reads, where the model names all that may be there."""
+    """The problem of an unknown key, in a model that allows no others."""
     if error["type"] != "extra_forbidden":
         return None
     where = [str(part) for part in error["loc"]]
@@ -172,7 +172,7 @@ def _unread(error: Any, kind: str, lines: Mapping[str, int], path: str) -> Probl
 
 
 def _model_at(model: type[BaseModel], where: Iterable[str]) -> type[BaseModel]:
-    """The model of what stands at a place of a file."""
+    """The model of the value at a place of a file."""
     for key in where:
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         if key in fields:
@@ -205,7 +205,7 @@ def _problem(error: Any, lines: Mapping[str, int], path: str) -> Problem:
 
 
 def _line(lines: Mapping[str, int], *keys: str) -> int:
-    """The line of the first of the keys that is there, else of the nearest key around it."""
+    """The line of the first of the keys that exists, else of the nearest key around it."""
     parts = keys[0].split(".")
     around = (".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1))
     return next((lines[key] for key in (*keys, *around) if key in lines), 1)
@@ -223,7 +223,7 @@ def _typo(near: str, where: Sequence[str], lines: Mapping[str, int], path: str) 
 def _unknown_keys(
     file: NodeFile, lines: Mapping[str, int], path: str
 ) -> tuple[list[Problem], list[Problem]]:
-    """Keys that are nearly a known one; and keys that are not, as warnings, for those of the file
+    """Problems for keys that resemble a known one; and warnings for other unknown keys of the file
     itself."""
     mistakes, warnings = [], []
     for where, known in _extras(file):
@@ -246,7 +246,7 @@ def _unknown_keys(
 def _extras(
     value: object, where: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], set[str]]]:
-    """Every key that is not known where it stands, and the keys that are."""
+    """Every key that is not known at its place, with the keys that are known there."""
     if isinstance(value, BaseModel):
         known = _known_keys(type(value))
         yield from (((*where, key), known) for key in value.model_extra or () if key not in known)
@@ -258,7 +258,7 @@ def _extras(
 
 
 def _near(key: str, known: set[str], cutoff: float = 0.8) -> str | None:
-    """The key that was meant, where it is another one."""
+    """The known key that was probably meant; None if there is none."""
     found = difflib.get_close_matches(key, sorted(known), 1, cutoff)
     return found[0] if found and key not in known else None
 
@@ -269,8 +269,7 @@ def _known_keys(model: type[BaseModel]) -> set[str]:
 
 
 def _plain(data: Mapping[str, Any], file: NodeFile) -> dict[str, Any]:
-    """A file as plain data: None for a key without a value, and tags as a list, however they are
-    written."""
+    """A file as plain data: None for a key without a value, and tags always as a list."""
     values = {key: None if is_nothing(value) else value for key, value in data.items()}
     if values.get("tags"):
         values["tags"] = file.tags

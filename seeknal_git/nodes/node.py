@@ -1,4 +1,4 @@
-"""A node as a value: what a file says, in the form that everything else works with."""
+"""A node as a value: the content of a file, in the form that all other packages use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seeknal_git.names import node_id
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input that a node declares, and the line where it does."""
+    """An input that a node declares, and its line."""
 
     id: str
     line: int
@@ -19,19 +19,18 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A question to the data whose answer should be no rows: `sql` selects the rows that violate.
-
-    `sql` reads `input_0`, … like a transform; of a node's own tests, `input_0` is the node itself.
-    The check passes while violating rows are at most `allowed` (a fraction of the rows of
-    `input_0`).
-    """
+    """A question to the data that should have no rows as its answer."""
 
     name: str
+    # Selects the rows that violate the check. It reads `input_0`, … like a transform; in a node's
+    # own tests, `input_0` is the node itself.
     sql: str
     severity: str = "error"
+    # The violating rows that are allowed, as a fraction of the rows of `input_0`.
     allowed: float = 0.0
     line: int = 1
-    key: tuple[str, ...] = ()  # columns that identify a row, by this check
+    # The columns that identify a row, according to this check.
+    key: tuple[str, ...] = ()
     accepted: Mapping[str, Sequence[str]] = field(
         default_factory=dict
     )  # column → texts that its type has to know
@@ -39,27 +38,26 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One definition, as a file gives it.
-
-    sql: the SELECT that the node compiles to, as written (None for a rule, whose SQL is in its
-    checks); sql_line: the line of the file on which it begins; aliases: further names for inputs in
-    the SQL → `input_N`; promises: columns that the node has to return, with their types where they
-    are declared; definition: what else decides the node's data (of a source: format, path, …), free
-    of descriptions; document: the whole file as plain data; lines: `"params.path"` → the line where
-    that key stands.
-    """
+    """The definition of a node in a file."""
 
     kind: str
     name: str
     path: str
+    # The SELECT that the node compiles to, as written; None for a rule, whose SQL is in its checks.
     sql: str | None
+    # The line of the file on which it begins.
     sql_line: int
     inputs: tuple[Input, ...]
+    # Further names of inputs in the SQL; the value is `input_N`.
     aliases: Mapping[str, str]
+    # Everything else that decides the node's data, such as the path of a source; no descriptions.
     definition: Mapping[str, Any]
     checks: tuple[Check, ...]
+    # The whole file as plain data.
     document: Mapping[str, Any]
+    # The columns that the node has to return, with their declared types, if there are any.
     promises: Mapping[str, str | None] = field(default_factory=dict)
+    # The line of each key, such as "params.path".
     lines: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -83,8 +81,8 @@ class Node:
 
 
 def violated(violations: int, rows: int) -> str:
-    """How many rows violate a check, in words. What a statement of the user's returns may be no
-    rows of the table."""
+    """The number of rows that violate a check, in words. A statement of the user's may return other
+    rows than those of the table."""
     if violations > rows:
         return "1 row violates it" if violations == 1 else f"{violations:,} rows violate it"
     noun, verb = "row" if rows == 1 else "rows", "violates" if violations == 1 else "violate"

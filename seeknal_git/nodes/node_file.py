@@ -1,4 +1,4 @@
-"""What the files of all kinds have in common: shared keys, inputs, tests, and the sentence about a
+"""The common part of the files of all kinds: shared keys, inputs, tests, and the message for a
 wrong key."""
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from seeknal_git.nodes.node import Check
 
 
 class Mistake(ValueError):
-    """Something wrong with a file as a whole, and the keys that it is about, the likeliest
-    first."""
+    """A problem of a file as a whole, with the keys that may be the cause, the likeliest first."""
 
     def __init__(self, message: str, *keys: str) -> None:
         super().__init__(message)
@@ -31,7 +30,7 @@ _LONGEST_PATH = 1024
 
 
 def below_project(path: str, example: str, *keys: str) -> str:
-    """A path as git writes it. Raises Mistake for one that is not the path of a file below the
+    """A path in git's notation. Raises Mistake if it is not the path of a file below the
     project."""
     plain = PurePosixPath(path)
     if "://" in path or plain.is_absolute() or ".." in plain.parts:
@@ -43,15 +42,15 @@ def below_project(path: str, example: str, *keys: str) -> str:
     )
     if too_long or not path.isprintable() or not plain.parts:
         raise Mistake(
-            f"{path[:80]!r} is not the name of a file: name one below the project, for example {example}",
+            f"{path[:80]!r} is not the name of a file:"
+            f" name one below the project, for example {example}",
             *keys,
         )
     return plain.as_posix()
 
 
 def refuse_unknown_params(given: Iterable[str], known: Collection[str], of: str) -> None:
-    """Raise Mistake for `params` that nothing reads: they would change nothing, and say nothing of
-    it."""
+    """Raise Mistake for unknown `params`, which would silently change nothing."""
     unknown = [key for key in given if key not in known]
     if not unknown:
         return
@@ -65,10 +64,10 @@ def refuse_unknown_params(given: Iterable[str], known: Collection[str], of: str)
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a kind makes of its file; the fields are those of Node. `sql_key` is the key whose text
-    `sql` is."""
+    """The result of compiling a file. The fields are those of Node."""
 
     sql: str | None
+    # The key whose text `sql` is.
     sql_key: str | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     definition: Mapping[str, Any] = field(default_factory=dict)
@@ -94,12 +93,12 @@ class InputFile(Form):
 
 
 def as_input(value: object) -> object:
-    """`kind.name` stands for `{ref: kind.name}`."""
+    """`kind.name` means `{ref: kind.name}`."""
     return {"ref": value} if isinstance(value, str) else value
 
 
 class NodeFile(Form):
-    """The keys that every kind has. Unknown keys are kept, and looked at by the loader."""
+    """The keys that every kind has. Unknown keys are kept for the loader, which checks them."""
 
     model_config = ConfigDict(extra="allow")
     reads_params: ClassVar[bool] = False
@@ -130,7 +129,7 @@ class NodeFile(Form):
         return listed(tags or [])
 
 
-# Keys that older projects carry and that nothing here reads.
+# Keys of older projects that are ignored.
 CARRIED_KEYS = frozenset(
     {"version", "freshness", "materialization", "materializations", "config", "meta", "output"}
 )

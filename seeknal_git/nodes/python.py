@@ -1,7 +1,7 @@
-"""Python nodes of Seeknal, which are not read yet. They are found, so that nothing runs without
-them in silence.
+"""Python nodes of Seeknal, which are not supported yet. They are found, so that a project does not
+silently run without them.
 
-Their text is read; a file of somebody else's is never imported for it.
+Only their text is read; a file is never imported.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from collections.abc import Iterator
 from seeknal_git.errors import Problem, limits
 
 _DECORATORS = frozenset(
-    "source transform feature_group second_order_aggregation materialize exposure rule aggregation model".split()
+    "source transform feature_group second_order_aggregation materialize exposure rule aggregation"
+    " model".split()
 )
 _PASSED_OVER = ("common", "templates")
-# For what cannot be parsed: an import of ours, and a decorator of that name.
+# For files that cannot be parsed: an import of Seeknal, and a decorator of one of these names.
 _IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+seeknal\b", re.MULTILINE)
 _DECORATED = re.compile(rf"^[ \t]*@(?:\w+\.)*(?:{'|'.join(sorted(_DECORATORS))})\b", re.MULTILINE)
 
 
 def is_python_path(path: str) -> bool:
-    """Whether a file, named relative to the project, is one that Seeknal reads for Python nodes."""
+    """Whether Seeknal reads a file for Python nodes. path: relative to the project."""
     if not path.startswith("seeknal/") or not path.endswith(".py"):
         return False
     *folders, name = path.split("/")[1:]
@@ -31,13 +32,13 @@ def is_python_path(path: str) -> bool:
 
 
 def python_node(content: bytes) -> int | None:
-    """The line on which the first node of a Python file begins; None for a file that has none."""
+    """The first line of the first node in a Python file; None if it has none."""
     try:
         if len(content) <= limits().file_kb << 10:
-            with warnings.catch_warnings(action="ignore"):  # of another's escapes, such as "\\d"
+            with warnings.catch_warnings(action="ignore"):  # for escapes such as "\\d"
                 return min(_nodes(ast.parse(content)), default=None)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        pass  # it may become one, once somebody mends it
+        pass  # somebody may still mend it
     text = content.decode(errors="replace")
     found = _DECORATED.search(text) if _IMPORT.search(text) else None
     return text.count("\n", 0, found.start()) + 1 if found else None
@@ -55,7 +56,7 @@ def _nodes(module: ast.Module) -> Iterator[int]:
 
 
 def _names(module: ast.Module) -> Iterator[str]:
-    """The names under which a module has Seeknal's decorators, or a module with them."""
+    """The names that mean one of Seeknal's decorators, or a module with them, in a module."""
     for statement in ast.walk(module):
         if isinstance(statement, ast.Import):
             for alias in statement.names:

@@ -1,4 +1,4 @@
-"""A rule: what has to hold for its inputs before anybody sees them.
+"""A rule: a condition that its inputs must meet before they are published.
 
 A rule yields no table. It is a boolean expression over the rows of its first input (NULL passes, as
 in SQL's CHECK), or one or several of the types null, range, uniqueness, freshness and
@@ -26,7 +26,7 @@ _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 
 
 def _bound(value: object) -> str:
-    """A number as SQL writes it, with all its digits, of which a float keeps some sixteen."""
+    """A number as SQL writes it, with all its digits: a float would keep about sixteen."""
     text, found = str(value).strip().replace("_", ""), number(value)
     if "x" in text.lower():
         return repr(found)
@@ -37,7 +37,7 @@ Bound = Annotated[str, BeforeValidator(_bound)]
 
 
 class Params(Form):
-    """`params` of a rule, and of one entry of a list of rules."""
+    """The `params` of a rule, or of one entry in a list of rules."""
 
     model_config = ConfigDict(extra="forbid")
     severity: Severity = "error"
@@ -49,7 +49,7 @@ class Params(Form):
 
 
 class Condition(Form):
-    """One thing that has to hold."""
+    """One condition of a rule."""
 
     model_config = ConfigDict(extra="forbid")
     type: Literal["expression", "null", "range", "uniqueness", "freshness", "sql_assertion"] = (

@@ -1,8 +1,7 @@
-"""The scalars of a YAML file: each keeps its text, and whoever reads a key decides what the text
-means.
+"""The scalars of a YAML file. Each keeps its text, and the reader of a key decides the meaning.
 
-YAML's own guesses change what somebody typed: `NO` becomes false, `NULL` nothing, 01001 the number
-513 (it is octal), 1.10 becomes 1.1, and 12:30 becomes 750.
+YAML's own guesses change the text that somebody typed: `NO` becomes false, `NULL` nothing, 01001
+the number 513 (it is octal), 1.10 becomes 1.1, and 12:30 becomes 750.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+
 
 
 class Word(str):
-    """A scalar without quotes, as it is written; one in quotes is a plain `str`."""
+    """A scalar without quotes, as written. A scalar in quotes is a plain `str`."""
 
     __slots__ = ()
 

@@ -16,8 +16,8 @@ from seeknal_git.nodes.node_file import Compiled, Mistake, below_project, refuse
 from seeknal_git.nodes.scalars import flag, whole
 from seeknal_git.sql.type_words import is_any_number, read_as
 
-# Raise it if the same options come to read the same file otherwise: tables of before are not those
-# of now.
+# Raise it if the same options begin to read the same file differently, so that older tables are not
+# used again.
 _READER = 2
 
 # Our parameter → DuckDB's option.
@@ -54,7 +54,7 @@ _JSON_OPTIONS = (
     "dateformat",
     "timestampformat",
 )
-# DuckDB's options that are no texts: what their text is read as.
+# The types of DuckDB's options that are no texts.
 _FLAGS = ("header", "union_by_name", "null_padding", "strict_mode")
 _NUMBERS = ("skip", "sample_size", "max_line_size", "maximum_object_size")
 _READ_AS = {**dict.fromkeys(_FLAGS, flag), **dict.fromkeys(_NUMBERS, whole)}
@@ -84,7 +84,7 @@ class File(TableFile):
                 "table",
             )
         refuse_unknown_params(self.params, PARAMS[self.source], f"a {self.source} source")
-        _ = self.options  # raises for a value that is none
+        _ = self.options  # raises for a wrong value
         return self
 
     @property
@@ -111,8 +111,8 @@ class File(TableFile):
 
     @property
     def read_as(self) -> dict[str, str]:
-        """Column → the type that it is read as; not those whose numbers a file of typed columns has
-        already."""
+        """The type with which each column is read; without columns that a file of typed columns
+        already has as numbers."""
         typed = self.source == "parquet"
         return {
             name: read_as(word)
@@ -125,7 +125,7 @@ PARAMS = {name: frozenset({"path", "on_drift", *options}) for name, options in _
 
 
 def _option(key: str, option: str, value: object) -> object:
-    """The value of a parameter. Raises Mistake where it is not what the option takes."""
+    """The value of a parameter. Raises Mistake if the option does not take it."""
     if value is None:
         raise Mistake(
             f"the parameter `{key}` has no value; an empty text is written ''", f"params.{key}"

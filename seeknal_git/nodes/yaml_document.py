@@ -16,7 +16,8 @@ _CONFLICT = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})(\s|$)", re.MULTILINE)
 _LINES_DEPTH = 4
 # The places of SQL in a file.
 SQL = re.compile(
-    r"transform|rule(?:\.\d+)?(?:\.(?:value|sql))?|(?:tests|audits)\.\d+\.(?:sql|custom_sql(?:\.sql)?)"
+    r"transform|rule(?:\.\d+)?(?:\.(?:value|sql))?"
+    r"|(?:tests|audits)\.\d+\.(?:sql|custom_sql(?:\.sql)?)"
 )
 _TEXT_PER_VALUE = 64  # characters: a long text counts as several values
 
@@ -47,23 +48,20 @@ for _tag in ("str", "int", "float", "bool", "timestamp"):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file: its data, the line of each key (`"params.path"` → 7), and where each text's
-    content begins.
-
-    written: texts that YAML folds into fewer lines than the file has, with the file's own lines
-    (see `_as_written`); swallowed: texts in which a folded line follows an SQL comment, and so is
-    part of it → that comment's line.
-    """
+    """A YAML file. Keys are named with their path, such as "params.path"."""
 
     data: Any
+    # The line of each key, and the line on which the content of each text begins.
     lines: dict[str, int]
     content_lines: dict[str, int]
+    # Texts that YAML folds into fewer lines, with the line ends of the file (see `_as_written`).
     written: dict[str, str]
+    # Texts in which YAML folds a line into the SQL comment before it, with the comment's line.
     swallowed: dict[str, int]
 
 
 def read_yaml(content: bytes, path: str) -> Document:
-    """Parse one YAML document. Raises ProjectError with the line of what is wrong."""
+    """Parse one YAML document. Raises ProjectError with the line of the mistake."""
     text = _text(content, path)
     try:
         _refuse_bombs(text, path)
@@ -129,12 +127,12 @@ def _words(exc: yaml.MarkedYAMLError) -> str:
 
 
 def _refuse_bombs(text: str, path: str) -> None:
-    """Bound what anything that walks the data will meet, before the first recursive walk (libyaml's
-    own is one).
+    """Refuse data that is too deep or too large, before the first recursive walk (libyaml's own is
+    one).
 
-    Aliases are shared in memory, but are met again and again.
+    Aliases are shared in memory, but a walk meets them each time.
     """
-    sizes: dict[str | None, int] = {}  # anchor → how many values it unfolds to
+    sizes: dict[str | None, int] = {}  # the number of values of each anchor
     anchors: list[str | None] = [None]
     counts, given = [0], limits()
     for event in yaml.parse(text, Loader=_Loader):
@@ -142,7 +140,7 @@ def _refuse_bombs(text: str, path: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             sizes[anchor] = (
                 given.yaml_values + 1
-            )  # until it ends: an alias to it makes it contain itself
+            )  # until its end: an alias to it inside makes it contain itself
             anchors.append(anchor)
             counts.append(1)
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -197,8 +195,8 @@ def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, y
     return lines, contents, folded
 
 
-# A comment of SQL, as the only group; before it all that may hold two dashes and is none. What is
-# not closed goes on to the end: so each letter is looked at once.
+# A comment of SQL, as the only group. Before it come all texts that may hold two dashes and are no
+# comment. A text that is not closed reaches to the end, so that each letter is read only once.
 _COMMENT = re.compile(
     r"""\b[eE]'(?:[^'\\]|\\.|'')*+(?:'|\Z)|'(?:[^']|'')*+(?:'|\Z)|"(?:[^"]|"")*+(?:"|\Z)"""
     r"""|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)|/\*.*?(?:\*/|\Z)|(--[^\n]*)""",
@@ -208,10 +206,10 @@ _MARK = re.compile("\ue000(\\d+)\ue001")
 
 
 def _swallowed(folded: Mapping[str, yaml.ScalarNode], text: str) -> dict[str, int]:
-    """The scalars in which a comment of SQL goes on, folded, over the line after it → the line of
-    that comment.
+    """The scalars in which YAML folds a line into the SQL comment before it, with the comment's
+    line.
 
-    The file is read again with a mark before each of their further lines: a mark within a comment
+    The file is read again with a mark before each further line of a scalar: a mark within a comment
     is such a line.
     """
     suspects = {
@@ -231,7 +229,7 @@ def _swallowed(folded: Mapping[str, yaml.ScalarNode], text: str) -> dict[str, in
         first = node.start_mark
         shift = (
             len(marks[first.line][1]) if first.line in marks else 0
-        )  # another one ends on its first line
+        )  # other scalars end on their first line
         marked = values.get((first.line, first.column + shift), "")
         if (line := _swallowing(marked)) is not None:
             found[path] = line
@@ -264,11 +262,11 @@ def _scalars(text: str) -> dict[tuple[int, int], str]:
 
 
 def _as_written(node: yaml.ScalarNode, source: list[str]) -> str | None:
-    """The text of a scalar that YAML folds, with the line breaks of the file; None where they are
-    more than blanks.
+    """The text of a scalar that YAML folds, with the line ends of the file; None if they would
+    change its meaning.
 
-    They are to SQL, unless they stand within a string or end a comment; and errors name a line that
-    somebody can find.
+    They do not, unless they are in a string or end a comment; with them, errors name the line of
+    the file.
     """
     first, last = node.start_mark, node.end_mark
     if node.style == ">":

@@ -42,8 +42,8 @@ class Lineage:
 
     @cached_property
     def readers(self) -> dict[Place, list[Place]]:
-        """For each node, its readers. For each column, the columns that it feeds, and the nodes whose
-        rows it decides."""
+        """For each node, its readers. For each column, the columns that it feeds, and the nodes
+        whose rows it decides."""
         found: dict[Place, list[Place]] = {}
         for node in self.nodes.values():
             for column in node.columns:
@@ -115,23 +115,33 @@ def select(
     name: None for the whole project. depth: the number of steps; None for all.
     """
     if name is None:
-        up = upstream and not downstream
-        steps = _walk(lineage, _ends(lineage, up), up, depth)
-        part = lineage if depth is None else restricted(lineage, {step.place for step in steps})
-        return Selection(part, None, steps if up else None, None if up else steps)
+        return _whole(lineage, up=upstream and not downstream, depth=depth)
     place = find(lineage, name)
-    up_steps = _walk(lineage, [place], True, depth) if upstream or not downstream else None
-    down_steps = _walk(lineage, [place], False, depth) if downstream or not upstream else None
-    places = {step.place for step in (*(up_steps or ()), *(down_steps or ()))}
-    deciding: list[str] = []
-    if place.column and up_steps is not None:
-        deciding = [step.place.node for step in up_steps if depth is None or step.level < depth]
-        deciding = list(dict.fromkeys(deciding))
-        if depth is None:
-            deciding = _with_upstream(lineage, deciding)
-        for identifier in deciding:
-            places.update(lineage.nodes[identifier].rows)
+    up_steps = down_steps = None
+    if upstream or not downstream:
+        up_steps = _walk(lineage, [place], True, depth)
+    if downstream or not upstream:
+        down_steps = _walk(lineage, [place], False, depth)
+    places = {step.place for step in (up_steps or ()) + (down_steps or ())}
+    deciding = _deciding(lineage, up_steps or (), depth) if place.column else []
+    for identifier in deciding:
+        places.update(lineage.nodes[identifier].rows)
     return Selection(restricted(lineage, places), place, up_steps, down_steps, tuple(deciding))
+
+
+def _whole(lineage: Lineage, *, up: bool, depth: int | None) -> Selection:
+    """The whole project, as trees of reads (up) or of readers."""
+    steps = _walk(lineage, _ends(lineage, up), up, depth)
+    if depth is not None:
+        lineage = restricted(lineage, {step.place for step in steps})
+    return Selection(lineage, None, steps if up else None, None if up else steps)
+
+
+def _deciding(lineage: Lineage, steps: Sequence[Step], depth: int | None) -> list[str]:
+    """The nodes that decide the rows of a column. steps: the tree of the columns that it reads."""
+    if depth is None:
+        return _with_upstream(lineage, dict.fromkeys(step.place.node for step in steps))
+    return list(dict.fromkeys(step.place.node for step in steps if step.level < depth))
 
 
 def _with_upstream(lineage: Lineage, nodes: Iterable[str]) -> list[str]:
@@ -176,7 +186,8 @@ def _walk(
 
 
 def _below(lineage: Lineage, place: Place, starts: Sequence[Place], up: bool) -> Sequence[Place]:
-    """The next places on the way. A way along columns ends at a node whose rows a column decides."""
+    """The next places on the way. A way along columns ends at a node whose rows a column
+    decides."""
     ends = starts[0].column and not place.column
     return () if ends else lineage.further(place, up=up)
 
@@ -205,7 +216,8 @@ def restricted(lineage: Lineage, places: Collection[Place]) -> Lineage:
 
 
 def find(lineage: Lineage, name: str) -> Place:
-    """The node or the column that a name means. Raises UsageError with the nearest existing name."""
+    """The node or the column that a name means. Raises UsageError with the nearest existing
+    name."""
     if node := _node(lineage, name):
         return Place(node, NODE)
     dots = [at for at, letter in enumerate(name) if letter == "."]
