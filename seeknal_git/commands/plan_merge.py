@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from seeknal_git.commands.planned import Planned
 from seeknal_git.environments.merges import (
-    MergeConflict,
     check_merge,
     explained_conflicts,
     loaded_at,
@@ -17,6 +16,7 @@ from seeknal_git.errors import Problem, ProjectError, SeeknalError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_in_memory import how_to_mend, merged_tree, textual_conflict
 from seeknal_git.plan.changes import make_plan
+from seeknal_git.plan.conflicts import Conflict
 from seeknal_git.project.branch_settings import changed_between
 from seeknal_git.project.kept_out import kept_out
 from seeknal_git.project.load import Loaded, load
@@ -32,7 +32,7 @@ class MergePlan:
     source: Revision
     into: Revision
     textual: tuple[str, ...] = ()
-    conflicts: tuple[MergeConflict, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     problems: tuple[Problem, ...] = ()
     planned: Planned | None = None
 

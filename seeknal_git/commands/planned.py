@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
 from seeknal_git.environments.environment import Environment
+from seeknal_git.environments.production import recorded
 from seeknal_git.environments.revision import (
     as_environment,
     base_tree,
@@ -136,7 +137,6 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     from seeknal_git.build.options import Options
     from seeknal_git.build.work import work_out
     from seeknal_git.warehouse.duckdb_file import open_for_state
-    from seeknal_git.warehouse.model import rolled_back_to
 
     environment = planned.environment
     try:
@@ -144,11 +144,9 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
             work = work_out(
                 warehouse, planned.head.graph, planned.head.root, environment, Options()
             )
-            restores = (
-                rolled_back_to(warehouse.publications.records(environment.schema))
-                if environment.is_production
-                else None
-            )
+            restores = None
+            if environment.is_production:
+                restores = recorded(workspace, warehouse).restores
     except SeeknalError as exc:
         explained = planned.head.absent and not isinstance(exc, WarehouseRefused)
         return Found(known=False, unread=None if explained else exc.message)

@@ -19,12 +19,11 @@ from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
 from seeknal_git.commands.run import warn_of_raw_data
 from seeknal_git.environments.merges import (
-    MergeConflict,
     check_merge,
     explained_conflicts,
     loaded_at,
 )
-from seeknal_git.environments.other_clones import name_of_clone
+from seeknal_git.environments.other_clones import clone_folder
 from seeknal_git.environments.production import refuse_to_lose, showing
 from seeknal_git.environments.releasing import need_leave, only_ci_releases
 from seeknal_git.environments.revision import (
@@ -44,6 +43,7 @@ from seeknal_git.git.merge_source import branch_that_came, whoami
 from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import commit_tree
+from seeknal_git.plan.conflicts import Conflict
 from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
 from seeknal_git.project.kept_out import need_kept_out
@@ -190,7 +190,7 @@ def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> 
     tree = need_no_conflict(repository, result, source.name, theirs, into.name)
     need_kept_out(workspace, tree)
     merged = load(workspace, tree, keeps=into.schema)
-    conflicts: tuple[MergeConflict, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     problems: tuple[Problem, ...] = ()
     if not git.is_ancestor(repository, ours, theirs):  # otherwise there is one side only
         conflicts, problems = check_merge(
@@ -269,7 +269,7 @@ def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command:
         command,
         merged,
         publisher=whoami(repository),
-        clone=name_of_clone(repository),
+        clone=clone_folder(repository),
         started=started,
     )
     done = reconcile(warehouse, work, origin, report)

@@ -15,7 +15,7 @@ from seeknal_git.build.publish import Origin, Reconciled, reconcile, without_row
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
 from seeknal_git.environments.mixed_tree import mixed
-from seeknal_git.environments.other_clones import name_of_clone, published_elsewhere
+from seeknal_git.environments.other_clones import clone_folder, published_elsewhere
 from seeknal_git.environments.production import refuse_to_lose, showing
 from seeknal_git.environments.releasing import need_leave
 from seeknal_git.environments.revision import (
@@ -277,7 +277,7 @@ def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled
         _origin(prepared, warehouse),
         started=started,
         publisher=whoami(repository),
-        clone=name_of_clone(repository),
+        clone=clone_folder(repository),
         edited=prepared.loaded.tree.dirty,
     )
     done = reconcile(warehouse, work, origin, report)

@@ -12,7 +12,7 @@ from seeknal_git.build.work import Work, work_out
 from seeknal_git.commands.planned import plan_environment
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.other_clones import published_elsewhere
-from seeknal_git.environments.production import Showing, due
+from seeknal_git.environments.production import Showing, due, recorded
 from seeknal_git.environments.publications import (
     Named,
     Shown,
@@ -25,11 +25,11 @@ from seeknal_git.environments.revision import as_environment, head_tree, revisio
 from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
-from seeknal_git.git.production_ref import production_ref, set_production_ref
+from seeknal_git.git.production_ref import production_ref
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.duckdb_file import open_for_state
-from seeknal_git.warehouse.model import Move, rolled_back_to
+from seeknal_git.warehouse.model import Move
 from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -256,33 +256,25 @@ def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
 
 
 def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:
-    """The warehouse is the truth; where it cannot be read, the ref is its echo."""
-    repository, schema = workspace.repository, workspace.production_schema
-    tip, published = (
-        git.production_tip(repository, workspace.production),
-        production_ref(repository),
-    )
-    published_at, failure, restores, base = None, None, None, None
+    """What production shows: by the warehouse, or by this clone's ref if that cannot be read."""
+    repository = workspace.repository
+    tip = git.production_tip(repository, workspace.production)
+    shows, failure = Showing(production_ref(repository)), None
     if warehouse is not None:
-        records = warehouse.publications.records(schema)
-        published, published_at = (
-            (records[0].commit, records[0].published_at) if records else (None, None)
-        )
-        restores, base = rolled_back_to(records), records[0].base if records else None
-        if published:
-            set_production_ref(repository, published)
-        run = warehouse.runs.last(schema)
-        failure = run.message or "it was interrupted" if run and run.status != "succeeded" else None
-    behind = due(workspace, Showing(published, base, restores))
+        shows = recorded(workspace, warehouse)
+        run = warehouse.runs.last(workspace.production_schema)
+        if run and run.status != "succeeded":
+            failure = run.message or "it was interrupted"
+    behind = due(workspace, shows)
     return Production(
         branch=workspace.production,
         tip=tip,
-        published=published,
-        published_at=published_at,
-        uncommitted=bool(published and tip and published != tip and not behind),
+        published=shows.commit,
+        published_at=shows.published_at,
+        uncommitted=bool(shows.commit and tip and shows.commit != tip and not behind),
         pending=behind is not None,
         failure=failure,
-        restores=restores,
+        restores=shows.restores,
         advice=f"{behind.what}: {behind.cure}" if behind else None,
     )
 

@@ -16,7 +16,7 @@ from seeknal_git.git.operation import merge_head
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.names import in_lines
 from seeknal_git.plan.changes import Change, make_plan
-from seeknal_git.plan.conflicts import Conflict, Merge, Side, find_conflicts, side_of
+from seeknal_git.plan.conflicts import Conflict, Merge, Part, Side, find_conflicts, side_of
 from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE, read_settings
@@ -24,45 +24,62 @@ from seeknal_git.project.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one side did: the last commit of it that touched the file, and the edit of a node."""
-
-    side: str
-    commit: str | None
-    change: Change
-
-
-@dataclass(frozen=True, slots=True)
 class _Branch:
-    """A side of a merge, and what its tip holds."""
+    """One side of a merge: the content of its tip, compared with the merge base."""
 
+    workspace: Workspace
+    base: Loaded
     revision: Revision
     loaded: Loaded
 
+    @property
+    def side(self) -> Side:
+        changes = make_plan(self.base.state, self.loaded.state).changes
+        return side_of(self.revision.name, self.base.graph, self.loaded.graph, changes)
 
-@dataclass(frozen=True, slots=True)
-class MergeConflict:
-    """Something wrong with the merge and with neither side, and the part that each of them has in
-    it."""
+    def part(self, change: Change) -> Part:
+        """An edit of this side, with its last commit.
 
-    problem: Problem
-    parts: tuple[Part, ...]
+        If no commit touched the node's file, the edit was made in a data file that a source reads.
+        """
+        commit = self._last_commit(change.path)
+        if commit is None and (data := _edited_data(self.base, self.loaded, change.node)):
+            change = replace(change, path=data, line=1)
+            commit = self._last_commit(data)
+        return Part(self.revision.name, change, commit)
+
+    def edit_of_file(self, path: str) -> Change | None:
+        """The edit of a file that is no longer a node, or never was one; None if there is none."""
+        if self.base.tree.files.get(path) == self.loaded.tree.files.get(path):
+            return None
+        nodes = (member.node for member in self.loaded.graph.members.values())
+        node = next((node for node in nodes if node.path == path), None)
+        if node is None:
+            return Change(path, Category.METADATA, path, 1, ("edited",))
+        return Change(node.id, Category.METADATA, path, node.line("name"), ("edited",))
+
+    def _last_commit(self, path: str) -> str | None:
+        """The last commit of this side that touched a file."""
+        repository = self.workspace.repository
+        span = f"{self.base.tree.commit}..{self.revision.commit}"
+        where = f":(top,literal){repository.prefix}{path}"
+        return run("log", "-1", "--format=%H", span, "--", where, cwd=repository.top) or None
 
 
 def check_merge(
     workspace: Workspace, source: Revision, target: Revision, merged: Loaded, into: Loaded
-) -> tuple[tuple[MergeConflict, ...], tuple[Problem, ...]]:
+) -> tuple[tuple[Conflict, ...], tuple[Problem, ...]]:
     """What the two sides did to each other, and what was wrong before."""
     common = base_tree(workspace.repository, target.commit or "", source.commit or "")
     base = load(workspace, common, merged, keeps=workspace.production_schema)
     theirs = loaded_at(workspace, source, merged)
     old = {(each.path, each.message) for side in (into, theirs) for each in _problems(side)}
     fresh = [each for each in _problems(merged) if (each.path, each.message) not in old]
-    merge = Merge(base.graph, _side(base, into), _side(base, theirs), merged.graph)
-    found = find_conflicts(merge, fresh)
-    branches = _Branch(target, into), _Branch(source, theirs)
-    located = tuple(_located(workspace, each, base, branches) for each in found)
-    return located, tuple(each for each in _problems(merged) if each not in fresh)
+    ours = _Branch(workspace, base, target, into)
+    other = _Branch(workspace, base, source, theirs)
+    merge = Merge(base.graph, ours.side, other.side, merged.graph)
+    located = tuple(_located(conflict, ours, other) for conflict in find_conflicts(merge, fresh))
+    return located, tuple(problem for problem in _problems(merged) if problem not in fresh)
 
 
 def _problems(loaded: Loaded) -> tuple[Problem, ...]:
@@ -76,17 +93,13 @@ def _problems(loaded: Loaded) -> tuple[Problem, ...]:
     return loaded.all_problems
 
 
-def _side(base: Loaded, loaded: Loaded) -> Side:
-    return side_of(base.graph, loaded.graph, make_plan(base.state, loaded.state).changes)
-
-
 def loaded_at(workspace: Workspace, revision: Revision, like: Loaded) -> Loaded:
     """What a revision's commit holds, without uncommitted changes."""
     tree = commit_tree(workspace.repository, revision.commit or "")
     return load(workspace, tree, like, keeps=workspace.production_schema)
 
 
-def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflict, ...]:
+def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[Conflict, ...]:
     """What is wrong with the merge that git is about to commit, and with neither of its sides; none
     where it is about to commit no merge."""
     head, other = git.head_commit(workspace.repository), merge_head(workspace.repository)
@@ -104,45 +117,18 @@ def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[MergeConflic
         return ()
 
 
-def _located(
-    workspace: Workspace, found: Conflict, base: Loaded, branches: tuple[_Branch, _Branch]
-) -> MergeConflict:
-    edits = zip(branches, (found.into, found.source), strict=True)
-    if (
-        found.into is None and found.source is None
-    ):  # a file that is no node any more, or never was one
-        path = found.problem.path or ""
-        edits = zip(
-            branches, (_file_edited(path, base, branch.loaded) for branch in branches), strict=True
-        )
-    parts = [
-        _part(workspace, base, branch, change) for branch, change in edits if change is not None
-    ]
-    return MergeConflict(found.problem, tuple(parts))
-
-
-def _file_edited(path: str, base: Loaded, loaded: Loaded) -> Change | None:
-    if base.tree.files.get(path) == loaded.tree.files.get(path):
-        return None
-    node = next(
-        (each.node for each in loaded.graph.members.values() if each.node.path == path), None
+def _located(conflict: Conflict, ours: _Branch, other: _Branch) -> Conflict:
+    """A conflict with the commits of both sides."""
+    into = conflict.into and conflict.into.change
+    source = conflict.source and conflict.source.change
+    if into is None and source is None:
+        path = conflict.problem.path or ""
+        into, source = ours.edit_of_file(path), other.edit_of_file(path)
+    return Conflict(
+        conflict.problem,
+        ours.part(into) if into else None,
+        other.part(source) if source else None,
     )
-    return Change(
-        node.id if node else path,
-        Category.METADATA,
-        path,
-        node.line("name") if node else 1,
-        ("edited",),
-    )
-
-
-def _part(workspace: Workspace, base: Loaded, branch: _Branch, change: Change) -> Part:
-    span = f"{base.tree.commit}..{branch.revision.commit}"
-    commit = _last_commit(workspace, span, change.path)
-    if commit is None and (data := _edited_data(base, branch.loaded, change.node)):
-        change = replace(change, path=data, line=1)
-        commit = _last_commit(workspace, span, data)
-    return Part(branch.revision.name, commit, change)
 
 
 def _edited_data(base: Loaded, loaded: Loaded, node: str) -> str | None:
@@ -158,14 +144,7 @@ def _edited_data(base: Loaded, loaded: Loaded, node: str) -> str | None:
     )
 
 
-def _last_commit(workspace: Workspace, span: str, path: str) -> str | None:
-    """The last commit of one side that touched a file."""
-    repository = workspace.repository
-    where = f":(top,literal){repository.prefix}{path}"
-    return run("log", "-1", "--format=%H", span, "--", where, cwd=repository.top) or None
-
-
-def explained_conflicts(conflicts: Iterable[MergeConflict], next_step: str) -> tuple[Problem, ...]:
+def explained_conflicts(conflicts: Iterable[Conflict], next_step: str) -> tuple[Problem, ...]:
     """Conflicts as problems, whose hints name both sides; the last one ends with the next step."""
     found = [_explained(each) for each in conflicts]
     if found:
@@ -173,7 +152,7 @@ def explained_conflicts(conflicts: Iterable[MergeConflict], next_step: str) -> t
     return tuple(found)
 
 
-def _explained(conflict: MergeConflict) -> Problem:
+def _explained(conflict: Conflict) -> Problem:
     problem = conflict.problem
     # What somebody removed was no slip of the pen.
     removed = any(part.change.category == Category.REMOVED for part in conflict.parts)
@@ -185,10 +164,10 @@ def _explained(conflict: MergeConflict) -> Problem:
 def told(part: Part) -> str:
     """What one side did, in words: its commit, the node, the place and the edit."""
     change = part.change
-    commit = f" {part.commit[:8]}" if part.commit and part.side != part.commit[:8] else ""
+    commit = f" {part.commit[:8]}" if part.commit and part.branch != part.commit[:8] else ""
     place = f"{change.path}:{change.line}"
     what = place if change.node == change.path else f"{change.node} ({place})"
-    return f"{part.side}{commit}: {what}, {', '.join(words_of(change))}"
+    return f"{part.branch}{commit}: {what}, {', '.join(words_of(change))}"
 
 
 def words_of(change: Change) -> list[str]:

@@ -29,7 +29,8 @@ class OtherClone:
         )
 
 
-def name_of_clone(repository: Repository) -> str:
+def clone_folder(repository: Repository) -> str:
+    """The git folder of this clone, as publications name the clone that made them."""
     return str(repository.common)
 
 
@@ -41,7 +42,7 @@ def published_elsewhere(
     if found is None:
         return None
     known = not found.commit or git.has_commit(repository, found.commit)
-    if found.clone == name_of_clone(repository) or (known and found.clone is None):
+    if found.clone == clone_folder(repository) or (known and found.clone is None):
         return None
     who = found.publisher or found.author
     return OtherClone(who, found.commit, known, who == whoami(repository))

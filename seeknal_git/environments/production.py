@@ -7,10 +7,12 @@ of this clone stands in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.environments.releasing import only_ci_releases
 from seeknal_git.errors import GitError, WarehouseError
@@ -26,16 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """What production shows.
+    """The publication that production shows, as every command reads it."""
 
-    commit: "" if only nodes that were run by name were ever published, None if nothing was; base:
-    the commit under uncommitted nodes, which other clones may have even though they lack the nodes;
-    restores: the earlier publication that a rollback shows again.
-    """
-
+    # "" if only nodes that were run by name were ever published; None if nothing was.
     commit: str | None
+    # The commit under uncommitted nodes. Other clones may have it, though they lack the nodes.
     base: str | None = None
+    # The earlier publication that a rollback shows again.
     restores: int | None = None
+    # When it was published, in UTC; None if only this clone's ref is known.
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +158,18 @@ def showing(workspace: Workspace) -> Showing:
     key = f"{workspace.production_schema}:{seen}"
     if seen is None:
         return Showing(known)
-    if (remembered := workspace.cache.get("production", [key]).get(key)) is not None:
-        found: Showing | None = _echoed(workspace, Showing(*remembered))
+    if (remembered := workspace.cache.get("production_shows", [key]).get(key)) is not None:
+        found: Showing | None = _echoed(workspace, _remembered(remembered))
     elif (found := _asked(workspace)) and _identity(path) == seen:
-        workspace.cache.put("production", {key: astuple(found)})
+        at = found.published_at and found.published_at.isoformat()
+        values = [found.commit, found.base, found.restores, at]
+        workspace.cache.put("production_shows", {key: values})
     return found if found and found.commit is not None else Showing(known)
+
+
+def _remembered(values: Sequence[Any]) -> Showing:
+    commit, base, restores, at = values
+    return Showing(commit, base, restores, at and datetime.fromisoformat(at))
 
 
 def _identity(path: Path) -> str | None:
@@ -199,7 +208,9 @@ def recorded(workspace: Workspace, warehouse: Warehouse) -> Showing:
     found = warehouse.publications.records(workspace.production_schema)
     if not found:
         return _NEVER
-    return _echoed(workspace, Showing(found[0].commit, found[0].base, rolled_back_to(found)))
+    last = found[0]
+    shows = Showing(last.commit, last.base, rolled_back_to(found), last.published_at)
+    return _echoed(workspace, shows)
 
 
 def _echoed(workspace: Workspace, shows: Showing) -> Showing:

@@ -30,7 +30,7 @@ class Marks:
         return self.repository.private
 
     def at_hand(self) -> list[str]:
-        """The address of its remote, or an id that the clone was given."""
+        """The mark of its remote's address, else the mark that the clone was given."""
         config = self.repository.handle.config
         if names := remotes(self.repository):
             address = self.repository.handle.remotes[names[0]].url or ""
@@ -38,7 +38,7 @@ class Marks:
         return [str(config[_KEY])] if _KEY in config else []
 
     def given(self) -> list[str]:
-        """A new id, which the clone keeps in git's configuration; none if that cannot be
+        """A new mark, which the clone keeps in git's configuration; none if that cannot be
         written."""
         mark = secrets.token_hex(16)
         kept = run_git("config", _KEY, mark, cwd=self.repository.top).returncode == 0

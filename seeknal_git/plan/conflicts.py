@@ -23,6 +23,7 @@ _MEANT = "If that is as it should be, nothing has to be mended: git merge --no-v
 class Side:
     """One of the two sides of a merge."""
 
+    branch: str
     graph: BoundGraph
     # Its changes since the merge base, by node.
     changes: Mapping[str, Change]
@@ -35,7 +36,7 @@ class Side:
         return node in self.changes and self.changes[node].category == Category.REMOVED
 
 
-def side_of(base: BoundGraph, graph: BoundGraph, changes: Iterable[Change]) -> Side:
+def side_of(branch: str, base: BoundGraph, graph: BoundGraph, changes: Iterable[Change]) -> Side:
     """The side that these changes make. A removed node that exists under another name was
     renamed."""
     found = {change.node: change for change in changes}
@@ -53,7 +54,7 @@ def side_of(base: BoundGraph, graph: BoundGraph, changes: Iterable[Change]) -> S
         at = f" ({place.path}:{place.line('name')})" if moved else ""
         words = f"renamed to {now}{at}"
         found[node] = replace(change, words=(words,))
-    return Side(graph, found, renamed, frozenset(names))
+    return Side(branch, graph, found, renamed, frozenset(names))
 
 
 def _renamed(node: str, new: Iterable[str], base: BoundGraph, graph: BoundGraph) -> str | None:
@@ -67,12 +68,26 @@ def _renamed(node: str, new: Iterable[str], base: BoundGraph, graph: BoundGraph)
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The edit of one side that is behind a conflict."""
+
+    branch: str
+    change: Change
+    # The last commit of the branch that touched the edited file, once git was asked.
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Conflict:
-    """A problem of the merge that neither side has alone, with the edit of each side behind it."""
+    """A problem of the merge that neither side has alone, and each side's part in it."""
 
     problem: Problem
-    into: Change | None
-    source: Change | None
+    into: Part | None
+    source: Part | None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(part for part in (self.into, self.source) if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +116,17 @@ def find_conflicts(merge: Merge, problems: Sequence[Problem]) -> tuple[Conflict,
     return (*blamed, *retyped)
 
 
-def _blamed(merge: Merge, problem: Problem) -> tuple[Change | None, Change | None]:
+def _blamed(merge: Merge, problem: Problem) -> tuple[Part | None, Part | None]:
     into, source = merge.into, merge.source
     return _touch(merge, problem, into, source), _touch(merge, problem, source, into)
 
 
-def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Change | None:
+def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Part | None:
     """One side's edit behind a problem: of the node itself, of a node that the problem names, or of
     the nearest node upstream."""
     suspects = dict.fromkeys(_suspects(merge, problem, side, other))
-    return next((edit for suspect in suspects if (edit := _edit(side, other, suspect))), None)
+    edits = (_edit(side, other, suspect) for suspect in suspects)
+    return next((Part(side.branch, edit) for edit in edits if edit is not None), None)
 
 
 def _edit(side: Side, other: Side, node: str) -> Change | None:
@@ -217,9 +233,10 @@ def _retyped_for(
             if was[name] == now[name] or columns.isdisjoint((folded(name), EVERYTHING)):
                 continue
             author = author_of(feeder, name, other.graph, merge.merged)
-            mine, theirs = _edit(one, other, author), other.changes[reader]
-            if mine is None or author == reader:
+            edit = _edit(one, other, author)
+            if edit is None or author == reader:
                 continue
+            mine, theirs = Part(one.branch, edit), Part(other.branch, other.changes[reader])
             change = f"which was {was[name]} and becomes {now[name]}"
             problem = Problem(
                 f"{reader} reads {name} of {feeder}, {change}.",

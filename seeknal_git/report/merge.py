@@ -6,8 +6,9 @@ from typing import Any
 
 from seeknal_git.commands.plan_merge import MergePlan
 from seeknal_git.commands.planned import Found
-from seeknal_git.environments.merges import MergeConflict, told, words_of
+from seeknal_git.environments.merges import told, words_of
 from seeknal_git.errors import Problem
+from seeknal_git.plan.conflicts import Conflict
 from seeknal_git.report import markdown
 from seeknal_git.report import plan as plan_report
 from seeknal_git.report.terminal import bold, out
@@ -47,10 +48,10 @@ def _problem(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _conflict(conflict: MergeConflict) -> dict[str, Any]:
+def _conflict(conflict: Conflict) -> dict[str, Any]:
     sides = [
         {
-            "branch": part.side,
+            "branch": part.branch,
             "commit": part.commit,
             "node": part.change.node,
             "path": part.change.path,
