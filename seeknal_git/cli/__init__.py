@@ -58,7 +58,7 @@ def _seeknal(
         typer.Option(
             "--production-branch",
             metavar="BRANCH",
-            help="The production branch, whatever else names one.",
+            help="Use this production branch. It overrules every setting.",
         ),
     ] = None,
     _: Annotated[
@@ -112,8 +112,7 @@ def _unexpected(exc: Exception) -> int:
 
 
 def _misused(exc: typer.TyperException) -> int:
-    """A command line that cannot be read: what is wrong with it, and how it goes if an argument is
-    missing."""
+    """Say why a command line cannot be read, and show the usage if an argument is missing."""
     from seeknal_git.report.terminal import note
 
     context, argument = getattr(exc, "ctx", None), getattr(exc, "param", None)
@@ -169,8 +168,7 @@ def _commands() -> Callable[..., Any]:
 
 
 def main() -> None:
-    """Run a command, and turn whatever goes wrong into one message and an exit code (see
-    errors.py)."""
+    """Run a command, and turn every error into one message and an exit code (see errors.py)."""
     # Projects are large and have no cycles: looking for them again and again would double the time
     # of a plan.
     set_threshold(100_000, 50, 1_000)
@@ -192,5 +190,5 @@ def main() -> None:
     if code == _INTERRUPTED:
         from seeknal_git.report.terminal import note
 
-        note("Interrupted. What was finished is kept, and the next run goes on from there.")
+        note("Interrupted. Finished work is kept, and the next run goes on from there.")
     sys.exit(code if isinstance(code, int) else 0)

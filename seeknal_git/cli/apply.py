@@ -13,15 +13,15 @@ from seeknal_git.cli.options import HERE, DataRoot, ProjectPath, opened
 def apply(
     draft: Annotated[Path, typer.Argument(help="A file that `seeknal draft` wrote.")],
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Replace the node where it is there already.")
+        bool, typer.Option("--force", "-f", help="Replace the node if it exists.")
     ] = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
     """Move a valid draft to seeknal/KINDs/NAME.yml, and stage it.
 
-    A draft that does not validate is refused. A node that is there already is replaced only with
-    --force, and the difference is shown.
+    A draft that does not validate is refused. A node that exists is replaced only with --force,
+    and the difference is shown.
 
     \b
     Examples:

@@ -11,16 +11,16 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_
 
 def diff(
     node: Annotated[
-        str | None, typer.Argument(help="Only this node, as kind.name or its bare name.")
+        str | None, typer.Argument(help="Show only this node, as kind.name or by its bare name.")
     ] = None,
-    stat: Annotated[bool, typer.Option("--stat", help="One line a node.")] = False,
+    stat: Annotated[bool, typer.Option("--stat", help="Print one line for each node.")] = False,
     as_json: AsJson = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show the text of every node that the branch changes.
+    """Show how the branch changes the text of each node.
 
-    With the category and the impact of each change.
+    Each change has its category and its impact.
 
     \b
     Examples:

@@ -12,9 +12,9 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 def doctor(
     as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE
 ) -> None:
-    """Look for what is wrong with the set-up, and name the cure.
+    """Check the set-up of a clone, and say how to mend it.
 
-    Exit code 1 if anything is.
+    The exit code is 1 if anything is wrong.
 
     \b
     Examples:
@@ -25,5 +25,5 @@ def doctor(
     from seeknal_git.report.terminal import out_json
 
     found = examine(opened(project_path, data_root))
-    out_json([asdict(each) for each in found]) if as_json else findings(found)
+    out_json([asdict(finding) for finding in found]) if as_json else findings(found)
     raise typer.Exit(1 if found else 0)

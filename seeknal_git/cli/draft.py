@@ -12,20 +12,21 @@ from seeknal_git.names import command_line
 
 def draft(
     kind: Annotated[
-        str, typer.Argument(help="source, transform, feature_group, rule or exposure.")
+        str, typer.Argument(help="The kind: source, transform, feature_group, rule or exposure.")
     ],
     name: Annotated[str, typer.Argument(help="The node's name: letters, digits and _.")],
     description: Annotated[
-        str | None, typer.Option("--description", "-d", help="What the node is.")
+        str | None, typer.Option("--description", "-d", help="Describe the node.")
     ] = None,
     file: Annotated[
         str | None,
         typer.Option(
-            "--from", help="A source's file or glob: how it is read is written into the node."
+            "--from",
+            help="Describe this file or glob: its format and columns are written into the source.",
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Begin anew where there is a draft already.")
+        bool, typer.Option("--force", "-f", help="Replace a draft that exists.")
     ] = False,
     python: Annotated[bool, typer.Option("--python", hidden=True)] = False,
     deps: Annotated[str | None, typer.Option("--deps", hidden=True)] = None,

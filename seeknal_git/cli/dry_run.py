@@ -11,18 +11,18 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 
 def dry_run(
-    draft: Annotated[Path, typer.Argument(help="A file that `seeknal draft` wrote, or a node's.")],
-    limit: Annotated[int, typer.Option("--limit", "-l", min=0, help="How many rows to show.")] = 10,
+    draft: Annotated[Path, typer.Argument(help="A draft, or the file of a node.")],
+    limit: Annotated[
+        int, typer.Option("--limit", "-l", min=0, help="Show at most this many rows.")
+    ] = 10,
     as_json: AsJson = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Check a draft in the project, and show what it returns.
+    """Check a draft in the project, and show the rows that it returns.
 
-    Nothing is written.
-
-    Inputs are read from the environment's tables where they are built, and computed from the
-    sources where not.
+    Nothing is written. Inputs are read from the environment's tables; an input that is not built is
+    computed from the sources.
 
     \b
     Examples:

@@ -49,9 +49,9 @@ def list_(
 ) -> None:
     """List environments, and how their branches stand.
 
-    shows: the commit that the environment shows; ahead, behind: commits of the branch's tip against
-    production's branch; idle: for how long nobody used it; expires: when it goes; tables: the
-    tables that it shows.
+    The columns are: the commit that an environment shows; how many commits its branch is ahead of
+    and behind production's branch; how long nobody has used it; when it expires; how many tables it
+    shows.
 
     \b
     Examples:
@@ -63,7 +63,7 @@ def list_(
     from seeknal_git.report.terminal import out_json
 
     found = list_environments(opened_with_a_reminder(project_path, data_root, lock_timeout))
-    out_json([asdict(each) for each in found]) if as_json else environments(found)
+    out_json([asdict(environment) for environment in found]) if as_json else environments(found)
 
 
 @app.command()
@@ -95,10 +95,11 @@ def prune(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """List environments that are of no use; with --yes, drop them.
+    """List environments that have expired; with --yes, drop them.
 
-    Their branch is gone, and nobody used them for their time to live. A branch is gone when it is
-    not here, on no remote, and in no worktree. Snapshots stay until `seeknal gc`.
+    An environment expires once its branch is gone and nobody has used it for the time to live. A
+    branch is gone if it is not here, on no remote, and in no worktree. `seeknal gc` deletes the
+    snapshots.
 
     \b
     Examples:
@@ -113,7 +114,7 @@ def prune(
     report.as_json(found) if as_json else report.as_text(found, "seeknal env prune")
 
 
-# The older names of three commands. Each has every option of the newer one, as scripts use them.
+# The older names of three commands. Scripts use them, with all options of the newer names.
 
 
 @app.command()

@@ -15,7 +15,7 @@ from seeknal_git.cli.options import (
     opened_with_a_reminder,
 )
 
-Yes = Annotated[bool, typer.Option("--yes", help="Delete it. Without this, nothing is deleted.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete; otherwise, only list.")]
 
 
 def gc(
@@ -25,13 +25,11 @@ def gc(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """List what nobody needs any more; with --yes, delete it.
+    """List unused environments, snapshots and files; with --yes, delete them.
 
-    That is environments, snapshots and files.
-
-    Kept is what production or any other environment shows, and production's history
-    (`keep_promotions`, `keep_history`). An environment stays as long as its branch is here, on a
-    remote or in a worktree.
+    Snapshots stay if production or another environment shows them, or if they are part of
+    production's history (`keep_promotions`, `keep_history`). An environment stays as long as its
+    branch is here, on a remote or in a worktree.
 
     \b
     Examples:

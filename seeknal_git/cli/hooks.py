@@ -11,13 +11,12 @@ app = typer.Typer(help="Install, remove and look at the git hooks.", no_args_is_
 
 @app.command()
 def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
-    """Install the hooks that validate before and promote after.
+    """Install hooks that validate before a commit or merge, and promote after.
 
-    They validate before a commit and a merge, and promote after. Hooks that are there are kept.
+    Hooks that exist are kept. In a repository of several projects, each project installs its own.
 
-    In a repository of several projects, each installs them for itself. A bare repository, on a
-    server, gets one hook that promotes after a push; --data-root is kept for it and for every later
-    command there, in git's configuration.
+    A bare repository, on a server, gets one hook that promotes after a push. --data-root is kept in
+    git's configuration, for the hooks and for every later command.
 
     \b
     Examples:
@@ -38,7 +37,7 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
 def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
     """Remove the project from the hooks.
 
-    The last one puts back those that were there before, byte for byte.
+    The last project restores the earlier hooks, byte for byte.
 
     \b
     Examples:
@@ -54,9 +53,9 @@ def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> N
 def status(
     data_root: DataRoot = None, as_json: AsJson = False, project_path: ProjectPath = HERE
 ) -> None:
-    """Say of each hook whether it is in order.
+    """Say for each hook whether it works.
 
-    It is installed, outdated, edited, shadowed or missing.
+    A hook is installed, outdated, edited, shadowed or missing.
 
     \b
     Examples:

@@ -14,21 +14,21 @@ from seeknal_git.cli.options import HERE
 def init(
     name: Annotated[
         str | None,
-        typer.Option("--name", "-n", help="The project's name; the folder's unless given."),
+        typer.Option("--name", "-n", help="Name the project; by default, like its folder."),
     ] = None,
     description: Annotated[
-        str | None, typer.Option("--description", "-d", help="What the project is.")
+        str | None, typer.Option("--description", "-d", help="Describe the project.")
     ] = None,
     ci: Annotated[
         Literal["github", "gitlab"] | None,
-        typer.Option("--ci", help="Write a workflow for it; docs/ci.md explains it."),
+        typer.Option("--ci", help="Write a workflow for this service; docs/ci.md explains it."),
     ] = None,
     production_branch: Annotated[
         str | None,
         typer.Option(
             "--production-branch",
             metavar="BRANCH",
-            help="The production branch, if not the usual one.",
+            help="Name the production branch.",
         ),
     ] = None,
     path: Annotated[
@@ -40,14 +40,12 @@ def init(
 ) -> None:
     """Begin a project: files, git repository, hooks, first commit.
 
-    What is there already is kept.
+    No file is overwritten. In a folder that is a project already, missing files are added; with
+    --ci, only the workflow.
 
     Production is the branch that --production-branch, the project file or a person names; else the
-    default branch of origin, main, master, the only branch, or the one that is checked out. Which
-    of these it was is said.
-
-    No file is ever overwritten. In a folder that is a project already, what is missing is added;
-    with --ci, only the workflow.
+    default branch of origin, main, master, the only branch, or the branch that is checked out. The
+    command says which rule has decided.
 
     \b
     Examples:

@@ -15,27 +15,27 @@ def lineage(
         str | None,
         typer.Argument(
             metavar="[NODE[.COLUMN]]",
-            help="A node, as kind.name or its bare name, or a column of it.",
+            help="A node, as kind.name or by its bare name, or one of its columns.",
         ),
     ] = None,
-    upstream: Annotated[bool, typer.Option("--upstream", help="Only what it reads.")] = False,
-    downstream: Annotated[bool, typer.Option("--downstream", help="Only what reads it.")] = False,
+    upstream: Annotated[bool, typer.Option("--upstream", help="Show only its inputs.")] = False,
+    downstream: Annotated[
+        bool, typer.Option("--downstream", help="Show only its readers.")
+    ] = False,
     depth: Annotated[
         int | None, typer.Option("--depth", metavar="N", min=1, help="Stop after N steps.")
     ] = None,
     as_json: AsJson = False,
     html: Annotated[
         Path | None,
-        typer.Option(
-            "--html", metavar="FILE", dir_okay=False, help="Write a page for the browser."
-        ),
+        typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page for a browser."),
     ] = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show what feeds a node or a column, and what it feeds.
+    """Show the inputs of a node or a column, and its readers.
 
-    Without NODE: the whole project. On a branch, with what the plan says of each node. The page
+    Without NODE, show the whole project. On a branch, each node has its line of the plan. The page
     needs no server.
 
     \b

@@ -20,12 +20,12 @@ def log(
     env: Annotated[
         str | None,
         typer.Option(
-            "--env", help="The environment whose history is shown; production unless named."
+            "--env", help="Show the history of this environment; by default, of production."
         ),
     ] = None,
     most: Annotated[
         int,
-        typer.Option("--max-count", "-n", min=0, metavar="N", help="Show N at most; 0 for all."),
+        typer.Option("--max-count", "-n", min=0, metavar="N", help="Show at most N; 0 for all."),
     ] = 10,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every node.")] = False,
     as_json: AsJson = False,
@@ -33,10 +33,10 @@ def log(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show what production published: when, why, and what changed.
+    """Show the publications of production: when, why, and the changes.
 
-    The newest publication comes first. Those that are "not kept" cannot be shown again, as gc
-    dropped some of their tables. A rollback takes the number, or the commit.
+    The newest publication comes first. One that is "not kept" cannot be shown again: gc has dropped
+    some of its tables. A rollback takes the number, or the commit.
 
     \b
     Examples:

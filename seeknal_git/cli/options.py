@@ -19,18 +19,16 @@ LockTimeout = Annotated[
     typer.Option(
         "--lock-timeout",
         metavar="SECONDS",
-        help="Wait so long while another process holds the warehouse.",
+        help="Wait this long while another process holds the warehouse.",
     ),
 ]
-Sandbox = Annotated[
-    bool, typer.Option("--sandbox", help="Changes nothing: every command confines SQL.")
-]
+Sandbox = Annotated[bool, typer.Option("--sandbox", help="No effect: every command confines SQL.")]
 DataRoot = Annotated[
     Path | None,
     typer.Option(
         "--data-root",
         metavar="DIR",
-        help="The folder with the warehouse and raw data, if not this clone.",
+        help="Find the warehouse and raw data in this folder, not in this clone.",
     ),
 ]
 At = Annotated[
@@ -38,13 +36,13 @@ At = Annotated[
     typer.Option(
         "--at",
         metavar="REV",
-        help="Production as it was at a commit, or at a publication that log shows.",
+        help="Read production as it was at a commit, or at a publication of the log.",
     ),
 ]
 Reason = Annotated[
     str | None,
     typer.Option(
-        "--reason", metavar="TEXT", help="Why production is released by force; the log keeps it."
+        "--reason", metavar="TEXT", help="Say in the log why production is released by force."
     ),
 ]
 HERE = Path()

@@ -8,9 +8,9 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 def parse(
     as_json: AsJson = False, data_root: DataRoot = None, project_path: ProjectPath = HERE
 ) -> None:
-    """Write target/manifest.json, with all nodes and columns.
+    """Write target/manifest.json: nodes, edges, layers, columns.
 
-    It holds nodes, edges, layers, fingerprints and columns.
+    Each node has its fingerprints.
 
     \b
     Examples:

@@ -10,22 +10,19 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_
 
 Into = Annotated[
     str | None,
-    typer.Option(
-        "--into", metavar="BRANCH", help="What merging into this branch would change there."
-    ),
+    typer.Option("--into", metavar="BRANCH", help="Plan the merge into this branch."),
 ]
-Create = Annotated[bool, typer.Option("--create", help="Create ENV also if it reads like a typo.")]
+Create = Annotated[bool, typer.Option("--create", help="Create ENV even if it looks like a typo.")]
 Verbose = Annotated[
     bool,
-    typer.Option(
-        "--verbose", "-v", help="With what could not be resolved, and every node downstream."
-    ),
+    typer.Option("--verbose", "-v", help="Show every node downstream, and unresolved SQL."),
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
 Verify = Annotated[
     bool,
     typer.Option(
-        "--verify", help="Execute what is not BREAKING or is re-used before and after, and compare."
+        "--verify",
+        help="Execute harmless changes and re-used readers before and after, and compare.",
     ),
 ]
 
@@ -43,18 +40,18 @@ def plan(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Say what a branch changes, how badly, and what has to be built.
+    """Show the changes of a branch, how bad they are, and the nodes to build.
 
-    Without ENV: the current branch and its working tree, against the merge base with the production
-    branch; on the production branch, against what production last published. With ENV: that
-    branch's, tag's or commit's nodes; the plan is saved, and binds `run --env`. A branch that does
-    not exist is created, and uncommitted changes follow to it; also to one that has no commits of
-    its own. Neither is done with --json or --markdown.
+    Without ENV, the current branch and its working tree are compared with the merge base with the
+    production branch; on the production branch, with the last publication. With ENV, the nodes of
+    that branch, tag or commit are planned, and the saved plan binds `run --env`. If the branch does
+    not exist, it is created, and uncommitted changes follow to it. They also follow to a branch
+    without commits of its own. With --json or --markdown, no branch is created or switched to.
 
     With --into, the merge is made in memory, and compared with the branch that it would go into.
-    Exit code 1 where it conflicts, as text or as a pipeline. With --verify, both versions of each
-    METADATA or NON_BREAKING change are executed on production's tables and have to return the same,
-    and so does each reader that is re-used. Nothing is written.
+    The exit code is 1 if it conflicts, as text or as a pipeline. With --verify, both versions of
+    each METADATA or NON_BREAKING change are executed on production's tables and have to return the
+    same, and so does each re-used reader. Nothing is written.
 
     \b
     Examples:

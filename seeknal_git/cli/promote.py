@@ -21,14 +21,12 @@ from seeknal_git.cli.options import (
 from seeknal_git.cli.run import MaxWorkers, Parallel
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the work, and do nothing.")]
 Force = Annotated[
     bool,
     typer.Option(
         "--force/--no-force",
-        help="Promote also if it takes back what others released, or if only CI releases.",
+        help="Promote even if that takes back a release, or if only CI releases.",
     ),
 ]
 
@@ -37,7 +35,7 @@ def promote(
     env: Annotated[str | None, typer.Argument(help="The branch to merge and promote.")] = None,
     target: Annotated[
         str | None,
-        typer.Argument(help="The branch to promote into; the production branch unless named."),
+        typer.Argument(help="The branch to promote into; by default, the production branch."),
     ] = None,
     parallel: Parallel = True,
     max_workers: MaxWorkers = 0,
@@ -53,8 +51,8 @@ def promote(
 ) -> None:
     """Make production match the tip of its branch, all at once.
 
-    With ENV, that branch is merged first, by git. Tables that are built already are re-used; the
-    rest is built before anything is published.
+    With ENV, git merges that branch first. Tables that exist are re-used; the others are built
+    before anything is published.
 
     \b
     Examples:

@@ -31,29 +31,29 @@ def query(
     sql: Annotated[
         str | None,
         typer.Argument(
-            help="One statement that reads. With --failed, the violating rows unless given."
+            help="One statement that reads; with --failed, by default the violating rows."
         ),
     ] = None,
     env: Annotated[
         str | None,
-        typer.Option("--env", help="The environment to ask; the current branch's unless named."),
+        typer.Option("--env", help="Ask this environment; by default, the current branch's."),
     ] = None,
     at: At = None,
     failed: Annotated[
         str | None,
         typer.Option(
-            "--failed", metavar="NODE", help="Ask what was built and failed the checks of NODE."
+            "--failed", metavar="NODE", help="Ask the tables that failed the checks of NODE."
         ),
     ] = None,
     form: Annotated[
-        Form, typer.Option("--format", "-f", help="How to print the answer.")
+        Form, typer.Option("--format", "-f", help="Print the answer in this form.")
     ] = Form.table,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Ask an environment; its views are in reach by their bare names.
+    """Run a SELECT on an environment, whose views go by their bare names.
 
     \b
     Examples:

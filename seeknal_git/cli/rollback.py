@@ -21,14 +21,14 @@ def rollback(
     publication: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ID|COMMIT]", help="The publication, as log shows it, or its commit."
+            metavar="[ID|COMMIT]", help="The number of a publication in the log, or its commit."
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+        bool, typer.Option("--dry-run", help="Print the changes, and do nothing.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also if only CI releases; with --reason.")
+        bool, typer.Option("--force", help="Roll back even if only CI releases; needs --reason.")
     ] = False,
     reason: Reason = None,
     as_json: AsJson = False,
@@ -38,11 +38,11 @@ def rollback(
 ) -> None:
     """Show an earlier publication of production again.
 
-    Without an argument, the last one that showed something else and that no rollback has taken
-    back; so a second rollback goes further back. A rollback is a publication too: naming the one
-    that it led from undoes it. Nothing is built, and branches and files in git are left alone: the
-    next promotion publishes the tip of the production branch again. Files of exposures are written
-    again after the transaction.
+    By default, that is the last publication that showed something else and that no rollback has
+    taken back; so a second rollback goes further back. A rollback is a publication too: to undo it,
+    name the publication before it. Nothing is built, and git's branches and files stay as they are:
+    the next promotion publishes the tip of the production branch again. Files of exposures are
+    written again after the transaction.
 
     \b
     Examples:

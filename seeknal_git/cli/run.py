@@ -19,30 +19,35 @@ from seeknal_git.cli.options import (
 )
 
 Parallel = Annotated[
-    bool, typer.Option("--parallel/--no-parallel", help="Build a layer's nodes side by side.")
+    bool, typer.Option("--parallel/--no-parallel", help="Build the nodes of a layer side by side.")
 ]
 MaxWorkers = Annotated[
-    int, typer.Option("--max-workers", min=0, help="How many at once; 0: one a core.")
+    int,
+    typer.Option(
+        "--max-workers", min=0, help="Build at most this many nodes at once; 0: one for each core."
+    ),
 ]
 KeepGoing = Annotated[
-    bool, typer.Option("--continue-on-error", help="Build what does not depend on failures.")
+    bool,
+    typer.Option("--continue-on-error", help="Build the nodes that do not depend on a failure."),
 ]
 DryRun = Annotated[
     bool,
-    typer.Option(
-        "--dry-run", "--show-plan", "-p", help="Print what would be done, and do nothing."
-    ),
+    typer.Option("--dry-run", "--show-plan", "-p", help="Print the work, and do nothing."),
 ]
 Nodes = Annotated[
-    list[str] | None, typer.Option("--nodes", "-n", help="Only this node and what depends on it.")
+    list[str] | None,
+    typer.Option("--nodes", "-n", help="Run only this node and the nodes that depend on it."),
 ]
 Types = Annotated[
-    list[str] | None, typer.Option("--types", "-t", help="Only nodes of these kinds.")
+    list[str] | None, typer.Option("--types", "-t", help="Run only nodes of these kinds.")
 ]
 Full = Annotated[
     bool,
     typer.Option(
-        "--full", "-f", help="Build everything again; raw data on a branch only with --refresh."
+        "--full",
+        "-f",
+        help="Build every node again; on a branch, read raw data again only with --refresh.",
     ),
 ]
 Refresh = Annotated[
@@ -55,7 +60,9 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force/--no-force",
-        help="Run although the plan is of other nodes, another clone released more, or only CI releases.",
+        help=(
+            "Run even if the plan is out of date, another clone released more, or only CI releases."
+        ),
     ),
 ]
 
@@ -82,12 +89,10 @@ def run(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Build what changed, check it, and publish it.
+    """Build the changed nodes, check them, and publish them.
 
-    What is built is published in the schema of the branch's name.
-
-    On the production branch everything is published or nothing; on another branch, whatever
-    succeeded.
+    The views are published in the schema with the branch's name. The production branch publishes
+    everything or nothing; another branch publishes the nodes that succeeded.
 
     \b
     Examples:

@@ -18,9 +18,9 @@ def status(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show how the branch, its environment and production stand.
+    """Show the state of the branch, its environment and production.
 
-    With --at, show what production was then, and what is different today.
+    With --at, show production as it was then, and the differences to today.
 
     \b
     Examples:

@@ -11,18 +11,18 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
 
 def validate(
     staged: Annotated[
-        bool, typer.Option("--staged", help="What is staged in git, not the working tree.")
+        bool, typer.Option("--staged", help="Check the files staged in git, not the working tree.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Name the files that were passed over.")
+        bool, typer.Option("--verbose", "-v", help="Name the ignored files.")
     ] = False,
     as_json: AsJson = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Check every node, and how they fit together.
+    """Check every node, and whether the nodes fit together.
 
-    Exit code 1 if they do not.
+    The exit code is 1 if they do not.
 
     \b
     Examples:

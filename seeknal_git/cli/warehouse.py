@@ -8,14 +8,14 @@ import typer
 
 from seeknal_git.cli.options import HERE, DataRoot, LockTimeout, ProjectPath, opened
 
-app = typer.Typer(help="Where the warehouse is, and how it gets elsewhere.", no_args_is_help=True)
+app = typer.Typer(help="Find and move the warehouse.", no_args_is_help=True)
 
 
 @app.command()
 def path(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
     """Print the path of the DuckDB file that holds the tables.
 
-    For a notebook, or the DuckDB CLI.
+    A notebook or the DuckDB CLI can open it.
 
     \b
     Examples:
@@ -32,7 +32,7 @@ def move(
         str | None,
         typer.Argument(
             metavar="[FROM]",
-            help="Its path, from the project's folder. [default: where it used to be]",
+            help="Its path, from the project's folder. [default: its old place]",
         ),
     ] = None,
     lock_timeout: LockTimeout = 0.0,
@@ -41,8 +41,8 @@ def move(
 ) -> None:
     """Move the warehouse to where it belongs.
 
-    That is git's own folder, or where the project file says. A file in git's folder outlives `git
-    clean`, linked working trees, and branches that track `target`.
+    It belongs in git's own folder, unless the project file names another path. A file in git's
+    folder outlives `git clean`, linked working trees, and branches that track `target`.
 
     \b
     Examples:

@@ -1,5 +1,4 @@
-"""The verb `init`: a folder becomes a project in a git repository. Whatever is there already stays
-as it is."""
+"""The command `init`: a folder becomes a project in a git repository. No file is overwritten."""
 
 from __future__ import annotations
 
@@ -8,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from seeknal_git.commands.ci import Service, Workflow, workflow
 from seeknal_git.commands.founding import Ask, Founded, found_production
+from seeknal_git.commands.project_files import IGNORED, files_of
 from seeknal_git.errors import GitError, SeeknalError, UsageError
 from seeknal_git.files import refuse_links, write_below
 from seeknal_git.git import hooks
@@ -21,80 +19,35 @@ from seeknal_git.git.command import run_git
 from seeknal_git.git.hooks import HookState
 from seeknal_git.git.repository import Repository
 from seeknal_git.names import command_line
-from seeknal_git.nodes.kinds import KINDS, folder_of
 from seeknal_git.project.definitions import is_node_path
 from seeknal_git.project.settings import PROJECT_FILE, Settings, read_settings
-
-IGNORED = ("target/", "exports/", "draft_*.yml", "profiles.yml", ".env")
-
-_SETTINGS = """\
-# What a team decides once. The nodes are below seeknal/.
-{name}
-{description}
-
-# The branch that is production. Every other branch is its own environment.
-{production}
-
-# The tables are in a DuckDB file in git's own folder, where neither a checkout nor `git clean` reaches them
-# (`seeknal warehouse path` prints it). A path below the project would put it there instead; git has to ignore that:
-# warehouse: target/warehouse.duckdb
-
-# How long an unused environment stays once its branch is gone (12h, 7d, 4w).
-time_to_live: 7d
-"""
-
-_PROTECTED = """
-# Continuous integration releases what is committed: a run of production refuses uncommitted changes.
-protect_production: true
-"""
-
-_PROFILES = """\
-# Connections to databases and services. This file is yours alone: git ignores it.
-#
-# ${NAME} stands for the environment variable NAME, and ${NAME:text} for `text` where it is not set. So a password never
-# stands in a file, and it appears in no output, no state and no message.
-#
-# connections:
-#   shop:
-#     type: postgresql
-#     host: ${SHOP_HOST:localhost}
-#     port: 5432
-#     database: shop
-#     user: ${SHOP_USER}
-#     password: ${SHOP_PASSWORD}
-"""
-
-_IGNORE = "".join(
-    f"{line}\n"
-    for line in ("# What a run builds and delivers, drafts, and what is yours alone", *IGNORED)
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
-    """What `init` found and did; paths are relative to the project's folder.
-
-    commands: the git commands that were run; commit: the one that was made, if any; obstacle: why
-    none was made, where one was wanted; pending: the command that makes it; missing_branch: git has
-    no production branch of that name; left_out: what is in no commit of a new repository; exposed:
-    what git should ignore and does not; workflow: what continuous integration runs, where that was
-    asked for; founded: how the production branch was found.
-    """
+    """A project after `init`. Paths are relative to its folder."""
 
     folder: Path
     settings: Settings
+    # The files that were written, and those that were there before.
     created: tuple[str, ...]
     kept: tuple[str, ...]
+    # The git commands that were run.
     commands: tuple[str, ...]
+    # The commit that was made. If it could not be made: the obstacle, and the command to run then.
     commit: str | None
     obstacle: str | None
     pending: str
     has_identity: bool
+    # Whether git has no production branch of that name.
     missing_branch: bool
+    # The files of a new repository that are in no commit.
     left_out: tuple[str, ...]
+    # The paths that git should ignore and does not.
     exposed: tuple[str, ...]
     hooks: tuple[HookState, ...]
     has_nodes: bool
+    # The workflow of continuous integration, if one was asked for.
     workflow: Workflow | None
     founded: Founded
 
@@ -109,28 +62,84 @@ class _Commit:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks `init` for. production: the production branch; service: the continuous
-    integration to write a workflow for; in a project that is there, that is all that is done."""
+    """The options of `init`."""
 
     name: str | None = None
     description: str | None = None
+    # The production branch.
     production: str | None = None
+    # The service to write a workflow for. A project that exists gets the workflow and nothing else.
     service: Service | None = None
 
 
 NOTHING = Wish()
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A folder in its repository, and the project that it is going to hold."""
+
+    folder: Path
+    repository: Repository
+    # Whether the repository was made just now.
+    is_new: bool
+    founded: Founded
+    settings: Settings
+    workflow: Workflow | None
+    # Path → text of the project's files; none if only a workflow is added.
+    files: Mapping[str, str]
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """All files that should exist."""
+        if self.workflow is None:
+            return dict(self.files)
+        path = os.path.relpath(self.repository.top / self.workflow.path, self.folder)
+        return {**self.files, path: self.workflow.text}
+
+
 def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initialized:
-    """Make a folder a project: add missing files, a repository and a first commit if need be, and
-    the hooks.
+    """Make a folder a project: add missing files, a repository and a first commit if there is none,
+    and the hooks.
 
-    ask: how to ask a person for the production branch (see founding.py).
+    ask: asks a person for the production branch (see founding.py).
 
-    Raises GitError where git refuses, and SeeknalError where a file cannot be written.
+    Raises UsageError for a folder or branch that cannot be used, GitError if git refuses, and
+    SeeknalError if a file cannot be written.
     """
-    folder = _folder(folder)
-    content = (folder / PROJECT_FILE).read_bytes() if (folder / PROJECT_FILE).is_file() else None
+    begun = _begun(_folder(folder), wish, ask)
+    folder, repository, wanted = begun.folder, begun.repository, begun.wanted
+    created = tuple(path for path in wanted if not os.path.lexists(folder / path))
+    _write(repository, {f"{repository.prefix}{path}": wanted[path] for path in created})
+    named = _name_production(repository, begun.founded) if begun.files else ()
+    misses_branch = _misses(repository, begun.founded.branch)
+    if begun.files and not misses_branch:
+        git.remember_production(repository, begun.founded.branch)
+    made = _first_commit(begun, created, named)
+    return Initialized(
+        folder=folder,
+        settings=begun.settings,
+        created=created,
+        kept=tuple(path for path in wanted if path not in created),
+        commands=(*(["git init -b main"] if begun.is_new else []), *made.commands),
+        commit=made.commit,
+        obstacle=made.obstacle,
+        pending=made.pending,
+        has_identity=_has_identity(folder),
+        missing_branch=misses_branch,
+        left_out=_left_out(folder) if begun.is_new else (),
+        exposed=tuple(path for path in IGNORED if not _is_ignored(folder, path)),
+        hooks=_hooks(repository, begun.settings) if begun.files else (),
+        has_nodes=_has_nodes(folder),
+        workflow=begun.workflow,
+        founded=begun.founded,
+    )
+
+
+def _begun(folder: Path, wish: Wish, ask: Ask | None) -> _Begun:
+    """Open the repository, or make it, and find the settings of the project."""
+    file = folder / PROJECT_FILE
+    content = file.read_bytes() if file.is_file() else None
     given = None if content is None else read_settings(content)
     is_new = not _in_repository(folder)
     if is_new:
@@ -143,54 +152,33 @@ def init(folder: Path, wish: Wish = NOTHING, ask: Ask | None = None) -> Initiali
         protect_production=wish.service is not None,
     )
     settings = replace(given or begun, production_branch=founded.branch)
-    flow = (
-        workflow(wish.service, repository.top, repository.prefix, founded.branch)
-        if wish.service
-        else None
-    )
-    ours = {} if given and flow else _files(settings, folder)
-    wanted = ours | (
-        {os.path.relpath(repository.top / flow.path, folder): flow.text} if flow else {}
-    )
-    created = tuple(path for path in wanted if not os.path.lexists(folder / path))
-    _write(repository, {f"{repository.prefix}{path}": wanted[path] for path in created})
-    named = _name_production(repository, founded) if ours else ()
-    misses = _misses(repository, founded.branch)
-    if ours and not misses:
-        git.remember_production(repository, founded.branch)
-    project = [
-        path for path in created if path in ours
-    ]  # what a service runs is yours to look at, and to commit
-    made = _commit(
-        folder,
-        [*_to_commit(project, is_new), *(() if is_new else named)],
-        f"Begin the project {settings.name}",
-    )
-    return Initialized(
-        folder=folder,
-        settings=settings,
-        created=created,
-        kept=tuple(path for path in wanted if path not in created),
-        commands=(*(["git init -b main"] if is_new else []), *made.commands),
-        commit=made.commit,
-        obstacle=made.obstacle,
-        pending=made.pending,
-        has_identity=_has_identity(folder),
-        missing_branch=misses,
-        left_out=_left_out(folder) if is_new else (),
-        exposed=tuple(
-            each
-            for each in IGNORED
-            if run_git("check-ignore", "-q", each, cwd=folder).returncode == 1
-        ),
-        hooks=_hooks(repository, settings) if ours else (),
-        has_nodes=any(
-            is_node_path(path.relative_to(folder).as_posix())
-            for path in (folder / "seeknal").rglob("*.y*ml")
-        ),
-        workflow=flow,
-        founded=founded,
-    )
+    flow = None
+    if wish.service:
+        flow = workflow(wish.service, repository.top, repository.prefix, founded.branch)
+    files = {} if given and flow else files_of(settings, folder)
+    return _Begun(folder, repository, is_new, founded, settings, flow, files)
+
+
+def _first_commit(begun: _Begun, created: Sequence[str], named: Sequence[str]) -> _Commit:
+    """Commit the new project; in a repository that was there, only the files that were created.
+
+    A workflow is left for a person to look at, and to commit.
+    """
+    if begun.is_new:
+        paths = [PROJECT_FILE, ".gitignore", "seeknal"]
+    else:
+        paths = [path for path in created if path in begun.files and path not in IGNORED]
+        paths += named
+    return _commit(begun.folder, paths, f"Begin the project {begun.settings.name}")
+
+
+def _is_ignored(folder: Path, path: str) -> bool:
+    return run_git("check-ignore", "-q", path, cwd=folder).returncode != 1
+
+
+def _has_nodes(folder: Path) -> bool:
+    files = (folder / "seeknal").rglob("*.y*ml")
+    return any(is_node_path(path.relative_to(folder).as_posix()) for path in files)
 
 
 def _name_production(repository: Repository, founded: Founded) -> tuple[str, ...]:
@@ -235,30 +223,6 @@ def _misses(repository: Repository, branch: str) -> bool:
     return git.branch_tip(repository, branch) is None and git.current_branch(repository) != branch
 
 
-def _files(settings: Settings, folder: Path) -> dict[str, str]:
-    """The files of a project; a kind's folder that has something in it needs no file to exist in
-    git."""
-    text = _SETTINGS.format(
-        name=_yaml("name", settings.name),
-        description=_yaml("description", settings.description),
-        production=_yaml("production_branch", settings.production_branch),
-    )
-    text += _PROTECTED if settings.protect_production else ""
-    folders = [folder_of(kind) for kind in KINDS]
-    empty = [
-        each
-        for each in folders
-        if not (folder / each).is_dir() or not any((folder / each).iterdir())
-    ]
-    return {PROJECT_FILE: text, "profiles.yml": _PROFILES, ".gitignore": _IGNORE} | {
-        f"{each}/.gitkeep": "" for each in empty
-    }
-
-
-def _yaml(key: str, value: str) -> str:
-    return yaml.safe_dump({key: value}, allow_unicode=True, width=10**6).strip()
-
-
 def _write(repository: Repository, texts: Mapping[str, str]) -> None:
     """Write files, named from the repository's top, all of them or none if one may not be
     written."""
@@ -274,19 +238,8 @@ def _write(repository: Repository, texts: Mapping[str, str]) -> None:
             ) from exc
 
 
-def _to_commit(created: Sequence[str], is_new: bool) -> list[str]:
-    """What the first commit holds: of a new repository the project, of another one only the files
-    that we created."""
-    return (
-        [PROJECT_FILE, ".gitignore", "seeknal"]
-        if is_new
-        else [each for each in created if each not in IGNORED]
-    )
-
-
 def _commit(folder: Path, paths: Sequence[str], message: str) -> _Commit:
-    """Commit some files and nothing else that is staged. Where that cannot be done they stay
-    staged."""
+    """Commit some files and nothing else that is staged. If that fails, they stay staged."""
     if not paths:
         return _Commit()
     add = ("add", "--", *paths)
@@ -323,6 +276,6 @@ def _has_identity(folder: Path) -> bool:
 
 
 def _left_out(folder: Path) -> tuple[str, ...]:
-    """What lies in the folder of a new repository and is in no commit, unless git ignores it."""
+    """The files of a new repository that are in no commit and that git does not ignore."""
     status = run("status", "--porcelain", "-z", "--untracked-files=normal", cwd=folder)
     return tuple(entry[3:] for entry in status.split("\0") if entry.startswith("?? "))

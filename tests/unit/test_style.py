@@ -56,21 +56,16 @@ LEFT: dict[str, dict[str, int]] = {
         "complex functions": 2,
         "loops over each": 49,
     },
-    "cli": {
-        "prose": 15,
-        "long lines": 1,
-        "loops over each": 2,
-    },
     "commands": {
-        "prose": 76,
-        "long lines": 16,
-        "complex functions": 2,
-        "loops over each": 79,
+        "prose": 65,
+        "long lines": 12,
+        "complex functions": 1,
+        "loops over each": 75,
     },
     "environments": {
-        "prose": 47,
+        "prose": 44,
         "long lines": 7,
-        "loops over each": 30,
+        "loops over each": 27,
     },
     "git": {
         "long lines": 1,
