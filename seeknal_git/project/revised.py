@@ -81,7 +81,7 @@ def _graph(before: Sound, files: Files, unchanged: dict[str, str]) -> Graph | No
             inputs[node], targets[node] = resolved(member, members)
         except ProjectError:
             return None
-    structure = _structure(before, inputs, paths)
+    structure = _structure(before, own, inputs, paths)
     if structure is None:
         return None
     sound = Over(structure.inputs, own, old.members)
@@ -94,10 +94,13 @@ def _graph(before: Sound, files: Files, unchanged: dict[str, str]) -> Graph | No
 
 
 def _structure(
-    before: Sound, inputs: Mapping[str, tuple[str, ...]], paths: Mapping[str, str]
+    before: Sound,
+    own: Mapping[str, Member],
+    inputs: Mapping[str, tuple[str, ...]],
+    paths: Mapping[str, str],
 ) -> Structure | None:
-    """Who reads whom now. inputs: of the nodes that were read again; paths: of all nodes. None if
-    nodes read each other in a circle."""
+    """Who reads whom now. own, inputs: of the nodes that were read again; paths: of all nodes. None
+    if nodes read each other in a circle."""
     old = before.graph
     in_place = len(paths) == len(old.inputs) and all(
         old.inputs.get(node) == reads and old.index.files[node][0] == paths[node]
@@ -109,7 +112,7 @@ def _structure(
         node: inputs[node] if node in inputs else old.inputs[node]
         for node in sorted(paths, key=paths.__getitem__)
     }
-    order, circles = ordered(everything, Over(paths, {}, old.members))
+    order, circles = ordered(everything, Over(paths, own, old.members))
     return None if circles else Structure({node: everything[node] for node in order})
 
 
