@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from seeknal_git.cache import Cache
@@ -92,20 +92,23 @@ def _entries(
     nodes."""
     known = cache.get("node", set(paths.values()))
     entries: dict[str, Any] = {}
-    fresh: dict[str, _Fresh] = {}
     problems: list[Problem] = []
-    for path, blob in paths.items():
-        entry = known.get(blob)
-        if entry is None or entry["foreign"]:
-            try:
-                fresh[blob] = _read(tree.read_small(path), path)
-            except ProjectError as exc:
-                problems += exc.problems
-                continue
-            entry = known[blob] = fresh[blob].entry
-        entries[path] = entry
-    if fresh:
-        cache.put("node", {blob: fresh[blob].entry for blob in _taken_apart(fresh)})
+
+    def read() -> Iterator[_Fresh]:
+        for path, blob in paths.items():
+            entry = known.get(blob)
+            if entry is None or entry["foreign"]:
+                try:
+                    fresh = _read(tree.read_small(path), path, blob)
+                except ProjectError as exc:
+                    problems.extend(exc.problems)
+                    continue
+                entry = known[blob] = fresh.entry
+                yield fresh
+            entries[path] = entry
+
+    if fresh := _taken_apart(read(), len(paths) - len(known)):
+        cache.put("node", {file.blob: file.entry for file in fresh})
     return entries, problems
 
 
@@ -125,16 +128,16 @@ def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """What will be remembered of a blob, once its statements are read. lines: where each of them
-    begins."""
+    """A file that was read now. entry: as it will be remembered, once its statements are read."""
 
     path: str
+    blob: str
     entry: dict[str, Any]
     statements: tuple[str | None, ...] = ()
-    lines: tuple[int, ...] = ()
+    lines: tuple[int, ...] = ()  # on which each statement begins
 
 
-def _read(content: bytes, path: str) -> _Fresh:
+def _read(content: bytes, path: str, blob: str) -> _Fresh:
     """Raises ProjectError."""
     from seeknal_git.nodes.load import load_node
 
@@ -144,14 +147,14 @@ def _read(content: bytes, path: str) -> _Fresh:
         "warnings": [asdict(warning) for warning in warnings],
     }
     if node is None:
-        return _Fresh(path, entry)
+        return _Fresh(path, blob, entry)
     entry["node"] = _as_data(node)
     statements = (
         node.sql if node.kind != "source" else None,
         *(check.sql for check in node.checks),
     )
     lines = (node.sql_line, *(check.line for check in node.checks))
-    return _Fresh(path, entry, _need_short(statements, lines, path), lines)
+    return _Fresh(path, blob, entry, _need_short(statements, lines, path), lines)
 
 
 def _as_data(node: Node) -> dict[str, Any]:
@@ -167,7 +170,7 @@ def entry_of(member: Member) -> dict[str, Any]:
     readings = [member.sql, *member.checks]
     return {
         "node": _as_data(member.node),
-        "readings": [reading and astuple(reading) for reading in readings],
+        "readings": [reading and _packed(reading) for reading in readings],
     }
 
 
@@ -186,28 +189,47 @@ def _need_short(
     return statements
 
 
-def _taken_apart(fresh: Mapping[str, _Fresh]) -> Iterator[str]:
-    """Add to each entry which tables its statements name; the blobs whose entries may be
-    remembered."""
+def _taken_apart(files: Iterable[_Fresh], likely: int) -> list[_Fresh]:
+    """Add to each entry the tables that its statements name; returns the files whose entries may be
+    remembered.
+
+    Each statement is handed to a worker at once, and the next file is read meanwhile. likely: how
+    many files there may be. Raises ProjectError.
+    """
     from seeknal_git.sql.describe import readings
     from seeknal_git.sql.worker import TooLong
 
-    asked = [
-        (each, number)
-        for each in fresh.values()
-        for number, sql in enumerate(each.statements)
-        if sql is not None
-    ]
+    read: list[_Fresh] = []
+    places: list[tuple[str, int]] = []  # of each statement: its file and line
+
+    def statements() -> Iterator[str]:
+        for file in files:
+            read.append(file)
+            for sql, line in zip(file.statements, file.lines, strict=True):
+                if sql is not None:
+                    places.append((file.path, line))
+                    yield sql
+
     try:
-        found = iter(readings([each.statements[number] or "" for each, number in asked]))
+        found = iter(readings(statements(), likely))
     except TooLong as exc:
-        each, number = asked[exc.at]
-        raise ProjectError([Problem(exc.message, each.path, each.lines[number], exc.hint)]) from exc
-    for blob, each in fresh.items():
-        known = [None if sql is None else next(found) for sql in each.statements]
-        each.entry["readings"] = [reading and astuple(reading[0]) for reading in known]
+        raise ProjectError([Problem(exc.message, *places[exc.at], exc.hint)]) from exc
+    remembered = []
+    for file in read:
+        known = [None if sql is None else next(found) for sql in file.statements]
+        file.entry["readings"] = [reading and _packed(reading[0]) for reading in known]
         if all(reading is None or reading[1] for reading in known):
-            yield blob
+            remembered.append(file)
+    return remembered
+
+
+def _packed(reading: Reading) -> list[Any]:
+    """As `_reading` takes it."""
+    references = [
+        [named.start, named.end, named.target, named.explicit, named.alias]
+        for named in reading.references
+    ]
+    return [references, reading.error, reading.error_line]
 
 
 def member_of(entry: Mapping[str, Any], path: str, blob: str) -> Member:

@@ -7,8 +7,8 @@ worker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from seeknal_git.errors import limits, raising
@@ -16,6 +16,7 @@ from seeknal_git.names import folded
 from seeknal_git.sql.statement import Columns, Known, Reading, Reference, columns_typed, packed
 from seeknal_git.sql.type_words import read_as
 from seeknal_git.sql.worker import Exhausted, answers
+from seeknal_git.sql.worker_process import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +37,22 @@ class Statement:
     decides: bool
 
 
-def readings(statements: Sequence[str]) -> list[tuple[Reading, bool]]:
-    """Which tables each statement names, and whether that may be remembered. Raises TooLong."""
-    return [_reading(answer) for answer in answers(_answer, [{"read": sql} for sql in statements])]
+def readings(statements: Iterable[str], likely: int = 0) -> list[tuple[Reading, bool]]:
+    """The tables that each statement names, and whether that may be remembered.
+
+    The statements are taken one by one, while earlier ones are read. likely: how many there may be.
+    Raises TooLong.
+    """
+    return [_reading(answer) for answer in answers(_TASK, ([sql] for sql in statements), likely)]
 
 
 def judged(statements: Sequence[Statement]) -> list[dict[str, Any]]:
     """For each statement its `columns` and its parts (`anatomy`), or what is wrong (`error`,
     `line`, `hint`); `limit` if that hangs on a limit. Raises TooLong."""
-    asked = [{"bind": _plain(each)} for each in statements]
+    asked = [_plain(statement) for statement in statements]
     return [
-        _limited(each.message, each.hint) if isinstance(each, Exhausted) else each
-        for each in answers(_answer, asked)
+        _limited(answer.message, answer.hint) if isinstance(answer, Exhausted) else answer
+        for answer in answers(_TASK, asked, len(asked))
     ]
 
 
@@ -62,34 +67,60 @@ def _reading(answer: Any) -> tuple[Reading, bool]:
 
 def _plain(statement: Statement) -> list[Any]:
     """As JSON takes it."""
-    references = [
-        (each.start, each.end, each.target, each.explicit, each.alias)
-        for each in statement.references
-    ]
-    inputs = [(each.columns, each.unique, each.collated) for each in statement.inputs]
+    references = [_plain_reference(reference) for reference in statement.references]
+    inputs = [(known.columns, known.unique, known.collated) for known in statement.inputs]
     about = (statement.promises, statement.accepted, statement.decides)
     return [statement.sql, references, statement.targets, inputs, *about]
+
+
+def _plain_reference(reference: Reference) -> list[Any]:
+    return [
+        reference.start,
+        reference.end,
+        reference.target,
+        reference.explicit,
+        reference.alias,
+    ]
 
 
 def _limited(message: str, hint: str | None) -> dict[str, Any]:
     return {"error": message, "line": 1, "hint": hint, "limit": True}
 
 
-# In the worker
+# In the worker: a question is [sql] to read it, or all values of a Statement to bind it
 
 
-def _answer(question: Mapping[str, Any]) -> Any:
+def _begin() -> None:
+    import seeknal_git.sql.analysis
+    import seeknal_git.sql.engine  # noqa: F401
+
+
+def _prepare(questions: Sequence[Sequence[Any]]) -> None:
+    from seeknal_git.sql.engine import parse_together
+
+    parse_together([sql for sql, *_ in questions])
+
+
+def _answer(question: Sequence[Any]) -> Any:
     from seeknal_git.sql.engine import TooDeep, enough_memory
 
+    sql, *more = question
     try:
         with enough_memory():
-            return (
-                astuple(read_sql(question["read"]))
-                if "read" in question
-                else bound(_statement(*question["bind"]))
-            )
+            if more:
+                return bound(_statement(sql, *more))
+            return _plain_reading(read_sql(sql))
     except (RecursionError, TooDeep):
         return _limited(TooDeep().message, raising("nesting"))
+
+
+_TASK = Task(_begin, _prepare, _answer)
+
+
+def _plain_reading(reading: Reading) -> list[Any]:
+    """As JSON takes it."""
+    references = [_plain_reference(reference) for reference in reading.references]
+    return [references, reading.error, reading.error_line]
 
 
 def _statement(sql: str, references: Any, targets: Any, inputs: Any, *rest: Any) -> Statement:

@@ -103,6 +103,10 @@ class Reading:
     error_line: int | None = None
 
 
+def _brings_ctes(tree: Mapping[str, Any]) -> bool:
+    return bool(tree.get("cte_map")) or tree.get("type") == "RECURSIVE_CTE_NODE"
+
+
 def tables_with_ctes(
     tree: Any, seen: Mapping[str, int] | None = None
 ) -> Iterator[tuple[Any, Mapping[str, int]]]:
@@ -122,6 +126,9 @@ def tables_with_ctes(
             continue
         if value.get("type") in ("BASE_TABLE", "TABLE_FUNCTION", "SHOW_REF"):
             yield value, around
+        if not _brings_ctes(value):
+            waiting += [(part, around) for part in value.values() if isinstance(part, dict | list)]
+            continue
         inside = around
         for entry in (value.get("cte_map") or {}).get("map") or ():
             waiting.append((entry["value"], inside))

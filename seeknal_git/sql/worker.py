@@ -1,45 +1,30 @@
-"""Let a process of its own answer what may take forever, or all memory: it has limits, and may die
-of them.
+"""Ask workers, which are processes with limits, questions that may take forever or all memory.
 
-DuckDB computes constants while it binds a statement, takes no notice of an interruption meanwhile,
-and has no limit of its own for them: `repeat('x', 500000000)` costs a minute and 6 GB. The process
-is forked (in 2 ms; a new Python with DuckDB takes 200), uses nothing of the engine that it
-inherits, and answers until this process ends. 300 forks beside threads of the engine, all of them
-busy, had an engine that worked.
+There is one worker for each processor, if there are many questions. Each is asked a few at a time,
+so that all are busy to the end. A worker may die of a question: the others are asked again.
 """
 
 from __future__ import annotations
 
 import atexit
-import fcntl
-import gc
-import json
-import math
 import os
-import resource
 import select
-import signal
-import sys
 import threading
-import traceback
-import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 from seeknal_git.errors import Limits, SeeknalError, limits, raising
+from seeknal_git.sql.worker_process import Dead, Process, Task, forked
 
-Function = Callable[[Any], Any]
-
-_NO_MEMORY = 77
 _PATIENCE = 30  # on a busy machine, a second of processor time may take this many
-_ALL, _EACH = (
-    60.0,
-    0.1,
-)  # seconds of processor time for all questions together, and more for each of them
-_STACK = 64 << 20  # of bytes: the engine walks a statement recursively, up to a depth of 1,000
+_ALL = 60.0  # seconds of processor time for all questions together …
+_EACH = 0.1  # … and more for each of them
+_MOST_WORKERS = 4
+_PER_WORKER = 50  # questions that are worth another worker: its start costs a tenth of a second
+_CHUNK = 32  # questions to ask a worker at once, at most
 _LOCK = threading.Lock()
 
 
@@ -52,162 +37,195 @@ class Exhausted:
 
 
 class TooLong(SeeknalError):
-    """All questions together take too long. at: the number of the one that would have been next."""
+    """All questions together take too long. at: the number of the first without an answer."""
 
     def __init__(self, at: int) -> None:
         super().__init__(
-            "The SQL of this project takes the engine more than a minute, and a tenth of a second each.",
+            "The SQL of this project takes the engine more than a minute, and a tenth of a second"
+            " each.",
             "Divide the project, or simplify what takes long.",
         )
         self.at = at
 
 
-def answers(function: Function, questions: Sequence[Any]) -> list[Any]:
-    """Call a function with each question (as JSON takes it) in the worker: its answers, or
-    Exhausted.
+def answers(task: Task, questions: Iterable[Any], likely: int = 0) -> list[Any]:
+    """The workers' answer to each question, or Exhausted.
 
-    Raises TooLong.
+    The questions (JSON values) are taken one by one, while earlier ones are answered. likely: how
+    many there may be, so that the workers start before they come. Raises TooLong.
     """
     with _LOCK:
-        key = (function, limits(), os.getpid())
+        key = (task, limits(), os.getpid())
         if key not in _started:
             _stop()
-            _started[key] = _Worker(function, key[1])
-        return _started[key].answers(questions)
+            _started[key] = _Workers(task, key[1])
+        return _started[key].answers(questions, likely)
 
 
 def stop() -> None:
-    """End the worker: the next question starts another one."""
+    """End the workers: the next question starts others."""
     with _LOCK:
         _stop()
 
 
 def _stop() -> None:
-    for (_, _, owner), worker in _started.items():
-        if owner == os.getpid():  # else a fork of this process inherited it
-            worker.stop()
+    for (_, _, owner), workers in _started.items():
+        if owner == os.getpid():  # else a fork of this process inherited them
+            workers.stop()
     _started.clear()
 
 
-class _Dead(Exception):
-    """The process that should answer has ended. reason: why, if that is known."""
-
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 @dataclass(slots=True)
-class _Process:
-    """pid, and the ends of two pipes. answered: how many questions it has answered; used: seconds
-    of processor time."""
+class _Workers:
+    """The processes that work on one task: another one after each that dies."""
 
-    pid: int
-    incoming: int
-    outgoing: int
-    answered: int = 0
-    used: float = 0.0
-
-    def send(self, questions: Sequence[Any]) -> None:
-        with suppress(BrokenPipeError):  # it is dead: to receive an answer says so
-            _send(self.outgoing, questions)
-
-    def receive(self, seconds: int) -> Any:
-        """The next answer. Raises _Dead."""
-        size = int.from_bytes(self._read(8, seconds), "big")
-        answer = json.loads(self._read(size, seconds))
-        if "bug" in answer:
-            raise RuntimeError(answer["bug"])
-        self.answered += 1
-        self.used = answer["used"]
-        return answer["answer"]
-
-    def _read(self, size: int, seconds: int) -> bytearray:
-        found = bytearray()
-        while len(found) < size:
-            self._wait(seconds)
-            part = os.read(self.incoming, size - len(found))
-            if not part:
-                raise _Dead(self._cause())
-            found += part
-        return found
-
-    def _wait(self, seconds: int) -> None:
-        """Second by second: while this process is stopped, the clock goes on."""
-        pipe = select.poll()  # select() takes no descriptor from 1,024
-        pipe.register(self.incoming, select.POLLIN)
-        for _ in range(seconds * _PATIENCE):
-            if pipe.poll(1000):
-                return
-        raise _Dead("seconds")
-
-    def _cause(self) -> str:
-        _, status, usage = os.wait4(self.pid, 0)
-        self.pid, self.used = 0, usage.ru_utime + usage.ru_stime
-        ended = os.waitstatus_to_exitcode(status)
-        return {-signal.SIGXCPU: "seconds", _NO_MEMORY: "memory_mb"}.get(ended, "")
-
-    def end(self) -> None:
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            self._cause()
-        os.close(self.incoming)
-        os.close(self.outgoing)
-
-
-@dataclass(slots=True)
-class _Worker:
-    """A function, and the process that calls it: another one after each that dies."""
-
-    function: Function
+    task: Task
     limits: Limits
-    process: _Process | None = None
-    asked: int = 0
-    spent: float = 0.0
+    processes: list[Process] = field(default_factory=list)
+    answered: int = 0
+    spent: float = 0.0  # seconds of processor time, by those that have ended
 
-    def answers(self, questions: Sequence[Any]) -> list[Any]:
-        found: list[Any] = []
+    def answers(self, questions: Iterable[Any], likely: int) -> list[Any]:
         try:
-            while len(found) < len(questions):
-                self._ask(questions, found)
-        except (
-            BaseException
-        ):  # interrupted while an answer is on its way: the next question would get it
+            self._start(likely)
+            return _Round(self, iter(questions)).answers()
+        except BaseException:  # answers are on their way: the next question would get them
             self.stop()
             raise
-        return found
 
-    def _ask(self, questions: Sequence[Any], found: list[Any]) -> None:
-        """Append the answers to the questions that have none yet, up to the first that the process
-        dies of."""
-        if self.process is None:
-            self.process = _forked(self.function, self.limits)
-        process = self.process
-        process.send(questions[len(found) :])
-        try:
-            while len(found) < len(questions):
-                found.append(self._answer(process, len(found)))
-        except _Dead as exc:
-            self.stop()
-            # What was asked before may have filled its memory: only who is asked first is to blame.
-            if exc.reason == "seconds" or not process.answered:
-                found.append(_exhausted(exc.reason, self.limits))
+    def free(self, busy: Iterable[Process], asked: int) -> Process | None:
+        """A process that is not busy, a new one if the questions are worth it; None if all are
+        busy."""
+        self._start(max(asked, 1))
+        taken = {process.pid for process in busy}
+        return next((process for process in self.processes if process.pid not in taken), None)
 
-    def _answer(self, process: _Process, at: int) -> Any:
-        if self.spent + process.used > _ALL + _EACH * self.asked:
-            raise TooLong(at)
-        self.asked += 1
-        return process.receive(self.limits.seconds)
+    def _start(self, questions: int) -> None:
+        """Have as many processes as that many more questions are worth."""
+        worth = -(-(self.answered + questions) // _PER_WORKER) if questions else 0
+        while len(self.processes) < min(worth, _processors(), _MOST_WORKERS):
+            self.processes.append(forked(self.task, self.limits))
+
+    def is_over_time(self) -> bool:
+        used = self.spent + sum(process.used for process in self.processes)
+        return used > _ALL + _EACH * self.answered
+
+    def drop(self, process: Process) -> None:
+        process.kill()
+        self.processes.remove(process)
+        self.spent += process.used
 
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.end()
-            self.spent += self.process.used
-        self.process = None
+        while self.processes:
+            self.drop(self.processes[-1])
 
 
-_started: dict[tuple[Function, Limits, int], _Worker] = {}
+_started: dict[tuple[Task, Limits, int], _Workers] = {}
 atexit.register(stop)
+
+
+def _processors() -> int:
+    """The number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(slots=True)
+class _Round:
+    """Questions on their way to their answers. They are known by their numbers."""
+
+    workers: _Workers
+    coming: Iterator[Any]
+    questions: list[Any] = field(default_factory=list)
+    waiting: deque[int] = field(default_factory=deque)
+    apart: deque[int] = field(default_factory=deque)  # to be asked without preparing them together
+    busy: dict[int, tuple[Process, deque[int]]] = field(default_factory=dict)  # by file descriptor
+    found: dict[int, Any] = field(default_factory=dict)
+    all_here: bool = False  # whether there is no other question to come
+
+    def answers(self) -> list[Any]:
+        while True:
+            self._hand_out()
+            if not self.busy and self.all_here:
+                return [self.found[number] for number in range(len(self.questions))]
+            self._listen()
+
+    def _take(self, most: int) -> None:
+        """Have that number of questions wait, as far as they come."""
+        while len(self.waiting) < most and not self.all_here:
+            try:
+                self.questions.append(next(self.coming))
+            except StopIteration:
+                self.all_here = True
+            else:
+                self.waiting.append(len(self.questions) - 1)
+
+    def _hand_out(self) -> None:
+        """Give each free worker a few questions: the fewer are left, the fewer."""
+        self._take(1)
+        while self.waiting or self.apart:
+            taken = (process for process, _ in self.busy.values())
+            process = self.workers.free(taken, len(self.questions) - len(self.found))
+            if process is None:
+                return
+            together = not self.apart
+            queue = self.waiting if together else self.apart
+            self._take(_CHUNK)
+            parts = 2 * len(self.workers.processes) if self.all_here else 1
+            share = min(-(-len(queue) // parts), _CHUNK)
+            chunk = deque(queue.popleft() for _ in range(share))
+            self.busy[process.incoming] = (process, chunk)
+            process.send([self.questions[number] for number in chunk], together=together)
+
+    def _listen(self) -> None:
+        """Note the answers that have come. Wait for one, unless there are questions to take
+        meanwhile."""
+        pipes = select.poll()  # select() takes no descriptor from 1,024
+        for descriptor in self.busy:
+            pipes.register(descriptor, select.POLLIN)
+        before = time.monotonic()
+        if len(self.waiting) < _MOST_WORKERS * _CHUNK:
+            self._take(len(self.waiting) + 1)
+            ready = pipes.poll(1000 if self.all_here else 0)
+        else:
+            ready = pipes.poll(1000)
+        for descriptor, _ in ready:
+            self._receive(*self.busy[descriptor])
+        # Second by second: while this process is stopped, the clock goes on.
+        passed = min(time.monotonic() - before, 1.0)
+        for process, chunk in list(self.busy.values()):
+            process.silent += passed
+            if process.silent > self.workers.limits.seconds * _PATIENCE:
+                process.kill()
+                self._died(process, chunk, "seconds")
+
+    def _receive(self, process: Process, chunk: deque[int]) -> None:
+        descriptor = process.incoming
+        try:
+            for answer in process.receive():
+                self.found[chunk.popleft()] = answer
+                self.workers.answered += 1
+        except Dead as exc:
+            self._died(process, chunk, exc.reason)
+        if not chunk:
+            self.busy.pop(descriptor, None)
+        if self.workers.is_over_time():
+            left = set(range(len(self.questions))) - self.found.keys()
+            if left or not self.all_here:
+                raise TooLong(min(left, default=len(self.questions) - 1))
+
+    def _died(self, process: Process, chunk: deque[int], reason: str) -> None:
+        """Ask the others again, and blame the question that was being answered."""
+        del self.busy[process.incoming]
+        self.workers.drop(process)
+        if not process.is_prepared:
+            self.apart.extend(chunk)
+            return
+        # Earlier questions may have filled its memory: only the first one is to blame for that.
+        if reason == "seconds" or not process.answered:
+            self.found[chunk.popleft()] = _exhausted(reason, self.workers.limits)
+        self.waiting.extendleft(reversed(chunk))
 
 
 def _exhausted(reason: str, given: Limits) -> Exhausted:
@@ -217,125 +235,6 @@ def _exhausted(reason: str, given: Limits) -> Exhausted:
             "Write it in another way.",
         )
     most = f"{given.seconds} s" if reason == "seconds" else f"{given.memory_mb:,} MB"
-    hint = f"Constants such as repeat('x', 1000000000) are computed while it is read. {raising(reason)}"
-    return Exhausted(f"it takes the engine more than {most} to read this SQL", hint)
-
-
-def _forked(function: Function, given: Limits) -> _Process:
-    incoming, theirs_out = os.pipe()
-    theirs_in, outgoing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of Python 3.12, about threads: see above
-        pid = os.fork()
-    if pid == 0:
-        _serve(function, theirs_in, theirs_out, given)
-    os.close(theirs_in)
-    os.close(theirs_out)
-    return _Process(pid, incoming, outgoing)
-
-
-# In the other process
-
-
-def _serve(function: Function, incoming: int, outgoing: int, given: Limits) -> NoReturn:
-    """Answer until the other end is closed. Nothing of what was inherited is touched, nor cleaned
-    up at the end."""
-    try:
-        gc.freeze()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _keep_only(incoming, outgoing)
-        threading.excepthook = _tell
-        threading.stack_size(_STACK)
-        # A thread of its own has a stack of that size, and begins at its bottom, wherever the fork
-        # was made.
-        thread = threading.Thread(target=_answer, args=(function, given))
-        thread.start()
-        thread.join()
-    finally:
-        os._exit(0)
-
-
-def _keep_only(incoming: int, outgoing: int) -> None:
-    """Close all files but two, which become 0 and 1: whoever waits for the end of one of them must
-    not wait for us."""
-    ends = [
-        fcntl.fcntl(each, fcntl.F_DUPFD, 10)
-        for each in (incoming, outgoing, os.open(os.devnull, os.O_WRONLY))
-    ]
-    for number, each in enumerate(ends):
-        os.dup2(each, number)
-    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-
-
-def _answer(function: Function, given: Limits) -> None:
-    sys.setrecursionlimit(given.nesting)
-    try:
-        _bound_memory(given.memory_mb)
-        while questions := _received():
-            for question in questions:
-                _bound_time(given.seconds)
-                answer = function(question)
-                _send(1, {"answer": answer, "used": _used()})
-    except MemoryError:
-        os._exit(_NO_MEMORY)
-
-
-def _tell(failed: threading.ExceptHookArgs) -> None:
-    """A bug of ours is raised again where the question was asked."""
-    _send(
-        1,
-        {
-            "bug": "".join(
-                traceback.format_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
-            )
-        },
-    )
-
-
-def _bound_memory(megabytes: int) -> None:
-    """Beyond what is there already, which is most of what the parent has. (macOS takes no
-    notice.)"""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        _bound(resource.RLIMIT_AS, pages * resource.getpagesize() + (megabytes << 20))
-
-
-def _used() -> float:
-    """Seconds of processor time."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _bound_time(seconds: int) -> None:
-    """The system ends a process that goes on for longer; Python would only notice once the engine
-    returns."""
-    _bound(resource.RLIMIT_CPU, math.ceil(_used()) + seconds)
-
-
-def _bound(kind: int, limit: int) -> None:
-    """Within what the system allows at most: continuous integration may allow less."""
-    most = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
-
-
-def _received() -> Any:
-    size = int.from_bytes(_exactly(8), "big")
-    return json.loads(_exactly(size)) if size else None
-
-
-def _exactly(size: int) -> bytearray:
-    """The next bytes of this size, or fewer at the end."""
-    found = bytearray()
-    while len(found) < size and (part := os.read(0, size - len(found))):
-        found += part
-    return found
-
-
-def _send(descriptor: int, value: Any) -> None:
-    content = json.dumps(value, separators=(",", ":")).encode()
-    rest = memoryview(len(content).to_bytes(8, "big") + content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    constants = "Constants such as repeat('x', 1000000000) are computed while it is read."
+    message = f"it takes the engine more than {most} to read this SQL"
+    return Exhausted(message, f"{constants} {raising(reason)}")
