@@ -21,8 +21,12 @@ _ID_LENGTH = 16
 
 
 class Builder(protocol.Builder):
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, committed: Callable[[], None]
+    ) -> None:
+        """committed: is called after each commit."""
         self._connection = connection
+        self._committed = committed
         self._snapshots: list[tuple[Snapshot, Mapping[str, Any] | None]] = []
         self._audits: list[Audit] = []
         self._began: float | None = None
@@ -75,6 +79,7 @@ class Builder(protocol.Builder):
             record_audits(self._connection, self._audits)
             self._connection.execute("COMMIT")
         self._forget()
+        self._committed()
 
     def interrupt(self) -> None:
         self._connection.interrupt()

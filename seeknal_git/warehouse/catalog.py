@@ -34,6 +34,30 @@ def has_state(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(_tables(connection, STATE_SCHEMA))
 
 
+class KnownTables:
+    """The snapshot tables of an open warehouse. The engine walks its whole catalog to list them, so
+    it is asked once, and again after a change: nobody else can write while the warehouse is
+    open."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._names: set[str] | None = None
+        self._changes = 0
+
+    def names(self) -> set[str]:
+        if self._names is not None:
+            return set(self._names)
+        changes, names = self._changes, snapshot_tables(self._connection)
+        if changes == self._changes:  # no builder has committed in the meantime
+            self._names = names
+        return set(names)
+
+    def changed(self) -> None:
+        """Forget the names. A builder calls this from its own thread, after it has committed."""
+        self._changes += 1
+        self._names = None
+
+
 def snapshot_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return set(_tables(connection, SNAPSHOTS))
 

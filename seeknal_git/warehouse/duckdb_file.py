@@ -14,6 +14,7 @@ from seeknal_git.errors import WarehouseError
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.builder import Builder
+from seeknal_git.warehouse.catalog import KnownTables
 from seeknal_git.warehouse.connection import opened, opened_for_state
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.deliveries import DeliveryRecords
@@ -89,6 +90,7 @@ class DuckDBFile(protocol.Warehouse):
     def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
         self._path = path
         self._connection = connection
+        self._known = KnownTables(connection)
 
     @property
     def path(self) -> Path:
@@ -96,7 +98,7 @@ class DuckDBFile(protocol.Warehouse):
 
     @property
     def snapshots(self) -> protocol.Snapshots:
-        return SnapshotTables(self._connection)
+        return SnapshotTables(self._connection, self._known)
 
     @property
     def environments(self) -> protocol.Environments:
@@ -123,7 +125,8 @@ class DuckDBFile(protocol.Warehouse):
         return UserQueries(self._connection)
 
     def builder(self) -> protocol.Builder:
-        return Builder(self._connection.cursor())  # a connection that threads share fails
+        # A connection that threads share fails.
+        return Builder(self._connection.cursor(), self._known.changed)
 
     def interrupt(self) -> None:
         self._connection.interrupt()

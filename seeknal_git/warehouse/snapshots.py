@@ -37,6 +37,7 @@ _FIELDS = {
 @dataclass(frozen=True, slots=True)
 class SnapshotTables(protocol.Snapshots):
     connection: duckdb.DuckDBPyConnection
+    known: catalog.KnownTables
 
     def find(self, fingerprints: Iterable[str]) -> tuple[list[Snapshot], list[Snapshot]]:
         rows = self.connection.execute(
@@ -53,7 +54,7 @@ class SnapshotTables(protocol.Snapshots):
         return there, gone
 
     def tables(self) -> set[str]:
-        return catalog.snapshot_tables(self.connection)
+        return self.known.names()
 
     def columns(self, tables: Sequence[str]) -> dict[str, Columns]:
         return catalog.columns_of(self.connection, tables)
@@ -84,6 +85,7 @@ class SnapshotTables(protocol.Snapshots):
 
     def drop(self, tables: Sequence[str]) -> None:
         unused_tables.drop_tables(self.connection, tables)
+        self.known.changed()
 
 
 def record_snapshots(
