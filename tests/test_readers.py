@@ -24,6 +24,8 @@ from tests.conftest import Repo
 MANY = 25_000  # more rows than the engine looks at by itself
 PLAIN = "id,amount\n1,10\n2,20\n"
 Files = dict[str, str | bytes]
+# Files, more of the definition of their source, a question to its table, and the answer.
+Case = tuple[Files, str, str, tuple[Any, ...]]
 
 
 def deliver(repo: Repo, files: Files) -> None:
@@ -46,179 +48,165 @@ def rows(value: str) -> str:
 
 # What the engine takes for nothing
 
-READ = [
-    pytest.param(
+READ: dict[str, Case] = {
+    "a row that begins with #": (
         {"x.csv": "order,amount\n1,5\n#2,6\n"},
+        "",
         'sum(amount), max("order")',
         (11, "1"),
-        id="a row that begins with #",
     ),
-    pytest.param(
-        {"x.csv": "id,note\n1,ok # really\n2,b\n"}, "min(note)", ("b",), id="a # within a row"
-    ),
-    pytest.param(
+    "a # within a row": ({"x.csv": "id,note\n1,ok # really\n2,b\n"}, "", "min(note)", ("b",)),
+    "a text with the delimiter of a table": (
         {"x.csv": "note\na\nb\nred;green\n"},
+        "",
         "count(*), max(note)",
         (3, "red;green"),
-        id="a text with the delimiter of a table",
     ),
-    pytest.param(
+    "a zero that begins late": (
         {"x.csv": "id,zip\n" + rows("10000") + "7,01234\n"},
+        "",
         "min(zip)",
         ("01234",),
-        id="a zero that begins late",
     ),
-    pytest.param(
+    "quotes that begin late": (
         {"x.csv": "id,v\n" + rows("a") + '7,"say ""hi"", go"\n'},
+        "",
         "max(v)",
         ('say "hi", go',),
-        id="quotes that begin late",
     ),
-    pytest.param(
+    "a text that comes late": (
         {"x.csv": "id,v\n" + rows("1.5") + "7,n/a\n"},
+        "",
         "max(v)",
         ("n/a",),
-        id="a text that comes late",
     ),
-    pytest.param(
-        {"x.csv": 'id,"amount\n(EUR)"\n1,5\n'}, '"amount\n(EUR)"', (5,), id="a header of two lines"
-    ),
-    pytest.param(
-        {"x.csv": f"id,v\n1,{'x' * 3_000_000}\n"}, "length(v)", (3_000_000,), id="a field of 3 MB"
-    ),
-    pytest.param({"x.csv": "id,v\n1,NO\n2,NO\n"}, "max(v)", ("NO",), id="NO"),
-    pytest.param({"x.csv": "id,v\n1,F\n2,T\n"}, "max(v)", ("T",), id="F and T"),
-    pytest.param({"x.csv": "id,v\n1,yes\n2,no\n"}, "max(v)", ("yes",), id="yes and no"),
-    pytest.param(
+    "a header of two lines": ({"x.csv": 'id,"amount\n(EUR)"\n1,5\n'}, "", '"amount\n(EUR)"', (5,)),
+    "a field of 3 MB": ({"x.csv": f"id,v\n1,{'x' * 3_000_000}\n"}, "", "length(v)", (3_000_000,)),
+    "NO": ({"x.csv": "id,v\n1,NO\n2,NO\n"}, "", "max(v)", ("NO",)),
+    "F and T": ({"x.csv": "id,v\n1,F\n2,T\n"}, "", "max(v)", ("T",)),
+    "yes and no": ({"x.csv": "id,v\n1,yes\n2,no\n"}, "", "max(v)", ("yes",)),
+    "true and false are BOOLEAN": (
         {"x.csv": "id,v\n1,true\n2,FALSE\n3,\n"},
+        "",
         "count(*) FILTER (v)",
         (1,),
-        id="true and false are BOOLEAN",
     ),
-    pytest.param(
+    "an integer of 20 digits": (
         {"x.csv": "id\n1\n99999999999999999999\n"},
+        "",
         "max(id)",
         (99999999999999999999,),
-        id="an integer of 20 digits",
     ),
-    pytest.param(
+    "cents of a large sum": (
         {"x.csv": "v\n12345678901234567.89\n0.1\n"},
+        "",
         "max(v)",
         (Decimal("12345678901234567.89"),),
-        id="cents of a large sum",
     ),
-    pytest.param(
-        {"x.csv": f"v\n{'1' * 42}\n2\n"}, "max(length(v))", (42,), id="an integer of 42 digits"
-    ),
-    pytest.param(
+    "an integer of 42 digits": ({"x.csv": f"v\n{'1' * 42}\n2\n"}, "", "max(length(v))", (42,)),
+    "a float as numpy writes it": (
         {"x.csv": "v\n1.2345678901234567891e-05\n"},
+        "",
         "typeof(v)",
         ("DOUBLE",),
-        id="a float as numpy writes it",
     ),
-    pytest.param({"x.csv": "v\n+4912\n+4913\n"}, "min(v)", ("+4912",), id="a telephone number"),
-    pytest.param(
+    "a telephone number": ({"x.csv": "v\n+4912\n+4913\n"}, "", "min(v)", ("+4912",)),
+    "dates of which one is clear": (
         {"x.csv": "id,day\n1,25/12/2024\n2,01/02/2024\n"},
+        "",
         "min(day)",
         (datetime.date(2024, 2, 1),),
-        id="dates of which one is clear",
     ),
-    pytest.param(
+    "columns in another order": (
         {"1.csv": "id,amount\n1,10\n", "2.csv": "amount,id\n20.5,2\n"},
+        "",
         "sum(amount)",
         (30.5,),
-        id="columns in another order",
     ),
-    pytest.param(
+    "a column that a later file has": (
         {"1.csv": PLAIN, "2.csv": "id,amount,refund\n3,5,7\n"},
+        "",
         "sum(amount), sum(refund)",
         (35, 7),
-        id="a column that a later file has",
     ),
-    pytest.param(
+    "a first file with a header alone": (
         {"1.csv": "id,day\n", "2.csv": "id,day\n1,2024-01-05\n"},
+        "",
         "typeof(max(day))",
         ("DATE",),
-        id="a first file with a header alone",
     ),
-    pytest.param(
+    "a file without a value": (
         {"1.csv": "id,day\n1,2024-01-05\n", "2.csv": "id,day\n2,\n"},
+        "",
         "typeof(max(day)), count(*)",
         ("DATE", 2),
-        id="a file without a value",
     ),
-    pytest.param(
+    "a text in a later file": (
         {"1.csv": PLAIN, "2.csv": "id,amount\n3,n/a\n"},
+        "",
         "max(amount), min(amount)",
         ("n/a", "10"),
-        id="a text in a later file",
     ),
-    pytest.param(
+    "quotes in a later file": (
         {"1.csv": PLAIN, "2.csv": 'id,amount\n"3","30"\n'},
+        "",
         "sum(amount)",
         (60,),
-        id="quotes in a later file",
     ),
-    pytest.param(
+    "a file that says which number is the day": (
         {"1.csv": "day\n25/12/2024\n", "2.csv": "day\n01/02/2024\n"},
+        "",
         "min(day)",
         (datetime.date(2024, 2, 1),),
-        id="a file that says which number is the day",
     ),
-    pytest.param({"x.csv.gz": gzip.compress(PLAIN.encode())}, "sum(amount)", (30,), id="gzip"),
-    pytest.param(
+    "gzip": ({"x.csv.gz": gzip.compress(PLAIN.encode())}, "", "sum(amount)", (30,)),
+    "lines that end early": (
         {"x.csv": "id,amount,note\n1,5\n2,6,x\n3,7\n"},
+        "",
         "count(*), sum(amount), count(note)",
         (3, 18, 1),
-        id="lines that end early",
     ),
-    pytest.param(
+    "a header that ends early": (
         {"x.csv": "id,amount\n1,10\n2,20\n3,30,late\n4,40,late\n"},
+        "",
         "count(*), sum(amount), count(column2)",
         (4, 100, 2),
-        id="a header that ends early",
     ),
-    pytest.param(
-        {"x.csv": "id;amount\n1;5\n2;6\n\nSource: the bank\n"}, "sum(amount)", (11,), id="a footer"
-    ),
-    pytest.param(
-        {"x.csv": "Report of May\n\nid,amount\n1,5\n2,6\n"}, "sum(amount)", (11,), id="a title"
-    ),
-    pytest.param(
-        {"x.csv": "sep=;\nid;n\n1;10\n"}, "sum(n)", (10,), id="a line that says the delimiter"
-    ),
-    pytest.param({"x.csv": "\n\nid,n\n1,10\n"}, "sum(n)", (10,), id="empty lines above the header"),
-    pytest.param(
+    "a footer": ({"x.csv": "id;amount\n1;5\n2;6\n\nSource: the bank\n"}, "", "sum(amount)", (11,)),
+    "a title": ({"x.csv": "Report of May\n\nid,amount\n1,5\n2,6\n"}, "", "sum(amount)", (11,)),
+    "a line that says the delimiter": ({"x.csv": "sep=;\nid;n\n1;10\n"}, "", "sum(n)", (10,)),
+    "empty lines above the header": ({"x.csv": "\n\nid,n\n1,10\n"}, "", "sum(n)", (10,)),
+    "a day that never comes": (
         {"x.csv": "id,d\n1,infinity\n2,2024-01-01\n"},
+        "",
         "max(d)::VARCHAR",
         ("infinity",),
-        id="a day that never comes",
     ),
-    pytest.param(
+    "nanoseconds": (
         {"x.csv": "id,t\n1,2024-01-01 10:00:00.123456789\n"},
+        "",
         "max(t)::VARCHAR",
         ("2024-01-01 10:00:00.123456789",),
-        id="nanoseconds",
     ),
-    pytest.param(
+    "years of two digits, which may be days": (
         {"x.csv": "id,d\n1,31/12/24\n2,03/04/24\n"},
+        "",
         "max(d)",
         ("31/12/24",),
-        id="years of two digits, which may be days",
     ),
-    pytest.param(
+    "years of two digits, which are none": (
         {"x.csv": "id,d\n1,31/12/99\n2,03/04/24\n"},
+        "",
         "max(d)",
         (datetime.date(2024, 4, 3),),
-        id="years of two digits, which are none",
     ),
-    pytest.param(
+    "a comment above the header": (
         {"x.csv": "# exported\nid,tag\n1,#a\n2,#b\n"},
+        "",
         "min(tag)",
         ("#a",),
-        id="a comment above the header",
     ),
-]
+}
 
 
 def kind_of(files: Files) -> tuple[str, str]:
@@ -227,14 +215,30 @@ def kind_of(files: Files) -> tuple[str, str]:
     return (first if len(files) == 1 else f"*.{first.rpartition('.')[2]}"), first.split(".")[1]
 
 
-@pytest.mark.parametrize(("files", "question", "answer"), READ)
-def test_nothing_of_a_csv_file_is_lost(
-    repo: Repo, files: Files, question: str, answer: tuple[Any, ...]
-) -> None:
-    deliver(repo, files)
-    source(repo, kind_of(files)[0])
+def assert_answers(repo: Repo, cases: dict[str, Case]) -> None:
+    """Run a source for each case (files, more of its definition, question, answer), and ask each:
+    one project is enough, as sources do not know of each other."""
+    for number, (files, more, _, _) in enumerate(cases.values()):
+        pattern, kind = kind_of(files)
+        for name, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            file = repo.path / f"raw/{number}" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        repo.write(
+            f"seeknal/sources/x{number}.yml",
+            f"kind: source\nname: x{number}\nsource: {kind}\ntable: raw/{number}/{pattern}\n{more}",
+        )
     repo.seeknal("run")
-    assert repo.numbers(f"SELECT {question} FROM main.x") == [answer]
+    found = {
+        case: repo.numbers(f"SELECT {question} FROM main.x{number}")
+        for number, (case, (_, _, question, _)) in enumerate(cases.items())
+    }
+    assert found == {case: [answer] for case, (*_, answer) in cases.items()}
+
+
+def test_nothing_of_a_csv_file_is_lost(repo: Repo) -> None:
+    assert_answers(repo, READ)
 
 
 LATE_KEY = "".join(
@@ -243,48 +247,35 @@ LATE_KEY = "".join(
 )
 
 
-@pytest.mark.parametrize(
-    ("files", "more", "question", "answer"),
-    [
-        pytest.param(
-            {"x.jsonl": LATE_KEY}, "", "count(coupon)", (999,), id="a key that begins late"
-        ),
-        pytest.param(
-            {
-                f"{each:02}.jsonl": json.dumps({"id": each} | ({"tip": 1} if each == 39 else {}))
-                for each in range(40)
-            },
-            "",
-            "count(*), sum(tip)",
-            (40, 1),
-            id="a key of the last of many files",
-        ),
-        pytest.param(
-            {"x.jsonl": '{"id": 1}\n{"id": 12345678901234567890123}\n'},
-            "schema: [{name: id, data_type: HUGEINT}]\n",
-            "max(id)",
-            (12345678901234567890123,),
-            id="an integer of 23 digits, declared",
-        ),
-        pytest.param(
-            {"x.json": '[{"v": 0.1}, {"v": "12345678901234567.89"}]'},
-            "schema: [{name: v, data_type: 'DECIMAL(38, 2)'}]\n",
-            "max(v)",
-            (Decimal("12345678901234567.89"),),
-            id="cents of a large sum, declared",
-        ),
-        pytest.param(
-            {"x.jsonl": '{"zip": "01234"}\n'}, "", "min(zip)", ("01234",), id="a text of digits"
-        ),
-    ],
-)
-def test_nothing_of_a_json_file_is_lost(
-    repo: Repo, files: Files, more: str, question: str, answer: tuple[Any, ...]
-) -> None:
-    deliver(repo, files)
-    source(repo, kind_of(files)[0], more, kind_of(files)[1])
-    repo.seeknal("run")
-    assert repo.numbers(f"SELECT {question} FROM main.x") == [answer]
+READ_JSON: dict[str, Case] = {
+    "a key that begins late": ({"x.jsonl": LATE_KEY}, "", "count(coupon)", (999,)),
+    "a key of the last of many files": (
+        {
+            f"{each:02}.jsonl": json.dumps({"id": each} | ({"tip": 1} if each == 39 else {}))
+            for each in range(40)
+        },
+        "",
+        "count(*), sum(tip)",
+        (40, 1),
+    ),
+    "an integer of 23 digits, declared": (
+        {"x.jsonl": '{"id": 1}\n{"id": 12345678901234567890123}\n'},
+        "schema: [{name: id, data_type: HUGEINT}]\n",
+        "max(id)",
+        (12345678901234567890123,),
+    ),
+    "cents of a large sum, declared": (
+        {"x.json": '[{"v": 0.1}, {"v": "12345678901234567.89"}]'},
+        "schema: [{name: v, data_type: 'DECIMAL(38, 2)'}]\n",
+        "max(v)",
+        (Decimal("12345678901234567.89"),),
+    ),
+    "a text of digits": ({"x.jsonl": '{"zip": "01234"}\n'}, "", "min(zip)", ("01234",)),
+}
+
+
+def test_nothing_of_a_json_file_is_lost(repo: Repo) -> None:
+    assert_answers(repo, READ_JSON)
 
 
 def parquet(select: str) -> bytes:
@@ -293,46 +284,42 @@ def parquet(select: str) -> bytes:
         return Path(folder, "x.parquet").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("selects", "more", "question", "answer"),
-    [
-        pytest.param(
-            ["SELECT 1 AS id, 10 AS amount", "SELECT 2 AS id, 20.75::DOUBLE AS amount"],
-            "",
-            "sum(amount)",
-            (30.75,),
-            id="a wider type in a later file",
-        ),
-        pytest.param(
-            ["SELECT 1 AS id", "SELECT 2 AS id, 5 AS tip"],
-            "",
-            "count(*), sum(tip)",
-            (2, 5),
-            id="a column of a later file",
-        ),
-        pytest.param(
-            ["SELECT 1 AS id, 5 AS tip", "SELECT 2 AS id"],
-            "",
-            "count(*), sum(tip)",
-            (2, 5),
-            id="a column of the first file",
-        ),
-        pytest.param(
-            ["SELECT 1 AS id", "SELECT '3x' AS id"],
-            "schema: [{name: id, data_type: VARCHAR}]\n",
-            "max(id)",
-            ("3x",),
-            id="another type, and it is declared",
-        ),
-    ],
-)
-def test_nothing_of_a_parquet_file_is_lost(
-    repo: Repo, selects: list[str], more: str, question: str, answer: tuple[Any, ...]
-) -> None:
-    deliver(repo, {f"{number}.parquet": parquet(select) for number, select in enumerate(selects)})
-    source(repo, "*.parquet", more, "parquet")
-    repo.seeknal("run")
-    assert repo.numbers(f"SELECT {question} FROM main.x") == [answer]
+READ_PARQUET: dict[str, tuple[list[str], str, str, tuple[Any, ...]]] = {
+    "a wider type in a later file": (
+        ["SELECT 1 AS id, 10 AS amount", "SELECT 2 AS id, 20.75::DOUBLE AS amount"],
+        "",
+        "sum(amount)",
+        (30.75,),
+    ),
+    "a column of a later file": (
+        ["SELECT 1 AS id", "SELECT 2 AS id, 5 AS tip"],
+        "",
+        "count(*), sum(tip)",
+        (2, 5),
+    ),
+    "a column of the first file": (
+        ["SELECT 1 AS id, 5 AS tip", "SELECT 2 AS id"],
+        "",
+        "count(*), sum(tip)",
+        (2, 5),
+    ),
+    "another type, and it is declared": (
+        ["SELECT 1 AS id", "SELECT '3x' AS id"],
+        "schema: [{name: id, data_type: VARCHAR}]\n",
+        "max(id)",
+        ("3x",),
+    ),
+}
+
+
+def test_nothing_of_a_parquet_file_is_lost(repo: Repo) -> None:
+    cases: dict[str, Case] = {}
+    for case, (selects, more, question, answer) in READ_PARQUET.items():
+        files: Files = {
+            f"{number}.parquet": parquet(select) for number, select in enumerate(selects)
+        }
+        cases[case] = (files, more, question, answer)
+    assert_answers(repo, cases)
 
 
 def test_several_workers_may_look_at_files_at_once(tmp_path: Path) -> None:
