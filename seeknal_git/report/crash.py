@@ -17,7 +17,7 @@ _PACKAGES = ("duckdb", "pygit2", "typer")
 
 
 def crash(exc: Exception) -> int:
-    """Write the log, say where it is, and return the exit code."""
+    """Write the log, print its path, and return the exit code."""
     lines = [f"seeknal {__version__}", *(f"{name} {version(name)}" for name in _PACKAGES)]
     lines += [
         f"Python {platform.python_version()} on {platform.platform()}",

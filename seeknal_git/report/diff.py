@@ -1,4 +1,4 @@
-"""The text of what changed, with its category and what it does downstream."""
+"""The diff of changed files, with the category and the effects of each change."""
 
 from __future__ import annotations
 

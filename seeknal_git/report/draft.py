@@ -33,7 +33,7 @@ def drafted(path: Path, file: str | None) -> None:
     todo = (
         f"it says how {file} is read"
         if file
-        else "fill in what stands in <…>, and what its comments offer"
+        else "fill in the values in <…>, and the keys that its comments offer"
     )
     tell(f"Wrote {bold(path.name)}: {todo}.")
     out(f"Next: seeknal dry-run {operand(path.name)}")
@@ -89,7 +89,8 @@ def _said(dialect: Mapping[str, Any]) -> Iterator[str]:
     """The dialect of a source's files, as params would say it."""
     for key, value in dialect.items():
         if value not in ("", None, [], False) or key == "header":
-            yield f"{'delimiter' if key == 'delim' else key}: {json.dumps(value, ensure_ascii=False)}"
+            name = "delimiter" if key == "delim" else key
+            yield f"{name}: {json.dumps(value, ensure_ascii=False)}"
 
 
 def _extent(shown: int, more: bool) -> str:
@@ -160,4 +161,4 @@ def applied(done: Applied) -> None:
 def _what(done: Applied) -> str:
     if done.diff is None:
         return "is new in"
-    return "was replaced in" if done.diff else "is identical to what was in"
+    return "was replaced in" if done.diff else "is identical to the file in"

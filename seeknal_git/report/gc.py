@@ -1,4 +1,4 @@
-"""What `gc` and `env prune` would delete, or have deleted, and what they keep."""
+"""The things that `gc` and `env prune` would delete, have deleted, or keep."""
 
 from __future__ import annotations
 
@@ -68,11 +68,12 @@ def _near(path: Path) -> Path:
 
 
 def deleted(done: Deleted) -> None:
-    """What `env delete` did."""
+    """The result of `env delete`."""
     files = f" and {_near(done.files)}" if done.files and not done.stuck else ""
     git = f"Git is as it was: {done.held}." if done.held else "Its branch is gone."
     tell(
-        f"Dropped schema {done.schema}{files}. {git} Tables that nothing else shows stay until: seeknal gc --yes"
+        f"Dropped schema {done.schema}{files}. {git}"
+        " Tables that nothing else shows stay until: seeknal gc --yes"
     )
     kept_views(view.place for view in done.yours)
     stuck(done.stuck)
@@ -81,7 +82,8 @@ def deleted(done: Deleted) -> None:
 def stuck(paths: Sequence[Path]) -> None:
     for path in paths:
         note(
-            f"{coloured('warning')}: {path} cannot be deleted. Mend its permissions, then delete it by hand."
+            f"{coloured('warning')}: {path} cannot be deleted."
+            " Mend its permissions, then delete it by hand."
         )
 
 

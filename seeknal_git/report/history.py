@@ -1,4 +1,4 @@
-"""What production published, and a rollback of it, as text and JSON."""
+"""The publications of production, and a rollback, as text and JSON."""
 
 from __future__ import annotations
 
@@ -99,8 +99,7 @@ def _reason(record: Record) -> str:
 
 
 def moved(moves: Sequence[Move], *, whole: bool = False, more_with: str = "--json") -> None:
-    """What was done to nodes, a few of them unless `whole`. more_with: the option that shows
-    all."""
+    """The changes of nodes: all if `whole`, else a few. more_with: the option that shows all."""
     shown = moves if whole else moves[:_FEW]
     lines = columns(
         [[move.change, move.node, _rows(move), _built(move)] for move in shown],
@@ -180,15 +179,16 @@ def move_as_json(move: Move) -> dict[str, Any]:
 
 
 def between_as_json(move: Move) -> dict[str, Any]:
-    """What is different between two publications: nobody built it for that."""
+    """A difference between two publications, as data. It was not built for the comparison."""
     return {key: value for key, value in move_as_json(move).items() if key != "built"}
 
 
 def rollback_as_text(done: Rollback) -> None:
-    """What a rollback did, or would do, and how to go on."""
+    """The result of a rollback, or of its dry run, and how to go on."""
     verb = "was rolled back" if done.publication else "would be rolled back"
     tell(
-        f"{bold(done.environment.name)} {verb} from publication {named(done.before)} to publication {named(done.to)}."
+        f"{bold(done.environment.name)} {verb} from publication {named(done.before)}"
+        f" to publication {named(done.to)}."
     )
     moved(done.moves)
     for node in done.to_write:
@@ -196,13 +196,15 @@ def rollback_as_text(done: Rollback) -> None:
             out(f"    {'written again' if done.publication else 'to write again'}  {node}")
     for node, path in done.left.items():
         note(
-            f"{coloured('warning')}: {node} was first delivered later: its file is left as it is ({path})."
+            f"{coloured('warning')}: {node} was first delivered later:"
+            f" its file is left as it is ({path})."
         )
     kept_files(done.kept)
     kept_views(done.yours)
     for node, why in done.unwritten.items():
         note(
-            f"{coloured('warning')}: the file of {node} is not that of publication {done.to.id}: {why}."
+            f"{coloured('warning')}: the file of {node} is not that of publication {done.to.id}:"
+            f" {why}."
         )
     if done.publication:
         _how_to_go_on(done)
@@ -215,7 +217,8 @@ def named(record: Record) -> str:
 def _how_to_go_on(done: Rollback) -> None:
     if done.tip is not None and done.tip != done.to.commit:
         tell(
-            f"Git is as it was, so production now differs from the tip of {done.environment.name} ({done.tip[:8]}):"
+            "Git is as it was, so production now differs from the tip of"
+            f" {done.environment.name} ({done.tip[:8]}):"
         )
         data = ", on the raw data of then" if done.loads else ""
         _ways(
@@ -239,7 +242,7 @@ def _undo(done: Rollback) -> str:
 
 
 def _ways(done: Rollback, ways: Sequence[tuple[str, str]]) -> None:
-    """Commands and what they do, all aligned with the longest of them."""
+    """Commands with their effects, aligned with the longest command."""
     pairs([(command.ljust(len(_undo(done))), does) for command, does in ways])
 
 

@@ -11,7 +11,7 @@ from seeknal_git.git.hooks import HookState
 from seeknal_git.names import argument, command_line
 from seeknal_git.report.terminal import bold, coloured, mapping, note, out
 
-# (what to do, how); {production}: the production branch, in quotes where a shell needs them
+# (task, command). {production} is the production branch, in quotes if a shell needs them.
 _BEGIN = (
     ("Create sources", "seeknal draft source <name>"),
     ("Validate drafts", "seeknal dry-run draft_source_<name>.yml"),
@@ -46,24 +46,24 @@ def _integration(done: Initialized, flow: Workflow) -> None:
     kept = any(path.endswith(flow.path) for path in done.kept)
     if kept:
         note(
-            f"{coloured('warning')}: {flow.path} was there, and was left as it is. Move it away for a new one."
+            f"{coloured('warning')}: {flow.path} was there, and was left as it is."
+            " Move it away for a new one."
         )
     if flow.include:
         note("To have it read, add to .gitlab-ci.yml:")
         note(*flow.include.split("\n"))
     note(
-        "Give it the variable SEEKNAL_INSTALL: where Seeknal is installed from, as it is on no package index. "
-        "It is what `pip install` takes: git+https://HOST/REPOSITORY@COMMIT. Without it, jobs stop."
+        "Give it the variable SEEKNAL_INSTALL: where Seeknal is installed from, as it is on no"
+        " package index. It is what `pip install` takes: git+https://HOST/REPOSITORY@COMMIT."
+        " Without it, jobs stop."
     )
     note(
-        "Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the runner. Without it, "
-        "only plans are made."
+        "Give it the variable SEEKNAL_DATA_ROOT: the folder of the warehouse and raw data, on the"
+        " runner. Without it, only plans are made."
     )
     if not kept:
-        path = f":/{flow.path}"
-        note(
-            f"Not committed yet: {command_line('git', 'add', path)} && git commit -m 'Continuous integration'"
-        )
+        add = command_line("git", "add", f":/{flow.path}")
+        note(f"Not committed yet: {add} && git commit -m 'Continuous integration'")
 
 
 def _facts(done: Initialized) -> dict[str, str]:
@@ -111,20 +111,22 @@ def _warnings(done: Initialized) -> None:
         note("If another branch is production, name it in seeknal_project.yml: production_branch")
     if done.missing_branch:
         note(
-            f"{coloured('warning')}: there is no branch {branch}, which the project file calls the production branch."
+            f"{coloured('warning')}: there is no branch {branch},"
+            " which the project file calls the production branch."
         )
     if done.exposed:
         note(
-            f"{coloured('warning')}: .gitignore was there, and git does not ignore {', '.join(done.exposed)}: "
-            "add what is missing."
+            f"{coloured('warning')}: .gitignore was there, and git does not ignore"
+            f" {', '.join(done.exposed)}: add what is missing."
         )
 
 
 def _by_hand(hook: HookState) -> None:
-    """A hook that is not ours to write: what to add to it."""
+    """The lines to add to a hook that is not ours to write."""
     if hook.state == "shadowed":
         note(
-            f"{coloured('warning')}: git runs {hook.path} as its {hook.name} hook. Add these lines to it:"
+            f"{coloured('warning')}: git runs {hook.path} as its {hook.name} hook."
+            " Add these lines to it:"
         )
         note(*hook.lines.split("\n"))
     elif hook.state != "installed":

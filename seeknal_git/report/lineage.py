@@ -45,8 +45,8 @@ def write_page(path: Path, chosen: Selection) -> None:
 
 
 def as_html(lineage: Mapping[str, Any]) -> str:
-    """The page with its data in it; no name can end the script that holds them, as `<` is never
-    written out."""
+    """The page with its data in it. `<` is never written out, so that no name can end the script
+    that holds the data."""
     data = json.dumps(lineage, separators=(",", ":")).replace("<", "\\u003c")
     page = files("seeknal_git.report").joinpath("lineage.html").read_text("utf-8")
     return page.replace(_PLACE, data, 1)
@@ -95,7 +95,8 @@ def warn(chosen: Selection) -> None:
     gap = chosen.lineage.gap
     if isinstance(gap, ProjectError):
         note(
-            "The project does not validate (seeknal validate): no plan is shown, and what is wrong may be missing."
+            "The project does not validate (seeknal validate):"
+            " no plan is shown, and the nodes with problems may be missing."
         )
     elif gap is not None:
         note(f"No plan is shown: {gap.message}")
@@ -210,7 +211,7 @@ def _edge(lineage: Lineage, step: Step) -> list[str]:
 
 
 def _marks(node: LineageNode) -> list[str]:
-    """What the plan says of a node."""
+    """The words of the plan for a node."""
     return [
         *([node.change] if node.change else []),
         *(["to build"] if node.state == "build" else []),
@@ -226,8 +227,8 @@ def _room() -> int:
 
 
 def _draw(title: str, lines: Sequence[tuple[int, str]]) -> None:
-    """Labels with their levels, as a tree. What is deeper than the terminal is wide is wrapped by
-    the terminal."""
+    """Draw labels with their levels as a tree. The terminal wraps labels that are deeper than it is
+    wide."""
     from rich.text import Text
     from rich.tree import Tree
 

@@ -7,8 +7,8 @@ import re
 
 from seeknal_git.names import shown
 
-# Words, numbers, and signs that mean nothing where they stand here. All else is shown as code: what
-# is in code is no mention, no reference and no link, on GitHub and on GitLab.
+# Words, numbers, and signs that mean nothing at their places. All other text is shown as code: on
+# GitHub and on GitLab, code holds no mention, no reference and no link.
 _PLAIN = re.compile(r"(?:[\w ,;()='+→…-]|(?<!:):(?![:/A-Za-z_]|\w*:)|\.(?!\w*://)|~(?= )|/(?!/))*")
 _REFERENCES = re.compile(r"\bwww\.|\bGH-\d|(?<!\w)_|_(?!\w)|://", re.IGNORECASE)
 _IN_BACK_TICKS = re.compile(r"\s*[^\s`|\\@#<!][^`|\\@#<!]*")

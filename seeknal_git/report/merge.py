@@ -15,7 +15,7 @@ from seeknal_git.report.terminal import bold, out
 
 
 def as_text(merge: MergePlan, found: Found | None, *, verbose: bool) -> None:
-    """What the merge changes; where it conflicts, that is an error, told on the other stream."""
+    """The changes of the merge. Its conflicts are an error, which goes to the other stream."""
     if merge.planned is not None:
         plan_report.as_text(merge.planned, found, verbose=verbose, sound=merge.is_clean)
     else:
@@ -27,8 +27,8 @@ def _title(merge: MergePlan) -> str:
 
 
 def as_json(merge: MergePlan) -> dict[str, Any]:
-    """What `plan --into` adds to a plan; where there is no graph, all that there is. docs/cli.md
-    documents it."""
+    """The keys that `plan --into` adds to a plan; without a graph, they stand alone. docs/cli.md
+    documents them."""
     return {
         "version": plan_report.JSON_VERSION,
         "into": merge.into.name,
@@ -64,7 +64,7 @@ def _conflict(conflict: Conflict) -> dict[str, Any]:
 
 
 def as_markdown(merge: MergePlan, found: Found | None) -> str:
-    """For a pull request: what stands in the way of the merge first, then what it changes."""
+    """For a pull request: the obstacles of the merge first, then its changes."""
     wrong = [f"- {markdown.code(path)} conflicts as text" for path in merge.textual]
     for conflict in merge.conflicts:
         wrong.append(_line(conflict.problem))

@@ -1,7 +1,12 @@
-"""A plan as text, Markdown and JSON."""
+"""A plan as text, Markdown and JSON.
+
+A value of a change is shown in three places: by `_change` on a terminal, by a column of `_COLUMNS`
+in a pull request, and by a key of `_change_as_json`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
@@ -39,8 +44,11 @@ _SHOWN = 5  # nodes downstream of a change; --verbose shows all of them
 def as_text(
     planned: Planned, found: Found | None, *, verbose: bool = False, sound: bool = True
 ) -> None:
-    """The plan on a terminal. verbose: with what could not be resolved, and every node downstream;
-    sound: False where it cannot be gone on with, as the merge that it is of conflicts."""
+    """The plan on a terminal.
+
+    verbose: print every node downstream, and the constructs that could not be resolved. sound:
+    False if there is no next step, since the plan is one of a merge with conflicts.
+    """
     for problem in (*planned.head.project.unread, *planned.moved):
         problem_of("warning", problem)
     tell(bold(_title(planned)))
@@ -65,20 +73,21 @@ def as_text(
 
 
 def _as_change(setting: SettingChange) -> Change:
-    """A changed setting as a change of its own: what production is hangs on it."""
+    """A changed setting as a change: production depends on it."""
     return Change(PROJECT_FILE, Category.BREAKING, PROJECT_FILE, setting.line, (setting.words,))
 
 
 def _settings(planned: Planned) -> None:
-    """Changed settings, and the way that they go."""
+    """The changed settings, and how to release them."""
     for setting in planned.settings:
         _headline(_as_change(setting), f"{PROJECT_FILE}: {setting.words}")
     if planned.settings and planned.environment.is_production and planned.dirty:
         tell("The project file counts as it is committed.")
     if _writes_nothing(planned):
         tell(
-            "Only production's project file counts, and nothing is written for this branch: merge that change by "
-            f"itself, with git merge {argument(planned.environment.name)} on the production branch, or take it back."
+            "Only production's project file counts, and nothing is written for this branch: merge"
+            f" that change by itself, with git merge {argument(planned.environment.name)} on the"
+            " production branch, or take it back."
         )
 
 
@@ -148,8 +157,8 @@ def _change(change: Change, plan: Plan, verbose: bool) -> None:
 
 
 def _downstream(label: str, node: str, why: str) -> None:
-    """A node downstream of a change, and why it is rebuilt or not; on a line of its own where there
-    is no room."""
+    """A node downstream of a change, and why it is rebuilt or not. The reason gets a line of its
+    own if there is no room."""
     indent = _LABEL + len(label) + 1
     if indent + len(node) + 2 + len(why) <= width():
         out(f"{' ' * _LABEL}{dim(label)} {node}  {dim(why)}")
@@ -160,8 +169,7 @@ def _downstream(label: str, node: str, why: str) -> None:
 
 
 def _column_words(change: Change) -> list[str]:
-    """`+ added`, `- removed`, `~ changed`, with types; and that rows changed, where no clause says
-    so already."""
+    """`+ added`, `- removed`, `~ changed`, with types; and `rows changed` if no clause says so."""
     words = [f"{_SIGNS[column.kind]} {column.name}{_types(column)}" for column in change.columns]
     return [*([] if change.words or not change.rows else ["rows changed"]), *words]
 
@@ -195,16 +203,17 @@ def _title(planned: Planned) -> str:
     head = "the working tree" if planned.dirty else f"its tip {(planned.head_commit or '')[:8]}"
     if planned.environment.is_production:
         base = (
-            f"what production last published ({planned.base_commit[:8]})"
+            f"production's last publication ({planned.base_commit[:8]})"
             if planned.base_commit
             else "nothing"
         )
         return f"Plan of production ({planned.environment.name}): from {base} to {head}"
-    return f"Plan of {planned.environment.name}: from the merge base {(planned.base_commit or '')[:8]} to {head}"
+    base = (planned.base_commit or "")[:8]
+    return f"Plan of {planned.environment.name}: from the merge base {base} to {head}"
 
 
 def _summary(planned: Planned, found: Found | None) -> str:
-    """What is to be done, in tables, checks and files; then what the warehouse has of it."""
+    """The numbers of tables, checks and files to make; then the doubts about the warehouse."""
     plan, graph = planned.plan, planned.head.graph
     kinds = [split_id(node)[0] for node in plan.builds]
     rules, files = kinds.count("rule"), kinds.count("exposure")
@@ -221,8 +230,8 @@ def _summary(planned: Planned, found: Found | None) -> str:
 
 
 def _doubts(planned: Planned, found: Found | None) -> list[str]:
-    """What is not there: a warehouse that can be read, tables that the plan takes for built, and
-    raw data."""
+    """The things that are missing: a warehouse that can be read, tables that the plan re-uses, raw
+    data."""
     lines = []
     if found is not None and found.unread:
         lines.append(f"The warehouse was not read, so this plan goes by git alone: {found.unread}")
@@ -236,17 +245,18 @@ def _doubts(planned: Planned, found: Found | None) -> list[str]:
     if planned.head.absent:
         files = ", ".join(absent_files(planned))
         lines.append(
-            f"Raw data is missing: {files}. What reads it was checked by the columns that were loaded before or are "
-            f"declared, if any are, and cannot be built."
+            f"Raw data is missing: {files}. Nodes that read it were checked by the columns that"
+            " were loaded before or are declared, if any are, and cannot be built."
         )
     return lines
 
 
 def moved_words(moved: MovedData) -> str:
-    """Which raw data moved, and from when to when."""
+    """The raw data that moved, and the times of the load and of the change."""
     files = some(moved.files, _SHOWN)
     until = f", changed {moved.changed_at:%Y-%m-%d %H:%M:%S}" if moved.changed_at else ""
-    return f"Raw data moved: {files} ({moved.node}), loaded {moved.loaded_at:%Y-%m-%d %H:%M:%S}{until} UTC."
+    loaded = f"loaded {moved.loaded_at:%Y-%m-%d %H:%M:%S}{until} UTC"
+    return f"Raw data moved: {files} ({moved.node}), {loaded}."
 
 
 def absent_files(planned: Planned) -> list[str]:
@@ -256,7 +266,7 @@ def absent_files(planned: Planned) -> list[str]:
 
 
 def _built(number: int, tables: int) -> str:
-    """How many of the tables to build are there already."""
+    """The number of tables to build that exist already, in words."""
     if number == tables:
         return "It is built already." if tables == 1 else "All of these are built already."
     return f"{number:,} of these {'is' if number == 1 else 'are'} built already."
@@ -311,37 +321,14 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "head": planned.head_commit,
         "dirty": planned.dirty,
         "changes": [
-            {
-                "node": change.node,
-                "category": str(change.category),
-                "path": change.path,
-                "line": change.line,
-                "what": list(change.words),
-                "rows": change.rows,
-                "columns": [
-                    {
-                        "name": column.name,
-                        "change": column.kind,
-                        "before": column.before,
-                        "after": column.after,
-                    }
-                    for column in change.columns
-                ],
-                "obstacles": list(plan.obstacles.get(change.node, ())),
-                "rebuilds": list(change.rebuilds),
-                "reuses": list(change.reuses),
-            }
+            _change_as_json(change, plan)
             for change in (*map(_as_change, planned.settings), *plan.changes)
         ],
         "layers": [list(layer) for layer in plan.layers],
         "reused": list(plan.reused),
         "reasons": dict(plan.reasons),
-        "built": sorted(found.built) if found is not None and found.known else None,
-        "missing": sorted(found.missing) if found is not None and found.known else None,
         "tests": {node: list(names) for node, names in plan.tests.items()},
-        "unread": found.unread if found is not None else None,
-        "failing": None if found is None or found.unread else list(found.failing),
-        "warned": None if found is None or found.unread else list(found.warned),
+        **_found_as_json(found),
         "absent": [
             {
                 "node": absent.node,
@@ -349,10 +336,44 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
             }
             for absent in planned.head.absent
         ],
-        "moved": [asdict(moved) for moved in found.moved] if found is not None else [],
-        "warnings": [
-            str(warning) for warning in (*planned.warnings, *planned.head.absent, *planned.moved)
+        "warnings": list(map(str, (*planned.warnings, *planned.head.absent, *planned.moved))),
+    }
+
+
+def _change_as_json(change: Change, plan: Plan) -> dict[str, Any]:
+    return {
+        "node": change.node,
+        "category": str(change.category),
+        "path": change.path,
+        "line": change.line,
+        "what": list(change.words),
+        "rows": change.rows,
+        "columns": [
+            {
+                "name": column.name,
+                "change": column.kind,
+                "before": column.before,
+                "after": column.after,
+            }
+            for column in change.columns
         ],
+        "obstacles": list(plan.obstacles.get(change.node, ())),
+        "rebuilds": list(change.rebuilds),
+        "reuses": list(change.reuses),
+    }
+
+
+def _found_as_json(found: Found | None) -> dict[str, Any]:
+    """The facts from the warehouse; None for each that is not known."""
+    tables = found if found is not None and found.known else None
+    answers = found if found is not None and not found.unread else None
+    return {
+        "built": sorted(tables.built) if tables else None,
+        "missing": sorted(tables.missing) if tables else None,
+        "unread": found.unread if found else None,
+        "failing": list(answers.failing) if answers else None,
+        "warned": list(answers.warned) if answers else None,
+        "moved": [asdict(moved) for moved in found.moved] if found else [],
     }
 
 
@@ -364,24 +385,12 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
         doubts = [markdown.text(doubt) for doubt in _doubts(planned, found)]
         said = ["No changes.", *(["", *doubts] if doubts else []), *_answers_as_markdown(found)]
         return "\n".join([*lines, *said])
-    lines += ["| | node | what changed | rebuilds | re-uses |", "| --- | --- | --- | --- | --- |"]
+    lines += [_row(list(_COLUMNS)), _row(["---"] * len(_COLUMNS))]
     for setting in planned.settings:
-        what = markdown.code(f"{PROJECT_FILE}: {setting.words}")
-        lines.append(f"| **{Category.BREAKING}** | {what} | settings | | |")
+        words = markdown.code(f"{PROJECT_FILE}: {setting.words}")
+        lines.append(_row([f"**{Category.BREAKING}**", words, "settings"]))
     for change in plan.changes:
-        what = _cell((*change.words, *_column_words(change)))
-        rebuilds, reuses = (
-            _cell(
-                tuple(
-                    f"{node} ({plan.reasons[node]})" if node in plan.reasons else node
-                    for node in nodes
-                )
-            )
-            for nodes in (change.rebuilds, change.reuses)
-        )
-        lines.append(
-            f"| **{change.category}** | {markdown.code(change.node)} | {what} | {rebuilds} | {reuses} |"
-        )
+        lines.append(_row([cell(change, plan) for cell in _COLUMNS.values()]))
     if plan.layers:
         lines += ["", "<details><summary>Layers to build</summary>", ""]
         layers, files = _numbered(planned)
@@ -392,6 +401,28 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
         lines += ["", "</details>"]
     summary = map(markdown.text, _summary(planned, found).split("\n"))
     return "\n".join([*lines, "", *summary, *_answers_as_markdown(found)])
+
+
+def _row(cells: Sequence[str]) -> str:
+    """A row of the table, with empty cells at the end if some are missing."""
+    padded = [*cells, *[""] * (len(_COLUMNS) - len(cells))]
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in padded)}|"
+
+
+def _downstream_cell(nodes: Sequence[str], plan: Plan) -> str:
+    """Nodes downstream of a change, with the reasons why they are rebuilt or not."""
+    reasons = plan.reasons
+    return _cell(tuple(f"{node} ({reasons[node]})" if node in reasons else node for node in nodes))
+
+
+# The columns of the table in a pull request: the heading, and the cell of a change.
+_COLUMNS: Mapping[str, Callable[[Change, Plan], str]] = {
+    "": lambda change, _: f"**{change.category}**",
+    "node": lambda change, _: markdown.code(change.node),
+    "change": lambda change, _: _cell((*change.words, *_column_words(change))),
+    "rebuilds": lambda change, plan: _downstream_cell(change.rebuilds, plan),
+    "re-uses": lambda change, plan: _downstream_cell(change.reuses, plan),
+}
 
 
 def _answers_as_markdown(found: Found | None) -> list[str]:

@@ -11,7 +11,7 @@ from seeknal_git.report import verify as of_verification
 
 
 def as_text(result: PlanResult, *, verbose: bool) -> None:
-    """verbose: print every node downstream, and what could not be resolved."""
+    """verbose: print every node downstream, and the constructs that could not be resolved."""
     if result.merge is not None:
         of_merge.as_text(result.merge, result.found, verbose=verbose)
     elif result.planned is not None:

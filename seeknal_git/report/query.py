@@ -43,7 +43,8 @@ def _json_lines(answer: Answer) -> Iterator[str]:
     keys = [json.dumps(name, ensure_ascii=False) for name in answer.names]
     first = "["
     for row in answer.rows:
-        yield f"{first}\n  {{{', '.join(f'{key}: {value}' for key, value in zip(keys, row, strict=True))}}}"
+        members = (f"{key}: {value}" for key, value in zip(keys, row, strict=True))
+        yield f"{first}\n  {{{', '.join(members)}}}"
         first = ","
     yield "[]\n" if first == "[" else "\n]\n"
 

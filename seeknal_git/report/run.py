@@ -102,7 +102,7 @@ def _live(total: int) -> Iterator[Report]:
 
 
 def result_as_text(result: RunResult) -> None:
-    """How a run or a promotion went; of a dry run, what it would do."""
+    """The result of a run, a promotion, or a dry run of one."""
     environment = result.work.environment
     if result.done is not None:
         word = "Promotion" if result.command == "promote" else "Run"
@@ -122,7 +122,7 @@ def result_as_json(result: RunResult) -> dict[str, Any]:
 
 
 def notes(result: RunResult) -> None:
-    """What is left to do after a run or a promotion."""
+    """The work that is left after a run or a promotion."""
     if result.failures:
         if not result.is_published:
             note("Nothing was published: the environment is as it was.")
@@ -153,7 +153,7 @@ def _tip(done: Reconciled) -> None:
 
 
 def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None = None) -> None:
-    """What a run or a promotion did. elsewhere: its environment, if that is not the one checked
+    """The result of a run or a promotion. elsewhere: its environment, if another one is checked
     out."""
     built, reused = len(done.progress.built), len(done.work.reused)
     parts = [f"{built} built", f"{reused} re-used", f"{len(done.progress.answers)} checked"]
@@ -219,7 +219,8 @@ def _published(done: Reconciled) -> None:
     schema, outcome = done.work.environment.schema, done.outcome
     if done.replaces:
         note(
-            f"{coloured('warning')}: {done.work.environment.name} was published {done.replaces}. This run replaced that."
+            f"{coloured('warning')}: {done.work.environment.name} was published {done.replaces}."
+            " This run replaced that."
         )
     changed = [
         f"{counted(len(outcome.repointed), 'view')} re-pointed",
@@ -248,7 +249,7 @@ def _left(work: Work, *, done: bool) -> None:
 
 
 def work_as_text(work: Work, what: str) -> None:
-    """What a run would do: `run --dry-run` and `promote --dry-run`."""
+    """The work of a run, for `run --dry-run` and `promote --dry-run`."""
     out(bold(what))
     if not work.layers and not work.repoint and not work.deliveries and not work.left:
         out("Nothing to do.")
@@ -256,12 +257,8 @@ def work_as_text(work: Work, what: str) -> None:
         return
     for layer in work.layers:
         side_by_side = extent(layer).removesuffix(": ")
-        out(
-            dim(
-                f"layer {work.graph.layer_of[layer[0]]} of {work.graph.depth}"
-                + (f": {side_by_side}" if side_by_side else "")
-            )
-        )
+        number = f"layer {work.graph.layer_of[layer[0]]} of {work.graph.depth}"
+        out(dim(f"{number}: {side_by_side}" if side_by_side else number))
         for node in layer:
             what, why = _to_do(work, node)
             tell(f"  {what:6} {node}  {dim(why)}")
@@ -270,8 +267,9 @@ def work_as_text(work: Work, what: str) -> None:
     _left(work, done=False)
     removed = [node for node in work.inventory.shows if node not in work.graph.views]
     out(
-        f"{len(work.reasons)} to build, {len(work.reused)} re-used, {counted(len(work.repoint), 'view')} to re-point, "
-        f"{len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}."
+        f"{len(work.reasons)} to build, {len(work.reused)} re-used,"
+        f" {counted(len(work.repoint), 'view')} to re-point,"
+        f" {len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}."
     )
     _known(work)
 
@@ -279,9 +277,8 @@ def work_as_text(work: Work, what: str) -> None:
 def _known(work: Work) -> None:
     """Answers of earlier runs about checks that do not hold, until these are asked again."""
     for violation in known_violations(work):
-        out(
-            f"{coloured('failed' if violation.fails else 'warning')}: {violation.node}: {violation.message}"
-        )
+        word = coloured("failed" if violation.fails else "warning")
+        out(f"{word}: {violation.node}: {violation.message}")
 
 
 def _to_do(work: Work, node: str) -> tuple[str, str]:
@@ -318,7 +315,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
 
 
 def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, Any]:
-    """What a run or a promotion did, as data; docs/cli.md documents it."""
+    """The result of a run or a promotion as data; docs/cli.md documents it."""
     outcome = done.outcome
     return {
         "version": 1,

@@ -62,9 +62,8 @@ def _tables(status: Status, room: int) -> dict[str, str]:
     tables = len(status.built) + len(status.unbuilt)
     if status.absent and not tables:
         return {"Built": "unknown, as raw data is missing"}
-    rows = {
-        "Built": f"{len(status.built)} of {counted(tables, 'table')}, {counted(status.nodes or tables, 'node')}"
-    }
+    nodes = counted(status.nodes or tables, "node")
+    rows = {"Built": f"{len(status.built)} of {counted(tables, 'table')}, {nodes}"}
     if status.unbuilt:
         rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}{_cure(status)}"
     if status.unpublished:
@@ -126,12 +125,13 @@ def _alarms(status: Status) -> list[str]:
         found.append(production.advice)
     elif production.restores is not None and not production.uncommitted:
         found.append(
-            f"production was rolled back to publication {production.restores}, an earlier one of the tip of "
-            f"{production.branch}: seeknal run reads the raw data again"
+            f"production was rolled back to publication {production.restores}, an earlier one of"
+            f" the tip of {production.branch}: seeknal run reads the raw data again"
         )
     if status.failure:
         found.append(
-            f"the last run of {status.environment} failed (seeknal run tries again): {status.failure}"
+            f"the last run of {status.environment} failed (seeknal run tries again):"
+            f" {status.failure}"
         )
     if production.failure:
         found.append(
@@ -144,7 +144,8 @@ def _alarms(status: Status) -> list[str]:
         )
     for schema, nodes in status.missing.items():
         found.append(
-            f"tables that schema {schema} shows are missing: {', '.join(nodes)}: seeknal run builds them again"
+            f"tables that schema {schema} shows are missing: {', '.join(nodes)}:"
+            " seeknal run builds them again"
         )
     found += [f"{moved_words(moved)} seeknal run reads it again" for moved in status.moved]
     return found
@@ -171,7 +172,7 @@ def _answers(status: Status) -> None:
 
 
 def past_as_text(found: Past) -> None:
-    """Production as it was, and what is different today."""
+    """Production at an earlier time, and the differences to today."""
     record, shown = found.shown.named.record, found.shown
     if shown.named.asked:
         note(nearest(shown.named))
@@ -259,7 +260,7 @@ def environments(found: list[EnvironmentState]) -> None:
 
 
 def _row(environment: EnvironmentState) -> list[Any]:
-    """What a narrow terminal has no room for comes last."""
+    """The cells of an environment. The last ones are left out on a narrow terminal."""
     left = "never"
     if environment.expires_at is not None:
         days = (environment.expires_at - now()).total_seconds() / 86400

@@ -1,8 +1,8 @@
 """The two streams: `out` for results, `note` for everything that is said along the way.
 
-All that is said passes through here, line by line, and all of it is data but for our own styles:
-what does not print is spelled out, and no line is a command for a machine that reads along. JSON
-and CSV go out as they are.
+All lines pass through this module, and count as data, except for our own styles: characters that
+do not print are spelled out, and no line is a command for a machine that reads along. JSON and CSV
+are written unchanged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -59,11 +59,10 @@ def note(*lines: str) -> None:
 
 
 def kept_files(kept: Mapping[str, Path]) -> None:
-    """The files that somebody had changed since they were delivered: nothing of theirs is lost."""
+    """The files that somebody had changed since they were delivered, and that are kept."""
     for node, path in kept.items():
-        note(
-            f"{coloured('warning')}: somebody had changed the file of {node}: that one is now {path}"
-        )
+        changed = f"somebody had changed the file of {node}"
+        note(f"{coloured('warning')}: {changed}: that one is now {path}")
 
 
 def kept_views(places: Iterable[str]) -> None:
@@ -96,8 +95,8 @@ def _plain(line: str) -> str:
     )
 
 
-# What a service of CI obeys in a log: GitHub at the beginning of a line and in its older form,
-# Azure and TeamCity anywhere. What GitLab obeys has control characters in it.
+# Commands that a CI service obeys in a log: GitHub at the beginning of a line and in its older
+# form, Azure and TeamCity anywhere. Those of GitLab have control characters.
 _COMMAND = re.compile(
     rf"^((?:\s|{_COLOUR.pattern})*)(?=::|section_(?:start|end):)|#(?=#\w*\[)", re.MULTILINE
 )
@@ -118,13 +117,13 @@ def _echo(text: str, *, err: bool) -> None:
 
 
 def as_data() -> None:
-    """Make stdout write UTF-8, whatever a terminal's encoding is: what follows is for programs."""
+    """Make stdout write UTF-8, with any terminal: the following output is for programs."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def hint(text: str) -> None:
-    """What goes with a message: how to mend it, and what each side of a conflict did."""
+    """The lines below a message: how to mend it, and the edits of each side of a conflict."""
     for line in parts(text):
         plain = _plain(f"  {line}")
         _echo(_folded(plain, "    ") if sys.stderr.isatty() else plain, err=True)
@@ -132,8 +131,13 @@ def hint(text: str) -> None:
 
 _MESSAGE = re.compile(r"(?:error|warning|failed|wrong|not verified): ")
 # Commands, also within a sentence, and lines to add to a node.
-_COMMANDS = "add|apply|branch|clean|commit|config|diff|doctor|draft|dry-run|env|fetch|gc|hooks|init|lineage|log|lfs|merge"
-_COMMANDS += "|parse|plan|promote|pull|push|query|restore|revert|rm|rollback|run|status|submodule|switch|validate|warehouse"
+_COMMANDS = "|".join(
+    """
+    add apply branch clean commit config diff doctor draft dry-run env fetch gc hooks init lineage
+    log lfs merge parse plan promote pull push query restore revert rm rollback run status submodule
+    switch validate warehouse
+    """.split()
+)
 _WORDS = r"(?:\"[^\"]*\"|'[^']*'|[^,;:()\"']){,70}?"
 _WHOLE = re.compile(
     r"(?<=: )(?:git|seeknal) [^,;]{,70}$|`[^`]{,70}`"
@@ -175,11 +179,11 @@ def out_json(value: Any) -> None:
     typer.echo(_UNPRINTED.sub(_as_json, text))
 
 
-# Signs that JSON leaves as they are, and a terminal may obey: C1, signs without a width, and what
-# turns the direction; and the beginning of what a service of CI obeys, see below.
+# Characters that JSON does not escape, and that a terminal may obey: C1, characters without a
+# width, and changes of direction; and the beginning of a command of a CI service, see above.
 _UNPRINTED = re.compile(
-    "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]|#(?=#\\w*\\[)"
+    "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]|#(?=#\\w*\\[)"
 )
 
 
@@ -188,7 +192,7 @@ def _as_json(found: re.Match[str]) -> str:
 
 
 def finite(value: Any) -> Any:
-    """JSON has no number for what is not finite: it is told as a text."""
+    """A value for JSON, which has no infinite numbers and no NaN: they become texts."""
     if isinstance(value, dict):
         return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -220,7 +224,7 @@ def dim(text: str) -> str:
 
 
 def error(exc: SeeknalError) -> None:
-    """What is wrong, where, and how to mend it."""
+    """Print an error: the problem, its place, and how to mend it."""
     if isinstance(exc, ProjectError):
         for problem in exc.problems:
             problem_of("error", problem)
@@ -280,7 +284,7 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
-    """Names and what is said of each, aligned; on a terminal, what is said goes on below itself."""
+    """Names with texts, aligned. On a terminal, a long text continues below itself."""
     indent = " " * (max(len(name) for name, _ in rows) + 4)
     for line in columns(rows, "  "):
         _below_itself(line, indent)
@@ -297,7 +301,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def extent(layer: Sequence[str]) -> str:
-    """How many nodes of which kinds are built side by side; nothing of a node that is alone.
+    """The numbers of nodes of each kind that are built side by side; "" for a single node.
 
     >>> extent(["source.a", "source.b", "transform.c"])
     '2 sources, 1 transform, side by side: '
@@ -311,11 +315,17 @@ ROWS_OF_A_TABLE = 40
 _WIDEST_CELL = 40
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None = None) -> None:
-    """A result as a table: its first rows, and on a terminal the columns that fit. What is left out
-    is said.
+def _justified(values: Iterable[Any]) -> Literal["left", "right"]:
+    """Numbers stand on the right. A column without values stands on the left."""
+    kinds = {value is None or isinstance(value, Number) for value in values}
+    return "right" if kinds == {True} else "left"
 
-    total: of all rows, if these are but the first of them.
+
+def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None = None) -> None:
+    """Print a result as a table: its first rows, and on a terminal the columns that fit. The
+    numbers of omitted rows and columns follow.
+
+    total: the number of all rows, if these are only the first.
     """
     from rich import box
     from rich.table import Table
@@ -325,10 +335,8 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None
     fitting = _fitting(names, cells) if is_terminal() else len(names)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, name in enumerate(names[:fitting]):
-        numeric = bool(few) and all(
-            isinstance(row[number], Number) or row[number] is None for row in few
-        )
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        justify = _justified(row[number] for row in few)
+        drawn.add_column(name, justify=justify, overflow="fold")
     for row in cells:
         drawn.add_row(*row[:fitting])
     draw(drawn, None if is_terminal() else 10_000)
@@ -336,15 +344,12 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None
     if more:
         note(dim(f"and {counted(more, 'row')} more; --format csv prints all"))
     if fitting < len(names):
-        note(
-            dim(
-                f"and {counted(len(names) - fitting, 'column')} more: {listed(names[fitting:], width() - 20)}"
-            )
-        )
+        hidden = counted(len(names) - fitting, "column")
+        note(dim(f"and {hidden} more: {listed(names[fitting:], width() - 20)}"))
 
 
 def draw(picture: RenderableType, room: int | None) -> None:
-    """What rich draws. Its texts went through `shown` or `with_styles`."""
+    """Print a picture of rich's, whose texts went through `shown` or `with_styles`."""
     from rich.console import Console
 
     console = Console(width=room, highlight=False, markup=False, emoji=False)
@@ -354,7 +359,7 @@ def draw(picture: RenderableType, room: int | None) -> None:
 
 
 def with_styles(line: str) -> str:
-    """A line for what writes to a terminal by itself."""
+    """A line for a library that writes to a terminal by itself."""
     return _plain(line).replace(_STYLE, "\x1b")
 
 

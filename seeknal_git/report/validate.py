@@ -1,4 +1,4 @@
-"""What `validate` found."""
+"""The result of `validate`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def as_text(found: Validation, *, verbose: bool) -> None:
         warn(absent)
     if found.absent:
         tell(
-            "What reads that was checked by the columns that were loaded before or are declared, if any are.",
+            "Nodes that read that were checked by the columns that were loaded before or are"
+            " declared, if any are.",
             err=True,
         )
     if verbose:

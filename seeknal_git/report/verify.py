@@ -1,4 +1,4 @@
-"""What came of verifying a plan, as text, Markdown and JSON."""
+"""The results of verifying a plan, as text, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     from seeknal_git.build.trial import Verified
     from seeknal_git.warehouse.model import Rest
 
-_NOTHING = "nothing: this plan has no METADATA and no NON_BREAKING change of a SELECT, and no reader that is re-used"
+_NOTHING = (
+    "nothing: this plan has no METADATA and no NON_BREAKING change of a SELECT,"
+    " and no reader that is re-used"
+)
 
 
 def notes(verified: Sequence[Verified]) -> None:
-    """What could not be verified is said beside the results."""
+    """The nodes that could not be verified, on the other stream."""
     for verdict in verified:
         if verdict.result == "not verified":
             note(f"{coloured('warning', 'not verified')}: {verdict.node}: {verdict.reason}")
 
 
 def as_text(verified: Sequence[Verified] | None) -> None:
-    """Below the plan; nothing where nobody asked for it."""
+    """The results, below the plan. None prints nothing."""
     if verified is None:
         return
     out()
@@ -45,7 +48,7 @@ def _colour(verified: Verified) -> str:
 
 
 def _words(verified: Verified) -> str:
-    """What one sees of a node in one line."""
+    """The result of a node in one line."""
     return f"re-used, {_result(verified)}" if verified.reused else _result(verified)
 
 
@@ -53,7 +56,8 @@ def _result(verified: Verified) -> str:
     if verified.result in ("not verified", "cannot be built"):
         return f"{verified.result}: {verified.reason}"
     if verified.result == "equal":
-        extent = f"equal on {counted(verified.rows or 0, 'row')}, {counted(len(verified.columns), 'column')}"
+        rows, columns = counted(verified.rows or 0, "row"), counted(len(verified.columns), "column")
+        extent = f"equal on {rows}, {columns}"
         return f"{extent} ({verified.reason})" if verified.reason else extent
     sides = [f"{counted(rest.count, 'row')} {words}" for words, rest in _sides(verified)]
     return f"differs: {', '.join([*([verified.reason] if verified.reason else []), *sides])}"
