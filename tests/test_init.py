@@ -453,6 +453,10 @@ def test_a_workflow_of_github_starts_for_the_production_branch_and_the_project_s
     assert "SEEKNAL_DATA_ROOT" not in str(jobs["fork"])
     used = {step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step}
     assert [each for each in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each)] == []
+    assert {name for name, job in jobs.items() if "actions/cache" in str(job)} == {"plan"}
+    kept = next(step for step in jobs["plan"]["steps"] if "actions/cache" in step.get("uses", ""))
+    assert kept["with"]["path"] == ".git/seeknal/cache"
+    assert kept["with"]["key"].startswith(kept["with"]["restore-keys"])
     assert all(job["timeout-minutes"] <= 60 for job in jobs.values())
     groups = {
         name: job["concurrency"]["group"] for name, job in jobs.items() if "concurrency" in job
