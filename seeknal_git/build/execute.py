@@ -427,7 +427,7 @@ def _blueprint(site: _Site, identifier: str, sql: str) -> Blueprint:
         unstable=work.graph.is_unstable(identifier),
         node=identifier,
         name=work.graph.node(identifier).name,
-        fingerprint=work.graph.fingerprints[identifier].whole,
+        fingerprint=work.graph.wholes[identifier],
         data_version=work.inventory.versions.get(identifier),
         sql=sql,
         parameters={},

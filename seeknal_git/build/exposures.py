@@ -93,13 +93,11 @@ def _own_places(
     if not environment.is_production:
         by_production = warehouse.deliveries.last(environment.production_schema)
     found = {}
-    for node, member in inventory.graph.members.items():
-        if member.node.kind != "exposure":
-            continue
+    for node in inventory.graph.structure.of_kind("exposure"):
         production = by_production.get(node)
         is_same = production is not None and production.snapshot == inventory.wanted(node)
         if not is_same or node in delivered:
-            found[node] = places.of(member.node)
+            found[node] = places.of(inventory.graph.node(node))
     return found
 
 

@@ -75,7 +75,7 @@ def take_inventory(
     shows = production
     if not environment.is_production:
         shows = warehouse.environments.shown(environment.schema)
-    fingerprints = {fingerprint.whole for fingerprint in graph.fingerprints.values()}
+    fingerprints = set(graph.wholes.values())
     snapshots, lost = warehouse.snapshots.find(fingerprints)
     loads = {} if options.refresh else pinned(graph, (production, shows), snapshots)
     versions = need_versions(graph, root, loads)
@@ -112,8 +112,8 @@ def _again(
 
 def all_checks(graph: BoundGraph) -> Iterable[tuple[str, int, Check]]:
     """(id, number, check) for every check of every node."""
-    for identifier, member in graph.members.items():
-        for number, check in enumerate(member.node.checks):
+    for identifier in [node for node in graph.inputs if node in graph.index.tested]:
+        for number, check in enumerate(graph.node(identifier).checks):
             yield identifier, number, check
 
 

@@ -182,7 +182,7 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     found = {each: old for each, old in found.items() if old.view.lower() not in taken}
     for identifier in good:
         snapshot = snapshot_of(work, progress, identifier)
-        fingerprint = work.graph.fingerprints[identifier].whole
+        fingerprint = work.graph.wholes[identifier]
         view = work.graph.views[identifier]
         found[identifier] = Published(identifier, view, snapshot.id, snapshot.table, fingerprint)
     return found

@@ -28,7 +28,7 @@ def _reason_of_builds(inventory: Inventory, node: str) -> str | None:
 def _reason_of_contents(inventory: Inventory, node: str) -> str:
     """The reason, if its code or its raw data differ from production's."""
     graph, before = inventory.graph, inventory.production.get(node)
-    fingerprint = graph.fingerprints[node].whole
+    fingerprint = graph.wholes[node]
     if before is None:
         return "never built"
     if before.fingerprint == fingerprint:
@@ -42,7 +42,7 @@ def _reason_of_contents(inventory: Inventory, node: str) -> str:
 def _is_changed(inventory: Inventory, node: str) -> bool:
     """Whether production shows a node, and by another code."""
     was = inventory.production.get(node)
-    return was is not None and was.fingerprint != inventory.graph.fingerprints[node].whole
+    return was is not None and was.fingerprint != inventory.graph.wholes[node]
 
 
 def _reason_of_raw_data(inventory: Inventory, node: str, before: Published) -> str:

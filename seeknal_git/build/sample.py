@@ -73,7 +73,7 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
         warehouse,
         obstacle,
     ):
-        wholes = {each: graph.fingerprints[each].whole for each in above}
+        wholes = {each: graph.wholes[each] for each in above}
         built = warehouse.scratch.built(schemas, wholes)
         bench = _Bench(
             warehouse,

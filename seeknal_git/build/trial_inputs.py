@@ -96,9 +96,7 @@ def is_touched(base: BoundGraph, head: BoundGraph, node: str) -> bool:
 
 def is_moved(base: BoundGraph, head: BoundGraph, node: str) -> bool:
     """Whether the branch makes another table of a node than the merge base."""
-    return (
-        node not in base.members or base.fingerprints[node].whole != head.fingerprints[node].whole
-    )
+    return node not in base.members or base.wholes[node] != head.wholes[node]
 
 
 def is_unstable(part: Part, anatomy: Anatomy) -> bool:
@@ -112,7 +110,7 @@ def _read(graph: BoundGraph, node: str) -> list[str]:
 
 
 def _moved(bench: Bench, node: str) -> bool:
-    return bench.base.fingerprints[node].whole != bench.head.fingerprints[node].whole
+    return bench.base.wholes[node] != bench.head.wholes[node]
 
 
 def _base_table(bench: Bench, node: str) -> str:
@@ -172,10 +170,8 @@ def _table(bench: Bench, node: str) -> str:
 
 
 def _of_another_name(bench: Bench, node: str) -> str | None:
-    whole = bench.head.fingerprints[node].whole
-    same = (
-        table for each, table in bench.built.items() if bench.base.fingerprints[each].whole == whole
-    )
+    whole = bench.head.wholes[node]
+    same = (table for each, table in bench.built.items() if bench.base.wholes[each] == whole)
     return next(same, None)
 
 

@@ -184,7 +184,7 @@ def _asked_of_production(
             workspace, head_tree(workspace, revision), revision, keeps=revision.schema
         ).graph
         for node, view in graph.views.items():
-            shown, whole = production.get(node), graph.fingerprints[node].whole
+            shown, whole = production.get(node), graph.wholes[node]
             if view.lower() in names and shown is None:
                 raise UsageError(
                     f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch)
@@ -270,7 +270,7 @@ def _older(
                 raise UsageError(
                     f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch)
                 )
-            if node in there and there[node].fingerprint != graph.fingerprints[node].whole:
+            if node in there and there[node].fingerprint != graph.wholes[node]:
                 found.append(view)
     return found
 
@@ -442,7 +442,7 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
                 graph.views[each],
                 found.work.inventory.wanted(each),
                 tables[each],
-                graph.fingerprints[each].whole,
+                graph.wholes[each],
             )
             for each in dict.fromkeys([*found.read, *found.inputs])
             if each in tables

@@ -47,7 +47,7 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
         )
     base, head = planned.base.graph, planned.head.graph
     edits = {change.node: change.category for change in planned.plan.changes}
-    wholes = {each: fingerprint.whole for each, fingerprint in base.fingerprints.items()}
+    wholes = dict(base.wholes)
     reach = reach_of(head, planned.head.root)
     with open_for_scratch(workspace.warehouse_path, workspace.marks, reach) as warehouse:
         tables = warehouse.scratch.built([workspace.production_schema], wholes)

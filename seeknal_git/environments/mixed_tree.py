@@ -85,12 +85,9 @@ class _Choice:
     def _moved(self, node: str) -> bool:
         """Whether the data of a node would be other than production's, by code or by files that git
         tracks."""
-        here, before = (
-            loaded.graph.fingerprints.get(node) for loaded in (self._here, self._before)
-        )
-        return (
-            here is None or before is None or here.whole != before.whole or node in self._other_data
-        )
+        here = self._here.graph.wholes.get(node)
+        before = self._before.graph.wholes.get(node)
+        return here is None or here != before or node in self._other_data
 
     def _in_its_place(self, node: str) -> Iterator[str]:
         """Nodes of production that are gone here, and whose view or file the node takes."""

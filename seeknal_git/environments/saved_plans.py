@@ -34,14 +34,13 @@ def changed_since_plan(workspace: Workspace, branch: str, state: State) -> list[
 
 def _promises(state: State) -> dict[str, str]:
     """Node → hash of everything that a run of it does: build its data, check it, read its files."""
-    return {
-        identifier: digest(
-            state.graph.fingerprints[identifier].whole,
-            state.versions.get(identifier, ""),
-            *(f"{check.sql} {check.allowed} {check.severity}" for check in member.node.checks),
-        )
-        for identifier, member in state.graph.members.items()
-    }
+    graph, found = state.graph, {}
+    for identifier, whole in graph.wholes.items():
+        tested = identifier in graph.index.tested
+        checks = graph.node(identifier).checks if tested else ()
+        asked = [f"{check.sql} {check.allowed} {check.severity}" for check in checks]
+        found[identifier] = digest(whole, state.versions.get(identifier, ""), *asked)
+    return found
 
 
 def _path(workspace: Workspace, branch: str) -> Path:

@@ -270,7 +270,7 @@ def _same_inputs(identifier: str, base: BoundGraph, head: BoundGraph) -> bool:
     both = {*base.feeding(identifier), *head.feeding(identifier)}
     if not both <= base.members.keys() & head.members.keys():
         return False
-    return all(base.fingerprints[node].whole == head.fingerprints[node].whole for node in both)
+    return all(base.wholes[node] == head.wholes[node] for node in both)
 
 
 def _rows_changed(before: Fingerprint, after: Fingerprint) -> bool | None:

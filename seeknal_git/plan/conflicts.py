@@ -47,7 +47,7 @@ def side_of(branch: str, base: BoundGraph, graph: BoundGraph, changes: Iterable[
             continue
         new.remove(now)
         renamed[now] = node
-        if base.fingerprints[node].whole == graph.fingerprints[now].whole:
+        if base.wholes[node] == graph.wholes[now]:
             names.add(now)
         place = graph.node(now)
         moved = place.path != change.path
@@ -60,9 +60,9 @@ def side_of(branch: str, base: BoundGraph, graph: BoundGraph, changes: Iterable[
 def _renamed(node: str, new: Iterable[str], base: BoundGraph, graph: BoundGraph) -> str | None:
     """The new name of a node: a new node of the same fingerprint, else one in the same file; None
     if there is none."""
-    before, whole = base.node(node), base.fingerprints[node].whole
+    before, whole = base.node(node), base.wholes[node]
     kin = [candidate for candidate in new if graph.node(candidate).kind == before.kind]
-    same = [candidate for candidate in kin if graph.fingerprints[candidate].whole == whole]
+    same = [candidate for candidate in kin if graph.wholes[candidate] == whole]
     same += [candidate for candidate in kin if graph.node(candidate).path == before.path]
     return next(iter(same), None)
 

@@ -85,7 +85,7 @@ def why_rebuilt(identifier: str, base: BoundGraph, head: BoundGraph) -> str:
     reasons = [*_moved(identifier, base, head)]
     if not reasons and identifier in head.delivered and identifier not in base.delivered:
         return "its ORDER BY counts, as a file shows it now"
-    if not reasons and base.fingerprints[identifier].whole != head.fingerprints[identifier].whole:
+    if not reasons and base.wholes[identifier] != head.wholes[identifier]:
         return "its definition changed"
     return "; ".join(reasons) or "the raw data behind it moved on"
 

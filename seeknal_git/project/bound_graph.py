@@ -117,6 +117,11 @@ class BoundGraph(Graph):
         return Part(self.facts, lambda facts: facts.fingerprint)
 
     @property
+    def wholes(self) -> Mapping[str, str]:
+        """id → the fingerprint of all of a node."""
+        return self.index.wholes
+
+    @property
     def volatile(self) -> frozenset[tuple[str, int]]:
         """(id, number) of the checks that may answer otherwise at another time."""
         return self.index.volatile
