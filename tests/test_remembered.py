@@ -198,7 +198,9 @@ def begin_anew(project: Repo) -> None:
     loaded(project)
 
 
-@pytest.mark.parametrize("first", ["a filter", "a new node", "no parts", "an order that a file shows"])
+@pytest.mark.parametrize(
+    "first", ["a filter", "a new node", "no parts", "an order that a file shows"]
+)
 def test_each_edit_gives_the_same_from_a_remembered_graph_as_from_nothing(
     project: Repo, first: str
 ) -> None:

@@ -26,9 +26,8 @@ class Authority:
     """The production branch, and its project file."""
 
     branch: str
-    commit: str | None = (
-        None  # whose file counts: the tip; if there is none here, what production last published
-    )
+    # whose file counts: the tip; if there is none here, the last publication of production
+    commit: str | None = None
     written: Written | None = None  # None as long as production has no project file
     flaw: ProjectError | None = None  # why the file cannot be read
     is_kept: bool = False  # whether git's configuration names this branch

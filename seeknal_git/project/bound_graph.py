@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the engine says of a node."""
+    """The engine's answers about a node."""
 
-    known: Known = field(default_factory=Known)  # what the nodes that read it know of its table
+    known: Known = field(default_factory=Known)  # its table, as the nodes that read it know it
     anatomies: tuple[Anatomy, ...] = ()  # of each of its SELECTs that decide data
     volatile: tuple[int, ...] = ()  # the checks that may answer otherwise at another time
 
@@ -109,7 +109,7 @@ class BoundGraph(Graph):
 
     @property
     def known(self) -> Mapping[str, Known]:
-        """id → what the nodes that read it know of its table."""
+        """id → its table, as the nodes that read it know it."""
         return Part(self.facts, lambda facts: facts.answers.known)
 
     @property

@@ -67,8 +67,8 @@ def _base(workspace: Workspace, commit: str | None) -> Written | None:
 
 
 def overruled_here(workspace: Workspace) -> tuple[SettingChange, ...]:
-    """The settings of what is checked out that do not count: those of a branch, or not committed on
-    production's."""
+    """The settings of the checked-out tree that do not count: those of a branch, or those of
+    production's branch that are not committed."""
     return overruled(workspace, workspace.written, git.head_commit(workspace.repository))
 
 

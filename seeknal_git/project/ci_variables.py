@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-# What continuous integration calls the branch of a pull request, and the branch that was pushed.
+# The variables in which continuous integration names the branch of a pull request.
 _OF_A_PULL_REQUEST = (
     "GITHUB_HEAD_REF",
     "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",

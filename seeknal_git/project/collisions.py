@@ -1,5 +1,5 @@
-"""Exposures that would write over what a source reads, now or after their own first run, or what
-another one writes."""
+"""Exposures that would write over files of a source or of another exposure, now or after their
+own first run."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class _Links:
 class _Taken:
     """The places that nodes read or write, each in parts → as one speaks of it.
 
-    files: single ones; around: the folders that they are in; globs: what may meet more than one
-    path.
+    files: single ones; around: the folders that they are in; globs: places that may meet more
+    than one path.
     """
 
     files: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -70,8 +70,8 @@ class _Taken:
             self.around.setdefault(parts[:length], said)
 
     def at(self, path: tuple[str, ...], below: tuple[str, ...]) -> str | None:
-        """Who has a path already: the path itself, one below or around it. below: what is written
-        in its folder."""
+        """Who has a path already: the path itself, one below or around it. below: the
+        names that are written in its folder."""
         prefixes = (path[:length] for length in range(1, len(path) + 1))
         said = next(
             (self.files[each] for each in prefixes if each in self.files), None
@@ -102,7 +102,7 @@ class Claims:
 
 
 def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
-    """What sources read, and whatever their globs take in as soon as it is there."""
+    """The files that sources read, and all that their globs take in as soon as it is there."""
     claims = Claims(_Links(tuple(each.resolve() for each in root.folders)))
     for source in sources:
         _take(claims.taken, source, root, claims.links)
@@ -142,7 +142,7 @@ def _take(taken: _Taken, source: Node, root: DataRoot, links: _Links) -> None:
 
 
 def _parts(pattern: str) -> tuple[str, ...]:
-    """Names fold: what is `Data` on one disk is `data` on another."""
+    """The parts of a path in one case: `Data` on one disk is `data` on another."""
     return tuple(part for part in pattern.casefold().split("/") if part not in ("", "."))
 
 

@@ -1,5 +1,5 @@
-"""Ask the engine of every node which columns it returns, and what they are made of; and which SQL
-it refuses."""
+"""Ask the engine for the columns of every node, for the parts that they are made of, and for the
+SQL that it refuses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What came up while a graph was bound."""
+    """Everything that came up while a graph was bound."""
 
     problems: tuple[Problem, ...] = ()  # everything that the engine refuses
     unknown: tuple[str, ...] = ()  # the sources whose columns nobody can know now
@@ -58,23 +58,19 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A SELECT to bind: of which node, on which line it begins, what it reads.
-
-    position: 0 for the node's own SQL, else the number of the check; decides: whether it decides
-    the node's data.
-    """
+    """A SELECT to bind."""
 
     node: Node
-    position: int
+    position: int  # 0 for the node's own SQL, else the number of the check
     sql: str
-    line: int
+    line: int  # of the file on which it begins
     reading: Reading
-    targets: Sequence[str]
-    decides: bool
+    targets: Sequence[str]  # the node behind each reference
+    decides: bool  # whether it decides the node's data
 
     @property
     def promises(self) -> list[tuple[str, str | None]]:
-        """What the node declares of the columns that this SELECT returns."""
+        """The columns that the node declares for this SELECT, with their types."""
         return sorted(self.node.promises.items()) if self.position == 0 else []
 
 
@@ -93,24 +89,18 @@ def bind(
     bound = _Bound(graph, cache, unchanged)
     for layer in graph.layers:
         sources = [identifier for identifier in layer if identifier.startswith("source.")]
-        given: dict[str, Columns | None] = {
-            source: kept[source] for source in sources if kept and source in kept
-        }
-        given |= _sources(bound, [source for source in sources if source not in given], root)
-        for source, found in given.items():
-            bound.learn(source, Known(found))
-            if found is not None:
-                bound.problems += _contract(graph.node(source), found, {})
+        given = _columns_of(bound, sources, root, kept or {})
         others = [identifier for identifier in layer if identifier not in given]
         own, checks = questions_of(graph, bound.open([*given, *others]))
         bound.ask(own)
         bound.ask(checks)
     bound.problems += collisions(graph, root)
     refused = {problem.node for problem in bound.problems}
-    unread = (source.id for source in graph.sources() if not bound.known[source.id].columns)
+    known = [source.id for source in graph.sources() if bound.known[source.id].columns]
+    fine = {*refused, *known}
     binding = Binding(
         tuple(bound.problems),
-        tuple(source for source in unread if source not in refused),
+        tuple(source.id for source in graph.sources() if source.id not in fine),
         bound.read,
         tuple(bound.warnings),
         bound.adopted,
@@ -119,18 +109,33 @@ def bind(
     return bound.result(), binding
 
 
+def _columns_of(
+    bound: _Bound, sources: Sequence[str], root: DataRoot, kept: Mapping[str, Columns]
+) -> dict[str, Columns | None]:
+    """Learn the columns of some sources: those of a load that is kept, else those of their files."""
+    given: dict[str, Columns | None] = {
+        source: kept[source] for source in sources if source in kept
+    }
+    given |= _sources(bound, [source for source in sources if source not in given], root)
+    for source, found in given.items():
+        bound.learn(source, Known(found))
+        if found is not None:
+            bound.problems += _contract(bound.graph.node(source), found, {})
+    return given
+
+
 @dataclass(slots=True)
 class _Bound:
-    """What is known so far of the nodes of a graph."""
+    """The state of binding the nodes of a graph."""
 
     graph: Graph
     cache: Cache
     unchanged: Unchanged | None = None
     known: dict[str, Known] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)  # id → a hash of what is known of its table
+    keys: dict[str, str] = field(default_factory=dict)  # id → a hash of its table as it is known
     anatomies: dict[str, tuple[Anatomy, ...]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)  # the nodes that are bound again
-    moved: set[str] = field(default_factory=set)  # those of which something else is known now
+    moved: set[str] = field(default_factory=set)  # those whose table is known otherwise now
     problems: list[Problem] = field(default_factory=list)
     volatile: dict[str, tuple[int, ...]] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
@@ -201,8 +206,8 @@ class _Bound:
                     )
 
     def _answers(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
-        """For each question the columns (`columns`), or what is wrong (`error`, `line`), and the
-        parts (`anatomy`)."""
+        """For each question the columns (`columns`), or a mistake (`error`, `line`), and the parts
+        (`anatomy`)."""
         keys = [self._key(question) for question in questions]
         remembered = self.cache.get("binding", keys)
         fresh: dict[str, Any] = {}
@@ -267,8 +272,8 @@ class _Bound:
 def columns_now(
     graph: Graph, root: DataRoot, sources: Iterable[str]
 ) -> tuple[dict[str, Columns], list[Problem]]:
-    """The columns that sources would have if they were read now, and what is wrong with their
-    files."""
+    """The columns that sources would have if they were read now, and the problems of
+    their files."""
     bound = _Bound(graph, root.cache)
     return {
         each: found for each, found in _sources(bound, sources, root).items() if found
@@ -363,8 +368,8 @@ def refused(question: Question, answer: Mapping[str, Any]) -> Problem:
 
 
 def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:
-    """What a node declares of its columns is what its SQL returns. types: the engine's words for
-    the declared types."""
+    """The declared columns that the SQL of a node does not return as declared. types: the engine's
+    words for the declared types."""
     there = {folded(name): word for name, word in columns}
     found = []
     for name, declared in node.promises.items():

@@ -23,40 +23,51 @@ from seeknal_git.sql.describe import Statement, judged
 from seeknal_git.sql.statement import Columns, Known
 
 _OF_TYPES = re.compile(
-    r"No function matches|Cannot (?:compare|mix|combine|cast|create)|cannot be (?:cast|compared)|[Cc]onver(?:t|sion)"
+    r"No function matches|Cannot (?:compare|mix|combine|cast|create)"
+    r"|cannot be (?:cast|compared)|[Cc]onver(?:t|sion)"
 )
 
 
 def with_declared(binding: Binding, graph: BoundGraph, cache: Cache) -> Binding:
-    """The binding, with what the engine says of nodes behind raw data that is not here."""
+    """The binding, with the engine's answers about nodes behind raw data that is not here."""
     if not binding.absent:
         return binding
-    behind = graph.downstream(each.node for each in binding.absent if each.node)
+    absent = [absence.node for absence in binding.absent if absence.node]
+    behind = graph.downstream(absent)
     read = {target for node in behind for named in graph.targets[node] for target in named}
-    known = {target: columns for target in read if (columns := graph.columns[target])}
-    known |= {
-        absence.node: declared
-        for absence in binding.absent
-        if absence.node and (declared := _declared(graph, absence.node))
+    known: dict[str, Columns | None] = {
+        target: columns for target in read if (columns := graph.columns[target])
     }
+    for source in absent:
+        if declared := _declared(graph, source):
+            known[source] = declared
     problems: list[Problem] = []
     warnings: list[Problem] = []
-    for layer in graph.layers:
-        for questions in questions_of(graph, [each for each in layer if each in behind]):
-            for question, answer in _answers(questions, known, cache):
-                if "columns" in answer and question.position == 0:
-                    known[question.node.id] = tuple(
-                        (name, word) for name, word in answer["columns"]
-                    )
-                if "error" in answer:
-                    found = refused(question, answer)
-                    if not answer.get("limit"):
-                        found = _told(found, binding, graph)
-                    certain = answer.get("limit") or _OF_TYPES.search(answer["error"])
-                    (problems if certain else warnings).append(found)
+    for question, answer in _asked(graph, behind, known, cache):
+        if "error" not in answer:
+            continue
+        found = refused(question, answer)
+        if answer.get("limit"):
+            problems.append(found)
+            continue
+        certain = _OF_TYPES.search(answer["error"])
+        (problems if certain else warnings).append(_told(found, binding, graph))
     return replace(
         binding, problems=(*binding.problems, *problems), warnings=(*binding.warnings, *warnings)
     )
+
+
+def _asked(
+    graph: BoundGraph, nodes: set[str], known: dict[str, Columns | None], cache: Cache
+) -> Iterator[tuple[Question, dict[str, Any]]]:
+    """Ask the engine about some nodes, layer by layer, and learn their columns."""
+    for layer in graph.layers:
+        for questions in questions_of(graph, [node for node in layer if node in nodes]):
+            for question, answer in _answers(questions, known, cache):
+                if "columns" in answer and question.position == 0:
+                    columns = tuple((name, word) for name, word in answer["columns"])
+                    known[question.node.id] = columns
+                yield question, answer
 
 
 def _declared(graph: Graph, source: str) -> Columns:
@@ -72,21 +83,23 @@ def _declared(graph: Graph, source: str) -> Columns:
 def _answers(
     questions: list[Question], known: Mapping[str, Columns | None], cache: Cache
 ) -> Iterator[tuple[Question, dict[str, Any]]]:
-    """What the engine says of each SELECT whose inputs have known columns."""
-    asked = [each for each in questions if all(known.get(target) for target in each.targets)]
+    """The engine's answer to each SELECT whose inputs have known columns."""
+    asked = [
+        question for question in questions if all(known.get(target) for target in question.targets)
+    ]
     keys = [
-        digest(each.sql, *each.targets, *(repr(known[target]) for target in each.targets))
-        for each in asked
+        digest(asking.sql, *asking.targets, *(repr(known[target]) for target in asking.targets))
+        for asking in asked
     ]
     remembered = cache.get("declared", keys)
-    unknown = {key: each for key, each in zip(keys, asked, strict=True) if key not in remembered}
-    fresh = dict(
-        zip(unknown, judged([_statement(each, known) for each in unknown.values()]), strict=True)
-    )
+    pairs = list(zip(keys, asked, strict=True))
+    unknown = {key: question for key, question in pairs if key not in remembered}
+    statements = [_statement(question, known) for question in unknown.values()]
+    fresh = dict(zip(unknown, judged(statements), strict=True))
     if lasting := {key: answer for key, answer in fresh.items() if not answer.get("limit")}:
         cache.put("declared", lasting)
-    for each, key in zip(asked, keys, strict=True):
-        yield each, (remembered | fresh)[key]
+    for key, question in pairs:
+        yield question, (remembered | fresh)[key]
 
 
 def _statement(question: Question, known: Mapping[str, Columns | None]) -> Statement:
@@ -97,15 +110,15 @@ def _statement(question: Question, known: Mapping[str, Columns | None]) -> State
 
 
 def _told(found: Problem, binding: Binding, graph: Graph) -> Problem:
-    """What is refused, and which raw data would settle it."""
+    """A refusal, with the raw data that would settle it."""
     behind = graph.upstream([found.node or ""])
     paths = [
-        _path(graph.node(each.node)) for each in binding.absent if each.node in behind and each.node
+        _path(graph.node(absence.node))
+        for absence in binding.absent
+        if absence.node in behind and absence.node
     ]
-    return replace(
-        found,
-        hint=f"This goes by the columns that are declared: {', '.join(paths)} cannot be looked into.",
-    )
+    hint = f"This goes by the columns that are declared: {', '.join(paths)} cannot be looked into."
+    return replace(found, hint=hint)
 
 
 def _path(source: Node) -> str:

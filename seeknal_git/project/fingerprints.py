@@ -1,8 +1,8 @@
-"""Hashes of what decides a node's data, in parts: one for its rows, one for each column.
+"""Hashes of everything that decides a node's data: one for its rows, one for each column.
 
-A fingerprint is a function of the node's definition and of what the node reads of its inputs'
-fingerprints (a Merkle DAG, like git's trees; see docs/architecture.md). Where a statement could not
-be taken apart there is only the whole.
+A fingerprint is a function of the node's definition and of those parts of its inputs' fingerprints
+that the node reads (a Merkle DAG, like git's trees; see docs/architecture.md). If a statement could
+not be taken apart, there is only the whole.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def whole_of_source(source: Node) -> str:
 
 
 def decisive(node: Node, anatomy: Anatomy) -> Part:
-    """What of a statement decides a node: all of it; of a rule's check, how many rows it
-    returns."""
+    """The part of a statement that decides a node: all of it; for a rule's check, the number of
+    rows that it returns."""
     return anatomy.counted if node.kind == "rule" else anatomy.whole
 
 
@@ -108,8 +108,8 @@ def _inputs_unread(
 
 
 def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Fingerprint:
-    """What is unstable is another one whenever the node is built again, and that is when anything
-    in it changes."""
+    """The fingerprint of a node that was taken apart. An unstable part is another one whenever the
+    node is built again, so anything that changes in the node changes it."""
     assert anatomy.rows is not None, "the caller looked"
     assert anatomy.columns is not None, "the caller looked"
     shaky = anatomy.rows.unstable or any(part.unstable for _, part in anatomy.columns)
@@ -129,8 +129,8 @@ def _hash(part: Part, read: Sequence[Fingerprint]) -> str:
 
 
 def compare(before: Fingerprint, after: Fingerprint) -> Category:
-    """What the change from one fingerprint to the other means for readers. NON_BREAKING only where
-    it is proven."""
+    """The category of a change from one fingerprint to another, for readers. NON_BREAKING only if
+    that is proven."""
     if before.whole == after.whole:
         return Category.METADATA
     if (

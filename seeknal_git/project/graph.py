@@ -112,8 +112,8 @@ class Graph:
     @property
     def depth(self) -> int:
         """How many layers are built and checked; files are written when all of them are done."""
-        done = (each for each in self.layer_of.items() if split_id(each[0])[0] != "exposure")
-        return max((number for _, number in done), default=0)
+        files = {*self.structure.of_kind("exposure")}
+        return max((at for node, at in self.layer_of.items() if node not in files), default=0)
 
     @property
     def readers(self) -> Mapping[str, list[str]]:
@@ -148,7 +148,7 @@ class Graph:
             for target in named
         }
         inputs = self.inputs[identifier]
-        return tuple(each for each in inputs if each in read or each not in asked)
+        return tuple(node for node in inputs if node in read or node not in asked)
 
     def downstream(self, identifiers: Iterable[str]) -> set[str]:
         """Everything that reads one of the nodes, directly or not. A node itself is only among
@@ -164,22 +164,22 @@ def _closure(start: Iterable[str], edges: Mapping[str, Sequence[str]]) -> set[st
     found: set[str] = set()
     waiting = list(start)
     while waiting:
-        for each in edges[waiting.pop()]:
-            if each not in found:
-                found.add(each)
-                waiting.append(each)
+        for node in edges[waiting.pop()]:
+            if node not in found:
+                found.add(node)
+                waiting.append(node)
     return found
 
 
 def node_named(graph: Graph, name: str) -> str:
     """The node that an id or a bare name means. Raises UsageError."""
-    same = [each for each in graph.members if name in (each, split_id(each)[1])]
+    same = [node for node in graph.members if name in (node, split_id(node)[1])]
     if len(same) == 1:
         return same[0]
     if same:
         raise UsageError(f"{name} may be {' or '.join(same)}.", "Write the kind too.")
     near = difflib.get_close_matches(
-        name, [*graph.members, *(split_id(each)[1] for each in graph.members)], 1
+        name, [*graph.members, *(split_id(node)[1] for node in graph.members)], 1
     )
     raise UsageError(
         f"There is no node {name}.",
@@ -195,8 +195,8 @@ def deciding(member: Member) -> list[tuple[int, Reading]]:
 
 
 def build_graph(project: Project) -> Graph:
-    """Resolve every reference of a project. What does not fit together is in `problems`, with files
-    and lines."""
+    """Resolve every reference of a project. Nodes that do not fit together are in `problems`, with
+    files and lines."""
     members, problems = _by_id(project.members)
     inputs: dict[str, tuple[str, ...]] = {}
     targets: dict[str, tuple[tuple[str, ...], ...]] = {}
@@ -247,7 +247,8 @@ def ordered(
         cycle = list(reversed(exc.args[1]))
         rest = {name: reads for name, reads in inputs.items() if name not in cycle}
         node = members[cycle[0]].node
-        line = next((each.line for each in node.inputs if each.id == cycle[1]), node.sql_line)
+        lines = (given.line for given in node.inputs if given.id == cycle[1])
+        line = next(lines, node.sql_line)
         problem = Problem(
             f"These nodes read each other in a circle: {' → '.join(cycle)}.",
             node.path,
@@ -260,7 +261,7 @@ def ordered(
     sound: list[str] = []
     present: set[str] = set()
     for name in order:
-        if name in inputs and all(each in present for each in inputs[name]):
+        if name in inputs and all(read in present for read in inputs[name]):
             sound.append(name)
             present.add(name)
     return sound, []

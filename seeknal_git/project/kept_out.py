@@ -1,5 +1,5 @@
-"""Paths that git may not track: a checkout would put a branch's file over what a run built, or over
-secrets."""
+"""Paths that git may not track: a checkout would put a branch's file over tables and files of a
+run, or over secrets."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _WAREHOUSE = "a checkout would put a branch's file over production"
 
 
 def kept_out(workspace: Workspace, tree: Tree) -> tuple[Problem, ...]:
-    """What git tracks of a tree, whatever kind of entry it is, although it must not; without regard
-    to case, as many file systems have none."""
+    """The entries of a tree, of any kind, that git must not track; without regard to case, as many
+    file systems have none."""
     entries = sorted({*tree.files, *tree.links, *tree.modules})
     found: dict[str, list[str]] = {}
     for entry, name in _matched(entries, _warehouse(workspace.settings.warehouse)):

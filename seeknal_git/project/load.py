@@ -54,7 +54,7 @@ class Loaded:
         times = Counter(member.node.id for member in self.project.members)
         twice = [identifier for identifier in self.graph.members if times[identifier] > 1]
         unclear = self.graph.downstream(twice)
-        refused = (each for each in self.binding.problems if each.node not in unclear)
+        refused = (found for found in self.binding.problems if found.node not in unclear)
         return (*(self.project.problems or self.graph.problems), *refused)
 
     @property

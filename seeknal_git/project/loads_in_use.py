@@ -28,8 +28,8 @@ def pinned(
     graph: Graph, environments: Sequence[Mapping[str, Published]], snapshots: Iterable[Snapshot]
 ) -> dict[str, str]:
     """The data version that each source has already: that of the load which an environment shows,
-    the first of them that shows one of the same definition. What nobody shows is no load: the files
-    are read.
+    the first of them that shows one of the same definition. If nobody shows a load, the files are
+    read.
 
     Sources of one definition mean one load.
     """
@@ -79,7 +79,7 @@ def kept_columns(
             raise
         return kept_of(graph, root, _remembered_loads(remembered, keys))
     except SeeknalError:
-        return {}  # what is wrong comes up where it matters
+        return {}  # problems come up where they matter
 
 
 def remember_loads(
@@ -141,7 +141,7 @@ def shown_loads(warehouse: Warehouse, schemas: Sequence[str]) -> dict[str, Load]
 
 
 def kept_of(graph: Graph, root: DataRoot, loads: Mapping[str, Load]) -> dict[str, Columns]:
-    """Source → the columns of the load that it goes on with, of what environments show."""
+    """Source → the columns of the load that it goes on with, among those that environments show."""
     found = {}
     for source in graph.sources():
         load = loads.get(whole_of_source(source))
@@ -161,7 +161,7 @@ def contracts(
     path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], deadline: Deadline | None
 ) -> dict[str, Contract]:
     """Source → what was read of it before. The warehouse is asked only if somebody wrote to it;
-    while it is held, what was seen last counts. As for `kept_columns`. Raises WarehouseBusy."""
+    while it is held, the last answer counts. As for `kept_columns`. Raises WarehouseBusy."""
     if not path.exists() or not graph.sources():
         return {}
     key, seen = digest(*_keys(path, schemas), *_definitions(graph)), _seen(path)
@@ -178,7 +178,7 @@ def contracts(
             raise
         return _remembered_contracts(remembered)
     except SeeknalError:
-        return {}  # what is wrong comes up where it matters
+        return {}  # problems come up where they matter
     values = {
         source: [each.columns, each.dialect, sorted(each.contents)]
         for source, each in found.items()
@@ -225,7 +225,7 @@ def contracts_of(warehouse: Warehouse, graph: Graph, schemas: Sequence[str]) -> 
 
 
 def _contract(columns: Columns, read: Mapping[str, Any], contents: Iterable[str]) -> Contract:
-    """What is kept of a load: of a column without values nobody knows the type."""
+    """The contract of a load. The type of a column without values is not known."""
     empty = read.get("empty", ())
     typed = tuple((name, "" if name in empty else word) for name, word in columns)
     return Contract(typed, read.get("dialect", {}), frozenset(contents))

@@ -88,7 +88,7 @@ def _links(tree: Tree) -> list[Problem]:
 def _entries(
     tree: Tree, cache: Cache, paths: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """What is remembered of each file, or read now; and what is wrong with those that are not
+    """The entry of each file, remembered or read now; and the problems of files that are not
     nodes."""
     known = cache.get("node", set(paths.values()))
     entries: dict[str, Any] = {}

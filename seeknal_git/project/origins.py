@@ -19,7 +19,7 @@ class Origins:
     columns: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, column: str) -> int:
-        """What decides a column; the rows, for an empty name; all of the node, for `*`."""
+        """The origins of a column; of the rows, for an empty name; of all of the node, for `*`."""
         if column == EVERYTHING:
             return self.whole
         if not column and self.rows is not None:
@@ -52,14 +52,13 @@ def origins_of(
     feeding = graph.feeding(identifier)
     if len(anatomies) != len(targets) or not anatomies:
         return Origins(_union(bit, (behind[read].whole for read in feeding)))
-    # A file shows all of a table.
-    in_parts = [] if member.node.kind == "exposure" else numbers
-    named = {target for number in in_parts for target in numbered[number]}
+    named: set[str] = set()
+    if member.node.kind != "exposure":  # a file shows all of a table
+        named = named.union(*(numbered[number] for number in numbers))
     own = _union(bit, (behind[read].whole for read in feeding if read not in named))
     if not has_parts(member.node, anatomies):
         parts = [decisive(member.node, anatomy) for anatomy in anatomies]
-        masks = (_of(part, inputs) for part, inputs in zip(parts, targets, strict=True))
-        return Origins(_union(own, masks))
+        return Origins(_union(own, map(_of, parts, targets)))
     if anatomies[0].order and identifier in graph.delivered:
         own |= _of(anatomies[0].order, targets[0])
     return _in_parts(anatomies[0], targets[0], own)

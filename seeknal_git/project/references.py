@@ -1,4 +1,4 @@
-"""What each reference of a node means: the ids behind `ref('kind.name')`, `kind.name` and
+"""The meaning of each reference of a node: the ids behind `ref('kind.name')`, `kind.name` and
 `input_0`. Pure."""
 
 from __future__ import annotations
@@ -56,22 +56,22 @@ _HINTS = 20
 def resolved(
     member: Member, members: Mapping[str, Member], told: int = 0
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The inputs of a node, and what each reference of each statement means. told: how many
+    """The inputs of a node, and the id behind each reference of each statement. told: how many
     problems there are already.
 
     Raises ProjectError.
     """
     node = member.node
     problems: list[Problem] = []
-    for each in node.inputs:
+    for given in node.inputs:
         hinted = told + len(problems) < _HINTS
-        problems += _missing(each.id, members, _Place(node, each.line, hinted))
-    reads = [each.id for each in node.inputs]
+        problems += _missing(given.id, members, _Place(node, given.line, hinted))
+    reads = [given.id for given in node.inputs]
     targets: list[tuple[str, ...]] = [] if member.sql else [()]
     for statement in _statements(member):
         named, wrong = _meant(statement, node, members, told + len(problems))
         targets.append(tuple(named))
-        reads += [each for each in named if not (statement.of_itself and each == node.id)]
+        reads += [target for target in named if not (statement.of_itself and target == node.id)]
         problems += wrong
     if problems:
         raise ProjectError(problems)
@@ -81,8 +81,8 @@ def resolved(
 def _meant(
     statement: _Statement, node: Node, members: Mapping[str, Member], told: int
 ) -> tuple[list[str], list[Problem]]:
-    """The ids that a statement's references mean, and what is wrong with them."""
-    reading, declared = statement.reading, [each.id for each in node.inputs]
+    """The ids that a statement's references mean, and the problems with them."""
+    reading, declared = statement.reading, [given.id for given in node.inputs]
     if reading.error is not None:
         line = statement.line + (reading.error_line or 1) - 1 if statement.text else statement.line
         return [], [
@@ -120,7 +120,7 @@ def _is_itself(reference: Reference, node: Node) -> bool:
 
 
 def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
-    """The id that a reference means. Raises LookupError(what is wrong, name to look for)."""
+    """The id that a reference means. Raises LookupError(problem, name to look for)."""
     name = node.aliases.get(reference.target, reference.target)
     if position := _INPUT.fullmatch(name):
         if int(position[1]) < len(declared):
@@ -161,7 +161,7 @@ def _missing(identifier: str, members: Mapping[str, Member], place: _Place) -> l
         if members[identifier].node.yields_table:
             return []
         return [place.problem(f"{identifier} yields no table that {reader} could read.")]
-    others = [each for each in members if each != reader] if place.hinted else []
+    others = [other for other in members if other != reader] if place.hinted else []
     near = difflib.get_close_matches(identifier, others, 1)
     hint = (
         f"Did you mean {near[0]}?"

@@ -27,7 +27,7 @@ _WORDS = {"promote": ("anywhere", "ci")}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a project file says. Only `name` and `description` count for every tree as it has
+    """The settings in a project file. Only `name` and `description` count for every tree as it has
     them."""
 
     name: str

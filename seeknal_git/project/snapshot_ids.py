@@ -95,7 +95,7 @@ def _decide(graph: BoundGraph, versions: Mapping[str, str]) -> list[str]:
 
 
 def _origins(graph: BoundGraph, identifier: str, builds: Mapping[str, Origins]) -> Origins:
-    """What decides a node, if something behind it was built again."""
+    """The origins of a node, if something behind it was built again."""
     facts = graph.facts[identifier]
     behind = {
         read: builds.get(read) or graph.facts[read].origins for read in graph.inputs[identifier]

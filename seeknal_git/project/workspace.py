@@ -106,8 +106,8 @@ def open_workspace(
 ) -> Workspace:
     """The project that a folder, or a bare repository, holds.
 
-    data_root: what stands for the main working tree, with the warehouse and raw data; else what
-    SEEKNAL_DATA_ROOT or `git config seeknal.dataRoot` names. mending: also if production's own
+    data_root: the folder of the warehouse and raw data; else the one that SEEKNAL_DATA_ROOT or
+    `git config seeknal.dataRoot` names; else the main working tree. mending: also if production's own
     project file cannot be read. Raises UsageError where there is no project, GitError where no
     repository.
     """
@@ -219,7 +219,7 @@ def _bare(repository: Repository, data_root: Path | None) -> Workspace:
 
 
 def current_tree(workspace: Workspace) -> Tree:
-    """The working tree; of a bare repository, what HEAD names. Raises ProjectError if its project
+    """The working tree; of a bare repository, HEAD. Raises ProjectError if its project
     file is wrong."""
     if workspace.flaw:
         raise workspace.flaw
