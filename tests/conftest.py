@@ -45,6 +45,13 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("seeknal")
 
+
+def examples(few: int) -> int:
+    """How many examples a journey is drawn for that takes seconds for each: few, or ten times as
+    many in a search."""
+    return few if hypothesis.settings().derandomize else 10 * few
+
+
 # Files whose tests share something that takes seconds to make: one worker runs them all.
 TOGETHER = ("tests/oracle/test_catalogue.py", "tests/test_lineage_page.py")
 

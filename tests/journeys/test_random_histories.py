@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Repo, Templates, copied
+from tests.conftest import Repo, Templates, copied, examples
 
-EXAMPLES = 8
+EXAMPLES = examples(5)
 KEEP, HISTORY, IDLE = 2, timedelta(hours=1), timedelta(days=1)
 BRANCHES = ("a", "feat/b")
 TRANSFORM = "kind: transform\nname: {name}\ninputs: [{input}]\ntransform: SELECT n + {number} AS n FROM input_0\n"

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Repo, Templates, copied
+from tests.conftest import Repo, Templates, copied, examples
 
-EXAMPLES = 14
+EXAMPLES = examples(8)
 
 
 @dataclass
