@@ -16,8 +16,7 @@ def engine_version() -> str:
 
 
 def engine_release() -> str:
-    """Versions of one release read raw data alike, as in `2.0`: what comes after that are
-    corrections."""
+    """The release of the engine, such as `2.0`. All versions of one release read raw data alike."""
     return ".".join(engine_version().split(".")[:2])
 
 

@@ -20,7 +20,8 @@ from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.readers import DEFAULTS, LONGEST_LINE, arguments, csv_select
 
 _DELIMITERS = (",", ";", "\t", "|")
-# What the engine reads by itself. Told so, it would read `infinity` as 1900-01-01.
+# Formats that the engine reads by itself. If they were given, it would read `infinity` as
+# 1900-01-01.
 _ISO, _ISO_TIME = "%Y-%m-%d", "%Y-%m-%d %H:%M:%S"
 _SAID = re.compile('"?sep=(.)"?', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*(?:"|$)')
@@ -40,14 +41,10 @@ def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         guess = _sniffed(path, {**DEFAULTS, **given})
-    except SqlError:
+    except SqlError as exc:
         if found := _with_gaps(path, given):
             return found
-        if "strict_mode" not in given and _ends_differ(path):
-            raise SqlError(_ENDS) from None
-        if which := _odd_line(path, given):
-            raise SqlError(f"{which}. {_CURE}") from None
-        raise
+        raise (_mistake(path, given) or exc) from None
     if "delim" in given:
         return guess
     if "skip" not in given and (found := _below_first_lines(path, given)):
@@ -60,14 +57,22 @@ def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     return _with_gaps(path, given, str(guess["delim"])) or guess
 
 
+def _mistake(path: Path, given: Mapping[str, Any]) -> SqlError | None:
+    """The mistake in a file that the engine cannot read as a table; None if it is not known."""
+    if "strict_mode" not in given and _ends_differ(path):
+        return SqlError(_ENDS)
+    which = _odd_line(path, given)
+    return SqlError(f"{which}. {_CURE}") if which else None
+
+
 _ENDS = (
-    "Some of its lines end in \\r\\n, and others in \\n. Write them alike, or say that both are meant: "
-    "`params: {strict_mode: false}`"
+    "Some of its lines end in \\r\\n, and others in \\n."
+    " Write them alike, or say that both are meant: `params: {strict_mode: false}`"
 )
 
 
 def _ends_differ(path: Path) -> bool:
-    """Whether a file has both ends of lines, as one has to which another system has appended."""
+    """Whether a file has both ends of lines, as after another system has appended to it."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     return 0 < head.count(b"\r\n") < head.count(b"\n")
@@ -76,8 +81,8 @@ def _ends_differ(path: Path) -> bool:
 def _sniffed(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     listed = "".join(f", {name} = {option(value)}" for name, value in sorted(options.items()))
     row = asked(
-        "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns, DateFormat, TimestampFormat "
-        f"FROM sniff_csv($files[1]{listed})",
+        "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns, DateFormat, TimestampFormat"
+        f" FROM sniff_csv($files[1]{listed})",
         path,
     )[0]
     delimiter, quoting, escape = ("" if text == "(empty)" else text for text in row[:3])
@@ -97,8 +102,7 @@ def _sniffed(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_below_a_preamble(path: Path, given: Mapping[str, Any], below: Mapping[str, Any]) -> bool:
-    """Whether there is a table below some lines that are none of its own: they lack its delimiter,
-    and it has rows."""
+    """Whether a table with rows begins below some other lines, which lack its delimiter."""
     skipped, delimiter = int(below["skip"]), str(below["delim"])
     if not skipped or not below["header"] or len(below["columns"]) < 2:
         return False
@@ -151,10 +155,13 @@ def _with_gaps(path: Path, given: Mapping[str, Any], delimiter: str = "") -> dic
         raise SqlError(f"{which}. {_CURE}")
     if found is None or "null_padding" in given:
         return found
-    return found | {"notes": [(f"{which}; what is missing is read as NULL.", f"{_CURE}.")]}
+    return found | {"notes": [(f"{which}; missing values are read as NULL.", f"{_CURE}.")]}
 
 
-_CURE = "Correct the file, or say how it is meant: `null_padding: true`, `skip`, `delimiter` or `quote` in `params`"
+_CURE = (
+    "Correct the file, or say how it is meant:"
+    " `null_padding: true`, `skip`, `delimiter` or `quote` in `params`"
+)
 
 
 def _odd_line(path: Path, given: Mapping[str, Any]) -> str | None:
@@ -222,10 +229,9 @@ def _long(
 def _type(name: str) -> str:
     """The type of a column of texts, as SQL."""
     text = quote(name)
-    tests = {
-        "BIGINT": f"TRY_CAST({text} AS BIGINT) IS NOT NULL AND NOT regexp_matches({text}, '^[-+]?0[0-9]|^[+]|[.]')"
-    }
-    tests |= {word: f"TRY_CAST({text} AS {word}) IS NOT NULL" for word in ("DATE", "TIMESTAMP")}
+    words = ("BIGINT", "DATE", "TIMESTAMP")
+    tests = {word: f"TRY_CAST({text} AS {word}) IS NOT NULL" for word in words}
+    tests["BIGINT"] += f" AND NOT regexp_matches({text}, '^[-+]?0[0-9]|^[+]|[.]')"
     cases = " ".join(
         f"WHEN bool_and({test} OR {text} IS NULL) THEN '{word}'" for word, test in tests.items()
     )
@@ -233,7 +239,7 @@ def _type(name: str) -> str:
 
 
 def _which(delimiter: str, lines: Sequence[str], skipped: int) -> str:
-    """Which lines have different numbers of fields."""
+    """The lines that have different numbers of fields, in words."""
     first, shown = _fields(lines[0], delimiter), "tabs" if delimiter == "\t" else f"`{delimiter}`"
     counts = (
         (number, _fields(line, delimiter)) for number, line in enumerate(lines, skipped + 1) if line
@@ -250,7 +256,8 @@ def _which(delimiter: str, lines: Sequence[str], skipped: int) -> str:
     )
     text = lines[number - skipped - 1]
     said = f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text
-    return f"Line {skipped + 1} has {first} columns by {shown}, and line {number} has {other}{where}: {said}"
+    header = f"Line {skipped + 1} has {first} columns by {shown}"
+    return f"{header}, and line {number} has {other}{where}: {said}"
 
 
 def _fields(line: str, delimiter: str) -> int:
@@ -285,7 +292,7 @@ def has_values(sql: str, paths: Iterable[Path], columns: Iterable[str]) -> list[
 
 
 def asked(sql: str, *paths: Path) -> list[tuple[Any, ...]]:
-    """What a SELECT over `$files` returns. Raises SqlError."""
+    """The rows of a SELECT over `$files`. Raises SqlError."""
     try:
         return file_reader().execute(sql, {"files": [exactly(path) for path in paths]}).fetchall()
     except duckdb.Error as exc:

@@ -14,20 +14,19 @@ from seeknal_git.sql.widening import TEXT
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What was read before of a source, with the definition that it has now.
+    """The result of earlier loads of a source, with its present definition."""
 
-    columns: of its table, with an empty type for those in which no row had a value; dialect: how
-    its files were written; contents: those of all its loads.
-    """
-
+    # The columns of its table; the type is "" if no row had a value.
     columns: Columns = ()
+    # The dialect of its files.
     dialect: Mapping[str, Any] = field(default_factory=dict)
+    # The contents of all its loads.
     contents: frozenset[str] = frozenset()
 
 
 LONGEST_LINE = 100_000_000
-# What a user has not said. Nothing is taken for a comment, no line is passed over, and the whole
-# file is looked at.
+# Options that the user has not given. No text is a comment, no line is skipped, and the whole file
+# is examined.
 DEFAULTS: Mapping[str, Any] = {
     "comment": "",
     "skip": 0,
@@ -77,10 +76,11 @@ def json_select(
     types: Mapping[str, str] | None = None,
     cast: Mapping[str, str] | None = None,
 ) -> str:
-    """A SELECT over JSON files. types: of every column, where they are not to be guessed; cast:
-    those to cast to."""
+    """A SELECT over JSON files. types: the types of all columns, if they are not to be guessed;
+    cast: the types to cast columns to."""
     columns = {"columns": dict(types)} if types else {}
-    return f"SELECT *{_casts(cast or {})} FROM read_json({arguments({**_WHOLE_JSON, **given, **columns})})"
+    options = arguments({**_WHOLE_JSON, **given, **columns})
+    return f"SELECT *{_casts(cast or {})} FROM read_json({options})"
 
 
 def parquet_select(given: Mapping[str, Any], cast: Mapping[str, str]) -> str:

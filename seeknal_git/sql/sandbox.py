@@ -13,13 +13,12 @@ from pathlib import Path
 from seeknal_git.names import literal
 from seeknal_git.sql.engine_version import exactly
 
-# The engine's log, and what it becomes while it is merged into the file.
+# The engine's log, and its names while it is merged into the file.
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
 # `query` takes both ways to write a lambda, and `plan --verify` adds up in one order: neither opens
 # anything.
 _FREE = "SET allowed_configs = ['lambda_syntax', 'threads']"
-# The order matters: what may be reached is said before everything else is closed, and the lock
-# comes last.
+# The order matters: the reach is set before everything else is closed, and the lock comes last.
 _CLOSED = (
     "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; "
     f"SET allow_community_extensions = false; SET enable_external_access = false; {_FREE}; "
@@ -29,11 +28,11 @@ _CLOSED = (
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The files, and the folders with all that is in them, that SQL may open beside the warehouse.
-    spill: a folder for what does not fit in memory, else one beside the warehouse."""
+    """The files, and the folders with their content, that SQL may open beside the warehouse."""
 
     files: Sequence[Path] = ()
     folders: Sequence[Path] = ()
+    # A folder for data that does not fit in memory; None for one beside the warehouse.
     spill: Path | None = None
 
 
@@ -41,9 +40,9 @@ NOTHING = Reach()
 
 
 def confinement(warehouse: Path | None, reach: Reach) -> str:
-    """The settings that leave an engine a warehouse, a folder to spill to, and what is in reach.
-    They last until it is closed, and nothing can undo them: there is no network, and no extension
-    is loaded.
+    """The settings that confine an engine to a warehouse, a folder to spill to, and its reach. They
+    last until the engine is closed, and nothing can undo them: there is no network, and no
+    extension is loaded.
 
     The engine follows links, here and whenever it opens a file.
     """

@@ -1,8 +1,8 @@
 """Ask the engine how a file of raw data is to be read: the dialect of a CSV file, and the columns
 of any file.
 
-The engine guesses from what it sees, so it is shown the whole file; and what its guess would lose
-is looked for. docs/design/reading.md lists what the engine does by itself.
+The engine guesses from the part of a file that it reads, so it is given the whole file; and values
+that its guess would lose are looked for. docs/design/reading.md lists the guesses of the engine.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ def misfit(sql: str, path: Path, column: str, word: str) -> str | None:
     text."""
     name = quote(column)
     rows = asked(
-        f"SELECT {name} FROM ({sql}) WHERE {name} IS NOT NULL AND (TRY_CAST({name} AS {word}) IS NULL "
-        f"OR regexp_matches({name}, '^[-+]?0[0-9]')) LIMIT 1",
+        f"SELECT {name} FROM ({sql}) WHERE {name} IS NOT NULL"
+        f" AND (TRY_CAST({name} AS {word}) IS NULL"
+        f" OR regexp_matches({name}, '^[-+]?0[0-9]')) LIMIT 1",
         path,
     )
     return str(rows[0][0]) if rows else None
@@ -63,29 +64,30 @@ def rounded(sql: str, path: Path, column: str, word: str) -> str | None:
     name = quote(column)
     exact = "TIMESTAMP" if word == "DATE" else "DOUBLE"
     rows = asked(
-        f"SELECT {name} FROM ({sql}) WHERE TRY_CAST({name} AS {exact}) <> TRY_CAST({name} AS {word}) LIMIT 1",
+        f"SELECT {name} FROM ({sql})"
+        f" WHERE TRY_CAST({name} AS {exact}) <> TRY_CAST({name} AS {word}) LIMIT 1",
         path,
     )
     return str(rows[0][0]) if rows else None
 
 
 def has_digits(sql: str, path: Path, column: str, point: str, many: int) -> bool:
-    """Whether a number has so many digits after its point. sql: reads the file, with this column as
-    text."""
+    """Whether a number has `many` digits or more after its point. sql: reads the file, with this
+    column as text."""
     pattern = f"[{point}][0-9]{{{many - 1},}}[1-9]"
-    return bool(
-        asked(
-            f"SELECT coalesce(bool_or(regexp_matches({quote(column)}, {literal(pattern)})), false) FROM ({sql})",
-            path,
-        )[0][0]
-    )
+    matches = f"regexp_matches({quote(column)}, {literal(pattern)})"
+    rows = asked(f"SELECT coalesce(bool_or({matches}), false) FROM ({sql})", path)
+    return bool(rows[0][0])
 
 
 def unpacks_in(path: Path, seconds: float) -> bool:
-    """Whether a file packed by zstd can be unpacked in a time. (What guesses how it is read cannot
-    be stopped.)"""
+    """Whether a file packed by zstd can be unpacked in a time. (The engine's guess of a dialect
+    cannot be interrupted.)"""
     engine = file_reader()
-    options = "columns = {'line': 'VARCHAR'}, auto_detect = false, header = false, quote = '', escape = ''"
+    options = (
+        "columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,"
+        " quote = '', escape = ''"
+    )
     clock = threading.Timer(seconds, engine.interrupt)
     clock.start()
     try:
@@ -104,11 +106,10 @@ def unpacks_in(path: Path, seconds: float) -> bool:
 
 
 def _without_loss(path: Path, given: Mapping[str, Any], guess: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns, with types that say the same as the text; and all formats that the dates may
-    have.
+    """The columns with types that lose nothing of the text, and all possible formats of the dates.
 
-    Numbers of more digits than a DOUBLE holds are DECIMAL; and only `true` and `false` are BOOLEAN,
-    as NO is a country.
+    Numbers with more digits than a DOUBLE holds are DECIMAL. Only `true` and `false` are BOOLEAN,
+    since NO is a country.
     """
     found = {name: _question(name, word, given, guess) for name, word in guess["columns"]}
     questions = {name: question for name, question in found.items() if question}
@@ -118,25 +119,23 @@ def _without_loss(path: Path, given: Mapping[str, Any], guess: Mapping[str, Any]
     sql = csv_select(given, guess)
     row = asked(f"SELECT {', '.join(questions.values())} FROM ({sql})", path)[0]
     answers, types = dict(zip(questions, row, strict=True)), dict(guess["columns"])
-    long = [
-        name
-        for name, answer in answers.items()
-        if types[name] in _FLOATING and answer > _EXACT_DIGITS
-    ]
+    long = [name for name, answer in answers.items() if _is_long(types[name], answer)]
     changed = _exact(sql, path, long)
     for name, answer in answers.items():
         if types[name] == "BOOLEAN" and not answer:
             changed[name] = "VARCHAR"
         elif types[name] in _FORMATS:
-            changed |= {name: "TIMESTAMP_NS"} if answer["nanoseconds"] else {}
+            if answer["nanoseconds"]:
+                changed[name] = "TIMESTAMP_NS"
             key = _FORMATS[types[name]]
-            formats[key] += [
-                form for form in answer["formats"] if form and form not in formats[key]
-            ]
-    return {
-        "columns": [(name, changed.get(name, word)) for name, word in guess["columns"]],
-        **formats,
-    }
+            formats[key] = list(dict.fromkeys([*formats[key], *filter(None, answer["formats"])]))
+    columns = [(name, changed.get(name, word)) for name, word in guess["columns"]]
+    return {"columns": columns, **formats}
+
+
+def _is_long(word: str, answer: Any) -> bool:
+    """Whether a column has numbers of more digits than a DOUBLE holds. answer: the most digits."""
+    return bool(word in _FLOATING and answer > _EXACT_DIGITS)
 
 
 _FLOATING = ("DOUBLE", "BIGNUM")
@@ -146,7 +145,7 @@ _FORMATS = {"DATE": "dateformat", "TIMESTAMP": "timestampformat"}
 def _question(
     name: str, word: str, given: Mapping[str, Any], guess: Mapping[str, Any]
 ) -> str | None:
-    """What has to be known of a column's text, as SQL."""
+    """The question to the texts of a column, as SQL."""
     column = quote(name)
     if word == "BOOLEAN":
         return f"bool_and(lower(trim({column})) IN ('true', 'false'))"
@@ -159,17 +158,18 @@ def _question(
 
 
 def _about_time(column: str, word: str, others: Sequence[str]) -> str:
-    """Which of some formats the values have too, and whether they have more digits than
-    microseconds."""
+    """The other formats that all values have, and whether values have more digits than
+    microseconds, as SQL."""
     fits = (
-        f"CASE WHEN bool_and(try_strptime({column}, {literal(form)}) IS NOT NULL OR {column} IS NULL) "
-        f"THEN {literal(form)} END"
+        f"CASE WHEN bool_and(try_strptime({column}, {literal(form)}) IS NOT NULL"
+        f" OR {column} IS NULL) THEN {literal(form)} END"
         for form in others
     )
     finer = (
         f"bool_or(length({column}) > {_LONGEST_TIME} AND regexp_matches({column}, '[.][0-9]{{7}}'))"
     )
-    return f"{{'formats': [{', '.join(fits)}]::VARCHAR[], 'nanoseconds': {finer if word == 'TIMESTAMP' else 'false'}}}"
+    nanoseconds = finer if word == "TIMESTAMP" else "false"
+    return f"{{'formats': [{', '.join(fits)}]::VARCHAR[], 'nanoseconds': {nanoseconds}}}"
 
 
 def _other_orders(form: str) -> list[str]:

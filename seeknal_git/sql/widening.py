@@ -72,23 +72,23 @@ def _wider_number(one: str, other: str) -> str:
         return "FLOAT" if one == other == "FLOAT" else "DOUBLE"
     if _DECIMAL.fullmatch(one) or _DECIMAL.fullmatch(other):
         return _wider_decimal(one, other)
-    signed = [_SIGNED[word] for word in (one, other) if word in _SIGNED]
-    unsigned = [_UNSIGNED[word] for word in (one, other) if word in _UNSIGNED]
-    if not signed:
-        return next(word for word, bits in _UNSIGNED.items() if bits == max(unsigned))
-    needed = max([*signed, *(2 * bits for bits in unsigned)])
+    words = (one, other)
+    if not _SIGNED.keys() & set(words):
+        return max(words, key=_UNSIGNED.__getitem__)
+    # A type with a sign needs twice the bits of one without.
+    needed = max(_SIGNED.get(word) or 2 * _UNSIGNED[word] for word in words)
     return next(word for word, bits in _SIGNED.items() if bits == needed)
 
 
 def _wider_decimal(one: str, other: str) -> str:
-    """A DECIMAL with enough digits on either side of the point; DOUBLE where there are too many."""
+    """A DECIMAL with enough digits on either side of the point; DOUBLE if there are too many."""
     (whole, scale), (whole_too, scale_too) = _digits(one), _digits(other)
     most, finest = max(whole, whole_too), max(scale, scale_too)
     return f"DECIMAL({most + finest},{finest})" if most + finest <= _WIDEST else "DOUBLE"
 
 
 def _digits(word: str) -> tuple[int, int]:
-    """How many digits a number has before the point, and after it."""
+    """The numbers of digits of a type before the point, and after it."""
     if found := _DECIMAL.fullmatch(word):
         return int(found[1]) - int(found[2]), int(found[2])
     return _DIGITS[_SIGNED.get(word) or _UNSIGNED[word]], 0
