@@ -4,8 +4,8 @@ that is not ours."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, count
@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 from seeknal_git.build.exposures import content_of
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, RunFailed
-from seeknal_git.files import Ground, Standing, beside, put_in_place, refuse
+from seeknal_git.files import Ground, Standing, beside, put_in_place, refuse, remove_whole
 from seeknal_git.names import REPLACED, WRITING, exposures_folder
 from seeknal_git.project.place import OLD
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.model import Delivery
+from seeknal_git.warehouse.model import Delivery, Published
 
 if TYPE_CHECKING:
+    from seeknal_git.build.work import Work
     from seeknal_git.warehouse.protocol import Warehouse
 
 _MENDED = "Mend it, or give the exposure another path."
@@ -31,15 +32,15 @@ _MENDED = "Mend it, or give the exposure another path."
 
 @dataclass(frozen=True, slots=True)
 class Dock:
-    """Where files are delivered from, in one run. folder: ours alone; recorded: path → hashes of
-    everything that was ever delivered there, None among them if an older version did not write one
-    down."""
+    """Where files are written in one run, before they are put in place."""
 
     warehouse: Warehouse
     ground: Ground
     home: Path
     cache: Cache
-    folder: Path
+    folder: Path  # where nobody else writes
+    # Path → hashes of everything that was ever delivered there. None is among them if an older
+    # version did not write one down.
     recorded: Mapping[Path, frozenset[str | None]]
 
     def path_of(self, delivery: Delivery) -> str:
@@ -138,11 +139,10 @@ def write_aside(dock: Dock, delivery: Delivery) -> Written:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """How a delivery ended. fault: why it did not; kept: where a file is that somebody had
-    changed."""
+    """How a delivery ended."""
 
-    fault: str | None = None
-    kept: Path | None = None
+    fault: str | None = None  # why it failed
+    kept: Path | None = None  # where a file is that somebody had changed
 
 
 def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
@@ -164,6 +164,36 @@ def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
         return HandedOver(f"{delivery.path} cannot be replaced: {_why(exc)}")
     dock.warehouse.deliveries.record(schema, delivery)
     return HandedOver(kept=dock.home / kept if changed else None)
+
+
+def write_files(dock: Dock, work: Work, shows: Mapping[str, Published]) -> list[Written]:
+    """Write the files of exposures aside, of those whose table is to be shown."""
+    written = []
+    for node in work.deliveries:
+        table = shows.get(work.graph.inputs[node][0])
+        if table is not None:
+            exposure, wanted = work.graph.node(node), work.inventory.wanted(node)
+            path = work.places.of(exposure)
+            delivery = Delivery(node, wanted, path, table.table, exposure.definition)
+            written.append(write_aside(dock, delivery))
+    return written
+
+
+def give_up(warehouse: Warehouse, work: Work, delivered: Collection[str]) -> None:
+    """Forget files that no exposure writes any more. A branch's are removed; production's stay, as
+    somebody may read them.
+
+    delivered: the exposures whose new file was recorded just now, in the place of the old one.
+    """
+    schema = work.environment.schema
+    folder = work.root.home.resolve() / exposures_folder(schema)
+    for delivery in work.left:
+        place = work.places.of_delivered(delivery)
+        if not work.environment.is_production and place.resolve().is_relative_to(folder):
+            with suppress(OSError):
+                remove_whole(place)
+        if delivery.node not in delivered:
+            warehouse.deliveries.record(schema, replace(delivery, snapshot="", content=None))
 
 
 def _free_path(home: Path, path: str) -> str:

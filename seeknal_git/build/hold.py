@@ -1,11 +1,12 @@
-"""A publication that is about to happen: what it is made of is loaded before the warehouse is held,
-and once more where somebody committed or published in the meantime."""
+"""Hold the warehouse for a run or a promotion. Its nodes are loaded before, and once more if somebody
+committed or published meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from seeknal_git.build.options import Options
 from seeknal_git.build.work import Work, work_out
@@ -25,28 +26,34 @@ from seeknal_git.warehouse.protocol import Warehouse
 _ATTEMPTS = 10
 
 
+class Request(Protocol):
+    """What somebody asked for. It means another commit when the branch has moved."""
+
+    def revision(self, workspace: Workspace) -> Revision:
+        """The branch, tag or commit that is asked for, as it is now."""
+        ...
+
+    def prepared(self, workspace: Workspace) -> Prepared:
+        """Load the nodes, before the warehouse is held."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run or a promotion, with everything that it is made of.
+    """A run or a promotion, with all that it is made of."""
 
-    revision: whose tree was loaded; now: what was asked for means now; again: prepares it once
-    more.
-    """
-
+    request: Request
     workspace: Workspace
-    revision: Revision
+    revision: Revision  # whose tree was loaded
     loaded: Loaded
     environment: Environment
     options: Options
-    now: Callable[[], Revision]
-    again: Callable[[], Prepared]
-    base: str | None = (
-        None  # the commit that production shows, if only some nodes of it are replaced
-    )
+    # The commit that production shows, if only some nodes of it are replaced.
+    base: str | None = None
 
 
 def preview(prepared: Prepared) -> Work:
-    """What would be done, without writing anything."""
+    """The work that a run would do. Writes nothing."""
     path = prepared.workspace.warehouse_path
     with open_for_state(
         path if path.exists() else None, prepared.workspace.marks, prepared.workspace.until
@@ -55,8 +62,8 @@ def preview(prepared: Prepared) -> Work:
 
 
 def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
-    """Raises FileFault where raw data moved after its columns were found: what reads it was bound
-    to other columns."""
+    """The work of a run. Raises FileFault if raw data changed after its columns were found: its
+    readers were bound to other columns."""
     loaded = prepared.loaded
     work = work_out(warehouse, loaded.graph, loaded.root, prepared.environment, prepared.options)
     for source, contents in loaded.binding.read.items():
@@ -70,10 +77,10 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
 
 @contextmanager
 def held(prepared: Prepared) -> Iterator[tuple[Prepared, Warehouse]]:
-    """Hold the warehouse, with what was prepared as it has to be by then.
+    """Hold the warehouse, and have the run prepared on the state that it finds there.
 
-    Raises WarehouseBusy, UsageError where another branch was checked out while this one waited, and
-    GitError where production would lose what another clone released.
+    Raises WarehouseBusy; UsageError if another branch was checked out while this one waited; and
+    GitError if production would lose a release of another clone.
     """
     for _ in range(_ATTEMPTS):
         path, reach = prepared.workspace.warehouse_path, _reach(prepared)
@@ -87,7 +94,7 @@ def held(prepared: Prepared) -> Iterator[tuple[Prepared, Warehouse]]:
                 yield prepared, warehouse
                 _remember(prepared, warehouse)
                 return
-        prepared = prepared.again()
+        prepared = prepared.request.prepared(prepared.workspace)
     raise FileFault(
         "The branch, or its raw data, keeps changing.",
         "Run the same command again when it lies still.",
@@ -95,8 +102,8 @@ def held(prepared: Prepared) -> Iterator[tuple[Prepared, Warehouse]]:
 
 
 def _reach(prepared: Prepared) -> Reach:
-    """The files that a run may have to do with: raw data of its sources, and what its exposures
-    write."""
+    """The files that a run may read or write: the raw data of its sources, and the files of its
+    exposures."""
     raw = reach_of(prepared.loaded.graph, prepared.loaded.root)
     return Reach(raw.files, [*raw.folders, prepared.loaded.root.home / WRITING])
 
@@ -107,9 +114,10 @@ def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
 
 
 def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
-    """Whether neither the branch, nor production's loads, nor raw data that is read anew has moved
-    while we waited."""
-    loaded, revision, now = prepared.loaded, prepared.revision, prepared.now()
+    """Whether the branch, production's loads, and raw data that is read anew are as they were before
+    we waited."""
+    loaded, revision = prepared.loaded, prepared.revision
+    now = prepared.request.revision(prepared.workspace)
     if now.name != revision.name:  # nobody asked for that one
         raise UsageError(
             f"{revision.name} is no longer checked out, but {now.name}. Nothing was done.",
@@ -120,13 +128,15 @@ def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
     if prepared.base and recorded(prepared.workspace, warehouse).commit != prepared.base:
         return False
     if any(
-        loaded.root.moved(loaded.graph.node(each), contents)
-        for each, contents in loaded.binding.read.items()
+        loaded.root.moved(loaded.graph.node(source), contents)
+        for source, contents in loaded.binding.read.items()
     ):
         return False
     schemas = (prepared.environment.production_schema, prepared.environment.schema)
     if loaded.kept is None:
         before = contracts_of(warehouse, loaded.graph, schemas)
-        return all(before.get(each) == contract for each, contract in loaded.root.contracts.items())
+        return all(
+            before.get(source) == contract for source, contract in loaded.root.contracts.items()
+        )
     root = replace(loaded.root, adopted={})  # nothing was adopted yet when these were found
     return loaded.kept == columns_of_loads(warehouse, loaded.graph, root, schemas)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 from seeknal_git.build.execute import Report
 from seeknal_git.build.hold import Prepared, held, preview, work_of
@@ -130,6 +129,22 @@ def _leave_nothing(workspace: Workspace, environment: str) -> None:
     follow(workspace, environment, "promote", may_switch=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The branch to promote."""
+
+    target: str
+    options: Options
+
+    def revision(self, workspace: Workspace) -> Revision:
+        """The branch as it is now."""
+        return branch_to_merge_into(workspace, self.target)
+
+    def prepared(self, workspace: Workspace) -> Prepared:
+        """Load its tip, as `prepare` does."""
+        return prepare(workspace, self.target, self.options)
+
+
 def prepare(
     workspace: Workspace, target: str | None = None, options: Options = DEFAULT
 ) -> Prepared:
@@ -167,13 +182,12 @@ def _prepared(
     workspace: Workspace, revision: Revision, loaded: Loaded, options: Options
 ) -> Prepared:
     return Prepared(
+        _Request(revision.name, options),
         workspace,
         revision,
         loaded,
         revision.environment,
         replace(options, all_or_nothing=True),
-        now=partial(branch_to_merge_into, workspace, revision.name),
-        again=partial(prepare, workspace, revision.name, options),
     )
 
 

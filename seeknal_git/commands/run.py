@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from seeknal_git.build.execute import Report
 from seeknal_git.build.hold import Prepared, held, preview, work_of
@@ -19,6 +18,7 @@ from seeknal_git.environments.other_clones import clone_folder, published_elsewh
 from seeknal_git.environments.production import refuse_to_lose, showing
 from seeknal_git.environments.releasing import need_leave
 from seeknal_git.environments.revision import (
+    Revision,
     as_environment,
     elsewhere,
     head_tree,
@@ -172,6 +172,14 @@ class Request:
     force: bool = False
     options: Options = field(default_factory=Options)
 
+    def revision(self, workspace: Workspace) -> Revision:
+        """The branch, tag or commit that is asked for, as it is now."""
+        return revision_of(workspace, self.environment)
+
+    def prepared(self, workspace: Workspace) -> Prepared:
+        """Load the nodes, as `prepare` does."""
+        return prepare(workspace, self)
+
 
 def prepare(workspace: Workspace, request: Request) -> Prepared:
     """Load the nodes to run.
@@ -213,14 +221,13 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
             found = mixed(workspace, loaded, base, options.chosen)
             loaded, options = found.loaded, replace(options, chosen=found.chosen, whole=True)
     return Prepared(
+        request,
         workspace,
         revision,
         loaded,
         environment,
         options,
-        now=partial(revision_of, workspace, request.environment),
-        again=partial(prepare, workspace, request),
-        base=base,
+        base,
     )
 
 
