@@ -1,5 +1,5 @@
-"""Deliver files of exposures: written in a folder of ours first, then put in place over nothing
-that is not ours."""
+"""Deliver the files of exposures. They are written in a folder of ours first. In their place, only
+a file of ours is replaced."""
 
 from __future__ import annotations
 
@@ -104,11 +104,11 @@ def _recorded(
 ) -> dict[Path, frozenset[str | None]]:
     """By the path on record, and by where that is today: the data root may have been moved."""
     found: dict[Path, frozenset[str | None]] = {}
-    for each in warehouse.deliveries.ever():
-        folder = "." if each.schema == production else exposures_folder(each.schema)
-        path = Path(each.path)
-        for place in {path, home / folder / each.place if each.place else path}:
-            found[place] = found.get(place, frozenset()) | {each.content}
+    for past in warehouse.deliveries.ever():
+        folder = "." if past.schema == production else exposures_folder(past.schema)
+        path = Path(past.path)
+        for place in {path, home / folder / past.place if past.place else path}:
+            found[place] = found.get(place, frozenset()) | {past.content}
     return found
 
 
@@ -198,11 +198,11 @@ def give_up(warehouse: Warehouse, work: Work, delivered: Collection[str]) -> Non
 
 def _free_path(home: Path, path: str) -> str:
     names = chain([path], (f"{path}.{number}" for number in count(2)))
-    return next(each for each in names if not lexists(home / each))
+    return next(name for name in names if not lexists(home / name))
 
 
 def _standing(dock: Dock, written: Written, place: Path) -> Standing:
-    """Ours is what was ever delivered there, and what would be delivered now."""
+    """Ours are all contents that were ever delivered there, and the one to deliver now."""
     hashes = dock.recorded.get(written.delivery.path, frozenset())
     if content_of(place, dock.cache) in (hashes | {written.delivery.content}) - {None}:
         return "ours"
@@ -216,8 +216,8 @@ _LINES = 64 << 20
 
 
 def _has_the_lines_of(written: Path, place: Path) -> bool:
-    """Whether a file says the same in another order: no order is promised without ORDER BY. A
-    warehouse that was lost has forgotten its deliveries, and they are made again."""
+    """Whether a file has the same lines in another order: without ORDER BY, no order is promised. A
+    warehouse that was lost has forgotten its deliveries, so they are made again."""
     size = written.stat().st_size if written.is_file() else -1
     if size != place.stat().st_size or size > _LINES:
         return False
@@ -228,7 +228,7 @@ def _has_the_lines_of(written: Path, place: Path) -> bool:
 def _refuse_the_warehouse(path: Path, warehouse: Path, home: Path) -> None:
     """Also where it was: a file there would be taken for a warehouse of an earlier version."""
     real = path.parent.resolve() / path.name
-    if any(f"{real}.".startswith(f"{each.resolve()}.") for each in (warehouse, home / OLD)):
+    if any(f"{real}.".startswith(f"{own.resolve()}.") for own in (warehouse, home / OLD)):
         raise FileFault("the warehouse is there.")
 
 

@@ -56,7 +56,7 @@ Report = Callable[[Event], None]
 
 @dataclass(slots=True)
 class Progress:
-    """What a run has done so far."""
+    """The results of a run so far."""
 
     built: dict[str, Snapshot] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)  # node → why
@@ -91,7 +91,8 @@ class _Site:
     report: Report
     progress: Progress
     schedule: Schedule
-    # Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to answer.
+    # Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to
+    # answer.
     taken: frozenset[str]
     # Snapshot id → what this run built: nodes that are made of the same share one table.
     made: dict[str, Snapshot] = field(default_factory=dict)
@@ -138,7 +139,7 @@ def _close(site: _Site) -> None:
 
 def _layers(work: Work, report: Report, progress: Progress) -> Iterator[list[Twins]]:
     """The nodes to build, layer by layer. A layer is asked for when the one before has ended, so
-    it is without the nodes that are lost by then."""
+    it is without the nodes that a failure blocks."""
     for layer in work.layers:
         report(Event("layer", "", layer=(work.graph.layer_of[layer[0]], work.graph.depth)))
         _fail_again(work, layer, report, progress)
@@ -270,7 +271,9 @@ def _why(site: _Site, identifier: str, exc: Exception) -> str:
 
 def _in_words(exc: Exception) -> str:
     if isinstance(exc, ProjectError):
-        return " ".join(f"{each.message} {each.hint or ''}".strip() for each in exc.problems)
+        return " ".join(
+            f"{problem.message} {problem.hint or ''}".strip() for problem in exc.problems
+        )
     if isinstance(exc, SeeknalError):
         return f"{exc.message} {exc.hint or ''}".strip()
     if isinstance(exc, SqlError):
@@ -391,7 +394,7 @@ def _source_statement(site: _Site, source: Node, opened: Opened) -> Statement:
     try:
         return source_statement(source, site.work.root, opened.paths)
     except ProjectError as exc:
-        words = [f"{each.message} ({each.path}:{each.line})" for each in exc.problems]
+        words = [f"{problem.message} ({problem.path}:{problem.line})" for problem in exc.problems]
         raise _NodeFailed("; ".join(words)) from exc
 
 

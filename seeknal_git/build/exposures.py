@@ -118,10 +118,10 @@ def content_of(path: Path, cache: Cache) -> str | None:
     touched. None if it is not there, or cannot be read."""
     try:
         if path.is_dir():
-            files = sorted(each for each in path.rglob("*") if each.is_file())
+            files = sorted(file for file in path.rglob("*") if file.is_file())
             names = (
-                f"{each.relative_to(path).as_posix()}\0{remembered_blob_id(each, cache)}"
-                for each in files
+                f"{file.relative_to(path).as_posix()}\0{remembered_blob_id(file, cache)}"
+                for file in files
             )
             return digest("folder", *names)
         return remembered_blob_id(path, cache)

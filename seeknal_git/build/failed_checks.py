@@ -72,8 +72,8 @@ class Violation:
         return verdict(self.path, self.check, self.audit)
 
     def question(self, environment: str | None) -> str:
-        """The command that shows all rows that violate. environment: None for what is checked
-        out."""
+        """The command that shows all rows that violate. environment: None for the branch that is
+        checked out."""
         where = [of_option("--env", environment)] if environment else []
         failed = [] if self.published else [of_option("--failed", self.node)]
         return " ".join(["seeknal query", *where, *failed, in_shell(self.sql)])
@@ -111,7 +111,7 @@ def violations(
                 audit=audit,
                 sql=check_over_views(work.graph, node, number, work.environment.schema),
                 published=all(
-                    each in shown and shown[each] == tables.get(each) for each in targets
+                    read in shown and shown[read] == tables.get(read) for read in targets
                 ),
             )
         )
@@ -136,13 +136,15 @@ def with_samples(
 
     tables: node → the table that was checked; asked: the checks that were made just now.
     """
-    return [
-        replace(each, sample=_sample(warehouse, work, each, tables))
-        if number < _MOST_SAMPLES
-        and ((each.node, each.number) in asked or each.audit.rows <= _CHEAP_ROWS)
-        else each
-        for number, each in enumerate(sorted(found, key=lambda each: not each.fails))
-    ]
+    result = []
+    for number, violation in enumerate(sorted(found, key=lambda violation: not violation.fails)):
+        is_new = (violation.node, violation.number) in asked
+        if number < _MOST_SAMPLES and (is_new or violation.audit.rows <= _CHEAP_ROWS):
+            sample = _sample(warehouse, work, violation, tables)
+            result.append(replace(violation, sample=sample))
+        else:
+            result.append(violation)
+    return result
 
 
 def _sample(
@@ -165,17 +167,18 @@ def _sample(
     try:
         found = warehouse.scratch.first_rows(sql, {}, MOST_ROWS)
     except SqlError:
-        return None  # it counted rows a moment ago: the table is gone, or a value of theirs cannot be computed
+        # It counted rows a moment ago: the table is gone, or a value cannot be computed.
+        return None
     keys = [
         key
         for node in (violation.node, *targets)
-        for each in graph.node(node).checks
-        for key in each.key
+        for other in graph.node(node).checks
+        for key in other.key
     ]
     names = [name for name, _ in found.columns]
     order = _ordered(names, keys, check.sql)[:_MOST_COLUMNS]
-    rows = (tuple(_cut(row[each]) for each in order) for row in found.rows)
-    return Sample(tuple(names[each] for each in order), tuple(rows), len(names))
+    rows = [tuple(_cut(row[column]) for column in order) for row in found.rows]
+    return Sample(tuple(names[column] for column in order), tuple(rows), len(names))
 
 
 def _ordered(names: Sequence[str], keys: Iterable[str], sql: str) -> list[int]:

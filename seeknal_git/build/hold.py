@@ -1,5 +1,5 @@
-"""Hold the warehouse for a run or a promotion. Its nodes are loaded before, and once more if somebody
-committed or published meanwhile."""
+"""Hold the warehouse for a run or a promotion. Its nodes are loaded before, and once more if
+somebody committed or published meanwhile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ATTEMPTS = 10
 
 
 class Request(Protocol):
-    """What somebody asked for. It means another commit when the branch has moved."""
+    """A wish to run or to promote a branch. Once the branch has moved, it means another commit."""
 
     def revision(self, workspace: Workspace) -> Revision:
         """The branch, tag or commit that is asked for, as it is now."""
@@ -114,8 +114,8 @@ def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
 
 
 def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
-    """Whether the branch, production's loads, and raw data that is read anew are as they were before
-    we waited."""
+    """Whether the branch, production's loads, and raw data that is read anew are as they were
+    before we waited."""
     loaded, revision = prepared.loaded, prepared.revision
     now = prepared.request.revision(prepared.workspace)
     if now.name != revision.name:  # nobody asked for that one

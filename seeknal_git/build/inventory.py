@@ -1,4 +1,5 @@
-"""What a project needs and what a warehouse has, before anything is decided."""
+"""The tables and answers that a project needs, and those that a warehouse has, before anything is
+decided."""
 
 from __future__ import annotations
 

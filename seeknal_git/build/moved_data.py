@@ -1,6 +1,7 @@
-"""Raw data that is no longer as production read it: what reading it again would change.
+"""Raw data that has changed since production read it, and the effect of reading it again.
 
-A branch goes on with production's load, so a bad file stops nobody's work. It is told all the same.
+A branch keeps using production's load, so a bad file stops nobody's work. It is reported all the
+same.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from seeknal_git.sql.statement import Columns
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work
 
-_HINT = "Production's load counts here. `seeknal run` on the production branch reads the file; --refresh tries it out."
+_HINT = (
+    "Production's load counts here. `seeknal run` on the production branch reads the file; "
+    "--refresh tries it out."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class MovedData:
-    """Raw data that is no longer as production shows it. loaded_at, changed_at: in UTC."""
+    """Raw data that has changed since production read it. Times are in UTC."""
 
     node: str
     files: tuple[str, ...]
@@ -62,25 +66,30 @@ def _changed_at(file: DataFile) -> datetime | None:
 
 
 def moved_columns(loaded: Loaded) -> tuple[Problem, ...]:
-    """The sources that keep a load, and whose files have other columns by now or do not fit any
+    """The sources that keep a load, and whose files have other columns now or do not fit any
     more."""
     kept = loaded.kept or {}
     untracked = [
-        each
-        for each in kept
-        if not any(file.blob for file in loaded.root.files(loaded.graph.node(each)))
+        source
+        for source in kept
+        if not any(file.blob for file in loaded.root.files(loaded.graph.node(source)))
     ]
     found, problems = columns_now(loaded.graph, loaded.root, untracked)
     told = [
-        replace(each, message=f"{each.message.rstrip('.')}, since production read it.", hint=_HINT)
-        for each in problems
+        replace(
+            problem, message=f"{problem.message.rstrip('.')}, since production read it.", hint=_HINT
+        )
+        for problem in problems
     ]
-    for each, columns in found.items():
-        if changes := _changes(kept[each], columns):
-            node = loaded.graph.node(each)
-            message = f"{node.definition['path']} moved since production read it, and would change {each}: {changes}."
+    for source, columns in found.items():
+        if changes := _changes(kept[source], columns):
+            node = loaded.graph.node(source)
+            path = node.definition["path"]
+            message = (
+                f"{path} moved since production read it, and would change {source}: {changes}."
+            )
             line = node.line("params.path" if "params.path" in node.lines else "table")
-            told.append(Problem(message, node.path, line, _HINT, each))
+            told.append(Problem(message, node.path, line, _HINT, source))
     return tuple(told)
 
 

@@ -15,20 +15,13 @@ _WORD = 8
 
 @dataclass(frozen=True, slots=True)
 class Builds:
-    """The tables that there are.
+    """The tables that exist, and the builds that are going to be made."""
 
-    there: identity → its snapshots, oldest first; lost: the same for those whose table is gone;
-    shown: ids of the snapshots that production and the environment show; again: nodes whose table
-    does not count, though it is there.
-    """
-
-    there: Mapping[str, Sequence[Snapshot]]
-    lost: Mapping[str, Sequence[Snapshot]]
-    shown: Collection[str]
-    again: Collection[str]
-    begun: dict[str, str] = field(
-        default_factory=dict
-    )  # identity → the build that is going to be made
+    there: Mapping[str, Sequence[Snapshot]]  # identity → snapshots, oldest first
+    lost: Mapping[str, Sequence[Snapshot]]  # the same, for those whose table is gone
+    shown: Collection[str]  # ids of the snapshots that production and the environment show
+    again: Collection[str]  # nodes to build again, though their table exists
+    begun: dict[str, str] = field(default_factory=dict)  # identity → the build to make
 
     def meant(self, node: str, identity: str) -> str:
         """The build of an identity that a node means.
@@ -40,9 +33,9 @@ class Builds:
         there, lost = self.there.get(identity, ()), self.lost.get(identity, ())
         if there and node not in self.again:
             return next(
-                (each for each in reversed(there) if each.id in self.shown), there[-1]
+                (snapshot for snapshot in reversed(there) if snapshot.id in self.shown), there[-1]
             ).build
-        if there or any(each.unstable for each in lost):
+        if there or any(snapshot.unstable for snapshot in lost):
             return self.begun.setdefault(identity, uuid.uuid4().hex[:_WORD])
         return ""
 
@@ -57,12 +50,12 @@ def builds_of(
     environments: Sequence[Mapping[str, Published]],
     again: Collection[str],
 ) -> Builds:
-    shown = {each.snapshot for published in environments for each in published.values()}
+    shown = {node.snapshot for published in environments for node in published.values()}
     return Builds(_by_identity(there), _by_identity(lost), shown, again)
 
 
 def _by_identity(snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:
     found: dict[str, list[Snapshot]] = {}
-    for each in snapshots:
-        found.setdefault(each.identity, []).append(each)
+    for snapshot in snapshots:
+        found.setdefault(snapshot.identity, []).append(snapshot)
     return found

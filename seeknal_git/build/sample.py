@@ -1,4 +1,4 @@
-"""A sample of what a node returns, over tables that are built already or computed for the moment.
+"""A sample of the rows of a node, over tables that are built already or computed for the moment.
 Writes nothing."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many rows of how many violate a check, and whether it would fail."""
+    """The answer to a check, and whether it would fail."""
 
     name: str
     severity: str
@@ -38,30 +38,27 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a node returns: its first rows, or of a rule the answers to its checks.
-
-    origins: node that was read → the schema whose table it is, None where it was computed for the
-    moment; obstacle: why the warehouse could not be read.
-    """
+    """The first rows of a node, or for a rule the answers to its checks."""
 
     rows: Rows | None
     counts: tuple[Count, ...]
+    # Node that was read → the schema whose table it is; None if it was computed for the moment.
     origins: Mapping[str, str | None]
-    obstacle: str | None
+    obstacle: str | None  # why the warehouse could not be read
 
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """Where a sample is computed; `relations`: node → its table as SQL names it."""
+    """The place where a sample is computed."""
 
     warehouse: Warehouse
     graph: BoundGraph
     root: DataRoot
-    relations: dict[str, str] = field(default_factory=dict)
+    relations: dict[str, str] = field(default_factory=dict)  # node → its table as SQL names it
 
 
 def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) -> Sample:
-    """The first `limit` rows of a node. Raises ProjectError where raw data is missing, or the
+    """The first `limit` rows of a node. Raises ProjectError if raw data is missing, or if the
     engine refuses."""
     graph, node = loaded.graph, loaded.graph.node(identifier)
     schemas = _schemas(workspace)
@@ -73,28 +70,27 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
         warehouse,
         obstacle,
     ):
-        wholes = {each: graph.wholes[each] for each in above}
+        wholes = {read: graph.wholes[read] for read in above}
         built = warehouse.scratch.built(schemas, wholes)
         bench = _Bench(
             warehouse,
             graph,
             loaded.root,
-            {each: relation for each, (_, relation) in built.items()},
+            {read: relation for read, (_, relation) in built.items()},
         )
         needed = _needed(graph, identifier, built)
-        for each in graph.members:
-            if each in needed and each not in built:
-                bench.relations[each] = _computed(bench, each)
-        counts = (
-            tuple(_count(bench, node, number) for number in range(len(node.checks)))
-            if node.kind == "rule"
-            else ()
-        )
-        rows = None if node.kind == "rule" else _first_rows(bench, identifier, limit)
+        for read in graph.members:
+            if read in needed and read not in built:
+                bench.relations[read] = _computed(bench, read)
+        rows, counts = None, []
+        if node.kind == "rule":
+            counts = [_count(bench, node, number) for number in range(len(node.checks))]
+        else:
+            rows = _first_rows(bench, identifier, limit)
     origins = {
-        each: built[each][0] if each in built else None for each in graph.members if each in needed
+        read: built[read][0] if read in built else None for read in graph.members if read in needed
     }
-    return Sample(rows, counts, origins, obstacle)
+    return Sample(rows, tuple(counts), origins, obstacle)
 
 
 def _schemas(workspace: Workspace) -> list[str]:
@@ -104,7 +100,7 @@ def _schemas(workspace: Workspace) -> list[str]:
 
 
 def _needed(graph: BoundGraph, identifier: str, built: Mapping[str, Any]) -> set[str]:
-    """What is read, directly or to compute what is read and not built."""
+    """The nodes that are read, directly or to compute an input that is not built."""
     needed: set[str] = set()
     waiting = list(graph.feeding(identifier))
     while waiting:

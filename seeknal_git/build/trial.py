@@ -20,26 +20,23 @@ _ORDERS = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The outcome of a promise that a plan makes about a node.
-
-    rows, columns: how many rows and which columns were compared; reason: why it could not be
-    verified or built, what differs apart from rows, or what the comparison leaves out; only_before,
-    only_after: the rows of one version alone; reused: whether the promise is that of a reader.
-    """
+    """The outcome of a promise that a plan makes about a node."""
 
     node: str
     result: Literal["equal", "differs", "cannot be built", "not verified"]
-    rows: int | None = None
-    columns: tuple[str, ...] = ()
+    rows: int | None = None  # the number of rows that were compared
+    columns: tuple[str, ...] = ()  # that were compared
+    # Why it could not be verified or built, a difference apart from rows, or the columns that the
+    # comparison leaves out.
     reason: str | None = None
-    only_before: Rest | None = None
-    only_after: Rest | None = None
-    reused: bool = False
+    only_before: Rest | None = None  # rows of the old version alone
+    only_after: Rest | None = None  # rows of the new version alone
+    reused: bool = False  # whether the promise is that of a reader
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Both versions of a node, and what is promised of the new one."""
+    """Both versions of a node, and the promise about the new one."""
 
     bench: Bench
     node: str
@@ -50,15 +47,11 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class _Doubts:
-    """What in a node may come out differently by chance.
+    """The parts of a node that may differ by chance, with the constructs that make them differ."""
 
-    rows, columns (folded name → construct): the construct because of which they may; whole: what
-    could not be taken apart, so that anything in it may.
-    """
-
-    rows: str
-    columns: Mapping[str, str]
-    whole: str | None
+    rows: str  # a construct; "" if there is none
+    columns: Mapping[str, str]  # folded name → construct
+    whole: str | None  # a construct that could not be resolved, so that any part may differ
 
     @property
     def certain(self) -> dict[str, str]:
@@ -92,7 +85,8 @@ def tried(trial: Trial) -> Verified:
         return _failed(trial, str(failure))
     if found.result == "differs" and doubts.whole:
         raise Obstacle(
-            f"the two versions differ, maybe by chance, for this could not be resolved: {doubts.whole}"
+            "the two versions differ, maybe by chance, for this could not be resolved: "
+            f"{doubts.whole}"
         )
     return found
 
@@ -174,21 +168,20 @@ def _columns_differ(old: Columns, new: Columns, category: Category) -> str | Non
     ]
     if category == Category.METADATA:
         words += [f"column {name} is new" for name, _ in new if folded(name) not in before]
-        called = {folded(name): name for name, _ in new}
-        words += [
-            f"column {name} is called {now}"
-            for name, _ in old
-            if (now := called.get(folded(name), name)) != name
-        ]
-        words += (
-            ["the columns are in another order"]
-            if not words and list(before) != list(after)
-            else []
-        )
+        words += _renamed(old, new)
+        if not words and list(before) != list(after):
+            words.append("the columns are in another order")
     return "; ".join(words) or None
 
 
-# What may be chance
+def _renamed(old: Columns, new: Columns) -> list[str]:
+    """Differences in how the names are written."""
+    called = {folded(name): name for name, _ in new}
+    pairs = [(name, called.get(folded(name), name)) for name, _ in old]
+    return [f"column {name} is called {now}" for name, now in pairs if now != name]
+
+
+# Differences by chance
 
 
 def _doubts(trial: Trial) -> _Doubts:

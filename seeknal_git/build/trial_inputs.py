@@ -25,20 +25,17 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A warehouse of its own, in which both versions of a node are executed.
-
-    edits: node → category of its own edit; built: node of the merge base → its table in production;
-    computed, renewed: node of the branch → its table for the moment, over the tables of the merge
-    base, and over those of the branch.
-    """
+    """The warehouse in which both versions of a node are executed, and tables for them to read."""
 
     warehouse: Warehouse
     base: BoundGraph
     head: BoundGraph
     root: DataRoot
-    edits: Mapping[str, Category]
-    built: Mapping[str, str]
+    edits: Mapping[str, Category]  # node → category of its own edit
+    built: Mapping[str, str]  # node of the merge base → its table in production
+    # Node of the branch → its table for the moment, over the tables of the merge base.
     computed: dict[str, str] = field(default_factory=dict)
+    # The same, over the tables of the branch.
     renewed: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,25 +63,20 @@ def edited(bench: Bench, node: str) -> tuple[Version, Version]:
     that input, and the old one sees its old columns.
     """
     after = _tables(bench, node)
-    before = {each: _as_before(bench, each, after) for each in _read(bench.base, node)}
+    before = {read: _as_before(bench, read, after) for read in _read(bench.base, node)}
     return Version(bench.base, node, before), Version(bench.head, node, after)
 
 
 def reused(bench: Bench, node: str) -> tuple[Version, Version]:
     """A reader over the tables of the merge base, and over those of the branch."""
-    return (
-        Version(
-            bench.base, node, {each: _base_table(bench, each) for each in _read(bench.base, node)}
-        ),
-        on_the_branch(bench, node),
-    )
+    tables = {read: _base_table(bench, read) for read in _read(bench.base, node)}
+    return Version(bench.base, node, tables), on_the_branch(bench, node)
 
 
 def on_the_branch(bench: Bench, node: str) -> Version:
     """The new version of a node, over the tables that its inputs have on the branch."""
-    return Version(
-        bench.head, node, {each: _renewed(bench, each) for each in _read(bench.head, node)}
-    )
+    tables = {read: _renewed(bench, read) for read in _read(bench.head, node)}
+    return Version(bench.head, node, tables)
 
 
 def is_touched(base: BoundGraph, head: BoundGraph, node: str) -> bool:
@@ -100,7 +92,7 @@ def is_moved(base: BoundGraph, head: BoundGraph, node: str) -> bool:
 
 
 def is_unstable(part: Part, anatomy: Anatomy) -> bool:
-    """Whether a part is known to be unstable. What could not be resolved only may be."""
+    """Whether a part is known to be unstable. A part that could not be resolved only may be."""
     return bool(part.unstable) and part.unstable not in anatomy.obstacles
 
 
@@ -128,22 +120,20 @@ def _tables(bench: Bench, node: str, wanted: frozenset[str] = frozenset()) -> di
     These are the merge base's wherever that is enough.
     """
     inputs = _read(bench.head, node)
-    tables = {each: _table(bench, each) for each in inputs}
+    tables = {read: _table(bench, read) for read in inputs}
     refusal = _refusal(bench, node, tables, wanted)
     if refusal is None:
         return tables
-    moved = [each for each in inputs if each in bench.base.members and _moved(bench, each)]
-    for each in moved:
-        if bench.edits.get(each) != Category.BREAKING:
-            tables[each] = _computed(bench, each)
+    moved = [read for read in inputs if read in bench.base.members and _moved(bench, read)]
+    for read in moved:
+        if bench.edits.get(read) != Category.BREAKING:
+            tables[read] = _computed(bench, read)
     if _refusal(bench, node, tables, frozenset()) is None:
         return tables
-    breaking = [each for each in moved if bench.edits.get(each) == Category.BREAKING]
-    why = (
-        f"it needs what {breaking[0]} has on this branch, and that is BREAKING there"
-        if breaking
-        else refusal
-    )
+    breaking = [read for read in moved if bench.edits.get(read) == Category.BREAKING]
+    why = refusal
+    if breaking:
+        why = f"it needs what {breaking[0]} has on this branch, and that is BREAKING there"
     raise Obstacle(why if node in bench.edits else f"{node}: {why}")
 
 
@@ -171,8 +161,10 @@ def _table(bench: Bench, node: str) -> str:
 
 def _of_another_name(bench: Bench, node: str) -> str | None:
     whole = bench.head.wholes[node]
-    same = (table for each, table in bench.built.items() if bench.base.wholes[each] == whole)
-    return next(same, None)
+    for other, table in bench.built.items():
+        if bench.base.wholes[other] == whole:
+            return table
+    return None
 
 
 def _computed(bench: Bench, node: str) -> str:
@@ -235,7 +227,9 @@ def _stays_by_chance(bench: Bench, node: str) -> bool:
         return False
     anatomies = bench.head.anatomies.get(node, ())
     return any(
-        is_unstable(part, each) for each in anatomies for part in (each.whole, *_values(each))
+        is_unstable(part, anatomy)
+        for anatomy in anatomies
+        for part in (anatomy.whole, *_values(anatomy))
     )
 
 

@@ -1,4 +1,4 @@
-"""What has to be built, checked, published and delivered, so that an environment shows a graph."""
+"""The work to do so that an environment shows a graph: build, check, publish and deliver."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Checks = Mapping[str, tuple[int, ...]]  # node → numbers of its checks
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What has to be done. A dry run prints it, a real run executes it."""
+    """The work to do. A dry run prints it, a real run executes it."""
 
     graph: BoundGraph
     root: DataRoot
@@ -123,7 +123,9 @@ def _chosen(inventory: Inventory, options: Options) -> set[str]:
         needed.update(rule for rule in rules if node in graph.inputs[rule])
         if inventory.environment.is_production and _is_moving(inventory, node):
             readers = graph.readers[node]
-            needed.update(each for each in readers if options.whole or each in inventory.shows)
+            needed.update(
+                reader for reader in readers if options.whole or reader in inventory.shows
+            )
         waiting += needed - found
         found |= needed
     return found
