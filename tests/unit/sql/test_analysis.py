@@ -279,7 +279,7 @@ DIFFERENT = [
                 'WHERE "CAST(n AS INT8)" = 11)',
             )
         ]
-        if duckdb.execute("SELECT 1::INT8").description[0][0] == "CAST(1 AS INT8)"
+        if duckdb.connect().execute("SELECT 1::INT8").description[0][0] == "CAST(1 AS INT8)"
         else []
     ),  # 1.5 names it BIGINT either way
     *(
