@@ -126,19 +126,27 @@ def tables_with_ctes(
             continue
         if value.get("type") in ("BASE_TABLE", "TABLE_FUNCTION", "SHOW_REF"):
             yield value, around
-        if not _brings_ctes(value):
+        if _brings_ctes(value):
+            waiting += _parts_with_ctes(value, around)
+        else:
             waiting += [(part, around) for part in value.values() if isinstance(part, dict | list)]
-            continue
-        inside = around
-        for entry in (value.get("cte_map") or {}).get("map") or ():
-            waiting.append((entry["value"], inside))
-            inside = {**inside, folded(entry["key"]): id(query_of(entry["value"]))}
-        others = {key: inner for key, inner in value.items() if key != "cte_map"}
-        if value.get("type") == "RECURSIVE_CTE_NODE":
-            # The first part comes before anything has the CTE's name.
-            waiting.append((others.pop("left"), inside))
-            inside = {**inside, folded(value["cte_name"]): id(value)}
-        waiting += [(other, inside) for other in others.values()]
+
+
+def _parts_with_ctes(
+    value: Mapping[str, Any], around: Mapping[str, int]
+) -> list[tuple[Any, Mapping[str, int]]]:
+    """The parts of an object of the tree, each with the CTEs that it sees. around: those that the
+    object sees."""
+    found, inside = [], around
+    for entry in (value.get("cte_map") or {}).get("map") or ():
+        found.append((entry["value"], inside))
+        inside = {**inside, folded(entry["key"]): id(query_of(entry["value"]))}
+    others = {key: inner for key, inner in value.items() if key != "cte_map"}
+    if value.get("type") == "RECURSIVE_CTE_NODE":
+        # The first part comes before anything has the CTE's name.
+        found.append((others.pop("left"), inside))
+        inside = {**inside, folded(value["cte_name"]): id(value)}
+    return [*found, *((other, inside) for other in others.values())]
 
 
 def columns_typed(columns: Columns | None) -> Columns | None:
