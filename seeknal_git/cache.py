@@ -71,7 +71,8 @@ class Cache:
             opened.execute("PRAGMA journal_mode = WAL")
             opened.execute("PRAGMA synchronous = OFF")
             opened.execute(
-                "CREATE TABLE IF NOT EXISTS remembered (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS remembered"
+                " (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
             )
             self._of_thread.connection = opened
         return opened

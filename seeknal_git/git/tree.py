@@ -130,7 +130,10 @@ def walked(tree: pygit2.Tree, prefix: str) -> Iterator[Entry]:
             looked += 1
             path = folder + os.fsdecode(name)
             if looked > most or len(path) > _LONGEST_PATH:
-                message = f"The tree {str(tree.id)[:8]} has more than {most:,} files, or longer names than a disk takes."
+                message = (
+                    f"The tree {str(tree.id)[:8]} has more than {most:,} files,"
+                    " or longer names than a disk takes."
+                )
                 raise GitError(message, raising("files"))
             if mode == _FOLDER:
                 below = inner[os.fsdecode(name)]
