@@ -1,5 +1,4 @@
-"""Which environments go, and what keeps the others. `env list`, `env prune` and `gc` all say the
-same."""
+"""The environments that expire, and the reason why each other one stays."""
 
 from __future__ import annotations
 
@@ -15,20 +14,19 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """Whether an environment goes.
-
-    held: what keeps it however old it is, None where nothing does; idle_at: when it was idle for
-    its time to live; over: whether it goes now.
-    """
+    """Whether and when an environment expires."""
 
     environment: Environment
+    # Why it stays at any age; None if it may expire.
     held: str | None
+    # When its time to live without use ends.
     idle_at: datetime
+    # Whether it has expired.
     over: bool
 
     @property
     def why(self) -> str:
-        """Why it stays, or goes."""
+        """Why it stays, or has expired."""
         if self.held:
             return self.held
         last = f"{self.environment.used_at:%Y-%m-%d %H:%M}"
@@ -40,13 +38,16 @@ class Lifetime:
 
 
 def lifetimes(workspace: Workspace, warehouse: Warehouse, careful: Keeping) -> list[Lifetime]:
-    """Of every environment, production first. Raises GitError where git cannot tell which branches
-    there are."""
+    """The lifetime of every environment, production first.
+
+    Raises GitError if git cannot list the branches.
+    """
     names = known_names(workspace.repository)
     found = [
-        _lifetime(careful, warehouse, each, names) for each in warehouse.environments.all().values()
+        _lifetime(careful, warehouse, environment, names)
+        for environment in warehouse.environments.all().values()
     ]
-    return sorted(found, key=lambda each: (each.held != _PRODUCTION, each.environment.branch))
+    return sorted(found, key=lambda found: (found.held != _PRODUCTION, found.environment.branch))
 
 
 _PRODUCTION = "it is production"

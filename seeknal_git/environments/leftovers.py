@@ -17,15 +17,18 @@ from seeknal_git.names import WRITING, exposures_folder
 from seeknal_git.project.workspace import Workspace
 
 _PARTIAL, _OLD = ".partial", ".old"
-# What is younger may be in use by a process that needs no warehouse, such as a plan.
+# A younger file may be in use by a process that needs no warehouse, such as a plan.
 _SETTLED_SECONDS = 3600
 
 
 def leftovers(
     workspace: Workspace, delivered: Iterable[str], names: KnownNames, live: Collection[str]
 ) -> list[Path]:
-    """delivered: paths of exposures, as they were recorded; live: branches whose environments
-    stay."""
+    """The files to delete, sorted.
+
+    delivered: the recorded paths of exposures.
+    live: the branches whose environments stay.
+    """
     return sorted(
         {
             *_of_exposures(workspace, set(delivered)),
@@ -38,7 +41,7 @@ def leftovers(
 
 
 def remove(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Delete what can be deleted; returns what is still there."""
+    """Delete files and folders. Returns those that could not be deleted."""
     paths = tuple(paths)
     for path in paths:
         if path.is_dir() and not path.is_symlink():
@@ -50,15 +53,14 @@ def remove(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def exposures_of(workspace: Workspace, schema: str) -> Path | None:
-    """The folder with the files of a branch's exposures; None where there is none, or a link leads
+    """The folder with the files of a branch's exposures; None if there is none, or if a link leads
     elsewhere."""
     folder = workspace.home.resolve() / exposures_folder(schema)
     return folder if folder.is_dir() and folder.resolve() == folder else None
 
 
 def _of_exposures(workspace: Workspace, delivered: Collection[str]) -> Iterator[Path]:
-    """What was written beside a file that was delivered, or below the folder of the branches'
-    files."""
+    """Unfinished files beside a delivered file, or below the folder of the branches' files."""
     home = workspace.home.resolve()
     targets = {Path(path) for path in delivered}
     for path in (home / "target" / "exposures").rglob(".*"):
@@ -70,36 +72,34 @@ def _of_exposures(workspace: Workspace, delivered: Collection[str]) -> Iterator[
             partial, old = (
                 target.with_name(f".{target.name}{ending}") for ending in (_PARTIAL, _OLD)
             )
-            # A folder is replaced by two renames. Between them what is aside is all there is of it.
-            yield from (
-                each
-                for each in (partial, old)
-                if each.exists() and (target.exists() or not old.exists())
-            )
+            # Two renames replace a folder. Between them, the old folder exists only under its
+            # other name.
+            if target.exists() or not old.exists():
+                yield from (path for path in (partial, old) if path.exists())
 
 
 def _of_runs(workspace: Workspace) -> Iterator[Path]:
-    """The files that a run which was killed had written, and not put in place."""
+    """Files that a killed run had written, and not put in place."""
     folder = workspace.home.resolve() / WRITING
     if folder.is_dir() and folder.resolve() == folder:
         yield from folder.iterdir()
 
 
 def _of_the_warehouse(warehouse: Path) -> Iterator[Path]:
-    """Databases that were begun, and what the engine had put on disk in a run that was killed."""
+    """Unfinished databases, and temporary files of the engine that a killed run left."""
     begun = re.compile(rf"\.{re.escape(warehouse.name)}\.\d+\.partial(\.wal)?")
     if warehouse.parent.is_dir():
         yield from (
-            each
-            for each in warehouse.parent.iterdir()
-            if begun.fullmatch(each.name) and _is_settled(each)
+            path
+            for path in warehouse.parent.iterdir()
+            if begun.fullmatch(path.name) and _is_settled(path)
         )
     yield from warehouse.with_name(f"{warehouse.name}.tmp").glob("duckdb_temp_*")
 
 
 def _copies(private: Path) -> Iterator[Path]:
-    """Files of commits that are not checked out, which are written again when they are needed; files
-    that a killed run had held; and the cache of an earlier version."""
+    """Files of other commits, which are written again when needed; files that a killed run had
+    held; and the cache of an earlier version."""
     for pattern in ("blobs/*", "reading/*", "cache.sqlite*"):
         yield from (path for path in private.glob(pattern) if _is_settled(path))
 

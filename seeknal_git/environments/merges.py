@@ -69,12 +69,13 @@ class _Branch:
 def check_merge(
     workspace: Workspace, source: Revision, target: Revision, merged: Loaded, into: Loaded
 ) -> tuple[tuple[Conflict, ...], tuple[Problem, ...]]:
-    """What the two sides did to each other, and what was wrong before."""
+    """The conflicts of a merge, and the problems that one side has already."""
     common = base_tree(workspace.repository, target.commit or "", source.commit or "")
     base = load(workspace, common, merged, keeps=workspace.production_schema)
     theirs = loaded_at(workspace, source, merged)
-    old = {(each.path, each.message) for side in (into, theirs) for each in _problems(side)}
-    fresh = [each for each in _problems(merged) if (each.path, each.message) not in old]
+    before = (*_problems(into), *_problems(theirs))
+    old = {(problem.path, problem.message) for problem in before}
+    fresh = [problem for problem in _problems(merged) if (problem.path, problem.message) not in old]
     ours = _Branch(workspace, base, target, into)
     other = _Branch(workspace, base, source, theirs)
     merge = Merge(base.graph, ours.side, other.side, merged.graph)
@@ -83,7 +84,7 @@ def check_merge(
 
 
 def _problems(loaded: Loaded) -> tuple[Problem, ...]:
-    """All that `validate` would say, were this checked out."""
+    """The problems that `validate` would find if this tree were checked out."""
     tree = loaded.tree
     try:
         if PROJECT_FILE in tree.files:
@@ -94,14 +95,13 @@ def _problems(loaded: Loaded) -> tuple[Problem, ...]:
 
 
 def loaded_at(workspace: Workspace, revision: Revision, like: Loaded) -> Loaded:
-    """What a revision's commit holds, without uncommitted changes."""
+    """The project at a revision's commit, without uncommitted changes."""
     tree = commit_tree(workspace.repository, revision.commit or "")
     return load(workspace, tree, like, keeps=workspace.production_schema)
 
 
 def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[Conflict, ...]:
-    """What is wrong with the merge that git is about to commit, and with neither of its sides; none
-    where it is about to commit no merge."""
+    """The conflicts of the merge that git is about to commit; none if it commits no merge."""
     head, other = git.head_commit(workspace.repository), merge_head(workspace.repository)
     if head is None or other is None:
         return ()
@@ -110,11 +110,11 @@ def staged_conflicts(workspace: Workspace, merged: Loaded) -> tuple[Conflict, ..
         Revision(revision_of(workspace).environment, head, checked_out=False),
     )
     try:
-        return check_merge(workspace, source, target, merged, loaded_at(workspace, target, merged))[
-            0
-        ]
+        into = loaded_at(workspace, target, merged)
+        conflicts, _ = check_merge(workspace, source, target, merged, into)
     except GitError:  # histories that have nothing in common
         return ()
+    return conflicts
 
 
 def _located(conflict: Conflict, ours: _Branch, other: _Branch) -> Conflict:
@@ -132,21 +132,18 @@ def _located(conflict: Conflict, ours: _Branch, other: _Branch) -> Conflict:
 
 
 def _edited_data(base: Loaded, loaded: Loaded, node: str) -> str | None:
-    """The data file that was edited, added or removed, of a source that is as it was itself."""
-    sides = [
-        each
-        for each in (base, loaded)
-        if node in each.graph.members and each.graph.node(node).kind == "source"
-    ]
-    files = sorted({file.path for each in sides for file in each.root.files(each.graph.node(node))})
-    return next(
-        (path for path in files if base.tree.files.get(path) != loaded.tree.files.get(path)), None
-    )
+    """The edited, added or removed data file of a source whose node was not edited."""
+    paths = set[str]()
+    for side in (base, loaded):
+        if node in side.graph.members and side.graph.node(node).kind == "source":
+            paths |= {file.path for file in side.root.files(side.graph.node(node))}
+    before, now = base.tree.files, loaded.tree.files
+    return next((path for path in sorted(paths) if before.get(path) != now.get(path)), None)
 
 
 def explained_conflicts(conflicts: Iterable[Conflict], next_step: str) -> tuple[Problem, ...]:
     """Conflicts as problems, whose hints name both sides; the last one ends with the next step."""
-    found = [_explained(each) for each in conflicts]
+    found = [_explained(conflict) for conflict in conflicts]
     if found:
         found[-1] = replace(found[-1], hint=in_lines(filter(None, [found[-1].hint, next_step])))
     return tuple(found)
@@ -154,7 +151,7 @@ def explained_conflicts(conflicts: Iterable[Conflict], next_step: str) -> tuple[
 
 def _explained(conflict: Conflict) -> Problem:
     problem = conflict.problem
-    # What somebody removed was no slip of the pen.
+    # Nobody removes a node by a slip of the pen: the hint about a similar name is left out.
     removed = any(part.change.category == Category.REMOVED for part in conflict.parts)
     own = [problem.hint] if problem.hint and not removed else []
     hint = in_lines([*own, *map(told, conflict.parts)])
@@ -162,7 +159,7 @@ def _explained(conflict: Conflict) -> Problem:
 
 
 def told(part: Part) -> str:
-    """What one side did, in words: its commit, the node, the place and the edit."""
+    """One side's part in words: its commit, the node, the place and the edit."""
     change = part.change
     commit = f" {part.commit[:8]}" if part.commit and part.branch != part.commit[:8] else ""
     place = f"{change.path}:{change.line}"
@@ -171,7 +168,7 @@ def told(part: Part) -> str:
 
 
 def words_of(change: Change) -> list[str]:
-    """What an edit did, and to which columns."""
+    """An edit in words, with the columns that it changed."""
     columns = [
         f"{column.name} turned from {column.before} into {column.after}"
         if column.retyped

@@ -2,8 +2,8 @@
 of one piece.
 
 `run --nodes` on production publishes this tree, and keeps it as a commit. A node that is not chosen
-stays as production has it, though it was edited here. What is chosen takes with it what it cannot
-be without: inputs that are others here, and whatever reads what changes, here or in production.
+stays as production has it, even if it was edited here. A chosen node takes along the nodes that it
+cannot do without: inputs that differ here, and all readers of changed data, here or in production.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ from seeknal_git.project.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """chosen: the nodes that are as they are here."""
+    """A mixed project. chosen: the nodes that were taken from here."""
 
     loaded: Loaded
     chosen: frozenset[str]
 
 
 def mixed(workspace: Workspace, here: Loaded, base: str, named: Iterable[str]) -> Mixed:
-    """base: the commit that production shows. Raises ProjectError if the nodes do not fit
-    together."""
+    """Mix production's tree with the named nodes as they are here.
+
+    base: the commit that production shows.
+
+    Raises ProjectError if the nodes do not fit together.
+    """
     repository = workspace.repository
     before = load(workspace, commit_tree(repository, base), like=here)
     chosen = _Choice(here, before).closed(named)
@@ -54,9 +58,9 @@ class _Choice:
             tracked_versions(before.graph, before.root),
         )
         sources = {
-            each
-            for each in {**versions[0], **versions[1]}
-            if versions[0].get(each) != versions[1].get(each)
+            source
+            for source in {**versions[0], **versions[1]}
+            if versions[0].get(source) != versions[1].get(source)
         }
         graphs = (here.graph, before.graph)
         self._other_data = sources.union(
@@ -75,11 +79,11 @@ class _Choice:
     def _taken_along(self, node: str) -> Iterator[str]:
         here, before = self._here.graph, self._before.graph
         if node in here.members:
-            yield from (each for each in here.inputs[node] if self._moved(each))
+            yield from (feeder for feeder in here.inputs[node] if self._moved(feeder))
             yield from self._in_its_place(node)
         if self._moved(node):
             yield from before.readers.get(node, ())
-            yield from (each for each in here.readers.get(node, ()) if each in before.members)
+            yield from (reader for reader in here.readers.get(node, ()) if reader in before.members)
             yield from self._of_the_same_files(node)
 
     def _moved(self, node: str) -> bool:
@@ -92,25 +96,26 @@ class _Choice:
     def _in_its_place(self, node: str) -> Iterator[str]:
         """Nodes of production that are gone here, and whose view or file the node takes."""
         path, name = self._here.graph.node(node).path, split_id(node)[1].lower()
-        for each, member in self._before.graph.members.items():
-            if each != node and each not in self._here.graph.members:
-                if split_id(each)[1].lower() == name or member.node.path == path:
-                    yield each
-            elif each != node and member.node.path == path:
-                yield each
+        for other, member in self._before.graph.members.items():
+            if other == node:
+                continue
+            is_gone = other not in self._here.graph.members
+            same_view = is_gone and split_id(other)[1].lower() == name
+            if same_view or member.node.path == path:
+                yield other
 
     def _of_the_same_files(self, node: str) -> Iterator[str]:
         files = _tracked_files(self._here, node) | _tracked_files(self._before, node)
         if not files:
             return
         for loaded in (self._here, self._before):
-            for each in loaded.graph.members:
+            for other in loaded.graph.members:
                 if (
-                    split_id(each)[0] == "source"
-                    and self._moved(each)
-                    and files & _tracked_files(loaded, each).keys()
+                    split_id(other)[0] == "source"
+                    and self._moved(other)
+                    and files & _tracked_files(loaded, other).keys()
                 ):
-                    yield each
+                    yield other
 
 
 def _tracked_files(loaded: Loaded, node: str) -> dict[str, str]:
@@ -124,15 +129,15 @@ def _tracked_files(loaded: Loaded, node: str) -> dict[str, str]:
 def _overlaid(here: Loaded, before: Loaded, chosen: Iterable[str], parent: str | None) -> Tree:
     """Production's tree with the files of chosen nodes as they are here."""
     files = dict(before.tree.files)
-    for each in chosen:
-        if each in before.graph.members:
-            files.pop(before.graph.node(each).path, None)
-        for path in _tracked_files(before, each).keys() - here.tree.files.keys():
+    for node in chosen:
+        if node in before.graph.members:
+            files.pop(before.graph.node(node).path, None)
+        for path in _tracked_files(before, node).keys() - here.tree.files.keys():
             files.pop(path, None)
-    for each in chosen:
-        if each in here.graph.members:
-            path = here.graph.node(each).path
-            files |= {path: here.tree.files[path]} | _tracked_files(here, each)
+    for node in chosen:
+        if node in here.graph.members:
+            path = here.graph.node(node).path
+            files |= {path: here.tree.files[path]} | _tracked_files(here, node)
     return Tree(files, _either(here.tree, before.tree), parent, dirty=True)
 
 

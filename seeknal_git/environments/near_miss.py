@@ -20,11 +20,11 @@ def near_miss(name: str, known: Iterable[str]) -> str | None:
     >>> near_miss("JIRA-102", ["JIRA-101"])
     """
     found = sorted(
-        (_slips(*_that_differs(name.casefold(), each.casefold())), each) for each in known
+        (_slips(*_that_differs(name.casefold(), other.casefold())), other) for other in known
     )
-    for slips, each in found:
-        if slips <= _allowed(name, each):
-            return each
+    for slips, other in found:
+        if slips <= _allowed(name, other):
+            return other
     return None
 
 

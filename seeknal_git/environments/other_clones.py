@@ -13,7 +13,7 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class OtherClone:
-    """What another clone published."""
+    """A publication that another clone made."""
 
     who: str
     commit: str
@@ -37,7 +37,7 @@ def clone_folder(repository: Repository) -> str:
 def published_elsewhere(
     repository: Repository, warehouse: Warehouse, schema: str
 ) -> OtherClone | None:
-    """Who published what an environment shows; None if that was this clone, or nobody."""
+    """The publication that an environment shows, if another clone made it; else None."""
     found = warehouse.publications.last(schema)
     if found is None:
         return None

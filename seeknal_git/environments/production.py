@@ -47,9 +47,10 @@ class Due:
     branch: str
     shown: str  # "" if only nodes that were run by name were ever published
     tip: str
-    known: bool  # whether this clone has what is shown
+    known: bool  # whether this clone has the shown commit
     cloned: bool  # whether there is a remote to get it from
-    behind: int  # commits that lead to what is shown, and that the branch here never had
+    # How many commits lead to the shown commit that the branch here never had.
+    behind: int
     restores: int | None  # the earlier publication that a rollback shows again
     elsewhere: bool = False  # whether continuous integration alone releases
 
@@ -79,7 +80,8 @@ class Due:
         if self.behind:
             return "git pull" if self.cloned else f"git merge --ff-only {self.shown[:8]}"
         if not self.known and not self.cloned:
-            return f"fetch it from the clone that released it, such as: git fetch DIR {argument(self.branch)}"
+            fetch = f"git fetch DIR {argument(self.branch)}"
+            return f"fetch it from the clone that released it, such as: {fetch}"
         if self.elsewhere:
             return "continuous integration promotes it, after a git push"
         return "seeknal promote" if self.known else "git pull, then seeknal promote if need be"
@@ -91,15 +93,12 @@ def pending(workspace: Workspace) -> Due | None:
 
 
 def due(workspace: Workspace, shows: Showing) -> Due | None:
-    """The promotion that is due where production shows a commit, as a rollback left it or not; None
-    if none is."""
+    """The promotion that leads from the shown commit to the tip; None if none is due."""
     repository, branch, shown = workspace.repository, workspace.production, shows.commit
     tip = git.production_tip(repository, branch)
     if shown is None or tip is None or (shown and is_at(repository, shown, tip)):
         return None
-    nearest = next(
-        (each for each in (shown, shows.base) if each and git.has_commit(repository, each)), None
-    )
+    nearest = _first_known(workspace, shown, shows.base)
     if nearest == tip:  # with uncommitted nodes of another clone on top
         return None
     base = shows.base if shows.base and git.has_commit(repository, shows.base) else nearest
@@ -116,11 +115,12 @@ def due(workspace: Workspace, shows: Showing) -> Due | None:
 
 
 def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> None:
-    """Raises GitError if a promotion would take back what another clone has released: this clone
-    does not have it, or its production branch was never brought up to date with it. What it once
-    had and has no more was taken back on purpose.
+    """Raise GitError if a promotion would take back a release of another clone.
 
-    warehouse: if it is held already.
+    That is so if this clone does not have the released commit, or if its production branch never
+    had it. A commit that the branch once had was taken back on purpose.
+
+    warehouse: the open warehouse, if it is held already.
     """
     shows = recorded(workspace, warehouse) if warehouse else _NEVER
     shows = shows if shows.commit is not None else showing(workspace)
@@ -131,28 +131,36 @@ def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> 
     bring = "git fetch --unshallow" if shallow else found.cure.partition(", then")[0]
     raise GitError(
         f"{found.what}. A promotion would take that back.",
-        f"Bring it in: {bring}. If it is gone for good, or is to go, say so: --force.",
+        f"Bring it in: {bring}. If it is gone for good, or has to go: --force.",
     )
 
 
 def published_commit(workspace: Workspace) -> str | None:
-    """The commit that production shows, or the nearest to it that this clone has; None also where
-    there is no warehouse any more."""
+    """The commit that production shows, or the nearest that this clone has; None if there is none,
+    or if the warehouse is gone."""
     if not workspace.warehouse_path.exists():
         return None
     shows = showing(workspace)
-    known = (shows.commit, shows.base, production_ref(workspace.repository))
-    return next(
-        (each for each in known if each and git.has_commit(workspace.repository, each)), None
-    )
+    ref = production_ref(workspace.repository)
+    return _first_known(workspace, shows.commit, shows.base, ref)
+
+
+def _first_known(workspace: Workspace, *commits: str | None) -> str | None:
+    """The first of some commits that this clone has."""
+    for commit in commits:
+        if commit and git.has_commit(workspace.repository, commit):
+            return commit
+    return None
 
 
 _NEVER = Showing(None)
 
 
 def showing(workspace: Workspace) -> Showing:
-    """What production shows, by the warehouse, or by this clone's ref if that cannot be read. The
-    ref is corrected."""
+    """Read the publication that production shows from the warehouse, and correct this clone's ref.
+
+    The ref stands in if the warehouse cannot be read.
+    """
     path, known = workspace.warehouse_path, production_ref(workspace.repository)
     seen = _identity(path)
     key = f"{workspace.production_schema}:{seen}"
@@ -173,14 +181,14 @@ def _remembered(values: Sequence[Any]) -> Showing:
 
 
 def _identity(path: Path) -> str | None:
-    """What a write to the warehouse changes of its file, and of the log beside it; None if there is
+    """The facts about the warehouse's file and its log that every write changes; None if there is
     no warehouse."""
     found = []
-    for each in (path, path.with_name(f"{path.name}.wal")):
+    for file in (path, path.with_name(f"{path.name}.wal")):
         with suppress(FileNotFoundError, NotADirectoryError):
-            now = each.stat()
+            now = file.stat()
             found += [
-                str(each),
+                str(file),
                 now.st_dev,
                 now.st_ino,
                 now.st_size,
@@ -202,7 +210,7 @@ def _asked(workspace: Workspace) -> Showing | None:
 
 
 def recorded(workspace: Workspace, warehouse: Warehouse) -> Showing:
-    """What production shows, as an open warehouse has it. The ref is corrected."""
+    """Read the publication that production shows from an open warehouse, and correct the ref."""
     from seeknal_git.warehouse.model import rolled_back_to
 
     found = warehouse.publications.records(workspace.production_schema)

@@ -1,4 +1,4 @@
-"""Which publication of production somebody means, and what production showed then."""
+"""Publications of production by name, with the views that each of them showed."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.model import Move, Published, Record
 from seeknal_git.warehouse.protocol import Warehouse
 
-_NAMED = 3
+_NAMED = 3  # a message names this many nodes
+_DIGITS = 7  # a commit may be abbreviated to this many
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A publication that somebody named. asked: the commit that was asked for, where that was not
-    published itself."""
+    """A publication that somebody named."""
 
     record: Record
+    # The commit that was asked for, if the commit itself was not published.
     asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a publication showed: node → view and table, node → rows where they are known, and the
-    nodes whose tables are no longer kept."""
+    """The views of a publication."""
 
     named: Named
+    # Node → its view and table.
     views: Mapping[str, Published]
+    # Node → the number of rows, if it is known.
     rows: Mapping[str, int | None]
+    # The nodes whose tables are no longer kept.
     lost: tuple[str, ...]
 
 
@@ -40,9 +43,9 @@ def never_published() -> UsageError:
 
 
 def named(repository: Repository, records: Sequence[Record], revision: str) -> Named:
-    """The publication of an id, or the newest of a commit; of a commit that was not published
-    itself, the newest before it. Raises UsageError."""
-    by_id = {str(each.id): each for each in records}
+    """The publication of an id, or the newest of a commit; if the commit itself was not published,
+    the newest before it. Raises UsageError."""
+    by_id = {str(record.id): record for record in records}
     if revision in by_id:
         return Named(by_id[revision])
     commit = resolved(repository, revision) or _abbreviated(records, revision)
@@ -51,11 +54,12 @@ def named(repository: Repository, records: Sequence[Record], revision: str) -> N
             f"There is no publication and no commit {revision}.",
             "seeknal log lists the publications.",
         )
-    if exact := next((each for each in records if each.commit == commit), None):
+    if exact := next((record for record in records if record.commit == commit), None):
         return Named(exact)
-    for each in records:  # what a rollback shows was published before
-        if each.command != "rollback" and _contains(repository, commit, each.commit):
-            return Named(each, commit)
+    for record in records:
+        # A rollback shows an older publication, which is in the records as well.
+        if record.command != "rollback" and _contains(repository, commit, record.commit):
+            return Named(record, commit)
     raise UsageError(
         f"Nothing was published yet at {commit[:8]}.", "seeknal log lists the publications."
     )
@@ -71,11 +75,11 @@ def nearest(found: Named) -> str:
 
 
 def _abbreviated(records: Sequence[Record], revision: str) -> str | None:
-    """A commit that git forgot, as it does with those that no branch names."""
-    long_enough = len(revision) >= 7
-    return next(
-        (each.commit for each in records if long_enough and each.commit.startswith(revision)), None
-    )
+    """The published commit that begins with these digits. git forgets commits without a branch."""
+    if len(revision) < _DIGITS:
+        return None
+    commits = (record.commit for record in records)
+    return next((commit for commit in commits if commit.startswith(revision)), None)
 
 
 def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
@@ -88,7 +92,7 @@ def _contains(repository: Repository, commit: str, ancestor: str) -> bool:
 
 
 def shown(workspace: Workspace, warehouse: Warehouse, revision: str) -> Shown:
-    """What production showed at a publication or a commit. Raises UsageError."""
+    """The views of production at a publication or a commit. Raises UsageError."""
     records = warehouse.publications.records(workspace.production_schema)
     if not records:
         raise never_published()
@@ -101,31 +105,30 @@ def shown_by(
     wanted: Named,
     there: set[str] | None = None,
 ) -> Shown:
-    """What a publication showed. there: the snapshot tables that exist, where they were asked for
-    already."""
+    """The views of a publication. there: the snapshot tables that exist, if they are known."""
     schema, number = workspace.production_schema, wanted.record.id
     views = warehouse.environments.shown(schema, number)
     there = warehouse.snapshots.tables() if there is None else there
-    lost = tuple(sorted(node for node, each in views.items() if each.table not in there))
+    lost = tuple(sorted(node for node, shown in views.items() if shown.table not in there))
     return Shown(wanted, views, warehouse.publications.rows(schema, number), lost)
 
 
 def need_tables(workspace: Workspace, wanted: Shown, hint: str) -> None:
-    """Raises WarehouseError, with some of the nodes, where not all tables of a publication are
-    kept."""
+    """Raise WarehouseError, with some of the nodes, if tables of a publication are gone."""
     if not wanted.lost:
         return
-    lost = some(wanted.lost, _NAMED)
+    number, lost = wanted.named.record.id, some(wanted.lost, _NAMED)
+    kept = workspace.settings.keep_promotions
     raise WarehouseError(
-        f"Publication {wanted.named.record.id} is no longer kept whole: the tables of {lost} are gone. "
-        f"`seeknal gc` keeps those of the last {workspace.settings.keep_promotions} publications of production, and of "
-        "the younger ones (keep_promotions and keep_history in seeknal_project.yml).",
+        f"Publication {number} is no longer kept whole: the tables of {lost} are gone. "
+        f"`seeknal gc` keeps those of the last {kept} publications of production, and of the "
+        "younger ones (keep_promotions and keep_history in seeknal_project.yml).",
         hint,
     )
 
 
 def difference(before: Shown, after: Shown) -> list[Move]:
-    """What leads from one publication to another, by the nodes' names."""
+    """The moves of nodes between two publications, sorted by node."""
     found = []
     for node in sorted({**before.views, **after.views}):
         was, now = before.views.get(node), after.views.get(node)

@@ -15,15 +15,17 @@ def only_ci_releases(workspace: Workspace) -> bool:
 
 
 def need_leave(workspace: Workspace, reason: str | None, *, force: bool) -> None:
-    """Raise UsageError if production is not released from here, unless somebody insists and says
-    why."""
+    """Raise UsageError if production is not released from here, unless `force` has a reason."""
     if not only_ci_releases(workspace):
         return
-    because = f"Continuous integration alone releases {workspace.production} (promote: ci in its project file)"
+    because = (
+        f"Continuous integration alone releases {workspace.production} "
+        "(promote: ci in its project file)"
+    )
     if not force:
         raise UsageError(
             f"{because}. Nothing was done.",
-            "git push, and let it promote. If it cannot, say why: --force --reason 'TEXT'",
+            "git push, and let it promote. If it cannot, give a reason: --force --reason 'TEXT'",
         )
     if not (reason or "").strip():
         raise UsageError(

@@ -1,4 +1,4 @@
-"""How long environments and publications are kept: as production says, whatever is checked out."""
+"""Retention: how long environments and publications are kept. Production's settings decide."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from seeknal_git.project.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """publications, seconds: how many of production's last publications keep their tables, and for
-    how long any does; idle: seconds after which an environment without a branch goes."""
+    """The rules of retention."""
 
+    # The schemas of production.
     productions: frozenset[str]
+    # This many of production's last publications keep their tables,
     publications: int
+    # and so does any that is younger than this many seconds.
     seconds: int
+    # An environment without a branch expires after this many seconds without use.
     idle: int
 
 
 def keeping(workspace: Workspace) -> Keeping:
-    """What is to be kept of a project."""
+    """The rules of a project."""
     settings = workspace.settings
     return Keeping(
         productions=frozenset({workspace.production_schema}),

@@ -1,5 +1,4 @@
-"""What an environment is made of: a branch, a tag or a commit, checked out or not, and the trees
-that it means."""
+"""The branch, tag or commit that an environment's name means, and its trees."""
 
 from __future__ import annotations
 
@@ -49,11 +48,12 @@ def _revision(
 
 
 def revision_of(workspace: Workspace, environment: str | None = None) -> Revision:
-    """What an environment's name means; what is checked out, where none is given.
+    """The revision that an environment's name means; by default, the one that is checked out.
 
     A branch comes before a tag, and a tag before a commit. On a detached HEAD, as continuous
-    integration has it, a name that means nothing yet is given to what is checked out. Raises
-    UsageError, with the nearest name.
+    integration has it, an unknown name is given to the commit that is checked out.
+
+    Raises UsageError, with the nearest name.
     """
     here = _here(workspace)
     name = workspace.branch_of(environment) if environment else here.name
@@ -80,8 +80,10 @@ def elsewhere(workspace: Workspace, environment: str) -> str | None:
 
 
 def environment_of(workspace: Workspace, environment: str | None) -> str:
-    """The name of an environment, which may have outlived its branch; of the one checked out, where
-    none is given."""
+    """The name of an environment, by default of the one that is checked out.
+
+    The environment may have outlived its branch.
+    """
     name = workspace.branch_of(environment) if environment else None
     found = _named(workspace, name) if name else revision_of(workspace)
     return found.name if found else name or ""
@@ -89,7 +91,7 @@ def environment_of(workspace: Workspace, environment: str | None) -> str:
 
 def _named(workspace: Workspace, name: str) -> Revision | None:
     repository = workspace.repository
-    if name == workspace.production:  # whatever else is called so
+    if name == workspace.production:  # even if a tag has that name, too
         tip = git.production_tip(repository, name)
         return _revision(workspace, name, tip) if tip else None
     if tip := git.branch_tip(repository, name):
@@ -107,13 +109,13 @@ def _called(repository: Repository, name: str, tip: str) -> str:
 
 
 def is_known(workspace: Workspace, name: str) -> bool:
-    """Whether a name means something that is there."""
+    """Whether a name means a branch, tag or commit that exists."""
     return name == _here(workspace).name or _named(workspace, name) is not None
 
 
 def _here(workspace: Workspace) -> Revision:
-    """What is checked out. Without a branch: what continuous integration says, else the commit's
-    own name."""
+    """The revision that is checked out. Without a branch, continuous integration names it, else the
+    commit."""
     repository = workspace.repository
     commit = git.head_commit(repository)
     branch = git.current_branch(repository) or rebased_branch(repository)
@@ -127,9 +129,11 @@ def _here(workspace: Workspace) -> Revision:
 
 
 def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
-    """A pipeline that is run again may be of an older commit, and would take production back; and
-    one of the production branch may have checked out something else, such as a pull request that
-    somebody commented on."""
+    """Raise GitError if a pipeline of production has checked out another commit than the tip.
+
+    A pipeline that is run again would take production back. A pipeline of the production branch may
+    have checked out a pull request that somebody commented on.
+    """
     tip = git.production_tip(workspace.repository, workspace.production) or commit_in_ci()
     if tip is not None and not commit.startswith(tip):
         switch = command_line("git", "switch", workspace.production)
@@ -140,7 +144,7 @@ def _refuse_another_tip(workspace: Workspace, commit: str) -> None:
 
 
 def production_tip(workspace: Workspace) -> str:
-    """The tip of the production branch. Raises UsageError where this clone does not know it."""
+    """The tip of the production branch. Raises UsageError if this clone does not know it."""
     repository, branch = workspace.repository, workspace.production
     if tip := git.production_tip(repository, branch):
         return tip
@@ -153,8 +157,7 @@ def production_tip(workspace: Workspace) -> str:
 
 
 def branch_to_merge_into(workspace: Workspace, name: str | None) -> Revision:
-    """A branch as it is committed; the production branch, where none is named. Raises
-    UsageError."""
+    """The last commit of a branch; by default, of the production branch. Raises UsageError."""
     branch = workspace.branch_of(name) if name else workspace.production
     if branch == workspace.production:
         return _revision(workspace, branch, production_tip(workspace))
@@ -176,8 +179,7 @@ def branch_to_plan_into(workspace: Workspace, name: str) -> Revision:
 
 
 def head_tree(workspace: Workspace, revision: Revision) -> Tree:
-    """What a revision holds: the working tree where it is checked out here, its commit
-    otherwise."""
+    """The tree of a revision: the working tree if it is checked out here, else its commit's."""
     if revision.checked_out:
         git.need_commit(workspace.repository)
         return current_tree(workspace)
@@ -188,8 +190,8 @@ def head_tree(workspace: Workspace, revision: Revision) -> Tree:
 
 
 def base_tree(workspace: Workspace, revision: Revision) -> Tree:
-    """What a revision is compared with: what production last published, or the merge base with its
-    branch."""
+    """The tree to compare a revision with: production's last publication, or the merge base with
+    the production branch."""
     repository = workspace.repository
     if revision.environment.is_production:
         published = published_commit(workspace)
@@ -205,8 +207,10 @@ def _nothing(blob: str) -> bytes:
 def as_environment(
     workspace: Workspace, revision: Revision, *, refresh: bool = False
 ) -> tuple[Workspace, str | None]:
-    """The workspace as an environment reads raw data, and whose loads it goes on with, for `load`:
-    production reads again, from the data root; a branch keeps production's loads."""
+    """The workspace as an environment reads raw data, and the schema whose loads `load` keeps.
+
+    Production reads again, from the data root. A branch keeps production's loads.
+    """
     is_production = revision.environment.is_production
     keeps = None if is_production or refresh else revision.schema
     return replace(workspace, shared_data=is_production), keeps
@@ -220,32 +224,37 @@ def load_sound(
     keeps: str | None = None,
     whatever_data: bool = False,
 ) -> Loaded:
-    """Like `load`, for the tree of a revision. Raises ProjectError with everything that is wrong,
-    and with causes.
+    """Like `load`, for the tree of a revision. Raises ProjectError with all problems and causes.
 
-    whatever_data: raw data that does not fit fails its source alone, once that is built.
+    whatever_data: do not raise for raw data that does not fit; the run fails its source alone.
     """
     loaded = load(workspace, tree, keeps=keeps, environment=revision.schema)
     found = loaded.problems
     if whatever_data and found == loaded.binding.problems:
-        found = tuple(each for each in found if not (each.node or "").startswith("source."))
+        found = tuple(problem for problem in found if not _is_of_source(problem))
     if found:
         raise ProjectError(explained(workspace, revision, loaded, found))
     return loaded
 
 
+def _is_of_source(problem: Problem) -> bool:
+    return (problem.node or "").startswith("source.")
+
+
 def explained(
     workspace: Workspace, revision: Revision | None, loaded: Loaded, problems: Sequence[Problem]
 ) -> tuple[Problem, ...]:
-    """Problems of a revision's tree (None: of what is checked out), each with the change that
-    caused it, where that was made on its branch."""
+    """The problems of a revision's tree, each with the change of its branch that caused it.
+
+    revision: None for the one that is checked out.
+    """
     refused = {problem.node for problem in loaded.binding.problems}
     if not any(problem.node in refused for problem in problems):
         return tuple(problems)
     try:
         revision = revision or revision_of(workspace)
         tree = base_tree(workspace, revision)
-        if not tree.files:  # nothing was published yet: what was committed before
+        if not tree.files:  # nothing was published yet: compare with the last commit
             tree = commit_tree(
                 workspace.repository, revision.commit or git.need_commit(workspace.repository)
             )

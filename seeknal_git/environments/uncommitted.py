@@ -35,8 +35,7 @@ _SHOWN = 3
 
 
 def uncommitted(workspace: Workspace) -> tuple[str, ...]:
-    """The uncommitted nodes, settings and raw data of what is checked out, by their paths in the
-    project."""
+    """The paths in the project of uncommitted nodes, settings and raw data."""
     if workspace.repository.bare or not current_tree(workspace).dirty:
         return ()
     tree = load(workspace, current_tree(workspace)).tree
@@ -44,13 +43,12 @@ def uncommitted(workspace: Workspace) -> tuple[str, ...]:
 
 
 def _changed(workspace: Workspace, tree: Tree) -> tuple[str, ...]:
-    """The files that are not as they were committed; raw data that is merely not here is no change
-    of anybody's."""
+    """The files that differ from the commit. Raw data that is merely not here is no change."""
     before = commit_tree(workspace.repository, tree.commit).files if tree.commit else {}
     changed = {
         path for path in {**before, **tree.files} if before.get(path) != tree.files.get(path)
     }
-    return tuple(sorted(each for each in changed if each in tree.files or is_node_path(each)))
+    return tuple(sorted(path for path in changed if path in tree.files or is_node_path(path)))
 
 
 def arrive(
@@ -68,7 +66,7 @@ def arrive(
     if is_known(workspace, branch):
         return follow(workspace, environment, "plan", may_switch=may_switch)
     if workspace.repository.bare or git.current_branch(workspace.repository) is None:
-        return ()  # as continuous integration has it: the name is given to what is checked out
+        return ()  # in continuous integration, the name is given to the commit at hand
     _refuse_to_create(workspace, branch, insisted=create, may_create=may_switch)
     return create_branch(workspace.repository, branch)
 
@@ -168,11 +166,13 @@ def _takes_all(workspace: Workspace, there: Elsewhere) -> bool:
 
 def _why(there: Elsewhere) -> str:
     if there.obstacle is not None:
-        return f"{there.obstacle[0].upper()}{there.obstacle[1:]}, and {there.branch} is not checked out"
+        obstacle = f"{there.obstacle[0].upper()}{there.obstacle[1:]}"
+        return f"{obstacle}, and {there.branch} is not checked out"
     if there.worktree is not None:
         return f"{there.branch} is checked out in {there.worktree}"
     if there.own:
-        return f"{there.branch} has {'a commit' if there.own == 1 else f'{there.own} commits'} of its own"
+        commits = "a commit" if there.own == 1 else f"{there.own} commits"
+        return f"{there.branch} has {commits} of its own"
     if there.remote:
         return f"{there.remote} has commits that are not here"
     return f"{there.branch} is not checked out"

@@ -53,11 +53,6 @@ LEFT: dict[str, dict[str, int]] = {
         "complex functions": 1,
         "loops over each": 74,
     },
-    "environments": {
-        "prose": 44,
-        "long lines": 7,
-        "loops over each": 27,
-    },
     "project": {
         "prose": 36,
         "long lines": 14,
