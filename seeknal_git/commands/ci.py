@@ -1,5 +1,4 @@
-"""The workflow that continuous integration runs: one file, made once for a project's folder and
-production branch."""
+"""The workflow for continuous integration: one file for each project of a repository."""
 
 from __future__ import annotations
 
@@ -15,17 +14,18 @@ from seeknal_git.names import schema_of
 
 Service = Literal["github", "gitlab"]
 _GITLAB = ".gitlab-ci.yml"
-# What has a meaning in a pattern of paths or branches.
+# The signs that mean something in a pattern of paths or branches.
 _MAGIC = re.compile(r"([\\*?+\[\]!])")
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """path: relative to the repository's top; include: the lines that another file has to have, for
-    this one to be read."""
+    """A file of continuous integration."""
 
+    # Relative to the repository's top.
     path: str
     text: str
+    # The lines that another file needs, so that this one is read.
     include: str | None = None
 
 
@@ -49,8 +49,9 @@ def workflow(service: Service, top: Path, prefix: str, production: str) -> Workf
 
 def _rendered(service: Service, name: str, folder: str, production: str) -> str:
     below = _text(f"{_plain(folder)}/**")
+    project = _text(folder) if folder else "the project"
     values = {
-        "title": f"Continuous integration of Seeknal, for {_text(folder) if folder else 'the project'}",
+        "title": f"Continuous integration of Seeknal, for {project}",
         "id": name,
         "production": _text(production),
         "pattern": _text(_plain(production)),

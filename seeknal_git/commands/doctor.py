@@ -1,4 +1,4 @@
-"""The verb behind `doctor`: what is wrong with the set-up of a clone, and how to mend it."""
+"""The command `doctor`: problems with the set-up of a clone, and how to mend them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Finding:
 
 
 def examine(workspace: Workspace) -> list[Finding]:
-    """Everything that is wrong with the set-up of a clone."""
+    """All problems with the set-up of a clone."""
     return [*_hooks(workspace), *_repository(workspace), *_nodes(workspace), *_warehouse(workspace)]
 
 
@@ -104,7 +104,8 @@ def _hooks(workspace: Workspace) -> Iterator[Finding]:
     )
     if path and silent:
         yield Finding(
-            f"core.hooksPath is set to {path}, and these hooks there do not call seeknal: {silent}.",
+            f"core.hooksPath is set to {path}, "
+            f"and these hooks there do not call seeknal: {silent}.",
             "Add what `seeknal hooks install` prints, or: git config --unset core.hooksPath",
         )
     for hook in found:
@@ -159,7 +160,7 @@ _MOST = 5
 
 
 def _raw_data(workspace: Workspace) -> Iterator[Finding]:
-    """The raw data that a run of what is checked out would read, and that is not here."""
+    """The raw data that a run of this branch would read, and that is not here."""
     with suppress(GitError, UsageError):  # they come up above
         revision = revision_of(workspace)
         here, keeps = as_environment(workspace, revision)
@@ -168,8 +169,7 @@ def _raw_data(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _tip(workspace: Workspace) -> Iterator[Finding]:
-    """Whether production is at the tip of its branch, and what keeps it from there: the hooks can
-    be passed by."""
+    """Whether production is at the tip of its branch, and why not: hooks can be passed by."""
     repository, production = workspace.repository, workspace.production
     tip, due = git.production_tip(repository, production), pending(workspace)
     if tip is None or (due is None and production_ref(repository)):
@@ -223,7 +223,10 @@ def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:
     if in_git is None or path == in_git:
         return
     if not workspace.settings.warehouse:
-        message = f"The warehouse is at its old place, {path}: a branch that tracks `target`, or git clean, destroys it."
+        message = (
+            f"The warehouse is at its old place, {path}: "
+            "a branch that tracks `target`, or git clean, destroys it."
+        )
         yield Finding(message, "seeknal warehouse move")
     ignored = run_git("check-ignore", "--quiet", str(path), cwd=repository.top).returncode == 0
     if not ignored and path.is_relative_to(repository.top):

@@ -1,22 +1,21 @@
-"""The verbs `draft`, `dry-run` and `apply`: a node on its way into the project."""
+"""The commands `draft`, `dry-run` and `apply`: a node on its way into the project."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 import yaml
 
 from seeknal_git.build.sample import Sample, sample
+from seeknal_git.commands.drafted_source import pinned
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git
@@ -28,55 +27,52 @@ from seeknal_git.nodes.python import not_read_yet, python_node
 from seeknal_git.plan.text_diff import unified
 from seeknal_git.project.contract import reader_now
 from seeknal_git.project.definitions import is_node_path
-from seeknal_git.project.guessing import Guess, guessed, unfit
 from seeknal_git.project.load import Loaded, load, with_nodes
 from seeknal_git.project.workspace import Workspace, current_tree
-from seeknal_git.sql.type_words import is_type
 
-# What the templates leave for people to fill in.
+# The gaps of a template that people fill in.
 _PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION)>")
-_FORMAT, _FILE = re.compile(r"source: csv +#"), re.compile(r"table: <FILE>.*")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A draft that is valid in its project.
+    """A draft that is valid in its project."""
 
-    path, shown: the draft on disk, and as messages name it; target: the node's file, relative to
-    the project; before: what that file holds now, if there is one; loaded: the project with the
-    draft in it; place: the draft's path there; unknown: the sources before it whose raw data is not
-    here, so that the engine could not bind its SQL.
-    """
-
+    # The draft on disk, and as messages name it.
     path: Path
     shown: str
     content: bytes
+    # The node's file, relative to the project, and its content now, if it exists.
     target: str
     before: bytes | None
     node: Node
+    # The project with the draft in it, and the draft's path there.
     loaded: Loaded
     place: str
     warnings: tuple[Problem, ...]
+    # The sources upstream without raw data: the engine could not bind the draft's SQL.
     unknown: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """dialect: of a source, how its files are read."""
+    """A valid draft, and some of its rows."""
 
     draft: Checked
     sample: Sample
+    # How the files of a source are read.
     dialect: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """diff: lines of the unified diff to what was replaced; None where the node is new, empty where
-    it is the same."""
+    """A draft that was moved into the project."""
 
     draft: Checked
+    # The lines of the unified diff to the replaced node; None if the node is new.
     diff: tuple[str, ...] | None
+    # The git command that staged it.
     command: str
 
 
@@ -102,7 +98,7 @@ def draft(
     path = _free_path(workspace, kind, name, force)
     text = _template(kind, name, description)
     if file is not None:
-        text = _pinned(workspace, name, text, file)
+        text = pinned(workspace, name, text, file)
     write_below(path.parent, path.name, text.encode())
     return path
 
@@ -117,93 +113,6 @@ def _free_path(workspace: Workspace, kind: str, name: str, force: bool) -> Path:
     if os.path.lexists(path) and not (force and path.is_file()):
         raise UsageError(f"{path.name} is there already.", "--force begins it anew.")
     return path
-
-
-_FORMATS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".parquet": "parquet",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-}
-
-
-def _pinned(workspace: Workspace, name: str, template: str, file: str) -> str:
-    """The template of a source with everything that its files say: where they are, their dialect,
-    and their columns."""
-    place = _below(workspace, file)
-    endings = [each for each in Path(place).suffixes if each in _FORMATS]
-    if not endings:
-        raise UsageError(
-            f"The name of {file} does not say which format it has.",
-            f"One of {', '.join(_FORMATS)}.",
-        )
-    form = _FORMATS[endings[-1]]
-    lines = f"kind: source\nname: {name}\nsource: {form}\ntable: {_yaml(place)}\n"
-    node, _ = load_node(lines.encode(), f"{folder_of('source')}/{name}.yml")
-    assert node is not None, "it has a kind"
-    guess = guessed(node, load(workspace, current_tree(workspace)).root)[1]
-    if guess.error:
-        raise ProjectError([replace(unfit(node, *guess.error), path=None, line=None)])
-    said = _FORMAT.sub(f"source: {form.ljust(20)}#", _FILE.sub(f"table: {_yaml(place)}", template))
-    head, _, rest = said.partition("# How to read it:\n")
-    tests = rest[rest.index("# What has to hold") :]
-    return f"{head}{''.join(_said(guess))}\n{tests}"
-
-
-def _below(workspace: Workspace, file: str) -> str:
-    """A file or glob as a node names it, given as somebody here names it."""
-    project = workspace.repository.project
-    for folder in (project, Path.cwd()):
-        path = Path(os.path.normpath(folder / file))
-        if path.is_relative_to(project) and (path.is_file() or any(path.parent.glob(path.name))):
-            return path.relative_to(project).as_posix()
-    raise UsageError(
-        f"There is no file {file} below the project.", "Put it there, then draft its source."
-    )
-
-
-def _said(guess: Guess) -> Iterator[str]:
-    """The lines of a source that say what was guessed."""
-    for what, _ in guess.notes:
-        yield from (f"# {line}\n" for line in wrap(what, 78, break_long_words=False))
-        yield "\n"
-    params = _params(guess)
-    if params:
-        yield "# How its files are read, as all of their bytes say:\nparams:\n"
-        yield from (f"  {key}: {_yaml(value)}\n" for key, value in params.items())
-        yield "\n"
-    yield "# Types that have to hold. A column that is missing or does not fit is an\n# error that names it.\nschema:\n"
-    for name, word in guess.columns:
-        note = "" if is_type(word) else "# "
-        yield f"{note}  - {{name: {_yaml(name)}, data_type: {_yaml(word)}}}\n"
-
-
-def _params(guess: Guess) -> dict[str, Any]:
-    dialect = guess.dialect
-    if not dialect:
-        return {}
-    found = {
-        "delimiter": dialect["delim"],
-        "header": dialect["header"],
-        "quote": dialect["quote"] or '"',
-    }
-    found |= {key: dialect[key] for key in ("skip", "null_padding") if dialect.get(key)}
-    return found | {key: forms[0] for key, forms in guess.formats.items() if len(forms) == 1}
-
-
-def _yaml(value: object) -> str:
-    """A value as it stands within a line of YAML."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) or (isinstance(value, str) and _PLAIN_TEXT.fullmatch(value)):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False)
-
-
-_PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_)]|[A-Za-z]")
 
 
 def _known_kind(given: str) -> str:
@@ -223,15 +132,14 @@ def _template(kind: str, name: str, description: str | None) -> str:
     text = (files("seeknal_git") / "templates" / "drafts" / f"{kind}.yml").read_text(
         encoding="utf-8"
     )
-    line = "# description: what one row of it is\n"
+    line = "# description: the meaning of one row\n"
     if description:
         line = yaml.safe_dump({"description": description}, allow_unicode=True, width=10**6)
     return text.replace("<NAME>", name).replace("description: <DESCRIPTION>\n", line)
 
 
 def dry_run(workspace: Workspace, path: Path, limit: int) -> DryRun:
-    """Check a draft, and look at what it returns. Raises ProjectError with everything that is
-    wrong."""
+    """Check a draft, and look at its first rows. Raises ProjectError with all problems."""
     checked = check(workspace, path)
     try:
         found = sample(workspace, checked.loaded, checked.node.id, limit)
@@ -380,8 +288,8 @@ def _target(present: Loaded, node: Node) -> str:
 def _with_draft(
     workspace: Workspace, present: Loaded, target: str, content: bytes
 ) -> tuple[str, Loaded]:
-    """The project with the draft instead of the file that it replaces. What is remembered of it
-    goes by its content."""
+    """The project with the draft instead of the file that it replaces. The draft's path contains a
+    hash of its content, as the cache goes by paths."""
     place = f"seeknal/draft_{hashlib.sha256(content).hexdigest()[:16]}.yml"
     tree = (
         present.root.tree
@@ -391,8 +299,7 @@ def _with_draft(
 
 
 def _wrong(present: Loaded, loaded: Loaded, node: Node) -> list[Problem]:
-    """What the draft brings with it, and what is wrong with the nodes that it reads; other problems
-    are not its own."""
+    """The problems that the draft brings with it, and those of the nodes that it reads."""
     problems = loaded.all_problems
     known = {(each.path, each.message) for each in present.all_problems}
     if node.id not in loaded.graph.members:

@@ -1,4 +1,4 @@
-"""The verbs behind `env list` and `env delete`."""
+"""The commands `env list` and `env delete`."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ from seeknal_git.warehouse.model import Foreign
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentState:
-    """An environment, and how its branch stands. ahead, behind: commits against the production
-    branch, None where the branch is gone; held: what keeps it, however old it is; expires_at: None
-    where something does."""
+    """An environment, and the state of its branch."""
 
     branch: str
     schema: str
+    # The commit that it shows.
     commit: str | None
+    # Commits compared with the production branch; None if the branch is gone.
     ahead: int | None
     behind: int | None
     nodes: int
     used_at: datetime
+    # None if it stays at any age.
     expires_at: datetime | None
     production: bool
     branch_is_gone: bool
+    # Why it stays at any age.
     held: str | None
 
 
@@ -79,8 +81,7 @@ def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentS
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """An environment that was dropped. held: what in git still has its name, None where nothing
-    does; files: the folder of its exposures; stuck: what of it cannot be deleted."""
+    """An environment that was dropped."""
 
     schema: str
     held: str | None
@@ -92,8 +93,10 @@ class Deleted:
 
 
 def delete_environment(workspace: Workspace, name: str) -> Deleted:
-    """Drop an environment's views, its schema and its files; git is left alone. Raises
-    UsageError."""
+    """Drop an environment's views, its schema and its files. Its git branch stays.
+
+    Raises UsageError for production, and if there is no such environment.
+    """
     need_authority(workspace)
     branch = workspace.branch_of(name)
     schema = schema_of(branch)

@@ -1,6 +1,6 @@
-"""The verbs behind `gc` and `env prune`: find what nobody needs any more, and delete it.
+"""The commands `gc` and `env prune`: find unused environments, tables and files, and delete them.
 
-What is listed is never what is deleted later: a deletion looks again, while it holds the warehouse.
+A deletion never uses an earlier list: it looks again while it holds the warehouse.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """What nobody needs: environments, snapshot tables and files; and what stays.
+    """Unused environments, snapshot tables and files, and the reasons why others stay."""
 
-    exposures: schema of an environment that goes → the folder of its files; kept: environments that
-    stay; kept_tables: table → why it stays; deleted: whether it is gone now; stuck: what cannot be
-    deleted.
-    """
-
+    # The environments that have expired.
     environments: tuple[Lifetime, ...] = ()
     snapshots: tuple[Unnamed, ...] = ()
     leftovers: tuple[Path, ...] = ()
+    # Schema of an expired environment → the folder of its files.
     exposures: Mapping[str, Path] = field(default_factory=dict)
+    # The environments that stay.
     kept: tuple[Lifetime, ...] = ()
+    # Table → why it stays.
     kept_tables: Mapping[str, str] | None = None
+    # Whether all of it was deleted, except the stuck files.
     deleted: bool = False
     stuck: tuple[Path, ...] = ()
     yours: tuple[
@@ -85,8 +85,7 @@ def _collect(workspace: Workspace, only_environments: bool) -> Garbage:
 
 
 def _need_what_production_says(workspace: Workspace) -> None:
-    """Raise GitError in a clone that is behind: production may have been told to keep more
-    since."""
+    """Raise GitError in a clone that is behind: newer settings of production may keep more."""
     due = pending(workspace)
     if due is not None and due.takes_back:
         raise GitError(

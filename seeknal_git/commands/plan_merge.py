@@ -1,5 +1,4 @@
-"""The verb behind `plan --into`: what a merge would change, and where it would break, before
-anybody makes it."""
+"""The command `plan --into`: the changes and conflicts of a merge, before anybody makes it."""
 
 from __future__ import annotations
 
@@ -25,15 +24,17 @@ from seeknal_git.project.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
-    """textual: files that git cannot merge; conflicts: what merges as text and breaks as a
-    pipeline; problems: what is wrong on one side already. planned: what the merge changes, where
-    there is a graph to tell."""
+    """A merge that was made in memory."""
 
     source: Revision
     into: Revision
+    # The files that git cannot merge.
     textual: tuple[str, ...] = ()
+    # Problems of the merged pipeline that neither side has alone.
     conflicts: tuple[Conflict, ...] = ()
+    # Problems that one side has already.
     problems: tuple[Problem, ...] = ()
+    # The changes of the merge; None if there is no graph to compare.
     planned: Planned | None = None
 
     @property
@@ -42,9 +43,9 @@ class MergePlan:
 
 
 def plan_merge(workspace: Workspace, environment: str | None, into: str) -> MergePlan:
-    """What merging a branch, tag or commit into a branch would change there. Nothing is written.
+    """Plan the merge of a branch, tag or commit into a branch. Nothing is written.
 
-    Raises UsageError for names that are not there, and GitError where there is no merge base.
+    Raises UsageError for names that do not exist, and GitError if there is no merge base.
     """
     source, target = revision_of(workspace, environment), branch_to_plan_into(workspace, into)
     if source.name == target.name and source.commit == target.commit:

@@ -28,36 +28,35 @@ from seeknal_git.project.workspace import Workspace, current_tree
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with the two trees that it compares. `base_commit` is None where production was never
-    published.
-
-    elsewhere: whether it is of another environment than the one that is checked out; merges: what
-    is merged into the branch, where it is the plan of a merge; moved: what raw data would change
-    that is not as production read it.
-    """
+    """A plan, and the two trees that it compares."""
 
     environment: Environment
+    # None if production was never published.
     base_commit: str | None
+    # None before the first commit.
     head_commit: str | None
+    # Whether uncommitted changes are part of it.
     dirty: bool
     base: Loaded
     head: Loaded
     plan: Plan
     warnings: tuple[Problem, ...]
+    # Whether its environment is not the one that is checked out.
     elsewhere: bool = False
+    # The branch that is merged, if it is the plan of a merge.
     merges: str | None = None
+    # Columns that change because raw data differs from the data that production read.
     moved: tuple[Problem, ...] = ()
-    settings: tuple[
-        SettingChange, ...
-    ] = ()  # what the project file has otherwise than production's
+    # The settings that differ from production's.
+    settings: tuple[SettingChange, ...] = ()
 
 
 def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
-    """What an environment's branch, tag or commit changes; what is checked out, where none is
-    named.
+    """Compare a branch, tag or commit with its base; by default, the branch that is checked out.
 
-    A plan for a named environment is saved: it binds `run --env`. Raises ProjectError where the
-    nodes do not validate.
+    A plan of a named environment is saved: it binds `run --env`.
+
+    Raises ProjectError if the nodes do not validate.
     """
     git.need_commit(workspace.repository)
     revision = revision_of(workspace, environment)
@@ -87,52 +86,54 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
 def _settings(
     workspace: Workspace, base: Tree, head: Tree, *, is_production: bool
 ) -> tuple[SettingChange, ...]:
-    """What a tree changes of the settings: of production against what was published, of a branch
-    against production."""
+    """The settings that a tree changes: production's since the last publication, a branch's
+    compared with production."""
     if is_production or base.files.get(PROJECT_FILE) == head.files.get(PROJECT_FILE):
         return changed_between(base, head)
     return overruled(workspace, written_in(head), head.commit)
 
 
 def left_out(workspace: Workspace, planned: Planned) -> bool:
-    """Whether there are uncommitted changes here that belong to something else than what was
-    planned."""
+    """Whether there are uncommitted changes here that are not part of the plan."""
     if workspace.repository.bare:
         return False
     here = revision_of(workspace).name
-    return (planned.environment.name != here or planned.merges == here) and load(
-        workspace, current_tree(workspace)
-    ).tree.dirty
+    if planned.environment.name == here and planned.merges != here:
+        return False
+    return load(workspace, current_tree(workspace)).tree.dirty
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the warehouse has. built: tables to build that are there already; missing: tables to
-    re-use that are not; restores: the earlier publication that a rollback of production shows
-    again; failing, warned: what the checks of severity error and warn said that do not hold, as far
-    as they are answered; known: False if nobody can know, as raw data is missing or the warehouse
-    was not read; moved: raw data that production reads again."""
+    """The state of the warehouse, as far as it matters to a plan."""
 
+    # The nodes to build whose tables exist already.
     built: frozenset[str] = frozenset()
+    # The nodes to re-use whose tables are gone.
     missing: frozenset[str] = frozenset()
+    # The earlier publication that a rollback of production shows again.
     restores: int | None = None
+    # Messages of checks that do not hold, of severity error and warn.
     failing: tuple[str, ...] = ()
     warned: tuple[str, ...] = ()
+    # False if raw data is missing or the warehouse was not read.
     known: bool = True
+    # Raw data that production reads again.
     moved: tuple[MovedData, ...] = ()
-    unread: str | None = None  # why the warehouse was not read, if so; the plan goes by git then
+    # Why the warehouse was not read, if so. The plan goes by git alone then.
+    unread: str | None = None
 
 
 def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
-    """What is built of a plan, unless the warehouse cannot be read: a run may be going on, or it is
-    a stranger's."""
+    """The state of the warehouse for a plan.
+
+    A warehouse that cannot be read raises nothing: a run may be going on, or it may be another
+    project's.
+    """
     if not workspace.warehouse_path.exists():
-        lost = production_ref(workspace.repository) is not None
-        return Found(
-            missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused))
-            if lost
-            else frozenset()
-        )
+        if production_ref(workspace.repository) is None:
+            return Found()
+        return Found(missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)))
     from seeknal_git.build.failed_checks import known_violations
     from seeknal_git.build.options import Options
     from seeknal_git.build.work import work_out
@@ -152,9 +153,15 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
         return Found(known=False, unread=None if explained else exc.message)
     tables, builds = set(work.graph.views), set(planned.plan.builds)
     built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
-    said = [(each.fails, f"{each.node}: {each.message}") for each in known_violations(work)]
-    failing, warned = (
-        tuple(text for fails, text in said if fails is kind) for kind in (True, False)
+    failing, warned = list[str](), list[str]()
+    for violation in known_violations(work):
+        message = f"{violation.node}: {violation.message}"
+        (failing if violation.fails else warned).append(message)
+    return Found(
+        frozenset(built),
+        frozenset(missing),
+        restores,
+        tuple(failing),
+        tuple(warned),
+        moved=moved_data(planned.head, work),
     )
-    moved = moved_data(planned.head, work)
-    return Found(frozenset(built), frozenset(missing), restores, failing, warned, moved=moved)

@@ -1,7 +1,6 @@
 """The command `promote`: make an environment, above all production, match its branch's tip.
 
-Promotion is idempotent, and finds built tables by what they are, never by the branch that built
-them.
+Promotion is idempotent. It finds built tables by their content, never by their branch.
 """
 
 from __future__ import annotations
@@ -125,7 +124,7 @@ def _promote(
 
 
 def _leave_nothing(workspace: Workspace, environment: str) -> None:
-    """Raise GitError for uncommitted changes elsewhere: they would look as if they were promoted."""
+    """Raise GitError for uncommitted changes elsewhere: they would look as if promoted."""
     follow(workspace, environment, "promote", may_switch=False)
 
 
@@ -165,7 +164,7 @@ def prepare(
 
 
 def _preview(workspace: Workspace, environment: str | None, target: str | None) -> RunResult:
-    """What a promotion would do. Nothing is written; a merge that comes first is made in memory."""
+    """Find out the work of a promotion. Nothing is written; a merge is made in memory."""
     if environment is None:
         return RunResult("promote", preview(prepare(workspace, target)))
     _leave_nothing(workspace, environment)
@@ -192,14 +191,16 @@ def _prepared(
 
 
 def _merge_in_memory(workspace: Workspace, source: Revision, into: Revision) -> Loaded:
-    """What a merge would hold. Raises GitError where it conflicts as text, and ProjectError, with
-    both sides' part in it, where it does as a pipeline, as the hook would: the branch would be
-    ahead of its environment until somebody mends it."""
+    """Load the result of a merge.
+
+    Raises GitError if it conflicts as text. Raises ProjectError, with both sides' parts, if it
+    conflicts as a pipeline, like the hook does: the branch would be ahead of its environment until
+    somebody mends it.
+    """
     repository = workspace.repository
-    source, into = (
-        replace(each, commit=each.commit or git.need_commit(repository)) for each in (source, into)
-    )
-    theirs, ours = source.commit or "", into.commit or ""
+    theirs = source.commit or git.need_commit(repository)
+    ours = into.commit or git.need_commit(repository)
+    source, into = replace(source, commit=theirs), replace(into, commit=ours)
     result = merged_tree(repository, ours, theirs)
     tree = need_no_conflict(repository, result, source.name, theirs, into.name)
     need_kept_out(workspace, tree)
@@ -226,8 +227,8 @@ def _merge_branch(
 ) -> Merged:
     """Merge an environment's branch, tag or commit into the target's branch, by git.
 
-    Raises GitError where that is not possible, and ProjectError where it could not be published,
-    with nothing changed.
+    Raises GitError if that is not possible, and ProjectError if the result could not be published;
+    nothing has changed then.
     """
     need_authority(workspace)
     into = branch_to_merge_into(workspace, target)

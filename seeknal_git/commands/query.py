@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from seeknal_git.build.failed_checks import Violation, known_violations
-from seeknal_git.build.options import Options
-from seeknal_git.build.work import Work, work_out
+from seeknal_git.commands.checked_tables import first_question, looked, need_something_wrong
+from seeknal_git.commands.held_back import Held, held_back
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
@@ -20,9 +19,8 @@ from seeknal_git.environments.revision import (
     load_sound,
     revision_of,
 )
-from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError
-from seeknal_git.names import argument, bare, of_option, schema_of
-from seeknal_git.project.graph import node_named
+from seeknal_git.errors import GitError, ProjectError, UsageError
+from seeknal_git.names import of_option, schema_of
 from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Answer, Listener, Published
@@ -143,7 +141,7 @@ def _query(workspace: Workspace, question: _Asked) -> None:
             read_only=True,
             deadline=workspace.until,
         ) as warehouse:
-            held = _held_back(workspace, warehouse, branch)
+            held = held_back(workspace, warehouse, branch)
             if schema_of(branch) in warehouse.environments.all():
                 notes = () if held else tuple(_not_this_clones(workspace, warehouse, branch, sql))
                 return _asked(warehouse, schema_of(branch), question, held, notes)
@@ -173,8 +171,7 @@ def _hint(workspace: Workspace, branch: str) -> str:
 def _asked_of_production(
     workspace: Workspace, warehouse: Warehouse, revision: Revision, question: _Asked
 ) -> None:
-    """Ask production in the place of a branch that was never run, and say which of its own changes
-    that leaves out."""
+    """Ask production in place of a branch that was never run; note the branch's own changes."""
     sql, branch = question.sql or "", revision.name
     production = warehouse.environments.shown(workspace.production_schema)
     names = {name.lower() for name in tables_named(sql)}
@@ -202,7 +199,7 @@ def _asked(
     warehouse: Warehouse,
     schema: str,
     question: _Asked,
-    held: Mapping[str, _Held],
+    held: Mapping[str, Held],
     notes: Sequence[str],
 ) -> None:
     sql = question.sql or ""
@@ -223,8 +220,7 @@ def _asked(
 def _not_this_clones(
     workspace: Workspace, warehouse: Warehouse, branch: str, sql: str
 ) -> Iterator[str]:
-    """What an environment shows that is not as this clone has it: of another clone, or older than
-    the tree here.
+    """Notes about views that differ from this clone: another clone's, or older than the tree here.
 
     Raises UsageError for a node that is not built yet.
     """
@@ -237,7 +233,8 @@ def _not_this_clones(
     if foreign and (old or not foreign.known or not foreign.ours):
         yield f"{branch} was published {foreign}. This clone's own: {mine}"
     elif old:
-        yield f"{branch} shows {', '.join(old)} as of its last run, and {_tree(workspace, branch)} is ahead: {mine}"
+        ahead = f"{_tree(workspace, branch)} is ahead: {mine}"
+        yield f"{branch} shows {', '.join(old)} as of its last run, and {ahead}"
 
 
 def _elsewhere(workspace: Workspace, branch: str) -> str:
@@ -289,90 +286,6 @@ def _is_as_published(workspace: Workspace, warehouse: Warehouse, revision: Revis
     return last is not None and not last.edited and last.commit == revision.commit
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A node whose table is not published, as the last run failed."""
-
-    node: str
-    view: str
-    built: bool
-    shown: bool  # whether the environment shows an older table of it
-    fails: bool  # whether it is a check of its own that fails
-    why: str
-    elsewhere: str
-    in_production: bool
-
-    @property
-    def cure(self) -> str:
-        if not self.built:
-            return "Mend it, then: seeknal run" + (
-                "; production has it: --env prod" if self.in_production else ""
-            )
-        asked = argument(f"FROM {bare(self.view)}")
-        return (
-            f"Read the newer table with: seeknal query{self.elsewhere} --failed {self.node} {asked}"
-        )
-
-
-def _held_back(workspace: Workspace, warehouse: Warehouse, branch: str) -> dict[str, _Held]:
-    """The nodes that the last run built and did not publish, by their views in lower case. If it
-    succeeded, there are none, and nothing has to be loaded to know that."""
-    schema = schema_of(branch)
-    run = warehouse.runs.last(schema)
-    if run is None or run.status == "succeeded":
-        return {}
-    with suppress(
-        SeeknalError
-    ):  # the branch is gone, or its nodes are wrong: then nothing of it can be built
-        return _unpublished(
-            workspace,
-            warehouse,
-            branch,
-            f"the last run failed: {run.message or 'it was interrupted'}",
-        )
-    return {}
-
-
-def _unpublished(
-    workspace: Workspace, warehouse: Warehouse, branch: str, message: str
-) -> dict[str, _Held]:
-    revision = revision_of(workspace, branch)
-    schemas = (revision.schema, workspace.production_schema)
-    there, main = (warehouse.environments.views(each) for each in schemas)
-    # What was built again and failed is newer than what is shown, and made of the same.
-    work, newest = _works(workspace, warehouse, revision, refresh=branch == workspace.production)
-    failed = {each.node: each.message for each in reversed(known_violations(newest)) if each.fails}
-    elsewhere = (
-        "" if revision.name == revision_of(workspace).name else f" {of_option('--env', branch)}"
-    )
-    behind, found = _behind(work, failed), {}
-    meant, made = work.tables(), newest.tables()
-    for node, view in work.graph.views.items():
-        first = behind.get(node)
-        table = (made if first else meant).get(node)
-        old = view in there and table is None and not first  # it was edited since
-        if not old and (table is None or there.get(view) != table):
-            why = f"{first}: {failed[first]}." if first else f"{message}."
-            found[view.lower()] = _Held(
-                node,
-                view,
-                table is not None,
-                view in there,
-                node in failed,
-                why,
-                elsewhere,
-                view in main,
-            )
-    return found
-
-
-def _behind(work: Work, failed: Iterable[str]) -> dict[str, str]:
-    """Node → the failure that holds it back: its own, that of a rule about it, or one before it."""
-    far = {each: first for first in failed for each in work.graph.downstream([first])}
-    near = {each: first for first in failed for each in work.graph.inputs[first]}
-    return far | near | {each: each for each in failed}
-
-
 def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
     """Ask production as it was at a publication or a commit.
 
@@ -401,21 +314,6 @@ def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
         )
 
 
-def _works(
-    workspace: Workspace, warehouse: Warehouse, revision: Revision, *, refresh: bool
-) -> tuple[Work, Work]:
-    """What a run would do now, by the tables that are shown and by the newest ones. refresh:
-    whether it would read raw data again."""
-    keeps = None if refresh else revision.schema
-    loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
-    environment = revision.environment
-    options = Options(refresh=refresh)
-    work = work_out(warehouse, loaded.graph, loaded.root, environment, options)
-    return work, work_out(
-        warehouse, loaded.graph, loaded.root, environment, replace(options, newest=True)
-    )
-
-
 def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
     """Ask the tables that the checks of a node have looked at, also if they were not published;
     without SQL, for the rows that violate the first check that fails.
@@ -431,10 +329,10 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
         read_only=True,
         deadline=workspace.until,
     ) as warehouse:
-        found = _looked(workspace, warehouse, revision, name)
-        wanted = question.sql or _first_question(found)
+        found = looked(workspace, warehouse, revision, name)
+        wanted = question.sql or first_question(found)
         tables = found.work.tables()
-        _need_something_wrong(warehouse, found, tables)
+        need_something_wrong(warehouse, found, tables)
         graph = found.work.graph
         views = [
             Published(
@@ -449,60 +347,3 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
         ]
         notes = [each.message for each in found.violations] if question.sql is None else []
         warehouse.queries.ask_past(revision.schema, views, wanted, question.listener(notes))
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """A node, and those of its checks that do not hold."""
-
-    work: Work
-    node: str
-    read: tuple[str, ...]  # the node itself, and what its checks read
-    inputs: tuple[str, ...]
-    violations: tuple[Violation, ...]
-
-
-def _looked(workspace: Workspace, warehouse: Warehouse, revision: Revision, name: str) -> _Look:
-    """What the last run looked at, as far as something is wrong with it."""
-    again = (
-        revision.environment.is_production
-    )  # as a run does; a promotion does not, and --refresh does on a branch
-    first = None
-    for refresh in (again, not again):
-        for work in _works(workspace, warehouse, revision, refresh=refresh):
-            found = _look(work, name)
-            if found.violations:
-                return found
-            first = first or found
-    assert first is not None
-    return first
-
-
-def _look(work: Work, name: str) -> _Look:
-    graph, node = work.graph, node_named(work.graph, name)
-    own = [node] if node in graph.views else []
-    read = dict.fromkeys([*own, *(each for targets in graph.targets[node][1:] for each in targets)])
-    found = [each for each in known_violations(work) if each.node == node]
-    return _Look(work, node, tuple(read), graph.inputs[node], tuple(found))
-
-
-def _first_question(look: _Look) -> str:
-    if look.violations:
-        return look.violations[0].sql
-    return f"FROM {bare(look.work.graph.views[look.read[0]])}" if look.read else ""
-
-
-def _need_something_wrong(warehouse: Warehouse, look: _Look, tables: Mapping[str, str]) -> None:
-    """Raises UsageError where a plain query would answer as well, or nothing is there to be
-    asked."""
-    missing = [each for each in look.read if each not in tables]
-    if missing:
-        raise UsageError(f"{missing[0]} is not built as it is now.", "Build it with: seeknal run")
-    schema = look.work.environment.schema
-    there = warehouse.environments.views(schema)
-    published = all(there.get(look.work.graph.views[each]) == tables[each] for each in look.read)
-    if published and not look.violations:
-        raise UsageError(
-            f"No check of {look.node} fails, and {schema} shows what was checked.",
-            "Ask it as it is: seeknal query SQL",
-        )

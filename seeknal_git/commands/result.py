@@ -1,4 +1,4 @@
-"""How a run or a promotion went, or what it would do."""
+"""The result of a run or a promotion, or of a dry run."""
 
 from __future__ import annotations
 

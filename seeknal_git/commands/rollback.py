@@ -41,32 +41,33 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """A rollback of production, done or only looked at.
-
-    before, to: the publications that it leads from and to; undo: the one that another rollback
-    leads to; tip: of the production branch; moves: what is re-pointed; loads: sources that show an
-    earlier load of the same definition; to_write: exposures whose files are not what they were;
-    left: exposures that were first delivered later, with their files. Once it is done, publication:
-    its own id; unwritten: exposure → why its file is still not what it was.
-    """
+    """A rollback of production, or the preview of one."""
 
     environment: Environment
+    # The publication that production showed before.
     before: Record
+    # The publication that would undo the rollback.
     undo: Record
+    # The publication that production shows again.
     to: Record
+    # The tip of the production branch.
     tip: str | None
+    # The nodes whose views are re-pointed.
     moves: tuple[Move, ...]
+    # The sources that show an earlier load of the same definition.
     loads: tuple[str, ...]
+    # The exposures whose files have to be written again.
     to_write: tuple[str, ...]
+    # Exposure that was first delivered later → its file, which stays.
     left: dict[str, Path]
+    # The number of the new publication; None for a preview.
     publication: int | None = None
+    # Exposure → why its file could not be written again.
     unwritten: dict[str, str] = field(default_factory=dict)
-    kept: dict[str, Path] = field(
-        default_factory=dict
-    )  # exposure → where the file is that somebody had changed
-    yours: tuple[
-        str, ...
-    ] = ()  # what somebody made in place of the views of nodes that go; it stays
+    # Exposure → the place of the file that somebody had changed.
+    kept: dict[str, Path] = field(default_factory=dict)
+    # Views and tables that somebody made in place of views that go. They stay.
+    yours: tuple[str, ...] = ()
 
 
 def rollback(
@@ -132,8 +133,7 @@ def rollback(
 def _prepared(
     workspace: Workspace, warehouse: Warehouse, revision: str | None
 ) -> tuple[Rollback, Shown, list[Delivery]]:
-    """What a rollback would do, what production is to show, and the files that are not what they
-    were then."""
+    """The rollback, the views to show again, and the deliveries to write again."""
     schema = workspace.production_schema
     records = warehouse.publications.records(schema)
     if not records:
@@ -200,8 +200,7 @@ def _wanted(
     records: Sequence[Record],
     revision: str,
 ) -> Shown:
-    """What the named publication showed. Raises UsageError where it is a commit that was not
-    published itself."""
+    """The views of the named publication. Raises UsageError for a commit that was not published."""
     found = named(workspace.repository, records, revision)
     if found.asked:
         number, commit = found.record.id, found.record.commit[:8]
@@ -231,9 +230,10 @@ def _before(
 
 
 def _standing(records: Sequence[Record]) -> list[Record]:
-    """The publications that no rollback has taken back, the newest first. A rollback takes back
-    everything between what it leads from and what it leads to: nobody wants that again without
-    having asked for it."""
+    """The publications that no rollback has taken back, the newest first.
+
+    A rollback takes back all publications between its two ends: nobody gets them again unasked.
+    """
     by_id, standing = {each.id: each for each in records}, list[Record]()
     for each in reversed(records):
         shown = by_id.get(each.restores or 0, each)
@@ -277,8 +277,7 @@ def _deliver(
 
 
 def _claims(workspace: Workspace) -> tuple[DataRoot, Claims]:
-    """The data root, and what sources read there now: a file that was delivered long ago may be raw
-    data today."""
+    """The data root, and the files that sources read now: an old delivery may be raw data today."""
     tip = git.branch_tip(workspace.repository, workspace.production)
     trees = [current_tree(workspace), *([commit_tree(workspace.repository, tip)] if tip else [])]
     root = data_root_of(workspace, trees[0], TrackedPaths(workspace.repository))

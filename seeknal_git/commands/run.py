@@ -126,11 +126,11 @@ def _bring_changes(
             observer.ran(command)
     elif left := left_behind(workspace, environment):
         names = some(left, _LEFT_BEHIND)
-        observer.note(f"Not in this run: the uncommitted changes of what is checked out ({names}).")
+        observer.note(f"Not in this run: the uncommitted changes here ({names}).")
 
 
 def _announce(prepared: Prepared, observer: Observer, *, is_named: bool) -> None:
-    """Say which environment is run, and what is doubtful about its nodes and raw data."""
+    """Note the environment that is run, and doubts about its nodes and raw data."""
     if not (is_named or prepared.environment.is_production):
         production = prepared.workspace.production
         observer.note(f"Run of {prepared.environment.name}; production is {production}.")
@@ -232,12 +232,14 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
 
 
 def _base(workspace: Workspace) -> str | None:
-    """The commit that production shows, under the nodes that are run by name; None if it never
-    showed one."""
+    """The commit that production shows, to which named nodes are added; None if it shows none."""
     commit = showing(workspace).commit if workspace.warehouse_path.exists() else None
     if commit and not git.has_commit(workspace.repository, commit):
-        message = f"Production shows {commit[:8]}, which this clone does not have: no node can be added to that."
-        raise UsageError(message, "Publish all nodes first: seeknal promote")
+        raise UsageError(
+            f"Production shows {commit[:8]}, which this clone does not have: "
+            "no node can be added to that.",
+            "Publish all nodes first: seeknal promote",
+        )
     return commit or None
 
 

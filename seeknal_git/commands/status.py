@@ -35,21 +35,23 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class Production:
-    """What production shows, and whether it is what it should be.
-
-    tip: of the production branch; published: the commit shown; pending: whether a promotion is due,
-    and advice: what to do about it; failure: why the last run of production failed, if it did;
-    restores: the earlier publication that a rollback shows again.
-    """
+    """The state of production."""
 
     branch: str
+    # The commit at the tip of its branch.
     tip: str | None
+    # The commit that it shows, and when that was published.
     published: str | None
     published_at: datetime | None
+    # Whether it shows uncommitted nodes.
     uncommitted: bool
+    # Whether a promotion is due.
     pending: bool
+    # Why its last run failed, if it did.
     failure: str | None
+    # The earlier publication that a rollback shows again.
     restores: int | None = None
+    # How to bring production to the tip.
     advice: str | None = None
 
 
@@ -72,44 +74,52 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How what is checked out and its environment stand.
-
-    branch: None on a detached HEAD, but for a rebase, which moves one; environment: its name, None
-    where it has none. changed: category → nodes, None where that is unknown; nodes: how many there
-    are, those without a table too; built, unbuilt: nodes that have their table, or not;
-    unpublished: those of the built that the environment does not show; unpromoted: nodes that a
-    promotion would re-point; missing: environment → nodes whose table is gone; failing, warnings:
-    the checks that do not hold, of severity error and warn; failure: why else the last run of the
-    environment failed; problems: why no plan can be made; absent: raw data that is not here; moved:
-    raw data that is read again; warehouse: why the warehouse could not be read, if it could not.
-    """
+    """The state of the branch that is checked out, and of its environment."""
 
     project: str
+    # None on a detached HEAD; during a rebase, the branch that is rebased.
     branch: str | None
+    # The environment's name and schema; None if the commit has no name.
     environment: str | None
     schema: str | None
     commit: str | None
     dirty: bool
+    # Commits compared with the production branch.
     ahead: int | None
     behind: int | None
     production: Production
+    # Category → nodes; None if no plan can be made.
     changed: dict[str, list[str]] | None = None
+    # The number of nodes.
     nodes: int | None = None
+    # The nodes whose tables exist, and those whose tables do not.
     built: list[str] = field(default_factory=list)
     unbuilt: list[str] = field(default_factory=list)
+    # The built nodes that the environment does not show.
     unpublished: list[str] = field(default_factory=list)
+    # The nodes that a promotion would re-point or remove.
     unpromoted: list[str] = field(default_factory=list)
+    # Environment → the nodes whose tables are gone.
     missing: dict[str, list[str]] = field(default_factory=dict)
+    # The checks that do not hold, of severity error and warn.
     failing: list[Answered] = field(default_factory=list)
     warnings: list[Answered] = field(default_factory=list)
+    # Any other reason why the last run of the environment failed.
     failure: str | None = None
+    # Why no plan can be made.
     problems: list[str] = field(default_factory=list)
+    # Raw data that is not here.
     absent: list[Absent] = field(default_factory=list)
+    # Raw data that production reads again.
     moved: list[MovedData] = field(default_factory=list)
+    # Why the warehouse could not be read, if so.
     warehouse: str | None = None
-    place: str = ""  # the path of the warehouse
+    # The path of the warehouse.
+    place: str = ""
+    # The git operation that is not finished, such as a merge.
     operation: str | None = None
-    published: str | None = None  # by whom, if the environment was last published in another clone
+    # Who published the environment, if that was another clone.
+    published: str | None = None
 
 
 def status(workspace: Workspace) -> Status:
@@ -197,6 +207,7 @@ def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
 
 
 def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
+    """Add the facts of the warehouse."""
     status = replace(
         status,
         production=_production(workspace, warehouse),
@@ -205,12 +216,7 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     if status.schema and status.schema != workspace.production_schema:
         foreign = published_elsewhere(workspace.repository, warehouse, status.schema)
         status = replace(status, published=str(foreign) if foreign else None)
-    if (
-        status.environment is None
-        or status.schema is None
-        or status.commit is None
-        or status.problems
-    ):
+    if status.environment is None or status.commit is None or status.problems:
         return status
     here, keeps = as_environment(workspace, revision_of(workspace))
     loaded = load(here, head_tree(here, revision_of(here)), keeps=keeps)
@@ -219,27 +225,31 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
         work = work_out(warehouse, loaded.graph, loaded.root, environment, Options())
     except SeeknalError as exc:
         return status if status.absent else replace(status, problems=[str(exc)])
-    shown = warehouse.environments.shown(workspace.production_schema)
-    unpromoted = [
-        each
-        for each in work.graph.views
-        if each not in shown or shown[each].snapshot != work.inventory.wanted(each)
-    ]
-    unpromoted += [each for each in shown if each not in work.graph.views]
     merged = environment.is_production or (status.ahead == 0 and not status.dirty)
-    status = _with_answers(status, warehouse, work)
     return replace(
-        status,
+        _with_answers(status, warehouse, work),
         built=list(work.reused),
         unbuilt=list(work.reasons),
-        unpublished=[each for each in work.stale if each not in work.reasons],
-        unpromoted=[] if merged else unpromoted,
+        unpublished=[node for node in work.stale if node not in work.reasons],
+        unpromoted=[] if merged else _unpromoted(workspace, warehouse, work),
         moved=list(moved_data(loaded, work)),
     )
 
 
+def _unpromoted(workspace: Workspace, warehouse: Warehouse, work: Work) -> list[str]:
+    """The nodes that a promotion would re-point or remove."""
+    shown = warehouse.environments.shown(workspace.production_schema)
+    views = work.graph.views
+    moved = [
+        node
+        for node in views
+        if node not in shown or shown[node].snapshot != work.inventory.wanted(node)
+    ]
+    return [*moved, *(node for node in shown if node not in views)]
+
+
 def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
-    """The checks that do not hold on what is built now, and why else the last run failed."""
+    """Add the checks that do not hold on the tables of now, and why else the last run failed."""
     found = known_violations(work)
     told = [(each.fails, Answered(each.node, each.check.name, each.message)) for each in found]
     failing = [each for fails, each in told if fails]
@@ -256,7 +266,7 @@ def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
 
 
 def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:
-    """What production shows: by the warehouse, or by this clone's ref if that cannot be read."""
+    """The state of production: by the warehouse, or by this clone's ref if that cannot be read."""
     repository = workspace.repository
     tip = git.production_tip(repository, workspace.production)
     shows, failure = Showing(production_ref(repository)), None
@@ -281,19 +291,20 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Production as it was. current: it is what production shows now; since: what led from there to
-    what it shows now, whatever came between."""
+    """Production as it was."""
 
     branch: str
     shown: Shown
+    # Whether production shows it now.
     current: bool
+    # The moves that lead from there to the views of now.
     since: tuple[Move, ...]
 
 
 def status_at(workspace: Workspace, revision: str) -> Past:
     """Read how production was at a publication or a commit.
 
-    Raises UsageError if nothing was published by then.
+    Raises UsageError if nothing had been published yet.
     """
     if not workspace.warehouse_path.exists():
         raise never_published()

@@ -1,5 +1,4 @@
-"""The verbs behind `validate` and `parse`: everything that can be said of a tree without building
-it."""
+"""The commands `validate` and `parse`: the problems and the manifest of a tree."""
 
 from __future__ import annotations
 
@@ -28,21 +27,29 @@ _IN_A_MERGE = "Mend it here, then git add and git commit; or give the merge up: 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found. unknown: the sources whose columns nobody knows; absent: those whose raw data
-    is not here."""
+    """The problems of a tree."""
 
+    # The number of nodes.
     nodes: int
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    # Remarks about documentation.
     notes: tuple[Problem, ...]
+    # The files that are no nodes.
     foreign: tuple[str, ...]
+    # The sources whose columns nobody knows.
     unknown: tuple[str, ...]
+    # The sources whose raw data is not here.
     absent: tuple[Problem, ...] = ()
 
 
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
-    """Validate the project file, every node and the graph, of the working tree or of what is
-    staged."""
+    """Check the project file, every node and the graph.
+
+    staged: check the files staged in git, not the working tree.
+
+    Raises GitError if the repository is not in order. Problems of the project raise nothing.
+    """
     workspace, keeps = as_environment(workspace, revision_of(workspace))
     tree = index_tree(workspace.repository) if staged else current_tree(workspace)
     written_in(tree)
@@ -73,7 +80,10 @@ def _documented(loaded: Loaded) -> Iterator[Problem]:
             columns.items() if member.node.kind == "source" and isinstance(columns, dict) else ()
         ):
             if isinstance(text, str) and is_type(text):
-                message = f"`{text}` documents the column {name}. As a type it is declared as `{{dtype: {text}}}`."
+                message = (
+                    f"`{text}` documents the column {name}. "
+                    f"As a type it is declared as `{{dtype: {text}}}`."
+                )
                 yield Problem(
                     message,
                     member.node.path,

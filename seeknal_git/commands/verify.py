@@ -1,4 +1,4 @@
-"""The verb behind `plan --verify`: try on production's tables what a plan promises of them.
+"""The command `plan --verify`: try the promises of a plan on production's tables.
 
 Both versions of an edit that is not BREAKING have to return the same, and so does a re-used reader
 over its old and its new inputs.
@@ -20,7 +20,10 @@ from seeknal_git.warehouse.duckdb_file import open_for_scratch
 from seeknal_git.warehouse.interrupt import interruptible
 
 _PROMISES = (Category.METADATA, Category.NON_BREAKING)
-_BUG = "This is a bug of Seeknal: please report it, with both versions. Do not rely on the plan for this change."
+_BUG = (
+    "This is a bug of Seeknal: please report it, with both versions. "
+    "Do not rely on the plan for this change."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
         return ()
     if not workspace.warehouse_path.exists():
         raise WarehouseError(
-            f"There is no warehouse {workspace.warehouse_path}, so there is nothing to verify a plan on.",
+            f"There is no warehouse {workspace.warehouse_path}, so a plan cannot be verified.",
             "seeknal run, on the production branch, builds it.",
         )
     base, head = planned.base.graph, planned.head.graph

@@ -1,4 +1,4 @@
-"""The verb behind `warehouse move`: bring a warehouse from where it was to where it belongs."""
+"""The command `warehouse move`: bring a warehouse to its place."""
 
 from __future__ import annotations
 
@@ -61,8 +61,10 @@ def _elsewhere(workspace: Workspace, target: Path) -> Path | None:
     place = workspace.place
     if place.configured and target == workspace.home / OLD and place.in_git:
         raise UsageError(
-            f"{PROJECT_FILE} says `warehouse: {place.configured}`, so the warehouse is where it belongs.",
-            f"To have it in git's own folder, remove that line on {workspace.production}, commit, then run this again.",
+            f"{PROJECT_FILE} says `warehouse: {place.configured}`, "
+            "so the warehouse is where it belongs.",
+            "To have it in git's own folder, remove that line on "
+            f"{workspace.production}, commit, then run this again.",
         )
     found = [workspace.home / OLD] if place.has_old else []
     found += [place.in_git] if place.in_git and place.in_git.exists() else []

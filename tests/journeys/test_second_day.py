@@ -274,7 +274,7 @@ def test_force_runs_the_branch_as_it_is_committed(published: Repo) -> None:
     ahead(published)
     edit(published, 2)
     said = published.seeknal("run", "--env", "dev", "--force").err
-    assert f"Not in this run: the uncommitted changes of what is checked out ({DAILY})." in said
+    assert f"Not in this run: the uncommitted changes here ({DAILY})." in said
     assert published.numbers("SELECT one FROM dev.new") == [(1,)]
 
 

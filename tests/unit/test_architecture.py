@@ -226,6 +226,6 @@ def test_functions_fit_on_a_screen() -> None:
         for module, tree in trees()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno + 1 > 70
+        and (node.end_lineno or 0) - node.lineno + 1 > 60
     ]
     assert long == []

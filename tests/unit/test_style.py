@@ -48,10 +48,7 @@ OUT = {
 # complexity over 15, and loops whose variable is called `each`, which does not say what it holds.
 LEFT: dict[str, dict[str, int]] = {
     "commands": {
-        "prose": 65,
-        "long lines": 12,
-        "complex functions": 1,
-        "loops over each": 74,
+        "loops over each": 69,
     },
     "project": {
         "prose": 36,
