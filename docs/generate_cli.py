@@ -53,13 +53,13 @@ keys may come at any time.
 | `layers` | the nodes to build: a list of lists. Those in one list can be built side by side |
 | `reused` | the nodes that stay as they are |
 | `reasons` | for each node downstream of a change, why it is rebuilt or re-used |
+| `tests` | node → the tests that have no answer yet: they are new or changed, or a table that they read is built |
 | `built` | those of `layers` whose tables are there already; null where that cannot be known |
 | `missing` | tables that the plan re-uses and the warehouse has not; null where that cannot be known |
-| `tests` | node → the tests that have no answer yet: they are new or changed, or a table that they read is built |
 | `unread` | why the warehouse was not read, so that the plan goes by git alone; or null |
 | `failing`, `warned` | what was said of tests and rules that do not hold, of severity `error` and `warn`; or null |
-| `absent` | raw data that is not here: objects with `node` and `raw_data`, the path |
 | `moved` | raw data that production reads again: `node`, `files`, `loaded_at` and `changed_at`, in UTC |
+| `absent` | raw data that is not here: objects with `node` and `raw_data`, the path |
 | `warnings` | messages about the project |
 | `verified` | with `--verify`, one object for each promise about a SELECT; null without |
 
