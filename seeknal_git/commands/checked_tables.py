@@ -48,8 +48,10 @@ def looked(workspace: Workspace, warehouse: Warehouse, revision: Revision, name:
 def _look(work: Work, name: str) -> Look:
     graph, node = work.graph, node_named(work.graph, name)
     own = [node] if node in graph.views else []
-    read = dict.fromkeys([*own, *(each for targets in graph.targets[node][1:] for each in targets)])
-    found = [each for each in known_violations(work) if each.node == node]
+    read = dict.fromkeys(
+        [*own, *(target for targets in graph.targets[node][1:] for target in targets)]
+    )
+    found = [violation for violation in known_violations(work) if violation.node == node]
     return Look(work, node, tuple(read), graph.inputs[node], tuple(found))
 
 
@@ -61,12 +63,12 @@ def first_question(look: Look) -> str:
 
 def need_something_wrong(warehouse: Warehouse, look: Look, tables: Mapping[str, str]) -> None:
     """Raise UsageError if a plain query would give the same answer, or if there is no table."""
-    missing = [each for each in look.read if each not in tables]
+    missing = [node for node in look.read if node not in tables]
     if missing:
         raise UsageError(f"{missing[0]} is not built as it is now.", "Build it with: seeknal run")
     schema = look.work.environment.schema
     there = warehouse.environments.views(schema)
-    published = all(there.get(look.work.graph.views[each]) == tables[each] for each in look.read)
+    published = all(there.get(look.work.graph.views[node]) == tables[node] for node in look.read)
     if published and not look.violations:
         raise UsageError(
             f"No check of {look.node} fails, and {schema} shows what was checked.",

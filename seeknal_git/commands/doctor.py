@@ -59,7 +59,7 @@ def _files(workspace: Workspace) -> Iterator[Finding]:
         TrackedPaths(repository),
         load_project(current_tree(workspace), workspace.cache).members,
     )
-    for node in (each.node for each in members if each.node.kind == "exposure"):
+    for node in (member.node for member in members if member.node.kind == "exposure"):
         path = str(node.definition["path"])
         if met := Ground(repository.top, repository.prefix, tracked).met(path):
             yield Finding(
@@ -92,7 +92,10 @@ def _hooks(workspace: Workspace) -> Iterator[Finding]:
     top, prefix = workspace.repository.top, workspace.repository.prefix
     found = hooks.status(top, prefix, workspace.production)
     if tracked := next(
-        filter(None, (hooks.tracked_installation(top, each) for each in _commands(workspace))), None
+        filter(
+            None, (hooks.tracked_installation(top, command) for command in _commands(workspace))
+        ),
+        None,
     ):
         yield Finding(
             f"git tracks {tracked} of the installation that hooks run: they run nothing of it.",
@@ -152,8 +155,8 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
 def _python(workspace: Workspace) -> Iterator[Finding]:
     if git.head_commit(workspace.repository) is None:
         return
-    for each in python_problems(current_tree(workspace), workspace.cache)[:_MOST]:
-        yield Finding(f"{each.place}: {each.message}", each.hint or "")
+    for problem in python_problems(current_tree(workspace), workspace.cache)[:_MOST]:
+        yield Finding(f"{problem.place}: {problem.message}", problem.hint or "")
 
 
 _MOST = 5
@@ -164,8 +167,8 @@ def _raw_data(workspace: Workspace) -> Iterator[Finding]:
     with suppress(GitError, UsageError):  # they come up above
         revision = revision_of(workspace)
         here, keeps = as_environment(workspace, revision)
-        for each in load(here, head_tree(here, revision), keeps=keeps).absent:
-            yield Finding(f"{each.place}: {each.message}", each.hint or "")
+        for problem in load(here, head_tree(here, revision), keeps=keeps).absent:
+            yield Finding(f"{problem.place}: {problem.message}", problem.hint or "")
 
 
 def _tip(workspace: Workspace) -> Iterator[Finding]:
@@ -177,10 +180,10 @@ def _tip(workspace: Workspace) -> Iterator[Finding]:
     problems = load(
         workspace, commit_tree(repository, tip), keeps=workspace.production_schema
     ).problems
-    for each in problems[:_MOST]:
-        place = f"{each.place}: " if each.place else ""
+    for problem in problems[:_MOST]:
+        place = f"{problem.place}: " if problem.place else ""
         yield Finding(
-            f"The tip of {production} ({tip[:8]}) cannot be published: {place}{each.message}",
+            f"The tip of {production} ({tip[:8]}) cannot be published: {place}{problem.message}",
             f"Mend it and commit that on {production}, or revert the commit that broke it.",
         )
     if due is not None:
@@ -205,7 +208,8 @@ def _warehouse(workspace: Workspace) -> Iterator[Finding]:
         )
     except ProjectError as exc:
         yield from (
-            Finding(f"{each.path}: {each.message}", each.hint or "") for each in exc.problems
+            Finding(f"{problem.path}: {problem.message}", problem.hint or "")
+            for problem in exc.problems
         )
 
 
@@ -252,13 +256,15 @@ def _views(warehouse: Warehouse) -> Iterator[Finding]:
         cure = f"git switch {argument(environment.branch)} && seeknal run"
         shown = warehouse.environments.shown(schema).values()
         others = warehouse.environments.made_by_others(schema, shown)
-        for each in shown:
-            if taken := others.get(each.view.lower()):
+        for published in shown:
+            if taken := others.get(published.view.lower()):
                 message = f"Something else is in a view's place: {taken}."
                 yield Finding(message, f"Rename or drop it, then: {cure}")
-            elif each.table not in there:
+            elif published.table not in there:
                 yield Finding(
-                    f"The view {schema}.{each.view} dangles: its table {each.table} is gone.", cure
+                    f"The view {schema}.{published.view} dangles: "
+                    f"its table {published.table} is gone.",
+                    cure,
                 )
-            elif views.get(each.view) != each.table:
-                yield Finding(f"The view {schema}.{each.view} is gone.", cure)
+            elif views.get(published.view) != published.table:
+                yield Finding(f"The view {schema}.{published.view} is gone.", cure)

@@ -233,9 +233,11 @@ def check(workspace: Workspace, path: Path) -> Checked:
         loaded=loaded,
         place=place,
         warnings=tuple(
-            _shown((each for each in loaded.warnings if each.path == place), place, shown)
+            _shown((warning for warning in loaded.warnings if warning.path == place), place, shown)
         ),
-        unknown=tuple(each for each in loaded.binding.unknown if each in upstream),
+        unknown=tuple(
+            identifier for identifier in loaded.binding.unknown if identifier in upstream
+        ),
     )
 
 
@@ -244,7 +246,7 @@ def _find(workspace: Workspace, path: Path) -> Path:
     for candidate in (workspace.repository.project / path, Path.cwd() / path):
         if candidate.is_file():
             return candidate.parent.resolve() / candidate.name
-    drafts = [each.name for each in workspace.repository.project.glob("draft_*.y*ml")]
+    drafts = [file.name for file in workspace.repository.project.glob("draft_*.y*ml")]
     near = difflib.get_close_matches(path.name, drafts, 1)
     raise UsageError(
         f"There is no file {path}.",
@@ -274,9 +276,9 @@ def _target(present: Loaded, node: Node) -> str:
     """Where the node's file is, or belongs. Raises UsageError where another node is in its
     place."""
     members = [member.node for member in present.project.members]
-    same = [each.path for each in members if each.id == node.id]
+    same = [member.path for member in members if member.id == node.id]
     path = f"{folder_of(node.kind)}/{node.name}.yml"
-    other = [each.id for each in members if each.path == path and each.id != node.id]
+    other = [member.id for member in members if member.path == path and member.id != node.id]
     if other and not same:
         raise UsageError(
             f"{path} is where {node.id} belongs, and it holds {other[0]}.",
@@ -301,23 +303,25 @@ def _with_draft(
 def _wrong(present: Loaded, loaded: Loaded, node: Node) -> list[Problem]:
     """The problems that the draft brings with it, and those of the nodes that it reads."""
     problems = loaded.all_problems
-    known = {(each.path, each.message) for each in present.all_problems}
+    known = {(problem.path, problem.message) for problem in present.all_problems}
     if node.id not in loaded.graph.members:
-        return [each for each in problems if (each.path, each.message) not in known] or list(
-            problems
-        )
+        return [
+            problem for problem in problems if (problem.path, problem.message) not in known
+        ] or list(problems)
     upstream = loaded.graph.upstream([node.id])
     return [
-        each for each in problems if (each.path, each.message) not in known or each.node in upstream
+        problem
+        for problem in problems
+        if (problem.path, problem.message) not in known or problem.node in upstream
     ]
 
 
 def _shown(problems: Iterable[Problem], place: str, shown: str) -> list[Problem]:
     return [
         replace(
-            each,
-            path=shown if each.path == place else each.path,
-            message=each.message.replace(place, shown),
+            problem,
+            path=shown if problem.path == place else problem.path,
+            message=problem.message.replace(place, shown),
         )
-        for each in problems
+        for problem in problems
     ]

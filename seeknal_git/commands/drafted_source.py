@@ -38,7 +38,7 @@ def pinned(workspace: Workspace, name: str, template: str, file: str) -> str:
     """The template of a source with everything that its files say: where they are, their dialect,
     and their columns."""
     place = _below(workspace, file)
-    endings = [each for each in Path(place).suffixes if each in _FORMATS]
+    endings = [ending for ending in Path(place).suffixes if ending in _FORMATS]
     if not endings:
         raise UsageError(
             f"The name of {file} does not say which format it has.",

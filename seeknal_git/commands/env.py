@@ -51,8 +51,10 @@ def list_environments(workspace: Workspace) -> list[EnvironmentState]:
         path, workspace.marks, read_only=True, deadline=workspace.until
     ) as warehouse:
         return [
-            _state(workspace, each, len(warehouse.environments.shown(each.environment.schema)))
-            for each in lifetimes(workspace, warehouse, keeping(workspace))
+            _state(
+                workspace, lifetime, len(warehouse.environments.shown(lifetime.environment.schema))
+            )
+            for lifetime in lifetimes(workspace, warehouse, keeping(workspace))
         ]
 
 
@@ -104,9 +106,9 @@ def delete_environment(workspace: Workspace, name: str) -> Deleted:
         raise UsageError(f"{branch} is production, and is never deleted.")
     workspace = workspace.waiting()
     known = list_environments(workspace)
-    found = next((each for each in known if each.schema == schema), None)
+    found = next((environment for environment in known if environment.schema == schema), None)
     if found is None:
-        near = difflib.get_close_matches(branch, [each.branch for each in known], 1)
+        near = difflib.get_close_matches(branch, [environment.branch for environment in known], 1)
         raise UsageError(
             f"There is no environment {branch}.",
             f"Did you mean {near[0]}?" if near else "seeknal env list shows them.",

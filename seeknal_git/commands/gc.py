@@ -75,11 +75,11 @@ def _collect(workspace: Workspace, only_environments: bool) -> Garbage:
         found = _found(workspace, warehouse, only_environments)
         # Before the environments: without them, nobody would come back for their files.
         stuck = remove(found.exposures.values())
-        for each in found.environments:
-            warehouse.environments.delete(each.environment.schema)
-            drop_plan(workspace, each.environment.branch)
+        for life in found.environments:
+            warehouse.environments.delete(life.environment.schema)
+            drop_plan(workspace, life.environment.branch)
         if found.snapshots:
-            warehouse.snapshots.drop([each.table for each in found.snapshots])
+            warehouse.snapshots.drop([snapshot.table for snapshot in found.snapshots])
         stuck += remove(found.leftovers)
     return replace(found, deleted=True, stuck=tuple(dict.fromkeys(stuck)))
 
@@ -98,17 +98,18 @@ def _found(workspace: Workspace, warehouse: Warehouse, only_environments: bool) 
     careful = keeping(workspace)
     lives = lifetimes(workspace, warehouse, careful)
     going, kept = (
-        tuple(each for each in lives if each.over),
-        tuple(each for each in lives if not each.over),
+        tuple(life for life in lives if life.over),
+        tuple(life for life in lives if not life.over),
     )
     folders = {
-        each: exposures_of(workspace, each) for each in (one.environment.schema for one in going)
+        schema: exposures_of(workspace, schema)
+        for schema in (one.environment.schema for one in going)
     }
-    files = {schema: each for schema, each in folders.items() if each}
+    files = {schema: exposures for schema, exposures in folders.items() if exposures}
     found = Garbage(going, exposures=files, kept=kept, yours=_made_by_others(warehouse, lives))
     if only_environments:
         return found
-    live = {each.environment.schema: each.environment.branch for each in kept}
+    live = {life.environment.schema: life.environment.branch for life in kept}
     rules = Rules(
         productions=careful.productions,
         live=frozenset(live),
@@ -129,7 +130,7 @@ def _found(workspace: Workspace, warehouse: Warehouse, only_environments: bool) 
 
 
 def _made_by_others(warehouse: Warehouse, lives: Iterable[Lifetime]) -> tuple[Foreign, ...]:
-    schemas = [each.environment.schema for each in lives]
+    schemas = [life.environment.schema for life in lives]
     shown = {schema: warehouse.environments.shown(schema).values() for schema in schemas}
     return tuple(
         foreign

@@ -70,10 +70,14 @@ def _unpublished(
 ) -> dict[str, Held]:
     revision = revision_of(workspace, branch)
     schemas = (revision.schema, workspace.production_schema)
-    there, main = (warehouse.environments.views(each) for each in schemas)
+    there, main = (warehouse.environments.views(schema) for schema in schemas)
     # A table that was built again and failed is newer than the shown one, and of the same content.
     work, newest = works(workspace, warehouse, revision, refresh=branch == workspace.production)
-    failed = {each.node: each.message for each in reversed(known_violations(newest)) if each.fails}
+    failed = {
+        violation.node: violation.message
+        for violation in reversed(known_violations(newest))
+        if violation.fails
+    }
     elsewhere = (
         "" if revision.name == revision_of(workspace).name else f" {of_option('--env', branch)}"
     )
@@ -100,9 +104,9 @@ def _unpublished(
 
 def _behind(work: Work, failed: Iterable[str]) -> dict[str, str]:
     """Node → the failure that holds it back: its own, that of a rule about it, or one before it."""
-    far = {each: first for first in failed for each in work.graph.downstream([first])}
-    near = {each: first for first in failed for each in work.graph.inputs[first]}
-    return far | near | {each: each for each in failed}
+    far = {node: first for first in failed for node in work.graph.downstream([first])}
+    near = {node: first for first in failed for node in work.graph.inputs[first]}
+    return far | near | {node: node for node in failed}
 
 
 def works(

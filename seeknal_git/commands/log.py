@@ -67,16 +67,16 @@ def _entries(
     schema: str,
     records: Sequence[Record],
 ) -> tuple[Entry, ...]:
-    moves = warehouse.publications.moves(schema, [each.id for each in records])
+    moves = warehouse.publications.moves(schema, [record.id for record in records])
     lost = warehouse.publications.lost(schema)
     return tuple(
         Entry(
-            each,
-            tuple(moves[each.id]),
-            tuple(lost.get(each.id, ())),
+            record,
+            tuple(moves[record.id]),
+            tuple(lost.get(record.id, ())),
             number == 0,
-            bool(each.commit) and is_kept_tree(workspace.repository, each.commit),
-            git.subject_of(workspace.repository, each.commit) if each.commit else None,
+            bool(record.commit) and is_kept_tree(workspace.repository, record.commit),
+            git.subject_of(workspace.repository, record.commit) if record.commit else None,
         )
-        for number, each in enumerate(records)
+        for number, record in enumerate(records)
     )

@@ -206,13 +206,13 @@ def _asked(
     names = (
         {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)} if held else set()
     )
-    meant = [each for name, each in held.items() if name in names]
-    for each in meant:
-        if not each.shown:
-            state_of = "built, but not published" if each.built else "not built"
-            raise UsageError(f"{each.view} is {state_of} in {schema}: {each.why}", each.cure)
+    meant = [node for name, node in held.items() if name in names]
+    for node in meant:
+        if not node.shown:
+            state_of = "built, but not published" if node.built else "not built"
+            raise UsageError(f"{node.view} is {state_of} in {schema}: {node.why}", node.cure)
     old = (
-        f"{each.view} is what it was before the last run: {each.why} {each.cure}" for each in meant
+        f"{node.view} is what it was before the last run: {node.why} {node.cure}" for node in meant
     )
     warehouse.queries.ask(schema, sql, question.listener([*notes, *old]))
 
@@ -336,14 +336,16 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
         graph = found.work.graph
         views = [
             Published(
-                each,
-                graph.views[each],
-                found.work.inventory.wanted(each),
-                tables[each],
-                graph.wholes[each],
+                node,
+                graph.views[node],
+                found.work.inventory.wanted(node),
+                tables[node],
+                graph.wholes[node],
             )
-            for each in dict.fromkeys([*found.read, *found.inputs])
-            if each in tables
+            for node in dict.fromkeys([*found.read, *found.inputs])
+            if node in tables
         ]
-        notes = [each.message for each in found.violations] if question.sql is None else []
+        notes = (
+            [violation.message for violation in found.violations] if question.sql is None else []
+        )
         warehouse.queries.ask_past(revision.schema, views, wanted, question.listener(notes))

@@ -124,7 +124,7 @@ def rollback(
             set_production_ref(workspace.repository, done.to.commit)
         warehouse.publications.record_warnings(done.environment.schema, done.to.warnings)
         unwritten, kept = _deliver(workspace, warehouse, stale)
-    yours = tuple(each.place for each in outcome.yours)
+    yours = tuple(foreign.place for foreign in outcome.yours)
     return replace(
         done, publication=outcome.publication, unwritten=unwritten, kept=kept, yours=yours
     )
@@ -156,9 +156,9 @@ def _prepared(
         warehouse.deliveries.last(schema),
     )
     stale = [
-        each for each in then.values() if not _is_there(workspace, each, latest.get(each.node))
+        file for file in then.values() if not _is_there(workspace, file, latest.get(file.node))
     ]
-    written = {_place(workspace, each) for each in stale}
+    written = {_place(workspace, file) for file in stale}
     moves = difference(now, wanted)
     if not moves and not stale:
         raise UsageError(
@@ -171,12 +171,12 @@ def _prepared(
         to=to,
         tip=git.production_tip(workspace.repository, workspace.production),
         moves=tuple(moves),
-        loads=tuple(each.node for each in moves if _is_earlier_load(each.node, now, wanted)),
-        to_write=tuple(each.node for each in stale),
+        loads=tuple(move.node for move in moves if _is_earlier_load(move.node, now, wanted)),
+        to_write=tuple(file.node for file in stale),
         left={
-            node: each.path
-            for node, each in latest.items()
-            if node not in then and _place(workspace, each) not in written
+            node: file.path
+            for node, file in latest.items()
+            if node not in then and _place(workspace, file) not in written
         },
     )
     return found, wanted, stale
@@ -191,7 +191,7 @@ def _is_there(workspace: Workspace, then: Delivery, latest: Delivery | None) -> 
 
 def _original(records: Sequence[Record], record: Record) -> Record:
     """The publication that a rollback shows again; any other is its own."""
-    return next((each for each in records if each.id == record.restores), record)
+    return next((earlier for earlier in records if earlier.id == record.restores), record)
 
 
 def _wanted(
@@ -220,8 +220,8 @@ def _before(
 ) -> Shown:
     """The last publication that showed something else than the current one, and that no rollback
     has taken back."""
-    for each in _standing(records):
-        found = shown_by(workspace, warehouse, Named(each), there)
+    for record in _standing(records):
+        found = shown_by(workspace, warehouse, Named(record), there)
         if difference(now, found):
             return found
     raise UsageError(
@@ -234,9 +234,9 @@ def _standing(records: Sequence[Record]) -> list[Record]:
 
     A rollback takes back all publications between its two ends: nobody gets them again unasked.
     """
-    by_id, standing = {each.id: each for each in records}, list[Record]()
-    for each in reversed(records):
-        shown = by_id.get(each.restores or 0, each)
+    by_id, standing = {record.id: record for record in records}, list[Record]()
+    for record in reversed(records):
+        shown = by_id.get(record.restores or 0, record)
         standing = [earlier for earlier in standing if earlier.id < shown.id] + [shown]
     return standing[::-1]
 
@@ -262,17 +262,17 @@ def _deliver(
     unwritten, kept = dict[str, str](), dict[str, Path]()
     root, claims = _claims(workspace)
     with docked(warehouse, root, workspace.production_schema, uuid.uuid4().hex) as dock:
-        for each in stale:
-            if each.table is None or not each.definition:
-                unwritten[each.node] = "an earlier version delivered it, and did not write down how"
-            elif each.table not in there:
-                unwritten[each.node] = "the table that it was written from is no longer kept"
-            elif said := claims.on(each.definition):
-                unwritten[each.node] = f"it would write over {said}"
+        for file in stale:
+            if file.table is None or not file.definition:
+                unwritten[file.node] = "an earlier version delivered it, and did not write down how"
+            elif file.table not in there:
+                unwritten[file.node] = "the table that it was written from is no longer kept"
+            elif said := claims.on(file.definition):
+                unwritten[file.node] = f"it would write over {said}"
             else:
-                end = _written(workspace, dock, replace(each, path=_place(workspace, each)))
-                unwritten |= {each.node: end.fault} if end.fault else {}
-                kept |= {each.node: end.kept} if end.kept else {}
+                end = _written(workspace, dock, replace(file, path=_place(workspace, file)))
+                unwritten |= {file.node: end.fault} if end.fault else {}
+                kept |= {file.node: end.kept} if end.kept else {}
     return unwritten, kept
 
 
@@ -282,7 +282,9 @@ def _claims(workspace: Workspace) -> tuple[DataRoot, Claims]:
     trees = [current_tree(workspace), *([commit_tree(workspace.repository, tip)] if tip else [])]
     root = data_root_of(workspace, trees[0], TrackedPaths(workspace.repository))
     members = (member for tree in trees for member in load_project(tree, workspace.cache).members)
-    return root, claims_of((each.node for each in members if each.node.kind == "source"), root)
+    return root, claims_of(
+        (member.node for member in members if member.node.kind == "source"), root
+    )
 
 
 def _place(workspace: Workspace, delivery: Delivery) -> Path:

@@ -262,7 +262,9 @@ def _chosen(graph: BoundGraph, request: Request) -> frozenset[str] | None:
     kinds = {kind for given in request.types for kind in given.replace(",", " ").split()}
     for kind in kinds - set(KINDS):
         raise UsageError(f"There is no kind {kind}.", f"The kinds are {', '.join(KINDS)}.")
-    return frozenset(each for each in found if not kinds or split_id(each)[0] in kinds)
+    return frozenset(
+        identifier for identifier in found if not kinds or split_id(identifier)[0] in kinds
+    )
 
 
 def carry_out(prepared: Prepared, report: Report) -> Reconciled:

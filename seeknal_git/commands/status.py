@@ -181,7 +181,7 @@ def _with_plan(workspace: Workspace, status: Status) -> Status:
 
 
 def _absent(loaded: Loaded) -> list[Absent]:
-    nodes = [loaded.graph.node(each.node) for each in loaded.absent if each.node]
+    nodes = [loaded.graph.node(problem.node) for problem in loaded.absent if problem.node]
     return [Absent(node.id, str(node.definition["path"])) for node in nodes]
 
 
@@ -251,16 +251,19 @@ def _unpromoted(workspace: Workspace, warehouse: Warehouse, work: Work) -> list[
 def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
     """Add the checks that do not hold on the tables of now, and why else the last run failed."""
     found = known_violations(work)
-    told = [(each.fails, Answered(each.node, each.check.name, each.message)) for each in found]
-    failing = [each for fails, each in told if fails]
+    told = [
+        (violation.fails, Answered(violation.node, violation.check.name, violation.message))
+        for violation in found
+    ]
+    failing = [answer for fails, answer in told if fails]
     run = None if work.environment.is_production else warehouse.runs.last(work.environment.schema)
     failure = run.message or "" if run and run.status == "failed" else ""
-    for each in failing:
-        failure = failure.replace(f"{each.node}: {each.message}", "").strip("; ")
+    for answer in failing:
+        failure = failure.replace(f"{answer.node}: {answer.message}", "").strip("; ")
     return replace(
         status,
         failing=failing,
-        warnings=[each for fails, each in told if not fails],
+        warnings=[answer for fails, answer in told if not fails],
         failure=failure or None,
     )
 

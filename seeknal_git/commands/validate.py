@@ -55,8 +55,8 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     written_in(tree)
     loaded = load(workspace, tree, keeps=keeps)
     conflicts = staged_conflicts(workspace, loaded) if staged else ()
-    known = {each.problem for each in conflicts}
-    rest = [each for each in loaded.all_problems if each not in known]
+    known = {conflict.problem for conflict in conflicts}
+    rest = [problem for problem in loaded.all_problems if problem not in known]
     return Validation(
         nodes=len(loaded.project.members),
         problems=(
@@ -121,9 +121,9 @@ def manifest(workspace: Workspace, loaded: Loaded) -> dict[str, Any]:
         },
         "nodes": {identifier: _entry(loaded, identifier) for identifier in sorted(graph.members)},
         "edges": [
-            {"from": each, "to": identifier, "type": "dependency"}
+            {"from": upstream, "to": identifier, "type": "dependency"}
             for identifier in sorted(graph.members)
-            for each in graph.inputs[identifier]
+            for upstream in graph.inputs[identifier]
         ],
         "layers": [list(layer) for layer in graph.layers],
     }

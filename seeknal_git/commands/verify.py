@@ -54,7 +54,7 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     reach = reach_of(head, planned.head.root)
     with open_for_scratch(workspace.warehouse_path, workspace.marks, reach) as warehouse:
         tables = warehouse.scratch.built([workspace.production_schema], wholes)
-        built = {each: relation for each, (_, relation) in tables.items()}
+        built = {node: relation for node, (_, relation) in tables.items()}
         bench = Bench(warehouse, base, head, planned.head.root, edits, built)
         return interruptible(
             lambda: tuple(_verified(bench, promise) for promise in promises), lambda: [warehouse]
@@ -69,7 +69,7 @@ def _of_edits(planned: Planned) -> Iterator[_Promise]:
         if change.category not in _PROMISES or not _is_select(planned, change.node):
             continue
         follows = change.category == Category.METADATA and any(
-            is_moved(base, head, each) for each in head.feeding(change.node)
+            is_moved(base, head, upstream) for upstream in head.feeding(change.node)
         )
         if not follows or change.node not in planned.plan.reused:
             yield _Promise(change.node, change.category)
@@ -79,7 +79,7 @@ def _of_readers(planned: Planned) -> Iterator[_Promise]:
     base, head = planned.base.graph, planned.head.graph
     for node in planned.plan.reused:
         is_reader = node in base.members and _is_select(planned, node)
-        if is_reader and any(is_touched(base, head, each) for each in head.feeding(node)):
+        if is_reader and any(is_touched(base, head, upstream) for upstream in head.feeding(node)):
             yield _Promise(node, Category.METADATA, reused=True)
 
 

@@ -68,7 +68,7 @@ def _elsewhere(workspace: Workspace, target: Path) -> Path | None:
         )
     found = [workspace.home / OLD] if place.has_old else []
     found += [place.in_git] if place.in_git and place.in_git.exists() else []
-    return next((each for each in found if each != target), None)
+    return next((path for path in found if path != target), None)
 
 
 def _named(workspace: Workspace, source: str, target: Path) -> Path:

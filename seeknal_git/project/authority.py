@@ -109,6 +109,6 @@ def _by_itself(repository: Repository) -> str | None:
     known = [] if in_ci() else git.all_branches(repository) or []
     if len(known) == 1:
         return known[0]
-    files = (_at(repository, each).written for each in known)
-    named = {_named_in(each) for each in files if each}
-    return next((each for each in named if each in known), None) if len(named) == 1 else None
+    files = (_at(repository, branch).written for branch in known)
+    named = {_named_in(file) for file in files if file}
+    return next((name for name in named if name in known), None) if len(named) == 1 else None

@@ -130,13 +130,13 @@ def _raise(workspace: Workspace, what: str, changes: tuple[SettingChange, ...], 
     if not changes:
         return
     problems = [
-        f"{what} sets {each.name} to {each.after}, and production ({workspace.production}) has {each.before}."
-        for each in changes
+        f"{what} sets {change.name} to {change.after}, and production ({workspace.production}) has {change.before}."
+        for change in changes
     ]
     hints = [None] * (len(changes) - 1) + [f"Only production's project file counts. {cure}"]
     raise ProjectError(
         [
-            Problem(message, PROJECT_FILE, each.line, last)
-            for message, each, last in zip(problems, changes, hints, strict=True)
+            Problem(message, PROJECT_FILE, change.line, last)
+            for message, change, last in zip(problems, changes, hints, strict=True)
         ]
     )

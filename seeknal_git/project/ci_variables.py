@@ -45,7 +45,7 @@ def in_ci(variables: Mapping[str, str] = os.environ) -> bool:
 
 def commit_in_ci(variables: Mapping[str, str] = os.environ) -> str | None:
     """The commit that a pipeline is about."""
-    return next((variables[each] for each in _COMMITS if variables.get(each)), None)
+    return next((variables[name] for name in _COMMITS if variables.get(name)), None)
 
 
 def branch_in_ci(production: str, variables: Mapping[str, str] = os.environ) -> str | None:

@@ -32,7 +32,7 @@ class _Links:
         if folder not in self.known:
             self.known[folder] = folder.resolve()
         found = self.known[folder]
-        around = next((each for each in self.folders if found.is_relative_to(each)), None)
+        around = next((root for root in self.folders if found.is_relative_to(root)), None)
         return None if around is None else found.relative_to(around).as_posix()
 
     def other_names(self, pattern: str) -> Iterator[str]:
@@ -42,8 +42,8 @@ class _Links:
             (number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1
         )
         folder = "/".join(parts[:fixed])
-        for each in self.folders:
-            real = self.real(each / folder)
+        for root in self.folders:
+            real = self.real(root / folder)
             if real is not None and real != (folder or "."):
                 yield "/".join([real, *parts[fixed:]])
 
@@ -74,11 +74,15 @@ class _Taken:
         names that are written in its folder."""
         prefixes = (path[:length] for length in range(1, len(path) + 1))
         said = next(
-            (self.files[each] for each in prefixes if each in self.files), None
+            (self.files[prefix] for prefix in prefixes if prefix in self.files), None
         ) or self.around.get(path)
         places = (path + below, (*_BRANCHES, "*", *path, *below))
         return said or next(
-            (said for each, said in self.globs.items() if any(_meet(one, each) for one in places)),
+            (
+                said
+                for pattern, said in self.globs.items()
+                if any(_meet(one, pattern) for one in places)
+            ),
             None,
         )
 
@@ -97,13 +101,13 @@ class Claims:
         below = (*(f"{name}=*".casefold() for name in columns), "*") if columns else ()
         names = [path, *self.links.other_names(path)]
         return next(
-            (found for each in names if (found := self.taken.at(_parts(each), below))), None
+            (found for name in names if (found := self.taken.at(_parts(name), below))), None
         )
 
 
 def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
     """The files that sources read, and all that their globs take in as soon as it is there."""
-    claims = Claims(_Links(tuple(each.resolve() for each in root.folders)))
+    claims = Claims(_Links(tuple(folder.resolve() for folder in root.folders)))
     for source in sources:
         _take(claims.taken, source, root, claims.links)
     return claims
@@ -137,8 +141,8 @@ def _take(taken: _Taken, source: Node, root: DataRoot, links: _Links) -> None:
         if (real := links.real(at.parent)) is not None:
             taken.add(f"{real}/{at.name}", said)
     pattern = str(source.definition["path"])
-    for each in (pattern, *links.other_names(pattern)):
-        taken.add(each, f"{pattern}, which {source.id} reads")
+    for name in (pattern, *links.other_names(pattern)):
+        taken.add(name, f"{pattern}, which {source.id} reads")
 
 
 def _parts(pattern: str) -> tuple[str, ...]:

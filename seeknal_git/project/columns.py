@@ -276,7 +276,7 @@ def columns_now(
     their files."""
     bound = _Bound(graph, root.cache)
     return {
-        each: found for each, found in _sources(bound, sources, root).items() if found
+        source: found for source, found in _sources(bound, sources, root).items() if found
     }, bound.problems
 
 
@@ -296,7 +296,7 @@ def _sources(bound: _Bound, sources: Iterable[str], root: DataRoot) -> dict[str,
                 found[source.id] = _loaded_before(source, root)
         except ProjectError as exc:
             bound.problems += exc.problems
-    known = remembered(root, [(bound.graph.node(each), there) for each, there in files.items()])
+    known = remembered(root, [(bound.graph.node(source), there) for source, there in files.items()])
     for source in map(bound.graph.node, files):
         try:
             bound.read[source.id], guess = known.get(source.id) or guessed(source, root)
@@ -377,7 +377,7 @@ def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Pr
         if returned is None:
             what = "partitions by" if node.kind == "exposure" else "promises"
             message = f"{node.id} {what} the column {name}, and its SQL returns none of that name."
-            hint = f"It returns {', '.join(each for each, _ in columns)}."
+            hint = f"It returns {', '.join(column for column, _ in columns)}."
         elif declared and node.kind == "source" and not holds(declared, returned):
             message = f"{node.id} declares {name} as a number, and it is {returned} in the files."
             hint = f"Declare {returned}, or DOUBLE if its texts are numbers."

@@ -60,7 +60,7 @@ def reader_now(source: Node, root: DataRoot) -> Reader:
 
 def drifted(source: Node, reader: Reader) -> tuple[list[Problem], list[Problem]]:
     """The drifts of a source as errors and warnings; as warnings alone with `on_drift: warn`."""
-    found = [unfit(source, each.path, each.message, _cure(each)) for each in reader.drifts]
+    found = [unfit(source, drift.path, drift.message, _cure(drift)) for drift in reader.drifts]
     return ([], found) if _only_warns(source) else (found, [])
 
 
@@ -258,15 +258,15 @@ class _Settled:
         return [
             (at, (path, word))
             for at, (path, columns) in zip(paths, self.guess.files, strict=True)
-            for each, word in columns
-            if folded(each) == folded(name)
+            for column, word in columns
+            if folded(column) == folded(name)
         ]
 
     def _first_without(self, name: str) -> str:
         lacking = [
             path
             for path, columns in self.guess.files
-            if folded(name) not in {folded(each) for each, _ in columns}
+            if folded(name) not in {folded(column) for column, _ in columns}
         ]
         return (
             lacking[0]
@@ -316,7 +316,7 @@ def _select(settled: _Settled) -> str:
         several = {
             name
             for name in settled.types
-            if len([each for each, _ in own if each == folded(name)]) > 1
+            if len([column for column, _ in own if column == folded(name)]) > 1
         }
         changed = {
             name for name, word in settled.types.items() if (folded(name), word) not in own

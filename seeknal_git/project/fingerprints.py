@@ -69,7 +69,9 @@ def fingerprint(
     # A file shows all of a table, the order of its rows included.
     unread = list(inputs) if node.kind == "exposure" else _inputs_unread(statements, inputs)
     own = digest(
-        node.kind, json.dumps(node.definition, sort_keys=True), *(each.whole for each in unread)
+        node.kind,
+        json.dumps(node.definition, sort_keys=True),
+        *(upstream.whole for upstream in unread),
     )
     if has_parts(node, [anatomy for anatomy, _ in statements]):
         anatomy, read = statements[0]
@@ -103,8 +105,8 @@ def _inputs_unread(
     statements: Sequence[tuple[Anatomy, Sequence[Fingerprint]]], inputs: Iterable[Fingerprint]
 ) -> list[Fingerprint]:
     """Declared inputs that no statement names: they are dependencies all the same."""
-    read = {each.whole for _, named in statements for each in named}
-    return [each for each in inputs if each.whole not in read]
+    read = {upstream.whole for _, named in statements for upstream in named}
+    return [upstream for upstream in inputs if upstream.whole not in read]
 
 
 def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Fingerprint:
@@ -119,7 +121,7 @@ def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Finger
         name: digest("column", _hash(part, read), whole if part.unstable else "")
         for name, part in anatomy.columns
     }
-    told = [each for pair in columns.items() for each in pair]
+    told = [word for pair in columns.items() for word in pair]
     order = [digest("order", _hash(anatomy.order, read))] if anatomy.order else []
     return Fingerprint(digest("parts", rows, *told, *anatomy.names, *order), rows, columns)
 

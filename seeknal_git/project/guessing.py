@@ -179,7 +179,7 @@ def _declared(source: Node, opened: Opened, guess: Guess) -> dict[str, Any]:
     for number, (path, columns) in enumerate(guess.files):
         for name, word in columns:
             wanted = next(
-                (declared[each] for each in declared if folded(each) == folded(name)), word
+                (declared[column] for column in declared if folded(column) == folded(name)), word
             )
             if loses(word, wanted):
                 _refuse_loss(source, opened, guess, number, (name, wanted))

@@ -224,7 +224,7 @@ def _leads_elsewhere(committed: Tree, tree: Tree, data: set[str]) -> bool:
     """Whether links or submodules that raw data is read through are not as they were committed."""
     before, now = {**committed.links, **committed.modules}, {**tree.links, **tree.modules}
     moved = [path for path in {**before, **now} if before.get(path) != now.get(path)]
-    return any(f"{each}/".startswith(f"{path}/") for each in data for path in moved)
+    return any(f"{folder}/".startswith(f"{path}/") for folder in data for path in moved)
 
 
 def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[str, str]:

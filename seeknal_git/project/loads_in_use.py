@@ -33,7 +33,7 @@ def pinned(
 
     Sources of one definition mean one load.
     """
-    by_id = {each.id: each for each in snapshots if each.data_version}
+    by_id = {snapshot.id: snapshot for snapshot in snapshots if snapshot.data_version}
     loads: dict[str, str] = {}
     for shown in environments:
         for published in shown.values():
@@ -92,7 +92,7 @@ def remember_loads(
         loads = shown_loads(warehouse, [schema])
         values[key] = {
             "seen": seen,
-            "loads": {each: [load.version, load.columns] for each, load in loads.items()},
+            "loads": {whole: [load.version, load.columns] for whole, load in loads.items()},
         }
     cache.put("loads", values)
 
@@ -105,38 +105,38 @@ def _remembered_loads(remembered: Mapping[str, Any], keys: Sequence[str]) -> dic
     """The first environment that shows a load of a definition counts."""
     loads: dict[str, Load] = {}
     for key in keys:
-        for each, (version, columns) in remembered.get(key, {"loads": {}})["loads"].items():
-            loads.setdefault(each, Load(version, tuple((name, word) for name, word in columns)))
+        for whole, (version, columns) in remembered.get(key, {"loads": {}})["loads"].items():
+            loads.setdefault(whole, Load(version, tuple((name, word) for name, word in columns)))
     return loads
 
 
 def _seen(path: Path) -> str:
     """The warehouse's file and its log as they are now; empty where a further write may not
     show."""
-    files = [identity(each) for each in (path, path.with_name(f"{path.name}.wal")) if each.exists()]
-    return "" if any(each.recent for each in files) else " ".join(each.key for each in files)
+    files = [identity(file) for file in (path, path.with_name(f"{path.name}.wal")) if file.exists()]
+    return "" if any(file.recent for file in files) else " ".join(file.key for file in files)
 
 
 def shown_loads(warehouse: Warehouse, schemas: Sequence[str]) -> dict[str, Load]:
     """Fingerprint of a source → the load that an environment shows of it, the first of them that
     does."""
 
-    environments = [warehouse.environments.shown(each) for each in schemas]
+    environments = [warehouse.environments.shown(schema) for schema in schemas]
     shown = [
-        each
+        published
         for environment in environments
-        for node, each in environment.items()
+        for node, published in environment.items()
         if split_id(node)[0] == "source"
     ]
-    snapshots, _ = warehouse.snapshots.find({each.fingerprint for each in shown})
-    by_id = {each.id: each for each in snapshots if each.data_version}
+    snapshots, _ = warehouse.snapshots.find({published.fingerprint for published in shown})
+    by_id = {snapshot.id: snapshot for snapshot in snapshots if snapshot.data_version}
     loads: dict[str, Snapshot] = {}
     for published in shown:
         if load := by_id.get(published.snapshot):
             loads.setdefault(load.fingerprint, load)
     columns = warehouse.snapshots.columns([load.table for load in loads.values()])
     return {
-        each: Load(load.data_version or "", columns[load.table]) for each, load in loads.items()
+        whole: Load(load.data_version or "", columns[load.table]) for whole, load in loads.items()
     }
 
 
@@ -180,8 +180,8 @@ def contracts(
     except SeeknalError:
         return {}  # problems come up where they matter
     values = {
-        source: [each.columns, each.dialect, sorted(each.contents)]
-        for source, each in found.items()
+        source: [contract.columns, contract.dialect, sorted(contract.contents)]
+        for source, contract in found.items()
     }
     root.cache.put("contracts", {key: {"seen": seen, "contracts": values}})
     return found
@@ -206,7 +206,7 @@ def contracts_of(warehouse: Warehouse, graph: Graph, schemas: Sequence[str]) -> 
 
     own = {source.id: whole_of_source(source) for source in graph.sources()}
     snapshots, _ = warehouse.snapshots.find(own.values())
-    by_id = {each.id: each for each in snapshots}
+    by_id = {snapshot.id: snapshot for snapshot in snapshots}
     shown: dict[str, Snapshot] = {}
     for schema in schemas:
         for published in warehouse.environments.shown(schema).values():
@@ -215,8 +215,10 @@ def contracts_of(warehouse: Warehouse, graph: Graph, schemas: Sequence[str]) -> 
     tables = [load.table for load in shown.values()]
     columns, read = warehouse.snapshots.columns(tables), warehouse.snapshots.readings(tables)
     contents: dict[str, set[str]] = {}
-    for each in snapshots:
-        contents.setdefault(each.fingerprint, set()).add(contents_of(each.data_version or ""))
+    for snapshot in snapshots:
+        contents.setdefault(snapshot.fingerprint, set()).add(
+            contents_of(snapshot.data_version or "")
+        )
     return {
         source: _contract(columns[load.table], read.get(load.table, {}), contents[whole])
         for source, whole in own.items()

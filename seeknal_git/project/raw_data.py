@@ -70,7 +70,7 @@ class Opened:
 
     @property
     def paths(self) -> list[Path]:
-        return [each.path for each in self.held]
+        return [file.path for file in self.held]
 
     @property
     def blobs(self) -> list[str]:
@@ -78,8 +78,8 @@ class Opened:
 
     def confirm(self) -> None:
         """Raise FileFault if somebody wrote into one of the files since it was hashed."""
-        for each in self.held:
-            each.confirm()
+        for file in self.held:
+            file.confirm()
 
     def in_words(self, message: str) -> str:
         """A message of the engine with the files' own names."""
@@ -207,7 +207,7 @@ class DataRoot:
                 message = f"{file.path} is not raw data, but git's or yours alone."
                 found.append(_fault(source, message, "Name another file."))
             elif file.blob is None and not any(
-                file.at.resolve().is_relative_to(each) for each in self.folders
+                file.at.resolve().is_relative_to(folder) for folder in self.folders
             ):
                 message = f"{file.path} is a link that leaves the project."
                 found.append(_fault(source, message, "Put the data itself below the project."))
@@ -289,7 +289,9 @@ class DataRoot:
         files = self.need_files(source)
         with holding(self.reading_folder, self.cache) as holder:
             held = [self._held(holder, source, file) for file in files]
-            blobs = [file.blob or each.blob for file, each in zip(files, held, strict=True)]
+            blobs = [
+                file.blob or held_file.blob for file, held_file in zip(files, held, strict=True)
+            ]
             contents = adopting(_contents(files, blobs), self.adopted.get(source.id, ""))
             yield Opened(files, held, read_by_this_engine(contents, files))
 

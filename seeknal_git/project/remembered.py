@@ -226,11 +226,11 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         }
     )
     facts = Remembered(files, wholes, dict(zip(ids, pairwise(core["ends"]), strict=True)), records)
-    members = Part(facts, lambda each: each.member)
+    members = Part(facts, lambda fact: fact.member)
     graph = BoundGraph(
         members=members,
         structure=structure,
-        targets=Part(facts, lambda each: each.targets),
+        targets=Part(facts, lambda fact: fact.targets),
         warnings=tuple(view_problems(structure, members)[1]),
         facts=facts,
         index=index,

@@ -78,7 +78,7 @@ def changed_settings(
     return tuple(
         SettingChange(name, spelt(name, old[name]), spelt(name, value), after.lines.get(name, 1))
         for name, value in new.items()
-        if name not in _FREE and all(value != each[name] for each in known)
+        if name not in _FREE and all(value != settings[name] for settings in known)
     )
 
 

@@ -72,7 +72,7 @@ def resolved(tree: Tree, path: str) -> str | None:
     for _ in range(_MOST_LINKS):
         parts = path.split("/")
         heads = ("/".join(parts[: number + 1]) for number in range(len(parts)))
-        link = next((each for each in heads if each in tree.links), None)
+        link = next((head for head in heads if head in tree.links), None)
         if link is None:
             return path
         target = tree.read(tree.links[link]).decode(errors="surrogateescape")

@@ -180,8 +180,8 @@ def _of_production(found: Authority) -> ProjectError:
     hint = f"Mend the project file on {found.branch}, and commit it: until then, nothing says how production is."
     return ProjectError(
         [
-            replace(each, message=f"At the tip of {found.branch}: {each.message}", hint=hint)
-            for each in problems
+            replace(problem, message=f"At the tip of {found.branch}: {problem.message}", hint=hint)
+            for problem in problems
         ]
     )
 

@@ -62,7 +62,7 @@ def _reading(answer: Any) -> tuple[Reading, bool]:
     if isinstance(answer, dict):
         return Reading(error=f"{answer['error']}. {answer['hint']}", error_line=1), False
     references, error, line = answer
-    return Reading(tuple(Reference(*each) for each in references), error, line), True
+    return Reading(tuple(Reference(*fields) for fields in references), error, line), True
 
 
 def _plain(statement: Statement) -> list[Any]:
@@ -129,7 +129,7 @@ def _statement(sql: str, references: Any, targets: Any, inputs: Any, *rest: Any)
         Known(None if columns is None else tuple(map(tuple, columns)), *more)
         for columns, *more in inputs
     ]
-    return Statement(sql, tuple(Reference(*each) for each in references), targets, known, *rest)
+    return Statement(sql, tuple(Reference(*fields) for fields in references), targets, known, *rest)
 
 
 def read_sql(sql: str) -> Reading:
@@ -155,9 +155,10 @@ def bound(statement: Statement) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     opinion = None
     sql, references, inputs = statement.sql, statement.references, statement.inputs
-    if all(columns_typed(each.columns) for each in inputs):
+    if all(columns_typed(known.columns) for known in inputs):
         tables = {
-            each.target: known.columns or () for each, known in zip(references, inputs, strict=True)
+            reference.target: known.columns or ()
+            for reference, known in zip(references, inputs, strict=True)
         }
         try:
             answer["columns"] = columns = bound_columns(sql, references, tables)

@@ -254,7 +254,7 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
         _described(explaining(), text, {})
     if made is None:
         raise SqlError("the engine does not say which columns this returns")
-    types = [str(each) for each in made.types]
+    types = [str(kind) for kind in made.types]
     return tuple(
         (name, _UNTYPED.get(word, word)) for name, word in zip(made.columns, types, strict=True)
     )
