@@ -117,10 +117,10 @@ def _refuse(
     workspace: Workspace, what: str, changes: tuple[SettingChange, ...], branch: str | None
 ) -> None:
     if changes:
-        git.need_production(
-            workspace.repository, workspace.production
-        )  # it may have another name now
-    way = f"{command_line('git', 'switch', workspace.production)} && git merge {operand(branch or 'COMMIT')}"
+        # The production branch may have another name now.
+        git.need_production(workspace.repository, workspace.production)
+    switch = command_line("git", "switch", workspace.production)
+    way = f"{switch} && git merge {operand(branch or 'COMMIT')}"
     _raise(
         workspace, what, changes, f"Merge this change by itself, with git: {way}; or take it back."
     )
@@ -130,7 +130,8 @@ def _raise(workspace: Workspace, what: str, changes: tuple[SettingChange, ...], 
     if not changes:
         return
     problems = [
-        f"{what} sets {change.name} to {change.after}, and production ({workspace.production}) has {change.before}."
+        f"{what} sets {change.name} to {change.after}, "
+        f"and production ({workspace.production}) has {change.before}."
         for change in changes
     ]
     hints = [None] * (len(changes) - 1) + [f"Only production's project file counts. {cure}"]

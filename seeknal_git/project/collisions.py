@@ -171,23 +171,20 @@ def _overlap(
 ) -> bool:
     """Whether something matches two patterns, in which one part stands for any number of parts.
 
-    From the end: for each rest of `one`, whether it matches something that each rest of `other`
-    matches.
+    The table is filled from the end: each row is a rest of `one`, each column a rest of `other`,
+    and each cell says whether something matches both rests.
     """
-    below: list[bool] = []
-    for row in range(len(one), -1, -1):
-        found = [False] * (len(other) + 1)
-        for column in range(len(other), -1, -1):
-            down = below[column] if row < len(one) else False
-            right = found[column + 1] if column < len(other) else False
-            if row == len(one) and column == len(other):
+    columns = list(enumerate((*other, None)))  # None is the end of a pattern
+    below = [False] * (len(columns) + 1)
+    for part in (None, *reversed(one)):
+        found = [False] * (len(columns) + 1)
+        for column, counterpart in reversed(columns):
+            if part is None and counterpart is None:
                 found[column] = True
-            elif row < len(one) and one[row] == any_number:
-                found[column] = down or right
-            elif column < len(other) and other[column] == any_number:
-                found[column] = right or down
-            elif row < len(one) and column < len(other):
-                found[column] = below[column + 1] and same(one[row], other[column])
+            elif any_number in (part, counterpart):
+                found[column] = below[column] or found[column + 1]
+            elif part is not None and counterpart is not None:
+                found[column] = below[column + 1] and same(part, counterpart)
         below = found
     return below[0]
 

@@ -112,7 +112,8 @@ def bind(
 def _columns_of(
     bound: _Bound, sources: Sequence[str], root: DataRoot, kept: Mapping[str, Columns]
 ) -> dict[str, Columns | None]:
-    """Learn the columns of some sources: those of a load that is kept, else those of their files."""
+    """Learn the columns of some sources: those of the load that is kept, else those of the
+    files."""
     given: dict[str, Columns | None] = {
         source: kept[source] for source in sources if source in kept
     }

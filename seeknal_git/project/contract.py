@@ -1,8 +1,7 @@
-"""The contract of a source: a new load is held against the one before, which it follows or drifts
-from.
+"""The contract of a source: a new load is compared with the one before, and follows it or drifts.
 
-The first load of a source is guessed, and what was guessed is kept with its table. A later load is
-read in the same way if its values allow it; if they do not, somebody has to say so in the node.
+The first load of a source is guessed, and the guess is kept with its table. A later load is read in
+the same way if its values allow it; if they do not, somebody has to say so in the node.
 """
 
 from __future__ import annotations
@@ -25,28 +24,28 @@ from seeknal_git.sql.widening import TEXT, is_number, wider
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Something that is read otherwise than before: of which file, in words, and the line to add to
-    the node."""
+    """A difference from the way in which the source was read before."""
 
+    # The file that differs.
     path: str
     message: str
+    # The line to add to the node, if the file is right.
     line: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How the files of a source are read.
-
-    types: of each column, but for those of declared ones; dialect: kept with the table; adopted:
-    names what was taken from the contract, which decides the table as the files do; drifts: what
-    does not fit the contract; told: what is new, and fits.
-    """
+    """How the files of a source are read."""
 
     sql: str
     columns: Columns
+    # Kept with the table, for the next load.
     dialect: Mapping[str, Any] = field(default_factory=dict)
+    # A hash of everything that was taken from the contract. It decides the table as the files do.
     adopted: str = ""
+    # Differences that do not fit the contract.
     drifts: tuple[Drift, ...] = ()
+    # Differences that fit: for each a sentence, and its cure.
     told: tuple[tuple[str, str], ...] = ()
 
 
@@ -134,7 +133,7 @@ def _refuse_undated(settled: _Settled) -> None:
 
 
 def _open_dates(guess: Guess, key: str) -> tuple[str, str]:
-    """Why nobody can know what dates are meant, and what to write."""
+    """The reason why nobody can know which dates are meant, and the cure."""
     forms = guess.formats[key]
     why = f"may be {' and '.join(forms)}" if forms else "are written in different ways"
     return why, f'Say which it is: `params: {{{key}: "{forms[0] if forms else "%d/%m/%Y"}"}}`.'
@@ -157,13 +156,13 @@ def _contents(source: Node, root: DataRoot) -> str:
     return root.own_contents(source, root.files(source))
 
 
-# What the engine calls a column in which no row has a value.
+# The engine's type for a column in which no row has a value.
 _NO_VALUES = {"csv": TEXT, "json": "JSON", "jsonl": "JSON", "parquet": None}
 
 
 @dataclass(slots=True)
 class _Settled:
-    """A reader while it is found out. adopted: what is taken from the contract."""
+    """A reader that is being put together."""
 
     source: Node
     root: DataRoot
@@ -172,6 +171,7 @@ class _Settled:
     types: dict[str, str]
     dialect: dict[str, Any]
     formats: dict[str, str] = field(default_factory=dict)
+    # Everything that is taken from the contract.
     adopted: list[tuple[str, str]] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
@@ -305,6 +305,15 @@ def _declarable(word: str) -> str:
     return f'"{word}"' if "," in word else word
 
 
+def _types_to_cast(settled: _Settled) -> dict[str, str]:
+    """Column → type, for each column that does not have this type in all Parquet files."""
+    own: dict[str, set[str]] = {}
+    for _, columns in settled.guess.files:
+        for name, word in columns:
+            own.setdefault(folded(name), set()).add(word)
+    return {name: word for name, word in settled.types.items() if own.get(folded(name)) != {word}}
+
+
 def _select(settled: _Settled) -> str:
     """The SELECT over `$files`, with everything pinned that was guessed."""
     given, declared = settled.source.definition["options"], settled.guess.declared
@@ -312,18 +321,7 @@ def _select(settled: _Settled) -> str:
     if form == "csv":
         return csv_select({**given, **settled.formats}, settled.dialect, settled.types)
     if form == "parquet":
-        own = {(folded(name), word) for _, columns in settled.guess.files for name, word in columns}
-        several = {
-            name
-            for name in settled.types
-            if len([column for column, _ in own if column == folded(name)]) > 1
-        }
-        changed = {
-            name for name, word in settled.types.items() if (folded(name), word) not in own
-        } | several
-        return parquet_select(
-            given, {name: settled.types[name] for name in settled.types if name in changed}
-        )
+        return parquet_select(given, _types_to_cast(settled))
     if not declared and not settled.adopted:
         return json_select(given)
     types = {

@@ -1,9 +1,8 @@
-"""How the files of a source are read: the engine's guess over all of them, with everything said
-that can be said.
+"""How the files of a source are read: the engine's guess over all of them, written down in full.
 
 A guess is a pure function of the bytes of the files, of their names' endings, of the source's
-options and of the engine; so it is remembered by these. `contract.py` holds it against what was
-read before.
+options and of the engine; so it is remembered by these. `contract.py` compares it with the load
+before.
 """
 
 from __future__ import annotations
@@ -34,27 +33,27 @@ FORMATS = {"dateformat": "DATE", "timestampformat": "TIMESTAMP"}
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What the engine makes of the files of a source.
+    """The engine's guess over the files of a source."""
 
-    columns: of all files together, as the source declares them or as they are found; declared: the
-    engine's words for the declared types; files: of each file, its path and the columns that are
-    found in it; dialect: of CSV files, how all of them are written; formats: `dateformat` and
-    `timestampformat`, each with all that the values allow; undated: of each of these, the columns
-    that are text, as there is not one that is right; notes: (sentence, cure) of each thing that the
-    source had better say; error: why they cannot be read, and of which file that is true.
-    """
-
+    # The columns of all files together, as the source declares them or as they are found.
     columns: Columns = ()
+    # Column → the engine's word for its declared type.
     declared: Mapping[str, str] = field(default_factory=dict)
+    # The path of each file, and the columns that are found in it.
     files: tuple[tuple[str, Columns], ...] = ()
+    # How all CSV files are written.
     dialect: Mapping[str, Any] = field(default_factory=dict)
+    # `dateformat` and `timestampformat` → all formats that the values allow.
     formats: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # The same keys → the columns that are read as text, as no single format is right.
     undated: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # A sentence and a cure for each thing that the source had better declare.
     notes: tuple[tuple[str, str], ...] = ()
+    # The path of a file that cannot be read, and the reason.
     error: tuple[str, str] | None = None
 
 
-Found = tuple[str, Guess]  # the contents of a source's files, and what the engine makes of them
+Found = tuple[str, Guess]  # the contents of a source's files, and the guess over them
 
 
 def remembered(
@@ -236,7 +235,7 @@ def _refuse_loss(
 
 
 def _each_file(source: Node, opened: Opened, cache: Cache) -> list[dict[str, Any]]:
-    """Of each file, what the engine makes of it alone; so a file more is one file to look at."""
+    """The engine's guess over each file alone, so that a new file is the only one to look at."""
     form, options = source.definition["format"], source.definition["options"]
     said = json.dumps(options, sort_keys=True)
     keys = [
@@ -268,20 +267,20 @@ def _look(path: Path, form: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _guess_csv(source: Node, opened: Opened, cache: Cache) -> Guess:
-    files, each = opened.files, _each_file(source, opened, cache)
+    files, per_file = opened.files, _each_file(source, opened, cache)
     given = source.definition["options"]
-    formats = {key: [given[key]] if key in given else _allowed(each, key) for key in FORMATS}
-    columns, notes = _united(source, opened, each)
-    columns, undated = _dated(columns, formats, each)
+    formats = {key: [given[key]] if key in given else _allowed(per_file, key) for key in FORMATS}
+    columns, notes = _united(source, opened, per_file)
+    columns, undated = _dated(columns, formats, per_file)
     told = [
         (f"{file.path}: {what}", cure)
-        for file, guess in zip(files, each, strict=True)
+        for file, guess in zip(files, per_file, strict=True)
         for what, cure in guess["notes"]
     ]
     return Guess(
         columns=columns,
-        files=_own_columns(files, each),
-        dialect=_one_dialect(files, each),
+        files=_own_columns(files, per_file),
+        dialect=_one_dialect(files, per_file),
         formats=formats,
         undated=undated,
         notes=(*told, *notes),
@@ -289,10 +288,10 @@ def _guess_csv(source: Node, opened: Opened, cache: Cache) -> Guess:
 
 
 def _own_columns(
-    files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]
+    files: Sequence[DataFile], per_file: Sequence[Mapping[str, Any]]
 ) -> tuple[tuple[str, Columns], ...]:
     return tuple(
-        (file.path, _columns(guess["columns"])) for file, guess in zip(files, each, strict=True)
+        (file.path, _columns(guess["columns"])) for file, guess in zip(files, per_file, strict=True)
     )
 
 
@@ -305,13 +304,15 @@ _PARAMS = {
 }
 
 
-def _one_dialect(files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _one_dialect(
+    files: Sequence[DataFile], per_file: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """How all files are written. A file without quotes is like any other, and one column has no
     delimiter."""
     found = {}
     for name, param in _PARAMS.items():
         said: dict[Any, str] = {}
-        for file, guess in zip(files, each, strict=True):
+        for file, guess in zip(files, per_file, strict=True):
             silent = guess[name] == "" or (name == "delim" and len(guess["columns"]) == 1)
             if not silent:
                 said.setdefault(guess[name], file.path)
@@ -322,12 +323,13 @@ def _one_dialect(files: Sequence[DataFile], each: Sequence[Mapping[str, Any]]) -
                 path,
                 f"{message}. Write all files alike, or say which it is: `params: {{{param}: …}}`",
             )
-        found[name] = next(iter(said), each[0][name])
-    padded = [guess for guess in each if guess["null_padding"]]
+        found[name] = next(iter(said), per_file[0][name])
+    padded = [guess for guess in per_file if guess["null_padding"]]
     names: list[str] = max((guess["names"] for guess in padded), key=len, default=[])
-    if names and len(each) > len(padded):
+    if names and len(per_file) > len(padded):
         raise _Unfit(
-            files[each.index(padded[0])].path, "its lines are longer than its header: correct it"
+            files[per_file.index(padded[0])].path,
+            "its lines are longer than its header: correct it",
         )
     return found | {"null_padding": bool(padded), "names": names}
 
@@ -338,30 +340,29 @@ def spelt(value: Any) -> str:
 
 
 def _united(
-    source: Node, opened: Opened, each: Sequence[Mapping[str, Any]]
+    source: Node, opened: Opened, per_file: Sequence[Mapping[str, Any]]
 ) -> tuple[Columns, list[tuple[str, str]]]:
     """The columns of all files, each with a type that holds the values of all; and where that is
     text because of some file, a note. A file without a value in a column says nothing of its
     type."""
     found, notes = [], []
-    for name, every in _by_name(each).items():
+    for name, every in _by_name(per_file).items():
         words = every
         if len({word for _, word in every}) > 1:
             words = [(number, word) for number, word in every if word != TEXT] + _texts(
-                source, opened, each, name, every
+                source, opened, per_file, name, every
             )
         word = words[0][1]
         for number, other in words[1:]:
             before, word = word, wider(word, other) or TEXT
             if word == TEXT != before:
                 path = opened.files[number].path
-                what = f"{path}: the column {name} is {said(other)} there, and {said(before)} elsewhere."
-                notes.append(
-                    (
-                        what,
-                        f"It is read as text: declare it, `schema: [{{name: {name}, data_type: …}}]`.",
-                    )
+                sentence = (
+                    f"{path}: the column {name} is {said(other)} there, "
+                    f"and {said(before)} elsewhere."
                 )
+                line = f"`schema: [{{name: {name}, data_type: …}}]`"
+                notes.append((sentence, f"It is read as text: declare it, {line}."))
         found.append((name, word))
     return tuple(found), notes
 
@@ -370,10 +371,10 @@ def said(word: str) -> str:
     return "text" if word == TEXT else word
 
 
-def _by_name(each: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, str]]]:
+def _by_name(per_file: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, str]]]:
     """Column → (number of a file, its type there), whichever way a file writes the name."""
     found: dict[str, tuple[str, list[tuple[int, str]]]] = {}
-    for number, guess in enumerate(each):
+    for number, guess in enumerate(per_file):
         for name, word in guess["columns"]:
             found.setdefault(folded(name), (name, []))[1].append((number, word))
     return dict(found.values())
@@ -382,7 +383,7 @@ def _by_name(each: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, str
 def _texts(
     source: Node,
     opened: Opened,
-    each: Sequence[Mapping[str, Any]],
+    per_file: Sequence[Mapping[str, Any]],
     name: str,
     words: Sequence[tuple[int, str]],
 ) -> list[tuple[int, str]]:
@@ -391,7 +392,7 @@ def _texts(
     return [
         (number, word)
         for number, word in words
-        if word == TEXT and _has_value(source, paths[number], each[number], name)
+        if word == TEXT and _has_value(source, paths[number], per_file[number], name)
     ]
 
 
@@ -401,24 +402,26 @@ def _has_value(source: Node, path: Path, guess: Mapping[str, Any], name: str) ->
     return has_values(csv_select(source.definition["options"], guess), [path], [name])[0]
 
 
-def _allowed(each: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+def _allowed(per_file: Sequence[Mapping[str, Any]], key: str) -> list[str]:
     """The formats of dates that the values of all files allow; of those that have dates, and none
     the engine knows."""
     lists = [
-        guess[key] for guess in each if any(word == FORMATS[key] for _, word in guess["columns"])
+        guess[key]
+        for guess in per_file
+        if any(word == FORMATS[key] for _, word in guess["columns"])
     ]
     return [form for form in (lists[0] if lists else []) if all(form in others for others in lists)]
 
 
 def _dated(
-    columns: Columns, formats: Mapping[str, Sequence[str]], each: Sequence[Mapping[str, Any]]
+    columns: Columns, formats: Mapping[str, Sequence[str]], per_file: Sequence[Mapping[str, Any]]
 ) -> tuple[Columns, dict[str, list[str]]]:
     """The columns, with dates as text if nobody can know which number is the day; and which columns
     these are."""
     undated: dict[str, list[str]] = {}
     for key, kind in FORMATS.items():
         written = any(
-            guess[key] for guess in each if any(word == kind for _, word in guess["columns"])
+            guess[key] for guess in per_file if any(word == kind for _, word in guess["columns"])
         )
         if written and len(formats[key]) != 1:
             undated[key] = [name for name, word in columns if word == kind]
@@ -444,9 +447,9 @@ def _guess_json(source: Node, opened: Opened, _: Cache) -> Guess:
 
 
 def _guess_parquet(source: Node, opened: Opened, cache: Cache) -> Guess:
-    files, each = opened.files, _each_file(source, opened, cache)
+    files, per_file = opened.files, _each_file(source, opened, cache)
     found = []
-    for name, words in _by_name(each).items():
+    for name, words in _by_name(per_file).items():
         (_, word), declared = words[0], source.definition["types"].get(name)
         for number, other in words:
             if wider(word, other) is None and declared is None:
@@ -455,8 +458,9 @@ def _guess_parquet(source: Node, opened: Opened, cache: Cache) -> Guess:
                 )
                 raise _Unfit(
                     files[number].path,
-                    f"{message}. Declare the type that is meant: `schema: [{{name: {name}, data_type: {TEXT}}}]`",
+                    f"{message}. Declare the type that is meant: "
+                    f"`schema: [{{name: {name}, data_type: {TEXT}}}]`",
                 )
             word = wider(word, other) or word
         found.append((name, word))
-    return Guess(tuple(found), files=_own_columns(files, each))
+    return Guess(tuple(found), files=_own_columns(files, per_file))

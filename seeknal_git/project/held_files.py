@@ -30,8 +30,8 @@ from seeknal_git.files import make_private
 _TICK_NS = 2_000_000_000
 _ATTEMPTS = 5
 _CHUNK = 1 << 20
-# On Linux an opened file can be opened again by this name, with a position of its own, also when it
-# is deleted by then.
+# On Linux an opened file can be opened again by this name, with a position of its own, even after
+# it is deleted.
 _OPENED = Path("/proc/self/fd")
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,12}")
 
@@ -98,7 +98,7 @@ def _hashed(descriptor: int, path: Path, cache: Cache) -> tuple[str, Identity]:
 
 
 def _hash(descriptor: int, size: int) -> str | None:
-    """What git calls a blob of this content; None if the file turns out to have another size."""
+    """Git's id for a blob of this content; None if the file turns out to have another size."""
     hashed, at = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False), 0
     while chunk := os.pread(descriptor, _CHUNK, at):
         hashed.update(chunk)
@@ -203,8 +203,8 @@ class Holder:
 
 @contextmanager
 def holding(place: Path, cache: Cache) -> Iterator[Holder]:
-    """Hold files until the end of the block. place: a folder of ours; what a killed process left
-    there is of no use."""
+    """Hold files until the end of the block. place: a folder of ours; files that a killed process
+    left there are of no use."""
     folder = place / uuid.uuid4().hex[:16]
     with ExitStack() as held:
         held.callback(shutil.rmtree, folder, ignore_errors=True)

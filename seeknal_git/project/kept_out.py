@@ -12,7 +12,7 @@ from seeknal_git.git.tree import Tree
 from seeknal_git.names import argument
 from seeknal_git.project.workspace import Workspace
 
-_BUILT = "a run writes there, and a checkout would put a branch's files over what was built"
+_BUILT = "a run writes there, and a checkout would put a branch's files over its tables and files"
 _SECRET = "it is yours alone, with passwords in it"
 _NAMES = {"target": _BUILT, ".env": _SECRET, "profiles.yml": _SECRET}
 _WAREHOUSE = "a checkout would put a branch's file over production"

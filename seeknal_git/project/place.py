@@ -69,8 +69,10 @@ class Place:
             return meant
         if meant.exists():
             raise WarehouseError(
-                f"There are two warehouses: {meant}, and {old} from an earlier version. Nothing says which one counts.",
-                "seeknal warehouse move ends a move that was broken off. Else look into both, and move one away.",
+                f"There are two warehouses: {meant}, and {old} from an earlier version. "
+                "Nothing says which one counts.",
+                "seeknal warehouse move ends a move that was broken off. "
+                "Else look into both, and move one away.",
             )
         return self.below_home(OLD)
 
@@ -90,9 +92,13 @@ class Place:
             return path
         if (why := self._fault(path)) is None:
             return path
-        hint = "Name a file below the project, such as target/warehouse.duckdb, or none: git's own folder has a place."
+        hint = (
+            "Name a file below the project, such as target/warehouse.duckdb, "
+            "or none: git's own folder has a place."
+        )
         if path.is_file() and self.in_git:
-            hint += f" To keep what is there, name none: {command_line('mv', str(path.resolve()), str(self.in_git))}"
+            moved = command_line("mv", str(path.resolve()), str(self.in_git))
+            hint += f" To keep what is there, name none: {moved}"
         raise ProjectError([Problem(f"The warehouse {named} {why}.", PROJECT_FILE, hint=hint)])
 
     def _fault(self, path: Path) -> str | None:

@@ -39,24 +39,24 @@ from seeknal_git.sql.sandbox import Reach
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file of raw data: its path in the project, where that is on disk, and its blob id where git
-    tracks it.
+    """A file of raw data."""
 
-    stored: git's own blob, if a checkout has the file in another form: `blob` is the id of what a
-    checkout has. module: the submodule that it is in. leads: where a link that git tracks leads to,
-    if git does not track the file there.
-    """
-
+    # In the project.
     path: str
+    # On disk.
     at: Path
+    # The id of its content in a checkout, if git tracks it.
     blob: str | None = None
+    # The blob in git, if a checkout has the file in another form.
     stored: str | None = None
+    # The submodule that it is in.
     module: Module | None = None
+    # The target of a link that git tracks, if git does not track the file there.
     leads: str | None = None
 
     @property
     def tracked(self) -> str | None:
-        """What the tree says of the file."""
+        """The part of the tree that decides the file: its blob, or the target of a link to it."""
         return self.blob or self.leads
 
 
@@ -90,20 +90,19 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class DataRoot:
-    """Where raw data is read from: a tree for what git tracks, and folders for what it does not.
-
-    folders: the project here, then in the data root, whose raw data all working trees share.
-    tracked: what is tracked in one of these: a file that another branch tracks is not raw data of
-    this one. contracts: source → what was read of it before; adopted: source → hash of what is
-    taken from there.
-    """
+    """Where raw data is read from: a tree for tracked files, and folders for all others."""
 
     repository: Repository
     tree: Tree
+    # The project here, then in the data root, whose raw data all working trees share.
     folders: tuple[Path, ...]
+    # The paths tracked in one of these: a file that another branch tracks is not raw data of this
+    # one.
     tracked: Collection[str]
     cache: Cache
+    # Source → the contract of its load before.
     contracts: Mapping[str, Contract] = field(default_factory=dict)
+    # Source → hash of everything that it takes from its contract.
     adopted: Mapping[str, str] = field(default_factory=dict)
     _known: dict[str, dict[str, DataFile]] = field(default_factory=dict, init=False, compare=False)
 
@@ -192,7 +191,7 @@ class DataRoot:
         }
 
     def faults(self, source: Node, files: Iterable[DataFile]) -> list[Problem]:
-        """What is wrong with files that are there: one is empty, or a link that leaves the
+        """The problems of files that are there: one is empty, or a link that leaves the
         project."""
         found = []
         for file in files:
@@ -254,8 +253,8 @@ class DataRoot:
             raise _unreadable(source, file, exc) from exc
 
     def contents(self, source: Node, files: Iterable[DataFile]) -> str:
-        """A hash of everything that the files of a source decide, and of what it takes from an
-        earlier load. Raises ProjectError."""
+        """A hash of everything that the files of a source decide, and of everything that it takes
+        from an earlier load. Raises ProjectError."""
         return adopting(self.own_contents(source, files), self.adopted.get(source.id, ""))
 
     def own_contents(self, source: Node, files: Iterable[DataFile]) -> str:
@@ -317,8 +316,8 @@ class DataRoot:
         return sha256 is not None and sha256 == sha256_of(held.path)
 
     def paths(self, source: Node) -> list[Path]:
-        """Files to read, on disk. What the tree tracks and the working tree has otherwise is
-        written out beside git.
+        """Files to read, on disk. A tracked file that the working tree has otherwise is written out
+        beside git.
 
         Raises ProjectError.
         """
@@ -411,8 +410,8 @@ def _links(files: Iterable[DataFile]) -> str:
 
 
 def keeps_load(source: Node, root: DataRoot, version: str) -> bool:
-    """Whether a source keeps a load: what git tracks of its files, or of links to them, decides, if
-    it tracks any."""
+    """Whether a source keeps a load. If git tracks some of its files, or links to them, these
+    decide."""
     files = root.files(source)
     if not any(file.blob for file in files):
         return "".join(version.split("@")[2:]) == _links(files)
@@ -525,8 +524,8 @@ def _is_special(path: str | Path) -> bool:
 
 
 def _private(path: str) -> bool:
-    """Where passwords may stand: what a checkout in CI leaves below `.git`, and what `init` tells
-    git to ignore."""
+    """Whether a file may hold passwords: a checkout in CI leaves some below `.git`, and `init`
+    tells git to ignore the others."""
     parts = path.lower().split("/")
     return ".git" in parts or path.lower() in ("profiles.yml", ".env")
 
@@ -566,7 +565,7 @@ def tracked_parts(graph: Graph, root: DataRoot) -> dict[str, str]:
 
 
 def untracked_sources(graph: Graph, root: DataRoot) -> set[str]:
-    """The sources of whose files git tracks none: a branch keeps the load that it has of them."""
+    """Sources with no tracked files. A branch keeps using the load it already has."""
     return {
         source.id for source in graph.sources() if not any(file.blob for file in root.files(source))
     }
@@ -576,8 +575,8 @@ def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dic
     """The data version of every source: tracked, else known (by id), else read now. Raises
     ProjectError.
 
-    Files of which git tracks only some are read now: the tracked ones are part of the tree. Sources
-    of one definition have one version, also where their files move in the meantime.
+    If git tracks only some files of a source, all are read now: the tracked ones are part of the
+    tree. Sources of one definition have one version, even if their files move in the meantime.
     """
     read: dict[str, str] = {}
     found = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seeknal_git.errors import limits, raising
 
-Fault = tuple[str, str]  # what is wrong with a file, and what to do
+Fault = tuple[str, str]  # the reason why a file is not read, and the cure
 
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _PER_SECOND = 5 << 20
@@ -20,7 +20,8 @@ _PIECE = 1 << 20
 
 
 def packing_of(path: Path, given: str) -> str:
-    """How a file is packed; "" for one that is not. given: what the node says of it, or ""."""
+    """How a file is packed; "" for one that is not. given: the packing that the node names, or
+    ""."""
     return given if given in _PACKED.values() else _PACKED.get(path.suffix.lower(), "")
 
 

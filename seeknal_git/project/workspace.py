@@ -88,7 +88,7 @@ class Workspace:
         return self.deadline or Deadline.after(self.lock_timeout)
 
     def waiting(self) -> Workspace:
-        """The same, for a command that cannot do without the warehouse; its waits share a deadline."""
+        """The same, for a command that needs the warehouse; its waits share a deadline."""
         return self if self.deadline else replace(self, deadline=self.until)
 
     def branch_of(self, environment: str) -> str:
@@ -107,9 +107,9 @@ def open_workspace(
     """The project that a folder, or a bare repository, holds.
 
     data_root: the folder of the warehouse and raw data; else the one that SEEKNAL_DATA_ROOT or
-    `git config seeknal.dataRoot` names; else the main working tree. mending: also if production's own
-    project file cannot be read. Raises UsageError where there is no project, GitError where no
-    repository.
+    `git config seeknal.dataRoot` names; else the main working tree. mending: also if production's
+    own project file cannot be read. Raises UsageError if there is no project, GitError if there is
+    no repository.
     """
     start = start.resolve()
     if not start.is_dir():
@@ -165,7 +165,8 @@ def _workspace(
     )
     if root is None:
         raise UsageError(
-            f"{repository.common} is a bare repository, and has no folder for a warehouse and raw data.",
+            f"{repository.common} is a bare repository, "
+            "and has no folder for a warehouse and raw data.",
             "Name one: git config seeknal.dataRoot DIR, SEEKNAL_DATA_ROOT or --data-root DIR",
         )
     graphs = Graphs.of(repository.cache, repository.prefix)
@@ -175,9 +176,12 @@ def _workspace(
 
 
 def _of_production(found: Authority) -> ProjectError:
-    """Why production's own project file cannot be read."""
+    """The error for a project file of production itself that cannot be read."""
     problems = found.flaw.problems if found.flaw else ()
-    hint = f"Mend the project file on {found.branch}, and commit it: until then, nothing says how production is."
+    hint = (
+        f"Mend the project file on {found.branch}, and commit it: "
+        "until then, nothing says how production is."
+    )
     return ProjectError(
         [
             replace(problem, message=f"At the tip of {found.branch}: {problem.message}", hint=hint)

@@ -1,5 +1,5 @@
-"""What the engine makes of a SELECT: which tables it names, which columns it returns, and what they
-are made of.
+"""Describe a SELECT: the tables that it names, the columns that it returns, and the parts of its
+inputs that decide each column.
 
 The engine computes while it reads, and the text may be a stranger's: so all of it happens in the
 worker.
@@ -21,19 +21,19 @@ from seeknal_git.sql.worker_process import Task
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A SELECT to bind. targets: what its references mean; inputs: what is known of the table of
-    each.
-
-    promises: column → declared type, for a node's own SELECT, None for that of a check; accepted:
-    what a check compares a column with; decides: whether it decides the node's data.
-    """
+    """A SELECT to bind."""
 
     sql: str
     references: Sequence[Reference]
+    # The node that each reference means.
     targets: Sequence[str]
+    # The known facts about the table behind each reference.
     inputs: Sequence[Known]
+    # Column and declared type, for a node's own SELECT; None for the SELECT of a check.
     promises: Sequence[tuple[str, str | None]] | None
+    # Column → the texts that a check compares it with.
     accepted: Mapping[str, Sequence[str]]
+    # Whether it decides the node's data.
     decides: bool
 
 
@@ -47,8 +47,8 @@ def readings(statements: Iterable[str], likely: int = 0) -> list[tuple[Reading, 
 
 
 def judged(statements: Sequence[Statement]) -> list[dict[str, Any]]:
-    """For each statement its `columns` and its parts (`anatomy`), or what is wrong (`error`,
-    `line`, `hint`); `limit` if that hangs on a limit. Raises TooLong."""
+    """For each statement its `columns` and its parts (`anatomy`), or its fault (`error`, `line`,
+    `hint`), with `limit` if another limit would allow it. Raises TooLong."""
     asked = [_plain(statement) for statement in statements]
     return [
         _limited(answer.message, answer.hint) if isinstance(answer, Exhausted) else answer
@@ -149,7 +149,7 @@ def bound(statement: Statement) -> dict[str, Any]:
     from seeknal_git.sql.analysis import anatomy_of
     from seeknal_git.sql.analysis.reach import is_certain
     from seeknal_git.sql.analysis.volatile import is_volatile
-    from seeknal_git.sql.engine import SqlError, TooDeep, bound_columns, parsed, type_name
+    from seeknal_git.sql.engine import SqlError, TooDeep, bound_columns, parsed
     from seeknal_git.sql.plans import Opinion, tables_of_engine
 
     answer: dict[str, Any] = {}
@@ -163,16 +163,15 @@ def bound(statement: Statement) -> dict[str, Any]:
         try:
             answer["columns"] = columns = bound_columns(sql, references, tables)
             if len(columns) > (most := limits().columns):
-                message = f"it returns {len(columns):,} columns, and {most:,} are the most that is allowed"
+                count = f"it returns {len(columns):,} columns"
+                message = f"{count}, and {most:,} are the most that is allowed"
                 return _limited(message, raising("columns"))
             if statement.promises is not None:
                 _refuse_names_of_tables(columns)
             opinion = Opinion(sql, references, tables)
             if not is_certain(parsed(sql)[0], tables_of_engine()):
                 opinion.refuse_strangers()
-            answer["promised"] = {
-                name: type_name(read_as(word)) for name, word in statement.promises or () if word
-            }
+            answer["promised"] = _promised(statement)
             _refuse_misfits(statement)
         except TooDeep:
             raise
@@ -188,6 +187,13 @@ def bound(statement: Statement) -> dict[str, Any]:
     return answer
 
 
+def _promised(statement: Statement) -> dict[str, str]:
+    """Column → the engine's word for its declared type. Raises SqlError."""
+    from seeknal_git.sql.engine import type_name
+
+    return {name: type_name(read_as(word)) for name, word in statement.promises or () if word}
+
+
 def _refuse_names_of_tables(columns: Columns) -> None:
     """Raise SqlError for a column that the engine names after its text, if a table is named there:
     each build of the table would give the column another name."""
@@ -196,7 +202,8 @@ def _refuse_names_of_tables(columns: Columns) -> None:
     for number, (name, _) in enumerate(columns, 1):
         if names_a_table(name):
             raise SqlError(
-                f"column {number} has a sub-query and no name: give it one, as in (SELECT …) AS name"
+                f"column {number} has a sub-query and no name: "
+                "give it one, as in (SELECT …) AS name"
             )
 
 
@@ -211,6 +218,6 @@ def _refuse_misfits(statement: Statement) -> None:
         else {}
     )
     for column, values in statement.accepted.items():
-        word = types.get(folded(column))  # none of what a table has unasked, such as `rowid`
+        word = types.get(folded(column))  # none for a hidden column, such as `rowid`
         if word and (value := misfit(word, values)) is not None:
             raise SqlError(f"{value!r} is no value of {column}, which is {word}.")

@@ -28,7 +28,7 @@ PURE_FUNCTIONS = frozenset(
 _QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 # It binds another statement, a text, against everything that is there.
 _BINDING = "json_serialize_plan"
-# What DuckDB 2.0 calls the type of a bare NULL; a table stores it as INTEGER.
+# DuckDB 2.0's type for a bare NULL; a table stores it as INTEGER.
 _UNTYPED = {'"NULL"': "INTEGER"}
 _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
 _DOTTED = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME}){{0,2}}|'(?:[^']|'')*'")
@@ -197,9 +197,8 @@ def _queries_and_calls(tree: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _reference(sql: str, table: Mapping[str, Any], ctes: Collection[str]) -> Reference | None:
-    if (
-        table["type"] == "SHOW_REF"
-    ):  # of what DESCRIBE and SUMMARIZE read there is an entry of its own
+    # A table that DESCRIBE or SUMMARIZE reads has an entry of its own.
+    if table["type"] == "SHOW_REF":
         return Reference(0, 0, "show()") if table["table_name"] else None
     if table["type"] == "TABLE_FUNCTION":
         function = table["function"]["function_name"].lower()
@@ -243,14 +242,15 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
     inputs: the columns of each reference's target. Raises SqlError with the engine's message.
     """
     text = rendered(sql, found, lambda reference: empty_table(inputs[reference.target]))
-    try:  # a table is made of these names: DESCRIBE says `id` for `id AS ID`, and a name twice where a table does not
+    # A table gets the names of these columns: DESCRIBE says `id` for `id AS ID`, and repeats a
+    # name that a table would make unique.
+    try:
         made = explaining().sql(f"FROM {as_subquery(text)}")
     except duckdb.Error as exc:
         need_memory(exc)
         made = None
-    if (
-        made is None or ";" in text
-    ):  # DESCRIBE says on which line an error is, and takes one statement only
+    # DESCRIBE says on which line an error is, and takes one statement only.
+    if made is None or ";" in text:
         _described(explaining(), text, {})
     if made is None:
         raise SqlError("the engine does not say which columns this returns")
@@ -261,8 +261,8 @@ def bound_columns(sql: str, found: Sequence[Reference], inputs: Mapping[str, Col
 
 
 def need_memory(failed: duckdb.Error | str | None) -> None:
-    """Raise MemoryError if that is what the engine lacks: it is no property of the statement.
-    failed: an error, or what the engine calls one that it returns as a value."""
+    """Raise MemoryError if the engine lacks memory: that is no property of the statement. failed:
+    an error, or the engine's name for one that it returns as a value."""
     if failed == "out of memory" or isinstance(failed, duckdb.OutOfMemoryException):
         raise MemoryError
 
@@ -283,7 +283,7 @@ def names_a_table(column: str) -> bool:
 
 @cache
 def type_name(word: str) -> str:
-    """What the engine calls a type: INTEGER for INT. Raises SqlError."""
+    """The engine's own word for a type: INTEGER for INT. Raises SqlError."""
     return _described(explaining(), f"SELECT NULL::{word} AS x", {})[0][1]
 
 
@@ -358,8 +358,9 @@ def as_subquery(sql: str) -> str:
 
 # Where the engine begins to advise on the options of a reader, and to list all of them.
 _ADVICE = re.compile(
-    r"\s*(?:The search space used was:| Column .{1,80} is being converted| Possible (?:[sS]olutions?|[fF]ixes):?"
-    r"| file = | Candidate functions:|If this error occurred during read_json|Try (?:setting|increasing) ')"
+    r"\s*(?:The search space used was:| Column .{1,80} is being converted"
+    r"| Possible (?:[sS]olutions?|[fF]ixes):?| file = | Candidate functions:"
+    r"|If this error occurred during read_json|Try (?:setting|increasing) ')"
 )
 # Its word for an option → the key of a source that says it.
 _CURES = {
@@ -387,7 +388,7 @@ _CURES = {
 
 
 def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
-    """What the engine says is wrong, without its drawing of the text, and the line that it names.
+    """The engine's message, without its drawing of the text, and the line that it names.
 
     Its advice is put in the words of a source. To pass over rows that cannot be read is no advice.
     """

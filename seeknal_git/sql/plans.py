@@ -1,5 +1,5 @@
-"""Ask the engine for its plan of a statement: what it reads, and whether another statement means
-the same."""
+"""Ask the engine for its plan of a statement: which tables it reads, and whether another statement
+means the same."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ import duckdb
 from seeknal_git.sql.engine import PURE_FUNCTIONS, SqlError, empty_table, explaining, need_memory
 from seeknal_git.sql.statement import Columns, Reference, rendered
 
-# What a plan says of the text: names that nobody sees outside, and where something stands.
+# The traces of a text in its plan: names that nobody sees outside, and positions.
 _TEXT = re.compile(
-    r'"(?:alias|ctename)":"(?:[^"\\]|\\.)*"|"query_location(?:_length)?":\d+|"is_operator":(?:true|false)'
+    r'"(?:alias|ctename)":"(?:[^"\\]|\\.)*"|"query_location(?:_length)?":\d+'
+    r'|"is_operator":(?:true|false)'
     r'|"(?:bound_columns|parameter_names|names)":\[[^\]]*\]'
 )
 
 
 class Opinion:
-    """What the engine makes of a statement, over empty tables in place of its inputs.
+    """The engine's judgement of a statement, over empty tables in place of its inputs.
 
     tables: the name of the table behind each reference.
     """
@@ -69,8 +70,8 @@ class Opinion:
                 raise SqlError(f"it reads {table[-1] or name}, which is not an input")
 
 
-# What DuckDB 2 writes for these numbers, and no JSON has. A constant text that says the same loses
-# it: no harm is done.
+# DuckDB 2 writes these numbers, which JSON does not have. They are also taken out of a text that
+# contains them, which does no harm.
 _NUMBERS = re.compile(r"(?<=:)-?(?:NAN|INF(?:INITY)?)(?=[,}\]])", re.IGNORECASE)
 
 
@@ -83,7 +84,7 @@ def tables_of_engine() -> frozenset[str]:
 
 
 def _read(plan: Any) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """What a plan reads: of each scan the name of its function, and the table that it is of."""
+    """The scans of a plan: for each the name of its function, and its table."""
     waiting = [plan]
     while waiting:
         value = waiting.pop()
