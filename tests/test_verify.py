@@ -13,7 +13,7 @@ import pytest
 from seeknal_git.build.trial import Verified
 from seeknal_git.commands.planned import Planned, plan_environment
 from seeknal_git.commands.verify import broken_promises, verify_plan
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from seeknal_git.project.workspace import open_workspace
 from seeknal_git.warehouse.compare import compare
 from tests.conftest import Repo

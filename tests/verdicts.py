@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from seeknal_git.cache import Cache
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
-from seeknal_git.plan.changes import Change, Plan, make_plan
+from seeknal_git.plan.changes import Category, Change, Plan, make_plan
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.columns import bind
 from seeknal_git.project.definitions import Member, Project
-from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.graph import build_graph
 from seeknal_git.project.snapshot_ids import State
 from seeknal_git.sql.describe import read_sql

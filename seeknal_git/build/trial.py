@@ -8,7 +8,7 @@ from typing import Literal
 
 from seeknal_git.build.trial_inputs import Bench, Obstacle, Version, is_unstable, on_the_branch
 from seeknal_git.names import folded
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Comparison, Rest

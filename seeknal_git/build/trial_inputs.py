@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from seeknal_git.build.compute import Statement, select_of, source_statement
 from seeknal_git.errors import ProjectError
 from seeknal_git.names import folded
+from seeknal_git.plan.changes import Category
 from seeknal_git.plan.reasons import spellings
 from seeknal_git.project.bound_graph import BoundGraph
-from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.statement import Anatomy, Part

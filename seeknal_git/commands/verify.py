@@ -13,7 +13,7 @@ from seeknal_git.build.trial import Trial, Verified, tried
 from seeknal_git.build.trial_inputs import Bench, Obstacle, edited, is_moved, is_touched, reused
 from seeknal_git.commands.planned import Planned
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.duckdb_file import open_for_scratch

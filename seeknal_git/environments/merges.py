@@ -15,9 +15,8 @@ from seeknal_git.git.merge_in_memory import base_tree
 from seeknal_git.git.operation import merge_head
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.names import in_lines
-from seeknal_git.plan.changes import Change, make_plan
+from seeknal_git.plan.changes import Category, Change, make_plan
 from seeknal_git.plan.conflicts import Conflict, Merge, Part, Side, find_conflicts, side_of
-from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE, read_settings
 from seeknal_git.project.workspace import Workspace

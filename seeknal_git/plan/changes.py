@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from seeknal_git.names import folded
 from seeknal_git.plan.blame import Edit, blamed, edit_of
@@ -19,8 +20,22 @@ from seeknal_git.plan.reasons import (
 from seeknal_git.plan.wording import describe
 from seeknal_git.project.bound_graph import BoundGraph, fingerprint_of
 from seeknal_git.project.definitions import Member
-from seeknal_git.project.fingerprints import Category, Fingerprint, compare
+from seeknal_git.project.fingerprints import Fingerprint
 from seeknal_git.project.snapshot_ids import State, contents
+
+
+class Category(StrEnum):
+    """How badly a node changed, for everybody who reads it."""
+
+    NEW = "NEW"
+    REMOVED = "REMOVED"
+    BREAKING = "BREAKING"
+    # Of raw data that git tracks.
+    DATA = "DATA"
+    NON_BREAKING = "NON_BREAKING"
+    # Of the question that a rule asks.
+    CHECK = "CHECK"
+    METADATA = "METADATA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +178,22 @@ def _edited(base: State, head: State) -> list[str]:
         return []
     removed = (node for node in base.graph.inputs if node not in new)
     return [node for node in (*head.graph.inputs, *removed) if node in touched]
+
+
+def compare(before: Fingerprint, after: Fingerprint) -> Category:
+    """The category of a change from one fingerprint to another, for readers. NON_BREAKING only if
+    that is proven."""
+    if before.whole == after.whole:
+        return Category.METADATA
+    if (
+        before.rows is None
+        or before.columns is None
+        or after.columns is None
+        or before.rows != after.rows
+    ):
+        return Category.BREAKING
+    kept = all(after.columns.get(name) == part for name, part in before.columns.items())
+    return Category.NON_BREAKING if kept else Category.BREAKING
 
 
 def _edit(

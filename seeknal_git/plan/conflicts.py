@@ -10,10 +10,9 @@ from seeknal_git.errors import Problem
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.plan.causes import Cause, author_of, causes_of
-from seeknal_git.plan.changes import Change
+from seeknal_git.plan.changes import Category, Change
 from seeknal_git.plan.reasons import reads_of
 from seeknal_git.project.bound_graph import BoundGraph
-from seeknal_git.project.fingerprints import Category
 from seeknal_git.sql.statement import EVERYTHING
 
 _MEANT = "If that is as it should be, nothing has to be mended: git merge --no-verify lets it pass"

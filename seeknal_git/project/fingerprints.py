@@ -11,23 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from seeknal_git.nodes.node import Node
 from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
-
-
-class Category(StrEnum):
-    """How badly a node changed, for everybody who reads it. DATA: raw data that git tracks; CHECK:
-    what a rule asks."""
-
-    NEW = "NEW"
-    REMOVED = "REMOVED"
-    BREAKING = "BREAKING"
-    DATA = "DATA"
-    NON_BREAKING = "NON_BREAKING"
-    CHECK = "CHECK"
-    METADATA = "METADATA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +114,3 @@ def _in_parts(own: str, anatomy: Anatomy, read: Sequence[Fingerprint]) -> Finger
 
 def _hash(part: Part, read: Sequence[Fingerprint]) -> str:
     return digest(part.text, *[read[number].of(column) for number, column in part.reads])
-
-
-def compare(before: Fingerprint, after: Fingerprint) -> Category:
-    """The category of a change from one fingerprint to another, for readers. NON_BREAKING only if
-    that is proven."""
-    if before.whole == after.whole:
-        return Category.METADATA
-    if (
-        before.rows is None
-        or before.columns is None
-        or after.columns is None
-        or before.rows != after.rows
-    ):
-        return Category.BREAKING
-    kept = all(after.columns.get(name) == part for name, part in before.columns.items())
-    return Category.NON_BREAKING if kept else Category.BREAKING

@@ -7,9 +7,8 @@ from typing import Any
 
 from seeknal_git.commands.diff import Diff
 from seeknal_git.commands.planned import Planned
-from seeknal_git.plan.changes import Change
+from seeknal_git.plan.changes import Category, Change
 from seeknal_git.plan.text_diff import unified
-from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.load import Loaded
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.report.terminal import coloured, counted, dim, in_colour, listed, out, width

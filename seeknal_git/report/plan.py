@@ -15,9 +15,8 @@ from seeknal_git.build.moved_data import MovedData
 from seeknal_git.commands.planned import Found, Planned
 from seeknal_git.errors import some
 from seeknal_git.names import argument, of_option, split_id
-from seeknal_git.plan.changes import Change, Plan
+from seeknal_git.plan.changes import Category, Change, Plan
 from seeknal_git.plan.reasons import ColumnChange
-from seeknal_git.project.fingerprints import Category
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import (

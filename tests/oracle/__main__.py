@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from tests.oracle.check import Engine, Example, check, draw_example, draw_world
 from tests.oracle.edits import EDITS
 from tests.oracle.expressions import Draw

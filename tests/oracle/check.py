@@ -13,7 +13,7 @@ from threading import Thread
 
 import duckdb
 
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from tests.oracle.edits import EDITS, Edit
 from tests.oracle.expressions import TYPES, Draw
 from tests.oracle.queries import World, draw_query, draw_reader, draw_world

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 import pytest
 
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from tests.unit.plan.categories import (
     BREAKING,
     EXACT_CASES,

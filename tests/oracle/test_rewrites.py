@@ -10,7 +10,7 @@ from random import Random
 import duckdb
 import pytest
 
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from seeknal_git.sql.analysis import functions
 from tests.oracle.rewrites import KNOWN, TABLES, UNKNOWN, Family
 from tests.unit.plan.categories import HARMLESS

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 
 BREAKING, NON_BREAKING, METADATA = Category.BREAKING, Category.NON_BREAKING, Category.METADATA
 

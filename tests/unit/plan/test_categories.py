@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from tests.unit.plan.categories import EXACT_CASES, HARMLESS, METADATA, READER_CASES, TABLES
 from tests.verdicts import verdict
 

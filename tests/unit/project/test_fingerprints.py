@@ -20,8 +20,9 @@ from seeknal_git.cache import Cache
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
+from seeknal_git.plan.changes import Category, compare
 from seeknal_git.project.bound_graph import BoundGraph, bound_graph
-from seeknal_git.project.fingerprints import Category, Fingerprint, compare, digest, fingerprint
+from seeknal_git.project.fingerprints import Fingerprint, digest, fingerprint
 from seeknal_git.project.graph import build_graph
 from seeknal_git.project.node_files import load_project
 from seeknal_git.sql.analysis import anatomy_of

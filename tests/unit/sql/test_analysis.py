@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from seeknal_git.sql.analysis import anatomy_of, functions
 from seeknal_git.sql.engine import parsed
 from seeknal_git.sql.statement import Known

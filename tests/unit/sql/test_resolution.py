@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from seeknal_git.project.fingerprints import Category
+from seeknal_git.plan.changes import Category
 from seeknal_git.sql.engine import parsed
 from tests.verdicts import Tables, graph_of, verdict
 
