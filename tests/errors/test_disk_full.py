@@ -4,6 +4,7 @@ completes."""
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,8 +73,7 @@ def test_a_full_disk(
     if commits:
         repo.commit()
     repo.git("branch", "dev")
-    for remembered in (repo.path / ".git/seeknal").glob("cache*"):
-        remembered.unlink()
+    shutil.rmtree(repo.path / ".git/seeknal/cache")
     before, file = repo.production(), repo.read("exports/rows.csv")
     ballast = fill(disk, free)
     done = repo.seeknal(*command, code=None)
