@@ -1,13 +1,8 @@
-"""Build and check the nodes of a run, layer by layer.
-
-A node that takes a moment is committed at once, smaller ones are committed together. So a run that
-is killed loses the nodes it was just building, and small ones of at most half a second.
-"""
+"""Build and check the nodes of a run, layer by layer."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,9 +17,11 @@ from seeknal_git.build.compute import (
     verdict,
     violates,
 )
+from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
 from seeknal_git.build.schedule import Schedule, Twins
+from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
-from seeknal_git.errors import FileFault, ProjectError, SeeknalError
+from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.raw_data import Opened
@@ -33,10 +30,7 @@ from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, relation
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
-_RETRY_PAUSE_SECONDS = 0.1
-# A commit costs some milliseconds. It is worth that after a step of some length, or after many.
-_LONG_STEP_SECONDS = 0.05
-_COMMIT_AFTER_SECONDS = 0.5
+_PAUSE_SECONDS = 0.1  # between two attempts to interrupt a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +58,6 @@ class Progress:
     answers: dict[tuple[str, int], Audit] = field(default_factory=dict)  # by node and number
 
 
-@dataclass(slots=True)
-class _Worker:
-    """One thread's builder, and the steps that it has not committed yet."""
-
-    builder: Builder
-    uncommitted: list[_Step] = field(default_factory=list)
-    busy: threading.Lock = field(default_factory=threading.Lock)
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Building a table, or making a check: it can be taken again if the transaction is undone."""
-
-    node: str
-    take: Callable[[Builder], None]
-    check: int | None = None  # its number
-
-
 @dataclass(frozen=True, slots=True)
 class _Site:
     """Everything that each step of a run needs."""
@@ -96,7 +72,7 @@ class _Site:
     taken: frozenset[str]
     # Snapshot id → what this run built: nodes that are made of the same share one table.
     made: dict[str, Snapshot] = field(default_factory=dict)
-    workers: list[_Worker] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     # Held while a worker is added, so that none is added once the run ends.
     opening: threading.Lock = field(default_factory=threading.Lock)
@@ -129,7 +105,7 @@ def _close(site: _Site) -> None:
     for."""
     _stop(site)
     for worker in site.workers:
-        while not worker.busy.acquire(timeout=_RETRY_PAUSE_SECONDS):
+        while not worker.busy.acquire(timeout=_PAUSE_SECONDS):
             worker.builder.interrupt()
         worker.builder.close()
 
@@ -217,21 +193,28 @@ def _work(site: _Site) -> None:
     if worker is None:
         return
     with worker.busy, site.schedule.joined():
-        for twins in site.schedule.units(partial(_commit, site, worker)):
+        for twins in site.schedule.units(partial(commit, worker)):
             for node in twins:
                 _build_unless_failed(site, worker, node)
 
 
-def _hired(site: _Site) -> _Worker | None:
+def _hired(site: _Site) -> Worker | None:
     """A worker more; None once the run is stopped."""
     with site.opening:
         if site.stopping.is_set():
             return None
-        site.workers.append(_Worker(site.warehouse.builder()))
-        return site.workers[-1]
+        worker = Worker(
+            builder=site.warehouse.builder(),
+            stopping=site.stopping,
+            failed=site.progress.failed,
+            forget=partial(_forget, site),
+            lose=partial(_lose, site),
+        )
+        site.workers.append(worker)
+        return worker
 
 
-def _build_unless_failed(site: _Site, worker: _Worker, identifier: str) -> None:
+def _build_unless_failed(site: _Site, worker: Worker, identifier: str) -> None:
     """The first failure stops a run; the nodes that are being built at that moment are finished."""
     if site.stopping.is_set():
         return
@@ -241,10 +224,10 @@ def _build_unless_failed(site: _Site, worker: _Worker, identifier: str) -> None:
     site.report(Event("start", identifier))
     try:
         _build_and_check(site, worker, identifier)
-    except _FAILURES as exc:
+    except FAILURES as exc:
         if site.stopping.is_set():
             return
-        _fail(site, identifier, _why(site, identifier, exc))
+        _fail(site, identifier, in_words(exc, site.work.graph.node(identifier).path))
     site.report(Event("done", identifier))
 
 
@@ -254,105 +237,35 @@ def _fail(site: _Site, identifier: str, why: str) -> None:
         site.report(Event("failed", identifier, why))
 
 
-class _NodeFailed(Exception):
-    """The engine refused a node: its message, with the file and line."""
+def _forget(site: _Site, identifier: str) -> None:
+    """Undo the record of a table: its transaction was undone."""
+    site.progress.built.pop(identifier, None)
+    site.made.pop(site.work.inventory.wanted(identifier), None)
 
 
-# The machine may be at fault as well as the SQL: a full disk, a lost file or blob, no memory.
-_FAILURES = (_NodeFailed, SeeknalError, SqlError, OSError, MemoryError)
-
-
-def _why(site: _Site, identifier: str, exc: Exception) -> str:
-    """Why a node failed, in words, and where it is defined."""
-    if isinstance(exc, _NodeFailed):
-        return str(exc)
-    return f"{_in_words(exc)} ({site.work.graph.node(identifier).path})"
-
-
-def _in_words(exc: Exception) -> str:
-    if isinstance(exc, ProjectError):
-        return " ".join(
-            f"{problem.message} {problem.hint or ''}".strip() for problem in exc.problems
-        )
-    if isinstance(exc, SeeknalError):
-        return f"{exc.message} {exc.hint or ''}".strip()
-    if isinstance(exc, SqlError):
-        return exc.message
-    if isinstance(exc, OSError):
-        return f"{exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}"
-    return "There is not enough memory."
-
-
-# Transactions
-
-
-def _take(site: _Site, worker: _Worker, step: _Step, attempts: int = 1) -> None:
-    """Take a step, and commit if enough has gathered. A failure undoes the uncommitted steps before
-    it too, so these are taken again."""
-    for attempt in range(1, attempts + 1):
-        started = time.perf_counter()
-        try:
-            step.take(worker.builder)
-            break
-        except _FAILURES:
-            undone, worker.uncommitted = worker.uncommitted, []
-            _take_again(site, worker, undone)
-            if attempt == attempts or site.stopping.is_set():
-                raise
-            time.sleep(_RETRY_PAUSE_SECONDS * attempt)
-    worker.uncommitted.append(step)
-    is_long = time.perf_counter() - started >= _LONG_STEP_SECONDS
-    is_due = is_long or worker.builder.open_for >= _COMMIT_AFTER_SECONDS
-    # The answer that failed a node is final, also if its table could be another one next time.
-    if is_due or step.node in site.progress.failed:
-        _commit(site, worker)
-
-
-def _commit(site: _Site, worker: _Worker) -> None:
-    """Commit the steps together. If that fails, take each again, so that each fails by itself."""
-    steps, worker.uncommitted = worker.uncommitted, []
-    try:
-        worker.builder.commit()
-    except SqlError:
-        _take_again(site, worker, steps)
-
-
-def _take_again(site: _Site, worker: _Worker, undone: Sequence[_Step]) -> None:
-    """Take steps that were undone once more, each in a transaction of its own."""
-    for step in undone:
-        if step.check is None:
-            site.progress.built.pop(step.node, None)
-            site.made.pop(site.work.inventory.wanted(step.node), None)
-    lost: set[str] = set()
-    for step in undone:
-        if site.stopping.is_set() or step.node in lost:
-            continue
-        try:
-            step.take(worker.builder)
-            worker.builder.commit()
-        except _FAILURES as exc:
-            lost.add(step.node)
-            site.progress.built.pop(step.node, None)
-            _fail(site, step.node, _why(site, step.node, exc))
+def _lose(site: _Site, identifier: str, exc: Exception) -> None:
+    """Fail a node because one of its steps could not be taken again."""
+    site.progress.built.pop(identifier, None)
+    _fail(site, identifier, in_words(exc, site.work.graph.node(identifier).path))
 
 
 # Steps
 
 
-def _build_and_check(site: _Site, worker: _Worker, identifier: str) -> None:
+def _build_and_check(site: _Site, worker: Worker, identifier: str) -> None:
     work, built = site.work, site.progress.built
     if identifier in work.reasons:
-        step = _Step(identifier, partial(_build, site, identifier))
-        _take(site, worker, step, work.options.retry + 1)
+        step = Step(identifier, partial(_build, site, identifier))
+        take(worker, step, work.options.retry + 1)
         if made := built.get(identifier):
             site.report(Event("built", identifier, rows=made.rows, seconds=made.seconds))
     for number in work.checks.get(identifier, ()):
         if reads_row_ids(work.graph.node(identifier).checks[number]):
-            _commit(site, worker)
+            commit(worker)
         if identifier in work.reasons and identifier not in built:
             return  # its table could not be committed
         check = partial(_check, site, identifier, number)
-        _take(site, worker, _Step(identifier, check, number))
+        take(worker, Step(identifier, check, number))
 
 
 def _build(site: _Site, identifier: str, builder: Builder) -> None:
@@ -377,7 +290,7 @@ def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
     with site.work.root.opened(source) as opened:
         if opened.version != site.work.inventory.versions[source.id]:
             path = source.definition["path"]
-            raise _NodeFailed(f"{path} changed while it was read; run again ({source.path})")
+            raise NodeFailed(f"{path} changed while it was read; run again ({source.path})")
         statement = _source_statement(site, source, opened)
         blueprint = replace(
             _blueprint(site, source.id, statement.sql),
@@ -386,8 +299,8 @@ def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
         )
         try:
             return _executed(site, builder, blueprint, partial(_refuse_moving_data, opened))
-        except _NodeFailed as exc:
-            raise _NodeFailed(opened.in_words(str(exc))) from exc
+        except NodeFailed as exc:
+            raise NodeFailed(opened.in_words(str(exc))) from exc
 
 
 def _source_statement(site: _Site, source: Node, opened: Opened) -> Statement:
@@ -395,7 +308,7 @@ def _source_statement(site: _Site, source: Node, opened: Opened) -> Statement:
         return source_statement(source, site.work.root, opened.paths)
     except ProjectError as exc:
         words = [f"{problem.message} ({problem.path}:{problem.line})" for problem in exc.problems]
-        raise _NodeFailed("; ".join(words)) from exc
+        raise NodeFailed("; ".join(words)) from exc
 
 
 def _refuse_moving_data(opened: Opened) -> None:
@@ -418,7 +331,7 @@ def _executed(
         node = site.work.graph.node(blueprint.node)
         known = node.kind != "source" and exc.line is not None
         line = f":{node.sql_line + (exc.line or 1) - 1}" if known else ""
-        raise _NodeFailed(f"{exc.message} ({node.path}{line})") from exc
+        raise NodeFailed(f"{exc.message} ({node.path}{line})") from exc
 
 
 def _blueprint(site: _Site, identifier: str, sql: str) -> Blueprint:
@@ -460,7 +373,7 @@ def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
     try:
         _judge(site, identifier, number, builder.check(question))
     except SqlError as exc:
-        raise _NodeFailed(f"{check.name}: {exc.message} ({node.path}:{check.line})") from exc
+        raise NodeFailed(f"{check.name}: {exc.message} ({node.path}:{check.line})") from exc
 
 
 def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:

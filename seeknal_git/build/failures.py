@@ -1,0 +1,33 @@
+"""The errors that fail one node of a run and let the others go on."""
+
+from __future__ import annotations
+
+from seeknal_git.errors import ProjectError, SeeknalError
+from seeknal_git.sql.engine import SqlError
+
+
+class NodeFailed(Exception):
+    """The engine refused a node: its message, with the file and line."""
+
+
+# The machine may be at fault as well as the SQL: a full disk, a lost file or blob, no memory.
+FAILURES = (NodeFailed, SeeknalError, SqlError, OSError, MemoryError)
+
+
+def in_words(exc: Exception, path: str) -> str:
+    """Why a node failed. exc: one of FAILURES; path: the file that defines the node."""
+    return str(exc) if isinstance(exc, NodeFailed) else f"{_message(exc)} ({path})"
+
+
+def _message(exc: Exception) -> str:
+    if isinstance(exc, ProjectError):
+        return " ".join(
+            f"{problem.message} {problem.hint or ''}".strip() for problem in exc.problems
+        )
+    if isinstance(exc, SeeknalError):
+        return f"{exc.message} {exc.hint or ''}".strip()
+    if isinstance(exc, SqlError):
+        return exc.message
+    if isinstance(exc, OSError):
+        return f"{exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}"
+    return "There is not enough memory."

@@ -1,0 +1,91 @@
+"""Gather the steps of a worker in transactions, and take steps again if theirs is undone.
+
+A node that takes a moment is committed at once, smaller ones are committed together. So a run that
+is killed loses the nodes it was just building, and small ones of at most half a second.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from seeknal_git.build.failures import FAILURES
+from seeknal_git.sql.engine import SqlError
+from seeknal_git.warehouse.protocol import Builder
+
+_RETRY_PAUSE_SECONDS = 0.1
+# A commit costs some milliseconds. It is worth that after a step of some length, or after many.
+_LONG_STEP_SECONDS = 0.05
+_COMMIT_AFTER_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Building a table, or making a check: it can be taken again if the transaction is undone."""
+
+    node: str
+    take: Callable[[Builder], None]
+    check: int | None = None  # its number
+
+
+@dataclass(slots=True)
+class Worker:
+    """One thread's builder, and the steps that it has not committed yet."""
+
+    builder: Builder
+    stopping: threading.Event  # set once the run is to end
+    failed: Mapping[str, str]  # the nodes of the run that failed so far
+    forget: Callable[[str], None]  # called with a node whose table was undone
+    lose: Callable[[str, Exception], None]  # called with a node if a step cannot be taken again
+    uncommitted: list[Step] = field(default_factory=list)
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+
+def take(worker: Worker, step: Step, attempts: int = 1) -> None:
+    """Take a step, and commit if enough has gathered. A failure undoes the uncommitted steps before
+    it too, so these are taken again. Raises one of FAILURES if the last attempt fails."""
+    for attempt in range(1, attempts + 1):
+        started = time.perf_counter()
+        try:
+            step.take(worker.builder)
+            break
+        except FAILURES:
+            undone, worker.uncommitted = worker.uncommitted, []
+            _take_again(worker, undone)
+            if attempt == attempts or worker.stopping.is_set():
+                raise
+            time.sleep(_RETRY_PAUSE_SECONDS * attempt)
+    worker.uncommitted.append(step)
+    is_long = time.perf_counter() - started >= _LONG_STEP_SECONDS
+    is_due = is_long or worker.builder.open_for >= _COMMIT_AFTER_SECONDS
+    # The answer that failed a node is final, also if its table could be another one next time.
+    if is_due or step.node in worker.failed:
+        commit(worker)
+
+
+def commit(worker: Worker) -> None:
+    """Commit the steps together. If that fails, take each again, so that each fails by itself."""
+    steps, worker.uncommitted = worker.uncommitted, []
+    try:
+        worker.builder.commit()
+    except SqlError:
+        _take_again(worker, steps)
+
+
+def _take_again(worker: Worker, undone: Sequence[Step]) -> None:
+    """Take steps that were undone once more, each in a transaction of its own."""
+    for step in undone:
+        if step.check is None:
+            worker.forget(step.node)
+    lost: set[str] = set()
+    for step in undone:
+        if worker.stopping.is_set() or step.node in lost:
+            continue
+        try:
+            step.take(worker.builder)
+            worker.builder.commit()
+        except FAILURES as exc:
+            lost.add(step.node)
+            worker.lose(step.node, exc)
