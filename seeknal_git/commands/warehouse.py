@@ -16,8 +16,7 @@ from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.connection import make_folder
-from seeknal_git.warehouse.moving import alone
+from seeknal_git.warehouse.moving import held_for_move
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,7 @@ def move_warehouse(workspace: Workspace, source: str | None = None) -> Moved:
         return Moved(None, target)
     if target.exists():
         return _finished(before, target)
-    make_folder(target.parent)
-    with alone(before, workspace.marks, workspace.until):
+    with held_for_move(before, target, workspace.marks, workspace.until):
         try:
             before.rename(target)
         except OSError as exc:

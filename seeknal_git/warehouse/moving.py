@@ -7,15 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.warehouse.connection import opened
+from seeknal_git.warehouse.connection import make_folder, opened
 from seeknal_git.warehouse.deadline import Deadline
 from seeknal_git.warehouse.owner import Owner
 
 
 @contextmanager
-def alone(path: Path, owner: Owner, deadline: Deadline) -> Iterator[None]:
-    """Inside the block nobody else has the warehouse open, and all of it is in its file. Raises
-    WarehouseBusy or WarehouseError."""
+def held_for_move(path: Path, target: Path, owner: Owner, deadline: Deadline) -> Iterator[None]:
+    """Inside the block nobody else has the warehouse open, all of it is in its file, and the folder
+    of the target exists. Raises WarehouseBusy or WarehouseError."""
+    make_folder(target.parent)
     with opened(path, owner, deadline=deadline) as connection:
         connection.execute("CHECKPOINT warehouse")
         log = path.with_name(f"{path.name}.wal")
