@@ -19,7 +19,7 @@ def dry_run(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Check a draft in the project, and show the rows that it returns.
+    """Check a draft, and show the rows that it returns.
 
     Nothing is written. Inputs are read from the environment's tables; an input that is not built is
     computed from the sources.

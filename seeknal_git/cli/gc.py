@@ -25,7 +25,7 @@ def gc(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """List unused environments, snapshots and files; with --yes, delete them.
+    """List snapshots and files to delete; --yes deletes them.
 
     Snapshots stay if production or another environment shows them, or if they are part of
     production's history (`keep_promotions`, `keep_history`). An environment stays as long as its

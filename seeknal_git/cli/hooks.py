@@ -11,7 +11,7 @@ app = typer.Typer(help="Install, remove and look at the git hooks.", no_args_is_
 
 @app.command()
 def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
-    """Install hooks that validate before a commit or merge, and promote after.
+    """Install hooks that validate before a commit, and promote after.
 
     Hooks that exist are kept. In a repository of several projects, each project installs its own.
 

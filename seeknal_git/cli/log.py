@@ -33,7 +33,7 @@ def log(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show the publications of production: when, why, and the changes.
+    """Show the publications of production, and their changes.
 
     The newest publication comes first. One that is "not kept" cannot be shown again: gc has dropped
     some of its tables. A rollback takes the number, or the commit.

@@ -40,7 +40,7 @@ def plan(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Show the changes of a branch, how bad they are, and the nodes to build.
+    """Show the changes of a branch, and the nodes to build.
 
     Without ENV, the current branch and its working tree are compared with the merge base with the
     production branch; on the production branch, with the last publication. With ENV, the nodes of

@@ -53,7 +53,9 @@ def query(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Run a SELECT on an environment, whose views go by their bare names.
+    """Run a SELECT on the views of an environment.
+
+    The views go by their bare names, without a schema.
 
     \b
     Examples:

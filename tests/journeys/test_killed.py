@@ -21,7 +21,7 @@ name: buckets_{number}
 inputs: [source.seed]
 transform: |
   SELECT (range * {number} + seed.k) % 1000 AS bucket, count(*) AS rows, sum(hash(range) % 97)::BIGINT AS total
-  FROM range(1_500_000), source.seed
+  FROM range(4_000_000), source.seed
   GROUP BY bucket
 """
 PAIRS = """
@@ -43,8 +43,10 @@ tests: [not_null: total_0]
 
 
 def make_slow(repo: Repo) -> None:
-    """Three layers that take a while, all of which depend on one number; its first version is in
-    production."""
+    """Three layers of tables, each of which takes long enough for a commit of its own.
+
+    All depend on one number; its first version is in production.
+    """
     repo.path.mkdir()
     repo.git("init", "--quiet")
     repo.write("seeknal_project.yml", "name: slow\n")
