@@ -7,7 +7,7 @@
     ├── WarehouseError      exit 1   the warehouse cannot be used
     │   └── WarehouseBusy   exit 1   another process holds it
     ├── FileFault           exit 1   a file that cannot be read, or does not lie still
-    └── RunFailed           exit 1   a node, a rule or a test failed
+    └── RunFailed           exit 1   a file of an exposure cannot be written
 
 Exit 0 is success, 3 a bug of ours (the traceback is in a log), 130 an interruption.
 """
