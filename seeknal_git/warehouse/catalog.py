@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from seeknal_git.names import SNAPSHOTS, STATE_SCHEMA
+from seeknal_git.names import SNAPSHOTS
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Foreign, Published
 
@@ -27,11 +27,6 @@ _CONTENTS = (
     "duckdb_sequences()",
     "duckdb_types()",
 )
-
-
-def has_state(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a warehouse has any state table."""
-    return bool(_tables(connection, STATE_SCHEMA))
 
 
 class KnownTables:
