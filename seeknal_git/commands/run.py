@@ -148,7 +148,8 @@ def warn_of_raw_data(prepared: Prepared, observer: Observer) -> None:
 def _result(prepared: Prepared, done: Reconciled, seconds: float) -> RunResult:
     workspace, branch = prepared.workspace, prepared.environment.name
     uncommitted = prepared.loaded.tree.dirty and not prepared.environment.is_production
-    commit = commit_line(workspace) if uncommitted and not done.failures else None
+    tree = prepared.loaded.tree
+    commit = commit_line(workspace, tree) if uncommitted and not done.failures else None
     return RunResult(
         "run",
         done.work,

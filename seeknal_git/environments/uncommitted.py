@@ -192,11 +192,11 @@ def _cure(workspace: Workspace, there: Elsewhere, command: str) -> str:
     return in_lines([along, *([without[command]] if command in without else [])])
 
 
-def commit_line(workspace: Workspace) -> str | None:
-    """The line that commits the uncommitted changes, as it works in the current folder; None where
-    there are none."""
+def commit_line(workspace: Workspace, tree: Tree) -> str | None:
+    """The line that commits the changes of a tree that was loaded, as it works in the current
+    folder; None if there are none."""
     prefix = workspace.repository.prefix
-    changes = uncommitted(workspace)
+    changes = _changed(workspace, tree) if tree.dirty else ()
     return (
         commit_command(workspace.repository, [f"{prefix}{path}" for path in changes])
         if changes

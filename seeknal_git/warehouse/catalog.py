@@ -3,10 +3,10 @@ replaced one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seeknal_git.names import SNAPSHOTS
+from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Foreign, Published
 
@@ -19,6 +19,7 @@ _OUR_VIEW = (
     r'^CREATE VIEW (?:(?:"[^"]+"|[^ ."(]+)\.)?(?:"[^"]+"|[^ ."(]+) AS SELECT \* FROM '
     rf'(?:warehouse\.)?{SNAPSHOTS}\."?([^"; ]+)"?;?\s*$'
 )
+_DESCRIBED_AT_ONCE = 100  # tables in one statement
 # Everything that keeps the engine from dropping a schema.
 _CONTENTS = (
     "duckdb_tables()",
@@ -30,13 +31,16 @@ _CONTENTS = (
 
 
 class KnownTables:
-    """The snapshot tables of an open warehouse. The engine walks its whole catalog to list them, so
-    it is asked once, and again after a change: nobody else can write while the warehouse is
-    open."""
+    """The snapshot tables of an open warehouse, and the columns of those that were asked for.
+
+    The engine walks its whole catalog to list tables, so it is asked once, and again after a
+    change: nobody else can write while the warehouse is open.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._names: set[str] | None = None
+        self._columns: dict[str, Columns] = {}
         self._changes = 0
 
     def names(self) -> set[str]:
@@ -47,10 +51,18 @@ class KnownTables:
             self._names = names
         return set(names)
 
+    def columns(self, tables: Sequence[str]) -> dict[str, Columns]:
+        """Table → its columns, for those of these tables that exist."""
+        there = self.names()
+        unknown = [table for table in tables if table in there and table not in self._columns]
+        known = self._columns = self._columns | columns_of(self._connection, unknown)
+        return {table: known[table] for table in tables if table in there}
+
     def changed(self) -> None:
-        """Forget the names. A builder calls this from its own thread, after it has committed."""
+        """Forget everything. A builder calls this from its own thread, after it has committed."""
         self._changes += 1
         self._names = None
+        self._columns = {}
 
 
 def snapshot_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -67,16 +79,23 @@ def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, Columns]:
-    """Snapshot table → (name, type) of each column."""
-    rows = connection.execute(
-        "SELECT table_name, list({'name': column_name, 'type': data_type} ORDER BY column_index) "
-        "FROM duckdb_columns() WHERE database_name = 'warehouse' AND schema_name = $1 "
-        "AND table_name IN (SELECT unnest($2::VARCHAR[])) GROUP BY table_name",
-        [SNAPSHOTS, list(tables)],
-    ).fetchall()
+    """Snapshot table → (name, type) of each column. All these tables must exist.
+
+    Each table is described by itself: to list columns, the engine walks everything there is.
+    """
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    for start in range(0, len(tables), _DESCRIBED_AT_ONCE):
+        some = tables[start : start + _DESCRIBED_AT_ONCE]
+        union = " UNION ALL ".join(
+            f"SELECT {number}, cid, name, type FROM pragma_table_info(${number + 1})"
+            for number in range(len(some))
+        )
+        names = [qualified(WAREHOUSE, SNAPSHOTS, table) for table in some]
+        for number, place, name, word in connection.execute(union, names).fetchall():
+            found.setdefault(some[number], []).append((place, name, word))
     return {
-        table: tuple((column["name"], column["type"]) for column in columns)
-        for table, columns in rows
+        table: tuple((name, word) for _, name, word in sorted(columns))
+        for table, columns in found.items()
     }
 
 
@@ -92,19 +111,23 @@ def views_of(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, st
 
 
 def made_by_others(
-    connection: duckdb.DuckDBPyConnection, schema: str, shown: Iterable[Published]
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    shown: Iterable[Published],
+    views: Mapping[str, str] | None = None,
 ) -> dict[str, Foreign]:
     """The views and tables of a schema that somebody made, by their names in lower case.
 
     shown: the nodes that the environment shows. A view is ours if it has a name that was published
-    then, and its whole text is that of a view of the table that was.
+    then, and its whole text is that of a view of the table that was. views: of the schema, as
+    `views_of` returns them, if they are known.
     """
+    if views is None:
+        views = views_of(connection, schema)
     ours = {(published.view, published.table) for published in shown}
     found = [Foreign(schema, name, "table") for name in _tables(connection, schema)]
     found += [
-        Foreign(schema, view, "view")
-        for view, table in views_of(connection, schema).items()
-        if (view, table) not in ours
+        Foreign(schema, view, "view") for view, table in views.items() if (view, table) not in ours
     ]
     return {foreign.name.lower(): foreign for foreign in found}
 

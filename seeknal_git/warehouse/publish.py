@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ class _Changes:
     """The difference between the nodes that an environment shows and those that it is to show."""
 
     before: Mapping[str, Published]  # by node
+    views: Collection[str]  # all that are there
     repointed: Sequence[Published]  # their views are missing, or select another table
     removed: Sequence[Published]
     dropped: Sequence[str]  # views that go, and that are ours
@@ -53,7 +54,7 @@ def _changes(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     """Raises WarehouseError if something else is in a view's place."""
     schema, shows = publication.schema, publication.shows
     before, views = shown(connection, schema), catalog.views_of(connection, schema)
-    others = catalog.made_by_others(connection, schema, before.values())
+    others = catalog.made_by_others(connection, schema, before.values(), views)
     repointed = [
         published
         for node, published in shows.items()
@@ -64,6 +65,7 @@ def _changes(connection: duckdb.DuckDBPyConnection, publication: Publication) ->
     going = [published.view for published in before.values() if published.view not in names]
     return _Changes(
         before,
+        views,
         repointed,
         removed=[published for node, published in before.items() if node not in shows],
         dropped=[view for view in going if view in views and view.lower() not in others],
@@ -90,10 +92,14 @@ def need_places(others: Mapping[str, Foreign], views: Iterable[str]) -> None:
 
 def _repoint(connection: duckdb.DuckDBPyConnection, schema: str, changes: _Changes) -> None:
     """A view names its table without the catalog: DuckDB 1 keeps that name, and another client
-    calls the file by another one. The engine looks for the table in the view's own catalog."""
+    calls the file by another one. The engine looks for the table in the view's own catalog.
+
+    Only a view that is there is replaced: that takes the engine longer than to create one.
+    """
     statements = [f"DROP VIEW {qualified(WAREHOUSE, schema, view)}" for view in changes.dropped]
     statements += [
-        f"CREATE OR REPLACE VIEW {qualified(WAREHOUSE, schema, published.view)} AS "
+        f"CREATE {'OR REPLACE ' if published.view in changes.views else ''}VIEW "
+        f"{qualified(WAREHOUSE, schema, published.view)} AS "
         f"SELECT * FROM {qualified(SNAPSHOTS, published.table)}"
         for published in changes.repointed
     ]

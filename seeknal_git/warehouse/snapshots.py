@@ -57,7 +57,7 @@ class SnapshotTables(protocol.Snapshots):
         return self.known.names()
 
     def columns(self, tables: Sequence[str]) -> dict[str, Columns]:
-        return catalog.columns_of(self.connection, tables)
+        return self.known.columns(tables)
 
     def readings(self, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
         rows = self.connection.execute(
