@@ -72,6 +72,38 @@ def test_a_second_run_builds_and_publishes_nothing(published: Repo) -> None:
     assert published.publications() == before
 
 
+def test_a_run_with_nothing_to_do_leaves_the_warehouse_untouched(published: Repo) -> None:
+    published.run()
+    before = published.warehouse.stat().st_mtime_ns, published.warehouse.read_bytes()
+    assert published.run()["built"] == {}
+    assert "5 as before" in published.seeknal("promote").out
+    assert (published.warehouse.stat().st_mtime_ns, published.warehouse.read_bytes()) == before
+
+
+def test_a_run_with_nothing_to_do_is_refused_while_somebody_writes(published: Repo) -> None:
+    published.run()
+    with published.held() as pid:
+        assert f"is held by process {pid}" in published.seeknal("run", code=1).err
+
+
+def test_a_run_with_nothing_to_do_says_that_the_last_failure_is_over(published: Repo) -> None:
+    published.run()
+    published.tamper("UPDATE _seeknal.runs SET status = 'failed', message = 'a failure'")
+    published.run()
+    assert published.numbers("SELECT last(status ORDER BY rowid) FROM _seeknal.runs") == [
+        ("succeeded",)
+    ]
+
+
+def test_a_run_with_nothing_to_do_keeps_an_environment_from_growing_old(dev: Repo) -> None:
+    dev.run()
+    dev.tamper("UPDATE _seeknal.environments SET used_at = used_at - INTERVAL 2 HOUR")
+    dev.run()
+    assert dev.numbers(
+        "SELECT branch FROM _seeknal.environments WHERE used_at > now()::TIMESTAMP - INTERVAL 1 HOUR"
+    ) == [("dev",)]
+
+
 def test_a_branch_builds_only_what_changed_and_shows_the_rest_without_a_copy(dev: Repo) -> None:
     before = dev.snapshots()
     dev.replace(DAILY, "sum(amount)", "max(amount)")

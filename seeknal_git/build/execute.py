@@ -18,6 +18,7 @@ from seeknal_git.build.compute import (
     violates,
 )
 from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
+from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.build.schedule import Schedule, Twins
 from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
@@ -31,31 +32,6 @@ from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, re
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 _PAUSE_SECONDS = 0.1  # between two attempts to interrupt a worker
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to a node during a run."""
-
-    what: str  # `layer`, `start`, `built`, `warned`, `failed`, `skipped` or `done`
-    node: str
-    message: str = ""
-    rows: int = 0
-    seconds: float = 0.0
-    layer: tuple[int, int] = (0, 0)  # its number, and the number of layers
-
-
-Report = Callable[[Event], None]
-
-
-@dataclass(slots=True)
-class Progress:
-    """The results of a run so far."""
-
-    built: dict[str, Snapshot] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)  # node → why
-    skipped: list[str] = field(default_factory=list)
-    answers: dict[tuple[str, int], Audit] = field(default_factory=dict)  # by node and number
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def held(prepared: Prepared) -> Iterator[tuple[Prepared, Warehouse]]:
         with open_warehouse(
             path, prepared.workspace.marks, deadline=prepared.workspace.until, reach=reach
         ) as warehouse:
-            if _is_current(prepared, warehouse):
+            if is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
                 if prepared.environment.is_production and not prepared.options.force:
                     refuse_to_lose(prepared.workspace, warehouse)
@@ -113,7 +113,7 @@ def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
     remember_loads(warehouse, prepared.workspace.warehouse_path, prepared.workspace.cache, schemas)
 
 
-def _is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
+def is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
     """Whether the branch, production's loads, and raw data that is read anew are as they were
     before we waited."""
     loaded, revision = prepared.loaded, prepared.revision

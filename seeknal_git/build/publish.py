@@ -21,8 +21,9 @@ from seeknal_git.build.deliver import (
     refuse_places,
     write_files,
 )
-from seeknal_git.build.execute import Progress, Report, doomed, execute, known_failure, snapshot_of
+from seeknal_git.build.execute import doomed, execute, known_failure, snapshot_of
 from seeknal_git.build.failed_checks import Violation, known_answers, violations, with_samples
+from seeknal_git.build.progress import Origin, Progress, Reconciled, Report
 from seeknal_git.build.work import Work
 from seeknal_git.errors import SeeknalError
 from seeknal_git.warehouse.interrupt import interruptible
@@ -31,49 +32,11 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a publication comes from."""
-
-    commit: str
-    author: str
-    command: str
-    merged: str | None = None  # the branch that came in with the commit, if that is known
-    base: str | None = None  # the commit under uncommitted nodes
-    publisher: str | None = None  # who runs the command
-    clone: str | None = None  # the git folder that it is run in
-    edited: bool = False  # whether nodes are not as they were committed
-    started: float = field(default_factory=time.monotonic)
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """How a run or a promotion ended."""
-
-    work: Work
-    progress: Progress
-    outcome: Outcome | None  # None if nothing was published
-    failures: Mapping[str, str]  # node → why
-    held_back: tuple[str, ...] = ()  # nodes that were not published
-    delivered: tuple[str, ...] = ()  # exposures whose file was put in place
-    # The checks that do not hold, also by earlier runs: they are not mended yet.
-    violations: tuple[Violation, ...] = ()
-    replaces: str | None = None  # who had published the environment, if that was another clone
-    # exposure → where the file is that somebody had changed
-    kept: Mapping[str, Path] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class _Published:
     outcome: Outcome | None = None  # None if nothing was published
     delivered: tuple[str, ...] = ()  # exposures
     faults: Mapping[str, str] = field(default_factory=dict)  # exposure → why it is not delivered
     kept: Mapping[str, Path] = field(default_factory=dict)  # as in Reconciled
-
-
-def without_rows(done: Reconciled) -> Reconciled:
-    """The same, fit for a log that others read: rows may be personal data."""
-    violations = [replace(violation, sample=None) for violation in done.violations]
-    return replace(done, violations=tuple(violations))
 
 
 def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.errors import Problem
 
 if TYPE_CHECKING:
-    from seeknal_git.build.execute import Report
+    from seeknal_git.build.progress import Report
 
 
 def _ignore(_: object) -> None:

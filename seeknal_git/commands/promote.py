@@ -9,10 +9,10 @@ import os
 import time
 from dataclasses import dataclass, replace
 
-from seeknal_git.build.execute import Report
 from seeknal_git.build.hold import Prepared, held, preview, work_of
 from seeknal_git.build.options import Options
-from seeknal_git.build.publish import Origin, Reconciled, reconcile, without_rows
+from seeknal_git.build.progress import Origin, Reconciled, Report, without_rows
+from seeknal_git.build.settled import settle, settled
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
 from seeknal_git.commands.run import warn_of_raw_data
@@ -265,11 +265,15 @@ def carry_out(prepared: Prepared, report: Report, *, command: str = "promote") -
     if prepared.environment.is_production:
         need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
+    if (done := settled(prepared)) is not None:
+        return done
     with held(prepared) as (current, warehouse):
         return _promoted(current, warehouse, report, command)
 
 
 def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command: str) -> Reconciled:
+    from seeknal_git.build.publish import reconcile
+
     repository, environment, started = (
         prepared.workspace.repository,
         prepared.environment,
@@ -292,4 +296,6 @@ def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command:
     # too.
     if done.outcome is not None and environment.is_production:
         set_production_ref(repository, commit)
+    if not done.failures:
+        settle(prepared)
     return done

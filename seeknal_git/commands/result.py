@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seeknal_git.build.publish import Reconciled
+from seeknal_git.build.progress import Reconciled
 from seeknal_git.build.work import Work
 
 

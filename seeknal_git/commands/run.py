@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from seeknal_git.build.execute import Report
 from seeknal_git.build.hold import Prepared, held, preview, work_of
 from seeknal_git.build.options import Options
-from seeknal_git.build.publish import Origin, Reconciled, reconcile, without_rows
+from seeknal_git.build.progress import Origin, Reconciled, Report, without_rows
+from seeknal_git.build.settled import settle, settled
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
 from seeknal_git.environments.mixed_tree import mixed
@@ -273,14 +273,18 @@ def carry_out(prepared: Prepared, report: Report) -> Reconciled:
     if prepared.environment.is_production:
         need_leave(prepared.workspace, prepared.options.reason, force=prepared.options.force)
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
-    with held(prepared) as (current, warehouse):
-        done = _ran(current, warehouse, report)
+    done = settled(prepared)
+    if done is None:
+        with held(prepared) as (current, warehouse):
+            done = _ran(current, warehouse, report)
     if not done.failures:
         drop_plan(prepared.workspace, prepared.environment.name)
     return done
 
 
 def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled:
+    from seeknal_git.build.publish import reconcile
+
     environment, started = prepared.environment, time.monotonic()
     work = work_of(warehouse, prepared)
     repository = prepared.workspace.repository
@@ -307,6 +311,8 @@ def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled
         and (prepared.base or prepared.options.chosen is None)
     ):
         set_production_ref(repository, origin.commit)
+    if not done.failures:
+        settle(prepared)
     return done
 
 

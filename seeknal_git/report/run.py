@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from seeknal_git.build.execute import Event, Report
 from seeknal_git.build.failed_checks import Violation, known_violations
-from seeknal_git.build.publish import Reconciled
+from seeknal_git.build.progress import Event, Reconciled, Report
 from seeknal_git.build.work import Work
 from seeknal_git.commands.result import RunResult
 from seeknal_git.names import command_line, shown

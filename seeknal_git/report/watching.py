@@ -11,7 +11,7 @@ from seeknal_git.report.terminal import note, tell
 from seeknal_git.report.validate import warn
 
 if TYPE_CHECKING:
-    from seeknal_git.build.execute import Report
+    from seeknal_git.build.progress import Report
 
 
 def _ran(command: str) -> None:

@@ -9,7 +9,7 @@ data.
 | publications | time that an environment's views were re-pointed |
 | publication_nodes | node that a publication re-pointed; without a snapshot, it was removed |
 | exposures | file that was delivered, from which table, and after which publication |
-| runs | run, and how it ended |
+| runs | run that had something to do, and how it ended |
 | project | mark by which the clones of a project know their warehouse (see owner.py) |
 
 Rows are appended, and the last one counts. Clocks go back, so ids and the order of rows (`rowid`)
