@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from seeknal_git.git.merge_source import branch_that_came, fast_forwarded, named_in
 from seeknal_git.project.workspace import open_workspace
 from seeknal_git.warehouse.connection import opened
-from seeknal_git.warehouse.duckdb_file import DuckDBFile, open_warehouse
+from seeknal_git.warehouse.duckdb_file import DuckDBFile
 from seeknal_git.warehouse.model import Audit, Blueprint, Publication, Published
+from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.snapshots import record_audits
 from seeknal_git.warehouse.state_tables import LATER_COLUMNS
 from tests.conftest import Repo, Templates, make_published

@@ -20,7 +20,7 @@ from seeknal_git.project.loads_in_use import columns_of_loads, contracts_of, rem
 from seeknal_git.project.raw_data import contents_of, reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.warehouse.duckdb_file import open_for_state, open_warehouse
+from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 _ATTEMPTS = 10

@@ -18,8 +18,8 @@ from seeknal_git.project.load import Loaded
 from seeknal_git.project.raw_data import DataRoot, reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.duckdb_file import open_if_readable
 from seeknal_git.warehouse.model import Rows
+from seeknal_git.warehouse.opening import open_if_readable
 from seeknal_git.warehouse.protocol import Warehouse
 
 _T = TypeVar("_T")

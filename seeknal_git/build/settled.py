@@ -15,8 +15,8 @@ from seeknal_git.build.progress import Progress, Reconciled
 from seeknal_git.build.work import Work
 from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.warehouse.duckdb_file import open_for_state
 from seeknal_git.warehouse.model import Outcome, now
+from seeknal_git.warehouse.opening import open_for_state
 from seeknal_git.warehouse.protocol import Warehouse
 
 _TOPIC = "settled"

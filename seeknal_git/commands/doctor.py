@@ -24,7 +24,7 @@ from seeknal_git.project.node_files import load_project, python_problems
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace, current_tree
-from seeknal_git.warehouse.duckdb_file import open_warehouse
+from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 

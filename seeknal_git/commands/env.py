@@ -17,8 +17,8 @@ from seeknal_git.git.known_names import known_names
 from seeknal_git.names import schema_of
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Foreign
+from seeknal_git.warehouse.opening import open_warehouse
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from seeknal_git.errors import GitError
 from seeknal_git.git.known_names import known_names
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Foreign, Rules, Unnamed, now
+from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 

@@ -137,7 +137,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     from seeknal_git.build.failed_checks import known_violations
     from seeknal_git.build.options import Options
     from seeknal_git.build.work import work_out
-    from seeknal_git.warehouse.duckdb_file import open_for_state
+    from seeknal_git.warehouse.opening import open_for_state
 
     environment = planned.environment
     try:

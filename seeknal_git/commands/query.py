@@ -22,11 +22,10 @@ from seeknal_git.environments.revision import (
 from seeknal_git.errors import GitError, ProjectError, UsageError
 from seeknal_git.names import of_option, schema_of
 from seeknal_git.project.workspace import Workspace, current_tree
-from seeknal_git.warehouse.duckdb_file import open_warehouse
-from seeknal_git.warehouse.model import Answer, Listener, Published
+from seeknal_git.sql.queries import tables_named
+from seeknal_git.warehouse.model import PYTHON, Answer, Listener, Published
+from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
-from seeknal_git.warehouse.query import tables_named
-from seeknal_git.warehouse.results import PYTHON
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def stream(
 ) -> None:
     """Ask, and call `show` with the answer while its rows are read: there may be many of them.
 
-    form: TABLE, CSV, JSON or PYTHON, see warehouse/values.py.
+    form: TABLE, CSV, JSON or PYTHON, see warehouse/model.py.
 
     Raises what `query` raises.
     """

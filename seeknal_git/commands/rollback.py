@@ -34,8 +34,8 @@ from seeknal_git.project.node_files import load_project
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.warehouse.duckdb_file import open_warehouse
 from seeknal_git.warehouse.model import Delivery, Move, Publication, Record
+from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 

@@ -28,8 +28,8 @@ from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.duckdb_file import open_for_state
 from seeknal_git.warehouse.model import Move
+from seeknal_git.warehouse.opening import open_for_state
 from seeknal_git.warehouse.protocol import Warehouse
 
 

@@ -16,8 +16,8 @@ from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.plan.changes import Category
 from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.duckdb_file import open_for_scratch
 from seeknal_git.warehouse.interrupt import interruptible
+from seeknal_git.warehouse.opening import open_for_scratch
 
 _PROMISES = (Category.METADATA, Category.NON_BREAKING)
 _BUG = (

@@ -199,7 +199,7 @@ def _identity(path: Path) -> str | None:
 
 
 def _asked(workspace: Workspace) -> Showing | None:
-    from seeknal_git.warehouse.duckdb_file import open_for_state
+    from seeknal_git.warehouse.opening import open_for_state
 
     with (
         suppress(WarehouseError),

@@ -68,7 +68,7 @@ def kept_columns(
     remembered = root.cache.get("loads", keys)
     if seen and all(key in remembered and remembered[key]["seen"] == seen for key in keys):
         return kept_of(graph, root, _remembered_loads(remembered, keys))
-    from seeknal_git.warehouse.duckdb_file import open_for_state
+    from seeknal_git.warehouse.opening import open_for_state
 
     try:
         with open_for_state(path, Marks(root.repository), deadline or NO_WAIT) as warehouse:
@@ -168,7 +168,7 @@ def contracts(
     remembered = root.cache.get("contracts", [key]).get(key, {"seen": "", "contracts": {}})
     if seen and remembered["seen"] == seen:
         return _remembered_contracts(remembered)
-    from seeknal_git.warehouse.duckdb_file import open_for_state
+    from seeknal_git.warehouse.opening import open_for_state
 
     try:
         with open_for_state(path, Marks(root.repository), deadline or NO_WAIT) as warehouse:

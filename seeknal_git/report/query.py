@@ -18,8 +18,7 @@ from seeknal_git.report.terminal import (
     out_part,
     table,
 )
-from seeknal_git.warehouse.model import Answer
-from seeknal_git.warehouse.results import CSV, JSON
+from seeknal_git.warehouse.model import CSV, JSON, Answer
 
 
 def show(answer: Answer, form: str) -> None:

@@ -1,16 +1,14 @@
-"""A warehouse that is a DuckDB file, which one process at a time may write."""
+"""A warehouse that is a DuckDB file, which one process at a time may write. `opening` chooses it by
+the address."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from seeknal_git.errors import WarehouseError
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.builder import Builder
@@ -37,8 +35,7 @@ def open_warehouse(
     deadline: Deadline = NO_WAIT,
     reach: Reach = NOTHING,
 ) -> Iterator[Warehouse]:
-    """The warehouse at a path, as `connection.opened` opens it. An error of the engine that nobody
-    has caught inside the block leaves it as one of ours."""
+    """The warehouse at a path, as `connection.opened` opens it."""
     with opened(path, owner, read_only=read_only, deadline=deadline, reach=reach) as connection:
         yield DuckDBFile(path or Path(":memory:"), connection)
 
@@ -47,41 +44,9 @@ def open_warehouse(
 def open_for_state(
     path: Path | None, owner: Owner | None, deadline: Deadline = NO_WAIT
 ) -> Iterator[Warehouse]:
-    """A warehouse for reading its state, as `open_warehouse` opens it. Run no query of a user and
-    no SQL of a node in it: the next caller gets the same engine."""
+    """A warehouse for reading its state, as `connection.opened_for_state` opens it."""
     with opened_for_state(path, owner, deadline) as connection:
         yield DuckDBFile(path or Path(":memory:"), connection)
-
-
-@contextmanager
-def open_for_scratch(
-    path: Path | None, owner: Owner | None, reach: Reach = NOTHING
-) -> Iterator[Warehouse]:
-    """A warehouse for reading, or an empty one in memory without a path. Nothing is written beside
-    it. Raises WarehouseError if it cannot be read."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
-        reach = replace(reach, spill=folder)
-        yield stack.enter_context(
-            open_warehouse(path, owner, read_only=path is not None, reach=reach)
-        )
-
-
-@contextmanager
-def open_if_readable(
-    path: Path | None, owner: Owner, reach: Reach
-) -> Iterator[tuple[Warehouse, str | None]]:
-    """A warehouse for reading, and None; or an empty one in memory, and why the other cannot be
-    read."""
-    with ExitStack() as stack:
-        obstacle = None
-        try:
-            there = path if path is not None and path.exists() else None
-            warehouse = stack.enter_context(open_for_scratch(there, owner, reach))
-        except WarehouseError as exc:
-            obstacle = exc.message
-            warehouse = stack.enter_context(open_for_scratch(None, None, reach))
-        yield warehouse, obstacle
 
 
 class DuckDBFile(protocol.Warehouse):

@@ -283,6 +283,9 @@ def counted_by_reason(kept: Mapping[str, str]) -> dict[str, int]:
 
 # Answers to SELECTs
 
+# The forms of their values
+TABLE, CSV, JSON, PYTHON = "table", "csv", "json", "python"
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -328,5 +331,5 @@ class Answer:
 class Listener:
     """Who asks a query."""
 
-    form: str  # of the values: `table`, `csv` or `json`
+    form: str  # of the values: TABLE, CSV, JSON or PYTHON
     hear: Callable[[Answer], None]  # is called with the answer while the warehouse is open

@@ -1,4 +1,4 @@
-"""Hold a warehouse while its file is moved."""
+"""Hold a warehouse while its file is moved. Only a warehouse that is a file can be moved."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -11,16 +10,14 @@ import duckdb
 
 from seeknal_git.errors import UsageError
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
-from seeknal_git.sql.engine import SqlError, engine_words, parsed
+from seeknal_git.sql.engine import engine_words
+from seeknal_git.sql.queries import tables_named
 from seeknal_git.warehouse import catalog, protocol
 from seeknal_git.warehouse.engine_errors import is_damage
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.model import Answer, Listener, Published
 from seeknal_git.warehouse.results import streamed
 
-_BEFORE_A_QUERY = re.compile(
-    r"\A\s*(EXPLAIN(\s+ANALYZE)?|DESCRIBE|DESC|SUMMARIZE|SHOW)\b", re.IGNORECASE
-)
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
@@ -77,17 +74,6 @@ def _answer(
 ) -> None:
     is_plan = statement.type == duckdb.StatementType.EXPLAIN
     listener.hear(Answer(*streamed(connection, statement, listener.form), is_plan))
-
-
-def tables_named(sql: str) -> list[str]:
-    """The tables that a query names; none if it has a mistake, which the engine explains better."""
-    query = _BEFORE_A_QUERY.sub("", sql)
-    for text in (query, f"FROM {query}"):  # DESCRIBE and SUMMARIZE also take a table
-        try:
-            return [reference.target for reference in parsed(text)[1]]
-        except SqlError:
-            continue
-    return []
 
 
 def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sql: str) -> None:

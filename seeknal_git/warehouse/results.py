@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import duckdb
 
 from seeknal_git.sql.engine import as_subquery
+from seeknal_git.warehouse.model import CSV, JSON, PYTHON, TABLE
 
-TABLE, CSV, JSON, PYTHON = "table", "csv", "json", "python"
 _BATCH = 5_000  # rows that are in memory at once
 _AS_TEXT = re.compile(r"DATE|TIME|INTERVAL|BLOB|FLOAT|VARIANT|GEOMETRY")
 _NESTED = re.compile(r"(?:STRUCT|MAP|UNION)\(|.*\]$", re.DOTALL)

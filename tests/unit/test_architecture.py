@@ -94,6 +94,18 @@ def test_a_library_is_imported_in_one_place_only(library: str, only: str) -> Non
     assert offenders(library, *only.split()) == []
 
 
+def test_the_implementation_of_a_warehouse_is_named_in_its_package_alone() -> None:
+    known = "deadline interrupt model moving opening protocol".split()
+    internal = [
+        module
+        for module in MODULES
+        if within(module, "seeknal_git.warehouse")
+        and module.removeprefix("seeknal_git.warehouse").lstrip(".") not in ["", *known]
+    ]
+    wrong = {module: offenders(module, "seeknal_git.warehouse") for module in internal}
+    assert {module: names for module, names in wrong.items() if names} == {}
+
+
 def test_the_packages_are_those_of_the_table() -> None:
     assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == set(
         MAY_IMPORT

@@ -1,0 +1,110 @@
+"""Open a project's warehouse. Nothing here knows an engine.
+
+The address of a warehouse decides which module implements it, and that module is imported when the
+first warehouse is opened. An address is the path of a file today, and None for an empty warehouse
+in memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from seeknal_git.errors import WarehouseError
+from seeknal_git.sql.sandbox import NOTHING, Reach
+from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
+from seeknal_git.warehouse.owner import Owner
+from seeknal_git.warehouse.protocol import Warehouse
+
+
+class Implementation(Protocol):
+    """A module that implements a kind of warehouse. Its functions do the work of the two functions
+    of the same names below."""
+
+    def open_warehouse(
+        self,
+        path: Path | None,
+        owner: Owner | None,
+        *,
+        read_only: bool,
+        deadline: Deadline,
+        reach: Reach,
+    ) -> AbstractContextManager[Warehouse]: ...
+
+    def open_for_state(
+        self, path: Path | None, owner: Owner | None, deadline: Deadline
+    ) -> AbstractContextManager[Warehouse]: ...
+
+
+def _implementation(path: Path | None) -> Implementation:
+    """The module for an address. Another kind of warehouse adds its case here."""
+    del path  # every address is that of a DuckDB file
+    from seeknal_git.warehouse import duckdb_file
+
+    return duckdb_file
+
+
+def open_warehouse(
+    path: Path | None,
+    owner: Owner | None,
+    *,
+    read_only: bool = False,
+    deadline: Deadline = NO_WAIT,
+    reach: Reach = NOTHING,
+) -> AbstractContextManager[Warehouse]:
+    """The warehouse at an address, open inside the block.
+
+    One that is to be written and does not exist is created; one that is to be read and holds
+    nothing yet counts as empty.
+
+    owner: the clone that opens it. A warehouse of another project is refused; the first clone that
+    writes claims it. deadline: the end of the wait while another process holds it. reach: the files
+    that SQL may open. Raises WarehouseBusy, WarehouseRefused, or WarehouseError if it cannot be
+    used. An error of the engine that nobody has caught inside the block leaves it as one of ours.
+    """
+    return _implementation(path).open_warehouse(
+        path, owner, read_only=read_only, deadline=deadline, reach=reach
+    )
+
+
+def open_for_state(
+    path: Path | None, owner: Owner | None, deadline: Deadline = NO_WAIT
+) -> AbstractContextManager[Warehouse]:
+    """A warehouse for reading its state, as `open_warehouse` opens it. Run no query of a user and
+    no SQL of a node in it: the next caller may get the same engine."""
+    return _implementation(path).open_for_state(path, owner, deadline)
+
+
+@contextmanager
+def open_for_scratch(
+    path: Path | None, owner: Owner | None, reach: Reach = NOTHING
+) -> Iterator[Warehouse]:
+    """A warehouse for reading, or an empty one in memory without an address. Nothing is written
+    beside it. Raises WarehouseError if it cannot be read."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
+        reach = replace(reach, spill=folder)
+        yield stack.enter_context(
+            open_warehouse(path, owner, read_only=path is not None, reach=reach)
+        )
+
+
+@contextmanager
+def open_if_readable(
+    path: Path | None, owner: Owner, reach: Reach
+) -> Iterator[tuple[Warehouse, str | None]]:
+    """A warehouse for reading, and None; or an empty one in memory, and why the other cannot be
+    read."""
+    with ExitStack() as stack:
+        obstacle = None
+        try:
+            there = path if path is not None and path.exists() else None
+            warehouse = stack.enter_context(open_for_scratch(there, owner, reach))
+        except WarehouseError as exc:
+            obstacle = exc.message
+            warehouse = stack.enter_context(open_for_scratch(None, None, reach))
+        yield warehouse, obstacle
