@@ -29,25 +29,29 @@ class Statement:
     dialect: Mapping[str, Any] | None = None  # how the files of a source are read
 
 
+def reads_files(node: Node) -> bool:
+    """Whether a node's rows come from raw data, not from tables."""
+    return node.kind == "source"
+
+
 def statement_of(
-    graph: BoundGraph, root: DataRoot, identifier: str, tables: Mapping[str, str]
+    graph: BoundGraph,
+    root: DataRoot,
+    identifier: str,
+    tables: Mapping[str, str],
+    paths: Sequence[Path] | None = None,
 ) -> Statement:
     """The SELECT that gives a node's rows: of a source over its files, of others over tables.
 
-    tables: node → its table as SQL names it. Raises ProjectError if a source's files are missing or
-    don't fit its definition.
+    tables: node → its table as SQL names it; paths: the files of a source, if they are known.
+    Raises ProjectError if a source's files are missing or don't fit its definition.
     """
     node = graph.node(identifier)
-    if node.kind == "source":
-        return source_statement(node, root, root.paths(node))
-    return Statement(select_of(graph, identifier, tables))
-
-
-def source_statement(source: Node, root: DataRoot, paths: Sequence[Path]) -> Statement:
-    """The SELECT over the files of a source. Raises ProjectError if they don't fit its
-    definition."""
-    reader = reader_now(source, root)
-    return Statement(reader.sql, {"files": [exactly(path) for path in paths]}, reader.dialect)
+    if not reads_files(node):
+        return Statement(select_of(graph, identifier, tables))
+    files = [exactly(path) for path in (root.paths(node) if paths is None else paths)]
+    reader = reader_now(node, root)
+    return Statement(reader.sql, {"files": files}, reader.dialect)
 
 
 def select_of(graph: BoundGraph, identifier: str, tables: Mapping[str, str]) -> str:
@@ -69,6 +73,21 @@ def check_of(graph: BoundGraph, identifier: str, number: int, tables: Mapping[st
     return over_tables(member.node.checks[number].sql, member.checks[number], targets, tables)
 
 
+def ordered_check_of(
+    graph: BoundGraph, identifier: str, number: int, tables: Mapping[str, str]
+) -> str:
+    """The same, in the same order each time if the rows are groups, which come in any order."""
+    sql = check_of(graph, identifier, number, tables)
+    is_grouped = bool(graph.node(identifier).checks[number].key)
+    return f"SELECT * FROM ({sql}\n) ORDER BY ALL" if is_grouped else sql
+
+
+def checked_rows(graph: BoundGraph, identifier: str, number: int, tables: Mapping[str, str]) -> str:
+    """The SELECT of all rows that a check looks at. tables: node → its table as SQL names it."""
+    targets = targets_of_check(graph, identifier, number)
+    return f"FROM {tables[targets[0]]}" if targets else "SELECT 1 WHERE false"
+
+
 def check_over_views(graph: BoundGraph, identifier: str, number: int, schema: str) -> str:
     """The SELECT of the rows that violate a check, over the views of an environment, on one
     line."""
@@ -86,6 +105,11 @@ def reads_row_ids(check: Check) -> bool:
 def violates(check: Check, violations: int, rows: int) -> bool:
     """Whether this number of violating rows, of all rows, is more than a check allows."""
     return violations > check.allowed * rows
+
+
+def fails_node(check: Check) -> bool:
+    """Whether a node fails if this check does not hold; otherwise it is only a warning."""
+    return check.severity == "error"
 
 
 def verdict(path: str, check: Check, audit: Audit) -> str:

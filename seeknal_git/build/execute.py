@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from seeknal_git.build.compute import (
     Statement,
     check_of,
+    fails_node,
+    reads_files,
     reads_row_ids,
-    select_of,
-    source_statement,
+    statement_of,
     targets_of_check,
     verdict,
     violates,
@@ -254,11 +256,9 @@ def _build(site: _Site, identifier: str, builder: Builder) -> None:
 
 def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
     node = site.work.graph.node(identifier)
-    if node.kind == "source":
+    if reads_files(node):
         return _loaded(site, builder, node)
-    targets = site.work.graph.targets[identifier][0]
-    sql = select_of(site.work.graph, identifier, _relations(site, targets))
-    return _executed(site, builder, _blueprint(site, identifier, sql))
+    return _executed(site, builder, _blueprint(site, identifier, _statement(site, identifier)))
 
 
 def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
@@ -267,21 +267,18 @@ def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
         if opened.version != site.work.inventory.versions[source.id]:
             path = source.definition["path"]
             raise NodeFailed(f"{path} changed while it was read; run again ({source.path})")
-        statement = _source_statement(site, source, opened)
-        blueprint = replace(
-            _blueprint(site, source.id, statement.sql),
-            parameters=statement.parameters,
-            dialect=statement.dialect,
-        )
+        blueprint = _blueprint(site, source.id, _statement(site, source.id, opened.paths))
         try:
             return _executed(site, builder, blueprint, partial(_refuse_moving_data, opened))
         except NodeFailed as exc:
             raise NodeFailed(opened.in_words(str(exc))) from exc
 
 
-def _source_statement(site: _Site, source: Node, opened: Opened) -> Statement:
+def _statement(site: _Site, identifier: str, paths: Sequence[Path] | None = None) -> Statement:
+    graph = site.work.graph
+    tables = _relations(site, graph.targets[identifier][0])
     try:
-        return source_statement(source, site.work.root, opened.paths)
+        return statement_of(graph, site.work.root, identifier, tables, paths)
     except ProjectError as exc:
         words = [f"{problem.message} ({problem.path}:{problem.line})" for problem in exc.problems]
         raise NodeFailed("; ".join(words)) from exc
@@ -310,7 +307,7 @@ def _executed(
         raise NodeFailed(f"{exc.message} ({node.path}{line})") from exc
 
 
-def _blueprint(site: _Site, identifier: str, sql: str) -> Blueprint:
+def _blueprint(site: _Site, identifier: str, statement: Statement) -> Blueprint:
     work, identity = site.work, site.work.inventory.identities[identifier]
     return Blueprint(
         id=identity.id,
@@ -321,8 +318,9 @@ def _blueprint(site: _Site, identifier: str, sql: str) -> Blueprint:
         name=work.graph.node(identifier).name,
         fingerprint=work.graph.wholes[identifier],
         data_version=work.inventory.versions.get(identifier),
-        sql=sql,
-        parameters={},
+        sql=statement.sql,
+        parameters=statement.parameters,
+        dialect=statement.dialect,
     )
 
 
@@ -359,7 +357,7 @@ def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:
     if not violates(check, audit.violations, audit.rows):
         return
     message = verdict(node.path, check, audit)
-    if check.severity == "error":
+    if fails_node(check):
         _fail(site, identifier, message)
     elif not is_told:
         site.report(Event("warned", identifier, message))

@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.compute import (
-    check_of,
     check_over_views,
+    fails_node,
+    ordered_check_of,
     targets_of_check,
     verdict,
     violates,
@@ -65,7 +66,7 @@ class Violation:
 
     @property
     def fails(self) -> bool:
-        return self.check.severity == "error"
+        return fails_node(self.check)
 
     @property
     def message(self) -> str:
@@ -161,9 +162,7 @@ def _sample(
     if any(target not in tables for target in targets):
         return None
     relations = {target: relation(tables[target]) for target in targets}
-    sql = check_of(graph, violation.node, violation.number, relations)
-    if check.key:  # groups come in any order
-        sql = f"SELECT * FROM ({sql}\n) ORDER BY ALL"
+    sql = ordered_check_of(graph, violation.node, violation.number, relations)
     try:
         found = warehouse.scratch.first_rows(sql, {}, MOST_ROWS)
     except SqlError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from seeknal_git.build.compute import check_of, statement_of, targets_of_check, violates
+from seeknal_git.build.compute import check_of, checked_rows, statement_of, violates
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.names import schema_of
@@ -125,11 +125,11 @@ def _first_rows(bench: _Bench, identifier: str, limit: int) -> Rows:
 
 
 def _count(bench: _Bench, node: Node, number: int) -> Count:
-    check, targets = node.checks[number], targets_of_check(bench.graph, node.id, number)
+    check = node.checks[number]
     sql = check_of(bench.graph, node.id, number, bench.relations)
     violations = _placed(node, partial(bench.warehouse.scratch.count, sql), check)
-    of = f"FROM {bench.relations[targets[0]]}" if targets else "SELECT 1 WHERE false"
-    rows = _placed(node, partial(bench.warehouse.scratch.count, of), check)
+    looked_at = checked_rows(bench.graph, node.id, number, bench.relations)
+    rows = _placed(node, partial(bench.warehouse.scratch.count, looked_at), check)
     return Count(check.name, check.severity, violations, rows, violates(check, violations, rows))
 
 

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from seeknal_git.build.trial_inputs import Bench, Obstacle, Version, is_unstable, on_the_branch
+from seeknal_git.build.trial_inputs import (
+    Bench,
+    Obstacle,
+    Version,
+    is_unstable,
+    on_the_branch,
+    table_of,
+)
 from seeknal_git.names import folded
 from seeknal_git.plan.changes import Category
 from seeknal_git.sql.engine import SqlError
@@ -96,7 +103,7 @@ def _failed(trial: Trial, reason: str) -> Verified:
     branch = on_the_branch(trial.bench, trial.node)
     if branch.tables != trial.after.tables:
         try:
-            trial.bench.warehouse.scratch.table("after", branch.sql, {})
+            table_of(trial.bench, "after", branch)
         except SqlError as exc:
             return Verified(trial.node, "cannot be built", reason=exc.message)
         raise Obstacle(f"on production's tables it fails: {reason}")
@@ -108,7 +115,7 @@ def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
     warehouse, node = trial.bench.warehouse, trial.node
     before = _made(trial, "before", trial.before)
     try:
-        after = warehouse.scratch.table("after", trial.after.sql, {})
+        after = table_of(trial.bench, "after", trial.after)
     except SqlError as exc:
         raise _Fails(exc.message) from exc
     old, new = (warehouse.scratch.columns(f"FROM {table}") for table in (before, after))
@@ -127,7 +134,7 @@ def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
 
 def _made(trial: Trial, name: str, version: Version) -> str:
     try:
-        return trial.bench.warehouse.scratch.table(name, version.sql, {})
+        return table_of(trial.bench, name, version)
     except SqlError as exc:
         raise Obstacle(exc.message) from exc
 

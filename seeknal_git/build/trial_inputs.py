@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from seeknal_git.build.compute import Statement, select_of, source_statement
+from seeknal_git.build.compute import reads_files, select_of, statement_of
 from seeknal_git.errors import ProjectError
 from seeknal_git.names import folded
 from seeknal_git.plan.changes import Category
@@ -77,6 +77,18 @@ def on_the_branch(bench: Bench, node: str) -> Version:
     """The new version of a node, over the tables that its inputs have on the branch."""
     tables = {read: _renewed(bench, read) for read in _read(bench.head, node)}
     return Version(bench.head, node, tables)
+
+
+def table_of(bench: Bench, name: str, version: Version) -> str:
+    """Compute a version of a node as a table for the moment; returns it as SQL names it.
+
+    Raises SqlError if the engine refuses, and Obstacle if raw data does not fit its definition.
+    """
+    try:
+        made = statement_of(version.graph, bench.root, version.node, version.tables)
+    except ProjectError as exc:
+        raise Obstacle(exc.problems[0].message) from exc
+    return bench.warehouse.scratch.table(name, made.sql, made.parameters)
 
 
 def is_touched(base: BoundGraph, head: BoundGraph, node: str) -> bool:
@@ -171,22 +183,17 @@ def _computed(bench: Bench, node: str) -> str:
     """The table of a node of the branch, over the tables of the merge base. It is computed once."""
     if node not in bench.computed:
         wanted = frozenset(folded(name) for name, _ in bench.head.columns.get(node) or ())
-        source = bench.head.node(node).kind == "source"
-        sql = "" if source else Version(bench.head, node, _tables(bench, node, wanted)).sql
-        bench.computed[node] = _made(bench, f"computed_{len(bench.computed)}", node, sql)
+        is_read = reads_files(bench.head.node(node))
+        version = Version(bench.head, node, {} if is_read else _tables(bench, node, wanted))
+        bench.computed[node] = _made(bench, f"computed_{len(bench.computed)}", version)
     return bench.computed[node]
 
 
-def _made(bench: Bench, name: str, node: str, sql: str) -> str:
-    definition, made = bench.head.node(node), Statement(sql)
+def _made(bench: Bench, name: str, version: Version) -> str:
     try:
-        if definition.kind == "source":
-            made = source_statement(definition, bench.root, bench.root.paths(definition))
-        return bench.warehouse.scratch.table(name, made.sql, made.parameters)
-    except ProjectError as exc:
-        raise Obstacle(exc.problems[0].message) from exc
+        return table_of(bench, name, version)
     except SqlError as exc:
-        raise Obstacle(f"{node}: {exc.message}") from exc
+        raise Obstacle(f"{version.node}: {exc.message}") from exc
 
 
 def _as_before(bench: Bench, node: str, after: Mapping[str, str]) -> str:
@@ -212,12 +219,11 @@ def _renewed(bench: Bench, node: str) -> str:
     if not is_touched(bench.base, bench.head, node) or _stays_by_chance(bench, node):
         return _base_table(bench, node)
     if node not in bench.renewed:
-        source = bench.head.node(node).kind == "source"
-        if source and node in bench.base.members:
+        if reads_files(bench.head.node(node)) and node in bench.base.members:
             # Its files may have moved since production read them: that is a difference of data.
             raise Obstacle(f"{node} is read otherwise on this branch")
-        sql = "" if source else on_the_branch(bench, node).sql
-        bench.renewed[node] = _made(bench, f"renewed_{len(bench.renewed)}", node, sql)
+        version = on_the_branch(bench, node)
+        bench.renewed[node] = _made(bench, f"renewed_{len(bench.renewed)}", version)
     return bench.renewed[node]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from seeknal_git.build.compute import violates
+from seeknal_git.build.compute import fails_node, violates
 from seeknal_git.build.exposures import Places, files_of
 from seeknal_git.build.inventory import Inventory, all_checks, take_inventory
 from seeknal_git.build.options import Options
@@ -162,7 +162,7 @@ def _failing(inventory: Inventory, checks: Checks) -> Checks:
     found: dict[str, tuple[int, ...]] = {}
     for node, number, check in all_checks(inventory.graph):
         answer = inventory.answer(node, number)
-        if answer is None or number in checks.get(node, ()) or check.severity != "error":
+        if answer is None or number in checks.get(node, ()) or not fails_node(check):
             continue
         if violates(check, answer.violations, answer.rows):
             found[node] = (*found.get(node, ()), number)
