@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from seeknal_git.build.compute import check_of, checked_rows, statement_of, violates
+from seeknal_git.build.compute import (
+    check_of,
+    checked_rows,
+    fails_node,
+    statement_of,
+    violates,
+)
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.names import schema_of
@@ -27,13 +33,20 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The answer to a check, and whether it would fail."""
+    """The answer to a check."""
 
-    name: str
-    severity: str
+    check: Check
     violations: int
     rows: int
-    fails: bool
+
+    @property
+    def holds(self) -> bool:
+        return not violates(self.check, self.violations, self.rows)
+
+    @property
+    def fails(self) -> bool:
+        """Whether the node would fail by it."""
+        return not self.holds and fails_node(self.check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +143,7 @@ def _count(bench: _Bench, node: Node, number: int) -> Count:
     violations = _placed(node, partial(bench.warehouse.scratch.count, sql), check)
     looked_at = checked_rows(bench.graph, node.id, number, bench.relations)
     rows = _placed(node, partial(bench.warehouse.scratch.count, looked_at), check)
-    return Count(check.name, check.severity, violations, rows, violates(check, violations, rows))
+    return Count(check, violations, rows)
 
 
 def _placed(node: Node, attempt: Callable[[], _T], check: Check | None = None) -> _T:

@@ -78,10 +78,8 @@ def _headline(draft: Checked) -> None:
 def _counts(done: DryRun) -> None:
     rows = []
     for count in done.sample.counts:
-        verdict = (
-            ("would warn" if count.severity == "warn" else "would fail") if count.fails else "holds"
-        )
-        rows.append((count.name, verdict, violated(count.violations, count.rows)))
+        verdict = "holds" if count.holds else "would fail" if count.fails else "would warn"
+        rows.append((count.check.name, verdict, violated(count.violations, count.rows)))
     out(*columns(rows, "  "))
 
 
@@ -125,11 +123,11 @@ def dry_run_as_json(done: DryRun) -> dict[str, Any]:
         "dialect": dict(done.dialect),
         "checks": [
             {
-                "name": count.name,
-                "severity": count.severity,
+                "name": count.check.name,
+                "severity": count.check.severity,
                 "violations": count.violations,
                 "rows": count.rows,
-                "fails": count.fails,
+                "fails": not count.holds,
             }
             for count in done.sample.counts
         ],
