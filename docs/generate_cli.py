@@ -54,6 +54,7 @@ keys may come at any time.
 | `reused` | the nodes that stay as they are |
 | `reasons` | for each node downstream of a change, why it is rebuilt or re-used |
 | `tests` | node → the tests that have no answer yet: they are new or changed, or a table that they read is built |
+| `uses` | exposure that another system delivers → its type, name and owner, if a change reaches it |
 | `built` | those of `layers` whose tables are there already; null where that cannot be known |
 | `missing` | tables that the plan re-uses and the warehouse has not; null where that cannot be known |
 | `unread` | why the warehouse was not read, so that the plan goes by git alone; or null |
@@ -115,6 +116,7 @@ Each of `nodes` has:
 | `layer` | how many of `nodes` are before it, on the longest way |
 | `path`, `line` | where it is defined |
 | `description` | from the file; null where there is none |
+| `use`, `url` | of an exposure that another system delivers: its type, name and owner in words, and its address; else null |
 | `change` | the category of its change in the plan; null where it is unchanged |
 | `state` | `build` or `reuse`; null where nothing changes at all, and for a node that is removed |
 | `why` | what changed, or why it is built or re-used: one sentence; null where there is nothing to say |

@@ -93,7 +93,7 @@ def _own_places(
     if not environment.is_production:
         by_production = warehouse.deliveries.last(environment.production_schema)
     found = {}
-    for node in inventory.graph.structure.of_kind("exposure"):
+    for node in inventory.graph.structure.files:
         production = by_production.get(node)
         is_same = production is not None and production.snapshot == inventory.wanted(node)
         if not is_same or node in delivered:

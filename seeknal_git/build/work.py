@@ -39,6 +39,12 @@ class Work:
     left: tuple[Delivery, ...]  # files that no exposure writes any more
 
     @property
+    def uses(self) -> tuple[str, ...]:
+        """The chosen exposures that other systems deliver."""
+        inert = sorted(self.graph.structure.inert & self.chosen)
+        return tuple(node for node in inert if self.graph.node(node).use)
+
+    @property
     def places(self) -> Places:
         return Places(self.root, self.environment)
 

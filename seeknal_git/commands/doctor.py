@@ -59,7 +59,8 @@ def _files(workspace: Workspace) -> Iterator[Finding]:
         TrackedPaths(repository),
         load_project(current_tree(workspace), workspace.cache).members,
     )
-    for node in (member.node for member in members if member.node.kind == "exposure"):
+    exposures = (member.node for member in members if member.node.kind == "exposure")
+    for node in (exposure for exposure in exposures if not exposure.use):
         path = str(node.definition["path"])
         if met := Ground(repository.top, repository.prefix, tracked).met(path):
             yield Finding(

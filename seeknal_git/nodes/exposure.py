@@ -1,11 +1,13 @@
-"""An exposure: a table delivered to the outside, here as a file."""
+"""An exposure: a table delivered to the outside, here as a file; or a use of tables by another
+system, such as a dashboard, which is told of and not delivered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.files import wrong_name
 from seeknal_git.nodes.checks import Columns
@@ -25,9 +27,25 @@ _COMPRESSIONS = {
     "parquet": ("none", "uncompressed", "snappy", "gzip", "zstd", "lz4", "brotli"),
 }
 
+# Types of exposures that other systems deliver.
+USES = (
+    "analysis",
+    "api",
+    "application",
+    "dashboard",
+    "database",
+    "ml",
+    "notebook",
+    "notification",
+    "report",
+    "starrocks_materialized_view",
+    "starrocks_mv",
+    "webhook",
+)
 
 _EXAMPLE = "exports/orders.csv"
-_WHERE = ("params.path", "url")
+_WHERE = ("params.path", "path", "url")
+_OF_FILE = ("path", "format")  # also understood beside `params`
 
 
 class Params(Form):
@@ -43,25 +61,43 @@ class Params(Form):
 class File(NodeFile):
     reads_params = True
 
-    type: Literal["file"]
+    type: str
     url: str | None = None
+    path_: str | None = Field(default=None, alias="path")
+    format: str | None = None
     depends_on: list[Annotated[InputFile, BeforeValidator(as_input)]] = Field(default_factory=list)
     params: Params = Field(default_factory=Params)  # type: ignore[assignment]
 
     @model_validator(mode="before")
     @classmethod
-    def _inputs(cls, given: Any) -> Any:
-        """`depends_on` is preferred to `inputs`."""
-        return (
-            {**given, "inputs": given["depends_on"]}
-            if isinstance(given, dict) and given.get("depends_on")
-            else given
-        )
+    def _forms(cls, given: Any) -> Any:
+        """`depends_on` is preferred to `inputs`, and `params` to keys beside them. The params of
+        another system are not read."""
+        if not isinstance(given, dict):
+            return given
+        if given.get("depends_on"):
+            given = {**given, "inputs": given["depends_on"]}
+        if given.get("type") in USES:
+            return {**given, "params": {}}
+        params = given.get("params") or {}
+        beside = {key: given[key] for key in _OF_FILE if given.get(key) is not None}
+        return {**given, "params": {**beside, **params}} if isinstance(params, dict) else given
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        if given == "file" or given in USES:
+            return given
+        near = get_close_matches(given, ("file", *USES), 1)
+        hint = f"did you mean {near[0]}?" if near else f"it is file, or {', '.join(USES)}"
+        raise ValueError(f"there is no exposure of type {given}; {hint}")
 
     @model_validator(mode="after")
     def _complete(self) -> File:
+        if self.type != "file":
+            return self
         if len(self.inputs) != 1:
-            message = "an exposure has exactly one input: `inputs: [{ref: transform.orders}]`"
+            message = "an exposure of type file has one input: `inputs: [{ref: transform.orders}]`"
             raise Mistake(message, "depends_on", "inputs")
         if wrong := wrong_name(self.path):
             raise Mistake(
@@ -86,6 +122,8 @@ class File(NodeFile):
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
+    if file.type != "file":
+        return Compiled(sql=None, definition={"use": file.type, "name": file.name})
     definition = {
         "path": file.path,
         "format": "json" if file.params.format == "jsonl" else file.params.format,

@@ -12,6 +12,9 @@ from types import ModuleType
 
 KINDS = ("source", "transform", "feature_group", "rule", "exposure")
 
+# Those whose nodes have no table.
+WITHOUT_TABLE = frozenset({"rule", "exposure"})
+
 # Kinds of Seeknal without a module so far.
 LATER = ("model", "aggregation", "second_order_aggregation", "profile", "semantic_model", "metric")
 

@@ -71,7 +71,8 @@ _WITH_TEMPLATES = ("transform", "params", "table", "rule")
 def _templates(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> list[Problem]:
     """Problems for templates of Seeknal, which are not resolved yet: they would end in the data
     unchanged."""
-    found = ((key, _template(json.dumps(data.get(key), default=str))) for key in _WITH_TEMPLATES)
+    keys = [key for key in _WITH_TEMPLATES if key != "params" or not _is_use(data)]
+    found = ((key, _template(json.dumps(data.get(key), default=str))) for key in keys)
     return [
         Problem(
             f"The template {said} in `{key}` is not resolved yet.",
@@ -82,6 +83,11 @@ def _templates(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> 
         for key, said in found
         if said
     ]
+
+
+def _is_use(data: Mapping[str, Any]) -> bool:
+    """Whether a file is of an exposure that another system delivers, whose params are its own."""
+    return data["kind"] == "exposure" and data.get("type") != "file"
 
 
 def _template(text: str) -> str:

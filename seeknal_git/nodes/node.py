@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seeknal_git.names import node_id
+from seeknal_git.nodes.kinds import WITHOUT_TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,17 @@ class Node:
 
     @property
     def yields_table(self) -> bool:
-        return self.kind not in ("rule", "exposure")
+        return self.kind not in WITHOUT_TABLE
+
+    @property
+    def use(self) -> str | None:
+        """The type of an exposure that another system delivers, such as dashboard."""
+        return None if self.kind != "exposure" else self.definition.get("use")
+
+    @property
+    def is_inert(self) -> bool:
+        """Whether a run has nothing to do for the node."""
+        return self.use is not None
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from seeknal_git.plan.reasons import (
     why_rebuilt,
     why_reused,
 )
-from seeknal_git.plan.wording import describe
+from seeknal_git.plan.wording import describe, said_of_use
 from seeknal_git.project.bound_graph import BoundGraph, fingerprint_of
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Fingerprint
@@ -74,6 +74,8 @@ class Plan:
     # For each node, the tests without an answer on the base: they are new or changed, or read a
     # table that is built.
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # For each exposure of another system that shows other numbers, the words for it.
+    uses: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def builds(self) -> tuple[str, ...]:
@@ -98,16 +100,25 @@ def make_plan(base: State, head: State) -> Plan:
     builds = {identifier for identifier, found in after.items() if found not in available}
     edited = [_edit(identifier, base, head, builds) for identifier in _edited(base, head)]
     changes = _with_readers(edited, base.graph, head.graph, builds)
-    layers = (tuple(node for node in layer if node in builds) for layer in head.graph.layers)
+    inert = head.graph.structure.inert
+    layers = (
+        tuple(node for node in layer if node in builds and node not in inert)
+        for layer in head.graph.layers
+    )
     return Plan(
         changes=tuple(
             sorted(changes, key=lambda change: (_SEVERITY.index(change.category), change.node))
         ),
         layers=tuple(layer for layer in layers if layer),
-        reused=tuple(identifier for identifier in after if identifier not in builds),
+        reused=tuple(
+            identifier
+            for identifier in after
+            if identifier not in builds | head.graph.structure.inert
+        ),
         reasons=_reasons(changes, base.graph, head.graph),
         obstacles=_obstacles(changes, base.graph, head.graph),
         tests=_tests_to_check(base.graph, head.graph, builds),
+        uses={node: said_of_use(head.graph.node(node)) for node in sorted(inert & builds)},
     )
 
 
@@ -210,7 +221,7 @@ def _edit(
     if base.versions.get(identifier) != head.versions.get(identifier):
         return _moved_data(identifier, base, head, words), Edit(identifier, data=True)
     before, after = base.graph.fingerprints[identifier], _own(identifier, base.graph, head.graph)
-    category = compare(before, after)
+    category = Category.METADATA if new.node.use else compare(before, after)
     if category == Category.BREAKING and new.node.kind == "rule":
         return _of(Category.CHECK, new, words), None
     if category == Category.METADATA:

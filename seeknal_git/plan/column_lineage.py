@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from seeknal_git.names import folded, split_id
 from seeknal_git.plan.changes import Change, Plan
+from seeknal_git.plan.wording import said_of_use
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.graph import deciding
 from seeknal_git.sql.statement import EVERYTHING, ROWS, Part
@@ -44,6 +45,9 @@ class LineageNode:
     path: str
     line: int
     description: str | None
+    # Of an exposure that another system delivers: its type, name and owner, and its address.
+    use: str | None
+    url: str | None
     # All nodes that it reads, even if it uses no column of them.
     inputs: tuple[str, ...]
     columns: tuple[LineageColumn, ...]
@@ -121,7 +125,7 @@ def _names(graph: BoundGraph, reads: Mapping[str, _Reads]) -> _Names:
     found: dict[str, dict[str, tuple[str, str | None]]] = {}
     for identifier, member in graph.members.items():
         exact, parts = graph.columns.get(identifier), reads[identifier].columns
-        if member.node.kind == "rule":
+        if member.node.kind == "rule" or member.node.is_inert:
             found[identifier] = {}
         elif exact is not None:
             found[identifier] = {folded(name): (name, word) for name, word in exact}
@@ -139,6 +143,8 @@ def _node(graph: BoundGraph, identifier: str, reads: _Reads, names: _Names) -> L
         path=node.path,
         line=node.line("name"),
         description=node.document.get("description"),
+        use=said_of_use(node) if node.use else None,
+        url=node.document.get("url") if node.use else None,
         inputs=graph.inputs[identifier],
         columns=tuple(
             LineageColumn(name, word, _exact(parts.get(lower, reads.whole), names))

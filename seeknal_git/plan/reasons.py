@@ -70,6 +70,8 @@ def reads_of(graph: BoundGraph, identifier: str) -> dict[str, set[str]]:
     """For each input of a node, the columns that the node reads; ROWS and EVERYTHING among them."""
     found: dict[str, set[str]] = {feeder: set() for feeder in graph.feeding(identifier)}
     member = graph.members[identifier]
+    if member.node.use:
+        return {feeder: {EVERYTHING} for feeder in found}
     numbers = [number for number, _ in deciding(member)]
     for number, anatomy in zip(numbers, graph.anatomies.get(identifier, ()), strict=False):
         targets = graph.targets[identifier][number]

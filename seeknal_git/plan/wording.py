@@ -31,6 +31,12 @@ def describe(
     )
 
 
+def said_of_use(node: Node) -> str:
+    """An exposure that another system delivers, in words: `dashboard sales, owner Ada`."""
+    owner = node.document.get("owner")
+    return f"{node.use} {node.name}{f', owner {owner}' if owner else ''}"
+
+
 def _inputs(old: Member, new: Member) -> Iterator[str]:
     before, after = [[reference.id for reference in member.node.inputs] for member in (old, new)]
     gone = [identifier for identifier in before if identifier not in after]

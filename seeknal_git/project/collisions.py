@@ -115,14 +115,15 @@ def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
 
 def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
     """The exposures that share a place with a source or another exposure."""
-    exposures = [graph.node(identifier) for identifier in graph.structure.of_kind("exposure")]
+    exposures = [graph.node(identifier) for identifier in graph.structure.files]
     if not exposures:
         return []
     claims, problems = claims_of(graph.sources(), root), []
     for node in exposures:
         path = str(node.definition["path"])
         if said := claims.on(node.definition):
-            line = node.line("params.path" if "params.path" in node.lines else "url")
+            keys = ("params.path", "path", "url")
+            line = next((node.lines[key] for key in keys if key in node.lines), 1)
             message = f"{node.id} would write over {said}."
             problems.append(
                 Problem(message, node.path, line, "Give it a path of its own.", node.id)

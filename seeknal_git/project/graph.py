@@ -10,6 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.names import split_id, view_names
+from seeknal_git.nodes.kinds import WITHOUT_TABLE
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member, Project
 from seeknal_git.project.references import resolved
@@ -18,9 +19,11 @@ from seeknal_git.sql.statement import Reading
 
 @dataclass(frozen=True)
 class Structure:
-    """Everything that follows from ids and inputs alone."""
+    """Everything that follows from ids and inputs, and from the nodes that nobody builds."""
 
     inputs: Mapping[str, tuple[str, ...]]  # id → the ids that it reads, once each; inputs first
+    # the nodes that a run has nothing to do for
+    inert: frozenset[str] = frozenset()
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:
@@ -56,12 +59,17 @@ class Structure:
     @cached_property
     def delivered(self) -> frozenset[str]:
         """The nodes that an exposure writes to a file, so that the order of their rows is seen."""
-        return frozenset(read for node in self.of_kind("exposure") for read in self.inputs[node])
+        return frozenset(read for node in self.files for read in self.inputs[node])
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The exposures that are written to a file, inputs first."""
+        return tuple(node for node in self.of_kind("exposure") if node not in self.inert)
 
     @cached_property
     def views(self) -> dict[str, str]:
         """id → the name of its view, for every node that yields a table."""
-        apart = {*self.of_kind("rule"), *self.of_kind("exposure")}
+        apart = {node for kind in WITHOUT_TABLE for node in self.of_kind(kind)}
         return view_names(identifier for identifier in self.inputs if identifier not in apart)
 
     def of_kind(self, kind: str) -> list[str]:
@@ -112,8 +120,8 @@ class Graph:
     @property
     def depth(self) -> int:
         """How many layers are built and checked; files are written when all of them are done."""
-        files = {*self.structure.of_kind("exposure")}
-        return max((at for node, at in self.layer_of.items() if node not in files), default=0)
+        apart = {*self.structure.files, *self.structure.inert}
+        return max((at for node, at in self.layer_of.items() if node not in apart), default=0)
 
     @property
     def readers(self) -> Mapping[str, list[str]]:
@@ -206,11 +214,16 @@ def build_graph(project: Project) -> Graph:
         except ProjectError as exc:
             problems += exc.problems
     order, cycle = ordered(inputs, members)
-    structure = Structure({identifier: inputs[identifier] for identifier in order})
+    structure = structure_of({identifier: inputs[identifier] for identifier in order}, members)
     sound = {identifier: members[identifier] for identifier in order}
     views = view_problems(structure, sound)
     problems += [*cycle, *views[0]]
     return Graph(sound, structure, targets, tuple(problems), tuple(views[1]))
+
+
+def structure_of(inputs: Mapping[str, tuple[str, ...]], members: Mapping[str, Member]) -> Structure:
+    """The structure of nodes in order. members: these at least."""
+    return Structure(inputs, frozenset(node for node in inputs if members[node].node.is_inert))
 
 
 def _by_id(members: Iterable[Member]) -> tuple[dict[str, Member], list[Problem]]:

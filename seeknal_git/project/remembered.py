@@ -146,6 +146,7 @@ def _core(found: Sound) -> dict[str, Any]:
         "paths": [index.files[identifier][0] for identifier in ids],
         "blobs": [index.files[identifier][1] for identifier in ids],
         "inputs": [[numbers[read] for read in inputs] for inputs in graph.inputs.values()],
+        "inert": list(map(numbers.__getitem__, graph.structure.inert)),
         "wholes": [index.wholes[identifier] for identifier in ids],
         "masks": [masks[index.masks[identifier]] for identifier in ids],
         "mask": [f"{mask:x}" for mask in masks],
@@ -223,7 +224,8 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         {
             identifier: tuple([ids[number] for number in inputs])
             for identifier, inputs in zip(ids, core["inputs"], strict=True)
-        }
+        },
+        frozenset(ids[number] for number in core["inert"]),
     )
     facts = Remembered(files, wholes, dict(zip(ids, pairwise(core["ends"]), strict=True)), records)
     members = Part(facts, lambda fact: fact.member)

@@ -102,9 +102,15 @@ def _structure(
     """Who reads whom now. own, inputs: of the nodes that were read again; paths: of all nodes. None
     if nodes read each other in a circle."""
     old = before.graph
-    in_place = len(paths) == len(old.inputs) and all(
-        old.inputs.get(node) == reads and old.index.files[node][0] == paths[node]
-        for node, reads in inputs.items()
+    inert = {node for node in old.structure.inert if node in paths and node not in own}
+    inert |= {node for node, member in own.items() if member.node.is_inert}
+    in_place = (
+        len(paths) == len(old.inputs)
+        and inert == old.structure.inert
+        and all(
+            old.inputs.get(node) == reads and old.index.files[node][0] == paths[node]
+            for node, reads in inputs.items()
+        )
     )
     if in_place:
         return old.structure
@@ -113,7 +119,9 @@ def _structure(
         for node in sorted(paths, key=paths.__getitem__)
     }
     order, circles = ordered(everything, Over(paths, own, old.members))
-    return None if circles else Structure({node: everything[node] for node in order})
+    if circles:
+        return None
+    return Structure({node: everything[node] for node in order}, frozenset(inert))
 
 
 class _Members(Sequence[Member]):

@@ -74,6 +74,8 @@ def _node(node: LineageNode, layer: int) -> dict[str, Any]:
         "path": node.path,
         "line": node.line,
         "description": node.description,
+        "use": node.use,
+        "url": node.url,
         "change": node.change,
         "state": node.state,
         "why": node.why,
@@ -117,6 +119,8 @@ def as_text(chosen: Selection) -> None:
 def _one_node(chosen: Selection, node: LineageNode) -> None:
     out("  ".join([bold(node.id), *map(coloured, _marks(node))]))
     out(dim(f"{node.path}:{node.line}"))
+    if node.use:
+        out(", ".join(filter(None, (node.use, node.url))))
     if node.why:
         out(node.why)
     if node.columns:
@@ -193,8 +197,9 @@ def _label(chosen: Selection, step: Step) -> list[str]:
     if chosen.place and chosen.place.column:
         return [dim("checked by" if node.kind == "rule" else "decides rows of"), identifier]
     marks, edge = [*_marks(node), *rest], _edge(lineage, step)
-    room = _room() - (step.level + 1) * _LEVEL - len("  ".join([identifier, *marks, ""]))
-    return [identifier, *map(coloured, marks), *([dim(listed(edge, room))] if edge else [])]
+    told = [identifier, *([node.use] if node.use else [])]
+    room = _room() - (step.level + 1) * _LEVEL - len("  ".join([*told, *marks, ""]))
+    return [*told, *map(coloured, marks), *([dim(listed(edge, room))] if edge else [])]
 
 
 def _edge(lineage: Lineage, step: Step) -> list[str]:

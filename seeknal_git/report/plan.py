@@ -150,7 +150,8 @@ def _change(change: Change, plan: Plan, verbose: bool) -> None:
         shown = nodes if verbose or len(nodes) <= _SHOWN + 1 else nodes[:_SHOWN]
         for place, node in enumerate(shown):
             why = plan.reasons.get(node, "").replace(f" of {change.node}", "")
-            _downstream(label if place == 0 else " " * len(label), node, why)
+            said = plan.uses.get(node, node)
+            _downstream(label if place == 0 else " " * len(label), said, why)
         if len(shown) < len(nodes):
             out(f"{' ' * (_LABEL + len(label) + 1)}{dim(f'and {len(nodes) - len(shown)} more')}")
 
@@ -327,6 +328,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "reused": list(plan.reused),
         "reasons": dict(plan.reasons),
         "tests": {node: list(names) for node, names in plan.tests.items()},
+        "uses": dict(plan.uses),
         **_found_as_json(found),
         "absent": [
             {
@@ -411,7 +413,12 @@ def _row(cells: Sequence[str]) -> str:
 def _downstream_cell(nodes: Sequence[str], plan: Plan) -> str:
     """Nodes downstream of a change, with the reasons why they are rebuilt or not."""
     reasons = plan.reasons
-    return _cell(tuple(f"{node} ({reasons[node]})" if node in reasons else node for node in nodes))
+    said = {node: plan.uses.get(node, node) for node in nodes}
+    return _cell(
+        tuple(
+            f"{said[node]} ({reasons[node]})" if node in reasons else said[node] for node in nodes
+        )
+    )
 
 
 # The columns of the table in a pull request: the heading, and the cell of a change.

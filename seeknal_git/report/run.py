@@ -14,6 +14,7 @@ from seeknal_git.build.progress import Event, Reconciled, Report
 from seeknal_git.build.work import Work
 from seeknal_git.commands.result import RunResult
 from seeknal_git.names import command_line, shown
+from seeknal_git.plan.wording import said_of_use
 from seeknal_git.report import violations
 from seeknal_git.report.terminal import (
     bold,
@@ -174,6 +175,7 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
     if done.outcome is not None:
         _left(done.work, done=True)
         kept_files(done.kept)
+        _not_delivered(done.work)
     if done.outcome is not None and done.held_back:
         out(f"Not published: {listed(done.held_back, width() - 16)}.")
     for node, why in done.failures.items():
@@ -247,6 +249,12 @@ def _left(work: Work, *, done: bool) -> None:
             )
 
 
+def _not_delivered(work: Work) -> None:
+    """The exposures that other systems deliver."""
+    if names := [said_of_use(work.graph.node(node)) for node in work.uses]:
+        tell(f"Not delivered here: {'; '.join(names)}.")
+
+
 def work_as_text(work: Work, what: str) -> None:
     """The work of a run, for `run --dry-run` and `promote --dry-run`."""
     out(bold(what))
@@ -261,6 +269,7 @@ def work_as_text(work: Work, what: str) -> None:
         for node in layer:
             what, why = _to_do(work, node)
             tell(f"  {what:6} {node}  {dim(why)}")
+    _not_delivered(work)
     for delivery in work.deliveries:
         out(f"  {'write':6} {delivery}  {dim(str(work.graph.node(delivery).definition['path']))}")
     _left(work, done=False)
@@ -307,6 +316,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         ],
         "write": list(work.deliveries),
         "left": _paths_left(work),
+        "not_delivered": list(work.uses),
         "reused": list(work.reused),
         "repoint": list(work.repoint),
         "remove": [node for node in work.inventory.shows if node not in work.graph.views],
@@ -334,6 +344,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "removed": list(outcome.removed) if outcome else [],
         "written": list(done.delivered),
         "left": _paths_left(done.work) if outcome else {},
+        "not_delivered": list(done.work.uses),
         "replaces": done.replaces,
         "kept": {node: str(path) for node, path in done.kept.items()},
         "yours": [view.place for view in outcome.yours] if outcome else [],
