@@ -11,7 +11,7 @@ from seeknal_git.names import folded
 from seeknal_git.sql.analysis import functions
 from seeknal_git.sql.analysis.constants import BOOLEAN, STRING, constant
 from seeknal_git.sql.analysis.context import Context
-from seeknal_git.sql.analysis.normal import Normal, normal
+from seeknal_git.sql.analysis.normal import normal
 from seeknal_git.sql.analysis.safety import comparable, never_fails
 from seeknal_git.sql.analysis.scope import (
     Output,
@@ -25,6 +25,7 @@ from seeknal_git.sql.analysis.scope import (
 from seeknal_git.sql.analysis.terms import CALL, Obstacle, Term, compound
 from seeknal_git.sql.analysis.tree import (
     PLACES,
+    Normal,
     Tree,
     arguments,
     bare,

@@ -9,8 +9,7 @@ asks such terms in an order of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from seeknal_git.sql.analysis import functions, normal_functions
 from seeknal_git.sql.analysis.builders import case_of, compared, interval, joined, operator
@@ -28,7 +27,7 @@ from seeknal_git.sql.analysis.constants import (
 )
 from seeknal_git.sql.analysis.safety import comparable, is_repeatable, never_fails, widens
 from seeknal_git.sql.analysis.scope import Scope
-from seeknal_git.sql.analysis.tree import Tree, arguments, bare, receiver
+from seeknal_git.sql.analysis.tree import Normal, Tree, arguments, bare, receiver
 from seeknal_git.sql.analysis.types import is_exact, is_simple, loosened, type_of
 
 _OPPOSITES = {
@@ -56,13 +55,6 @@ _NULL_TESTS = {
 }
 
 
-class Normal(dict[str, Any]):
-    """A tree in its normal form."""
-
-    # Whether it differs from the text.
-    said: bool = False
-
-
 def normal(tree: Tree, scope: Scope) -> Tree:
     """An expression in its normal form; its parts may still be as they were written."""
     if isinstance(tree, Normal) or scope.verbatim or receiver(tree):
@@ -75,14 +67,19 @@ def normal(tree: Tree, scope: Scope) -> Tree:
         return found  # a name stays the same object
     made = Normal(found)
     is_other = (made["class"], made["type"]) != (tree["class"], tree["type"])
-    made.said = is_other or any(map(_is_said, made.values()))
+    made.said = is_other or _is_said(made.values())
     return made
 
 
-def _is_said(value: object) -> bool:
-    if isinstance(value, list):
-        return any(map(_is_said, value))
-    return isinstance(value, Normal) and value.said
+def _is_said(values: Iterable[object]) -> bool:
+    """Whether any of some values, or of the values in a list of them, differs from the text."""
+    for value in values:
+        if isinstance(value, list):
+            if value and _is_said(value):
+                return True
+        elif isinstance(value, Normal) and value.said:
+            return True
+    return False
 
 
 def _is(tree: Tree, truth: str) -> bool:

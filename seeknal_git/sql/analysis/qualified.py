@@ -51,11 +51,12 @@ def statements(tree: Tree, spelling: Spelling, tables: Sequence[str]) -> Iterato
 
 
 # The objects of a statement whose names are certain by themselves: tables side by side, and values
-# computed of them.
+# computed of them. DuckDB 1 describes the type of a DECIMAL by an object that holds only numbers.
 _PLAIN = frozenset(
     """
     SELECT_NODE BASE_TABLE JOIN COLUMN_REF CONSTANT FUNCTION COMPARISON CONJUNCTION CAST OPERATOR
     BETWEEN CASE ORDER_MODIFIER LIMIT_MODIFIER DISTINCT_MODIFIER ASCENDING DESCENDING ORDER_DEFAULT
+    DECIMAL_TYPE_INFO
     """.split()
 )
 

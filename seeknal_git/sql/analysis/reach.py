@@ -32,15 +32,13 @@ def is_certain(tree: Tree, brought: Collection[str]) -> bool:
     brought: the tables of the engine itself. Any other name of a table is a CTE of the statement,
     or an error.
     """
-    return not any(_may_read(part, brought) for part in objects(tree))
-
-
-def _may_read(tree: Tree, brought: Collection[str]) -> bool:
-    function = str(tree.get("function_name") or "").lower()
-    if function and function not in KNOWN and function not in _HARMLESS:
-        return True
-    return (
-        tree.get("type") == "BASE_TABLE"
-        and "reference" not in tree
-        and folded(tree["table_name"]) in brought
-    )
+    for part in objects(tree):
+        called = part.get("function_name")
+        if called:
+            function = str(called).lower()
+            if function not in KNOWN and function not in _HARMLESS:
+                return False
+        is_table = part.get("type") == "BASE_TABLE" and "reference" not in part
+        if is_table and folded(part["table_name"]) in brought:
+            return False
+    return True

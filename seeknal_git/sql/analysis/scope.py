@@ -55,9 +55,8 @@ class Output:
 
     def mapped(self, change: Callable[[Term], Term]) -> Output:
         many = self.many
-        return replace(
-            self, term=change(self.term), many=many and (lambda called: change(many(called)))
-        )
+        changed = many and (lambda called: change(many(called)))
+        return Output(self.name, change(self.term), changed, self.label)
 
 
 def names_of(outputs: Iterable[Output], what: str) -> list[str]:
@@ -189,6 +188,10 @@ class Source:
     last: Filter | None = None
     # For the text of each column that is a row_number(), the texts of its partition.
     numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # The names that were looked up so far, see `certain`.
+    meant: dict[tuple[str, ...], Term | None] = field(
+        default_factory=dict, init=False, compare=False
+    )
 
     def find(self, names: Sequence[str]) -> list[Term]:
         """All possible meanings of a dotted name: `table.column`, a column, a field of a column, a
@@ -209,6 +212,15 @@ class Source:
         ):
             found.append(self.tables[first].row())
         return found
+
+    def certain(self, names: Sequence[str]) -> Term | None:
+        """The meaning of a dotted name that can mean nothing else in a scope around; None for any
+        other name."""
+        key = tuple(names)
+        if key not in self.meant:
+            found = self.find(names)
+            self.meant[key] = combined(found) if found and not self.vague else None
+        return self.meant[key]
 
     def _columns(self, name: str) -> list[Term]:
         return [term for table in self.tables.values() for term in table.find(name)]
@@ -283,6 +295,21 @@ def meaning(names: Sequence[str], scope: Scope, *, noted: bool = True) -> Term:
     noted: whether the scope marks that the name was asked for. Raises Obstacle for a name that is
     no column.
     """
+    if not (scope.parameters or scope.early or scope.made):
+        only = scope.source.certain(names)
+        if only is not None:
+            scope.marks.depths |= {0} if noted else set()
+            return only
+    found, depths = _meanings(names, scope)
+    if not found:
+        raise Obstacle(f"{'.'.join(names)}, which is no column of an input")
+    if noted:
+        scope.marks.depths |= depths
+    return combined(found)
+
+
+def _meanings(names: Sequence[str], scope: Scope) -> tuple[list[Term], set[int]]:
+    """All meanings of a name in a scope and those around it, and their distances in scopes."""
     found: list[Term] = []
     depth, here = 0, scope
     depths: set[int] = set()
@@ -298,11 +325,7 @@ def meaning(names: Sequence[str], scope: Scope, *, noted: bool = True) -> Term:
             break
         depth += not here.parameters
         here = here.parent
-    if not found:
-        raise Obstacle(f"{'.'.join(names)}, which is no column of an input")
-    if noted:
-        scope.marks.depths |= depths
-    return combined(found)
+    return found, depths
 
 
 def _meant_here(names: Sequence[str], scope: Scope) -> tuple[bool, list[Term]]:

@@ -92,9 +92,9 @@ class Column(NamedTuple):
 def columns_of(item: Item, scope: Scope, context: Context) -> Iterator[Column]:
     """The columns of an item."""
     tree = item.tree
-    stars = [part for part in objects(tree, ("STAR", "SUBQUERY")) if part.get("class") == "STAR"]
-    if any(value.get("type") == "OPERATOR_UNPACK" for value in objects(tree)):
+    if any(part.get("type") == "OPERATOR_UNPACK" for part in objects(tree)):
         raise Obstacle("*COLUMNS as arguments")
+    stars = [part for part in objects(tree, ("STAR", "SUBQUERY")) if part.get("class") == "STAR"]
     if not stars:
         yield _plain(item)
         return
