@@ -27,7 +27,7 @@ from seeknal_git.build.progress import Origin, Progress, Reconciled, Report
 from seeknal_git.build.work import Work
 from seeknal_git.errors import SeeknalError
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.model import Outcome, Publication, Published
+from seeknal_git.warehouse.model import Outcome, Publication, Published, Warned
 from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -61,8 +61,8 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     except KeyboardInterrupt:
         warehouse.runs.end(run_id, "interrupted", "it was interrupted")
         raise
-    message = "; ".join(f"{node}: {why}" for node, why in failures.items())
-    warehouse.runs.end(run_id, "failed" if failures else "succeeded", message or None)
+    ending = "failed" if failures else "succeeded"
+    warehouse.runs.end(run_id, ending, failures=failures)
     violations = _violations(warehouse, work, progress)
     if done.outcome is not None:
         _record_warnings(warehouse, work, violations)
@@ -110,8 +110,8 @@ def _record_warnings(warehouse: Warehouse, work: Work, found: Sequence[Violation
     kept = []
     if work.options.chosen is not None:
         old = warehouse.publications.warnings(schema)
-        kept = [warning for warning in old if warning.partition(": ")[0] not in work.chosen]
-    new = [f"{violation.node}: {violation.message}" for violation in found if not violation.fails]
+        kept = [warning for warning in old if warning.node not in work.chosen]
+    new = [Warned(violation.node, violation.message) for violation in found if not violation.fails]
     warehouse.publications.record_warnings(schema, [*kept, *new])
 
 

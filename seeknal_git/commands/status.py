@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -28,7 +29,7 @@ from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Move
+from seeknal_git.warehouse.model import Move, Run
 from seeknal_git.warehouse.opening import open_for_state
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -47,8 +48,9 @@ class Production:
     uncommitted: bool
     # Whether a promotion is due.
     pending: bool
-    # Why its last run failed, if it did.
+    # Why its last run failed, if it did; and for each node that did, why.
     failure: str | None
+    failed: Mapping[str, str] = field(default_factory=dict)
     # The earlier publication that a rollback shows again.
     restores: int | None = None
     # How to bring production to the tip.
@@ -257,15 +259,21 @@ def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
     ]
     failing = [answer for fails, answer in told if fails]
     run = None if work.environment.is_production else warehouse.runs.last(work.environment.schema)
-    failure = run.message or "" if run and run.status == "failed" else ""
-    for answer in failing:
-        failure = failure.replace(f"{answer.node}: {answer.message}", "").strip("; ")
     return replace(
         status,
         failing=failing,
         warnings=[answer for fails, answer in told if not fails],
-        failure=failure or None,
+        failure=_other_failure(run, failing) if run and run.status == "failed" else None,
     )
+
+
+def _other_failure(run: Run, failing: Iterable[Answered]) -> str | None:
+    """Why a run failed, except for the checks that fail still. None if there is no other reason."""
+    if not run.failures:
+        return run.message
+    known = {(answer.node, answer.message) for answer in failing}
+    others = (failure for failure in run.failures.items() if failure not in known)
+    return "; ".join(f"{node}: {why}" for node, why in others) or None
 
 
 def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:
@@ -273,11 +281,12 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
     repository = workspace.repository
     tip = git.production_tip(repository, workspace.production)
     shows, failure = Showing(production_ref(repository)), None
+    failed: Mapping[str, str] = {}
     if warehouse is not None:
         shows = recorded(workspace, warehouse)
         run = warehouse.runs.last(workspace.production_schema)
         if run and run.status != "succeeded":
-            failure = run.message or "it was interrupted"
+            failure, failed = run.message or "it was interrupted", run.failures
     behind = due(workspace, shows)
     return Production(
         branch=workspace.production,
@@ -287,6 +296,7 @@ def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production
         uncommitted=bool(shows.commit and tip and shows.commit != tip and not behind),
         pending=behind is not None,
         failure=failure,
+        failed=failed,
         restores=shows.restores,
         advice=f"{behind.what}: {behind.cure}" if behind else None,
     )

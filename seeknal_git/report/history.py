@@ -23,7 +23,7 @@ from seeknal_git.report.terminal import (
     tell,
     width,
 )
-from seeknal_git.warehouse.model import Move, Record
+from seeknal_git.warehouse.model import Move, Record, Warned
 
 _COLOURS = {
     "added": "NEW",
@@ -70,7 +70,7 @@ def _entry(entry: Entry, *, whole: bool) -> None:
     _warnings(record.warnings, whole=whole)
 
 
-def _warnings(warnings: Sequence[str], *, whole: bool) -> None:
+def _warnings(warnings: Sequence[Warned], *, whole: bool) -> None:
     shown = warnings if whole else warnings[:_FEW]
     for warning in shown:
         out(f"{coloured('warning')}: {warning}")
@@ -164,7 +164,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
         "built": record.built,
         "reused": record.reused,
         "removed": record.removed,
-        "warnings": list(record.warnings),
+        "warnings": list(map(str, record.warnings)),
     }
 
 

@@ -156,10 +156,8 @@ _MOST_ANSWERS = 10
 
 def _answers(status: Status) -> None:
     """The checks that do not hold, in the words of the run, and how to see the rows."""
-    said = status.production.failure or ""
-    failing = [
-        answer for answer in status.failing if f"{answer.node}: {answer.message}" not in said
-    ]
+    told = status.production.failed.items()  # the alarm about production's last run has them
+    failing = [answer for answer in status.failing if (answer.node, answer.message) not in told]
     lines = [("failed", answer) for answer in failing]
     lines += [("warning", answer) for answer in status.warnings]
     for word, answer in lines[:_MOST_ANSWERS]:

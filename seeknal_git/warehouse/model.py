@@ -7,10 +7,10 @@ and do not say so. A value that an earlier version did not record is None.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
 
@@ -166,6 +166,16 @@ class Outcome:
     yours: tuple[Foreign, ...] = ()
 
 
+class Warned(NamedTuple):
+    """A check of severity warn that did not hold."""
+
+    node: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.node}: {self.message}"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A publication that an environment made. Fields that it shares with `Publication` mean the
@@ -188,7 +198,7 @@ class Record:
     edited: bool | None = None
     reason: str | None = None
     # The checks that did not hold, by the last run that left the publication as it is.
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Warned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +229,8 @@ class Run:
     started_at: datetime
     status: str  # `running`, `succeeded`, `failed` or `interrupted`
     message: str | None
+    # Node → why it failed; empty for a run of an earlier version.
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 # Files of exposures

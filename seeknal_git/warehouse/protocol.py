@@ -34,6 +34,7 @@ from seeknal_git.warehouse.model import (
     Run,
     Snapshot,
     Unnamed,
+    Warned,
 )
 
 
@@ -151,11 +152,11 @@ class Publications(Protocol):
         """Node → its rows after a publication, also if its table is gone."""
         ...
 
-    def warnings(self, schema: str) -> list[str]:
+    def warnings(self, schema: str) -> list[Warned]:
         """The warnings about the nodes that an environment shows."""
         ...
 
-    def record_warnings(self, schema: str, warnings: Sequence[str]) -> None:
+    def record_warnings(self, schema: str, warnings: Sequence[Warned]) -> None:
         """Write down the warnings about the nodes that an environment shows, in place of earlier
         ones."""
         ...
@@ -166,7 +167,14 @@ class Runs(Protocol):
 
     def begin(self, run_id: str, schema: str, command: str) -> None: ...
 
-    def end(self, run_id: str, status: str, message: str | None) -> None: ...
+    def end(
+        self,
+        run_id: str,
+        status: str,
+        message: str | None = None,
+        failures: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write down how a run ended. failures: node → why it failed, in place of a message."""
 
     def last(self, schema: str) -> Run | None: ...
 

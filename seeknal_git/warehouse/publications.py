@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.names import SNAPSHOTS, STATE
 from seeknal_git.warehouse import protocol, publish
 from seeknal_git.warehouse.forms import commit_id, texts
-from seeknal_git.warehouse.model import Move, Outcome, Publication, Record
+from seeknal_git.warehouse.model import Move, Outcome, Publication, Record, Warned
 from seeknal_git.warehouse.state_tables import with_later_columns
 
 if TYPE_CHECKING:
@@ -86,20 +86,20 @@ class PublicationRecords(protocol.Publications):
     def rows(self, schema: str, at: int) -> dict[str, int | None]:
         return dict(self.connection.execute(_ROWS, [schema, at]).fetchall())
 
-    def warnings(self, schema: str) -> list[str]:
+    def warnings(self, schema: str) -> list[Warned]:
         rows = self.connection.execute(
             f"SELECT warnings FROM {STATE}.publications WHERE schema_name = $1 "
             "ORDER BY id DESC LIMIT 1",
             [schema],
         ).fetchall()
-        return texts(rows[0][0]) if rows else []
+        return _warned(rows[0][0]) if rows else []
 
-    def record_warnings(self, schema: str, warnings: Sequence[str]) -> None:
+    def record_warnings(self, schema: str, warnings: Sequence[Warned]) -> None:
         self.connection.execute(
             f"UPDATE {STATE}.publications SET warnings = $1 WHERE schema_name = $2 "
             f"AND id = (SELECT max(id) FROM {STATE}.publications WHERE schema_name = $2) "
             "AND coalesce(warnings, '[]') <> $1",
-            [json.dumps(list(warnings)), schema],
+            [json.dumps(list(map(str, warnings))), schema],
         )
 
     def _records(self, schema: str, most: str = "") -> list[Record]:
@@ -120,5 +120,11 @@ def _record(*row: Any) -> Record:
         record,
         commit=commit_id(record.commit) or "",
         base=commit_id(record.base),
-        warnings=tuple(texts(warnings)),
+        warnings=tuple(_warned(warnings)),
     )
+
+
+def _warned(kept: str | None) -> list[Warned]:
+    """Warnings as the state keeps them: texts, each with the id of its node in front."""
+    pairs = (text.partition(": ") for text in texts(kept))
+    return [Warned(node, message) for node, _, message in pairs]

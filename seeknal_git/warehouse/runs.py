@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import STATE
@@ -20,14 +22,22 @@ class RunRecords(protocol.Runs):
 
     def begin(self, run_id: str, schema: str, command: str) -> None:
         self.connection.execute(
-            f"INSERT INTO {STATE}.runs VALUES ($1, $2, $3, $4, NULL, 'running', NULL)",
+            f"INSERT INTO {STATE}.runs (id, schema_name, command, started_at, status) "
+            "VALUES ($1, $2, $3, $4, 'running')",
             [run_id, schema, command, now()],
         )
 
-    def end(self, run_id: str, status: str, message: str | None) -> None:
+    def end(
+        self,
+        run_id: str,
+        status: str,
+        message: str | None = None,
+        failures: Mapping[str, str] | None = None,
+    ) -> None:
+        kept = json.dumps(dict(failures)) if failures else message
         self.connection.execute(
             f"UPDATE {STATE}.runs SET ended_at = $1, status = $2, message = $3 WHERE id = $4",
-            [now(), status, message, run_id],
+            [now(), status, kept, run_id],
         )
 
     def last(self, schema: str) -> Run | None:
@@ -36,7 +46,20 @@ class RunRecords(protocol.Runs):
             f"WHERE schema_name = $1 AND status <> '{REMOVED}' ORDER BY rowid DESC LIMIT 1",
             [schema],
         ).fetchall()
-        return Run(*rows[0]) if rows else None
+        return _decoded(Run(*rows[0])) if rows else None
+
+
+def _decoded(run: Run) -> Run:
+    """A run whose message holds why each node failed, as JSON. Other runs, and those of an earlier
+    version, have a sentence."""
+    try:
+        failures = json.loads(run.message or "")
+    except (ValueError, RecursionError):  # somebody else may have written it
+        return run
+    if not isinstance(failures, dict):
+        return run
+    message = "; ".join(f"{node}: {why}" for node, why in failures.items())
+    return replace(run, message=message, failures=failures)
 
 
 def was_deleted(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
@@ -51,6 +74,7 @@ def was_deleted(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
 def record_deletion(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
     """Remember that an environment was there, for whoever asks it."""
     connection.execute(
-        f"INSERT INTO {STATE}.runs VALUES ($1, $2, 'env delete', $3, $3, '{REMOVED}', NULL)",
+        f"INSERT INTO {STATE}.runs (id, schema_name, command, started_at, ended_at, status) "
+        f"VALUES ($1, $2, 'env delete', $3, $3, '{REMOVED}')",
         [uuid.uuid4().hex, schema, now()],
     )
