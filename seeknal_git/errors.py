@@ -15,9 +15,10 @@ Exit 0 is success, 3 a bug of ours (the traceback is in a log), 130 an interrupt
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any
 
 from seeknal_git.names import in_lines, parts
 
@@ -32,6 +33,8 @@ class Problem:
     line: int | None = None
     hint: str | None = None
     node: str | None = None
+    # The ids of other nodes, or of none that exists, that it has to do with.
+    about: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -42,6 +45,11 @@ class Problem:
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}" if self.place else self.message
         return in_lines([text, *(f"  {line}" for line in parts(self.hint))]) if self.hint else text
+
+
+def as_problem(kept: Mapping[str, Any]) -> Problem:
+    """A problem that was kept as JSON."""
+    return Problem(**{**kept, "about": tuple(kept["about"])})
 
 
 def some(names: Sequence[str], most: int) -> str:

@@ -267,8 +267,8 @@ def _deliver(
                 unwritten[file.node] = "an earlier version delivered it, and did not write down how"
             elif file.table not in there:
                 unwritten[file.node] = "the table that it was written from is no longer kept"
-            elif said := claims.on(file.definition):
-                unwritten[file.node] = f"it would write over {said}"
+            elif claim := claims.on(file.definition):
+                unwritten[file.node] = f"it would write over {claim}"
             else:
                 end = _written(workspace, dock, replace(file, path=_place(workspace, file)))
                 unwritten |= {file.node: end.fault} if end.fault else {}

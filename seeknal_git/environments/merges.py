@@ -154,7 +154,7 @@ def _explained(conflict: Conflict) -> Problem:
     removed = any(part.change.category == Category.REMOVED for part in conflict.parts)
     own = [problem.hint] if problem.hint and not removed else []
     hint = in_lines([*own, *map(told, conflict.parts)])
-    return Problem(problem.message, problem.path, problem.line, hint or None, problem.node)
+    return replace(problem, hint=hint or None)
 
 
 def told(part: Part) -> str:

@@ -135,9 +135,7 @@ def _edit(side: Side, other: Side, node: str) -> Change | None:
 
 def _suspects(merge: Merge, problem: Problem, side: Side, other: Side) -> Iterator[str]:
     """Nodes that one side may have edited to cause a problem, the likeliest first."""
-    node = problem.node
-    text = f"{problem.message} {problem.hint or ''}".replace(",", " ").split()
-    named = [word.rstrip(".:") for word in text]
+    node, named = problem.node, problem.about
     if node is None:
         yield from named
     elif circle := _circle(merge, node, named):

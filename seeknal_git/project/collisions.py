@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seeknal_git.errors import Problem
 from seeknal_git.names import BRANCHES_FILES
@@ -48,39 +48,50 @@ class _Links:
                 yield "/".join([real, *parts[fixed:]])
 
 
+class Claim(NamedTuple):
+    """A place that a node reads or writes."""
+
+    path: str
+    node: str
+    verb: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, which {self.node} {self.verb}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """The places that nodes read or write, each in parts → as one speaks of it.
+    """The places that nodes read or write, each in parts.
 
     files: single ones; around: the folders that they are in; globs: places that may meet more
     than one path.
     """
 
-    files: dict[tuple[str, ...], str] = field(default_factory=dict)
-    around: dict[tuple[str, ...], str] = field(default_factory=dict)
-    globs: dict[tuple[str, ...], str] = field(default_factory=dict)
+    files: dict[tuple[str, ...], Claim] = field(default_factory=dict)
+    around: dict[tuple[str, ...], Claim] = field(default_factory=dict)
+    globs: dict[tuple[str, ...], Claim] = field(default_factory=dict)
 
-    def add(self, path: str, said: str) -> None:
+    def add(self, path: str, claim: Claim) -> None:
         parts = _parts(path)
         if any(map(glob.has_magic, parts)) or parts[: len(_BRANCHES)] == _BRANCHES:
-            self.globs.setdefault(parts, said)
+            self.globs.setdefault(parts, claim)
             return
-        self.files.setdefault(parts, said)
+        self.files.setdefault(parts, claim)
         for length in range(1, len(parts)):
-            self.around.setdefault(parts[:length], said)
+            self.around.setdefault(parts[:length], claim)
 
-    def at(self, path: tuple[str, ...], below: tuple[str, ...]) -> str | None:
+    def at(self, path: tuple[str, ...], below: tuple[str, ...]) -> Claim | None:
         """Who has a path already: the path itself, one below or around it. below: the
         names that are written in its folder."""
         prefixes = (path[:length] for length in range(1, len(path) + 1))
-        said = next(
+        claim = next(
             (self.files[prefix] for prefix in prefixes if prefix in self.files), None
         ) or self.around.get(path)
         places = (path + below, (*_BRANCHES, "*", *path, *below))
-        return said or next(
+        return claim or next(
             (
-                said
-                for pattern, said in self.globs.items()
+                claim
+                for pattern, claim in self.globs.items()
                 if any(_meet(one, pattern) for one in places)
             ),
             None,
@@ -94,7 +105,7 @@ class Claims:
     links: _Links
     taken: _Taken = field(default_factory=_Taken)
 
-    def on(self, exposure: Mapping[str, Any]) -> str | None:
+    def on(self, exposure: Mapping[str, Any]) -> Claim | None:
         """Who has a place already in which an exposure, of this definition, would write."""
         path, columns = str(exposure["path"]), exposure["partition_by"]
         # The engine names folder after folder `column=value`, and the files in the last of them.
@@ -121,14 +132,13 @@ def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
     claims, problems = claims_of(graph.sources(), root), []
     for node in exposures:
         path = str(node.definition["path"])
-        if said := claims.on(node.definition):
+        if claim := claims.on(node.definition):
             keys = ("params.path", "path", "url")
             line = next((node.lines[key] for key in keys if key in node.lines), 1)
-            message = f"{node.id} would write over {said}."
-            problems.append(
-                Problem(message, node.path, line, "Give it a path of its own.", node.id)
-            )
-        claims.taken.add(path, f"{path}, which {node.id} writes")
+            message = f"{node.id} would write over {claim}."
+            hint = "Give it a path of its own."
+            problems.append(Problem(message, node.path, line, hint, node.id, (claim.node,)))
+        claims.taken.add(path, Claim(path, node.id, "writes"))
     return problems
 
 
@@ -136,14 +146,14 @@ def _take(taken: _Taken, source: Node, root: DataRoot, links: _Links) -> None:
     """The files of a source that are there, and whatever its glob takes in as soon as it is
     there."""
     for file in root.files(source):
-        said = f"{file.path}, which {source.id} reads"
-        taken.add(file.path, said)
+        claim = Claim(file.path, source.id, "reads")
+        taken.add(file.path, claim)
         at = file.at.resolve() if file.at.is_symlink() else file.at
         if (real := links.real(at.parent)) is not None:
-            taken.add(f"{real}/{at.name}", said)
+            taken.add(f"{real}/{at.name}", claim)
     pattern = str(source.definition["path"])
     for name in (pattern, *links.other_names(pattern)):
-        taken.add(name, f"{pattern}, which {source.id} reads")
+        taken.add(name, Claim(pattern, source.id, "reads"))
 
 
 def _parts(pattern: str) -> tuple[str, ...]:

@@ -268,6 +268,7 @@ def ordered(
             line,
             "Break the circle: one of them has to do without the other.",
             node.id,
+            tuple(cycle),
         )
         order, more = ordered(rest, members)
         return order, [problem, *more]
@@ -295,7 +296,8 @@ def view_problems(
         place = (node.path, node.line("name"))
         if other != identifier:
             message = f"{identifier} and {other} would both be the view {view}."
-            problems.append(Problem(message, *place, "Rename one of them.", identifier))
+            hint = "Rename one of them."
+            problems.append(Problem(message, *place, hint, identifier, (other,)))
         else:
             message = (
                 f"Two kinds share the name {node.name}: the view of {identifier} is called {view}."

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from seeknal_git.cache import Cache
-from seeknal_git.errors import Problem, ProjectError, limits, raising
+from seeknal_git.errors import Problem, ProjectError, as_problem, limits, raising
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
@@ -63,7 +63,7 @@ def read_files(tree: Tree, cache: Cache, paths: Mapping[str, str]) -> Files:
     foreign: list[str] = []
     unread: list[Problem] = []
     for path, entry in entries.items():
-        told = [Problem(**{**warning, "path": path}) for warning in entry["warnings"]]
+        told = [as_problem({**warning, "path": path}) for warning in entry["warnings"]]
         warnings += told
         if entry["foreign"]:
             foreign.append(path)

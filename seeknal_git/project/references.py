@@ -98,8 +98,9 @@ def _meant(
             if named[-1] not in declared:
                 problems += _missing(named[-1], members, place)
         except LookupError as exc:
-            hint = _declare(exc.args[1], members) if place.hinted else None
-            problems.append(place.problem(str(exc.args[0]), hint))
+            message, name = exc.args
+            hint = _declare(name, members) if place.hinted else None
+            problems.append(place.problem(message, hint, about=name))
     return named, problems
 
 
@@ -111,8 +112,8 @@ class _Place:
     line: int
     hinted: bool
 
-    def problem(self, message: str, hint: str | None = None) -> Problem:
-        return Problem(message, self.node.path, self.line, hint, self.node.id)
+    def problem(self, message: str, hint: str | None = None, *, about: str) -> Problem:
+        return Problem(message, self.node.path, self.line, hint, self.node.id, (about,))
 
 
 def _is_itself(reference: Reference, node: Node) -> bool:
@@ -160,7 +161,8 @@ def _missing(identifier: str, members: Mapping[str, Member], place: _Place) -> l
     if identifier in members:
         if members[identifier].node.yields_table:
             return []
-        return [place.problem(f"{identifier} yields no table that {reader} could read.")]
+        message = f"{identifier} yields no table that {reader} could read."
+        return [place.problem(message, about=identifier)]
     others = [other for other in members if other != reader] if place.hinted else []
     near = difflib.get_close_matches(identifier, others, 1)
     hint = (
@@ -168,4 +170,5 @@ def _missing(identifier: str, members: Mapping[str, Member], place: _Place) -> l
         if near
         else f"Write it with: {command_line('seeknal', 'draft', *identifier.split('.', 1))}"
     )
-    return [place.problem(f"{reader} reads {identifier}, which does not exist.", hint)]
+    message = f"{reader} reads {identifier}, which does not exist."
+    return [place.problem(message, hint, about=identifier)]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.cache import VERSION
-from seeknal_git.errors import Problem, limits
+from seeknal_git.errors import Problem, as_problem, limits
 from seeknal_git.files import write_whole
 from seeknal_git.project.bound_graph import Answers, BoundGraph, Facts, Index, Over, Part
 from seeknal_git.project.fingerprints import Fingerprint, digest
@@ -238,7 +238,7 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         index=index,
         origins=tuple(core["origins"]),
     )
-    warnings = tuple(Problem(**warning) for warning in core["warnings"])
+    warnings = tuple(map(as_problem, core["warnings"]))
     return Sound(graph, tuple(core["foreign"]), warnings)
 
 
