@@ -568,6 +568,11 @@ def test_later_files_that_would_be_read_otherwise_are_refused(repo: Repo) -> Non
         assert repo.numbers(f"SELECT sum(amount) FROM main.x{number}") == [(30,)], case
 
 
+def test_gaps_between_semicolons_are_told_whole(repo: Repo) -> None:
+    said = runs(repo, "id;amount\n1;10\n", "id;amount\n1;10\n2\n3;30\n", code=1)
+    assert "Line 1 has 2 columns by `;`, and line 3 has 1: 2.\n" in said
+
+
 def test_with_on_drift_warn_they_are_told_and_read(repo: Repo) -> None:
     said = drift(repo, "on_drift: warn\n")
     again = repo.seeknal("run").err

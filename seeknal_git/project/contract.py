@@ -201,10 +201,7 @@ class _Settled:
             self.drifts.append(Drift(self.guess.files[0][0], message, line))
 
         if self.dialect.get("null_padding") and not self.contract.dialect.get("null_padding", True):
-            unnamed = f"{self.guess.files[0][0]}: its lines have gaps"
-            note = next((what for what, _ in self.guess.notes if "columns by" in what), unnamed)
-            path, _, gaps = note.partition(": ")
-            why, _, _ = gaps.partition(";")  # the note goes on: that NULL is read there
+            path, why = self.guess.gaps or (self.guess.files[0][0], "its lines have gaps")
             self.drifts.append(Drift(path, why, "`params: {null_padding: true}`"))
 
     def _compare_type(self, name: str, was: str) -> None:

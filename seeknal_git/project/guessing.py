@@ -47,10 +47,12 @@ class Guess:
     formats: Mapping[str, Sequence[str]] = field(default_factory=dict)
     # The same keys → the columns that are read as text, as no single format is right.
     undated: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # The path of the first CSV file whose lines have gaps, and where they are.
+    gaps: tuple[str, str] | None = None
     # A sentence and a cure for each thing that the source had better declare.
     notes: tuple[tuple[str, str], ...] = ()
-    # The path of a file that cannot be read, and the reason.
-    error: tuple[str, str] | None = None
+    # The path of a file that cannot be read, the reason, and the cure unless the reason has it.
+    error: tuple[str, str, str] | None = None
 
 
 Found = tuple[str, Guess]  # the contents of a source's files, and the guess over them
@@ -83,13 +85,12 @@ def guessed(source: Node, root: DataRoot) -> Found:
     return contents_of(opened.version), guess
 
 
-_CORRECT = "Correct the file, or"
+_CORRECT = "Correct the file, or the definition of its source."
 
 
-def unfit(source: Node, path: str, message: str, hint: str = "") -> Problem:
-    """Something wrong with a file, at the line of the node that has to do with it. A message may
-    bring its own cure."""
-    hint = hint or ("" if _CORRECT in message else f"{_CORRECT} what the source says of it.")
+def unfit(source: Node, path: str, message: str, hint: str = _CORRECT) -> Problem:
+    """Something wrong with a file, at the line of the node that has to do with it. hint: empty if
+    the message has its own cure."""
     keys = ("schema", "columns", "params.path", "table")
     line = next((source.line(key) for key in keys if key in source.lines), 1)
     return Problem(
@@ -119,6 +120,7 @@ def _from_dict(value: Mapping[str, Any]) -> Guess:
         formats=value["formats"],
         undated=value["undated"],
         notes=tuple((what, cure) for what, cure in value["notes"]),
+        gaps=tuple(value["gaps"]) if value["gaps"] else None,
         error=tuple(value["error"]) if value["error"] else None,
     )
 
@@ -130,9 +132,10 @@ def _columns(value: Iterable[Sequence[str]]) -> Columns:
 class _Unfit(Exception):
     """A file cannot be read as the source says, or not as the others are."""
 
-    def __init__(self, path: str, message: str) -> None:
+    def __init__(self, path: str, message: str, hint: str = _CORRECT) -> None:
         super().__init__(message)
         self.path = path
+        self.hint = hint
 
 
 def _guess(source: Node, opened: Opened, cache: Cache) -> Guess:
@@ -144,7 +147,7 @@ def _guess(source: Node, opened: Opened, cache: Cache) -> Guess:
         guess = look(source, opened, cache)
         return replace(guess, **_declared(source, opened, guess))
     except _Unfit as exc:
-        return Guess(error=(exc.path, str(exc)))
+        return Guess(error=(exc.path, str(exc), exc.hint))
 
 
 def _need_to_unpack(source: Node, opened: Opened) -> None:
@@ -248,12 +251,13 @@ def _each_file(source: Node, opened: Opened, cache: Cache) -> list[dict[str, Any
             known[key] = _look(path, form, options)
             cache.put("file guess", {key: known[key]})
         if "error" in known[key]:
-            raise _Unfit(file.path, known[key]["error"])
+            raise _Unfit(file.path, *known[key]["error"])
     return [known[key] for key in keys]
 
 
 def _look(path: Path, form: str, options: Mapping[str, Any]) -> dict[str, Any]:
     from seeknal_git.sql.engine import SqlError
+    from seeknal_git.sql.ragged import Uneven
     from seeknal_git.sql.sniff import csv_guess, select_columns
 
     try:
@@ -263,7 +267,8 @@ def _look(path: Path, form: str, options: Mapping[str, Any]) -> dict[str, Any]:
             else {"columns": select_columns(parquet_select({}, {}), [path])}
         )
     except SqlError as exc:
-        return {"error": exc.message.replace(f' "{path}"', "")}
+        message = exc.message.replace(f' "{path}"', "")
+        return {"error": (message, "" if isinstance(exc, Uneven) else _CORRECT)}
 
 
 def _guess_csv(source: Node, opened: Opened, cache: Cache) -> Guess:
@@ -277,12 +282,14 @@ def _guess_csv(source: Node, opened: Opened, cache: Cache) -> Guess:
         for file, guess in zip(files, per_file, strict=True)
         for what, cure in guess["notes"]
     ]
+    gaps = ((file.path, guess["gaps"]) for file, guess in zip(files, per_file, strict=True))
     return Guess(
         columns=columns,
         files=_own_columns(files, per_file),
         dialect=_one_dialect(files, per_file),
         formats=formats,
         undated=undated,
+        gaps=next((found for found in gaps if found[1]), None),
         notes=(*told, *notes),
     )
 

@@ -34,6 +34,13 @@ _SHOWN = 60
 _TITLE = 20
 
 
+class Uneven(SqlError):
+    """The lines of a file have different numbers of fields. The message ends with a cure."""
+
+    def __init__(self, which: str) -> None:
+        super().__init__(f"{which}. {_CURE}")
+
+
 def taken_apart(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """The dialect of a CSV file and its columns. Raises SqlError.
 
@@ -62,7 +69,7 @@ def _mistake(path: Path, given: Mapping[str, Any]) -> SqlError | None:
     if "strict_mode" not in given and _ends_differ(path):
         return SqlError(_ENDS)
     which = _odd_line(path, given)
-    return SqlError(f"{which}. {_CURE}") if which else None
+    return Uneven(which) if which else None
 
 
 _ENDS = (
@@ -96,6 +103,7 @@ def _sniffed(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
         "dateformat": [row[6]] if row[6] and row[6] != _ISO else [],
         "timestampformat": [row[7]] if row[7] and row[7] != _ISO_TIME else [],
         "null_padding": False,
+        "gaps": "",
         "names": [],
         "notes": [],
     }
@@ -152,10 +160,11 @@ def _with_gaps(path: Path, given: Mapping[str, Any], delimiter: str = "") -> dic
     which = _which(likeliest, lines, skipped)
     found = _short(path, given, likeliest) or _long(path, given, likeliest, lines)
     if found is None and delimiter:
-        raise SqlError(f"{which}. {_CURE}")
+        raise Uneven(which)
     if found is None or "null_padding" in given:
         return found
-    return found | {"notes": [(f"{which}; missing values are read as NULL.", f"{_CURE}.")]}
+    note = (f"{which}; missing values are read as NULL.", f"{_CURE}.")
+    return found | {"gaps": which, "notes": [note]}
 
 
 _CURE = (
@@ -214,6 +223,7 @@ def _long(
         "dateformat": [],
         "timestampformat": [],
         "null_padding": True,
+        "gaps": "",
         "names": names,
         "notes": [],
     }

@@ -33,7 +33,7 @@ _LONGEST_TIME = 26
 def csv_guess(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """The dialect and the columns of one CSV file: `delim`, `quote`, `escape`, `skip`, `header`,
     `columns`; the formats of its dates (`dateformat`, `timestampformat`: all that its values
-    allow), and `notes`.
+    allow); `gaps`, which says where its lines differ, if that is news; and `notes`.
 
     given: the reader's options, as the source has them. Raises SqlError.
     """
