@@ -38,8 +38,8 @@ def _promises(state: State) -> dict[str, str]:
     for identifier, whole in graph.wholes.items():
         tested = identifier in graph.index.tested
         checks = graph.node(identifier).checks if tested else ()
-        asked = [f"{check.sql} {check.allowed} {check.severity}" for check in checks]
-        found[identifier] = digest(whole, state.versions.get(identifier, ""), *asked)
+        promised = [" ".join(check.promise) for check in checks]
+        found[identifier] = digest(whole, state.versions.get(identifier, ""), *promised)
     return found
 
 

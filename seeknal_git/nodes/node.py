@@ -32,9 +32,18 @@ class Check:
     line: int = 1
     # The columns that identify a row, according to this check.
     key: tuple[str, ...] = ()
-    accepted: Mapping[str, Sequence[str]] = field(
-        default_factory=dict
-    )  # column → texts that its type has to know
+    # Column → texts that its type has to know.
+    accepted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def question(self) -> tuple[str, str]:
+        """Everything that decides its answer, but for the tables that it reads."""
+        return self.sql, str(self.allowed)
+
+    @property
+    def promise(self) -> tuple[str, str, str]:
+        """Everything that decides whether a run fails by it, but for the tables that it reads."""
+        return *self.question, self.severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,11 +130,11 @@ def _tests_to_check(
     for node in [view for view in head.views if view in tested]:
         if _asks_the_same(node, base, head) and builds.isdisjoint((node, *head.inputs[node])):
             continue
-        known = set(_questions(base, node)) if node in base.members else set()
+        known = set(_promises(base, node)) if node in base.members else set()
         names = [
             check.name
-            for check, question in zip(head.node(node).checks, _questions(head, node), strict=True)
-            if question not in known or not builds.isdisjoint(question[-1])
+            for check, promise in zip(head.node(node).checks, _promises(head, node), strict=True)
+            if promise not in known or not builds.isdisjoint(promise[1])
         ]
         if names:
             found[node] = tuple(names)
@@ -147,14 +147,10 @@ def _asks_the_same(node: str, base: BoundGraph, head: BoundGraph) -> bool:
     return before is not None and before[1] == after[1]
 
 
-def _questions(graph: BoundGraph, node: str) -> list[tuple[str, float, str, tuple[str, ...]]]:
-    """The tests of a node: the SQL, the allowed number, the severity, and the nodes that it
-    reads."""
+def _promises(graph: BoundGraph, node: str) -> list[tuple[tuple[str, str, str], tuple[str, ...]]]:
+    """The promise of each test of a node, and the nodes that it reads."""
     checks, targets = graph.node(node).checks, graph.targets[node][1:]
-    return [
-        (check.sql, check.allowed, check.severity, read)
-        for check, read in zip(checks, targets, strict=True)
-    ]
+    return [(check.promise, read) for check, read in zip(checks, targets, strict=True)]
 
 
 def _reasons(changes: Iterable[Change], base: BoundGraph, head: BoundGraph) -> dict[str, str]:
