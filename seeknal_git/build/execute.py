@@ -30,7 +30,7 @@ from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, relation
+from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Snapshot, relation
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 _PAUSE_SECONDS = 0.1  # between two attempts to interrupt a worker
@@ -341,7 +341,7 @@ def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
     check, targets = node.checks[number], targets_of_check(work.graph, identifier, number)
     sql = check_of(work.graph, identifier, number, _relations(site, targets))
     table = snapshot_of(work, site.progress, targets[0]).table if targets else None
-    question = Question(
+    question = AuditQuery(
         work.inventory.answer_ids[identifier, number], identifier, check.name, sql, table
     )
     try:

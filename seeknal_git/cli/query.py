@@ -64,14 +64,14 @@ def query(
       seeknal query --at HEAD~3 'SELECT count(*) FROM orders'
       seeknal query --failed orders
     """
-    from seeknal_git.commands.query import Question, stream
+    from seeknal_git.commands.query import Query, stream
     from seeknal_git.report.query import show
     from seeknal_git.report.watching import TERMINAL
 
     wanted = "json" if as_json else form
     stream(
         opened_with_a_reminder(project_path, data_root, lock_timeout),
-        Question(sql, env, at, failed),
+        Query(sql, env, at, failed),
         wanted,
         partial(show, form=wanted),
         TERMINAL.note,

@@ -29,7 +29,7 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Query:
     """A SELECT and the tables to run it on."""
 
     # Needed, unless `failed` is given.
@@ -96,13 +96,13 @@ def query(
         rows = tuple(tuple(row) for row in answer.rows)
         answers.append(Rows(tuple(answer.names), rows, tuple(notes)))
 
-    stream(workspace, Question(sql, environment, at, failed), PYTHON, keep, notes.append)
+    stream(workspace, Query(sql, environment, at, failed), PYTHON, keep, notes.append)
     return answers[0]
 
 
 def stream(
     workspace: Workspace,
-    question: Question,
+    question: Query,
     form: str,
     show: Callable[[Answer], None],
     note: Callable[[str], None],

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from seeknal_git.environments.retention import Keeping
 from seeknal_git.git.known_names import KnownNames, known_names
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Environment, now
+from seeknal_git.warehouse.model import EnvironmentRecord, now
 from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -16,7 +16,7 @@ from seeknal_git.warehouse.protocol import Warehouse
 class Lifetime:
     """Whether and when an environment expires."""
 
-    environment: Environment
+    environment: EnvironmentRecord
     # Why it stays at any age; None if it may expire.
     held: str | None
     # When its time to live without use ends.
@@ -56,7 +56,7 @@ _PRODUCTION = "it is production"
 def _lifetime(
     careful: Keeping,
     warehouse: Warehouse,
-    environment: Environment,
+    environment: EnvironmentRecord,
     names: KnownNames,
 ) -> Lifetime:
     production = environment.schema in careful.productions

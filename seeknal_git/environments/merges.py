@@ -16,7 +16,7 @@ from seeknal_git.git.operation import merge_head
 from seeknal_git.git.tree import commit_tree
 from seeknal_git.names import in_lines
 from seeknal_git.plan.changes import Category, Change, make_plan
-from seeknal_git.plan.conflicts import Conflict, Merge, Part, Side, find_conflicts, side_of
+from seeknal_git.plan.conflicts import Conflict, Merge, Side, SideEdit, find_conflicts, side_of
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE, read_settings
 from seeknal_git.project.workspace import Workspace
@@ -36,7 +36,7 @@ class _Branch:
         changes = make_plan(self.base.state, self.loaded.state).changes
         return side_of(self.revision.name, self.base.graph, self.loaded.graph, changes)
 
-    def part(self, change: Change) -> Part:
+    def edit(self, change: Change) -> SideEdit:
         """An edit of this side, with its last commit.
 
         If no commit touched the node's file, the edit was made in a data file that a source reads.
@@ -45,7 +45,7 @@ class _Branch:
         if commit is None and (data := _edited_data(self.base, self.loaded, change.node)):
             change = replace(change, path=data, line=1)
             commit = self._last_commit(data)
-        return Part(self.revision.name, change, commit)
+        return SideEdit(self.revision.name, change, commit)
 
     def edit_of_file(self, path: str) -> Change | None:
         """The edit of a file that is no longer a node, or never was one; None if there is none."""
@@ -125,8 +125,8 @@ def _located(conflict: Conflict, ours: _Branch, other: _Branch) -> Conflict:
         into, source = ours.edit_of_file(path), other.edit_of_file(path)
     return Conflict(
         conflict.problem,
-        ours.part(into) if into else None,
-        other.part(source) if source else None,
+        ours.edit(into) if into else None,
+        other.edit(source) if source else None,
     )
 
 
@@ -151,19 +151,19 @@ def explained_conflicts(conflicts: Iterable[Conflict], next_step: str) -> tuple[
 def _explained(conflict: Conflict) -> Problem:
     problem = conflict.problem
     # Nobody removes a node by a slip of the pen: the hint about a similar name is left out.
-    removed = any(part.change.category == Category.REMOVED for part in conflict.parts)
+    removed = any(edit.change.category == Category.REMOVED for edit in conflict.edits)
     own = [problem.hint] if problem.hint and not removed else []
-    hint = in_lines([*own, *map(told, conflict.parts)])
+    hint = in_lines([*own, *map(told, conflict.edits)])
     return replace(problem, hint=hint or None)
 
 
-def told(part: Part) -> str:
-    """One side's part in words: its commit, the node, the place and the edit."""
-    change = part.change
-    commit = f" {part.commit[:8]}" if part.commit and part.branch != part.commit[:8] else ""
+def told(edit: SideEdit) -> str:
+    """One side's edit in words: its commit, the node, the place and the edit."""
+    change = edit.change
+    commit = f" {edit.commit[:8]}" if edit.commit and edit.branch != edit.commit[:8] else ""
     place = f"{change.path}:{change.line}"
     what = place if change.node == change.path else f"{change.node} ({place})"
-    return f"{part.branch}{commit}: {what}, {', '.join(words_of(change))}"
+    return f"{edit.branch}{commit}: {what}, {', '.join(words_of(change))}"
 
 
 def words_of(change: Change) -> list[str]:

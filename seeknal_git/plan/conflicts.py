@@ -67,7 +67,7 @@ def _renamed(node: str, new: Iterable[str], base: BoundGraph, graph: BoundGraph)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SideEdit:
     """The edit of one side that is behind a conflict."""
 
     branch: str
@@ -78,15 +78,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A problem of the merge that neither side has alone, and each side's part in it."""
+    """A problem of the merge that neither side has alone, and the edit of each side behind it."""
 
     problem: Problem
-    into: Part | None
-    source: Part | None
+    into: SideEdit | None
+    source: SideEdit | None
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        return tuple(part for part in (self.into, self.source) if part is not None)
+    def edits(self) -> tuple[SideEdit, ...]:
+        return tuple(edit for edit in (self.into, self.source) if edit is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +115,17 @@ def find_conflicts(merge: Merge, problems: Sequence[Problem]) -> tuple[Conflict,
     return (*blamed, *retyped)
 
 
-def _blamed(merge: Merge, problem: Problem) -> tuple[Part | None, Part | None]:
+def _blamed(merge: Merge, problem: Problem) -> tuple[SideEdit | None, SideEdit | None]:
     into, source = merge.into, merge.source
     return _touch(merge, problem, into, source), _touch(merge, problem, source, into)
 
 
-def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> Part | None:
+def _touch(merge: Merge, problem: Problem, side: Side, other: Side) -> SideEdit | None:
     """One side's edit behind a problem: of the node itself, of a node that the problem names, or of
     the nearest node upstream."""
     suspects = dict.fromkeys(_suspects(merge, problem, side, other))
     edits = (_edit(side, other, suspect) for suspect in suspects)
-    return next((Part(side.branch, edit) for edit in edits if edit is not None), None)
+    return next((SideEdit(side.branch, edit) for edit in edits if edit is not None), None)
 
 
 def _edit(side: Side, other: Side, node: str) -> Change | None:
@@ -233,7 +233,7 @@ def _retyped_for(
             edit = _edit(one, other, author)
             if edit is None or author == reader:
                 continue
-            mine, theirs = Part(one.branch, edit), Part(other.branch, other.changes[reader])
+            mine, theirs = SideEdit(one.branch, edit), SideEdit(other.branch, other.changes[reader])
             change = f"which was {was[name]} and becomes {now[name]}"
             problem = Problem(
                 f"{reader} reads {name} of {feeder}, {change}.",

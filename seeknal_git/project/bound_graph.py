@@ -35,14 +35,14 @@ class Facts:
     origins: Origins
 
 
-class Part(Mapping[str, T]):
-    """One part of the facts of every node. Facts that nobody asks for are not decoded."""
+class Facet(Mapping[str, T]):
+    """One kind of fact of every node. Facts that nobody asks for are not decoded."""
 
-    def __init__(self, facts: Mapping[str, Facts], part: Callable[[Facts], T]) -> None:
-        self._facts, self._part = facts, part
+    def __init__(self, facts: Mapping[str, Facts], read: Callable[[Facts], T]) -> None:
+        self._facts, self._read = facts, read
 
     def __getitem__(self, identifier: str) -> T:
-        return self._part(self._facts[identifier])
+        return self._read(self._facts[identifier])
 
     def __contains__(self, identifier: object) -> bool:
         return identifier in self._facts
@@ -100,21 +100,21 @@ class BoundGraph(Graph):
     @property
     def anatomies(self) -> Mapping[str, tuple[Anatomy, ...]]:
         """id → the anatomy of each of its SELECTs that decide data."""
-        return Part(self.facts, lambda facts: facts.answers.anatomies)
+        return Facet(self.facts, lambda facts: facts.answers.anatomies)
 
     @property
     def columns(self) -> Mapping[str, Columns | None]:
         """id → (name, type) of each column; None if nobody can know, or if there is no table."""
-        return Part(self.facts, lambda facts: columns_typed(facts.answers.known.columns))
+        return Facet(self.facts, lambda facts: columns_typed(facts.answers.known.columns))
 
     @property
     def known(self) -> Mapping[str, Known]:
         """id → its table, as the nodes that read it know it."""
-        return Part(self.facts, lambda facts: facts.answers.known)
+        return Facet(self.facts, lambda facts: facts.answers.known)
 
     @property
     def fingerprints(self) -> Mapping[str, Fingerprint]:
-        return Part(self.facts, lambda facts: facts.fingerprint)
+        return Facet(self.facts, lambda facts: facts.fingerprint)
 
     @property
     def wholes(self) -> Mapping[str, str]:
@@ -206,16 +206,16 @@ def _in_order(structure: Structure, waiting: set[str]) -> Iterator[str]:
 
 
 class _Either(Mapping[str, T]):
-    """One part of the facts that were found now, else of those that are known."""
+    """One kind of fact: those that were found now, else those that are known."""
 
     def __init__(
-        self, found: Mapping[str, Facts], known: Mapping[str, Facts], part: Callable[[Facts], T]
+        self, found: Mapping[str, Facts], known: Mapping[str, Facts], read: Callable[[Facts], T]
     ) -> None:
-        self._found, self._known, self._part = found, known, part
+        self._found, self._known, self._read = found, known, read
 
     def __getitem__(self, identifier: str) -> T:
         facts = self._found.get(identifier)
-        return self._part(self._known[identifier] if facts is None else facts)
+        return self._read(self._known[identifier] if facts is None else facts)
 
     def __iter__(self) -> Iterator[str]:
         return iter({**self._known, **self._found})

@@ -21,7 +21,7 @@ from typing import Any
 from seeknal_git.cache import VERSION
 from seeknal_git.errors import Problem, as_problem, limits
 from seeknal_git.files import write_whole
-from seeknal_git.project.bound_graph import Answers, BoundGraph, Facts, Index, Over, Part
+from seeknal_git.project.bound_graph import Answers, BoundGraph, Facet, Facts, Index, Over
 from seeknal_git.project.fingerprints import Fingerprint, digest
 from seeknal_git.project.graph import Structure, view_problems
 from seeknal_git.project.node_files import entry_of, member_of
@@ -228,11 +228,11 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         frozenset(ids[number] for number in core["inert"]),
     )
     facts = Remembered(files, wholes, dict(zip(ids, pairwise(core["ends"]), strict=True)), records)
-    members = Part(facts, lambda fact: fact.member)
+    members = Facet(facts, lambda fact: fact.member)
     graph = BoundGraph(
         members=members,
         structure=structure,
-        targets=Part(facts, lambda fact: fact.targets),
+        targets=Facet(facts, lambda fact: fact.targets),
         warnings=tuple(view_problems(structure, members)[1]),
         facts=facts,
         index=index,

@@ -51,14 +51,14 @@ def _problem(problem: Problem) -> dict[str, Any]:
 def _conflict(conflict: Conflict) -> dict[str, Any]:
     sides = [
         {
-            "branch": part.branch,
-            "commit": part.commit,
-            "node": part.change.node,
-            "path": part.change.path,
-            "line": part.change.line,
-            "what": words_of(part.change),
+            "branch": edit.branch,
+            "commit": edit.commit,
+            "node": edit.change.node,
+            "path": edit.change.path,
+            "line": edit.change.line,
+            "what": words_of(edit.change),
         }
-        for part in conflict.parts
+        for edit in conflict.edits
     ]
     return {**_problem(conflict.problem), "sides": sides}
 
@@ -68,7 +68,7 @@ def as_markdown(merge: MergePlan, found: Found | None) -> str:
     wrong = [f"- {markdown.code(path)} conflicts as text" for path in merge.textual]
     for conflict in merge.conflicts:
         wrong.append(_line(conflict.problem))
-        wrong += [f"  - {markdown.text(told(part))}" for part in conflict.parts]
+        wrong += [f"  - {markdown.text(told(edit))}" for edit in conflict.edits]
     wrong += [_line(problem) for problem in merge.problems]
     title = f"### {markdown.text(_title(merge))}"
     head = [title, "", "**This merge would break the pipeline.**", "", *wrong, ""] if wrong else []

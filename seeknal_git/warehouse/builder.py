@@ -14,7 +14,7 @@ from seeknal_git.names import quote
 from seeknal_git.sql.engine import as_subquery
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.engine_errors import refusals
-from seeknal_git.warehouse.model import Audit, Blueprint, Question, Snapshot, now, relation
+from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Snapshot, now, relation
 from seeknal_git.warehouse.snapshots import record_audits, record_snapshots
 
 _ID_LENGTH = 16
@@ -63,7 +63,7 @@ class Builder(protocol.Builder):
         self._snapshots.append((snapshot, reading))
         return snapshot
 
-    def check(self, question: Question) -> Audit:
+    def check(self, question: AuditQuery) -> Audit:
         with self._undone_if_it_fails():
             violations = self._count(as_subquery(question.sql))
             rows = self._count(relation(question.table)) if question.table else 0

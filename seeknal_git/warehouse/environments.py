@@ -10,7 +10,7 @@ from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
 from seeknal_git.warehouse import catalog, protocol, publish, runs, unused_tables
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import commit_id
-from seeknal_git.warehouse.model import Environment, Foreign, Published
+from seeknal_git.warehouse.model import EnvironmentRecord, Foreign, Published
 from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import OF_ENVIRONMENTS
 
@@ -41,7 +41,7 @@ GROUP BY schema_name ORDER BY schema_name"""
 class EnvironmentViews(protocol.Environments):
     connection: duckdb.DuckDBPyConnection
 
-    def all(self) -> dict[str, Environment]:
+    def all(self) -> dict[str, EnvironmentRecord]:
         rows = self.connection.execute(
             "SELECT schema_name, any_value(branch), "
             f"(SELECT arg_max(commit_id, id) FROM {STATE}.publications p "
@@ -49,7 +49,7 @@ class EnvironmentViews(protocol.Environments):
             f"FROM {STATE}.environments e GROUP BY schema_name ORDER BY schema_name"
         ).fetchall()
         return {
-            schema: Environment(schema, branch, commit_id(commit), created_at, used_at)
+            schema: EnvironmentRecord(schema, branch, commit_id(commit), created_at, used_at)
             for schema, branch, commit, created_at, used_at in rows
         }
 

@@ -70,7 +70,7 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AuditQuery:
     """A check to make."""
 
     id: str
@@ -106,8 +106,8 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
-    """An environment that was published or run."""
+class EnvironmentRecord:
+    """The record of an environment that was published or run."""
 
     schema: str
     branch: str

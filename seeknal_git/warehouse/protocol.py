@@ -16,18 +16,18 @@ from typing import Any, Protocol
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import (
     Audit,
+    AuditQuery,
     Blueprint,
     Comparison,
     DeliveredPath,
     Delivery,
-    Environment,
+    EnvironmentRecord,
     Foreign,
     Listener,
     Move,
     Outcome,
     Publication,
     Published,
-    Question,
     Record,
     Rows,
     Rules,
@@ -80,7 +80,7 @@ class Snapshots(Protocol):
 class Environments(Protocol):
     """The views of each environment. An environment is named by its schema."""
 
-    def all(self) -> dict[str, Environment]:
+    def all(self) -> dict[str, EnvironmentRecord]:
         """Schema → environment."""
         ...
 
@@ -277,7 +277,7 @@ class Builder(Protocol):
         """
         ...
 
-    def check(self, question: Question) -> Audit:
+    def check(self, question: AuditQuery) -> Audit:
         """Count the rows that violate a check, and all rows. Raises SqlError."""
         ...
 
