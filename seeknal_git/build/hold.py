@@ -54,9 +54,9 @@ class Prepared:
 
 def preview(prepared: Prepared) -> Work:
     """The work that a run would do. Writes nothing."""
-    path = prepared.workspace.warehouse_path
+    workspace = prepared.workspace
     with open_for_state(
-        path if path.exists() else None, prepared.workspace.marks, prepared.workspace.until
+        workspace.readable_warehouse, workspace.marks, workspace.until
     ) as warehouse:
         return work_of(warehouse, prepared)
 

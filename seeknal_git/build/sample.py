@@ -76,7 +76,7 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
     graph, node = loaded.graph, loaded.graph.node(identifier)
     schemas = _schemas(workspace)
     above = graph.upstream([identifier])
-    path = workspace.warehouse_path if graph.feeding(identifier) else None
+    path = workspace.readable_warehouse if graph.feeding(identifier) else None
     with open_if_readable(
         path, workspace.marks, reach_of(graph, loaded.root, {identifier, *above})
     ) as (

@@ -36,7 +36,7 @@ def settled(prepared: Prepared) -> Reconciled | None:
     under a lock that keeps writers out. The look alone decides. Raises as `hold.held`.
     """
     workspace, is_production = prepared.workspace, prepared.environment.is_production
-    if not (workspace.warehouse_path.exists() and _is_remembered(prepared)):
+    if not (workspace.has_warehouse and _is_remembered(prepared)):
         return None
     with open_for_state(workspace.warehouse_path, workspace.marks, workspace.until) as warehouse:
         if not is_current(prepared, warehouse):

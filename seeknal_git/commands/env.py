@@ -44,11 +44,10 @@ class EnvironmentState:
 
 def list_environments(workspace: Workspace) -> list[EnvironmentState]:
     """All environments of the warehouse, production first."""
-    path = workspace.warehouse_path
-    if not path.exists():
+    if not workspace.has_warehouse:
         return []
     with open_warehouse(
-        path, workspace.marks, read_only=True, deadline=workspace.until
+        workspace.warehouse_path, workspace.marks, read_only=True, deadline=workspace.until
     ) as warehouse:
         return [
             _state(

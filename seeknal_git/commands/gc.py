@@ -55,9 +55,8 @@ def gc(workspace: Workspace, *, delete: bool = False, only_environments: bool = 
 
 
 def _find(workspace: Workspace, only_environments: bool) -> Garbage:
-    path = workspace.warehouse_path
     with open_warehouse(
-        path if path.exists() else None,
+        workspace.readable_warehouse,
         workspace.marks,
         read_only=True,
         deadline=workspace.until,
@@ -68,9 +67,8 @@ def _find(workspace: Workspace, only_environments: bool) -> Garbage:
 def _collect(workspace: Workspace, only_environments: bool) -> Garbage:
     need_authority(workspace)
     _need_what_production_says(workspace)
-    path = workspace.warehouse_path
     with open_warehouse(
-        path if path.exists() else None, workspace.marks, deadline=workspace.until
+        workspace.readable_warehouse, workspace.marks, deadline=workspace.until
     ) as warehouse:
         found = _found(workspace, warehouse, only_environments)
         # Before the environments: without them, nobody would come back for their files.

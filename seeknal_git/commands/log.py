@@ -49,7 +49,7 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0) -> 
     shown = Environment(name, workspace.production)
     entries: tuple[Entry, ...] = ()
     earlier = 0
-    if workspace.warehouse_path.exists():
+    if workspace.has_warehouse:
         with open_warehouse(
             workspace.warehouse_path, workspace.marks, read_only=True, deadline=workspace.until
         ) as warehouse:

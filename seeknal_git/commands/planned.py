@@ -130,7 +130,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     A warehouse that cannot be read raises nothing: a run may be going on, or it may be another
     project's.
     """
-    if not workspace.warehouse_path.exists():
+    if not workspace.has_warehouse:
         if production_ref(workspace.repository) is None:
             return Found()
         return Found(missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)))

@@ -256,7 +256,7 @@ def _is_behind(workspace: Workspace) -> bool:
     """Whether the tip of the production branch is not what production last published, by the
     warehouse."""
     tip = git.production_tip(workspace.repository, workspace.production)
-    lost = not workspace.warehouse_path.exists()
+    lost = not workspace.has_warehouse
     return tip is not None and (lost or tip != showing(workspace).commit)
 
 

@@ -133,7 +133,7 @@ def _query(workspace: Workspace, question: _Asked) -> None:
     """
     sql, environment = question.sql or "", question.environment
     branch = environment_of(workspace, environment)
-    if workspace.warehouse_path.exists():
+    if workspace.has_warehouse:
         with open_warehouse(
             workspace.warehouse_path,
             workspace.marks,
@@ -293,7 +293,7 @@ def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
     environment = question.environment
     if environment and workspace.branch_of(environment) != workspace.production:
         raise UsageError("Only production can be asked as it was: --at goes without --env.")
-    if not workspace.warehouse_path.exists():
+    if not workspace.has_warehouse:
         raise never_published()
     with open_warehouse(
         workspace.warehouse_path,
@@ -319,7 +319,7 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
 
     Raises UsageError where the node is not built as it is now, or where nothing is wrong with it.
     """
-    if not workspace.warehouse_path.exists():
+    if not workspace.has_warehouse:
         raise never_published()
     revision = revision_of(workspace, question.environment)
     with open_warehouse(

@@ -94,12 +94,14 @@ def rollback(
     need_authority(workspace)
     if not dry_run:
         need_leave(workspace, reason, force=force)
-    path = workspace.warehouse_path
-    if not path.exists():
+    if not workspace.has_warehouse:
         raise never_published()
-    reach = Reach(folders=[workspace.home / WRITING])
     with open_warehouse(
-        path, workspace.marks, read_only=dry_run, deadline=workspace.until, reach=reach
+        workspace.warehouse_path,
+        workspace.marks,
+        read_only=dry_run,
+        deadline=workspace.until,
+        reach=Reach(folders=[workspace.home / WRITING]),
     ) as warehouse:
         started = time.monotonic()
         done, wanted, stale = _prepared(workspace, warehouse, publication)

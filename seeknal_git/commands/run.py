@@ -234,7 +234,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
 
 def _base(workspace: Workspace) -> str | None:
     """The commit that production shows, to which named nodes are added; None if it shows none."""
-    commit = showing(workspace).commit if workspace.warehouse_path.exists() else None
+    commit = showing(workspace).commit if workspace.has_warehouse else None
     if commit and not git.has_commit(workspace.repository, commit):
         raise UsageError(
             f"Production shows {commit[:8]}, which this clone does not have: "

@@ -319,7 +319,7 @@ def status_at(workspace: Workspace, revision: str) -> Past:
 
     Raises UsageError if nothing had been published yet.
     """
-    if not workspace.warehouse_path.exists():
+    if not workspace.has_warehouse:
         raise never_published()
     with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
         records = warehouse.publications.records(workspace.production_schema)

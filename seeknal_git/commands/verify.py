@@ -43,7 +43,7 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     promises = [*_of_edits(planned), *_of_readers(planned)]
     if not promises:
         return ()
-    if not workspace.warehouse_path.exists():
+    if not workspace.has_warehouse:
         raise WarehouseError(
             f"There is no warehouse {workspace.warehouse_path}, so a plan cannot be verified.",
             "seeknal run, on the production branch, builds it.",

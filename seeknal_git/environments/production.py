@@ -138,7 +138,7 @@ def refuse_to_lose(workspace: Workspace, warehouse: Warehouse | None = None) -> 
 def published_commit(workspace: Workspace) -> str | None:
     """The commit that production shows, or the nearest that this clone has; None if there is none,
     or if the warehouse is gone."""
-    if not workspace.warehouse_path.exists():
+    if not workspace.has_warehouse:
         return None
     shows = showing(workspace)
     ref = production_ref(workspace.repository)

@@ -83,6 +83,18 @@ class Workspace:
         return self.place.path
 
     @property
+    def has_warehouse(self) -> bool:
+        """Whether anything has been built. Raises ProjectError if the warehouse may not be where it
+        is."""
+        return self.warehouse_path.exists()
+
+    @property
+    def readable_warehouse(self) -> Path | None:
+        """Where to read: None if there is no warehouse, for an empty one. Raises ProjectError."""
+        path = self.warehouse_path
+        return path if path.exists() else None
+
+    @property
     def until(self) -> Deadline:
         """Until when a command that begins now waits for the warehouse."""
         return self.deadline or Deadline.after(self.lock_timeout)

@@ -102,8 +102,7 @@ def open_if_readable(
     with ExitStack() as stack:
         obstacle = None
         try:
-            there = path if path is not None and path.exists() else None
-            warehouse = stack.enter_context(open_for_scratch(there, owner, reach))
+            warehouse = stack.enter_context(open_for_scratch(path, owner, reach))
         except WarehouseError as exc:
             obstacle = exc.message
             warehouse = stack.enter_context(open_for_scratch(None, None, reach))
