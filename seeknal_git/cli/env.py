@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any
 
 import typer
 
@@ -14,25 +16,11 @@ from seeknal_git.cli.options import (
     DataRoot,
     LockTimeout,
     ProjectPath,
-    Reason,
-    Sandbox,
     opened_with_a_reminder,
 )
-from seeknal_git.cli.plan import Create, Into, Markdown, Verbose, Verify
-from seeknal_git.cli.promote import DryRun as PromoteDry
-from seeknal_git.cli.promote import Force as PromoteForce
-from seeknal_git.cli.run import (
-    DryRun,
-    Force,
-    Full,
-    KeepGoing,
-    MaxWorkers,
-    Nodes,
-    Parallel,
-    Refresh,
-    Retry,
-    Types,
-)
+from seeknal_git.cli.plan import plan
+from seeknal_git.cli.promote import promote
+from seeknal_git.cli.run import run
 
 app = typer.Typer(
     help="List, delete and prune environments; plan, apply, promote.", no_args_is_help=True
@@ -116,115 +104,28 @@ def prune(
 
 # The older names of three commands. Scripts use them, with all options of the newer names.
 
-
-@app.command()
-def plan(
-    env: Env,
-    into: Into = None,
-    create: Create = False,
-    verbose: Verbose = False,
-    markdown: Markdown = False,
-    verify: Verify = False,
-    as_json: AsJson = False,
-    data_root: DataRoot = None,
-    project_path: ProjectPath = HERE,
-) -> None:
-    """The same as `seeknal plan ENV`.
-
-    \b
-    Examples:
-      seeknal env plan dev
-    """
-    from seeknal_git.cli.plan import plan as same
-
-    same(env, into, create, verbose, markdown, verify, as_json, data_root, project_path)
+_ENV = Parameter("env", Parameter.POSITIONAL_OR_KEYWORD, annotation=Env)
 
 
-@app.command()
-def apply(
-    env: Env,
-    nodes: Nodes = None,
-    types: Types = None,
-    parallel: Parallel = True,
-    max_workers: MaxWorkers = 0,
-    full: Full = False,
-    refresh: Refresh = False,
-    continue_on_error: KeepGoing = False,
-    retry: Retry = 0,
-    dry_run: DryRun = False,
-    force: Force = False,
-    reason: Reason = None,
-    sandbox: Sandbox = False,
-    lock_timeout: LockTimeout = 0.0,
-    as_json: AsJson = False,
-    data_root: DataRoot = None,
-    project_path: ProjectPath = HERE,
-) -> None:
-    """The same as `seeknal run --env ENV`.
+def _older_name(name: str, same: Callable[..., None], examples: Sequence[str], newer: str) -> None:
+    """Register a command under an older name, where the environment is an argument that is
+    needed."""
 
-    \b
-    Examples:
-      seeknal env apply dev
-      seeknal env apply dev --parallel --max-workers 8
-    """
-    from seeknal_git.cli.run import run as same
+    def command(**given: Any) -> None:
+        same(**given)
 
-    same(
-        env=env,
-        nodes=nodes,
-        types=types,
-        parallel=parallel,
-        max_workers=max_workers,
-        full=full,
-        refresh=refresh,
-        continue_on_error=continue_on_error,
-        retry=retry,
-        dry_run=dry_run,
-        force=force,
-        reason=reason,
-        sandbox=sandbox,
-        lock_timeout=lock_timeout,
-        as_json=as_json,
-        data_root=data_root,
-        project_path=project_path,
-    )
+    options = [
+        parameter
+        for parameter in signature(same, eval_str=True).parameters.values()
+        if parameter.name not in ("env", "hook")
+    ]
+    lines = "\n".join(f"  seeknal env {example}" for example in examples)
+    command.__doc__ = f"The same as `seeknal {newer}`.\n\n\b\nExamples:\n{lines}"
+    vars(command)["__signature__"] = Signature([_ENV, *options])
+    command.__annotations__ = {option.name: option.annotation for option in (_ENV, *options)}
+    app.command(name)(command)
 
 
-@app.command()
-def promote(
-    env: Env,
-    target: Annotated[str | None, typer.Argument(help="The branch to promote into.")] = None,
-    parallel: Parallel = True,
-    max_workers: MaxWorkers = 0,
-    dry_run: PromoteDry = False,
-    force: PromoteForce = False,
-    reason: Reason = None,
-    sandbox: Sandbox = False,
-    lock_timeout: LockTimeout = 0.0,
-    as_json: AsJson = False,
-    data_root: DataRoot = None,
-    project_path: ProjectPath = HERE,
-) -> None:
-    """The same as `seeknal promote ENV [TARGET]`.
-
-    \b
-    Examples:
-      seeknal env promote dev
-      seeknal env promote dev --dry-run
-    """
-    from seeknal_git.cli.promote import promote as same
-
-    same(
-        env,
-        target,
-        parallel=parallel,
-        max_workers=max_workers,
-        dry_run=dry_run,
-        force=force,
-        reason=reason,
-        sandbox=sandbox,
-        lock_timeout=lock_timeout,
-        as_json=as_json,
-        data_root=data_root,
-        project_path=project_path,
-    )
+_older_name("plan", plan, ["plan dev"], "plan ENV")
+_older_name("apply", run, ["apply dev", "apply dev --parallel --max-workers 8"], "run --env ENV")
+_older_name("promote", promote, ["promote dev", "promote dev --dry-run"], "promote ENV [TARGET]")
