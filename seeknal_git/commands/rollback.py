@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -59,13 +59,13 @@ class Rollback:
     # The exposures whose files have to be written again.
     to_write: tuple[str, ...]
     # Exposure that was first delivered later → its file, which stays.
-    left: dict[str, Path]
+    left: Mapping[str, Path]
     # The number of the new publication; None for a preview.
     publication: int | None = None
     # Exposure → why its file could not be written again.
-    unwritten: dict[str, str] = field(default_factory=dict)
+    unwritten: Mapping[str, str] = field(default_factory=dict)
     # Exposure → the place of the file that somebody had changed.
-    kept: dict[str, Path] = field(default_factory=dict)
+    kept: Mapping[str, Path] = field(default_factory=dict)
     # Views and tables that somebody made in place of views that go. They stay.
     yours: tuple[str, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -91,29 +91,29 @@ class Status:
     behind: int | None
     production: Production
     # Category → nodes; None if no plan can be made.
-    changed: dict[str, list[str]] | None = None
+    changed: Mapping[str, Sequence[str]] | None = None
     # The number of nodes.
     nodes: int | None = None
     # The nodes whose tables exist, and those whose tables do not.
-    built: list[str] = field(default_factory=list)
-    unbuilt: list[str] = field(default_factory=list)
+    built: tuple[str, ...] = ()
+    unbuilt: tuple[str, ...] = ()
     # The built nodes that the environment does not show.
-    unpublished: list[str] = field(default_factory=list)
+    unpublished: tuple[str, ...] = ()
     # The nodes that a promotion would re-point or remove.
-    unpromoted: list[str] = field(default_factory=list)
+    unpromoted: tuple[str, ...] = ()
     # Environment → the nodes whose tables are gone.
-    missing: dict[str, list[str]] = field(default_factory=dict)
+    missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
     # The checks that do not hold, of severity error and warn.
-    failing: list[Answered] = field(default_factory=list)
-    warnings: list[Answered] = field(default_factory=list)
+    failing: tuple[Answered, ...] = ()
+    warnings: tuple[Answered, ...] = ()
     # Any other reason why the last run of the environment failed.
     failure: str | None = None
     # Why no plan can be made.
-    problems: list[str] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
     # Raw data that is not here.
-    absent: list[Absent] = field(default_factory=list)
+    absent: tuple[Absent, ...] = ()
     # Raw data that production reads again.
-    moved: list[MovedData] = field(default_factory=list)
+    moved: tuple[MovedData, ...] = ()
     # Why the warehouse could not be read, if so.
     warehouse: str | None = None
     # The path of the warehouse.
@@ -132,10 +132,11 @@ def status(workspace: Workspace) -> Status:
     repository = workspace.repository
     tip, head = git.production_tip(repository, workspace.production), git.head_commit(repository)
     ahead, behind = git.ahead_behind(repository, head, tip) if head and tip else (None, None)
+    revision, problems = None, tuple[str, ...]()
     try:
-        revision, problems = revision_of(workspace), []
+        revision = revision_of(workspace)
     except GitError as exc:
-        revision, problems = None, [_told(exc)]
+        problems = (_told(exc),)
     found = Status(
         project=workspace.settings.name,
         branch=git.current_branch(repository) or rebased_branch(repository),
@@ -160,16 +161,14 @@ def _with_plan(workspace: Workspace, status: Status) -> Status:
     if status.environment is None or status.commit is None:
         return status
     if workspace.flaw:
-        return replace(
-            status, dirty=True, problems=[str(problem) for problem in workspace.flaw.problems]
-        )
+        return replace(status, dirty=True, problems=tuple(map(str, workspace.flaw.problems)))
     try:
         planned = plan_environment(workspace)
     except ProjectError as exc:
         dirty = head_tree(workspace, revision_of(workspace)).dirty
-        return replace(status, dirty=dirty, problems=[str(problem) for problem in exc.problems])
+        return replace(status, dirty=dirty, problems=tuple(map(str, exc.problems)))
     except (GitError, UsageError) as exc:
-        return replace(status, problems=[_told(exc)])
+        return replace(status, problems=(_told(exc),))
     changed: dict[str, list[str]] = {}
     for change in planned.plan.changes:
         changed.setdefault(str(change.category), []).append(change.node)
@@ -182,9 +181,9 @@ def _with_plan(workspace: Workspace, status: Status) -> Status:
     )
 
 
-def _absent(loaded: Loaded) -> list[Absent]:
+def _absent(loaded: Loaded) -> tuple[Absent, ...]:
     nodes = [loaded.graph.node(problem.node) for problem in loaded.absent if problem.node]
-    return [Absent(node.id, str(node.definition["path"])) for node in nodes]
+    return tuple(Absent(node.id, str(node.definition["path"])) for node in nodes)
 
 
 def _with_warehouse(workspace: Workspace, status: Status) -> Status:
@@ -202,10 +201,10 @@ def _with_warehouse(workspace: Workspace, status: Status) -> Status:
         return replace(status, warehouse=exc.message)
 
 
-def _all_nodes(workspace: Workspace, status: Status) -> list[str]:
+def _all_nodes(workspace: Workspace, status: Status) -> tuple[str, ...]:
     if status.environment is None or status.commit is None or status.problems:
-        return []
-    return list(load(workspace, head_tree(workspace, revision_of(workspace))).graph.views)
+        return ()
+    return tuple(load(workspace, head_tree(workspace, revision_of(workspace))).graph.views)
 
 
 def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> Status:
@@ -226,19 +225,19 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     try:
         work = work_out(warehouse, loaded.graph, loaded.root, environment, Options())
     except SeeknalError as exc:
-        return status if status.absent else replace(status, problems=[str(exc)])
+        return status if status.absent else replace(status, problems=(str(exc),))
     merged = environment.is_production or (status.ahead == 0 and not status.dirty)
     return replace(
         _with_answers(status, warehouse, work),
-        built=list(work.reused),
-        unbuilt=list(work.reasons),
-        unpublished=[node for node in work.stale if node not in work.reasons],
-        unpromoted=[] if merged else _unpromoted(workspace, warehouse, work),
-        moved=list(moved_data(loaded, work)),
+        built=tuple(work.reused),
+        unbuilt=tuple(work.reasons),
+        unpublished=tuple(node for node in work.stale if node not in work.reasons),
+        unpromoted=() if merged else _unpromoted(workspace, warehouse, work),
+        moved=tuple(moved_data(loaded, work)),
     )
 
 
-def _unpromoted(workspace: Workspace, warehouse: Warehouse, work: Work) -> list[str]:
+def _unpromoted(workspace: Workspace, warehouse: Warehouse, work: Work) -> tuple[str, ...]:
     """The nodes that a promotion would re-point or remove."""
     shown = warehouse.environments.shown(workspace.production_schema)
     views = work.graph.views
@@ -247,7 +246,7 @@ def _unpromoted(workspace: Workspace, warehouse: Warehouse, work: Work) -> list[
         for node in views
         if node not in shown or shown[node].snapshot != work.inventory.wanted(node)
     ]
-    return [*moved, *(node for node in shown if node not in views)]
+    return (*moved, *(node for node in shown if node not in views))
 
 
 def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
@@ -257,12 +256,12 @@ def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
         (violation.fails, Answered(violation.node, violation.check.name, violation.message))
         for violation in found
     ]
-    failing = [answer for fails, answer in told if fails]
+    failing = tuple(answer for fails, answer in told if fails)
     run = None if work.environment.is_production else warehouse.runs.last(work.environment.schema)
     return replace(
         status,
         failing=failing,
-        warnings=[answer for fails, answer in told if not fails],
+        warnings=tuple(answer for fails, answer in told if not fails),
         failure=_other_failure(run, failing) if run and run.status == "failed" else None,
     )
 
