@@ -1,6 +1,6 @@
 """Let `python -m seeknal_git` be the command."""
 
-from seeknal_git.cli import main
+from seeknal_git.cli import process
 
 if __name__ == "__main__":
-    main()
+    process()
