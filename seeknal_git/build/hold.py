@@ -16,7 +16,13 @@ from seeknal_git.environments.revision import Revision
 from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.names import WRITING, of_option
 from seeknal_git.project.load import Loaded
-from seeknal_git.project.loads_in_use import columns_of_loads, contracts_of, remember_loads
+from seeknal_git.project.loads_in_use import (
+    columns_of_loads,
+    contracts_of,
+    remember_loads,
+    unmoved_columns,
+    unmoved_contracts,
+)
 from seeknal_git.project.raw_data import contents_of, reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.sandbox import Reach
@@ -132,11 +138,25 @@ def is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
         for source, contents in loaded.binding.read.items()
     ):
         return False
-    schemas = (prepared.environment.production_schema, prepared.environment.schema)
+    return _reads_the_same(prepared, warehouse)
+
+
+def _reads_the_same(prepared: Prepared, warehouse: Warehouse) -> bool:
+    """Whether the loads that the nodes were bound to are those of now. They are if the file is the
+    one that they were read from: as long as it is held, nobody else writes to it."""
+    loaded, path = prepared.loaded, prepared.workspace.warehouse_path
+    environment = prepared.environment
+    # As `load` has named them.
+    schemas = list(dict.fromkeys([environment.production_schema, environment.schema]))
     if loaded.kept is None:
-        before = contracts_of(warehouse, loaded.graph, schemas)
+        before = unmoved_contracts(path, loaded.graph, loaded.root, schemas)
+        if before is None:
+            before = contracts_of(warehouse, loaded.graph, schemas)
         return all(
             before.get(source) == contract for source, contract in loaded.root.contracts.items()
         )
     root = replace(loaded.root, adopted={})  # nothing was adopted yet when these were found
-    return loaded.kept == columns_of_loads(warehouse, loaded.graph, root, schemas)
+    now = unmoved_columns(path, loaded.graph, root, schemas)
+    if now is None:
+        now = columns_of_loads(warehouse, loaded.graph, root, schemas)
+    return loaded.kept == now

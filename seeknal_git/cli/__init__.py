@@ -11,31 +11,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from gc import set_threshold
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from seeknal_git import __version__
-from seeknal_git.cli import env, hooks, warehouse
-from seeknal_git.cli.apply import apply
-from seeknal_git.cli.diff import diff
-from seeknal_git.cli.doctor import doctor
-from seeknal_git.cli.draft import draft
-from seeknal_git.cli.dry_run import dry_run
-from seeknal_git.cli.gc import gc
-from seeknal_git.cli.init import init
-from seeknal_git.cli.lineage import lineage
-from seeknal_git.cli.log import log
-from seeknal_git.cli.parse import parse
-from seeknal_git.cli.plan import plan
-from seeknal_git.cli.promote import promote
-from seeknal_git.cli.query import query
-from seeknal_git.cli.rollback import rollback
-from seeknal_git.cli.run import run
-from seeknal_git.cli.status import status
 from seeknal_git.cli.streams import prepare
-from seeknal_git.cli.validate import validate
 from seeknal_git.errors import SeeknalError, as_no_room
 
 
@@ -74,29 +58,27 @@ def _seeknal(
         os.environ["SEEKNAL_PRODUCTION_BRANCH"] = production
 
 
-_COMMANDS = {
-    command.__name__.replace("_", "-"): command
-    for command in (
-        init,
-        draft,
-        dry_run,
-        apply,
-        validate,
-        parse,
-        plan,
-        diff,
-        lineage,
-        run,
-        promote,
-        log,
-        rollback,
-        status,
-        doctor,
-        query,
-        gc,
-    )
-}
-_GROUPS = {"env": env.app, "hooks": hooks.app, "warehouse": warehouse.app}
+# The commands and groups of commands, in the order of the help. Each is a module of this package.
+_COMMANDS = (
+    "init",
+    "draft",
+    "dry-run",
+    "apply",
+    "validate",
+    "parse",
+    "plan",
+    "diff",
+    "lineage",
+    "run",
+    "promote",
+    "log",
+    "rollback",
+    "status",
+    "doctor",
+    "query",
+    "gc",
+)
+_GROUPS = ("env", "hooks", "warehouse")
 
 
 _INTERRUPTED = 130
@@ -148,13 +130,15 @@ def application(only: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_seeknal)
-    for name, command in _COMMANDS.items():
-        if only in (None, name):
-            app.command(name)(command)
-    for name, group in _GROUPS.items():
-        if only is None:
-            app.add_typer(group, name=name)
+    for name in [only] if only else _COMMANDS:
+        app.command(name)(getattr(_module(name), name.replace("-", "_")))
+    for name in () if only else _GROUPS:
+        app.add_typer(_module(name).app, name=name)
     return app
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"seeknal_git.cli.{name.replace('-', '_')}")
 
 
 @cache

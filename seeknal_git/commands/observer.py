@@ -27,6 +27,8 @@ class Observer:
 
     # Takes a git command, just after the command ran it.
     ran: Callable[[str], None] = _ignore
+    # Takes one line that says what begins; of use to somebody who waits.
+    began: Callable[[str], None] = _ignore
     # Takes one line that the user has to know.
     note: Callable[[str], None] = _ignore
     # Takes something that is suspicious about the project.

@@ -13,6 +13,7 @@ from seeknal_git.build.progress import Origin, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.mixed_tree import mixed
 from seeknal_git.environments.other_clones import clone_folder, published_elsewhere
 from seeknal_git.environments.production import refuse_to_lose, showing
@@ -105,10 +106,13 @@ def run(
         reason=reason,
     )
     request = Request(environment, tuple(nodes), tuple(types), force, options)
-    prepared = prepare(workspace, request)
     if dry_run:
-        return RunResult("run", preview(prepared))
-    _announce(prepared, observer, is_named=environment is not None)
+        return RunResult("run", preview(prepare(workspace, request)))
+    need_authority(workspace)
+    named = environment is not None
+    _announce(request.revision(workspace).environment, observer, is_named=named)
+    prepared = prepare(workspace, request)
+    _doubt(prepared, observer)
     with observer.progress(len(prepared.loaded.graph.members)) as report:
         done = carry_out(prepared, report)
     return _result(prepared, done, time.monotonic() - started)
@@ -129,11 +133,16 @@ def _bring_changes(
         observer.note(f"Not in this run: the uncommitted changes here ({names}).")
 
 
-def _announce(prepared: Prepared, observer: Observer, *, is_named: bool) -> None:
-    """Note the environment that is run, and doubts about its nodes and raw data."""
-    if not (is_named or prepared.environment.is_production):
-        production = prepared.workspace.production
-        observer.note(f"Run of {prepared.environment.name}; production is {production}.")
+def _announce(environment: Environment, observer: Observer, *, is_named: bool) -> None:
+    """Tell the environment that is run before its nodes are loaded: that may take a while."""
+    if is_named or environment.is_production:
+        observer.began(f"Run of {environment.name} begins.")
+    else:
+        observer.note(f"Run of {environment.name}; production is {environment.production}.")
+
+
+def _doubt(prepared: Prepared, observer: Observer) -> None:
+    """Note doubts about the nodes and raw data of a run."""
     if prepared.environment.is_production and prepared.loaded.tree.dirty:
         observer.note(_IN_PART if prepared.base is not None else _AS_A_WHOLE)
     warn_of_raw_data(prepared, observer)

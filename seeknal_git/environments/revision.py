@@ -14,7 +14,6 @@ from seeknal_git.git.operation import rebased_branch
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import command_line
-from seeknal_git.plan.causes import with_causes
 from seeknal_git.project.ci_variables import branch_in_ci, commit_in_ci
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace, current_tree
@@ -251,6 +250,8 @@ def explained(
     refused = {problem.node for problem in loaded.binding.problems}
     if not any(problem.node in refused for problem in problems):
         return tuple(problems)
+    from seeknal_git.plan.causes import with_causes
+
     try:
         revision = revision or revision_of(workspace)
         tree = base_tree(workspace, revision)

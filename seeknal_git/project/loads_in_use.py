@@ -64,10 +64,9 @@ def kept_columns(
     """
     if not path.exists() or not graph.sources():
         return {}
-    keys, seen = _keys(path, schemas), _seen(path)
-    remembered = root.cache.get("loads", keys)
-    if seen and all(key in remembered and remembered[key]["seen"] == seen for key in keys):
-        return kept_of(graph, root, _remembered_loads(remembered, keys))
+    if (known := unmoved_columns(path, graph, root, schemas)) is not None:
+        return known
+    seen = _seen(path)
     from seeknal_git.warehouse.opening import open_for_state
 
     try:
@@ -77,9 +76,21 @@ def kept_columns(
     except WarehouseBusy:
         if deadline is not None:
             raise
-        return kept_of(graph, root, _remembered_loads(remembered, keys))
+        keys = _keys(path, schemas)
+        return kept_of(graph, root, _remembered_loads(root.cache.get("loads", keys), keys))
     except SeeknalError:
         return {}  # problems come up where they matter
+
+
+def unmoved_columns(
+    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str]
+) -> dict[str, Columns] | None:
+    """As `kept_columns` found them, if nobody has written to the warehouse since; else None."""
+    keys, seen = _keys(path, schemas), _seen(path)
+    remembered = root.cache.get("loads", keys) if seen else {}
+    if not all(key in remembered and remembered[key]["seen"] == seen for key in keys):
+        return None
+    return kept_of(graph, root, _remembered_loads(remembered, keys))
 
 
 def remember_loads(
@@ -164,10 +175,9 @@ def contracts(
     while it is held, the last answer counts. As for `kept_columns`. Raises WarehouseBusy."""
     if not path.exists() or not graph.sources():
         return {}
-    key, seen = digest(*_keys(path, schemas), *_definitions(graph)), _seen(path)
-    remembered = root.cache.get("contracts", [key]).get(key, {"seen": "", "contracts": {}})
-    if seen and remembered["seen"] == seen:
-        return _remembered_contracts(remembered)
+    if (known := unmoved_contracts(path, graph, root, schemas)) is not None:
+        return known
+    key, seen = _key(path, graph, schemas), _seen(path)
     from seeknal_git.warehouse.opening import open_for_state
 
     try:
@@ -176,7 +186,7 @@ def contracts(
     except WarehouseBusy:
         if deadline is not None:
             raise
-        return _remembered_contracts(remembered)
+        return _remembered_contracts(root.cache.get("contracts", [key]).get(key, {}))
     except SeeknalError:
         return {}  # problems come up where they matter
     values = {
@@ -187,8 +197,18 @@ def contracts(
     return found
 
 
-def _definitions(graph: Graph) -> list[str]:
-    return [f"{source.id} {whole_of_source(source)}" for source in graph.sources()]
+def unmoved_contracts(
+    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str]
+) -> dict[str, Contract] | None:
+    """As `contracts` found them, if nobody has written to the warehouse since; else None."""
+    key, seen = _key(path, graph, schemas), _seen(path)
+    remembered = root.cache.get("contracts", [key]).get(key, {}) if seen else {}
+    return _remembered_contracts(remembered) if remembered.get("seen") == seen != "" else None
+
+
+def _key(path: Path, graph: Graph, schemas: Sequence[str]) -> str:
+    definitions = [f"{source.id} {whole_of_source(source)}" for source in graph.sources()]
+    return digest(*_keys(path, schemas), *definitions)
 
 
 def _remembered_contracts(remembered: Mapping[str, Any]) -> dict[str, Contract]:
@@ -196,7 +216,7 @@ def _remembered_contracts(remembered: Mapping[str, Any]) -> dict[str, Contract]:
         source: Contract(
             tuple((name, word) for name, word in columns), dialect, frozenset(contents)
         )
-        for source, (columns, dialect, contents) in remembered["contracts"].items()
+        for source, (columns, dialect, contents) in remembered.get("contracts", {}).items()
     }
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from seeknal_git.commands.observer import Observer
 from seeknal_git.report.terminal import note, tell
-from seeknal_git.report.validate import warn
 
 if TYPE_CHECKING:
     from seeknal_git.build.progress import Report
+    from seeknal_git.errors import Problem
 
 
 def _ran(command: str) -> None:
     note(f"$ {command}")
+
+
+def _began(line: str) -> None:
+    if sys.stderr.isatty():
+        tell(line, err=True)
+
+
+def _warn(problem: Problem) -> None:
+    from seeknal_git.report.validate import warn
+
+    warn(problem)
 
 
 def _progress(nodes: int) -> AbstractContextManager[Report]:
@@ -24,4 +36,6 @@ def _progress(nodes: int) -> AbstractContextManager[Report]:
     return progress(nodes)
 
 
-TERMINAL = Observer(ran=_ran, note=partial(tell, err=True), warn=warn, progress=_progress)
+TERMINAL = Observer(
+    ran=_ran, began=_began, note=partial(tell, err=True), warn=_warn, progress=_progress
+)
