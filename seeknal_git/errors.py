@@ -145,7 +145,7 @@ class Limits:
 
 def limits() -> Limits:
     """The limits in force. Raises UsageError for a variable that is no positive number."""
-    return _read(tuple(os.environ.get(variable(name)) for name in _NAMES))
+    return _read(tuple(map(os.environ.get, _VARIABLES)))
 
 
 def variable(name: str) -> str:
@@ -158,6 +158,7 @@ def raising(name: str) -> str:
 
 
 _NAMES = tuple(field.name for field in fields(Limits))
+_VARIABLES = tuple(map(variable, _NAMES))
 
 
 @cache

@@ -90,15 +90,28 @@ def _limited(message: str, hint: str | None) -> dict[str, Any]:
 # In the worker: a question is [sql] to read it, or all values of a Statement to bind it
 
 
-def _begin() -> None:
+# The statements that this process was told to parse.
+_parsed: set[str] = set()
+
+
+def _load() -> None:
     import seeknal_git.sql.analysis
     import seeknal_git.sql.engine  # noqa: F401
 
 
 def _prepare(questions: Sequence[Sequence[Any]]) -> None:
-    from seeknal_git.sql.engine import parse_together
+    from seeknal_git.sql.engine import TREES, parse_together
 
-    parse_together([sql for sql, *_ in questions])
+    fresh = [sql for sql in map(_subject, questions) if sql not in _parsed]
+    if len(_parsed) + len(fresh) > TREES:  # the engine's module has forgotten the first of them
+        _parsed.clear()
+    _parsed.update(fresh)
+    if fresh:
+        parse_together(fresh)
+
+
+def _subject(question: Sequence[Any]) -> str:
+    return str(question[0])
 
 
 def _answer(question: Sequence[Any]) -> Any:
@@ -114,7 +127,7 @@ def _answer(question: Sequence[Any]) -> Any:
         return _limited(TooDeep().message, raising("nesting"))
 
 
-_TASK = Task(_begin, _prepare, _answer)
+_TASK = Task(_load, _prepare, _answer, _subject)
 
 
 def _plain_reading(reading: Reading) -> list[Any]:

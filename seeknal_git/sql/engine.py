@@ -38,6 +38,9 @@ _MATERIALIZED = re.compile(r"\b(?:NOT\s+)?MATERIALIZED\b", re.IGNORECASE)
 _CALL = re.compile(r"ref\s*\(\s*'(?:[^']|'')*'\s*\)", re.IGNORECASE)
 
 
+TREES = 4096  # statements whose trees are remembered
+
+
 class SqlError(Exception):
     """The engine refuses a statement: its message, and the line of the statement (from 1) where it
     can tell."""
@@ -61,7 +64,7 @@ class TooDeep(SqlError):
         super().__init__(_TOO_DEEP)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=TREES)
 def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     """The engine's tree of a SELECT, and every table that it names, but for its own CTEs, in the
     order of the text.

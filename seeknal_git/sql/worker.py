@@ -1,7 +1,8 @@
 """Ask workers, which are processes with limits, questions that may take forever or all memory.
 
 There is one worker for each processor, if there are many questions. Each is asked a few at a time,
-so that all are busy to the end. A worker may die of a question: the others are asked again.
+so that all are busy to the end, and rather about texts that it has parsed already. A worker may die
+of a question: the others are asked again.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class _Workers:
     processes: list[Process] = field(default_factory=list)
     answered: int = 0
     spent: float = 0.0  # seconds of processor time, by those that have ended
+    parsed: dict[int, int] = field(default_factory=dict)  # hash of a text → the process that has it
 
     def answers(self, questions: Iterable[Any], likely: int) -> list[Any]:
         try:
@@ -103,7 +105,10 @@ class _Workers:
     def _start(self, questions: int) -> None:
         """Have as many processes as that many more questions are worth."""
         worth = -(-(self.answered + questions) // _PER_WORKER) if questions else 0
-        while len(self.processes) < min(worth, _processors(), _MOST_WORKERS):
+        wanted = min(worth, _processors(), _MOST_WORKERS)
+        if wanted > max(len(self.processes), 1):
+            self.task.load()  # once, not in each of them
+        while len(self.processes) < wanted:
             self.processes.append(forked(self.task, self.limits))
 
     def is_over_time(self) -> bool:
@@ -174,9 +179,20 @@ class _Round:
             self._take(_CHUNK)
             parts = 2 * len(self.workers.processes) if self.all_here else 1
             share = min(-(-len(queue) // parts), _CHUNK)
-            chunk = deque(queue.popleft() for _ in range(share))
+            chunk = self._chosen(queue, share, process)
             self.busy[process.incoming] = (process, chunk)
             process.send([self.questions[number] for number in chunk], together=together)
+
+    def _chosen(self, queue: deque[int], share: int, process: Process) -> deque[int]:
+        """Take some questions off a queue, last of all those whose text another process parsed."""
+        parsed, subject = self.workers.parsed, self.workers.task.subject
+        texts = {number: hash(subject(self.questions[number])) for number in queue}
+        owners = {number: parsed.get(text, process.pid) for number, text in texts.items()}
+        chunk = deque(sorted(queue, key=lambda number: owners[number] != process.pid)[:share])
+        parsed.update((texts[number], process.pid) for number in chunk)
+        for number in chunk:
+            queue.remove(number)
+        return chunk
 
     def _listen(self) -> None:
         """Note the answers that have come. Wait for one, unless there are questions to take

@@ -2,9 +2,9 @@
 
 DuckDB computes constants while it binds a statement, takes no notice of an interruption meanwhile,
 and has no limit of its own for them: `repeat('x', 500000000)` costs a minute and 6 GB. The process
-is forked (in 2 ms; a new Python with DuckDB takes 200), uses nothing of the engine that it
-inherits, and answers until the process that started it ends. 300 forks beside busy threads of the
-engine left an engine that worked.
+is forked (in 2 ms; a new Python with DuckDB takes 200), inherits at most the engine's code, uses no
+connection of its parent, and answers until the process that started it ends. 300 forks beside busy
+threads of the engine left an engine that worked.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ _BUFFER = 1 << 16  # bytes, as many as a pipe holds
 class Task:
     """The work of a process, as functions of a module; questions and answers are JSON values."""
 
-    begin: Callable[[], None]  # once, before the first question arrives
+    load: Callable[[], None]  # the modules, once, before the first question arrives
     prepare: Callable[[Sequence[Any]], None]  # for several questions at once
     answer: Callable[[Any], Any]  # one question
+    subject: Callable[[Any], str]  # the text of a question; a process answers another one sooner
 
 
 class Dead(Exception):
@@ -158,7 +159,7 @@ def _keep_only(incoming: int, outgoing: int) -> None:
 def _answer(task: Task, given: Limits) -> None:
     sys.setrecursionlimit(given.nesting)
     try:
-        task.begin()
+        task.load()
         _bound_memory(given.memory_mb)
         while received := _received():
             together, questions = received
