@@ -12,6 +12,7 @@ import functools
 import io
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from pygit2.enums import ConfigLevel
 from xdist.scheduler import LoadScopeScheduling
 
 from seeknal_git.cli import main
+from seeknal_git.files import write_whole
 from seeknal_git.git import hooks
 from seeknal_git.names import literal
 from seeknal_git.project.workspace import open_workspace
@@ -98,8 +100,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 View = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 
-# Tests end in the same trees again and again; what git tracks decides everything in a clone.
-_FRESH_BUILDS: dict[str, dict[str, View]] = {}
+# Where all workers of a session share what takes long to make.
+_SHARED: list[Path] = []
 
 
 @dataclass(frozen=True)
@@ -243,14 +245,16 @@ class Repo:
     def fresh_build(self, commit: str = "HEAD") -> dict[str, View]:
         """What production would be, were that commit all that there ever was: a run in a clone with
         no warehouse."""
+        # Tests end in the same trees again and again; what git tracks decides everything in a clone.
         tree = self.git("rev-parse", f"{commit}^{{tree}}")
-        if tree not in _FRESH_BUILDS:
+        known = _SHARED[0] / f"{tree}.pickle"
+        if not known.exists():
             fresh = Repo(self.path.parent / f"fresh-{tree}")
             self.git("clone", "--quiet", "--no-checkout", ".", str(fresh.path))
             fresh.git("checkout", "--quiet", "-B", "main", self.git("rev-parse", commit))
             fresh.seeknal("run")
-            _FRESH_BUILDS[tree] = fresh.production()
-        return _FRESH_BUILDS[tree]
+            write_whole(known, pickle.dumps(fresh.production()))
+        return dict(pickle.loads(known.read_bytes()))
 
     def new_snapshots(self, before: list[tuple[str, str]]) -> list[str]:
         """The nodes that were built since `before`, which `snapshots()` returned."""
@@ -368,9 +372,10 @@ def _in_a_process(folder: Path, command: list[str]) -> Result:
 
 
 @contextlib.contextmanager
-def isolated(home: Path) -> Iterator[None]:
+def isolated(home: Path, shared: Path | None = None) -> Iterator[None]:
     """No setting of this machine's user reaches what is done within, and child processes import
-    this checkout."""
+    this checkout. shared: the folder of what takes long to make, by default the home."""
+    _SHARED[:] = [shared or home]
     with pytest.MonkeyPatch.context() as patch:
         foreign = ("GIT_", "SEEKNAL_", "PYTHON", "GITHUB_", "CI_")
         for name in [name for name in os.environ if name.startswith(foreign) or name == "CI"]:
@@ -395,7 +400,10 @@ def isolated(home: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with isolated(tmp_path_factory.mktemp("home")):
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared.mkdir(exist_ok=True)
+    with isolated(tmp_path_factory.mktemp("home"), shared):
         yield
         _end_fork_server()
 
@@ -486,15 +494,23 @@ SHOP = {
 def templates(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str, Callable[[Repo], None]], Repo]:
-    """Repositories that tests start from: each is made once, by its function, and then copied."""
+    """Repositories that tests start from: each is made once, by its function, and then copied. A
+    worker copies those that another one has made."""
     place = tmp_path_factory.mktemp("templates")
     made: dict[str, Repo] = {}
 
     def template(name: str, make: Callable[[Repo], None]) -> Repo:
-        key = f"{name}-{make.__module__}-{make.__name__}"
+        key = f"{name}-{make.__module__}-{make.__qualname__}"
         if key not in made:
-            made[key] = Repo(place / key)
-            make(made[key])
+            mine, shared = Repo(place / key), _SHARED[0] / key
+            if shared.exists():
+                copied(Repo(shared), mine.path)
+            else:
+                make(mine)
+                copied(mine, place / f"{key}.shared")
+                with contextlib.suppress(OSError):  # another worker was faster
+                    (place / f"{key}.shared").rename(shared)
+            made[key] = mine
         return made[key]
 
     return template
