@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Repo
 
-SLOW = "kind: transform\nname: slow\ntransform: SELECT count(*) AS n FROM range(20000) a, range(20000) b\n"
+SLOW = "kind: transform\nname: slow\ntransform: SELECT count(*) AS n FROM range(20000) a, range(5000) b\n"
 PRICES = "kind: source\nname: prices\nsource: csv\ntable: data/prices.csv\n"
 
 
@@ -31,8 +31,11 @@ def blob_of(repo: Repo, path: str) -> Path:
     return repo.path / ".git/objects" / blob[:2] / blob[2:]
 
 
-@pytest.mark.parametrize("left", [None, b"", b"damaged"], ids=["gone", "empty", "damaged"])
-@pytest.mark.parametrize("go_on", [True, False], ids=["going on", "stopping"])
+@pytest.mark.parametrize(
+    ("left", "go_on"),
+    [(None, True), (None, False), (b"", True), (b"damaged", False)],
+    ids=["gone, going on", "gone, stopping", "empty", "damaged"],
+)
 def test_a_blob_that_cannot_be_read_fails_its_source_while_another_node_is_built(
     dev: Repo, left: bytes | None, go_on: bool
 ) -> None:
@@ -49,7 +52,7 @@ def test_a_blob_that_cannot_be_read_fails_its_source_while_another_node_is_built
     assert "prices" not in dev.views("dev")
     blob.write_bytes(kept)
     dev.seeknal("run", "--env", "dev")
-    assert dev.numbers("SELECT price, n FROM dev.prices, dev.slow") == [(20, 400_000_000)]
+    assert dev.numbers("SELECT price, n FROM dev.prices, dev.slow") == [(20, 100_000_000)]
 
 
 def test_a_folder_that_cannot_be_written_fails_its_source(dev: Repo) -> None:
