@@ -286,12 +286,16 @@ class Builder(Protocol):
         Raises SqlError."""
         ...
 
+    def undo(self) -> None:
+        """Undo everything since the last commit."""
+        ...
+
     def interrupt(self) -> None:
         """Stop the statement that is being executed, from another thread."""
         ...
 
     def close(self) -> None:
-        """Undo everything since the last commit."""
+        """Undo everything since the last commit, for good."""
         ...
 
 
