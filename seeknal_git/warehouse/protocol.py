@@ -11,31 +11,32 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.model import (
-    Audit,
-    AuditQuery,
-    Blueprint,
-    Comparison,
-    DeliveredPath,
-    Delivery,
-    EnvironmentRecord,
-    Foreign,
-    Listener,
-    Move,
-    Outcome,
-    Publication,
-    Published,
-    Record,
-    Rows,
-    Rules,
-    Run,
-    Snapshot,
-    Unnamed,
-    Warned,
-)
+if TYPE_CHECKING:
+    from seeknal_git.sql.statement import Columns
+    from seeknal_git.warehouse.model import (
+        Audit,
+        AuditQuery,
+        Blueprint,
+        Comparison,
+        DeliveredPath,
+        Delivery,
+        EnvironmentRecord,
+        Foreign,
+        Listener,
+        Move,
+        Outcome,
+        Publication,
+        Published,
+        Record,
+        Rows,
+        Rules,
+        Run,
+        Snapshot,
+        Unnamed,
+        Warned,
+    )
 
 
 class Snapshots(Protocol):
