@@ -14,10 +14,12 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +70,11 @@ def _in_memory(place: Path = Path("/dev/shm"), room: int = 2 << 30) -> bool:
 if "TMPDIR" not in os.environ and _in_memory():
     os.environ["TMPDIR"] = "/dev/shm"
     tempfile.tempdir = None
+
+
+# Of a shell that started this in the background: no process that is started here heeds Ctrl-C then.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Files whose tests share something that takes seconds to make: one worker runs them all.
@@ -554,6 +561,21 @@ def make_shop(repo: Repo) -> None:
 def make_published(repo: Repo) -> None:
     make_shop(repo)
     repo.seeknal("run")
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
+    """The seconds that commands in this process have waited by intent, whatever a busy machine
+    adds."""
+    pauses: list[float] = []
+    sleep = time.sleep
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", pause)
+    return lambda: sum(pauses)
 
 
 @pytest.fixture
