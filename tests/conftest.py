@@ -513,6 +513,7 @@ def templates(
             if shared.exists():
                 copied(Repo(shared), mine.path)
             else:
+                shutil.rmtree(mine.path, ignore_errors=True)  # of one that failed
                 make(mine)
                 copied(mine, place / f"{key}.shared")
                 with contextlib.suppress(OSError):  # another worker was faster
