@@ -124,6 +124,7 @@ def test_the_second_says_who_holds_the_warehouse_and_what_it_does(shop: Repo) ->
     with held_by_a_run(beside(shop, "a")) as first:
         said = beside(shop, "b").seeknal("run", code=1).err
         assert said == (
+            "Run of b; production is main.\n"
             f"error: The warehouse {shop.warehouse} is held by process {first.pid} (seeknal run).\n"
             "  Wait for it to end, or try again with --lock-timeout SECONDS.\n"
         )
