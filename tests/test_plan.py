@@ -16,6 +16,7 @@ from seeknal_git.project.bound_graph import bound_graph
 from seeknal_git.project.graph import build_graph
 from seeknal_git.project.node_files import load_project
 from seeknal_git.project.snapshot_ids import State, identities
+from seeknal_git.project.vocabulary import Vocabulary
 from tests.conftest import Repo
 
 Files = Mapping[str, str]
@@ -35,7 +36,7 @@ def state_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Files], Stat
             {path: sha1(text.encode()).hexdigest() for path, text in files.items()},
             blobs.__getitem__,
         )
-        graph = build_graph(load_project(tree, cache))
+        graph = build_graph(load_project(Vocabulary(tree), cache))
         assert graph.problems == ()
         return State(
             bound_graph(graph, {}),
@@ -116,7 +117,7 @@ def test_layers_hold_every_node_after_its_inputs(
     graph = state_of(files).graph
     nothing = Tree({}, dict[str, bytes]().__getitem__)
     plan = make_plan(
-        State(bound_graph(build_graph(load_project(nothing, Forgetful())), {}), {}),
+        State(bound_graph(build_graph(load_project(Vocabulary(nothing), Forgetful())), {}), {}),
         state_of(files),
     )
     place = {each: number for number, layer in enumerate(plan.layers) for each in layer}

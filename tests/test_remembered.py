@@ -23,6 +23,7 @@ from tests.conftest import Repo, make_shop
 TRANSFORMS = "seeknal/transforms"
 CLEAN = f"{TRANSFORMS}/clean_orders.yml"
 DAILY = f"{TRANSFORMS}/daily.yml"
+RULES = "seeknal/common/rules.yml"
 CUSTOMERS = f"{TRANSFORMS}/by_customer.yml"
 
 
@@ -76,6 +77,9 @@ EDITS: dict[str, Callable[[Repo], object]] = {
         CLEAN, "unique: id", 'custom_sql: "SELECT * FROM __THIS__ WHERE day > current_date"'
     ),
     "an order that a file shows": turned(CUSTOMERS, "BY c.name", "BY c.name ORDER BY total"),
+    "a node that uses a rule": turned(CLEAN, "amount IS NOT NULL", "{{ rules.known }}"),
+    "the text of the rule": turned(RULES, "NOT NULL", "NOT NULL AND amount > 15"),
+    "a value of the environment": turned(DAILY, "SELECT day", "SELECT '{{ env:HOME }}', day"),
     "no parts": turned(CLEAN, "WHERE amount", "WHERE random() < 2 AND amount"),
     "a syntax error": turned(DAILY, "GROUP BY day", "GROUP BYE day"),
     "an unknown column": turned(CUSTOMERS, "c.name AS name", "c.nom AS name"),
@@ -122,6 +126,8 @@ EDITS: dict[str, Callable[[Repo], object]] = {
 def project(tmp_path_factory: pytest.TempPathFactory) -> Repo:
     repo = Repo(tmp_path_factory.mktemp("remembered") / "shop")
     make_shop(repo)
+    repo.write(RULES, "rules: [{id: known, value: amount IS NOT NULL}]\n")
+    repo.commit()
     repo.write("raw/customers.csv", "id,name\n1,Ada\n")
     repo.git("tag", "start")
     return repo

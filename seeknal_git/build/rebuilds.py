@@ -6,11 +6,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from seeknal_git.project.snapshot_ids import Identity
-    from seeknal_git.warehouse.model import Published, Snapshot
+from seeknal_git.project.snapshot_ids import Identity
+from seeknal_git.warehouse.model import Published, Snapshot
 
 _WORD = 8
 

@@ -163,5 +163,5 @@ def _problem(node: Node, exc: SqlError, check: Check | None) -> Problem:
             node.line("schema" if "schema" in node.lines else "columns"),
             node=node.id,
         )
-    line = check.line if check else node.sql_line + (exc.line or 1) - 1
+    line = check.line if check else node.line_of_sql(exc.line)
     return Problem(f"{node.id}: {exc.message}", node.path, line, node=node.id)

@@ -7,15 +7,26 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened
+from seeknal_git.cli.options import (
+    HERE,
+    NO_VALUES,
+    AsJson,
+    DataRoot,
+    ProjectPath,
+    Values,
+    opened,
+    with_values,
+)
 
 
+@with_values
 def dry_run(
     draft: Annotated[Path, typer.Argument(help="A draft, or the file of a node.")],
     limit: Annotated[
         int, typer.Option("--limit", "-l", min=0, help="Show at most this many rows.")
     ] = 10,
     as_json: AsJson = False,
+    values: Values = NO_VALUES,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -33,7 +44,11 @@ def dry_run(
     from seeknal_git.report import draft as report
     from seeknal_git.report.terminal import out_json
 
-    done = verb.dry_run(opened(project_path, data_root), draft, limit)
+    done = verb.dry_run(
+        opened(project_path, data_root, values=values),
+        draft,
+        limit,
+    )
     if as_json:
         out_json(report.dry_run_as_json(done))
     else:

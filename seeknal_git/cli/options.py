@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,26 +52,87 @@ Reason = Annotated[
 HERE = Path()
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The options that give values to templates of nodes."""
+
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--params",
+            metavar="VALUES",
+            help="""Values for {{ name }} in nodes: '{"region": "EU"}', or region=EU.""",
+        ),
+    ] = None
+    date: Annotated[
+        str | None,
+        typer.Option("--date", metavar="DATE", help="The day that counts as {{ today }}."),
+    ] = None
+    run_id: Annotated[
+        str | None, typer.Option("--run-id", metavar="ID", help="The {{ run_id }}.")
+    ] = None
+    start_date: Annotated[
+        str | None, typer.Option("--start-date", metavar="DATE", help="The {{ start_date }}.")
+    ] = None
+    end_date: Annotated[
+        str | None, typer.Option("--end-date", metavar="DATE", help="The {{ end_date }}.")
+    ] = None
+
+
+NO_VALUES = Values()
+
+
+def with_values(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that has a parameter `values` the options of Values in its place."""
+    values = signature(Values, eval_str=True).parameters.values()
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        own = {option.name: given.pop(option.name, None) for option in values}
+        command(**given, values=Values(**own))
+
+    options: list[Parameter] = []
+    for parameter in signature(command, eval_str=True).parameters.values():
+        options += values if parameter.name == "values" else [parameter]
+    vars(called)["__signature__"] = Signature(options)
+    called.__annotations__ = {option.name: option.annotation for option in options}
+    return called
+
+
 def opened(
     path: Path,
     data_root: Path | None = None,
     lock_timeout: float = 0.0,
     *,
     mending: bool = False,
+    values: Values = NO_VALUES,
 ) -> Workspace:
-    from seeknal_git.commands.project import open_project
+    from seeknal_git.commands.project import open_project, params_of
 
-    return open_project(path, data_root=data_root, lock_timeout=lock_timeout, mending=mending)
+    return open_project(
+        path,
+        data_root=data_root,
+        lock_timeout=lock_timeout,
+        mending=mending,
+        params=params_of(values.params or ()),
+        date=values.date,
+        start_date=values.start_date,
+        end_date=values.end_date,
+        run_id=values.run_id,
+    )
 
 
 def opened_with_a_reminder(
-    path: Path, data_root: Path | None = None, lock_timeout: float = 0.0
+    path: Path,
+    data_root: Path | None = None,
+    lock_timeout: float = 0.0,
+    values: Values = NO_VALUES,
 ) -> Workspace:
     """Like `opened`; also say that settings do not count, or that a promotion is due."""
     from seeknal_git.commands.project import reminders
     from seeknal_git.report.terminal import tell
 
-    workspace = opened(path, data_root, lock_timeout)
+    workspace = opened(path, data_root, lock_timeout, values=values)
     for sentence in reminders(workspace):
         tell(sentence, err=True)
     return workspace

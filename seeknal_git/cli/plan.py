@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import (
+    HERE,
+    NO_VALUES,
+    AsJson,
+    DataRoot,
+    ProjectPath,
+    Values,
+    opened_with_a_reminder,
+    with_values,
+)
 
 Into = Annotated[
     str | None,
@@ -27,6 +36,7 @@ Verify = Annotated[
 ]
 
 
+@with_values
 def plan(
     env: Annotated[
         str | None, typer.Argument(help="A branch, tag or commit; a new branch is created.")
@@ -37,6 +47,7 @@ def plan(
     markdown: Markdown = False,
     verify: Verify = False,
     as_json: AsJson = False,
+    values: Values = NO_VALUES,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -67,7 +78,7 @@ def plan(
     from seeknal_git.report.watching import TERMINAL
 
     result = plan_changes(
-        opened_with_a_reminder(project_path, data_root),
+        opened_with_a_reminder(project_path, data_root, values=values),
         env,
         into=into,
         verify=verify,

@@ -8,13 +8,16 @@ import typer
 
 from seeknal_git.cli.options import (
     HERE,
+    NO_VALUES,
     AsJson,
     DataRoot,
     LockTimeout,
     ProjectPath,
     Reason,
     Sandbox,
+    Values,
     opened_with_a_reminder,
+    with_values,
     workers,
 )
 
@@ -56,6 +59,10 @@ Refresh = Annotated[
 Retry = Annotated[
     int, typer.Option("--retry", "-r", min=0, help="Retry a failing node this many times.")
 ]
+Environment = Annotated[
+    str | None,
+    typer.Option("--env", help="Run this branch's environment instead of the current one."),
+]
 Force = Annotated[
     bool,
     typer.Option(
@@ -67,11 +74,9 @@ Force = Annotated[
 ]
 
 
+@with_values
 def run(
-    env: Annotated[
-        str | None,
-        typer.Option("--env", help="Run this branch's environment instead of the current one."),
-    ] = None,
+    env: Environment = None,
     nodes: Nodes = None,
     types: Types = None,
     parallel: Parallel = True,
@@ -86,6 +91,7 @@ def run(
     sandbox: Sandbox = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
+    values: Values = NO_VALUES,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -107,7 +113,7 @@ def run(
     from seeknal_git.report.watching import TERMINAL
 
     result = library(
-        opened_with_a_reminder(project_path, data_root, lock_timeout),
+        opened_with_a_reminder(project_path, data_root, lock_timeout, values),
         env,
         nodes=nodes or (),
         types=types or (),

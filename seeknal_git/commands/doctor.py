@@ -57,7 +57,7 @@ def _files(workspace: Workspace) -> Iterator[Finding]:
         return
     tracked, members = (
         TrackedPaths(repository),
-        load_project(current_tree(workspace), workspace.cache).members,
+        load_project(workspace.vocabulary(current_tree(workspace)), workspace.cache).members,
     )
     exposures = (member.node for member in members if member.node.kind == "exposure")
     for node in (exposure for exposure in exposures if not exposure.use):

@@ -56,6 +56,7 @@ def plan_merge(workspace: Workspace, environment: str | None, into: str) -> Merg
     result = merged_tree(workspace.repository, target.commit or "", source.commit or "")
     if result.tree is None:
         return MergePlan(source, target, textual=result.conflicts)
+    workspace = workspace.resolving(target.name)
     merged = load(workspace, result.tree, keeps=target.schema)
     before = loaded_at(workspace, target, merged)
     conflicts, problems = check_merge(workspace, source, target, merged, before)

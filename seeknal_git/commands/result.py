@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from seeknal_git.build.progress import Reconciled
-    from seeknal_git.build.work import Work
+from seeknal_git.build.progress import Reconciled
+from seeknal_git.build.work import Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,7 +283,11 @@ def _claims(workspace: Workspace) -> tuple[DataRoot, Claims]:
     tip = git.branch_tip(workspace.repository, workspace.production)
     trees = [current_tree(workspace), *([commit_tree(workspace.repository, tip)] if tip else [])]
     root = data_root_of(workspace, trees[0], TrackedPaths(workspace.repository))
-    members = (member for tree in trees for member in load_project(tree, workspace.cache).members)
+    members = (
+        member
+        for tree in trees
+        for member in load_project(workspace.vocabulary(tree), workspace.cache).members
+    )
     return root, claims_of(
         (member.node for member in members if member.node.kind == "source"), root
     )

@@ -212,7 +212,8 @@ def as_environment(
     """
     is_production = revision.environment.is_production
     keeps = None if is_production or refresh else revision.schema
-    return replace(workspace, shared_data=is_production), keeps
+    found = replace(workspace.resolving(revision.name), shared_data=is_production)
+    return found, keeps
 
 
 def load_sound(

@@ -27,7 +27,7 @@ from seeknal_git.names import PRODUCTION_ALIAS, argument, in_lines, operand
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.project.branch_settings import refuse_to_carry
 from seeknal_git.project.ci_variables import in_ci
-from seeknal_git.project.definitions import is_node_path
+from seeknal_git.project.definitions import is_definition_path
 from seeknal_git.project.load import load
 from seeknal_git.project.workspace import Workspace, current_tree
 
@@ -48,7 +48,7 @@ def _changed(workspace: Workspace, tree: Tree) -> tuple[str, ...]:
     changed = {
         path for path in {**before, **tree.files} if before.get(path) != tree.files.get(path)
     }
-    return tuple(sorted(path for path in changed if path in tree.files or is_node_path(path)))
+    return tuple(sorted(path for path in changed if path in tree.files or is_definition_path(path)))
 
 
 def arrive(

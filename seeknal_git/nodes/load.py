@@ -16,14 +16,18 @@ from seeknal_git.nodes.kinds import KINDS, LATER, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
 from seeknal_git.nodes.scalars import is_nothing
+from seeknal_git.nodes.templates import Resolved, resolve
+from seeknal_git.nodes.values import Values
 from seeknal_git.nodes.yaml_document import Document, read_yaml
 
 
-def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
+def load_node(
+    content: bytes, path: str, values: Values | None = None
+) -> tuple[Node | None, list[Problem]]:
     """The node in a file, and warnings about it; None for a file that is not a node (it has no
     `kind`).
 
-    Raises ProjectError with every mistake in the file.
+    values: those of its templates. Raises ProjectError with every mistake in the file.
     """
     try:
         document = read_yaml(content, path)
@@ -36,16 +40,25 @@ def load_node(content: bytes, path: str) -> tuple[Node | None, list[Problem]]:
         ]
     if not _is_node(document.data, path):
         return None, []
-    data, lines = document.data, document.lines
-    kind = _kind(data, lines, path)
-    file = _validated(kind, data, lines, path)
+    lines, kind = document.lines, _kind(document.data, document.lines, path)
+    resolved = resolve(document, values or Values(), path)
+    file = _validated(kind, resolved.document.data, lines, path)
     mistakes, warnings = _unknown_keys(file, lines, path)
-    mistakes += _templates(data, lines, path)
     mistakes += _swallowed(document, path)
     if mistakes:
         raise ProjectError(mistakes)
     compiled: Compiled = module_of(kind).compile_file(file, lines)
-    return _node(kind, file, compiled, document, path), warnings
+    node = _node(kind, file, compiled, resolved, path)
+    if not resolved.uses:
+        return node, warnings
+    secrets = (values or Values()).secrets(expression for expression, _ in resolved.uses)
+    return replace(
+        node,
+        document=_plain(document.data, file),
+        uses=tuple(resolved.uses),
+        breaks=resolved.breaks.get(compiled.sql_key or "", ()),
+        secrets=secrets,
+    ), warnings
 
 
 _KIND = re.compile(rb"""^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?["']?kind["']?\s*:""", re.MULTILINE)
@@ -63,39 +76,6 @@ def _may_be_a_node(content: bytes, path: str) -> bool:
 
 def _where_nodes_stand(path: str) -> bool:
     return any(path.startswith(f"{folder_of(kind)}/") for kind in KINDS)
-
-
-_WITH_TEMPLATES = ("transform", "params", "table", "rule")
-
-
-def _templates(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> list[Problem]:
-    """Problems for templates of Seeknal, which are not resolved yet: they would end in the data
-    unchanged."""
-    keys = [key for key in _WITH_TEMPLATES if key != "params" or not _is_use(data)]
-    found = ((key, _template(json.dumps(data.get(key), default=str))) for key in keys)
-    return [
-        Problem(
-            f"The template {said} in `{key}` is not resolved yet.",
-            path,
-            lines.get(key),
-            "Write out its value.",
-        )
-        for key, said in found
-        if said
-    ]
-
-
-def _is_use(data: Mapping[str, Any]) -> bool:
-    """Whether a file is of an exposure that another system delivers, whose params are its own."""
-    return data["kind"] == "exposure" and data.get("type") != "file"
-
-
-def _template(text: str) -> str:
-    """The first template in a text, or "". (A regular expression would search the end again for
-    each beginning.)"""
-    start = text.find("{{")
-    end = text.find("}}", start + 2)
-    return text[start : end + 2] if 0 <= start < end else ""
 
 
 def _swallowed(document: Document, path: str) -> Iterator[Problem]:
@@ -283,8 +263,8 @@ def _plain(data: Mapping[str, Any], file: NodeFile) -> dict[str, Any]:
     return plain
 
 
-def _node(kind: str, file: NodeFile, compiled: Compiled, document: Document, path: str) -> Node:
-    lines = document.lines
+def _node(kind: str, file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> Node:
+    document, lines = resolved.document, resolved.document.lines
     inputs = tuple(
         Input(entry.ref, lines.get(f"inputs.{number}", 1))
         for number, entry in enumerate(file.inputs)

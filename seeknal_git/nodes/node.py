@@ -69,6 +69,12 @@ class Node:
     promises: Mapping[str, str | None] = field(default_factory=dict)
     # The line of each key, such as "params.path".
     lines: Mapping[str, int] = field(default_factory=dict)
+    # The names that its templates use, each with whether its own `params` have it.
+    uses: tuple[tuple[str, bool], ...] = ()
+    # The lines of the SQL that begin within a value, and so are no lines of the file.
+    breaks: tuple[int, ...] = ()
+    # The variables of the environment that its text has the values of.
+    secrets: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -98,6 +104,11 @@ class Node:
         while path and ".".join(path) not in self.lines:
             path.pop()
         return self.lines.get(".".join(path), 1)
+
+    def line_of_sql(self, line: int | None) -> int:
+        """The line of the file for a line of the SQL, from 1."""
+        number = line or 1
+        return self.sql_line + number - 1 - sum(start <= number for start in self.breaks)
 
 
 def violated(violations: int, rows: int) -> str:

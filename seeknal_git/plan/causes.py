@@ -70,7 +70,7 @@ def _placed(identifier: str, graph: BoundGraph) -> str:
 def author_of(node: str, column: str, base: BoundGraph, head: BoundGraph) -> str:
     """The node whose edit changed a column: the node itself, or the input that it passes the column
     on from."""
-    if node in base.members and base.members[node].blob == head.members[node].blob:
+    if node in base.members and base.members[node].content == head.members[node].content:
         for feeder in head.inputs[node]:
             if feeder in base.members and _moved(feeder, column, base, head):
                 return author_of(feeder, column, base, head)

@@ -17,7 +17,7 @@ from seeknal_git.plan.reasons import (
     why_rebuilt,
     why_reused,
 )
-from seeknal_git.plan.wording import describe, said_of_use
+from seeknal_git.plan.wording import describe, said_of_use, values_changed
 from seeknal_git.project.bound_graph import BoundGraph, fingerprint_of
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Fingerprint
@@ -211,8 +211,14 @@ def _edit(
     old, new = base.graph.members.get(identifier), head.graph.members.get(identifier)
     if old is None or new is None:
         return _come_or_gone(identifier, old, new, builds), Edit(identifier)
-    words = describe(
-        old, new, base.graph.anatomies.get(identifier, ()), head.graph.anatomies.get(identifier, ())
+    words = (
+        *values_changed(old.node, new.node, base.vocabulary, head.vocabulary),
+        *describe(
+            old,
+            new,
+            base.graph.anatomies.get(identifier, ()),
+            head.graph.anatomies.get(identifier, ()),
+        ),
     )
     if base.versions.get(identifier) != head.versions.get(identifier):
         return _moved_data(identifier, base, head, words), Edit(identifier, data=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member
+from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.statement import Anatomy
 
 _SQL_KEYS = ("transform", "sql")
@@ -35,6 +36,22 @@ def said_of_use(node: Node) -> str:
     """An exposure that another system delivers, in words: `dashboard sales, owner Ada`."""
     owner = node.document.get("owner")
     return f"{node.use} {node.name}{f', owner {owner}' if owner else ''}"
+
+
+def values_changed(
+    old: Node, new: Node, before: Vocabulary | None, after: Vocabulary | None
+) -> Iterator[str]:
+    """Phrases such as `rules.big changed (seeknal/common/rules.yml:4)`, for the entries of common
+    files and the variables that both versions use, at any depth, with other texts."""
+    if before is None or after is None or not (old.uses and new.uses):
+        return
+    was, now = [
+        vocabulary.values.parts(name for name, is_own in node.uses if not is_own)
+        for node, vocabulary in ((old, before), (new, after))
+    ]
+    for name in sorted(was.keys() & now.keys()):
+        if was[name] != now[name]:
+            yield f"{name} changed ({after.values.definitions[name].place})"
 
 
 def _inputs(old: Member, new: Member) -> Iterator[str]:

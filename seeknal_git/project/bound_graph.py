@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from seeknal_git.nodes.values import Use
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Fingerprint, fingerprint
 from seeknal_git.project.graph import Graph, Structure, deciding
@@ -82,11 +83,14 @@ class Over(Mapping[str, T]):
 class Index:
     """The few facts that a plan asks of every node, by id."""
 
-    files: Mapping[str, tuple[str, str]]  # path and blob
+    files: Mapping[str, tuple[str, str]]  # path and content
     wholes: Mapping[str, str]  # the fingerprint of all of a node
     masks: Mapping[str, int]  # the sources that decide a node, as bits
     tested: frozenset[str]  # the nodes that carry checks
     volatile: frozenset[tuple[str, int]]  # (id, number) of checks that may answer otherwise later
+    # the names that the templates of a node use, for those that use any
+    uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
+    secret: frozenset[str] = frozenset()  # the nodes whose text has values of the environment
 
 
 @dataclass(frozen=True)
@@ -261,15 +265,23 @@ def index_of(facts: Mapping[str, Facts]) -> Index:
     masks: dict[str, int] = {}
     tested: list[str] = []
     volatile: list[tuple[str, int]] = []
+    uses: dict[str, tuple[Use, ...]] = {}
+    secret: list[str] = []
     for identifier, found in facts.items():
         node = found.member.node
-        files[identifier] = (node.path, found.member.blob)
+        files[identifier] = (node.path, found.member.content)
         wholes[identifier] = found.fingerprint.whole
         masks[identifier] = found.origins.whole
         volatile += [(identifier, number) for number in found.answers.volatile]
         if node.checks:
             tested.append(identifier)
-    return Index(files, wholes, masks, frozenset(tested), frozenset(volatile))
+        if node.uses:
+            uses[identifier] = node.uses
+        if node.secrets:
+            secret.append(identifier)
+    return Index(
+        files, wholes, masks, frozenset(tested), frozenset(volatile), uses, frozenset(secret)
+    )
 
 
 def _merged(before: Index, fresh: Index, again: Set[str], gone: Set[str]) -> Index:
@@ -282,4 +294,8 @@ def _merged(before: Index, fresh: Index, again: Set[str], gone: Set[str]) -> Ind
         del files[identifier], wholes[identifier], masks[identifier]
     kept = frozenset(pair for pair in before.volatile if pair[0] not in apart)
     tested = (before.tested - apart) | fresh.tested
-    return Index(files, wholes, masks, tested, kept | fresh.volatile)
+    uses = {node: names for node, names in before.uses.items() if node not in apart}
+    secret = (before.secret - apart) | fresh.secret
+    return Index(
+        files, wholes, masks, tested, kept | fresh.volatile, {**uses, **fresh.uses}, secret
+    )

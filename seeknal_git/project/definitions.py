@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from seeknal_git.errors import Problem
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.values import COMMON_FILES
 from seeknal_git.sql.statement import Reading
 
 
@@ -16,7 +17,8 @@ class Member:
     """A node of a project, with the tables that its SQL and its checks name."""
 
     node: Node
-    blob: str
+    # The blob of its file; of a node that uses values of other files, with a hash of these.
+    content: str
     sql: Reading | None
     checks: tuple[Reading, ...]
 
@@ -35,4 +37,13 @@ class Project:
 
 def is_node_path(path: str) -> bool:
     """Whether a file, named relative to the project, may hold a node."""
-    return path.startswith("seeknal/") and path.endswith((".yml", ".yaml"))
+    return (
+        path.startswith("seeknal/")
+        and path.endswith((".yml", ".yaml"))
+        and path not in COMMON_FILES
+    )
+
+
+def is_definition_path(path: str) -> bool:
+    """Whether a file may hold a node, or something that nodes use."""
+    return is_node_path(path) or path in COMMON_FILES

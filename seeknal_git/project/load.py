@@ -12,7 +12,7 @@ from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.git.tree import TrackedPaths, Tree, commit_tree
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.columns import Binding, Unchanged, bind
-from seeknal_git.project.definitions import Project, is_node_path
+from seeknal_git.project.definitions import Project, is_definition_path
 from seeknal_git.project.graph import Graph, build_graph
 from seeknal_git.project.node_files import load_project
 from seeknal_git.project.raw_data import DataRoot, tracked_parts
@@ -20,6 +20,7 @@ from seeknal_git.project.remembered import Graphs, Sound
 from seeknal_git.project.revised import revised
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.snapshot_ids import State
+from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
@@ -40,6 +41,7 @@ class Loaded:
     binding: Binding
     # the columns of sources whose raw data was not read again; None if all of it was
     kept: Mapping[str, Columns] | None = None
+    vocabulary: Vocabulary | None = None  # the values of its templates
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -68,7 +70,7 @@ class Loaded:
 
     @property
     def state(self) -> State:
-        return State(self.graph, tracked_parts(self.graph, self.root))
+        return State(self.graph, tracked_parts(self.graph, self.root), self.vocabulary)
 
 
 def load(
@@ -93,10 +95,11 @@ def load(
     graphs = workspace.graphs
     raw_data = _RawData(workspace, like, keeps, environment)
     before = _nearest(graphs, tree, like)
-    start = revised(before, tree, workspace.cache) if before else None
+    vocabulary = workspace.vocabulary(tree)
+    start = revised(before, vocabulary, workspace.cache) if before else None
     if start is not None:
         raw = raw_data.of(tree, start.graph)
-        loaded = _bound(workspace, start.project, start.graph, raw, start.unchanged)
+        loaded = _bound(vocabulary, start.project, start.graph, raw, start.unchanged)
         if not loaded.problems:
             touched = len(start.unchanged.changed)
             if not loaded.tree.dirty and touched > max(
@@ -104,11 +107,11 @@ def load(
             ):
                 _remember(graphs, loaded)
             return loaded
-    project = load_project(tree, workspace.cache)
+    project = load_project(vocabulary, workspace.cache)
     graph = build_graph(project)
     if start is None:
         raw = raw_data.of(tree, graph)
-    loaded = _bound(workspace, project, graph, raw)
+    loaded = _bound(vocabulary, project, graph, raw)
     if not loaded.problems and loaded.graph.inputs:
         _remember(graphs, loaded)
     return loaded
@@ -185,7 +188,7 @@ def _without_trifles(workspace: Workspace, tree: Tree, graph: Graph, root: DataR
 
 
 def _bound(
-    workspace: Workspace,
+    vocabulary: Vocabulary,
     project: Project,
     graph: Graph,
     raw: _Found,
@@ -193,14 +196,14 @@ def _bound(
 ) -> Loaded:
     """A project whose nodes were bound. unchanged: the nodes that need not be bound again."""
     root = raw.root
-    bound, binding = bind(graph, root, workspace.cache, raw.kept or {}, unchanged)
+    bound, binding = bind(graph, root, root.cache, raw.kept or {}, unchanged)
     if binding.absent:
         from seeknal_git.project.declared_columns import with_declared
 
-        binding = with_declared(binding, bound, workspace.cache)
+        binding = with_declared(binding, bound, root.cache)
     if binding.adopted:
         root = replace(root, adopted=binding.adopted)
-    return Loaded(raw.tree, project, bound, root, binding, raw.kept)
+    return Loaded(raw.tree, project, bound, root, binding, raw.kept, vocabulary)
 
 
 def data_root_of(workspace: Workspace, tree: Tree, tracked: Collection[str]) -> DataRoot:
@@ -231,7 +234,7 @@ def _relevant(committed: Mapping[str, str], tree: Tree, data: set[str]) -> dict[
     """The files of an edited tree, without the edits of files that decide no data."""
     found = dict(committed)
     for path in {path for path, _ in committed.items() ^ tree.files.items()}:
-        if not (is_node_path(path) or path == PROJECT_FILE or path in data):
+        if not (is_definition_path(path) or path == PROJECT_FILE or path in data):
             continue
         if path in tree.files:
             found[path] = tree.files[path]

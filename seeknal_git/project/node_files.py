@@ -11,7 +11,9 @@ from seeknal_git.errors import Problem, ProjectError, as_problem, limits, raisin
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
+from seeknal_git.nodes.values import Use
 from seeknal_git.project.definitions import Member, Project, is_node_path
+from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.statement import Reading, Reference
 
 
@@ -26,13 +28,14 @@ class Files:
     problems: tuple[Problem, ...]
 
 
-def load_project(tree: Tree, cache: Cache) -> Project:
+def load_project(vocabulary: Vocabulary, cache: Cache) -> Project:
     """Read every node of a tree. Problems are collected, not raised."""
+    tree = vocabulary.tree
     paths = node_paths(tree)
     if found := too_many(paths):
         return Project((), (found,), (), (), tree)
-    files = read_files(tree, cache, paths)
-    problems = (*other_problems(tree, cache, files.problems),)
+    files = read_files(vocabulary, cache, paths)
+    problems = (*other_problems(vocabulary, cache, files.problems),)
     return Project(files.members, problems, files.warnings, files.foreign, tree, files.unread)
 
 
@@ -49,27 +52,32 @@ def too_many(paths: Mapping[str, str]) -> Problem | None:
     return Problem(message, "seeknal", hint=raising("nodes"))
 
 
-def other_problems(tree: Tree, cache: Cache, of_files: Iterable[Problem] = ()) -> list[Problem]:
-    """All problems of a tree's files: links, those of the files of nodes, and Python nodes."""
-    return [*_links(tree), *of_files, *python_problems(tree, cache)]
+def other_problems(
+    vocabulary: Vocabulary, cache: Cache, of_files: Iterable[Problem] = ()
+) -> list[Problem]:
+    """All problems of a tree's files: links, those of common files and of the files of nodes, and
+    Python nodes."""
+    tree = vocabulary.tree
+    found = [*_links(tree), *vocabulary.problems, *of_files, *python_problems(tree, cache)]
+    return list(dict.fromkeys(found))  # two nodes may use the same entry that has no value
 
 
-def read_files(tree: Tree, cache: Cache, paths: Mapping[str, str]) -> Files:
+def read_files(vocabulary: Vocabulary, cache: Cache, paths: Mapping[str, str]) -> Files:
     """Read some files of nodes. paths: path → blob."""
     paths = dict(sorted(paths.items()))
-    entries, problems = _entries(tree, cache, paths)
+    entries, problems = _entries(vocabulary, cache, paths)
     members: list[Member] = []
     warnings: list[Problem] = []
     foreign: list[str] = []
     unread: list[Problem] = []
-    for path, entry in entries.items():
+    for path, (content, entry) in entries.items():
         told = [as_problem({**warning, "path": path}) for warning in entry["warnings"]]
         warnings += told
         if entry["foreign"]:
             foreign.append(path)
             unread += told
         else:
-            members.append(member_of(entry, path, paths[path]))
+            members.append(member_of(entry, path, content))
     return Files(tuple(members), tuple(warnings), tuple(foreign), tuple(unread), tuple(problems))
 
 
@@ -86,30 +94,64 @@ def _links(tree: Tree) -> list[Problem]:
 
 
 def _entries(
-    tree: Tree, cache: Cache, paths: Mapping[str, str]
-) -> tuple[dict[str, Any], list[Problem]]:
-    """The entry of each file, remembered or read now; and the problems of files that are not
-    nodes."""
-    known = cache.get("node", set(paths.values()))
-    entries: dict[str, Any] = {}
+    vocabulary: Vocabulary, cache: Cache, paths: Mapping[str, str]
+) -> tuple[dict[str, tuple[str, Any]], list[Problem]]:
+    """The content and the entry of each file, remembered or read now; and the problems of files
+    that are not nodes."""
+    contents = dict(paths)
+    known = _remembered(vocabulary, cache, contents)
+    entries: dict[str, tuple[str, Any]] = {}
     problems: list[Problem] = []
 
     def read() -> Iterator[_Fresh]:
-        for path, blob in paths.items():
-            entry = known.get(blob)
+        for path in paths:
+            content = contents[path]
+            entry = known.get(content)
             if entry is None or entry["foreign"]:
                 try:
-                    fresh = _read(tree.read_small(path), path, blob)
+                    fresh = _read(vocabulary, path)
                 except ProjectError as exc:
                     problems.extend(exc.problems)
                     continue
-                entry = known[blob] = fresh.entry
+                content, entry = fresh.content, fresh.entry
+                known[content] = entry
                 yield fresh
-            entries[path] = entry
+            entries[path] = content, entry
 
     if fresh := _taken_apart(read(), len(paths) - len(known)):
-        cache.put("node", {file.blob: file.entry for file in fresh})
+        cache.put("node", _to_remember(fresh))
     return entries, problems
+
+
+def _remembered(
+    vocabulary: Vocabulary, cache: Cache, contents: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    """The entries that are remembered, by content. contents: path → blob; a file that uses values
+    of other files gets its content with them here."""
+    known = cache.get("node", set(contents.values()))
+    found = {blob: entry for blob, entry in known.items() if _OUTLINE not in entry}
+    if len(found) == len(known):
+        return found
+    again = {path: blob for path, blob in contents.items() if _OUTLINE in known.get(blob, ())}
+    for path, blob in again.items():
+        contents[path] = vocabulary.content(blob, known[blob][_OUTLINE])
+    return {**found, **cache.get("node", {contents[path] for path in again})}
+
+
+# The key of an entry that has, instead of a node, the names that its file uses.
+_OUTLINE = "uses"
+
+
+def _to_remember(files: Iterable[_Fresh]) -> dict[str, dict[str, Any]]:
+    """The entries of files by content; beside those that use values of other files, the names that
+    they use, by blob. A node with values of the environment is not remembered."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in files:
+        if file.uses:
+            found[file.blob] = {_OUTLINE: file.uses}
+        if not file.is_secret:
+            found[file.content] = file.entry
+    return found
 
 
 def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
@@ -132,29 +174,35 @@ class _Fresh:
 
     path: str
     blob: str
+    content: str
     entry: dict[str, Any]
     statements: tuple[str | None, ...] = ()
     lines: tuple[int, ...] = ()  # on which each statement begins
+    uses: tuple[Use, ...] = ()
+    is_secret: bool = False
 
 
-def _read(content: bytes, path: str, blob: str) -> _Fresh:
+def _read(vocabulary: Vocabulary, path: str) -> _Fresh:
     """Raises ProjectError."""
     from seeknal_git.nodes.load import load_node
 
-    node, warnings = load_node(content, path)
+    tree, blob = vocabulary.tree, vocabulary.tree.files[path]
+    node, warnings = load_node(tree.read_small(path), path, vocabulary.values)
     entry: dict[str, Any] = {
         "foreign": node is None,
         "warnings": [asdict(warning) for warning in warnings],
     }
     if node is None:
-        return _Fresh(path, blob, entry)
+        return _Fresh(path, blob, blob, entry)
     entry["node"] = _as_data(node)
     statements = (
         node.sql if node.kind != "source" else None,
         *(check.sql for check in node.checks),
     )
     lines = (node.sql_line, *(check.line for check in node.checks))
-    return _Fresh(path, blob, entry, _need_short(statements, lines, path), lines)
+    content = vocabulary.content(blob, node.uses) if node.uses else blob
+    short = _need_short(statements, lines, path)
+    return _Fresh(path, blob, content, entry, short, lines, node.uses, bool(node.secrets))
 
 
 def _as_data(node: Node) -> dict[str, Any]:
@@ -232,7 +280,7 @@ def _packed(reading: Reading) -> list[Any]:
     return [references, reading.error, reading.error_line]
 
 
-def member_of(entry: Mapping[str, Any], path: str, blob: str) -> Member:
+def member_of(entry: Mapping[str, Any], path: str, content: str) -> Member:
     """The node of a file. entry: its node and readings, as they are remembered."""
     given = entry["node"]
     node = Node(
@@ -243,10 +291,13 @@ def member_of(entry: Mapping[str, Any], path: str, blob: str) -> Member:
             "checks": tuple(
                 Check(**{**check, "key": tuple(check["key"])}) for check in given["checks"]
             ),
+            "uses": tuple((name, is_own) for name, is_own in given["uses"]),
+            "breaks": tuple(given["breaks"]),
+            "secrets": tuple(given["secrets"]),
         }
     )
     own, *checks = map(_reading, entry["readings"])
-    return Member(node, blob, own, tuple(reading or Reading() for reading in checks))
+    return Member(node, content, own, tuple(reading or Reading() for reading in checks))
 
 
 def _reading(value: list[Any] | None) -> Reading | None:

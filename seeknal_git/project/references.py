@@ -22,22 +22,30 @@ _INPUT = re.compile(r"input_(\d+)")
 class _Statement:
     """One SELECT of a node, its own or that of a check.
 
-    line: where its text begins in the file; text: empty for a check, whose SQL is not in the file
+    line: where its text begins in the file; node: None for a check, whose SQL is not in the file
     as it is; of_itself: a test reads the node that carries it.
     """
 
     reading: Reading
     line: int
-    text: str = ""
+    node: Node | None = None
     of_itself: bool = False
 
     def line_of(self, offset: int) -> int:
-        return self.line + self.text.count("\n", 0, offset)
+        """The line of the file for a place in the text."""
+        if self.node is None:
+            return self.line
+        return self.node.line_of_sql((self.node.sql or "").count("\n", 0, offset) + 1)
+
+    @property
+    def line_of_error(self) -> int:
+        """The line of the file on which the text does not parse."""
+        return self.node.line_of_sql(self.reading.error_line) if self.node else self.line
 
 
 def _statements(member: Member) -> list[_Statement]:
     node = member.node
-    own = [_Statement(member.sql, node.sql_line, node.sql or "")] if member.sql else []
+    own = [_Statement(member.sql, node.sql_line, node)] if member.sql else []
     checks = zip(member.checks, node.checks, strict=True)
     return [
         *own,
@@ -84,10 +92,8 @@ def _meant(
     """The ids that a statement's references mean, and the problems with them."""
     reading, declared = statement.reading, [given.id for given in node.inputs]
     if reading.error is not None:
-        line = statement.line + (reading.error_line or 1) - 1 if statement.text else statement.line
-        return [], [
-            Problem(f"The SQL does not parse: {reading.error}.", node.path, line, node=node.id)
-        ]
+        message = f"The SQL does not parse: {reading.error}."
+        return [], [Problem(message, node.path, statement.line_of_error, node=node.id)]
     named: list[str] = []
     problems: list[Problem] = []
     for reference in reading.references:

@@ -13,7 +13,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -151,10 +151,19 @@ def _core(found: Sound) -> dict[str, Any]:
         "masks": [masks[index.masks[identifier]] for identifier in ids],
         "mask": [f"{mask:x}" for mask in masks],
         "origins": origins,
-        "tested": [numbers[identifier] for identifier in index.tested],
-        "volatile": [[numbers[node], number] for node, number in index.volatile],
+        **_of_some(index, numbers),
         "foreign": found.foreign,
         "warnings": [asdict(warning) for warning in found.warnings],
+    }
+
+
+def _of_some(index: Index, numbers: Mapping[str, int]) -> dict[str, Any]:
+    """The parts of an index that say something of some nodes only."""
+    return {
+        "tested": [numbers[identifier] for identifier in index.tested],
+        "volatile": [[numbers[node], number] for node, number in index.volatile],
+        "uses": [[numbers[node], names] for node, names in index.uses.items()],
+        "secret": [numbers[node] for node in index.secret],
     }
 
 
@@ -175,8 +184,11 @@ def _records(graph: BoundGraph) -> list[bytes]:
 
 def _record(facts: Facts) -> bytes:
     known, made, came = facts.answers.known, facts.fingerprint, facts.origins
+    node = facts.member.node
+    # A text with values of the environment is kept nowhere: the node is read again.
+    hidden = replace(node, sql="", definition={}, checks=()) if node.secrets else node
     value = [
-        entry_of(facts.member),
+        entry_of(replace(facts.member, node=hidden)),
         facts.targets,
         [known.columns, known.unique, known.collated],
         [packed(anatomy) for anatomy in facts.answers.anatomies],
@@ -219,6 +231,11 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         {identifier: table[number] for identifier, number in zip(ids, core["masks"], strict=True)},
         frozenset(ids[number] for number in core["tested"]),
         frozenset((ids[node], number) for node, number in core["volatile"]),
+        {
+            ids[node]: tuple([(name, is_own) for name, is_own in names])
+            for node, names in core["uses"]
+        },
+        frozenset(ids[node] for node in core["secret"]),
     )
     structure = Structure(
         {

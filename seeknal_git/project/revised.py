@@ -13,7 +13,6 @@ from typing import overload
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import ProjectError
-from seeknal_git.git.tree import Tree
 from seeknal_git.project.bound_graph import Over
 from seeknal_git.project.columns import Unchanged
 from seeknal_git.project.definitions import Member, Project
@@ -27,6 +26,7 @@ from seeknal_git.project.node_files import (
 )
 from seeknal_git.project.references import resolved
 from seeknal_git.project.remembered import Sound
+from seeknal_git.project.vocabulary import Vocabulary
 
 _MOST = 0.5  # of the files may differ; from nothing is faster beyond that
 
@@ -40,15 +40,15 @@ class Revised:
     unchanged: Unchanged
 
 
-def revised(before: Sound, tree: Tree, cache: Cache) -> Revised | None:
+def revised(before: Sound, vocabulary: Vocabulary, cache: Cache) -> Revised | None:
     """The project of a tree; None if anything is wrong in it, or if too much differs."""
+    tree = vocabulary.tree
     now, old = node_paths(tree), before.graph.index.files
-    known = dict(old.values())
-    differing = {path for path, _ in now.items() ^ known.items()}.union(before.foreign)
+    differing = _differing(before, vocabulary, now)
     if too_many(now) or len(differing) > max(len(now) * _MOST, 1):
         return None
-    files = read_files(tree, cache, {path: now[path] for path in differing if path in now})
-    if other_problems(tree, cache, files.problems):
+    files = read_files(vocabulary, cache, {path: now[path] for path in differing if path in now})
+    if other_problems(vocabulary, cache, files.problems):
         return None
     unchanged = {node: path for node, (path, _) in old.items() if path not in differing}
     graph = _graph(before, files, unchanged)
@@ -61,6 +61,27 @@ def revised(before: Sound, tree: Tree, cache: Cache) -> Revised | None:
     project = Project(members, (), tuple(warnings), files.foreign, tree, files.unread)
     changed = frozenset(member.node.id for member in files.members)
     return Revised(project, graph, Unchanged(before.graph, changed))
+
+
+def _differing(before: Sound, vocabulary: Vocabulary, now: Mapping[str, str]) -> set[str]:
+    """The files of a tree that have to be read, and those that are gone. now: path → blob."""
+    index = before.graph.index
+    contents = _contents(before, vocabulary, now) if index.uses else now
+    known = dict(index.files.values())
+    found = {path for path, _ in contents.items() ^ known.items()}
+    return found.union(before.foreign, [index.files[node][0] for node in index.secret])
+
+
+def _contents(before: Sound, vocabulary: Vocabulary, now: Mapping[str, str]) -> Mapping[str, str]:
+    """The files of a tree with their content, as far as they are those of the known graph. now:
+    path → blob."""
+    found, index = dict(now), before.graph.index
+    for node, uses in index.uses.items():
+        path, content = index.files[node]
+        blob = content.partition("+")[0]
+        if found.get(path) == blob:
+            found[path] = vocabulary.content(blob, uses)
+    return found
 
 
 def _graph(before: Sound, files: Files, unchanged: dict[str, str]) -> Graph | None:

@@ -10,6 +10,12 @@ from typing import Any, Literal
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.scalars import flag, is_nothing, text, whole
+from seeknal_git.project.variables import (
+    NO_VARIABLES,
+    VARIABLE_KEYS,
+    Variables,
+    read_variables,
+)
 
 PROJECT_FILE = "seeknal_project.yml"
 _DURATIONS = frozenset({"time_to_live", "keep_history"})
@@ -50,6 +56,7 @@ class Written:
 
     settings: Settings
     lines: Mapping[str, int]
+    variables: Variables = NO_VARIABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ def read_written(content: bytes, path: str = PROJECT_FILE) -> Written:
             ]
         )
     values: dict[str, Any] = {}
-    problems = []
+    variables, problems = read_variables(document, path)
     for key, value in document.data.items():
         try:
             values |= _setting(str(key), value)
@@ -132,15 +139,18 @@ def read_written(content: bytes, path: str = PROJECT_FILE) -> Written:
         problems.append(Problem("The project has no `name`.", path, 1))
     if problems:
         raise ProjectError(problems)
-    return Written(Settings(**values), {name: document.lines.get(name, 1) for name in values})
+    lines = {name: document.lines.get(name, 1) for name in values}
+    return Written(Settings(**values), lines, variables)
 
 
 def _setting(key: str, value: Any) -> dict[str, Any]:
-    if key in _CARRIED:
+    if key in _CARRIED or key in VARIABLE_KEYS:
         return {}
     kinds = {name: type(default) for name, default in asdict(Settings("")).items()}
     if key not in kinds:
-        raise ValueError(f"There is no setting `{key}`. The settings are {', '.join(kinds)}.")
+        raise ValueError(
+            f"There is no setting `{key}`. The settings are {', '.join([*kinds, *VARIABLE_KEYS])}."
+        )
     if key in _DURATIONS:
         return {key: _seconds(key, value)}
     if is_nothing(value):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.origins import Origins, origins_of
+from seeknal_git.project.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A graph with the data versions (source id → version) that are known of its sources."""
+    """A graph with the data versions (source id → version) that are known of its sources, and the
+    values of templates."""
 
     graph: BoundGraph
     versions: Mapping[str, str]
+    vocabulary: Vocabulary | None = None
 
 
 # The build of a node's identity that is meant.

@@ -17,12 +17,14 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, working_tree
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
 from seeknal_git.nodes.python import is_python_path
+from seeknal_git.nodes.values import Given
 from seeknal_git.project.authority import Authority, find_authority, in_force
-from seeknal_git.project.definitions import is_node_path
+from seeknal_git.project.definitions import is_definition_path
 from seeknal_git.project.held_files import remembered_blob_id
 from seeknal_git.project.place import Place
 from seeknal_git.project.remembered import Graphs
 from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_written
+from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.warehouse.deadline import Deadline
 
@@ -51,6 +53,7 @@ class Workspace:
     authority: Authority = field(default_factory=lambda: Authority("main"))
     written: Written | None = None  # the project file at hand
     flaw: ProjectError | None = None  # why the project file at hand cannot be read
+    given: Given = field(default_factory=Given)  # the values that templates of nodes get
 
     @property
     def home(self) -> Path:
@@ -98,6 +101,16 @@ class Workspace:
     def until(self) -> Deadline:
         """Until when a command that begins now waits for the warehouse."""
         return self.deadline or Deadline.after(self.lock_timeout)
+
+    def resolving(self, environment: str) -> Workspace:
+        """The same, with templates that get the variables of an environment."""
+        return replace(self, given=replace(self.given, environment=environment))
+
+    def vocabulary(self, tree: Tree) -> Vocabulary:
+        """The names that templates of a tree may use, with the values of the environment that the
+        command is about."""
+        environment = self.given.environment or git.current_branch(self.repository)
+        return Vocabulary(tree, self.given, environment or self.production)
 
     def waiting(self) -> Workspace:
         """The same, for a command that needs the warehouse; its waits share a deadline."""
@@ -247,4 +260,4 @@ def current_tree(workspace: Workspace) -> Tree:
 
 def _is_read(path: str) -> bool:
     """Whether a file counts before git tracks it."""
-    return is_node_path(path) or is_python_path(path) or path == PROJECT_FILE
+    return is_definition_path(path) or is_python_path(path) or path == PROJECT_FILE

@@ -81,12 +81,6 @@ class Builder(protocol.Builder):
         self._forget()
         self._committed()
 
-    def undo(self) -> None:
-        if self._began is not None:
-            self._forget()
-            with suppress(duckdb.Error):  # the engine may have undone it already
-                self._connection.execute("ROLLBACK")
-
     def interrupt(self) -> None:
         self._connection.interrupt()
 
@@ -102,7 +96,9 @@ class Builder(protocol.Builder):
                     self._began = time.perf_counter()
                 yield
         except BaseException:
-            self.undo()
+            self._forget()
+            with suppress(duckdb.Error):  # the engine may have undone it already
+                self._connection.execute("ROLLBACK")
             raise
 
     def _count(self, source: str) -> int:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.warehouse.connection import make_folder, opened
-
-if TYPE_CHECKING:
-    from seeknal_git.warehouse.deadline import Deadline
-    from seeknal_git.warehouse.owner import Owner
+from seeknal_git.warehouse.deadline import Deadline
+from seeknal_git.warehouse.owner import Owner
 
 
 @contextmanager

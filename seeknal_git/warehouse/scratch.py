@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import qualified, quote
 from seeknal_git.sql.engine import as_subquery
+from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import catalog, compare, protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.model import Comparison, Rows, relation
@@ -17,8 +18,6 @@ from seeknal_git.warehouse.shown import shown
 
 if TYPE_CHECKING:
     import duckdb
-
-    from seeknal_git.sql.statement import Columns
 
 
 @dataclass(frozen=True, slots=True)

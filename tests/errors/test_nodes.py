@@ -201,15 +201,15 @@ FILES = [
         id="a parameter of another format",
     ),
     pytest.param(
-        "kind: transform\nname: t\ntransform: |\n  SELECT '{{ run_date }}' AS day\n",
-        3,
-        "The template {{ run_date }} in `transform` is not resolved yet.\n  Write out its value.",
+        "kind: transform\nname: t\nparams: {region: EU}\ntransform: |\n  SELECT 1 AS a,\n  '{{ regoin }}' AS r\n",
+        6,
+        "`{{ regoin }}` is not known.\n  Did you mean {{ region }}?",
         id="a template",
     ),
     pytest.param(
-        "kind: source\nname: s\nsource: csv\ntable: 'data/{{ day }}.csv'\n",
+        "kind: source\nname: s\nsource: csv\ntable: 'data/{{ dya }}.csv'\n",
         4,
-        "The template {{ day }} in `table`",
+        "`{{ dya }}` is not known.\n  Define it in the node's `params`, or give it with --params.",
         id="a template in a path",
     ),
     pytest.param(
@@ -257,24 +257,7 @@ def test_a_wrong_file_is_refused_with_its_line(
 ) -> None:
     file = published.path / WRONG
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    said = refused(published, "validate")
-    assert f"error: {WRONG}:{line}: " in said
-    assert words.lower() in said.lower()
-
-
-# Of the text, the tree of YAML, the keys, the values, and the nodes beside it.
-STAGES = ("Latin-1", "an alias bomb", "a key missing", "a template", "a missing input")
-
-
-@pytest.mark.parametrize(
-    ("content", "line", "words"), [each for each in FILES if each.id in STAGES]
-)
-def test_a_plan_and_a_run_refuse_a_wrong_file_too(
-    published: Repo, refused: Refused, content: str | bytes, line: int, words: str
-) -> None:
-    file = published.path / WRONG
-    file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    for command in ("plan", "run"):
+    for command in ("validate", "plan", "run"):
         said = refused(published, command)
         assert f"error: {WRONG}:{line}: " in said
         assert words.lower() in said.lower()

@@ -25,6 +25,7 @@ from seeknal_git.project.bound_graph import BoundGraph, bound_graph
 from seeknal_git.project.fingerprints import Fingerprint, digest, fingerprint
 from seeknal_git.project.graph import build_graph
 from seeknal_git.project.node_files import load_project
+from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.analysis import anatomy_of
 from seeknal_git.sql.engine import SqlError, bound_columns, parsed
 from seeknal_git.sql.statement import Columns, Known
@@ -1117,7 +1118,7 @@ def graph_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Mapping[str,
     cache = Cache(tmp_path_factory.mktemp("cache") / "cache.sqlite")
 
     def graph_of(files: Mapping[str, str]) -> BoundGraph:
-        project = load_project(tree_of(files), cache)
+        project = load_project(Vocabulary(tree_of(files)), cache)
         graph = build_graph(project)
         assert project.problems + graph.problems == ()
         return bound_graph(graph, {})
