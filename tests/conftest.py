@@ -14,10 +14,12 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +72,11 @@ if "TMPDIR" not in os.environ and _in_memory():
     tempfile.tempdir = None
 
 
+# Of a shell that started this in the background: no process that is started here heeds Ctrl-C then.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 # Files whose tests share something that takes seconds to make: one worker runs them all.
 TOGETHER = ("tests/oracle/test_catalogue.py", "tests/test_lineage_page.py")
 
@@ -100,8 +107,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 View = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 
-# Where all workers of a session share what takes long to make.
-_SHARED: list[Path] = []
+# The variable with the folder where all workers of a session share what takes long to make. pytest
+# and the tests import this module under two names, so it is none of the module.
+_SHARED = "TESTS_SHARED"
 
 
 @dataclass(frozen=True)
@@ -247,7 +255,7 @@ class Repo:
         no warehouse."""
         # Tests end in the same trees again and again; what git tracks decides everything in a clone.
         tree = self.git("rev-parse", f"{commit}^{{tree}}")
-        known = _SHARED[0] / f"{tree}.pickle"
+        known = Path(os.environ[_SHARED]) / f"{tree}.pickle"
         if not known.exists():
             fresh = Repo(self.path.parent / f"fresh-{tree}")
             self.git("clone", "--quiet", "--no-checkout", ".", str(fresh.path))
@@ -375,7 +383,6 @@ def _in_a_process(folder: Path, command: list[str]) -> Result:
 def isolated(home: Path, shared: Path | None = None) -> Iterator[None]:
     """No setting of this machine's user reaches what is done within, and child processes import
     this checkout. shared: the folder of what takes long to make, by default the home."""
-    _SHARED[:] = [shared or home]
     with pytest.MonkeyPatch.context() as patch:
         foreign = ("GIT_", "SEEKNAL_", "PYTHON", "GITHUB_", "CI_")
         for name in [name for name in os.environ if name.startswith(foreign) or name == "CI"]:
@@ -390,6 +397,7 @@ def isolated(home: Path, shared: Path | None = None) -> Iterator[None]:
             "GIT_CONFIG_NOSYSTEM": 1,
             "GIT_EDITOR": "true",
             "PYTHONPATH": ROOT,
+            _SHARED: shared or home,
         }.items():
             patch.setenv(name, str(value))
         # libgit2 looked for the user's configuration when it was imported.
@@ -502,10 +510,11 @@ def templates(
     def template(name: str, make: Callable[[Repo], None]) -> Repo:
         key = f"{name}-{make.__module__}-{make.__qualname__}"
         if key not in made:
-            mine, shared = Repo(place / key), _SHARED[0] / key
+            mine, shared = Repo(place / key), Path(os.environ[_SHARED]) / key
             if shared.exists():
                 copied(Repo(shared), mine.path)
             else:
+                shutil.rmtree(mine.path, ignore_errors=True)  # of one that failed
                 make(mine)
                 copied(mine, place / f"{key}.shared")
                 with contextlib.suppress(OSError):  # another worker was faster
@@ -554,6 +563,21 @@ def make_shop(repo: Repo) -> None:
 def make_published(repo: Repo) -> None:
     make_shop(repo)
     repo.seeknal("run")
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
+    """The seconds that commands in this process have waited by intent, whatever a busy machine
+    adds."""
+    pauses: list[float] = []
+    sleep = time.sleep
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", pause)
+    return lambda: sum(pauses)
 
 
 @pytest.fixture

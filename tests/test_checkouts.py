@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SHOP, Repo
+from tests.conftest import SHOP, Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"
 CLEAN = "seeknal/transforms/clean_orders.yml"
@@ -252,13 +252,22 @@ def test_a_fresh_clone_learns_from_the_warehouse_what_production_shows(
 # What has no branch
 
 
-def detached(shop: Repo, *ref: str) -> Repo:
-    shop.seeknal("run")
+def make_edited(shop: Repo) -> None:
+    """Production is built, and `dev`, which is checked out, has an edit."""
+    make_published(shop)
     shop.switch("dev", create=True)
     edit(shop)
     shop.commit("Edited")
-    shop.git("switch", "--quiet", "--detach", *ref)
-    return shop
+
+
+@pytest.fixture
+def edited(copy_of: Templates) -> Repo:
+    return copy_of("edited", make_edited)
+
+
+def detached(edited: Repo, *ref: str) -> Repo:
+    edited.git("switch", "--quiet", "--detach", *ref)
+    return edited
 
 
 @pytest.mark.parametrize(
@@ -305,13 +314,13 @@ def detached(shop: Repo, *ref: str) -> Repo:
     ],
 )
 def test_a_detached_head_has_an_environment(
-    shop: Repo,
+    edited: Repo,
     monkeypatch: pytest.MonkeyPatch,
     variables: dict[str, str],
     arguments: list[str],
     name: str | None,
 ) -> None:
-    repo = detached(shop)
+    repo = detached(edited)
     before = repo.production()
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
@@ -325,10 +334,10 @@ def test_a_detached_head_has_an_environment(
 
 @pytest.mark.parametrize("name", ["dev", "pull-request/main"], ids=["a branch", "a fork's main"])
 def test_a_promotion_merges_the_commit_that_is_checked_out(
-    shop: Repo, monkeypatch: pytest.MonkeyPatch, name: str
+    edited: Repo, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """And not another that has its name, in a clone that is not up to date."""
-    repo = detached(shop, "dev")
+    repo = detached(edited, "dev")
     repo.git("branch", "--force", "dev", "main")
     monkeypatch.setenv("GITHUB_HEAD_REF", name.removeprefix("pull-request/"))
     commit = repo.head
@@ -351,12 +360,12 @@ def test_a_detached_production_is_production_where_ci_says_so(
 
 
 def test_a_pipeline_of_production_that_checked_out_something_else_does_not_publish_it(
-    shop: Repo, monkeypatch: pytest.MonkeyPatch
+    edited: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A comment on a pull request starts a pipeline of the production branch, which this clone does
     not have."""
-    main = shop.head
-    repo = detached(shop, "dev")
+    main = edited.git("rev-parse", "main")
+    repo = detached(edited, "dev")
     before = repo.production(), repo.publications()
     repo.git("branch", "--delete", "--force", "main")
     for name, value in {
@@ -404,9 +413,12 @@ def test_an_old_pipeline_that_runs_again_does_not_take_production_back(
     ],
 )
 def test_a_status_names_the_environment_of_a_detached_head(
-    shop: Repo, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], environment: str | None
+    edited: Repo,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    environment: str | None,
 ) -> None:
-    repo = detached(shop)
+    repo = detached(edited)
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
     name = environment or repo.head[:8]
@@ -492,9 +504,9 @@ def test_a_branch_that_is_only_on_the_remote_is_suggested(shop: Repo) -> None:
     assert "There are b0, b1, b2, b3, b4, b5, b6, b7 and 4 more." in said
 
 
-def test_a_branch_of_a_remote_may_be_written_in_full(shop: Repo) -> None:
-    revisions(shop)
-    clone = cloned(shop)
+def test_a_branch_of_a_remote_may_be_written_in_full(edited: Repo) -> None:
+    revisions(edited)
+    clone = cloned(edited)
     changes = {"transform.daily": "NON_BREAKING"}
     assert (
         clone.categories("origin/dev")
@@ -516,35 +528,33 @@ def test_a_branch_of_a_remote_may_be_written_in_full(shop: Repo) -> None:
     )
 
 
-def revisions(shop: Repo) -> str:
-    """Production is built, `dev` has an edit and the tag v1 on it; we are on main. The commit of
-    dev."""
-    shop.seeknal("run")
-    shop.switch("dev", create=True)
-    edit(shop)
-    commit = shop.commit("Edited")
-    shop.git("tag", "v1")
-    shop.git("tag", "--annotate", "--message", "Annotated", "v2")
-    shop.switch("main")
+def revisions(edited: Repo) -> str:
+    """Tag `dev` v1 and v2, and check out main. The commit of dev."""
+    commit = edited.head
+    edited.git("tag", "v1")
+    edited.git("tag", "--annotate", "--message", "Annotated", "v2")
+    edited.switch("main")
     return commit
 
 
 @pytest.mark.parametrize("revision", ["dev", "v1", "v2", "{commit}", "{short}", "dev~0"])
-def test_a_branch_a_tag_and_a_commit_need_no_checkout(shop: Repo, revision: str) -> None:
-    commit = revisions(shop)
+def test_a_branch_a_tag_and_a_commit_need_no_checkout(edited: Repo, revision: str) -> None:
+    commit = revisions(edited)
     name = revision.format(commit=commit, short=commit[:10])
-    before = shop.production(), shop.head, shop.git("status", "--porcelain")
-    assert shop.categories(name) == {"transform.daily": "NON_BREAKING"}
-    run = shop.run("--env", name)
+    before = edited.production(), edited.head, edited.git("status", "--porcelain")
+    assert edited.categories(name) == {"transform.daily": "NON_BREAKING"}
+    run = edited.run("--env", name)
     assert run["environment"] == (name if name in ("dev", "v1", "v2") else commit[:8])
     assert list(run["built"]) == ["transform.daily"]
-    said = shop.seeknal("plan", name).out
+    said = edited.seeknal("plan", name).out
     assert said.endswith(f"It is built already.\nNext: seeknal run --env {run['environment']}\n")
-    assert "largest" in shop.seeknal("query", "--env", name, "FROM daily LIMIT 1", "--json").json[0]
-    assert (shop.production(), shop.head, shop.git("status", "--porcelain")) == before
-    shop.seeknal("promote", name)
-    assert shop.git("rev-parse", "main") == commit
-    assert shop.production() == shop.fresh_build("main")
+    assert (
+        "largest" in edited.seeknal("query", "--env", name, "FROM daily LIMIT 1", "--json").json[0]
+    )
+    assert (edited.production(), edited.head, edited.git("status", "--porcelain")) == before
+    edited.seeknal("promote", name)
+    assert edited.git("rev-parse", "main") == commit
+    assert edited.production() == edited.fresh_build("main")
 
 
 # Bare repositories
@@ -651,9 +661,16 @@ def test_a_saved_plan_binds_its_own_project_only(shop: Repo) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["promote"], ["promote", "dev"], ["run", "--env", "main"]], ids=" ".join
+    ("operation", "command"),
+    [
+        ("merge", ["promote"]),
+        ("merge", ["promote", "dev"]),
+        ("merge", ["run", "--env", "main"]),
+        ("rebase", ["promote"]),
+        ("cherry-pick", ["promote"]),
+    ],
+    ids=str,
 )
-@pytest.mark.parametrize("operation", ["merge", "rebase", "cherry-pick"])
 def test_in_the_middle_of_a_merge_or_a_rebase_there_is_a_plan_and_no_promotion(
     shop: Repo, operation: str, command: list[str]
 ) -> None:

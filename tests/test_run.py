@@ -1312,3 +1312,18 @@ def test_what_somebody_made_in_the_warehouse_decides_nothing(repo: Repo) -> None
     assert repo.seeknal("run", "--full").code == 0
     with duckdb.connect(repo.warehouse) as connection:
         assert connection.execute("FROM main.n ORDER BY g").fetchall() == [("A",), ("B",)]
+
+
+def test_a_node_that_reads_row_ids_of_a_table_of_the_same_run_gets_those_of_the_table(
+    published: Repo,
+) -> None:
+    """The engine numbers the rows of a table anew when it commits it."""
+    published.switch("dev", create=True)
+    select = "kind: transform\nname: {}\ntransform: {}\n"
+    write = published.write
+    write("seeknal/transforms/few.yml", select.format("few", "SELECT id FROM ref('source.orders')"))
+    reading = "SELECT rowid AS number FROM ref('transform.few')"
+    write("seeknal/transforms/numbered.yml", select.format("numbered", reading))
+    published.seeknal("run")
+    rows = published.numbers("SELECT min(number), max(number) - count(*) FROM dev.numbered")
+    assert rows == [(0, -1)]

@@ -97,9 +97,10 @@ def check_over_views(graph: BoundGraph, identifier: str, number: int, schema: st
     return over_views(check.sql, reading, targets, graph.views, schema)
 
 
-def reads_row_ids(check: Check) -> bool:
-    """Whether a check may read `rowid`, which the engine changes when it commits a table."""
-    return "rowid" in check.sql.lower()
+def reads_row_ids(sql: str) -> bool:
+    """Whether the SQL of a node or a check may read `rowid`, which the engine changes when it
+    commits a table."""
+    return "rowid" in sql.lower()
 
 
 def violates(check: Check, violations: int, rows: int) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,13 @@ from seeknal_git.build.compute import (
     violates,
 )
 from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
+from seeknal_git.build.layers import doomed, layer_of, skip
 from seeknal_git.build.progress import Event, Progress, Report
-from seeknal_git.build.schedule import Schedule, Twins
+from seeknal_git.build.schedule import Schedule
 from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.nodes.node import Node
-from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import interruptible
@@ -60,7 +61,7 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     """Build and check everything; failures are in the result."""
     taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
     progress = Progress()
-    layers = _layers(work, report, progress)
+    layers = deque(layer_of(work, report, progress, layer) for layer in work.layers)
     site = _Site(warehouse, work, report, progress, Schedule(layers), taken)
     try:
         interruptible(partial(_build_all, site), partial(_stop, site))
@@ -88,71 +89,15 @@ def _close(site: _Site) -> None:
         worker.builder.close()
 
 
-# Layers
-
-
-def _layers(work: Work, report: Report, progress: Progress) -> Iterator[list[Twins]]:
-    """The nodes to build, layer by layer. A layer is asked for when the one before has ended, so
-    it is without the nodes that a failure blocks."""
-    for layer in work.layers:
-        report(Event("layer", "", layer=(work.graph.layer_of[layer[0]], work.graph.depth)))
-        _fail_again(work, layer, report, progress)
-        failed = progress.failed
-        lost = doomed(work.graph, failed)
-        _skip([node for node in layer if node in lost and node not in failed], report, progress)
-        yield _twins(work, [node for node in layer if node not in lost])
-
-
-def _twins(work: Work, nodes: Sequence[str]) -> list[Twins]:
-    """The nodes by the table that they are to have."""
-    found: dict[str, list[str]] = {}
-    for node in nodes:
-        key = work.inventory.wanted(node) if node in work.reasons else node
-        found.setdefault(key, []).append(node)
-    return list(found.values())
-
-
-def _fail_again(work: Work, layer: Sequence[str], report: Report, progress: Progress) -> None:
-    """Let the nodes that failed in an earlier run, on the same data, fail again."""
-    failed = progress.failed
-    if failed and not work.options.keep_going:
-        return
-    lost = doomed(work.graph, failed)
-    for node in layer:
-        if node in work.failing and node not in lost:
-            failed[node] = known_failure(work, node)
-            report(Event("failed", node, failed[node]))
-            report(Event("done", node))
-
-
-def known_failure(work: Work, identifier: str) -> str:
-    """The message of a node that failed in an earlier run and fails still."""
-    node = work.graph.node(identifier)
-    number = work.failing[identifier][0]
-    answer = work.inventory.answer(identifier, number)
-    assert answer is not None
-    return verdict(node.path, node.checks[number], answer)
-
-
-def doomed(graph: BoundGraph, failed: Iterable[str]) -> set[str]:
-    """All nodes that a failure blocks: the failed nodes, the inputs of failed rules, and everything
-    downstream."""
-    roots = set(failed)
-    rules = [node for node in roots if graph.node(node).kind == "rule"]
-    roots.update(read for rule in rules for read in graph.inputs[rule])
-    return roots | graph.downstream(roots)
-
-
-def _skip(nodes: Sequence[str], report: Report, progress: Progress) -> None:
-    for node in nodes:
-        progress.skipped.append(node)
-        report(Event("skipped", node, "something before it failed"))
-
-
 # Workers
 
 
 def _build_all(site: _Site) -> None:
+    """Build light layers in this thread; the others, and all that come after, by several
+    workers."""
+    _work(site, alone=True)
+    if site.schedule.is_empty:
+        return
     work = site.work
     workers = min(work.options.workers, max(map(len, work.layers), default=0))
     if workers <= 1:
@@ -165,15 +110,17 @@ def _build_all(site: _Site) -> None:
     pool(delayed(_work)(site) for _ in range(workers))
 
 
-def _work(site: _Site) -> None:
-    """Be one worker until the run ends."""
+def _work(site: _Site, *, alone: bool = False) -> None:
+    """Be one worker until the run ends. alone: only while layers are light."""
     worker = _hired(site)
     if worker is None:
         return
-    with worker.busy, site.schedule.joined():
-        for twins in site.schedule.units(partial(commit, worker)):
+    schedule, done = site.schedule, partial(commit, worker)
+    with worker.busy, schedule.joined():
+        for twins in schedule.light_units(done) if alone else schedule.units(done):
             for node in twins:
                 _build_unless_failed(site, worker, node)
+        commit(worker)
 
 
 def _hired(site: _Site) -> Worker | None:
@@ -187,6 +134,7 @@ def _hired(site: _Site) -> Worker | None:
             failed=site.progress.failed,
             forget=partial(_forget, site),
             lose=partial(_lose, site),
+            skipped=partial(_skipped, site),
         )
         site.workers.append(worker)
         return worker
@@ -197,7 +145,7 @@ def _build_unless_failed(site: _Site, worker: Worker, identifier: str) -> None:
     if site.stopping.is_set():
         return
     if site.progress.failed and not site.work.options.keep_going:
-        _skip([identifier], site.report, site.progress)
+        skip([identifier], site.report, site.progress)
         return
     site.report(Event("start", identifier))
     try:
@@ -223,8 +171,20 @@ def _forget(site: _Site, identifier: str) -> None:
 
 def _lose(site: _Site, identifier: str, exc: Exception) -> None:
     """Fail a node because one of its steps could not be taken again."""
-    site.progress.built.pop(identifier, None)
+    _forget(site, identifier)
     _fail(site, identifier, in_words(exc, site.work.graph.node(identifier).path))
+
+
+def _skipped(site: _Site, identifier: str) -> bool:
+    """Skip a node that was undone, if a node that it reads failed meanwhile; whether it was."""
+    progress = site.progress
+    failed = progress.failed
+    if identifier in failed or identifier not in doomed(site.work.graph, failed):
+        return False
+    for answered in [key for key in progress.answers if key[0] == identifier]:
+        del progress.answers[answered]
+    skip([identifier], site.report, progress)
+    return True
 
 
 # Steps
@@ -238,7 +198,7 @@ def _build_and_check(site: _Site, worker: Worker, identifier: str) -> None:
         if made := built.get(identifier):
             site.report(Event("built", identifier, rows=made.rows, seconds=made.seconds))
     for number in work.checks.get(identifier, ()):
-        if reads_row_ids(work.graph.node(identifier).checks[number]):
+        if reads_row_ids(work.graph.node(identifier).checks[number].sql):
             commit(worker)
         if identifier in work.reasons and identifier not in built:
             return  # its table could not be committed

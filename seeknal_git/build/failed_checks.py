@@ -21,14 +21,14 @@ from seeknal_git.build.compute import (
     violates,
 )
 from seeknal_git.build.inventory import all_checks
-from seeknal_git.build.work import Work
 from seeknal_git.names import folded, of_option
-from seeknal_git.nodes.node import Check
 from seeknal_git.sql.pasting import code_of, in_shell, says
-from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
+    from seeknal_git.build.work import Work
+    from seeknal_git.nodes.node import Check
     from seeknal_git.warehouse.model import Audit
+    from seeknal_git.warehouse.protocol import Warehouse
 
 Answers = Mapping[tuple[str, int], "Audit"]
 

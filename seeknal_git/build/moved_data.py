@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem
 from seeknal_git.project.columns import columns_now
-from seeknal_git.project.load import Loaded
 from seeknal_git.project.raw_data import DataFile, contents_of
-from seeknal_git.sql.statement import Columns
 
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work
+    from seeknal_git.project.load import Loaded
+    from seeknal_git.sql.statement import Columns
 
 _HINT = (
     "Production's load counts here. `seeknal run` on the production branch reads the file; "

@@ -21,8 +21,9 @@ from seeknal_git.build.deliver import (
     refuse_places,
     write_files,
 )
-from seeknal_git.build.execute import doomed, execute, known_failure, snapshot_of
+from seeknal_git.build.execute import execute, snapshot_of
 from seeknal_git.build.failed_checks import Violation, known_answers, violations, with_samples
+from seeknal_git.build.layers import doomed, known_failure
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report
 from seeknal_git.build.work import Work
 from seeknal_git.errors import SeeknalError

@@ -6,9 +6,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from seeknal_git.project.snapshot_ids import Identity
-from seeknal_git.warehouse.model import Published, Snapshot
+if TYPE_CHECKING:
+    from seeknal_git.project.snapshot_ids import Identity
+    from seeknal_git.warehouse.model import Published, Snapshot
 
 _WORD = 8
 

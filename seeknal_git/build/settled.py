@@ -7,17 +7,20 @@ the same for the next command.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from seeknal_git.build.compute import violates
 from seeknal_git.build.hold import Prepared, is_current, work_of
 from seeknal_git.build.inventory import all_checks
 from seeknal_git.build.progress import Progress, Reconciled
-from seeknal_git.build.work import Work
 from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.warehouse.model import Outcome, now
 from seeknal_git.warehouse.opening import open_for_state
-from seeknal_git.warehouse.protocol import Warehouse
+
+if TYPE_CHECKING:
+    from seeknal_git.build.work import Work
+    from seeknal_git.warehouse.protocol import Warehouse
 
 _TOPIC = "settled"
 # A use within a hundredth of an environment's time to live counts as the one before it.

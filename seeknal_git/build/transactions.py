@@ -1,7 +1,8 @@
 """Gather the steps of a worker in transactions, and take steps again if theirs is undone.
 
-A node that takes a moment is committed at once, smaller ones are committed together. So a run that
-is killed loses the nodes it was just building, and small ones of at most half a second.
+A node that takes a moment is committed at once, smaller ones are committed together, also with
+those that read them. So a run that is killed loses the nodes it was just building, and small ones
+of at most half a second.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ class Worker:
     failed: Mapping[str, str]  # the nodes of the run that failed so far
     forget: Callable[[str], None]  # called with a node whose table was undone
     lose: Callable[[str, Exception], None]  # called with a node if a step cannot be taken again
+    # Whether a node that was undone cannot be built again, as a node that it reads was lost; such a
+    # node is skipped then.
+    skipped: Callable[[str], bool]
     uncommitted: list[Step] = field(default_factory=list)
     busy: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,7 +57,9 @@ def take(worker: Worker, step: Step, attempts: int = 1) -> None:
             break
         except FAILURES:
             undone, worker.uncommitted = worker.uncommitted, []
-            _take_again(worker, undone)
+            worker.builder.undo()
+            if not _taken_together(worker, undone):
+                _take_again(worker, undone)
             if attempt == attempts or worker.stopping.is_set():
                 raise
             time.sleep(_RETRY_PAUSE_SECONDS * attempt)
@@ -74,18 +80,42 @@ def commit(worker: Worker) -> None:
         _take_again(worker, steps)
 
 
+def _taken_together(worker: Worker, undone: Sequence[Step]) -> bool:
+    """Take steps that another one's failure undid once more, in one transaction; whether that
+    worked."""
+    _forget(worker, undone)
+    if worker.stopping.is_set():
+        return False
+    try:
+        for step in undone:
+            step.take(worker.builder)
+        worker.builder.commit()
+    except FAILURES:
+        worker.builder.undo()
+        return False
+    return True
+
+
 def _take_again(worker: Worker, undone: Sequence[Step]) -> None:
     """Take steps that were undone once more, each in a transaction of its own."""
-    for step in undone:
-        if step.check is None:
-            worker.forget(step.node)
+    _forget(worker, undone)
     lost: set[str] = set()
     for step in undone:
         if worker.stopping.is_set() or step.node in lost:
+            continue
+        if worker.skipped(step.node):
+            lost.add(step.node)
             continue
         try:
             step.take(worker.builder)
             worker.builder.commit()
         except FAILURES as exc:
+            worker.builder.undo()
             lost.add(step.node)
             worker.lose(step.node, exc)
+
+
+def _forget(worker: Worker, undone: Sequence[Step]) -> None:
+    for step in undone:
+        if step.check is None:
+            worker.forget(step.node)

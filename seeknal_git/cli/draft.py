@@ -12,7 +12,7 @@ from seeknal_git.names import command_line
 
 def draft(
     kind: Annotated[
-        str, typer.Argument(help="The kind: source, transform, feature_group, rule or exposure.")
+        str, typer.Argument(help="The kind, such as source, transform, rule or exposure.")
     ],
     name: Annotated[str, typer.Argument(help="The node's name: letters, digits and _.")],
     description: Annotated[

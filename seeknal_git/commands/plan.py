@@ -15,12 +15,12 @@ from seeknal_git.commands.planned import (
     plan_environment,
 )
 from seeknal_git.environments.uncommitted import arrive
-from seeknal_git.errors import SeeknalError
-from seeknal_git.plan.changes import Change
-from seeknal_git.project.workspace import Workspace
 
 if TYPE_CHECKING:
     from seeknal_git.build.trial import Verified
+    from seeknal_git.errors import SeeknalError
+    from seeknal_git.plan.changes import Change
+    from seeknal_git.project.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

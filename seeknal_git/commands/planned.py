@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
-from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.production import recorded
 from seeknal_git.environments.revision import (
     as_environment,
@@ -18,12 +18,15 @@ from seeknal_git.environments.saved_plans import save_plan
 from seeknal_git.errors import Problem, SeeknalError, WarehouseRefused
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import production_ref
-from seeknal_git.git.tree import Tree
 from seeknal_git.plan.changes import Plan, make_plan
 from seeknal_git.project.branch_settings import changed_between, overruled, written_in
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.project.workspace import Workspace, current_tree
+
+if TYPE_CHECKING:
+    from seeknal_git.environments.environment import Environment
+    from seeknal_git.git.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)

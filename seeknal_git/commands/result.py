@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from seeknal_git.build.progress import Reconciled
-from seeknal_git.build.work import Work
+if TYPE_CHECKING:
+    from seeknal_git.build.progress import Reconciled
+    from seeknal_git.build.work import Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from seeknal_git.build.failed_checks import known_violations
 from seeknal_git.build.moved_data import MovedData, moved_data
@@ -28,10 +29,12 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.project.load import Loaded, load
-from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Move, Run
 from seeknal_git.warehouse.opening import open_for_state
-from seeknal_git.warehouse.protocol import Warehouse
+
+if TYPE_CHECKING:
+    from seeknal_git.project.workspace import Workspace
+    from seeknal_git.warehouse.model import Move, Run
+    from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-KINDS = ("source", "transform", "feature_group", "rule", "exposure")
+KINDS = ("source", "transform", "feature_group", "profile", "rule", "exposure")
 
 # Those whose nodes have no table.
 WITHOUT_TABLE = frozenset({"rule", "exposure"})
 
 # Kinds of Seeknal without a module so far.
-LATER = ("model", "aggregation", "second_order_aggregation", "profile", "semantic_model", "metric")
+LATER = ("model", "aggregation", "second_order_aggregation", "semantic_model", "metric")
 
 
 def module_of(kind: str) -> ModuleType:

@@ -1,15 +1,15 @@
 """A rule: a condition that its inputs must meet before they are published.
 
 A rule yields no table. It is a boolean expression over the rows of its first input (NULL passes, as
-in SQL's CHECK), or one or several of the types null, range, uniqueness, freshness and
-sql_assertion.
+in SQL's CHECK), or one or several of the types null, range, uniqueness, freshness, sql_assertion
+and profile_check.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,8 @@ from seeknal_git.names import quote, split_id
 from seeknal_git.nodes.checks import Columns, Severity, not_null, unique
 from seeknal_git.nodes.form import Form, Number
 from seeknal_git.nodes.node import Check
-from seeknal_git.nodes.node_file import Compiled, NodeFile
+from seeknal_git.nodes.node_file import Compiled, Mistake, NodeFile
+from seeknal_git.nodes.profile_check import ProfileCheck
 from seeknal_git.nodes.scalars import is_nothing, number
 
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
@@ -32,6 +33,9 @@ def _bound(value: object) -> str:
         return repr(found)
     return repr(found) if math.isfinite(found) and Decimal(text) == Decimal(repr(found)) else text
 
+
+# The key that a condition of a type needs; `columns` for all others.
+_NEEDS = {"expression": "value", "sql_assertion": "sql", "profile_check": "checks"}
 
 Bound = Annotated[str, BeforeValidator(_bound)]
 
@@ -52,12 +56,19 @@ class Condition(Form):
     """One condition of a rule."""
 
     model_config = ConfigDict(extra="forbid")
-    type: Literal["expression", "null", "range", "uniqueness", "freshness", "sql_assertion"] = (
-        "expression"
-    )
+    type: Literal[
+        "expression",
+        "null",
+        "range",
+        "uniqueness",
+        "freshness",
+        "sql_assertion",
+        "profile_check",
+    ] = "expression"
     value: str | None = None
     columns: Columns | None = None
     sql: str | None = None
+    checks: Annotated[list[ProfileCheck], Field(min_length=1)] | None = None
     params: Params = Field(default_factory=Params)
 
     @model_validator(mode="before")
@@ -80,7 +91,7 @@ class Condition(Form):
 
     @model_validator(mode="after")
     def _complete(self) -> Condition:
-        needs = {"expression": "value", "sql_assertion": "sql"}.get(self.type, "columns")
+        needs = _NEEDS.get(self.type, "columns")
         if getattr(self, needs) is None:
             raise ValueError(f"a rule of type {self.type} needs `{needs}`")
         if self.type == "range" and self.params.min_val is None and self.params.max_val is None:
@@ -107,6 +118,9 @@ class File(NodeFile):
     def _on_something(self) -> File:
         if not self.inputs and any(condition.type != "sql_assertion" for condition in self.rule):
             raise ValueError("a rule says what it checks: `inputs: [{ref: transform.orders}]`")
+        of_profiles = any(condition.type == "profile_check" for condition in self.rule)
+        if of_profiles and split_id(self.inputs[0].ref)[0] != "profile":
+            raise Mistake("a profile_check reads a profile: `inputs: [{ref: profile.x}]`", "inputs")
         return self
 
 
@@ -114,17 +128,37 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
     aliases = {"input_data": "input_0"}
     for place, reference in enumerate(file.inputs):
         aliases["_".join(split_id(reference.ref))] = f"input_{place}"
-    checks = tuple(
-        _check(file, condition, lines.get(f"rule.{number}", lines.get("rule", 1)))
-        for number, condition in enumerate(file.rule)
+    checks: list[Check] = []
+    for place, condition in enumerate(file.rule):
+        line = lines.get(f"rule.{place}", lines.get("rule", 1))
+        if condition.type == "profile_check":
+            checks += _of_profile(file, condition, line)
+        else:
+            checks.append(_check(file, condition, line))
+    return Compiled(sql=None, aliases=aliases, checks=tuple(checks))
+
+
+def _params(file: File, condition: Condition) -> Params:
+    """The params of a condition. Those of the node override its own."""
+    return condition.params.model_copy(
+        update={key: getattr(file.params, key) for key in file.params.model_fields_set}
     )
-    return Compiled(sql=None, aliases=aliases, checks=checks)
+
+
+def _of_profile(file: File, condition: Condition, line: int) -> Iterator[Check]:
+    """One check for each `warn` and `fail` of a `profile_check`."""
+    params = _params(file, condition)
+    before = f"{params.error_message}: " if params.error_message else ""
+    for check in condition.checks or ():
+        for word, when in (("fails", check.fail), ("warns", check.warn)):
+            if when is not None:
+                name = f"{before}{check.place} {word} if {' '.join(when.split())}"
+                severity = params.severity if word == "fails" else "warn"
+                yield Check(name, check.violation(when), severity, line=line)
 
 
 def _check(file: File, condition: Condition, line: int) -> Check:
-    params = condition.params.model_copy(
-        update={key: getattr(file.params, key) for key in file.params.model_fields_set}
-    )
+    params = _params(file, condition)
     columns = condition.columns or []
     name = condition.type if condition.value is None else " ".join(condition.value.split())
     if columns:

@@ -132,6 +132,8 @@ def _refuse_bombs(text: str, path: str) -> None:
 
     Aliases are shared in memory, but a walk meets them each time.
     """
+    if _is_harmless(text):
+        return
     sizes: dict[str | None, int] = {}  # the number of values of each anchor
     anchors: list[str | None] = [None]
     counts, given = [0], limits()
@@ -160,6 +162,22 @@ def _refuse_bombs(text: str, path: str) -> None:
             raise ProjectError(
                 [Problem(message, path, line, f"Make it flatter. {raising('yaml_depth')}")]
             )
+
+
+_ANCHOR_OR_ALIAS = re.compile(r"&|\*[\w-]")
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether the length of a text, and its number of marks of lists and mappings, keep it within
+    the limits. Then it need not be parsed once more.
+
+    Each list or mapping has a mark of its own. Each letter begins at most one value, and has at
+    most two values without a letter beside it.
+    """
+    given = limits()
+    marks = sum(map(text.count, "[{-?:"))
+    is_short = marks < given.yaml_depth and 3 * len(text) < given.yaml_values
+    return is_short and not _ANCHOR_OR_ALIAS.search(text)
 
 
 def _lines(root: yaml.Node) -> tuple[dict[str, int], dict[str, int], dict[str, yaml.ScalarNode]]:

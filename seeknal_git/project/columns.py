@@ -91,7 +91,10 @@ def bind(
         sources = [identifier for identifier in layer if identifier.startswith("source.")]
         given = _columns_of(bound, sources, root, kept or {})
         others = [identifier for identifier in layer if identifier not in given]
-        own, checks = questions_of(graph, bound.open([*given, *others]))
+        asked = bound.open([*given, *others])
+        if profiles := [identifier for identifier in asked if identifier.startswith("profile.")]:
+            bound.learn_profiles(profiles)
+        own, checks = questions_of(bound.graph, asked)
         bound.ask(own)
         bound.ask(checks)
     bound.problems += collisions(graph, root)
@@ -167,6 +170,20 @@ class _Bound:
         found = [node for node in nodes if node in waiting]
         self.asked.update(found)
         return found
+
+    def learn_profiles(self, nodes: Sequence[str]) -> None:
+        """Make the SELECTs of profiles over the columns of their inputs."""
+        from seeknal_git.project.profiles import profiled, with_profiles
+
+        found = {}
+        for identifier in nodes:
+            node = self.graph.node(identifier)
+            found[identifier] = made = profiled(node, self.known_of(node.inputs[0].id))
+            self.learn(identifier, made.known)
+            self.problems += made.problems
+            if made.anatomy is not None:
+                self.anatomies[identifier] = (made.anatomy,)
+        self.graph = with_profiles(self.graph, found)
 
     def result(self) -> BoundGraph:
         """The graph with everything that follows from the answers."""
@@ -333,7 +350,7 @@ def questions_of(graph: Graph, layer: Iterable[str]) -> tuple[list[Question], li
     for identifier in layer:
         member, targets = graph.members[identifier], graph.targets[identifier]
         node, decide = member.node, {number for number, _ in deciding(member)}
-        if node.sql and member.sql:
+        if node.sql and member.sql and node.kind != "profile":
             own.append(
                 Question(node, 0, node.sql, node.sql_line, member.sql, targets[0], 0 in decide)
             )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.commands.diff import Diff
-from seeknal_git.commands.planned import Planned
 from seeknal_git.plan.changes import Category, Change
 from seeknal_git.plan.text_diff import unified
-from seeknal_git.project.load import Loaded
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.report.terminal import coloured, counted, dim, in_colour, listed, out, width
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.diff import Diff
+    from seeknal_git.commands.planned import Planned
+    from seeknal_git.project.load import Loaded
 
 _LINE_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 

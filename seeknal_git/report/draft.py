@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.commands.draft import Applied, Checked, DryRun
 from seeknal_git.names import operand
 from seeknal_git.nodes.node import violated
 from seeknal_git.report.terminal import (
@@ -22,6 +21,9 @@ from seeknal_git.report.terminal import (
     table,
     tell,
 )
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.draft import Applied, Checked, DryRun
 
 _DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.commands.env import Deleted
-from seeknal_git.commands.gc import Garbage
-from seeknal_git.environments.expiry import Lifetime
 from seeknal_git.report.terminal import (
     coloured,
     counted,
@@ -20,6 +17,11 @@ from seeknal_git.report.terminal import (
     tell,
 )
 from seeknal_git.warehouse.model import Unnamed, counted_by_reason
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.env import Deleted
+    from seeknal_git.commands.gc import Garbage
+    from seeknal_git.environments.expiry import Lifetime
 
 _WORDS = {
     "production": "shown by production",

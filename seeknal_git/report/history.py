@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.commands.log import Entry, Log
-from seeknal_git.commands.rollback import Rollback
 from seeknal_git.names import of_option
 from seeknal_git.report.terminal import (
     bold,
@@ -23,7 +21,11 @@ from seeknal_git.report.terminal import (
     tell,
     width,
 )
-from seeknal_git.warehouse.model import Move, Record, Warned
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.log import Entry, Log
+    from seeknal_git.commands.rollback import Rollback
+    from seeknal_git.warehouse.model import Move, Record, Warned
 
 _COLOURS = {
     "added": "NEW",

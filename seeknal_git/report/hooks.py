@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from seeknal_git.git.hooks import HookState
 from seeknal_git.report.terminal import columns, out, out_lines
+
+if TYPE_CHECKING:
+    from seeknal_git.git.hooks import HookState
 
 
 def as_text(found: Sequence[HookState]) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seeknal_git.commands.ci import Workflow
-from seeknal_git.commands.init import Initialized
 from seeknal_git.errors import some
-from seeknal_git.git.hooks import HookState
 from seeknal_git.names import argument, command_line
 from seeknal_git.report.terminal import bold, coloured, mapping, note, out
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.ci import Workflow
+    from seeknal_git.commands.init import Initialized
+    from seeknal_git.git.hooks import HookState
 
 # (task, command). {production} is the production branch, in quotes if a shell needs them.
 _BEGIN = (

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.files import write_whole
-from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place
-from seeknal_git.plan.lineage import Lineage, Selection, Step
 from seeknal_git.report.terminal import (
     bold,
     coloured,
@@ -25,6 +23,10 @@ from seeknal_git.report.terminal import (
     width,
     with_styles,
 )
+
+if TYPE_CHECKING:
+    from seeknal_git.plan.column_lineage import LineageColumn, LineageNode, Place
+    from seeknal_git.plan.lineage import Lineage, Selection, Step
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
 JSON_VERSION = 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.commands.plan_merge import MergePlan
-from seeknal_git.commands.planned import Found
 from seeknal_git.environments.merges import told, words_of
-from seeknal_git.errors import Problem
-from seeknal_git.plan.conflicts import Conflict
 from seeknal_git.report import markdown
 from seeknal_git.report import plan as plan_report
 from seeknal_git.report.terminal import bold, out
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.plan_merge import MergePlan
+    from seeknal_git.commands.planned import Found
+    from seeknal_git.errors import Problem
+    from seeknal_git.plan.conflicts import Conflict
 
 
 def as_text(merge: MergePlan, found: Found | None, *, verbose: bool) -> None:

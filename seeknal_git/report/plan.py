@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.build.moved_data import MovedData
-from seeknal_git.commands.planned import Found, Planned
 from seeknal_git.errors import some
 from seeknal_git.names import argument, of_option, split_id
 from seeknal_git.plan.changes import Category, Change, Plan
-from seeknal_git.plan.reasons import ColumnChange
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.report import markdown
 from seeknal_git.report.terminal import (
@@ -31,6 +28,11 @@ from seeknal_git.report.terminal import (
     tell,
     width,
 )
+
+if TYPE_CHECKING:
+    from seeknal_git.build.moved_data import MovedData
+    from seeknal_git.commands.planned import Found, Planned
+    from seeknal_git.plan.reasons import ColumnChange
 
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
 JSON_VERSION = 1

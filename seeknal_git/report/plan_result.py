@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.commands.plan import PlanResult
 from seeknal_git.report import merge as of_merge
 from seeknal_git.report import plan as of_plan
 from seeknal_git.report import verify as of_verification
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.plan import PlanResult
 
 
 def as_text(result: PlanResult, *, verbose: bool) -> None:

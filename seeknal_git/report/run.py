@@ -7,12 +7,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
-from seeknal_git.build.progress import Event, Reconciled, Report
-from seeknal_git.build.work import Work
-from seeknal_git.commands.result import RunResult
 from seeknal_git.names import command_line, shown
 from seeknal_git.plan.wording import said_of_use
 from seeknal_git.report import violations
@@ -31,6 +28,11 @@ from seeknal_git.report.terminal import (
     width,
     with_styles,
 )
+
+if TYPE_CHECKING:
+    from seeknal_git.build.progress import Event, Reconciled, Report
+    from seeknal_git.build.work import Work
+    from seeknal_git.commands.result import RunResult
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
 _SLOW = {"built", "failed", "skipped", "warned"}

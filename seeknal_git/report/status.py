@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.commands.doctor import Finding
-from seeknal_git.commands.env import EnvironmentState
-from seeknal_git.commands.status import Past, Production, Status
 from seeknal_git.environments.publications import Shown, nearest
 from seeknal_git.report.history import about, between_as_json, moved, record_as_json
 from seeknal_git.report.plan import moved_words
@@ -26,6 +23,11 @@ from seeknal_git.report.terminal import (
     width,
 )
 from seeknal_git.warehouse.model import now
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.doctor import Finding
+    from seeknal_git.commands.env import EnvironmentState
+    from seeknal_git.commands.status import Past, Production, Status
 
 
 def as_text(status: Status) -> None:

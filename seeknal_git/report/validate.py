@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.commands.validate import Validation
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.report.terminal import coloured, counted, error, note, out, tell
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.validate import Validation
 
 
 def as_text(found: Validation, *, verbose: bool) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Number
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seeknal_git.build.failed_checks import Sample, Violation
 from seeknal_git.report.terminal import coloured, counted, cut, dim, out, width
+
+if TYPE_CHECKING:
+    from seeknal_git.build.failed_checks import Sample, Violation
 
 _INDENT = " " * 4
 _WIDEST = 32

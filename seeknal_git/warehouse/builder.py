@@ -81,6 +81,12 @@ class Builder(protocol.Builder):
         self._forget()
         self._committed()
 
+    def undo(self) -> None:
+        if self._began is not None:
+            self._forget()
+            with suppress(duckdb.Error):  # the engine may have undone it already
+                self._connection.execute("ROLLBACK")
+
     def interrupt(self) -> None:
         self._connection.interrupt()
 
@@ -96,9 +102,7 @@ class Builder(protocol.Builder):
                     self._began = time.perf_counter()
                 yield
         except BaseException:
-            self._forget()
-            with suppress(duckdb.Error):  # the engine may have undone it already
-                self._connection.execute("ROLLBACK")
+            self.undo()
             raise
 
     def _count(self, source: str) -> int:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
-from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Foreign, Published
 
 if TYPE_CHECKING:
     import duckdb
+
+    from seeknal_git.sql.statement import Columns
 
 # The engine's own rendering of a view that `publish` made. With a list of columns or a WHERE, the
 # view is somebody else's.

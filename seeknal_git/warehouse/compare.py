@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import qualified, quote
-from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Comparison, Rest
 from seeknal_git.warehouse.results import selected
 
 if TYPE_CHECKING:
     import duckdb
+
+    from seeknal_git.sql.statement import Columns
 
 _SHOWN = 5
 # A sum of floats depends on the order in which threads add; a FLOAT has half of the digits.

@@ -6,24 +6,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import protocol
-from seeknal_git.warehouse.builder import Builder
 from seeknal_git.warehouse.catalog import KnownTables
 from seeknal_git.warehouse.connection import opened, opened_for_state
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.deliveries import DeliveryRecords
 from seeknal_git.warehouse.environments import EnvironmentViews
-from seeknal_git.warehouse.owner import Owner
-from seeknal_git.warehouse.protocol import Warehouse
 from seeknal_git.warehouse.publications import PublicationRecords
-from seeknal_git.warehouse.query import UserQueries
 from seeknal_git.warehouse.runs import RunRecords
-from seeknal_git.warehouse.scratch import ScratchTables
 from seeknal_git.warehouse.snapshots import SnapshotTables
+
+if TYPE_CHECKING:
+    from seeknal_git.warehouse.owner import Owner
+    from seeknal_git.warehouse.protocol import Warehouse
 
 
 @contextmanager
@@ -50,7 +50,8 @@ def open_for_state(
 
 
 class DuckDBFile(protocol.Warehouse):
-    """An open DuckDB file, or an empty warehouse in memory."""
+    """An open DuckDB file, or an empty warehouse in memory. The parts that few commands use are
+    imported when one does."""
 
     def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
         self._path = path
@@ -83,13 +84,19 @@ class DuckDBFile(protocol.Warehouse):
 
     @property
     def scratch(self) -> protocol.Scratch:
+        from seeknal_git.warehouse.scratch import ScratchTables
+
         return ScratchTables(self._connection)
 
     @property
     def queries(self) -> protocol.Queries:
+        from seeknal_git.warehouse.query import UserQueries
+
         return UserQueries(self._connection)
 
     def builder(self) -> protocol.Builder:
+        from seeknal_git.warehouse.builder import Builder
+
         # A connection that threads share fails.
         return Builder(self._connection.cursor(), self._known.changed)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.warehouse.connection import make_folder, opened
-from seeknal_git.warehouse.deadline import Deadline
-from seeknal_git.warehouse.owner import Owner
+
+if TYPE_CHECKING:
+    from seeknal_git.warehouse.deadline import Deadline
+    from seeknal_git.warehouse.owner import Owner
 
 
 @contextmanager

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
-from seeknal_git.warehouse.owner import Owner
-from seeknal_git.warehouse.protocol import Warehouse
+
+if TYPE_CHECKING:
+    from seeknal_git.warehouse.owner import Owner
+    from seeknal_git.warehouse.protocol import Warehouse
 
 
 class Implementation(Protocol):

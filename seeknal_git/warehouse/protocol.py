@@ -11,31 +11,32 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.model import (
-    Audit,
-    AuditQuery,
-    Blueprint,
-    Comparison,
-    DeliveredPath,
-    Delivery,
-    EnvironmentRecord,
-    Foreign,
-    Listener,
-    Move,
-    Outcome,
-    Publication,
-    Published,
-    Record,
-    Rows,
-    Rules,
-    Run,
-    Snapshot,
-    Unnamed,
-    Warned,
-)
+if TYPE_CHECKING:
+    from seeknal_git.sql.statement import Columns
+    from seeknal_git.warehouse.model import (
+        Audit,
+        AuditQuery,
+        Blueprint,
+        Comparison,
+        DeliveredPath,
+        Delivery,
+        EnvironmentRecord,
+        Foreign,
+        Listener,
+        Move,
+        Outcome,
+        Publication,
+        Published,
+        Record,
+        Rows,
+        Rules,
+        Run,
+        Snapshot,
+        Unnamed,
+        Warned,
+    )
 
 
 class Snapshots(Protocol):
@@ -286,12 +287,16 @@ class Builder(Protocol):
         Raises SqlError."""
         ...
 
+    def undo(self) -> None:
+        """Undo everything since the last commit."""
+        ...
+
     def interrupt(self) -> None:
         """Stop the statement that is being executed, from another thread."""
         ...
 
     def close(self) -> None:
-        """Undo everything since the last commit."""
+        """Undo everything since the last commit, for good."""
         ...
 
 

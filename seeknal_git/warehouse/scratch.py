@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import qualified, quote
 from seeknal_git.sql.engine import as_subquery
-from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import catalog, compare, protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.model import Comparison, Rows, relation
@@ -18,6 +17,8 @@ from seeknal_git.warehouse.shown import shown
 
 if TYPE_CHECKING:
     import duckdb
+
+    from seeknal_git.sql.statement import Columns
 
 
 @dataclass(frozen=True, slots=True)

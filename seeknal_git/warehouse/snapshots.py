@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import STATE
-from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import catalog, protocol, unused_tables
 from seeknal_git.warehouse.forms import identifier, mapping
 from seeknal_git.warehouse.model import Audit, Rules, Snapshot, Unnamed, now
@@ -16,6 +15,8 @@ from seeknal_git.warehouse.state_tables import insert, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
+
+    from seeknal_git.sql.statement import Columns
 
 # Field of a snapshot → its expression in the state table. An earlier version had no builds, and
 # nothing is known of its tables.

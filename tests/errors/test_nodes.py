@@ -257,7 +257,24 @@ def test_a_wrong_file_is_refused_with_its_line(
 ) -> None:
     file = published.path / WRONG
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    for command in ("validate", "plan", "run"):
+    said = refused(published, "validate")
+    assert f"error: {WRONG}:{line}: " in said
+    assert words.lower() in said.lower()
+
+
+# Of the text, the tree of YAML, the keys, the values, and the nodes beside it.
+STAGES = ("Latin-1", "an alias bomb", "a key missing", "a template", "a missing input")
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"), [each for each in FILES if each.id in STAGES]
+)
+def test_a_plan_and_a_run_refuse_a_wrong_file_too(
+    published: Repo, refused: Refused, content: str | bytes, line: int, words: str
+) -> None:
+    file = published.path / WRONG
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for command in ("plan", "run"):
         said = refused(published, command)
         assert f"error: {WRONG}:{line}: " in said
         assert words.lower() in said.lower()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +31,8 @@ name: slow_{name}
 transform: SELECT sum(hash(range) % 97)::BIGINT AS total FROM range({rows})
 """
 WAIT = ("--lock-timeout", "60")
-# What a command does beside waiting, on a machine that is busy.
-SLOWNESS = 3.0
+# Far less than WAIT, also on a machine that is busy.
+AT_ONCE = 20.0
 
 
 def make_side_by_side(repo: Repo) -> None:
@@ -124,6 +124,7 @@ def test_the_second_says_who_holds_the_warehouse_and_what_it_does(shop: Repo) ->
     with held_by_a_run(beside(shop, "a")) as first:
         said = beside(shop, "b").seeknal("run", code=1).err
         assert said == (
+            "Run of b; production is main.\n"
             f"error: The warehouse {shop.warehouse} is held by process {first.pid} (seeknal run).\n"
             "  Wait for it to end, or try again with --lock-timeout SECONDS.\n"
         )
@@ -206,21 +207,27 @@ def test_a_hook_that_finds_it_busy_leaves_a_promotion_that_the_next_command_make
 @pytest.mark.parametrize(
     "command", [["run"], ["promote"], ["rollback"], ["gc", "--yes"], ["query", "FROM daily"]]
 )
-def test_nobody_waits_longer_than_told(shop: Repo, command: list[str]) -> None:
+def test_nobody_waits_longer_than_told(
+    shop: Repo, waited: Callable[[], float], command: list[str]
+) -> None:
     with shop.held():
         started = time.monotonic()
         shop.seeknal(*command, "--lock-timeout", "0.6", code=1)
-        assert 0.6 <= time.monotonic() - started < 1.6 + SLOWNESS
+        assert time.monotonic() - started >= 0.6
+        assert 0 < waited() < 0.6 + 0.11
 
 
 def test_ctrl_c_ends_the_waiting_at_once(shop: Repo) -> None:
     with shop.held():
         waiting = start(shop, "promote", *WAIT)
-        time.sleep(1.5)
+        maps = Path(f"/proc/{waiting.pid}/maps")
+        while maps.exists() and "duckdb" not in maps.read_text():
+            time.sleep(0.05)
+        time.sleep(1)
         pressed = time.monotonic()
         waiting.send_signal(signal.SIGINT)
         assert "Interrupted" in ended(waiting, 130).err
-        assert time.monotonic() - pressed < 1 + SLOWNESS
+        assert time.monotonic() - pressed < AT_ONCE
 
 
 # Loading while somebody else publishes
