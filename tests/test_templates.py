@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+
 from tests.conftest import Repo
 
 ORDERS = "kind: source\nname: o\nsource: csv\ntable: data/o.csv\n"

@@ -80,6 +80,7 @@ class Schedule:
         while True:
             while (unit := self._next()) is not None:
                 yield unit
+            commit()  # a transaction that is open does not see what others committed since
             yield from self.light_units(commit)
             commit()
             if not self._is_next_layer_open():
