@@ -61,9 +61,9 @@ class Written:
 
 def ground_of(root: DataRoot) -> Ground:
     """The data root, in which production's files are delivered, and those of branches."""
-    prefix = root.repository.prefix
+    prefix = root.places.repository.prefix
     depth = prefix.count("/")
-    return Ground(root.home.parents[depth - 1] if depth else root.home, prefix, root.tracked)
+    return Ground(root.home.parents[depth - 1] if depth else root.home, prefix, root.places.tracked)
 
 
 def writing_folder(root: DataRoot, run: str) -> Path:

@@ -15,6 +15,7 @@ from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.environments.revision import Revision
 from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.names import WRITING, of_option
+from seeknal_git.project.data_versions import contents_of
 from seeknal_git.project.load import Loaded
 from seeknal_git.project.loads_in_use import (
     columns_of_loads,
@@ -23,7 +24,7 @@ from seeknal_git.project.loads_in_use import (
     unmoved_columns,
     unmoved_contracts,
 )
-from seeknal_git.project.raw_data import contents_of, reach_of
+from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse
@@ -155,7 +156,8 @@ def _reads_the_same(prepared: Prepared, warehouse: Warehouse) -> bool:
         return all(
             before.get(source) == contract for source, contract in loaded.root.contracts.items()
         )
-    root = replace(loaded.root, adopted={})  # nothing was adopted yet when these were found
+    # Nothing was adopted yet when these were found.
+    root = replace(loaded.root, places=loaded.root.places.afresh(), adopted={})
     now = unmoved_columns(path, loaded.graph, root, schemas)
     if now is None:
         now = columns_of_loads(warehouse, loaded.graph, root, schemas)

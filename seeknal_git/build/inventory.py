@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from seeknal_git.build.rebuilds import Builds, builds_of
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.loads_in_use import pinned
-from seeknal_git.project.raw_data import DataRoot, need_versions, untracked_sources
 from seeknal_git.project.snapshot_ids import Identity, identities
+from seeknal_git.project.source_versions import need_versions, untracked_sources
 
 if TYPE_CHECKING:
     from seeknal_git.build.options import Options
     from seeknal_git.environments.environment import Environment
     from seeknal_git.nodes.node import Check
     from seeknal_git.project.bound_graph import BoundGraph
+    from seeknal_git.project.raw_data import DataRoot
     from seeknal_git.warehouse.model import Audit, Published, Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem
 from seeknal_git.project.columns import columns_now
-from seeknal_git.project.raw_data import DataFile, contents_of
+from seeknal_git.project.data_files import DataFile
+from seeknal_git.project.data_versions import contents_of
 
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work

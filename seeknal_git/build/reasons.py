@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seeknal_git.build.inventory import Inventory
-from seeknal_git.project.raw_data import contents_of, engine_of
+from seeknal_git.project.data_versions import contents_of, engine_of
 from seeknal_git.warehouse.model import Published
 
 

@@ -294,7 +294,7 @@ def _with_draft(
     hash of its content, as the cache goes by paths."""
     place = f"seeknal/draft_{hashlib.sha256(content).hexdigest()[:16]}.yml"
     tree = (
-        present.root.tree
+        present.root.places.tree
     )  # with all files: the draft may read one that is staged, and that no other node reads
     others = {path: blob for path, blob in tree.files.items() if path != target}
     return place, load(workspace, with_nodes(replace(tree, files=others), {place: content}))

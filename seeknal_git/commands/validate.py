@@ -100,7 +100,7 @@ def write_manifest(workspace: Workspace) -> tuple[Path, dict[str, Any]]:
         raise ProjectError(loaded.problems)
     content = manifest(workspace, loaded)
     folder = workspace.home if workspace.repository.bare else workspace.repository.project
-    refuse(Ground(folder, tracked=loaded.root.tracked), MANIFEST, lambda _: "changed")
+    refuse(Ground(folder, tracked=loaded.root.places.tracked), MANIFEST, lambda _: "changed")
     folder.mkdir(parents=True, exist_ok=True)
     write_below(folder, MANIFEST, json.dumps(content, indent=2).encode())
     return folder / MANIFEST, content

@@ -17,7 +17,7 @@ from seeknal_git.git.production_ref import is_kept_tree
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import split_id
 from seeknal_git.project.load import Loaded, load
-from seeknal_git.project.raw_data import tracked_versions
+from seeknal_git.project.source_versions import tracked_versions
 from seeknal_git.project.workspace import Workspace
 
 

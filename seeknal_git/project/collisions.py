@@ -118,7 +118,7 @@ class Claims:
 
 def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
     """The files that sources read, and all that their globs take in as soon as it is there."""
-    claims = Claims(_Links(tuple(folder.resolve() for folder in root.folders)))
+    claims = Claims(_Links(tuple(folder.resolve() for folder in root.places.folders)))
     for source in sources:
         _take(claims.taken, source, root, claims.links)
     return claims

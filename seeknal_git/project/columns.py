@@ -14,10 +14,13 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.project.bound_graph import Answers, BoundGraph, bound_graph, revised_graph
 from seeknal_git.project.collisions import collisions
 from seeknal_git.project.contract import drifted, read_by, told
+from seeknal_git.project.data_files import DataFile
+from seeknal_git.project.data_problems import absence
+from seeknal_git.project.data_versions import adopting
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.project.guessing import guessed, remembered
-from seeknal_git.project.raw_data import DataFile, DataRoot, absence, adopting
+from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.statement import (
     COLLATION,
     Anatomy,

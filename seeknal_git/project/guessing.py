@@ -17,9 +17,11 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.data_files import DataFile
+from seeknal_git.project.data_versions import contents_of
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.held_files import ending_of
-from seeknal_git.project.raw_data import DataFile, DataRoot, Opened, contents_of
+from seeknal_git.project.raw_data import DataRoot, Opened
 from seeknal_git.project.unpacking import fault_of, packing_of
 from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.sql.readers import LONGEST_LINE, csv_select, json_select, parquet_select

@@ -12,14 +12,16 @@ from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.git.tree import TrackedPaths, Tree, commit_tree
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.columns import Binding, Unchanged, bind
+from seeknal_git.project.data_files import DataPlaces
 from seeknal_git.project.definitions import Project, is_definition_path
 from seeknal_git.project.graph import Graph, build_graph
 from seeknal_git.project.node_files import load_project
-from seeknal_git.project.raw_data import DataRoot, tracked_parts
+from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.remembered import Graphs, Sound
 from seeknal_git.project.revised import revised
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.snapshot_ids import State
+from seeknal_git.project.source_versions import tracked_parts
 from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.readers import Contract
@@ -150,7 +152,7 @@ class _RawData:
     def of(self, tree: Tree, graph: Graph) -> _Found:
         """The raw data of a tree; and the tree without edits that decide nothing."""
         workspace, like = self.workspace, self.like
-        tracked = like.root.tracked if like else TrackedPaths(workspace.repository)
+        tracked = like.root.places.tracked if like else TrackedPaths(workspace.repository)
         root = data_root_of(workspace, tree, tracked)
         if tree.dirty and tree.commit:
             tree = _without_trifles(workspace, tree, graph, root)
@@ -161,7 +163,7 @@ class _RawData:
                 if like
                 else _contracts(workspace, graph, root, self.environment)
             )
-            root = replace(root, contracts=contracts)
+            root = replace(root, places=root.places.afresh(), contracts=contracts)
         return _Found(tree, root, kept)
 
 
@@ -178,7 +180,8 @@ def _without_trifles(workspace: Workspace, tree: Tree, graph: Graph, root: DataR
     """An edited tree without the edits of files that decide no data; it may not be dirty any
     more."""
     committed = commit_tree(workspace.repository, tree.commit or "")
-    roots = (root, replace(root, tree=committed))
+    places = (root.places, replace(root.places, tree=committed))
+    roots = [replace(root, places=either) for either in places]
     data = {
         file.path for source in graph.sources() for either in roots for file in either.files(source)
     }
@@ -202,14 +205,15 @@ def _bound(
 
         binding = with_declared(binding, bound, root.cache)
     if binding.adopted:
-        root = replace(root, adopted=binding.adopted)
+        root = replace(root, places=root.places.afresh(), adopted=binding.adopted)
     return Loaded(raw.tree, project, bound, root, binding, raw.kept, vocabulary)
 
 
 def data_root_of(workspace: Workspace, tree: Tree, tracked: Collection[str]) -> DataRoot:
     """Where the raw data of a tree is. tracked: the paths that git tracks, here or in the main
     working tree."""
-    return DataRoot(workspace.repository, tree, _folders(workspace), tracked, workspace.cache)
+    folders = _folders(workspace)
+    return DataRoot(DataPlaces(workspace.repository, tree, folders, tracked, workspace.cache))
 
 
 def _folders(workspace: Workspace) -> tuple[Path, ...]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 from seeknal_git.git.marks import Marks
 from seeknal_git.names import split_id
+from seeknal_git.project.data_versions import contents_of
 from seeknal_git.project.fingerprints import digest, whole_of_source
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.held_files import identity
-from seeknal_git.project.raw_data import DataRoot, contents_of, keeps_load
+from seeknal_git.project.raw_data import DataRoot
+from seeknal_git.project.source_versions import keeps_load
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
@@ -70,7 +72,7 @@ def kept_columns(
     from seeknal_git.warehouse.opening import open_for_state
 
     try:
-        with open_for_state(path, Marks(root.repository), deadline or NO_WAIT) as warehouse:
+        with open_for_state(path, Marks(root.places.repository), deadline or NO_WAIT) as warehouse:
             remember_loads(warehouse, path, root.cache, schemas, seen)
             return columns_of_loads(warehouse, graph, root, schemas)
     except WarehouseBusy:
@@ -181,7 +183,7 @@ def contracts(
     from seeknal_git.warehouse.opening import open_for_state
 
     try:
-        with open_for_state(path, Marks(root.repository), deadline or NO_WAIT) as warehouse:
+        with open_for_state(path, Marks(root.places.repository), deadline or NO_WAIT) as warehouse:
             found = contracts_of(warehouse, graph, schemas)
     except WarehouseBusy:
         if deadline is not None:
