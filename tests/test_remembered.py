@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -290,6 +293,34 @@ def test_a_graph_of_another_engine_machine_or_limit_is_passed_over(
         monkeypatch.setattr(remembered, other, lambda: "another")
     shop.plan()
     assert len(list(graphs_of(shop).glob("*/*.graph"))) == 2
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from seeknal_git.project.remembered import Graphs
+graphs = Graphs(Path(sys.argv[1]))
+found = graphs.nearest("0")
+assert found is not None
+for _ in range(100):
+    graphs.keep("f" * 40, found)
+"""
+
+
+def test_two_processes_that_write_one_graph_at_once_leave_it_whole(shop: Repo) -> None:
+    shop.plan()
+    first = only_graph(shop)
+    target = first.with_name(f"{'f' * 40}.graph")
+    command = [sys.executable, "-c", WRITE, str(first.parent)]
+    writers = [subprocess.Popen(command) for _ in range(2)]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        with suppress(FileNotFoundError):
+            seen.add(target.read_bytes())
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen
+    assert all(map(remembered._decoded, seen))
+    assert {path.suffix for path in first.parent.iterdir()} == {".graph"}
 
 
 def test_a_folder_that_cannot_be_written_only_costs_time(shop: Repo) -> None:
