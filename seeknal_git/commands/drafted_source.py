@@ -14,7 +14,8 @@ from typing import Any
 from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.nodes.kinds import folder_of
 from seeknal_git.nodes.load import load_node
-from seeknal_git.project.guessing import Guess, guessed, unfit
+from seeknal_git.project.guess import Guess, unfit
+from seeknal_git.project.guessing import guessed
 from seeknal_git.project.load import load
 from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.type_words import is_type

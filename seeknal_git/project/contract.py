@@ -15,7 +15,8 @@ from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.guessing import FORMATS, Guess, guessed, said, spelt, unfit
+from seeknal_git.project.guess import FORMATS, Guess, said, spelt, unfit
+from seeknal_git.project.guessing import guessed
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.readers import Contract, as_text, csv_select, json_select, parquet_select
 from seeknal_git.sql.statement import Columns
