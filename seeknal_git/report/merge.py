@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.environments.merges import told, words_of
-from seeknal_git.report import markdown
+from seeknal_git.report import markdown, plan_json
 from seeknal_git.report import plan as plan_report
 from seeknal_git.report.terminal import bold, out
 
@@ -32,7 +32,7 @@ def as_json(merge: MergePlan) -> dict[str, Any]:
     """The keys that `plan --into` adds to a plan; without a graph, they stand alone. docs/cli.md
     documents them."""
     return {
-        "version": plan_report.JSON_VERSION,
+        "version": plan_json.JSON_VERSION,
         "into": merge.into.name,
         "merges": merge.source.name,
         "textual_conflicts": list(merge.textual),

@@ -1,15 +1,14 @@
-"""A plan as text, Markdown and JSON.
+"""A plan as text and Markdown.
 
 A value of a change is shown in three places: by `_change` on a terminal, by a column of `_COLUMNS`
-in a pull request, and by a key of `_change_as_json`.
+in a pull request, and by a key of `_change_as_json` in plan_json.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seeknal_git.errors import some
 from seeknal_git.names import argument, of_option, split_id
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from seeknal_git.commands.planned import Found, Planned
     from seeknal_git.plan.reasons import ColumnChange
 
-# Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
-JSON_VERSION = 1
 _EMPTY = "There are no nodes yet. Begin with: seeknal draft source NAME"
 _LABEL = len("NON_BREAKING") + 2
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -73,7 +70,7 @@ def as_text(
     _answers(found)
 
 
-def _as_change(setting: SettingChange) -> Change:
+def as_change(setting: SettingChange) -> Change:
     """A changed setting as a change: production depends on it."""
     return Change(PROJECT_FILE, Category.BREAKING, PROJECT_FILE, setting.line, (setting.words,))
 
@@ -81,7 +78,7 @@ def _as_change(setting: SettingChange) -> Change:
 def _settings(planned: Planned) -> None:
     """The changed settings, and how to release them."""
     for setting in planned.settings:
-        _headline(_as_change(setting), f"{PROJECT_FILE}: {setting.words}")
+        _headline(as_change(setting), f"{PROJECT_FILE}: {setting.words}")
     if planned.settings and planned.environment.is_production and planned.dirty:
         tell("The project file counts as it is committed.")
     if _writes_nothing(planned):
@@ -309,75 +306,6 @@ def _next(planned: Planned, found: Found | None) -> str:
         if planned.environment.is_production
         else f"{_run(planned)} makes the environment"
     )
-
-
-def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
-    """The plan as data; docs/cli.md documents it."""
-    plan = planned.plan
-    return {
-        "version": JSON_VERSION,
-        "environment": planned.environment.name,
-        "schema": planned.environment.schema,
-        "production": planned.environment.is_production,
-        "base": planned.base_commit,
-        "head": planned.head_commit,
-        "dirty": planned.dirty,
-        "changes": [
-            _change_as_json(change, plan)
-            for change in (*map(_as_change, planned.settings), *plan.changes)
-        ],
-        "layers": [list(layer) for layer in plan.layers],
-        "reused": list(plan.reused),
-        "reasons": dict(plan.reasons),
-        "tests": {node: list(names) for node, names in plan.tests.items()},
-        "uses": dict(plan.uses),
-        **_found_as_json(found),
-        "absent": [
-            {
-                "node": absent.node,
-                "raw_data": planned.head.graph.node(absent.node or "").definition["path"],
-            }
-            for absent in planned.head.absent
-        ],
-        "warnings": list(map(str, (*planned.warnings, *planned.head.absent, *planned.moved))),
-    }
-
-
-def _change_as_json(change: Change, plan: Plan) -> dict[str, Any]:
-    return {
-        "node": change.node,
-        "category": str(change.category),
-        "path": change.path,
-        "line": change.line,
-        "what": list(change.words),
-        "rows": change.rows,
-        "columns": [
-            {
-                "name": column.name,
-                "change": column.kind,
-                "before": column.before,
-                "after": column.after,
-            }
-            for column in change.columns
-        ],
-        "obstacles": list(plan.obstacles.get(change.node, ())),
-        "rebuilds": list(change.rebuilds),
-        "reuses": list(change.reuses),
-    }
-
-
-def _found_as_json(found: Found | None) -> dict[str, Any]:
-    """The facts from the warehouse; None for each that is not known."""
-    tables = found if found is not None and found.known else None
-    answers = found if found is not None and not found.unread else None
-    return {
-        "built": sorted(tables.built) if tables else None,
-        "missing": sorted(tables.missing) if tables else None,
-        "unread": found.unread if found else None,
-        "failing": list(answers.failing) if answers else None,
-        "warned": list(answers.warned) if answers else None,
-        "moved": [asdict(moved) for moved in found.moved] if found else [],
-    }
 
 
 def as_markdown(planned: Planned, found: Found | None) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.report import merge as of_merge
 from seeknal_git.report import plan as of_plan
+from seeknal_git.report import plan_json
 from seeknal_git.report import verify as of_verification
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def as_json(result: PlanResult) -> dict[str, Any]:
     """docs/cli.md documents the keys."""
     found: dict[str, Any] = {}
     if result.planned is not None:
-        found |= of_plan.as_json(result.planned, result.found)
+        found |= plan_json.as_json(result.planned, result.found)
     if result.merge is not None:
         found |= of_merge.as_json(result.merge)
     return found | {"verified": of_verification.as_json(result.verified)}
