@@ -23,6 +23,7 @@ from seeknal_git.build.compute import (
 from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
 from seeknal_git.build.layers import doomed, layer_of, skip
 from seeknal_git.build.progress import Event, Progress, Report
+from seeknal_git.build.python_nodes import Functions
 from seeknal_git.build.schedule import Schedule
 from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
@@ -30,7 +31,7 @@ from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.interrupt import interruptible
+from seeknal_git.warehouse.interrupt import Busy, interruptible
 from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Snapshot, relation
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
@@ -49,8 +50,12 @@ class _Site:
     # Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to
     # answer.
     taken: frozenset[str]
+    # The Python nodes, if the run builds any.
+    functions: Functions | None = None
     # Snapshot id → what this run built: nodes that are made of the same share one table.
     made: dict[str, Snapshot] = field(default_factory=dict)
+    # Snapshot id → the SELECT over the result of a Python node.
+    computed: dict[str, Statement] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     # Held while a worker is added, so that none is added once the run ends.
@@ -62,7 +67,9 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
     progress = Progress()
     layers = deque(layer_of(work, report, progress, layer) for layer in work.layers)
-    site = _Site(warehouse, work, report, progress, Schedule(layers), taken)
+    code = work.graph.structure.python & work.reasons.keys()
+    functions = Functions.of(work.graph, work.root, code) if code else None
+    site = _Site(warehouse, work, report, progress, Schedule(layers), taken, functions)
     try:
         interruptible(partial(_build_all, site), partial(_stop, site))
     finally:
@@ -70,12 +77,13 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     return site.progress
 
 
-def _stop(site: _Site) -> list[Builder]:
-    """Begin nothing new; returns the builders to interrupt."""
+def _stop(site: _Site) -> list[Busy]:
+    """Begin nothing new; returns those who are to be interrupted."""
     with site.opening:
         site.stopping.set()
         site.schedule.end()
-        return [worker.builder for worker in site.workers]
+        code = [site.functions] if site.functions else []
+        return [*code, *(worker.builder for worker in site.workers)]
 
 
 def _close(site: _Site) -> None:
@@ -83,10 +91,14 @@ def _close(site: _Site) -> None:
     the whole process if a connection is closed under them, so they are interrupted and waited
     for."""
     _stop(site)
+    if site.functions:
+        site.functions.interrupt()
     for worker in site.workers:
         while not worker.busy.acquire(timeout=_PAUSE_SECONDS):
             worker.builder.interrupt()
         worker.builder.close()
+    if site.functions:
+        site.functions.close()
 
 
 # Workers
@@ -218,6 +230,10 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
     node = site.work.graph.node(identifier)
     if reads_files(node):
         return _loaded(site, builder, node)
+    if node.is_python:
+        return _executed(
+            site, builder, _blueprint(site, identifier, _computed(site, builder, node))
+        )
     return _executed(site, builder, _blueprint(site, identifier, _statement(site, identifier)))
 
 
@@ -232,6 +248,23 @@ def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
             return _executed(site, builder, blueprint, partial(_refuse_moving_data, opened))
         except NodeFailed as exc:
             raise NodeFailed(opened.in_words(str(exc))) from exc
+
+
+def _computed(site: _Site, builder: Builder, node: Node) -> Statement:
+    """The SELECT of the rows that a function returned. It runs once, however often its table is
+    undone."""
+    wanted = site.work.inventory.wanted(node.id)
+    if wanted not in site.computed:
+        tables = _relations(site, site.work.graph.targets[node.id][0])
+        warned = partial(_warn_of_code, site, node)
+        assert site.functions, "the run builds a Python node"
+        site.computed[wanted] = site.functions.statement(node.id, tables, builder, warned)
+    return site.computed[wanted]
+
+
+def _warn_of_code(site: _Site, node: Node, said: str) -> None:
+    message = f"{said}: if its table may change with that, declare volatile=True"
+    site.report(Event("doubted", node.id, f"{message} ({node.path}:{node.sql_line})"))
 
 
 def _statement(site: _Site, identifier: str, paths: Sequence[Path] | None = None) -> Statement:

@@ -7,7 +7,7 @@ from seeknal_git.sql.engine import SqlError
 
 
 class NodeFailed(Exception):
-    """The engine refused a node: its message, with the file and line."""
+    """The engine refused a node, or its code failed: the message, with the file and line."""
 
 
 # The machine may be at fault as well as the SQL: a full disk, a lost file or blob, no memory.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from seeknal_git.build.options import Options
+from seeknal_git.build.python_nodes import exchange
 from seeknal_git.build.work import Work, work_out
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.production import recorded, refuse_to_lose
@@ -112,7 +113,10 @@ def _reach(prepared: Prepared) -> Reach:
     """The files that a run may read or write: the raw data of its sources, and the files of its
     exposures."""
     raw = reach_of(prepared.loaded.graph, prepared.loaded.root)
-    return Reach(raw.files, [*raw.folders, prepared.loaded.root.home / WRITING])
+    folders = [*raw.folders, prepared.loaded.root.home / WRITING]
+    if prepared.loaded.graph.structure.python:
+        folders.append(exchange(prepared.workspace.repository))
+    return Reach(raw.files, folders)
 
 
 def _remember(prepared: Prepared, warehouse: Warehouse) -> None:

@@ -25,7 +25,7 @@ def _is_light(work: Work, progress: Progress, identifier: str) -> bool:
     """Whether a node reads nothing but tables of few rows. It may read tables that are not
     committed."""
     node, graph = work.graph.node(identifier), work.graph
-    if reads_files(node) or reads_row_ids(node.sql or ""):
+    if node.is_python or reads_files(node) or reads_row_ids(node.sql or ""):
         return False
     read = set(graph.targets[identifier][0]) if identifier in work.reasons else set()
     for number in work.checks.get(identifier, ()):

@@ -33,7 +33,8 @@ class Origin:
 class Event:
     """Something that happened to a node during a run."""
 
-    what: str  # `layer`, `start`, `built`, `warned`, `failed`, `skipped` or `done`
+    # `layer`, `start`, `built`, `warned` (a check), `doubted` (code), `failed`, `skipped` or `done`
+    what: str
     node: str
     message: str = ""
     rows: int = 0

@@ -20,7 +20,7 @@ from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import TrackedPaths, commit_tree
 from seeknal_git.names import argument, command_line, operand
 from seeknal_git.project.load import load
-from seeknal_git.project.node_files import load_project, python_problems
+from seeknal_git.project.node_files import load_project
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace, current_tree
@@ -46,7 +46,6 @@ def _nodes(workspace: Workspace) -> Iterator[Finding]:
     either."""
     if workspace.flaw is None:
         yield from _raw_data(workspace)
-        yield from _python(workspace)
         yield from _files(workspace)
 
 
@@ -151,13 +150,6 @@ def _repository(workspace: Workspace) -> Iterator[Finding]:
             "This clone is shallow: the merge base may be out of its reach.",
             "git fetch --unshallow",
         )
-
-
-def _python(workspace: Workspace) -> Iterator[Finding]:
-    if git.head_commit(workspace.repository) is None:
-        return
-    for problem in python_problems(current_tree(workspace), workspace.cache)[:_MOST]:
-        yield Finding(f"{problem.place}: {problem.message}", problem.hint or "")
 
 
 _MOST = 5

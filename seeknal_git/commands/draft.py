@@ -23,7 +23,6 @@ from seeknal_git.names import IDENTIFIER, command_line
 from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
-from seeknal_git.nodes.python import not_read_yet, python_node
 from seeknal_git.plan.text_diff import unified
 from seeknal_git.project.contract import reader_now
 from seeknal_git.project.definitions import is_node_path
@@ -201,8 +200,6 @@ def check(workspace: Workspace, path: Path) -> Checked:
     it there."""
     path = _find(workspace, path)
     content, shown = path.read_bytes(), _name(workspace, path)
-    if path.suffix == ".py":
-        raise ProjectError([not_read_yet(shown, python_node(content) or 1)])
     _refuse_placeholders(content, shown)
     node, _ = load_node(content, shown)
     if node is None:

@@ -25,7 +25,7 @@ class Entity(Form):
     description: str | None = None
 
 
-def _entity(value: object) -> object:
+def as_entity(value: object) -> object:
     """`entity: plane` means the join key `plane_id`."""
     return {"name": value, "join_keys": [f"{value}_id"]} if isinstance(value, str) else value
 
@@ -50,7 +50,7 @@ def _dtype(feature: object) -> object:
 
 
 class File(TableFile):
-    entity: Annotated[Entity, BeforeValidator(_entity)]
+    entity: Annotated[Entity, BeforeValidator(as_entity)]
     features: Annotated[dict[str, str | None], BeforeValidator(_features)] = Field(
         default_factory=dict
     )

@@ -40,15 +40,27 @@ def load_node(
         ]
     if not _is_node(document.data, path):
         return None, []
-    lines, kind = document.lines, _kind(document.data, document.lines, path)
+    kind = _kind(document.data, document.lines, path)
+    return node_of(document, module_of(kind), path, values)
+
+
+def node_of(
+    document: Document, kind: Any, path: str, values: Values | None = None
+) -> tuple[Node, list[Problem]]:
+    """The node in a document, and warnings about it.
+
+    kind: its module, or something else with a `File` and `compile_file`; values: those of its
+    templates. Raises ProjectError with every mistake in it.
+    """
+    lines = document.lines
     resolved = resolve(document, values or Values(), path)
     file = _validated(kind, resolved.document.data, lines, path)
     mistakes, warnings = _unknown_keys(file, lines, path)
     mistakes += _swallowed(document, path)
     if mistakes:
         raise ProjectError(mistakes)
-    compiled: Compiled = module_of(kind).compile_file(file, lines)
-    node = _node(kind, file, compiled, resolved, path)
+    compiled: Compiled = kind.compile_file(file, lines)
+    node = _node(file, compiled, resolved, path)
     if not resolved.uses:
         return node, warnings
     secrets = (values or Values()).secrets(expression for expression, _ in resolved.uses)
@@ -120,11 +132,11 @@ def _kind(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> str:
     raise ProjectError([Problem(f"There is no kind {kind}.", path, lines.get("kind"), hint)])
 
 
-def _validated(kind: str, data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> NodeFile:
+def _validated(kind: Any, data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> NodeFile:
     try:
-        file: NodeFile = module_of(kind).File.model_validate(data)
+        file: NodeFile = kind.File.model_validate(data)
     except ValidationError as exc:
-        known = _known_keys(module_of(kind).File)
+        known = _known_keys(kind.File)
         typos = [
             _typo(near, (key,), lines, path)
             for key in map(str, data)
@@ -143,12 +155,12 @@ def _validated(kind: str, data: Mapping[str, Any], lines: Mapping[str, int], pat
     return file
 
 
-def _unread(error: Any, kind: str, lines: Mapping[str, int], path: str) -> Problem | None:
+def _unread(error: Any, kind: Any, lines: Mapping[str, int], path: str) -> Problem | None:
     """The problem of an unknown key, in a model that allows no others."""
     if error["type"] != "extra_forbidden":
         return None
     where = [str(part) for part in error["loc"]]
-    known = _known_keys(_model_at(module_of(kind).File, where[:-1]))
+    known = _known_keys(_model_at(kind.File, where[:-1]))
     if near := _near(where[-1], known, 0.7):
         return _typo(near, where, lines, path)
     message = f"There is no key `{'.'.join(where)}`."
@@ -263,7 +275,7 @@ def _plain(data: Mapping[str, Any], file: NodeFile) -> dict[str, Any]:
     return plain
 
 
-def _node(kind: str, file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> Node:
+def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> Node:
     document, lines = resolved.document, resolved.document.lines
     inputs = tuple(
         Input(entry.ref, lines.get(f"inputs.{number}", 1))
@@ -271,7 +283,7 @@ def _node(kind: str, file: NodeFile, compiled: Compiled, resolved: Resolved, pat
     )
     key = compiled.sql_key or ""
     return Node(
-        kind=kind,
+        kind=file.kind,
         name=file.name,
         path=path,
         sql=document.written.get(key, compiled.sql),
@@ -283,4 +295,5 @@ def _node(kind: str, file: NodeFile, compiled: Compiled, resolved: Resolved, pat
         document=_plain(document.data, file),
         promises=compiled.promises,
         lines=lines,
+        python=compiled.python,
     )

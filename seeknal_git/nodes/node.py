@@ -75,6 +75,8 @@ class Node:
     breaks: tuple[int, ...] = ()
     # The variables of the environment that its text has the values of.
     secrets: tuple[str, ...] = ()
+    # How a Python node runs, which does not decide its data; see `nodes/python/load.py`.
+    python: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -93,6 +95,11 @@ class Node:
     def is_inert(self) -> bool:
         """Whether a run has nothing to do for the node."""
         return self.use is not None
+
+    @property
+    def is_python(self) -> bool:
+        """Whether a function makes the node's table."""
+        return bool(self.python)
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -73,6 +73,7 @@ class Compiled:
     definition: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     promises: Mapping[str, str | None] = field(default_factory=dict)
+    python: Mapping[str, Any] = field(default_factory=dict)
 
 
 class InputFile(Form):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from seeknal_git.names import folded
+from seeknal_git.nodes.node import Node
 from seeknal_git.plan.blame import Edit, blamed, edit_of
 from seeknal_git.plan.reasons import (
     ColumnChange,
@@ -183,8 +184,26 @@ def _edited(base: State, head: State) -> list[str]:
     touched |= {source for source, _ in base.versions.items() ^ head.versions.items()}
     if not touched:
         return []
+    touched -= {node for node in touched if _shares_its_file(node, base, head)}
     removed = (node for node in base.graph.inputs if node not in new)
     return [node for node in (*head.graph.inputs, *removed) if node in touched]
+
+
+def _shares_its_file(identifier: str, base: State, head: State) -> bool:
+    """Whether a node is as it was, in a Python file in which another one was edited."""
+    old, new = (state.graph.index.files.get(identifier, ("", "")) for state in (base, head))
+    if old[0] != new[0] or not new[0].endswith(".py"):
+        return False
+    if base.versions.get(identifier) != head.versions.get(identifier):
+        return False
+    before, after = (_written(state.graph.node(identifier)) for state in (base, head))
+    return before == after
+
+
+def _written(node: Node) -> tuple[object, ...]:
+    """Everything about a node that somebody writes, wherever it stands in its file."""
+    checks = [(check.name, check.sql, check.severity, check.allowed) for check in node.checks]
+    return node.definition, node.document, checks, node.python.get("text")
 
 
 def compare(before: Fingerprint, after: Fingerprint) -> Category:

@@ -9,7 +9,7 @@ from typing import Any
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.vocabulary import Vocabulary
-from seeknal_git.sql.statement import Anatomy
+from seeknal_git.sql.statement import FUNCTION, Anatomy
 
 _SQL_KEYS = ("transform", "sql")
 _PASSED_OVER = ("kind", "name", "inputs", "params", "columns", "tests", *_SQL_KEYS)
@@ -75,6 +75,9 @@ def _statements(before: Sequence[Anatomy], after: Sequence[Anatomy]) -> Iterator
 
 def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
     if replace(before, clauses=()) == replace(after, clauses=()):
+        return
+    if FUNCTION in {*before.obstacles, *after.obstacles}:
+        yield from _differences(dict(before.clauses), dict(after.clauses))
         return
     if before.rows is None or after.rows is None:
         yield "SQL changed"

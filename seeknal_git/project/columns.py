@@ -3,7 +3,7 @@ SQL that it refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -95,18 +95,17 @@ def bind(
         given = _columns_of(bound, sources, root, kept or {})
         others = [identifier for identifier in layer if identifier not in given]
         asked = bound.open([*given, *others])
-        if profiles := [identifier for identifier in asked if identifier.startswith("profile.")]:
-            bound.learn_profiles(profiles)
+        bound.learn_profiles([node for node in asked if node.startswith("profile.")])
         own, checks = questions_of(bound.graph, asked)
         bound.ask(own)
+        bound.learn_python(graph.structure.python.intersection(asked))
         bound.ask(checks)
     bound.problems += collisions(graph, root)
     refused = {problem.node for problem in bound.problems}
-    known = [source.id for source in graph.sources() if bound.known[source.id].columns]
-    fine = {*refused, *known}
+    unknown = [source.id for source in graph.sources() if not bound.known[source.id].columns]
     binding = Binding(
         tuple(bound.problems),
-        tuple(source.id for source in graph.sources() if source.id not in fine),
+        tuple(source for source in unknown if source not in refused),
         bound.read,
         tuple(bound.warnings),
         bound.adopted,
@@ -170,12 +169,17 @@ class _Bound:
             return nodes
         waiting = self.unchanged.changed | self.moved
         waiting |= {reader for node in self.moved for reader in self.graph.readers[node]}
+        if python := self.graph.structure.python:  # they see whether an input has an order
+            readers = self.graph.readers
+            waiting |= {reader for node in waiting for reader in readers[node] if reader in python}
         found = [node for node in nodes if node in waiting]
         self.asked.update(found)
         return found
 
     def learn_profiles(self, nodes: Sequence[str]) -> None:
         """Make the SELECTs of profiles over the columns of their inputs."""
+        if not nodes:
+            return
         from seeknal_git.project.profiles import profiled, with_profiles
 
         found = {}
@@ -225,6 +229,24 @@ class _Bound:
                     self.problems += _contract(
                         node, self.known[node.id].columns or (), answer["promised"]
                     )
+
+    def learn_python(self, nodes: Collection[str]) -> None:
+        """Learn of Python nodes what they declare: the engine cannot be asked about a function."""
+        if not nodes:
+            return
+        from seeknal_git.nodes.python.load import anatomy_of
+        from seeknal_git.project.python_columns import declared, missing_inputs
+
+        for identifier in sorted(nodes):
+            node = self.graph.node(identifier)
+            ordered = [read for read in self.graph.inputs[identifier] if self._has_order(read)]
+            self.anatomies[identifier] = (anatomy_of(node, ordered),)
+            self.learn(identifier, declared(node, self.cache))
+            self.problems += missing_inputs(node, lambda read: self.known_of(read).columns)
+
+    def _has_order(self, node: str) -> bool:
+        found = self.anatomies.get(node) or self._before(node).anatomies
+        return any(anatomy.order for anatomy in found)
 
     def _answers(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         """For each question the columns (`columns`), or a mistake (`error`, `line`), and the parts

@@ -24,6 +24,7 @@ class Structure:
     inputs: Mapping[str, tuple[str, ...]]  # id → the ids that it reads, once each; inputs first
     # the nodes that a run has nothing to do for
     inert: frozenset[str] = frozenset()
+    python: frozenset[str] = frozenset()  # the nodes whose table a function makes
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:
@@ -58,8 +59,10 @@ class Structure:
 
     @cached_property
     def delivered(self) -> frozenset[str]:
-        """The nodes that an exposure writes to a file, so that the order of their rows is seen."""
-        return frozenset(read for node in self.files for read in self.inputs[node])
+        """The nodes that an exposure writes to a file, or a function reads, so that the order of
+        their rows is seen."""
+        readers = (*self.files, *self.python)
+        return frozenset(read for node in readers for read in self.inputs[node])
 
     @cached_property
     def files(self) -> tuple[str, ...]:
@@ -130,7 +133,8 @@ class Graph:
 
     @property
     def delivered(self) -> frozenset[str]:
-        """The nodes that an exposure writes to a file, so that the order of their rows is seen."""
+        """The nodes that an exposure writes to a file, or a function reads, so that the order of
+        their rows is seen."""
         return self.structure.delivered
 
     @property
@@ -166,6 +170,14 @@ class Graph:
     def upstream(self, identifiers: Iterable[str]) -> set[str]:
         """Everything that the nodes read, directly or not."""
         return self.structure.upstream(identifiers)
+
+
+def python_of(nodes: Iterable[str], paths: Mapping[str, str]) -> frozenset[str]:
+    """The nodes whose table a function makes. paths: their files. A source in Python has no
+    code."""
+    return frozenset(
+        node for node in nodes if paths[node].endswith(".py") and not node.startswith("source.")
+    )
 
 
 def _closure(start: Iterable[str], edges: Mapping[str, Sequence[str]]) -> set[str]:
@@ -223,7 +235,12 @@ def build_graph(project: Project) -> Graph:
 
 def structure_of(inputs: Mapping[str, tuple[str, ...]], members: Mapping[str, Member]) -> Structure:
     """The structure of nodes in order. members: these at least."""
-    return Structure(inputs, frozenset(node for node in inputs if members[node].node.is_inert))
+    nodes = {identifier: members[identifier].node for identifier in inputs}
+    return Structure(
+        inputs,
+        frozenset(identifier for identifier, node in nodes.items() if node.is_inert),
+        frozenset(identifier for identifier, node in nodes.items() if node.is_python),
+    )
 
 
 def _by_id(members: Iterable[Member]) -> tuple[dict[str, Member], list[Problem]]:

@@ -16,6 +16,7 @@ from seeknal_git.project.data_files import DataPlaces
 from seeknal_git.project.definitions import Project, is_definition_path
 from seeknal_git.project.graph import Graph, build_graph
 from seeknal_git.project.node_files import load_project
+from seeknal_git.project.python_files import decides_python, python_paths
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.remembered import Graphs, Sound
 from seeknal_git.project.revised import revised
@@ -185,6 +186,10 @@ def _without_trifles(workspace: Workspace, tree: Tree, graph: Graph, root: DataR
     data = {
         file.path for source in graph.sources() for either in roots for file in either.files(source)
     }
+    if graph.structure.python:
+        before, now = (python_paths(Vocabulary(one), workspace.cache) for one in (committed, tree))
+        paths = () if before == now else (*tree.files, *committed.files)
+        data.update(path for path in paths if decides_python(path))
     files = _relevant(committed.files, tree, data)
     dirty = files != committed.files or _leads_elsewhere(committed, tree, data)
     return replace(tree, files=files, dirty=dirty)

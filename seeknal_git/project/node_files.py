@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError, as_problem, limits, raising
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.node import Check, Input, Node
-from seeknal_git.nodes.python import is_python_path, not_read_yet, python_node
 from seeknal_git.nodes.values import Use
 from seeknal_git.project.definitions import Member, Project, is_node_path
+from seeknal_git.project.python_files import python_paths, read_nodes
 from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.statement import Reading, Reference
 
@@ -31,17 +31,20 @@ class Files:
 def load_project(vocabulary: Vocabulary, cache: Cache) -> Project:
     """Read every node of a tree. Problems are collected, not raised."""
     tree = vocabulary.tree
-    paths = node_paths(tree)
+    paths = node_paths(vocabulary, cache)
     if found := too_many(paths):
         return Project((), (found,), (), (), tree)
     files = read_files(vocabulary, cache, paths)
-    problems = (*other_problems(vocabulary, cache, files.problems),)
+    problems = (*other_problems(vocabulary, files.problems),)
     return Project(files.members, problems, files.warnings, files.foreign, tree, files.unread)
 
 
-def node_paths(tree: Tree) -> dict[str, str]:
-    """The files of a tree that may hold nodes: path → blob."""
-    return {path: blob for path, blob in tree.files.items() if is_node_path(path)}
+def node_paths(vocabulary: Vocabulary, cache: Cache) -> dict[str, str]:
+    """The files of a tree that may hold nodes: path → blob; of a Python file, an id of all that
+    decides it."""
+    files = vocabulary.tree.files
+    paths = {path: blob for path, blob in files.items() if is_node_path(path)}
+    return paths | python_paths(vocabulary, cache)
 
 
 def too_many(paths: Mapping[str, str]) -> Problem | None:
@@ -52,20 +55,18 @@ def too_many(paths: Mapping[str, str]) -> Problem | None:
     return Problem(message, "seeknal", hint=raising("nodes"))
 
 
-def other_problems(
-    vocabulary: Vocabulary, cache: Cache, of_files: Iterable[Problem] = ()
-) -> list[Problem]:
-    """All problems of a tree's files: links, those of common files and of the files of nodes, and
-    Python nodes."""
-    tree = vocabulary.tree
-    found = [*_links(tree), *vocabulary.problems, *of_files, *python_problems(tree, cache)]
+def other_problems(vocabulary: Vocabulary, of_files: Iterable[Problem]) -> list[Problem]:
+    """All problems of a tree's files: links, those of common files and of the files of nodes."""
+    found = [*_links(vocabulary.tree), *vocabulary.problems, *of_files]
     return list(dict.fromkeys(found))  # two nodes may use the same entry that has no value
 
 
 def read_files(vocabulary: Vocabulary, cache: Cache, paths: Mapping[str, str]) -> Files:
     """Read some files of nodes. paths: path → blob."""
     paths = dict(sorted(paths.items()))
-    entries, problems = _entries(vocabulary, cache, paths)
+    written = {path: blob for path, blob in paths.items() if not path.endswith(".py")}
+    entries, problems = _entries(vocabulary, cache, written)
+    code, more = _python_entries(vocabulary, cache, paths.items() - written.items())
     members: list[Member] = []
     warnings: list[Problem] = []
     foreign: list[str] = []
@@ -78,6 +79,11 @@ def read_files(vocabulary: Vocabulary, cache: Cache, paths: Mapping[str, str]) -
             unread += told
         else:
             members.append(member_of(entry, path, content))
+    for path, found in code.items():
+        warnings += [as_problem({**warning, "path": path}) for warning in found["warnings"]]
+        members += [member_of(entry, path, paths[path]) for entry in found["entries"]]
+    members.sort(key=lambda member: member.node.path)
+    problems += more
     return Files(tuple(members), tuple(warnings), tuple(foreign), tuple(unread), tuple(problems))
 
 
@@ -154,18 +160,48 @@ def _to_remember(files: Iterable[_Fresh]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def python_problems(tree: Tree, cache: Cache) -> list[Problem]:
-    """A problem for each file of a tree that holds Python nodes, at the first of them."""
-    found = {path: blob for path, blob in tree.files.items() if is_python_path(path)}
-    if not found:
-        return []
-    paths = dict(sorted(found.items()))
-    known = cache.get("python", set(paths.values()))
-    fresh = {blob: python_node(tree.read(blob)) for blob in paths.values() if blob not in known}
-    if fresh:
-        cache.put("python", fresh)
-    lines = {path: {**known, **fresh}[blob] for path, blob in paths.items()}
-    return [not_read_yet(path, line) for path, line in lines.items() if line is not None]
+def _python_entries(
+    vocabulary: Vocabulary, cache: Cache, paths: Iterable[tuple[str, str]]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The entries of the nodes of Python files, and the problems of these files."""
+    wanted = dict(sorted(paths))
+    if not wanted:
+        return {}, []
+    known = cache.get("python nodes", set(wanted.values()))
+    missing = {path: key for path, key in wanted.items() if key not in known}
+    fresh, problems = _python_read(vocabulary, missing)
+    flat = [file for files, _ in fresh.values() for file in files]
+    lasting = {id(file) for file in _taken_apart(flat, len(flat))}
+    for key, (files, warnings) in fresh.items():
+        for file in files:
+            _refer_to_inputs(file.entry)
+        told = [asdict(warning) for warning in warnings]
+        known[key] = {"entries": [file.entry for file in files], "warnings": told}
+        if lasting.issuperset(map(id, files)):
+            cache.put("python nodes", {key: known[key]})
+    return {path: known[key] for path, key in wanted.items() if key in known}, problems
+
+
+def _python_read(
+    vocabulary: Vocabulary, paths: Mapping[str, str]
+) -> tuple[dict[str, tuple[list[_Fresh], list[Problem]]], list[Problem]]:
+    """The nodes of some files, by the files' ids, with warnings; and problems."""
+    found: dict[str, tuple[list[_Fresh], list[Problem]]] = {}
+    problems: list[Problem] = []
+    for path, key in paths.items():
+        try:
+            nodes, warnings = read_nodes(vocabulary, path)
+            found[key] = [_fresh(node, path, key, key) for node in nodes], warnings
+        except ProjectError as exc:
+            problems += exc.problems
+    return found, problems
+
+
+def _refer_to_inputs(entry: dict[str, Any]) -> None:
+    """Let the references of a function be its inputs."""
+    if entry["node"]["python"]:
+        reads = [[0, 0, given, True, ""] for given, _ in entry["node"]["inputs"]]
+        entry["readings"][0] = [reads, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +230,19 @@ def _read(vocabulary: Vocabulary, path: str) -> _Fresh:
     }
     if node is None:
         return _Fresh(path, blob, blob, entry)
-    entry["node"] = _as_data(node)
+    content = vocabulary.content(blob, node.uses) if node.uses else blob
+    fresh = _fresh(node, path, blob, content)
+    return replace(fresh, entry=entry | fresh.entry)
+
+
+def _fresh(node: Node, path: str, blob: str, content: str) -> _Fresh:
+    """Raises ProjectError."""
     statements = (
         node.sql if node.kind != "source" else None,
         *(check.sql for check in node.checks),
     )
     lines = (node.sql_line, *(check.line for check in node.checks))
-    content = vocabulary.content(blob, node.uses) if node.uses else blob
+    entry = {"node": _as_data(node)}
     short = _need_short(statements, lines, path)
     return _Fresh(path, blob, content, entry, short, lines, node.uses, bool(node.secrets))
 

@@ -23,7 +23,7 @@ from seeknal_git.errors import Problem, as_problem, limits
 from seeknal_git.files import write_whole
 from seeknal_git.project.bound_graph import Answers, BoundGraph, Facet, Facts, Index, Over
 from seeknal_git.project.fingerprints import Fingerprint, digest
-from seeknal_git.project.graph import Structure, view_problems
+from seeknal_git.project.graph import Structure, python_of, view_problems
 from seeknal_git.project.node_files import entry_of, member_of
 from seeknal_git.project.origins import Origins
 from seeknal_git.sql.engine_version import engine_version
@@ -243,6 +243,7 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
             for identifier, inputs in zip(ids, core["inputs"], strict=True)
         },
         frozenset(ids[number] for number in core["inert"]),
+        python_of(ids, {node: path for node, (path, _) in files.items()}),
     )
     facts = Remembered(files, wholes, dict(zip(ids, pairwise(core["ends"]), strict=True)), records)
     members = Facet(facts, lambda fact: fact.member)

@@ -16,7 +16,7 @@ from seeknal_git.errors import ProjectError
 from seeknal_git.project.bound_graph import Over
 from seeknal_git.project.columns import Unchanged
 from seeknal_git.project.definitions import Member, Project
-from seeknal_git.project.graph import Graph, Structure, ordered, view_problems
+from seeknal_git.project.graph import Graph, Structure, ordered, python_of, view_problems
 from seeknal_git.project.node_files import (
     Files,
     node_paths,
@@ -43,12 +43,12 @@ class Revised:
 def revised(before: Sound, vocabulary: Vocabulary, cache: Cache) -> Revised | None:
     """The project of a tree; None if anything is wrong in it, or if too much differs."""
     tree = vocabulary.tree
-    now, old = node_paths(tree), before.graph.index.files
+    now, old = node_paths(vocabulary, cache), before.graph.index.files
     differing = _differing(before, vocabulary, now)
     if too_many(now) or len(differing) > max(len(now) * _MOST, 1):
         return None
     files = read_files(vocabulary, cache, {path: now[path] for path in differing if path in now})
-    if other_problems(vocabulary, cache, files.problems):
+    if other_problems(vocabulary, files.problems):
         return None
     unchanged = {node: path for node, (path, _) in old.items() if path not in differing}
     graph = _graph(before, files, unchanged)
@@ -142,7 +142,9 @@ def _structure(
     order, circles = ordered(everything, Over(paths, own, old.members))
     if circles:
         return None
-    return Structure({node: everything[node] for node in order}, frozenset(inert))
+    return Structure(
+        {node: everything[node] for node in order}, frozenset(inert), python_of(order, paths)
+    )
 
 
 class _Members(Sequence[Member]):

@@ -16,7 +16,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, working_tree
 from seeknal_git.names import PRODUCTION_ALIAS, schema_of
-from seeknal_git.nodes.python import is_python_path
+from seeknal_git.nodes.python import is_module_path
 from seeknal_git.nodes.values import Given
 from seeknal_git.project.authority import Authority, find_authority, in_force
 from seeknal_git.project.definitions import is_definition_path
@@ -260,4 +260,4 @@ def current_tree(workspace: Workspace) -> Tree:
 
 def _is_read(path: str) -> bool:
     """Whether a file counts before git tracks it."""
-    return is_definition_path(path) or is_python_path(path) or path == PROJECT_FILE
+    return is_definition_path(path) or is_module_path(path) or path == PROJECT_FILE

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from seeknal_git.commands.result import RunResult
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
-_SLOW = {"built", "failed", "skipped", "warned"}
+_SLOW = {"built", "failed", "skipped", "warned", "doubted"}
 _WIDE, _WORTH_SAYING = 4, 1.1  # nodes in a layer, and times faster, that are worth a tip
 
 
@@ -63,6 +63,8 @@ def _line(event: Event) -> str:
         return f"  {coloured('built')}    {event.node}  {dim(extent)}"
     if event.what == "skipped":
         return f"  {coloured('skipped')}  {event.node}: {event.message}"
+    if event.what == "doubted":
+        return f"  {coloured('warning')}  {event.node}: {event.message}"
     word = {"failed": "failed", "warned": "warning"}.get(
         event.what
     )  # why is for the summary, on the other stream

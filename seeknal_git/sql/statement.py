@@ -23,6 +23,10 @@ EVERYTHING = "*"
 COLLATION = "COLLATE"
 
 
+# The obstacle of a node that is no SELECT, but a function.
+FUNCTION = "a Python function"
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A table that a statement names."""

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain, count
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from seeknal_git.names import quote
+from seeknal_git.names import literal, quote
 from seeknal_git.sql.engine import as_subquery
+from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Snapshot, now, relation
@@ -70,6 +72,15 @@ class Builder(protocol.Builder):
         audit = Audit(question.id, question.node, question.name, violations, rows)
         self._audits.append(audit)
         return audit
+
+    def described(self, sql: str) -> Columns:
+        with self._undone_if_it_fails():
+            rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
+        return tuple((row[0], row[1]) for row in rows)
+
+    def export(self, sql: str, path: Path) -> None:
+        with self._undone_if_it_fails():
+            self._connection.execute(f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet)")
 
     def commit(self) -> None:
         if self._began is None:

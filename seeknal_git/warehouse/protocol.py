@@ -282,6 +282,14 @@ class Builder(Protocol):
         """Count the rows that violate a check, and all rows. Raises SqlError."""
         ...
 
+    def described(self, sql: str) -> Columns:
+        """The columns of a SELECT. Raises SqlError."""
+        ...
+
+    def export(self, sql: str, path: Path) -> None:
+        """Write the rows of a SELECT to a Parquet file, in their order. Raises SqlError."""
+        ...
+
     def commit(self) -> None:
         """Keep everything that was built and checked since the last commit, with its records.
         Raises SqlError."""

@@ -1,0 +1,263 @@
+"""Compute the tables of Python nodes: hand over their inputs, and read their results.
+
+Inputs and results are Parquet files in a folder of the run. The code that a worker gets is the text
+that the node was planned with.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from seeknal_git.build.compute import Statement
+from seeknal_git.build.failures import NodeFailed
+from seeknal_git.build.python_environment import environment_of
+from seeknal_git.build.python_worker import Done, Failure, Wish, Workers
+from seeknal_git.errors import ProjectError
+from seeknal_git.files import make_private, remove_whole, write_below
+from seeknal_git.git.repository import Repository
+from seeknal_git.git.tree import Tree
+from seeknal_git.names import folded, quote
+from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.python.reach import HERE, MAIN, PRELOADED, reached
+from seeknal_git.project.bound_graph import BoundGraph
+from seeknal_git.project.python_files import surroundings
+from seeknal_git.project.raw_data import DataRoot
+from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.statement import Columns
+from seeknal_git.sql.type_words import holds, read_as
+
+_TYPE = re.compile(r"""[\w ,()\[\]"'.:-]+""")
+_OUTPUT_LINES = 20  # of a node that failed
+# Types that a file cannot hold, so that they go as text; as in `worker/tables.py`.
+_AS_TEXT = re.compile(r"\b(?:U?HUGEINT|INTERVAL|BIT|TIME WITH TIME ZONE|TIMETZ|UNION|BIGNUM)\b")
+LOGS = "target/logs"
+
+
+class Exporter(Protocol):
+    """Whoever reads the tables of a run."""
+
+    def described(self, sql: str) -> Columns:
+        """The columns of a SELECT."""
+        ...
+
+    def export(self, sql: str, path: Path) -> None:
+        """Write the rows of a SELECT as a Parquet file. Raises SqlError."""
+        ...
+
+
+def exchange(repository: Repository) -> Path:
+    """The folder for files that go to workers and come from them."""
+    return repository.private / "python"
+
+
+@dataclass(slots=True)
+class Functions:
+    """The Python nodes of a run. Threads share it. It is to be closed."""
+
+    graph: BoundGraph
+    root: DataRoot
+    folder: Path
+    workers: Workers
+    _exported: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = field(default_factory=dict)
+    _exporting: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, graph: BoundGraph, root: DataRoot, nodes: Iterable[str]) -> Functions:
+        """nodes: those that will be run."""
+        place = exchange(root.places.repository)
+        make_private(place)
+        _remove_left(place)
+        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place))
+        libraries = _libraries(graph, root.places.tree, nodes)
+        return cls(graph, root, folder, Workers(folder, place / "environments", libraries))
+
+    def interrupt(self) -> None:
+        self.workers.interrupt()
+
+    def close(self) -> None:
+        self.workers.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def statement(
+        self,
+        identifier: str,
+        tables: Mapping[str, str],
+        exporter: Exporter,
+        warned: Callable[[str], None] = lambda _: None,
+    ) -> Statement:
+        """Run a node, and return the SELECT that reads its result.
+
+        tables: input → its table as SQL names it; warned: is called with each warning. Raises
+        NodeFailed.
+        """
+        node = self.graph.node(identifier)
+        name = f"{identifier}-{len(self._exported)}-{threading.get_ident()}"
+        out, output = self.folder / f"{name}.parquet", self.folder / f"{name}.output"
+        request = self._request(node, out, output)
+        reads = node.definition["python"]["reads"]
+
+        def given(number: int) -> Mapping[str, Any]:
+            read, columns = reads[number]
+            return self._input(tables[read], tuple(columns or ()), exporter)
+
+        wish = Wish(request, node.python["timeout"], given, warned)
+        done = self.workers.run(environment_of(node), wish)
+        if isinstance(done, Failure):
+            raise self._failed(node, done, output)
+        return Statement(_select(node, done), {"files": [exactly(out)]})
+
+    def _request(self, node: Node, out: Path, output: Path) -> dict[str, Any]:
+        own = node.definition["python"]
+        return {
+            "node": node.id,
+            "main": MAIN,
+            "here": HERE,
+            "function": node.python["function"],
+            "arguments": own["arguments"],
+            "sources": sources_of(node, self.root.places.tree),
+            "reads": own["reads"],
+            "params": own["params"],
+            "project": str(self._project()),
+            "out": str(out),
+            "output": str(output),
+            "secrets": _secrets(node),
+            "memory": node.python["memory"],
+            "volatile": node.python["volatile"],
+        }
+
+    def _project(self) -> Path:
+        return next((folder for folder in self.root.places.folders if folder.is_dir()), self.folder)
+
+    def _input(self, table: str, columns: tuple[str, ...], exporter: Exporter) -> dict[str, Any]:
+        """A table as a file, once for each choice of columns."""
+        with self._exporting:
+            key = (table, columns)
+            if key not in self._exported:
+                path = self.folder / f"input-{len(self._exported)}.parquet"
+                self._exported[key] = _exported(table, columns, path, exporter)
+            return self._exported[key]
+
+    def _failed(self, node: Node, failure: Failure, output: Path) -> NodeFailed:
+        """The error of a node, with the user's part of the traceback and the last lines of output.
+        All of it goes to a log."""
+        printed = output.read_text(errors="replace") if output.exists() else ""
+        hidden = [value for value in _secrets(node).values() if value]
+        place = f"{node.path}:{node.sql_line}"
+        if failure.place:
+            place = "{}:{}".format(*failure.place)
+        log = f"{LOGS}/{node.id}.log"
+        whole = _without(hidden, f"{printed}\n{failure.whole or failure.message}\n")
+        with suppress(OSError, ProjectError):
+            write_below(self.root.home, log, whole.encode())
+        lines = [f"{failure.message} ({place})"]
+        lines += failure.shown.rstrip().splitlines()
+        if printed.strip():
+            lines += ["It printed:", *printed.rstrip().splitlines()[-_OUTPUT_LINES:]]
+        if failure.whole or printed.strip():
+            lines.append(f"All of it: {log}")
+        return NodeFailed(_without(hidden, "\n".join(lines)))
+
+
+def _libraries(graph: BoundGraph, tree: Tree, nodes: Iterable[str]) -> list[str]:
+    """The libraries that a worker may import before it runs any of some nodes."""
+    paths = {path for node in nodes for path in graph.node(node).python["modules"]}
+    words = {word for path in paths for word in re.findall(rb"\w+", tree.read(tree.files[path]))}
+    frames = {b"ref", b"df", b"fetchdf"} & words
+    named = [name for name in PRELOADED if name.encode() in words]
+    return list(dict.fromkeys(["duckdb", *(["pandas"] if frames else []), *named]))
+
+
+def _without(hidden: Sequence[str], text: str) -> str:
+    for value in hidden:
+        text = text.replace(value, "***")
+    return text
+
+
+def _remove_left(place: Path) -> None:
+    """Remove the folders of runs that were killed."""
+    for folder in place.glob("*-*"):
+        number = folder.name.partition("-")[0]
+        if number.isdigit() and int(number) != os.getpid():
+            try:
+                os.kill(int(number), 0)
+            except ProcessLookupError:
+                remove_whole(folder)
+            except PermissionError:
+                continue
+
+
+def sources_of(node: Node, tree: Tree) -> dict[str, tuple[str, str]]:
+    """Module → its path, and the text that the node was planned with."""
+    source, around = surroundings(tree, node.path)
+    function, context = node.python["function"], node.python["context"]
+    return dict(reached(source, function, context, around.modules).sources)
+
+
+def _secrets(node: Node) -> dict[str, str]:
+    """The variables that a node declares. Raises NodeFailed for one that is not set."""
+    names = node.python["secrets"]
+    if absent := [name for name in names if name not in os.environ]:
+        line = node.line("secrets")
+        raise NodeFailed(f"its secret {absent[0]} is not set ({node.path}:{line})")
+    return {name: os.environ[name] for name in names}
+
+
+def _exported(
+    table: str, columns: tuple[str, ...], path: Path, exporter: Exporter
+) -> dict[str, Any]:
+    chosen = ", ".join(map(quote, columns)) or "*"
+    types = exporter.described(f"SELECT {chosen} FROM {table}")
+    as_text = {name: word for name, word in types if _AS_TEXT.search(word)}
+    written = ", ".join(
+        f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" if name in as_text else quote(name)
+        for name, _ in types
+    )
+    exporter.export(f"SELECT {written} FROM {table}", path)
+    return {"path": str(path), "types": as_text}
+
+
+def _select(node: Node, done: Done) -> str:
+    """The SELECT over the file of a result, with the types that the node declares, or that the
+    result had. Raises NodeFailed if other columns came than were declared."""
+    there = {folded(name): (name, word) for name, word, _ in done.columns}
+    for name, word, _ in done.columns:
+        if not _TYPE.fullmatch(word):
+            raise _unlike(node, f"its column {name} has the type {word!r}, which no table has")
+    declared = {name: read_as(word) for name, word in node.definition["python"]["returns"]}
+    for wrong in _broken_promises(node, declared, there):
+        raise wrong
+    if not declared:
+        declared = {name: word for name, word, _ in done.columns}
+    casts = ", ".join(
+        f"CAST({quote(there[folded(name)][0])} AS {word}) AS {quote(name)}"
+        for name, word in declared.items()
+    )
+    return f"SELECT {casts} FROM read_parquet($files)"
+
+
+def _broken_promises(
+    node: Node, declared: Mapping[str, str], there: Mapping[str, tuple[str, str]]
+) -> Iterator[NodeFailed]:
+    found = ", ".join(f"{name} {word}" for name, word in there.values())
+    for name, word in node.promises.items():
+        returned = there.get(folded(name))
+        if returned is None:
+            yield _unlike(node, f"it declares the column {name}, and returned {found}")
+        elif word and name not in declared and holds(word, returned[1]) is False:
+            yield _unlike(node, f"it declares {name} as {word}, and returned {returned[1]}")
+    if declared and (more := there.keys() - {*map(folded, declared)}):
+        name = there[min(more)][0]
+        yield _unlike(node, f"it returned the column {name}, which `columns` does not declare")
+
+
+def _unlike(node: Node, message: str) -> NodeFailed:
+    return NodeFailed(f"{message} ({node.path}:{node.line('columns')})")

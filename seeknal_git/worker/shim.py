@@ -1,0 +1,62 @@
+"""The modules `seeknal`, `seeknal.pipeline`, … that files of nodes import, made in memory. A
+decorator leaves its function as it is: its arguments were read when the node was planned."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+_DECORATORS = ("source", "transform", "feature_group", "second_order_aggregation", "materialize")
+_CONFIGURATIONS = (
+    "Input",
+    "Materialization",
+    "MaterializationConfig",
+    "OfflineConfig",
+    "OnlineConfig",
+    "IcebergTable",
+)
+
+
+class _Configuration:
+    """An argument of a decorator, such as `Materialization(…)`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.arguments, self.options = arguments, options
+
+
+def _decorator(*_: Any, **__: Any) -> Callable[[Any], Any]:
+    return lambda function: function
+
+
+def install() -> None:
+    """Make the modules importable."""
+    names = {
+        **dict.fromkeys(_DECORATORS, _decorator),
+        **{name: type(name, (_Configuration,), {}) for name in _CONFIGURATIONS},
+    }
+    package = _module("seeknal", {})
+    pipeline = _module("seeknal.pipeline", names)
+    package.__dict__["pipeline"] = pipeline
+    for name in ("decorators", "materialization", "materialization_config", "config"):
+        pipeline.__dict__[name] = _module(f"seeknal.pipeline.{name}", names)
+
+
+def _module(name: str, content: dict[str, Any]) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__path__ = []
+    module.__dict__.update(content)
+    module.__dict__["__getattr__"] = _absent(name)
+    sys.modules[name] = module
+    return module
+
+
+def _absent(module: str) -> Callable[[str], Any]:
+    def absent(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = ", ".join((*_DECORATORS, *_CONFIGURATIONS))
+        raise AttributeError(f"{module} has no {name} here. It has {known}.")
+
+    return absent

@@ -1,0 +1,298 @@
+"""Python nodes: planned without being imported, built in a worker, re-used by code and data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Repo, copied, make_empty
+
+PATH = "seeknal/pipelines/regions.py"
+ORDERS = "id,region,amount\n1,EU,10\n2,US,20\n3,EU,30\n"
+BEGIN = """
+from seeknal.pipeline import feature_group, source, transform
+
+
+@source(name="orders", source="csv", table="data/o.csv", tags=["raw"])
+def orders(ctx=None):
+    pass
+
+
+"""
+REGIONS = (
+    BEGIN
+    + """
+def doubled(value):
+    return value * 2
+
+
+def unused():
+    return 1
+
+
+@transform(name="by_region", inputs=["source.orders"], factor=3)
+def by_region(ctx):
+    o = ctx.relation("source.orders")
+    k = ctx.get_param("factor", 1)
+    return ctx.duckdb.sql(f"SELECT region, sum(amount) * {k} AS total FROM o GROUP BY ALL ORDER BY 1")
+
+
+@transform()
+def twice(ctx):
+    o = ctx.relation("source.orders")
+    return o.project(f"id, amount * {doubled(1)} AS amount")
+"""
+)
+READER = """
+    kind: transform
+    name: reader
+    transform: SELECT region, total FROM ref('transform.by_region')
+"""
+
+
+def make_regions(repo: Repo) -> None:
+    repo.write("data/o.csv", ORDERS)
+    repo.write(PATH, REGIONS)
+    repo.write("seeknal/reader.yml", READER)
+    repo.commit()
+
+
+def make_built(repo: Repo) -> None:
+    make_empty(repo)
+    make_regions(repo)
+    repo.run()
+
+
+@pytest.fixture
+def regions(repo: Repo) -> Repo:
+    make_regions(repo)
+    return repo
+
+
+@pytest.fixture
+def built(copy_of) -> Repo:  # type: ignore[no-untyped-def]
+    return copy_of("python nodes", make_built)  # type: ignore[no-any-return]
+
+
+def node(body: str, decorator: str = "", name: str = "n") -> str:
+    """A file with one transform."""
+    return BEGIN + f"@transform({decorator})\ndef {name}(ctx):\n    " + body + "\n"
+
+
+def failure(repo: Repo, body: str, decorator: str = "") -> str:
+    """Why a node fails."""
+    repo.write(PATH, node(body, decorator))
+    (repo.path / "seeknal/reader.yml").unlink(missing_ok=True)
+    return told(repo, code=1)
+
+
+def told(repo: Repo, code: int = 0) -> str:
+    """All that a run says."""
+    done = repo.seeknal("run", code=code)
+    return done.out + done.err
+
+
+def test_a_node_is_built_published_and_read_by_sql(built: Repo) -> None:
+    assert built.numbers("FROM main.by_region") == [("EU", 120), ("US", 60)]
+    assert built.numbers("SELECT typeof(total) FROM main.by_region LIMIT 1") == [("HUGEINT",)]
+    assert built.numbers("FROM main.reader") == [("EU", 120), ("US", 60)]
+    assert built.numbers("FROM main.twice") == [(1, 20), (2, 40), (3, 60)]
+    assert built.built() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rebuilds"),
+    [
+        ("value * 2", "value * 3", {"transform.twice"}),
+        ("return 1\n", "return 2\n", set()),
+        ("factor=3", "factor=4", {"transform.by_region", "transform.reader"}),
+        ("    k = ctx", "    # a comment\n    k =  ctx", set()),
+        (
+            'ctx):\n    o = ctx.relation("source.orders")\n    k',
+            'ctx):\n    """Text."""\n    o = ctx.relation("source.orders")\n    k',
+            set(),
+        ),
+        ("factor=3)", 'factor=3, owner="me", tags=["a"], timeout="5m")', set()),
+    ],
+    ids=["helper", "nobody calls it", "param", "comment", "docstring", "words about it"],
+)
+def test_a_plan_rebuilds_the_nodes_whose_code_changed(
+    built: Repo, old: str, new: str, rebuilds: set[str]
+) -> None:
+    built.replace(PATH, old, new)
+    assert {node for layer in built.plan()["layers"] for node in layer} == rebuilds
+    breaking = {name for name, word in built.categories().items() if word != "METADATA"}
+    assert breaking == rebuilds - {"transform.reader"}
+
+
+def test_a_squash_and_a_second_clone_use_the_tables_of_a_branch_again(
+    built: Repo, tmp_path: Path
+) -> None:
+    built.switch("dev", create=True)
+    built.replace(PATH, "factor=3", "factor=5")
+    built.commit()
+    assert built.built("--env", "dev") == ["transform.by_region", "transform.reader"]
+    built.switch("main")
+    built.git("merge", "--squash", "dev")
+    built.commit("squashed")
+    promoted = built.seeknal("promote").out
+    assert built.numbers("FROM main.by_region") == [("EU", 200), ("US", 100)], promoted
+    assert built.built() == []
+    clone = copied(built, tmp_path / "clone")
+    assert clone.built() == []
+
+
+def test_nothing_but_a_run_executes_a_line_of_a_branch_that_was_fetched(
+    built: Repo, tmp_path: Path
+) -> None:
+    marker = tmp_path / "marker"
+    built.install_hooks()
+    built.switch("theirs", create=True)
+    built.write(PATH, REGIONS.replace("factor=3", "factor=9") + f"\nopen({str(marker)!r}, 'w')\n")
+    built.write("seeknal/_helper.py", f"open({str(marker)!r}, 'w')\n")
+    built.commit()
+    for arguments in (
+        ["plan"],
+        ["validate"],
+        ["diff"],
+        ["lineage"],
+        ["status"],
+        ["parse"],
+        ["doctor"],
+        ["plan", "--verbose"],
+        ["run", "--dry-run"],
+    ):
+        built.seeknal(*arguments, code=None)
+    built.switch("main")
+    for arguments in (
+        ["plan", "theirs"],
+        ["plan", "theirs", "--into", "main"],
+        ["promote", "theirs", "--dry-run"],
+        ["env", "list"],
+    ):
+        built.seeknal(*arguments, code=None)
+    assert not marker.exists()
+
+
+def test_only_declared_columns_are_handed_over_and_count(regions: Repo) -> None:
+    body = 'return ctx.relation("source.orders")'
+    both = 'inputs=[{"ref": "source.orders", "columns": ["id", "amount"]}]'
+    regions.write(PATH, node(body, both))
+    (regions.path / "seeknal/reader.yml").unlink()
+    regions.run()
+    assert regions.numbers("FROM main.n") == [(1, 10), (2, 20), (3, 30)]
+    regions.write(PATH, node(body, both.replace('"id", ', "")))
+    assert regions.categories() == {"transform.n": "BREAKING"}
+    regions.write(PATH, node(body, both.replace('"id"', '"idd"')))
+    said = regions.seeknal("plan", code=1).err
+    assert f"{PATH}:9: transform.n reads the column idd of source.orders" in said
+
+
+def test_a_change_of_a_column_that_is_not_read_reuses_the_node(regions: Repo) -> None:
+    regions.write(
+        "seeknal/o2.yml",
+        """
+        kind: transform
+        name: o2
+        transform: SELECT id, amount, upper(region) AS region FROM ref('source.orders')
+    """,
+    )
+    regions.write(
+        PATH,
+        node(
+            'return ctx.relation("transform.o2")',
+            'inputs=[{"ref": "transform.o2", "columns": ["id", "amount"]}]',
+        ),
+    )
+    (regions.path / "seeknal/reader.yml").unlink()
+    regions.commit()
+    regions.run()
+    regions.replace("seeknal/o2.yml", "upper", "lower")
+    assert regions.built() == ["transform.o2"]
+    regions.replace(
+        "seeknal/o2.yml", "ref('source.orders')", "ref('source.orders') ORDER BY id DESC"
+    )
+    assert regions.built() == ["transform.n", "transform.o2"]
+
+
+def test_declared_columns_bind_readers_before_the_first_run(regions: Repo) -> None:
+    regions.replace(
+        PATH, "factor=3)", 'factor=3, columns={"region": "VARCHAR", "total": "BIGINT"})'
+    )
+    regions.replace("seeknal/reader.yml", "region, total", "region, totals")
+    assert "totals" in regions.seeknal("plan", code=1).err
+    regions.replace("seeknal/reader.yml", "totals", "total")
+    regions.run()
+    shown = regions.numbers(
+        "SELECT data_type FROM information_schema.columns "
+        "WHERE table_schema = 'main' AND column_name = 'total' ORDER BY ALL"
+    )
+    assert shown == [("BIGINT",), ("BIGINT",)]
+    regions.replace(PATH, '"total": "BIGINT"', '"sum": "BIGINT"')
+    regions.replace("seeknal/reader.yml", "region, total", "region, sum")
+    assert "it declares the column sum, and returned region VARCHAR" in told(regions, code=1)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError('no')", f"ValueError: no ({PATH}:11)"),
+        ("return None", "it returned nothing"),
+        ("return 3", "it returned a int"),
+        ("import os; os._exit(3)", "it ended its process, with exit code 3"),
+        ("import os; os.kill(os.getpid(), 11)", "killed by SIGSEGV"),
+        ("raise SystemExit", f"SystemExit ({PATH}:11)"),
+        ("return bytearray(3 << 30)", "MemoryError"),
+        ("while True: pass", "it took longer than 1s"),
+        ("return ctx.state", "A node has no state of its own"),
+        ("return ctx.ref('source.' + 'orders')", "is written as a literal"),
+        ("import missing_module", "No module named 'missing_module'"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_a_node_that_fails_fails_alone(regions: Repo, body: str, said: str) -> None:
+    decorator = 'timeout=1, memory="1GB"' if "True" in body or "30" in body else ""
+    assert said in failure(regions, body, decorator)
+
+
+def test_output_and_the_traceback_are_shown_from_the_users_code_on(regions: Repo) -> None:
+    said = failure(regions, "print('so far'); return [][0]")
+    assert "so far" in said
+    assert f'File "{PATH}", line 11, in n' in said
+    assert "seeknal_git" not in said
+    log = regions.read("target/logs/transform.n.log")
+    assert "so far" in log
+    assert "worker/node.py" in log
+
+
+def test_a_node_sees_its_secrets_and_nothing_else_of_the_environment(
+    regions: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "import os; raise ValueError(sorted(set(os.environ) - {'LC_ALL', 'LC_CTYPE', 'LANG'}))"
+    monkeypatch.setenv("TOKEN", "abc")
+    monkeypatch.setenv("OTHER", "abc")
+    said = failure(regions, body, 'secrets=["TOKEN"]')
+    assert "['HOME', 'PATH', 'PYTHONHASHSEED', 'TMPDIR', 'TOKEN', 'TZ']" in said
+    monkeypatch.delenv("TOKEN")
+    assert "its secret TOKEN is not set" in failure(regions, body, 'secrets=["TOKEN"]')
+
+
+def test_requirements_that_are_missing_are_listed_and_uv_is_named(
+    regions: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEKNAL_PYTHON", sys.executable)
+    header = '# /// script\n# dependencies = ["duckdb>=99", "nothing-of-that-name"]\n# ///\n'
+    regions.write(PATH, header + REGIONS)
+    said = told(regions, code=1)
+    assert "duckdb>=99 (" in said
+    assert "nothing-of-that-name" in said
+    assert "install uv" in said
+
+
+def test_files_that_no_fingerprint_knows_are_told(regions: Repo) -> None:
+    regions.write("config.txt", "x")
+    regions.write(PATH, node("open('config.txt').read(); return ctx.duckdb.sql('SELECT 1 AS a')"))
+    (regions.path / "seeknal/reader.yml").unlink()
+    assert "reads config.txt, which is no input of it" in told(regions)
