@@ -14,6 +14,7 @@ from seeknal_git.project.contract import reader_now
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.pasting import over_views
+from seeknal_git.sql.run_values import with_values
 from seeknal_git.sql.statement import over_tables
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def select_of(graph: BoundGraph, identifier: str, tables: Mapping[str, str]) -> 
     """The SELECT of a node that is not a source. tables: node → its table as SQL names it."""
     member = graph.members[identifier]
     targets = graph.targets[identifier][0]
-    return over_tables(member.node.sql or "", member.sql, targets, tables)
+    return with_values(over_tables(member.node.sql or "", member.sql, targets, tables))
 
 
 def targets_of_check(graph: BoundGraph, identifier: str, number: int) -> Sequence[str]:
@@ -70,7 +71,8 @@ def check_of(graph: BoundGraph, identifier: str, number: int, tables: Mapping[st
     """The SELECT of the rows that violate a check. tables: node → its table as SQL names it."""
     member = graph.members[identifier]
     targets = targets_of_check(graph, identifier, number)
-    return over_tables(member.node.checks[number].sql, member.checks[number], targets, tables)
+    sql = over_tables(member.node.checks[number].sql, member.checks[number], targets, tables)
+    return with_values(sql)
 
 
 def ordered_check_of(
@@ -94,7 +96,7 @@ def check_over_views(graph: BoundGraph, identifier: str, number: int, schema: st
     member = graph.members[identifier]
     targets = targets_of_check(graph, identifier, number)
     check, reading = member.node.checks[number], member.checks[number]
-    return over_views(check.sql, reading, targets, graph.views, schema)
+    return member.node.hides(over_views(check.sql, reading, targets, graph.views, schema))
 
 
 def reads_row_ids(sql: str) -> bool:

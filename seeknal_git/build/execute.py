@@ -297,7 +297,7 @@ def _executed(
         node = site.work.graph.node(blueprint.node)
         known = node.kind != "source" and exc.line is not None
         line = f":{node.line_of_sql(exc.line)}" if known else ""
-        raise NodeFailed(f"{exc.message} ({node.path}{line})") from exc
+        raise NodeFailed(f"{node.hides(exc.message)} ({node.path}{line})") from exc
 
 
 def _blueprint(site: _Site, identifier: str, statement: Statement) -> Blueprint:
@@ -340,7 +340,9 @@ def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
     try:
         _judge(site, identifier, number, builder.check(question))
     except SqlError as exc:
-        raise NodeFailed(f"{check.name}: {exc.message} ({node.path}:{check.line})") from exc
+        raise NodeFailed(
+            f"{check.name}: {node.hides(exc.message)} ({node.path}:{check.line})"
+        ) from exc
 
 
 def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:

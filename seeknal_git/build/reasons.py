@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seeknal_git.build.inventory import Inventory
+from seeknal_git.nodes.values import of_the_moment
 from seeknal_git.project.data_versions import contents_of, engine_of
 from seeknal_git.warehouse.model import Published
 
@@ -36,7 +37,10 @@ def _reason_of_contents(inventory: Inventory, node: str) -> str:
     if any(snapshot.fingerprint == fingerprint for snapshot in inventory.there.values()):
         return "the raw data behind it moved on since it was built"
     moved = [read for read in graph.feeding(node) if _is_changed(inventory, read)]
-    return f"reads {', '.join(moved)}, which changed" if moved else "its definition changed"
+    if moved:
+        return f"reads {', '.join(moved)}, which changed"
+    values = of_the_moment(graph.index.uses.get(node, ()))
+    return " or the value of ".join(["its definition changed", *values])
 
 
 def _is_changed(inventory: Inventory, node: str) -> bool:

@@ -18,6 +18,8 @@ from seeknal_git.environments.saved_plans import save_plan
 from seeknal_git.errors import Problem, SeeknalError, WarehouseRefused
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import production_ref
+from seeknal_git.git.tree import Tree
+from seeknal_git.names import operand
 from seeknal_git.plan.changes import Plan, make_plan
 from seeknal_git.project.branch_settings import changed_between, overruled, written_in
 from seeknal_git.project.load import Loaded, load
@@ -50,6 +52,8 @@ class Planned:
     merges: str | None = None
     # Columns that change because raw data differs from the data that production read.
     moved: tuple[Problem, ...] = ()
+    # Variables that only production will have otherwise.
+    elsewhere_only: tuple[Problem, ...] = ()
     # The settings that differ from production's.
     settings: tuple[SettingChange, ...] = ()
 
@@ -75,6 +79,7 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
         head=head,
         plan=make_plan(base.state, head.state),
         warnings=head.warnings,
+        elsewhere_only=tuple(_of_production(workspace, base, head)),
         moved=moved_columns(head),
         elsewhere=environment is not None and revision.name != revision_of(workspace).name,
         settings=_settings(
@@ -84,6 +89,32 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
     if environment:
         save_plan(workspace, revision.name, head.state)
     return planned
+
+
+def _of_production(workspace: Workspace, base: Loaded, head: Loaded) -> list[Problem]:
+    """One warning for each variable that production will have otherwise, although the environment
+    that is planned has it as before."""
+    before, after, name = base.vocabulary, head.vocabulary, workspace.production
+    if before is None or after is None or _project_file(base) == _project_file(head):
+        return []
+    was, now = before.variables_of(name), after.variables_of(name)
+    shown = {**before.variables_of(before.environment)}, {**after.variables_of(after.environment)}
+    found = []
+    for variable in sorted(was.keys() & now.keys()):
+        mine = [side[variable].text for side in shown if variable in side]
+        if was[variable].text == now[variable].text or len({*mine}) != 1:
+            continue
+        message = (
+            f"On {name}, `{variable}` changes with this branch: "
+            f"{was[variable].text} → {now[variable].text}."
+        )
+        hint = f"The nodes that use it change there: seeknal plan --into {operand(name)}"
+        found.append(Problem(message, PROJECT_FILE, now[variable].line, hint))
+    return found
+
+
+def _project_file(loaded: Loaded) -> str | None:
+    return loaded.tree.files.get(PROJECT_FILE)
 
 
 def _settings(

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from seeknal_git.environments.production import pending
 from seeknal_git.errors import ProjectError, UsageError
-from seeknal_git.nodes.run_values import name_run
 from seeknal_git.nodes.values import Given
 from seeknal_git.project.branch_settings import on_production, overruled_here
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace, open_workspace
+from seeknal_git.sql.run_values import name_run
 
 
 def open_project(

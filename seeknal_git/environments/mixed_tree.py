@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from seeknal_git.errors import ProjectError
+from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import is_kept_tree
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import split_id
+from seeknal_git.nodes.values import Definition
 from seeknal_git.project.load import Loaded, load
+from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.source_versions import tracked_versions
 from seeknal_git.project.workspace import Workspace
 
@@ -38,10 +40,18 @@ def mixed(workspace: Workspace, here: Loaded, base: str, named: Iterable[str]) -
     """
     repository = workspace.repository
     before = load(workspace, commit_tree(repository, base), like=here)
-    chosen = _Choice(here, before).closed(named)
+    choice = _Choice(here, before)
+    chosen = choice.closed(named)
+    entries = [entry for node in sorted(chosen) for entry in choice.changed_entries(node)]
+    shared = {entry.path for entry in entries}
+    if PROJECT_FILE in shared:
+        raise UsageError(
+            "The variables of the project file have changed, and count for all nodes at once.",
+            "Run all nodes: seeknal run",
+        )
     below = git.parents_of(repository, base) if is_kept_tree(repository, base) else [base]
     loaded = load(
-        workspace, _overlaid(here, before, chosen, below[0] if below else None), like=here
+        workspace, _overlaid(here, before, chosen, below[0] if below else None, shared), like=here
     )
     if loaded.problems:
         raise ProjectError(loaded.problems)
@@ -81,10 +91,20 @@ class _Choice:
         if node in here.members:
             yield from (feeder for feeder in here.inputs[node] if self._moved(feeder))
             yield from self._in_its_place(node)
+        if self.changed_entries(node):
+            yield from filter(self.changed_entries, {**here.index.uses, **before.index.uses})
         if self._moved(node):
             yield from before.readers.get(node, ())
             yield from (reader for reader in here.readers.get(node, ()) if reader in before.members)
             yield from self._of_the_same_files(node)
+
+    def changed_entries(self, node: str) -> list[Definition]:
+        """The entries of other files that a node uses, and that are not as production has them."""
+        here, before = self._here, self._before
+        uses = here.graph.index.uses.get(node) or before.graph.index.uses.get(node)
+        if not uses or here.vocabulary is None or before.vocabulary is None:
+            return []
+        return list(here.vocabulary.changed(before.vocabulary, uses).values())
 
     def _moved(self, node: str) -> bool:
         """Whether the data of a node would be other than production's, by code or by files that git
@@ -126,9 +146,15 @@ def _tracked_files(loaded: Loaded, node: str) -> dict[str, str]:
     }
 
 
-def _overlaid(here: Loaded, before: Loaded, chosen: Iterable[str], parent: str | None) -> Tree:
-    """Production's tree with the files of chosen nodes as they are here."""
-    files = dict(before.tree.files)
+def _overlaid(
+    here: Loaded,
+    before: Loaded,
+    chosen: Iterable[str],
+    parent: str | None,
+    shared: Iterable[str],
+) -> Tree:
+    """Production's tree with the files of chosen nodes, and the common files, as they are here."""
+    files = {**before.tree.files, **{path: here.tree.files[path] for path in shared}}
     for node in chosen:
         if node in before.graph.members:
             files.pop(before.graph.node(node).path, None)

@@ -17,7 +17,7 @@ from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
 from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.templates import Resolved, resolve
-from seeknal_git.nodes.values import Values
+from seeknal_git.nodes.values import Values, hidden
 from seeknal_git.nodes.yaml_document import Document, read_yaml
 
 
@@ -54,7 +54,12 @@ def node_of(
     """
     lines = document.lines
     resolved = resolve(document, values or Values(), path)
-    file = _validated(kind, resolved.document.data, lines, path)
+    secrets = (values or Values()).secrets([expression for expression, _ in resolved.uses])
+    try:
+        file = _validated(kind, resolved.document.data, lines, path)
+    except ProjectError as exc:
+        told = [replace(found, message=hidden(found.message, secrets)) for found in exc.problems]
+        raise ProjectError(told) from None
     mistakes, warnings = _unknown_keys(file, lines, path)
     mistakes += _swallowed(document, path)
     if mistakes:
@@ -63,10 +68,11 @@ def node_of(
     node = _node(file, compiled, resolved, path)
     if not resolved.uses:
         return node, warnings
-    secrets = (values or Values()).secrets(expression for expression, _ in resolved.uses)
+    checks = [replace(check, name=hidden(check.name, secrets)) for check in node.checks]
     return replace(
         node,
         document=_plain(document.data, file),
+        checks=tuple(checks),
         uses=tuple(resolved.uses),
         breaks=resolved.breaks.get(compiled.sql_key or "", ()),
         secrets=secrets,

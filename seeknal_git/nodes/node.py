@@ -8,6 +8,7 @@ from typing import Any
 
 from seeknal_git.names import node_id
 from seeknal_git.nodes.kinds import WITHOUT_TABLE
+from seeknal_git.nodes.values import hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,10 @@ class Node:
         while path and ".".join(path) not in self.lines:
             path.pop()
         return self.lines.get(".".join(path), 1)
+
+    def hides(self, text: str) -> str:
+        """A message about the node, without the values of variables of the environment."""
+        return hidden(text, self.secrets) if self.secrets else text
 
     def line_of_sql(self, line: int | None) -> int:
         """The line of the file for a line of the SQL, from 1."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from seeknal_git.nodes.run_values import PER_RUN, mark
+from seeknal_git.sql.run_values import PER_RUN, mark
 
 # The files whose entries templates may name.
 COMMON_FILES = tuple(
@@ -217,6 +217,29 @@ class Values:
         texts += self.parts(expressions).values()
         asked = (variable_of(expression) for text in texts for *_, expression in templates(text))
         return tuple(dict.fromkeys(name for name, _ in filter(None, asked) if name in os.environ))
+
+
+def of_the_moment(uses: Iterable[Use]) -> list[str]:
+    """The templates among the names that a node uses whose value may be another one tomorrow, or
+    elsewhere, as people write them."""
+    found = []
+    for expression, is_own in uses:
+        call = _CALL.fullmatch(expression)
+        is_date = (call[1] if call else expression) in _DATES
+        if not is_own and (is_date or variable_of(expression) is not None):
+            found.append(f"{_OPEN} {expression} {_CLOSE}")
+    return found
+
+
+def hidden(text: str, variables: Iterable[str]) -> str:
+    """A text for people: the names of variables of the environment stand in place of their
+    values."""
+    known = sorted(variables, key=lambda name: -len(os.environ.get(name, "")))
+    for name in known:
+        if value := os.environ.get(name):
+            said = f"{_OPEN} env:{name} {_CLOSE}"
+            text = said.join(re.split(rf"(?<!\w){re.escape(value)}(?!\w)", text))
+    return text
 
 
 def templates(text: str) -> Iterator[tuple[int, int, str]]:

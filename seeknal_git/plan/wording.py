@@ -45,13 +45,9 @@ def values_changed(
     files and the variables that both versions use, at any depth, with other texts."""
     if before is None or after is None or not (old.uses and new.uses):
         return
-    was, now = [
-        vocabulary.values.parts(name for name, is_own in node.uses if not is_own)
-        for node, vocabulary in ((old, before), (new, after))
-    ]
-    for name in sorted(was.keys() & now.keys()):
-        if was[name] != now[name]:
-            yield f"{name} changed ({after.values.definitions[name].place})"
+    both = [use for use in new.uses if use in old.uses]
+    for name, definition in after.changed(before, both).items():
+        yield f"{name} changed ({definition.place})"
 
 
 def _inputs(old: Member, new: Member) -> Iterator[str]:

@@ -259,9 +259,10 @@ class _Bound:
             for question, key in zip(questions, keys, strict=True)
             if key not in remembered
         }
-        for key, answer in zip(asked, self._judged(list(asked.values())), strict=True):
+        judged = zip(asked.items(), self._judged(list(asked.values())), strict=True)
+        for (key, question), answer in judged:
             remembered[key] = answer
-            if not answer.get("limit"):
+            if not answer.get("limit") and not question.node.secrets:
                 fresh[key] = answer
         if fresh:
             self.cache.put("binding", fresh)
@@ -407,7 +408,9 @@ def refused(question: Question, answer: Mapping[str, Any]) -> Problem:
         if question.position == 0
         else f"{node.id}: {node.checks[question.position - 1].name}"
     )
-    return Problem(f"{what}: {answer['error']}", node.path, where, answer.get("hint"), node.id)
+    return Problem(
+        node.hides(f"{what}: {answer['error']}"), node.path, where, answer.get("hint"), node.id
+    )
 
 
 def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:

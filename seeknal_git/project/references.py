@@ -92,7 +92,7 @@ def _meant(
     """The ids that a statement's references mean, and the problems with them."""
     reading, declared = statement.reading, [given.id for given in node.inputs]
     if reading.error is not None:
-        message = f"The SQL does not parse: {reading.error}."
+        message = node.hides(f"The SQL does not parse: {reading.error}.")
         return [], [Problem(message, node.path, statement.line_of_error, node=node.id)]
     named: list[str] = []
     problems: list[Problem] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,22 @@ class Vocabulary:
         except ProjectError:  # whoever needs the settings says so
             return {}
         return written.variables.of(self.environment)
+
+    def variables_of(self, environment: str) -> Mapping[str, Definition]:
+        """The project file's variables of an environment."""
+        return replace(self, environment=environment)._variables()
+
+    def changed(self, before: Vocabulary, uses: Iterable[Use]) -> dict[str, Definition]:
+        """The entries and variables that have another text here than in another tree, among those
+        that some names use, at any depth in both."""
+        names = [name for name, is_own in uses if not is_own]
+        now = self.values.parts(names)
+        was = before.values.parts(names) if now else {}
+        return {
+            name: self.values.definitions[name]
+            for name in sorted(now)
+            if name in was and was[name] != now[name]
+        }
 
     def content(self, blob: str, uses: Iterable[Use]) -> str:
         """The id of a file's content together with the values of the names that it uses."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import some
 from seeknal_git.names import argument, of_option, split_id
+from seeknal_git.nodes.values import of_the_moment
 from seeknal_git.plan.changes import Category, Change, Plan
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.report import markdown
@@ -47,7 +48,7 @@ def as_text(
     verbose: print every node downstream, and the constructs that could not be resolved. sound:
     False if there is no next step, since the plan is one of a merge with conflicts.
     """
-    for problem in (*planned.head.project.unread, *planned.moved):
+    for problem in (*planned.head.project.unread, *planned.moved, *planned.elsewhere_only):
         problem_of("warning", problem)
     tell(bold(_title(planned)))
     out()
@@ -237,6 +238,12 @@ def _doubts(planned: Planned, found: Found | None) -> list[str]:
     if found is not None and found.missing:
         cure = "" if planned.head.absent else f": {_run(planned)} builds what is missing"
         lines.append(f"{_are(len(found.missing))} missing of those to re-use{cure}.")
+        uses = planned.head.graph.index.uses
+        lines += [
+            f"{node} uses {' and '.join(values)}, which may have another value than before."
+            for node in sorted(found.missing)
+            if (values := of_the_moment(uses.get(node, ())))
+        ]
     lines += [
         f"{words} {_run(planned)} reads it again."
         for words in map(moved_words, found.moved if found else ())

@@ -18,6 +18,7 @@ JSON_VERSION = 1
 def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
     """The plan as data."""
     plan = planned.plan
+    warnings = (*planned.warnings, *planned.head.absent, *planned.moved, *planned.elsewhere_only)
     return {
         "version": JSON_VERSION,
         "environment": planned.environment.name,
@@ -43,7 +44,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
             }
             for absent in planned.head.absent
         ],
-        "warnings": list(map(str, (*planned.warnings, *planned.head.absent, *planned.moved))),
+        "warnings": list(map(str, warnings)),
     }
 
 

@@ -9,14 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import limits, raising
 from seeknal_git.names import folded
-from seeknal_git.sql.statement import Columns, Known, Reading, Reference, columns_typed, packed
+from seeknal_git.sql.run_values import marked
+from seeknal_git.sql.statement import (
+    Anatomy,
+    Columns,
+    Known,
+    Reading,
+    Reference,
+    columns_typed,
+    packed,
+)
 from seeknal_git.sql.type_words import read_as
 from seeknal_git.sql.worker import Exhausted, answers
 from seeknal_git.sql.worker_process import Task
+
+if TYPE_CHECKING:
+    from seeknal_git.sql.plans import Opinion
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +171,6 @@ def read_sql(sql: str) -> Reading:
 
 def bound(statement: Statement) -> dict[str, Any]:
     """The answer to one statement, by the engine of this process."""
-    from seeknal_git.sql.analysis import anatomy_of
     from seeknal_git.sql.analysis.reach import is_certain
     from seeknal_git.sql.analysis.volatile import is_volatile
     from seeknal_git.sql.engine import SqlError, TooDeep, bound_columns, parsed
@@ -191,13 +202,22 @@ def bound(statement: Statement) -> dict[str, Any]:
         except SqlError as exc:
             answer |= {"error": exc.message, "line": exc.line}
     if statement.promises is None:
-        answer["volatile"] = is_volatile(parsed(sql)[0])
+        answer["volatile"] = marked(sql) is not None or is_volatile(parsed(sql)[0])
     if statement.decides:
         names = [name for name, _ in answer["columns"]] if "columns" in answer else None
-        answer["anatomy"] = packed(
-            anatomy_of(parsed(sql)[0], statement.targets, inputs, names, opinion)
-        )
+        answer["anatomy"] = packed(_parts(statement, names, opinion))
     return answer
+
+
+def _parts(statement: Statement, names: Sequence[str] | None, opinion: Opinion | None) -> Anatomy:
+    """The parts of a SELECT. One with a value that is another in each run stays in one piece."""
+    from seeknal_git.sql.analysis import anatomy_of, in_one_piece
+    from seeknal_git.sql.engine import parsed
+
+    tree, targets, inputs = parsed(statement.sql)[0], statement.targets, statement.inputs
+    if value := marked(statement.sql):
+        return in_one_piece(tree, targets, inputs, value)
+    return anatomy_of(tree, targets, inputs, names, opinion)
 
 
 def _promised(statement: Statement) -> dict[str, str]:

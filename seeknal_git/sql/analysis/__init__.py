@@ -60,14 +60,14 @@ def anatomy_of(
             raise Obstacle("a name that the engine takes for something else")
         return anatomy
     except Obstacle as obstacle:
-        return _whole(tree, targets, inputs, str(obstacle))
+        return in_one_piece(tree, targets, inputs, str(obstacle))
     except RecursionError:
-        return _whole(tree, targets, inputs, "a statement that is nested too deep")
+        return in_one_piece(tree, targets, inputs, "a statement that is nested too deep")
     except MemoryError:
         raise
     except Exception as exc:
         logging.getLogger(__name__).debug("a statement could not be taken apart", exc_info=True)
-        return _whole(
+        return in_one_piece(
             tree, targets, inputs, f"an analysis that failed ({type(exc).__name__}: {exc})"
         )
 
@@ -157,7 +157,10 @@ def _unique(relation: Relation, names: Sequence[str]) -> tuple[tuple[str, ...], 
     return tuple(tuple(sorted(names[place] for place in key)) for key in relation.unique)
 
 
-def _whole(tree: Tree, targets: Sequence[str], inputs: Sequence[Known], obstacle: str) -> Anatomy:
+def in_one_piece(
+    tree: Tree, targets: Sequence[str], inputs: Sequence[Known], obstacle: str
+) -> Anatomy:
+    """A SELECT that is not taken apart, for a reason: an unstable part that reads everything."""
     context = _context(targets, inputs)
     return Anatomy(
         whole=context.holes.part(whole(tree, {}, context, obstacle).rows), obstacles=(obstacle,)

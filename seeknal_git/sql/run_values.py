@@ -22,9 +22,9 @@ def mark(name: str) -> str:
 
 
 def marked(text: str) -> str | None:
-    """The first name of such a value in a text; None if there is none."""
+    """The first template of such a value in a text; None if there is none."""
     found = _MARK.search(text)
-    return found[1] if found else None
+    return f"{{{{ {found[1]} }}}}" if found else None
 
 
 def with_values(text: str) -> str:
