@@ -61,6 +61,7 @@ keys may come at any time.
 | `failing`, `warned` | what was said of tests and rules that do not hold, of severity `error` and `warn`; or null |
 | `moved` | raw data that production reads again: `node`, `files`, `loaded_at` and `changed_at`, in UTC |
 | `absent` | raw data that is not here: objects with `node` and `raw_data`, the path |
+| `unbuilt` | Python nodes whose columns nobody knows before they are built |
 | `warnings` | messages about the project |
 | `verified` | with `--verify`, one object for each promise about a SELECT; null without |
 

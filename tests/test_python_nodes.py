@@ -296,3 +296,164 @@ def test_files_that_no_fingerprint_knows_are_told(regions: Repo) -> None:
     regions.write(PATH, node("open('config.txt').read(); return ctx.duckdb.sql('SELECT 1 AS a')"))
     (regions.path / "seeknal/reader.yml").unlink()
     assert "reads config.txt, which is no input of it" in told(regions)
+
+
+def test_readers_are_checked_against_the_columns_of_the_last_table_of_the_code(
+    regions: Repo,
+) -> None:
+    regions.replace("seeknal/reader.yml", "region, total", "region, totals")
+    plan = regions.seeknal("plan")
+    assert "Columns unknown until built: transform.by_region, transform.twice." in plan.out
+    assert "totals" in told(regions, code=1)  # the engine, once the table is there
+    assert 'Referenced column "totals" not found' in str(regions.plan()["warnings"])
+    regions.replace(PATH, "factor=3", "factor=4")
+    assert "transform.by_region" in regions.plan()["unbuilt"]
+
+
+def test_a_volatile_node_is_built_in_each_run_of_production_alone(regions: Repo) -> None:
+    body = "import time; return ctx.duckdb.sql(f'SELECT {time.time_ns()} AS moment')"
+    regions.write(PATH, node(body, "volatile=True"))
+    regions.write(
+        "seeknal/reader.yml", "kind: transform\nname: reader\ntransform: FROM ref('transform.n')\n"
+    )
+    regions.commit()
+    regions.run()
+    assert regions.built() == ["transform.n", "transform.reader"]
+    assert regions.numbers(
+        "SELECT count(DISTINCT moment) FROM (SELECT * FROM main.n UNION ALL SELECT * FROM main.reader)"
+    ) == [(1,)]
+    regions.switch("dev", create=True)
+    regions.write(
+        "seeknal/other.yml",
+        "kind: transform\nname: other\ntransform: SELECT moment AS m FROM ref('transform.n')\n",
+    )
+    assert regions.built() == ["transform.other"]
+    assert regions.built() == []
+    assert regions.built("--refresh") == ["transform.n", "transform.other", "transform.reader"]
+
+
+def test_sandbox_refuses_python_nodes_that_are_due(regions: Repo) -> None:
+    said = regions.seeknal("run", "--sandbox", code=2).err
+    assert "is a Python node, and --sandbox runs none" in said
+    regions.run()
+    regions.seeknal("run", "--sandbox")
+
+
+def test_params_of_the_command_line_reach_the_nodes_that_have_them(built: Repo) -> None:
+    assert built.built("--params", "factor=10") == ["transform.by_region", "transform.reader"]
+    assert built.numbers("FROM main.by_region") == [("EU", 400), ("US", 200)]
+    assert built.built("--params", "other=10", "--params", "factor=3") == []
+
+
+def test_modules_of_the_project_count_as_far_as_they_are_reached(regions: Repo) -> None:
+    regions.write(
+        "lib/helpers.py",
+        """
+        from lib import more
+        def rate(): return more.RATE
+        def other(): return 1
+    """,
+    )
+    regions.write("lib/__init__.py", "")
+    regions.write("lib/more.py", "RATE = 2\n")
+    regions.write("lib/unused.py", "RATE = 2\n")
+    regions.write("seeknal/pipelines/_near.py", "def one(): return 1\n")
+    regions.write(
+        PATH,
+        "from lib.helpers import rate\nfrom ._near import one\n"
+        + node("return ctx.duckdb.sql(f'SELECT {rate() + one()} AS a')"),
+    )
+    (regions.path / "seeknal/reader.yml").unlink()
+    regions.commit()
+    regions.run()
+    assert regions.numbers("FROM main.n") == [(3,)]
+    regions.replace("lib/helpers.py", "return 1", "return 2")
+    regions.write("lib/unused.py", "RATE = 5\n")
+    assert regions.categories() == {}
+    regions.replace("lib/more.py", "RATE = 2", "RATE = 3  # more")
+    assert regions.categories() == {"transform.n": "BREAKING"}
+    assert regions.built() == ["transform.n"]
+    assert regions.numbers("FROM main.n") == [(4,)]
+
+
+def test_code_that_was_not_reached_is_not_there(regions: Repo) -> None:
+    regions.write(
+        PATH,
+        BEGIN + "def hidden():\n    return 1\n\n\n@transform()\ndef n(ctx):\n"
+        "    return n.__getattribute__('__glo' + 'bals__')['hid' + 'den']()\n",
+    )
+    (regions.path / "seeknal/reader.yml").unlink()
+    assert "KeyError: 'hidden'" in told(regions, code=1)
+
+
+def test_frames_of_pandas_and_generators_become_tables(regions: Repo) -> None:
+    regions.write(
+        PATH,
+        BEGIN
+        + """
+import pandas as pd
+
+
+@transform()
+def frame(ctx):
+    o = ctx.ref("source.orders")
+    return ctx.duckdb.sql("SELECT region, sum(amount) AS total FROM o GROUP BY ALL ORDER BY 1").df()
+
+
+@transform()
+def parts(ctx, orders=None):
+    for number in range(2):
+        yield pd.DataFrame({"number": [number], "name": [None]})
+
+
+@transform(columns={"day": "DATE", "n": "INTEGER"})
+def empty(ctx):
+    return pd.DataFrame({"n": [], "DAY": []})
+
+
+@feature_group(name="fg", entity={"name": "region", "join_keys": ["region"]}, features={"total": {"dtype": "float"}})
+def features(ctx):
+    return ctx.ref("transform.frame")
+""",
+    )
+    (regions.path / "seeknal/reader.yml").unlink()
+    regions.run()
+    assert regions.numbers("FROM main.frame") == [("EU", 40.0), ("US", 20.0)]
+    assert regions.numbers("FROM main.parts") == [(0, None), (1, None)]
+    assert regions.numbers("DESCRIBE main.empty")[0][:2] == ("day", "DATE")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (
+            "@transform(name=NAME)\ndef a(ctx): pass\n",
+            9,
+            "`name` of @transform is written as a literal",
+        ),
+        ("@transform\ndef a(ctx): pass\n", 9, "@transform is written with brackets"),
+        ("class A:\n    @transform()\n    def a(self): pass\n", 10, "a plain function at the top"),
+        ("@transform(timeout='soon')\ndef a(ctx): pass\n", 9, "a time such as 90, 90s, 30m or 2h"),
+        ("@transform(columns={'a': 'texte'})\ndef a(ctx): pass\n", 9, "is not a column type"),
+        (
+            "@transform(inputs=['source.order'])\ndef a(ctx): pass\n",
+            9,
+            "source.order, which does not exist",
+        ),
+        (
+            "@transform()\ndef a(c):\n    return c.ref('source.order')\n",
+            11,
+            "Did you mean source.orders?",
+        ),
+        ("@transform(x='{{ y }}')\ndef a(ctx): pass\n", 9, "is a template"),
+        ("@transform()\ndef a(ctx: pass\n", 10, "not valid Python"),
+    ],
+)
+def test_mistakes_in_decorators_are_told_with_their_line(
+    regions: Repo, text: str, line: int, said: str
+) -> None:
+    regions.write(PATH, BEGIN + text)
+    (regions.path / "seeknal/reader.yml").unlink()
+    found = regions.seeknal("validate", code=1).err
+    assert f"{PATH}:{line}: " in found
+    assert said in found

@@ -74,6 +74,11 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
     readers were bound to other columns."""
     loaded = prepared.loaded
     work = work_out(warehouse, loaded.graph, loaded.root, prepared.environment, prepared.options)
+    if prepared.options.sandbox and (code := loaded.graph.structure.python & work.reasons.keys()):
+        raise UsageError(
+            f"{min(code)} is a Python node, and --sandbox runs none.",
+            "Run it without --sandbox if you trust its code: it runs as you.",
+        )
     for source, contents in loaded.binding.read.items():
         if contents_of(work.inventory.versions[source]) != contents and source in work.reasons:
             message = (

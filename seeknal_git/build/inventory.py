@@ -108,11 +108,13 @@ def take_inventory(
 def _again(
     graph: BoundGraph, root: DataRoot, options: Options, loads: Mapping[str, str]
 ) -> frozenset[str]:
-    """The nodes that `--full` builds again though their table exists; not a load that is kept."""
-    if not options.full:
-        return frozenset()
-    about = graph.members if options.chosen is None else options.chosen
-    return frozenset(about) - (loads.keys() & untracked_sources(graph, root))
+    """The nodes that are built again though their table exists: with `--full`, all but loads that
+    are kept; where raw data is read again, functions that say that their table may change."""
+    about = frozenset(graph.members if options.chosen is None else options.chosen)
+    if options.full:
+        return about - (loads.keys() & untracked_sources(graph, root))
+    code = about & graph.structure.python if options.refresh else frozenset()
+    return frozenset(node for node in code if graph.node(node).python["volatile"])
 
 
 def all_checks(graph: BoundGraph) -> Iterable[tuple[str, int, Check]]:

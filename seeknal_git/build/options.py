@@ -19,4 +19,5 @@ class Options:
     force: bool = False  # release also if that takes back the release of another clone
     reason: str | None = None  # why somebody insists
     whole: bool = False  # production is to show just this graph, also if only some nodes are chosen
+    sandbox: bool = False  # run no Python node
     newest: bool = False  # of several tables made of the same, take the newest, shown or not

@@ -29,6 +29,7 @@ from seeknal_git.names import folded, quote
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python.reach import HERE, MAIN, PRELOADED, reached
 from seeknal_git.project.bound_graph import BoundGraph
+from seeknal_git.project.learned_columns import learn
 from seeknal_git.project.python_files import surroundings
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine_version import exactly
@@ -45,7 +46,7 @@ LOGS = "target/logs"
 class Exporter(Protocol):
     """Whoever reads the tables of a run."""
 
-    def described(self, sql: str) -> Columns:
+    def columns(self, sql: str) -> Columns:
         """The columns of a SELECT."""
         ...
 
@@ -113,6 +114,8 @@ class Functions:
         done = self.workers.run(environment_of(node), wish)
         if isinstance(done, Failure):
             raise self._failed(node, done, output)
+        columns = tuple((name, word) for name, word, _ in done.columns)
+        learn(self.root.cache, self.graph.wholes[identifier], columns)
         return Statement(_select(node, done), {"files": [exactly(out)]})
 
     def _request(self, node: Node, out: Path, output: Path) -> dict[str, Any]:
@@ -215,7 +218,7 @@ def _exported(
     table: str, columns: tuple[str, ...], path: Path, exporter: Exporter
 ) -> dict[str, Any]:
     chosen = ", ".join(map(quote, columns)) or "*"
-    types = exporter.described(f"SELECT {chosen} FROM {table}")
+    types = exporter.columns(f"SELECT {chosen} FROM {table}")
     as_text = {name: word for name, word in types if _AS_TEXT.search(word)}
     written = ", ".join(
         f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" if name in as_text else quote(name)
@@ -260,4 +263,5 @@ def _broken_promises(
 
 
 def _unlike(node: Node, message: str) -> NodeFailed:
-    return NodeFailed(f"{message} ({node.path}:{node.line('columns')})")
+    line = next((node.lines[key] for key in ("columns", "features") if key in node.lines), None)
+    return NodeFailed(f"{message} ({node.path}:{line or node.sql_line})")

@@ -17,6 +17,8 @@ def _reason_of_builds(inventory: Inventory, node: str) -> str | None:
     """The reason, if the same table existed, or an input of it is built again."""
     builds, identities = inventory.builds, inventory.identities
     if node in builds.again and identities[node].build:
+        if inventory.graph.node(node).python.get("volatile"):
+            return "it is volatile, so it is built in each run"
         return "everything is built again"
     if identities[node].text in builds.lost:
         return "its table is missing"

@@ -3,18 +3,22 @@ Writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from seeknal_git.build.compute import (
+    Statement,
     check_of,
     checked_rows,
     fails_node,
     statement_of,
     violates,
 )
+from seeknal_git.build.failures import NodeFailed
+from seeknal_git.build.python_nodes import Functions, exchange
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.names import schema_of
@@ -67,7 +71,21 @@ class _Bench:
     warehouse: Warehouse
     graph: BoundGraph
     root: DataRoot
+    functions: Functions | None
     relations: dict[str, str] = field(default_factory=dict)  # node → its table as SQL names it
+
+
+@contextmanager
+def _functions(graph: BoundGraph, root: DataRoot, code: Set[str]) -> Iterator[Functions | None]:
+    """The Python nodes that a sample may need, if there are any."""
+    if not code:
+        yield None
+        return
+    functions = Functions.of(graph, root, code)
+    try:
+        yield functions
+    finally:
+        functions.close()
 
 
 def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) -> Sample:
@@ -77,11 +95,14 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
     schemas = _schemas(workspace)
     above = graph.upstream([identifier])
     path = workspace.readable_warehouse if graph.feeding(identifier) else None
-    with open_if_readable(
-        path, workspace.marks, reach_of(graph, loaded.root, {identifier, *above})
-    ) as (
-        warehouse,
-        obstacle,
+    nodes = {identifier, *above}
+    code = graph.structure.python & nodes
+    reach = reach_of(graph, loaded.root, nodes)
+    if code:
+        reach = replace(reach, folders=[*reach.folders, exchange(workspace.repository)])
+    with (
+        open_if_readable(path, workspace.marks, reach) as (warehouse, obstacle),
+        _functions(graph, loaded.root, code) as functions,
     ):
         wholes = {read: graph.wholes[read] for read in above}
         built = warehouse.scratch.built(schemas, wholes)
@@ -89,6 +110,7 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
             warehouse,
             graph,
             loaded.root,
+            functions,
             {read: relation for read, (_, relation) in built.items()},
         )
         needed = _needed(graph, identifier, built)
@@ -124,15 +146,27 @@ def _needed(graph: BoundGraph, identifier: str, built: Mapping[str, Any]) -> set
     return needed
 
 
+def _statement(bench: _Bench, identifier: str) -> Statement:
+    """Raises ProjectError."""
+    node = bench.graph.node(identifier)
+    if bench.functions is None or not node.is_python:
+        return statement_of(bench.graph, bench.root, identifier, bench.relations)
+    try:
+        return bench.functions.statement(identifier, bench.relations, bench.warehouse.scratch)
+    except NodeFailed as exc:
+        message = f"{identifier}: {exc}"
+        raise ProjectError([Problem(message, node.path, node.sql_line, node=identifier)]) from exc
+
+
 def _computed(bench: _Bench, identifier: str) -> str:
-    found = statement_of(bench.graph, bench.root, identifier, bench.relations)
+    found = _statement(bench, identifier)
     name = f"computed_{len(bench.relations)}"
     make = partial(bench.warehouse.scratch.table, name, found.sql, found.parameters)
     return _placed(bench.graph.node(identifier), make)
 
 
 def _first_rows(bench: _Bench, identifier: str, limit: int) -> Rows:
-    found = statement_of(bench.graph, bench.root, identifier, bench.relations)
+    found = _statement(bench, identifier)
     read = partial(bench.warehouse.scratch.first_rows, found.sql, found.parameters, limit)
     return _placed(bench.graph.node(identifier), read)
 

@@ -49,11 +49,18 @@ class Version:
 
     @property
     def sql(self) -> str:
+        _refuse_functions(self)
         return select_of(self.graph, self.node, self.tables)
 
 
 class Obstacle(Exception):
     """Why a promise cannot be tried."""
+
+
+def _refuse_functions(version: Version) -> None:
+    """Raise Obstacle for a Python node."""
+    if version.graph.node(version.node).is_python:
+        raise Obstacle(f"{version.node} is a function, which a plan never runs")
 
 
 def edited(bench: Bench, node: str) -> tuple[Version, Version]:
@@ -84,6 +91,7 @@ def table_of(bench: Bench, name: str, version: Version) -> str:
 
     Raises SqlError if the engine refuses, and Obstacle if raw data does not fit its definition.
     """
+    _refuse_functions(version)
     try:
         made = statement_of(version.graph, bench.root, version.node, version.tables)
     except ProjectError as exc:

@@ -26,7 +26,9 @@ LockTimeout = Annotated[
         help="Wait this long while another process holds the warehouse.",
     ),
 ]
-Sandbox = Annotated[bool, typer.Option("--sandbox", help="No effect: every command confines SQL.")]
+Sandbox = Annotated[
+    bool, typer.Option("--sandbox", help="Run no Python node. SQL is always confined.")
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option(

@@ -61,7 +61,6 @@ def promote(
       seeknal promote dev staging
       seeknal promote dev --dry-run
     """
-    del sandbox  # scripts name it still
     from seeknal_git.commands.promote import promote as library
     from seeknal_git.report import run as report
     from seeknal_git.report.terminal import out_json
@@ -78,6 +77,7 @@ def promote(
         force=force,
         reason=reason,
         dry_run=dry_run,
+        sandbox=sandbox,
         observer=TERMINAL,
     )
     out_json(report.result_as_json(result)) if as_json else report.result_as_text(result)

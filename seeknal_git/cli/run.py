@@ -106,7 +106,6 @@ def run(
       seeknal run --nodes orders --dry-run
       seeknal run --env dev --no-parallel
     """
-    del sandbox  # scripts name it still
     from seeknal_git.commands.run import run as library
     from seeknal_git.report import run as report
     from seeknal_git.report.terminal import out_json
@@ -126,6 +125,7 @@ def run(
         force=force,
         reason=reason,
         dry_run=dry_run,
+        sandbox=sandbox,
         observer=TERMINAL,
     )
     out_json(report.result_as_json(result)) if as_json else report.result_as_text(result)

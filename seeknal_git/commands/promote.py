@@ -61,6 +61,7 @@ def promote(
     force: bool = False,
     reason: str | None = None,
     dry_run: bool = False,
+    sandbox: bool = False,
     observer: Observer = NOBODY,
 ) -> RunResult:
     """Publish the tip of a branch in its environment, all at once; by default, production's.
@@ -75,6 +76,7 @@ def promote(
     integration releases.
     reason: why production is released by force; the log keeps it.
     dry_run: find out what would be done, and do nothing; the merge is made in memory.
+    sandbox: refuse to run a Python node.
 
     Raises UsageError, ProjectError, GitError, WarehouseError or FileFault before anything is
     published.
@@ -90,7 +92,9 @@ def promote(
             observer.ran(command)
         if not merged.commands:
             observer.note(f"There is nothing to merge: {environment} has no commit of its own.")
-    options = Options(workers=workers or os.cpu_count() or 1, force=force, reason=reason)
+    options = Options(
+        workers=workers or os.cpu_count() or 1, force=force, reason=reason, sandbox=sandbox
+    )
     return _promote(workspace, target, options, observer, "promote")
 
 

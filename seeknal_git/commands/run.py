@@ -71,6 +71,7 @@ def run(
     force: bool = False,
     reason: str | None = None,
     dry_run: bool = False,
+    sandbox: bool = False,
     observer: Observer = NOBODY,
 ) -> RunResult:
     """Build the changed nodes of an environment, check them and publish them.
@@ -91,20 +92,16 @@ def run(
     continuous integration releases.
     reason: why production is released by force; the log keeps it.
     dry_run: find out what would be done, and do nothing.
+    sandbox: refuse to run a Python node.
 
     Raises UsageError, ProjectError, GitError, WarehouseError or FileFault before anything changes.
     """
     started = time.monotonic()
     if environment:
         _bring_changes(workspace, environment, observer, force=force, carry=carry)
-    options = Options(
-        refresh=refresh,
-        full=full,
-        keep_going=keep_going,
-        workers=workers or os.cpu_count() or 1,
-        retry=retry,
-        reason=reason,
-    )
+    options = Options(refresh=refresh, full=full, keep_going=keep_going, retry=retry)
+    options = replace(options, workers=workers or os.cpu_count() or 1)
+    options = replace(options, reason=reason, sandbox=sandbox)
     request = Request(environment, tuple(nodes), tuple(types), force, options)
     if dry_run:
         return RunResult("run", preview(prepare(workspace, request)))

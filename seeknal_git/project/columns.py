@@ -48,6 +48,7 @@ class Binding:
     # source → the hash of everything that it takes from an earlier load
     adopted: Mapping[str, str] = field(default_factory=dict)
     absent: tuple[Problem, ...] = ()  # one for each source whose files are missing
+    unbuilt: tuple[str, ...] = ()  # the Python nodes whose columns nobody knows yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class _Bound:
         if not nodes:
             return
         from seeknal_git.project.profiles import profiled, with_profiles
+        from seeknal_git.project.python_columns import undeclared
 
         found = {}
         for identifier in nodes:
@@ -188,6 +190,8 @@ class _Bound:
             found[identifier] = made = profiled(node, self.known_of(node.inputs[0].id))
             self.learn(identifier, made.known)
             self.problems += made.problems
+            if made.select is None and node.inputs[0].id in self.graph.structure.python:
+                self.problems.append(undeclared(node, node.inputs[0].id))
             if made.anatomy is not None:
                 self.anatomies[identifier] = (made.anatomy,)
         self.graph = with_profiles(self.graph, found)

@@ -43,7 +43,7 @@ def with_declared(binding: Binding, graph: BoundGraph, cache: Cache) -> Binding:
             known[source] = declared
     problems: list[Problem] = []
     warnings: list[Problem] = []
-    for question, answer in _asked(graph, behind, known, cache):
+    for question, answer in asked(graph, behind, known, cache):
         if "error" not in answer:
             continue
         found = refused(question, answer)
@@ -57,7 +57,7 @@ def with_declared(binding: Binding, graph: BoundGraph, cache: Cache) -> Binding:
     )
 
 
-def _asked(
+def asked(
     graph: BoundGraph, nodes: set[str], known: dict[str, Columns | None], cache: Cache
 ) -> Iterator[tuple[Question, dict[str, Any]]]:
     """Ask the engine about some nodes, layer by layer, and learn their columns."""

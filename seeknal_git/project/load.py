@@ -209,6 +209,10 @@ def _bound(
         from seeknal_git.project.declared_columns import with_declared
 
         binding = with_declared(binding, bound, root.cache)
+    if graph.structure.python:
+        from seeknal_git.project.learned_columns import with_learned
+
+        binding = with_learned(binding, bound, root.cache)
     if binding.adopted:
         root = replace(root, places=root.places.afresh(), adopted=binding.adopted)
     return Loaded(raw.tree, project, bound, root, binding, raw.kept, vocabulary)

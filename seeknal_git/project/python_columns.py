@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
@@ -52,6 +51,8 @@ def missing_inputs(node: Node, columns_of: Callable[[str], Columns | None]) -> I
                 yield Problem(message, node.path, line, hint, node.id)
 
 
-def reads_of(node: Node) -> dict[str, Any]:
-    """Input → the columns that a Python node reads, as it spells them; None for all."""
-    return dict(node.definition["python"]["reads"])
+def undeclared(reader: Node, code: str) -> Problem:
+    """The problem of a node that has to know the columns of a Python node."""
+    message = f"{reader.id} needs the columns of {code}, which declares none."
+    hint = 'Declare them: columns={"id": "BIGINT", …}'
+    return Problem(message, reader.path, reader.line("inputs"), hint, reader.id)

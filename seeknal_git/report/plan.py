@@ -248,6 +248,9 @@ def _doubts(planned: Planned, found: Found | None) -> list[str]:
         f"{words} {_run(planned)} reads it again."
         for words in map(moved_words, found.moved if found else ())
     ]
+    if unbuilt := planned.head.binding.unbuilt:
+        names = some(unbuilt, _SHOWN)
+        lines.append(f"Columns unknown until built: {names}. Readers are checked then.")
     if planned.head.absent:
         files = ", ".join(absent_files(planned))
         lines.append(

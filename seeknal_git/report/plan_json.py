@@ -44,6 +44,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
             }
             for absent in planned.head.absent
         ],
+        "unbuilt": list(planned.head.binding.unbuilt),
         "warnings": list(map(str, warnings)),
     }
 

@@ -73,7 +73,7 @@ class Builder(protocol.Builder):
         self._audits.append(audit)
         return audit
 
-    def described(self, sql: str) -> Columns:
+    def columns(self, sql: str) -> Columns:
         with self._undone_if_it_fails():
             rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
         return tuple((row[0], row[1]) for row in rows)

@@ -235,6 +235,10 @@ class Scratch(Protocol):
         """The columns that a SELECT returns, without executing it. Raises SqlError."""
         ...
 
+    def export(self, sql: str, path: Path) -> None:
+        """Write the rows of a SELECT to a Parquet file, in their order. Raises SqlError."""
+        ...
+
     def first_rows(self, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
         """Raises SqlError, with a line that counts from the beginning of `sql`."""
         ...
@@ -282,7 +286,7 @@ class Builder(Protocol):
         """Count the rows that violate a check, and all rows. Raises SqlError."""
         ...
 
-    def described(self, sql: str) -> Columns:
+    def columns(self, sql: str) -> Columns:
         """The columns of a SELECT. Raises SqlError."""
         ...
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.names import qualified, quote
+from seeknal_git.names import literal, qualified, quote
 from seeknal_git.sql.engine import as_subquery
 from seeknal_git.warehouse import catalog, compare, protocol
 from seeknal_git.warehouse.engine_errors import refusals
@@ -63,6 +64,10 @@ class ScratchTables(protocol.Scratch):
         with refusals():
             described = self.connection.execute(f"DESCRIBE {sql}").fetchall()
         return tuple((row[0], row[1]) for row in described)
+
+    def export(self, sql: str, path: Path) -> None:
+        with refusals():
+            self.connection.execute(f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet)")
 
     def first_rows(self, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
         first = f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}"
