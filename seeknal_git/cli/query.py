@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,10 @@ from seeknal_git.cli.options import (
     opened_with_a_reminder,
 )
 
+if TYPE_CHECKING:
+    from seeknal_git.commands.query_metrics import Asked
+    from seeknal_git.project.workspace import Workspace
+
 
 class Form(StrEnum):
     """How an answer is printed."""
@@ -27,6 +31,31 @@ class Form(StrEnum):
     json = "json"
 
 
+Environment = Annotated[
+    str | None,
+    typer.Option("--env", help="Ask this environment; by default, the current branch's."),
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", metavar="A,B", help="Compute metrics, instead of SQL.")
+]
+Dimensions = Annotated[
+    str, typer.Option("--dimensions", metavar="C,D", help="Compute them for each of these.")
+]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option("--filter", metavar="SQL", help="Compute them of rows that this holds for."),
+]
+OrderBy = Annotated[
+    str, typer.Option("--order-by", metavar="NAME", help="Sort by these; -NAME: descending.")
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=0, help="At most this many rows of metrics.")
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Print the SQL of the metrics, and do not run it.")
+]
+
+
 def query(
     sql: Annotated[
         str | None,
@@ -34,10 +63,7 @@ def query(
             help="One statement that reads; with --failed, by default the violating rows."
         ),
     ] = None,
-    env: Annotated[
-        str | None,
-        typer.Option("--env", help="Ask this environment; by default, the current branch's."),
-    ] = None,
+    env: Environment = None,
     at: At = None,
     failed: Annotated[
         str | None,
@@ -45,6 +71,12 @@ def query(
             "--failed", metavar="NODE", help="Ask the tables that failed the checks of NODE."
         ),
     ] = None,
+    metrics: Metrics = None,
+    dimensions: Dimensions = "",
+    filters: Filters = None,
+    order_by: OrderBy = "",
+    limit: Limit = None,
+    compile_: Compile = False,
     form: Annotated[
         Form, typer.Option("--format", "-f", help="Print the answer in this form.")
     ] = Form.table,
@@ -55,7 +87,8 @@ def query(
 ) -> None:
     """Run a SELECT on the views of an environment.
 
-    The views go by their bare names, without a schema.
+    The views go by their bare names, without a schema. With --metrics, the numbers that semantic
+    models and metrics define: a dimension is `name`, or `name__month` of a time.
 
     \b
     Examples:
@@ -63,16 +96,40 @@ def query(
       seeknal query --env prod 'SELECT count(*) FROM orders' --format csv
       seeknal query --at HEAD~3 'SELECT count(*) FROM orders'
       seeknal query --failed orders
+      seeknal query --metrics revenue --dimensions ordered_at__month --order-by -revenue
     """
     from seeknal_git.commands.query import Query, stream
+    from seeknal_git.commands.query_metrics import Asked
+    from seeknal_git.errors import UsageError
     from seeknal_git.report.query import show
     from seeknal_git.report.watching import TERMINAL
 
     wanted = "json" if as_json else form
-    stream(
-        opened_with_a_reminder(project_path, data_root, lock_timeout),
-        Query(sql, env, at, failed),
-        wanted,
-        partial(show, form=wanted),
-        TERMINAL.note,
-    )
+    if metrics is None and (dimensions or filters or order_by or limit is not None or compile_):
+        raise UsageError("These options are about --metrics.", "seeknal query --help")
+    if metrics is not None and (sql is not None or at is not None or failed is not None):
+        raise UsageError("--metrics goes without SQL, --at and --failed.")
+    workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
+    answer = partial(show, form=wanted)
+    if metrics is None:
+        stream(workspace, Query(sql, env, at, failed), wanted, answer, TERMINAL.note)
+        return
+    asked = Asked(_names(metrics), _names(dimensions), filters or (), _names(order_by), limit)
+    _metrics(workspace, asked, env, None if compile_ else wanted)
+
+
+def _metrics(workspace: Workspace, asked: Asked, env: str | None, form: str | None) -> None:
+    """Compute metrics. form: None to print their SQL."""
+    from seeknal_git.commands.query_metrics import compiled, stream_metrics
+    from seeknal_git.report.query import show
+    from seeknal_git.report.terminal import out_lines
+    from seeknal_git.report.watching import TERMINAL
+
+    if form is None:
+        out_lines(compiled(workspace, asked, env).sql)
+    else:
+        stream_metrics(workspace, asked, env, form, partial(show, form=form), TERMINAL.note)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -30,7 +30,7 @@ from seeknal_git.project.load import Loaded, load, with_nodes
 from seeknal_git.project.workspace import Workspace, current_tree
 
 # The gaps of a template that people fill in.
-_PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION)>")
+_PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION|MEASURE)>")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 

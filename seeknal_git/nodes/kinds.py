@@ -10,13 +10,22 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-KINDS = ("source", "transform", "feature_group", "profile", "rule", "exposure")
+KINDS = (
+    "source",
+    "transform",
+    "feature_group",
+    "profile",
+    "rule",
+    "exposure",
+    "semantic_model",
+    "metric",
+)
 
 # Those whose nodes have no table.
-WITHOUT_TABLE = frozenset({"rule", "exposure"})
+WITHOUT_TABLE = frozenset({"rule", "exposure", "semantic_model", "metric"})
 
 # Kinds of Seeknal without a module so far.
-LATER = ("model", "aggregation", "second_order_aggregation", "semantic_model", "metric")
+LATER = ("model", "aggregation", "second_order_aggregation")
 
 
 def module_of(kind: str) -> ModuleType:

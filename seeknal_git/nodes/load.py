@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -19,6 +20,41 @@ from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.templates import Resolved, resolve
 from seeknal_git.nodes.values import Values, hidden
 from seeknal_git.nodes.yaml_document import Document, read_yaml
+
+_DOCUMENT = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
+
+
+def load_nodes(
+    content: bytes, path: str, values: Values | None = None
+) -> tuple[list[Node], list[Problem]]:
+    """The nodes in a file, and warnings about it: one or none, but for a file of metrics, which may
+    hold several documents. Raises ProjectError with every mistake in the first that has any."""
+    documents = [content]
+    if path.startswith(f"{folder_of('metric')}/"):
+        documents = _documents(content)
+    found, warnings = [], list[Problem]()
+    for document in documents:
+        node, told = load_node(document, path, values)
+        warnings += told
+        if node is None:
+            continue
+        found.append(node)
+        if node.kind != "metric" and len(documents) > 1:
+            message = f"A file of several documents holds metrics alone, and no {node.kind}."
+            raise ProjectError([Problem(message, path, node.line("kind"))])
+    return found, warnings
+
+
+def _documents(content: bytes) -> list[bytes]:
+    """The documents of a file, each on its own lines."""
+    cuts = [0, *(found.start() for found in _DOCUMENT.finditer(content)), len(content)]
+    pieces = [
+        b"\n" * content.count(b"\n", 0, start) + content[start:end] for start, end in pairwise(cuts)
+    ]
+    return [piece for piece in pieces if _NOT_EMPTY.search(piece)] or [content]
+
+
+_NOT_EMPTY = re.compile(rb"^[^\s#-]", re.MULTILINE)
 
 
 def load_node(
@@ -281,11 +317,15 @@ def _plain(data: Mapping[str, Any], file: NodeFile) -> dict[str, Any]:
     return plain
 
 
+def _line_of_input(lines: Mapping[str, int], number: int) -> int:
+    places = (f"inputs.{number}", f"depends_on.{number}", "model")
+    return next((lines[place] for place in places if place in lines), 1)
+
+
 def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> Node:
     document, lines = resolved.document, resolved.document.lines
     inputs = tuple(
-        Input(entry.ref, lines.get(f"inputs.{number}", 1))
-        for number, entry in enumerate(file.inputs)
+        Input(entry.ref, _line_of_input(lines, number)) for number, entry in enumerate(file.inputs)
     )
     key = compiled.sql_key or ""
     return Node(
@@ -300,6 +340,7 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         checks=(*compiled.checks, *tests_of(file, lines)),
         document=_plain(document.data, file),
         promises=compiled.promises,
+        semantics=compiled.semantics,
         lines=lines,
         python=compiled.python,
     )

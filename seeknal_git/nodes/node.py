@@ -78,6 +78,8 @@ class Node:
     secrets: tuple[str, ...] = ()
     # How a Python node runs, which does not decide its data; see `nodes/python/load.py`.
     python: Mapping[str, Any] = field(default_factory=dict)
+    # The content of a semantic model or a metric, see `nodes/semantics.py`.
+    semantics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -95,7 +97,7 @@ class Node:
     @property
     def is_inert(self) -> bool:
         """Whether a run has nothing to do for the node."""
-        return self.use is not None
+        return self.use is not None or self.kind in ("semantic_model", "metric")
 
     @property
     def is_python(self) -> bool:

@@ -74,6 +74,7 @@ class Compiled:
     checks: tuple[Check, ...] = ()
     promises: Mapping[str, str | None] = field(default_factory=dict)
     python: Mapping[str, Any] = field(default_factory=dict)
+    semantics: Mapping[str, Any] = field(default_factory=dict)
 
 
 class InputFile(Form):

@@ -119,8 +119,13 @@ def make_plan(base: State, head: State) -> Plan:
         reasons=_reasons(changes, base.graph, head.graph),
         obstacles=_obstacles(changes, base.graph, head.graph),
         tests=_tests_to_check(base.graph, head.graph, builds),
-        uses={node: said_of_use(head.graph.node(node)) for node in sorted(inert & builds)},
+        uses=_uses(head.graph, builds),
     )
+
+
+def _uses(head: BoundGraph, builds: set[str]) -> dict[str, str]:
+    nodes = map(head.node, sorted(head.structure.inert & builds))
+    return {node.id: said_of_use(node) for node in nodes if node.use}
 
 
 def _tests_to_check(
@@ -186,7 +191,17 @@ def _edited(base: State, head: State) -> list[str]:
         return []
     touched -= {node for node in touched if _shares_its_file(node, base, head)}
     removed = (node for node in base.graph.inputs if node not in new)
-    return [node for node in (*head.graph.inputs, *removed) if node in touched]
+    nodes = [node for node in (*head.graph.inputs, *removed) if node in touched]
+    return [node for node in nodes if not _is_beside_an_edit(node, base.graph, head.graph)]
+
+
+def _is_beside_an_edit(node: str, base: BoundGraph, head: BoundGraph) -> bool:
+    """Whether another node of the same file was edited: a file of metrics may hold several."""
+    if not node.startswith("metric.") or node not in base.members or node not in head.members:
+        return False
+    before, after = base.node(node), head.node(node)
+    same_file = (before.path, before.document) == (after.path, after.document)
+    return same_file and base.wholes[node] == head.wholes[node]
 
 
 def _shares_its_file(identifier: str, base: State, head: State) -> bool:

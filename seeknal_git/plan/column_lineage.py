@@ -8,6 +8,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from seeknal_git.names import folded, split_id
+from seeknal_git.nodes.kinds import WITHOUT_TABLE
 from seeknal_git.plan.changes import Change, Plan
 from seeknal_git.plan.wording import said_of_use
 from seeknal_git.project.bound_graph import BoundGraph
@@ -65,6 +66,11 @@ class LineageNode:
     def kind(self) -> str:
         return split_id(self.id)[0]
 
+    @property
+    def is_end(self) -> bool:
+        """Whether it reads rows and columns, and has none itself."""
+        return self.kind in WITHOUT_TABLE and (self.kind != "exposure" or self.use is not None)
+
 
 def nodes_of(graph: BoundGraph) -> dict[str, LineageNode]:
     """The nodes of a graph, with columns as the engine spells them."""
@@ -95,6 +101,9 @@ def _reads(graph: BoundGraph, identifier: str) -> _Reads:
         return _Reads(whole, whole, None)
     targets = [graph.targets[identifier][number] for number, _ in deciding(member)]
     pairs = list(zip(anatomies, targets, strict=False))
+    if member.node.is_inert:  # it has neither rows nor columns, and uses those that it reads
+        used = _union(_placed(anatomy.whole, at) for anatomy, at in pairs)
+        return _Reads(used, used, None)
     columns = anatomies[0].columns if member.node.kind != "rule" else None
     return _Reads(
         _union(_placed(anatomy.whole, at) for anatomy, at in pairs),

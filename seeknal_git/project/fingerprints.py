@@ -71,7 +71,7 @@ def fingerprint(
 
 def has_parts(node: Node, anatomies: Sequence[Anatomy]) -> bool:
     """Whether rows and columns of a node have fingerprints of their own."""
-    if len(anatomies) != 1 or not node.yields_table:
+    if len(anatomies) != 1 or not (node.yields_table or node.kind == "semantic_model"):
         return False
     return anatomies[0].rows is not None and anatomies[0].columns is not None
 

@@ -149,6 +149,8 @@ class Graph:
     def feeding(self, identifier: str) -> tuple[str, ...]:
         """The inputs that decide a node's data: all but those that only its tests read."""
         targets = self.targets[identifier]
+        if identifier.startswith("metric."):  # its SELECT says all that its models do
+            return tuple(dict.fromkeys(targets[0]))
         decide = {number for number, _ in deciding(self.members[identifier])}
         if len(decide) == len(targets):  # there are no tests
             return self.inputs[identifier]
@@ -218,6 +220,11 @@ def build_graph(project: Project) -> Graph:
     """Resolve every reference of a project. Nodes that do not fit together are in `problems`, with
     files and lines."""
     members, problems = _by_id(project.members)
+    if any(member.node.semantics for member in members.values()):
+        from seeknal_git.project.semantics import with_metrics
+
+        members, wrong = with_metrics(members)
+        problems += wrong
     inputs: dict[str, tuple[str, ...]] = {}
     targets: dict[str, tuple[tuple[str, ...], ...]] = {}
     for identifier, member in members.items():

@@ -79,6 +79,8 @@ def read_files(vocabulary: Vocabulary, cache: Cache, paths: Mapping[str, str]) -
             unread += told
         else:
             members.append(member_of(entry, path, content))
+            further = entry.get("further", ())
+            members += [member_of(document, path, content) for document in further]
     for path, found in code.items():
         warnings += [as_problem({**warning, "path": path}) for warning in found["warnings"]]
         members += [member_of(entry, path, paths[path]) for entry in found["entries"]]
@@ -220,10 +222,11 @@ class _Fresh:
 
 def _read(vocabulary: Vocabulary, path: str) -> _Fresh:
     """Raises ProjectError."""
-    from seeknal_git.nodes.load import load_node
+    from seeknal_git.nodes.load import load_nodes
 
     tree, blob = vocabulary.tree, vocabulary.tree.files[path]
-    node, warnings = load_node(tree.read_small(path), path, vocabulary.values)
+    nodes, warnings = load_nodes(tree.read_small(path), path, vocabulary.values)
+    node = nodes[0] if nodes else None
     entry: dict[str, Any] = {
         "foreign": node is None,
         "warnings": [asdict(warning) for warning in warnings],
@@ -232,6 +235,8 @@ def _read(vocabulary: Vocabulary, path: str) -> _Fresh:
         return _Fresh(path, blob, blob, entry)
     content = vocabulary.content(blob, node.uses) if node.uses else blob
     fresh = _fresh(node, path, blob, content)
+    if nodes[1:]:  # metrics, which have no SQL of their own
+        entry["further"] = [{"node": _as_data(one), "readings": [None]} for one in nodes[1:]]
     return replace(fresh, entry=entry | fresh.entry)
 
 

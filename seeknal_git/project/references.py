@@ -71,7 +71,7 @@ def resolved(
     """
     node = member.node
     problems: list[Problem] = []
-    for given in node.inputs:
+    for given in node.inputs if node.kind != "metric" else ():
         hinted = told + len(problems) < _HINTS
         problems += _missing(given.id, members, _Place(node, given.line, hinted))
     reads = [given.id for given in node.inputs]

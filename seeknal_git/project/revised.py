@@ -28,6 +28,8 @@ from seeknal_git.project.references import resolved
 from seeknal_git.project.remembered import Sound
 from seeknal_git.project.vocabulary import Vocabulary
 
+# Metrics are made of all models together.
+SEMANTIC = ("semantic_model.", "metric.")
 _MOST = 0.5  # of the files may differ; from nothing is faster beyond that
 
 
@@ -91,7 +93,8 @@ def _graph(before: Sound, files: Files, unchanged: dict[str, str]) -> Graph | No
     if len(own) < len(files.members) or not own.keys().isdisjoint(unchanged):
         return None  # something is defined twice
     gone = old.inputs.keys() - unchanged.keys() - own.keys()
-    if any(reader in unchanged for node in gone for reader in old.readers[node]):
+    together = any(node.startswith(SEMANTIC) for node in (*own, *gone))
+    if together or any(reader in unchanged for node in gone for reader in old.readers[node]):
         return None
     paths = unchanged | {node: member.node.path for node, member in own.items()}
     members = Over(paths, own, old.members)

@@ -197,7 +197,8 @@ def _label(chosen: Selection, step: Step) -> list[str]:
     if column:
         return [".".join(step.place), *_about(lineage.columns[step.place]), *map(dim, rest)]
     if chosen.place and chosen.place.column:
-        return [dim("checked by" if node.kind == "rule" else "decides rows of"), identifier]
+        ends = "checked by" if node.kind == "rule" else "used by"
+        return [dim(ends if node.is_end else "decides rows of"), identifier]
     marks, edge = [*_marks(node), *rest], _edge(lineage, step)
     told = [identifier, *([node.use] if node.use else [])]
     room = _room() - (step.level + 1) * _LEVEL - len("  ".join([*told, *marks, ""]))
@@ -205,7 +206,7 @@ def _label(chosen: Selection, step: Step) -> list[str]:
 
 
 def _edge(lineage: Lineage, step: Step) -> list[str]:
-    """The columns that one node reads of the other. All that a rule does is to look for rows."""
+    """The columns that one node reads of the other. A node without rows only looks at them."""
     if step.before is None or step.before.column:
         return []
     one, other = step.before.node, step.place.node
@@ -213,7 +214,7 @@ def _edge(lineage: Lineage, step: Step) -> list[str]:
     values, rows = lineage.between(read, reader)
     return [
         *values,
-        *(name if lineage.nodes[reader].kind == "rule" else f"{name}{_ONLY_ROWS}" for name in rows),
+        *(name if lineage.nodes[reader].is_end else f"{name}{_ONLY_ROWS}" for name in rows),
     ]
 
 
