@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.figure import Figure
-from benchmarks.generator import Project, write
+from benchmarks.generator import Project, python_nodes, write
 from benchmarks.laboratory import Laboratory, asked, forget, git, has
 from benchmarks.process import Cost, cost, python, seeknal
 
@@ -184,6 +184,15 @@ def usage(lab: Laboratory) -> list[Figure]:
     return [_timed("seeknal --help", costs, "python -c pass", 0.1)]
 
 
+def functions(lab: Laboratory) -> list[Figure]:
+    """A first run of 50 functions over frames of pandas, in one environment."""
+    costs = []
+    for number in range(lab.repeat):
+        folder = python_nodes(lab.folder / f"functions_{lab.depth}_{number}", 50)
+        costs.append((cost(seeknal("run"), folder), cost(python("-c", "import pandas"), folder)))
+    return [_timed("first run of 50 Python nodes", costs, "python -c 'import pandas'", 4.0)]
+
+
 # Those that depend on the depth of a project.
 SHAPED = ("plan", "run", "nothing", "edit", "promote")
 
@@ -200,4 +209,5 @@ FIGURES: dict[str, Callable[[Laboratory], list[Figure]]] = {
     "grown": grown,
     "hook": hook,
     "lineage": lineage,
+    "python": functions,
 }

@@ -156,6 +156,34 @@ def _csv(chance: random.Random) -> str:
     return "\n".join(["id,region,amount,quantity", *rows, ""])
 
 
+_FUNCTION = """
+
+@transform(inputs=["source.orders"], factor={number})
+def node_{number}(ctx):
+    orders = ctx.ref("source.orders")
+    orders["total"] = orders.amount * ctx.params["factor"]
+    return orders.groupby("region", as_index=False).total.sum()
+"""
+_FUNCTIONS = 5  # in a file
+
+
+def python_nodes(folder: Path, nodes: int) -> Path:
+    """A project of functions that read one source; returns its folder."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "seeknal/sources").mkdir(parents=True)
+    (folder / "seeknal_project.yml").write_text("name: functions\n")
+    (folder / "data/orders.csv").write_text(_csv(random.Random(0)))
+    source = "kind: source\nname: orders\nsource: csv\ntable: data/orders.csv\n"
+    (folder / "seeknal/sources/orders.yml").write_text(source)
+    for first in range(0, nodes, _FUNCTIONS):
+        numbers = range(first, min(first + _FUNCTIONS, nodes))
+        text = "".join(_FUNCTION.format(number=number) for number in numbers)
+        head = "from seeknal.pipeline import transform\n"
+        (folder / f"seeknal/nodes_{first}.py").write_text(f"{head}{text}")
+    _commit(folder)
+    return folder
+
+
 def _commit(folder: Path) -> None:
     """One commit with a fixed author and date, packed as a clone is."""
     git = ["git", "-c", "user.name=Benchmark", "-c", "user.email=benchmark@localhost"]

@@ -27,6 +27,8 @@ from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import folded, quote
 from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.python.declarations import Source
+from seeknal_git.nodes.python.load import Surroundings
 from seeknal_git.nodes.python.reach import HERE, MAIN, PRELOADED, reached
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.learned_columns import learn
@@ -70,6 +72,7 @@ class Functions:
     workers: Workers
     _exported: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = field(default_factory=dict)
     _exporting: threading.Lock = field(default_factory=threading.Lock)
+    _files: dict[str, tuple[Source, Surroundings]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, graph: BoundGraph, root: DataRoot, nodes: Iterable[str]) -> Functions:
@@ -126,7 +129,7 @@ class Functions:
             "here": HERE,
             "function": node.python["function"],
             "arguments": own["arguments"],
-            "sources": sources_of(node, self.root.places.tree),
+            "sources": self._sources(node),
             "reads": own["reads"],
             "params": own["params"],
             "project": str(self._project()),
@@ -136,6 +139,14 @@ class Functions:
             "memory": node.python["memory"],
             "volatile": node.python["volatile"],
         }
+
+    def _sources(self, node: Node) -> dict[str, tuple[str, str]]:
+        """Module → its path, and the text that the node was planned with."""
+        if node.path not in self._files:
+            self._files[node.path] = surroundings(self.root.places.tree, node.path)
+        source, around = self._files[node.path]
+        function, context = node.python["function"], node.python["context"]
+        return dict(reached(source, function, context, around.modules).sources)
 
     def _project(self) -> Path:
         return next((folder for folder in self.root.places.folders if folder.is_dir()), self.folder)
@@ -196,13 +207,6 @@ def _remove_left(place: Path) -> None:
                 remove_whole(folder)
             except PermissionError:
                 continue
-
-
-def sources_of(node: Node, tree: Tree) -> dict[str, tuple[str, str]]:
-    """Module → its path, and the text that the node was planned with."""
-    source, around = surroundings(tree, node.path)
-    function, context = node.python["function"], node.python["context"]
-    return dict(reached(source, function, context, around.modules).sources)
 
 
 def _secrets(node: Node) -> dict[str, str]:

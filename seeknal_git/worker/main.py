@@ -36,7 +36,9 @@ def main(control: socket.socket, settings: dict[str, Any]) -> None:
             with suppress(ImportError):  # a node that needs it says why
                 importlib.import_module(name)
     from seeknal_git.worker.node import run
+    from seeknal_git.worker.tables import warm_up
 
+    warm_up()
     gc.collect()
     gc.freeze()  # children write less of the memory that they share
     _serve(control, run)
