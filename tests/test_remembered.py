@@ -83,6 +83,11 @@ EDITS: dict[str, Callable[[Repo], object]] = {
     "a node that uses a rule": turned(CLEAN, "amount IS NOT NULL", "{{ rules.known }}"),
     "the text of the rule": turned(RULES, "NOT NULL", "NOT NULL AND amount > 15"),
     "a value of the environment": turned(DAILY, "SELECT day", "SELECT '{{ env:HOME }}', day"),
+    "a node with a file of SQL": written(
+        "seeknal/own.yml", "kind: transform\nname: own\ninputs: [transform.daily]\n"
+    ),
+    "another file of SQL": turned("seeknal/own.sql", "FROM", "SELECT day FROM"),
+    "no file of SQL": moved("seeknal/own.sql", "seeknal/other.sql"),
     "no parts": turned(CLEAN, "WHERE amount", "WHERE random() < 2 AND amount"),
     "a syntax error": turned(DAILY, "GROUP BY day", "GROUP BYE day"),
     "an unknown column": turned(CUSTOMERS, "c.name AS name", "c.nom AS name"),
@@ -130,6 +135,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Repo:
     repo = Repo(tmp_path_factory.mktemp("remembered") / "shop")
     make_shop(repo)
     repo.write(RULES, "rules: [{id: known, value: amount IS NOT NULL}]\n")
+    repo.write("seeknal/own.sql", "FROM input_0\n")
     repo.commit()
     repo.write("raw/customers.csv", "id,name\n1,Ada\n")
     repo.git("tag", "start")

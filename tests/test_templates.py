@@ -207,3 +207,32 @@ def test_a_named_node_takes_along_all_that_use_the_rule_that_changed(project: Re
     project.replace("seeknal/common/rules.yml", "15", "5")
     assert project.built("--nodes", "a") == ["transform.a", "transform.b"]
     assert project.numbers("SELECT count(*) FROM main.b") == [(2,)]
+
+
+def test_sql_may_stand_in_a_file_of_its_own(project: Repo) -> None:
+    project.write("seeknal/transforms/big.yml", "kind: transform\nname: big\ninputs: [source.o]\n")
+    project.write("seeknal/transforms/big.sql", "SELECT id\nFROM input_0\nWHERE {{ rules.big }}\n")
+    project.write(
+        "seeknal/transforms/all.yml",
+        "kind: transform\nname: all_\ntransform: {file: sql/all.sql}\n",
+    )
+    project.write("seeknal/transforms/sql/all.sql", "FROM ref('source.o')\n")
+    project.commit()
+    project.seeknal("run")
+    assert project.numbers("SELECT * FROM main.big ORDER BY id") == [(2,), (3,)]
+    project.switch("dev", create=True)
+    project.write("seeknal/transforms/sql/all.sql", "FROM ref('source.o') WHERE id > 1\n")
+    [change] = project.plan()["changes"]
+    assert (change["node"], change["what"]) == ("transform.all_", ["filter added"])
+    project.write("seeknal/transforms/big.sql", "SELECT id\nFROM input_0\nWHERE nothing\n")
+    assert "seeknal/transforms/big.sql:3: transform.big: " in project.seeknal("plan", code=1).err
+
+
+def test_a_file_of_sql_that_is_not_there_or_that_no_node_has_is_told(project: Repo) -> None:
+    project.write("seeknal/x.sql", "SELECT 1 AS a\n")
+    assert "seeknal/x.sql: No node has this SQL" in project.seeknal("validate", "--verbose").err
+    project.write("seeknal/y.yml", "kind: transform\nname: y\ntransform: {file: xx.sql}\n")
+    told = project.seeknal("validate", code=1).err
+    assert (
+        "seeknal/y.yml:3: There is no file seeknal/xx.sql.\n  Did you mean seeknal/x.sql?" in told
+    )

@@ -297,7 +297,7 @@ def _executed(
         node = site.work.graph.node(blueprint.node)
         known = node.kind != "source" and exc.line is not None
         line = f":{node.line_of_sql(exc.line)}" if known else ""
-        raise NodeFailed(f"{node.hides(exc.message)} ({node.path}{line})") from exc
+        raise NodeFailed(f"{node.hides(exc.message)} ({node.sql_path}{line})") from exc
 
 
 def _blueprint(site: _Site, identifier: str, statement: Statement) -> Blueprint:

@@ -197,5 +197,7 @@ def _problem(node: Node, exc: SqlError, check: Check | None) -> Problem:
             node.line("schema" if "schema" in node.lines else "columns"),
             node=node.id,
         )
-    line = check.line if check else node.line_of_sql(exc.line)
-    return Problem(f"{node.id}: {exc.message}", node.path, line, node=node.id)
+    message = node.hides(f"{node.id}: {exc.message}")
+    if check:
+        return Problem(message, node.path, check.line, node=node.id)
+    return Problem(message, node.sql_path, node.line_of_sql(exc.line), node=node.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from seeknal_git.files import Ground, refuse, write_below
 from seeknal_git.git.tree import index_tree
 from seeknal_git.names import MANIFEST
 from seeknal_git.project.branch_settings import written_in
+from seeknal_git.project.definitions import is_sql_path
 from seeknal_git.project.kept_out import kept_out
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace, current_tree
@@ -65,7 +67,7 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
             *explained(workspace, None, loaded, rest),
         ),
         warnings=(*loaded.warnings, *moved_columns(loaded)),
-        notes=tuple(_documented(loaded)),
+        notes=(*_documented(loaded), *_passed_over(loaded)),
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,
         absent=loaded.absent,
@@ -90,6 +92,16 @@ def _documented(loaded: Loaded) -> Iterator[Problem]:
                     member.node.line("columns", name),
                     node=member.node.id,
                 )
+
+
+def _passed_over(loaded: Loaded) -> Iterator[Problem]:
+    """Files of SQL that no node has."""
+    known = {member.node.sql_path for member in loaded.project.members}
+    for path in sorted(filter(is_sql_path, loaded.tree.files)):
+        if path not in known:
+            message = "No node has this SQL, so it is passed over."
+            hint = f"Write {posixpath.splitext(path)[0]}.yml beside it: kind, name and inputs."
+            yield Problem(message, path, hint=hint)
 
 
 def write_manifest(workspace: Workspace) -> tuple[Path, dict[str, Any]]:

@@ -162,8 +162,9 @@ def _overlaid(
             files.pop(path, None)
     for node in chosen:
         if node in here.graph.members:
-            path = here.graph.node(node).path
-            files |= {path: here.tree.files[path]} | _tracked_files(here, node)
+            chosen_node = here.graph.node(node)
+            own = {chosen_node.path, chosen_node.sql_path}
+            files |= {path: here.tree.files[path] for path in own} | _tracked_files(here, node)
     return Tree(files, _either(here.tree, before.tree), parent, dirty=True)
 
 

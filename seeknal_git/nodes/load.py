@@ -17,6 +17,7 @@ from seeknal_git.nodes.kinds import KINDS, LATER, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
 from seeknal_git.nodes.scalars import is_nothing
+from seeknal_git.nodes.sql_file import with_sql_file
 from seeknal_git.nodes.templates import Resolved, resolve
 from seeknal_git.nodes.values import Values, hidden
 from seeknal_git.nodes.yaml_document import Document, read_yaml
@@ -76,20 +77,23 @@ def load_node(
         ]
     if not _is_node(document.data, path):
         return None, []
-    kind = _kind(document.data, document.lines, path)
-    return node_of(document, module_of(kind), path, values)
+    kind, values = _kind(document.data, document.lines, path), values or Values()
+    whole, sql_file = with_sql_file(document, path, values)
+    node, warnings = node_of(whole, module_of(kind), path, values, sql_file=sql_file)
+    return replace(node, document=_as_given(node, document)) if sql_file else node, warnings
 
 
 def node_of(
-    document: Document, kind: Any, path: str, values: Values | None = None
+    document: Document, kind: Any, path: str, values: Values | None = None, *, sql_file: str = ""
 ) -> tuple[Node, list[Problem]]:
     """The node in a document, and warnings about it.
 
     kind: its module, or something else with a `File` and `compile_file`; values: those of its
-    templates. Raises ProjectError with every mistake in it.
+    templates; sql_file: where its SQL is, if not in the document. Raises ProjectError with every
+    mistake in it.
     """
     lines = document.lines
-    resolved = resolve(document, values or Values(), path)
+    resolved = resolve(document, values or Values(), path, sql_file)
     secrets = (values or Values()).secrets([expression for expression, _ in resolved.uses])
     try:
         file = _validated(kind, resolved.document.data, lines, path)
@@ -111,8 +115,14 @@ def node_of(
         checks=tuple(checks),
         uses=tuple(resolved.uses),
         breaks=resolved.breaks.get(compiled.sql_key or "", ()),
+        sql_file=sql_file,
         secrets=secrets,
     ), warnings
+
+
+def _as_given(node: Node, document: Document) -> dict[str, Any]:
+    """The file of a node whose SQL is elsewhere, as plain data."""
+    return {**node.document, "transform": document.data.get("transform")}
 
 
 _KIND = re.compile(rb"""^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?["']?kind["']?\s*:""", re.MULTILINE)

@@ -74,6 +74,8 @@ class Node:
     uses: tuple[tuple[str, bool], ...] = ()
     # The lines of the SQL that begin within a value, and so are no lines of the file.
     breaks: tuple[int, ...] = ()
+    # The file of its SQL, if that is not in its own.
+    sql_file: str = ""
     # The variables of the environment that its text has the values of.
     secrets: tuple[str, ...] = ()
     # How a Python node runs, which does not decide its data; see `nodes/python/load.py`.
@@ -119,8 +121,13 @@ class Node:
         """A message about the node, without the values of variables of the environment."""
         return hidden(text, self.secrets) if self.secrets else text
 
+    @property
+    def sql_path(self) -> str:
+        """The file that its SQL is in."""
+        return self.sql_file or self.path
+
     def line_of_sql(self, line: int | None) -> int:
-        """The line of the file for a line of the SQL, from 1."""
+        """The line of that file for a line of the SQL, from 1."""
         number = line or 1
         return self.sql_line + number - 1 - sum(start <= number for start in self.breaks)
 

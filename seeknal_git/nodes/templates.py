@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.nodes.values import Unresolved, Use, Values, templates
+from seeknal_git.nodes.values import FILE, Unresolved, Use, Values, templates
 from seeknal_git.nodes.yaml_document import SQL, Document
 
 _KEYS = ("params", "table")
@@ -29,17 +29,23 @@ class Resolved:
     breaks: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-def resolve(document: Document, values: Values, path: str) -> Resolved:
+def resolve(document: Document, values: Values, path: str, sql_file: str = "") -> Resolved:
     """Put the values in place of the templates of a file. Raises ProjectError with every template
-    that has none."""
+    that has none.
+
+    sql_file: the file of the text under `transform`, if that is another one.
+    """
     data = document.data
     if data.get("kind") == "exposure" and data.get("type") != "file":
         return Resolved(document)  # nothing reads its params
-    resolving = _Resolving(document, values, path, dict(_scalars(data.get("params") or {})))
+    paths = {"transform": sql_file} if sql_file else {}
+    resolving = _Resolving(document, values, path, paths, dict(_scalars(data.get("params") or {})))
     found = {
         key: resolving.value(value, (str(key),)) if _has_places(str(key)) else value
         for key, value in data.items()
     }
+    if sql_file:
+        resolving.result.uses[f"{FILE}{sql_file}", False] = None
     if resolving.problems:
         raise ProjectError(list(dict.fromkeys(resolving.problems)))
     if not resolving.result.uses:
@@ -65,9 +71,16 @@ class _Resolving:
     """The state of resolving one file."""
 
     def __init__(
-        self, document: Document, values: Values, path: str, params: Mapping[str, str]
+        self,
+        document: Document,
+        values: Values,
+        path: str,
+        paths: Mapping[str, str],
+        params: Mapping[str, str],
     ) -> None:
-        self._document, self._values, self._path, self._params = document, values, path, params
+        self._document, self._values, self._params = document, values, params
+        # The file, and that of a place whose text is in another one.
+        self._path, self._paths = path, paths
         self.problems: list[Problem] = []
         self.result = Resolved(document)
         self.written = dict(document.written)
@@ -92,7 +105,7 @@ class _Resolving:
             line = self._line(where, (written or given)[: found.start()])
             message = f"`{' '.join(found[0].split())}` is Jinja, which is not read here."
             hint = "Write it in SQL: a macro, a CTE, or CASE. See docs/migrating.md."
-            self.problems.append(Problem(message, self._path, line, hint))
+            self.problems.append(Problem(message, self._paths.get(where, self._path), line, hint))
             return given
         if "{{" not in given:
             return given
@@ -112,7 +125,7 @@ class _Resolving:
             try:
                 value = self._values.value(expression, self._params, within and (name,))
             except Unresolved as exc:
-                self.problems.append(self._problem(exc, self._line(where, text[:start])))
+                self.problems.append(self._problem(exc, where, self._line(where, text[:start])))
                 value = ""
             line += text.count("\n", end, start)
             breaks += range(line + 1, line + 1 + value.count("\n"))
@@ -123,8 +136,8 @@ class _Resolving:
             self.result.breaks[where] = tuple(breaks)
         return "".join([*pieces, text[end:]])
 
-    def _problem(self, exc: Unresolved, line: int) -> Problem:
-        path = self._path
+    def _problem(self, exc: Unresolved, where: str, line: int) -> Problem:
+        path = self._paths.get(where, self._path)
         if exc.within:
             path, line = exc.within.path, exc.within.line
         return Problem(exc.message, path, line, exc.hint)

@@ -19,6 +19,8 @@ COMMON_FILES = tuple(
 )
 # A name that a file uses, and whether its own `params` have it.
 Use = tuple[str, bool]
+# Before the path of a file, where a node uses it.
+FILE = "file:"
 _CALL = re.compile(r"(\w+)\s*\((.*)\)", re.DOTALL)
 _DOTTED = re.compile(r"\w+(?:\.\w+)+")
 _ENV = re.compile(r"env:\s*(\w+)\s*(?:\|(.*))?", re.DOTALL)
@@ -77,6 +79,10 @@ class Definition:
         return f"{self.path}:{self.line}"
 
 
+def _nothing(path: str) -> bytes:
+    raise KeyError(path)
+
+
 @dataclass(frozen=True)
 class Values:
     """The values that the nodes of a tree may use. definitions: name → entry, such as `rules.big`
@@ -84,6 +90,9 @@ class Values:
 
     given: Given = field(default_factory=Given)
     definitions: Mapping[str, Definition] = field(default_factory=dict)
+    # The files of SQL: path → blob, and the way to read one.
+    files: Mapping[str, str] = field(default_factory=dict)
+    read: Callable[[str], bytes] = _nothing
 
     @cached_property
     def _command_line(self) -> Mapping[str, str]:
@@ -193,6 +202,8 @@ class Values:
         return found.hexdigest()
 
     def _told(self, expression: str) -> str | None:
+        if expression.startswith(FILE):
+            return self.files.get(expression.removeprefix(FILE))
         try:
             return self.value(expression)
         except Unresolved:

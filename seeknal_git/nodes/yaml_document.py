@@ -62,7 +62,7 @@ class Document:
 
 def read_yaml(content: bytes, path: str) -> Document:
     """Parse one YAML document. Raises ProjectError with the line of the mistake."""
-    text = _text(content, path)
+    text = text_of(content, path)
     try:
         _refuse_bombs(text, path)
         return _document(text)
@@ -78,7 +78,9 @@ def read_yaml(content: bytes, path: str) -> Document:
         raise ProjectError([Problem(f"This is not valid YAML: {exc}.", path)]) from exc
 
 
-def _text(content: bytes, path: str) -> str:
+def text_of(content: bytes, path: str) -> str:
+    """The text of a file of definitions. Raises ProjectError for one that is too large, has
+    conflict markers, or is not UTF-8."""
     if len(content) > limits().file_kb << 10:
         hint = f"Put data into a file that a source reads. {raising('file_kb')}"
         _refuse(f"The file is larger than {limits().file_kb} KB.", path, content, 0, hint)

@@ -406,15 +406,16 @@ def _known_of(answer: Mapping[str, Any], anatomy: Anatomy) -> Known:
 
 def refused(question: Question, answer: Mapping[str, Any]) -> Problem:
     node = question.node
-    where = node.line_of_sql(answer["line"]) if question.position == 0 else question.line
+    path, line = node.path, question.line
+    if question.position == 0:
+        path, line = node.sql_path, node.line_of_sql(answer["line"])
     what = (
         node.id
         if question.position == 0
         else f"{node.id}: {node.checks[question.position - 1].name}"
     )
-    return Problem(
-        node.hides(f"{what}: {answer['error']}"), node.path, where, answer.get("hint"), node.id
-    )
+    message = node.hides(f"{what}: {answer['error']}")
+    return Problem(message, path, line, answer.get("hint"), node.id)
 
 
 def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:

@@ -46,4 +46,9 @@ def is_node_path(path: str) -> bool:
 
 def is_definition_path(path: str) -> bool:
     """Whether a file may hold a node, or something that nodes use."""
-    return is_node_path(path) or path in COMMON_FILES
+    return is_node_path(path) or path in COMMON_FILES or is_sql_path(path)
+
+
+def is_sql_path(path: str) -> bool:
+    """Whether a file may hold the SQL of a node."""
+    return path.startswith("seeknal/") and path.endswith(".sql")

@@ -31,6 +31,10 @@ class _Statement:
     node: Node | None = None
     of_itself: bool = False
 
+    def path_of(self, node: Node) -> str:
+        """The file that it is in. node: the one that has it."""
+        return node.sql_path if self.node else node.path
+
     def line_of(self, offset: int) -> int:
         """The line of the file for a place in the text."""
         if self.node is None:
@@ -73,7 +77,7 @@ def resolved(
     problems: list[Problem] = []
     for given in node.inputs if node.kind != "metric" else ():
         hinted = told + len(problems) < _HINTS
-        problems += _missing(given.id, members, _Place(node, given.line, hinted))
+        problems += _missing(given.id, members, _Place(node, given.line, hinted, node.path))
     reads = [given.id for given in node.inputs]
     targets: list[tuple[str, ...]] = [] if member.sql else [()]
     for statement in _statements(member):
@@ -93,11 +97,14 @@ def _meant(
     reading, declared = statement.reading, [given.id for given in node.inputs]
     if reading.error is not None:
         message = node.hides(f"The SQL does not parse: {reading.error}.")
-        return [], [Problem(message, node.path, statement.line_of_error, node=node.id)]
+        return [], [
+            Problem(message, statement.path_of(node), statement.line_of_error, node=node.id)
+        ]
     named: list[str] = []
     problems: list[Problem] = []
     for reference in reading.references:
-        place = _Place(node, statement.line_of(reference.start), told + len(problems) < _HINTS)
+        line, hinted = statement.line_of(reference.start), told + len(problems) < _HINTS
+        place = _Place(node, line, hinted, statement.path_of(node))
         try:
             itself = statement.of_itself and _is_itself(reference, node)
             named.append(node.id if itself else _target(reference, node, declared))
@@ -117,9 +124,10 @@ class _Place:
     node: Node
     line: int
     hinted: bool
+    path: str
 
     def problem(self, message: str, hint: str | None = None, *, about: str) -> Problem:
-        return Problem(message, self.node.path, self.line, hint, self.node.id, (about,))
+        return Problem(message, self.path, self.line, hint, self.node.id, (about,))
 
 
 def _is_itself(reference: Reference, node: Node) -> bool:

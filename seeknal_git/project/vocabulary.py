@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.values import COMMON_FILES, Definition, Given, Use, Values
+from seeknal_git.project.definitions import is_sql_path
 from seeknal_git.project.settings import PROJECT_FILE, read_written
 
 if TYPE_CHECKING:
@@ -47,7 +48,13 @@ class Vocabulary:
     @cached_property
     def values(self) -> Values:
         """The values, as far as their files can be read."""
-        return Values(self.given, {**self._variables(), **self._common[0]})
+        definitions = {**self._variables(), **self._common[0]}
+        return Values(self.given, definitions, self._sql_files, self.tree.read_small)
+
+    @cached_property
+    def _sql_files(self) -> Mapping[str, str]:
+        files = self.tree.files.items()
+        return {path: blob for path, blob in files if is_sql_path(path)}
 
     def _variables(self) -> Mapping[str, Definition]:
         if PROJECT_FILE not in self.tree.files:

@@ -68,6 +68,6 @@ def _text(side: Loaded, identifier: str) -> tuple[str, list[str]]:
     member = side.graph.members.get(identifier)
     if member is None:
         return "/dev/null", []
-    return member.node.path, side.tree.read(side.tree.files[member.node.path]).decode(
-        "utf-8-sig"
-    ).splitlines()
+    files = dict.fromkeys((member.node.path, member.node.sql_path))
+    texts = [side.tree.read(side.tree.files[path]).decode("utf-8-sig") for path in files]
+    return member.node.path, [line for text in texts for line in text.splitlines()]
