@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -457,3 +460,51 @@ def test_mistakes_in_decorators_are_told_with_their_line(
     found = regions.seeknal("validate", code=1).err
     assert f"{PATH}:{line}: " in found
     assert said in found
+
+
+def test_a_draft_in_python_is_filled_in_looked_at_and_applied(built: Repo) -> None:
+    said = built.seeknal("draft", "transform", "big", "--python", "--deps", "duckdb").out
+    assert "Wrote draft_transform_big.py" in said
+    assert (
+        "<INPUT> is still to be filled in"
+        in built.seeknal("dry-run", "draft_transform_big.py", code=1).err
+    )
+    text = built.read("draft_transform_big.py").replace("<INPUT>", "transform.twice")
+    assert 'dependencies = ["duckdb"]' in text
+    text = text.replace('ctx.ref("', 'ctx.relation("').replace(
+        "FROM rows", "FROM rows WHERE id > 1"
+    )
+    built.write("draft_transform_big.py", text)
+    shown = built.seeknal("dry-run", "draft_transform_big.py").out
+    assert "40" in shown
+    assert "20\n" not in shown
+    built.seeknal("apply", "draft_transform_big.py")
+    assert built.read("seeknal/transforms/big.py") == text
+    assert built.built() == ["transform.big"]
+    built.write("draft_regions.py", REGIONS.replace("def twice", "def thrice"))
+    assert (
+        "holds transform.twice too"
+        in built.seeknal("apply", "draft_regions.py", "--force", code=2).err
+    )
+    assert (
+        "A rule is written in YAML" in built.seeknal("draft", "rule", "x", "--python", code=2).err
+    )
+
+
+def test_ctrl_c_ends_the_worker_and_leaves_nothing_behind(regions: Repo) -> None:
+    marker = regions.path / "pid"
+    body = f"import os, time; open({str(marker)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    regions.write(PATH, node(body))
+    (regions.path / "seeknal/reader.yml").unlink()
+    process = subprocess.Popen(regions.command("run"), cwd=regions.path, stderr=subprocess.DEVNULL)
+    while not marker.exists() or not marker.read_text():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+    assert process.returncode == 130
+    for _ in range(100):
+        if not Path(f"/proc/{marker.read_text()}").exists():
+            break
+        time.sleep(0.05)
+    assert not Path(f"/proc/{marker.read_text()}").exists()
+    assert list((regions.path / ".git/seeknal/python").glob("*-*")) == []

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.options import HERE, DataRoot, ProjectPath, opened
-from seeknal_git.names import command_line
 
 
 def draft(
@@ -28,8 +27,13 @@ def draft(
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Replace a draft that exists.")
     ] = False,
-    python: Annotated[bool, typer.Option("--python", hidden=True)] = False,
-    deps: Annotated[str | None, typer.Option("--deps", hidden=True)] = None,
+    python: Annotated[
+        bool, typer.Option("--python", "-py", help="Write draft_KIND_NAME.py, a function.")
+    ] = False,
+    deps: Annotated[
+        str | None,
+        typer.Option("--deps", help="The packages that a function needs, such as pandas,pyarrow."),
+    ] = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -39,16 +43,13 @@ def draft(
     Examples:
       seeknal draft source orders --from data/orders.csv
       seeknal draft feature-group customer_habits -d "How a customer buys"
+      seeknal draft transform scores --python --deps pandas,scikit-learn
     """
     from seeknal_git.commands import draft as verb
-    from seeknal_git.errors import UsageError
     from seeknal_git.report.draft import drafted
 
-    if python or deps:
-        raise UsageError(
-            "Python nodes cannot be written here yet.",
-            f"Write it as YAML: {command_line('seeknal', 'draft', kind, name)}",
-        )
     workspace = opened(project_path, data_root)
-    path = verb.draft(workspace, kind, name, description, file=file, force=force)
+    path = verb.draft(
+        workspace, kind, name, description, file=file, python=python, dependencies=deps, force=force
+    )
     drafted(path, file)

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from seeknal_git.build.sample import Sample, sample
+from seeknal_git.commands import drafted_python
 from seeknal_git.commands.drafted_source import pinned
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
@@ -23,6 +24,7 @@ from seeknal_git.names import IDENTIFIER, command_line
 from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.python import is_module_path
 from seeknal_git.plan.text_diff import unified
 from seeknal_git.project.contract import reader_now
 from seeknal_git.project.definitions import is_node_path
@@ -82,11 +84,14 @@ def draft(
     description: str | None = None,
     *,
     file: str | None = None,
+    python: bool = False,
+    dependencies: str | None = None,
     force: bool = False,
 ) -> Path:
     """Write a template of a node, and return its path.
 
     file: a file or glob that a source reads; its format and its columns are written into the node.
+    python: write it as a function; dependencies: the packages that it needs, between commas.
     force: replace a draft of that name.
 
     Raises UsageError, and ProjectError for a file that cannot be read.
@@ -94,21 +99,28 @@ def draft(
     kind = _known_kind(kind)
     if file is not None and kind != "source":
         raise UsageError(f"A {kind} reads no file.", "seeknal draft source NAME --from FILE")
-    path = _free_path(workspace, kind, name, force)
-    text = _template(kind, name, description)
+    if dependencies and not python:
+        raise UsageError("Only a function needs packages.", "Add --python.")
+    if file is not None and python:
+        raise UsageError("A source from a file is written in YAML.", "Leave out --python.")
+    path = _free_path(workspace, kind, name, ".py" if python else ".yml", force=force)
+    if python:
+        text = drafted_python.template(kind, name, description, dependencies)
+    else:
+        text = _template(kind, name, description)
     if file is not None:
         text = pinned(workspace, name, text, file)
     write_below(path.parent, path.name, text.encode())
     return path
 
 
-def _free_path(workspace: Workspace, kind: str, name: str, force: bool) -> Path:
+def _free_path(workspace: Workspace, kind: str, name: str, ending: str, *, force: bool) -> Path:
     if not IDENTIFIER.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a node's name.",
             "A name is made of letters, digits and _, and begins with no digit.",
         )
-    path = workspace.repository.project / f"draft_{kind}_{name}.yml"
+    path = workspace.repository.project / f"draft_{kind}_{name}{ending}"
     if os.path.lexists(path) and not (force and path.is_file()):
         raise UsageError(f"{path.name} is there already.", "--force begins it anew.")
     return path
@@ -163,7 +175,7 @@ def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied:
     without `force`.
     """
     found = _find(workspace, path)
-    if is_node_path(_name(workspace, found)):
+    if is_node_path(_name(workspace, found)) or is_module_path(_name(workspace, found)):
         raise UsageError(
             f"{_name(workspace, found)} is in the project already.",
             "seeknal plan says what it changes.",
@@ -201,7 +213,12 @@ def check(workspace: Workspace, path: Path) -> Checked:
     path = _find(workspace, path)
     content, shown = path.read_bytes(), _name(workspace, path)
     _refuse_placeholders(content, shown)
-    node, _ = load_node(content, shown)
+    present = load(workspace, current_tree(workspace))
+    if path.suffix == ".py":
+        nodes = _python_nodes(present, content, shown)
+        node: Node | None = nodes[0]
+    else:
+        node, _ = load_node(content, shown)
     if node is None:
         raise ProjectError(
             [
@@ -213,8 +230,10 @@ def check(workspace: Workspace, path: Path) -> Checked:
                 )
             ]
         )
-    present = load(workspace, current_tree(workspace))
-    target = _target(present, node)
+    target = _target(present, node, path.suffix)
+    if path.suffix == ".py":
+        there = [member.node.id for member in present.project.members if member.node.path == target]
+        drafted_python.need_place(nodes, there, target)
     place, loaded = _with_draft(workspace, present, target, content)
     if wrong := _wrong(present, loaded, node):
         raise ProjectError(_shown(wrong, place, shown))
@@ -243,7 +262,8 @@ def _find(workspace: Workspace, path: Path) -> Path:
     for candidate in (workspace.repository.project / path, Path.cwd() / path):
         if candidate.is_file():
             return candidate.parent.resolve() / candidate.name
-    drafts = [file.name for file in workspace.repository.project.glob("draft_*.y*ml")]
+    project = workspace.repository.project
+    drafts = [file.name for ending in ("y*ml", "py") for file in project.glob(f"draft_*.{ending}")]
     near = difflib.get_close_matches(path.name, drafts, 1)
     raise UsageError(
         f"There is no file {path}.",
@@ -269,12 +289,27 @@ def _refuse_placeholders(content: bytes, shown: str) -> None:
         )
 
 
-def _target(present: Loaded, node: Node) -> str:
+def _python_nodes(present: Loaded, content: bytes, shown: str) -> list[Node]:
+    """The nodes of a draft in Python. Raises ProjectError."""
+    place = _place(content, ".py")
+    try:
+        return drafted_python.nodes_of(present.root.places.tree, content, place)
+    except ProjectError as exc:
+        raise ProjectError(_shown(exc.problems, place, shown)) from exc
+
+
+def _place(content: bytes, ending: str) -> str:
+    """The path of a draft in the project. It contains a hash of its content, as the cache goes by
+    paths."""
+    return f"seeknal/draft_{hashlib.sha256(content).hexdigest()[:16]}{ending}"
+
+
+def _target(present: Loaded, node: Node, ending: str) -> str:
     """Where the node's file is, or belongs. Raises UsageError where another node is in its
     place."""
     members = [member.node for member in present.project.members]
     same = [member.path for member in members if member.id == node.id]
-    path = f"{folder_of(node.kind)}/{node.name}.yml"
+    path = f"{folder_of(node.kind)}/{node.name}{'.py' if ending == '.py' else '.yml'}"
     other = [member.id for member in members if member.path == path and member.id != node.id]
     if other and not same:
         raise UsageError(
@@ -287,9 +322,8 @@ def _target(present: Loaded, node: Node) -> str:
 def _with_draft(
     workspace: Workspace, present: Loaded, target: str, content: bytes
 ) -> tuple[str, Loaded]:
-    """The project with the draft instead of the file that it replaces. The draft's path contains a
-    hash of its content, as the cache goes by paths."""
-    place = f"seeknal/draft_{hashlib.sha256(content).hexdigest()[:16]}.yml"
+    """The project with the draft instead of the file that it replaces."""
+    place = _place(content, ".py" if target.endswith(".py") else ".yml")
     tree = (
         present.root.places.tree
     )  # with all files: the draft may read one that is staged, and that no other node reads
