@@ -29,11 +29,35 @@ FILLED = {
     "feature_group": {"<INPUT>": "source.customers", "<ENTITY>": "customer", "<KEY>": "id"},
     "rule": {"<INPUT>": "source.orders", "<CONDITION>": "id > 0"},
     "exposure": {"<INPUT>": "transform.daily"},
+    "aggregation": {
+        "<INPUT>": "source.orders",
+        "<KEY>": "customer",
+        "<DATE>": "day",
+        "<UNTIL>": "day",
+        "<MEASURE>": "amount",
+    },
+    "second_order_aggregation": {
+        "<INPUT>": "source.orders",
+        "<KEY>": "customer",
+        "<DATE>": "day",
+        "<MEASURE>": "amount",
+    },
+    "profile": {"<INPUT>": "source.orders"},
+    "semantic_model": {"<INPUT>": "source.orders", "<MEASURE>": "revenue"},
+    "metric": {"<MEASURE>": "paid"},
 }
+OF_METRICS = """
+kind: semantic_model
+name: orders
+model: source.orders
+measures: [{name: paid, expr: amount, agg: sum}]
+"""
 
 
 def fill(repo: Repo, kind: str) -> str:
     """Write a draft of a kind, and do what it asks for."""
+    if kind == "metric":
+        repo.write("seeknal/semantic_models/orders.yml", OF_METRICS)
     repo.seeknal("draft", kind, "mine", "-d", "What: it is")
     name = f"draft_{kind}_mine.yml"
     text = repo.read(name)
@@ -182,7 +206,7 @@ def test_the_spelling_with_a_hyphen_is_the_same_kind(shop: Repo) -> None:
     [
         pytest.param(["trasnform", "x"], "Did you mean transform?", id="near miss of a kind"),
         pytest.param(["zebra", "x"], "The kinds are source, transform", id="no kind at all"),
-        pytest.param(["model", "x"], "not supported yet", id="kind of a later day"),
+        pytest.param(["model", "x"], "with @transform", id="kind of Seeknal"),
         pytest.param(
             ["source", "1x"], "'1x' cannot be a node's name", id="name begins with a digit"
         ),

@@ -356,15 +356,8 @@ def test_metrics_of_each_other_are_refused(sales: Repo) -> None:
     )
 
 
-def test_drafts_of_both_kinds(sales: Repo) -> None:
+def test_a_draft_of_a_metric_is_applied_and_computed(sales: Repo) -> None:
     sales.seeknal("draft", "metric", "total")
     sales.replace("draft_metric_total.yml", "<MEASURE>", "revenue")
-    sales.seeknal("dry-run", "draft_metric_total.yml")
     sales.seeknal("apply", "draft_metric_total.yml")
     assert asked(sales, "total") == [(50,)]
-    sales.seeknal("draft", "semantic-model", "more")
-    text = sales.read("draft_semantic_model_more.yml")
-    text = text.replace("<INPUT>", "source.o").replace("<MEASURE>", "more")
-    sales.write("draft_semantic_model_more.yml", text)
-    sales.seeknal("apply", "draft_semantic_model_more.yml")
-    assert asked(sales, "more") == [(50,)]

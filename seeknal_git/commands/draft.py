@@ -21,7 +21,7 @@ from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git
 from seeknal_git.names import IDENTIFIER, command_line
-from seeknal_git.nodes.kinds import KINDS, LATER, folder_of
+from seeknal_git.nodes.kinds import KINDS, OTHERWISE, folder_of
 from seeknal_git.nodes.load import load_node
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python import is_module_path
@@ -32,7 +32,7 @@ from seeknal_git.project.load import Loaded, load, with_nodes
 from seeknal_git.project.workspace import Workspace, current_tree
 
 # The gaps of a template that people fill in.
-_PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION|MEASURE)>")
+_PLACEHOLDER = re.compile(r"<(?:FILE|INPUT|ENTITY|KEY|CONDITION|MEASURE|DATE|UNTIL)>")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
@@ -128,10 +128,8 @@ def _free_path(workspace: Workspace, kind: str, name: str, ending: str, *, force
 
 def _known_kind(given: str) -> str:
     kind = given.lower().replace("-", "_")
-    if kind in LATER:
-        raise UsageError(
-            f"The kind {kind} is not supported yet.", f"The kinds are {', '.join(KINDS)}."
-        )
+    if kind in OTHERWISE:
+        raise UsageError(f"The kind {kind} is not supported.", OTHERWISE[kind])
     if kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, 1)
         hint = f"Did you mean {near[0]}?" if near else f"The kinds are {', '.join(KINDS)}."

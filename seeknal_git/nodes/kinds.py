@@ -14,6 +14,8 @@ KINDS = (
     "source",
     "transform",
     "feature_group",
+    "aggregation",
+    "second_order_aggregation",
     "profile",
     "rule",
     "exposure",
@@ -24,8 +26,8 @@ KINDS = (
 # Those whose nodes have no table.
 WITHOUT_TABLE = frozenset({"rule", "exposure", "semantic_model", "metric"})
 
-# Kinds of Seeknal without a module so far.
-LATER = ("model", "aggregation", "second_order_aggregation")
+# Kinds of Seeknal that are not kinds here, and how the same is done.
+OTHERWISE = {"model": "Train it in a Python node: a function with @transform that returns a table."}
 
 
 def module_of(kind: str) -> ModuleType:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.nodes.kinds import KINDS, LATER, folder_of, module_of
+from seeknal_git.nodes.kinds import KINDS, OTHERWISE, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
 from seeknal_git.nodes.scalars import is_nothing
@@ -174,11 +174,9 @@ def _kind(data: Mapping[str, Any], lines: Mapping[str, int], path: str) -> str:
     kind = data["kind"]
     if kind in KINDS:
         return str(kind)
-    if kind in LATER:
-        hint = f"The kinds that can be built here are {', '.join(KINDS)}."
-        raise ProjectError(
-            [Problem(f"The kind {kind} is not supported yet.", path, lines.get("kind"), hint)]
-        )
+    if str(kind) in OTHERWISE:
+        message = f"The kind {kind} is not supported."
+        raise ProjectError([Problem(message, path, lines.get("kind"), OTHERWISE[str(kind)])])
     near = difflib.get_close_matches(str(kind), KINDS, 1)
     hint = f"Did you mean {near[0]}?" if near else f"The kinds are {', '.join(KINDS)}."
     raise ProjectError([Problem(f"There is no kind {kind}.", path, lines.get("kind"), hint)])

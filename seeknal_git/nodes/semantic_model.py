@@ -13,6 +13,7 @@ from seeknal_git.nodes.checks import listed
 from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.metric import Definition
 from seeknal_git.nodes.node_file import Compiled, InputFile, Mistake, NodeFile, as_input
+from seeknal_git.nodes.placed import Placed
 from seeknal_git.nodes.semantics import aggregated, closed
 
 _AGGREGATES = {"average": "avg"}
@@ -133,12 +134,11 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
 def _binding(file: File, lines: Mapping[str, int]) -> str:
     """A SELECT of everything that the model says, which the engine can check. Each expression is on
     its own line of the file, so that errors name it."""
-    items = sorted(_items(file, lines))
-    text, here = "SELECT ", 1
-    for number, (line, item) in enumerate(items or [(1, "1 AS nothing")]):
-        text += "," * bool(number) + "\n" * max(line - here, 0) + item
-        here = max(line, here) + item.count("\n")
-    return f"{text} FROM input_0"
+    sql = Placed()
+    sql.add("SELECT ")
+    sql.add_all(sorted(_items(file, lines)) or [(1, "1 AS nothing")])
+    sql.add(" FROM input_0")
+    return sql.text
 
 
 def _items(file: File, lines: Mapping[str, int]) -> Iterator[tuple[int, str]]:

@@ -414,8 +414,11 @@ def refused(question: Question, answer: Mapping[str, Any]) -> Problem:
         if question.position == 0
         else f"{node.id}: {node.checks[question.position - 1].name}"
     )
-    message = node.hides(f"{what}: {answer['error']}")
-    return Problem(message, path, line, answer.get("hint"), node.id)
+    message, hint = node.hides(f"{what}: {answer['error']}"), answer.get("hint")
+    if node.kind == "second_order_aggregation" and "Referenced column" in answer["error"]:
+        groups = [read for read in question.targets if read.startswith("aggregation.")]
+        hint = f"Perhaps it belongs into the `group_by` of {groups[0]}." if groups else hint
+    return Problem(message, path, line, hint, node.id)
 
 
 def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:

@@ -104,7 +104,10 @@ FILES = [
     pytest.param("kind: [a]\n", 1, "There is no kind ['a']", id="a kind that is a list"),
     pytest.param("kind:\n", 1, "There is no kind None", id="a kind that is nothing"),
     pytest.param(
-        "kind: model\n", 1, "The kind model is not supported yet", id="a kind of Seeknal's"
+        "kind: model\n",
+        1,
+        "The kind model is not supported.\n  Train it in a Python node",
+        id="a kind of Seeknal's",
     ),
     pytest.param(
         f"{HEAD}transfrom: SELECT 1 AS a\n",
