@@ -263,7 +263,7 @@ def test_a_node_that_fails_fails_alone(regions: Repo, body: str, said: str) -> N
 def test_output_and_the_traceback_are_shown_from_the_users_code_on(regions: Repo) -> None:
     said = failure(regions, "print('so far'); return [][0]")
     assert "so far" in said
-    assert f'File "{PATH}", line 11, in n' in said
+    assert f'\n    File "{PATH}", line 11, in n\n' in said
     assert "seeknal_git" not in said
     log = regions.read("target/logs/transform.n.log")
     assert "so far" in log

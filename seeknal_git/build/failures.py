@@ -16,7 +16,10 @@ FAILURES = (NodeFailed, SeeknalError, SqlError, OSError, MemoryError)
 
 def in_words(exc: Exception, path: str) -> str:
     """Why a node failed. exc: one of FAILURES; path: the file that defines the node."""
-    return str(exc) if isinstance(exc, NodeFailed) else f"{_message(exc)} ({path})"
+    if isinstance(exc, NodeFailed):
+        message: str = exc.args[0]  # which may be of several lines
+        return message
+    return f"{_message(exc)} ({path})"
 
 
 def _message(exc: Exception) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.files import make_private, write_whole
+from seeknal_git.names import in_lines
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python.header import distribution
 from seeknal_git.project.python_files import INTERPRETER_VARIABLE
@@ -72,7 +73,8 @@ def _made_by(uv: str, wanted: Environment, folder: Path) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = done.stderr.strip() or f"exit code {done.returncode}"
-            raise NodeFailed(f"uv could not make its environment: {said}")
+            lines = ["uv could not make its environment:", *said.splitlines()]
+            raise NodeFailed(in_lines(lines))
     return done.stdout.strip()
 
 

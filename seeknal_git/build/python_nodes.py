@@ -25,7 +25,7 @@ from seeknal_git.errors import ProjectError
 from seeknal_git.files import make_private, remove_whole, write_below
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree
-from seeknal_git.names import folded, quote
+from seeknal_git.names import folded, in_lines, quote
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python.declarations import Source
 from seeknal_git.nodes.python.load import Surroundings
@@ -178,7 +178,7 @@ class Functions:
             lines += ["It printed:", *printed.rstrip().splitlines()[-_OUTPUT_LINES:]]
         if failure.whole or printed.strip():
             lines.append(f"All of it: {log}")
-        return NodeFailed(_without(hidden, "\n".join(lines)))
+        return NodeFailed(in_lines(_without(hidden, line) for line in lines))
 
 
 def _libraries(graph: BoundGraph, tree: Tree, nodes: Iterable[str]) -> list[str]:

@@ -21,7 +21,7 @@ from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.python_nodes import Functions, exchange
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
-from seeknal_git.names import schema_of
+from seeknal_git.names import in_lines, parts, schema_of
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.load import Loaded
@@ -154,7 +154,8 @@ def _statement(bench: _Bench, identifier: str) -> Statement:
     try:
         return bench.functions.statement(identifier, bench.relations, bench.warehouse.scratch)
     except NodeFailed as exc:
-        message = f"{identifier}: {exc}"
+        first, *others = parts(exc.args[0])
+        message = in_lines([f"{identifier}: {first}", *others])
         raise ProjectError([Problem(message, node.path, node.sql_line, node=identifier)]) from exc
 
 

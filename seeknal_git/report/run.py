@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
-from seeknal_git.names import command_line, shown
+from seeknal_git.names import command_line, parts, shown
 from seeknal_git.plan.wording import said_of_use
 from seeknal_git.report import violations
 from seeknal_git.report.terminal import (
@@ -202,7 +202,10 @@ def _warnings(done: Reconciled) -> list[Violation]:
 def _failed(node: str, why: str, checks: list[Violation], elsewhere: str | None) -> None:
     """A node that failed: because of checks, of the engine, or of both."""
     if why not in [violation.message for violation in checks]:
-        out(f"{coloured('failed')}: {node}: {why}")
+        first, *others = parts(why)
+        out(f"{coloured('failed')}: {node}: {first}")
+        if others:
+            out(*(f"  {line}" for line in others))
     for check in checks:
         violations.as_text(check, elsewhere)
 
