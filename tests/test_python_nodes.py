@@ -508,3 +508,22 @@ def test_ctrl_c_ends_the_worker_and_leaves_nothing_behind(regions: Repo) -> None
         time.sleep(0.05)
     assert not Path(f"/proc/{marker.read_text()}").exists()
     assert list((regions.path / ".git/seeknal/python").glob("*-*")) == []
+
+
+def test_promises_of_a_reader_are_checked_once_the_columns_are_known(regions: Repo) -> None:
+    regions.write(
+        "seeknal/fg.yml",
+        """
+        kind: feature_group
+        name: fg
+        entity: {name: region, join_keys: [region]}
+        inputs: [{ref: transform.by_region}]
+        features: {sums: {dtype: float}}
+    """,
+    )
+    assert "promises the column sums" in told(regions, code=1)
+    regions.replace("seeknal/fg.yml", "sums", "total")
+    regions.replace("seeknal/fg.yml", "float", "string")
+    assert "promises total as" in told(regions, code=1)
+    regions.replace("seeknal/fg.yml", "string", "integer")
+    regions.run()

@@ -29,6 +29,8 @@ from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.columns import broken_promises
+from seeknal_git.project.python_columns import type_words
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
@@ -234,7 +236,21 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
         return _executed(
             site, builder, _blueprint(site, identifier, _computed(site, builder, node))
         )
-    return _executed(site, builder, _blueprint(site, identifier, _statement(site, identifier)))
+    made = _executed(site, builder, _blueprint(site, identifier, _statement(site, identifier)))
+    if node.promises and site.work.graph.columns[identifier] is None:
+        _need_promises(site, builder, node, made)
+    return made
+
+
+def _need_promises(site: _Site, builder: Builder, node: Node, made: Snapshot) -> None:
+    """Check the columns that a node declares, if they were not known before: it reads a Python
+    node that declares none. Raises NodeFailed."""
+    columns = builder.columns(f"SELECT * FROM {relation(made.table)}")
+    declared = {name: word for name, word in node.promises.items() if word}
+    words = type_words(declared.values(), site.work.root.cache)
+    types = {name: words[word] for name, word in declared.items()}
+    for problem in broken_promises(node, columns, types):
+        raise NodeFailed(f"{problem.message} ({problem.path}:{problem.line})")
 
 
 def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:

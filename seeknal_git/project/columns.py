@@ -127,7 +127,7 @@ def _columns_of(
     for source, found in given.items():
         bound.learn(source, Known(found))
         if found is not None:
-            bound.problems += _contract(bound.graph.node(source), found, {})
+            bound.problems += broken_promises(bound.graph.node(source), found, {})
     return given
 
 
@@ -230,7 +230,7 @@ class _Bound:
             elif question.position == 0 and anatomy is not None:
                 self.learn(node.id, _known_of(answer, anatomy))
                 if node.promises and "columns" in answer:
-                    self.problems += _contract(
+                    self.problems += broken_promises(
                         node, self.known[node.id].columns or (), answer["promised"]
                     )
 
@@ -421,7 +421,7 @@ def refused(question: Question, answer: Mapping[str, Any]) -> Problem:
     return Problem(message, path, line, hint, node.id)
 
 
-def _contract(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:
+def broken_promises(node: Node, columns: Columns, types: Mapping[str, str]) -> list[Problem]:
     """The declared columns that the SQL of a node does not return as declared. types: the engine's
     words for the declared types."""
     there = {folded(name): word for name, word in columns}
