@@ -49,6 +49,7 @@ keys may come at any time.
 | `base` | the commit compared with; null where production was never published |
 | `head` | the commit of the branch; null before the first one |
 | `dirty` | whether there are uncommitted changes, which count |
+| `selected` | with a selection, the ids of its nodes; null without. The keys below are about these nodes, the changes that reach them, and all that is built for them |
 | `changes` | one object for each changed node, the most severe first |
 | `layers` | the nodes to build: a list of lists. Those in one list can be built side by side |
 | `reused` | the nodes that stay as they are |

@@ -15,11 +15,11 @@ from seeknal_git.cli.options import (
     ProjectPath,
     Values,
     opened,
-    with_values,
+    with_options,
 )
 
 
-@with_values
+@with_options
 def dry_run(
     draft: Annotated[Path, typer.Argument(help="A draft, or the file of a node.")],
     limit: Annotated[

@@ -7,9 +7,19 @@ from typing import Annotated
 
 import typer
 
-from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_with_a_reminder
+from seeknal_git.cli.options import (
+    EVERY_NODE,
+    HERE,
+    AsJson,
+    Choice,
+    DataRoot,
+    ProjectPath,
+    opened_with_a_reminder,
+    with_options,
+)
 
 
+@with_options
 def lineage(
     node: Annotated[
         str | None,
@@ -25,6 +35,7 @@ def lineage(
     depth: Annotated[
         int | None, typer.Option("--depth", metavar="N", min=1, help="Stop after N steps.")
     ] = None,
+    choice: Choice = EVERY_NODE,
     as_json: AsJson = False,
     html: Annotated[
         Path | None,
@@ -35,14 +46,15 @@ def lineage(
 ) -> None:
     """Show the inputs of a node or a column, and its readers.
 
-    Without NODE, show the whole project. On a branch, each node has its line of the plan. The page
-    needs no server.
+    Without NODE, show the whole project, or the nodes of --select. On a branch, each node has its
+    line of the plan. The page needs no server.
 
     \b
     Examples:
       seeknal lineage
       seeknal lineage transform.orders --upstream
       seeknal lineage orders.amount
+      seeknal lineage --select '+tag:daily'
       seeknal lineage --html lineage.html
     """
     from seeknal_git.commands.lineage import lineage as library
@@ -55,6 +67,7 @@ def lineage(
         upstream=upstream,
         downstream=downstream,
         depth=depth,
+        nodes=choice.selecting(),
     )
     report.warn(chosen)
     if html:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from seeknal_git.plan.selection import Selecting
     from seeknal_git.project.workspace import Workspace
 
 ProjectPath = Annotated[
@@ -81,21 +82,71 @@ class Values:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The options that select nodes."""
+
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--select",
+            "-s",
+            metavar="NODES",
+            help="Take only these nodes: orders, +orders, orders+1, tag:daily, path:, changed+, …",
+        ),
+    ] = None
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="NODES", help="Leave these nodes out."),
+    ] = None
+    nodes: Annotated[
+        list[str] | None,
+        typer.Option("--nodes", "-n", help="Take this node and the nodes that depend on it."),
+    ] = None
+    types: Annotated[
+        list[str] | None, typer.Option("--types", "-t", help="Take only nodes of these kinds.")
+    ] = None
+    tags: Annotated[
+        list[str] | None,
+        typer.Option("--tags", help="Take the nodes with one of these tags, and all upstream."),
+    ] = None
+    exclude_tags: Annotated[
+        list[str] | None,
+        typer.Option("--exclude-tags", help="Leave out the nodes with one of these tags."),
+    ] = None
+
+    def selecting(self) -> Selecting:
+        """The selection as a value of the library."""
+        from seeknal_git.commands.selected import selecting
+
+        return selecting(
+            self.select, self.exclude, self.nodes, self.types, self.tags, self.exclude_tags
+        )
+
+
 NO_VALUES = Values()
+EVERY_NODE = Choice()
+_GROUPS = (Values, Choice)
 
 
-def with_values(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command that has a parameter `values` the options of Values in its place."""
-    values = signature(Values, eval_str=True).parameters.values()
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a group (such as Values) in place of a parameter of it."""
+    parameters = signature(command, eval_str=True).parameters
+    groups = {
+        name: (parameter.annotation, signature(parameter.annotation, eval_str=True).parameters)
+        for name, parameter in parameters.items()
+        if parameter.annotation in _GROUPS
+    }
 
     @wraps(command)
     def called(**given: Any) -> None:
-        own = {option.name: given.pop(option.name, None) for option in values}
-        command(**given, values=Values(**own))
+        for name, (group, names) in groups.items():
+            given[name] = group(**{option: given.pop(option, None) for option in names})
+        command(**given)
 
     options: list[Parameter] = []
-    for parameter in signature(command, eval_str=True).parameters.values():
-        options += values if parameter.name == "values" else [parameter]
+    for name, parameter in parameters.items():
+        options += groups[name][1].values() if name in groups else [parameter]
     vars(called)["__signature__"] = Signature(options)
     called.__annotations__ = {option.name: option.annotation for option in options}
     return called

@@ -7,16 +7,21 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.options import (
+    EVERY_NODE,
     HERE,
     NO_VALUES,
     AsJson,
+    Choice,
     DataRoot,
     ProjectPath,
     Values,
     opened_with_a_reminder,
-    with_values,
+    with_options,
 )
 
+Environment = Annotated[
+    str | None, typer.Argument(help="A branch, tag or commit; a new branch is created.")
+]
 Into = Annotated[
     str | None,
     typer.Option("--into", metavar="BRANCH", help="Plan the merge into this branch."),
@@ -36,11 +41,10 @@ Verify = Annotated[
 ]
 
 
-@with_values
+@with_options
 def plan(
-    env: Annotated[
-        str | None, typer.Argument(help="A branch, tag or commit; a new branch is created.")
-    ] = None,
+    env: Environment = None,
+    choice: Choice = EVERY_NODE,
     into: Into = None,
     create: Create = False,
     verbose: Verbose = False,
@@ -64,13 +68,15 @@ def plan(
     each METADATA or NON_BREAKING change are executed on production's tables and have to return the
     same, and so does each re-used reader. Nothing is written.
 
+    With --select, only some nodes are shown, with the changes that reach them.
+
     \b
     Examples:
       seeknal plan
       seeknal plan dev
+      seeknal plan --select 'tag:daily +orders'
       seeknal plan --into main
       seeknal plan --markdown
-      seeknal plan --verify
     """
     from seeknal_git.commands.plan import plan_changes
     from seeknal_git.report import plan_result as report
@@ -80,6 +86,7 @@ def plan(
     result = plan_changes(
         opened_with_a_reminder(project_path, data_root, values=values),
         env,
+        select=choice.selecting(),
         into=into,
         verify=verify,
         create=create,

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from seeknal_git.cli.options import (
+    EVERY_NODE,
     HERE,
     NO_VALUES,
     AsJson,
+    Choice,
     DataRoot,
     LockTimeout,
     ProjectPath,
@@ -17,7 +19,7 @@ from seeknal_git.cli.options import (
     Sandbox,
     Values,
     opened_with_a_reminder,
-    with_values,
+    with_options,
     workers,
 )
 
@@ -37,13 +39,6 @@ KeepGoing = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", "--show-plan", "-p", help="Print the work, and do nothing."),
-]
-Nodes = Annotated[
-    list[str] | None,
-    typer.Option("--nodes", "-n", help="Run only this node and the nodes that depend on it."),
-]
-Types = Annotated[
-    list[str] | None, typer.Option("--types", "-t", help="Run only nodes of these kinds.")
 ]
 Full = Annotated[
     bool,
@@ -74,11 +69,10 @@ Force = Annotated[
 ]
 
 
-@with_values
+@with_options
 def run(
     env: Environment = None,
-    nodes: Nodes = None,
-    types: Types = None,
+    choice: Choice = EVERY_NODE,
     parallel: Parallel = True,
     max_workers: MaxWorkers = 0,
     full: Full = False,
@@ -100,10 +94,13 @@ def run(
     The views are published in the schema with the branch's name. The production branch publishes
     everything or nothing; another branch publishes the nodes that succeeded.
 
+    With --select, only some nodes are run, and those without which they would not be sound.
+
     \b
     Examples:
       seeknal run
-      seeknal run --nodes orders --dry-run
+      seeknal run --select orders+ --dry-run
+      seeknal run --select 'changed+ tag:daily,kind:transform' --exclude 'tmp_*'
       seeknal run --env dev --no-parallel
     """
     from seeknal_git.commands.run import run as library
@@ -114,8 +111,7 @@ def run(
     result = library(
         opened_with_a_reminder(project_path, data_root, lock_timeout, values),
         env,
-        nodes=nodes or (),
-        types=types or (),
+        select=choice.selecting(),
         full=full,
         refresh=refresh,
         keep_going=continue_on_error,

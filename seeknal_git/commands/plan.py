@@ -15,6 +15,8 @@ from seeknal_git.commands.planned import (
     plan_environment,
 )
 from seeknal_git.environments.uncommitted import arrive
+from seeknal_git.errors import UsageError
+from seeknal_git.plan.selection import Selecting, asked
 
 if TYPE_CHECKING:
     from seeknal_git.build.trial import Verified
@@ -57,6 +59,8 @@ def plan_changes(
     workspace: Workspace,
     environment: str | None = None,
     *,
+    select: Selecting | str = "",
+    exclude: str = "",
     into: str | None = None,
     verify: bool = False,
     create: bool = False,
@@ -67,6 +71,8 @@ def plan_changes(
 
     A plan of a named environment is saved: `run` refuses nodes that changed since.
 
+    select, exclude: the nodes that the plan is about, in the grammar of docs/selection.md; by
+    default, all. The saved plan is about all nodes.
     into: plan the merge into this branch, which is made in memory.
     verify: execute both versions of each harmless change on production's tables, and compare.
     create: create a branch of that name, even if the name looks like a typo; needs `carry`.
@@ -76,12 +82,17 @@ def plan_changes(
     GitError for uncommitted changes that belong to another branch or for unrelated histories, and
     WarehouseError if a verification cannot read production's tables.
     """
+    selecting = asked(select, exclude)
     if into is not None:
+        if selecting:
+            raise UsageError(
+                "A merge is planned as a whole.", f"Leave out --into, or {selecting.words}."
+            )
         return _plan_merge(workspace, environment, into, observer, verify=verify)
     if environment is not None:
         for command in arrive(workspace, environment, create=create, may_switch=carry):
             observer.ran(command)
-    planned = plan_environment(workspace, environment)
+    planned = plan_environment(workspace, environment, selecting)
     _note_left_out(workspace, planned, observer)
     verified = _verified(workspace, planned) if verify else None
     return PlanResult(

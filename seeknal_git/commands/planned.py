@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
@@ -21,6 +21,7 @@ from seeknal_git.git.production_ref import production_ref
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import operand
 from seeknal_git.plan.changes import Plan, make_plan
+from seeknal_git.plan.selection import WHOLE, Selecting
 from seeknal_git.project.branch_settings import changed_between, overruled, written_in
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
@@ -56,14 +57,25 @@ class Planned:
     elsewhere_only: tuple[Problem, ...] = ()
     # The settings that differ from production's.
     settings: tuple[SettingChange, ...] = ()
+    # The nodes that were asked for, and how; None if it is about all nodes.
+    selected: frozenset[str] | None = None
+    selecting: Selecting = WHOLE
+
+    @property
+    def nodes(self) -> int:
+        """The number of nodes, with those that are gone."""
+        return len({*self.base.graph.members, *self.head.graph.members})
 
 
-def plan_environment(workspace: Workspace, environment: str | None = None) -> Planned:
+def plan_environment(
+    workspace: Workspace, environment: str | None = None, select: Selecting = WHOLE
+) -> Planned:
     """Compare a branch, tag or commit with its base; by default, the branch that is checked out.
 
-    A plan of a named environment is saved: it binds `run --env`.
+    A plan of a named environment is saved, also if only a part of it is asked for: it binds
+    `run --env`.
 
-    Raises ProjectError if the nodes do not validate.
+    Raises ProjectError if the nodes do not validate, and UsageError for a selection that is wrong.
     """
     git.need_commit(workspace.repository)
     revision = revision_of(workspace, environment)
@@ -88,7 +100,19 @@ def plan_environment(workspace: Workspace, environment: str | None = None) -> Pl
     )
     if environment:
         save_plan(workspace, revision.name, head.state)
-    return planned
+    return _narrowed(workspace, planned, select) if select else planned
+
+
+def _narrowed(workspace: Workspace, planned: Planned, select: Selecting) -> Planned:
+    from seeknal_git.commands.selected import selected_to_show
+    from seeknal_git.plan.narrowed import narrowed
+
+    environment = planned.environment
+    chosen = selected_to_show(workspace, environment, planned.base, planned.head, select)
+    plan = narrowed(
+        planned.plan, planned.head.graph, chosen, in_one_piece=environment.is_production
+    )
+    return replace(planned, plan=plan, selected=chosen, selecting=select)
 
 
 def _of_production(workspace: Workspace, base: Loaded, head: Loaded) -> list[Problem]:
@@ -173,11 +197,17 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     from seeknal_git.build.work import work_out
     from seeknal_git.warehouse.opening import open_for_state
 
-    environment = planned.environment
+    environment, chosen = planned.environment, planned.selected
+    if chosen is not None:  # some may be gone
+        chosen &= planned.head.graph.members.keys()
     try:
         with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
             work = work_out(
-                warehouse, planned.head.graph, planned.head.root, environment, Options()
+                warehouse,
+                planned.head.graph,
+                planned.head.root,
+                environment,
+                Options(chosen=chosen),
             )
             restores = None
             if environment.is_production:
@@ -189,6 +219,8 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     built, missing = (tables & builds) - work.reasons.keys(), work.reasons.keys() - builds
     failing, warned = list[str](), list[str]()
     for violation in known_violations(work):
+        if violation.node not in work.chosen:
+            continue
         message = f"{violation.node}: {violation.message}"
         (failing if violation.fails else warned).append(message)
     return Found(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from seeknal_git.build.hold import Prepared, held, preview, work_of
 from seeknal_git.build.options import Options
-from seeknal_git.build.progress import Origin, Reconciled, Report, without_rows
+from seeknal_git.build.progress import Origin, Progress, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
+from seeknal_git.commands.selected import selected_to_run
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.mixed_tree import mixed
 from seeknal_git.environments.other_clones import clone_folder, published_elsewhere
@@ -35,12 +35,10 @@ from seeknal_git.git.merge_source import branch_that_came, whoami
 from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import keep_tree
-from seeknal_git.names import operand, split_id
-from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.names import operand
+from seeknal_git.plan.selection import WHOLE, Selecting, asked
 from seeknal_git.project.authority import keep_authority
-from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
-from seeknal_git.project.graph import node_named
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.protocol import Warehouse
@@ -60,8 +58,8 @@ def run(
     workspace: Workspace,
     environment: str | None = None,
     *,
-    nodes: Sequence[str] = (),
-    types: Sequence[str] = (),
+    select: Selecting | str = "",
+    exclude: str = "",
     full: bool = False,
     refresh: bool = False,
     keep_going: bool = False,
@@ -80,8 +78,8 @@ def run(
     that fails is told in the result, and raises nothing.
 
     environment: a branch; by default, the branch that is checked out.
-    nodes: ids or bare names; only these nodes and all nodes that depend on them are run.
-    types: kinds; only nodes of these kinds are run.
+    select, exclude: the nodes to run, in the grammar of docs/selection.md; by default, all. Missing
+    inputs are built too, and production takes along all nodes without which it would not be sound.
     full: build every node again, except unchanged raw data on a branch.
     refresh: read raw data again, as production always does.
     keep_going: build the nodes that do not depend on a failure.
@@ -102,17 +100,25 @@ def run(
     options = Options(refresh=refresh, full=full, keep_going=keep_going, retry=retry)
     options = replace(options, workers=workers or os.cpu_count() or 1)
     options = replace(options, reason=reason, sandbox=sandbox)
-    request = Request(environment, tuple(nodes), tuple(types), force, options)
+    request = Request(environment, asked(select, exclude), force, options)
     if dry_run:
         return RunResult("run", preview(prepare(workspace, request)))
     need_authority(workspace)
     named = environment is not None
     _announce(request.revision(workspace).environment, observer, is_named=named)
     prepared = prepare(workspace, request)
+    done = _carried_out(prepared, observer)
+    return _result(prepared, done, time.monotonic() - started)
+
+
+def _carried_out(prepared: Prepared, observer: Observer) -> Reconciled:
+    """Build, check and publish what was prepared, unless no node is selected."""
+    if prepared.options.chosen == frozenset():
+        observer.note("No node is selected, so nothing is run.")
+        return Reconciled(preview(prepared), Progress(), outcome=None, failures={})
     _doubt(prepared, observer)
     with observer.progress(len(prepared.loaded.graph.members)) as report:
-        done = carry_out(prepared, report)
-    return _result(prepared, done, time.monotonic() - started)
+        return carry_out(prepared, report)
 
 
 def _bring_changes(
@@ -153,7 +159,11 @@ def warn_of_raw_data(prepared: Prepared, observer: Observer) -> None:
 
 def _result(prepared: Prepared, done: Reconciled, seconds: float) -> RunResult:
     workspace, branch = prepared.workspace, prepared.environment.name
-    uncommitted = prepared.loaded.tree.dirty and not prepared.environment.is_production
+    uncommitted = (
+        prepared.loaded.tree.dirty
+        and not prepared.environment.is_production
+        and prepared.options.chosen != frozenset()
+    )
     tree = prepared.loaded.tree
     commit = commit_line(workspace, tree) if uncommitted and not done.failures else None
     return RunResult(
@@ -172,10 +182,7 @@ class Request:
     """The environment and the nodes to run."""
 
     environment: str | None = None
-    # Ids or bare names; all nodes if there are none.
-    nodes: tuple[str, ...] = ()
-    # Kinds; all kinds if there are none.
-    types: tuple[str, ...] = ()
+    select: Selecting = WHOLE
     force: bool = False
     options: Options = field(default_factory=Options)
 
@@ -221,10 +228,11 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         )
     if request.environment and not request.force:
         _refuse_stale_plan(workspace, branch, loaded)
-    options, base = replace(request.options, chosen=_chosen(loaded.graph, request)), None
+    chosen = selected_to_run(workspace, revision, loaded, request.select, keeps=keeps)
+    options, base = replace(request.options, chosen=chosen), None
     if environment.is_production:
         options = replace(options, refresh=True, all_or_nothing=True, force=request.force)
-        if options.chosen is not None and (base := _base(workspace)):
+        if options.chosen and (base := _base(workspace)):
             found = mixed(workspace, loaded, base, options.chosen)
             loaded, options = found.loaded, replace(options, chosen=found.chosen, whole=True)
     return Prepared(
@@ -259,19 +267,6 @@ def _refuse_stale_plan(workspace: Workspace, branch: str, loaded: Loaded) -> Non
             f"The plan of {branch} was made for other nodes: {', '.join(moved)} changed since.",
             f"Plan again (seeknal plan {operand(branch)}), or run all the same with --force.",
         )
-
-
-def _chosen(graph: BoundGraph, request: Request) -> frozenset[str] | None:
-    if not request.nodes and not request.types:
-        return None
-    named = {node_named(graph, name) for name in request.nodes} or set(graph.members)
-    found = named | graph.downstream(named)
-    kinds = {kind for given in request.types for kind in given.replace(",", " ").split()}
-    for kind in kinds - set(KINDS):
-        raise UsageError(f"There is no kind {kind}.", f"The kinds are {', '.join(KINDS)}.")
-    return frozenset(
-        identifier for identifier in found if not kinds or split_id(identifier)[0] in kinds
-    )
 
 
 def carry_out(prepared: Prepared, report: Report) -> Reconciled:

@@ -23,6 +23,8 @@ class Lineage:
     nodes: Mapping[str, LineageNode]
     # Why it holds nothing of a plan; None if it does.
     gap: SeeknalError | None = None
+    # Whether it holds only selected nodes.
+    in_part: bool = False
 
     @cached_property
     def columns(self) -> dict[Place, LineageColumn]:

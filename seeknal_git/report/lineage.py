@@ -108,7 +108,9 @@ def warn(chosen: Selection) -> None:
 
 def as_text(chosen: Selection) -> None:
     lineage, place = chosen.lineage, chosen.place
-    if not lineage.nodes:
+    if not lineage.nodes and lineage.in_part:
+        out("No node is selected.")
+    elif not lineage.nodes:
         out("There are no nodes yet. Begin with: seeknal draft source NAME")
     elif place is None:
         _tree(chosen, f"Lineage of {lineage.project}", chosen.up or chosen.down or ())

@@ -51,6 +51,8 @@ def as_text(
     for problem in (*planned.head.project.unread, *planned.moved, *planned.elsewhere_only):
         problem_of("warning", problem)
     tell(bold(_title(planned)))
+    if planned.selected is not None:
+        tell(_extent(planned))
     out()
     _settings(planned)
     if not planned.plan.changes and not planned.plan.builds:
@@ -212,6 +214,13 @@ def _title(planned: Planned) -> str:
     return f"Plan of {planned.environment.name}: from the merge base {base} to {head}"
 
 
+def _extent(planned: Planned) -> str:
+    """The number of nodes that the plan is about."""
+    number = len(planned.selected or ())
+    are = "is" if number == 1 else "are"
+    return f"Of {counted(planned.nodes, 'node')}, {number:,} {are} selected."
+
+
 def _summary(planned: Planned, found: Found | None) -> str:
     """The numbers of tables, checks and files to make; then the doubts about the warehouse."""
     plan, graph = planned.plan, planned.head.graph
@@ -286,11 +295,8 @@ def _are(tables: int) -> str:
 
 
 def _run(planned: Planned) -> str:
-    return (
-        f"seeknal run {of_option('--env', planned.environment.name)}"
-        if planned.elsewhere
-        else "seeknal run"
-    )
+    environment = of_option("--env", planned.environment.name) if planned.elsewhere else ""
+    return " ".join(filter(None, ["seeknal run", environment, planned.selecting.words]))
 
 
 def _next(planned: Planned, found: Found | None) -> str:
@@ -322,6 +328,8 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
     """The plan as a comment on a pull request."""
     plan = planned.plan
     lines = [f"### {markdown.text(_title(planned))}", ""]
+    if planned.selected is not None:
+        lines += [_extent(planned), ""]
     if not plan.changes and not plan.builds and not planned.settings:
         doubts = [markdown.text(doubt) for doubt in _doubts(planned, found)]
         said = ["No changes.", *(["", *doubts] if doubts else []), *_answers_as_markdown(found)]

@@ -27,6 +27,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         "base": planned.base_commit,
         "head": planned.head_commit,
         "dirty": planned.dirty,
+        "selected": None if planned.selected is None else sorted(planned.selected),
         "changes": [
             _change_as_json(change, plan)
             for change in (*map(as_change, planned.settings), *plan.changes)
