@@ -527,3 +527,29 @@ def test_promises_of_a_reader_are_checked_once_the_columns_are_known(regions: Re
     assert "promises total as" in told(regions, code=1)
     regions.replace("seeknal/fg.yml", "string", "integer")
     regions.run()
+
+
+def test_a_node_run_by_name_takes_its_modules_along(regions: Repo) -> None:
+    regions.write("lib.py", "RATE = 2\n")
+    for name in ("a", "b", "c"):
+        uses = "lib.RATE" if name != "c" else "7"
+        regions.write(
+            f"seeknal/{name}.py",
+            f"""
+            import lib
+            from seeknal.pipeline import transform
+
+
+            @transform()
+            def {name}(ctx):
+                return ctx.duckdb.sql(f"SELECT {{{uses}}} AS rate")
+        """,
+        )
+    regions.commit()
+    regions.run()
+    regions.write("lib.py", "RATE = 3\n")
+    regions.replace("seeknal/c.py", "7", "8")
+    regions.replace(PATH, "factor=3", "factor=4")
+    assert regions.built("--nodes", "a") == ["transform.a", "transform.b", "transform.c"]
+    assert regions.numbers("FROM main.a") == [(3,)]
+    assert regions.numbers("FROM main.b") == [(3,)]

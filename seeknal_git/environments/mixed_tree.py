@@ -129,16 +129,18 @@ class _Choice:
         if not files:
             return
         for loaded in (self._here, self._before):
-            for other in loaded.graph.members:
-                if (
-                    split_id(other)[0] == "source"
-                    and self._moved(other)
-                    and files & _tracked_files(loaded, other).keys()
-                ):
+            structure = loaded.graph.structure
+            for other in (*structure.of_kind("source"), *structure.python):
+                if self._moved(other) and files & _tracked_files(loaded, other).keys():
                     yield other
 
 
 def _tracked_files(loaded: Loaded, node: str) -> dict[str, str]:
+    """The files that git tracks and that decide a node: raw data of a source, and the modules of a
+    function."""
+    if node in loaded.graph.structure.python:
+        modules = loaded.graph.node(node).python["modules"]
+        return {path: loaded.tree.files[path] for path in modules}
     if node not in loaded.graph.members or split_id(node)[0] != "source":
         return {}
     return {
