@@ -21,6 +21,7 @@ from seeknal_git.project.bound_graph import Facts
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.snapshot_ids import identities
 from seeknal_git.project.workspace import current_tree, open_workspace
+from seeknal_git.sql.describe import Statement, judged
 from tests.conftest import Repo, make_shop
 
 TRANSFORMS = "seeknal/transforms"
@@ -352,3 +353,40 @@ def test_old_graphs_are_removed(shop: Repo, monkeypatch: pytest.MonkeyPatch) -> 
     kept = sorted(path.stem for path in first.parent.glob("*.graph"))
     assert len(kept) == 2
     assert "f" * 40 in kept
+
+
+def last_first(
+    statements: Iterable[Statement | None], heard: Callable[[int, dict[str, Any]], None]
+) -> None:
+    """Judge statements as late as possible, the last one first."""
+    waiting: list[tuple[int, Statement]] = []
+    number = 0
+    for statement in statements:
+        if statement is None:
+            last, asked = waiting.pop()
+            heard(last, judged([asked])[0])
+        else:
+            waiting.append((number, statement))
+            number += 1
+
+
+def test_everything_is_the_same_whichever_answer_comes_first(
+    project: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.git("reset", "--quiet", "--hard", "start")
+    for path, name in ((DAILY, "daily"), ("seeknal/sources/customers.yml", "customers")):
+        read = "transform.daily" if name == "customers" else "source.orders"
+        wrong = f"name: {name}\ntests: [{{custom_sql: SELECT no FROM ref('{read}')}}]\n"
+        turned(path, f"name: {name}\n", wrong)(project)
+    for name in "ab":
+        sql = ANOTHER.format(kind="transform", name=name, ref="source.orders", sql=f"SELECT {name}")
+        project.write(f"{TRANSFORMS}/{name}.yml", sql)
+
+    def found(repo: Repo) -> dict[str, Any]:
+        shutil.rmtree(repo.path / ".git/seeknal/cache", ignore_errors=True)
+        return everything(loaded(repo))
+
+    expected = found(project)
+    assert len(expected["problems"][0]) == 4
+    monkeypatch.setattr("seeknal_git.sql.describe.judge", last_first)
+    assert found(project) == expected

@@ -29,8 +29,8 @@ from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.nodes.node import Node
-from seeknal_git.project.columns import broken_promises
 from seeknal_git.project.python_columns import type_words
+from seeknal_git.project.questions import broken_promises
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible

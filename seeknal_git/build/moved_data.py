@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem
-from seeknal_git.project.columns import columns_now
 from seeknal_git.project.data_files import DataFile
 from seeknal_git.project.data_versions import contents_of
 from seeknal_git.project.load import Loaded
+from seeknal_git.project.source_columns import columns_now
 from seeknal_git.sql.statement import Columns
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.bound_graph import BoundGraph
-from seeknal_git.project.columns import Binding, Question, questions_of, refused
+from seeknal_git.project.columns import Binding
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.graph import Graph
+from seeknal_git.project.questions import Question, questions_of, refused
 from seeknal_git.sql.describe import Statement, judged
 from seeknal_git.sql.statement import Columns, Known
 

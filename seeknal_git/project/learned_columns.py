@@ -13,8 +13,9 @@ from dataclasses import replace
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
 from seeknal_git.project.bound_graph import BoundGraph
-from seeknal_git.project.columns import Binding, refused
+from seeknal_git.project.columns import Binding
 from seeknal_git.project.declared_columns import asked
+from seeknal_git.project.questions import refused
 from seeknal_git.sql.statement import Columns
 
 _TOPIC = "python columns"

@@ -7,7 +7,7 @@ worker.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from seeknal_git.sql.statement import (
     packed,
 )
 from seeknal_git.sql.type_words import read_as
-from seeknal_git.sql.worker import Exhausted, answers
+from seeknal_git.sql.worker import Exhausted, answers, converse
 from seeknal_git.sql.worker_process import Task
 
 if TYPE_CHECKING:
@@ -62,10 +62,27 @@ def judged(statements: Sequence[Statement]) -> list[dict[str, Any]]:
     """For each statement its `columns` and its parts (`anatomy`), or its fault (`error`, `line`,
     `hint`), with `limit` if another limit would allow it. Raises TooLong."""
     asked = [_plain(statement) for statement in statements]
-    return [
-        _limited(answer.message, answer.hint) if isinstance(answer, Exhausted) else answer
-        for answer in answers(_TASK, asked, len(asked))
-    ]
+    return [_judgement(answer) for answer in answers(_TASK, asked, len(asked))]
+
+
+def judge(
+    statements: Iterable[Statement | None], heard: Callable[[int, dict[str, Any]], None]
+) -> None:
+    """Give the same answers as `judged` one by one: each, with the number of its statement, as soon
+    as it is known.
+
+    The statements are taken while earlier ones are judged; None means that the next one follows
+    from an answer that is not here yet. Raises TooLong.
+    """
+    asked = (None if statement is None else _plain(statement) for statement in statements)
+    converse(_TASK, asked, lambda number, answer: heard(number, _judgement(answer)))
+
+
+def _judgement(answer: Any) -> dict[str, Any]:
+    if isinstance(answer, Exhausted):
+        return _limited(answer.message, answer.hint)
+    found: dict[str, Any] = answer
+    return found
 
 
 def _reading(answer: Any) -> tuple[Reading, bool]:

@@ -13,7 +13,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,9 @@ _EACH = 0.1  # … and more for each of them
 _MOST_WORKERS = 4
 _PER_WORKER = 50  # questions that are worth another worker: its start costs a tenth of a second
 _CHUNK = 32  # questions to ask a worker at once, at most
+_BACKLOG = (
+    8  # questions that may wait for the worker that parsed their texts, while others are idle
+)
 _LOCK = threading.Lock()
 
 
@@ -50,17 +53,28 @@ class TooLong(SeeknalError):
 
 
 def answers(task: Task, questions: Iterable[Any], likely: int = 0) -> list[Any]:
-    """The workers' answer to each question, or Exhausted.
+    """The workers' answer to each question, or Exhausted. See `converse`."""
+    found: dict[int, Any] = {}
+    converse(task, questions, found.__setitem__, likely)
+    return [found[number] for number in range(len(found))]
 
-    The questions (JSON values) are taken one by one, while earlier ones are answered. likely: how
-    many there may be, so that the workers start before they come. Raises TooLong.
+
+def converse(
+    task: Task, questions: Iterable[Any], heard: Callable[[int, Any], None], likely: int = 0
+) -> None:
+    """Have workers answer questions. heard: takes each answer, or Exhausted, with the number of its
+    question from 0, as soon as it has come.
+
+    The questions (JSON values) are taken one by one, while earlier ones are answered; None stands
+    for a question that only follows from an answer that has not come yet. likely: how many there
+    may be, so that the workers start before they come. Raises TooLong.
     """
     with _LOCK:
         key = (task, limits(), os.getpid())
         if key not in _started:
             _stop()
             _started[key] = _Workers(task, key[1])
-        return _started[key].answers(questions, likely)
+        _started[key].converse(questions, heard, likely)
 
 
 def stop() -> None:
@@ -87,10 +101,12 @@ class _Workers:
     spent: float = 0.0  # seconds of processor time, by those that have ended
     parsed: dict[int, int] = field(default_factory=dict)  # hash of a text → the process that has it
 
-    def answers(self, questions: Iterable[Any], likely: int) -> list[Any]:
+    def converse(
+        self, questions: Iterable[Any], heard: Callable[[int, Any], None], likely: int
+    ) -> None:
         try:
             self._start(likely)
-            return _Round(self, iter(questions)).answers()
+            _Round(self, iter(questions), heard).go()
         except BaseException:  # answers are on their way: the next question would get them
             self.stop()
             raise
@@ -142,53 +158,67 @@ class _Round:
 
     workers: _Workers
     coming: Iterator[Any]
-    questions: list[Any] = field(default_factory=list)
+    heard: Callable[[int, Any], None]
+    questions: dict[int, Any] = field(default_factory=dict)  # those without an answer
+    asked: int = 0  # the number of all questions
     waiting: deque[int] = field(default_factory=deque)
     apart: deque[int] = field(default_factory=deque)  # to be asked without preparing them together
     busy: dict[int, tuple[Process, deque[int]]] = field(default_factory=dict)  # by file descriptor
-    found: dict[int, Any] = field(default_factory=dict)
     all_here: bool = False  # whether there is no other question to come
+    waits: bool = False  # whether the next one follows from an answer
 
-    def answers(self) -> list[Any]:
+    def go(self) -> None:
         while True:
             self._hand_out()
             if not self.busy and self.all_here:
-                return [self.found[number] for number in range(len(self.questions))]
+                return
             self._listen()
 
     def _take(self, most: int) -> None:
         """Have that number of questions wait, as far as they come."""
-        while len(self.waiting) < most and not self.all_here:
+        self.waits = False
+        while len(self.waiting) < most and not self.all_here and not self.waits:
             try:
-                self.questions.append(next(self.coming))
+                question = next(self.coming)
             except StopIteration:
                 self.all_here = True
+                return
+            if question is None:
+                self.waits = True
             else:
-                self.waiting.append(len(self.questions) - 1)
+                self.questions[self.asked] = question
+                self.waiting.append(self.asked)
+                self.asked += 1
 
     def _hand_out(self) -> None:
         """Give each free worker a few questions: the fewer are left, the fewer."""
         self._take(1)
+        idle: list[Process] = []
         while self.waiting or self.apart:
             taken = (process for process, _ in self.busy.values())
-            process = self.workers.free(taken, len(self.questions) - len(self.found))
+            process = self.workers.free([*taken, *idle], len(self.questions))
             if process is None:
                 return
             together = not self.apart
             queue = self.waiting if together else self.apart
             self._take(_CHUNK)
-            parts = 2 * len(self.workers.processes) if self.all_here else 1
-            share = min(-(-len(queue) // parts), _CHUNK)
-            chunk = self._chosen(queue, share, process)
-            self.busy[process.incoming] = (process, chunk)
-            process.send([self.questions[number] for number in chunk], together=together)
+            if chunk := self._chosen(queue, process):
+                self.busy[process.incoming] = (process, chunk)
+                process.send([self.questions[number] for number in chunk], together=together)
+            else:
+                idle.append(process)
 
-    def _chosen(self, queue: deque[int], share: int, process: Process) -> deque[int]:
-        """Take some questions off a queue, last of all those whose text another process parsed."""
+    def _chosen(self, queue: deque[int], process: Process) -> deque[int]:
+        """Take some questions off a queue: none whose text another process has parsed, unless many
+        of these wait."""
         parsed, subject = self.workers.parsed, self.workers.task.subject
+        alive = {other.pid for other in self.workers.processes if other is not process}
         texts = {number: hash(subject(self.questions[number])) for number in queue}
-        owners = {number: parsed.get(text, process.pid) for number, text in texts.items()}
-        chunk = deque(sorted(queue, key=lambda number: owners[number] != process.pid)[:share])
+        suited = [number for number in queue if parsed.get(texts[number]) not in alive]
+        if not suited and len(queue) > _BACKLOG:
+            suited = list(queue)
+        parts = 2 * len(self.workers.processes) if self.all_here else 1
+        chunk = deque(suited[: min(-(-len(suited) // parts), _CHUNK)])
         parsed.update((texts[number], process.pid) for number in chunk)
         for number in chunk:
             queue.remove(number)
@@ -203,7 +233,7 @@ class _Round:
         before = time.monotonic()
         if len(self.waiting) < _MOST_WORKERS * _CHUNK:
             self._take(len(self.waiting) + 1)
-            ready = pipes.poll(1000 if self.all_here else 0)
+            ready = pipes.poll(1000 if self.all_here or self.waits else 0)
         else:
             ready = pipes.poll(1000)
         for descriptor, _ in ready:
@@ -220,16 +250,21 @@ class _Round:
         descriptor = process.incoming
         try:
             for answer in process.receive():
-                self.found[chunk.popleft()] = answer
                 self.workers.answered += 1
+                self._hear(chunk.popleft(), answer)
         except Dead as exc:
             self._died(process, chunk, exc.reason)
         if not chunk:
             self.busy.pop(descriptor, None)
         if self.workers.is_over_time():
-            left = set(range(len(self.questions))) - self.found.keys()
-            if left or not self.all_here:
-                raise TooLong(min(left, default=len(self.questions) - 1))
+            if not self.questions:
+                self._take(1)
+            if self.questions or not self.all_here:
+                raise TooLong(min(self.questions, default=self.asked - 1))
+
+    def _hear(self, number: int, answer: Any) -> None:
+        del self.questions[number]
+        self.heard(number, answer)
 
     def _died(self, process: Process, chunk: deque[int], reason: str) -> None:
         """Ask the others again, and blame the question that was being answered."""
@@ -240,7 +275,7 @@ class _Round:
             return
         # Earlier questions may have filled its memory: only the first one is to blame for that.
         if reason == "seconds" or not process.answered:
-            self.found[chunk.popleft()] = _exhausted(reason, self.workers.limits)
+            self._hear(chunk.popleft(), _exhausted(reason, self.workers.limits))
         self.waiting.extendleft(reversed(chunk))
 
 
