@@ -118,6 +118,7 @@ Each of `nodes` has:
 | `layer` | how many of `nodes` are before it, on the longest way |
 | `path`, `line` | where it is defined |
 | `description` | from the file; null where there is none |
+| `ends` | whether it has no columns, and only uses those that it reads: a rule, a metric, a dashboard |
 | `use`, `url` | of an exposure that another system delivers: its type, name and owner in words, and its address; else null |
 | `change` | the category of its change in the plan; null where it is unchanged |
 | `state` | `build` or `reuse`; null where nothing changes at all, and for a node that is removed |

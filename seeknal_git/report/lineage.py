@@ -76,6 +76,7 @@ def _node(node: LineageNode, layer: int) -> dict[str, Any]:
         "path": node.path,
         "line": node.line,
         "description": node.description,
+        "ends": node.is_end,
         "use": node.use,
         "url": node.url,
         "change": node.change,
