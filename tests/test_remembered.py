@@ -89,6 +89,11 @@ EDITS: dict[str, Callable[[Repo], object]] = {
     ),
     "another file of SQL": turned("seeknal/own.sql", "FROM", "SELECT day FROM"),
     "no file of SQL": moved("seeknal/own.sql", "seeknal/other.sql"),
+    "a macro": written(
+        "seeknal/macros/known.sql", "CREATE MACRO is_known(x) AS x IS NOT NULL AND x > 0;\n"
+    ),
+    "a node that calls a macro": turned(CLEAN, "amount IS NOT NULL", "is_known(amount)"),
+    "the text of the macro": turned("seeknal/macros/known.sql", "> 0", "> 15"),
     "no parts": turned(CLEAN, "WHERE amount", "WHERE random() < 2 AND amount"),
     "a syntax error": turned(DAILY, "GROUP BY day", "GROUP BYE day"),
     "an unknown column": turned(CUSTOMERS, "c.name AS name", "c.nom AS name"),

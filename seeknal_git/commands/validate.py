@@ -18,7 +18,7 @@ from seeknal_git.files import Ground, refuse, write_below
 from seeknal_git.git.tree import index_tree
 from seeknal_git.names import MANIFEST
 from seeknal_git.project.branch_settings import written_in
-from seeknal_git.project.definitions import is_sql_path
+from seeknal_git.project.definitions import is_macro_path, is_sql_path
 from seeknal_git.project.kept_out import kept_out
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace, current_tree
@@ -98,7 +98,7 @@ def _passed_over(loaded: Loaded) -> Iterator[Problem]:
     """Files of SQL that no node has."""
     known = {member.node.sql_path for member in loaded.project.members}
     for path in sorted(filter(is_sql_path, loaded.tree.files)):
-        if path not in known:
+        if path not in known and not is_macro_path(path):
             message = "No node has this SQL, so it is passed over."
             hint = f"Write {posixpath.splitext(path)[0]}.yml beside it: kind, name and inputs."
             yield Problem(message, path, hint=hint)

@@ -16,7 +16,6 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import is_kept_tree
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import split_id
-from seeknal_git.nodes.values import Definition
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.source_versions import tracked_versions
@@ -43,7 +42,7 @@ def mixed(workspace: Workspace, here: Loaded, base: str, named: Iterable[str]) -
     choice = _Choice(here, before)
     chosen = choice.closed(named)
     entries = [entry for node in sorted(chosen) for entry in choice.changed_entries(node)]
-    shared = {entry.path for entry in entries}
+    shared = {entry.rpartition(":")[0] for entry in entries}
     if PROJECT_FILE in shared:
         raise UsageError(
             "The variables of the project file have changed, and count for all nodes at once.",
@@ -98,8 +97,9 @@ class _Choice:
             yield from (reader for reader in here.readers.get(node, ()) if reader in before.members)
             yield from self._of_the_same_files(node)
 
-    def changed_entries(self, node: str) -> list[Definition]:
-        """The entries of other files that a node uses, and that are not as production has them."""
+    def changed_entries(self, node: str) -> list[str]:
+        """The places of the entries of other files that a node uses, and that are not as production
+        has them."""
         here, before = self._here, self._before
         uses = here.graph.index.uses.get(node) or before.graph.index.uses.get(node)
         if not uses or here.vocabulary is None or before.vocabulary is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.nodes.values import FILE, Unresolved, Use, Values, templates
+from seeknal_git.nodes.values import FILE, MACRO, Unresolved, Use, Values, templates
 from seeknal_git.nodes.yaml_document import SQL, Document
 
 _KEYS = ("params", "table")
@@ -107,12 +107,29 @@ class _Resolving:
             hint = "Write it in SQL: a macro, a CTE, or CASE. See docs/migrating.md."
             self.problems.append(Problem(message, self._paths.get(where, self._path), line, hint))
             return given
-        if "{{" not in given:
+        macros = self._values.macros
+        if "{{" not in given and not macros:
             return given
         if written:
-            self.written[where] = self._filled(written, where)
-            return self._filled(str(given), "")
-        return self._filled(str(given), where)
+            self.written[where] = self._expanded(self._filled(written, where), where)
+            where, given = "", str(given)
+        return self._expanded(self._filled(str(given), where), where)
+
+    def _expanded(self, text: str, where: str) -> str:
+        """A statement with the expressions of macros in place of their calls."""
+        macros = self._values.macros
+        if not macros:
+            return text
+        from seeknal_git.sql.macros import WrongCall, calls, expanded
+
+        self.result.uses |= {(f"{MACRO}{name}", False): None for name in calls(text, macros)}
+        try:
+            return expanded(text, macros)
+        except WrongCall as exc:
+            line = self._line(where, text[: exc.start])
+            message = f"{str(exc)[0].upper()}{str(exc)[1:]}."
+            self.problems.append(Problem(message, self._paths.get(where, self._path), line))
+            return text
 
     def _filled(self, text: str, where: str, within: tuple[str, ...] = ()) -> str:
         """A text with its values. where: its place, for lines; empty if those are noted already;

@@ -10,8 +10,12 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from seeknal_git.sql.run_values import PER_RUN, mark
+
+if TYPE_CHECKING:
+    from seeknal_git.sql.macros import Macro
 
 # The files whose entries templates may name.
 COMMON_FILES = tuple(
@@ -21,6 +25,8 @@ COMMON_FILES = tuple(
 Use = tuple[str, bool]
 # Before the path of a file, where a node uses it.
 FILE = "file:"
+# Before the name of a macro, where a node uses it.
+MACRO = "macro "
 _CALL = re.compile(r"(\w+)\s*\((.*)\)", re.DOTALL)
 _DOTTED = re.compile(r"\w+(?:\.\w+)+")
 _ENV = re.compile(r"env:\s*(\w+)\s*(?:\|(.*))?", re.DOTALL)
@@ -93,6 +99,7 @@ class Values:
     # The files of SQL: path → blob, and the way to read one.
     files: Mapping[str, str] = field(default_factory=dict)
     read: Callable[[str], bytes] = _nothing
+    macros: Mapping[str, Macro] = field(default_factory=dict)
 
     @cached_property
     def _command_line(self) -> Mapping[str, str]:
@@ -204,6 +211,8 @@ class Values:
     def _told(self, expression: str) -> str | None:
         if expression.startswith(FILE):
             return self.files.get(expression.removeprefix(FILE))
+        if expression.startswith(MACRO):
+            return repr(sorted(self.parts([expression]).items()))
         try:
             return self.value(expression)
         except Unresolved:
@@ -215,11 +224,24 @@ class Values:
         waiting = list(expressions)
         while waiting:
             name = _spelled(waiting.pop())
+            if macro := self.macros.get(name.removeprefix(MACRO)) if MACRO in name else None:
+                if name not in found:
+                    from seeknal_git.sql.macros import calls
+
+                    waiting += [f"{MACRO}{called}" for called in calls(macro.body, self.macros)]
+                found[name] = macro.definition
+                continue
             defined = self.definitions.get(name)
             if defined and name not in found and name not in self._command_line:
                 found[name] = defined.text
                 waiting += [expression for _, _, expression in templates(defined.text)]
         return found
+
+    def place(self, name: str) -> str:
+        """Where a definition or a macro is."""
+        if macro := self.macros.get(name.removeprefix(MACRO)):
+            return f"{macro.path}:{macro.line}"
+        return self.definitions[name].place
 
     def secrets(self, expressions: Iterable[str]) -> tuple[str, ...]:
         """The variables of the environment that expressions use, at any depth, as far as they are

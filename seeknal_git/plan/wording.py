@@ -46,8 +46,8 @@ def values_changed(
     if before is None or after is None or not (old.uses and new.uses):
         return
     both = [use for use in new.uses if use in old.uses]
-    for name, definition in after.changed(before, both).items():
-        yield f"{name} changed ({definition.place})"
+    for name, place in after.changed(before, both).items():
+        yield f"{name} changed ({place})"
 
 
 def _inputs(old: Member, new: Member) -> Iterator[str]:

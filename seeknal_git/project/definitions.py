@@ -50,5 +50,10 @@ def is_definition_path(path: str) -> bool:
 
 
 def is_sql_path(path: str) -> bool:
-    """Whether a file may hold the SQL of a node."""
+    """Whether a file may hold the SQL of a node, or macros."""
     return path.startswith("seeknal/") and path.endswith(".sql")
+
+
+def is_macro_path(path: str) -> bool:
+    """Whether a file holds macros."""
+    return path.startswith("seeknal/macros/") and path.endswith(".sql")

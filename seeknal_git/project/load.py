@@ -132,7 +132,8 @@ def _nearest(graphs: Graphs, tree: Tree, like: Loaded | None) -> Sound | None:
 
 
 def _as_known(loaded: Loaded) -> Sound:
-    return Sound(loaded.graph, loaded.project.foreign, loaded.project.warnings)
+    names = loaded.vocabulary.names_of_macros if loaded.vocabulary else ""
+    return Sound(loaded.graph, loaded.project.foreign, loaded.project.warnings, names)
 
 
 def _remember(graphs: Graphs, loaded: Loaded) -> None:

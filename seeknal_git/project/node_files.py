@@ -127,7 +127,7 @@ def _entries(
             entries[path] = content, entry
 
     if fresh := _taken_apart(read(), len(paths) - len(known)):
-        cache.put("node", _to_remember(fresh))
+        cache.put(_topic(vocabulary), _to_remember(fresh))
     return entries, problems
 
 
@@ -136,14 +136,20 @@ def _remembered(
 ) -> dict[str, dict[str, Any]]:
     """The entries that are remembered, by content. contents: path → blob; a file that uses values
     of other files gets its content with them here."""
-    known = cache.get("node", set(contents.values()))
+    topic = _topic(vocabulary)
+    known = cache.get(topic, set(contents.values()))
     found = {blob: entry for blob, entry in known.items() if _OUTLINE not in entry}
     if len(found) == len(known):
         return found
     again = {path: blob for path, blob in contents.items() if _OUTLINE in known.get(blob, ())}
     for path, blob in again.items():
         contents[path] = vocabulary.content(blob, known[blob][_OUTLINE])
-    return {**found, **cache.get("node", {contents[path] for path in again})}
+    return {**found, **cache.get(topic, {contents[path] for path in again})}
+
+
+def _topic(vocabulary: Vocabulary) -> str:
+    """The topic of the nodes of a tree in the cache: macros of other names are other calls."""
+    return f"node {vocabulary.names_of_macros}".rstrip()
 
 
 # The key of an entry that has, instead of a node, the names that its file uses.

@@ -43,6 +43,7 @@ class Sound:
     graph: BoundGraph
     foreign: tuple[str, ...]  # the YAML files below seeknal/ that are no nodes
     warnings: tuple[Problem, ...]  # of the files of nodes
+    names_of_macros: str = ""  # see Vocabulary
 
 
 @dataclass(slots=True)
@@ -152,6 +153,7 @@ def _core(found: Sound) -> dict[str, Any]:
         "mask": [f"{mask:x}" for mask in masks],
         "origins": origins,
         **_of_some(index, numbers),
+        "macros": found.names_of_macros,
         "foreign": found.foreign,
         "warnings": [asdict(warning) for warning in found.warnings],
     }
@@ -257,7 +259,7 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         origins=tuple(core["origins"]),
     )
     warnings = tuple(map(as_problem, core["warnings"]))
-    return Sound(graph, tuple(core["foreign"]), warnings)
+    return Sound(graph, tuple(core["foreign"]), warnings, core["macros"])
 
 
 class Remembered(Mapping[str, Facts]):

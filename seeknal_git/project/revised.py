@@ -45,6 +45,8 @@ class Revised:
 def revised(before: Sound, vocabulary: Vocabulary, cache: Cache) -> Revised | None:
     """The project of a tree; None if anything is wrong in it, or if too much differs."""
     tree = vocabulary.tree
+    if before.names_of_macros != vocabulary.names_of_macros:
+        return None
     now, old = node_paths(vocabulary, cache), before.graph.index.files
     differing = _differing(before, vocabulary, now)
     if too_many(now) or len(differing) > max(len(now) * _MOST, 1):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.values import COMMON_FILES, Definition, Given, Use, Values
-from seeknal_git.project.definitions import is_sql_path
+from seeknal_git.project.definitions import is_macro_path, is_sql_path
+from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.settings import PROJECT_FILE, read_written
 
 if TYPE_CHECKING:
+    from seeknal_git.cache import Cache
     from seeknal_git.git.tree import Tree
+    from seeknal_git.sql.macro_files import MacroFiles
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Vocabulary:
     tree: Tree
     given: Given = field(default_factory=Given)
     environment: str = "main"
+    cache: Cache | None = None
 
     @cached_property
     def _common(self) -> tuple[Mapping[str, Definition], tuple[Problem, ...]]:
@@ -42,14 +46,45 @@ class Vocabulary:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """The mistakes in the common files."""
-        return self._common[1]
+        """The mistakes in the common files, and in those of macros."""
+        if not self._macro_files:
+            return self._common[1]
+        found = (Problem(*mistake) for mistake in self._macros.mistakes)
+        return (*self._common[1], *found)
+
+    @cached_property
+    def _macro_files(self) -> Mapping[str, str]:
+        return {path: blob for path, blob in self.tree.files.items() if is_macro_path(path)}
+
+    @cached_property
+    def _macros(self) -> MacroFiles:
+        from seeknal_git.sql.macro_files import packed, unpacked
+
+        files = self._macro_files
+        key = digest(*(word for file in sorted(files.items()) for word in file))
+        known = self.cache.get("macros", [key]) if self.cache else {}
+        if key in known:
+            return unpacked(known[key])
+        found = _read_macros(self.tree, sorted(files))
+        if self.cache:
+            self.cache.put("macros", {key: packed(found)})
+        return found
+
+    @cached_property
+    def names_of_macros(self) -> str:
+        """A hash of the names of all macros, which decide the calls that a file may have; empty if
+        there are none."""
+        if not self._macro_files:
+            return ""
+        return digest(*sorted(macro.name for macro in self._macros.macros))[:12]
 
     @cached_property
     def values(self) -> Values:
         """The values, as far as their files can be read."""
         definitions = {**self._variables(), **self._common[0]}
-        return Values(self.given, definitions, self._sql_files, self.tree.read_small)
+        found = self._macros.macros if self._macro_files else ()
+        macros = {macro.name: macro for macro in found}
+        return Values(self.given, definitions, self._sql_files, self.tree.read_small, macros)
 
     @cached_property
     def _sql_files(self) -> Mapping[str, str]:
@@ -69,14 +104,14 @@ class Vocabulary:
         """The project file's variables of an environment."""
         return replace(self, environment=environment)._variables()
 
-    def changed(self, before: Vocabulary, uses: Iterable[Use]) -> dict[str, Definition]:
-        """The entries and variables that have another text here than in another tree, among those
-        that some names use, at any depth in both."""
+    def changed(self, before: Vocabulary, uses: Iterable[Use]) -> dict[str, str]:
+        """The entries, variables and macros that have another text here than in another tree, among
+        those that some names use, at any depth in both: name → place."""
         names = [name for name, is_own in uses if not is_own]
         now = self.values.parts(names)
         was = before.values.parts(names) if now else {}
         return {
-            name: self.values.definitions[name]
+            name: self.values.place(name)
             for name in sorted(now)
             if name in was and was[name] != now[name]
         }
@@ -84,3 +119,19 @@ class Vocabulary:
     def content(self, blob: str, uses: Iterable[Use]) -> str:
         """The id of a file's content together with the values of the names that it uses."""
         return f"{blob}+{self.values.digest(uses)[:40]}"
+
+
+def _read_macros(tree: Tree, paths: Sequence[str]) -> MacroFiles:
+    """The macros in files of a tree."""
+    from seeknal_git.nodes.yaml_document import text_of
+    from seeknal_git.sql.macro_files import MacroFiles, read_macros
+
+    texts: list[tuple[str, str]] = []
+    mistakes: list[tuple[str, str, int]] = []
+    for path in paths:
+        try:
+            texts.append((path, text_of(tree.read_small(path), path).replace("\r\n", "\n")))
+        except ProjectError as exc:
+            mistakes += [(found.message, path, found.line or 1) for found in exc.problems]
+    found = read_macros(texts) if texts else MacroFiles()
+    return MacroFiles(found.macros, (*mistakes, *found.mistakes))

@@ -110,7 +110,7 @@ class Workspace:
         """The names that templates of a tree may use, with the values of the environment that the
         command is about."""
         environment = self.given.environment or git.current_branch(self.repository)
-        return Vocabulary(tree, self.given, environment or self.production)
+        return Vocabulary(tree, self.given, environment or self.production, self.cache)
 
     def waiting(self) -> Workspace:
         """The same, for a command that needs the warehouse; its waits share a deadline."""
