@@ -98,6 +98,7 @@ def _unexpected(exc: Exception) -> int:
 
 def _misused(exc: typer.TyperException) -> int:
     """Say why a command line cannot be read, and show the usage if an argument is missing."""
+    from seeknal_git.cli.not_here import with_the_way
     from seeknal_git.report.terminal import note
 
     context, argument = getattr(exc, "ctx", None), getattr(exc, "param", None)
@@ -107,7 +108,7 @@ def _misused(exc: typer.TyperException) -> int:
         if missing and argument
         else exc.format_message()
     )
-    first, *others = words.splitlines() or [""]
+    first, *others = with_the_way(words).splitlines() or [""]
     usage = context.get_usage().splitlines() if missing and context else []
     note(
         first if first.startswith("Usage") else f"error: {first}",

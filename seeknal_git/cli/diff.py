@@ -11,7 +11,8 @@ from seeknal_git.cli.options import HERE, AsJson, DataRoot, ProjectPath, opened_
 
 def diff(
     node: Annotated[
-        str | None, typer.Argument(help="Show only this node, as kind.name or by its bare name.")
+        str | None,
+        typer.Argument(help="Show only this node, as kind.name, NAME or KINDs/NAME."),
     ] = None,
     stat: Annotated[bool, typer.Option("--stat", help="Print one line for each node.")] = False,
     as_json: AsJson = False,

@@ -18,29 +18,48 @@ from seeknal_git.cli.options import (
     with_options,
 )
 
+Node = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NODE[.COLUMN]]",
+        help="A node, as kind.name or by its bare name, or one of its columns.",
+    ),
+]
+Column = Annotated[
+    str | None, typer.Option("--column", "-c", help="One column of NODE, as NODE.COLUMN.")
+]
+Upstream = Annotated[bool, typer.Option("--upstream", help="Show only its inputs.")]
+Downstream = Annotated[bool, typer.Option("--downstream", help="Show only its readers.")]
+Depth = Annotated[
+    int | None, typer.Option("--depth", metavar="N", min=1, help="Stop after N steps.")
+]
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        "--output",
+        "-o",
+        metavar="FILE",
+        dir_okay=False,
+        help="Write a page for a browser.",
+    ),
+]
+Ascii = Annotated[bool, typer.Option("--ascii", help="No effect: trees are printed.")]
+NoOpen = Annotated[bool, typer.Option("--no-open", help="No effect: no browser is opened.")]
+
 
 @with_options
 def lineage(
-    node: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[NODE[.COLUMN]]",
-            help="A node, as kind.name or by its bare name, or one of its columns.",
-        ),
-    ] = None,
-    upstream: Annotated[bool, typer.Option("--upstream", help="Show only its inputs.")] = False,
-    downstream: Annotated[
-        bool, typer.Option("--downstream", help="Show only its readers.")
-    ] = False,
-    depth: Annotated[
-        int | None, typer.Option("--depth", metavar="N", min=1, help="Stop after N steps.")
-    ] = None,
+    node: Node = None,
+    column: Column = None,
+    upstream: Upstream = False,
+    downstream: Downstream = False,
+    depth: Depth = None,
     choice: Choice = EVERY_NODE,
     as_json: AsJson = False,
-    html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page for a browser."),
-    ] = None,
+    html: Page = None,
+    ascii_: Ascii = False,
+    no_open: NoOpen = False,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -57,13 +76,17 @@ def lineage(
       seeknal lineage --select '+tag:daily'
       seeknal lineage --html lineage.html
     """
+    del ascii_, no_open  # scripts name them still
     from seeknal_git.commands.lineage import lineage as library
+    from seeknal_git.errors import UsageError
     from seeknal_git.report import lineage as report
     from seeknal_git.report.terminal import out_json
 
+    if column is not None and node is None:
+        raise UsageError("--column needs a NODE.", f"seeknal lineage NODE --column {column}")
     chosen = library(
         opened_with_a_reminder(project_path, data_root),
-        node,
+        f"{node}.{column}" if column is not None else node,
         upstream=upstream,
         downstream=downstream,
         depth=depth,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from seeknal_git.commands.planned import Planned, plan_environment
 from seeknal_git.errors import UsageError
-from seeknal_git.names import split_id
+from seeknal_git.names import node_id, split_id
+from seeknal_git.nodes.kinds import KINDS, folder_of
 from seeknal_git.plan.changes import Change
 from seeknal_git.project.workspace import Workspace
 
@@ -23,11 +24,13 @@ class Diff:
 def diff(workspace: Workspace, node: str | None = None) -> Diff:
     """Compare the branch that is checked out with its base.
 
-    node: the id or the bare name of the only node to compare.
+    node: the only node to compare, as its id, its bare name, or its folder and name
+    (`sources/orders`).
 
     Raises UsageError if neither side has that node.
     """
     planned = plan_environment(workspace)
+    node = _as_id(node)
     if node is None:
         return Diff(planned, planned.plan.changes)
     known = {**planned.head.graph.members, **planned.base.graph.members}
@@ -39,3 +42,12 @@ def diff(workspace: Workspace, node: str | None = None) -> Diff:
         change for change in planned.plan.changes if node in (change.node, split_id(change.node)[1])
     )
     return Diff(planned, tuple(changes))
+
+
+def _as_id(name: str | None) -> str | None:
+    """`kind.name` of a name that is written with the folder of its kind."""
+    folder, slash, bare = (name or "").removeprefix("seeknal/").partition("/")
+    kinds = {folder_of(kind).removeprefix("seeknal/"): kind for kind in KINDS}
+    if not slash or folder not in kinds:
+        return name
+    return node_id(kinds[folder], bare.removesuffix(".yml"))

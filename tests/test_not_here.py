@@ -1,0 +1,56 @@
+"""Command lines of Seeknal 2.13: the same here, or the way that leads on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Repo
+
+DAILY = "seeknal/transforms/daily.yml"
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "way"),
+    [
+        ("consolidate --prune", "No such command 'consolidate'.", "nothing to consolidate"),
+        ("entity list", "No such command 'entity'.", "seeknal query"),
+        ("docs x", "No such command 'docs'.", "--help"),
+        ("gov report", "No such command 'gov'.", "another product"),
+        ("run --profile dev.yml", "No such option: --profile.", "No profile is read"),
+        ("run --start 2024-01-01", "No such option: --start.", "Nothing is built by intervals"),
+    ],
+)
+def test_a_command_that_is_not_here_names_the_way(
+    shop: Repo, line: str, message: str, way: str
+) -> None:
+    said = shop.seeknal(*line.split(), code=2).err
+    assert message in said.splitlines()[0]
+    assert "Did you mean" not in said
+    assert way in said
+
+
+def test_a_command_that_never_was_has_no_way(shop: Repo) -> None:
+    said = shop.seeknal("parze", code=2).err
+    assert said.splitlines() == ["error: No such command 'parze'. Did you mean 'parse'?"]
+
+
+def test_lineage_knows_the_options_of_seeknal(published: Repo) -> None:
+    trees = published.seeknal("lineage", "daily").out
+    assert published.seeknal("lineage", "daily", "--ascii").out == trees
+    column = published.seeknal("lineage", "daily.total", "--json").json
+    assert published.seeknal("lineage", "daily", "-c", "total", "--json").json == column
+    assert "needs a NODE" in published.seeknal("lineage", "--column", "total", code=2).err
+    published.seeknal("lineage", "--output", "target/lineage.html", "--no-open")
+    assert "<html" in published.read("target/lineage.html")
+
+
+@pytest.mark.parametrize("name", ["transforms/daily", DAILY, "transform.daily", "daily"])
+def test_diff_knows_a_node_by_its_folder(published: Repo, name: str) -> None:
+    published.switch("dev", create=True)
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    (change,) = published.seeknal("diff", name, "--json").json
+    assert change["node"] == "transform.daily"
+
+
+def test_a_dry_run_of_no_rows_shows_the_columns(published: Repo) -> None:
+    assert "total" in published.seeknal("dry-run", DAILY, "--limit", "0").out
