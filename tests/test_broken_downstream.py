@@ -212,3 +212,10 @@ def test_a_partition_by_a_column_that_is_not_there_is_refused_before_a_run(shop:
     )
     said = shop.seeknal("validate", code=1).err
     assert "exposure.by_customer_csv partitions by the column country" in said
+
+
+def test_a_reader_of_a_deleted_node_names_the_file_to_restore(dev: Repo) -> None:
+    dev.git("rm", "-q", CLEAN)
+    assert {hint for *_, hint in problems(dev)} == {
+        f"Restore {CLEAN}, which was deleted, or change this reader."
+    }

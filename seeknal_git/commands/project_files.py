@@ -33,7 +33,8 @@ protect_production: true
 """
 
 _PROFILES = """\
-# Connections to databases and services. This file is yours alone: git ignores it.
+# For connections to databases and services. No node reads them yet: sources are files.
+# This file is yours alone: git ignores it.
 #
 # ${NAME} stands for the environment variable NAME, and ${NAME:text} for `text` if it is not set.
 # So a password is in no file, no output, no state and no message.

@@ -50,7 +50,7 @@ _IN_PART = (
 )
 _AS_A_WHOLE = (
     "Production runs with uncommitted changes: "
-    "it will be ahead of every commit until they are committed."
+    "it will show changes that no commit has until they are committed."
 )
 
 

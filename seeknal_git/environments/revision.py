@@ -249,7 +249,8 @@ def explained(
     revision: None for the one that is checked out.
     """
     refused = {problem.node for problem in loaded.binding.problems}
-    if not any(problem.node in refused for problem in problems):
+    unknown = {node for problem in problems for node in problem.about} - loaded.graph.members.keys()
+    if not unknown and not any(problem.node in refused for problem in problems):
         return tuple(problems)
     from seeknal_git.plan.causes import with_causes
 

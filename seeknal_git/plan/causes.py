@@ -16,11 +16,21 @@ def with_causes(
     problems: Iterable[Problem], base: BoundGraph, head: BoundGraph
 ) -> tuple[Problem, ...]:
     """The problems. A problem that a change of columns upstream has caused also says which change,
-    and in which file.
+    and in which file; one that a deleted node has caused names the file that was deleted.
 
     base: the graph before the changes.
     """
-    return tuple(_with_cause(problem, base, head) for problem in problems)
+    return tuple(
+        _with_cause(_with_deletion(problem, base, head), base, head) for problem in problems
+    )
+
+
+def _with_deletion(problem: Problem, base: BoundGraph, head: BoundGraph) -> Problem:
+    deleted = [node for node in problem.about if node in base.members and node not in head.members]
+    if not deleted:
+        return problem
+    hint = f"Restore {base.node(deleted[0]).path}, which was deleted, or change this reader."
+    return replace(problem, hint=hint)
 
 
 def _with_cause(problem: Problem, base: BoundGraph, head: BoundGraph) -> Problem:

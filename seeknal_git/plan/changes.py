@@ -308,7 +308,7 @@ def _moved_data(identifier: str, base: State, head: State, words: tuple[str, ...
     columns = column_changes(identifier, base.graph, head.graph, before, after)
     sound = before.whole == after.whole and all(column.kind == "added" for column in columns)
     gone = identifier not in head.versions
-    said = f"{node.node.definition['path']} {'is no longer tracked by git' if gone else 'changed'}"
+    said = f"{node.node.definition['path']} {'is gone, here or from git' if gone else 'changed'}"
     change = _of(Category.DATA if sound else Category.BREAKING, node, (*words, said))
     return replace(change, columns=columns, rows=True)
 

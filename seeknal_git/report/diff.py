@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.plan.changes import Category, Change
 from seeknal_git.plan.text_diff import unified
 from seeknal_git.project.settings import PROJECT_FILE
+from seeknal_git.report.plan import column_words
 from seeknal_git.report.terminal import coloured, counted, dim, in_colour, listed, out, width
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ def as_text(found: Diff, *, stat: bool) -> None:
         lines = list(_diff(planned, change))
         added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
         removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
+        words = ", ".join((*change.words, *column_words(change)))
         impact = f"rebuilds {len(change.rebuilds)}, re-uses {len(change.reuses)}"
         out(
             f"{coloured(change.category)} {change.node}  {dim(f'+{added} -{removed}')}  "
-            f"{', '.join(change.words)}; {impact}"
+            f"{words}; {impact}"
         )
         if stat:
             continue
@@ -50,7 +52,7 @@ def as_json(found: Diff) -> list[dict[str, Any]]:
             "node": change.node,
             "category": str(change.category),
             "path": change.path,
-            "what": list(change.words),
+            "what": [*change.words, *column_words(change)],
             "rebuilds": list(change.rebuilds),
             "reuses": list(change.reuses),
             "diff": list(_diff(found.planned, change)),

@@ -146,7 +146,7 @@ def _change(change: Change, plan: Plan, verbose: bool) -> None:
             out(f"{' ' * _LABEL}{dim(word)}")
     if change.category == Category.NEW and change.node in plan.builds:
         return
-    for word in (*change.words, *_column_words(change)):
+    for word in (*change.words, *column_words(change)):
         out(f"{' ' * _LABEL}{word}")
     for label, nodes in (("rebuilds", change.rebuilds), ("re-uses ", change.reuses)):
         shown = nodes if verbose or len(nodes) <= _SHOWN + 1 else nodes[:_SHOWN]
@@ -170,7 +170,7 @@ def _downstream(label: str, node: str, why: str) -> None:
         out(f"{' ' * (indent + 2)}{dim(line)}")
 
 
-def _column_words(change: Change) -> list[str]:
+def column_words(change: Change) -> list[str]:
     """`+ added`, `- removed`, `~ changed`, with types; and `rows changed` if no clause says so."""
     words = [f"{_SIGNS[column.kind]} {column.name}{_types(column)}" for column in change.columns]
     return [*([] if change.words or not change.rows else ["rows changed"]), *words]
@@ -233,7 +233,7 @@ def _summary(planned: Planned, found: Found | None) -> str:
     parts += [f"{counted(files, 'file')} to write"] if files else []
     reused = sum(node in graph.views for node in plan.reused)
     lines = [f"{', '.join(parts)}; {counted(reused, 'table')} re-used."]
-    if found is not None and found.built:
+    if found is not None and found.built and not planned.head.absent:
         lines.append(_built(len(found.built), len(kinds) - rules - files))
     return "\n".join([*lines, *_doubts(planned, found)])
 
@@ -373,7 +373,7 @@ def _downstream_cell(nodes: Sequence[str], plan: Plan) -> str:
 _COLUMNS: Mapping[str, Callable[[Change, Plan], str]] = {
     "": lambda change, _: f"**{change.category}**",
     "node": lambda change, _: markdown.code(change.node),
-    "change": lambda change, _: _cell((*change.words, *_column_words(change))),
+    "change": lambda change, _: _cell((*change.words, *column_words(change))),
     "rebuilds": lambda change, plan: _downstream_cell(change.rebuilds, plan),
     "re-uses": lambda change, plan: _downstream_cell(change.reuses, plan),
 }

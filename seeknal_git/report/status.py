@@ -252,11 +252,18 @@ def environments(found: list[EnvironmentState]) -> None:
         return
     names = ["branch", "schema", "shows", "ahead", "behind", "idle", "expires", "tables"]
     rows = [names, *([str(cell) for cell in _row(environment)] for environment in found)]
-    if is_terminal() and max(map(len, columns(rows))) > width():
-        rows = [row[:-1] for row in rows]
-        note(dim(f"and 1 column more: {names[-1]}"))
-    first, *others = columns(rows)
+    fitting = len(names)
+    while is_terminal() and fitting > 1 and max(map(len, columns(_first(rows, fitting)))) > width():
+        fitting -= 1
+    first, *others = columns(_first(rows, fitting))
     out(bold(first), *others)
+    if hidden := names[fitting:]:
+        note(dim(f"and {counted(len(hidden), 'column')} more: {', '.join(hidden)}"))
+
+
+def _first(rows: list[list[str]], number: int) -> list[list[str]]:
+    """The first cells of each row."""
+    return [row[:number] for row in rows]
 
 
 def _row(environment: EnvironmentState) -> list[Any]:

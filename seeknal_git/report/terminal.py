@@ -329,16 +329,22 @@ def table(names: Sequence[str], rows: Sequence[Sequence[Any]], total: int | None
     """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     few, names = rows[:ROWS_OF_A_TABLE], [shown(name) for name in names]
-    cells = [["" if cell is None else shown(str(cell)) for cell in row] for row in few]
+    cells = [["NULL" if cell is None else shown(str(cell)) for cell in row] for row in few]
     fitting = _fitting(names, cells) if is_terminal() else len(names)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, name in enumerate(names[:fitting]):
         justify = _justified(row[number] for row in few)
         drawn.add_column(name, justify=justify, overflow="fold")
-    for row in cells:
-        drawn.add_row(*row[:fitting])
+    for row, values in zip(cells, few, strict=True):
+        drawn.add_row(
+            *(
+                Text(cell, style="dim" if value is None else "")
+                for cell, value in zip(row[:fitting], values[:fitting], strict=True)
+            )
+        )
     draw(drawn, None if is_terminal() else 10_000)
     more = (total or len(rows)) - len(few)
     if more:
