@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -361,3 +362,21 @@ def test_a_draft_of_a_metric_is_applied_and_computed(sales: Repo) -> None:
     sales.replace("draft_metric_total.yml", "<MEASURE>", "revenue")
     sales.seeknal("apply", "draft_metric_total.yml")
     assert asked(sales, "total") == [(50,)]
+
+
+def test_a_plan_of_each_edit_is_that_of_a_clone_without_a_cache(sales: Repo) -> None:
+    sales.write("seeknal/p.yml", "kind: profile\nname: p\ninputs: [transform.orders_t]\n")
+    sales.commit()
+    sales.seeknal("run")
+    sales.switch("dev", create=True)
+    for path, old, new in (
+        (TRANSFORM, "    amount,\n", "    amount * 2 AS amount, 1 AS one,\n"),
+        (METRICS, "status = 'open'", "status <> 'done'"),
+        (MODEL, "{name: n, ", "{name: most, expr: one, agg: max}\n  - {name: n, "),
+        ("seeknal/p.yml", "inputs:", "profile: {columns: [one]}\ninputs:"),
+    ):
+        sales.replace(path, old, new)
+        known = sales.plan()
+        shutil.rmtree(sales.path / ".git/seeknal/cache")
+        assert sales.plan() == known
+    assert sales.built() == ["profile.p", "transform.orders_t"]
