@@ -236,3 +236,32 @@ def test_a_file_of_sql_that_is_not_there_or_that_no_node_has_is_told(project: Re
     assert (
         "seeknal/y.yml:3: There is no file seeknal/xx.sql.\n  Did you mean seeknal/x.sql?" in told
     )
+
+
+def test_an_entry_is_drafted_and_merged_into_its_file(project: Repo) -> None:
+    project.seeknal("draft", "common-rule", "small")
+    draft = "draft_common_rule_small.yml"
+    assert "still to be filled in" in project.seeknal("apply", draft, code=1).err
+    project.replace(draft, "<CONDITION>", "amount < 15")
+    project.seeknal("apply", draft)
+    rules = project.read("seeknal/common/rules.yml")
+    assert rules.startswith(COMMON["rules"])
+    assert rules.endswith("  - id: small\n    value: amount < 15\n")
+    assert not (project.path / draft).exists()
+    project.seeknal("draft", "common-rule", "big")
+    project.replace("draft_common_rule_big.yml", "<CONDITION>", "nothing > 25")
+    assert "already" in project.seeknal("apply", "draft_common_rule_big.yml", code=2).err
+    project.seeknal("apply", "draft_common_rule_big.yml", "--force", code=1)
+    project.replace("draft_common_rule_big.yml", "nothing", "amount")
+    project.seeknal("apply", "draft_common_rule_big.yml", "--force")
+    project.seeknal("run")
+    assert project.numbers("SELECT id FROM main.a") == [(3,)]
+
+
+def test_a_common_file_begins_with_its_first_entry(repo: Repo) -> None:
+    repo.seeknal("draft", "common-transformation", "double")
+    repo.replace("draft_common_transformation_double.yml", "<CONDITION>", "2 * amount")
+    repo.seeknal("apply", "draft_common_transformation_double.yml")
+    assert repo.read("seeknal/common/transformations.yml") == (
+        "transformations:\n  - id: double\n    sql: 2 * amount\n"
+    )

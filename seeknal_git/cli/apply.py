@@ -21,7 +21,8 @@ def apply(
     """Move a valid draft to seeknal/KINDs/NAME.yml, and stage it.
 
     A draft that does not validate is refused. A node that exists is replaced only with --force,
-    and the difference is shown.
+    and the difference is shown. A draft of an entry, such as common-rule, is merged into its file
+    below seeknal/common/.
 
     \b
     Examples:
@@ -29,6 +30,11 @@ def apply(
       seeknal apply draft_transform_daily.yml --force
     """
     from seeknal_git.commands import draft as verb
-    from seeknal_git.report.draft import applied
+    from seeknal_git.commands.drafted_entry import Merged
+    from seeknal_git.report.draft import applied, merged
 
-    applied(verb.apply(opened(project_path, data_root), draft, force=force))
+    done = verb.apply(opened(project_path, data_root), draft, force=force)
+    if isinstance(done, Merged):
+        merged(done)
+    else:
+        applied(done)

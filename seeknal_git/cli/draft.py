@@ -11,7 +11,11 @@ from seeknal_git.cli.options import HERE, DataRoot, ProjectPath, opened
 
 def draft(
     kind: Annotated[
-        str, typer.Argument(help="The kind, such as source, transform, rule or exposure.")
+        str,
+        typer.Argument(
+            help="The kind, such as source, transform, rule or exposure; or common-source, "
+            "common-rule or common-transformation."
+        ),
     ],
     name: Annotated[str, typer.Argument(help="The node's name: letters, digits and _.")],
     description: Annotated[
@@ -43,6 +47,7 @@ def draft(
     Examples:
       seeknal draft source orders --from data/orders.csv
       seeknal draft feature-group customer_habits -d "How a customer buys"
+      seeknal draft common-rule big_orders
       seeknal draft transform scores --python --deps pandas,scikit-learn
     """
     from seeknal_git.commands import draft as verb

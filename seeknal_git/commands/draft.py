@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from seeknal_git.build.sample import Sample, sample
-from seeknal_git.commands import drafted_python
+from seeknal_git.commands import drafted_entry, drafted_python
+from seeknal_git.commands.drafted_entry import Merged
 from seeknal_git.commands.drafted_source import pinned
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
@@ -104,7 +105,9 @@ def draft(
     if file is not None and python:
         raise UsageError("A source from a file is written in YAML.", "Leave out --python.")
     path = _free_path(workspace, kind, name, ".py" if python else ".yml", force=force)
-    if python:
+    if kind in drafted_entry.ENTRIES:
+        text = drafted_entry.template(kind, name, description)
+    elif python:
         text = drafted_python.template(kind, name, description, dependencies)
     else:
         text = _template(kind, name, description)
@@ -130,8 +133,9 @@ def _known_kind(given: str) -> str:
     kind = given.lower().replace("-", "_")
     if kind in OTHERWISE:
         raise UsageError(f"The kind {kind} is not supported.", OTHERWISE[kind])
-    if kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, 1)
+    kinds = (*KINDS, *drafted_entry.ENTRIES)
+    if kind not in kinds:
+        near = difflib.get_close_matches(kind, kinds, 1)
         hint = f"Did you mean {near[0]}?" if near else f"The kinds are {', '.join(KINDS)}."
         raise UsageError(f"There is no kind {given}.", hint)
     return kind
@@ -149,6 +153,8 @@ def _template(kind: str, name: str, description: str | None) -> str:
 
 def dry_run(workspace: Workspace, path: Path, limit: int) -> DryRun:
     """Check a draft, and look at its first rows. Raises ProjectError with all problems."""
+    if drafted_entry.kind_of(_find(workspace, path).read_bytes()):
+        raise UsageError("An entry of a common file has no rows.", f"seeknal apply {path}")
     checked = check(workspace, path)
     try:
         found = sample(workspace, checked.loaded, checked.node.id, limit)
@@ -166,13 +172,16 @@ def dry_run(workspace: Workspace, path: Path, limit: int) -> DryRun:
         raise ProjectError([*first, *_shown(exc.problems, checked.place, checked.shown)]) from exc
 
 
-def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied:
-    """Move a valid draft into the project, and stage it.
+def apply(workspace: Workspace, path: Path, *, force: bool = False) -> Applied | Merged:
+    """Move a valid draft into the project, or its entry into a common file, and stage it.
 
     Raises ProjectError for a draft that is not valid, and UsageError where it would replace a node
     without `force`.
     """
     found = _find(workspace, path)
+    if drafted_entry.kind_of(found.read_bytes()):
+        _refuse_placeholders(found.read_bytes(), _name(workspace, found))
+        return drafted_entry.merge(workspace, found, _name(workspace, found), force=force)
     if is_node_path(_name(workspace, found)) or is_module_path(_name(workspace, found)):
         raise UsageError(
             f"{_name(workspace, found)} is in the project already.",

@@ -24,6 +24,7 @@ from seeknal_git.report.terminal import (
 
 if TYPE_CHECKING:
     from seeknal_git.commands.draft import Applied, Checked, DryRun
+    from seeknal_git.commands.drafted_entry import Merged
 
 _DIFF = {"+": "NEW", "-": "REMOVED", "@": "METADATA"}
 # Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
@@ -155,6 +156,15 @@ def applied(done: Applied) -> None:
     for line in done.diff or ():
         out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line)
     tell(f"{bold(draft.node.id)} {_what(done)} {draft.target}, and is staged.")
+    out("Next: seeknal plan")
+
+
+def merged(done: Merged) -> None:
+    """An entry that is in a common file now."""
+    note(f"$ {done.command}")
+    for line in done.diff:
+        out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line)
+    tell(f"{bold(done.name)} is in {done.target}, and is staged.")
     out("Next: seeknal plan")
 
 
