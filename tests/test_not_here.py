@@ -54,3 +54,24 @@ def test_diff_knows_a_node_by_its_folder(published: Repo, name: str) -> None:
 
 def test_a_dry_run_of_no_rows_shows_the_columns(published: Repo) -> None:
     assert "total" in published.seeknal("dry-run", DAILY, "--limit", "0").out
+
+
+def test_inspect_shows_rows_columns_and_tables(published: Repo) -> None:
+    rows = published.seeknal("query", "FROM daily LIMIT 1", "--format", "json").json
+    for name in ("daily", "transform.daily", "transform_daily", '"transform.daily"'):
+        assert published.seeknal("inspect", name, "--limit", "1", "--json").json == rows
+    columns = published.seeknal("inspect", "daily", "--schema", "--json").json
+    assert [column["column_name"] for column in columns] == list(rows[0])
+    counts = {found["node"]: found["rows"] for found in published.seeknal("inspect", "--json").json}
+    assert counts["transform.daily"] == published.numbers("SELECT count(*) FROM main.daily")[0][0]
+    said = published.seeknal("inspect", "--list").out.splitlines()
+    assert [line.split()[0] for line in said] == sorted(counts)
+
+
+def test_inspect_of_no_table_is_refused(published: Repo) -> None:
+    said = published.seeknal("inspect", "rule.amounts_are_positive", code=2).err
+    assert "has no table" in said
+    assert "Did you mean daily?" in published.seeknal("inspect", "dialy", code=2).err
+    published.switch("dev", create=True)
+    assert "dev shows nothing yet" in published.seeknal("inspect", code=2).err
+    assert "never run: this asks production" in published.seeknal("inspect", "daily").err

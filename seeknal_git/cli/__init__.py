@@ -76,6 +76,7 @@ _COMMANDS = (
     "status",
     "doctor",
     "query",
+    "inspect",
     "gc",
 )
 _GROUPS = ("env", "hooks", "warehouse")

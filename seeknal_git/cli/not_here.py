@@ -11,7 +11,6 @@ _NO_TARGETS = "Tables are in the warehouse, and exposures write the files that o
 
 _COMMANDS = {
     "repl": "One question at a time: seeknal query 'FROM orders LIMIT 10'",
-    "inspect": "seeknal query 'FROM orders LIMIT 10' shows rows, and 'DESCRIBE orders' columns.",
     "audit": "Every run asks all tests, and seeknal status names those that fail.",
     "dq": "Every run asks all tests and rules, and seeknal status names those that fail.",
     "entity": "A feature group is a view of its environment: seeknal query 'FROM orders'",
