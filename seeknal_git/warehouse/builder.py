@@ -24,9 +24,9 @@ _ID_LENGTH = 16
 
 class Builder(protocol.Builder):
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, committed: Callable[[], None]
+        self, connection: duckdb.DuckDBPyConnection, committed: Callable[[Collection[str]], None]
     ) -> None:
-        """committed: is called after each commit."""
+        """committed: is called after each commit, with the tables that were built."""
         self._connection = connection
         self._committed = committed
         self._snapshots: list[tuple[Snapshot, Mapping[str, Any] | None]] = []
@@ -89,8 +89,9 @@ class Builder(protocol.Builder):
             record_snapshots(self._connection, self._snapshots)
             record_audits(self._connection, self._audits)
             self._connection.execute("COMMIT")
+        built = [snapshot.table for snapshot, _ in self._snapshots]
         self._forget()
-        self._committed()
+        self._committed(built)
 
     def undo(self) -> None:
         if self._began is not None:

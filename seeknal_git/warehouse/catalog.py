@@ -3,11 +3,13 @@ replaced one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
 from seeknal_git.warehouse.model import Foreign, Published
+from seeknal_git.warehouse.shown import shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,39 +33,68 @@ _CONTENTS = (
 )
 
 
-class KnownTables:
-    """The snapshot tables of an open warehouse, and the columns of those that were asked for.
+class Catalog:
+    """The tables and views of an open warehouse, and the nodes that its environments show.
 
-    The engine walks its whole catalog to list tables, so it is asked once, and again after a
-    change: nobody else can write while the warehouse is open.
+    The engine walks its whole catalog to list tables or views, and renders the text of every view.
+    So each is read once, and again after a change: nobody else can write while the warehouse is
+    open.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-        self._names: set[str] | None = None
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Iterable[str]]
+    ) -> None:
+        """tables: schema, in lower case → its tables."""
+        self.connection = connection
+        self._tables = {schema: set(names) for schema, names in tables.items()}
         self._columns: dict[str, Columns] = {}
-        self._changes = 0
+        self._views: dict[str, dict[str, str]] = {}
+        self._shown: dict[str, dict[str, Published]] = {}
 
-    def names(self) -> set[str]:
-        if self._names is not None:
-            return set(self._names)
-        changes, names = self._changes, snapshot_tables(self._connection)
-        if changes == self._changes:  # no builder has committed in the meantime
-            self._names = names
-        return set(names)
+    def tables(self, schema: str) -> set[str]:
+        return set(self._tables.get(schema, ()))
 
-    def columns(self, tables: Sequence[str]) -> dict[str, Columns]:
-        """Table → its columns, for those of these tables that exist."""
-        there = self.names()
-        unknown = [table for table in tables if table in there and table not in self._columns]
-        known = self._columns = self._columns | columns_of(self._connection, unknown)
-        return {table: known[table] for table in tables if table in there}
+    def snapshots(self) -> set[str]:
+        return self.tables(SNAPSHOTS)
 
-    def changed(self) -> None:
-        """Forget everything. A builder calls this from its own thread, after it has committed."""
-        self._changes += 1
-        self._names = None
-        self._columns = {}
+    def columns(self, snapshots: Sequence[str]) -> dict[str, Columns]:
+        """Table → its columns, for those of these snapshot tables that exist."""
+        there, known = self.snapshots(), self._columns
+        known.update(columns_of(self.connection, [*((there & set(snapshots)) - known.keys())]))
+        return {table: known[table] for table in snapshots if table in there}
+
+    def views(self, schema: str) -> dict[str, str]:
+        """As `views_of`."""
+        if schema not in self._views:
+            self._views[schema] = views_of(self.connection, schema)
+        return dict(self._views[schema])
+
+    def shown(self, schema: str) -> dict[str, Published]:
+        """As `shown.shown`, now."""
+        if schema not in self._shown:
+            self._shown[schema] = shown(self.connection, schema)
+        return dict(self._shown[schema])
+
+    def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
+        """As the function `made_by_others`."""
+        return _foreign(schema, shown, self.tables(schema), self.views(schema))
+
+    def built(self, tables: Collection[str]) -> None:
+        """Add snapshot tables that were committed. A builder calls this from its own thread."""
+        self._tables.setdefault(SNAPSHOTS, set()).update(tables)
+
+    def dropped(self, tables: Collection[str]) -> None:
+        """Remove snapshot tables that are gone."""
+        self._tables.get(SNAPSHOTS, set()).difference_update(tables)
+
+    @contextmanager
+    def changing(self, schema: str) -> Iterator[None]:
+        """Read the views of an environment, and the nodes that it shows, again after the block."""
+        try:
+            yield
+        finally:
+            self._views.pop(schema, None)
+            self._shown.pop(schema, None)
 
 
 def snapshot_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -115,18 +146,20 @@ def made_by_others(
     connection: duckdb.DuckDBPyConnection,
     schema: str,
     shown: Iterable[Published],
-    views: Mapping[str, str] | None = None,
 ) -> dict[str, Foreign]:
     """The views and tables of a schema that somebody made, by their names in lower case.
 
     shown: the nodes that the environment shows. A view is ours if it has a name that was published
-    then, and its whole text is that of a view of the table that was. views: of the schema, as
-    `views_of` returns them, if they are known.
+    then, and its whole text is that of a view of the table that was.
     """
-    if views is None:
-        views = views_of(connection, schema)
+    return _foreign(schema, shown, _tables(connection, schema), views_of(connection, schema))
+
+
+def _foreign(
+    schema: str, shown: Iterable[Published], tables: Iterable[str], views: Mapping[str, str]
+) -> dict[str, Foreign]:
     ours = {(published.view, published.table) for published in shown}
-    found = [Foreign(schema, name, "table") for name in _tables(connection, schema)]
+    found = [Foreign(schema, name, "table") for name in tables]
     found += [
         Foreign(schema, view, "view") for view, table in views.items() if (view, table) not in ours
     ]

@@ -13,8 +13,9 @@ import duckdb
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.files import close_to_others, make_private
-from seeknal_git.names import argument, literal
+from seeknal_git.names import STATE_SCHEMA, argument, literal
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
+from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.engine_errors import is_locked, our_errors
 from seeknal_git.warehouse.inspection import inspected
@@ -51,8 +52,8 @@ def opened(
     read_only: bool = False,
     deadline: Deadline = NO_WAIT,
     reach: Reach = NOTHING,
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the warehouse at a path, or to an empty one in memory without a path.
+) -> Iterator[Catalog]:
+    """The warehouse at a path, or an empty one in memory without a path.
 
     A file that is to be written and does not exist is created; one that is to be read and holds
     nothing yet counts as empty.
@@ -70,22 +71,20 @@ def opened(
         _make_way(path, owner, read_only)
     with our_errors(path), closing(duckdb.connect(":memory:")) as connection:
         connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
-        _attach(connection, path, owner, read_only, deadline)
-        yield connection
+        yield Catalog(connection, _attach(connection, path, owner, read_only, deadline))
 
 
 @contextmanager
 def opened_for_state(
     path: Path | None, owner: Owner | None, deadline: Deadline = NO_WAIT
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that reads the state of a warehouse, as `opened` makes it. Only SQL of this
-    package may be executed, as the next caller gets the same engine."""
+) -> Iterator[Catalog]:
+    """A warehouse for reading its state, as `opened` opens it. Only SQL of this package may be
+    executed, as the next caller gets the same engine."""
     if path is not None:
         _make_way(path, owner, read_only=True)
     settings = f"{_SETTINGS}; {confinement(path, NOTHING)}"
     with our_errors(path), shared_engine(settings) as connection:
-        _attach(connection, path, owner, True, deadline)
-        yield connection
+        yield Catalog(connection, _attach(connection, path, owner, True, deadline))
         connection.execute("DETACH DATABASE warehouse")
 
 
@@ -95,24 +94,27 @@ def _attach(
     owner: Owner | None,
     read_only: bool,
     deadline: Deadline,
-) -> None:
-    """Attach a warehouse to a confined engine, inspect it, and bring its state tables up to
-    date."""
+) -> dict[str, list[str]]:
+    """Attach a warehouse to a confined engine, inspect it, and bring its state tables up to date.
+    Returns its tables as `inspected` found them."""
     if path is None:
         connection.execute(f"{_IN_MEMORY}; {STATE_TABLES}")
-        return
+        return {}
     _attach_file(connection, path, read_only, deadline)
     tables = inspected(connection, path, writing=not read_only)
-    if read_only and not tables:
+    state = {table.lower() for table in tables.get(STATE_SCHEMA, ())}
+    if read_only and not state:
         connection.execute(f"{_IN_MEMORY}; {STATE_TABLES}")
+        return {}
     if not read_only:
         connection.execute(STATE_TABLES)
     if owner is None:
-        return
+        return tables
     if not read_only:
         claim(connection, path, owner)
-    elif "project" in tables:  # an earlier version made no marks
+    elif "project" in state:  # an earlier version made no marks
         need_own(connection, path, owner)
+    return tables
 
 
 def _make_way(path: Path, owner: Owner | None, read_only: bool) -> None:

@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import protocol
-from seeknal_git.warehouse.catalog import KnownTables
+from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.connection import opened, opened_for_state
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.deliveries import DeliveryRecords
@@ -36,8 +34,8 @@ def open_warehouse(
     reach: Reach = NOTHING,
 ) -> Iterator[Warehouse]:
     """The warehouse at a path, as `connection.opened` opens it."""
-    with opened(path, owner, read_only=read_only, deadline=deadline, reach=reach) as connection:
-        yield DuckDBFile(path or Path(":memory:"), connection)
+    with opened(path, owner, read_only=read_only, deadline=deadline, reach=reach) as catalog:
+        yield DuckDBFile(path or Path(":memory:"), catalog)
 
 
 @contextmanager
@@ -45,18 +43,18 @@ def open_for_state(
     path: Path | None, owner: Owner | None, deadline: Deadline = NO_WAIT
 ) -> Iterator[Warehouse]:
     """A warehouse for reading its state, as `connection.opened_for_state` opens it."""
-    with opened_for_state(path, owner, deadline) as connection:
-        yield DuckDBFile(path or Path(":memory:"), connection)
+    with opened_for_state(path, owner, deadline) as catalog:
+        yield DuckDBFile(path or Path(":memory:"), catalog)
 
 
 class DuckDBFile(protocol.Warehouse):
     """An open DuckDB file, or an empty warehouse in memory. The parts that few commands use are
     imported when one does."""
 
-    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, path: Path, catalog: Catalog) -> None:
         self._path = path
-        self._connection = connection
-        self._known = KnownTables(connection)
+        self._connection = catalog.connection
+        self._catalog = catalog
 
     @property
     def path(self) -> Path:
@@ -64,15 +62,15 @@ class DuckDBFile(protocol.Warehouse):
 
     @property
     def snapshots(self) -> protocol.Snapshots:
-        return SnapshotTables(self._connection, self._known)
+        return SnapshotTables(self._connection, self._catalog)
 
     @property
     def environments(self) -> protocol.Environments:
-        return EnvironmentViews(self._connection)
+        return EnvironmentViews(self._connection, self._catalog)
 
     @property
     def publications(self) -> protocol.Publications:
-        return PublicationRecords(self._connection)
+        return PublicationRecords(self._connection, self._catalog)
 
     @property
     def runs(self) -> protocol.Runs:
@@ -98,7 +96,7 @@ class DuckDBFile(protocol.Warehouse):
         from seeknal_git.warehouse.builder import Builder
 
         # A connection that threads share fails.
-        return Builder(self._connection.cursor(), self._known.changed)
+        return Builder(self._connection.cursor(), self._catalog.built)
 
     def interrupt(self) -> None:
         self._connection.interrupt()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
 from seeknal_git.warehouse import catalog, protocol, publish, runs, unused_tables
+from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import commit_id
 from seeknal_git.warehouse.model import EnvironmentRecord, Foreign, Published
@@ -40,6 +41,7 @@ GROUP BY schema_name ORDER BY schema_name"""
 @dataclass(frozen=True, slots=True)
 class EnvironmentViews(protocol.Environments):
     connection: duckdb.DuckDBPyConnection
+    catalog: Catalog
 
     def all(self) -> dict[str, EnvironmentRecord]:
         rows = self.connection.execute(
@@ -54,29 +56,28 @@ class EnvironmentViews(protocol.Environments):
         }
 
     def shown(self, schema: str, at: int | None = None) -> dict[str, Published]:
-        return shown(self.connection, schema, at)
+        return self.catalog.shown(schema) if at is None else shown(self.connection, schema, at)
 
     def missing(self) -> dict[str, list[str]]:
         rows = self.connection.execute(_MISSING, [SNAPSHOTS]).fetchall()
         return dict(rows)
 
     def views(self, schema: str) -> dict[str, str]:
-        return catalog.views_of(self.connection, schema)
+        return self.catalog.views(schema)
 
     def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
-        return catalog.made_by_others(self.connection, schema, shown)
+        return self.catalog.made_by_others(schema, shown)
 
     def readers(self, schema: str) -> list[str]:
         return unused_tables.readers(self.connection, schema)
 
     def need_places(self, schema: str, views: Iterable[str]) -> None:
-        published = shown(self.connection, schema).values()
-        others = catalog.made_by_others(self.connection, schema, published)
+        others = self.catalog.made_by_others(schema, self.catalog.shown(schema).values())
         publish.need_places(others, views)
 
     def delete(self, schema: str) -> tuple[Foreign, ...]:
         connection = self.connection
-        with transaction(connection):
+        with self.catalog.changing(schema), transaction(connection):
             views = catalog.views_of(connection, schema)
             ours = {
                 published.view

@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 
 _NAMED = 3
 # The engine ignores the case of schemas and tables, and quotes a name that is a word of `_RUNS`.
-_OURS = f"database_name = 'warehouse' AND lower(schema_name) IN ('{STATE_SCHEMA}', '{SNAPSHOTS}')"
+_IN_OURS = f"lower(schema_name) IN ('{STATE_SCHEMA}', '{SNAPSHOTS}')"
+_OURS = f"database_name = 'warehouse' AND {_IN_OURS}"
 _RUNS = r"\b(DEFAULT|GENERATED|CHECK|REFERENCES|UNIQUE|PRIMARY)\b"
 _TABLES = f"""
-    SELECT lower(schema_name), schema_name || '.' || table_name, lower(table_name), sql,
-        index_count > 0 OR check_constraint_count > 0
-            OR regexp_matches(regexp_replace(sql, '"[^"]*"|''[^'']*''', '', 'g'), '{_RUNS}') AS runs
-    FROM duckdb_tables() WHERE {_OURS} AND (lower(schema_name) = '{STATE_SCHEMA}' OR runs)"""
+    SELECT schema_name, table_name,
+        {_IN_OURS} AND (
+            index_count > 0 OR check_constraint_count > 0 OR regexp_matches(
+                regexp_replace(sql, '"[^"]*"|''[^'']*''', '', 'g'), '{_RUNS}'
+            )
+        ) AS runs,
+        CASE WHEN lower(schema_name) = '{STATE_SCHEMA}' OR runs THEN sql END
+    FROM duckdb_tables() WHERE database_name = 'warehouse'"""
 _COLUMN = re.compile(r"[(,] ?(\w+) (\w+)(?=[,)])")
 _OTHERS = {
     "view": ("duckdb_views()", "view_name"),
@@ -44,12 +49,15 @@ _WHEN_WRITING = frozenset({"macro"})
 
 def inspected(
     connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool
-) -> frozenset[str]:
-    """The state tables of an attached warehouse. Nothing of it runs here. Raises WarehouseRefused,
-    or WarehouseError if a row is damaged."""
-    tables = connection.execute(_TABLES).fetchall()
-    faults = [(name, _fault(*rest)) for _, name, *rest in tables]
-    wrong = [f"the table {name}, which {fault}" for name, fault in faults if fault]
+) -> dict[str, list[str]]:
+    """The tables of an attached warehouse: schema, in lower case → names. Nothing of it runs here.
+    Raises WarehouseRefused, or WarehouseError if a row is damaged."""
+    tables: dict[str, list[str]] = {}
+    wrong = []
+    for schema, table, runs, sql in connection.execute(_TABLES).fetchall():
+        tables.setdefault(schema.lower(), []).append(table)
+        if sql is not None and (fault := _fault(table.lower(), sql, runs)):
+            wrong.append(f"the table {schema}.{table}, which {fault}")
     others = connection.execute(_not_tables(writing)).fetchall()
     wrong += [f"the {kind} {name}" for kind, name in others]
     if wrong:
@@ -59,9 +67,8 @@ def inspected(
             "Drop that, if the warehouse is yours; else move the file away: "
             "seeknal run builds it again.",
         )
-    state_tables = frozenset(name for schema, _, name, *_ in tables if schema == STATE_SCHEMA)
-    _need_whole_rows(connection, path, state_tables)
-    return state_tables
+    _need_whole_rows(connection, path, map(str.lower, tables.get(STATE_SCHEMA, ())))
+    return tables
 
 
 def _need_whole_rows(

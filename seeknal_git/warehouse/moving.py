@@ -20,8 +20,8 @@ def held_for_move(path: Path, target: Path, owner: Owner, deadline: Deadline) ->
     """Inside the block nobody else has the warehouse open, all of it is in its file, and the folder
     of the target exists. Raises WarehouseBusy or WarehouseError."""
     make_folder(target.parent)
-    with opened(path, owner, deadline=deadline) as connection:
-        connection.execute("CHECKPOINT warehouse")
+    with opened(path, owner, deadline=deadline) as catalog:
+        catalog.connection.execute("CHECKPOINT warehouse")
         log = path.with_name(f"{path.name}.wal")
         if log.exists() and log.stat().st_size:
             raise WarehouseError(

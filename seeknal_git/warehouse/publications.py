@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, STATE
 from seeknal_git.warehouse import protocol, publish
+from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.forms import commit_id, texts
 from seeknal_git.warehouse.model import Move, Outcome, Publication, Record, Warned
 from seeknal_git.warehouse.state_tables import with_later_columns
@@ -64,9 +65,10 @@ WHERE n.snapshot_id IS NOT NULL"""
 @dataclass(frozen=True, slots=True)
 class PublicationRecords(protocol.Publications):
     connection: duckdb.DuckDBPyConnection
+    catalog: Catalog
 
     def publish(self, publication: Publication) -> Outcome:
-        return publish.publish(self.connection, publication)
+        return publish.publish(self.catalog, publication)
 
     def records(self, schema: str) -> list[Record]:
         return self._records(schema)

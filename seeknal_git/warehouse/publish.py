@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
-from seeknal_git.warehouse import catalog
+from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.model import Foreign, Outcome, Publication, Published, now
-from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import insert
 
 if TYPE_CHECKING:
@@ -31,12 +30,13 @@ class _Changes:
     yours: Sequence[Foreign]
 
 
-def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> Outcome:
+def publish(catalog: Catalog, publication: Publication) -> Outcome:
     """See `protocol.Publications`."""
-    with transaction(connection):
+    connection = catalog.connection
+    with catalog.changing(publication.schema), transaction(connection):
         schema = qualified(WAREHOUSE, publication.schema)
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        changes = _changes(connection, publication)
+        changes = _changes(catalog, publication)
         _repoint(connection, publication.schema, changes)
         _touch(connection, publication.schema, publication.branch)
         number = _record(connection, publication, changes)
@@ -50,11 +50,11 @@ def publish(connection: duckdb.DuckDBPyConnection, publication: Publication) -> 
     )
 
 
-def _changes(connection: duckdb.DuckDBPyConnection, publication: Publication) -> _Changes:
+def _changes(catalog: Catalog, publication: Publication) -> _Changes:
     """Raises WarehouseError if something else is in a view's place."""
     schema, shows = publication.schema, publication.shows
-    before, views = shown(connection, schema), catalog.views_of(connection, schema)
-    others = catalog.made_by_others(connection, schema, before.values(), views)
+    before, views = catalog.shown(schema), catalog.views(schema)
+    others = catalog.made_by_others(schema, before.values())
     repointed = [
         published
         for node, published in shows.items()

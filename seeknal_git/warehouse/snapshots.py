@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import STATE
-from seeknal_git.warehouse import catalog, protocol, unused_tables
+from seeknal_git.warehouse import protocol, unused_tables
+from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.forms import identifier, mapping
 from seeknal_git.warehouse.model import Audit, Rules, Snapshot, Unnamed, now
 from seeknal_git.warehouse.state_tables import insert, with_later_columns
@@ -38,7 +39,7 @@ _FIELDS = {
 @dataclass(frozen=True, slots=True)
 class SnapshotTables(protocol.Snapshots):
     connection: duckdb.DuckDBPyConnection
-    known: catalog.KnownTables
+    catalog: Catalog
 
     def find(self, fingerprints: Iterable[str]) -> tuple[list[Snapshot], list[Snapshot]]:
         rows = self.connection.execute(
@@ -55,10 +56,10 @@ class SnapshotTables(protocol.Snapshots):
         return there, gone
 
     def tables(self) -> set[str]:
-        return self.known.names()
+        return self.catalog.snapshots()
 
     def columns(self, tables: Sequence[str]) -> dict[str, Columns]:
-        return self.known.columns(tables)
+        return self.catalog.columns(tables)
 
     def readings(self, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
         rows = self.connection.execute(
@@ -86,7 +87,7 @@ class SnapshotTables(protocol.Snapshots):
 
     def drop(self, tables: Sequence[str]) -> None:
         unused_tables.drop_tables(self.connection, tables)
-        self.known.changed()
+        self.catalog.dropped(tables)
 
 
 def record_snapshots(

@@ -179,8 +179,8 @@ def confined(tmp_path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]
             (tmp_path / name / file).write_text("x\n1\n")
     (tmp_path / "in/link.csv").symlink_to(tmp_path / "out/given.csv")
     reach = Reach([tmp_path / "in/given.csv", tmp_path / "in/made.csv"], [tmp_path / "in/parts"])
-    with opened(tmp_path / "in/w.duckdb", None, reach=reach) as warehouse:
-        yield warehouse, tmp_path
+    with opened(tmp_path / "in/w.duckdb", None, reach=reach) as catalog:
+        yield catalog.connection, tmp_path
 
 
 def test_a_confined_engine_reads_and_writes_what_it_was_given(
@@ -240,8 +240,8 @@ def test_a_spilling_query_still_has_its_place_on_disk(
         "_SETTINGS",
         f"{connection._SETTINGS}; SET memory_limit = '80MB'; SET threads = 2",
     )
-    with opened(tmp_path / "w.duckdb", None) as warehouse:
-        worker = warehouse.cursor()
+    with opened(tmp_path / "w.duckdb", None) as catalog:
+        worker = catalog.connection.cursor()
         worker.execute(
             "CREATE TABLE warehouse.main.t AS SELECT range AS i, md5(range::VARCHAR) AS m FROM range(1_500_000)"
         )
