@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seeknal_git.project import remembered
+from seeknal_git.project import held_files, remembered
 from seeknal_git.project.bound_graph import Facts
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.snapshot_ids import identities
 from seeknal_git.project.workspace import current_tree, open_workspace
 from seeknal_git.sql.describe import Statement, judged
+from seeknal_git.warehouse import duckdb_file
+from seeknal_git.warehouse.protocol import Warehouse
 from tests.conftest import Repo, make_shop
 
 TRANSFORMS = "seeknal/transforms"
@@ -395,3 +398,30 @@ def test_everything_is_the_same_whichever_answer_comes_first(
     assert len(expected["problems"][0]) == 4
     monkeypatch.setattr("seeknal_git.sql.describe.judge", last_first)
     assert found(project) == expected
+
+
+@pytest.mark.parametrize("branch", ["main", "dev"])
+def test_a_plan_after_a_publication_opens_the_warehouse_for_its_state_and_for_its_work(
+    published: Repo, branch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit that production shows, and the loads of raw data, are read in one opening."""
+    if branch != "main":
+        published.git("switch", "-q", "-c", branch)
+    published.write(
+        "seeknal/transforms/more.yml", "kind: transform\nname: more\ntransform: SELECT 1 AS n\n"
+    )
+    published.tamper("CREATE TABLE main.somebodys AS SELECT 1 AS n")
+    while held_files.identity(published.warehouse).recent:
+        time.sleep(0.05)
+    opened: list[Path | None] = []
+    opens = duckdb_file.open_for_state
+
+    def counted(path: Path | None, *rest: Any) -> AbstractContextManager[Warehouse]:
+        opened.append(path)
+        return opens(path, *rest)
+
+    monkeypatch.setattr(duckdb_file, "open_for_state", counted)
+    assert "more" in published.seeknal("plan").out
+    assert opened == [published.warehouse] * 2
+    published.seeknal("plan")
+    assert opened == [published.warehouse] * 3

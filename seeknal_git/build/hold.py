@@ -19,11 +19,11 @@ from seeknal_git.names import WRITING, of_option
 from seeknal_git.project.data_versions import contents_of
 from seeknal_git.project.load import Loaded
 from seeknal_git.project.loads_in_use import (
-    columns_of_loads,
     contracts_of,
+    kept_of,
+    loads_of,
     remember_loads,
-    unmoved_columns,
-    unmoved_contracts,
+    unmoved_loads,
 )
 from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace
@@ -158,16 +158,14 @@ def _reads_the_same(prepared: Prepared, warehouse: Warehouse) -> bool:
     environment = prepared.environment
     # As `load` has named them.
     schemas = list(dict.fromkeys([environment.production_schema, environment.schema]))
+    loads = unmoved_loads(path, prepared.workspace.cache, schemas)
+    if loads is None:
+        loads = loads_of(warehouse, schemas)
     if loaded.kept is None:
-        before = unmoved_contracts(path, loaded.graph, loaded.root, schemas)
-        if before is None:
-            before = contracts_of(warehouse, loaded.graph, schemas)
+        before = contracts_of(loaded.graph, loads)
         return all(
             before.get(source) == contract for source, contract in loaded.root.contracts.items()
         )
     # Nothing was adopted yet when these were found.
     root = replace(loaded.root, places=loaded.root.places.afresh(), adopted={})
-    now = unmoved_columns(path, loaded.graph, root, schemas)
-    if now is None:
-        now = columns_of_loads(warehouse, loaded.graph, root, schemas)
-    return loaded.kept == now
+    return loaded.kept == kept_of(loaded.graph, root, loads)

@@ -19,7 +19,7 @@ from seeknal_git.errors import GitError, WarehouseError
 from seeknal_git.git import repository as git
 from seeknal_git.git.merge_source import lacking
 from seeknal_git.git.production_ref import is_at, production_ref, set_production_ref
-from seeknal_git.names import argument
+from seeknal_git.names import argument, schema_of
 from seeknal_git.project.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -199,12 +199,21 @@ def _identity(path: Path) -> str | None:
 
 
 def _asked(workspace: Workspace) -> Showing | None:
+    """Ask the warehouse, also for the loads that the command is going to need: it is opened
+    once."""
+    from seeknal_git.project.loads_in_use import remember_loads, seen_now
     from seeknal_git.warehouse.opening import open_for_state
+
+    path = workspace.warehouse_path
+    seen = seen_now(path)
 
     with (
         suppress(WarehouseError),
-        open_for_state(workspace.warehouse_path, workspace.marks) as warehouse,
+        open_for_state(path, workspace.marks) as warehouse,
     ):
+        here = git.current_branch(workspace.repository) or workspace.production
+        schemas = dict.fromkeys([workspace.production_schema, schema_of(here)])
+        remember_loads(warehouse, path, workspace.cache, [*schemas], seen)
         return recorded(workspace, warehouse)
     return None
 

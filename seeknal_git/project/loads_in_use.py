@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from seeknal_git.cache import Cache
     from seeknal_git.warehouse.model import Published, Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
+
+_TOPIC = "loads"
 
 
 def pinned(
@@ -47,11 +50,26 @@ def pinned(
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load of raw data that an environment shows: its data version, and the columns of its
-    table."""
+    """A load of raw data that an environment shows."""
 
     version: str
+    # The columns of its table.
     columns: Columns
+    # How its files were read, and its columns without values.
+    reading: Mapping[str, Any]
+    # The contents of all loads of its definition.
+    contents: frozenset[str]
+
+    @property
+    def contract(self) -> Contract:
+        """Its contract. The type of a column without values is not known."""
+        empty = self.reading.get("empty", ())
+        typed = tuple((name, "" if name in empty else word) for name, word in self.columns)
+        return Contract(typed, self.reading.get("dialect", {}), self.contents)
+
+
+# Fingerprint of a source → its load.
+Loads = Mapping[str, Load]
 
 
 def kept_columns(
@@ -64,96 +82,18 @@ def kept_columns(
     process holds the warehouse; without one, the loads count that were seen last. Raises
     WarehouseBusy.
     """
-    if not path.exists() or not graph.sources():
-        return {}
-    if (known := unmoved_columns(path, graph, root, schemas)) is not None:
-        return known
-    seen = _seen(path)
-    from seeknal_git.warehouse.opening import open_for_state
-
-    try:
-        with open_for_state(path, Marks(root.places.repository), deadline or NO_WAIT) as warehouse:
-            remember_loads(warehouse, path, root.cache, schemas, seen)
-            return columns_of_loads(warehouse, graph, root, schemas)
-    except WarehouseBusy:
-        if deadline is not None:
-            raise
-        keys = _keys(path, schemas)
-        return kept_of(graph, root, _remembered_loads(root.cache.get("loads", keys), keys))
-    except SeeknalError:
-        return {}  # problems come up where they matter
+    return kept_of(graph, root, _loads(path, graph, root, schemas, deadline))
 
 
-def unmoved_columns(
-    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str]
-) -> dict[str, Columns] | None:
-    """As `kept_columns` found them, if nobody has written to the warehouse since; else None."""
-    keys, seen = _keys(path, schemas), _seen(path)
-    remembered = root.cache.get("loads", keys) if seen else {}
-    if not all(key in remembered and remembered[key]["seen"] == seen for key in keys):
-        return None
-    return kept_of(graph, root, _remembered_loads(remembered, keys))
+def contracts(
+    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], deadline: Deadline | None
+) -> dict[str, Contract]:
+    """Source → the contract of its load before. The warehouse is asked only if somebody wrote to
+    it; while it is held, the last answer counts. As for `kept_columns`. Raises WarehouseBusy."""
+    return contracts_of(graph, _loads(path, graph, root, schemas, deadline))
 
 
-def remember_loads(
-    warehouse: Warehouse, path: Path, cache: Cache, schemas: Sequence[str], seen: str = ""
-) -> None:
-    """Keep what environments show for the time when the warehouse cannot be read. seen: the files
-    that it was read from; without it, the warehouse is asked again as soon as it can be."""
-    values = {}
-    for schema, key in zip(schemas, _keys(path, schemas), strict=True):
-        loads = shown_loads(warehouse, [schema])
-        values[key] = {
-            "seen": seen,
-            "loads": {whole: [load.version, load.columns] for whole, load in loads.items()},
-        }
-    cache.put("loads", values)
-
-
-def _keys(path: Path, schemas: Sequence[str]) -> list[str]:
-    return [digest(str(path), schema) for schema in schemas]
-
-
-def _remembered_loads(remembered: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Load]:
-    """The first environment that shows a load of a definition counts."""
-    loads: dict[str, Load] = {}
-    for key in keys:
-        for whole, (version, columns) in remembered.get(key, {"loads": {}})["loads"].items():
-            loads.setdefault(whole, Load(version, tuple((name, word) for name, word in columns)))
-    return loads
-
-
-def _seen(path: Path) -> str:
-    """The warehouse's file and its log as they are now; empty where a further write may not
-    show."""
-    files = [identity(file) for file in (path, path.with_name(f"{path.name}.wal")) if file.exists()]
-    return "" if any(file.recent for file in files) else " ".join(file.key for file in files)
-
-
-def shown_loads(warehouse: Warehouse, schemas: Sequence[str]) -> dict[str, Load]:
-    """Fingerprint of a source → the load that an environment shows of it, the first of them that
-    does."""
-
-    environments = [warehouse.environments.shown(schema) for schema in schemas]
-    shown = [
-        published
-        for environment in environments
-        for node, published in environment.items()
-        if split_id(node)[0] == "source"
-    ]
-    snapshots, _ = warehouse.snapshots.find({published.fingerprint for published in shown})
-    by_id = {snapshot.id: snapshot for snapshot in snapshots if snapshot.data_version}
-    loads: dict[str, Snapshot] = {}
-    for published in shown:
-        if load := by_id.get(published.snapshot):
-            loads.setdefault(load.fingerprint, load)
-    columns = warehouse.snapshots.columns([load.table for load in loads.values()])
-    return {
-        whole: Load(load.data_version or "", columns[load.table]) for whole, load in loads.items()
-    }
-
-
-def kept_of(graph: Graph, root: DataRoot, loads: Mapping[str, Load]) -> dict[str, Columns]:
+def kept_of(graph: Graph, root: DataRoot, loads: Loads) -> dict[str, Columns]:
     """Source → the columns of the load that it goes on with, among those that environments show."""
     found = {}
     for source in graph.sources():
@@ -163,93 +103,143 @@ def kept_of(graph: Graph, root: DataRoot, loads: Mapping[str, Load]) -> dict[str
     return found
 
 
-def columns_of_loads(
-    warehouse: Warehouse, graph: Graph, root: DataRoot, schemas: Sequence[str]
-) -> dict[str, Columns]:
-    """Source → the columns of the table that it is, as long as its raw data is not read again."""
-    return kept_of(graph, root, shown_loads(warehouse, schemas))
+def contracts_of(graph: Graph, loads: Loads) -> dict[str, Contract]:
+    """Source → the contract of the load of its definition, among those that environments show."""
+    own = {source.id: whole_of_source(source) for source in graph.sources()}
+    return {source: loads[whole].contract for source, whole in own.items() if whole in loads}
 
 
-def contracts(
+def _loads(
     path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], deadline: Deadline | None
-) -> dict[str, Contract]:
-    """Source → what was read of it before. The warehouse is asked only if somebody wrote to it;
-    while it is held, the last answer counts. As for `kept_columns`. Raises WarehouseBusy."""
+) -> Loads:
+    """The loads that environments show. The warehouse is asked if somebody wrote to it."""
     if not path.exists() or not graph.sources():
         return {}
-    if (known := unmoved_contracts(path, graph, root, schemas)) is not None:
+    cache, seen = root.cache, seen_now(path)
+    if (known := unmoved_loads(path, cache, schemas)) is not None:
         return known
-    key, seen = _key(path, graph, schemas), _seen(path)
     from seeknal_git.warehouse.opening import open_for_state
 
     try:
         with open_for_state(path, Marks(root.places.repository), deadline or NO_WAIT) as warehouse:
-            found = contracts_of(warehouse, graph, schemas)
+            return remember_loads(warehouse, path, cache, schemas, seen)
     except WarehouseBusy:
         if deadline is not None:
             raise
-        return _remembered_contracts(root.cache.get("contracts", [key]).get(key, {}))
+        keys = _keys(path, schemas)
+        return _first(_remembered(cache.get(_TOPIC, keys), keys))
     except SeeknalError:
         return {}  # problems come up where they matter
+
+
+def unmoved_loads(path: Path, cache: Cache, schemas: Sequence[str]) -> Loads | None:
+    """The loads that environments showed when the warehouse was last asked, if nobody has written
+    to it since; else None."""
+    keys, seen = _keys(path, schemas), seen_now(path)
+    remembered = cache.get(_TOPIC, keys) if seen else {}
+    if not all(key in remembered and remembered[key]["seen"] == seen for key in keys):
+        return None
+    return _first(_remembered(remembered, keys))
+
+
+def remember_loads(
+    warehouse: Warehouse, path: Path, cache: Cache, schemas: Sequence[str], seen: str = ""
+) -> Loads:
+    """Read the loads that environments show, and keep them for the time when the warehouse cannot
+    be read. seen: the files that it is read from, as `seen_now` told before; without it, the
+    warehouse is asked again as soon as it can be."""
+    found = _loads_by_schema(warehouse, schemas)
     values = {
-        source: [contract.columns, contract.dialect, sorted(contract.contents)]
-        for source, contract in found.items()
+        key: {
+            "seen": seen,
+            "loads": {
+                whole: [load.version, load.columns, load.reading, sorted(load.contents)]
+                for whole, load in loads.items()
+            },
+        }
+        for key, loads in zip(_keys(path, schemas), found, strict=True)
     }
-    root.cache.put("contracts", {key: {"seen": seen, "contracts": values}})
-    return found
+    cache.put(_TOPIC, values)
+    return _first(found)
 
 
-def unmoved_contracts(
-    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str]
-) -> dict[str, Contract] | None:
-    """As `contracts` found them, if nobody has written to the warehouse since; else None."""
-    key, seen = _key(path, graph, schemas), _seen(path)
-    remembered = root.cache.get("contracts", [key]).get(key, {}) if seen else {}
-    return _remembered_contracts(remembered) if remembered.get("seen") == seen != "" else None
+def _keys(path: Path, schemas: Sequence[str]) -> list[str]:
+    return [digest(str(path), schema) for schema in schemas]
 
 
-def _key(path: Path, graph: Graph, schemas: Sequence[str]) -> str:
-    definitions = [f"{source.id} {whole_of_source(source)}" for source in graph.sources()]
-    return digest(*_keys(path, schemas), *definitions)
+def _remembered(remembered: Mapping[str, Any], keys: Sequence[str]) -> list[Loads]:
+    return [
+        {
+            whole: Load(
+                version,
+                tuple((name, word) for name, word in columns),
+                reading,
+                frozenset(contents),
+            )
+            for whole, (version, columns, reading, contents) in remembered[key]["loads"].items()
+        }
+        for key in keys
+        if key in remembered
+    ]
 
 
-def _remembered_contracts(remembered: Mapping[str, Any]) -> dict[str, Contract]:
-    return {
-        source: Contract(
-            tuple((name, word) for name, word in columns), dialect, frozenset(contents)
-        )
-        for source, (columns, dialect, contents) in remembered.get("contracts", {}).items()
-    }
+def seen_now(path: Path) -> str:
+    """The warehouse's file and its log as they are now; empty if a further write may not show."""
+    files = [identity(file) for file in (path, path.with_name(f"{path.name}.wal")) if file.exists()]
+    return "" if any(file.recent for file in files) else " ".join(file.key for file in files)
 
 
-def contracts_of(warehouse: Warehouse, graph: Graph, schemas: Sequence[str]) -> dict[str, Contract]:
-    """Source → what the first of these environments that shows it as it is defined now has read of
-    it."""
+def loads_of(warehouse: Warehouse, schemas: Sequence[str]) -> Loads:
+    """The loads that environments show, the first of them that shows one of a definition."""
+    return _first(_loads_by_schema(warehouse, schemas))
 
-    own = {source.id: whole_of_source(source) for source in graph.sources()}
-    snapshots, _ = warehouse.snapshots.find(own.values())
-    by_id = {snapshot.id: snapshot for snapshot in snapshots}
-    shown: dict[str, Snapshot] = {}
-    for schema in schemas:
-        for published in warehouse.environments.shown(schema).values():
-            if load := by_id.get(published.snapshot):
-                shown.setdefault(load.fingerprint, load)
-    tables = [load.table for load in shown.values()]
-    columns, read = warehouse.snapshots.columns(tables), warehouse.snapshots.readings(tables)
+
+def _first(environments: Iterable[Loads]) -> Loads:
+    loads: dict[str, Load] = {}
+    for environment in environments:
+        loads = {**environment, **loads}
+    return loads
+
+
+def _loads_by_schema(warehouse: Warehouse, schemas: Sequence[str]) -> list[Loads]:
+    """The loads that each environment shows, all read at once."""
+    shown = [_shown_sources(warehouse, schema) for schema in schemas]
+    wholes = {published.fingerprint for published in chain.from_iterable(shown)}
+    snapshots, _ = warehouse.snapshots.find(wholes)
+    by_id = {snapshot.id: snapshot for snapshot in snapshots if snapshot.data_version}
+    used = [
+        [by_id[published.snapshot] for published in environment if published.snapshot in by_id]
+        for environment in shown
+    ]
+    loads = _read(warehouse, list(dict.fromkeys(chain.from_iterable(used))), snapshots)
+    # Of two sources of one definition, the first counts.
+    return [
+        {snapshot.fingerprint: loads[snapshot.table] for snapshot in reversed(environment)}
+        for environment in used
+    ]
+
+
+def _shown_sources(warehouse: Warehouse, schema: str) -> list[Published]:
+    shown = warehouse.environments.shown(schema)
+    return [published for node, published in shown.items() if split_id(node)[0] == "source"]
+
+
+def _read(
+    warehouse: Warehouse, used: Sequence[Snapshot], snapshots: Iterable[Snapshot]
+) -> dict[str, Load]:
+    """Table → load, for those that are used. snapshots: all of the same definitions."""
     contents: dict[str, set[str]] = {}
     for snapshot in snapshots:
-        contents.setdefault(snapshot.fingerprint, set()).add(
-            contents_of(snapshot.data_version or "")
-        )
+        version = contents_of(snapshot.data_version or "")
+        contents.setdefault(snapshot.fingerprint, set()).add(version)
+    tables = [snapshot.table for snapshot in used]
+    columns, readings = warehouse.snapshots.columns(tables), warehouse.snapshots.readings(tables)
     return {
-        source: _contract(columns[load.table], read.get(load.table, {}), contents[whole])
-        for source, whole in own.items()
-        if (load := shown.get(whole)) and load.table in columns
+        snapshot.table: Load(
+            snapshot.data_version or "",
+            columns[snapshot.table],
+            readings.get(snapshot.table, {}),
+            frozenset(contents[snapshot.fingerprint]),
+        )
+        for snapshot in used
     }
-
-
-def _contract(columns: Columns, read: Mapping[str, Any], contents: Iterable[str]) -> Contract:
-    """The contract of a load. The type of a column without values is not known."""
-    empty = read.get("empty", ())
-    typed = tuple((name, "" if name in empty else word) for name, word in columns)
-    return Contract(typed, read.get("dialect", {}), frozenset(contents))
