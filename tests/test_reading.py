@@ -257,6 +257,7 @@ def test_raw_data_that_moved_while_a_run_waited_is_bound_again(
 
     file = make_raw(repo)
     repo.seeknal("run")
+    repo.write("seeknal/u.yml", "kind: transform\nname: u\ntransform: SELECT * FROM transform.t\n")
     with meanwhile(
         monkeypatch, hold, "open_warehouse", lambda: file.write_text("id,n,more\n1,1,x\n")
     ):

@@ -50,7 +50,14 @@ def test_lock_timeout_goes_on_as_soon_as_it_can(
         assert other.stdin
         assert other.stdout
         assert other.stdout.readline() == "held\n"
-        threading.Timer(0.4, other.stdin.close).start()
+        held = other.stdin
+
+        def end_once_it_waits() -> None:
+            while not waited():
+                threading.Event().wait(0.01)
+            held.close()
+
+        threading.Thread(target=end_once_it_waits, daemon=True).start()
         published.seeknal("run", "--lock-timeout", "60")
         assert 0 < waited() < 30
 
