@@ -553,3 +553,33 @@ def test_a_node_run_by_name_takes_its_modules_along(regions: Repo) -> None:
     assert regions.built("--nodes", "a") == ["transform.a", "transform.b", "transform.c"]
     assert regions.numbers("FROM main.a") == [(3,)]
     assert regions.numbers("FROM main.b") == [(3,)]
+
+
+def test_functions_of_one_name_and_those_that_know_their_node_are_told_apart(
+    regions: Repo,
+) -> None:
+    regions.write(
+        PATH,
+        BEGIN
+        + "\n\n".join(
+            f"@transform(name='{name}')\ndef build(ctx):\n    return ctx.duckdb.sql('SELECT {value} AS a')"
+            for name, value in (("one", 1), ("two", 2))
+        )
+        + """
+
+
+@transform(name="me")
+def who(ctx):
+    return ctx.duckdb.sql(f"SELECT '{ctx.node_id}' AS a")
+""",
+    )
+    (regions.path / "seeknal/reader.yml").unlink()
+    regions.commit()
+    regions.run()
+    assert regions.numbers("SELECT * FROM main.one UNION ALL SELECT * FROM main.two") == [
+        (1,),
+        (2,),
+    ]
+    regions.replace(PATH, '"me"', '"you"')
+    assert regions.built() == ["transform.you"]
+    assert regions.numbers("FROM main.you") == [("transform.you",)]

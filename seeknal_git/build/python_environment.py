@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.files import make_private, write_whole
+from seeknal_git.git.tree import Tree
 from seeknal_git.names import in_lines
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python.header import distribution
@@ -36,13 +37,15 @@ class Environment:
     lock: str = ""
 
 
-def environment_of(node: Node) -> Environment:
+def environment_of(node: Node, tree: Tree) -> Environment:
     """The Python that a node asks for."""
-    packages = node.python["packages"]
+    packages, lock = node.python["packages"], f"{node.path}.lock"
+    pinned = packages is not None and lock in tree.files
     return Environment(
         node.definition["python"]["minor"],
         None if packages is None else tuple(packages),
         node.python["script"],
+        tree.read_small(lock).decode(errors="replace") if pinned else "",
     )
 
 
@@ -61,13 +64,18 @@ def interpreter(wanted: Environment, folder: Path) -> tuple[str, bool]:
 def _made_by(uv: str, wanted: Environment, folder: Path) -> str:
     """The interpreter that uv makes for a header, one for all files with the same."""
     text = _script(wanted)
-    place = folder / hashlib.sha256(f"{wanted.minor} {text}".encode()).hexdigest()[:16]
+    asked = f"{wanted.minor} {text} {wanted.lock}"
+    place = folder / hashlib.sha256(asked.encode()).hexdigest()[:16]
     make_private(place)
     script = place / "environment.py"
     write_whole(script, text.encode())
+    frozen = []
+    if wanted.lock:
+        write_whole(script.with_name(f"{script.name}.lock"), wanted.lock.encode())
+        frozen = ["--frozen"]
     version = f"3.{wanted.minor}"
     for command in (
-        [uv, "sync", "--quiet", "--script", str(script), "--python", version],
+        [uv, "sync", "--quiet", *frozen, "--script", str(script), "--python", version],
         [uv, "python", "find", "--script", str(script)],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -81,7 +89,7 @@ def _made_by(uv: str, wanted: Environment, folder: Path) -> str:
 def _script(wanted: Environment) -> str:
     """A header, and the engine of this version if it does not name one."""
     names = [distribution(one) for one in wanted.packages or ()]
-    if _ENGINE in names:
+    if _ENGINE in names or wanted.lock:  # a lock pins all that there is
         return wanted.script
     engine = f'"{_ENGINE}=={engine_version()}"'
     given = "dependencies = ["

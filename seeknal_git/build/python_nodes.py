@@ -114,7 +114,7 @@ class Functions:
             return self._input(tables[read], tuple(columns or ()), exporter)
 
         wish = Wish(request, node.python["timeout"], given, warned)
-        done = self.workers.run(environment_of(node), wish)
+        done = self.workers.run(environment_of(node, self.root.places.tree), wish)
         if isinstance(done, Failure):
             raise self._failed(node, done, output)
         columns = tuple((name, word) for name, word, _ in done.columns)
@@ -128,6 +128,7 @@ class Functions:
             "main": MAIN,
             "here": HERE,
             "function": node.python["function"],
+            "is_twice": node.python["is_twice"],
             "arguments": own["arguments"],
             "sources": self._sources(node),
             "reads": own["reads"],

@@ -81,17 +81,17 @@ class _Looks:
         files = self._tree.files
         behind, waiting = {path}, [path]
         while waiting:
-            near = set(self._imported(waiting.pop())) - behind
+            near = set(self._imported(waiting.pop(), path.rpartition("/")[0])) - behind
             self.at(near)
             behind |= near
             waiting += near
         told = [word for one in sorted(behind - {path}) for word in (one, files[one])]
         return digest("python", path, files[path], files.get(f"{path}.lock", ""), place, *told)
 
-    def _imported(self, path: str) -> Iterator[str]:
+    def _imported(self, path: str, home: str) -> Iterator[str]:
         from seeknal_git.nodes.python.reach import Modules
 
-        modules = Modules(self._tree.files, _unread)
+        modules = Modules(self._tree.files, _unread, home)
         for name, level in self.found[path]["imports"]:
             yield from (found for _, found in modules.named(name, path, level))
 
@@ -134,7 +134,8 @@ def surroundings(tree: Tree, path: str) -> tuple[Source, Surroundings]:
     header = header_of(source.text, path)
     lock = tree.files.get(f"{path}.lock", "") if header else _blob_of_lock(tree)
     minor = minor_for(header, minor_of(tree), path)
-    return source, Surroundings(Modules(tree.files, read), minor, header, lock)
+    modules = Modules(tree.files, read, path.rpartition("/")[0])
+    return source, Surroundings(modules, minor, header, lock)
 
 
 def _blob_of_lock(tree: Tree) -> str:

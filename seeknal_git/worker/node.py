@@ -60,6 +60,8 @@ def run(line: socket.socket) -> None:
         module = imported(request["main"], request["sources"], request["project"], request["here"])
         context = Context(request, lambda number: _asked(talk, number))
         function = getattr(module, request["function"])
+        if request["is_twice"]:  # the module has the last of them under that name
+            function = shim.FUNCTIONS[request["node"]]
         wanted = request["arguments"]
         given = [context, *context.frames(wanted - 1)] if wanted else []
         columns = write(context.duckdb, function(*given), request["out"])

@@ -26,14 +26,26 @@ class _Configuration:
         self.arguments, self.options = arguments, options
 
 
-def _decorator(*_: Any, **__: Any) -> Callable[[Any], Any]:
-    return lambda function: function
+# Node → its function.
+FUNCTIONS: dict[str, Any] = {}
+
+
+def _decorator(kind: str) -> Callable[..., Callable[[Any], Any]]:
+    def decorator(*arguments: Any, **options: Any) -> Callable[[Any], Any]:
+        def note(function: Any) -> Any:
+            name = options.get("name") or (arguments[0] if arguments else function.__name__)
+            FUNCTIONS[f"{kind}.{name}"] = function
+            return function
+
+        return note
+
+    return decorator
 
 
 def install() -> None:
     """Make the modules importable."""
     names = {
-        **dict.fromkeys(_DECORATORS, _decorator),
+        **{kind: _decorator(kind) for kind in _DECORATORS},
         **{name: type(name, (_Configuration,), {}) for name in _CONFIGURATIONS},
     }
     package = _module("seeknal", {})

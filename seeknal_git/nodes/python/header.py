@@ -19,7 +19,8 @@ _MINORS = range(8, 20)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The requirements of a file, in the order of their names; and `tool.uv`, as JSON."""
+    """The requirements of a file, in the order of their names; and its tables, such as
+    `[tool.uv]`, as they are written."""
 
     requires: str = ""
     dependencies: tuple[str, ...] = ()
@@ -31,6 +32,7 @@ class Header:
         """The same as the header of a script."""
         lines = [f"requires-python = {json.dumps(self.requires)}"] if self.requires else []
         lines.append(f"dependencies = {json.dumps(list(self.dependencies))}")
+        lines += self.uv.splitlines()
         return "\n".join(["# /// script", *(f"# {line}" for line in lines), "# ///", ""])
 
 
@@ -52,9 +54,9 @@ def header_of(text: str, path: str) -> Header | None:
         message = "`dependencies` of a header is a list of texts, and `requires-python` a text."
         raise ProjectError([Problem(message, path, line)])
     needed = [one.strip() for one in given if distribution(one) != "seeknal"]
-    uv = data.get("tool", {}).get("uv") if isinstance(data.get("tool"), dict) else None
-    written = json.dumps(uv, sort_keys=True, default=str) if uv else ""
-    return Header(requires.strip(), tuple(sorted(needed, key=str.lower)), written, line)
+    first = next((at for at, text in enumerate(lines) if text.startswith("[")), len(lines))
+    tables = "\n".join(text.rstrip() for text in lines[first:] if text.strip())
+    return Header(requires.strip(), tuple(sorted(needed, key=str.lower)), tables, line)
 
 
 def distribution(requirement: str) -> str:

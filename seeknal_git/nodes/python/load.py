@@ -26,6 +26,8 @@ from seeknal_git.sql.statement import EVERYTHING, FUNCTION, ROWS, Anatomy, Part
 PROTOCOL = 1
 # Arguments that are no `params`, beside the fields of a form.
 _KEYS = frozenset("freshness connection query audits tests description owner columns".split())
+# Attributes of the context with which a function may know which node it is.
+_OF_ITS_ID = frozenset({"node_id", "node_kind"})
 # Fields of a form that no decorator has.
 _NOT_HERE = frozenset({"kind", "schema", "transform", "mode", "engine"})
 
@@ -136,6 +138,8 @@ def _with_code(
             "returns": _returned(node),
             "secrets": list(node.document.get("secrets") or ()),
             "arguments": declared.parameters,
+            "which": _which(declared, source),
+            "id": node.id if _OF_ITS_ID & code.attributes else "",
         },
     }
     header = around.header
@@ -147,6 +151,7 @@ def _with_code(
         python={
             **node.python,
             "function": declared.function,
+            "is_twice": _is_twice(declared.function, source),
             "context": declared.context,
             "parts": [list(part) for part in code.parts],
             "modules": [path for path, _ in code.sources.values()],
@@ -196,6 +201,18 @@ def _value(text: str) -> Any:
     except ValueError:
         return text
     return found if isinstance(found, int | float) else text
+
+
+def _which(declared: Declaration, source: Source) -> int:
+    """How many functions of the same name stand before a node's in its file."""
+    named = [one for one in source.tree.body if getattr(one, "name", "") == declared.function]
+    return sum((one.end_lineno or 0) < declared.line for one in named)
+
+
+def _is_twice(function: str, source: Source) -> bool:
+    """Whether several functions of a file have one name."""
+    named = [one for one in source.tree.body if getattr(one, "name", "") == function]
+    return len(named) > 1
 
 
 def _returned(node: Node) -> list[list[str | None]]:

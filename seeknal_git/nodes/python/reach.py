@@ -44,6 +44,7 @@ class Modules:
 
     files: Container[str]
     read: Callable[[str], Source]
+    home: str  # the folder of the node's file, in which a script finds modules first
 
     def named(self, name: str, importer: str, level: int = 0) -> Iterator[tuple[str, str]]:
         """(module, path) of a dotted name, and of the packages around it, as far as they are the
@@ -56,7 +57,7 @@ class Modules:
             return
         if name.partition(".")[0] in _elsewhere():
             return
-        for root in dict.fromkeys((folder, "seeknal", "")):
+        for root in dict.fromkeys((self.home, "seeknal", "")):
             if found := list(self._below(root, name)):
                 yield from found
                 return
@@ -111,6 +112,7 @@ class Code:
     parts: tuple[tuple[str, str], ...]
     references: tuple[Reference, ...]
     texts: frozenset[str] = frozenset()  # all that it has
+    attributes: frozenset[str] = frozenset()  # the names after a dot
 
     @property
     def digest(self) -> str:
@@ -137,15 +139,22 @@ def reached(source: Source, function: str, context: str | None, modules: Modules
         for reference in _references(statement, function, context, at_home=module.name == MAIN)
     ]
     sources = {name: (module.source.path, _text(module)) for name, module in found.items()}
-    return Code(sources, tuple(parts), tuple(own), frozenset(_texts(found.values())))
+    everything = list(_everything(found.values()))
+    texts = (node.value for node in everything if isinstance(node, ast.Constant))
+    return Code(
+        sources,
+        tuple(parts),
+        tuple(own),
+        frozenset(text for text in texts if isinstance(text, str)),
+        frozenset(node.attr for node in everything if isinstance(node, ast.Attribute)),
+    )
 
 
-def _texts(modules: Iterable[_Module]) -> Iterator[str]:
+def _everything(modules: Iterable[_Module]) -> Iterator[ast.AST]:
+    """Every part of the code that counts."""
     for module in modules:
         for statement in module.kept.values():
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield node.value
+            yield from ast.walk(statement)
 
 
 @dataclass(slots=True)
