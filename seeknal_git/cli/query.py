@@ -35,6 +35,10 @@ Environment = Annotated[
     str | None,
     typer.Option("--env", help="Ask this environment; by default, the current branch's."),
 ]
+Failed = Annotated[
+    str | None,
+    typer.Option("--failed", metavar="NODE", help="Ask the tables that failed the checks of NODE."),
+]
 Metrics = Annotated[
     str | None, typer.Option("--metrics", metavar="A,B", help="Compute metrics, instead of SQL.")
 ]
@@ -65,12 +69,7 @@ def query(
     ] = None,
     env: Environment = None,
     at: At = None,
-    failed: Annotated[
-        str | None,
-        typer.Option(
-            "--failed", metavar="NODE", help="Ask the tables that failed the checks of NODE."
-        ),
-    ] = None,
+    failed: Failed = None,
     metrics: Metrics = None,
     dimensions: Dimensions = "",
     filters: Filters = None,
@@ -99,7 +98,6 @@ def query(
       seeknal query --metrics revenue --dimensions ordered_at__month --order-by -revenue
     """
     from seeknal_git.commands.query import Query, stream
-    from seeknal_git.commands.query_metrics import Asked
     from seeknal_git.errors import UsageError
     from seeknal_git.report.query import show
     from seeknal_git.report.watching import TERMINAL
@@ -110,10 +108,12 @@ def query(
     if metrics is not None and (sql is not None or at is not None or failed is not None):
         raise UsageError("--metrics goes without SQL, --at and --failed.")
     workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
-    answer = partial(show, form=wanted)
     if metrics is None:
+        answer = partial(show, form=wanted)
         stream(workspace, Query(sql, env, at, failed), wanted, answer, TERMINAL.note)
         return
+    from seeknal_git.commands.query_metrics import Asked
+
     asked = Asked(_names(metrics), _names(dimensions), filters or (), _names(order_by), limit)
     _metrics(workspace, asked, env, None if compile_ else wanted)
 
