@@ -248,7 +248,7 @@ def test_nodes_that_say_the_same_show_one_table_after_a_full_build(drawn: Repo) 
 
 def test_what_a_run_builds_again_says_why(drawn: Repo) -> None:
     said = drawn.seeknal("run", "--full", "--nodes", "drawn", "--dry-run").out
-    assert "everything is built again" in said
+    assert "asked for with --full" in said
     drawn.seeknal("run", "--full")
     drawn.switch("dev", create=True)
     drawn.replace(TOTAL, "sum(r)", "max(r)")
@@ -256,6 +256,16 @@ def test_what_a_run_builds_again_says_why(drawn: Repo) -> None:
     work = drawn.run("--dry-run")["build"]
     assert work["transform.drawn"] == "its table is missing"
     assert work["transform.total"] == "reads transform.drawn, which is built again"
+
+
+def test_the_summary_names_each_node_before_its_reason(drawn: Repo) -> None:
+    said = drawn.seeknal("run", "--full", "--nodes", "drawn").out
+    assert "  transform.drawn: asked for with --full\n" in said
+    drawn.switch("dev", create=True)
+    drawn.replace(DRAWN, "SELECT id", "SELECT id + 1 AS id")
+    said = drawn.seeknal("run").out
+    assert "  transform.drawn: its definition changed\n" in said
+    assert "  transform.total: because transform.drawn changed\n" in said
 
 
 def test_a_full_run_never_says_that_raw_data_moved(drawn: Repo) -> None:

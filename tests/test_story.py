@@ -67,6 +67,21 @@ def test_why_each_node_downstream_is_rebuilt_or_not(dev: Repo) -> None:
     assert "transform.daily  reads amount\n" in said
 
 
+def test_a_change_shows_only_the_reasons_that_lie_in_it(dev: Repo) -> None:
+    """by_customer gets another row set by one change, and a new column by the other one."""
+    dev.replace(CLEAN, "amount IS NOT NULL", "amount > 10")
+    dev.replace(BY_CUSTOMER, "sum(", "count(*) AS orders, sum(")
+    plan = dev.plan()
+    assert plan["reasons"]["exposure.by_customer_csv"] == "reads the rows of transform.by_customer"
+    said = dev.seeknal("plan", "--markdown").out
+    of_rows, of_column = (
+        next(line for line in said.splitlines() if f"`{node}`" in line)
+        for node in ("transform.clean_orders", "transform.by_customer")
+    )
+    assert "exposure.by_customer_csv (reads the rows of transform.by_customer)" in of_rows
+    assert "exposure.by_customer_csv (reads orders of transform.by_customer)" in of_column
+
+
 def test_why_a_node_is_re_used(dev: Repo) -> None:
     dev.replace(CLEAN, "SELECT id,", "SELECT id + 1 AS id,")
     plan = dev.plan()

@@ -1,48 +1,49 @@
-"""Why a node is built, in words."""
+"""Why a node is built."""
 
 from __future__ import annotations
 
 from seeknal_git.build.inventory import Inventory
 from seeknal_git.nodes.values import of_the_moment
+from seeknal_git.plan.reason import Because, Reason
 from seeknal_git.project.data_versions import contents_of, engine_of
 from seeknal_git.warehouse.model import Published
 
 
-def reason(inventory: Inventory, node: str) -> str:
+def reason(inventory: Inventory, node: str) -> Reason:
     """Why a node whose table does not exist is built."""
     return _reason_of_builds(inventory, node) or _reason_of_contents(inventory, node)
 
 
-def _reason_of_builds(inventory: Inventory, node: str) -> str | None:
+def _reason_of_builds(inventory: Inventory, node: str) -> Reason | None:
     """The reason, if the same table existed, or an input of it is built again."""
     builds, identities = inventory.builds, inventory.identities
     if node in builds.again and identities[node].build:
         if inventory.graph.node(node).python.get("volatile"):
-            return "it is volatile, so it is built in each run"
-        return "everything is built again"
+            return Reason(Because.VOLATILE)
+        return Reason(Because.FULL)
     if identities[node].text in builds.lost:
-        return "its table is missing"
+        return Reason(Because.LOST)
     feeding = inventory.graph.feeding(node)
     if again := [read for read in feeding if builds.is_begun(identities[read])]:
-        return f"reads {', '.join(again)}, which is built again"
+        return Reason(Because.INPUT_AGAIN, tuple(again))
     return None
 
 
-def _reason_of_contents(inventory: Inventory, node: str) -> str:
+def _reason_of_contents(inventory: Inventory, node: str) -> Reason:
     """The reason, if its code or its raw data differ from production's."""
     graph, before = inventory.graph, inventory.production.get(node)
     fingerprint = graph.wholes[node]
     if before is None:
-        return "never built"
+        return Reason(Because.NEVER_BUILT)
     if before.fingerprint == fingerprint:
         return _reason_of_raw_data(inventory, node, before)
     if any(snapshot.fingerprint == fingerprint for snapshot in inventory.there.values()):
-        return "the raw data behind it moved on since it was built"
+        return Reason(Because.DATA_SINCE)
     moved = [read for read in graph.feeding(node) if _is_changed(inventory, read)]
     if moved:
-        return f"reads {', '.join(moved)}, which changed"
+        return Reason(Because.INPUT_CHANGED, tuple(moved))
     values = of_the_moment(graph.index.uses.get(node, ()))
-    return " or the value of ".join(["its definition changed", *values])
+    return Reason(Because.DEFINITION, values=tuple(values))
 
 
 def _is_changed(inventory: Inventory, node: str) -> bool:
@@ -51,19 +52,17 @@ def _is_changed(inventory: Inventory, node: str) -> bool:
     return was is not None and was.fingerprint != inventory.graph.wholes[node]
 
 
-def _reason_of_raw_data(inventory: Inventory, node: str, before: Published) -> str:
+def _reason_of_raw_data(inventory: Inventory, node: str, before: Published) -> Reason:
     """The reason, if its code is production's: files moved, or another release of the engine reads
     the same files."""
     builds, identities = inventory.builds, inventory.identities
     if inventory.graph.node(node).kind != "source":
         behind = inventory.graph.upstream([node])
         again = any(builds.is_begun(identities[read]) for read in behind)
-        return "a table behind it is built again" if again else "the raw data behind it moved on"
+        return Reason(Because.TABLE_BEHIND if again else Because.DATA_BEHIND)
     load, wanted = inventory.there.get(before.snapshot), inventory.versions[node]
     known = load.data_version if load else None
     if known is None or contents_of(known) != contents_of(wanted):
-        return "its raw data moved on"
-    return (
-        f"DuckDB {engine_of(known) or '(another release)'} read its raw data, "
-        f"and {engine_of(wanted)} may do otherwise"
-    )
+        return Reason(Because.DATA)
+    releases = (engine_of(known) or "(another release)", engine_of(wanted))
+    return Reason(Because.ENGINE, values=releases)

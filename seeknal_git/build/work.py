@@ -13,6 +13,7 @@ from seeknal_git.build.options import Options
 from seeknal_git.build.reasons import reason
 from seeknal_git.environments.environment import Environment
 from seeknal_git.names import split_id
+from seeknal_git.plan.reason import Reason
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.warehouse.model import Delivery, Snapshot
@@ -32,7 +33,7 @@ class Work:
     options: Options
     inventory: Inventory
     chosen: frozenset[str]  # the nodes that the run is about
-    reasons: Mapping[str, str]  # node to build → why, in build order
+    reasons: Mapping[str, Reason]  # node to build → why, in build order
     checks: Checks  # to make
     failing: Checks  # that failed in an earlier run, on the same data
     deliveries: tuple[str, ...]  # exposures whose file is to be written
@@ -142,7 +143,7 @@ def _is_moving(inventory: Inventory, node: str) -> bool:
     return node in inventory.graph.views and not inventory.is_shown(node)
 
 
-def _reasons(inventory: Inventory, chosen: set[str]) -> dict[str, str]:
+def _reasons(inventory: Inventory, chosen: set[str]) -> dict[str, Reason]:
     graph = inventory.graph
     missing = [
         node

@@ -37,15 +37,33 @@ def edit_of(
     return Edit(node, before.rows != after.rows, frozenset(moved.union(retyped)))
 
 
-def blamed(
-    edits: Iterable[Edit], base: BoundGraph, head: BoundGraph, builds: set[str]
-) -> dict[str, frozenset[str]]:
-    """For each node that is built, the edits of other nodes for which it is built.
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The edits behind the nodes that are built, and behind the parts of each node."""
+
+    # For each node that is built, the edits of other nodes for which it is built.
+    of_nodes: Mapping[str, frozenset[str]]
+    _bits: Mapping[str, int]
+    _behind: Mapping[str, _Behind]
+
+    def is_behind(self, edit: str, node: str, part: str) -> bool:
+        """Whether an edit is behind a part of a node: a column in lower case, ROWS or
+        EVERYTHING."""
+        return bool(self._behind.get(node, _NOTHING).of(part) & self._bits.get(edit, 0))
+
+    def orders(self, edit: str, node: str) -> bool:
+        """Whether an edit is behind the order of the columns of a node."""
+        return bool(self._behind.get(node, _NOTHING).order & self._bits.get(edit, 0))
+
+
+def blamed(edits: Iterable[Edit], base: BoundGraph, head: BoundGraph, builds: set[str]) -> Blame:
+    """The edits for which nodes are built.
 
     If the parts do not show a cause (such as the order of columns), these are all edits upstream.
     """
     tracing = _Tracing(base, head, tuple(edits))
-    return {node: tracing.edits_behind(node) - {node} for node in tracing.followed(builds)}
+    of_nodes = {node: tracing.edits_behind(node) - {node} for node in tracing.followed(builds)}
+    return Blame(of_nodes, tracing.bits, tracing.behind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +94,14 @@ class _Tracing:
     edits: tuple[Edit, ...]
     behind: dict[str, _Behind] = field(default_factory=dict)
 
+    @property
+    def bits(self) -> dict[str, int]:
+        return {edit.node: 1 << number for number, edit in enumerate(self.edits)}
+
     def followed(self, builds: set[str]) -> list[str]:
         """Trace every node that the edits may reach, inputs first. Returns the nodes that are
         built."""
-        bits = {edit.node: 1 << number for number, edit in enumerate(self.edits)}
+        bits = self.bits
         own = {edit.node: edit for edit in self.edits}
         data = sum(bits[edit.node] for edit in self.edits if edit.data)
         for node in own.keys() - self.head.members.keys():

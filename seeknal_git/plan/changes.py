@@ -10,8 +10,10 @@ from enum import StrEnum
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.plan.blame import Edit, blamed, edit_of
+from seeknal_git.plan.reason import Reason
 from seeknal_git.plan.reasons import (
     ColumnChange,
+    Rebuilt,
     column_changes,
     obstacles_of,
     readers_of,
@@ -56,6 +58,8 @@ class Change:
     columns: tuple[ColumnChange, ...] = ()
     # Whether the edit changes the row set; None if that is not known.
     rows: bool | None = None
+    # For each node that it rebuilds or re-uses, why: the reasons that lie in this change alone.
+    reasons: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ class Plan:
     layers: tuple[tuple[str, ...], ...]
     # The nodes whose tables stay.
     reused: tuple[str, ...]
-    # For each node downstream of a change, why it is rebuilt or re-used.
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    # For each node downstream of a change, why it is rebuilt or re-used, for all changes together.
+    reasons: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
     # For each changed node, the constructs that could not be resolved, or are unstable.
     obstacles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # For each node, the tests without an answer on the base: they are new or changed, or read a
@@ -100,7 +104,7 @@ def make_plan(base: State, head: State) -> Plan:
     available = set(before.values())
     builds = {identifier for identifier, found in after.items() if found not in available}
     edited = [_edit(identifier, base, head, builds) for identifier in _edited(base, head)]
-    changes = _with_readers(edited, base.graph, head.graph, builds)
+    changes, reasons = _with_readers(edited, base.graph, head.graph, builds)
     inert = head.graph.structure.inert
     layers = (
         tuple(node for node in layer if node in builds and node not in inert)
@@ -116,7 +120,7 @@ def make_plan(base: State, head: State) -> Plan:
             for identifier in after
             if identifier not in builds | head.graph.structure.inert
         ),
-        reasons=_reasons(changes, base.graph, head.graph),
+        reasons=reasons,
         obstacles=_obstacles(changes, base.graph, head.graph),
         tests=_tests_to_check(base.graph, head.graph, builds),
         uses=_uses(head.graph, builds),
@@ -157,18 +161,6 @@ def _promises(graph: BoundGraph, node: str) -> list[tuple[tuple[str, str, str], 
     """The promise of each test of a node, and the nodes that it reads."""
     checks, targets = graph.node(node).checks, graph.targets[node][1:]
     return [(check.promise, read) for check, read in zip(checks, targets, strict=True)]
-
-
-def _reasons(changes: Iterable[Change], base: BoundGraph, head: BoundGraph) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for change in changes:
-        for node in change.rebuilds:
-            if node not in found:
-                found[node] = why_rebuilt(node, base, head)
-        for node in change.reuses:
-            if node not in found or change.node in head.inputs[node]:
-                found[node] = why_reused(node, change.node, head)
-    return found
 
 
 def _obstacles(
@@ -332,16 +324,28 @@ def _with_readers(
     base: BoundGraph,
     head: BoundGraph,
     builds: set[str],
-) -> list[Change]:
-    """The changes, each with the nodes downstream that are built again because of it, and those
-    that are not."""
-    behind = blamed([edit for _, edit in edited if edit], base, head, builds)
-    found = []
+) -> tuple[list[Change], dict[str, tuple[Reason, ...]]]:
+    """The changes, each with the nodes downstream that are built again because of it and those that
+    are not, and why; and the reasons of each node for all changes together."""
+    blame = blamed([edit for _, edit in edited if edit], base, head, builds)
+    found, reasons = [], dict[str, tuple[Reason, ...]]()
+    rebuilt: dict[str, Rebuilt] = {}
     for change, _ in edited:
-        rebuilds = sorted(node for node, edits in behind.items() if change.node in edits)
+        rebuilds = sorted(node for node, edits in blame.of_nodes.items() if change.node in edits)
         reuses = sorted(_readers(change.node, base, head) - builds)
-        found.append(replace(change, rebuilds=tuple(rebuilds), reuses=tuple(reuses)))
-    return found
+        own: dict[str, tuple[Reason, ...]] = {}
+        for node in rebuilds:
+            if node not in rebuilt:
+                rebuilt[node] = why_rebuilt(node, base, head)
+                reasons[node] = rebuilt[node].reasons
+            alone = len(blame.of_nodes[node]) == 1
+            own[node] = reasons[node] if alone else rebuilt[node].for_edit(change.node, blame)
+        for node in reuses:
+            own[node] = (why_reused(node, change.node, head),)
+            if node not in reasons or change.node in head.inputs[node]:
+                reasons[node] = own[node]
+        found.append(replace(change, rebuilds=tuple(rebuilds), reuses=tuple(reuses), reasons=own))
+    return found, reasons
 
 
 def _same_inputs(identifier: str, base: BoundGraph, head: BoundGraph) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from seeknal_git.names import folded, split_id
 from seeknal_git.nodes.kinds import WITHOUT_TABLE
 from seeknal_git.plan.changes import Change, Plan
+from seeknal_git.plan.reason import Reason
 from seeknal_git.plan.wording import said_of_use
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.graph import deciding
@@ -54,11 +55,12 @@ class LineageNode:
     columns: tuple[LineageColumn, ...]
     # The columns that decide its row set.
     rows: tuple[Place, ...]
-    # From the plan, if there is one: the category of its change, `build` or `reuse`, and the
-    # reason.
+    # From the plan, if there is one: the category of its change, `build` or `reuse`, the
+    # differences in words, and the reasons.
     change: str | None = None
     state: str | None = None
-    why: str | None = None
+    differences: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     # The inputs that decide its data.
     feeding: tuple[str, ...] = ()
 
@@ -193,7 +195,8 @@ def planned_nodes(base: BoundGraph, head: BoundGraph, plan: Plan) -> dict[str, L
         identifier: replace(
             _changed(node, changes.get(identifier)),
             state=states.get(identifier),
-            why=_why(plan, identifier, changes.get(identifier)),
+            differences=changes[identifier].words if identifier in changes else (),
+            reasons=plan.reasons.get(identifier, ()),
         )
         for identifier, node in there.items()
     }
@@ -227,8 +230,3 @@ def _changed(node: LineageNode, change: Change | None) -> LineageNode:
         if column.kind == "removed"
     ]
     return replace(node, change=str(change.category), columns=(*columns, *gone))
-
-
-def _why(plan: Plan, identifier: str, change: Change | None) -> str | None:
-    words = [*(change.words if change else ()), plan.reasons.get(identifier, "")]
-    return "; ".join(filter(None, words)) or None

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seeknal_git.names import folded
+from seeknal_git.plan.blame import Blame
+from seeknal_git.plan.reason import Because, Reason
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import Fingerprint, decisive
 from seeknal_git.project.graph import deciding
 from seeknal_git.sql.statement import EVERYTHING, ROWS
-
-_SHOWN = 4  # names in a sentence; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,53 +80,97 @@ def reads_of(graph: BoundGraph, identifier: str) -> dict[str, set[str]]:
     return found
 
 
-def why_rebuilt(identifier: str, base: BoundGraph, head: BoundGraph) -> str:
-    """Why a node is rebuilt: the reads that changed, or its definition, or raw data."""
-    if identifier not in base.members:
-        return "a new node"
-    reasons = [*_moved(identifier, base, head)]
-    if not reasons and identifier in head.delivered and identifier not in base.delivered:
-        return "its ORDER BY counts, as a file shows it now"
-    if not reasons and base.wholes[identifier] != head.wholes[identifier]:
-        return "its definition changed"
-    return "; ".join(reasons) or "the raw data behind it moved on"
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """An input of a node, and the parts that changed of those that the node reads."""
+
+    feeder: str
+    # Columns in lower case, ROWS and EVERYTHING; none if only the order of the columns changed.
+    parts: tuple[str, ...]
 
 
-def _moved(identifier: str, base: BoundGraph, head: BoundGraph) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """Why a node is built again."""
+
+    node: str
+    base: BoundGraph
+    head: BoundGraph
+    moved: tuple[_Moved, ...]
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The reads that changed, or the definition of the node, or raw data."""
+        base, head = self.base, self.head
+        if self.node not in base.members:
+            return (Reason(Because.NEW),)
+        if self.moved:
+            return tuple(self._reason(moved.feeder, moved.parts) for moved in self.moved)
+        if self.node in head.delivered and self.node not in base.delivered:
+            return (Reason(Because.ROW_ORDER),)
+        changed = base.wholes[self.node] != head.wholes[self.node]
+        return (Reason(Because.DEFINITION if changed else Because.DATA_BEHIND),)
+
+    def for_edit(self, edit: str, blame: Blame) -> tuple[Reason, ...]:
+        """The reads that changed because of the edit of one node; all reasons if the parts do not
+        tell the edits apart."""
+        found = []
+        for moved in self.moved:
+            parts = tuple(part for part in moved.parts if blame.is_behind(edit, moved.feeder, part))
+            if parts or (not moved.parts and blame.orders(edit, moved.feeder)):
+                found.append(self._reason(moved.feeder, parts))
+        return tuple(found) or self.reasons
+
+    def _reason(self, feeder: str, parts: tuple[str, ...]) -> Reason:
+        if feeder not in self.base.members:
+            return Reason(Because.READS_NEW, (feeder,))
+        if ROWS in parts and self.head.fingerprints[feeder].rows:
+            return Reason(Because.READS_ROWS, (feeder,))
+        if ROWS in parts or EVERYTHING in parts:
+            return Reason(Because.READS_NODE, (feeder,))
+        if not parts:
+            return Reason(Because.COLUMN_ORDER, (feeder,))
+        columns = _spelled(parts, feeder, self.base, self.head)
+        return Reason(Because.READS_COLUMNS, (feeder,), columns)
+
+
+def why_rebuilt(identifier: str, base: BoundGraph, head: BoundGraph) -> Rebuilt:
+    """Why a node is built again: for all edits together, and for each of them."""
+    moved = tuple(_moved(identifier, base, head)) if identifier in base.members else ()
+    return Rebuilt(identifier, base, head, moved)
+
+
+def _moved(identifier: str, base: BoundGraph, head: BoundGraph) -> Iterator[_Moved]:
     was = reads_of(base, identifier)
     for feeder, columns in reads_of(head, identifier).items():
         if feeder not in base.members:
-            yield f"reads {feeder}, which is new"
+            yield _Moved(feeder, (EVERYTHING,))
             continue
         before, after = base.fingerprints[feeder], head.fingerprints[feeder]
         moved = sorted(
             name for name in columns | was.get(feeder, set()) if before.of(name) != after.of(name)
         )
-        if ROWS in moved and after.rows:
-            yield f"reads the rows of {feeder}"
-        elif ROWS in moved or EVERYTHING in moved:
-            yield f"reads {feeder}"
-        elif moved:
-            yield f"reads {_listed(_spelled(moved, feeder, base, head))} of {feeder}"
-        elif list(before.columns or ()) != list(after.columns or ()):
-            yield f"depends on the order of the columns of {feeder}"
+        if moved or list(before.columns or ()) != list(after.columns or ()):
+            yield _Moved(feeder, tuple(moved))
 
 
-def _spelled(columns: Iterable[str], identifier: str, *graphs: BoundGraph) -> list[str]:
+def _spelled(columns: Iterable[str], identifier: str, *graphs: BoundGraph) -> tuple[str, ...]:
     called: dict[str, str] = {}
     for graph in graphs:
         called |= spellings(graph, identifier)
-    return [called.get(name, name) for name in columns]
+    return tuple(called.get(name, name) for name in columns)
 
 
-def why_reused(identifier: str, changed: str, head: BoundGraph) -> str:
+def why_reused(identifier: str, changed: str, head: BoundGraph) -> Reason:
     """Why a node downstream of a change is re-used."""
+    if changed not in head.feeding(identifier):
+        return Reason(Because.READS_NOTHING)
     columns = sorted(set(reads_of(head, identifier).get(changed, ())) - {ROWS})
-    if changed not in head.feeding(identifier) or columns == [EVERYTHING]:
-        return "reads nothing that changed"
+    if columns == [EVERYTHING]:
+        return Reason(Because.READS_NOTHING)
     if not columns:
-        return f"reads no column of {changed}"
-    return f"reads only {_listed(_spelled(columns, changed, head))}"
+        return Reason(Because.READS_NO_COLUMN, (changed,))
+    return Reason(Because.READS_ONLY, (changed,), _spelled(columns, changed, head))
 
 
 def readers_of(graph: BoundGraph, identifier: str, column: str) -> list[str]:
@@ -137,11 +181,6 @@ def readers_of(graph: BoundGraph, identifier: str, column: str) -> list[str]:
         for reader in graph.readers[identifier]
         if wanted & reads_of(graph, reader).get(identifier, set())
     ]
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_SHOWN])} and {more} more"
 
 
 def obstacles_of(graph: BoundGraph, identifier: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.files import write_whole
+from seeknal_git.report.reasons import worded
 from seeknal_git.report.terminal import (
     bold,
     coloured,
@@ -81,7 +82,7 @@ def _node(node: LineageNode, layer: int) -> dict[str, Any]:
         "url": node.url,
         "change": node.change,
         "state": node.state,
-        "why": node.why,
+        "why": _why(node) or None,
         "columns": [
             {
                 "name": column.name,
@@ -93,6 +94,11 @@ def _node(node: LineageNode, layer: int) -> dict[str, Any]:
         ],
         "rows": list(map(list, node.rows)),
     }
+
+
+def _why(node: LineageNode) -> str:
+    """The differences of a changed node, and the reasons of a node that is rebuilt or re-used."""
+    return "; ".join([*node.differences, *filter(None, [worded(node.reasons)])])
 
 
 def warn(chosen: Selection) -> None:
@@ -126,8 +132,8 @@ def _one_node(chosen: Selection, node: LineageNode) -> None:
     out(dim(f"{node.path}:{node.line}"))
     if node.use:
         out(", ".join(filter(None, (node.use, node.url))))
-    if node.why:
-        out(node.why)
+    if why := _why(node):
+        out(why)
     if node.columns:
         out(f"Columns: {listed([column.name for column in node.columns], _room() - 9)}")
     _part(chosen, "Reads", chosen.up, "raw data" if node.kind == "source" else "nothing")

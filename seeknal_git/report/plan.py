@@ -16,6 +16,7 @@ from seeknal_git.nodes.values import of_the_moment
 from seeknal_git.plan.changes import Category, Change, Plan
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.report import markdown
+from seeknal_git.report.reasons import worded, worded_below
 from seeknal_git.report.terminal import (
     bold,
     coloured,
@@ -151,7 +152,7 @@ def _change(change: Change, plan: Plan, verbose: bool) -> None:
     for label, nodes in (("rebuilds", change.rebuilds), ("re-uses ", change.reuses)):
         shown = nodes if verbose or len(nodes) <= _SHOWN + 1 else nodes[:_SHOWN]
         for place, node in enumerate(shown):
-            why = plan.reasons.get(node, "").replace(f" of {change.node}", "")
+            why = worded_below(change.reasons[node], change.node)
             said = plan.uses.get(node, node)
             _downstream(label if place == 0 else " " * len(label), said, why)
         if len(shown) < len(nodes):
@@ -358,14 +359,10 @@ def _row(cells: Sequence[str]) -> str:
     return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in padded)}|"
 
 
-def _downstream_cell(nodes: Sequence[str], plan: Plan) -> str:
+def _downstream_cell(change: Change, nodes: Sequence[str], plan: Plan) -> str:
     """Nodes downstream of a change, with the reasons why they are rebuilt or not."""
-    reasons = plan.reasons
-    said = {node: plan.uses.get(node, node) for node in nodes}
     return _cell(
-        tuple(
-            f"{said[node]} ({reasons[node]})" if node in reasons else said[node] for node in nodes
-        )
+        tuple(f"{plan.uses.get(node, node)} ({worded(change.reasons[node])})" for node in nodes)
     )
 
 
@@ -374,8 +371,8 @@ _COLUMNS: Mapping[str, Callable[[Change, Plan], str]] = {
     "": lambda change, _: f"**{change.category}**",
     "node": lambda change, _: markdown.code(change.node),
     "change": lambda change, _: _cell((*change.words, *column_words(change))),
-    "rebuilds": lambda change, plan: _downstream_cell(change.rebuilds, plan),
-    "re-uses": lambda change, plan: _downstream_cell(change.reuses, plan),
+    "rebuilds": lambda change, plan: _downstream_cell(change, change.rebuilds, plan),
+    "re-uses": lambda change, plan: _downstream_cell(change, change.reuses, plan),
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.report.plan import as_change
+from seeknal_git.report.reasons import worded
 
 if TYPE_CHECKING:
     from seeknal_git.commands.planned import Found, Planned
@@ -34,7 +35,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
         ],
         "layers": [list(layer) for layer in plan.layers],
         "reused": list(plan.reused),
-        "reasons": dict(plan.reasons),
+        "reasons": {node: worded(reasons) for node, reasons in plan.reasons.items()},
         "tests": {node: list(names) for node, names in plan.tests.items()},
         "uses": dict(plan.uses),
         **_found_as_json(found),

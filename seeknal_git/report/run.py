@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
 from seeknal_git.names import command_line, parts, shown
+from seeknal_git.plan.reason import Because
 from seeknal_git.plan.wording import said_of_use
 from seeknal_git.report import violations
+from seeknal_git.report.reasons import worded, worded_beside
 from seeknal_git.report.terminal import (
     bold,
     coloured,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from seeknal_git.build.progress import Event, Reconciled, Report
     from seeknal_git.build.work import Work
     from seeknal_git.commands.result import RunResult
+    from seeknal_git.plan.reason import Reason
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
 _SLOW = {"built", "failed", "skipped", "warned", "doubted"}
@@ -169,7 +172,8 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
         parts.append(coloured("skipped", f"{len(done.progress.skipped)} skipped"))
     tell(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
     for reason, nodes in _by_reason(done).items():
-        out(f"  {dim(f'{reason}:')} {listed(nodes, width() - len(reason) - 5)}")
+        why = worded_beside(reason)
+        out(f"  {listed(nodes, width() - len(why) - 5)}: {dim(why)}")
     repeated = 0
     for warning in _warnings(done):
         repeated += (warning.node, warning.number) not in done.progress.answers
@@ -210,14 +214,12 @@ def _failed(node: str, why: str, checks: list[Violation], elsewhere: str | None)
         violations.as_text(check, elsewhere)
 
 
-def _by_reason(done: Reconciled) -> dict[str, list[str]]:
+def _by_reason(done: Reconciled) -> dict[Reason, list[str]]:
     """Why nodes were built that had been built before."""
-    found: dict[str, list[str]] = {}
+    found: dict[Reason, list[str]] = {}
     for node in done.progress.built:
-        reason = (
-            done.work.reasons[node].replace("reads ", "").replace(", which changed", " changed")
-        )
-        if reason != "never built":
+        reason = done.work.reasons[node]
+        if reason.kind is not Because.NEVER_BUILT:
             found.setdefault(reason, []).append(node)
     return found
 
@@ -300,7 +302,7 @@ def _to_do(work: Work, node: str) -> tuple[str, str]:
     if node in work.failing:
         return "fail", "it failed before, and nothing was mended"
     reason = work.reasons.get(node)
-    return ("build", reason) if reason else ("check", "its checks have no answer yet")
+    return ("build", worded([reason])) if reason else ("check", "its checks have no answer yet")
 
 
 def _paths_left(work: Work) -> dict[str, str]:
@@ -313,7 +315,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "environment": work.environment.name,
         "schema": work.environment.schema,
         "layers": [list(layer) for layer in work.layers],
-        "build": dict(work.reasons),
+        "build": {node: worded([reason]) for node, reason in work.reasons.items()},
         "check": sorted(work.checks),
         "failing": sorted(work.failing),
         "warned": [
@@ -342,7 +344,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
             node: {
                 "rows": table.rows,
                 "seconds": round(table.seconds, 3),
-                "reason": done.work.reasons[node],
+                "reason": worded([done.work.reasons[node]]),
             }
             for node, table in done.progress.built.items()
         },
