@@ -265,3 +265,15 @@ def test_a_common_file_begins_with_its_first_entry(repo: Repo) -> None:
     assert repo.read("seeknal/common/transformations.yml") == (
         "transformations:\n  - id: double\n    sql: 2 * amount\n"
     )
+
+
+def test_a_named_node_brings_the_file_of_an_entry_that_is_new(project: Repo) -> None:
+    project.seeknal("run")
+    project.write(
+        "seeknal/common/rules.yml", COMMON["rules"] + '  - {id: tiny, value: "amount < 15"}\n'
+    )
+    project.write(
+        "seeknal/b.yml", NODE.replace("name: a", "name: b").replace("rules.big", "rules.tiny")
+    )
+    assert project.built("--nodes", "b") == ["transform.b"]
+    assert project.numbers("SELECT id FROM main.b") == [(1,)]

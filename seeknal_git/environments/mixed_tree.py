@@ -41,8 +41,7 @@ def mixed(workspace: Workspace, here: Loaded, base: str, named: Iterable[str]) -
     before = load(workspace, commit_tree(repository, base), like=here)
     choice = _Choice(here, before)
     chosen = choice.closed(named)
-    entries = [entry for node in sorted(chosen) for entry in choice.changed_entries(node)]
-    shared = {entry.rpartition(":")[0] for entry in entries}
+    shared = {path for node in chosen for path in choice.changed_files(node)}
     if PROJECT_FILE in shared:
         raise UsageError(
             "The variables of the project file have changed, and count for all nodes at once.",
@@ -90,21 +89,22 @@ class _Choice:
         if node in here.members:
             yield from (feeder for feeder in here.inputs[node] if self._moved(feeder))
             yield from self._in_its_place(node)
-        if self.changed_entries(node):
-            yield from filter(self.changed_entries, {**here.index.uses, **before.index.uses})
+        if self.changed_files(node):
+            yield from filter(self.changed_files, {**here.index.uses, **before.index.uses})
         if self._moved(node):
             yield from before.readers.get(node, ())
             yield from (reader for reader in here.readers.get(node, ()) if reader in before.members)
             yield from self._of_the_same_files(node)
 
-    def changed_entries(self, node: str) -> list[str]:
-        """The places of the entries of other files that a node uses, and that are not as production
-        has them."""
-        here, before = self._here, self._before
-        uses = here.graph.index.uses.get(node) or before.graph.index.uses.get(node)
-        if not uses or here.vocabulary is None or before.vocabulary is None:
-            return []
-        return list(here.vocabulary.changed(before.vocabulary, uses).values())
+    def changed_files(self, node: str) -> set[str]:
+        """The common files and those of macros with entries that a node uses, here or in
+        production, and that are not the same on both sides."""
+        here, before = self._here.vocabulary, self._before.vocabulary
+        graphs = (self._here.graph, self._before.graph)
+        uses = {use for graph in graphs for use in graph.index.uses.get(node, ())}
+        if not uses or here is None or before is None:
+            return set()
+        return here.files_changed(before, uses)
 
     def _moved(self, node: str) -> bool:
         """Whether the data of a node would be other than production's, by code or by files that git
@@ -156,7 +156,9 @@ def _overlaid(
     shared: Iterable[str],
 ) -> Tree:
     """Production's tree with the files of chosen nodes, and the common files, as they are here."""
-    files = {**before.tree.files, **{path: here.tree.files[path] for path in shared}}
+    gone = {path for path in shared if path not in here.tree.files}
+    files = {path: blob for path, blob in before.tree.files.items() if path not in gone}
+    files |= {path: here.tree.files[path] for path in shared if path not in gone}
     for node in chosen:
         if node in before.graph.members:
             files.pop(before.graph.node(node).path, None)

@@ -116,6 +116,18 @@ class Vocabulary:
             if name in was and was[name] != now[name]
         }
 
+    def files_changed(self, before: Vocabulary, uses: Iterable[Use]) -> set[str]:
+        """The files of the entries, variables and macros that have another text here than in
+        another tree, or are only in one of them, among those that some names use."""
+        names = [name for name, is_own in uses if not is_own]
+        now, was = self.values.parts(names), before.values.parts(names)
+        return {
+            side.values.place(name).rpartition(":")[0]
+            for side, parts in ((self, now), (before, was))
+            for name in parts
+            if now.get(name) != was.get(name)
+        }
+
     def content(self, blob: str, uses: Iterable[Use]) -> str:
         """The id of a file's content together with the values of the names that it uses."""
         return f"{blob}+{self.values.digest(uses)[:40]}"
