@@ -277,3 +277,9 @@ def test_a_named_node_brings_the_file_of_an_entry_that_is_new(project: Repo) -> 
     )
     assert project.built("--nodes", "b") == ["transform.b"]
     assert project.numbers("SELECT id FROM main.b") == [(1,)]
+
+
+def test_a_parameter_that_no_node_uses_is_told(project: Repo) -> None:
+    given = ("--params", "regoin=US", "--params", "min_amount=1")
+    assert project.seeknal("plan", *given).err == "No node uses the parameter regoin.\n"
+    assert "No node uses the parameter regoin.\n" in project.seeknal("run", *given).err

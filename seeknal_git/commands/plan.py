@@ -94,6 +94,8 @@ def plan_changes(
             observer.ran(command)
     planned = plan_environment(workspace, environment, selecting)
     _note_left_out(workspace, planned, observer)
+    for name in planned.head.unused_params:
+        observer.note(f"No node uses the parameter {name}.")
     verified = _verified(workspace, planned) if verify else None
     return PlanResult(
         planned,

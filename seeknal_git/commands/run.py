@@ -148,6 +148,8 @@ def _doubt(prepared: Prepared, observer: Observer) -> None:
     """Note doubts about the nodes and raw data of a run."""
     if prepared.environment.is_production and prepared.loaded.tree.dirty:
         observer.note(_IN_PART if prepared.base is not None else _AS_A_WHOLE)
+    for name in prepared.loaded.unused_params:
+        observer.note(f"No node uses the parameter {name}.")
     warn_of_raw_data(prepared, observer)
 
 

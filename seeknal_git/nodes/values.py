@@ -237,6 +237,12 @@ class Values:
                 waiting += [expression for _, _, expression in templates(defined.text)]
         return found
 
+    @property
+    def named(self) -> set[str]:
+        """The names that the definitions use."""
+        texts = (definition.text for definition in self.definitions.values())
+        return {name for text in texts for *_, name in templates(text)}
+
     def place(self, name: str) -> str:
         """Where a definition or a macro is."""
         if macro := self.macros.get(name.removeprefix(MACRO)):

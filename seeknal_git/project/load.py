@@ -67,6 +67,17 @@ class Loaded:
         return (*self.project.warnings, *self.graph.warnings, *self.binding.warnings)
 
     @property
+    def unused_params(self) -> tuple[str, ...]:
+        """The parameters of the command that no template names. A function may ask for any."""
+        given = self.vocabulary.given.params if self.vocabulary else {}
+        files = self.graph.index.files.values() if given else ()
+        if self.vocabulary is None or any(path.endswith(".py") for path, _ in files):
+            return ()
+        named = {name for uses in self.graph.index.uses.values() for name, _ in uses}
+        named |= self.vocabulary.values.named
+        return tuple(name for name in given if name not in named)
+
+    @property
     def absent(self) -> tuple[Problem, ...]:
         """One for each source whose raw data would be read, and is not here."""
         return self.binding.absent
