@@ -356,9 +356,8 @@ def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
     try:
         _judge(site, identifier, number, builder.check(question))
     except SqlError as exc:
-        raise NodeFailed(
-            f"{check.name}: {node.hides(exc.message)} ({node.path}:{check.line})"
-        ) from exc
+        what = "" if node.kind == "rule" else f"{check.name}: "  # a rule's tells of violations
+        raise NodeFailed(f"{what}{node.hides(exc.message)} ({node.path}:{check.line})") from exc
 
 
 def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:

@@ -73,11 +73,9 @@ def refused(question: Question, answer: Mapping[str, Any]) -> Problem:
     path, line = node.path, question.line
     if question.position == 0:
         path, line = node.sql_path, node.line_of_sql(answer["line"])
-    what = (
-        node.id
-        if question.position == 0
-        else f"{node.id}: {node.checks[question.position - 1].name}"
-    )
+    what = node.id
+    if question.position and node.kind != "rule":  # a rule's check is called by its violations
+        what += f": {node.checks[question.position - 1].name}"
     message, hint = node.hides(f"{what}: {answer['error']}"), answer.get("hint")
     if node.kind == "second_order_aggregation" and "Referenced column" in answer["error"]:
         groups = [read for read in question.targets if read.startswith("aggregation.")]

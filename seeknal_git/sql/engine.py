@@ -400,6 +400,7 @@ def engine_words(exc: duckdb.Error) -> tuple[str, int | None]:
         return _TOO_DEEP, None
     found = re.search(r"^LINE (\d+):", text, re.MULTILINE)
     message = " ".join((text[: found.start()] if found else text).split())
+    message = message.replace("Candidate bindings: : ", "Candidate bindings: ")
     said = _ADVICE.split(message)[0]
     advice = _advice(message[len(said) :])
     return f"{said.rstrip('.')}.{advice}" if advice else said, int(found[1]) if found else None

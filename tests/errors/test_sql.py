@@ -399,3 +399,14 @@ def test_a_column_is_never_named_after_the_table_that_stands_for_an_input(
     assert "column 2 has a sub-query and no name: give it one" in refused(repo, "validate")
     repo.write(WRONG, text.replace(" FROM source.orders\n", " AS named FROM source.orders\n"))
     repo.seeknal("validate")
+
+
+def test_a_rule_that_does_not_bind_never_says_that_data_is_wrong(published: Repo) -> None:
+    rule = "kind: rule\nname: r\ninputs: [transform.clean_orders]\nrule:\n"
+    said = "  value: amont > 0\n  params: {error_message: Some amounts are wrong}\n"
+    published.write("seeknal/rules/r.yml", rule + said)
+    for command in ("validate", "run"):
+        told = published.seeknal(command, code=1).err
+        assert 'rule.r: Binder Error: Referenced column "amont" not found' in told
+        assert "Some amounts are wrong" not in told
+        assert ": :" not in told
