@@ -67,10 +67,9 @@ def read_yaml(content: bytes, path: str) -> Document:
         _refuse_bombs(text, path)
         return _document(text)
     except yaml.MarkedYAMLError as exc:
-        line = exc.problem_mark.line + 1 if exc.problem_mark else None
-        raise ProjectError(
-            [Problem(f"This is not valid YAML: {_words(exc)}.", path, line)]
-        ) from exc
+        words, mark = _words(exc, text)
+        line = mark.line + 1 if mark else None
+        raise ProjectError([Problem(f"This is not valid YAML: {words}.", path, line)]) from exc
     except yaml.reader.ReaderError as exc:
         message = f"The file has the character U+{exc.character:04X}, which YAML forbids."
         _refuse(message, path, text.encode(), exc.position, "Remove it.")
@@ -122,10 +121,33 @@ def _refuse(message: str, path: str, content: bytes, offset: int, hint: str) -> 
     raise ProjectError([Problem(message, path, content.count(b"\n", 0, offset) + 1, hint)])
 
 
-def _words(exc: yaml.MarkedYAMLError) -> str:
-    if exc.problem and "found another document" in exc.problem:
-        return "a node file holds one document, and here a second one begins"
-    return " ".join(part for part in (exc.context, exc.problem) if part)
+# The parser's words for a mistake at a place, and ours. {}: the character at that place.
+_MISTAKES = {
+    "found another document": "a node file holds one document, and here a second one begins",
+    "cannot start any token": "no value begins with {}: put it in quotes",
+    "mapping values are not allowed": "a second `key: value` begins here: put it on a line of its"
+    " own, as far to the right as the key before, or put the value in quotes",
+}
+# The parser's words for brackets and quotes. These mistakes lie where they open.
+_OPENED = {
+    "while scanning a quoted scalar": "the quote that opens here is not closed",
+    "while parsing a flow sequence": "`[` opens here and is not closed, or lacks a comma",
+    "while parsing a flow mapping": "`{` opens here and is not closed, or lacks a comma",
+}
+
+
+def _words(exc: yaml.MarkedYAMLError, text: str) -> tuple[str, yaml.Mark | None]:
+    """The mistake in words, and where it is."""
+    problem, mark = exc.problem or "", exc.problem_mark
+    there = text[mark.index : mark.index + 1] if mark else ""
+    if there == "\t":
+        return "a tab indents this line, and YAML takes spaces alone", mark
+    for said, words in _MISTAKES.items():
+        if said in problem:
+            return words.format(there), mark
+    if (exc.context or "") in _OPENED:
+        return _OPENED[exc.context or ""], exc.context_mark
+    return " ".join(part for part in (exc.context, exc.problem) if part), mark
 
 
 def _refuse_bombs(text: str, path: str) -> None:

@@ -20,13 +20,17 @@ ONE = f"{HEAD}transform: SELECT 1 AS one\n"
 FILES = [
     pytest.param(
         "kind: transform\nname: [a\ntransform: x\n",
-        3,
-        "This is not valid YAML: while parsing",
-        id="malformed YAML",
+        2,
+        "This is not valid YAML: `[` opens here and is not closed",
+        id="an open bracket",
     ),
     pytest.param(
-        "kind: transform\n\tname: wrong\n", 2, "This is not valid YAML: while scanning", id="a tab"
+        f'{HEAD}owner: "a\ntags: [b]\n', 3, "the quote that opens here", id="an open quote"
     ),
+    pytest.param(f"{HEAD}owner: @a\n", 3, "no value begins with @", id="a reserved character"),
+    pytest.param(f"{HEAD}owner: a: b\n", 3, "a second `key: value` begins here", id="two colons"),
+    pytest.param("kind: transform\n\tname: wrong\n", 2, "a tab indents this line", id="a tab"),
+    pytest.param(f"{HEAD}tags:\n\t- a\n", 4, "a tab indents this line", id="a tab in a list"),
     pytest.param(
         f"{ONE}---\n{ONE}", 4, "one document, and here a second one begins", id="two documents"
     ),
