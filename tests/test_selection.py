@@ -134,6 +134,7 @@ def test_options_narrow_each_other(options: Selecting, nodes: str) -> None:
         ("raw tag:", "tag: is no term", "for example"),
         ("++raw", "++raw is no term", "for example"),
         ("+", "+ is no term", "for example"),
+        (f"{'9' * 5000}+raw", "is no term", "for example"),
         ("raw tag:'big", "A quote is not closed (--select", ""),
         (" ", "There is no term", "leave the option out"),
     ],
@@ -230,6 +231,16 @@ def test_a_run_of_no_nodes_succeeds_and_changes_nothing(
     assert "No node is selected." in published.seeknal("lineage", "-s", text).out
 
 
+def test_a_run_of_all_nodes_is_a_whole_run(published: Repo) -> None:
+    published.replace(DAILY, "sum(amount)", "max(amount)")
+    (published.path / "seeknal/exposures/by_customer_csv.yml").unlink()
+    (published.path / BY_CUSTOMER).unlink()
+    published.commit("One less")
+    done = published.run("-s", "kind:* changed")
+    assert done["removed"] == ["transform.by_customer"]
+    assert published.production_ref == published.head
+
+
 def test_failed_means_the_last_run_of_that_environment(edited: Repo) -> None:
     edited.replace(DAILY, "max(amount)", "error('no')::INT")
     edited.seeknal("run", code=1)
@@ -260,6 +271,20 @@ def test_plan_of_a_reader_names_the_change_that_reaches_it(published: Repo) -> N
     assert ["transform.clean_orders"] in found["layers"]
     assert "transform.by_customer" not in str(found["layers"])
     assert set(published.built("-s", "daily")) == {"transform.clean_orders", "transform.daily"}
+
+
+def test_the_first_plan_of_one_node_names_it_and_its_inputs(shop: Repo) -> None:
+    nodes = ["source.orders", "transform.clean_orders", "transform.daily"]
+    planned = shop.seeknal("plan", "--json", "-s", "daily").json
+    built = [node for layer in planned["layers"] for node in layer]
+    assert [node for node in built if not node.startswith("rule")] == nodes
+    assert shop.built("-s", "daily") == nodes
+
+
+def test_plan_of_production_takes_the_readers_along(published: Repo) -> None:
+    published.replace(CLEAN, "IS NOT NULL", "> 10")
+    found = published.seeknal("plan", "--json", "-s", "clean_orders").json
+    assert "transform.by_customer" in str(found["layers"])
 
 
 def test_plan_can_select_a_node_that_is_gone(edited: Repo) -> None:

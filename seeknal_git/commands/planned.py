@@ -109,9 +109,8 @@ def _narrowed(workspace: Workspace, planned: Planned, select: Selecting) -> Plan
 
     environment = planned.environment
     chosen = selected_to_show(workspace, environment, planned.base, planned.head, select)
-    plan = narrowed(
-        planned.plan, planned.head.graph, chosen, in_one_piece=environment.is_production
-    )
+    shown = planned.base.graph.members.keys() if environment.is_production else ()
+    plan = narrowed(planned.plan, planned.head.graph, chosen, tied=shown)
     return replace(planned, plan=plan, selected=chosen, selecting=select)
 
 

@@ -34,7 +34,8 @@ def selected_to_run(
     *,
     keeps: str | None,
 ) -> frozenset[str] | None:
-    """The nodes of a revision that a run is about; None for all of them. Raises UsageError.
+    """The nodes of a revision that a run is about; None for all of them, also if a selection is of
+    all: such a run is a whole one. Raises UsageError.
 
     keeps: the schema whose loads of raw data the revision was loaded with.
     """
@@ -47,7 +48,9 @@ def selected_to_run(
         facts["changed"] = changed(base, loaded)
     if "failed" in query.facts:
         facts["failed"] = failed(workspace, revision.environment)
-    return selected(candidates(loaded.graph), query, facts)
+    among = candidates(loaded.graph)
+    chosen = selected(among, query, facts)
+    return None if chosen == among.ids else chosen
 
 
 def selected_to_show(

@@ -12,14 +12,14 @@ from seeknal_git.project.graph import Graph
 T = TypeVar("T")
 
 
-def narrowed(plan: Plan, graph: Graph, chosen: Collection[str], *, in_one_piece: bool) -> Plan:
+def narrowed(plan: Plan, graph: Graph, chosen: Collection[str], tied: Collection[str]) -> Plan:
     """The changes of the chosen nodes, the changes that reach them, and all that a run of them
     builds.
 
-    graph: the nodes after the changes. in_one_piece: whether the readers of a table that is built
-    come along, as on production.
+    graph: the nodes after the changes. tied: the nodes that come along if a table that they read is
+    built, as production stays of one piece.
     """
-    builds = _with_needed(plan, graph, chosen, in_one_piece=in_one_piece)
+    builds = _with_needed(plan, graph, chosen, tied)
     kept = builds.union(chosen)
     changes = [
         replace(change, rebuilds=_among(change.rebuilds, kept), reuses=_among(change.reuses, kept))
@@ -50,10 +50,10 @@ def _is_about(change: Change, nodes: Collection[str]) -> bool:
 
 
 def _with_needed(
-    plan: Plan, graph: Graph, chosen: Collection[str], *, in_one_piece: bool
+    plan: Plan, graph: Graph, chosen: Collection[str], tied: Collection[str]
 ) -> set[str]:
     """The chosen nodes and those that go with them, as far as they are built: inputs, rules of all
-    these nodes, and readers if production is to stay in one piece."""
+    these nodes, and readers that are tied to them."""
     builds = set(plan.builds)
     rules = graph.structure.of_kind("rule")
     found = {node for node in chosen if node in graph.members}
@@ -62,8 +62,8 @@ def _with_needed(
         node = waiting.pop()
         needed = builds.intersection(graph.inputs[node])
         needed.update(rule for rule in rules if node in graph.inputs[rule])
-        if in_one_piece and node in builds:
-            needed.update(builds.intersection(graph.readers[node]))
+        if node in builds:
+            needed.update(builds.intersection(tied).intersection(graph.readers[node]))
         waiting += needed - found
         found |= needed
     return found & builds

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import chain
+from pathlib import PurePosixPath
 from typing import NoReturn
 
 from seeknal_git.errors import UsageError
@@ -31,7 +32,7 @@ FACTS = ("changed", "failed")
 _METHODS = ("name", "kind", "tag", "path", "owner")
 _QUOTED = r""""[^"]*"|'[^']*'"""
 _QUOTES = re.compile(_QUOTED)
-_TERM = re.compile(rf"(?:(\d*)\+)?((?:{_QUOTED}|[^\"'])*?)(?:\+(\d*))?")
+_TERM = re.compile(rf"(?:([0-9]{{0,9}})\+)?((?:{_QUOTED}|[^\"'])*?)(?:\+([0-9]{{0,9}}))?")
 _ALL = -1  # steps
 _LISTED = 8
 # Methods of dbt, by the words that mean the same here.
@@ -282,9 +283,10 @@ def _values(among: Candidates, method: str, node: str) -> tuple[str, ...]:
         case "owner":
             owner = among.node(node).document.get("owner")
             return (str(owner),) if owner else ()
-        case _:  # path: the file, and the folders around it
-            parts = among.node(node).path.split("/")
-            return tuple("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+        case _:  # path: its files, and the folders around them
+            written = among.node(node)
+            files = {PurePosixPath(written.path), PurePosixPath(written.sql_path)}
+            return tuple(str(path) for file in files for path in (file, *file.parents[:-1]))
 
 
 def _matching(among: Candidates, term: Term) -> set[str]:
