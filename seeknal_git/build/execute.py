@@ -29,6 +29,7 @@ from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.misfits import misfit_of
 from seeknal_git.project.python_columns import type_words
 from seeknal_git.project.questions import broken_promises
 from seeknal_git.project.raw_data import Opened
@@ -263,6 +264,8 @@ def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
         try:
             return _executed(site, builder, blueprint, partial(_refuse_moving_data, opened))
         except NodeFailed as exc:
+            if found := misfit_of(source, opened, blueprint.dialect or {}):
+                raise NodeFailed(f"{found.message} ({found.path}:{found.line})") from exc
             raise NodeFailed(opened.in_words(str(exc))) from exc
 
 

@@ -59,6 +59,18 @@ def misfit(sql: str, path: Path, column: str, word: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def first_misfit(sql: str, path: Path, column: str, word: str) -> tuple[int, str] | None:
+    """The first value that cannot be cast to a type, and the number of its row, from 1. sql: reads
+    the file, with this column as text."""
+    name = quote(column)
+    rows = asked(
+        f"SELECT * FROM (SELECT row_number() OVER () AS row, {name} AS value FROM ({sql}))"
+        f" WHERE value IS NOT NULL AND TRY_CAST(value AS {word}) IS NULL ORDER BY row LIMIT 1",
+        path,
+    )
+    return (int(rows[0][0]), str(rows[0][1])) if rows else None
+
+
 def rounded(sql: str, path: Path, column: str, word: str) -> str | None:
     """A value of a column that becomes another one by a cast to a type. sql: reads the file."""
     name = quote(column)

@@ -360,3 +360,21 @@ def test_a_file_that_is_called_like_a_pattern_is_read(repo: Repo, name: str) -> 
     repo.commit()
     repo.seeknal("run")
     assert repo.numbers("FROM main.raw") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("values", "word", "row"),
+    [
+        pytest.param(["1", "apple", "2"], "INTEGER", 2, id="a number"),
+        pytest.param(["2026-10-01", "2026-10-02", "31/10/2026"], "DATE", 3, id="a date"),
+    ],
+)
+def test_a_run_names_the_value_that_is_not_of_the_declared_type(
+    repo: Repo, values: list[str], word: str, row: int
+) -> None:
+    repo.write("raw/x.csv", "\n".join(["id,x", *(f"1,{value}" for value in values)]) + "\n")
+    schema = f"schema:\n  - {{name: id, data_type: INTEGER}}\n  - name: x\n    data_type: {word}\n"
+    repo.write(SOURCE, source(more=schema))
+    said = repo.seeknal("run", code=1).out
+    value = values[row - 1]
+    assert f"source.raw: raw/x.csv, row {row}: {value!r} in x is no {word} ({SOURCE}:7)" in said
