@@ -10,7 +10,7 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.readers import csv_select
 
-_OF_TIME = ("DATE", "TIME")
+_FORMATS = {"DATE": "dateformat", "TIMESTAMP": "timestampformat"}
 
 
 def misfit_of(source: Node, opened: Opened, dialect: Mapping[str, Any]) -> Problem | None:
@@ -24,11 +24,12 @@ def misfit_of(source: Node, opened: Opened, dialect: Mapping[str, Any]) -> Probl
         return None
     try:
         for name, word in source.definition["types"].items():
-            formats = given.keys() | dialect.keys()
-            if word.upper().startswith(_OF_TIME) and formats & {"dateformat", "timestampformat"}:
+            key = _FORMATS.get(word.upper())
+            if key in given:
                 continue
+            form = dialect.get(key) if key else None
             for file, path in zip(opened.files, opened.paths, strict=True):
-                if found := first_misfit(csv_select(given, dialect), path, name, word):
+                if found := first_misfit(csv_select(given, dialect), path, name, word, form):
                     row, value = found
                     line, said = _declared(source, name, word)
                     message = f"{file.path}, row {row:,}: {value!r} in {name} is no {said}"

@@ -59,16 +59,24 @@ def misfit(sql: str, path: Path, column: str, word: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def first_misfit(sql: str, path: Path, column: str, word: str) -> tuple[int, str] | None:
+def first_misfit(
+    sql: str, path: Path, column: str, word: str, form: str | None = None
+) -> tuple[int, str] | None:
     """The first value that cannot be cast to a type, and the number of its row, from 1. sql: reads
-    the file, with this column as text."""
+    the file, with this column as text. form: a format of dates that the engine has guessed; if
+    fewer values lack it than cannot be cast, the first one that lacks it."""
     name = quote(column)
-    rows = asked(
-        f"SELECT * FROM (SELECT row_number() OVER () AS row, {name} AS value FROM ({sql}))"
-        f" WHERE value IS NOT NULL AND TRY_CAST(value AS {word}) IS NULL ORDER BY row LIMIT 1",
-        path,
+    tests = [f"TRY_CAST(value AS {word})"]
+    tests += [f"try_strptime(value, {literal(form)})"] if form else []
+    rows = f"(SELECT row_number() OVER () AS row, {name} AS value FROM ({sql}))"
+    first = ", ".join(
+        f"count(*) FILTER ({test} IS NULL), min(row) FILTER ({test} IS NULL),"
+        f" min_by(value, row) FILTER ({test} IS NULL)"
+        for test in tests
     )
-    return (int(rows[0][0]), str(rows[0][1])) if rows else None
+    found = asked(f"SELECT {first} FROM {rows} WHERE value IS NOT NULL", path)[0]
+    _, row, value = min(found[place : place + 3] for place in range(0, len(found), 3))
+    return (int(row), str(value)) if row is not None else None
 
 
 def rounded(sql: str, path: Path, column: str, word: str) -> str | None:

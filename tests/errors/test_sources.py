@@ -367,6 +367,7 @@ def test_a_file_that_is_called_like_a_pattern_is_read(repo: Repo, name: str) -> 
     [
         pytest.param(["1", "apple", "2"], "INTEGER", 2, id="a number"),
         pytest.param(["2026-10-01", "2026-10-02", "31/10/2026"], "DATE", 3, id="a date"),
+        pytest.param(["2026-10-01", "n/a", "2026-10-02"], "DATE", 2, id="no date"),
     ],
 )
 def test_a_run_names_the_value_that_is_not_of_the_declared_type(
