@@ -95,7 +95,7 @@ def test_a_value_that_does_not_fit_its_declared_type_is_refused_with_its_column(
     (published.path / "data" / name).write_text(content)
     before = published.production()
     said = published.seeknal("run", code=1)
-    assert "failed: source.raw: Conversion Error: " in said.out
+    assert "failed: source.raw: " in said.out
     assert "lots" in said.out
     assert "amount" in said.out
     assert f"({SOURCE}" in said.out
