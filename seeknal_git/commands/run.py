@@ -50,7 +50,7 @@ _IN_PART = (
 )
 _AS_A_WHOLE = (
     "Production runs with uncommitted changes: "
-    "it will show changes that no commit has until they are committed."
+    "it will be ahead of its commits until you commit these changes."
 )
 
 
@@ -105,7 +105,7 @@ def run(
         return RunResult("run", preview(prepare(workspace, request)))
     need_authority(workspace)
     named = environment is not None
-    _announce(request.revision(workspace).environment, observer, is_named=named)
+    _announce(workspace, request.revision(workspace).environment, observer, is_named=named)
     prepared = prepare(workspace, request)
     done = _carried_out(prepared, observer)
     return _result(prepared, done, time.monotonic() - started)
@@ -136,11 +136,15 @@ def _bring_changes(
         observer.note(f"Not in this run: the uncommitted changes here ({names}).")
 
 
-def _announce(environment: Environment, observer: Observer, *, is_named: bool) -> None:
-    """Tell the environment that is run before its nodes are loaded: that may take a while."""
+def _announce(
+    workspace: Workspace, environment: Environment, observer: Observer, *, is_named: bool
+) -> None:
+    """Tell the environment that is run before its nodes are loaded: that may take a while. Raises
+    UsageError if there is no production branch."""
     if is_named or environment.is_production:
         observer.began(f"Run of {environment.name} begins.")
     else:
+        production_tip(workspace)
         observer.note(f"Run of {environment.name}; production is {environment.production}.")
 
 
