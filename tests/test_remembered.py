@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -273,6 +275,12 @@ def test_a_plan_reads_only_the_nodes_that_changed(
     assert DAILY in decoded
 
 
+def resealed(content: bytes) -> bytes:
+    """The content of a file with the sum that is right for it."""
+    head, _, body = content.partition(b"\n")
+    return json.dumps({**json.loads(head), "crc": zlib.crc32(body)}).encode() + b"\n" + body
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -283,8 +291,18 @@ def test_a_plan_reads_only_the_nodes_that_changed(
         lambda content: content.replace(b'{"format": 1', b'{"format": 0'),
         lambda content: b"no JSON\n" + content,
         lambda content: b'{"format": 1}\n' + content,
+        lambda content: resealed(content.replace(b'"macros":', b'"macro5":')),
     ],
-    ids=["a few bytes less", "a third", "empty", "others", "another form", "noise", "no head"],
+    ids=[
+        "a few bytes less",
+        "a third",
+        "empty",
+        "others",
+        "another form",
+        "noise",
+        "no head",
+        "another key",
+    ],
 )
 def test_a_damaged_file_is_passed_over(shop: Repo, damage: Callable[[bytes], bytes]) -> None:
     plan = shop.plan()

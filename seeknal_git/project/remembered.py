@@ -217,9 +217,9 @@ def _decoded(content: bytes) -> Sound | None:
         if expected != (FORMAT, len(body), zlib.crc32(body)):
             return None
         core = json.loads(bytes(body[: said["core"]]))
-    except (ValueError, KeyError, TypeError):
+        return _sound(core, body[said["core"] :])
+    except (ValueError, KeyError, IndexError, TypeError):
         return None
-    return _sound(core, body[said["core"] :])
 
 
 def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
