@@ -261,34 +261,21 @@ def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:
     ]
     failing = tuple(answer for fails, answer in told if fails)
     run = None if work.environment.is_production else warehouse.runs.last(work.environment.schema)
-    production = status.production
-    if work.environment.is_production and production.failed:
-        failed = _still_failing(production.failed, work)
-        failure = production.failure if failed else None
-        production = replace(production, failure=failure, failed=failed)
     return replace(
         status,
-        production=production,
         failing=failing,
         warnings=tuple(answer for fails, answer in told if not fails),
-        failure=_other_failure(run, failing, work) if run and run.status == "failed" else None,
+        failure=_other_failure(run, failing) if run and run.status == "failed" else None,
     )
 
 
-def _other_failure(run: Run, failing: Iterable[Answered], work: Work) -> str | None:
+def _other_failure(run: Run, failing: Iterable[Answered]) -> str | None:
     """Why a run failed, except for the checks that fail still. None if there is no other reason."""
     if not run.failures:
         return run.message
     known = {(answer.node, answer.message) for answer in failing}
-    failures = _still_failing(run.failures, work).items()
-    return "; ".join(f"{node}: {why}" for node, why in failures if (node, why) not in known) or None
-
-
-def _still_failing(failures: Mapping[str, str], work: Work) -> dict[str, str]:
-    """The failures of a run, without those of nodes that have nothing to do any more, as they are
-    gone or were restored."""
-    busy = {*work.reasons, *work.checks, *work.failing, *work.deliveries, *work.stale}
-    return {node: why for node, why in failures.items() if node in busy}
+    others = (failure for failure in run.failures.items() if failure not in known)
+    return "; ".join(f"{node}: {why}" for node, why in others) or None
 
 
 def _production(workspace: Workspace, warehouse: Warehouse | None) -> Production:

@@ -405,17 +405,3 @@ def test_a_rollback_that_is_killed_was_made_or_was_not(released: Repo) -> None:
     released.seeknal("promote")
     assert totals(released.production()) == [20, 40]
     assert customers(released) == ["Ada,30", "Bob,20", "Cy,40"]
-
-
-def test_a_failed_run_is_forgotten_once_its_node_is_restored(released: Repo) -> None:
-    before = released.read(DAILY)
-    for branch in ("main", "other"):
-        if branch == "other":
-            released.switch(branch, create=True)
-            released.seeknal("run")
-        released.replace(DAILY, "max(amount)", "error('broken')")
-        released.seeknal("run", code=1)
-        said = "the last run of " + ("production" if branch == "main" else branch) + " failed"
-        assert said in released.seeknal("status").out
-        released.write(DAILY, before)
-        assert said not in released.seeknal("status").out
