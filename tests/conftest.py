@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -567,13 +568,14 @@ def make_published(repo: Repo) -> None:
 
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
-    """The seconds that commands in this process have waited by intent, whatever a busy machine
-    adds."""
+    """The seconds that commands in this thread have waited by intent, whatever a busy machine
+    adds, and whatever threads of other tests do."""
     pauses: list[float] = []
-    sleep = time.sleep
+    sleep, here = time.sleep, threading.get_ident()
 
     def pause(seconds: float) -> None:
-        pauses.append(seconds)
+        if threading.get_ident() == here:
+            pauses.append(seconds)
         sleep(seconds)
 
     monkeypatch.setattr(time, "sleep", pause)

@@ -400,6 +400,7 @@ def test_everything_is_the_same_whichever_answer_comes_first(
     project: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.git("reset", "--quiet", "--hard", "start")
+    project.git("clean", "--quiet", "-fd")
     for path, name in ((DAILY, "daily"), ("seeknal/sources/customers.yml", "customers")):
         read = "transform.daily" if name == "customers" else "source.orders"
         wrong = f"name: {name}\ntests: [{{custom_sql: SELECT no FROM ref('{read}')}}]\n"
