@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from seeknal_git.nodes.kinds import KINDS, folder_of
+from seeknal_git.nodes.kinds import folder_of
 from seeknal_git.project.settings import PROJECT_FILE, Settings
 
 IGNORED = ("target/", "exports/", "draft_*.yml", "profiles.yml", ".env")
@@ -54,6 +54,9 @@ _IGNORE = "".join(
     for line in ("# Built and delivered by runs; drafts; files that are yours alone", *IGNORED)
 )
 
+# The kinds of nearly every project get a folder at once; `apply` makes those of the others.
+_FOUNDED = ("source", "transform", "feature_group", "rule", "exposure")
+
 
 def files_of(settings: Settings, folder: Path) -> dict[str, str]:
     """Path → text of each file of a project in a folder.
@@ -66,7 +69,7 @@ def files_of(settings: Settings, folder: Path) -> dict[str, str]:
         production=_yaml("production_branch", settings.production_branch),
     )
     text += _PROTECTED if settings.protect_production else ""
-    folders = [folder_of(kind) for kind in KINDS]
+    folders = [folder_of(kind) for kind in _FOUNDED]
     empty = [name for name in folders if not _has_files(folder / name)]
     found = {PROJECT_FILE: text, "profiles.yml": _PROFILES, ".gitignore": _IGNORE}
     return found | {f"{name}/.gitkeep": "" for name in empty}
