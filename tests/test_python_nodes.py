@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Repo, copied, make_empty
+from tests.conftest import Repo, Templates, copied, make_empty
 
 PATH = "seeknal/pipelines/regions.py"
 ORDERS = "id,region,amount\n1,EU,10\n2,US,20\n3,EU,30\n"
@@ -75,8 +75,8 @@ def regions(repo: Repo) -> Repo:
 
 
 @pytest.fixture
-def built(copy_of) -> Repo:  # type: ignore[no-untyped-def]
-    return copy_of("python nodes", make_built)  # type: ignore[no-any-return]
+def built(copy_of: Templates) -> Repo:
+    return copy_of("python nodes", make_built)
 
 
 def node(body: str, decorator: str = "", name: str = "n") -> str:
@@ -292,6 +292,23 @@ def test_requirements_that_are_missing_are_listed_and_uv_is_named(
     assert "duckdb>=99 (" in said
     assert "nothing-of-that-name" in said
     assert "install uv" in said
+
+
+def test_an_interpreter_that_cannot_run_the_worker_is_quoted_with_its_last_words(
+    regions: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = regions.path.parent / "broken"
+    broken.write_text(
+        f"""#!/bin/sh
+        case "$*" in
+          *main.py*) echo first >&2; echo no libraries here >&2; exit 1;;
+          *) exec {sys.executable} "$@";;
+        esac
+        """
+    )
+    broken.chmod(0o755)
+    monkeypatch.setenv("SEEKNAL_PYTHON", str(broken))
+    assert f"{broken} does not run the worker: no libraries here\n" in told(regions, code=1)
 
 
 def test_files_that_no_fingerprint_knows_are_told(regions: Repo) -> None:

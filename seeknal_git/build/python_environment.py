@@ -24,7 +24,7 @@ _ENGINE = "duckdb"
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class PythonEnvironment:
     """The Python that a node asks for: nodes that ask for the same share a worker.
 
     packages: its requirements; None without a header. script: its header, as text; lock: the text
@@ -37,11 +37,11 @@ class Environment:
     lock: str = ""
 
 
-def environment_of(node: Node, tree: Tree) -> Environment:
+def environment_of(node: Node, tree: Tree) -> PythonEnvironment:
     """The Python that a node asks for."""
     packages, lock = node.python["packages"], f"{node.path}.lock"
     pinned = packages is not None and lock in tree.files
-    return Environment(
+    return PythonEnvironment(
         node.definition["python"]["minor"],
         None if packages is None else tuple(packages),
         node.python["script"],
@@ -49,7 +49,7 @@ def environment_of(node: Node, tree: Tree) -> Environment:
     )
 
 
-def interpreter(wanted: Environment, folder: Path) -> tuple[str, bool]:
+def interpreter(wanted: PythonEnvironment, folder: Path) -> tuple[str, bool]:
     """The interpreter of an environment, and whether uv made it, so that it has all packages.
 
     folder: where uv's scripts are kept. Raises NodeFailed if uv cannot make it.
@@ -61,7 +61,7 @@ def interpreter(wanted: Environment, folder: Path) -> tuple[str, bool]:
     return _made_by(uv, wanted, folder), True
 
 
-def _made_by(uv: str, wanted: Environment, folder: Path) -> str:
+def _made_by(uv: str, wanted: PythonEnvironment, folder: Path) -> str:
     """The interpreter that uv makes for a header, one for all files with the same."""
     text = _script(wanted)
     asked = f"{wanted.minor} {text} {wanted.lock}"
@@ -86,7 +86,7 @@ def _made_by(uv: str, wanted: Environment, folder: Path) -> str:
     return done.stdout.strip()
 
 
-def _script(wanted: Environment) -> str:
+def _script(wanted: PythonEnvironment) -> str:
     """A header, and the engine of this version if it does not name one."""
     names = [distribution(one) for one in wanted.packages or ()]
     if _ENGINE in names or wanted.lock:  # a lock pins all that there is
@@ -97,15 +97,16 @@ def _script(wanted: Environment) -> str:
     return wanted.script.replace(given, f"{given}{engine}{rest}", 1)
 
 
-def lacking(wanted: Environment, path: str, minor: int, missing: list[str]) -> NodeFailed | None:
+def lacking(
+    wanted: PythonEnvironment, path: str, minor: int, missing: list[str]
+) -> NodeFailed | None:
     """The error for an interpreter that does not satisfy an environment; None if it does."""
     if minor != wanted.minor:
         asked = f"Python 3.{wanted.minor}, and {path} is Python 3.{minor}"
-        return NodeFailed(f"it needs {asked}: install uv, or name another in {_NAMED}")
+        return NodeFailed(
+            f"it needs {asked}: install uv, or name another in {INTERPRETER_VARIABLE}"
+        )
     if missing:
         asked = ", ".join(missing)
         return NodeFailed(f"it needs {asked}, which {path} does not have: install uv, or them")
     return None
-
-
-_NAMED = INTERPRETER_VARIABLE

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.build.failures import NodeFailed
-from seeknal_git.build.python_environment import Environment, interpreter, lacking
+from seeknal_git.build.python_environment import PythonEnvironment, interpreter, lacking
 
 _SCRIPT = Path(__file__).parents[1] / "worker" / "main.py"
 _KEPT = ("PATH", "HOME", "LANG", "LANGUAGE", "TMPDIR")
@@ -73,20 +73,20 @@ class Workers:
     folder: Path
     scripts: Path
     preload: Sequence[str] = ("duckdb",)
-    _workers: dict[Environment, _Worker] = field(default_factory=dict)
+    _workers: dict[PythonEnvironment, _Worker] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
     _children: set[int] = field(default_factory=set)
-    _stopped: bool = False
+    stopped: bool = False
 
-    def run(self, wanted: Environment, wish: Wish) -> Done | Failure:
+    def run(self, wanted: PythonEnvironment, wish: Wish) -> Done | Failure:
         """Run a node to its end. Raises NodeFailed if there is no interpreter for it, and
         Stopped."""
         with self._worker(wanted).child() as line:
             return _Talk(self, line, wish).held()
 
-    def _worker(self, wanted: Environment) -> _Worker:
+    def _worker(self, wanted: PythonEnvironment) -> _Worker:
         with self._opening:
-            if self._stopped:
+            if self.stopped:
                 raise Stopped
             found = self._workers.get(wanted)
             if found is None or found.process.poll() is not None:
@@ -101,7 +101,7 @@ class Workers:
 
     def interrupt(self) -> None:
         """End everything that runs, from another thread."""
-        self._stopped = True
+        self.stopped = True
         for child in list(self._children):
             end(child)
 
@@ -142,7 +142,7 @@ class _Worker:
         return own
 
 
-def _started(wanted: Environment, workers: Workers) -> _Worker:
+def _started(wanted: PythonEnvironment, workers: Workers) -> _Worker:
     """Start a worker. Raises NodeFailed if its interpreter does not satisfy the environment."""
     path, is_complete = interpreter(wanted, workers.scripts)
     own, other = socket.socketpair()
@@ -154,30 +154,33 @@ def _started(wanted: Environment, workers: Workers) -> _Worker:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     kept |= {name: value for name, value in os.environ.items() if name.startswith("LC_")}
     kept |= {"TZ": "UTC", "PYTHONHASHSEED": "0", "TMPDIR": str(workers.folder)}
-    with other:
+    with other, (workers.folder / "worker.log").open("ab") as errors:
         try:
             process = subprocess.Popen(
                 [path, "-s", "-B", "-u", str(_SCRIPT), str(other.fileno()), json.dumps(settings)],
                 env=kept,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=(errors := (workers.folder / "worker.log").open("ab")),
+                stderr=errors,
                 pass_fds=[other.fileno()],
                 start_new_session=True,
             )
         except OSError as exc:
+            own.close()
             raise NodeFailed(f"{path} cannot be started: {exc.strerror}") from exc
-        errors.close()
-    worker = _Worker(process, own)
     said = _first_line(own)
     if said is None:
+        own.close()
+        process.kill()
+        process.wait()
         log = (workers.folder / "worker.log").read_text(errors="replace").strip()
-        raise NodeFailed(f"{path} does not run the worker: {log.splitlines()[-1:] or 'no word'}")
+        last = log.rpartition("\n")[2] or "it ended without a word"
+        raise NodeFailed(f"{path} does not run the worker: {last}")
     if wrong := lacking(wanted, path, said["minor"], said["missing"]):
         own.close()
         process.wait()
         raise wrong
-    return worker
+    return _Worker(process, own)
 
 
 def _first_line(control: socket.socket) -> dict[str, Any] | None:
@@ -220,17 +223,13 @@ class _Talk:
                             if "exit" in message:
                                 return self._last_word(message["exit"])
                             self._take(message)
-                        until += self._exported(before)
-                    if self._workers._stopped:
+                        until += time.monotonic() - before  # the child waited for us
+                    if self._workers.stopped:
                         raise Stopped
         finally:
             if self._child:
                 end(self._child)
                 self._workers.ended(self._child)
-
-    def _exported(self, before: float) -> float:
-        """Seconds that the child waited for us, which are not its own."""
-        return time.monotonic() - before
 
     def _hear(self) -> bool:
         part = self._line.recv(1 << 16)
@@ -273,7 +272,7 @@ class _Talk:
             self._answer = Done([(name, word, text) for name, word, text in message["done"]])
 
     def _last_word(self, code: int | None) -> Done | Failure:
-        if self._workers._stopped:
+        if self._workers.stopped:
             raise Stopped
         if self._answer is not None:
             return self._answer
