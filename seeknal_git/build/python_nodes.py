@@ -29,7 +29,8 @@ from seeknal_git.names import folded, in_lines, quote
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python.declarations import Source
 from seeknal_git.nodes.python.load import Surroundings
-from seeknal_git.nodes.python.reach import HERE, MAIN, PRELOADED, reached
+from seeknal_git.nodes.python.reach import HERE, MAIN, reached
+from seeknal_git.nodes.python.statements import PRELOADED
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.learned_columns import learn
 from seeknal_git.project.python_files import surroundings

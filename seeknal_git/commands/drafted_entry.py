@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +34,12 @@ _LISTS = {
     ),
 }
 ENTRIES = tuple(_LISTS)
+# List → the name of an entry, as templates write it.
+_WRITTEN = {
+    "sources": "{}.…",
+    "rules": "rules.{}",
+    "transformations": "transforms.{}",
+}
 _KIND = re.compile(r"^kind:\s*(\w+)\s*$", re.MULTILINE)
 _ITEM = re.compile(r"^( *)- ", re.MULTILINE)
 
@@ -87,14 +92,7 @@ def merge(workspace: Workspace, draft: Path, shown: str, *, force: bool) -> Merg
     draft.unlink()
     old, new = before.splitlines(), after.splitlines()
     diff = tuple(unified(old, new, f"a/{target}", f"b/{target}"))
-    return Merged(_names[key].format(name), target, diff, command_line("git", "add", target))
-
-
-_names: Mapping[str, str] = {
-    "sources": "{}.…",
-    "rules": "rules.{}",
-    "transformations": "transforms.{}",
-}
+    return Merged(_WRITTEN[key].format(name), target, diff, command_line("git", "add", target))
 
 
 def _with_entry(before: str, key: str, name: str, draft: str, *, force: bool, target: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import limits, raising
@@ -124,8 +125,8 @@ _parsed: set[str] = set()
 
 
 def _load() -> None:
-    import seeknal_git.sql.analysis
-    import seeknal_git.sql.engine  # noqa: F401
+    import_module("seeknal_git.sql.analysis")
+    import_module("seeknal_git.sql.engine")
 
 
 def _prepare(questions: Sequence[Sequence[Any]]) -> None:

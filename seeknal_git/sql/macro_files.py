@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from seeknal_git.names import quote
@@ -63,7 +64,7 @@ def unpacked(value: Sequence[Any]) -> MacroFiles:
 
 
 def _load() -> None:
-    import seeknal_git.sql.engine  # noqa: F401
+    import_module("seeknal_git.sql.engine")
 
 
 def _prepare(questions: Sequence[Any]) -> None:

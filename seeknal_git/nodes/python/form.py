@@ -102,7 +102,7 @@ class FeatureGroupFile(PythonFile, feature_group.File):
 
     @model_validator(mode="after")
     def _something_to_read(self) -> FeatureGroupFile:
-        return self
+        return self  # a function may make its rows itself
 
 
 class Transform:

@@ -17,7 +17,8 @@ from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.python.declarations import Declaration, Source, declarations
 from seeknal_git.nodes.python.form import FORMS
 from seeknal_git.nodes.python.header import Header, packages
-from seeknal_git.nodes.python.reach import Code, Modules, first_line, reached
+from seeknal_git.nodes.python.reach import Code, Modules, reached
+from seeknal_git.nodes.python.statements import first_line
 from seeknal_git.nodes.scalars import Word
 from seeknal_git.nodes.yaml_document import Document
 from seeknal_git.sql.statement import EVERYTHING, FUNCTION, ROWS, Anatomy, Part

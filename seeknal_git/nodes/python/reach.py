@@ -17,19 +17,11 @@ from dataclasses import dataclass, field
 
 from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.nodes.python.declarations import Source
+from seeknal_git.nodes.python.normal_form import docstring, hash_of, is_text, normal
+from seeknal_git.nodes.python.statements import PRELOADED, bound, first_line, is_main_guard
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NODE = re.compile(rf"(?:{'|'.join(KINDS)})\.[A-Za-z_]\w*")
-# Libraries that a worker imports before it runs anything, or whose import changes nothing.
-PRELOADED = ("pandas", "numpy", "pyarrow", "polars", "duckdb")
-_HARMLESS = frozenset(
-    """
-    abc array base64 bisect calendar collections copy csv dataclasses datetime decimal enum
-    fractions functools hashlib heapq io itertools json logging math numbers operator os pathlib
-    random re statistics string sys textwrap time types typing unicodedata urllib uuid warnings
-    zoneinfo
-    """.split()
-).union(PRELOADED)
 # Names with which code looks up names itself: functions and modules, and attributes.
 _LOOKS_UP = frozenset(
     "__import__ compile dir eval exec globals importlib inspect locals pickle runpy vars".split()
@@ -237,9 +229,7 @@ def _globals(statement: ast.stmt, source: Source) -> set[str]:
 
 
 def _docstrings(statement: ast.stmt) -> Iterator[ast.expr]:
-    for node in ast.walk(statement):
-        if _has_docstring(node):
-            yield node.body[0].value  # type: ignore[attr-defined]
+    return filter(None, map(docstring, ast.walk(statement)))
 
 
 # Statements of a module
@@ -250,99 +240,11 @@ def _counts(module: _Module, place: int, statement: ast.stmt) -> bool:
     binds a name that was reached."""
     if module.everything:
         return True
-    bound = _bound(statement, module.source)
-    if bound is None or not _stands_alone(module, place):
-        return not _is_main_guard(statement)
+    names = bound(statement, module.source)
+    if names is None or not _stands_alone(module, place):
+        return not is_main_guard(statement)
     is_value = isinstance(statement, ast.Assign | ast.AnnAssign)
-    return not bound.isdisjoint(module.names | module.words if is_value else module.names)
-
-
-def _bound(statement: ast.stmt, source: Source) -> set[str] | None:
-    """The names that a statement binds, if it does nothing else."""
-    match statement:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-            found, plain = {name}, _is_plain_function(statement, source)
-        case ast.ClassDef(name=name):
-            found, plain = {name}, _is_plain_class(statement, source)
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            found, plain = {name}, _is_literal(value)
-        case ast.AnnAssign(target=ast.Name(id=name), value=value, annotation=annotation):
-            found, plain = {name}, _is_type(annotation) and (value is None or _is_literal(value))
-        case ast.Import() | ast.ImportFrom():
-            found = {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
-            plain = _is_harmless(statement)
-        case _:
-            return None
-    return found if plain else None
-
-
-def _is_harmless(statement: ast.Import | ast.ImportFrom) -> bool:
-    """Whether an import changes nothing but the names that it binds."""
-    names = [alias.name for alias in statement.names]
-    if isinstance(statement, ast.ImportFrom):
-        if statement.level or "*" in names:
-            return False
-        names = [statement.module or ""]
-    return all(name.partition(".")[0] in _HARMLESS for name in names)
-
-
-def _is_plain_function(statement: ast.stmt, source: Source) -> bool:
-    """Whether defining a function runs no code."""
-    assert isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef), "others were refused"
-    given = statement.args
-    defaults = [*given.defaults, *(one for one in given.kw_defaults if one)]
-    arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
-    types = [one.annotation for one in arguments if one and one.annotation]
-    types += [statement.returns] if statement.returns else []
-    return (
-        all(source.is_ours(decorator) for decorator in statement.decorator_list)
-        and all(_is_literal(default) for default in defaults)
-        and all(_is_type(annotation) for annotation in types)
-    )
-
-
-def _is_plain_class(statement: ast.ClassDef, source: Source) -> bool:
-    """Whether defining a class runs no code but its own assignments of literals."""
-    if statement.decorator_list or statement.bases or statement.keywords:
-        return False
-    return all(
-        isinstance(inner, ast.Pass)
-        or (isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Constant))
-        or (not isinstance(inner, ast.ClassDef) and _bound(inner, source) is not None)
-        for inner in statement.body
-    )
-
-
-def _is_literal(expression: ast.expr) -> bool:
-    allowed = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp, ast.USub)
-    return all(isinstance(node, (*allowed, ast.Load)) for node in ast.walk(expression))
-
-
-def _is_type(annotation: ast.expr) -> bool:
-    allowed = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List, ast.Constant)
-    union = (ast.BinOp, ast.BitOr, ast.Load)
-    return all(isinstance(node, (*allowed, *union)) for node in ast.walk(annotation))
-
-
-def _is_main_guard(statement: ast.stmt) -> bool:
-    """Whether a statement is `if __name__ == "__main__":`, which a worker never enters."""
-    match statement:
-        case ast.If(
-            test=ast.Compare(
-                left=ast.Name(id="__name__"),
-                ops=[ast.Eq()],
-                comparators=[ast.Constant(value="__main__")],
-            ),
-            orelse=[],
-        ):
-            return True
-    return False
-
-
-def first_line(statement: ast.stmt) -> int:
-    """The first line of a statement, or of its first decorator."""
-    decorators = getattr(statement, "decorator_list", [])
-    return min(int(one.lineno) for one in (statement, *decorators))
+    return not names.isdisjoint(module.names | module.words if is_value else module.names)
 
 
 def _stands_alone(module: _Module, place: int) -> bool:
@@ -375,17 +277,17 @@ def _parts(module: _Module, function: str) -> Iterator[tuple[str, str]]:
     for place in sorted(module.kept):
         statement = module.kept[place]
         if _is_import_of_ours(statement, module.source) or (
-            not documented and place == 0 and _is_text(statement)
+            not documented and place == 0 and is_text(statement)
         ):
             continue
-        form = _normal(statement, module.source, documented=documented)
+        form = normal(statement, module.source, documented=documented)
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = f"{where}{statement.name}"
             yield name if module.name != MAIN or statement.name != function else "function", form
         else:
             rest.append(form)
     if len(rest) > 1 or rest[0]:
-        yield where.rstrip(".") or "the top of the file", _hash("\n".join(rest))
+        yield where.rstrip(".") or "the top of the file", hash_of("\n".join(rest))
 
 
 def _names(module: _Module, name: str) -> bool:
@@ -404,49 +306,6 @@ def _is_import_of_ours(statement: ast.stmt, source: Source) -> bool:
     return isinstance(statement, ast.Import) and all(
         alias.name.partition(".")[0] == "seeknal" for alias in statement.names
     )
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
-
-
-def _normal(statement: ast.stmt, source: Source, *, documented: bool) -> str:
-    """A hash of a statement's syntax tree, without comments, format and docstrings. It is the same
-    for every version of Python that parses the statement alike."""
-    return _hash(repr(_plain(statement, source, documented=documented)))
-
-
-def _plain(value: object, source: Source, *, documented: bool) -> object:
-    if isinstance(value, list):
-        return [_plain(inner, source, documented=documented) for inner in value]
-    if isinstance(value, ast.expr_context):
-        return None
-    if not isinstance(value, ast.AST):
-        return (type(value).__name__, repr(value))
-    found: list[object] = [type(value).__name__]
-    for name, inner in ast.iter_fields(value):
-        part = inner
-        if name == "decorator_list":
-            part = [one for one in inner if not source.is_ours(one)]
-        elif name == "body" and not documented and _has_docstring(value):
-            part = inner[1:]
-        if part not in (None, []) and name not in ("ctx", "kind", "type_comment"):
-            found.append((name, _plain(part, source, documented=documented)))
-    return found
-
-
-def _has_docstring(node: ast.AST) -> bool:
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return False
-    return bool(node.body) and _is_text(node.body[0])
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # References
