@@ -96,6 +96,20 @@ Each of `changes` has:
 | `sql` | a statement that selects all of them |
 | `command` | the command that does so |
 
+## The checks as JSON
+
+`seeknal checks --json` prints `version`, `environment`, `schema`, and `checks`: one object for each test or condition of a
+rule, in the order of the nodes.
+
+| key of a check | meaning |
+| --- | --- |
+| `node`, `check` | the node, as `kind.name`, and the name of the check |
+| `state` | its last answer: `holds`, `warning`, `failed`, or `not asked` |
+| `severity`, `path`, `line` | `error` or `warn`, and where it is defined |
+| `violations`, `of` | how many rows violate it, of how many; null if it was not asked |
+
+One that does not hold has all keys of a failure, too; its `rows` are filled with `--rows`.
+
 ## The lineage as JSON
 
 `seeknal lineage --json` prints one object, with the nodes and columns that were asked for. `version` is 1, and means

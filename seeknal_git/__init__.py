@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seeknal_git.commands.checks import checks
     from seeknal_git.commands.lineage import lineage
     from seeknal_git.commands.plan import plan_changes
     from seeknal_git.commands.project import open_project
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SeeknalError",
+    "checks",
     "lineage",
     "open_project",
     "plan_changes",
@@ -38,6 +40,7 @@ __all__ = [
 # The module of each name. It is imported when the name is first used: it loads git and the engine.
 _MODULES = {
     "SeeknalError": "errors",
+    "checks": "commands.checks",
     "lineage": "commands.lineage",
     "open_project": "commands.project",
     "plan_changes": "commands.plan",

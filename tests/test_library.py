@@ -13,6 +13,7 @@ from tests.conftest import Repo
 
 NAMES = [
     "SeeknalError",
+    "checks",
     "lineage",
     "open_project",
     "plan_changes",

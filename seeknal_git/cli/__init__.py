@@ -74,6 +74,7 @@ _COMMANDS = (
     "log",
     "rollback",
     "status",
+    "checks",
     "doctor",
     "query",
     "inspect",

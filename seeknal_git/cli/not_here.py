@@ -11,8 +11,8 @@ _NO_TARGETS = "Tables are in the warehouse, and exposures write the files that o
 
 _COMMANDS = {
     "repl": "One question at a time: seeknal query 'FROM orders LIMIT 10'",
-    "audit": "Every run asks all tests, and seeknal status names those that fail.",
-    "dq": "Every run asks all tests and rules, and seeknal status names those that fail.",
+    "audit": "Every run asks all tests, and seeknal checks shows the last answers.",
+    "dq": "Every run asks all tests and rules, and seeknal checks shows the last answers.",
     "entity": "A feature group is a view of its environment: seeknal query 'FROM orders'",
     "consolidate": "There is nothing to consolidate: a run publishes each feature group as a view.",
     "validate-features": "seeknal validate checks every node, and a run asks all tests.",

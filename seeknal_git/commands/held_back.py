@@ -17,6 +17,7 @@ from seeknal_git.environments.revision import (
 )
 from seeknal_git.errors import SeeknalError
 from seeknal_git.names import argument, bare, of_option, schema_of
+from seeknal_git.project.load import Loaded
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -118,8 +119,14 @@ def works(
     """
     keeps = None if refresh else revision.schema
     loaded = load_sound(workspace, head_tree(workspace, revision), revision, keeps=keeps)
-    environment = revision.environment
-    options = Options(refresh=refresh)
+    return works_of(warehouse, loaded, revision, refresh=refresh)
+
+
+def works_of(
+    warehouse: Warehouse, loaded: Loaded, revision: Revision, *, refresh: bool
+) -> tuple[Work, Work]:
+    """The same, for a tree that was loaded."""
+    environment, options = revision.environment, Options(refresh=refresh)
     work = work_out(warehouse, loaded.graph, loaded.root, environment, options)
     return work, work_out(
         warehouse, loaded.graph, loaded.root, environment, replace(options, newest=True)

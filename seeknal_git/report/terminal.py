@@ -133,9 +133,9 @@ _MESSAGE = re.compile(r"(?:error|warning|failed|wrong|not verified): ")
 # Commands, also within a sentence, and lines to add to a node.
 _COMMANDS = "|".join(
     """
-    add apply branch clean commit config diff doctor draft dry-run env fetch gc hooks init lineage
-    log lfs merge parse plan promote pull push query restore revert rm rollback run status submodule
-    switch validate warehouse
+    add apply branch checks clean commit config diff doctor draft dry-run env fetch gc hooks init
+    lineage log lfs merge parse plan promote pull push query restore revert rm rollback run status
+    submodule switch validate warehouse
     """.split()
 )
 _WORDS = r"(?:\"[^\"]*\"|'[^']*'|[^,;:()\"']){,70}?"
