@@ -196,6 +196,17 @@ class Repo:
         """The command line for a process of its own."""
         return [sys.executable, "-P", "-m", "seeknal_git", *arguments]
 
+    def loaded_by(self, *arguments: str) -> set[str]:
+        """The modules that a command loads, in a process of its own."""
+        script = (
+            f"import sys\nsys.argv = {['seeknal', *arguments]}\n"
+            "from seeknal_git.cli import main\n"
+            "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)\n"
+        )
+        done = _in_a_process(self.path, [sys.executable, "-c", script])
+        assert done.code == 0, done.err
+        return set(done.err.split())
+
     def plan(self, *arguments: str) -> dict[str, Any]:
         return dict(self.seeknal("plan", *arguments, "--json").json)
 

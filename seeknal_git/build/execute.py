@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seeknal_git.build.compute import (
     Statement,
@@ -23,7 +24,6 @@ from seeknal_git.build.compute import (
 from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
 from seeknal_git.build.layers import doomed, layer_of, skip
 from seeknal_git.build.progress import Event, Progress, Report
-from seeknal_git.build.python_nodes import Functions
 from seeknal_git.build.schedule import Schedule
 from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
@@ -37,6 +37,9 @@ from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
 from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Snapshot, relation
 from seeknal_git.warehouse.protocol import Builder, Warehouse
+
+if TYPE_CHECKING:
+    from seeknal_git.build.python_nodes import Functions
 
 _PAUSE_SECONDS = 0.1  # between two attempts to interrupt a worker
 
@@ -70,14 +73,22 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
     progress = Progress()
     layers = deque(layer_of(work, report, progress, layer) for layer in work.layers)
-    code = work.graph.structure.python & work.reasons.keys()
-    functions = Functions.of(work.graph, work.root, code) if code else None
-    site = _Site(warehouse, work, report, progress, Schedule(layers), taken, functions)
+    site = _Site(warehouse, work, report, progress, Schedule(layers), taken, _functions(work))
     try:
         interruptible(partial(_build_all, site), partial(_stop, site))
     finally:
         _close(site)
     return site.progress
+
+
+def _functions(work: Work) -> Functions | None:
+    """The Python nodes of a run, if it builds any. Only then is their part of the code imported."""
+    code = work.graph.structure.python & work.reasons.keys()
+    if not code:
+        return None
+    from seeknal_git.build.python_nodes import Functions
+
+    return Functions.of(work.graph, work.root, code)
 
 
 def _stop(site: _Site) -> list[Busy]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from seeknal_git.build.options import Options
-from seeknal_git.build.python_nodes import exchange
 from seeknal_git.build.work import Work, work_out
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.production import recorded, refuse_to_lose
@@ -25,6 +24,7 @@ from seeknal_git.project.loads_in_use import (
     remember_loads,
     unmoved_loads,
 )
+from seeknal_git.project.python_files import exchange
 from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.sandbox import Reach

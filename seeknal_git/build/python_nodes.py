@@ -23,7 +23,6 @@ from seeknal_git.build.python_environment import environment_of
 from seeknal_git.build.python_worker import Done, Failure, Wish, Workers
 from seeknal_git.errors import ProjectError
 from seeknal_git.files import make_private, remove_whole, write_below
-from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import folded, in_lines, quote
 from seeknal_git.nodes.node import Node
@@ -33,7 +32,7 @@ from seeknal_git.nodes.python.reach import HERE, MAIN, reached
 from seeknal_git.nodes.python.statements import PRELOADED
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.learned_columns import learn
-from seeknal_git.project.python_files import surroundings
+from seeknal_git.project.python_files import exchange, surroundings
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Columns
@@ -56,11 +55,6 @@ class Exporter(Protocol):
     def export(self, sql: str, path: Path) -> None:
         """Write the rows of a SELECT as a Parquet file. Raises SqlError."""
         ...
-
-
-def exchange(repository: Repository) -> Path:
-    """The folder for files that go to workers and come from them."""
-    return repository.private / "python"
 
 
 @dataclass(slots=True)

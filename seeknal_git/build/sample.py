@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from seeknal_git.build.compute import (
     Statement,
@@ -18,19 +18,22 @@ from seeknal_git.build.compute import (
     violates,
 )
 from seeknal_git.build.failures import NodeFailed
-from seeknal_git.build.python_nodes import Functions, exchange
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.names import in_lines, parts, schema_of
 from seeknal_git.nodes.node import Check, Node
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.load import Loaded
+from seeknal_git.project.python_files import exchange
 from seeknal_git.project.raw_data import DataRoot, reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.model import Rows
 from seeknal_git.warehouse.opening import open_if_readable
 from seeknal_git.warehouse.protocol import Warehouse
+
+if TYPE_CHECKING:
+    from seeknal_git.build.python_nodes import Functions
 
 _T = TypeVar("_T")
 
@@ -81,6 +84,8 @@ def _functions(graph: BoundGraph, root: DataRoot, code: Set[str]) -> Iterator[Fu
     if not code:
         yield None
         return
+    from seeknal_git.build.python_nodes import Functions
+
     functions = Functions.of(graph, root, code)
     try:
         yield functions

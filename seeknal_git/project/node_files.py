@@ -108,6 +108,8 @@ def _entries(
     that are not nodes."""
     contents = dict(paths)
     known = _remembered(vocabulary, cache, contents)
+    if all(content in known and not known[content]["foreign"] for content in contents.values()):
+        return {path: (content, known[content]) for path, content in contents.items()}, []
     entries: dict[str, tuple[str, Any]] = {}
     problems: list[Problem] = []
 

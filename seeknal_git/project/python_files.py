@@ -15,10 +15,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError, UsageError
+from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python import is_python_path
@@ -51,6 +53,11 @@ def python_paths(vocabulary: Vocabulary, cache: Cache) -> dict[str, str]:
     given = json.dumps(sorted(vocabulary.given.params.items()))
     place = digest(str(minor_of(tree)), _blob_of_lock(tree), given)
     return {path: looks.id_of(path, place) for path in sorted(held)}
+
+
+def exchange(repository: Repository) -> Path:
+    """The folder for files that go to the workers of a run and come from them."""
+    return repository.private / "python"
 
 
 def decides_python(path: str) -> bool:
