@@ -1,4 +1,4 @@
-"""Command lines of Seeknal 2.13: the same here, or the way that leads on."""
+"""Command lines of Seeknal 2.13, dbt and SQLMesh: the same here, or the way that leads on."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ DAILY = "seeknal/transforms/daily.yml"
         ("gov report", "No such command 'gov'.", "another product"),
         ("run --profile dev.yml", "No such option: --profile.", "No profile is read"),
         ("run --start 2024-01-01", "No such option: --start.", "Nothing is built by intervals"),
+        ("build", "No such command 'build'.", "seeknal run builds"),
+        ("test -s orders", "No such command 'test'.", "seeknal checks"),
+        ("ls --resource-type model", "No such command 'ls'.", "seeknal lineage"),
+        ("snapshot", "No such command 'snapshot'.", "seeknal query --at"),
+        ("run --full-refresh", "No such option: --full-refresh.", "seeknal run --full"),
+        ("run --defer --state x", "No such option: --defer.", "re-uses"),
+        ("run -m orders+", "No such option: -m.", "-s selects"),
+        ("table_diff prod:dev orders", "No such command 'table_diff'.", "EXCEPT"),
+        ("plan --auto-apply", "No such option: --auto-apply.", "seeknal run builds it"),
     ],
 )
 def test_a_command_that_is_not_here_names_the_way(
