@@ -443,6 +443,53 @@ def features(ctx):
     assert regions.numbers("DESCRIBE main.empty")[0][:2] == ("day", "DATE")
 
 
+AGGREGATED = """
+from seeknal.pipeline import second_order_aggregation
+
+
+@second_order_aggregation(
+    name="regions",
+    source="source.orders",
+    id_col="region",
+    feature_date_col="day",
+    application_date_col="today",
+    features={
+        "amount": {"basic": ["sum", "mean"]},
+        "recent": {"basic": ["sum"], "window": [0, 7], "source_feature": "amount"},
+    },
+)
+def of_regions(ctx, orders):
+    rows = ctx.relation("source.orders")
+    return rows.project("*, DATE '2026-01-01' + id::INTEGER * 5 AS day, DATE '2026-01-12' AS today")
+"""
+
+
+def test_the_rows_of_a_function_are_aggregated(regions: Repo) -> None:
+    regions.write(PATH, BEGIN + AGGREGATED)
+    reader = "SELECT region, amount_SUM FROM ref('second_order_aggregation.regions')"
+    regions.write("seeknal/reader.yml", f"kind: transform\nname: reader\ntransform: {reader}\n")
+    regions.run()
+    found = regions.numbers("FROM main.regions")
+    assert found == [("EU", 10, 10.0, 10), ("US", 20, 20.0, 20)]  # the third is after the date
+    assert regions.numbers("SELECT sum(amount_SUM) FROM main.reader") == [(30,)]
+    assert regions.built() == []
+    regions.write(PATH, "# a comment\n" + BEGIN + AGGREGATED)
+    assert regions.built() == []
+    regions.replace(PATH, "[0, 7]", "[0, 3]")
+    assert "features changed" in regions.seeknal("plan").out
+    assert regions.built() == ["second_order_aggregation.regions", "transform.reader"]
+    regions.replace(PATH, '"source_feature": "amount"', '"source_feature": "amuont"')
+    said = told(regions, code=1)
+    assert 'column "amuont" not found' in said
+    before, _, _ = regions.read(PATH).partition('"recent"')
+    assert f"({PATH}:{before.count(chr(10)) + 1})" in said
+    assert regions.numbers("FROM main.regions") == [("EU", 10, 10.0, None), ("US", 20, 20.0, 20)]
+    regions.replace(PATH, '"amount": {"basic": ["sum", "mean"]},', "")
+    regions.replace(PATH, '"source_feature": "amuont"', '"source_feature": "amount"')
+    regions.replace(PATH, 'today",', "today\", columns={'region': 'text', 'amount_SUM': 'int4'},")
+    assert "returned the column amount_SUM_0_3" in told(regions, code=1)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
@@ -464,6 +511,13 @@ def features(ctx):
             "@transform()\ndef a(c):\n    return c.ref('source.order')\n",
             11,
             "Did you mean source.orders?",
+        ),
+        (
+            "from seeknal.pipeline import second_order_aggregation as soa\n"
+            "@soa(name='a', id_col='r', feature_date_col='d',\n  features={'v': {'window': [1, 7]}})\n"
+            "def a(ctx): pass\n",
+            11,
+            "a `window` is of the aggregates of `basic`",
         ),
         ("@transform(x='{{ y }}')\ndef a(ctx): pass\n", 9, "is a template"),
         ("@transform()\ndef a(ctx: pass\n", 10, "not valid Python"),

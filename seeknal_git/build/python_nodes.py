@@ -24,7 +24,7 @@ from seeknal_git.build.python_worker import Done, Failure, Wish, Workers
 from seeknal_git.errors import ProjectError
 from seeknal_git.files import make_private, remove_whole, write_below
 from seeknal_git.git.tree import Tree
-from seeknal_git.names import folded, in_lines, quote
+from seeknal_git.names import folded, in_lines, literal, quote
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python.declarations import Source
 from seeknal_git.nodes.python.load import Surroundings
@@ -34,6 +34,7 @@ from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.learned_columns import learn
 from seeknal_git.project.python_files import exchange, surroundings
 from seeknal_git.project.raw_data import DataRoot
+from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.statement import Columns
 from seeknal_git.sql.type_words import holds, read_as
@@ -112,9 +113,12 @@ class Functions:
         done = self.workers.run(environment_of(node, self.root.places.tree), wish)
         if isinstance(done, Failure):
             raise self._failed(node, done, output)
-        columns = tuple((name, word) for name, word, _ in done.columns)
+        rows = _returned(node, done)
+        columns: Columns = tuple((name, word) for name, word, _ in done.columns)
+        if "aggregate" in node.python:
+            rows, columns = _aggregated(node, rows, out, exporter)
         learn(self.root.cache, self.graph.wholes[identifier], columns)
-        return Statement(_select(node, done), {"files": [exactly(out)]})
+        return Statement(_as_declared(node, rows, columns), {"files": [exactly(out)]})
 
     def _request(self, node: Node, out: Path, output: Path) -> dict[str, Any]:
         own = node.definition["python"]
@@ -228,23 +232,45 @@ def _exported(
     return {"path": str(path), "types": as_text}
 
 
-def _select(node: Node, done: Done) -> str:
-    """The SELECT over the file of a result, with the types that the node declares, or that the
-    result had. Raises NodeFailed if other columns came than were declared."""
-    there = {folded(name): (name, word) for name, word, _ in done.columns}
+def _returned(node: Node, done: Done) -> str:
+    """The SELECT over the file of a result, with the types that the result had. Raises
+    NodeFailed."""
     for name, word, _ in done.columns:
         if not _TYPE.fullmatch(word):
             raise _unlike(node, f"its column {name} has the type {word!r}, which no table has")
+    casts = ", ".join(
+        f"CAST({quote(name)} AS {word}) AS {quote(name)}" for name, word, _ in done.columns
+    )
+    return f"SELECT {casts} FROM read_parquet($files)"
+
+
+def _aggregated(node: Node, rows: str, file: Path, exporter: Exporter) -> tuple[str, Columns]:
+    """The aggregates of the rows that a function returned, and their columns. Raises NodeFailed if
+    a column is not there."""
+    sql = node.python["aggregate"].removeprefix("WITH ")
+    aggregate = f"WITH input_0 AS ({rows}), {sql}"
+    try:
+        columns = exporter.columns(aggregate.replace("$files", literal(exactly(file)), 1))
+    except SqlError as exc:
+        place = f"{node.path}:{node.line_of_sql(exc.line)}"
+        raise NodeFailed(f"{exc.message} ({place})") from exc
+    return aggregate, columns
+
+
+def _as_declared(node: Node, rows: str, columns: Columns) -> str:
+    """A SELECT with the columns and types that the node declares; as it is if it declares none.
+    Raises NodeFailed if other columns came than were declared."""
+    there = {folded(name): (name, word) for name, word in columns}
     declared = {name: read_as(word) for name, word in node.definition["python"]["returns"]}
     for wrong in _broken_promises(node, declared, there):
         raise wrong
     if not declared:
-        declared = {name: word for name, word, _ in done.columns}
+        return rows
     casts = ", ".join(
         f"CAST({quote(there[folded(name)][0])} AS {word}) AS {quote(name)}"
         for name, word in declared.items()
     )
-    return f"SELECT {casts} FROM read_parquet($files)"
+    return f"SELECT {casts} FROM ({rows})"
 
 
 def _broken_promises(

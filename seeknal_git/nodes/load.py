@@ -100,7 +100,7 @@ def node_of(
     except ProjectError as exc:
         told = [replace(found, message=hidden(found.message, secrets)) for found in exc.problems]
         raise ProjectError(told) from None
-    mistakes, warnings = _unknown_keys(file, lines, path)
+    mistakes, warnings = _unknown_keys(file, resolved, path)
     mistakes += _swallowed(document, path)
     if mistakes:
         raise ProjectError(mistakes)
@@ -269,11 +269,11 @@ def _typo(near: str, where: Sequence[str], lines: Mapping[str, int], path: str) 
 
 
 def _unknown_keys(
-    file: NodeFile, lines: Mapping[str, int], path: str
+    file: NodeFile, resolved: Resolved, path: str
 ) -> tuple[list[Problem], list[Problem]]:
     """Problems for keys that resemble a known one; and warnings for other unknown keys of the file
-    itself."""
-    mistakes, warnings = [], []
+    itself, and for `params` that nothing reads."""
+    lines, mistakes, warnings = resolved.document.lines, [], []
     for where, known in _extras(file):
         if near := _near(where[-1], known):
             mistakes.append(_typo(near, where, lines, path))
@@ -285,7 +285,8 @@ def _unknown_keys(
                     _line(lines, where[0]),
                 )
             )
-    if file.params and not file.reads_params:
+    is_used = any(is_own for _, is_own in resolved.uses)
+    if file.params and not file.reads_params and not is_used:
         message = f"The `params` of a {file.kind} are not read here."
         warnings.append(Problem(message, path, _line(lines, "params")))
     return mistakes, warnings

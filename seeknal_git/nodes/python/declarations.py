@@ -18,12 +18,14 @@ SIGNATURES = {
     "source": "name source table columns tags materialization query connection".split(),
     "transform": "name sql inputs tags materialization".split(),
     "feature_group": "name entity features inputs materialization tags".split(),
+    "second_order_aggregation": (
+        "name id_col feature_date_col features application_date_col description owner tags"
+    ).split(),
 }
-_LATER = frozenset({"second_order_aggregation"})
 # Decorators that people look for, and that Seeknal never had.
 _YAML_ONLY = frozenset({"exposure", "rule", "aggregation", "model", "profile"})
 _TARGET = "materialize"
-_DECORATORS = frozenset({*SIGNATURES, *_LATER, *_YAML_ONLY, _TARGET})
+_DECORATORS = frozenset({*SIGNATURES, *_YAML_ONLY, _TARGET})
 _PACKAGE = "seeknal"
 # Calls that may stand in an argument, as all of their own arguments are literals.
 _CONFIGURATIONS = re.compile(r"Materialization\w*|\w+Config|IcebergTable|Input")
@@ -193,10 +195,6 @@ def _is_call(decorator: ast.expr) -> bool:
 
 def _need_kind(name: str, decorator: ast.expr, source: Source) -> None:
     place = (source.path, decorator.lineno)
-    if name in _LATER:
-        message = f"The kind {name} is not supported yet."
-        hint = f"The kinds of Python nodes are {', '.join(SIGNATURES)}."
-        raise ProjectError([Problem(message, *place, hint)])
     if name in _YAML_ONLY:
         message, hint = f"There is no decorator @{name}.", f"Write it as YAML: kind: {name}"
         raise ProjectError([Problem(message, *place, hint)])

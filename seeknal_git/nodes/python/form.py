@@ -1,5 +1,5 @@
-"""The arguments of the decorators `@transform` and `@feature_group`: those that YAML knows too, and
-those of Python alone."""
+"""The arguments of the decorators, but for those of `@source`: those that YAML knows too, and those
+of Python alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.names import folded, quote
-from seeknal_git.nodes import feature_group
+from seeknal_git.nodes import feature_group, second_order_aggregation
 from seeknal_git.nodes.checks import listed, not_null
 from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.node import Check
@@ -84,8 +84,10 @@ class PythonFile(TableFile):
 
     @property
     def running(self) -> dict[str, Any]:
-        """The limits of a run: seconds, bytes, and the variables that the code may see."""
+        """The columns that are read of each input, and the limits of a run: seconds, bytes, and the
+        variables that the code may see."""
         return {
+            "columns": [entry.columns for entry in self.inputs],
             "timeout": self.timeout,
             "memory": self.memory,
             "secrets": self.secrets,
@@ -103,6 +105,12 @@ class FeatureGroupFile(PythonFile, feature_group.File):
     @model_validator(mode="after")
     def _something_to_read(self) -> FeatureGroupFile:
         return self  # a function may make its rows itself
+
+
+class SecondOrderFile(PythonFile, second_order_aggregation.File):
+    @model_validator(mode="after")
+    def _on_something(self) -> SecondOrderFile:
+        return self  # the rows are those of the function
 
 
 class Transform:
@@ -144,6 +152,27 @@ class FeatureGroup:
         )
 
 
+class SecondOrderAggregation:
+    """The kind `second_order_aggregation`, written in Python: it aggregates the rows that the
+    function returns."""
+
+    File = SecondOrderFile
+
+    @staticmethod
+    def compile_file(file: SecondOrderFile, lines: Mapping[str, int]) -> Compiled:
+        start = lines.get("kind", 1) - 1
+        placed = {key: line - start for key, line in lines.items()}
+        return Compiled(
+            sql=None,
+            definition={"aggregate": second_order_aggregation.compile_file(file, {}).sql},
+            promises=dict(file.types),
+            python={
+                **file.running,
+                "aggregate": second_order_aggregation.compile_file(file, placed).sql,
+            },
+        )
+
+
 def _unique(keys: Iterable[str], row: Iterable[str]) -> str:
     """The values that occur more than once in those columns of a row that there are."""
     pattern = "|".join(map(re.escape, row)).replace("'", "''")
@@ -153,4 +182,8 @@ def _unique(keys: Iterable[str], row: Iterable[str]) -> str:
     return f"{counted} GROUP BY ALL HAVING count(*) > 1"
 
 
-FORMS = {"transform": Transform, "feature_group": FeatureGroup}
+FORMS = {
+    "transform": Transform,
+    "feature_group": FeatureGroup,
+    "second_order_aggregation": SecondOrderAggregation,
+}

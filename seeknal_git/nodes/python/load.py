@@ -166,10 +166,7 @@ def _with_code(
 def _reads(node: Node, code: Code, source: Source) -> list[tuple[Input, Sequence[str] | None]]:
     """The inputs of a node: those that it declares, with their columns, then those that its code
     names. Raises ProjectError for a name that is computed, if none is declared."""
-    entries = node.document.get("inputs") or []
-    columns = [entry.get("columns") if isinstance(entry, dict) else None for entry in entries]
-    named = [[one] if isinstance(one, str) else one for one in columns]
-    found = list(zip(node.inputs, named, strict=True))
+    found = list(zip(node.inputs, node.python["columns"], strict=True))
     problems = []
     for reference in code.references:
         if not reference.id and not found:

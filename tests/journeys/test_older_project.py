@@ -1,0 +1,93 @@
+"""A project as people write them for Seeknal: 21 nodes in YAML, 7 in Python, common files, a profile
+of connections. It runs as it is, on the first day and on the second."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.conftest import Repo
+
+PROJECT = Path(__file__).parent / "roastery"
+PYTHON = [
+    "feature_group.customer_features",
+    "second_order_aggregation.region_metrics",
+    "source.payments",
+    "source.rates",
+    "transform.category_insights",
+    "transform.customer_daily",
+    "transform.region_analytics",
+]
+
+
+@pytest.fixture
+def roastery(repo: Repo) -> Repo:
+    pytest.importorskip("pandas")
+    shutil.copytree(PROJECT, repo.path, dirs_exist_ok=True)
+    rows = "SELECT 'beans' AS category, 100.0 AS amount UNION ALL SELECT 'tools', 50"
+    duckdb.sql(f"COPY ({rows}) TO '{repo.path}/data/sales_snapshot.parquet'")
+    repo.commit()
+    return repo
+
+
+def test_it_runs_as_it_is(roastery: Repo) -> None:
+    assert roastery.seeknal("validate").out == "28 nodes valid.\n"
+    first = roastery.run()
+    assert len(first["built"]) == 20  # all but six rules, the exposure and the semantic model
+    assert {*PYTHON} <= {*first["built"]}
+    assert roastery.numbers("SELECT * REPLACE (order_date::VARCHAR AS order_date) FROM main.daily_revenue ORDER BY 1") == [
+        ("2026-01-05", 2, 42.5, "007"),
+        ("2026-01-06", 1, 18.25, "007"),
+        ("2026-01-07", 1, 14.0, "007"),
+        ("2026-02-02", 1, 44.0, "007"),
+        ("2026-02-04", 1, 21.0, "007"),
+    ]  # fmt: skip
+    assert roastery.numbers("FROM main.category_insights") == [
+        ("beans", 2, 52.0, 26.0, 92.44, 1),
+        ("filters", 1, 4.25, 4.25, 7.56, 2),
+    ]
+    assert roastery.numbers("FROM main.region_analytics") == [
+        ("north", "SEK", 2, 2.27),
+        ("south", "EUR", 2, 34.1),
+    ]
+    assert roastery.numbers("SELECT * EXCLUDE event_time FROM main.customer_features LIMIT 1")
+    metrics = "SELECT region, daily_amount_SUM, daily_amount_MEAN, daily_amount_MAX, daily_count_SUM, daily_amount_SUM_0_7"
+    assert roastery.numbers(f"{metrics} FROM main.region_metrics") == [
+        ("north", 86.5, 86.5 / 3, 44.0, 3, 44.0),
+        ("south", 38.0, 19.0, 24.0, 3, 24.0),
+    ]
+    exported = roastery.read("target/exports/revenue.csv").splitlines()
+    assert exported[0] == "order_date,orders,revenue,code"
+    assert len(exported) == 6
+    queried = roastery.seeknal("query", "--metrics", "revenue_per_customer", "--format", "csv").out
+    assert queried.splitlines() == ["revenue_per_customer", "22.9"]
+    assert roastery.git("status", "--porcelain") == ""
+    assert roastery.built() == []
+    assert roastery.plan()["changes"] == []
+
+
+def test_a_change_of_another_day_builds_only_the_nodes_behind_it(roastery: Repo) -> None:
+    roastery.run()
+    roastery.switch("dev", create=True)
+    roastery.replace("seeknal/common/rules.yml", "Col }} > 0", "Col }} > 1")
+    roastery.replace("seeknal/pipelines/region_metrics.py", '"max", ', "")
+    changed = roastery.plan("dev")
+    assert {change["node"] for change in changed["changes"]} >= {
+        "transform.events_cleaned",
+        "second_order_aggregation.region_metrics",
+    }
+    said = roastery.seeknal("plan", "dev").out
+    assert "rules.realSale changed (seeknal/common/rules.yml:5)" in said
+    built = roastery.built("--env", "dev")
+    assert "second_order_aggregation.region_metrics" in built
+    assert "transform.region_analytics" in built
+    assert not {"transform.customer_daily", "source.payments", "profile.products_stats"} & {*built}
+    roastery.commit()
+    roastery.seeknal("promote", "dev")
+    columns = [row[0] for row in roastery.numbers("DESCRIBE main.region_metrics")]
+    assert "daily_amount_MAX" not in columns
+    roastery.switch("main")
+    assert roastery.built() == []
