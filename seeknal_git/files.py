@@ -228,8 +228,21 @@ def write_whole(path: Path, content: bytes, *, private: bool = True) -> None:
         os.close(folder)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new file beside one that the user named. At the end of the block it takes that place; after
+    an exception it is removed. Raises OSError if it cannot be written."""
+    partial = path.with_name(_partial(path.name))
+    try:
+        os.close(os.open(partial, _NEW_FILE, 0o666))
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _write(folder: int, name: str, content: bytes, mode: int) -> None:
-    partial = f".{name[:100]}.{uuid.uuid4().hex[:8]}.partial"
+    partial = _partial(name)
     try:
         with os.fdopen(os.open(partial, _NEW_FILE, mode, dir_fd=folder), "wb") as file:
             file.write(content)
@@ -237,6 +250,11 @@ def _write(folder: int, name: str, content: bytes, mode: int) -> None:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(partial, dir_fd=folder)
+
+
+def _partial(name: str) -> str:
+    """The name of a file that is being written."""
+    return f".{name[:100]}.{uuid.uuid4().hex[:8]}.partial"
 
 
 @contextmanager

@@ -202,7 +202,7 @@ def test_a_branch_shows_productions_tables_of_all_other_nodes(published: Repo) -
 def test_a_branch_that_was_never_run_is_asked_as_production(published: Repo) -> None:
     published.switch("dev", create=True)
     note = "dev was never run: this asks production's own tables."
-    done = published.seeknal("query", "SELECT sum(total) FROM daily", "-f", "csv")
+    done = published.seeknal("query", "SELECT sum(total) FROM daily", "--format", "csv")
     assert done.out.split() == ["sum(total)", "100"]
     assert note in done.err
     published.replace(DAILY, "sum(amount)", "max(amount)")

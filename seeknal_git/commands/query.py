@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from seeknal_git.commands.checked_tables import first_question, looked, need_something_wrong
 from seeknal_git.commands.held_back import Held, held_back
-from seeknal_git.environments.other_clones import published_elsewhere
+from seeknal_git.commands.query_age import how_to_build, not_this_clones
+from seeknal_git.commands.query_names import over_views, views_to_come, without_macros
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
     Revision,
-    elsewhere,
     environment_of,
     head_tree,
     load_sound,
     revision_of,
 )
-from seeknal_git.errors import GitError, ProjectError, UsageError
+from seeknal_git.errors import ProjectError, UsageError
+from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import of_option, schema_of
-from seeknal_git.project.workspace import Workspace, current_tree
+from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.queries import tables_named
+from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse.model import PYTHON, Answer, Listener, Published
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
@@ -40,6 +44,10 @@ class Query:
     at: str | None = None
     # A node: ask the tables that its checks looked at, published or not.
     failed: str | None = None
+    # At most this many rows.
+    limit: int | None = None
+    # The file that the engine writes, with the form PARQUET.
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,8 @@ class _Asked:
     form: str
     note: Callable[[str], None]
     show: Callable[[Answer], None]
+    limit: int | None = None
+    file: Path | None = None
 
     def listener(self, notes: Iterable[str] = ()) -> Listener:
         def hear(answer: Answer) -> None:
@@ -58,7 +68,18 @@ class _Asked:
                 self.note(note)
             self.show(answer)
 
-        return Listener(self.form, hear)
+        return Listener(self.form, hear, self.limit, self.file)
+
+    def over(
+        self,
+        schema: str,
+        shown: Callable[[], Mapping[str, Published]],
+        others: Callable[[], Mapping[str, str]] = dict,
+    ) -> _Asked:
+        """The same question, with views in place of the names of nodes."""
+        if self.sql is None:
+            return self
+        return replace(self, sql=over_views(self.sql, schema, shown, others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +99,16 @@ def query(
     environment: str | None = None,
     at: str | None = None,
     failed: str | None = None,
+    limit: int | None = None,
 ) -> Rows:
-    """Run one SELECT on the tables of an environment, whose views go by their bare names.
+    """Run one SELECT on the tables of an environment, whose views go by their bare names, or by the
+    names of their nodes.
 
     sql: one statement that reads; with `failed`, the violating rows by default.
     environment: a branch; by default, the branch that is checked out.
     at: a publication or a commit; asks production as it was then.
     failed: a node; asks the tables that its checks looked at, even if they were not published.
+    limit: at most this many rows.
 
     Raises UsageError if the statement is wrong or the environment is not built, and WarehouseError
     if the warehouse cannot be read or the tables are no longer kept.
@@ -96,7 +120,7 @@ def query(
         rows = tuple(tuple(row) for row in answer.rows)
         answers.append(Rows(tuple(answer.names), rows, tuple(notes)))
 
-    stream(workspace, Query(sql, environment, at, failed), PYTHON, keep, notes.append)
+    stream(workspace, Query(sql, environment, at, failed, limit), PYTHON, keep, notes.append)
     return answers[0]
 
 
@@ -109,11 +133,19 @@ def stream(
 ) -> None:
     """Ask, and call `show` with the answer while its rows are read: there may be many of them.
 
-    form: TABLE, CSV, JSON or PYTHON, see warehouse/model.py.
+    form: TABLE, CSV, JSON, PYTHON or PARQUET, see warehouse/model.py.
 
     Raises what `query` raises.
     """
-    asked = _Asked(question.sql, question.environment, form, note, show)
+    asked = _Asked(
+        question.sql,
+        question.environment,
+        form,
+        note,
+        show,
+        question.limit,
+        question.file,
+    )
     if question.failed is not None:
         if question.at is not None:
             raise UsageError("--failed asks what was built last: it goes without --at.")
@@ -126,45 +158,48 @@ def stream(
         _query(workspace, asked)
 
 
+def _opened(workspace: Workspace, question: _Asked) -> AbstractContextManager[Warehouse]:
+    """The warehouse for reading. The engine may open one file beside it, that of the answer."""
+    return open_warehouse(
+        workspace.warehouse_path,
+        workspace.marks,
+        read_only=True,
+        deadline=workspace.until,
+        reach=Reach([question.file]) if question.file else NOTHING,
+    )
+
+
 def _query(workspace: Workspace, question: _Asked) -> None:
     """Ask an environment; if it was never run, ask production's tables.
 
     Raises UsageError if there is nothing to ask yet.
     """
-    sql, environment = question.sql or "", question.environment
+    environment = question.environment
     branch = environment_of(workspace, environment)
+    schema, coming = schema_of(branch), partial(views_to_come, workspace, environment)
     if workspace.has_warehouse:
-        with open_warehouse(
-            workspace.warehouse_path,
-            workspace.marks,
-            read_only=True,
-            deadline=workspace.until,
-        ) as warehouse:
+        question = _without_macros(workspace, question)
+        with _opened(workspace, question) as warehouse:
             held = held_back(workspace, warehouse, branch)
-            if schema_of(branch) in warehouse.environments.all():
-                notes = () if held else tuple(_not_this_clones(workspace, warehouse, branch, sql))
-                return _asked(warehouse, schema_of(branch), question, held, notes)
+            if schema in warehouse.environments.all():
+                shown = partial(warehouse.environments.shown, schema)
+                question = question.over(schema, shown, coming)
+                sql = question.sql or ""
+                notes = () if held else tuple(not_this_clones(workspace, warehouse, branch, sql))
+                return _asked(warehouse, schema, question, held, notes)
             if held:
                 first = min(held.values(), key=lambda each: not each.fails)
                 raise UsageError(
                     f"The environment {branch} shows nothing yet: {first.why}", first.cure
                 )
-            if warehouse.environments.shown(workspace.production_schema):
-                return _asked_of_production(
-                    workspace, warehouse, revision_of(workspace, environment), question
-                )
+            production = warehouse.environments.shown(workspace.production_schema)
+            if production:
+                asked = question.over(workspace.production_schema, lambda: production, coming)
+                revision = revision_of(workspace, environment)
+                return _asked_of_production(workspace, warehouse, revision, asked)
     if environment:
         revision_of(workspace, environment)
-    raise UsageError(f"The environment {branch} is not built yet.", _hint(workspace, branch))
-
-
-def _hint(workspace: Workspace, branch: str) -> str:
-    command = (
-        "seeknal run"
-        if branch == workspace.production
-        else f"seeknal run {of_option('--env', branch)}"
-    )
-    return f"It exists once it is built: {command}"
+    raise UsageError(f"The environment {branch} is not built yet.", how_to_build(workspace, branch))
 
 
 def _asked_of_production(
@@ -173,7 +208,8 @@ def _asked_of_production(
     """Ask production in place of a branch that was never run; note the branch's own changes."""
     sql, branch = question.sql or "", revision.name
     production = warehouse.environments.shown(workspace.production_schema)
-    names = {name.lower() for name in tables_named(sql)}
+    schema = workspace.production_schema
+    names = {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)}
     edited = []
     with suppress(ProjectError):  # nodes that are wrong cannot be built either
         graph = load_sound(
@@ -183,7 +219,8 @@ def _asked_of_production(
             shown, whole = production.get(node), graph.wholes[node]
             if view.lower() in names and shown is None:
                 raise UsageError(
-                    f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch)
+                    f"{view} is new in {branch}, and not built yet.",
+                    how_to_build(workspace, branch),
                 )
             if view.lower() in names and shown and shown.fingerprint != whole:
                 edited.append(view)
@@ -191,7 +228,18 @@ def _asked_of_production(
     note = f"{branch} {gone}: this asks production's own tables."
     if edited:
         note += f" {branch} changes {', '.join(edited)}: seeknal run {of_option('--env', branch)}"
-    warehouse.queries.ask(workspace.production_schema, sql, question.listener([note]))
+    warehouse.queries.ask(schema, sql, question.listener([note]))
+
+
+def _without_macros(workspace: Workspace, question: _Asked) -> _Asked:
+    """The question without calls of the macros that the environment's branch has."""
+    if question.sql is None:
+        return question
+
+    def tree() -> Tree:
+        return head_tree(workspace, revision_of(workspace, question.environment))
+
+    return replace(question, sql=without_macros(workspace, question.sql, tree))
 
 
 def _asked(
@@ -216,75 +264,6 @@ def _asked(
     warehouse.queries.ask(schema, sql, question.listener([*notes, *old]))
 
 
-def _not_this_clones(
-    workspace: Workspace, warehouse: Warehouse, branch: str, sql: str
-) -> Iterator[str]:
-    """Notes about views that differ from this clone: another clone's, or older than the tree here.
-
-    Raises UsageError for a node that is not built yet.
-    """
-    schema = schema_of(branch)
-    foreign = None
-    if branch != workspace.production:  # which every clone is meant to publish
-        foreign = published_elsewhere(workspace.repository, warehouse, schema)
-    old = _older(workspace, warehouse, branch, tables_named(sql))
-    mine = f"seeknal run{_elsewhere(workspace, branch)}"
-    if foreign and (old or not foreign.known or not foreign.ours):
-        yield f"{branch} was published {foreign}. This clone's own: {mine}"
-    elif old:
-        ahead = f"{_tree(workspace, branch)} is ahead: {mine}"
-        yield f"{branch} shows {', '.join(old)} as of its last run, and {ahead}"
-
-
-def _elsewhere(workspace: Workspace, branch: str) -> str:
-    return f" {of_option('--env', branch)}" if elsewhere(workspace, branch) else ""
-
-
-def _tree(workspace: Workspace, branch: str) -> str:
-    return f"the tip of {branch}" if elsewhere(workspace, branch) else "the working tree"
-
-
-def _older(
-    workspace: Workspace, warehouse: Warehouse, branch: str, tables: Iterable[str]
-) -> list[str]:
-    """The views that a query names and that were edited since they were built. Raises UsageError
-    for a new one."""
-    found: list[str] = []
-    with suppress(ProjectError, GitError):  # nodes that are wrong cannot be built either
-        revision = revision_of(workspace, branch)
-        if _is_as_published(workspace, warehouse, revision):
-            return []
-        names = {name.lower().removeprefix(f"{revision.schema}.") for name in tables}
-        graph = load_sound(
-            workspace, head_tree(workspace, revision), revision, keeps=revision.schema
-        ).graph
-        there = warehouse.environments.shown(revision.schema)
-        for node, view in graph.views.items():
-            if view.lower() not in names:
-                continue
-            if node not in there and view not in warehouse.environments.views(revision.schema):
-                raise UsageError(
-                    f"{view} is new in {branch}, and not built yet.", _hint(workspace, branch)
-                )
-            if node in there and there[node].fingerprint != graph.wholes[node]:
-                found.append(view)
-    return found
-
-
-def _is_as_published(workspace: Workspace, warehouse: Warehouse, revision: Revision) -> bool:
-    """Whether a branch is at the commit that was published, so that nothing has to be loaded to
-    compare them.
-
-    Of production, `pending` says what its branch has that it does not show.
-    """
-    last = warehouse.publications.last(revision.schema)
-    if revision.checked_out and current_tree(workspace).dirty:
-        return bool(last and last.restores)
-    if revision.environment.is_production:
-        return True
-    return last is not None and not last.edited and last.commit == revision.commit
-
-
 def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
     """Ask production as it was at a publication or a commit.
 
@@ -295,22 +274,18 @@ def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
         raise UsageError("Only production can be asked as it was: --at goes without --env.")
     if not workspace.has_warehouse:
         raise never_published()
-    with open_warehouse(
-        workspace.warehouse_path,
-        workspace.marks,
-        read_only=True,
-        deadline=workspace.until,
-    ) as warehouse:
+    with _opened(workspace, question) as warehouse:
         wanted = shown(workspace, warehouse, revision)
         need_tables(workspace, wanted, "seeknal log says which publications are kept.")
         if wanted.named.asked:
             question.note(nearest(wanted.named))
-        warehouse.queries.ask_past(
-            workspace.production_schema,
-            wanted.views.values(),
-            question.sql or "",
-            question.listener(),
+        commit = wanted.named.record.commit
+        sql = without_macros(
+            workspace, question.sql or "", lambda: commit_tree(workspace.repository, commit)
         )
+        schema = workspace.production_schema
+        asked = replace(question, sql=sql).over(schema, lambda: wanted.views)
+        warehouse.queries.ask_past(schema, wanted.views.values(), asked.sql or "", asked.listener())
 
 
 def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
@@ -322,14 +297,9 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
     if not workspace.has_warehouse:
         raise never_published()
     revision = revision_of(workspace, question.environment)
-    with open_warehouse(
-        workspace.warehouse_path,
-        workspace.marks,
-        read_only=True,
-        deadline=workspace.until,
-    ) as warehouse:
+    question = _without_macros(workspace, question)
+    with _opened(workspace, question) as warehouse:
         found = looked(workspace, warehouse, revision, name)
-        wanted = question.sql or first_question(found)
         tables = found.work.tables()
         need_something_wrong(warehouse, found, tables)
         graph = found.work.graph
@@ -347,4 +317,6 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
         notes = (
             [violation.message for violation in found.violations] if question.sql is None else []
         )
+        asked = question.over(revision.schema, lambda: {view.node: view for view in views})
+        wanted = asked.sql or first_question(found)
         warehouse.queries.ask_past(revision.schema, views, wanted, question.listener(notes))

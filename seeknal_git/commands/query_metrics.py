@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seeknal_git.commands.query import Query, query, stream
 from seeknal_git.environments.revision import head_tree, load_sound, revision_of
@@ -76,8 +77,9 @@ def stream_metrics(
     form: str,
     show: Callable[[Answer], None],
     note: Callable[[str], None],
+    file: Path | None = None,
 ) -> None:
-    """Compute metrics, and call `show` with the answer.
+    """Compute metrics, and call `show` with the answer. file: for the form PARQUET.
 
     Raises what `compiled` and `query` raise; and UsageError if a model has several rows for a key
     that it says is unique: rows would be counted several times.
@@ -92,4 +94,4 @@ def stream_metrics(
                 " times.",
                 "Test the key where it is primary or unique: `tests: [unique: key]`.",
             )
-    stream(workspace, Query(made.sql, environment), form, show, note)
+    stream(workspace, Query(made.sql, environment, file=file), form, show, note)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seeknal_git.cache import Cache
     from seeknal_git.git.tree import Tree
     from seeknal_git.sql.macro_files import MacroFiles
+    from seeknal_git.sql.macros import Macro
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,14 @@ class Vocabulary:
     def values(self) -> Values:
         """The values, as far as their files can be read."""
         definitions = {**self._variables(), **self._common[0]}
+        read = self.tree.read_small
+        return Values(self.given, definitions, self._sql_files, read, self.macros)
+
+    @cached_property
+    def macros(self) -> Mapping[str, Macro]:
+        """The macros that the engine understands, by name."""
         found = self._macros.macros if self._macro_files else ()
-        macros = {macro.name: macro for macro in found}
-        return Values(self.given, definitions, self._sql_files, self.tree.read_small, macros)
+        return {macro.name: macro for macro in found}
 
     @cached_property
     def _sql_files(self) -> Mapping[str, str]:

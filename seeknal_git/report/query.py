@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import chain, islice
+from pathlib import Path
+from typing import Any
 
+from seeknal_git.errors import UsageError
+from seeknal_git.files import replacing
 from seeknal_git.report.terminal import (
     ROWS_OF_A_TABLE,
     as_data,
@@ -18,7 +24,7 @@ from seeknal_git.report.terminal import (
     out_part,
     table,
 )
-from seeknal_git.warehouse.model import CSV, JSON, Answer
+from seeknal_git.warehouse.model import CSV, JSON, PARQUET, Answer
 
 
 def show(answer: Answer, form: str) -> None:
@@ -35,6 +41,46 @@ def show(answer: Answer, form: str) -> None:
         rows = len(few) + sum(1 for _ in answer.rows)
         table(answer.names, few, rows)
         note(dim(counted(rows, "row")))
+
+
+@contextmanager
+def file_for(path: Path | None) -> Iterator[Path | None]:
+    """A file for `save`, which is put at a path at the end; None for none. Raises UsageError if it
+    cannot be there."""
+    if path is None:
+        yield None
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(replacing(path))
+        except OSError as exc:
+            raise UsageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+        yield file
+
+
+def save(answer: Answer, form: str, file: Path, path: Path) -> None:
+    """Write an answer into a file, unless the engine has done so. path: where it is going to be."""
+    if form == PARQUET:
+        ((rows,),) = answer.rows
+    else:
+        passed = _Passed(answer.rows)
+        answer = replace(answer, rows=passed)
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            opened.writelines(_json_lines(answer) if form == JSON else _csv_lines(answer))
+        rows = passed.number
+    note(f"Written: {path} ({counted(rows, 'row')})")
+
+
+class _Passed(Iterator[Sequence[Any]]):
+    """Rows, and the number of those that were read."""
+
+    def __init__(self, rows: Iterator[Sequence[Any]]) -> None:
+        self._rows, self.number = rows, 0
+
+    def __next__(self) -> Sequence[Any]:
+        row = next(self._rows)
+        self.number += 1
+        return row
 
 
 def _json_lines(answer: Answer) -> Iterator[str]:

@@ -297,6 +297,7 @@ def counted_by_reason(kept: Mapping[str, str]) -> dict[str, int]:
 
 # The forms of their values
 TABLE, CSV, JSON, PYTHON = "table", "csv", "json", "python"
+PARQUET = "parquet"  # the engine writes the rows into a file, and returns their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,5 +344,7 @@ class Answer:
 class Listener:
     """Who asks a query."""
 
-    form: str  # of the values: TABLE, CSV, JSON or PYTHON
+    form: str  # of the values: TABLE, CSV, JSON, PYTHON or PARQUET
     hear: Callable[[Answer], None]  # is called with the answer while the warehouse is open
+    limit: int | None = None  # at most this many rows
+    file: Path | None = None  # of PARQUET; it is in reach of the warehouse

@@ -16,7 +16,7 @@ from seeknal_git.warehouse import catalog, protocol
 from seeknal_git.warehouse.engine_errors import is_damage
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.model import Answer, Listener, Published
-from seeknal_git.warehouse.results import streamed
+from seeknal_git.warehouse.results import streamed, written
 
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
@@ -73,7 +73,14 @@ def _answer(
     connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, listener: Listener
 ) -> None:
     is_plan = statement.type == duckdb.StatementType.EXPLAIN
-    listener.hear(Answer(*streamed(connection, statement, listener.form), is_plan))
+    if listener.file is not None:
+        if is_plan:
+            raise UsageError("A plan of the engine is no table: write it as csv.")
+        rows = written(connection, statement, listener.file, listener.limit)
+        listener.hear(Answer(("rows",), iter([(rows,)])))
+        return
+    found = streamed(connection, statement, listener.form, listener.limit)
+    listener.hear(Answer(*found, is_plan))
 
 
 def _refuse_other_schemas(connection: duckdb.DuckDBPyConnection, schema: str, sql: str) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 
+from seeknal_git.names import literal, quote
 from seeknal_git.sql.engine import as_subquery
 from seeknal_git.warehouse.model import CSV, JSON, PYTHON, TABLE
 
@@ -49,19 +51,52 @@ class _Described(NamedTuple):
 
 
 def streamed(
-    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, form: str
+    connection: duckdb.DuckDBPyConnection,
+    statement: duckdb.Statement,
+    form: str,
+    limit: int | None = None,
 ) -> tuple[list[str], Iterator[Sequence[Any]]]:
     """The names of a statement's columns, and its rows as they come; they are never all in memory.
 
-    form: with JSON, every value is a text of JSON; with PYTHON, as `selected` gives them; else a
-    text of the engine or None, and with TABLE numbers stay numbers.
+    limit: at most this many rows. form: with JSON, every value is a text of JSON; with PYTHON, as
+    `selected` gives them; else a text of the engine or None, and with TABLE numbers stay numbers.
     """
     if statement.type != duckdb.StatementType.SELECT:
         return _explained(connection, statement, form)
     described = _describe(connection, statement.query, {})
     readers = [_FORMS[form].reading(kind) for kind in described.types]
-    sql = _leaving_as(_FORMS[form], described)
+    sql = f"{_leaving_as(_FORMS[form], described)}{_at_most(limit)}"
     return described.names, _batches(connection, sql, readers, {})
+
+
+def written(
+    connection: duckdb.DuckDBPyConnection,
+    statement: duckdb.Statement,
+    path: Path,
+    limit: int | None = None,
+) -> int:
+    """Write the rows of a SELECT into a file of Parquet; their number.
+
+    Parquet has no integers of 128 bits: the engine would round them to DOUBLE.
+    """
+    described = _describe(connection, statement.query, {})
+    columns = [f"c{number}" for number in range(len(described.types))]
+    triples = zip(columns, described.types, described.names, strict=True)
+    values = ", ".join(
+        f"CAST({column} AS DECIMAL(38, 0)) AS {quote(name)}"
+        if kind in ("HUGEINT", "UHUGEINT")
+        else f"{column} AS {quote(name)}"
+        for column, kind, name in triples
+    )
+    rows = f"SELECT {values} FROM {described.query} AS t({', '.join(columns)}){_at_most(limit)}"
+    made = connection.execute(
+        f"COPY ({rows}) TO {literal(str(path))} (FORMAT parquet, USE_TMP_FILE false)"
+    )
+    return int(made.fetchall()[0][0])
+
+
+def _at_most(limit: int | None) -> str:
+    return "" if limit is None else f" LIMIT {limit}"
 
 
 def _explained(
