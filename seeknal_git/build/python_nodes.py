@@ -25,6 +25,7 @@ from seeknal_git.errors import ProjectError
 from seeknal_git.files import make_private, remove_whole, write_below
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import folded, in_lines, literal, quote
+from seeknal_git.nodes.feature_group import event_time_of
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.python.declarations import Source
 from seeknal_git.nodes.python.load import Surroundings
@@ -131,6 +132,7 @@ class Functions:
             "arguments": own["arguments"],
             "sources": self._sources(node),
             "reads": own["reads"],
+            "groups": self._groups(read for read, _ in own["reads"]),
             "params": own["params"],
             "project": str(self._project()),
             "out": str(out),
@@ -138,6 +140,20 @@ class Functions:
             "secrets": _secrets(node),
             "memory": node.python["memory"],
             "volatile": node.python["volatile"],
+        }
+
+    def _groups(self, reads: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The entity, the join keys and the event time of the feature groups among some inputs."""
+        nodes = map(self.graph.node, reads)
+        return {
+            node.id: {
+                "entity": node.definition.get("entity"),
+                "join_keys": node.definition.get("join_keys"),
+                "event_time": event_time_of(node.document)
+                or ("event_time" if node.is_python else ""),
+            }
+            for node in nodes
+            if node.kind == "feature_group"
         }
 
     def _sources(self, node: Node) -> dict[str, tuple[str, str]]:

@@ -61,12 +61,7 @@ class File(TableFile):
     @property
     def event_time(self) -> str | None:
         """The column with the time of a row, if there is a row for each key and time; else None."""
-        given = (
-            self.materialization.get("event_time_col")
-            if isinstance(self.materialization, Mapping)
-            else None
-        )
-        return None if is_nothing(given) else str(given)
+        return event_time_of({"materialization": self.materialization})
 
     @field_validator("materialization")
     @classmethod
@@ -83,6 +78,13 @@ class File(TableFile):
                 "a feature group has a `transform`, or `inputs` whose first one it passes through"
             )
         return self
+
+
+def event_time_of(document: Mapping[str, Any]) -> str | None:
+    """The column with the time of a row, of a file as plain data; None if it names none."""
+    given = document.get("materialization")
+    found = given.get("event_time_col") if isinstance(given, Mapping) else None
+    return None if is_nothing(found) else str(found)
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:

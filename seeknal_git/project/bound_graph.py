@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from seeknal_git.nodes.feature_group import event_time_of
 from seeknal_git.nodes.values import Use
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Fingerprint, fingerprint
@@ -156,7 +157,12 @@ def fingerprint_of(
         for anatomy, named in zip(anatomies, targets, strict=False)
     ]
     inputs = [of_inputs[read] for read in graph.feeding(identifier)]
-    return fingerprint(member.node, statements, inputs, ordered=identifier in graph.delivered)
+    node = member.node
+    if node.python.get("is_timed"):
+        read = {target: graph.node(target) for named in targets for target in named}
+        times = {target: event_time_of(group.document) for target, group in read.items()}
+        node = replace(node, definition={**node.definition, "times": times})
+    return fingerprint(node, statements, inputs, ordered=identifier in graph.delivered)
 
 
 def bound_graph(graph: Graph, answers: Mapping[str, Answers]) -> BoundGraph:
@@ -188,9 +194,17 @@ def settled(
         facts = Facts(graph.members[identifier], graph.targets[identifier], own, made, came)
         old = known.get(identifier)
         found[identifier] = facts
-        if before and (old is None or (old.fingerprint, old.origins) != (made, came)):
+        if before and (old is None or _means_another(old, facts)):
             waiting.update(graph.readers[identifier])
     return found
+
+
+def _means_another(old: Facts, new: Facts) -> bool:
+    """Whether the nodes that read a node may be others now."""
+    if (old.fingerprint, old.origins) != (new.fingerprint, new.origins):
+        return True
+    times = [event_time_of(facts.member.node.document) for facts in (old, new)]
+    return times[0] != times[1]  # functions join by them
 
 
 def _numbered(graph: Graph, before: BoundGraph | None) -> tuple[str, ...]:

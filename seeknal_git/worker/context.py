@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from seeknal_git.worker.features import Group, Spine, Unknown, at_spine, chosen, latest, together
 from seeknal_git.worker.tables import frame_of, relation_of
-
-# Parts of Seeknal's context that are not here, and why.
-_NOT_HERE = {
-    "state": "A node has no state of its own: its table is made of its code and its inputs alone.",
-    "features": "ctx.features is not supported yet: join feature groups by ASOF in a transform.",
-    "entity": "ctx.entity is not supported yet: read the feature group with ctx.ref.",
-    "llm": "ctx.llm is not supported: call the service itself, in a node with volatile=True.",
-}
 
 
 class Context:
@@ -67,7 +60,71 @@ class Context:
 
         form: "pandas", "polars", "arrow" or "relation".
         """
-        return frame_of(self.relation(node), form)
+        frame = frame_of(self.relation(node), form)
+        is_pandas = type(frame).__module__.startswith("pandas")
+        return (
+            self._with_joins(node, frame)
+            if node in self._request["groups"] and is_pandas
+            else frame
+        )
+
+    def features(
+        self,
+        entity: str,
+        features: Sequence[str],
+        as_of: Any = None,
+        *,
+        spine: Any = None,
+        date_col: str | None = None,
+        keep_cols: Sequence[str] | None = None,
+    ) -> Any:
+        """Features of groups of an entity, as `group__feature`.
+
+        features: "group.feature", or "group" for all of them; spine: a table with the join keys and
+        a date, whose rows get the latest features up to their date; keep_cols: its columns
+        beside these, all unless given; as_of: the time up to which the latest features of each key
+        are wanted. Without both, all rows of the groups, by key and time.
+        """
+        by_group: dict[str, list[str]] = {}
+        for word in features:
+            name, _, feature = word.removeprefix("feature_group.").partition(".")
+            by_group.setdefault(f"feature_group.{name}", []).append(feature)
+        wanted = []
+        for node, names in by_group.items():
+            group = self._group(node)
+            if group.entity.lower() != entity.lower():
+                raise Unknown(f"{node} is of the entity {group.entity}, not {entity}")
+            found = chosen(group, names)
+            wanted.append((group, {name: f"{group.name}__{name}" for name in found}))
+        if not wanted:
+            raise Unknown("ctx.features needs a feature, such as orders.total")
+        if spine is None:
+            return together(self.duckdb, wanted, as_of)
+        return self._at(Spine(spine, date_col, keep_cols), wanted)
+
+    def _at(self, spine: Spine, wanted: Sequence[tuple[Group, Mapping[str, str]]]) -> Any:
+        return at_spine(self.duckdb, spine, wanted, f"{self._request['out']}.spine")
+
+    def _group(self, node: str) -> Group:
+        relation = self.relation(node)
+        return Group.of(node, relation, self._request["groups"].get(node, {"event_time": ""}))
+
+    def _with_joins(self, node: str, frame: Any) -> Any:
+        """A frame of a feature group, with the methods that Seeknal gives it."""
+
+        def pit_join(spine: Any, date_col: str, keep_cols: Sequence[str] | None = None) -> Any:
+            group = self._group(node)
+            there = {str(name).lower() for name in spine.columns}
+            names = [name for name in group.relation.columns if name not in group.keys]
+            wanted = {name: name for name in names if name.lower() not in there}
+            return self._at(Spine(spine, date_col, keep_cols), [(group, wanted)])
+
+        def as_of(until: Any) -> Any:
+            return frame_of(latest(self.duckdb, self._group(node), until), None)
+
+        for name, method in {"pit_join": pit_join, "as_of": as_of, "to_df": frame.copy}.items():
+            object.__setattr__(frame, name, method)
+        return frame
 
     def frames(self, number: int) -> list[Any]:
         """The first inputs as frames."""
@@ -77,5 +134,7 @@ class Context:
         """Files written for Seeknal call it. The process ends anyway."""
 
     def __getattr__(self, name: str) -> NoReturn:
-        known = "ref, relation, duckdb, params, get_param, node_id, project_path, target_dir"
-        raise AttributeError(_NOT_HERE.get(name) or f"ctx has no {name}. It has {known}.")
+        known = (
+            "ref, relation, features, duckdb, params, get_param, node_id, project_path, target_dir"
+        )
+        raise AttributeError(f"ctx has no {name} here. It has {known}.")

@@ -16,6 +16,7 @@ from typing import Any
 
 from seeknal_git.worker import shim
 from seeknal_git.worker.context import Context
+from seeknal_git.worker.features import Unknown
 from seeknal_git.worker.sources import imported
 from seeknal_git.worker.tables import Unfit, write
 
@@ -112,13 +113,14 @@ class _Told:
         frames = list(traceback.walk_tb(trace))
         own = [(frame.f_code.co_filename, line) for frame, line in frames]
         place = next((found for found in reversed(own) if found[0] in files), None)
-        message = str(exc) if isinstance(exc, Unfit) else _in_a_line(kind, exc)
+        is_ours = isinstance(exc, Unfit | Unknown)
+        message = str(exc) if is_ours else _in_a_line(kind, exc)
         if isinstance(exc, SyntaxError) and exc.filename in files:
             place = (str(exc.filename), exc.lineno or 1)
         self._talk.send(
             failed=message,
             place=place,
-            shown="" if isinstance(exc, Unfit) else _from_the_user_on(exc, files),
+            shown="" if is_ours else _from_the_user_on(exc, files),
             whole="".join(traceback.format_exception(kind, exc, trace)),
         )
         return True
@@ -130,11 +132,16 @@ def _in_a_line(kind: type[BaseException], exc: BaseException) -> str:
 
 
 def _from_the_user_on(exc: BaseException, files: Sequence[str]) -> str:
-    """A traceback without the frames before the user's first one."""
+    """A traceback without the frames before the user's first one, and without ours."""
     trace = exc.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename not in files:
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(exc), exc, trace)) if trace else ""
+    if trace is None:
+        return ""
+    shown = traceback.TracebackException(type(exc), exc, trace)
+    theirs = [frame for frame in shown.stack if not frame.filename.startswith(_HERE)]
+    shown.stack = traceback.StackSummary.from_list(theirs)
+    return "".join(shown.format())
 
 
 def _watch(talk: Line, request: Mapping[str, Any]) -> None:

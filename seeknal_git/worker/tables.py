@@ -86,7 +86,7 @@ def _polars(relation: Any) -> Any:
 def write(connection: Any, result: Any, path: str) -> list[tuple[str, str, bool]]:
     """Write a result as a Parquet file. Returns its columns: name, type, and whether it goes as
     text. Raises Unfit."""
-    relation = _relation(connection, result, path)
+    relation = relation_of_result(connection, result, path)
     columns = [
         (name, _word(str(word)), bool(_AS_TEXT.search(str(word))))
         for name, word in zip(relation.columns, relation.types, strict=True)
@@ -107,7 +107,8 @@ def _word(word: str) -> str:
     return "VARCHAR" if word in _NONE or word.startswith("ENUM") else word
 
 
-def _relation(connection: Any, result: Any, path: str) -> Any:
+def relation_of_result(connection: Any, result: Any, path: str) -> Any:
+    """A table of any library as a relation. path: for files in between. Raises Unfit."""
     home, name = type(result).__module__.partition(".")[0], type(result).__name__
     if result is None:
         raise Unfit("it returned nothing: a node returns its table")
@@ -176,7 +177,7 @@ def _of_parts(connection: Any, parts: Iterator[Any], path: str) -> Any:
     table = "seeknal_result"
     made = False
     for number, part in enumerate(parts):
-        relation = _relation(connection, part, f"{path}.{number}")
+        relation = relation_of_result(connection, part, f"{path}.{number}")
         relation.insert_into(table) if made else relation.create(table)
         made = True
     if not made:

@@ -29,6 +29,8 @@ PROTOCOL = 1
 _KEYS = frozenset("freshness connection query audits tests description owner columns".split())
 # Attributes of the context with which a function may know which node it is.
 _OF_ITS_ID = frozenset({"node_id", "node_kind"})
+# Attributes with which it may join feature groups by the times of their rows.
+_OF_TIMES = frozenset({"features", "pit_join", "as_of"})
 # Fields of a form that no decorator has.
 _NOT_HERE = frozenset({"kind", "schema", "transform", "mode", "engine"})
 
@@ -158,6 +160,7 @@ def _with_code(
             "modules": [path for path, _ in code.sources.values()],
             "packages": None if header is None else list(header.dependencies),
             "script": header.script if header else "",
+            "is_timed": bool(_OF_TIMES & code.attributes),
             "text": _text_of(declared.function, source),
         },
     )
@@ -169,7 +172,9 @@ def _reads(node: Node, code: Code, source: Source) -> list[tuple[Input, Sequence
     found = list(zip(node.inputs, node.python["columns"], strict=True))
     problems = []
     for reference in code.references:
-        if not reference.id and not found:
+        if reference.wrong:
+            problems.append(Problem(reference.wrong, source.path, reference.line, node=node.id))
+        elif not reference.id and not found:
             message = "The name of an input is written as a literal, so that the plan can read it."
             hint = "Name it in `inputs` of the decorator, if it has to be computed."
             problems.append(Problem(message, source.path, reference.line, hint, node.id))

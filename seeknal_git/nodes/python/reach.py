@@ -15,13 +15,12 @@ import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from seeknal_git.nodes.kinds import KINDS
 from seeknal_git.nodes.python.declarations import Source
 from seeknal_git.nodes.python.normal_form import docstring, hash_of, is_text, normal
+from seeknal_git.nodes.python.references import NODE, Reference, references
 from seeknal_git.nodes.python.statements import PRELOADED, bound, first_line, is_main_guard
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_NODE = re.compile(rf"(?:{'|'.join(KINDS)})\.[A-Za-z_]\w*")
 # Names with which code looks up names itself: functions and modules, and attributes.
 _LOOKS_UP = frozenset(
     "__import__ compile dir eval exec globals importlib inspect locals pickle runpy vars".split()
@@ -86,14 +85,6 @@ class _Module:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """A node that the code names, as in `ctx.ref("source.orders")`; of a computed name, ""."""
-
-    id: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
 class Code:
     """The code of a node. sources: module → its path, and its text without the code that was not
     reached; the first is the node's own file."""
@@ -128,7 +119,7 @@ def reached(source: Source, function: str, context: str | None, modules: Modules
         reference
         for module in found.values()
         for statement in module.kept.values()
-        for reference in _references(statement, function, context, at_home=module.name == MAIN)
+        for reference in references(statement, function, context, at_home=module.name == MAIN)
     ]
     sources = {name: (module.source.path, _text(module)) for name, module in found.items()}
     everything = list(_everything(found.values()))
@@ -180,7 +171,7 @@ class _Search:
                 case ast.Attribute(attr=name) if name in _OPENS_UP:
                     module.wants(None)
                 case ast.Constant(value=str(text)) if node not in texts:
-                    module.words.update(_WORD.findall("" if _NODE.fullmatch(text) else text))
+                    module.words.update(_WORD.findall("" if NODE.fullmatch(text) else text))
                 case ast.Import(names=aliases):
                     for alias in aliases:
                         if alias.name.partition(".")[0] in _LOOKS_UP:
@@ -306,29 +297,3 @@ def _is_import_of_ours(statement: ast.stmt, source: Source) -> bool:
     return isinstance(statement, ast.Import) and all(
         alias.name.partition(".")[0] == "seeknal" for alias in statement.names
     )
-
-
-# References
-
-
-def _references(
-    statement: ast.stmt, function: str, context: str | None, *, at_home: bool
-) -> Iterator[Reference]:
-    """The nodes that a statement reads. In the node's function, they are named by its first
-    parameter; elsewhere, by any name."""
-    is_own = at_home and isinstance(statement, ast.FunctionDef) and statement.name == function
-    for node in ast.walk(statement):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id=name), attr="ref" | "relation"),
-                args=[argument, *_],
-            ):
-                pass
-            case _:
-                continue
-        line = node.lineno if at_home else 0
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-            if name == context or _NODE.fullmatch(argument.value):
-                yield Reference(argument.value, line)
-        elif is_own and name == context:
-            yield Reference("", line)
