@@ -77,6 +77,7 @@ _COMMANDS = (
     "checks",
     "doctor",
     "query",
+    "repl",
     "inspect",
     "gc",
 )

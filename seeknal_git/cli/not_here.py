@@ -14,7 +14,6 @@ _IN_GIT = "Nothing is to be kept or moved: the state is in the warehouse, and co
 
 _COMMANDS = {
     # Seeknal 2.13
-    "repl": "One question at a time: seeknal query 'FROM orders LIMIT 10'",
     "audit": "Every run asks all tests and rules: seeknal checks shows their last answers.",
     "dq": "Every run asks all tests and rules: seeknal checks shows their last answers.",
     "entity": "A feature group is a view of its environment: seeknal query 'FROM orders'",

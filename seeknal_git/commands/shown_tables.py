@@ -1,0 +1,39 @@
+"""The tables that an environment shows, with their columns: the words that complete a statement or
+a command line. Nothing is bound, built or run for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from seeknal_git.environments.revision import environment_of
+from seeknal_git.names import schema_of
+from seeknal_git.project.workspace import Workspace
+from seeknal_git.warehouse.opening import open_for_state
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTable:
+    """A view, and the names of its columns."""
+
+    view: str
+    columns: tuple[str, ...]
+
+
+def shown_tables(workspace: Workspace, environment: str | None = None) -> Mapping[str, ShownTable]:
+    """Node → its table; of a branch that was never run, production's.
+
+    Raises UsageError for an environment that does not exist, and WarehouseError if the warehouse
+    cannot be read.
+    """
+    if not workspace.has_warehouse:
+        return {}
+    schema = schema_of(environment_of(workspace, environment))
+    with open_for_state(workspace.warehouse_path, workspace.marks, workspace.until) as warehouse:
+        shown = warehouse.environments.shown(schema)
+        shown = shown or warehouse.environments.shown(workspace.production_schema)
+        columns = warehouse.snapshots.columns([table.table for table in shown.values()])
+    return {
+        node: ShownTable(table.view, tuple(name for name, _ in columns.get(table.table, ())))
+        for node, table in shown.items()
+    }
