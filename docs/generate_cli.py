@@ -206,6 +206,22 @@ somebody made in place of views of ours that went; they stay.
 where it was not published itself), `current`, `kept`, `lost`, `nodes` (each with `node`, `view`, `rows` and `kept`),
 and `since`, which leads to the tables that production shows now, like the `nodes` of a rollback.
 
+## An import as JSON
+
+`seeknal import dbt --json` prints one object. `version` is as above.
+
+| key | meaning |
+| --- | --- |
+| `project` | the name of the dbt project |
+| `dry_run` | whether nothing was written |
+| `taken` | one object for each node: `node`, `files`, and `from`, the file of dbt |
+| `present` | the nodes that were there already, and stay as they are |
+| `data` | file of data that is copied → its bytes |
+| `variables` | variable that the project file gets → its text |
+| `awaited` | source whose data is still to come → the path of its file |
+| `left` | everything that is not taken: `file` and `line` of dbt, `name`, `message` and `hint` |
+| `notes` | settings that nodes are taken without, in the same form |
+
 """
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 from gc import set_threshold
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, NoReturn
@@ -81,7 +82,7 @@ _COMMANDS = (
     "inspect",
     "gc",
 )
-_GROUPS = ("env", "hooks", "warehouse")
+_GROUPS = ("env", "import", "hooks", "warehouse")
 
 
 _INTERRUPTED = 130
@@ -142,7 +143,8 @@ def application(only: str | None = None) -> typer.Typer:
 
 
 def _module(name: str) -> ModuleType:
-    return import_module(f"seeknal_git.cli.{name.replace('-', '_')}")
+    name = f"{name}_" if iskeyword(name) else name.replace("-", "_")
+    return import_module(f"seeknal_git.cli.{name}")
 
 
 @cache

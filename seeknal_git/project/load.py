@@ -245,7 +245,8 @@ def _folders(workspace: Workspace) -> tuple[Path, ...]:
         if workspace.repository.bare or workspace.shared_data
         else (workspace.repository.project,)
     )
-    return tuple(dict.fromkeys((*here, workspace.home)))
+    coming = (workspace.coming_data,) if workspace.coming_data else ()
+    return tuple(dict.fromkeys((*here, workspace.home, *coming)))
 
 
 def _leads_elsewhere(committed: Tree, tree: Tree, data: set[str]) -> bool:

@@ -50,6 +50,8 @@ class Workspace:
     # raw data is read from the data root alone, as production does; a branch looks into its own
     # working tree first
     shared_data: bool = False
+    # a folder with raw data that is about to come into the project
+    coming_data: Path | None = None
     authority: Authority = field(default_factory=lambda: Authority("main"))
     written: Written | None = None  # the project file at hand
     flaw: ProjectError | None = None  # why the project file at hand cannot be read

@@ -39,7 +39,7 @@ generate_cli = _generator()
 LEAVES = [
     words
     for words in generate_cli.commands()
-    if words not in {("env",), ("hooks",), ("warehouse",)}
+    if words not in {("env",), ("hooks",), ("warehouse",), ("import",)}
 ]
 
 

@@ -22,11 +22,12 @@ ROOT = {"__init__", "__main__", "errors", "names", "files", "cache"}
 MAY_IMPORT = {
     "cli": "report commands errors names",
     "report": "commands build environments plan project nodes git warehouse errors names files",
-    "commands": "build environments plan project nodes git warehouse sql errors names files cache",
+    "commands": "build environments plan project dbt nodes git warehouse sql errors names files cache",
     "build": "environments plan project nodes git warehouse sql errors names files cache",
     "environments": "plan project nodes git warehouse sql errors names files cache",
     "plan": "project nodes sql errors names",
     "project": "nodes git warehouse sql errors names files cache",
+    "dbt": "nodes sql errors names",
     "nodes": "sql errors names files",
     "git": "errors names files",
     "warehouse": "sql errors names files",

@@ -1,0 +1,274 @@
+"""The command `import dbt`: the models, seeds, sources, tests and exposures of a dbt project as
+nodes of this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+
+from seeknal_git.dbt.conversion import Conversion, convert
+from seeknal_git.dbt.drafts import Draft
+from seeknal_git.dbt.taken import closed, with_sound_tests
+from seeknal_git.errors import Problem, ProjectError, UsageError
+from seeknal_git.files import write_below
+from seeknal_git.git.command import git
+from seeknal_git.names import command_line, split_id
+from seeknal_git.project.load import Loaded, load, with_nodes
+from seeknal_git.project.settings import PROJECT_FILE, read_written
+from seeknal_git.project.workspace import Workspace, current_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A node that was written, or would be."""
+
+    id: str
+    # Its files, relative to the project.
+    paths: tuple[str, ...]
+    # The file of dbt that it comes from.
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The result of an import. Paths of problems are those of dbt's files."""
+
+    name: str
+    taken: tuple[Taken, ...]
+    # Everything that is not taken.
+    left: tuple[Problem, ...]
+    # Settings that nodes are taken without.
+    notes: tuple[Problem, ...]
+    # Nodes that were there already.
+    present: tuple[str, ...]
+    # Files of data that are copied: path → bytes.
+    copies: Mapping[str, int]
+    # Variables that the project file gets: name → text.
+    variables: Mapping[str, str]
+    # Sources whose data is still to come: node → the path of the file.
+    awaited: Mapping[str, str]
+    is_dry_run: bool
+    # The git command that staged the files.
+    command: str = ""
+
+
+@dataclass(slots=True)
+class _Import:
+    """An import on its way."""
+
+    workspace: Workspace
+    conversion: Conversion
+    # The project as it is.
+    there: Loaded
+    # The texts of variables that the project has.
+    variables: Mapping[str, str]
+    # Whether variables can be added to the project file.
+    is_open: bool
+    left: list[Problem] = field(default_factory=list)
+
+    @property
+    def present(self) -> dict[str, str]:
+        """The nodes of the project → their files."""
+        return {member.node.id: member.node.path for member in self.there.project.members}
+
+
+def import_dbt(workspace: Workspace, folder: Path, *, dry_run: bool = False) -> Imported:
+    """Write the nodes that a dbt project becomes, and stage them. No file is overwritten.
+
+    folder: that of the dbt project. dry_run: write nothing. A model is taken as a whole or left:
+    each that is written binds in the project, with all that it reads. Raises UsageError if there is
+    no dbt project, and ProjectError if this project or the project file of dbt is not in order.
+    """
+    importing = _begun(workspace, folder.resolve())
+    drafts = _sound(importing, _free(importing))
+    variables, copies = _missing(importing, drafts), _to_copy(importing, drafts)
+    command = "" if dry_run or not drafts else _written(importing, drafts, copies, variables)
+    conversion = importing.conversion
+    return Imported(
+        name=conversion.name,
+        taken=tuple(Taken(draft.id, tuple(draft.files()), draft.path) for draft in drafts),
+        left=tuple(sorted({*conversion.left, *importing.left}, key=_in_order)),
+        notes=conversion.notes,
+        present=tuple(draft.id for draft in conversion.drafts if draft.id in importing.present),
+        copies={path: at.stat().st_size for path, at in copies.items()},
+        variables=variables,
+        awaited={draft.id: draft.data["table"] for draft in drafts if draft.needs_data},
+        is_dry_run=dry_run,
+        command=command,
+    )
+
+
+def _missing(importing: _Import, drafts: Iterable[Draft]) -> dict[str, str]:
+    """The variables that drafts use and the project file does not have: name → text."""
+    used = dict.fromkeys(name for draft in drafts for name in draft.variables)
+    texts = importing.conversion.variables
+    return {name: texts[name] for name in used if name not in importing.variables}
+
+
+def _to_copy(importing: _Import, drafts: Iterable[Draft]) -> dict[str, Path]:
+    """The files of data that are not in the project yet: path there → the file."""
+    project = importing.workspace.repository.project
+    copies = {path: at for draft in drafts for path, at in draft.copies.items()}
+    return {path: at for path, at in copies.items() if not os.path.lexists(project / path)}
+
+
+def _in_order(problem: Problem) -> tuple[str, int, str]:
+    return (problem.path or "", problem.line or 0, problem.message)
+
+
+def _prefix(root: Path, project: Path) -> str | None:
+    """The folder of dbt below the project's; None if it is elsewhere."""
+    if not root.is_relative_to(project):
+        return None
+    inside = root.relative_to(project).as_posix()
+    return "" if inside == "." else f"{inside}/"
+
+
+def _begun(workspace: Workspace, root: Path) -> _Import:
+    """An import of the dbt project in a folder."""
+    if workspace.repository.bare:
+        raise UsageError("A bare repository has no folder to write to.", "Import in a clone.")
+    prefix = _prefix(root, workspace.repository.project.resolve())
+    workspace = replace(workspace, coming_data=root if prefix is None else None)
+    conversion = convert(root, prefix)
+    there = load(workspace, current_tree(workspace))
+    if there.problems:
+        raise ProjectError(there.problems)
+    content = there.tree.read_small(PROJECT_FILE)
+    written = read_written(content)
+    texts = {name: found.text for name, found in written.variables.everywhere.items()}
+    return _Import(workspace, conversion, there, texts, b"\nvars:" not in b"\n" + content)
+
+
+def _free(importing: _Import) -> list[Draft]:
+    """The drafts that no node or file of the project stands in the way of."""
+    found = []
+    for draft in importing.conversion.drafts:
+        if draft.id in importing.present:
+            continue
+        if problem := _in_the_way(importing, draft) or _without_variable(importing, draft):
+            importing.left.append(problem)
+        else:
+            found.append(draft)
+    return found
+
+
+def _in_the_way(importing: _Import, draft: Draft) -> Problem | None:
+    """A problem if a file of the project has the place of one of the draft's."""
+    project, name = importing.workspace.repository.project, split_id(draft.id)[1]
+    paths = [path for path in draft.files() if os.path.lexists(project / path)]
+    paths += [path for path, at in draft.copies.items() if not _is_same(project / path, at)]
+    if not paths:
+        return None
+    message = f"{name} is not taken: {paths[0]} is there already, and stays as it is."
+    hint = "Move that file away, and import again."
+    return Problem(message, draft.path, draft.line, hint, name)
+
+
+def _without_variable(importing: _Import, draft: Draft) -> Problem | None:
+    """A problem if the project file lacks a variable, and has a place for it that people keep."""
+    missing = {} if importing.is_open else _missing(importing, [draft])
+    if not missing:
+        return None
+    name, (variable, text) = split_id(draft.id)[1], next(iter(missing.items()))
+    message = f"{name} uses the variable {variable}, which {PROJECT_FILE} does not have."
+    hint = f"Write there, under `vars`: {_yaml({variable: text}).strip()}"
+    return Problem(message, draft.path, draft.line, hint, name)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether nothing is at a path, or the same bytes as in another file."""
+    if not os.path.lexists(path):
+        return True
+    return path.is_file() and path.read_bytes() == other.read_bytes()
+
+
+def _sound(importing: _Import, drafts: list[Draft]) -> list[Draft]:
+    """The drafts that the engine takes, with all that they read."""
+    present = importing.present
+    while True:
+        kept, left = closed(drafts, present)
+        importing.left += left
+        sound, without = with_sound_tests(kept, present)
+        refused = _refused(importing, sound)
+        if not refused:
+            importing.left += without
+            return sound
+        importing.left += refused.values()
+        drafts = [draft for draft in kept.values() if draft.id not in refused]
+        # A rule that stands for a test is refused alone, and its node is kept without the test.
+        rules = refused.keys() - kept.keys()
+        for draft in drafts:
+            draft.tests = [test for test in draft.tests if f"rule.{test.rule}" not in rules]
+
+
+def _refused(importing: _Import, drafts: list[Draft]) -> dict[str, Problem]:
+    """The drafts that are wrong in the project, each with the first reason in words of dbt's
+    files."""
+    files = {path: content for draft in drafts for path, content in draft.files().items()}
+    files[PROJECT_FILE] = _project_file(importing, importing.conversion.variables)
+    loaded = load(importing.workspace, with_nodes(importing.there.tree, files))
+    owners = {path: draft for draft in drafts for path in draft.files()}
+    by_id = {draft.id: draft for draft in drafts}
+    found: dict[str, Problem] = {}
+    for problem in loaded.problems:
+        draft = owners.get(problem.path or "") or by_id.get(problem.node or "")
+        if draft is None:
+            raise ProjectError(loaded.problems)
+        found.setdefault(draft.id, _in_dbt(problem, draft))
+    return found
+
+
+def _in_dbt(problem: Problem, draft: Draft) -> Problem:
+    """A problem of a node at its place in dbt's file."""
+    line = draft.line
+    if (problem.path or "").endswith(".sql") and problem.line:
+        line = draft.lines[min(problem.line, len(draft.lines)) - 1]
+    name = split_id(draft.id)[1]
+    message = f"{name} is not taken: {problem.message[0].lower()}{problem.message[1:]}"
+    return Problem(message, draft.path, line, problem.hint, name)
+
+
+def _project_file(importing: _Import, variables: Mapping[str, str]) -> bytes:
+    """The project file with more variables."""
+    content = importing.there.tree.read_small(PROJECT_FILE)
+    if not variables or not importing.is_open:
+        return content
+    end = b"" if content.endswith(b"\n") or not content else b"\n"
+    return content + end + f"\n{_yaml({'vars': dict(variables)})}".encode()
+
+
+def _yaml(data: Mapping[str, object]) -> str:
+    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=10**6)
+
+
+def _written(
+    importing: _Import, drafts: list[Draft], copies: Mapping[str, Path], missing: Mapping[str, str]
+) -> str:
+    """Write and stage all files; returns the git command."""
+    repository = importing.workspace.repository
+    files = {path: content for draft in drafts for path, content in draft.files().items()}
+    for path, content in files.items():
+        write_below(repository.project, path, content)
+    for path, at in copies.items():
+        write_below(repository.project, path, at.read_bytes())
+    if missing:
+        write_below(repository.project, PROJECT_FILE, _project_file(importing, missing))
+    seeds = [path for path, at in copies.items() if _is_seed(path, drafts)]
+    staged = [*files, *seeds, *([PROJECT_FILE] if missing else [])]
+    git(
+        "add",
+        "--",
+        *(f":(top,literal){repository.prefix}{path}" for path in staged),
+        cwd=repository.top,
+    )
+    tops = sorted({path.split("/")[0] for path in staged})
+    return command_line("git", "add", *tops)
+
+
+def _is_seed(path: str, drafts: list[Draft]) -> bool:
+    return any(path in draft.copies and draft.is_seed for draft in drafts)

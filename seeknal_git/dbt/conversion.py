@@ -1,0 +1,127 @@
+"""A whole project of dbt as nodes, and the list of everything that is left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seeknal_git.dbt.drafts import Draft
+from seeknal_git.dbt.exposures import exposures
+from seeknal_git.dbt.jinja import line_at
+from seeknal_git.dbt.models import models, python_models
+from seeknal_git.dbt.names import Names, source_names
+from seeknal_git.dbt.properties import Properties, read_properties
+from seeknal_git.dbt.reading import Reading
+from seeknal_git.dbt.rules import rules
+from seeknal_git.dbt.settings import PROJECT, Settings, as_text, read_settings, text_of
+from seeknal_git.dbt.sources import seeds, sources
+from seeknal_git.dbt.yaml_lines import Entries, read_yaml
+from seeknal_git.errors import Problem, ProjectError
+
+_MACRO = re.compile(
+    r"\{%-?\s*(macro|test|data_test|materialization|snapshot)\s+(\w+)", re.IGNORECASE
+)
+_NOT_TAKEN = {
+    "macro": "If it is one expression: CREATE MACRO in seeknal/macros/ (docs/nodes.md).",
+    "test": "A condition of its own is `custom_sql` under tests, or a rule (docs/nodes.md).",
+    "materialization": "Every node is one SELECT.",
+    "snapshot": "seeknal query --at COMMIT asks an older publication.",
+}
+_PACKAGES = ("packages.yml", "dependencies.yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The nodes that a project of dbt becomes. Paths of problems are those of dbt's files."""
+
+    name: str
+    drafts: tuple[Draft, ...]
+    # Everything that is not taken.
+    left: tuple[Problem, ...]
+    # Settings that nodes are taken without.
+    notes: tuple[Problem, ...]
+    # Name → text of each variable of the project.
+    variables: dict[str, str]
+
+
+def convert(root: Path, prefix: str | None) -> Conversion:
+    """Read the project of dbt in a folder.
+
+    prefix: that folder below the project that the nodes are for, "" or ending in `/`; None if it is
+    elsewhere, and files of data are copied. Raises UsageError if there is no such project,
+    ProjectError if its project file cannot be read, and FileFault.
+    """
+    settings = read_settings(root)
+    properties = read_properties(settings)
+    reading = Reading(settings, properties, _names(settings, properties), prefix)
+    reading.left += properties.left
+    for read in (seeds, sources, models, python_models, rules, exposures):
+        read(reading)
+    reading.left += [*_macros(settings), *_analyses(settings), *_of_the_project(settings)]
+    texts = {name: as_text(value) for name, value in settings.variables.items()}
+    return Conversion(
+        settings.name,
+        tuple(reading.drafts),
+        tuple(dict.fromkeys(reading.left)),
+        tuple(dict.fromkeys(reading.notes)),
+        {name: text for name, text in texts.items() if text is not None},
+    )
+
+
+def _names(settings: Settings, properties: Properties) -> Names:
+    models = {
+        path.stem: f"transform.{path.stem}" for path, _, _ in settings.files("model", ".sql", ".py")
+    }
+    seeds = {path.stem: f"source.{path.stem}" for path, _, _ in settings.files("seed", ".csv")}
+    snapshots = {
+        name: f"transform.{name}"
+        for path, shown, _ in settings.files("snapshot", ".sql")
+        for word, name in _MACRO.findall(text_of(path, shown))
+        if word == "snapshot"
+    }
+    known = {**snapshots, **seeds, **models}
+    tables = [(source.name, table.name) for source, table in properties.sources]
+    return Names(settings.name, known, source_names(tables, known))
+
+
+def _macros(settings: Settings) -> Iterator[Problem]:
+    """Macros, generic tests, snapshots."""
+    for folder in ("macro", "test", "snapshot"):
+        for path, shown, _ in settings.files(folder, ".sql"):
+            text = text_of(path, shown)
+            for tag in _MACRO.finditer(text):
+                word = tag[1].lower().removeprefix("data_")
+                message = f"The {word} {tag[2]} is not taken."
+                line = line_at(text, tag.start())
+                yield Problem(message, shown, line, _NOT_TAKEN[word], tag[2])
+
+
+def _analyses(settings: Settings) -> Iterator[Problem]:
+    for folder, word in (("analysis", "analysis"), ("function", "function")):
+        for path, shown, _ in settings.files(folder, ".sql"):
+            hint = "seeknal query runs a SELECT of its own."
+            yield Problem(f"The {word} {path.stem} is not taken.", shown, 1, hint, path.stem)
+
+
+def _of_the_project(settings: Settings) -> Iterator[Problem]:
+    """Packages, and statements that dbt runs beside models."""
+    for key in settings.hooks:
+        line = settings.data.line(key)
+        hint = "A run executes the SELECTs of nodes alone."
+        yield Problem(f"The statements of {key} are not taken.", PROJECT, line, hint)
+    for file in _PACKAGES:
+        path = settings.root / file
+        if not path.is_file():
+            continue
+        try:
+            data = read_yaml(text_of(path, file), file)
+        except ProjectError as exc:
+            yield from exc.problems
+            continue
+        packages = data.get("packages") if isinstance(data, Entries) else None
+        for package, line in zip(packages or (), getattr(packages, "lines", ()), strict=False):
+            name = next(iter(package.values()), "") if isinstance(package, Entries) else package
+            hint = "There are no packages: DuckDB's functions, and macros in seeknal/macros/."
+            yield Problem(f"The package {name} is not taken.", file, line, hint)

@@ -1,0 +1,154 @@
+"""Models of dbt as transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seeknal_git.dbt.checks import tests_of
+from seeknal_git.dbt.drafts import Draft
+from seeknal_git.dbt.jinja import Call
+from seeknal_git.dbt.properties import Entry
+from seeknal_git.dbt.reading import Reading, disabled, templates
+from seeknal_git.dbt.settings import Configured, Setting, as_text, merged, text_of
+from seeknal_git.dbt.sql import Converted, NotPlain, converted
+from seeknal_git.dbt.yaml_lines import Entries
+from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.names import IDENTIFIER
+
+_READ = frozenset(
+    "materialized tags meta enabled contract pre_hook post_hook sql_header alias".split()
+)
+_BUILT = ("table", "view", "ephemeral")
+_WAYS = {
+    "incremental": "Write it as a SELECT over all rows: a node is built as a whole.",
+    "external": "Write an exposure of type file, which delivers the table.",
+}
+_BESIDE = ("pre_hook", "post_hook", "sql_header")
+
+
+@dataclass(slots=True)
+class Writing:
+    """References and variables of one file, as nodes write them."""
+
+    reading: Reading
+    reads: dict[str, None] = field(default_factory=dict)
+    variables: dict[str, None] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, call: Call) -> str:
+        """The text in place of a call. Raises NotPlain."""
+        if call.name == "var":
+            return f"{{{{ {self._variable(call)} }}}}"
+        found = self.reading.names.node(call)
+        self.reads[found] = None
+        return f"ref('{found}')"
+
+    def _variable(self, call: Call) -> str:
+        name, *default = [*call.arguments, *call.options.values(), None][:2]
+        known = self.reading.settings.variables
+        if not IDENTIFIER.fullmatch(str(name)):
+            raise NotPlain(f"The variable {name} has a name that no variable can have here.")
+        text = as_text(known.get(name, default[0]))
+        if text is None:
+            hint = "Give it a text or a number under `vars:` in dbt_project.yml."
+            raise NotPlain(f"The variable {name} has no value, or a list.", hint)
+        if name in known:
+            self.variables[name] = None
+        elif self.params.setdefault(name, text) != text:
+            raise NotPlain(f"The variable {name} has two defaults.")
+        return str(name)
+
+
+def models(reading: Reading) -> None:
+    """Add the models of a project."""
+    for path, shown, folders in reading.settings.files("model", ".sql"):
+        entry = reading.properties.models.get(path.stem)
+        entry = entry or Entry(Entries(name=path.stem), shown, 1)
+        general = reading.configured("models", folders, path.stem)
+        config = merged(general, entry.configured)
+        try:
+            draft = _model(reading, (path, shown, folders), entry, config)
+        except ProjectError as exc:
+            reading.left += exc.problems
+            continue
+        usual = reading.configured("tests", folders, path.stem)
+        usual |= reading.configured("data_tests", folders, path.stem)
+        draft.tests, left = tests_of(entry, reading.names, usual)
+        reading.drafts.append(draft)
+        reading.left += left
+        reading.note_unread(config, _READ)
+        if "alias" in config:
+            setting = config["alias"]
+            message = f"The view of {path.stem} has this name, and not {setting.value}."
+            reading.notes.append(Problem(message, setting.path, setting.line))
+
+
+def _model(
+    reading: Reading, file: tuple[Path, str, tuple[str, ...]], entry: Entry, config: Configured
+) -> Draft:
+    """The node of a model. Raises ProjectError with everything that keeps it from being taken."""
+    path, shown, folders = file
+    name, writing = path.stem, Writing(reading)
+    sql = converted(text_of(path, shown), shown, name, writing)
+    config = with_own(config, sql, shown)
+    if problems := [*sql.problems, *_refused(config, entry, name, shown)]:
+        raise ProjectError(problems)
+    contract = config["contract"].value if "contract" in config else None
+    promised = isinstance(contract, dict) and contract.get("enforced") is True
+    data: dict[str, Any] = {
+        **reading.described(entry, config),
+        **reading.columns(entry, promised=promised),
+    }
+    if writing.params:
+        data["params"] = writing.params
+    return Draft(
+        id=f"transform.{name}",
+        path=shown,
+        line=1,
+        data=data,
+        reads=tuple(writing.reads),
+        sql=sql.text,
+        lines=sql.lines,
+        folders=folders,
+        variables=tuple(writing.variables),
+    )
+
+
+def with_own(config: Configured, sql: Converted, path: str) -> Configured:
+    """Settings with those that the file itself has in `config(…)`."""
+    own = {key: Setting(value, path, line) for key, (value, line) in sql.config.items()}
+    return merged(config, own)
+
+
+def _refused(config: Configured, entry: Entry, name: str, path: str) -> Iterator[Problem]:
+    """The reasons why a model with these settings is not taken."""
+    if not IDENTIFIER.fullmatch(name):
+        hint = "A name is made of letters, digits and _, and begins with no digit."
+        yield Problem(f"{name!r} cannot be a node's name.", path, 1, hint, name)
+    if "versions" in entry.data:
+        line = entry.data.line("versions")
+        hint = "A node has no versions: a branch does."
+        yield Problem(f"{name} has versions, which are not taken.", entry.path, line, hint, name)
+    yield from disabled(config, name)
+    yield from templates(config, name, "materialized", "enabled", "tags", "contract")
+    built = config.get("materialized")
+    if built and built.value not in _BUILT:
+        message = f"{name} is built as {built.value}, which is not taken."
+        hint = _WAYS.get(str(built.value), "Write it as a SELECT.")
+        yield Problem(message, built.path, built.line, hint, name)
+    for key in _BESIDE:
+        if key in config and config[key].value:
+            message = f"{name} has a {key.replace('_', '-')}: a statement beside its SELECT."
+            hint = "A node is one SELECT. Leave the statement out."
+            yield Problem(message, config[key].path, config[key].line, hint, name)
+
+
+def python_models(reading: Reading) -> None:
+    """Say which models are functions."""
+    for path, shown, _ in reading.settings.files("model", ".py"):
+        message = f"The Python model {path.stem} is not taken."
+        hint = "Write it as a function with @transform (docs/nodes.md, Python nodes)."
+        reading.left.append(Problem(message, shown, 1, hint, path.stem))

@@ -1,0 +1,94 @@
+"""An import: the nodes that were written, and everything that was left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.names import split_id
+from seeknal_git.report.terminal import bold, columns, counted, dim, note, out, tell
+
+if TYPE_CHECKING:
+    from seeknal_git.commands.import_dbt import Imported
+    from seeknal_git.errors import Problem
+
+# Raise it when a key of the JSON is removed or changes its meaning; new keys may come at any time.
+JSON_VERSION = 1
+
+
+def as_text(done: Imported) -> None:
+    if done.command:
+        note(f"$ {done.command}")
+    _taken(done)
+    _list("Taken without", done.notes)
+    _list("Not taken", done.left)
+    _summary(done)
+
+
+def _taken(done: Imported) -> None:
+    rows = [[node.id, node.paths[0], dim(node.origin)] for node in done.taken]
+    rows += [[dim("data"), path, dim(f"{size:,} bytes")] for path, size in done.copies.items()]
+    rows += [[dim("variable"), f"{name}: {text}", ""] for name, text in done.variables.items()]
+    if rows:
+        out("Would be written:" if done.is_dry_run else "Written:", *columns(rows, "  "), "")
+    if done.awaited:
+        out("Data that is still to come:")
+        out(*columns([[node, path] for node, path in done.awaited.items()], "  "), "")
+
+
+def _list(title: str, problems: Iterable[Problem]) -> None:
+    """Problems by file, each with its line."""
+    by_file = sorted(problems, key=lambda problem: (problem.path or "", problem.line or 0))
+    if by_file:
+        out(f"{title}:")
+    for path, found in groupby(by_file, key=lambda problem: problem.path or ""):
+        out(f"  {bold(path)}")
+        for problem in found:
+            out(f"    {problem.line or 1}: {problem.message}")
+            if problem.hint:
+                out(dim(f"       {problem.hint}"))
+    if by_file:
+        out()
+
+
+def _summary(done: Imported) -> None:
+    kinds = Counter(split_id(node.id)[0] for node in done.taken)
+    words = ", ".join(counted(number, kind) for kind, number in kinds.items()) or "nothing"
+    there = f" {counted(len(done.present), 'node')} were there already." if done.present else ""
+    files = len({problem.path for problem in done.left})
+    left = f" {counted(len(done.left), 'thing')} in {counted(files, 'file')} not taken."
+    verb = "would be taken" if done.is_dry_run else "taken"
+    tell(f"{bold(done.name)}: {words} {verb}.{there}{left if done.left else ''}")
+    if done.is_dry_run or not done.taken:
+        return
+    out("Next: seeknal validate")
+
+
+def as_json(done: Imported) -> dict[str, Any]:
+    """An import as data. docs/cli.md documents it."""
+    return {
+        "version": JSON_VERSION,
+        "project": done.name,
+        "dry_run": done.is_dry_run,
+        "taken": [
+            {"node": node.id, "files": list(node.paths), "from": node.origin} for node in done.taken
+        ],
+        "present": list(done.present),
+        "data": dict(done.copies),
+        "variables": dict(done.variables),
+        "awaited": dict(done.awaited),
+        "left": [_as_data(problem) for problem in done.left],
+        "notes": [_as_data(problem) for problem in done.notes],
+    }
+
+
+def _as_data(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.path,
+        "line": problem.line,
+        "name": problem.node,
+        "message": problem.message,
+        "hint": problem.hint,
+    }

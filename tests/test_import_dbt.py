@@ -1,0 +1,402 @@
+"""`seeknal import dbt`: a dbt project in the shape of the usual tutorials becomes nodes, and what is
+more than a plain model is listed with its line."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Repo
+
+BAKERY = {
+    "dbt_project.yml": """
+        name: bakery
+        version: "1.0"
+        profile: bakery
+        vars:
+          first_day: "2026-02-01"
+        models:
+          bakery:
+            +materialized: table
+            +tags: [daily]
+            staging:
+              +materialized: view
+              +tags: [raw]
+        """,
+    "seeds/raw_guests.csv": "id,name\n1,Ada\n2,Bob\n3,Cyd\n",
+    "seeds/raw_orders.csv": "id,guest,day,state\n"
+    "1,1,2026-01-31,done\n2,1,2026-02-01,done\n3,2,2026-02-03,null\n4,3,2026-02-04,open\n",
+    "data/payments.csv": "order_id;cents\n1;250\n2;1000\n3;400\n3;100\n",
+    "seeds/seeds.yml": """
+        seeds:
+          - name: raw_orders
+            config: {column_types: {id: bigint}}
+            columns:
+              - {name: id, data_tests: [unique, not_null]}
+        """,
+    "models/staging/sources.yml": """
+        sources:
+          - name: till
+            tables:
+              - name: payments
+                description: From the till
+                config: {external_location: "read_csv('data/{name}.csv')"}
+        """,
+    "models/staging/stg_guests.sql": """
+        {#- The names as they were written down -#}
+        select id as guest_id, name from {{ ref('raw_guests') }}
+        """,
+    "models/staging/stg_orders.sql": """
+        {{ config(
+            tags=['orders'],
+            meta={'owner': 'counter@example.org', 'sla': {'hours': 2}}
+        ) }}
+
+        with source as (
+            select * from {{ ref("bakery", "raw_orders") }}
+        )
+
+        select source.id as order_id, source.guest as guest_id, day, state from source
+        where day >= date '{{ var('first_day') }}'
+        """,
+    "models/staging/stg_payments.sql": """
+        select order_id, cents / {{ var('cents', 100) }} as amount
+        from {{ source('till', 'payments') }} -- {{ source('till', 'payments') }}
+        """,
+    "models/guests.sql": """
+        with payments as (
+            select stg_orders.guest_id, sum(amount) as paid
+            from {{ ref('stg_payments') }} join {{ ref('stg_orders') }} using (order_id)
+            group by 1
+        )
+
+        select stg_guests.guest_id, stg_guests.name, coalesce(payments.paid, 0) as paid
+        from {{ ref('stg_guests') }} left join payments using (guest_id)
+        """,
+    "models/schema.yml": """
+        models:
+          - name: guests
+            description: '{{ doc("guests") }}'
+            columns:
+              - name: guest_id
+                description: The number on the card
+                data_type: bigint
+                data_tests:
+                  - unique
+                  - not_null: {config: {severity: warn}}
+              - name: paid
+                data_tests:
+                  - not_null: {config: {where: "name <> 'Cyd'"}}
+          - name: stg_orders
+            columns:
+              - name: guest_id
+                tests:
+                  - relationships: {to: ref('guests'), field: guest_id}
+                  - relationships: {arguments: {to: ref('stg_guests'), field: guest_id}}
+              - name: state
+                tests:
+                  - accepted_values: {values: [done, open]}
+        exposures:
+          - name: wall
+            label: On the wall
+            type: dashboard
+            url: https://example.org/wall
+            owner: {name: Cyd, email: cyd@example.org}
+            depends_on:
+              - ref('guests')
+              - source('till', 'payments')
+        """,
+    "models/texts.md": "{% docs guests %}\nWho came, and what they paid.\n{% enddocs %}\n",
+    "tests/nobody_pays_less_than_nothing.sql": """
+        {{ config(severity='warn') }}
+        select * from {{ ref('guests') }} where paid < 0
+        """,
+}
+TAKEN = """
+    exposure.wall rule.nobody_pays_less_than_nothing rule.stg_orders_guest_id_is_in_guests
+    source.payments source.raw_guests source.raw_orders transform.guests transform.stg_guests
+    transform.stg_orders transform.stg_payments
+    """.split()
+GUESTS = [(1, "Ada", 10.0), (2, "Bob", 5.0), (3, "Cyd", 0.0)]
+
+Bakery = Callable[..., Path]
+
+
+@pytest.fixture
+def bakery(tmp_path: Path) -> Bakery:
+    """Writes the project of dbt, with other files or without some, and returns its folder."""
+
+    def write(folder: Path | None = None, **changed: str | None) -> Path:
+        folder = folder or tmp_path / "bakery"
+        given = {
+            path.replace("__", "/").replace("_DOT_", "."): text for path, text in changed.items()
+        }
+        for path, text in {**BAKERY, **given}.items():
+            if text is not None:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_text(textwrap.dedent(text).lstrip("\n"))
+        return folder
+
+    return write
+
+
+def with_files(folder: Path, files: dict[str, str]) -> str:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(textwrap.dedent(text).lstrip("\n"))
+    return str(folder)
+
+
+def imported(repo: Repo, folder: Path, *options: str) -> dict[str, Any]:
+    return dict(repo.seeknal("import", "dbt", str(folder), "--json", *options).json)
+
+
+def left(done: dict[str, Any]) -> list[tuple[str, int, str]]:
+    return [(problem["file"], problem["line"], problem["message"]) for problem in done["left"]]
+
+
+def test_a_plain_project_becomes_nodes_that_run(repo: Repo, bakery: Bakery) -> None:
+    done = imported(repo, bakery())
+    assert sorted(node["node"] for node in done["taken"]) == TAKEN
+    assert (done["left"], done["notes"], done["awaited"]) == ([], [], {})
+    assert done["variables"] == {"first_day": "2026-02-01"}
+    assert repo.seeknal("validate").out.startswith("10 nodes valid.")
+    staged = repo.git("diff", "--cached", "--name-only").splitlines()
+    assert "seeknal/transforms/staging/stg_orders.sql" in staged
+    assert "seeds/raw_orders.csv" in staged
+    assert "data/payments.csv" not in staged, "raw data is not put into git"
+    result = repo.run()
+    assert result["failures"] == []
+    assert repo.numbers("FROM main.guests ORDER BY 1") == GUESTS
+    assert repo.numbers("SELECT count(*) FROM main.raw_orders WHERE state IS NULL") == [(1,)]
+    assert [change["node"] for change in repo.plan()["changes"]] == []
+
+
+def test_the_files_of_a_model_read_like_written_by_hand(repo: Repo, bakery: Bakery) -> None:
+    imported(repo, bakery())
+    assert repo.read("seeknal/transforms/staging/stg_orders.sql") == textwrap.dedent("""\
+        with source as (
+            select * from ref('source.raw_orders')
+        )
+
+        select source.id as order_id, source.guest as guest_id, day, state from source
+        where day >= date '{{ first_day }}'
+        """)
+    assert repo.read("seeknal/transforms/staging/stg_orders.yml") == textwrap.dedent("""\
+        kind: transform
+        name: stg_orders
+        owner: counter@example.org
+        tags: [daily, raw, orders]
+        meta:
+          owner: counter@example.org
+          sla:
+            hours: 2
+        tests:
+          - name: guest_id is in stg_guests.guest_id
+            custom_sql: |
+              SELECT * FROM __THIS__ AS child
+              WHERE child.guest_id IS NOT NULL AND NOT EXISTS (
+                FROM ref('transform.stg_guests') AS parent WHERE parent.guest_id = child.guest_id
+              )
+          - accepted_values: {column: state, values: [done, open]}
+        """)
+    guests = repo.read("seeknal/transforms/guests.yml")
+    assert "description: Who came, and what they paid.\n" in guests
+    assert "  guest_id: The number on the card (bigint)\n" in guests
+    assert "  - {not_null: [guest_id], severity: warn}\n" in guests
+    payments = repo.read("seeknal/transforms/staging/stg_payments.sql")
+    assert payments.endswith("from ref('source.payments') -- ref('source.payments')\n")
+    assert "params:\n  cents: '100'\n" in repo.read("seeknal/transforms/staging/stg_payments.yml")
+    assert "owner: cyd@example.org\n" in repo.read("seeknal/exposures/wall.yml")
+    assert repo.read("seeknal_project.yml").endswith("\nvars:\n  first_day: '2026-02-01'\n")
+
+
+def test_a_project_of_dbt_within_the_project_keeps_its_data_in_place(
+    repo: Repo, bakery: Bakery
+) -> None:
+    bakery(repo.path / "dbt")
+    done = imported(repo, Path("dbt"))
+    assert done["data"] == {}
+    assert "table: dbt/seeds/raw_orders.csv\n" in repo.read("seeknal/sources/raw_orders.yml")
+    repo.run()
+    assert repo.numbers("FROM main.guests ORDER BY 1") == GUESTS
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    said = imported(repo, folder, "--dry-run")
+    assert repo.git("status", "--porcelain") == ""
+    assert {**said, "dry_run": False} == imported(repo, folder)
+
+
+def test_the_second_import_takes_the_rest_and_overwrites_nothing(
+    repo: Repo, bakery: Bakery
+) -> None:
+    folder = bakery()
+    with_files(folder, {"models/staging/stg_payments.sql": "{% set x = 1 %} select {{ x }}"})
+    first = imported(repo, folder)
+    assert left(first)[0][:2] == ("models/guests.sql", 1)
+    assert "guests reads stg_payments, which is not taken." in left(first)[0][2]
+    assert "transform.guests" not in [node["node"] for node in first["taken"]]
+    repo.write(
+        "seeknal/transforms/stg_payments.yml",
+        """
+        kind: transform
+        name: stg_payments
+        transform: SELECT order_id, cents / 100 AS amount FROM ref('source.payments')
+        """,
+    )
+    mine = repo.read("seeknal/transforms/stg_payments.yml")
+    second = imported(repo, folder)
+    assert [node["node"] for node in second["taken"]] == [
+        "transform.guests",
+        "rule.nobody_pays_less_than_nothing",
+        "exposure.wall",
+    ]
+    assert repo.read("seeknal/transforms/stg_payments.yml") == mine
+    repo.run()
+    assert repo.numbers("FROM main.guests ORDER BY 1") == GUESTS
+
+
+def test_a_file_in_the_way_stays_and_is_named(repo: Repo, bakery: Bakery) -> None:
+    repo.write("seeds/raw_guests.csv", "id,name\n9,Zoe\n")
+    repo.write("seeknal/transforms/staging/stg_orders.sql", "SELECT 1 AS mine\n")
+    said = [message for _, _, message in left(imported(repo, bakery()))]
+    assert any(
+        "seeds/raw_guests.csv is there already, and stays as it is." in text for text in said
+    )
+    assert any("staging/stg_orders.sql is there already" in text for text in said)
+    assert repo.read("seeds/raw_guests.csv") == "id,name\n9,Zoe\n"
+    assert repo.read("seeknal/transforms/staging/stg_orders.sql") == "SELECT 1 AS mine\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "line", "said"),
+    [
+        pytest.param(
+            "models/x.sql", "\n{% for a in b %}x{% endfor %}", 2, "{% for a in b %}", id="loop"
+        ),
+        pytest.param("models/x.sql", "select 1\n{{ net('a') }}", 2, "{{ net('a') }}", id="macro"),
+        pytest.param(
+            "models/x.sql",
+            "select * from {{ ref('guests') }}\n{% if is_incremental() %} x {% endif %}",
+            2,
+            "is_incremental",
+            id="incremental condition",
+        ),
+        pytest.param(
+            "models/x.sql",
+            "{{ config(materialized='incremental') }} select 1",
+            1,
+            "built as incremental",
+            id="incremental",
+        ),
+        pytest.param(
+            "models/x.sql",
+            "select 1\n\n, {{ config(post_hook='drop table x') }} 2",
+            3,
+            "post-hook",
+            id="hook",
+        ),
+        pytest.param(
+            "models/x.sql", "select * from {{ ref('gone') }}", 1, "no model", id="no model"
+        ),
+        pytest.param("models/x.sql", "select {{ ref('guests', v=2) }}", 1, "with v", id="version"),
+        pytest.param("models/x.sql", "select\n{{ var('y') }}", 2, "variable y", id="variable"),
+        pytest.param("models/x.sql", "select 'a{# b #}c' as d", 1, "for spaces", id="in a text"),
+        pytest.param(
+            "models/x.sql",
+            "{{ config(\n  tags=['a']\n) }}\n\nselect\n  1 as a,\n  nosuch(2) as b",
+            7,
+            "nosuch",
+            id="unknown to the engine",
+        ),
+        pytest.param(
+            "models/x.py", "def model(dbt, session): ...", 1, "Python model x", id="python"
+        ),
+        pytest.param(
+            "macros/m.sql", "\n{% macro net(x) %} {% endmacro %}", 2, "macro net", id="macros"
+        ),
+        pytest.param(
+            "snapshots/s.sql",
+            "{% snapshot s %} select 1 {% endsnapshot %}",
+            1,
+            "snapshot s",
+            id="snapshot",
+        ),
+        pytest.param(
+            "packages.yml", "packages:\n  - package: a/b\n    version: 1", 2, "a/b", id="package"
+        ),
+        pytest.param(
+            "models/u.yml",
+            "unit_tests:\n  - name: u\n    model: guests",
+            2,
+            "unit test u",
+            id="unit test",
+        ),
+        pytest.param(
+            "models/u.yml",
+            "models:\n  - name: stg_guests\n    columns:\n      - name: name\n        tests:\n"
+            "          - dbt_utils.not_empty",
+            6,
+            "dbt_utils.not_empty(name)",
+            id="test of a package",
+        ),
+        pytest.param("models/u.yml", "models:\n  - name: [", 3, "not valid YAML", id="no YAML"),
+    ],
+)
+def test_everything_else_is_listed_with_its_line(
+    repo: Repo, bakery: Bakery, path: str, text: str, line: int, said: str
+) -> None:
+    folder = bakery()
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_text(text)
+    done = imported(repo, folder)
+    assert (path, line) in [(problem["file"], problem["line"]) for problem in done["left"]]
+    assert said in next(text for file, at, text in left(done) if (file, at) == (path, line))
+    assert sorted(node["node"] for node in done["taken"]) == TAKEN
+    assert repo.seeknal("validate").out.startswith("10 nodes valid.")
+
+
+def test_a_table_of_a_database_is_a_source_that_awaits_its_file(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    with_files(
+        folder,
+        {
+            "models/staging/sources.yml": """
+                sources:
+                  - name: till
+                    tables:
+                      - name: payments
+                        columns:
+                          - {name: order_id, data_type: bigint}
+                          - {name: cents, data_type: bigint}
+                """
+        },
+    )
+    shutil.rmtree(folder / "data")
+    done = imported(repo, folder)
+    assert done["awaited"] == {"source.payments": "data/till/payments.parquet"}
+    assert "transform.guests" in [node["node"] for node in done["taken"]]
+    assert "data/till/payments.parquet" in repo.seeknal("validate").err
+    assert "Data that is still to come:" not in repo.seeknal("import", "dbt", str(folder)).out
+
+
+def test_the_list_names_each_file_once(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    with_files(folder, {"models/x.sql": "{% set a = 1 %}\nselect\n{{ a }} as a"})
+    said = repo.seeknal("import", "dbt", str(folder)).out
+    assert said.count("  models/x.sql\n") == 1
+    assert "    1: `{% set a = 1 %}` is more than ref, source, var or config.\n" in said
+    assert "2 things in 1 file not taken." in said
+    assert "Next: seeknal validate" in said
+
+
+def test_a_folder_without_a_project_of_dbt_is_refused(repo: Repo, tmp_path: Path) -> None:
+    said = repo.seeknal("import", "dbt", str(tmp_path), code=2).err
+    assert "There is no dbt_project.yml in" in said
