@@ -106,6 +106,19 @@ def split_id(identifier: str) -> tuple[str, str]:
     return kind, name
 
 
+# The kind in the ids of views that show all feature groups of an entity. They are no nodes.
+ENTITY = "entity"
+
+
+def is_entity(identifier: str) -> bool:
+    """Whether an id is that of an entity's view.
+
+    >>> is_entity("entity.customer"), is_entity("transform.entity")
+    (True, False)
+    """
+    return identifier.startswith(f"{ENTITY}.")
+
+
 # Below the project's folder in the data root. Only Seeknal writes there.
 BRANCHES_FILES = "target/exposures"
 WRITING = "target/.writing"

@@ -21,12 +21,14 @@ from seeknal_git.build.deliver import (
     refuse_places,
     write_files,
 )
+from seeknal_git.build.entity_views import with_entities
 from seeknal_git.build.execute import execute, snapshot_of
 from seeknal_git.build.failed_checks import Violation, known_answers, violations, with_samples
 from seeknal_git.build.layers import doomed, known_failure
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report
 from seeknal_git.build.work import Work
 from seeknal_git.errors import SeeknalError
+from seeknal_git.project.entities import entities_of
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.model import Outcome, Publication, Published, Warned
 from seeknal_git.warehouse.protocol import Warehouse
@@ -84,6 +86,7 @@ def _need_places(warehouse: Warehouse, work: Work) -> None:
     exposures = {node: work.places.of(work.graph.node(node)) for node in work.deliveries}
     refuse_places(warehouse, work.root, exposures)
     views = [view for node, view in work.graph.views.items() if node in work.chosen]
+    views += [entity.view for entity in entities_of(work.graph)]
     warehouse.environments.need_places(work.environment.schema, views)
 
 
@@ -155,7 +158,8 @@ def _published(
     warehouse: Warehouse, work: Work, progress: Progress, origin: Origin, run_id: str
 ) -> _Published:
     """Write the files of exposures aside, publish, then put the files in place."""
-    environment, shows = work.environment, shown(work, progress)
+    environment = work.environment
+    shows = with_entities(warehouse, work, shown(work, progress))
     production, needed = environment.production_schema, bool(work.deliveries)
     with docked(warehouse, work.root, production, run_id, needed=needed) as dock:
         readable = trusted(work, progress)

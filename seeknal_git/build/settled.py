@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.compute import violates
+from seeknal_git.build.entity_views import with_entities
 from seeknal_git.build.hold import Prepared, is_current, work_of
 from seeknal_git.build.inventory import all_checks
 from seeknal_git.build.progress import Progress, Reconciled
@@ -86,7 +87,7 @@ def _is_done(work: Work) -> bool:
     to_do = (work.reasons, work.checks, work.failing, work.deliveries, work.left, work.stale)
     return (
         not any(to_do)
-        and inventory.shows.keys() == work.graph.views.keys()
+        and not work.removed
         and not any(
             (answer := inventory.answer(node, number)) is None
             or violates(check, answer.violations, answer.rows)
@@ -99,7 +100,10 @@ def _is_recorded(warehouse: Warehouse, prepared: Prepared, work: Work) -> bool:
     """Whether the views and the record of an environment are as a run would leave them."""
     schema = prepared.environment.schema
     views = warehouse.environments.views(schema)
-    if any(views.get(shown.view) != shown.table for shown in work.inventory.shows.values()):
+    shows = work.inventory.shows
+    if any(views.get(shown.view) != shown.table for shown in shows.values()):
+        return False
+    if with_entities(warehouse, work, shows) != shows:
         return False
     run, last = warehouse.runs.last(schema), warehouse.publications.last(schema)
     if run is None or run.status != "succeeded" or last is None:

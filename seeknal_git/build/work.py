@@ -12,7 +12,7 @@ from seeknal_git.build.inventory import Inventory, all_checks, take_inventory
 from seeknal_git.build.options import Options
 from seeknal_git.build.reasons import reason
 from seeknal_git.environments.environment import Environment
-from seeknal_git.names import split_id
+from seeknal_git.names import is_entity, split_id
 from seeknal_git.plan.reason import Reason
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.raw_data import DataRoot
@@ -75,6 +75,15 @@ class Work:
         """The nodes whose view a publication moves."""
         moved = {*self.stale, *self.reasons}
         return tuple(node for node in self.graph.views if node in moved)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The nodes that the environment shows, and that the graph does not have."""
+        return tuple(
+            node
+            for node in self.inventory.shows
+            if node not in self.graph.views and not is_entity(node)
+        )
 
     def tables(self, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, str]:
         """Node → its table, if it has one. built: nodes that were built since."""

@@ -253,10 +253,9 @@ def _views(warehouse: Warehouse) -> Iterator[Finding]:
             if taken := others.get(published.view.lower()):
                 message = f"Something else is in a view's place: {taken}."
                 yield Finding(message, f"Rename or drop it, then: {cure}")
-            elif published.table not in there:
+            elif gone := [table for table in published.tables if table not in there]:
                 yield Finding(
-                    f"The view {schema}.{published.view} dangles: "
-                    f"its table {published.table} is gone.",
+                    f"The view {schema}.{published.view} dangles: its table {gone[0]} is gone.",
                     cure,
                 )
             elif views.get(published.view) != published.table:

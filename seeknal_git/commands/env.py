@@ -14,11 +14,12 @@ from seeknal_git.environments.saved_plans import drop_plan
 from seeknal_git.errors import UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.known_names import known_names
-from seeknal_git.names import schema_of
+from seeknal_git.names import is_entity, schema_of
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.model import Foreign
 from seeknal_git.warehouse.opening import open_warehouse
+from seeknal_git.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,14 @@ def list_environments(workspace: Workspace) -> list[EnvironmentState]:
         workspace.warehouse_path, workspace.marks, read_only=True, deadline=workspace.until
     ) as warehouse:
         return [
-            _state(
-                workspace, lifetime, len(warehouse.environments.shown(lifetime.environment.schema))
-            )
+            _state(workspace, lifetime, _nodes(warehouse, lifetime.environment.schema))
             for lifetime in lifetimes(workspace, warehouse, keeping(workspace))
         ]
+
+
+def _nodes(warehouse: Warehouse, schema: str) -> int:
+    """The number of nodes that an environment shows."""
+    return sum(not is_entity(node) for node in warehouse.environments.shown(schema))
 
 
 def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentState:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from seeknal_git.environments.revision import environment_of, head_tree, revision_of
 from seeknal_git.errors import UsageError
-from seeknal_git.names import bare, node_id, of_option, schema_of, split_id
+from seeknal_git.names import ENTITY, bare, node_id, of_option, schema_of, split_id
 from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.project.entities import entities_of
 from seeknal_git.project.graph import Graph, node_named
 from seeknal_git.project.load import load
 from seeknal_git.project.workspace import Workspace
@@ -35,13 +36,26 @@ def question(
     """
     revision = revision_of(workspace, environment)
     graph = load(workspace, head_tree(workspace, revision), environment=revision.schema).graph
-    node = _node(graph, name.strip('"'))
+    view = _entity_view(graph, name.strip('"')) or _view(graph, name.strip('"'))
+    return f"DESCRIBE {view}" if columns else f"FROM {view} LIMIT {limit}"
+
+
+def _entity_view(graph: Graph, name: str) -> str | None:
+    """The view of an entity, if a name means one and no node."""
+    if not name.startswith(ENTITY) or name in map(str.lower, graph.views.values()):
+        return None
+    entities = (entity for entity in entities_of(graph) if name in (entity.id, entity.view))
+    return next((bare(entity.view) for entity in entities), None)
+
+
+def _view(graph: Graph, name: str) -> str:
+    """The view of the node that a name means. Raises UsageError."""
+    node = _node(graph, name)
     if node not in graph.views:
         raise UsageError(
             f"{node} has no table.", f"The tables that it reads: seeknal lineage {node}"
         )
-    view = bare(graph.views[node])
-    return f"DESCRIBE {view}" if columns else f"FROM {view} LIMIT {limit}"
+    return bare(graph.views[node])
 
 
 def _node(graph: Graph, name: str) -> str:

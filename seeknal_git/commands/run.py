@@ -158,8 +158,14 @@ def _doubt(prepared: Prepared, observer: Observer) -> None:
 
 
 def warn_of_raw_data(prepared: Prepared, observer: Observer) -> None:
-    """Name the files that nobody could read, and the guesses about raw data."""
-    for problem in (*prepared.loaded.project.unread, *prepared.loaded.binding.warnings):
+    """Name the files that nobody could read, the guesses about raw data, and the entities without
+    a view."""
+    loaded = prepared.loaded
+    for problem in (
+        *loaded.project.unread,
+        *loaded.binding.warnings,
+        *loaded.entity_warnings,
+    ):
         observer.warn(problem)
 
 

@@ -28,6 +28,7 @@ from seeknal_git.errors import GitError, ProjectError, SeeknalError, UsageError,
 from seeknal_git.git import repository as git
 from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref
+from seeknal_git.names import is_entity
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.warehouse.opening import open_for_state
 
@@ -249,7 +250,7 @@ def _unpromoted(workspace: Workspace, warehouse: Warehouse, work: Work) -> tuple
         for node in views
         if node not in shown or shown[node].snapshot != work.inventory.wanted(node)
     ]
-    return (*moved, *(node for node in shown if node not in views))
+    return (*moved, *(node for node in shown if node not in views and not is_entity(node)))
 
 
 def _with_answers(status: Status, warehouse: Warehouse, work: Work) -> Status:

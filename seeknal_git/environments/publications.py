@@ -109,7 +109,9 @@ def shown_by(
     schema, number = workspace.production_schema, wanted.record.id
     views = warehouse.environments.shown(schema, number)
     there = warehouse.snapshots.tables() if there is None else there
-    lost = tuple(sorted(node for node, shown in views.items() if shown.table not in there))
+    lost = tuple(
+        sorted(node for node, shown in views.items() if not there.issuperset(shown.tables))
+    )
     return Shown(wanted, views, warehouse.publications.rows(schema, number), lost)
 
 

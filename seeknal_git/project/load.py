@@ -14,6 +14,7 @@ from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.columns import Binding, Unchanged, bind
 from seeknal_git.project.data_files import DataPlaces
 from seeknal_git.project.definitions import Project, is_definition_path
+from seeknal_git.project.entities import entity_problems
 from seeknal_git.project.graph import Graph, build_graph
 from seeknal_git.project.node_files import load_project
 from seeknal_git.project.python_files import decides_python, python_paths
@@ -64,7 +65,17 @@ class Loaded:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        return (*self.project.warnings, *self.graph.warnings, *self.binding.warnings)
+        return (
+            *self.project.warnings,
+            *self.graph.warnings,
+            *self.binding.warnings,
+            *self.entity_warnings,
+        )
+
+    @property
+    def entity_warnings(self) -> tuple[Problem, ...]:
+        """The entities of feature groups that get no view."""
+        return tuple(entity_problems(self.graph, self.graph.columns))
 
     @property
     def unused_params(self) -> tuple[str, ...]:

@@ -282,7 +282,7 @@ def work_as_text(work: Work, what: str) -> None:
     for delivery in work.deliveries:
         out(f"  {'write':6} {delivery}  {dim(str(work.graph.node(delivery).definition['path']))}")
     _left(work, done=False)
-    removed = [node for node in work.inventory.shows if node not in work.graph.views]
+    removed = work.removed
     out(
         f"{len(work.reasons)} to build, {len(work.reused)} re-used,"
         f" {counted(len(work.repoint), 'view')} to re-point,"
@@ -328,7 +328,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "not_delivered": list(work.uses),
         "reused": list(work.reused),
         "repoint": list(work.repoint),
-        "remove": [node for node in work.inventory.shows if node not in work.graph.views],
+        "remove": list(work.removed),
     }
 
 

@@ -22,6 +22,10 @@ _OUR_VIEW = (
     r'^CREATE VIEW (?:(?:"[^"]+"|[^ ."(]+)\.)?(?:"[^"]+"|[^ ."(]+) AS SELECT \* FROM '
     rf'(?:warehouse\.)?{SNAPSHOTS}\."?([^"; ]+)"?;?\s*$'
 )
+# A view over several tables has the name of its SELECT in its comment. The engine takes the comment
+# away from a view that somebody replaces, and no view gets another text in any other way.
+MARK = "Seeknal: "
+_MARKED = rf"^{MARK}(\w+)$"
 _DESCRIBED_AT_ONCE = 100  # tables in one statement
 # Everything that keeps the engine from dropping a schema.
 _CONTENTS = (
@@ -132,12 +136,13 @@ def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> 
 
 
 def views_of(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str]:
-    """The views of a schema: name → the snapshot table that it selects, "" if it is not a view of
-    ours."""
+    """The views of a schema: name → the snapshot table that it selects, or the name of its SELECT
+    over several; "" if it is not a view of ours."""
     rows = connection.execute(
-        "SELECT view_name, regexp_extract(sql, $2, 1) FROM duckdb_views() "
-        "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
-        [schema, _OUR_VIEW],
+        "SELECT view_name, CASE WHEN regexp_matches(comment, $3) "
+        "THEN regexp_extract(comment, $3, 1) ELSE regexp_extract(sql, $2, 1) END "
+        "FROM duckdb_views() WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
+        [schema, _OUR_VIEW, _MARKED],
     ).fetchall()
     return dict(rows)
 

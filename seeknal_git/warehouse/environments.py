@@ -13,7 +13,7 @@ from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import commit_id
 from seeknal_git.warehouse.model import EnvironmentRecord, Foreign, Published
 from seeknal_git.warehouse.shown import shown
-from seeknal_git.warehouse.state_tables import OF_ENVIRONMENTS
+from seeknal_git.warehouse.state_tables import OF_ENVIRONMENTS, TABLES_OF_VIEW, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _MISSING = f"""
 WITH
     shown AS (
-        SELECT schema_name, node, table_name FROM {STATE}.publication_nodes
+        SELECT schema_name, node, {TABLES_OF_VIEW} AS tables
+        FROM {with_later_columns("publication_nodes")}
         WHERE schema_name IN (SELECT schema_name FROM {STATE}.environments)
         QUALIFY row_number() OVER (
             PARTITION BY schema_name, node ORDER BY publication_id DESC
@@ -33,8 +34,9 @@ WITH
         SELECT table_name FROM duckdb_tables()
         WHERE database_name = 'warehouse' AND schema_name = $1
     )
-SELECT schema_name, list(node ORDER BY node) FROM shown
-WHERE table_name IS NOT NULL AND table_name NOT IN (FROM there)
+SELECT schema_name, list(DISTINCT node ORDER BY node)
+FROM (SELECT schema_name, node, unnest(tables) AS table_name FROM shown)
+WHERE table_name NOT IN (FROM there)
 GROUP BY schema_name ORDER BY schema_name"""
 
 

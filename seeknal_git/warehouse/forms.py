@@ -8,9 +8,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from seeknal_git.errors import WarehouseError
+from seeknal_git.warehouse.model import Query
 
 _HEX = re.compile(r"[0-9a-f]*")
 _COMMIT = re.compile(r"([0-9a-f]{40})?")  # "" if no commit has the nodes that were published
+_NAME = re.compile(r"\w+")  # of a snapshot table
 _SHOWN = 40
 
 
@@ -47,6 +49,15 @@ def texts(text: str | None) -> list[str]:
     found = _parsed(text or "[]")
     sound = isinstance(found, list) and all(isinstance(item, str) for item in found)
     return list(found) if sound else _refused("list", text or "")
+
+
+def query(pieces: str | None, tables: str | None) -> Query | None:
+    """The SELECT of a view, as the state keeps it; None if there is none. Raises WarehouseError."""
+    if pieces is None:
+        return None
+    found = Query(tuple(texts(pieces)), tuple((tables or "").split()))
+    whole = len(found.pieces) == len(found.tables) + 1
+    return found if whole and all(map(_NAME.fullmatch, found.tables)) else _refused("view", pieces)
 
 
 def _parsed(text: str) -> Any:

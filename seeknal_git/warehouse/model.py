@@ -95,6 +95,30 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A SELECT over snapshot tables: the text around their names, and the names."""
+
+    pieces: tuple[str, ...]
+    tables: tuple[str, ...]  # one between two pieces each
+
+    @staticmethod
+    def of(text: str) -> Query:
+        """The query of a text in which each table is written as `marked`."""
+        parts = text.split("\0")
+        return Query(tuple(parts[::2]), tuple(parts[1::2]))
+
+    def over(self, name_of: Callable[[str], str]) -> str:
+        """The SELECT, with each table named as name_of names it."""
+        named = [*map(name_of, self.tables), ""]
+        return "".join(piece + name for piece, name in zip(self.pieces, named, strict=True))
+
+
+def marked(table: str) -> str:
+    """A snapshot table's name in the text of a query. No SQL has such a character."""
+    return f"\0{table}\0"
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """A node as an environment shows it: its view, and the snapshot that the view selects."""
 
@@ -103,6 +127,13 @@ class Published:
     snapshot: str
     table: str
     fingerprint: str
+    # The SELECT of a view over several tables. `table` is the name of that SELECT then.
+    query: Query | None = None
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The snapshot tables that the view needs."""
+        return (self.table,) if self.query is None else self.query.tables
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from seeknal_git.warehouse import protocol, publish
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.forms import commit_id, texts
 from seeknal_git.warehouse.model import Move, Outcome, Publication, Record, Warned
-from seeknal_git.warehouse.state_tables import with_later_columns
+from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,18 +36,21 @@ WHERE publication_id IN (SELECT unnest($2::BIGINT[])) ORDER BY publication_id, n
 _LOST = f"""
 WITH
     spans AS (
-        SELECT node, table_name, publication_id AS first,
-            lead(publication_id) OVER (PARTITION BY node ORDER BY publication_id) AS until
-        FROM {STATE}.publication_nodes WHERE schema_name = $1
+        SELECT node, unnest({TABLES_OF_VIEW}) AS table_name, first, until
+        FROM (
+            SELECT *, publication_id AS first,
+                lead(publication_id) OVER (PARTITION BY node ORDER BY publication_id) AS until
+            FROM {with_later_columns("publication_nodes")} WHERE schema_name = $1
+        )
     ),
     there AS (
         SELECT table_name FROM duckdb_tables()
         WHERE database_name = 'warehouse' AND schema_name = $2
     )
-SELECT p.id, list(s.node ORDER BY s.node)
+SELECT p.id, list(DISTINCT s.node ORDER BY s.node)
 FROM spans s JOIN {STATE}.publications p
     ON p.schema_name = $1 AND p.id >= s.first AND (s.until IS NULL OR p.id < s.until)
-WHERE s.table_name IS NOT NULL AND s.table_name NOT IN (FROM there) GROUP BY p.id"""
+WHERE s.table_name NOT IN (FROM there) GROUP BY p.id"""
 _ROWS = f"""
 SELECT n.node,
     coalesce(n.rows_after, (

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
-from seeknal_git.warehouse.catalog import Catalog
+from seeknal_git.names import STATE, WAREHOUSE, is_entity, literal, qualified
+from seeknal_git.warehouse.catalog import MARK, Catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.model import Foreign, Outcome, Publication, Published, now
 from seeknal_git.warehouse.state_tables import insert
+from seeknal_git.warehouse.view_queries import in_own_catalog, need_selects
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,6 +39,7 @@ def publish(catalog: Catalog, publication: Publication) -> Outcome:
         schema = qualified(WAREHOUSE, publication.schema)
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         changes = _changes(catalog, publication)
+        need_selects(connection, changes.repointed)
         _repoint(connection, publication.schema, changes)
         _touch(connection, publication.schema, publication.branch)
         number = _record(connection, publication, changes)
@@ -98,12 +101,15 @@ def _repoint(connection: duckdb.DuckDBPyConnection, schema: str, changes: _Chang
     FROM alone a tenth faster than SELECT * FROM, and keeps both as the latter.
     """
     statements = [f"DROP VIEW {qualified(WAREHOUSE, schema, view)}" for view in changes.dropped]
-    statements += [
-        f"CREATE {'OR REPLACE ' if published.view in changes.views else ''}VIEW "
-        f"{qualified(WAREHOUSE, schema, published.view)} AS "
-        f"FROM {qualified(SNAPSHOTS, published.table)}"
-        for published in changes.repointed
-    ]
+    for published in changes.repointed:
+        view, query = qualified(WAREHOUSE, schema, published.view), published.query
+        replacing = "OR REPLACE " if published.view in changes.views else ""
+        rows = f"FROM {in_own_catalog(published.table)}"
+        statements.append(
+            f"CREATE {replacing}VIEW {view} AS {query.over(in_own_catalog) if query else rows}"
+        )
+        if query:
+            statements.append(f"COMMENT ON VIEW {view} IS {literal(MARK + published.table)}")
     if statements:
         connection.execute("; ".join(statements))
 
@@ -133,6 +139,7 @@ def _record(
         return None
     number = last.number + 1 if last else 1
     built = len(publication.built)
+    nodes = sum(not is_entity(node) for node in publication.shows)
     values = {
         "id": number,
         "schema_name": publication.schema,
@@ -141,7 +148,7 @@ def _record(
         "author": publication.author,
         "command": publication.command,
         "published_at": now(),
-        "reused": len(publication.shows) - built,
+        "reused": nodes - built,
         "built": built,
         "removed": len(changes.removed),
         "seconds": publication.seconds,
@@ -188,6 +195,8 @@ def _record_nodes(
     tables = [published.table for published in [*changes.before.values(), *moved]]
     rows = _row_counts(connection, tables) if moved else {}
     columns = (
+        "query",
+        "reads",
         "publication_id",
         "schema_name",
         "node",
@@ -207,9 +216,11 @@ def _record_nodes(
         if is_now:
             after = (is_now.snapshot, is_now.table, is_now.fingerprint, rows.get(is_now.table))
         rows_before = rows.get(was.table) if was else None
-        built = node in publication.built
+        built = None if is_entity(node) else node in publication.built
+        query = is_now.query if is_now else None
+        kept = (json.dumps(query.pieces), " ".join(query.tables)) if query else (None, None)
         values.append(
-            (number, publication.schema, node, published.view, *after, rows_before, built)
+            (*kept, number, publication.schema, node, published.view, *after, rows_before, built)
         )
     insert(connection, "publication_nodes", columns, values)
 

@@ -9,7 +9,7 @@ from functools import partial
 import duckdb
 
 from seeknal_git.errors import UsageError
-from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
+from seeknal_git.names import WAREHOUSE, qualified
 from seeknal_git.sql.engine import engine_words
 from seeknal_git.sql.queries import tables_named
 from seeknal_git.warehouse import catalog, protocol
@@ -17,6 +17,7 @@ from seeknal_git.warehouse.engine_errors import is_damage
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.model import Answer, Listener, Published
 from seeknal_git.warehouse.results import streamed, written
+from seeknal_git.warehouse.view_queries import need_selects, rows_of
 
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
@@ -37,12 +38,13 @@ class UserQueries(protocol.Queries):
     ) -> None:
         # The views are made in the engine's memory; the warehouse stays as it is.
         place = qualified("memory", schema)
+        wanted = list(views)
+        need_selects(self.connection, wanted)
         statements = [
             f"CREATE SCHEMA IF NOT EXISTS {place}",
             *(
-                f"CREATE VIEW {qualified('memory', schema, published.view)} AS "
-                f"SELECT * FROM {qualified(WAREHOUSE, SNAPSHOTS, published.table)}"
-                for published in views
+                f"CREATE VIEW {qualified('memory', schema, view.view)} AS {rows_of(view)}"
+                for view in wanted
             ),
             f"USE {place}",
         ]

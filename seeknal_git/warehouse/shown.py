@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seeknal_git.names import STATE
-from seeknal_git.warehouse.forms import identifier
+from seeknal_git.warehouse.forms import identifier, query
 from seeknal_git.warehouse.model import Published
+from seeknal_git.warehouse.state_tables import with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,14 +18,16 @@ def shown(
     """Node → its view and snapshot, now or after an earlier publication. A publication records the
     nodes that it re-pointed, so the last record of each node counts."""
     rows = connection.execute(
-        "SELECT node, view_name, snapshot_id, table_name, fingerprint "
-        f"FROM {STATE}.publication_nodes "
+        "SELECT node, view_name, snapshot_id, table_name, fingerprint, query, reads "
+        f"FROM {with_later_columns('publication_nodes')} "
         "WHERE schema_name = $1 AND publication_id <= coalesce($2, publication_id) "
         "QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1",
         [schema, at],
     ).fetchall()
     return {
-        node: Published(node, view, identifier(snapshot), table, identifier(fingerprint))
-        for node, view, snapshot, table, fingerprint in rows
+        node: Published(
+            node, view, identifier(snapshot), table, identifier(fingerprint), query(pieces, reads)
+        )
+        for node, view, snapshot, table, fingerprint, pieces, reads in rows
         if snapshot is not None
     }

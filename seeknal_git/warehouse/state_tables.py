@@ -109,7 +109,15 @@ LATER_COLUMNS = {
         "edited": "BOOLEAN",
         "reason": "VARCHAR",
     },
-    "publication_nodes": {"rows_before": "BIGINT", "rows_after": "BIGINT", "built": "BOOLEAN"},
+    # `query` and `reads` are of a view over several tables: its SELECT around their names, as JSON,
+    # and their names, with blanks between them.
+    "publication_nodes": {
+        "rows_before": "BIGINT",
+        "rows_after": "BIGINT",
+        "built": "BOOLEAN",
+        "query": "VARCHAR",
+        "reads": "VARCHAR",
+    },
     "exposures": {
         "publication_id": "BIGINT",
         "table_name": "VARCHAR",
@@ -117,6 +125,8 @@ LATER_COLUMNS = {
         "content": "VARCHAR",
     },
 }
+# In SQL, the snapshot tables that the view of a row of `publication_nodes` needs.
+TABLES_OF_VIEW = "string_split(coalesce(reads, table_name), ' ')"
 _MAY_BE_NULL = {
     "snapshots": {"data_version"},
     "publication_nodes": {"snapshot_id", "table_name", "fingerprint"},

@@ -15,16 +15,22 @@ from seeknal_git.warehouse import catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.model import REASONS, Rules, Unnamed, relation
 from seeknal_git.warehouse.shown import shown
+from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
 
 # A publication records only the nodes that it re-pointed: the others are in earlier ones.
 _SHOWN_SINCE = f"""
-SELECT table_name FROM {STATE}.publication_nodes WHERE schema_name = $1 AND publication_id > $2
+WITH
+    nodes AS (
+        SELECT *, {TABLES_OF_VIEW} AS tables FROM {with_later_columns("publication_nodes")}
+        WHERE schema_name = $1
+    )
+SELECT unnest(tables) FROM nodes WHERE publication_id > $2
 UNION
-SELECT table_name FROM (
-    SELECT * FROM {STATE}.publication_nodes WHERE schema_name = $1 AND publication_id <= $2
+SELECT unnest(tables) FROM (
+    SELECT * FROM nodes WHERE publication_id <= $2
     QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1
 )"""
 # The names after the schema of snapshots in the text of any view.
@@ -81,7 +87,10 @@ def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> lis
 
 def _shown(connection: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> set[str]:
     return {
-        published.table for schema in schemas for published in shown(connection, schema).values()
+        table
+        for schema in schemas
+        for published in shown(connection, schema).values()
+        for table in published.tables
     }
 
 
