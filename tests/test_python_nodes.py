@@ -359,6 +359,19 @@ def test_sandbox_refuses_python_nodes_that_are_due(regions: Repo) -> None:
     regions.seeknal("run", "--sandbox")
 
 
+def test_a_promotion_in_the_sandbox_is_refused_before_git_merges(built: Repo) -> None:
+    built.switch("dev", create=True)
+    built.replace(PATH, "factor=3", "factor=4")
+    built.commit()
+    before = built.git("rev-parse", "main")
+    said = built.seeknal("promote", "dev", "--sandbox", code=2).err
+    assert "is a Python node, and --sandbox runs none" in said
+    assert built.git("rev-parse", "main") == before
+    built.seeknal("run", "--env", "dev")
+    built.seeknal("promote", "dev", "--sandbox")
+    assert built.git("rev-parse", "main") == built.head
+
+
 def test_params_of_the_command_line_reach_the_nodes_that_have_them(built: Repo) -> None:
     assert built.built("--params", "factor=10") == ["transform.by_region", "transform.reader"]
     assert built.numbers("FROM main.by_region") == [("EU", 400), ("US", 200)]

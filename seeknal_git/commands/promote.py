@@ -83,18 +83,20 @@ def promote(
     """
     if dry_run:
         return _preview(workspace, environment, target)
+    options = Options(
+        workers=workers or os.cpu_count() or 1, force=force, reason=reason, sandbox=sandbox
+    )
     if not workspace.repository.bare:
         refuse_unfinished(workspace.repository)
     if environment is not None:
         _leave_nothing(workspace, environment)
+        if sandbox:  # before the merge: a refusal after it would leave the branch ahead
+            _preview(workspace, environment, target, options)
         merged = _merge_branch(workspace, environment, target, force=force, reason=reason)
         for command in merged.commands:
             observer.ran(command)
         if not merged.commands:
             observer.note(f"There is nothing to merge: {environment} has no commit of its own.")
-    options = Options(
-        workers=workers or os.cpu_count() or 1, force=force, reason=reason, sandbox=sandbox
-    )
     return _promote(workspace, target, options, observer, "promote")
 
 
@@ -167,7 +169,9 @@ def prepare(
     return _prepared(workspace, into, load_sound(workspace, tree, into, keeps=into.schema), options)
 
 
-def _preview(workspace: Workspace, environment: str | None, target: str | None) -> RunResult:
+def _preview(
+    workspace: Workspace, environment: str | None, target: str | None, options: Options = DEFAULT
+) -> RunResult:
     """Find out the work of a promotion. Nothing is written; a merge is made in memory."""
     if environment is None:
         return RunResult("promote", preview(prepare(workspace, target)))
@@ -177,7 +181,7 @@ def _preview(workspace: Workspace, environment: str | None, target: str | None) 
     need_production_s_settings(workspace, source.name, source.commit)
     workspace, _ = as_environment(workspace, into)
     merged = _merge_in_memory(workspace, source, into)
-    work = preview(_prepared(workspace, into, merged, DEFAULT))
+    work = preview(_prepared(workspace, into, merged, options))
     return RunResult("promote", work, merges=environment)
 
 
