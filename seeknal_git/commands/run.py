@@ -36,6 +36,7 @@ from seeknal_git.git.operation import refuse_unfinished
 from seeknal_git.git.production_ref import set_production_ref
 from seeknal_git.git.tree import keep_tree
 from seeknal_git.names import operand
+from seeknal_git.nodes.targets import NOT_WRITTEN
 from seeknal_git.plan.selection import WHOLE, Selecting, asked
 from seeknal_git.project.authority import keep_authority
 from seeknal_git.project.branch_settings import need_authority, need_production_s_settings
@@ -154,6 +155,9 @@ def _doubt(prepared: Prepared, observer: Observer) -> None:
         observer.note(_IN_PART if prepared.base is not None else _AS_A_WHOLE)
     for name in prepared.loaded.unused_params:
         observer.note(f"No node uses the parameter {name}.")
+    told = prepared.loaded.project.warnings
+    if named := [str(one.node) for one in told if one.message.endswith(NOT_WRITTEN)]:
+        observer.note(f"Not written here: the materialization of {some(named, 3)}.")
     warn_of_raw_data(prepared, observer)
 
 

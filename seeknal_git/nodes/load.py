@@ -18,6 +18,7 @@ from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
 from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.sql_file import with_sql_file
+from seeknal_git.nodes.targets import not_written
 from seeknal_git.nodes.templates import Resolved, resolve
 from seeknal_git.nodes.values import Values, hidden
 from seeknal_git.nodes.yaml_document import Document, read_yaml
@@ -77,6 +78,9 @@ def load_node(
         ]
     if not _is_node(document.data, path):
         return None, []
+    if {"materialization", "materializations"} <= document.data.keys():
+        message = "`materialization` and `materializations` mean the same: write one of them."
+        raise ProjectError([Problem(message, path, document.lines.get("materializations"))])
     kind, values = _kind(document.data, document.lines, path), values or Values()
     whole, sql_file = with_sql_file(document, path, values)
     node, warnings = node_of(whole, module_of(kind), path, values, sql_file=sql_file)
@@ -101,6 +105,7 @@ def node_of(
         told = [replace(found, message=hidden(found.message, secrets)) for found in exc.problems]
         raise ProjectError(told) from None
     mistakes, warnings = _unknown_keys(file, resolved, path)
+    warnings += not_written(file, lines, path)
     mistakes += _swallowed(document, path)
     if mistakes:
         raise ProjectError(mistakes)

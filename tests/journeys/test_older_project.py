@@ -34,7 +34,9 @@ def roastery(repo: Repo) -> Repo:
 
 
 def test_it_runs_as_it_is(roastery: Repo) -> None:
-    assert roastery.seeknal("validate").out == "28 nodes valid.\n"
+    found = roastery.seeknal("validate")
+    assert found.out == "28 nodes valid.\n"
+    assert "The materialization of transform.region_analytics to postgresql" in found.err
     first = roastery.run()
     assert len(first["built"]) == 20  # all but six rules, the exposure and the semantic model
     assert {*PYTHON} <= {*first["built"]}
@@ -67,6 +69,26 @@ def test_it_runs_as_it_is(roastery: Repo) -> None:
     assert roastery.git("status", "--porcelain") == ""
     assert roastery.built() == []
     assert roastery.plan()["changes"] == []
+
+
+def test_tables_of_other_systems_are_told_once_a_run(repo: Repo) -> None:
+    node = "kind: transform\nname: {0}\ntransform: SELECT 1 AS one\n{1}\n"
+    target = "{type: postgresql, connection: pg, table: a.b}"
+    keys = {
+        "a": f"materialization: {target}",
+        "b": f"materializations: [{target}, {{type: iceberg, table: a.b.c, enabled: no}}]",
+        "c": "materialization: {enabled: false, table: a.b.c}",
+        "d": "materialization: {enabled: true, table: a.b.c}",
+        "e": "materialization: {event_time_col: one, offline: true}",
+    }
+    for name, key in keys.items():
+        repo.write(f"seeknal/{name}.yml", node.format(name, key))
+    repo.commit()
+    line = "Not written here: the materialization of transform.a, transform.b, transform.d.\n"
+    assert repo.seeknal("run").err.count(line) == 1
+    repo.write("seeknal/e.yml", node.format("e", f"{keys['a']}\n{keys['b']}"))
+    said = repo.seeknal("validate", code=1).err
+    assert "seeknal/e.yml:5: `materialization` and `materializations` mean the same" in said
 
 
 def test_a_change_of_another_day_builds_only_the_nodes_behind_it(roastery: Repo) -> None:

@@ -1,0 +1,33 @@
+"""Tables of other systems that a node names under `materialization`. They are not written here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from seeknal_git.errors import Problem
+from seeknal_git.nodes.node_file import NodeFile
+
+NOT_WRITTEN = "is not written here: tables are in the warehouse."
+_KEYS = ("materialization", "materializations")
+_OFF = frozenset({"false", "no", "off", "0"})
+
+
+def not_written(file: NodeFile, lines: Mapping[str, int], path: str) -> Iterator[Problem]:
+    """A warning for a node with tables elsewhere."""
+    for key in _KEYS:
+        if found := list(_targets(getattr(file, key))):
+            identifier = f"{file.kind}.{file.name}"
+            message = f"The materialization of {identifier} to {', '.join(found)} {NOT_WRITTEN}"
+            line = lines.get(key, lines.get("kind", 1))
+            yield Problem(message, path, line, "A file for others is an exposure.", identifier)
+
+
+def _targets(value: Any) -> Iterator[str]:
+    """The systems of a value: one target, or a list. Without a type, it is Iceberg."""
+    for target in value if isinstance(value, list) else [value]:
+        if not isinstance(target, Mapping) or str(target.get("enabled")).lower() in _OFF:
+            continue
+        is_iceberg = bool(target.get("table")) or "enabled" in target
+        if target.get("type") or is_iceberg:
+            yield str(target.get("type") or "iceberg")
