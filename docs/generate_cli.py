@@ -96,6 +96,9 @@ Each of `changes` has:
 | `sql` | a statement that selects all of them |
 | `command` | the command that does so |
 
+`run --json` and `promote --json` also have `doubted`: `node` and `message` for each Python node whose code read the network
+or a file of the project that is no input of it.
+
 ## The checks as JSON
 
 `seeknal checks --json` prints `version`, `environment`, `schema`, and `checks`: one object for each test or condition of a

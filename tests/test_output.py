@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 from typing import Any
 
@@ -255,3 +256,23 @@ def test_columns_of_one_name_are_told_apart_as_in_a_table(
     assert published.seeknal("query", "--format", "csv", sql).out.splitlines()[
         0
     ] == expected.replace(" ", ",")
+
+
+def test_a_verbose_run_tells_the_sql_of_nodes_and_each_check(shop: Repo) -> None:
+    shop.write("seeknal/rules/amounts_are_positive.yml", POSITIVE)
+    said = re.sub(r"\d\.\d\d s", "… s", shop.seeknal("run", "--verbose").err).splitlines()
+    place = said.index("  sql      transform.daily")
+    assert said[place + 1].strip() == "SELECT day, sum(amount) AS total"
+    assert "_snapshots" in said[place + 2]
+    assert "  checked  transform.clean_orders: unique(id)  no row found, … s" in said
+    assert "  checked  rule.amounts_are_positive: amount > 15  1 row found, … s" in said
+    assert "sql" not in shop.seeknal("run", "--full").err
+
+
+POSITIVE = """
+    kind: rule
+    name: amounts_are_positive
+    inputs: [transform.clean_orders]
+    rule: amount > 15
+    params: {severity: warn}
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -316,6 +317,40 @@ def test_files_that_no_fingerprint_knows_are_told(regions: Repo) -> None:
     regions.write(PATH, node("open('config.txt').read(); return ctx.duckdb.sql('SELECT 1 AS a')"))
     (regions.path / "seeknal/reader.yml").unlink()
     assert "reads config.txt, which is no input of it" in told(regions)
+
+
+CONNECTS = "import socket; socket.create_connection(('{}', {})).close(); "
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_use_of_the_network_is_told_once_unless_it_is_declared(regions: Repo, host: str) -> None:
+    (regions.path / "seeknal/reader.yml").unlink()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        body = CONNECTS.format(host, server.getsockname()[1])
+        body += "return ctx.duckdb.sql('SELECT 1 AS a')"
+        regions.write(PATH, node(body))
+        done = regions.run()
+        message = (
+            f"opens a connection to {host}: if its table may change with that, "
+            f"declare volatile=True ({PATH}:9)"
+        )
+        assert done["doubted"] == [{"node": "transform.n", "message": message}]
+        regions.write(PATH, node(f"; {body}".lstrip("; ") + "  # again", "volatile=True"))
+        assert regions.run()["doubted"] == []
+
+
+def test_a_verbose_run_shows_what_functions_print(
+    regions: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "abc")
+    body = "import os; print('it is', os.environ['TOKEN']); print('two\\x1b[31m'); "
+    regions.write(PATH, node(f"{body}return ctx.duckdb.sql('SELECT 1 AS a')", 'secrets=["TOKEN"]'))
+    (regions.path / "seeknal/reader.yml").unlink()
+    said = regions.seeknal("run", "--verbose", "--json").err
+    assert "  printed  transform.n\n    it is ***\n    two\\x1b[31m\n" in said
+    assert "  sql      transform.n\n" not in said
+    assert "SELECT" in said
+    assert "it is" not in regions.seeknal("run", "--full").err
 
 
 def test_readers_are_checked_against_the_columns_of_the_last_table_of_the_code(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seeknal_git.build import telling
 from seeknal_git.build.compute import (
     Statement,
     check_of,
@@ -62,6 +64,8 @@ class _Site:
     made: dict[str, Snapshot] = field(default_factory=dict)
     # Snapshot id → the SELECT over the result of a Python node.
     computed: dict[str, Statement] = field(default_factory=dict)
+    # The nodes whose SQL was told: a table may be built again after its transaction was undone.
+    told: set[str] = field(default_factory=set)
     workers: list[Worker] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     # Held while a worker is added, so that none is added once the run ends.
@@ -286,15 +290,10 @@ def _computed(site: _Site, builder: Builder, node: Node) -> Statement:
     wanted = site.work.inventory.wanted(node.id)
     if wanted not in site.computed:
         tables = _relations(site, site.work.graph.targets[node.id][0])
-        warned = partial(_warn_of_code, site, node)
         assert site.functions, "the run builds a Python node"
-        site.computed[wanted] = site.functions.statement(node.id, tables, builder, warned)
+        told = telling.of_code(node, site.work.options, site.report, site.progress)
+        site.computed[wanted] = site.functions.statement(node.id, tables, builder, *told)
     return site.computed[wanted]
-
-
-def _warn_of_code(site: _Site, node: Node, said: str) -> None:
-    message = f"{said}: if its table may change with that, declare volatile=True"
-    site.report(Event("doubted", node.id, f"{message} ({node.path}:{node.sql_line})"))
 
 
 def _statement(site: _Site, identifier: str, paths: Sequence[Path] | None = None) -> Statement:
@@ -321,10 +320,13 @@ def _executed(
     blueprint: Blueprint,
     confirm: Callable[[], None] = lambda: None,
 ) -> Snapshot:
+    node = site.work.graph.node(blueprint.node)
+    if site.work.options.verbose and node.id not in site.told:
+        site.told.add(node.id)
+        telling.sql(node, blueprint, site.report)
     try:
         return builder.build(blueprint, site.taken, confirm)
     except SqlError as exc:
-        node = site.work.graph.node(blueprint.node)
         known = node.kind != "source" and exc.line is not None
         line = f":{node.line_of_sql(exc.line)}" if known else ""
         raise NodeFailed(f"{node.hides(exc.message)} ({node.sql_path}{line})") from exc
@@ -367,11 +369,15 @@ def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
     question = AuditQuery(
         work.inventory.answer_ids[identifier, number], identifier, check.name, sql, table
     )
+    started = time.perf_counter()
     try:
-        _judge(site, identifier, number, builder.check(question))
+        audit = builder.check(question)
     except SqlError as exc:
         what = "" if node.kind == "rule" else f"{check.name}: "  # a rule's tells of violations
         raise NodeFailed(f"{what}{node.hides(exc.message)} ({node.path}:{check.line})") from exc
+    if site.work.options.verbose:
+        telling.check(audit, time.perf_counter() - started, site.report)
+    _judge(site, identifier, number, audit)
 
 
 def _judge(site: _Site, identifier: str, number: int, audit: Audit) -> None:

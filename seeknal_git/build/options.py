@@ -20,4 +20,5 @@ class Options:
     reason: str | None = None  # why somebody insists
     whole: bool = False  # production is to show just this graph, also if only some nodes are chosen
     sandbox: bool = False  # run no Python node
+    verbose: bool = False  # tell the SQL of nodes, the output of functions, and each check
     newest: bool = False  # of several tables made of the same, take the newest, shown or not

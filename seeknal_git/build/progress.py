@@ -33,11 +33,12 @@ class Origin:
 class Event:
     """Something that happened to a node during a run."""
 
-    # `layer`, `start`, `built`, `warned` (a check), `doubted` (code), `failed`, `skipped` or `done`
+    # `layer`, `start`, `built`, `warned` (a check), `doubted` (code), `failed`, `skipped`, `done`;
+    # of a verbose run also `sql`, `printed` (by a function) and `checked`
     what: str
     node: str
     message: str = ""
-    rows: int = 0
+    rows: int = 0  # of a check: those that violate it
     seconds: float = 0.0
     layer: tuple[int, int] = (0, 0)  # its number, and the number of layers
 
@@ -53,6 +54,7 @@ class Progress:
     failed: dict[str, str] = field(default_factory=dict)  # node → why
     skipped: list[str] = field(default_factory=list)
     answers: dict[tuple[str, int], Audit] = field(default_factory=dict)  # by node and number
+    doubts: list[tuple[str, str]] = field(default_factory=list)  # nodes, and warnings of their code
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from seeknal_git.sql.type_words import holds, read_as
 
 _TYPE = re.compile(r"""[\w ,()\[\]"'.:-]+""")
 _OUTPUT_LINES = 20  # of a node that failed
+_PRINTED_BYTES = 1 << 16  # of a node that did not
 # Types that a file cannot hold, so that they go as text; as in `worker/tables.py`.
 _AS_TEXT = re.compile(r"\b(?:U?HUGEINT|INTERVAL|BIT|TIME WITH TIME ZONE|TIMETZ|UNION|BIGNUM)\b")
 LOGS = "target/logs"
@@ -94,11 +95,12 @@ class Functions:
         tables: Mapping[str, str],
         exporter: Exporter,
         warned: Callable[[str], None] = lambda _: None,
+        printed: Callable[[str], None] | None = None,
     ) -> Statement:
         """Run a node, and return the SELECT that reads its result.
 
-        tables: input → its table as SQL names it; warned: is called with each warning. Raises
-        NodeFailed.
+        tables: input → its table as SQL names it; warned: is called with each warning; printed: is
+        called with its output, if it has any. Raises NodeFailed.
         """
         node = self.graph.node(identifier)
         name = f"{identifier}-{len(self._exported)}-{threading.get_ident()}"
@@ -114,6 +116,9 @@ class Functions:
         done = self.workers.run(environment_of(node, self.root.places.tree), wish)
         if isinstance(done, Failure):
             raise self._failed(node, done, output)
+        if printed and (said := _printed(output)):
+            hidden = [value for value in _secrets(node).values() if value]
+            printed(_without(hidden, said))
         rows = _returned(node, done)
         columns: Columns = tuple((name, word) for name, word, _ in done.columns)
         if "aggregate" in node.python:
@@ -204,6 +209,17 @@ def _libraries(graph: BoundGraph, tree: Tree, nodes: Iterable[str]) -> list[str]
     frames = {b"ref", b"df", b"fetchdf"} & words
     named = [name for name in PRELOADED if name.encode() in words]
     return list(dict.fromkeys(["duckdb", *(["pandas"] if frames else []), *named]))
+
+
+def _printed(output: Path) -> str:
+    """The output of a function, or the end of it if it is long."""
+    if not output.exists():
+        return ""
+    with output.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _PRINTED_BYTES))
+        text = file.read().decode(errors="replace").rstrip()
+    return text if size <= _PRINTED_BYTES else f"…{text}"
 
 
 def _without(hidden: Sequence[str], text: str) -> str:

@@ -69,6 +69,12 @@ Force = Annotated[
 ]
 
 
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", help="Tell the SQL of nodes, the output of functions, and checks."),
+]
+
+
 @with_options
 def run(
     env: Environment = None,
@@ -83,6 +89,7 @@ def run(
     force: Force = False,
     reason: Reason = None,
     sandbox: Sandbox = False,
+    verbose: Verbose = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     values: Values = NO_VALUES,
@@ -122,6 +129,7 @@ def run(
         reason=reason,
         dry_run=dry_run,
         sandbox=sandbox,
+        verbose=verbose,
         observer=TERMINAL,
     )
     out_json(report.result_as_json(result)) if as_json else report.result_as_text(result)

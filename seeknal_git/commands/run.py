@@ -71,6 +71,7 @@ def run(
     reason: str | None = None,
     dry_run: bool = False,
     sandbox: bool = False,
+    verbose: bool = False,
     observer: Observer = NOBODY,
 ) -> RunResult:
     """Build the changed nodes of an environment, check them and publish them.
@@ -92,6 +93,7 @@ def run(
     reason: why production is released by force; the log keeps it.
     dry_run: find out what would be done, and do nothing.
     sandbox: refuse to run a Python node.
+    verbose: also report the SQL of each node, the output of functions, and each check.
 
     Raises UsageError, ProjectError, GitError, WarehouseError or FileFault before anything changes.
     """
@@ -100,7 +102,7 @@ def run(
         _bring_changes(workspace, environment, observer, force=force, carry=carry)
     options = Options(refresh=refresh, full=full, keep_going=keep_going, retry=retry)
     options = replace(options, workers=workers or os.cpu_count() or 1)
-    options = replace(options, reason=reason, sandbox=sandbox)
+    options = replace(options, reason=reason, sandbox=sandbox, verbose=verbose)
     request = Request(environment, asked(select, exclude), force, options)
     if dry_run:
         return RunResult("run", preview(prepare(workspace, request)))

@@ -1,16 +1,12 @@
-"""A run while it happens, and when it has ended."""
+"""A run when it has ended."""
 
 from __future__ import annotations
 
 import os
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
-from seeknal_git.names import command_line, parts, shown
+from seeknal_git.names import command_line, parts
 from seeknal_git.plan.reason import Because
 from seeknal_git.plan.wording import said_of_use
 from seeknal_git.report import violations
@@ -28,84 +24,16 @@ from seeknal_git.report.terminal import (
     out,
     tell,
     width,
-    with_styles,
 )
 
 if TYPE_CHECKING:
-    from seeknal_git.build.progress import Event, Reconciled, Report
+    from seeknal_git.build.progress import Reconciled
     from seeknal_git.build.work import Work
     from seeknal_git.commands.result import RunResult
     from seeknal_git.plan.reason import Reason
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
-_SLOW = {"built", "failed", "skipped", "warned", "doubted"}
 _WIDE, _WORTH_SAYING = 4, 1.1  # nodes in a layer, and times faster, that are worth a tip
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Report]:
-    """Somebody to report events to: a live display on a terminal, plain lines elsewhere (on
-    stderr)."""
-    if sys.stderr.isatty() and total:
-        with _live(total) as report:
-            yield report
-    else:
-        yield _plain
-
-
-def _plain(event: Event) -> None:
-    if line := _line(event):
-        note(line)
-
-
-def _line(event: Event) -> str:
-    if event.what == "layer":
-        return dim(f"layer {event.layer[0]} of {event.layer[1]}")
-    if event.what == "built":
-        extent = f"{counted(event.rows, 'row')}, {event.seconds:.2f} s"
-        return f"  {coloured('built')}    {event.node}  {dim(extent)}"
-    if event.what == "skipped":
-        return f"  {coloured('skipped')}  {event.node}: {event.message}"
-    if event.what == "doubted":
-        return f"  {coloured('warning')}  {event.node}: {event.message}"
-    word = {"failed": "failed", "warned": "warning"}.get(
-        event.what
-    )  # why is for the summary, on the other stream
-    return f"  {coloured(word, word.ljust(8))} {event.node}" if word else ""
-
-
-@contextmanager
-def _live(total: int) -> Iterator[Report]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    running: dict[str, None] = {}
-    lock = threading.Lock()
-    look = (
-        TextColumn("{task.fields[layer]}"),
-        BarColumn(24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*look, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total, layer="")
-
-        def report(event: Event) -> None:
-            with lock:
-                if event.what == "layer":
-                    bar.update(task, layer=f"layer {event.layer[0]}/{event.layer[1]}")
-                elif event.what == "start":
-                    running[event.node] = None
-                if event.what in ("done", "skipped"):
-                    running.pop(event.node, None)
-                    bar.advance(task)
-                if event.what in _SLOW and (line := _line(event)):
-                    bar.console.out(with_styles(line))
-                bar.update(task, description=shown(listed(running, 30)))
-
-        yield report
 
 
 def result_as_text(result: RunResult) -> None:
@@ -362,6 +290,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "skipped": list(done.progress.skipped),
         "warnings": [f"{warning.node}: {warning.message}" for warning in _warnings(done)],
         "warned": [violations.as_json(warning, elsewhere) for warning in _warnings(done)],
+        "doubted": [{"node": node, "message": why} for node, why in done.progress.doubts],
     }
 
 

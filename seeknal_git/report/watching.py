@@ -31,7 +31,7 @@ def _warn(problem: Problem) -> None:
 
 
 def _progress(nodes: int) -> AbstractContextManager[Report]:
-    from seeknal_git.report.run import progress
+    from seeknal_git.report.progress import progress
 
     return progress(nodes)
 

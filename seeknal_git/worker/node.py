@@ -149,6 +149,7 @@ def _watch(talk: Line, request: Mapping[str, Any]) -> None:
     module of the project that was not planned is refused."""
     project = f"{os.path.realpath(request['project'])}/"
     told: set[str] = set()
+    names: set[Any] = set()  # that were looked up: a connection to an address follows
     apart = ("/site-packages/", "/dist-packages/", "/target/", "/.git/", "/.venv/")
 
     def look_at(path: str, *, is_written: bool) -> None:
@@ -171,10 +172,11 @@ def _watch(talk: Line, request: Mapping[str, Any]) -> None:
         if event == "open" and isinstance(arguments[0], str):
             path = os.path.normpath(Path(arguments[0]).absolute())
             look_at(path, is_written=_is_written(arguments))
-        elif event == "socket.connect" and isinstance(arguments[1], tuple):
-            warn(f"opens a connection to {arguments[1][0]}")
         elif event == "socket.getaddrinfo":
+            names.add(arguments[0])
             warn(f"opens a connection to {arguments[0]}")
+        elif event == "socket.connect" and isinstance(arguments[1], tuple) and not names:
+            warn(f"opens a connection to {arguments[1][0]}")
 
     sys.addaudithook(hook)
 

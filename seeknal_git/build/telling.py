@@ -1,0 +1,40 @@
+"""Events about single nodes: warnings about their code, and the details of a verbose run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from seeknal_git.build.options import Options
+from seeknal_git.build.progress import Event, Progress, Report
+from seeknal_git.nodes.node import Node
+from seeknal_git.warehouse.model import Audit, Blueprint
+
+Hearing = Callable[[str], None]
+
+
+def of_code(
+    node: Node, options: Options, report: Report, progress: Progress
+) -> tuple[Hearing, Hearing | None]:
+    """Who hears of the warnings about a function, and of its output if the run is verbose."""
+
+    def warned(said: str) -> None:
+        message = f"{said}: if its table may change with that, declare volatile=True"
+        message = f"{message} ({node.path}:{node.sql_line})"
+        progress.doubts.append((node.id, message))
+        report(Event("doubted", node.id, message))
+
+    def printed(said: str) -> None:
+        report(Event("printed", node.id, said))
+
+    return warned, printed if options.verbose else None
+
+
+def sql(node: Node, blueprint: Blueprint, report: Report) -> None:
+    """Tell the SQL that a node is built by, with the tables that it reads. A function has none."""
+    if not node.is_python:
+        report(Event("sql", node.id, node.hides(blueprint.sql)))
+
+
+def check(audit: Audit, seconds: float, report: Report) -> None:
+    """Tell that a check was made. seconds: the time that it took."""
+    report(Event("checked", audit.node, audit.name, rows=audit.violations, seconds=seconds))
