@@ -222,7 +222,7 @@ and `since`, which leads to the tables that production shows now, like the `node
 | `data` | file of data that is copied → its bytes |
 | `variables` | variable that the project file gets → its text |
 | `awaited` | source whose data is still to come → the path of its file |
-| `left` | everything that is not taken: `file` and `line` of dbt, `name`, `message` and `hint` |
+| `left` | everything that is not taken: `file` and `line` of dbt, `message` and `hint` |
 | `notes` | settings that nodes are taken without, in the same form |
 
 """

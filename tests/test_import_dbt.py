@@ -308,6 +308,10 @@ def test_a_file_in_the_way_stays_and_is_named(repo: Repo, bakery: Bakery) -> Non
         ),
         pytest.param("models/x.sql", "select {{ ref('guests', v=2) }}", 1, "with v", id="version"),
         pytest.param("models/x.sql", "select\n{{ var('y') }}", 2, "variable y", id="variable"),
+        pytest.param("models/x.sql", "select {{ var('today', 1) }}", 1, "name that no", id="a day"),
+        pytest.param(
+            "models/x.sql", "from source.raw_guests", 1, "is a node here", id="another schema"
+        ),
         pytest.param("models/x.sql", "select 'a{# b #}c' as d", 1, "for spaces", id="in a text"),
         pytest.param(
             "models/x.sql",
@@ -361,6 +365,15 @@ def test_everything_else_is_listed_with_its_line(
     assert said in next(text for file, at, text in left(done) if (file, at) == (path, line))
     assert sorted(node["node"] for node in done["taken"]) == TAKEN
     assert repo.seeknal("validate").out.startswith("10 nodes valid.")
+
+
+def test_two_files_of_one_name_are_both_left(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    with_files(folder, {"seeds/a/towns.csv": "id\n1\n", "seeds/b/towns.csv": "id\n2\n"})
+    done = imported(repo, folder)
+    assert [file for file, _, _ in left(done)] == ["seeds/a/towns.csv", "seeds/b/towns.csv"]
+    assert "another file has a node source.towns" in left(done)[0][2]
+    assert sorted(node["node"] for node in done["taken"]) == TAKEN
 
 
 def test_a_table_of_a_database_is_a_source_that_awaits_its_file(repo: Repo, bakery: Bakery) -> None:

@@ -4,7 +4,7 @@ nodes of this one."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -166,7 +166,7 @@ def _in_the_way(importing: _Import, draft: Draft) -> Problem | None:
         return None
     message = f"{name} is not taken: {paths[0]} is there already, and stays as it is."
     hint = "Move that file away, and import again."
-    return Problem(message, draft.path, draft.line, hint, name)
+    return Problem(message, draft.path, draft.line, hint)
 
 
 def _without_variable(importing: _Import, draft: Draft) -> Problem | None:
@@ -177,7 +177,7 @@ def _without_variable(importing: _Import, draft: Draft) -> Problem | None:
     name, (variable, text) = split_id(draft.id)[1], next(iter(missing.items()))
     message = f"{name} uses the variable {variable}, which {PROJECT_FILE} does not have."
     hint = f"Write there, under `vars`: {_yaml({variable: text}).strip()}"
-    return Problem(message, draft.path, draft.line, hint, name)
+    return Problem(message, draft.path, draft.line, hint)
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -220,7 +220,19 @@ def _refused(importing: _Import, drafts: list[Draft]) -> dict[str, Problem]:
         if draft is None:
             raise ProjectError(loaded.problems)
         found.setdefault(draft.id, _in_dbt(problem, draft))
+    if not found:
+        found = {draft.id: problem for draft in drafts for problem in _read_besides(loaded, draft)}
     return found
+
+
+def _read_besides(loaded: Loaded, draft: Draft) -> Iterator[Problem]:
+    """A problem for each node that a draft reads by a name that means another table in dbt."""
+    known = {*draft.reads, *(test.reads for test in draft.tests)}
+    for node in loaded.graph.inputs[draft.id]:
+        if node not in known:
+            name = split_id(draft.id)[1]
+            message = f"{name} is not taken: its SQL names {node}, which is a node here."
+            yield Problem(message, draft.path, draft.line, "Name the table by ref or source.")
 
 
 def _in_dbt(problem: Problem, draft: Draft) -> Problem:
@@ -230,7 +242,7 @@ def _in_dbt(problem: Problem, draft: Draft) -> Problem:
         line = draft.lines[min(problem.line, len(draft.lines)) - 1]
     name = split_id(draft.id)[1]
     message = f"{name} is not taken: {problem.message[0].lower()}{problem.message[1:]}"
-    return Problem(message, draft.path, line, problem.hint, name)
+    return Problem(message, draft.path, line, problem.hint)
 
 
 def _project_file(importing: _Import, variables: Mapping[str, str]) -> bytes:

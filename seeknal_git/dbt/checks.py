@@ -66,7 +66,7 @@ def tests_of(entry: Entry, names: Names, usual: Configured) -> tuple[list[NodeTe
                 found.append(_converted(given, entry, line, names))
         except NotPlain as exc:
             message = f"The test {label} of {entry.name} is not taken: {exc}."
-            left.append(Problem(message, entry.path, line, exc.hint or _WAY, entry.name))
+            left.append(Problem(message, entry.path, line, exc.hint or _WAY))
     return found, left
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,14 +61,23 @@ def convert(root: Path, prefix: str | None) -> Conversion:
     for read in (seeds, sources, models, python_models, rules, exposures):
         read(reading)
     reading.left += [*_macros(settings), *_analyses(settings), *_of_the_project(settings)]
+    twice = {
+        name for name, times in Counter(draft.id for draft in reading.drafts).items() if times > 1
+    }
+    reading.left += [_named_twice(draft) for draft in reading.drafts if draft.id in twice]
     texts = {name: as_text(value) for name, value in settings.variables.items()}
     return Conversion(
         settings.name,
-        tuple(reading.drafts),
+        tuple(draft for draft in reading.drafts if draft.id not in twice),
         tuple(dict.fromkeys(reading.left)),
         tuple(dict.fromkeys(reading.notes)),
         {name: text for name, text in texts.items() if text is not None},
     )
+
+
+def _named_twice(draft: Draft) -> Problem:
+    message = f"{draft.id.partition('.')[2]} is not taken: another file has a node {draft.id}."
+    return Problem(message, draft.path, draft.line, "Give one of them another name.")
 
 
 def _names(settings: Settings, properties: Properties) -> Names:
@@ -95,14 +105,14 @@ def _macros(settings: Settings) -> Iterator[Problem]:
                 word = tag[1].lower().removeprefix("data_")
                 message = f"The {word} {tag[2]} is not taken."
                 line = line_at(text, tag.start())
-                yield Problem(message, shown, line, _NOT_TAKEN[word], tag[2])
+                yield Problem(message, shown, line, _NOT_TAKEN[word])
 
 
 def _analyses(settings: Settings) -> Iterator[Problem]:
     for folder, word in (("analysis", "analysis"), ("function", "function")):
         for path, shown, _ in settings.files(folder, ".sql"):
             hint = "seeknal query runs a SELECT of its own."
-            yield Problem(f"The {word} {path.stem} is not taken.", shown, 1, hint, path.stem)
+            yield Problem(f"The {word} {path.stem} is not taken.", shown, 1, hint)
 
 
 def _of_the_project(settings: Settings) -> Iterator[Problem]:

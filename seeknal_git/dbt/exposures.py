@@ -22,14 +22,14 @@ def exposures(reading: Reading) -> None:
             reading.drafts.append(_exposure(entry, reading))
         except NotPlain as exc:
             message = f"The exposure {entry.name} is not taken: {exc}"
-            reading.left.append(Problem(message, entry.path, entry.line, exc.hint, entry.name))
+            reading.left.append(Problem(message, entry.path, entry.line, exc.hint))
 
 
 def _exposure(entry: Entry, reading: Reading) -> Draft:
     """The node of an exposure. Raises NotPlain."""
     kind = str(entry.data.get("type"))
     if kind not in USES:
-        raise NotPlain(f"there is no type {kind}.")
+        raise NotPlain(f"there is no type {kind}." if "type" in entry.data else "it has no type.")
     if not IDENTIFIER.fullmatch(entry.name):
         raise NotPlain("it cannot be a node's name.")
     reads = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from seeknal_git.dbt.checks import tests_of
 from seeknal_git.dbt.drafts import Draft
-from seeknal_git.dbt.jinja import Call
+from seeknal_git.dbt.jinja import Call, has_jinja
 from seeknal_git.dbt.properties import Entry
 from seeknal_git.dbt.reading import Reading, disabled, templates
 from seeknal_git.dbt.settings import Configured, Setting, as_text, merged, text_of
@@ -17,6 +17,7 @@ from seeknal_git.dbt.sql import Converted, NotPlain, converted
 from seeknal_git.dbt.yaml_lines import Entries
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.names import IDENTIFIER
+from seeknal_git.nodes.values import RESERVED
 
 _READ = frozenset(
     "materialized tags meta enabled contract pre_hook post_hook sql_header alias".split()
@@ -49,12 +50,13 @@ class Writing:
     def _variable(self, call: Call) -> str:
         name, *default = [*call.arguments, *call.options.values(), None][:2]
         known = self.reading.settings.variables
-        if not IDENTIFIER.fullmatch(str(name)):
+        if not IDENTIFIER.fullmatch(str(name)) or name in RESERVED:
             raise NotPlain(f"The variable {name} has a name that no variable can have here.")
-        text = as_text(known.get(name, default[0]))
+        value = known.get(name, default[0])
+        text = None if has_jinja(value) else as_text(value)
         if text is None:
             hint = "Give it a text or a number under `vars:` in dbt_project.yml."
-            raise NotPlain(f"The variable {name} has no value, or a list.", hint)
+            raise NotPlain(f"The variable {name} has no value, a list, or a template.", hint)
         if name in known:
             self.variables[name] = None
         elif self.params.setdefault(name, text) != text:
@@ -92,7 +94,7 @@ def _model(
     """The node of a model. Raises ProjectError with everything that keeps it from being taken."""
     path, shown, folders = file
     name, writing = path.stem, Writing(reading)
-    sql = converted(text_of(path, shown), shown, name, writing)
+    sql = converted(text_of(path, shown), shown, writing)
     config = with_own(config, sql, shown)
     if problems := [*sql.problems, *_refused(config, entry, name, shown)]:
         raise ProjectError(problems)
@@ -127,23 +129,22 @@ def _refused(config: Configured, entry: Entry, name: str, path: str) -> Iterator
     """The reasons why a model with these settings is not taken."""
     if not IDENTIFIER.fullmatch(name):
         hint = "A name is made of letters, digits and _, and begins with no digit."
-        yield Problem(f"{name!r} cannot be a node's name.", path, 1, hint, name)
+        yield Problem(f"{name!r} cannot be a node's name.", path, 1, hint)
     if "versions" in entry.data:
         line = entry.data.line("versions")
         hint = "A node has no versions: a branch does."
-        yield Problem(f"{name} has versions, which are not taken.", entry.path, line, hint, name)
-    yield from disabled(config, name)
-    yield from templates(config, name, "materialized", "enabled", "tags", "contract")
+        yield Problem(f"{name} has versions, which are not taken.", entry.path, line, hint)
+    yield from disabled(config, name, path)
+    yield from templates(config, name, path, "materialized", "enabled", "tags", "contract")
     built = config.get("materialized")
     if built and built.value not in _BUILT:
-        message = f"{name} is built as {built.value}, which is not taken."
         hint = _WAYS.get(str(built.value), "Write it as a SELECT.")
-        yield Problem(message, built.path, built.line, hint, name)
+        yield built.problem(f"{name} is built as {built.value}, which is not taken", path, hint)
     for key in _BESIDE:
         if key in config and config[key].value:
-            message = f"{name} has a {key.replace('_', '-')}: a statement beside its SELECT."
+            message = f"{name} has a {key.replace('_', '-')}, a statement beside its SELECT"
             hint = "A node is one SELECT. Leave the statement out."
-            yield Problem(message, config[key].path, config[key].line, hint, name)
+            yield config[key].problem(message, path, hint)
 
 
 def python_models(reading: Reading) -> None:
@@ -151,4 +152,4 @@ def python_models(reading: Reading) -> None:
     for path, shown, _ in reading.settings.files("model", ".py"):
         message = f"The Python model {path.stem} is not taken."
         hint = "Write it as a function with @transform (docs/nodes.md, Python nodes)."
-        reading.left.append(Problem(message, shown, 1, hint, path.stem))
+        reading.left.append(Problem(message, shown, 1, hint))

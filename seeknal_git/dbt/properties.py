@@ -13,15 +13,15 @@ from seeknal_git.dbt.yaml_lines import Entries, Items, read_yaml
 from seeknal_git.errors import Problem, ProjectError
 
 _DOCS = re.compile(r"\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}", re.DOTALL)
-# Sections without a counterpart → the way out.
+# Section without a counterpart → the word for an entry, and the way out.
 _LEFT = {
-    "unit_tests": "A condition on the node's rows stands under `tests` of the node.",
-    "snapshots": "seeknal query --at COMMIT asks an older publication.",
-    "semantic_models": "Write it as kind: semantic_model (docs/nodes.md).",
-    "metrics": "Write it as kind: metric (docs/nodes.md).",
-    "saved_queries": "seeknal query --metrics asks metrics.",
-    "functions": "Write a macro of DuckDB in seeknal/macros/.",
-    "groups": "Say `owner:` in the nodes.",
+    "unit_tests": ("unit test", "A condition on the node's rows stands under its `tests`."),
+    "snapshots": ("snapshot", "seeknal query --at COMMIT asks an older publication."),
+    "semantic_models": ("semantic model", "Write it as kind: semantic_model (docs/nodes.md)."),
+    "metrics": ("metric", "Write it as kind: metric (docs/nodes.md)."),
+    "saved_queries": ("saved query", "seeknal query --metrics asks metrics."),
+    "functions": ("function", "Write a macro of DuckDB in seeknal/macros/."),
+    "groups": ("group", "Say `owner:` in the nodes."),
 }
 
 
@@ -142,6 +142,6 @@ def _put(section: str, entry: Entry, found: Properties) -> None:
                 if isinstance(table, Entries) and table.get("name"):
                     found.sources.append((entry, Entry(table, entry.path, line, entry.folders)))
         case _ if section in _LEFT:
-            word = section.removesuffix("s").replace("_", " ")
+            word, hint = _LEFT[section]
             message = f"The {word} {entry.name} is not taken."
-            found.left.append(Problem(message, entry.path, entry.line, _LEFT[section], entry.name))
+            found.left.append(Problem(message, entry.path, entry.line, hint))

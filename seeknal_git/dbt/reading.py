@@ -69,20 +69,19 @@ class Reading:
         return {"columns": found} if found else {}
 
 
-def disabled(config: Configured, name: str) -> Iterator[Problem]:
-    """A problem for something that is not enabled."""
+def disabled(config: Configured, name: str, path: str) -> Iterator[Problem]:
+    """A problem for something in a file that is not enabled."""
     setting = config.get("enabled")
     if setting and setting.value is False:
-        yield Problem(f"{name} is disabled.", setting.path, setting.line, None, name)
+        yield setting.problem(f"{name} is disabled", path)
 
 
-def templates(config: Configured, name: str, *keys: str) -> Iterator[Problem]:
+def templates(config: Configured, name: str, path: str, *keys: str) -> Iterator[Problem]:
     """A problem for each of some settings that is a template."""
     for key in keys:
         if key in config and has_jinja(config[key].value):
-            message = f"The setting {key} of {name} is a template."
-            setting = config[key]
-            yield Problem(message, setting.path, setting.line, "Write its value.", name)
+            message = f"The setting {key} of {name} is a template"
+            yield config[key].problem(message, path, "Write its value.")
 
 
 def plain(value: Any) -> Any:

@@ -27,12 +27,12 @@ def rules(reading: Reading) -> None:
         if _GENERIC.search(text):
             continue
         writing = Writing(reading)
-        sql = converted(text, shown, name, writing)
+        sql = converted(text, shown, writing)
         entry = reading.properties.tests.get(name) or Entry(Entries(name=name), shown, 1)
         usual = reading.configured("tests", folders, name)
         usual |= reading.configured("data_tests", folders, name)
         config = with_own({**usual, **entry.configured}, sql, shown)
-        if problems := [*sql.problems, *_refused(config, name, shown, writing)]:
+        if problems := sql.problems or [*_refused(config, name, shown, writing)]:
             reading.left += problems
             continue
         data = reading.described(entry, config)
@@ -60,14 +60,13 @@ def _params(config: Configured, writing: Writing) -> dict[str, Any]:
 
 def _refused(config: Configured, name: str, path: str, writing: Writing) -> Iterator[Problem]:
     """The reasons why a test is not taken."""
-    yield from disabled(config, name)
-    yield from templates(config, name, "enabled", "severity", "tags")
+    yield from disabled(config, name, path)
+    yield from templates(config, name, path, "enabled", "severity", "tags")
     if not IDENTIFIER.fullmatch(name):
-        yield Problem(f"{name!r} cannot be a node's name.", path, 1, None, name)
+        yield Problem(f"{name!r} cannot be a node's name.", path, 1)
     if not writing.reads:
-        yield Problem(f"The test {name} reads no model.", path, 1, None, name)
+        yield Problem(f"The test {name} reads no model.", path, 1)
     for key in _NO_COUNTERPART:
         if key in config:
-            message = f"The setting {key} of {name} has no counterpart."
-            hint = "Write the condition into the query."
-            yield Problem(message, config[key].path, config[key].line, hint, name)
+            message = f"The setting {key} of {name} has no counterpart"
+            yield config[key].problem(message, path, "Write the condition into the query.")

@@ -28,7 +28,7 @@ _SETTINGS = frozenset(
 # Settings that concern people or another database, and no table.
 _QUIET = frozenset(
     "docs persist_docs description on_schema_change full_refresh store_failures limit quote_columns"
-    " static_analysis event_time".split()
+    " static_analysis event_time quoting".split()
 )
 
 
@@ -39,6 +39,13 @@ class Setting:
     value: Any
     path: str
     line: int
+
+    def problem(self, message: str, path: str, hint: str | None = None) -> Problem:
+        """A problem of a file because of the setting, which may stand elsewhere. message: without a
+        full stop."""
+        if self.path == path:
+            return Problem(f"{message}.", path, self.line, hint)
+        return Problem(f"{message} ({self.path}:{self.line}).", path, 1, hint)
 
 
 Configured = dict[str, Setting]

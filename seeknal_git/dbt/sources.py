@@ -39,7 +39,7 @@ def seeds(reading: Reading) -> None:
         entry = reading.properties.seeds.get(name) or Entry(Entries(name=name), shown, 1)
         config = merged(reading.configured("seeds", folders, name), entry.configured)
         keys = ("enabled", "delimiter", "column_types", "tags")
-        if problems := [*disabled(config, name), *templates(config, name, *keys)]:
+        if problems := [*disabled(config, name, shown), *templates(config, name, shown, *keys)]:
             reading.left += problems
             continue
         data = {
@@ -97,8 +97,11 @@ def sources(reading: Reading) -> None:
     for source, table in reading.properties.sources:
         general = reading.configured("sources", table.folders, source.name, table.name)
         config = merged(merged(general, source.configured), table.configured)
-        found = (*disabled(config, table.name), *templates(config, table.name, "enabled", "tags"))
-        if found:
+        name, path = table.name, table.path
+        if found := [
+            *disabled(config, name, path),
+            *templates(config, name, path, "enabled", "tags"),
+        ]:
             reading.left += found
             continue
         _add(reading, _table(reading, source, table, config), table)
@@ -108,7 +111,7 @@ def sources(reading: Reading) -> None:
                 message = f"The freshness of {entry.name} is not taken."
                 hint = "A rule of type freshness asks how old rows are (docs/nodes.md)."
                 line = entry.data.line("freshness")
-                reading.left.append(Problem(message, entry.path, line, hint, entry.name))
+                reading.left.append(Problem(message, entry.path, line, hint))
 
 
 def _table(reading: Reading, source: Entry, table: Entry, config: Configured) -> Draft:

@@ -24,6 +24,7 @@ _WAYS = (
     (r"target\b", "Write a variable of the environment: `vars:` in seeknal_project.yml."),
     (r"env_var\b", "Write {{ env:NAME|default }}."),
     (r"ref\(|source\(|var\(|config\(", "It is read with literal arguments alone."),
+    (r"config\.|model\.", "Write the value."),
     (r"dbt_utils\.|dbt\.|\w+\.\w+\(", "Write it with DuckDB's functions: there are no packages."),
     (r"\w+\(", "Write a macro of DuckDB in seeknal/macros/, and call it without braces."),
 )
@@ -55,10 +56,10 @@ class Converted:
     config: dict[str, tuple[Any, int]] = field(default_factory=dict)
 
 
-def converted(text: str, path: str, name: str, written: Callable[[Call], str]) -> Converted:
+def converted(text: str, path: str, written: Callable[[Call], str]) -> Converted:
     """SQL in which each call is replaced by the text that `written` makes of it.
 
-    path, name: of the file and of its node, for problems. written: raises NotPlain.
+    path: of the file, for problems. written: raises NotPlain.
     """
     found, pieces, end = Converted(), list[tuple[str, int]](), 0
     exact, strips = "", False
@@ -69,7 +70,8 @@ def converted(text: str, path: str, name: str, written: Callable[[Call], str]) -
         try:
             value = _value(tag, line, written, found.config)
         except NotPlain as exc:
-            found.problems.append(Problem(str(exc), path, line, exc.hint, name))
+            if str(exc) not in (problem.message for problem in found.problems):
+                found.problems.append(Problem(str(exc), path, line, exc.hint))
             value = ""
         exact = (exact.rstrip() if tag.strips[0] else exact) + value
         strips, end = tag.strips[1], tag.end
@@ -79,7 +81,7 @@ def converted(text: str, path: str, name: str, written: Callable[[Call], str]) -
     found.text, found.lines = _tidy([*pieces, (text[end:], line_at(text, end))])
     if not found.problems and _tokens(exact) != _tokens(found.text):
         message = "The marks of Jinja for spaces join words here, or divide a text."
-        found.problems.append(Problem(message, path, 1, "Leave out the `-` in the tags.", name))
+        found.problems.append(Problem(message, path, 1, "Leave out the `-` in the tags."))
     return found
 
 

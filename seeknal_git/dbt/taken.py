@@ -8,6 +8,7 @@ from dataclasses import replace
 from seeknal_git.dbt.checks import NodeTest
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.errors import Problem
+from seeknal_git.names import IDENTIFIER
 
 
 def closed(
@@ -27,7 +28,9 @@ def closed(
             name = identifier.partition(".")[2]
             message = f"{name} reads {node.partition('.')[2]}, which is not taken."
             hint = f"Write {node} as a node, and import again."
-            left.append(Problem(message, draft.path, draft.line, hint, name))
+            if not IDENTIFIER.fullmatch(node.partition(".")[2]):
+                hint = "Give that model another name first."
+            left.append(Problem(message, draft.path, draft.line, hint))
     return kept, left
 
 
@@ -56,7 +59,7 @@ def with_sound_tests(
 def _without(draft: Draft, test: NodeTest) -> Problem:
     name, other = draft.id.partition(".")[2], str(test.reads).partition(".")[2]
     message = f"A test of {name} is not taken: it reads {other}, which is not taken."
-    return Problem(message, test.path, test.line, f"Write {test.reads} as a node first.", name)
+    return Problem(message, test.path, test.line, f"Write {test.reads} as a node first.")
 
 
 def _rule(draft: Draft, test: NodeTest) -> Draft:

@@ -88,7 +88,6 @@ def _as_data(problem: Problem) -> dict[str, Any]:
     return {
         "file": problem.path,
         "line": problem.line,
-        "name": problem.node,
         "message": problem.message,
         "hint": problem.hint,
     }
