@@ -399,7 +399,7 @@ def test_a_clock_that_goes_back_confuses_nothing(published: Repo) -> None:
 
 def test_the_last_answer_and_the_last_table_are_those_that_were_written_last() -> None:
     with opened(None, None) as catalog:
-        connection, warehouse = catalog.connection, DuckDBFile(Path(), catalog)
+        connection, warehouse = catalog.connection, DuckDBFile(Path(), catalog, None)
         for number in (1, 2):
             builder = warehouse.builder()
             builder.build(blueprint(str(number), "orders", "SELECT 1"))

@@ -11,7 +11,7 @@ from typing import Protocol
 from seeknal_git.build.options import Options
 from seeknal_git.build.work import Work, work_out
 from seeknal_git.environments.environment import Environment
-from seeknal_git.environments.production import recorded, refuse_to_lose
+from seeknal_git.environments.production import recorded, refuse_to_lose, remember_showing
 from seeknal_git.environments.revision import Revision
 from seeknal_git.errors import FileFault, UsageError
 from seeknal_git.names import WRITING, of_option
@@ -125,8 +125,12 @@ def _reach(prepared: Prepared) -> Reach:
 
 
 def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
+    workspace, version = prepared.workspace, warehouse.leave()
+    if version is None:
+        return
     schemas = (prepared.environment.production_schema, prepared.environment.schema)
-    remember_loads(warehouse, prepared.workspace.warehouse_path, prepared.workspace.cache, schemas)
+    remember_loads(warehouse, workspace.warehouse_path, workspace.cache, schemas, version)
+    remember_showing(workspace, warehouse, version)
 
 
 def is_current(prepared: Prepared, warehouse: Warehouse) -> bool:

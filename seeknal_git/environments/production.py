@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.environments.releasing import only_ci_releases
@@ -21,6 +20,7 @@ from seeknal_git.git.merge_source import lacking
 from seeknal_git.git.production_ref import is_at, production_ref, set_production_ref
 from seeknal_git.names import argument, schema_of
 from seeknal_git.project.workspace import Workspace
+from seeknal_git.warehouse.opening import open_for_state, version_of
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.protocol import Warehouse
@@ -154,6 +154,7 @@ def _first_known(workspace: Workspace, *commits: str | None) -> str | None:
 
 
 _NEVER = Showing(None)
+_TOPIC = "production_shows"
 
 
 def showing(workspace: Workspace) -> Showing:
@@ -162,17 +163,29 @@ def showing(workspace: Workspace) -> Showing:
     The ref stands in if the warehouse cannot be read.
     """
     path, known = workspace.warehouse_path, production_ref(workspace.repository)
-    seen = _identity(path)
-    key = f"{workspace.production_schema}:{seen}"
-    if seen is None:
+    if not path.exists():
         return Showing(known)
-    if (remembered := workspace.cache.get("production_shows", [key]).get(key)) is not None:
+    key = _key(workspace, version_of(path))
+    if (remembered := workspace.cache.get(_TOPIC, [key]).get(key)) is not None:
         found: Showing | None = _echoed(workspace, _remembered(remembered))
-    elif (found := _asked(workspace)) and _identity(path) == seen:
+    else:
+        found = _asked(workspace)
+    return found if found and found.commit is not None else Showing(known)
+
+
+def remember_showing(workspace: Workspace, warehouse: Warehouse, version: str) -> Showing:
+    """Read the publication that production shows from an open warehouse, and remember it. version:
+    of the warehouse; empty if it is not known, and nothing is remembered."""
+    found = recorded(workspace, warehouse)
+    if version:
         at = found.published_at and found.published_at.isoformat()
         values = [found.commit, found.base, found.restores, at]
-        workspace.cache.put("production_shows", {key: values})
-    return found if found and found.commit is not None else Showing(known)
+        workspace.cache.put(_TOPIC, {_key(workspace, version): values})
+    return found
+
+
+def _key(workspace: Workspace, version: str) -> str:
+    return f"{workspace.production_schema}:{workspace.warehouse_path}:{version}"
 
 
 def _remembered(values: Sequence[Any]) -> Showing:
@@ -180,41 +193,18 @@ def _remembered(values: Sequence[Any]) -> Showing:
     return Showing(commit, base, restores, at and datetime.fromisoformat(at))
 
 
-def _identity(path: Path) -> str | None:
-    """The facts about the warehouse's file and its log that every write changes; None if there is
-    no warehouse."""
-    found = []
-    for file in (path, path.with_name(f"{path.name}.wal")):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            now = file.stat()
-            found += [
-                str(file),
-                now.st_dev,
-                now.st_ino,
-                now.st_size,
-                now.st_mtime_ns,
-                now.st_ctime_ns,
-            ]
-    return ":".join(map(str, found)) if path.exists() else None
-
-
 def _asked(workspace: Workspace) -> Showing | None:
-    """Ask the warehouse, also for the loads that the command is going to need: it is opened
-    once."""
-    from seeknal_git.project.loads_in_use import remember_loads, seen_now
-    from seeknal_git.warehouse.opening import open_for_state
+    """Ask the warehouse, once for all that the command is going to need; None if it cannot be
+    read."""
+    from seeknal_git.project.loads_in_use import remember_loads
 
     path = workspace.warehouse_path
-    seen = seen_now(path)
-
-    with (
-        suppress(WarehouseError),
-        open_for_state(path, workspace.marks) as warehouse,
-    ):
+    with suppress(WarehouseError), open_for_state(path, workspace.marks) as warehouse:
+        version = version_of(path)  # nobody can write as long as it is open
         here = git.current_branch(workspace.repository) or workspace.production
         schemas = dict.fromkeys([workspace.production_schema, schema_of(here)])
-        remember_loads(warehouse, path, workspace.cache, [*schemas], seen)
-        return recorded(workspace, warehouse)
+        remember_loads(warehouse, path, workspace.cache, [*schemas], version)
+        return remember_showing(workspace, warehouse, version)
     return None
 
 

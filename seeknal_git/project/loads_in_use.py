@@ -14,12 +14,12 @@ from seeknal_git.names import split_id
 from seeknal_git.project.data_versions import contents_of
 from seeknal_git.project.fingerprints import digest, whole_of_source
 from seeknal_git.project.graph import Graph
-from seeknal_git.project.held_files import identity
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.source_versions import keeps_load
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
+from seeknal_git.warehouse.opening import open_for_state, version_of
 
 if TYPE_CHECKING:
     from seeknal_git.cache import Cache
@@ -115,14 +115,12 @@ def _loads(
     """The loads that environments show. The warehouse is asked if somebody wrote to it."""
     if not path.exists() or not graph.sources():
         return {}
-    cache, seen = root.cache, seen_now(path)
+    cache, version = root.cache, version_of(path)
     if (known := unmoved_loads(path, cache, schemas)) is not None:
         return known
-    from seeknal_git.warehouse.opening import open_for_state
-
     try:
         with open_for_state(path, Marks(root.places.repository), deadline or NO_WAIT) as warehouse:
-            return remember_loads(warehouse, path, cache, schemas, seen)
+            return remember_loads(warehouse, path, cache, schemas, version)
     except WarehouseBusy:
         if deadline is not None:
             raise
@@ -135,23 +133,26 @@ def _loads(
 def unmoved_loads(path: Path, cache: Cache, schemas: Sequence[str]) -> Loads | None:
     """The loads that environments showed when the warehouse was last asked, if nobody has written
     to it since; else None."""
-    keys, seen = _keys(path, schemas), seen_now(path)
-    remembered = cache.get(_TOPIC, keys) if seen else {}
-    if not all(key in remembered and remembered[key]["seen"] == seen for key in keys):
+    version, whole = version_of(path), digest(str(path))
+    keys = dict(zip(schemas, _keys(path, schemas), strict=True))
+    found = cache.get(_TOPIC, [whole, *keys.values()]) if version else {}
+    current = {key: value for key, value in found.items() if value["version"] == version}
+    if whole not in current:
         return None
-    return _first(_remembered(remembered, keys))
+    shown = [keys[schema] for schema in schemas if schema in current[whole]["schemas"]]
+    return _first(_remembered(current, shown)) if current.keys() >= set(shown) else None
 
 
 def remember_loads(
-    warehouse: Warehouse, path: Path, cache: Cache, schemas: Sequence[str], seen: str = ""
+    warehouse: Warehouse, path: Path, cache: Cache, schemas: Sequence[str], version: str
 ) -> Loads:
     """Read the loads that environments show, and keep them for the time when the warehouse cannot
-    be read. seen: the files that it is read from, as `seen_now` told before; without it, the
-    warehouse is asked again as soon as it can be."""
+    be read. version: of the warehouse, as `version_of` tells it; if it is empty, the warehouse is
+    asked again as soon as it can be."""
     found = _loads_by_schema(warehouse, schemas)
     values = {
         key: {
-            "seen": seen,
+            "version": version,
             "loads": {
                 whole: [load.version, load.columns, load.reading, sorted(load.contents)]
                 for whole, load in loads.items()
@@ -159,7 +160,8 @@ def remember_loads(
         }
         for key, loads in zip(_keys(path, schemas), found, strict=True)
     }
-    cache.put(_TOPIC, values)
+    whole = {"version": version, "schemas": list(warehouse.environments.all())}
+    cache.put(_TOPIC, {**values, digest(str(path)): whole})
     return _first(found)
 
 
@@ -181,12 +183,6 @@ def _remembered(remembered: Mapping[str, Any], keys: Sequence[str]) -> list[Load
         for key in keys
         if key in remembered
     ]
-
-
-def seen_now(path: Path) -> str:
-    """The warehouse's file and its log as they are now; empty if a further write may not show."""
-    files = [identity(file) for file in (path, path.with_name(f"{path.name}.wal")) if file.exists()]
-    return "" if any(file.recent for file in files) else " ".join(file.key for file in files)
 
 
 def loads_of(warehouse: Warehouse, schemas: Sequence[str]) -> Loads:

@@ -18,10 +18,12 @@ from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.engine_errors import is_locked, our_errors
-from seeknal_git.warehouse.inspection import inspected
+from seeknal_git.warehouse.file_version import file_version, settled_version
+from seeknal_git.warehouse.inspection import inspected, listed
 from seeknal_git.warehouse.owner import Owner, claim, need_own
 from seeknal_git.warehouse.shared_engine import shared_engine
 from seeknal_git.warehouse.state_tables import STATE_TABLES
+from seeknal_git.warehouse.verdict import is_sound, remember_sound
 
 _RETRY_SECONDS = 0.1
 # Timestamps with a time zone mean the same for everybody who builds. A locked configuration takes
@@ -72,6 +74,8 @@ def opened(
     with our_errors(path), closing(duckdb.connect(":memory:")) as connection:
         connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
         yield Catalog(connection, _attach(connection, path, owner, read_only, deadline))
+        if path is not None and not read_only:
+            leave(connection, path, owner)
 
 
 @contextmanager
@@ -96,17 +100,20 @@ def _attach(
     deadline: Deadline,
 ) -> dict[str, list[str]]:
     """Attach a warehouse to a confined engine, inspect it, and bring its state tables up to date.
-    Returns its tables as `inspected` found them."""
+    One that nobody has written to since it was inspected, or left by this clone, is sound. Returns
+    its tables: schema, in lower case → names."""
     if path is None:
         connection.execute(f"{_IN_MEMORY}; {STATE_TABLES}")
         return {}
     _attach_file(connection, path, read_only, deadline)
-    tables = inspected(connection, path, writing=not read_only)
+    version = file_version(path)
+    sound = is_sound(path, owner, version, whole=not read_only)
+    tables = listed(connection) if sound else inspected(connection, path, writing=not read_only)
     state = {table.lower() for table in tables.get(STATE_SCHEMA, ())}
     if read_only and not state:
         connection.execute(f"{_IN_MEMORY}; {STATE_TABLES}")
         return {}
-    if not read_only:
+    if not read_only and not sound:
         connection.execute(STATE_TABLES)
     if owner is None:
         return tables
@@ -114,7 +121,22 @@ def _attach(
         claim(connection, path, owner)
     elif "project" in state:  # an earlier version made no marks
         need_own(connection, path, owner)
+    if read_only and not sound:
+        remember_sound(path, owner, version, whole=False)
     return tables
+
+
+def leave(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner | None) -> str | None:
+    """Merge the log of a warehouse into its file, as closing it does, and remember the file as
+    sound. Returns its version, empty if it is not known; None if there is no room for the merge,
+    and nothing more can be asked. Nothing may be written after that."""
+    try:
+        connection.execute("CHECKPOINT warehouse")
+    except duckdb.Error:  # everything is in the log, and the next command merges it
+        return None
+    version = settled_version(path)
+    remember_sound(path, owner, version, whole=True)
+    return version
 
 
 def _make_way(path: Path, owner: Owner | None, read_only: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.catalog import Catalog
-from seeknal_git.warehouse.connection import opened, opened_for_state
+from seeknal_git.warehouse.connection import leave, opened, opened_for_state
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.deliveries import DeliveryRecords
 from seeknal_git.warehouse.environments import EnvironmentViews
@@ -35,7 +35,7 @@ def open_warehouse(
 ) -> Iterator[Warehouse]:
     """The warehouse at a path, as `connection.opened` opens it."""
     with opened(path, owner, read_only=read_only, deadline=deadline, reach=reach) as catalog:
-        yield DuckDBFile(path or Path(":memory:"), catalog)
+        yield DuckDBFile(path, catalog, owner)
 
 
 @contextmanager
@@ -44,21 +44,22 @@ def open_for_state(
 ) -> Iterator[Warehouse]:
     """A warehouse for reading its state, as `connection.opened_for_state` opens it."""
     with opened_for_state(path, owner, deadline) as catalog:
-        yield DuckDBFile(path or Path(":memory:"), catalog)
+        yield DuckDBFile(path, catalog, owner)
 
 
 class DuckDBFile(protocol.Warehouse):
     """An open DuckDB file, or an empty warehouse in memory. The parts that few commands use are
     imported when one does."""
 
-    def __init__(self, path: Path, catalog: Catalog) -> None:
+    def __init__(self, path: Path | None, catalog: Catalog, owner: Owner | None) -> None:
         self._path = path
+        self._owner = owner
         self._connection = catalog.connection
         self._catalog = catalog
 
     @property
     def path(self) -> Path:
-        return self._path
+        return self._path or Path(":memory:")
 
     @property
     def snapshots(self) -> protocol.Snapshots:
@@ -97,6 +98,9 @@ class DuckDBFile(protocol.Warehouse):
 
         # A connection that threads share fails.
         return Builder(self._connection.cursor(), self._catalog.built)
+
+    def leave(self) -> str | None:
+        return leave(self._connection, self._path, self._owner) if self._path else ""
 
     def interrupt(self) -> None:
         self._connection.interrupt()

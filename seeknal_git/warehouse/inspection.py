@@ -33,6 +33,8 @@ _TABLES = f"""
         ) AS runs,
         CASE WHEN lower(schema_name) = '{STATE_SCHEMA}' OR runs THEN sql END
     FROM duckdb_tables() WHERE database_name = 'warehouse'"""
+_NAMES = """
+    SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'warehouse'"""
 _COLUMN = re.compile(r"[(,] ?(\w+) (\w+)(?=[,)])")
 _OTHERS = {
     "view": ("duckdb_views()", "view_name"),
@@ -45,6 +47,14 @@ _OTHERS = {
 # No SQL of ours looks for a function in the warehouse, so a macro runs nothing. To list macros
 # costs as much as all the rest, so only a command that is about to write does.
 _WHEN_WRITING = frozenset({"macro"})
+
+
+def listed(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The tables of an attached warehouse that is known as sound: schema, in lower case → names."""
+    tables: dict[str, list[str]] = {}
+    for schema, table in connection.execute(_NAMES).fetchall():
+        tables.setdefault(schema.lower(), []).append(table)
+    return tables
 
 
 def inspected(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from seeknal_git.errors import WarehouseError
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
+from seeknal_git.warehouse.file_version import file_version
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.owner import Owner
@@ -48,6 +49,12 @@ def _implementation(path: Path | None) -> Implementation:
     from seeknal_git.warehouse import duckdb_file
 
     return duckdb_file
+
+
+def version_of(path: Path) -> str:
+    """The version of the warehouse at an address: every write changes it. Empty if it cannot be
+    told, as just after a write."""
+    return file_version(path)  # every address is that of a file
 
 
 def open_warehouse(

@@ -358,6 +358,12 @@ class Warehouse(Protocol):
         """A builder for the calling thread."""
         ...
 
+    def leave(self) -> str | None:
+        """Put everything where it stays; nothing is written after that. Returns the version that
+        `opening.version_of` will give until somebody writes, empty if it is not known; None if
+        there is no room for that, and nothing more can be asked."""
+        ...
+
     def interrupt(self) -> None:
         """Stop the statement that is being executed, from another thread."""
         ...

@@ -362,7 +362,7 @@ def test_a_file_that_cannot_be_replaced_is_told_and_production_is_rolled_back_al
 def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
     """While production goes back and forth, every reader sees all of one publication."""
     with opened(released.warehouse, None) as catalog:
-        connection, warehouse = catalog.connection, DuckDBFile(released.warehouse, catalog)
+        connection, warehouse = catalog.connection, DuckDBFile(released.warehouse, catalog, None)
         sides = [warehouse.environments.shown("main", number) for number in (2, 3)]
         seen: set[tuple[int, int]] = set()
         done = threading.Event()
