@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.conftest import Repo, Templates, copied, make_empty
@@ -452,6 +453,35 @@ def test_code_that_was_not_reached_is_not_there(regions: Repo) -> None:
     )
     (regions.path / "seeknal/reader.yml").unlink()
     assert "KeyError: 'hidden'" in told(regions, code=1)
+
+
+def test_nodes_have_random_numbers_of_their_own_and_all_processors(regions: Repo) -> None:
+    pytest.importorskip("pandas")
+    chance = """
+import pandas as pd
+import numpy as np
+
+def rows(ctx):
+    number, threads = ctx.duckdb.sql("SELECT random(), current_setting('threads')").fetchall()[0]
+    return pd.DataFrame({"a": [np.random.rand()], "b": [number], "threads": [threads]})
+
+
+@transform()
+def one(ctx):
+    return rows(ctx)
+
+
+@transform()
+def other(ctx):
+    return rows(ctx)
+"""
+    regions.write(PATH, BEGIN + chance)
+    (regions.path / "seeknal/reader.yml").unlink()
+    regions.run()
+    found = regions.numbers(
+        "SELECT count(DISTINCT a), count(DISTINCT b), min(threads) FROM (FROM main.one UNION ALL FROM main.other)"
+    )
+    assert found == [(2, 2, int(duckdb.sql("SELECT current_setting('threads')").fetchall()[0][0]))]
 
 
 def test_frames_of_pandas_and_generators_become_tables(regions: Repo) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from seeknal_git.worker.engine import connect
 from seeknal_git.worker.features import Group, Spine, Unknown, at_spine, chosen, latest, together
 from seeknal_git.worker.tables import frame_of, relation_of
 
@@ -34,9 +35,7 @@ class Context:
     def duckdb(self) -> Any:
         """A connection to an empty database in memory. SQL finds frames by their variables."""
         if self._connection is None:
-            import duckdb
-
-            self._connection = duckdb.connect(":memory:")
+            self._connection = connect()
         return self._connection
 
     def get_param(self, key: str, default: Any = None) -> Any:

@@ -35,10 +35,10 @@ def main(control: socket.socket, settings: dict[str, Any]) -> None:
         if importlib.util.find_spec(name):
             with suppress(ImportError):  # a node that needs it says why
                 importlib.import_module(name)
+    from seeknal_git.worker.engine import warm_up
     from seeknal_git.worker.node import run
-    from seeknal_git.worker.tables import warm_up
 
-    warm_up()
+    warm_up(os.environ["TMPDIR"])
     gc.collect()
     gc.freeze()  # children write less of the memory that they share
     _serve(control, run)

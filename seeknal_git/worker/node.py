@@ -83,6 +83,8 @@ def _confine(request: Mapping[str, Any]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(descriptor, target)
+    if "numpy.random" in sys.modules:  # children have copies of one generator
+        sys.modules["numpy"].random.seed()
     os.chdir(request["project"])
     os.environ.update(request["secrets"])
     limit = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,17 +21,6 @@ _FORMS = ("pandas", "polars", "arrow", "relation")
 
 class Unfit(Exception):
     """Something that is no table."""
-
-
-def warm_up() -> None:
-    """Do once what each child would do for the first time: it saves a sixth of a small node. The
-    connection is closed, and nobody inherits a thread of it."""
-    import duckdb
-
-    with duckdb.connect(":memory:") as connection:
-        relation = connection.sql("SELECT 1 AS a, 'b' AS b")
-        if "pandas" in sys.modules:
-            _of_pandas(connection, relation.df()).fetchall()
 
 
 def has(name: str) -> bool:

@@ -262,9 +262,10 @@ def _text(module: _Module) -> str:
 def _parts(module: _Module, function: str) -> Iterator[tuple[str, str]]:
     """The functions and classes of a module that count, and everything else in it, each with a hash
     of its normal form."""
-    documented = _names(module, "__doc__")
+    names = _names(module)
+    documented = "__doc__" in names
     where = "" if module.name == MAIN else f"{module.name}."
-    rest = [module.source.path if any(_names(module, name) for name in _OF_ITS_PLACE) else ""]
+    rest = ["" if _OF_ITS_PLACE.isdisjoint(names) else module.source.path]
     for place in sorted(module.kept):
         statement = module.kept[place]
         if _is_import_of_ours(statement, module.source) or (
@@ -281,13 +282,11 @@ def _parts(module: _Module, function: str) -> Iterator[tuple[str, str]]:
         yield where.rstrip(".") or "the top of the file", hash_of("\n".join(rest))
 
 
-def _names(module: _Module, name: str) -> bool:
-    return any(
-        (isinstance(node, ast.Name) and node.id == name)
-        or (isinstance(node, ast.Attribute) and node.attr == name)
-        for statement in module.kept.values()
-        for node in ast.walk(statement)
-    )
+def _names(module: _Module) -> set[str]:
+    """All names in the code of a module that counts, also those after a dot."""
+    nodes = [node for statement in module.kept.values() for node in ast.walk(statement)]
+    found = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return found | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
 def _is_import_of_ours(statement: ast.stmt, source: Source) -> bool:

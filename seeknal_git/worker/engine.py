@@ -1,0 +1,64 @@
+"""The engine of the nodes: a database in memory that the worker opens once, and each child has a
+copy of.
+
+To open one takes longer than most nodes: the engine fills its catalog. A copy is sound as long as
+no thread of the engine runs in the worker when it forks, as only the forking thread is copied. So
+the worker's database has no threads, and is given up if any appear.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from seeknal_git.worker.tables import relation_of_result
+
+# Options of a database without threads of its own; DuckDB before 2.0 knows only the first.
+_ALONE: tuple[dict[str, Any], ...] = ({"threads": 1, "async_threads": 0}, {"threads": 1})
+_THREADS = Path("/proc/self/task")
+_opened: list[Any] = []
+
+
+def warm_up(folder: str) -> None:
+    """Open the database, and do once what each child would do for the first time. folder: for a
+    file in between."""
+    import duckdb
+
+    threads = _threads()
+    for options in _ALONE if threads else ():
+        with suppress(duckdb.Error):
+            connection = duckdb.connect(":memory:", config=options)
+            _use(connection, Path(folder, f"warm-{os.getpid()}.parquet"))
+            if _threads() == threads:
+                _opened.append(connection)
+                return
+            connection.close()
+
+
+def connect() -> Any:
+    """A connection to an empty database, in a child."""
+    import duckdb
+
+    if not _opened:
+        return duckdb.connect(":memory:")
+    connection = _opened[0].cursor()  # with random numbers of its own
+    connection.execute("RESET threads")
+    return connection
+
+
+def _use(connection: Any, file: Path) -> None:
+    rows = connection.sql("SELECT 1 AS a, 'b' AS b")
+    if "pandas" in sys.modules:
+        rows = relation_of_result(connection, rows.df(), "")
+    rows.write_parquet(str(file))
+    again = connection.read_parquet(str(file))
+    again.df() if "pandas" in sys.modules else again.fetchall()
+    file.unlink()
+
+
+def _threads() -> int:
+    """How many threads this process has; 0 if nobody can know."""
+    return len([*_THREADS.iterdir()]) if _THREADS.exists() else 0
