@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -294,6 +295,30 @@ def test_requirements_that_are_missing_are_listed_and_uv_is_named(
     assert "duckdb>=99 (" in said
     assert "nothing-of-that-name" in said
     assert "install uv" in said
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not here")
+def test_uv_makes_the_environment_of_a_header(regions: Repo) -> None:
+    header = '# /// script\n# requires-python = ">=3.11"\n# dependencies = ["tabulate"]\n# ///\n'
+    body = """
+    import sys
+    import tabulate
+    return ctx.relation("source.orders").project(f"id, '{sys.prefix}' AS prefix, '{tabulate.__version__}' AS v")
+"""
+    regions.write(PATH, header + node(body))
+    (regions.path / "seeknal/reader.yml").unlink()
+    regions.run()
+    ((place, version),) = regions.numbers("SELECT DISTINCT prefix, v FROM main.n")
+    assert place != sys.prefix
+    assert version
+    regions.write(f"{PATH}.lock", "version = 1\n")
+    assert "the lock of its file has no duckdb" in told(regions, code=1)
+    regions.git("rm", "--quiet", "--force", "--cached", "--ignore-unmatch", f"{PATH}.lock")
+    (regions.path / f"{PATH}.lock").unlink()
+    regions.replace(PATH, '["tabulate"]', '["tabulate>=99"]')
+    said = told(regions, code=1)
+    assert "uv could not make its environment" in said
+    assert "tabulate>=99" in said
 
 
 def test_an_interpreter_that_cannot_run_the_worker_is_quoted_with_its_last_words(

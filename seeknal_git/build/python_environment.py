@@ -63,6 +63,9 @@ def interpreter(wanted: PythonEnvironment, folder: Path) -> tuple[str, bool]:
 
 def _made_by(uv: str, wanted: PythonEnvironment, folder: Path) -> str:
     """The interpreter that uv makes for a header, one for all files with the same."""
+    if wanted.lock and f'name = "{_ENGINE}"' not in wanted.lock:
+        message = f"the lock of its file has no {_ENGINE}, with which nodes read and write tables"
+        raise NodeFailed(f"{message}: add it to the dependencies, and lock again: uv lock --script")
     text = _script(wanted)
     asked = f"{wanted.minor} {text} {wanted.lock}"
     place = folder / hashlib.sha256(asked.encode()).hexdigest()[:16]
