@@ -25,6 +25,14 @@ colours appear only on a terminal.
 
 This page is made from the commands' own help, by `docs/generate_cli.py`.
 
+## Completion in a shell
+
+`seeknal --install-completion` lets bash, zsh or fish complete commands, options, branches, nodes, columns, tags, kinds and
+metrics with the tab key: `seeknal run -s tag:ni`, `seeknal lineage orders.am`. It is installed for the shell that runs it, or for
+the one that is named behind it. It writes a script of its own, and for bash and zsh a line into `.bashrc` or `.zshrc`;
+`--show-completion` prints the script instead. To complete a name, files are parsed and the state of the warehouse is read;
+nothing of a project is executed.
+
 ## Exit codes
 
 | code | meaning |

@@ -228,6 +228,18 @@ def write_whole(path: Path, content: bytes, *, private: bool = True) -> None:
         os.close(folder)
 
 
+def append_line(path: Path, line: str) -> bool:
+    """Add a line to a file that the user named, unless it has that line; whether it was added. The
+    file may be a link. Raises OSError if it cannot be written."""
+    text = path.read_text(errors="surrogateescape") if path.exists() else ""
+    if line in text.splitlines():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(f"{line}\n" if not text or text.endswith("\n") else f"\n{line}\n")
+    return True
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A new file beside one that the user named. At the end of the block it takes that place; after

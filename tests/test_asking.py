@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -137,15 +138,21 @@ def test_a_statement_is_read_from_a_file_and_from_standard_input(
     )
 
 
+def rows_of(path: Path, columns: str = "*") -> list[tuple[Any, ...]]:
+    """The rows of a file, as DuckDB reads it."""
+    with duckdb.connect() as connection:
+        return connection.execute(f"SELECT {columns} FROM '{path}'").fetchall()
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.json"])
 def test_an_answer_is_written_into_a_file(published: Repo, name: str) -> None:
     sql = "SELECT day, total FROM transform.daily ORDER BY day"
     done = published.seeknal("query", sql, "-o", name)
     assert (done.out, done.err) == ("", f"Written: {name} (2 rows)\n")
     path = published.path / name
-    assert duckdb.sql(f"SELECT CAST(total AS INTEGER) FROM '{path}'").fetchall() == [(30,), (70,)]
+    assert rows_of(path, "CAST(total AS INTEGER)") == [(30,), (70,)]
     published.seeknal("query", sql, "--limit", "1", "--output", name)
-    assert len(duckdb.sql(f"FROM '{path}'").fetchall()) == 1
+    assert len(rows_of(path)) == 1
     before = path.read_bytes()
     published.seeknal("query", "SELECT ('x' || day)::INTEGER FROM daily", "-o", name, code=2)
     published.seeknal("query", "FROM nowhere", "-o", name, code=2)
@@ -156,8 +163,8 @@ def test_an_answer_is_written_into_a_file(published: Repo, name: str) -> None:
 def test_a_file_keeps_all_digits_of_a_sum(published: Repo) -> None:
     sql = "SELECT (1::HUGEINT << 60) + 1 AS large, 1 AS id, 2 AS ID"
     published.seeknal("query", sql, "-o", "a.parquet")
-    found = duckdb.sql(f"FROM '{published.path}/a.parquet'")
-    assert [int(value) for value in found.fetchall()[0]] == [(1 << 60) + 1, 1, 2]
+    (row,) = rows_of(published.path / "a.parquet")
+    assert [int(value) for value in row] == [(1 << 60) + 1, 1, 2]
 
 
 def test_a_file_without_a_form_is_refused(published: Repo) -> None:

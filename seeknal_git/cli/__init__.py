@@ -30,6 +30,20 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _install_completion(wanted: bool) -> None:
+    if wanted:
+        from seeknal_git.cli.completion import install
+
+        install()
+
+
+def _show_completion(wanted: bool) -> None:
+    if wanted:
+        from seeknal_git.cli.completion import show
+
+        show()
+
+
 def _seeknal(
     folder: Annotated[
         Path | None,
@@ -51,6 +65,24 @@ def _seeknal(
     ] = None,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    _install: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            callback=_install_completion,
+            is_eager=True,
+            help="Complete commands and names in this shell, or in the one named: bash, zsh, fish.",
+        ),
+    ] = False,
+    _show: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion",
+            callback=_show_completion,
+            is_eager=True,
+            help="Print the script for that.",
+        ),
     ] = False,
 ) -> None:
     if folder is not None:
@@ -160,6 +192,14 @@ def _commands() -> Callable[..., Any]:
     return _made(first if first in _COMMANDS else None)
 
 
+def _complete() -> NoReturn:
+    """Print the words that a shell asks for."""
+    from seeknal_git.cli.completion import complete
+
+    complete(_made, _COMMANDS)
+    sys.exit(0)
+
+
 def main() -> NoReturn:
     """Run a command, and turn every error into one message and an exit code (see errors.py)."""
     # Projects are large and have no cycles: looking for them again and again would double the time
@@ -167,6 +207,8 @@ def main() -> NoReturn:
     set_threshold(100_000, 50, 1_000)
     prepare()
     try:
+        if "SEEKNAL_COMPLETE" in os.environ:
+            _complete()
         code = _commands()(prog_name="seeknal", standalone_mode=False)
         sys.stdout.flush()
     except SeeknalError as exc:

@@ -29,7 +29,7 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.project.graph import Graph, Structure
 
 FACTS = ("changed", "failed")
-_METHODS = ("name", "kind", "tag", "path", "owner")
+METHODS = ("name", "kind", "tag", "path", "owner")
 _QUOTED = r""""[^"]*"|'[^']*'"""
 _QUOTES = re.compile(_QUOTED)
 _TERM = re.compile(rf"(?:([0-9]{{0,9}})\+)?((?:{_QUOTED}|[^\"'])*?)(?:\+([0-9]{{0,9}}))?")
@@ -217,7 +217,7 @@ def _term(option: str, text: str, written: str, at: int) -> Term:
     if "+" in bare or not value:
         hint = "A term is for example daily, +daily, daily+1, tag:nightly or changed+."
         term.refuse(f"{written} is no term", hint)
-    if method not in _METHODS and pattern not in FACTS:
+    if method not in METHODS and pattern not in FACTS:
         term.refuse(f"There is no method {method}:", _method_hint(method))
     return term
 
@@ -227,8 +227,8 @@ def _method_hint(method: str) -> str:
         return f"Write {method} alone."
     if method in _OF_DBT:
         return f"Write {_OF_DBT[method]}."
-    near = difflib.get_close_matches(method, _METHODS, 1)
-    known = ", ".join(f"{name}:" for name in _METHODS if name != "name")
+    near = difflib.get_close_matches(method, METHODS, 1)
+    known = ", ".join(f"{name}:" for name in METHODS if name != "name")
     return f"Did you mean {near[0]}:?" if near else f"The methods are {known}."
 
 
