@@ -262,4 +262,5 @@ def current_tree(workspace: Workspace) -> Tree:
 
 def _is_read(path: str) -> bool:
     """Whether a file counts before git tracks it."""
-    return is_definition_path(path) or is_module_path(path) or path == PROJECT_FILE
+    is_code = is_module_path(path.removesuffix(".lock"))  # a module, or the lock of a script
+    return is_code or is_definition_path(path) or path == PROJECT_FILE
