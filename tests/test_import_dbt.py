@@ -30,7 +30,7 @@ BAKERY = {
         """,
     "seeds/raw_guests.csv": "id,name\n1,Ada\n2,Bob\n3,Cyd\n",
     "seeds/raw_orders.csv": "id,guest,day,state\n"
-    "1,1,2026-01-31,done\n2,1,2026-02-01,done\n3,2,2026-02-03,null\n4,3,2026-02-04,open\n",
+    "1,1,2026-01-31,done\n2,1,2026-02-01,done\n3,2,2026-02-03,\n4,3,2026-02-04,open\n",
     "data/payments.csv": "order_id;cents\n1;250\n2;1000\n3;400\n3;100\n",
     "seeds/seeds.yml": """
         seeds:
@@ -211,7 +211,7 @@ def test_the_files_of_a_model_read_like_written_by_hand(repo: Repo, bakery: Bake
     assert "  - {not_null: [guest_id], severity: warn}\n" in guests
     payments = repo.read("seeknal/transforms/staging/stg_payments.sql")
     assert payments.endswith("from ref('source.payments') -- ref('source.payments')\n")
-    assert "params:\n  cents: '100'\n" in repo.read("seeknal/transforms/staging/stg_payments.yml")
+    assert "params: {cents: '100'}\n" in repo.read("seeknal/transforms/staging/stg_payments.yml")
     assert "owner: cyd@example.org\n" in repo.read("seeknal/exposures/wall.yml")
     assert repo.read("seeknal_project.yml").endswith("\nvars:\n  first_day: '2026-02-01'\n")
 
@@ -365,6 +365,14 @@ def test_everything_else_is_listed_with_its_line(
     assert said in next(text for file, at, text in left(done) if (file, at) == (path, line))
     assert sorted(node["node"] for node in done["taken"]) == TAKEN
     assert repo.seeknal("validate").out.startswith("10 nodes valid.")
+
+
+def test_a_seed_with_the_word_null_is_noted(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    with_files(folder, {"seeds/towns.csv": "id,name\n1,Oslo\n2,NULL\n"})
+    (note,) = imported(repo, folder)["notes"]
+    assert (note["file"], note["line"]) == ("seeds/towns.csv", 3)
+    assert note["hint"].endswith("params: {nullstr: ['', 'NULL']}")
 
 
 def test_two_files_of_one_name_are_both_left(repo: Repo, bakery: Bakery) -> None:

@@ -92,7 +92,7 @@ def _as_yaml(data: Mapping[str, Any]) -> str:
 def _entry(key: str, value: Any) -> str:
     if key == "tests":
         return "tests:\n" + "".join(f"  - {line}" for line in _tests(value))
-    if key in ("tags", "inputs", "depends_on", "schema"):
+    if key in ("tags", "params", "inputs", "depends_on", "schema"):
         return f"{key}: {_dumped(value, flow=True, width=float('inf'))}"
     return _dumped({key: value}, flow=False, width=_WIDTH)
 

@@ -13,6 +13,9 @@ from seeknal_git.dbt.properties import Entry, Properties
 from seeknal_git.dbt.settings import Configured, Settings, listed, unread
 from seeknal_git.errors import Problem
 
+# The key of dbt-duckdb for the file that a table of a source is read from.
+PLACE = "external_location"
+
 
 @dataclass(slots=True)
 class Reading:
@@ -47,14 +50,14 @@ class Reading:
         found: dict[str, Any] = {}
         if text := self.properties.described(entry.data):
             found["description"] = text
-        meta = config["meta"].value if "meta" in config else None
-        if isinstance(meta, dict) and isinstance(meta.get("owner"), str):
+        meta = config["meta"].value if "meta" in config else {}
+        meta = meta if isinstance(meta, dict) else {}
+        if isinstance(meta.get("owner"), str):
             found["owner"] = meta["owner"]
         if "tags" in config and config["tags"].value:
             found["tags"] = list(dict.fromkeys(map(str, listed(config["tags"].value))))
-        if isinstance(meta, dict) and meta:
-            found["meta"] = plain(meta)
-        return found
+        kept = {key: plain(value) for key, value in meta.items() if key != PLACE}
+        return {**found, **({"meta": kept} if kept else {})}
 
     def columns(self, entry: Entry, *, promised: bool = False) -> dict[str, Any]:
         """The documentation of columns; promised: with their types as promises."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from seeknal_git.dbt.checks import tests_of
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.properties import Entry
-from seeknal_git.dbt.reading import Reading, disabled, templates
+from seeknal_git.dbt.reading import PLACE, Reading, disabled, templates
 from seeknal_git.dbt.settings import Configured, merged
 from seeknal_git.dbt.yaml_lines import Entries
 from seeknal_git.errors import Problem
@@ -29,7 +30,7 @@ _READER = re.compile(
     r"(?:read_)?(?:csv|csv_auto|parquet|json|json_auto)\(\s*'([^']*)'\s*\)", re.IGNORECASE
 )
 _OF_SEEDS = frozenset("tags meta enabled column_types delimiter".split())
-_OF_SOURCES = frozenset("tags meta enabled external_location loaded_at_field freshness".split())
+_OF_SOURCES = frozenset({"tags", "meta", "enabled", PLACE, "loaded_at_field", "freshness"})
 
 
 def seeds(reading: Reading) -> None:
@@ -46,7 +47,7 @@ def seeds(reading: Reading) -> None:
             **reading.described(entry, config),
             "source": "csv",
             "table": reading.path(shown),
-            **_params(path, config),
+            **_params(config),
             **_types(reading, name, config),
             **reading.columns(entry),
         }
@@ -55,6 +56,7 @@ def seeds(reading: Reading) -> None:
             draft.copies[shown] = path
         _add(reading, draft, entry)
         reading.note_unread(config, _OF_SEEDS)
+        reading.notes += _nulls(path, shown)
 
 
 def _add(reading: Reading, draft: Draft, entry: Entry) -> None:
@@ -66,16 +68,23 @@ def _add(reading: Reading, draft: Draft, entry: Entry) -> None:
     reading.left += left
 
 
-def _params(path: Path, config: Configured) -> dict[str, Any]:
-    """The params of a seed: its delimiter, and the spellings of `null`, which dbt reads as NULL."""
-    found: dict[str, Any] = {}
-    if "delimiter" in config:
-        found["delimiter"] = str(config["delimiter"].value)
+def _params(config: Configured) -> dict[str, Any]:
+    """The params of a seed."""
+    if "delimiter" not in config:
+        return {}
+    return {"params": {"delimiter": str(config["delimiter"].value)}}
+
+
+def _nulls(path: Path, shown: str) -> Iterator[Problem]:
+    """A note if a seed spells NULL: dbt reads it as NULL for all databases but DuckDB."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        cells = {cell for row in csv.reader(file) for cell in row if len(cell.strip()) == 4}
-    if nulls := sorted(cell for cell in cells if cell.strip().lower() == "null"):
-        found["nullstr"] = ["", *nulls]
-    return {"params": found} if found else {}
+        rows = csv.reader(file)
+        for row in rows:
+            if found := next((cell for cell in row if cell.strip().lower() == "null"), None):
+                message = f"`{found}` is a text here, as in dbt-duckdb; elsewhere dbt reads NULL."
+                hint = f"If it is NULL, add to the source: params: {{nullstr: ['', '{found}']}}"
+                yield Problem(message, shown, rows.line_num, hint)
+                return
 
 
 def _types(reading: Reading, name: str, config: Configured) -> dict[str, Any]:
@@ -139,9 +148,9 @@ def _location(source: Entry, table: Entry, config: Configured) -> str | None:
     """The file that dbt-duckdb reads a table from; None if it is a table of a database."""
     meta = config["meta"].value if "meta" in config else {}
     given = [
-        table.data.get("external_location"),
-        config["external_location"].value if "external_location" in config else None,
-        meta.get("external_location") if isinstance(meta, dict) else None,
+        table.data.get(PLACE),
+        config[PLACE].value if PLACE in config else None,
+        meta.get(PLACE) if isinstance(meta, dict) else None,
     ]
     text = next((place for place in given if isinstance(place, str)), None)
     if text is None:
