@@ -18,7 +18,7 @@ from seeknal_git.names import is_entity, schema_of
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.model import Foreign
-from seeknal_git.warehouse.opening import open_warehouse
+from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -47,9 +47,7 @@ def list_environments(workspace: Workspace) -> list[EnvironmentState]:
     """All environments of the warehouse, production first."""
     if not workspace.has_warehouse:
         return []
-    with open_warehouse(
-        workspace.warehouse_path, workspace.marks, read_only=True, deadline=workspace.until
-    ) as warehouse:
+    with open_for_state(workspace.warehouse_path, workspace.marks, workspace.until) as warehouse:
         return [
             _state(workspace, lifetime, _nodes(warehouse, lifetime.environment.schema))
             for lifetime in lifetimes(workspace, warehouse, keeping(workspace))

@@ -19,7 +19,7 @@ from seeknal_git.git.known_names import known_names
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.model import Foreign, Rules, Unnamed, now
-from seeknal_git.warehouse.opening import open_warehouse
+from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -55,11 +55,8 @@ def gc(workspace: Workspace, *, delete: bool = False, only_environments: bool = 
 
 
 def _find(workspace: Workspace, only_environments: bool) -> Garbage:
-    with open_warehouse(
-        workspace.readable_warehouse,
-        workspace.marks,
-        read_only=True,
-        deadline=workspace.until,
+    with open_for_state(
+        workspace.readable_warehouse, workspace.marks, workspace.until
     ) as warehouse:
         return _found(workspace, warehouse, only_environments)
 

@@ -11,7 +11,7 @@ from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import is_kept_tree
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.model import Move, Record
-from seeknal_git.warehouse.opening import open_warehouse
+from seeknal_git.warehouse.opening import open_for_state
 from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -50,8 +50,8 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0) -> 
     entries: tuple[Entry, ...] = ()
     earlier = 0
     if workspace.has_warehouse:
-        with open_warehouse(
-            workspace.warehouse_path, workspace.marks, read_only=True, deadline=workspace.until
+        with open_for_state(
+            workspace.warehouse_path, workspace.marks, workspace.until
         ) as warehouse:
             records = warehouse.publications.records(shown.schema)
             entries = _entries(workspace, warehouse, shown.schema, records[: most or None])
