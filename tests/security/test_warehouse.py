@@ -88,6 +88,9 @@ if engine_version().startswith("2"):
     )
 
 
+FIRST = next(iter(IN_OUR_SCHEMAS.values()))[1]
+
+
 def said_by_all(repo: Repo, commands: Sequence[str] = COMMANDS) -> dict[str, str]:
     results = {command: repo.seeknal(*shlex.split(command), code=None) for command in commands}
     return {command: f"{each.out}{each.err}" for command, each in results.items()}
@@ -102,9 +105,8 @@ def outside(repo: Repo) -> str:
 @pytest.mark.parametrize(("made", "named"), IN_OUR_SCHEMAS.values(), ids=IN_OUR_SCHEMAS)
 def test_only_tables_may_be_where_our_own_are(published: Repo, made: str, named: str) -> None:
     published.tamper(made.format(outside=outside(published)))
-    for command, said in said_by_all(
-        published, ("status", "log", "run", "gc --yes", "query 'FROM daily'")
-    ).items():
+    reading = ("log",) if named != FIRST else ("status", "log", "gc --yes", "query 'FROM daily'")
+    for command, said in said_by_all(published, (*reading, "run")).items():
         assert (
             f"holds something in Seeknal's own schemas that Seeknal did not make: {named}" in said
         ), command
@@ -218,11 +220,11 @@ def test_a_row_of_the_state_that_is_not_whole_is_one_message(published: Repo, ch
             "INSERT INTO _seeknal.exposures (schema_name, node) VALUES ('main', 'exposure.x')"
         )
     published.tamper(f"UPDATE _seeknal.{change}")
-    for command in ("env list", "run", "log"):
-        said = published.seeknal(*shlex.split(command), code=1).err
-        assert f"a value is missing in _seeknal.{table}, or none that Seeknal writes" in said, (
-            command
-        )
+    said = published.seeknal("log", code=1).err
+    assert f"a value is missing in _seeknal.{table}, or none that Seeknal writes" in said
+    if change == NOT_WHOLE[0]:
+        assert said.splitlines()[0] in published.seeknal("env", "list", code=1).err
+        assert said.splitlines()[0] in published.seeknal("run", code=1).err
 
 
 def as_a_link(file: Path) -> None:
