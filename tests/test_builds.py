@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_empty
 
 # Every value of `drawn` is another one each time, so that two builds can be told apart by what is
 # read of them.
@@ -40,17 +40,21 @@ DRAWN = "seeknal/transforms/drawn.yml"
 TOTAL = "seeknal/transforms/total.yml"
 
 
+def make_drawn(project: Repo) -> None:
+    make_empty(project)
+    for path, text in NODES.items():
+        project.write(path, text)
+    project.write(".gitignore", "target/\nexports/\nraw/\n")
+    project.write("raw/rows.csv", "id\n1\n2\n")
+    project.commit()
+    project.seeknal("run")
+
+
 @pytest.fixture
-def drawn(repo: Repo) -> Repo:
+def drawn(copy_of: Templates) -> Repo:
     """A project with a table of random numbers that another table and a file are made of,
     published."""
-    for path, text in NODES.items():
-        repo.write(path, text)
-    repo.write(".gitignore", "target/\nexports/\nraw/\n")
-    repo.write("raw/rows.csv", "id\n1\n2\n")
-    repo.commit()
-    repo.seeknal("run")
-    return repo
+    return copy_of("drawn", make_drawn)
 
 
 def numbers_of(repo: Repo, schema: str = "main") -> list[tuple[int, float]]:

@@ -13,20 +13,24 @@ import typer
 
 from seeknal_git.cli import application
 from seeknal_git.names import schema_of
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"
 
 
+def make_dev(project: Repo) -> None:
+    make_published(project)
+    project.switch("dev", create=True)
+    project.replace(DAILY, "sum(amount)", "max(amount)")
+    project.commit("The largest order of a day")
+    project.seeknal("run")
+    project.switch("main")
+
+
 @pytest.fixture
-def dev(published: Repo) -> Repo:
+def dev(copy_of: Templates) -> Repo:
     """On main; the branch dev has an environment."""
-    published.switch("dev", create=True)
-    published.replace(DAILY, "sum(amount)", "max(amount)")
-    published.commit("The largest order of a day")
-    published.seeknal("run")
-    published.switch("main")
-    return published
+    return copy_of("dev", make_dev)
 
 
 def environments(repo: Repo) -> list[str]:

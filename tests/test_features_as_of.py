@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_empty
 
 FILES = {
     "data/habits.csv": "customer_id,day,orders\n1,2024-01-01,1\n1,2024-01-05,2\n2,2024-01-03,7\n",
@@ -44,16 +44,20 @@ GROUP = (
 )
 
 
-@pytest.fixture
-def features(repo: Repo) -> Repo:
+def make_features(project: Repo) -> None:
+    make_empty(project)
     for path, text in FILES.items():
-        repo.write(path, text)
+        project.write(path, text)
     for name in ("habits", "payments", "answers"):
-        repo.write(f"seeknal/{name}.yml", SOURCE.format(name=name))
+        project.write(f"seeknal/{name}.yml", SOURCE.format(name=name))
     for name in ("habits", "payments"):
-        repo.write(f"seeknal/daily_{name}.yml", GROUP.format(name=name))
-    repo.seeknal("run")
-    return repo
+        project.write(f"seeknal/daily_{name}.yml", GROUP.format(name=name))
+    project.seeknal("run")
+
+
+@pytest.fixture
+def features(copy_of: Templates) -> Repo:
+    return copy_of("features", make_features)
 
 
 def test_each_row_of_the_spine_has_the_latest_features_that_were_known(features: Repo) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_empty
 
 SOURCE = "kind: source\nname: o\nsource: csv\ntable: raw/o.csv\n"
 BAD = "kind: transform\nname: bad\ntransform: SELECT error('an unrelated mistake')\n"
@@ -14,15 +14,19 @@ def rows(number: int) -> str:
     return "id,n\n" + "".join(f"{each},{each * 10}\n" for each in range(1, number + 1))
 
 
+def make_loaded(project: Repo) -> None:
+    make_empty(project)
+    project.write("seeknal/o.yml", SOURCE)
+    project.write(".gitignore", "target/\nraw/\n")
+    project.write("raw/o.csv", rows(2))
+    project.commit()
+    project.seeknal("run")
+
+
 @pytest.fixture
-def loaded(repo: Repo) -> Repo:
+def loaded(copy_of: Templates) -> Repo:
     """A source whose raw data git does not track, with two rows, published."""
-    repo.write("seeknal/o.yml", SOURCE)
-    repo.write(".gitignore", "target/\nraw/\n")
-    repo.write("raw/o.csv", rows(2))
-    repo.commit()
-    repo.seeknal("run")
-    return repo
+    return copy_of("loaded", make_loaded)
 
 
 def count(repo: Repo, relation: str = "main.o") -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from seeknal_git.build import execute, publish
 from seeknal_git.warehouse.builder import Builder
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_published
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
 DAILY = "seeknal/transforms/daily.yml"
@@ -582,25 +582,29 @@ def test_a_run_of_some_nodes_does_not_claim_that_production_is_at_that_commit(
     assert published.production_ref == published.head
 
 
-@pytest.fixture
-def two_changes(published: Repo) -> Repo:
-    """On main: days and customers are summed up otherwise, which a branch has built already, and a
-    node is gone."""
-    published.write(
+def make_two_changes(project: Repo) -> None:
+    make_published(project)
+    project.write(
         "seeknal/transforms/ids.yml",
         "kind: transform\nname: ids\ntransform: SELECT id FROM source.orders\n",
     )
-    published.commit("One more")
-    published.seeknal("run")
-    published.switch("dev", create=True)
-    published.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
-    published.replace(DAILY, "sum(amount)", "max(amount)")
-    published.git("rm", "--quiet", "seeknal/transforms/ids.yml")
-    published.commit("Otherwise")
-    published.seeknal("run")
-    published.switch("main")
-    published.merge("dev")
-    return published
+    project.commit("One more")
+    project.seeknal("run")
+    project.switch("dev", create=True)
+    project.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    project.replace(DAILY, "sum(amount)", "max(amount)")
+    project.git("rm", "--quiet", "seeknal/transforms/ids.yml")
+    project.commit("Otherwise")
+    project.seeknal("run")
+    project.switch("main")
+    project.merge("dev")
+
+
+@pytest.fixture
+def two_changes(copy_of: Templates) -> Repo:
+    """On main: days and customers are summed up otherwise, which a branch has built already, and a
+    node is gone."""
+    return copy_of("two_changes", make_two_changes)
 
 
 def test_a_run_of_some_nodes_repoints_and_removes_no_others(two_changes: Repo) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_published
 
 CLEAN, DAILY, BY_CUSTOMER = (
     f"seeknal/transforms/{name}.yml" for name in ("clean_orders", "daily", "by_customer")
@@ -87,23 +87,27 @@ EDITS = [
 ]
 
 
-@pytest.fixture
-def shop(published: Repo) -> Repo:
-    """Production with two more readers: of the cleaned orders, and of the same raw data."""
-    published.write(
+def make_shop(project: Repo) -> None:
+    make_published(project)
+    project.write(
         "seeknal/transforms/ids.yml",
         TRANSFORM.format(name="ids", sql="SELECT id FROM transform.clean_orders"),
     )
-    published.write("seeknal/again.yml", SOURCE.format(name="again", path="data/orders.csv"))
-    published.write(
+    project.write("seeknal/again.yml", SOURCE.format(name="again", path="data/orders.csv"))
+    project.write(
         "seeknal/rows.yml",
         TRANSFORM.format(
             name="rows", sql="SELECT count(*) AS n, sum(amount) AS s FROM source.again"
         ),
     )
-    published.commit("More")
-    published.seeknal("run")
-    return published
+    project.commit("More")
+    project.seeknal("run")
+
+
+@pytest.fixture
+def shop(copy_of: Templates) -> Repo:
+    """Production with two more readers: of the cleaned orders, and of the same raw data."""
+    return copy_of("shop", make_shop)
 
 
 @pytest.mark.parametrize(("edit", "named"), EDITS)
@@ -147,26 +151,30 @@ def test_nodes_of_a_commit_that_is_given_up_are_taken_back_by_a_promotion(publis
     assert published.production() == before
 
 
-@pytest.fixture
-def raw(published: Repo) -> Repo:
-    """Two sources of untracked data, a table of each, one of both, and a file."""
+def make_raw(project: Repo) -> None:
+    make_published(project)
     for name in ("a", "b"):
-        published.write(f"raw/{name}.csv", "n\n1\n")
-        published.write(f"seeknal/{name}.yml", SOURCE.format(name=name, path=f"raw/{name}.csv"))
+        project.write(f"raw/{name}.csv", "n\n1\n")
+        project.write(f"seeknal/{name}.yml", SOURCE.format(name=name, path=f"raw/{name}.csv"))
         sql = f"SELECT sum(n) AS n FROM source.{name}"
-        published.write(f"seeknal/{name}_sum.yml", TRANSFORM.format(name=f"{name}_sum", sql=sql))
+        project.write(f"seeknal/{name}_sum.yml", TRANSFORM.format(name=f"{name}_sum", sql=sql))
     both = "SELECT a.n + b.n AS n FROM transform.a_sum AS a, transform.b_sum AS b"
-    published.write("seeknal/sums.yml", TRANSFORM.format(name="sums", sql=both))
-    published.write(
+    project.write("seeknal/sums.yml", TRANSFORM.format(name="sums", sql=both))
+    project.write(
         "seeknal/b_csv.yml",
         "kind: exposure\nname: b_csv\ntype: file\ninputs: [source.b]\n"
         "params: {path: exports/b.csv}\n",
     )
-    published.commit("Raw")
-    published.seeknal("run")
-    published.write("raw/a.csv", "n\n10\n")
-    published.write("raw/b.csv", "n\n500\n")
-    return published
+    project.commit("Raw")
+    project.seeknal("run")
+    project.write("raw/a.csv", "n\n10\n")
+    project.write("raw/b.csv", "n\n500\n")
+
+
+@pytest.fixture
+def raw(copy_of: Templates) -> Repo:
+    """Two sources of untracked data, a table of each, one of both, and a file."""
+    return copy_of("raw", make_raw)
 
 
 @pytest.mark.parametrize("named", ["a", "b_csv", "daily"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_published
 
 BOARD = "seeknal/exposures/sales_board.yml"
 DASHBOARD = """
@@ -20,13 +20,17 @@ DASHBOARD = """
 DAILY = "seeknal/transforms/daily.yml"
 
 
+def make_with_board(project: Repo) -> None:
+    make_published(project)
+    project.write(BOARD, DASHBOARD)
+    project.commit()
+    project.seeknal("run")
+    project.switch("dev", create=True)
+
+
 @pytest.fixture
-def with_board(published: Repo) -> Repo:
-    published.write(BOARD, DASHBOARD)
-    published.commit()
-    published.seeknal("run")
-    published.switch("dev", create=True)
-    return published
+def with_board(copy_of: Templates) -> Repo:
+    return copy_of("with_board", make_with_board)
 
 
 def test_a_run_says_once_that_it_is_not_delivered_here(published: Repo) -> None:

@@ -15,7 +15,7 @@ import pytest
 from seeknal_git import files
 from seeknal_git.errors import FileFault
 from seeknal_git.files import Ground, opened_folder, put_in_place, refuse, write_below, wrong_name
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_shop
 
 EXPOSURE = "seeknal/exposures/out.yml"
 NODE = "exposure.out"
@@ -196,15 +196,19 @@ THERE: dict[Callable[[Repo], None], str] = {
 }
 
 
+def make_delivering(project: Repo) -> None:
+    make_shop(project)
+    (project.path / "seeknal/exposures/by_customer_csv.yml").unlink()
+    project.commit("No exposure yet")
+    project.seeknal("run")
+    project.write(EXPOSURE, exposure("exports/out.csv"))
+    project.commit("An exposure")
+
+
 @pytest.fixture
-def delivering(shop: Repo) -> Repo:
+def delivering(copy_of: Templates) -> Repo:
     """A project that was published, before it has an exposure."""
-    (shop.path / "seeknal/exposures/by_customer_csv.yml").unlink()
-    shop.commit("No exposure yet")
-    shop.seeknal("run")
-    shop.write(EXPOSURE, exposure("exports/out.csv"))
-    shop.commit("An exposure")
-    return shop
+    return copy_of("delivering", make_delivering)
 
 
 @pytest.mark.parametrize("there", THERE, ids=lambda each: each.__name__)
