@@ -64,5 +64,5 @@ def checks(
         select=replace(choice, select=[*(which or ()), *(choice.select or ())]).selecting(),
         rows=rows,
     )
-    out_json(report.as_json(found)) if as_json else report.as_text(found)
+    out_json(report.as_json(found)) if as_json else report.show(found)
     raise typer.Exit(1 if found.counts["failed"] else 0)

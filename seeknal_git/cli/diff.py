@@ -34,4 +34,4 @@ def diff(
     from seeknal_git.report.terminal import out_json
 
     found = library(opened_with_a_reminder(project_path, data_root), node)
-    out_json(report.as_json(found)) if as_json else report.as_text(found, stat=stat)
+    out_json(report.as_json(found)) if as_json else report.show(found, stat=stat)

@@ -96,10 +96,11 @@ def prune(
     """
     from seeknal_git.commands.gc import gc
     from seeknal_git.report import gc as report
+    from seeknal_git.report.terminal import out_json
 
     workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
     found = gc(workspace, delete=yes, only_environments=True)
-    report.as_json(found) if as_json else report.as_text(found, "seeknal env prune")
+    out_json(report.as_json(found)) if as_json else report.show(found, "seeknal env prune")
 
 
 # The older names of three commands. Scripts use them, with all options of the newer names.

@@ -38,7 +38,8 @@ def gc(
     """
     from seeknal_git.commands.gc import gc as library
     from seeknal_git.report import gc as report
+    from seeknal_git.report.terminal import out_json
 
     workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
     found = library(workspace, delete=yes)
-    report.as_json(found) if as_json else report.as_text(found, "seeknal gc")
+    out_json(report.as_json(found)) if as_json else report.show(found, "seeknal gc")

@@ -24,13 +24,13 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
       seeknal hooks install --data-root /srv/shop
     """
     from seeknal_git.commands import hooks
-    from seeknal_git.report.hooks import as_text
+    from seeknal_git.report.hooks import show
     from seeknal_git.report.terminal import note
 
     found = hooks.install(opened(project_path, data_root), data_root)
     if found.command is not None:
         note(f"$ {found.command}")
-    as_text(found.hooks)
+    show(found.hooks)
 
 
 @app.command()
@@ -44,9 +44,9 @@ def uninstall(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> N
       seeknal hooks uninstall
     """
     from seeknal_git.commands import hooks
-    from seeknal_git.report.hooks import as_text
+    from seeknal_git.report.hooks import show
 
-    as_text(hooks.uninstall(opened(project_path, data_root)))
+    show(hooks.uninstall(opened(project_path, data_root)))
 
 
 @app.command()
@@ -64,8 +64,8 @@ def status(
     from dataclasses import asdict
 
     from seeknal_git.commands import hooks
-    from seeknal_git.report.hooks import as_text
+    from seeknal_git.report.hooks import show
     from seeknal_git.report.terminal import out_json
 
     found = hooks.status(opened(project_path, data_root))
-    out_json([asdict(hook) for hook in found]) if as_json else as_text(found)
+    out_json([asdict(hook) for hook in found]) if as_json else show(found)

@@ -47,4 +47,4 @@ def dbt(
     from seeknal_git.report.terminal import out_json
 
     done = import_dbt(opened(project_path, data_root), folder, dry_run=dry_run)
-    out_json(report.as_json(done)) if as_json else report.as_text(done)
+    out_json(report.as_json(done)) if as_json else report.show(done)

@@ -62,7 +62,7 @@ def inspect(
     workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
     if node is None or list_:
         found = tables(workspace, env)
-        out_json(report.as_json(found)) if as_json else report.as_text(found)
+        out_json(report.as_json(found)) if as_json else report.show(found)
         return
     sql = question(workspace, node, env, columns=schema, limit=limit)
     form = "json" if as_json else "table"

@@ -98,4 +98,4 @@ def lineage(
     if as_json:
         out_json(report.as_json(chosen))
     elif not html:
-        report.as_text(chosen)
+        report.show(chosen)

@@ -98,7 +98,7 @@ def plan(
     elif markdown:
         out_lines(report.as_markdown(result))
     else:
-        report.as_text(result, verbose=verbose)
+        report.show(result, verbose=verbose)
     report.notes(result)
     if result.fault is not None:
         raise result.fault

@@ -165,7 +165,7 @@ class _Session:
             case ".help":
                 out_lines(_HELP)
             case ".tables":
-                report.as_text(tables(self.workspace(), self.environment))
+                report.show(tables(self.workspace(), self.environment))
             case ".schema" if argument:
                 env = self.environment
                 self.answer(question(self.workspace(), argument, env, columns=True, limit=0))

@@ -41,4 +41,4 @@ def status(
     for sentence in settings_reminder(workspace):
         tell(sentence, err=True)
     found = library.status(workspace)
-    out_json(report.as_json(found)) if as_json else report.as_text(found)
+    out_json(report.as_json(found)) if as_json else report.show(found)

@@ -34,5 +34,5 @@ def validate(
     from seeknal_git.report.terminal import out_json
 
     found = check(opened(project_path, data_root, mending=True), staged=staged)
-    out_json(report.as_json(found)) if as_json else report.as_text(found, verbose=verbose)
+    out_json(report.as_json(found)) if as_json else report.show(found, verbose=verbose)
     raise typer.Exit(1 if found.problems else 0)

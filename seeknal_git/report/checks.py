@@ -21,7 +21,7 @@ _WORDS: dict[State, tuple[str, str]] = {
 }
 
 
-def as_text(found: Checks) -> None:
+def show(found: Checks) -> None:
     """The checks that hold or were not asked, a line for each; those that do not hold; and a
     summary."""
     lines = [
@@ -34,7 +34,7 @@ def as_text(found: Checks) -> None:
     for state in ("warning", "failed"):
         for check in found.checks:
             if check.violation is not None and check.state == state:
-                violations.as_text(check.violation, found.elsewhere)
+                violations.show(check.violation, found.elsewhere)
     if not found.checks:
         out("There is no test and no rule.")
         return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LINE_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def as_text(found: Diff, *, stat: bool) -> None:
+def show(found: Diff, *, stat: bool) -> None:
     planned, changes = found.planned, found.changes
     for setting in planned.settings:
         out(f"{coloured(Category.BREAKING)} {PROJECT_FILE}: {setting.words}")

@@ -12,7 +12,6 @@ from seeknal_git.report.terminal import (
     kept_views,
     note,
     out,
-    out_json,
     pairs,
     tell,
 )
@@ -34,7 +33,7 @@ _WORDS = {
 _FEW = 8  # views and tables of somebody's that are named
 
 
-def as_text(found: Garbage, command: str) -> None:
+def show(found: Garbage, command: str) -> None:
     rows = [
         (f"environment {environment.environment.branch}", environment.why)
         for environment in found.environments
@@ -104,7 +103,7 @@ def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:
     return f"{what} to delete. Nothing was deleted; this does it: {command} --yes"
 
 
-def as_json(found: Garbage) -> None:
+def as_json(found: Garbage) -> dict[str, Any]:
     value: dict[str, Any] = {
         "version": 1,
         "deleted": found.deleted,
@@ -128,7 +127,7 @@ def as_json(found: Garbage) -> None:
         ]
         value["files"] = [str(leftover) for leftover in found.leftovers]
         value["kept"]["snapshots"] = counted_by_reason(found.kept_tables)
-    out_json(value)
+    return value
 
 
 def _environment(each: Lifetime) -> dict[str, Any]:

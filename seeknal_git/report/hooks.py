@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from seeknal_git.git.hooks import HookState
 
 
-def as_text(found: Sequence[HookState]) -> None:
+def show(found: Sequence[HookState]) -> None:
     out(*columns([(hook.name, hook.state, _remark(hook)) for hook in found]))
     for hook in found:
         if hook.lines:

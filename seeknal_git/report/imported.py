@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 
 
-def as_text(done: Imported) -> None:
+def show(done: Imported) -> None:
     if done.command:
         note(f"$ {done.command}")
     _taken(done)

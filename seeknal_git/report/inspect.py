@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seeknal_git.commands.inspect import Table
 
 
-def as_text(tables: Sequence[Table]) -> None:
+def show(tables: Sequence[Table]) -> None:
     """One line for each table: its node, its rows, and its view if that has another name."""
     width = max(len(table.node) for table in tables)
     for table in tables:

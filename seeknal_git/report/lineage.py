@@ -113,7 +113,7 @@ def warn(chosen: Selection) -> None:
         note(f"No plan is shown: {gap.message}")
 
 
-def as_text(chosen: Selection) -> None:
+def show(chosen: Selection) -> None:
     lineage, place = chosen.lineage, chosen.place
     if not lineage.nodes and lineage.in_part:
         out("No node is selected.")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from seeknal_git.plan.conflicts import Conflict
 
 
-def as_text(merge: MergePlan, found: Found | None, *, verbose: bool) -> None:
+def show(merge: MergePlan, found: Found | None, *, verbose: bool) -> None:
     """The changes of the merge. Its conflicts are an error, which goes to the other stream."""
     if merge.planned is not None:
-        plan_report.as_text(merge.planned, found, verbose=verbose, sound=merge.is_clean)
+        plan_report.show(merge.planned, found, verbose=verbose, sound=merge.is_clean)
     else:
         out(bold(_title(merge)))
 

@@ -41,7 +41,7 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _SHOWN = 5  # nodes downstream of a change; --verbose shows all of them
 
 
-def as_text(
+def show(
     planned: Planned, found: Found | None, *, verbose: bool = False, sound: bool = True
 ) -> None:
     """The plan on a terminal.

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from seeknal_git.commands.plan import PlanResult
 
 
-def as_text(result: PlanResult, *, verbose: bool) -> None:
+def show(result: PlanResult, *, verbose: bool) -> None:
     """verbose: print every node downstream, and the constructs that could not be resolved."""
     if result.merge is not None:
-        of_merge.as_text(result.merge, result.found, verbose=verbose)
+        of_merge.show(result.merge, result.found, verbose=verbose)
     elif result.planned is not None:
-        of_plan.as_text(result.planned, result.found, verbose=verbose)
-    of_verification.as_text(result.verified)
+        of_plan.show(result.planned, result.found, verbose=verbose)
+    of_verification.show(result.verified)
 
 
 def as_markdown(result: PlanResult) -> str:

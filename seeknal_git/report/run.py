@@ -105,7 +105,7 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
     repeated = 0
     for warning in _warnings(done):
         repeated += (warning.node, warning.number) not in done.progress.answers
-        violations.as_text(warning, elsewhere, with_rows=repeated <= _MOST_REPEATED)
+        violations.show(warning, elsewhere, with_rows=repeated <= _MOST_REPEATED)
     if done.outcome is not None:
         _published(done)
     if done.outcome is not None:
@@ -139,7 +139,7 @@ def _failed(node: str, why: str, checks: list[Violation], elsewhere: str | None)
         if others:
             out(*(f"  {line}" for line in others))
     for check in checks:
-        violations.as_text(check, elsewhere)
+        violations.show(check, elsewhere)
 
 
 def _by_reason(done: Reconciled) -> dict[Reason, list[str]]:

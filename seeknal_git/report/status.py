@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from seeknal_git.commands.status import Past, Production, Status
 
 
-def as_text(status: Status) -> None:
+def show(status: Status) -> None:
     room = width() - 16
     rows = {"Project": bold(status.project), "Branch": _branch(status)}
     if status.schema:

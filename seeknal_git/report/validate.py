@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from seeknal_git.commands.validate import Validation
 
 
-def as_text(found: Validation, *, verbose: bool) -> None:
+def show(found: Validation, *, verbose: bool) -> None:
     error(ProjectError(found.problems))
     for warning in found.warnings:
         warn(warning)

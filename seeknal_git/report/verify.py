@@ -25,7 +25,7 @@ def notes(verified: Sequence[Verified]) -> None:
             note(f"{coloured('warning', 'not verified')}: {verdict.node}: {verdict.reason}")
 
 
-def as_text(verified: Sequence[Verified] | None) -> None:
+def show(verified: Sequence[Verified] | None) -> None:
     """The results, below the plan. None prints nothing."""
     if verified is None:
         return

@@ -16,7 +16,7 @@ _WIDEST = 32
 _GAP = 2
 
 
-def as_text(violation: Violation, environment: str | None, *, with_rows: bool = True) -> None:
+def show(violation: Violation, environment: str | None, *, with_rows: bool = True) -> None:
     """environment: the one that was checked, if it is not what is checked out."""
     word = "failed" if violation.fails else "warning"
     out(f"{coloured(word)}: {violation.node}: {violation.message}")
