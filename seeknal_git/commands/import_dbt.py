@@ -90,7 +90,7 @@ def import_dbt(workspace: Workspace, folder: Path, *, dry_run: bool = False) -> 
     conversion = importing.conversion
     return Imported(
         name=conversion.name,
-        taken=tuple(Taken(draft.id, tuple(draft.files()), draft.path) for draft in drafts),
+        taken=tuple(Taken(draft.id, draft.paths, draft.path) for draft in drafts),
         left=tuple(sorted({*conversion.left, *importing.left}, key=_in_order)),
         notes=conversion.notes,
         present=tuple(draft.id for draft in conversion.drafts if draft.id in importing.present),
@@ -160,7 +160,7 @@ def _free(importing: _Import) -> list[Draft]:
 def _in_the_way(importing: _Import, draft: Draft) -> Problem | None:
     """A problem if a file of the project has the place of one of the draft's."""
     project, name = importing.workspace.repository.project, split_id(draft.id)[1]
-    paths = [path for path in draft.files() if os.path.lexists(project / path)]
+    paths = [path for path in draft.paths if os.path.lexists(project / path)]
     paths += [path for path, at in draft.copies.items() if not _is_same(project / path, at)]
     if not paths:
         return None
@@ -212,7 +212,7 @@ def _refused(importing: _Import, drafts: list[Draft]) -> dict[str, Problem]:
     files = {path: content for draft in drafts for path, content in draft.files().items()}
     files[PROJECT_FILE] = _project_file(importing, importing.conversion.variables)
     loaded = load(importing.workspace, with_nodes(importing.there.tree, files))
-    owners = {path: draft for draft in drafts for path in draft.files()}
+    owners = {path: draft for draft in drafts for path in draft.paths}
     by_id = {draft.id: draft for draft in drafts}
     found: dict[str, Problem] = {}
     for problem in loaded.problems:

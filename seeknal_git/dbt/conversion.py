@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.exposures import exposures
@@ -18,7 +19,7 @@ from seeknal_git.dbt.reading import Reading
 from seeknal_git.dbt.rules import rules
 from seeknal_git.dbt.settings import PROJECT, Settings, as_text, read_settings, text_of
 from seeknal_git.dbt.sources import seeds, sources
-from seeknal_git.dbt.yaml_lines import Entries, read_yaml
+from seeknal_git.dbt.yaml_lines import Entries, Items, read_yaml
 from seeknal_git.errors import Problem, ProjectError
 
 _MACRO = re.compile(
@@ -30,6 +31,7 @@ _NOT_TAKEN = {
     "materialization": "Every node is one SELECT.",
     "snapshot": "seeknal query --at COMMIT asks an older publication.",
 }
+_PROFILES = "profiles.yml"
 _PACKAGES = ("packages.yml", "dependencies.yml")
 
 
@@ -116,22 +118,27 @@ def _analyses(settings: Settings) -> Iterator[Problem]:
 
 
 def _of_the_project(settings: Settings) -> Iterator[Problem]:
-    """Packages, and statements that dbt runs beside models."""
+    """Packages, connections, and statements that dbt runs beside models."""
     for key in settings.hooks:
         line = settings.data.line(key)
         hint = "A run executes the SELECTs of nodes alone."
         yield Problem(f"The statements of {key} are not taken.", PROJECT, line, hint)
+    if (settings.root / _PROFILES).is_file():
+        hint = "The warehouse is a DuckDB file. git must not track this file in a project of ours."
+        yield Problem("The connections are not taken.", _PROFILES, 1, hint)
     for file in _PACKAGES:
-        path = settings.root / file
-        if not path.is_file():
-            continue
-        try:
-            data = read_yaml(text_of(path, file), file)
-        except ProjectError as exc:
-            yield from exc.problems
-            continue
-        packages = data.get("packages") if isinstance(data, Entries) else None
-        for package, line in zip(packages or (), getattr(packages, "lines", ()), strict=False):
-            name = next(iter(package.values()), "") if isinstance(package, Entries) else package
-            hint = "There are no packages: DuckDB's functions, and macros in seeknal/macros/."
-            yield Problem(f"The package {name} is not taken.", file, line, hint)
+        if (settings.root / file).is_file():
+            try:
+                yield from _packages(read_yaml(text_of(settings.root / file, file), file), file)
+            except ProjectError as exc:
+                yield from exc.problems
+
+
+def _packages(data: Any, file: str) -> Iterator[Problem]:
+    """A problem for each package that a file names."""
+    given = data.get("packages") if isinstance(data, Entries) else None
+    packages = given if isinstance(given, Items) else Items()
+    for package, line in zip(packages, packages.lines, strict=True):
+        name = next(iter(package.values()), "") if isinstance(package, Entries) else package
+        hint = "There are no packages: DuckDB's functions, and macros in seeknal/macros/."
+        yield Problem(f"The package {name} is not taken.", file, line, hint)

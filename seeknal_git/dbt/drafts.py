@@ -50,6 +50,11 @@ class Draft:
         kind, name = split_id(self.id)
         return "/".join((folder_of(kind), *self.folders, name))
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of its own files."""
+        return (f"{self.base}.yml", *([f"{self.base}.sql"] if self.sql is not None else []))
+
     def files(self) -> dict[str, bytes]:
         """Path → content of the node's own files."""
         kind, name = split_id(self.id)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.placing import in_the_way
 from seeknal_git.git.tree import Tree
-from seeknal_git.names import argument
+from seeknal_git.names import argument, in_lines
 from seeknal_git.project.workspace import Workspace
 
 _BUILT = "a run writes there, and a checkout would put a branch's files over its tables and files"
@@ -62,6 +62,10 @@ def _problem(name: str, tracked: list[str]) -> Problem:
     return Problem(
         f"git tracks {first}{others}: {_NAMES.get(name, _WAREHOUSE)}.",
         first,
-        hint=f"Take it out of git: git rm -r --cached -- {argument(whole)}\n"
-        "  The file stays. Move it away unless it is yours: a branch may have brought it.",
+        hint=in_lines(
+            [
+                f"Take it out of git: git rm -r --cached -- {argument(whole)}",
+                "The file stays. Move it away unless it is yours: a branch may have brought it.",
+            ]
+        ),
     )
