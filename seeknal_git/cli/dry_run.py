@@ -52,4 +52,4 @@ def dry_run(
     if as_json:
         out_json(report.dry_run_as_json(done))
     else:
-        report.dry_run_as_text(done)
+        report.show_dry_run(done)

@@ -45,8 +45,8 @@ def log(
       seeknal log --env dev --json
     """
     from seeknal_git.commands.log import log as library
-    from seeknal_git.report.history import log_as_json, log_as_text
+    from seeknal_git.report.history import log_as_json, show_log
     from seeknal_git.report.terminal import out_json
 
     found = library(opened_with_a_reminder(project_path, data_root, lock_timeout), env, most)
-    out_json(log_as_json(found)) if as_json else log_as_text(found, whole=verbose)
+    out_json(log_as_json(found)) if as_json else show_log(found, whole=verbose)

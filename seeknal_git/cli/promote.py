@@ -80,7 +80,7 @@ def promote(
         sandbox=sandbox,
         observer=TERMINAL,
     )
-    out_json(report.result_as_json(result)) if as_json else report.result_as_text(result)
+    out_json(report.result_as_json(result)) if as_json else report.show_result(result)
     report.notes(result)
     raise typer.Exit(1 if result.failures else 0)
 
@@ -97,7 +97,7 @@ def _promote_after_git(project_path: Path, data_root: Path | None) -> None:
         result = promote_after_git(opened(project_path, data_root), observer=TERMINAL)
         if result is None:
             return
-        report.result_as_text(result)
+        report.show_result(result)
         report.notes(result)
         if not result.failures:
             return

@@ -51,7 +51,7 @@ def rollback(
       seeknal rollback HEAD~1 --dry-run
     """
     from seeknal_git.commands.rollback import rollback as library
-    from seeknal_git.report.history import rollback_as_json, rollback_as_text
+    from seeknal_git.report.history import rollback_as_json, show_rollback
     from seeknal_git.report.terminal import out_json
 
     done = library(
@@ -61,5 +61,5 @@ def rollback(
         force=force,
         reason=reason,
     )
-    out_json(rollback_as_json(done)) if as_json else rollback_as_text(done)
+    out_json(rollback_as_json(done)) if as_json else show_rollback(done)
     raise typer.Exit(1 if done.unwritten else 0)

@@ -132,6 +132,6 @@ def run(
         verbose=verbose,
         observer=TERMINAL,
     )
-    out_json(report.result_as_json(result)) if as_json else report.result_as_text(result)
+    out_json(report.result_as_json(result)) if as_json else report.show_result(result)
     report.notes(result)
     raise typer.Exit(1 if result.failures else 0)

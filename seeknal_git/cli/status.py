@@ -36,7 +36,7 @@ def status(
     workspace = opened(project_path, data_root)
     if at is not None:
         past = library.status_at(workspace, at)
-        out_json(report.past_as_json(past)) if as_json else report.past_as_text(past)
+        out_json(report.past_as_json(past)) if as_json else report.show_past(past)
         return
     for sentence in settings_reminder(workspace):
         tell(sentence, err=True)

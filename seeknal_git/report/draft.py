@@ -42,7 +42,7 @@ def drafted(path: Path, file: str | None) -> None:
     out(f"Next: seeknal dry-run {operand(path.name)}")
 
 
-def dry_run_as_text(done: DryRun) -> None:
+def show_dry_run(done: DryRun) -> None:
     draft, sample = done.draft, done.sample
     _warnings(draft)
     if sample.obstacle:

@@ -36,7 +36,7 @@ _COLOURS = {
 _FEW = 8
 
 
-def log_as_text(found: Log, *, whole: bool = False) -> None:
+def show_log(found: Log, *, whole: bool = False) -> None:
     """Publications, newest first, one block for each."""
     if not found.entries:
         command = (
@@ -185,7 +185,7 @@ def between_as_json(move: Move) -> dict[str, Any]:
     return {key: value for key, value in move_as_json(move).items() if key != "built"}
 
 
-def rollback_as_text(done: Rollback) -> None:
+def show_rollback(done: Rollback) -> None:
     """The result of a rollback, or of its dry run, and how to go on."""
     verb = "was rolled back" if done.publication else "would be rolled back"
     tell(

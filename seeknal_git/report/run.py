@@ -36,7 +36,7 @@ _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
 _WIDE, _WORTH_SAYING = 4, 1.1  # nodes in a layer, and times faster, that are worth a tip
 
 
-def result_as_text(result: RunResult) -> None:
+def show_result(result: RunResult) -> None:
     """The result of a run, a promotion, or a dry run of one."""
     environment = result.work.environment
     if result.done is not None:
@@ -44,9 +44,9 @@ def result_as_text(result: RunResult) -> None:
         summary(result.done, result.seconds, f"{word} of {environment.name}", result.elsewhere)
     elif result.command == "promote":
         into = f"{result.merges} into {environment.name}" if result.merges else environment.name
-        work_as_text(result.work, f"Promotion of {into} (dry run)")
+        show_work(result.work, f"Promotion of {into} (dry run)")
     else:
-        work_as_text(result.work, f"A run of {environment.name}")
+        show_work(result.work, f"A run of {environment.name}")
 
 
 def result_as_json(result: RunResult) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _not_delivered(work: Work) -> None:
         tell(f"Not delivered here: {'; '.join(names)}.")
 
 
-def work_as_text(work: Work, what: str) -> None:
+def show_work(work: Work, what: str) -> None:
     """The work of a run, for `run --dry-run` and `promote --dry-run`."""
     out(bold(what))
     if not work.layers and not work.repoint and not work.deliveries and not work.left:

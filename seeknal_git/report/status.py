@@ -171,7 +171,7 @@ def _answers(status: Status) -> None:
         out(f"  {dim('rows:')} seeknal query --failed {nodes[0] if len(nodes) == 1 else 'NODE'}")
 
 
-def past_as_text(found: Past) -> None:
+def show_past(found: Past) -> None:
     """Production at an earlier time, and the differences to today."""
     record, shown = found.shown.named.record, found.shown
     if shown.named.asked:
