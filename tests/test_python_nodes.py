@@ -439,6 +439,55 @@ def test_params_of_the_command_line_reach_the_nodes_that_have_them(built: Repo) 
     assert built.built("--params", "other=10", "--params", "factor=3") == []
 
 
+TEMPLATES = (
+    BEGIN.replace("data/o.csv", "{{ folder }}/o.csv")
+    + """
+@transform(region="{{ region }}", rule=["{{ rules.big }}"], day="{{ today }}", run="{{ run_id }}",
+    secret="{{ env:TOKEN|none }}")
+def chosen(ctx):
+    rows = ctx.relation("source.orders")
+    given = ctx.params
+    where = f"region = '{given['region']}' AND {given['rule'][0]} AND '{{ no template }}' > ''"
+    return rows.filter(where).project(f"id, '{given['day']}' AS day, length('{given['run']}') AS run")
+
+
+@transform()
+def all_of_them(ctx):
+    return ctx.relation("source.orders")
+"""
+)
+
+
+def test_templates_in_decorators_are_resolved_as_in_yaml(
+    regions: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = "vars: {region: EU, folder: data}\nenvironments: {dev: {vars: {region: US}}}\n"
+    regions.write("seeknal_project.yml", f"name: shop\n{variables}")
+    regions.write("seeknal/common/rules.yml", "rules:\n- {id: big, value: amount > 15}\n")
+    regions.write(PATH, TEMPLATES)
+    regions.git("rm", "--quiet", "--force", "seeknal/reader.yml")
+    regions.commit()
+    regions.run("--date", "2026-01-31")
+    assert regions.numbers("FROM main.chosen") == [(3, "2026-01-31", 32)]
+    assert regions.built("--date", "2026-01-31") == []
+    assert regions.built("--date", "2026-02-01") == ["transform.chosen"]
+    regions.switch("dev", create=True)
+    regions.run("--date", "2026-02-01")
+    assert regions.numbers("SELECT id FROM dev.chosen") == [(2,)]
+    regions.replace("seeknal/common/rules.yml", "15", "25")
+    assert "rules.big changed (seeknal/common/rules.yml:2)" in regions.seeknal("plan").out
+    assert regions.built("--date", "2026-02-01") == ["transform.chosen"]
+    assert regions.numbers("SELECT count(*) FROM dev.chosen") == [(0,)]
+    monkeypatch.setenv("TOKEN", "hush-hush")
+    assert regions.built("--date", "2026-02-01") == ["transform.chosen"]
+    assert "hush-hush" not in told(regions)
+    kept = [file for file in (regions.path / ".git/seeknal").rglob("*") if file.is_file()]
+    assert [file for file in kept if b"hush-hush" in file.read_bytes()] == []
+    regions.replace(PATH, "{{ region }}", "{{ regoin }}")
+    said = regions.seeknal("validate", code=1).err
+    assert f"{PATH}:10: `{{{{ regoin }}}}` is not known.\n  Did you mean {{{{ region }}}}?" in said
+
+
 def test_modules_of_the_project_count_as_far_as_they_are_reached(regions: Repo) -> None:
     regions.write(
         "lib/helpers.py",
@@ -622,7 +671,7 @@ def test_the_rows_of_a_function_are_aggregated(regions: Repo) -> None:
             11,
             "a `window` is of the aggregates of `basic`",
         ),
-        ("@transform(x='{{ y }}')\ndef a(ctx): pass\n", 9, "is a template"),
+        ("@transform(x='{{ y }}')\ndef a(ctx): pass\n", 9, "`{{ y }}` is not known"),
         ("@transform()\ndef a(ctx: pass\n", 10, "not valid Python"),
     ],
 )

@@ -6,6 +6,7 @@ that the node was planned with.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -37,6 +38,7 @@ from seeknal_git.project.python_files import exchange, surroundings
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.run_values import with_values
 from seeknal_git.sql.statement import Columns
 from seeknal_git.sql.type_words import holds, read_as
 
@@ -138,7 +140,7 @@ class Functions:
             "sources": self._sources(node),
             "reads": own["reads"],
             "groups": self._groups(read for read, _ in own["reads"]),
-            "params": own["params"],
+            "params": json.loads(with_values(json.dumps(own["params"], ensure_ascii=False))),
             "project": str(self._project()),
             "out": str(out),
             "output": str(output),

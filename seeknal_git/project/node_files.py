@@ -181,7 +181,7 @@ def _python_entries(
     missing = {path: key for path, key in wanted.items() if key not in known}
     fresh, problems = _python_read(vocabulary, missing)
     flat = [file for files, _ in fresh.values() for file in files]
-    lasting = {id(file) for file in _taken_apart(flat, len(flat))}
+    lasting = {id(file) for file in _taken_apart(flat, len(flat)) if not file.is_secret}
     for key, (files, warnings) in fresh.items():
         for file in files:
             _refer_to_inputs(file.entry)

@@ -52,7 +52,12 @@ def python_paths(vocabulary: Vocabulary, cache: Cache) -> dict[str, str]:
         return {}
     given = json.dumps(sorted(vocabulary.given.params.items()))
     place = digest(str(minor_of(tree)), _blob_of_lock(tree), given)
-    return {path: looks.id_of(path, place) for path in sorted(held)}
+    found = {path: looks.id_of(path, place) for path in sorted(held)}
+    for path in held:
+        if names := looks.found[path]["templates"]:
+            values = vocabulary.values.digest([(name, False) for name in names])
+            found[path] = digest(found[path], values)
+    return found
 
 
 def exchange(repository: Repository) -> Path:
@@ -108,14 +113,25 @@ def _unread(path: str) -> Any:
 
 
 def _look(content: bytes) -> dict[str, Any]:
-    """Whether a file holds nodes, and the modules that it imports: (name, dots before it)."""
-    from seeknal_git.nodes.python.declarations import declares, imports, may_hold_nodes, parsed
+    """Whether a file holds nodes, the modules that it imports (name, dots before it), and the names
+    in templates of its decorators."""
+    from seeknal_git.nodes.python.declarations import (
+        declares,
+        imports,
+        may_hold_nodes,
+        parsed,
+        templates_in,
+    )
 
     try:
         source = parsed(content, "")
     except ProjectError:
-        return {"nodes": may_hold_nodes(content), "imports": []}
-    return {"nodes": declares(source), "imports": [list(found) for found in imports(source)]}
+        return {"nodes": may_hold_nodes(content), "imports": [], "templates": []}
+    return {
+        "nodes": declares(source),
+        "imports": [list(found) for found in imports(source)],
+        "templates": templates_in(source) if b"{{" in content else [],
+    }
 
 
 def read_nodes(vocabulary: Vocabulary, path: str) -> tuple[list[Node], list[Problem]]:
@@ -123,7 +139,8 @@ def read_nodes(vocabulary: Vocabulary, path: str) -> tuple[list[Node], list[Prob
     from seeknal_git.nodes.python.load import load_nodes
 
     source, around = surroundings(vocabulary.tree, path)
-    return load_nodes(source, replace(around, params=vocabulary.given.params))
+    given = replace(around, params=vocabulary.given.params)
+    return load_nodes(source, given, lambda: replace(vocabulary.values, macros={}))
 
 
 def surroundings(tree: Tree, path: str) -> tuple[Source, Surroundings]:

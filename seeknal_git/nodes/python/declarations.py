@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError, limits, raising
+from seeknal_git.nodes.values import templates
 
 # The order of the arguments of each decorator that may stand without their name.
 SIGNATURES = {
@@ -283,6 +284,20 @@ def declares(source: Source) -> bool:
         and any(source.meant(one) in _DECORATORS for one in statement.decorator_list)
         for statement in ast.walk(source.tree)
     )
+
+
+def templates_in(source: Source) -> list[str]:
+    """The names in templates within the decorators of nodes."""
+    texts = [
+        node.value
+        for statement in source.tree.body
+        if isinstance(statement, ast.FunctionDef)
+        for decorator in statement.decorator_list
+        if source.meant(decorator) in _DECORATORS
+        for node in ast.walk(decorator)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    return list(dict.fromkeys(name for text in texts for _, _, name in templates(text)))
 
 
 def imports(source: Source) -> Iterator[tuple[str, int]]:

@@ -84,9 +84,10 @@ class PythonFile(TableFile):
 
     @property
     def running(self) -> dict[str, Any]:
-        """The columns that are read of each input, and the limits of a run: seconds, bytes, and the
-        variables that the code may see."""
+        """The parameters, the columns that are read of each input, the limits of a run (seconds,
+        bytes), and the variables that the code may see."""
         return {
+            "params": self.params,
             "columns": [entry.columns for entry in self.inputs],
             "timeout": self.timeout,
             "memory": self.memory,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,12 +14,13 @@ from seeknal_git.names import folded
 from seeknal_git.nodes.kinds import module_of
 from seeknal_git.nodes.load import node_of
 from seeknal_git.nodes.node import Input, Node
-from seeknal_git.nodes.python.declarations import Declaration, Source, declarations
+from seeknal_git.nodes.python.declarations import Declaration, Source, declarations, templates_in
 from seeknal_git.nodes.python.form import FORMS
 from seeknal_git.nodes.python.header import Header, packages
 from seeknal_git.nodes.python.reach import Code, Modules, reached
 from seeknal_git.nodes.python.statements import first_line
 from seeknal_git.nodes.scalars import Word
+from seeknal_git.nodes.values import Values
 from seeknal_git.nodes.yaml_document import Document
 from seeknal_git.sql.statement import EVERYTHING, FUNCTION, ROWS, Anatomy, Part
 
@@ -47,14 +48,18 @@ class Surroundings:
     params: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_nodes(source: Source, around: Surroundings) -> tuple[list[Node], list[Problem]]:
-    """The nodes of a file, and warnings about them. Raises ProjectError with every mistake."""
+def load_nodes(
+    source: Source, around: Surroundings, values: Callable[[], Values]
+) -> tuple[list[Node], list[Problem]]:
+    """The nodes of a file, and warnings about them. values: those of templates, asked for only by a
+    file that has some. Raises ProjectError with every mistake."""
+    known = values() if templates_in(source) else Values()
     nodes: list[Node] = []
     warnings: list[Problem] = []
     problems: list[Problem] = []
     for declared in declarations(source):
         try:
-            node, told = _load(declared, source, around)
+            node, told = _load(declared, source, around, known)
             nodes.append(node)
             warnings += told
         except ProjectError as exc:
@@ -65,16 +70,12 @@ def load_nodes(source: Source, around: Surroundings) -> tuple[list[Node], list[P
 
 
 def _load(
-    declared: Declaration, source: Source, around: Surroundings
+    declared: Declaration, source: Source, around: Surroundings, values: Values
 ) -> tuple[Node, list[Problem]]:
-    if found := next(_templates(declared.arguments), None):
-        message = f"{found!r} is a template, which decorators do not have."
-        hint = "Write out its value; --params reaches ctx.params."
-        raise ProjectError([Problem(message, source.path, declared.line, hint)])
+    kind = module_of("source") if declared.kind == "source" else FORMS[declared.kind]
+    node, warnings = node_of(_document(declared, kind), kind, source.path, values)
     if declared.kind == "source":
-        return node_of(_document(declared, module_of("source")), module_of("source"), source.path)
-    kind = FORMS[declared.kind]
-    node, warnings = node_of(_document(declared, kind), kind, source.path)
+        return node, warnings
     code = reached(source, declared.function, declared.context, around.modules)
     return _with_code(node, declared, code, source, around), warnings
 
@@ -99,14 +100,6 @@ def _document(declared: Declaration, kind: Any) -> Document:
     elif isinstance(data.get("columns"), dict):
         data["columns"] = {name: _typed(word) for name, word in data["columns"].items()}
     return Document(data, lines, {}, {}, {})
-
-
-def _templates(value: Any) -> Iterator[str]:
-    if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _templates(inner)
-    elif isinstance(value, str) and "{{" in value:
-        yield value
 
 
 def _typed(word: Any) -> Any:
@@ -188,7 +181,7 @@ def _reads(node: Node, code: Code, source: Source) -> list[tuple[Input, Sequence
 def _params(node: Node, code: Code, given: Mapping[str, str]) -> dict[str, Any]:
     """The parameters of a node: those of its decorator, and those that a command gives under a name
     that its decorator or its code has."""
-    params = dict(node.document.get("params") or {})
+    params = dict(node.python["params"])
     for name, text in given.items():
         if isinstance(params.get(name), str):
             params[name] = text
