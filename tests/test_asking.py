@@ -72,9 +72,12 @@ def test_the_columns_of_such_a_table_keep_their_names(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("transform.dialy", "There is no node transform.dialy.\n  Did you mean transform.daily?"),
+        (
+            "transform.dialy",
+            "There is no table transform.dialy here.\n  Did you mean transform.daily?",
+        ),
         ("rule.amounts_are_positive", "rule.amounts_are_positive has no table."),
-        ("transform.orders", "There is no node transform.orders."),
+        ("transform.orders", "There is no table transform.orders here."),
     ],
 )
 def test_a_node_that_is_not_there_is_refused(published: Repo, name: str, message: str) -> None:

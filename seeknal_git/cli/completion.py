@@ -58,6 +58,8 @@ def complete(made: Callable[[str | None], Any], names: Sequence[str]) -> None:
 
     made: makes the commands, all of them or the one of a name; names: of those that it can make.
     """
+    from seeknal_git.report.terminal import out_part
+
     words = _words(os.environ.get(f"{ASKED}_LINE", ""))
     first = next((word for word in words[1:-1] if not word.startswith("-")), None)
     found = candidates(made(first if first in names else None), words[1:-1], words[-1])
@@ -65,7 +67,7 @@ def complete(made: Callable[[str | None], Any], names: Sequence[str]) -> None:
     found = {word: what for word, what in found.items() if _PLAIN.fullmatch(word, typed)}
     lines = found if os.environ[ASKED] != "fish" else map("\t".join, found.items())
     cut = _part_before(words[-1]) if os.environ[ASKED] == "bash" else ""
-    sys.stdout.write("".join(f"{line.removeprefix(cut)}\n" for line in lines))
+    out_part("".join(f"{line.removeprefix(cut)}\n" for line in lines))
 
 
 def _words(line: str) -> list[str]:

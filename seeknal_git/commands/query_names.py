@@ -68,7 +68,7 @@ def _no_table(name: str, known: list[str]) -> UsageError:
         )
     near = difflib.get_close_matches(name, known, 1)
     hint = f"Did you mean {near[0]}?" if near else "seeknal inspect lists the tables."
-    return UsageError(f"There is no node {name}.", hint)
+    return UsageError(f"There is no table {name} here.", hint)
 
 
 def views_to_come(workspace: Workspace, environment: str | None) -> Mapping[str, str]:
