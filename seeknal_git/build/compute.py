@@ -16,6 +16,7 @@ from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.pasting import over_views
 from seeknal_git.sql.run_values import with_values
 from seeknal_git.sql.statement import over_tables
+from seeknal_git.warehouse.model import Query
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.model import Audit
@@ -60,6 +61,17 @@ def select_of(graph: BoundGraph, identifier: str, tables: Mapping[str, str]) -> 
     member = graph.members[identifier]
     targets = graph.targets[identifier][0]
     return with_values(over_tables(member.node.sql or "", member.sql, targets, tables))
+
+
+def query_of(graph: BoundGraph, identifier: str, rows: Mapping[str, str]) -> Query:
+    """The SELECT of a view over snapshot tables. rows: node → its rows in the text of a query. The
+    SELECT of a view that it reads is among them, so no view stands on a view."""
+    from seeknal_git.sql.engine import without_end
+
+    sql = graph.node(identifier).sql or ""
+    after = len(sql) - len(without_end(sql))
+    text = select_of(graph, identifier, rows)
+    return Query.of(text[: len(text) - after])
 
 
 def targets_of_check(graph: BoundGraph, identifier: str, number: int) -> Sequence[str]:

@@ -122,16 +122,18 @@ def refuse_places(warehouse: Warehouse, root: DataRoot, places: Mapping[str, Pat
             _refuse_the_warehouse(path, warehouse.path, root.home)
 
 
-def write_aside(dock: Dock, delivery: Delivery) -> Written:
-    """Write a file in our own folder. Raises RunFailed if it may not be put in place."""
-    assert delivery.table is not None
+def write_aside(dock: Dock, delivery: Delivery, relation: str) -> Written:
+    """Write a file in our own folder. Raises RunFailed if it may not be put in place.
+
+    relation: the rows to write, as SQL names them.
+    """
     assert delivery.definition is not None
     with _refusals(delivery.node, delivery.path):
         path = dock.path_of(delivery)
         refuse(dock.ground, path)
         _refuse_the_warehouse(delivery.path, dock.warehouse.path, dock.home)
         at = dock.folder / uuid.uuid4().hex[:16]
-        dock.warehouse.deliveries.write(delivery.table, delivery.definition, at)
+        dock.warehouse.deliveries.write(relation, delivery.definition, at)
         written = Written(replace(delivery, content=content_of(at, dock.cache)), at)
         refuse(dock.ground, path, partial(_standing, dock, written))
     return written
@@ -175,7 +177,7 @@ def write_files(dock: Dock, work: Work, shows: Mapping[str, Published]) -> list[
             exposure, wanted = work.graph.node(node), work.inventory.wanted(node)
             path = work.places.of(exposure)
             delivery = Delivery(node, wanted, path, table.table, exposure.definition)
-            written.append(write_aside(dock, delivery))
+            written.append(write_aside(dock, delivery, table.relation))
     return written
 
 

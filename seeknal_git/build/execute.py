@@ -16,6 +16,7 @@ from seeknal_git.build.compute import (
     Statement,
     check_of,
     fails_node,
+    query_of,
     reads_files,
     reads_row_ids,
     statement_of,
@@ -37,7 +38,7 @@ from seeknal_git.project.questions import broken_promises
 from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
-from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Snapshot, relation
+from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Query, Snapshot, relation
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
 def _need_promises(site: _Site, builder: Builder, node: Node, made: Snapshot) -> None:
     """Check the columns that a node declares, if they were not known before: it reads a Python
     node that declares none. Raises NodeFailed."""
-    columns = builder.columns(f"SELECT * FROM {relation(made.table)}")
+    columns = builder.columns(f"SELECT * FROM {made.relation}")
     declared = {name: word for name, word in node.promises.items() if word}
     words = type_words(declared.values(), site.work.root.cache)
     types = {name: words[word] for name, word in declared.items()}
@@ -334,6 +335,7 @@ def _executed(
 
 def _blueprint(site: _Site, identifier: str, statement: Statement) -> Blueprint:
     work, identity = site.work, site.work.inventory.identities[identifier]
+    query = _query(site, identifier) if identifier in work.graph.structure.as_views else None
     return Blueprint(
         id=identity.id,
         identity=identity.text,
@@ -343,15 +345,23 @@ def _blueprint(site: _Site, identifier: str, statement: Statement) -> Blueprint:
         name=work.graph.node(identifier).name,
         fingerprint=work.graph.wholes[identifier],
         data_version=work.inventory.versions.get(identifier),
-        sql=statement.sql,
+        sql=statement.sql if query is None else query.over(relation),
+        query=query,
         parameters=statement.parameters,
         dialect=statement.dialect,
     )
 
 
+def _query(site: _Site, identifier: str) -> Query:
+    graph = site.work.graph
+    reads = graph.targets[identifier][0]
+    rows = {node: snapshot_of(site.work, site.progress, node).text for node in reads}
+    return query_of(graph, identifier, rows)
+
+
 def _relations(site: _Site, nodes: Iterable[str]) -> dict[str, str]:
     """Node → its table as SQL names it."""
-    return {node: relation(snapshot_of(site.work, site.progress, node).table) for node in nodes}
+    return {node: snapshot_of(site.work, site.progress, node).relation for node in nodes}
 
 
 def snapshot_of(work: Work, progress: Progress, identifier: str) -> Snapshot:
@@ -365,9 +375,9 @@ def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
     work, node = site.work, site.work.graph.node(identifier)
     check, targets = node.checks[number], targets_of_check(work.graph, identifier, number)
     sql = check_of(work.graph, identifier, number, _relations(site, targets))
-    table = snapshot_of(work, site.progress, targets[0]).table if targets else None
+    rows = snapshot_of(work, site.progress, targets[0]).relation if targets else None
     question = AuditQuery(
-        work.inventory.answer_ids[identifier, number], identifier, check.name, sql, table
+        work.inventory.answer_ids[identifier, number], identifier, check.name, sql, rows
     )
     started = time.perf_counter()
     try:

@@ -135,7 +135,8 @@ def with_samples(
     """The same, with some rows of each; of answers that are only repeated, if these are cheap to
     have.
 
-    tables: node → the table that was checked; asked: the checks that were made just now.
+    tables: node → the table that was checked, as SQL names it; asked: the checks that were made
+    just now.
     """
     result = []
     for number, violation in enumerate(sorted(found, key=lambda violation: not violation.fails)):
@@ -155,14 +156,12 @@ def _sample(
     tables: Mapping[str, str],
 ) -> Sample | None:
     from seeknal_git.sql.engine import SqlError
-    from seeknal_git.warehouse.model import relation
 
     graph, check = work.graph, violation.check
     targets = targets_of_check(graph, violation.node, violation.number)
     if any(target not in tables for target in targets):
         return None
-    relations = {target: relation(tables[target]) for target in targets}
-    sql = ordered_check_of(graph, violation.node, violation.number, relations)
+    sql = ordered_check_of(graph, violation.node, violation.number, tables)
     try:
         found = warehouse.scratch.first_rows(sql, {}, MOST_ROWS)
     except SqlError:

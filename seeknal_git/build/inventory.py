@@ -131,4 +131,4 @@ def _answer_id(graph: BoundGraph, meant: Mapping[str, Identity], node: str, numb
     """
     check, targets = graph.node(node).checks[number], graph.targets[node][number + 1]
     asked = [node] if graph.node(node).kind == "rule" else targets
-    return digest("audit", *check.question, *(meant[read].id for read in asked))
+    return digest("audit", *check.question, *(meant[read].rows for read in asked))

@@ -104,7 +104,8 @@ def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[V
     shows = warehouse.environments.shown(work.environment.schema)
     shown_tables = {node: published.table for node, published in shows.items()}
     found = violations(work, answers, tables, shown_tables)
-    look = partial(with_samples, warehouse, work, found, tables, progress.answers.keys())
+    relations = work.relations(progress.built)
+    look = partial(with_samples, warehouse, work, found, relations, progress.answers.keys())
     return tuple(interruptible(look, lambda: [warehouse])) if found else ()
 
 
@@ -149,7 +150,12 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     for node in good:
         snapshot = snapshot_of(work, progress, node)
         found[node] = Published(
-            node, graph.views[node], snapshot.id, snapshot.table, graph.wholes[node]
+            node,
+            graph.views[node],
+            snapshot.id,
+            snapshot.table,
+            graph.wholes[node],
+            snapshot.query,
         )
     return found
 

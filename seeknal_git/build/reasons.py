@@ -35,6 +35,9 @@ def _reason_of_contents(inventory: Inventory, node: str) -> Reason:
     fingerprint = graph.wholes[node]
     if before is None:
         return Reason(Because.NEVER_BUILT)
+    is_view = node in graph.structure.as_views
+    if before.fingerprint == fingerprint and is_view != (before.query is not None):
+        return Reason(Because.FORM, values=("a view" if is_view else "a table",))
     if before.fingerprint == fingerprint:
         return _reason_of_raw_data(inventory, node, before)
     if any(snapshot.fingerprint == fingerprint for snapshot in inventory.there.values()):

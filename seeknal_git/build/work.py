@@ -87,8 +87,16 @@ class Work:
 
     def tables(self, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, str]:
         """Node → its table, if it has one. built: nodes that were built since."""
+        return {node: found.table for node, found in self.snapshots(built).items()}
+
+    def relations(self, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, str]:
+        """The same, with each table as SQL names it."""
+        return {node: found.relation for node, found in self.snapshots(built).items()}
+
+    def snapshots(self, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, Snapshot]:
+        """Node → its snapshot, if it has one. built: nodes that were built since."""
         there = {node: self.inventory.snapshot(node) for node in self.graph.views}
-        return {node: found.table for node, found in {**there, **built}.items() if found}
+        return {node: found for node, found in {**there, **built}.items() if found}
 
 
 def work_out(

@@ -169,6 +169,6 @@ def _answers_of(warehouse: Warehouse, work: Work, *, rows: bool) -> _Answers:
     shown = {node: published.table for node, published in shows.items()}
     found = violations(work, answers, tables, shown)
     if rows:
-        found = with_samples(warehouse, work, found, tables, answers.keys())
+        found = with_samples(warehouse, work, found, work.relations(), answers.keys())
     violated = {(violation.node, violation.number): violation for violation in found}
     return {key: (audit, violated.get(key)) for key, audit in answers.items()}

@@ -300,7 +300,8 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
     question = _without_macros(workspace, question)
     with _opened(workspace, question) as warehouse:
         found = looked(workspace, warehouse, revision, name)
-        tables = found.work.tables()
+        snapshots = found.work.snapshots()
+        tables = {node: snapshot.table for node, snapshot in snapshots.items()}
         need_something_wrong(warehouse, found, tables)
         graph = found.work.graph
         views = [
@@ -310,6 +311,7 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
                 found.work.inventory.wanted(node),
                 tables[node],
                 graph.wholes[node],
+                snapshots[node].query,
             )
             for node in dict.fromkeys([*found.read, *found.inputs])
             if node in tables

@@ -34,7 +34,7 @@ from seeknal_git.project.node_files import load_project
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.warehouse.model import Delivery, Move, Publication, Record
+from seeknal_git.warehouse.model import Delivery, Move, Publication, Record, relation
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -125,7 +125,7 @@ def rollback(
         if done.to.commit:
             set_production_ref(workspace.repository, done.to.commit)
         warehouse.publications.record_warnings(done.environment.schema, done.to.warnings)
-        unwritten, kept = _deliver(workspace, warehouse, stale)
+        unwritten, kept = _deliver(workspace, warehouse, stale, wanted)
     yours = tuple(foreign.place for foreign in outcome.yours)
     return replace(
         done, publication=outcome.publication, unwritten=unwritten, kept=kept, yours=yours
@@ -254,13 +254,20 @@ def _is_earlier_load(node: str, now: Shown, wanted: Shown) -> bool:
 
 
 def _deliver(
-    workspace: Workspace, warehouse: Warehouse, stale: Sequence[Delivery]
+    workspace: Workspace,
+    warehouse: Warehouse,
+    stale: Sequence[Delivery],
+    wanted: Shown,
 ) -> tuple[dict[str, str], dict[str, Path]]:
-    """Write files as they were. Returns exposure → why that was not possible, and exposure → where
-    the file is that somebody had changed."""
+    """Write files as they were. wanted: the views that are shown again.
+
+    Returns exposure → why that was not possible, and exposure → where the file is that somebody had
+    changed.
+    """
     if not stale:
         return {}, {}
-    there = warehouse.snapshots.tables()
+    there = {table: relation(table) for table in warehouse.snapshots.tables()}
+    there |= {shown.table: shown.relation for shown in wanted.views.values()}
     unwritten, kept = dict[str, str](), dict[str, Path]()
     root, claims = _claims(workspace)
     with docked(warehouse, root, workspace.production_schema, uuid.uuid4().hex) as dock:
@@ -272,7 +279,8 @@ def _deliver(
             elif claim := claims.on(file.definition):
                 unwritten[file.node] = f"it would write over {claim}"
             else:
-                end = _written(workspace, dock, replace(file, path=_place(workspace, file)))
+                placed = replace(file, path=_place(workspace, file))
+                end = _written(workspace, dock, placed, there[file.table])
                 unwritten |= {file.node: end.fault} if end.fault else {}
                 kept |= {file.node: end.kept} if end.kept else {}
     return unwritten, kept
@@ -300,9 +308,9 @@ def _place(workspace: Workspace, delivery: Delivery) -> Path:
     )
 
 
-def _written(workspace: Workspace, dock: Dock, delivery: Delivery) -> HandedOver:
-    """Write a file and put it in place."""
+def _written(workspace: Workspace, dock: Dock, delivery: Delivery, rows: str) -> HandedOver:
+    """Write a file and put it in place. rows: as SQL names them."""
     try:
-        return hand_over(dock, workspace.production_schema, write_aside(dock, delivery))
+        return hand_over(dock, workspace.production_schema, write_aside(dock, delivery, rows))
     except RunFailed as exc:
         return HandedOver(exc.message)

@@ -39,6 +39,8 @@ def _promises(state: State) -> dict[str, str]:
         tested = identifier in graph.index.tested
         checks = graph.node(identifier).checks if tested else ()
         promised = [" ".join(check.promise) for check in checks]
+        if identifier in graph.structure.as_views:
+            promised.append("view")
         found[identifier] = digest(whole, state.versions.get(identifier, ""), *promised)
     return found
 

@@ -82,6 +82,8 @@ class Node:
     python: Mapping[str, Any] = field(default_factory=dict)
     # The content of a semantic model or a metric, see `nodes/semantics.py`.
     semantics: Mapping[str, Any] = field(default_factory=dict)
+    # Whether its rows are computed by each reader, and kept nowhere.
+    is_view: bool = False
 
     @property
     def id(self) -> str:

@@ -1,18 +1,38 @@
-"""A transform: one SELECT over its inputs."""
+"""A transform: one SELECT over its inputs, as a table or as a view."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.node_file import Compiled
 
+_OTHERWISE = {
+    "ephemeral": "`view` costs no copy either, and can be queried",
+    "incremental": "leave it out: a node is built again only if what it reads has changed",
+    "materialized_view": "a `table` is built again whenever what it reads has changed",
+}
+
 
 class File(TableFile):
     transform: str = Field(min_length=1)
+    materialized: str = "table"
+
+    @field_validator("materialized")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        if given not in ("table", "view"):
+            way = f"; {_OTHERWISE[given]}" if given in _OTHERWISE else ""
+            raise ValueError(f"a transform is a `table` or a `view`, not {given!r}{way}")
+        return given
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
-    return Compiled(sql=file.transform, sql_key="transform", promises=dict(file.types))
+    return Compiled(
+        sql=file.transform,
+        sql_key="transform",
+        promises=dict(file.types),
+        is_view=file.materialized == "view",
+    )

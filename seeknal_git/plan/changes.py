@@ -102,12 +102,15 @@ def make_plan(base: State, head: State) -> Plan:
     """The plan from one state to another."""
     before, after = contents(base.graph, base.versions), contents(head.graph, head.versions)
     available = set(before.values())
-    builds = {identifier for identifier, found in after.items() if found not in available}
+    made = {identifier for identifier, found in after.items() if found not in available}
+    # A table that becomes a view is made anew, and has the rows that it had.
+    rows = {content[:2] for content in available}
+    builds = {identifier for identifier in made if after[identifier][:2] not in rows}
     edited = [_edit(identifier, base, head, builds) for identifier in _edited(base, head)]
     changes, reasons = _with_readers(edited, base.graph, head.graph, builds)
     inert = head.graph.structure.inert
     layers = (
-        tuple(node for node in layer if node in builds and node not in inert)
+        tuple(node for node in layer if node in made and node not in inert)
         for layer in head.graph.layers
     )
     return Plan(
@@ -118,7 +121,7 @@ def make_plan(base: State, head: State) -> Plan:
         reused=tuple(
             identifier
             for identifier in after
-            if identifier not in builds | head.graph.structure.inert
+            if identifier not in made | head.graph.structure.inert
         ),
         reasons=reasons,
         obstacles=_obstacles(changes, base.graph, head.graph),

@@ -34,6 +34,7 @@ class Because(Enum):
     INPUT_CHANGED = auto()  # the inputs
     DATA_SINCE = auto()
     DATA = auto()
+    FORM = auto()  # values: a view, or a table
     ENGINE = auto()  # values: the releases of DuckDB that read the data, and will read it
 
 

@@ -12,7 +12,7 @@ from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.statement import FUNCTION, Anatomy
 
 _SQL_KEYS = ("transform", "sql")
-_PASSED_OVER = ("kind", "name", "inputs", "params", "columns", "tests", *_SQL_KEYS)
+_PASSED_OVER = ("kind", "name", "inputs", "params", "columns", "tests", "materialized", *_SQL_KEYS)
 
 
 def describe(
@@ -27,6 +27,7 @@ def describe(
         *_inputs(old, new),
         *_statements(before, after),
         *_keys(old.node.document, new.node.document),
+        *_form(old.node, new.node),
         *(_tests(old.node, new.node) if new.node.yields_table else ()),
         *([f"moved from {old.node.path}"] if old.node.path != new.node.path else []),
     )
@@ -96,6 +97,11 @@ def _tests(old: Node, new: Node) -> Iterator[str]:
 
 def _keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     yield from _differences(_flat(before), _flat(after))
+
+
+def _form(old: Node, new: Node) -> Iterator[str]:
+    if old.is_view != new.is_view:
+        yield f"{'a view' if new.is_view else 'a table'} now"
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class Structure:
     # the nodes that a run has nothing to do for
     inert: frozenset[str] = frozenset()
     python: frozenset[str] = frozenset()  # the nodes whose table a function makes
+    as_views: frozenset[str] = frozenset()  # the nodes whose rows are kept in no table
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:
@@ -247,6 +248,7 @@ def structure_of(inputs: Mapping[str, tuple[str, ...]], members: Mapping[str, Me
         inputs,
         frozenset(identifier for identifier, node in nodes.items() if node.is_inert),
         frozenset(identifier for identifier, node in nodes.items() if node.is_python),
+        frozenset(identifier for identifier, node in nodes.items() if node.is_view),
     )
 
 

@@ -236,6 +236,10 @@ def _bound(
         from seeknal_git.project.learned_columns import with_learned
 
         binding = with_learned(binding, bound, root.cache)
+    if graph.structure.as_views:
+        from seeknal_git.project.views import with_views
+
+        binding = with_views(binding, bound)
     if binding.adopted:
         root = replace(root, places=root.places.afresh(), adopted=binding.adopted)
     return Loaded(raw.tree, project, bound, root, binding, raw.kept, vocabulary)

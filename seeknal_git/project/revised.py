@@ -130,11 +130,13 @@ def _structure(
     """Who reads whom now. own, inputs: of the nodes that were read again; paths: of all nodes. None
     if nodes read each other in a circle."""
     old = before.graph
-    inert = {node for node in old.structure.inert if node in paths and node not in own}
-    inert |= {node for node, member in own.items() if member.node.is_inert}
+    others = paths.keys() - own.keys()
+    nodes = [member.node for member in own.values()]
+    inert = (old.structure.inert & others).union(node.id for node in nodes if node.is_inert)
+    as_views = (old.structure.as_views & others).union(node.id for node in nodes if node.is_view)
     in_place = (
         len(paths) == len(old.inputs)
-        and inert == old.structure.inert
+        and (inert, as_views) == (old.structure.inert, old.structure.as_views)
         and all(
             old.inputs.get(node) == reads and old.index.files[node][0] == paths[node]
             for node, reads in inputs.items()
@@ -150,7 +152,10 @@ def _structure(
     if circles:
         return None
     return Structure(
-        {node: everything[node] for node in order}, frozenset(inert), python_of(order, paths)
+        {node: everything[node] for node in order},
+        inert,
+        python_of(order, paths),
+        as_views,
     )
 
 

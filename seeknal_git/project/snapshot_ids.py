@@ -22,11 +22,17 @@ class Identity:
 
     text: str
     build: str = ""
+    is_view: bool = False
+
+    @property
+    def rows(self) -> str:
+        """A hash of all that decides the rows: the same for a table and for a view."""
+        return digest("build", self.text, self.build) if self.build else self.text
 
     @property
     def id(self) -> str:
         """The snapshot's id."""
-        return digest("build", self.text, self.build) if self.build else self.text
+        return digest("view", self.rows) if self.is_view else self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,15 @@ class State:
 BuildOf = Callable[[str, str], str]
 
 
-def contents(graph: BoundGraph, versions: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """id → the two hashes that decide a node's identity as long as nothing is built again: its
-    fingerprint, and that of the raw data behind it. See `identities`."""
+def contents(graph: BoundGraph, versions: Mapping[str, str]) -> dict[str, tuple[str, str, bool]]:
+    """id → all that decides a node's identity as long as nothing is built again: its fingerprint,
+    the hash of the raw data behind it, and whether it is a view. See `identities`."""
     texts = _texts(graph, _decide(graph, versions))
     wholes, masks = graph.index.wholes, graph.index.masks
+    as_views = graph.structure.as_views
     return {
-        identifier: (wholes[identifier], texts[masks[identifier]]) for identifier in graph.inputs
+        identifier: (wholes[identifier], texts[masks[identifier]], identifier in as_views)
+        for identifier in graph.inputs
     }
 
 
@@ -71,6 +79,7 @@ def identities(
     decide = _decide(graph, versions)
     texts = _texts(graph, decide)
     wholes, masks, views = graph.index.wholes, graph.index.masks, graph.views
+    as_views = graph.structure.as_views
     builds: dict[str, Origins] = {}  # the nodes behind which something was built again
     found: dict[str, Identity] = {}
     for identifier, inputs in graph.inputs.items():
@@ -83,11 +92,11 @@ def identities(
                 texts[mask] = _text_of(mask, decide)
         text = digest("snapshot", wholes[identifier], texts[mask])
         build = build_of(identifier, text) if identifier in views else ""
-        found[identifier] = Identity(text, build)
+        found[identifier] = Identity(text, build, identifier in as_views)
         if build:
             own = builds.get(identifier) or graph.facts[identifier].origins
             builds[identifier] = own.decided_by(1 << len(decide))
-            decide.append(found[identifier].id)
+            decide.append(found[identifier].rows)
     return found
 
 

@@ -31,6 +31,7 @@ _WORDS = {
     Because.INPUT_CHANGED: "reads {nodes}, which changed",
     Because.DATA_SINCE: "the raw data behind it moved on since it was built",
     Because.DATA: "its raw data moved on",
+    Because.FORM: "it is {values[0]} now",
     Because.ENGINE: "DuckDB {values[0]} read its raw data, and {values[1]} may do otherwise",
 }
 _BESIDE = _WORDS | {

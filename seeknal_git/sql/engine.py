@@ -348,15 +348,19 @@ def _empty_table(columns: Columns, _: int) -> str:
 
 
 def as_subquery(sql: str) -> str:
-    """A statement in parentheses, whatever it ends with. A semicolon in a text or a comment does
-    not end it."""
+    """A statement in parentheses, whatever it ends with."""
+    return f"({without_end(sql)}\n)"
+
+
+def without_end(sql: str) -> str:
+    """A statement up to the semicolon that ends it. One in a text or a comment does not."""
     raw = sql.encode()
     ends = (
         at
         for at, kind in duckdb.tokenize(sql)
         if kind == duckdb.token_type.operator and raw[at : at + 1] == b";"
     )
-    return f"({raw[: next(ends, len(raw))].decode()}\n)"
+    return raw[: next(ends, len(raw))].decode()
 
 
 # Where the engine begins to advise on the options of a reader, and to list all of them.

@@ -12,7 +12,7 @@ from seeknal_git.names import STATE, literal, quote
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.forms import delivered
-from seeknal_git.warehouse.model import DeliveredPath, Delivery, now, relation
+from seeknal_git.warehouse.model import DeliveredPath, Delivery, now
 from seeknal_git.warehouse.state_tables import with_later_columns
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class DeliveryRecords(protocol.Deliveries):
             ],
         )
 
-    def write(self, table: str, definition: Mapping[str, Any], target: Path) -> None:
+    def write(self, relation: str, definition: Mapping[str, Any], target: Path) -> None:
         options = [f"FORMAT {definition['format']}"]
         if definition["format"] == "csv":
             options.append("HEADER")
@@ -71,7 +71,7 @@ class DeliveryRecords(protocol.Deliveries):
             options.append(f"COMPRESSION {literal(definition['compression'])}")
         if definition["partition_by"]:
             options.append(f"PARTITION_BY ({', '.join(map(quote, definition['partition_by']))})")
-        rows = f"SELECT * FROM {relation(table)}"
+        rows = f"SELECT * FROM {relation}"
         with refusals():
             self.connection.execute(
                 f"COPY ({rows}) TO {literal(str(target))} ({', '.join(options)})"

@@ -60,6 +60,11 @@ def query(pieces: str | None, tables: str | None) -> Query | None:
     return found if whole and all(map(_NAME.fullmatch, found.tables)) else _refused("view", pieces)
 
 
+def packed(found: Query | None) -> tuple[str | None, str | None]:
+    """A SELECT as the state keeps it. See `query`."""
+    return (json.dumps(found.pieces), " ".join(found.tables)) if found else (None, None)
+
+
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)

@@ -32,69 +32,6 @@ def relation(table: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """An immutable table.
-
-    Several tables may be made of the same code and data. They share an identity; each but the first
-    has a build of its own, and therefore another id.
-    """
-
-    id: str
-    node: str
-    table: str
-    fingerprint: str
-    data_version: str | None  # of a source
-    rows: int
-    built_at: datetime
-    seconds: float
-    identity: str
-    build: str  # "" for the first table of an identity
-    unstable: bool  # another table of this identity may hold other values
-
-
-@dataclass(frozen=True, slots=True)
-class Blueprint:
-    """A snapshot to build. The fields that it shares with `Snapshot` mean the same."""
-
-    id: str
-    identity: str
-    build: str
-    unstable: bool
-    node: str
-    name: str  # the table's name begins like the node's
-    fingerprint: str
-    data_version: str | None
-    sql: str  # references are rendered
-    parameters: Mapping[str, Any]  # values of the parameters in `sql`
-    dialect: Mapping[str, Any] | None = None  # of a source: how its files are read
-
-
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
-    """A check to make."""
-
-    id: str
-    node: str
-    name: str
-    sql: str  # returns the rows that violate the check; references are rendered
-    table: str | None  # the snapshot table whose rows are counted
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """The answer to a check: the number of rows that violate it, and of all rows."""
-
-    id: str
-    node: str
-    name: str
-    violations: int
-    rows: int
-
-
-# Environments and publications
-
-
-@dataclass(frozen=True, slots=True)
 class Query:
     """A SELECT over snapshot tables: the text around their names, and the names."""
 
@@ -118,6 +55,92 @@ def marked(table: str) -> str:
     return f"\0{table}\0"
 
 
+def as_rows(select: str) -> str:
+    """A SELECT in place of a table. Its last line may be a comment."""
+    return f"({select}\n)"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An immutable table.
+
+    Several tables may be made of the same code and data. They share an identity; each but the first
+    has a build of its own, and therefore another id.
+    """
+
+    id: str
+    node: str
+    table: str
+    fingerprint: str
+    data_version: str | None  # of a source
+    rows: int
+    built_at: datetime
+    seconds: float
+    identity: str
+    build: str  # "" for the first table of an identity
+    unstable: bool  # another table of this identity may hold other values
+    # The SELECT of a view. There is no table then, and `table` is the name of the SELECT.
+    query: Query | None = None
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The snapshot tables that hold the rows."""
+        return (self.table,) if self.query is None else self.query.tables
+
+    @property
+    def text(self) -> str:
+        """The rows in the text of a query; see `Query.of`."""
+        return marked(self.table) if self.query is None else as_rows(self.query.over(marked))
+
+    @property
+    def relation(self) -> str:
+        """The rows as SQL names them, from anywhere."""
+        return relation(self.table) if self.query is None else as_rows(self.query.over(relation))
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A snapshot to build. The fields that it shares with `Snapshot` mean the same."""
+
+    id: str
+    identity: str
+    build: str
+    unstable: bool
+    node: str
+    name: str  # the table's name begins like the node's
+    fingerprint: str
+    data_version: str | None
+    sql: str  # references are rendered
+    parameters: Mapping[str, Any]  # values of the parameters in `sql`
+    dialect: Mapping[str, Any] | None = None  # of a source: how its files are read
+    query: Query | None = None  # of a view: `sql`, with each table apart
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """A check to make."""
+
+    id: str
+    node: str
+    name: str
+    sql: str  # returns the rows that violate the check; references are rendered
+    rows: str | None  # the rows that are counted, as SQL names them
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The answer to a check: the number of rows that violate it, and of all rows."""
+
+    id: str
+    node: str
+    name: str
+    violations: int
+    rows: int
+
+
+# Environments and publications
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """A node as an environment shows it: its view, and the snapshot that the view selects."""
@@ -134,6 +157,11 @@ class Published:
     def tables(self) -> tuple[str, ...]:
         """The snapshot tables that the view needs."""
         return (self.table,) if self.query is None else self.query.tables
+
+    @property
+    def relation(self) -> str:
+        """The rows as SQL names them, from anywhere."""
+        return relation(self.table) if self.query is None else as_rows(self.query.over(relation))
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,9 +201,9 @@ class Deliveries(Protocol):
         """Write down that a file was delivered, after the environment's last publication."""
         ...
 
-    def write(self, table: str, definition: Mapping[str, Any], target: Path) -> None:
-        """Write a snapshot table to a file, or a folder of files, that is not there yet. Raises
-        SqlError."""
+    def write(self, relation: str, definition: Mapping[str, Any], target: Path) -> None:
+        """Write the rows of a table or view, as SQL names it, to a file or a folder of files that
+        is not there yet. Raises SqlError."""
         ...
 
 

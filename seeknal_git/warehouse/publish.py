@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from seeknal_git.errors import WarehouseError
 from seeknal_git.names import STATE, WAREHOUSE, is_entity, literal, qualified
 from seeknal_git.warehouse.catalog import MARK, Catalog
 from seeknal_git.warehouse.connection import transaction
+from seeknal_git.warehouse.forms import packed
 from seeknal_git.warehouse.model import Foreign, Outcome, Publication, Published, now
 from seeknal_git.warehouse.state_tables import insert
 from seeknal_git.warehouse.view_queries import in_own_catalog, need_selects
@@ -105,9 +105,9 @@ def _repoint(connection: duckdb.DuckDBPyConnection, schema: str, changes: _Chang
         view, query = qualified(WAREHOUSE, schema, published.view), published.query
         replacing = "OR REPLACE " if published.view in changes.views else ""
         rows = f"FROM {in_own_catalog(published.table)}"
-        statements.append(
-            f"CREATE {replacing}VIEW {view} AS {query.over(in_own_catalog) if query else rows}"
-        )
+        if query:
+            rows = f"{query.over(in_own_catalog)}\n"  # its last line may be a comment
+        statements.append(f"CREATE {replacing}VIEW {view} AS {rows}")
         if query:
             statements.append(f"COMMENT ON VIEW {view} IS {literal(MARK + published.table)}")
     if statements:
@@ -217,8 +217,7 @@ def _record_nodes(
             after = (is_now.snapshot, is_now.table, is_now.fingerprint, rows.get(is_now.table))
         rows_before = rows.get(was.table) if was else None
         built = None if is_entity(node) else node in publication.built
-        query = is_now.query if is_now else None
-        kept = (json.dumps(query.pieces), " ".join(query.tables)) if query else (None, None)
+        kept = packed(is_now.query if is_now else None)
         values.append(
             (*kept, number, publication.schema, node, published.view, *after, rows_before, built)
         )

@@ -12,7 +12,7 @@ from seeknal_git.names import literal, qualified, quote
 from seeknal_git.sql.engine import as_subquery
 from seeknal_git.warehouse import catalog, compare, protocol
 from seeknal_git.warehouse.engine_errors import refusals
-from seeknal_git.warehouse.model import Comparison, Rows, relation
+from seeknal_git.warehouse.model import Comparison, Rows
 from seeknal_git.warehouse.results import selected
 from seeknal_git.warehouse.shown import shown
 
@@ -34,8 +34,8 @@ class ScratchTables(protocol.Scratch):
         for schema in schemas:
             for node, published in shown(self.connection, schema).items():
                 is_as_defined = published.fingerprint == fingerprints.get(node)
-                if is_as_defined and published.table in tables:
-                    built.setdefault(node, (schema, relation(published.table)))
+                if is_as_defined and tables.issuperset(published.tables):
+                    built.setdefault(node, (schema, published.relation))
         return built
 
     def table(self, name: str, sql: str, parameters: Mapping[str, Any]) -> str:

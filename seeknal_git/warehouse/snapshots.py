@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import STATE
 from seeknal_git.warehouse import protocol, unused_tables
 from seeknal_git.warehouse.catalog import Catalog
-from seeknal_git.warehouse.forms import identifier, mapping
+from seeknal_git.warehouse.forms import identifier, mapping, packed, query
 from seeknal_git.warehouse.model import Audit, Rules, Snapshot, Unnamed, now
 from seeknal_git.warehouse.state_tables import insert, with_later_columns
 
@@ -33,6 +33,8 @@ _FIELDS = {
     "identity": "coalesce(identity, id)",
     "build": "coalesce(build, '')",
     "unstable": "coalesce(unstable, true)",
+    "query": "query",
+    "reads": "reads",
 }
 
 
@@ -50,9 +52,9 @@ class SnapshotTables(protocol.Snapshots):
         tables = self.tables()
         there: list[Snapshot] = []
         gone: list[Snapshot] = []
-        for number, *rest in rows:
-            snapshot = Snapshot(identifier(number), *rest)
-            (there if snapshot.table in tables else gone).append(snapshot)
+        for number, *rest, pieces, reads in rows:
+            snapshot = replace(Snapshot(identifier(number), *rest), query=query(pieces, reads))
+            (there if tables.issuperset(snapshot.tables) else gone).append(snapshot)
         return there, gone
 
     def tables(self) -> set[str]:
@@ -109,6 +111,7 @@ def record_snapshots(
             snapshot.identity,
             snapshot.build,
             snapshot.unstable,
+            *packed(snapshot.query),
             json.dumps(reading) if reading else None,
         )
         for snapshot, reading in made

@@ -91,12 +91,16 @@ _FIRST_COLUMNS = {
     },
 }
 # Columns that came later. To add one that exists costs a tenth of a millisecond and writes nothing.
+# `query` and `reads` are of a view over several tables: its SELECT around their names, as JSON, and
+# their names, with blanks between them.
 LATER_COLUMNS = {
     "snapshots": {
         "identity": "VARCHAR",
         "build": "VARCHAR",
         "unstable": "BOOLEAN",
         "reading": "VARCHAR",
+        "query": "VARCHAR",
+        "reads": "VARCHAR",
     },
     "publications": {
         "seconds": "DOUBLE",
@@ -109,8 +113,6 @@ LATER_COLUMNS = {
         "edited": "BOOLEAN",
         "reason": "VARCHAR",
     },
-    # `query` and `reads` are of a view over several tables: its SELECT around their names, as JSON,
-    # and their names, with blanks between them.
     "publication_nodes": {
         "rows_before": "BIGINT",
         "rows_after": "BIGINT",
@@ -125,8 +127,8 @@ LATER_COLUMNS = {
         "content": "VARCHAR",
     },
 }
-# In SQL, the snapshot tables that the view of a row of `publication_nodes` needs.
-TABLES_OF_VIEW = "string_split(coalesce(reads, table_name), ' ')"
+# In SQL, the snapshot tables that a row of `snapshots` or `publication_nodes` needs.
+TABLES_OF_VIEW = r"regexp_extract_all(coalesce(reads, table_name), '\w+')"
 _MAY_BE_NULL = {
     "snapshots": {"data_version"},
     "publication_nodes": {"snapshot_id", "table_name", "fingerprint"},

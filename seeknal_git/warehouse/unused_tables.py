@@ -161,7 +161,8 @@ def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]
         return set()
     clock_went_back = max(since) > rules.now
     rows = connection.execute(
-        f"SELECT table_name FROM {STATE}.snapshots WHERE built_at >= $1 OR $2",
+        f"SELECT unnest({TABLES_OF_VIEW}) FROM {with_later_columns('snapshots')} "
+        "WHERE built_at >= $1 OR $2",
         [min(since), clock_went_back],
     ).fetchall()
     return {table for (table,) in rows}
@@ -201,13 +202,13 @@ def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
 
 
 def drop_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
-    """Drop snapshot tables and their records, in one transaction; the record of an unstable one
-    stays."""
+    """Drop snapshot tables and their records, in one transaction, and the records of views over
+    them; the record of an unstable one stays."""
     with transaction(connection):
         connection.execute("; ".join(f"DROP TABLE IF EXISTS {relation(table)}" for table in tables))
         connection.execute(
             f"DELETE FROM {STATE}.snapshots WHERE NOT coalesce(unstable, true) "
-            "AND table_name IN (SELECT unnest($1::VARCHAR[]))",
+            f"AND list_has_any({TABLES_OF_VIEW}, $1::VARCHAR[])",
             [list(tables)],
         )
     connection.execute("CHECKPOINT warehouse")

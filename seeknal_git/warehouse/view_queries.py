@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
-from seeknal_git.warehouse.model import Published, Query, relation
+from seeknal_git.names import SNAPSHOTS, qualified
+from seeknal_git.warehouse.model import Published
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,9 +42,4 @@ def need_selects(connection: duckdb.DuckDBPyConnection, views: Iterable[Publishe
 
 def rows_of(view: Published) -> str:
     """A view's rows, as SQL that is executed beside the warehouse."""
-    return f"SELECT * FROM {relation(view.table)}" if view.query is None else text_of(view.query)
-
-
-def text_of(query: Query) -> str:
-    """A query over the tables of the attached warehouse."""
-    return query.over(lambda table: qualified(WAREHOUSE, SNAPSHOTS, table))
+    return f"SELECT * FROM {view.relation}"

@@ -17,6 +17,9 @@ def transforms(name: str, *statements: str) -> tuple[str, ...]:
     return tuple(f"kind: transform\nname: {name}\ntransform: {each}\n" for each in statements)
 
 
+VIEW = "\nmaterialized: view"  # after a statement
+
+
 def exposure(name: str, reads: str, path: str) -> str:
     return (
         f"kind: exposure\nname: {name}\ntype: file\ninputs: [{reads}]\nparams: {{path: {path}}}\n"
@@ -49,12 +52,14 @@ TEXTS: dict[str, tuple[str, ...]] = {
         "SELECT n FROM source.orders",
         "SELECT n + 1 AS n FROM source.orders",
         "SELECT  o.n  FROM source.orders AS o",
+        f"SELECT n FROM source.orders{VIEW}",
         f"SELECT CAST('{FAIL}' || n AS INTEGER) AS n FROM source.orders",
     ),
     "transform.two": transforms(
         "two",
         TWO,
         "SELECT n, n * 3 AS m FROM transform.one",
+        f"SELECT n, n * 3 AS m FROM transform.one{VIEW}",
         "SELECT n, n * 2 AS m, 1 AS more FROM transform.one",
         f"{TWO}\ntests: [{{row_count: {{min: 1000}}}}] # {FAIL}",
         f"{TWO}\ntests: [{{custom_sql: FROM input_0 WHERE n NOT IN (SELECT n FROM transform.one)}}]",
@@ -64,6 +69,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
         f"SELECT {N} AS n FROM source.visits",
         f"SELECT {N} AS n, n + 1 AS more FROM source.visits",
         f"SELECT {N} + 0 AS n FROM source.visits",
+        f"SELECT {N} AS n, n + 1 AS more FROM source.visits{VIEW}",
     ),
     "transform.noise": transforms(
         "noise",
@@ -72,12 +78,20 @@ TEXTS: dict[str, tuple[str, ...]] = {
         "SELECT n, random() AS r FROM source.orders",
     ),
     "transform.echo": transforms(
-        "echo", "SELECT n, r AS q FROM transform.noise", "SELECT n, r + 1 AS q FROM transform.noise"
+        "echo",
+        "SELECT n, r AS q FROM transform.noise",
+        "SELECT n, r + 1 AS q FROM transform.noise",
+        f"SELECT n, r + 1 AS q FROM transform.noise{VIEW}",
     ),
     "transform.pair": transforms(
-        "pair", f"SELECT t.n, 0 AS k {PAIR}", f"SELECT t.n, 1 AS k {PAIR}"
+        "pair",
+        f"SELECT t.n, 0 AS k {PAIR}",
+        f"SELECT t.n, 1 AS k {PAIR}",
+        f"SELECT t.n, 0 AS k {PAIR}{VIEW}",
     ),
-    "transform.total": transforms("total", f"SELECT {SUMS} AS d", f"SELECT {SUMS} + 1 AS d"),
+    "transform.total": transforms(
+        "total", f"SELECT {SUMS} AS d", f"SELECT {SUMS} + 1 AS d", f"SELECT {SUMS} AS d{VIEW}"
+    ),
     "exposure.total_csv": (
         exposure("total_csv", "transform.total", "exports/total.csv"),
         exposure("total_csv", "transform.total", "exports/moved.csv"),
