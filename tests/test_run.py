@@ -1333,13 +1333,10 @@ def test_a_node_that_reads_row_ids_of_a_table_of_the_same_run_gets_those_of_the_
     assert rows == [(0, -1)]
 
 
-def test_a_run_loads_only_the_code_that_its_nodes_need(published: Repo) -> None:
+@pytest.mark.parametrize("command", ["run", "plan", "lineage"])
+def test_a_command_loads_only_the_code_that_its_nodes_need(published: Repo, command: str) -> None:
     """No node is read again, and none is in Python."""
-    loaded = published.loaded_by("run")
-    assert "seeknal_git.build.hold" in loaded
-    needless = {
-        "seeknal_git.nodes.load",
-        "seeknal_git.build.python_nodes",
-        "seeknal_git.sql.worker",
-    }
+    loaded = published.loaded_by(command)
+    assert "seeknal_git.project.load" in loaded
+    needless = {"pydantic", "joblib", "seeknal_git.build.python_nodes", "seeknal_git.sql.worker"}
     assert loaded & needless == set()

@@ -26,8 +26,7 @@ from seeknal_git.errors import ProjectError
 from seeknal_git.files import make_private, remove_whole, write_below
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import folded, in_lines, literal, quote
-from seeknal_git.nodes.feature_group import event_time_of
-from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.node import Node, event_time_of
 from seeknal_git.nodes.python.declarations import Source
 from seeknal_git.nodes.python.load import Surroundings
 from seeknal_git.nodes.python.reach import HERE, MAIN, reached

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from seeknal_git.nodes.checks import Columns, not_null, unique
 from seeknal_git.nodes.column_types import TableFile, known_type
 from seeknal_git.nodes.form import Form
-from seeknal_git.nodes.node import Check
+from seeknal_git.nodes.node import Check, event_time_of
 from seeknal_git.nodes.node_file import Compiled
 from seeknal_git.nodes.scalars import is_nothing
 
@@ -78,13 +78,6 @@ class File(TableFile):
                 "a feature group has a `transform`, or `inputs` whose first one it passes through"
             )
         return self
-
-
-def event_time_of(document: Mapping[str, Any]) -> str | None:
-    """The column with the time of a row, of a file as plain data; None if it names none."""
-    given = document.get("materialization")
-    found = given.get("event_time_col") if isinstance(given, Mapping) else None
-    return None if is_nothing(found) else str(found)
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:

@@ -8,6 +8,7 @@ from typing import Any
 
 from seeknal_git.names import node_id
 from seeknal_git.nodes.kinds import WITHOUT_TABLE
+from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.values import hidden
 
 
@@ -132,6 +133,13 @@ class Node:
         """The line of that file for a line of the SQL, from 1."""
         number = line or 1
         return self.sql_line + number - 1 - sum(start <= number for start in self.breaks)
+
+
+def event_time_of(document: Mapping[str, Any]) -> str | None:
+    """The column with the time of a row, of a file as plain data; None if it names none."""
+    given = document.get("materialization")
+    found = given.get("event_time_col") if isinstance(given, Mapping) else None
+    return None if is_nothing(found) else str(found)
 
 
 def violated(violations: int, rows: int) -> str:

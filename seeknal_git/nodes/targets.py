@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import Problem
-from seeknal_git.nodes.node_file import NodeFile
+
+if TYPE_CHECKING:
+    from seeknal_git.nodes.node_file import NodeFile
 
 NOT_WRITTEN = "is not written here: tables are in the warehouse."
 _KEYS = ("materialization", "materializations")

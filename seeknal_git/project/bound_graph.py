@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from seeknal_git.nodes.feature_group import event_time_of
+from seeknal_git.nodes.node import event_time_of
 from seeknal_git.nodes.values import Use
 from seeknal_git.project.definitions import Member
 from seeknal_git.project.fingerprints import Fingerprint, fingerprint
