@@ -375,6 +375,37 @@ def test_a_seed_with_the_word_null_is_noted(repo: Repo, bakery: Bakery) -> None:
     assert note["hint"].endswith("params: {nullstr: ['', 'NULL']}")
 
 
+def test_a_macro_in_place_of_ref_leaves_every_model(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    with_files(
+        folder, {"macros/ref.sql": "{% macro ref(name) %} {{ builtins.ref('x') }} {% endmacro %}"}
+    )
+    done = imported(repo, folder)
+    assert ("models/guests.sql", 3) in [(file, line) for file, line, _ in left(done)]
+    assert not [node for node in done["taken"] if node["node"].startswith("transform.guests")]
+
+
+def test_an_import_that_cannot_write_a_file_leaves_none(repo: Repo, bakery: Bakery) -> None:
+    (repo.path / "elsewhere").mkdir()
+    (repo.path / "seeds").symlink_to("elsewhere")
+    said = repo.seeknal("import", "dbt", str(bakery()), code=1).err
+    assert "seeds/ cannot be written: a link there leads elsewhere." in said
+    assert not list(repo.path.glob("seeknal/**/*.yml"))
+    assert repo.git("diff", "--cached", "--name-only") == ""
+
+
+def test_files_that_dbt_made_or_that_lie_elsewhere_are_no_models(
+    repo: Repo, bakery: Bakery, tmp_path: Path
+) -> None:
+    folder = bakery()
+    with_files(folder, {"target/compiled/a.sql": "select 1", "dbt_packages/b.sql": "select 1"})
+    (tmp_path / "secret.csv").write_text("id\n1\n")
+    (folder / "seeds/secret.csv").symlink_to(tmp_path / "secret.csv")
+    text = (folder / "dbt_project.yml").read_text()
+    (folder / "dbt_project.yml").write_text(f"{text}model-paths: [models, target, dbt_packages]\n")
+    assert sorted(node["node"] for node in imported(repo, folder)["taken"]) == TAKEN
+
+
 def test_two_files_of_one_name_are_both_left(repo: Repo, bakery: Bakery) -> None:
     folder = bakery()
     with_files(folder, {"seeds/a/towns.csv": "id\n1\n", "seeds/b/towns.csv": "id\n2\n"})

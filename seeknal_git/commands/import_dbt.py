@@ -15,7 +15,8 @@ from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.taken import closed, with_sound_tests
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
-from seeknal_git.git.command import git
+from seeknal_git.git.command import git, run_git
+from seeknal_git.git.repository import Repository
 from seeknal_git.names import command_line, split_id
 from seeknal_git.project.load import Loaded, load, with_nodes
 from seeknal_git.project.settings import PROJECT_FILE, read_written
@@ -261,26 +262,37 @@ def _yaml(data: Mapping[str, object]) -> str:
 def _written(
     importing: _Import, drafts: list[Draft], copies: Mapping[str, Path], missing: Mapping[str, str]
 ) -> str:
-    """Write and stage all files; returns the git command."""
-    repository = importing.workspace.repository
+    """Write all files, or none if one cannot be written, and stage them; returns the git
+    command."""
+    project, written = importing.workspace.repository.project, list[str]()
     files = {path: content for draft in drafts for path, content in draft.files().items()}
-    for path, content in files.items():
-        write_below(repository.project, path, content)
-    for path, at in copies.items():
-        write_below(repository.project, path, at.read_bytes())
-    if missing:
-        write_below(repository.project, PROJECT_FILE, _project_file(importing, missing))
-    seeds = [path for path, at in copies.items() if _is_seed(path, drafts)]
-    staged = [*files, *seeds, *([PROJECT_FILE] if missing else [])]
-    git(
-        "add",
-        "--",
-        *(f":(top,literal){repository.prefix}{path}" for path in staged),
-        cwd=repository.top,
+    try:
+        for path in (*files, *copies):
+            content = files[path] if path in files else copies[path].read_bytes()
+            write_below(project, path, content)
+            written.append(path)
+        if missing:
+            write_below(project, PROJECT_FILE, _project_file(importing, missing))
+    except BaseException:
+        for path in written:
+            (project / path).unlink(missing_ok=True)
+        raise
+    seeds = [path for draft in drafts if draft.is_seed for path in draft.copies if path in copies]
+    return _staged(
+        importing.workspace.repository, [*files, *seeds, *([PROJECT_FILE] if missing else [])]
     )
-    tops = sorted({path.split("/")[0] for path in staged})
-    return command_line("git", "add", *tops)
 
 
-def _is_seed(path: str, drafts: list[Draft]) -> bool:
-    return any(path in draft.copies and draft.is_seed for draft in drafts)
+def _staged(repository: Repository, paths: list[str]) -> str:
+    """Stage files, without data that git ignores; returns the command."""
+    paths = [
+        path for path in paths if not (path.endswith(".csv") and _is_ignored(repository, path))
+    ]
+    places = (f":(top,literal){repository.prefix}{path}" for path in paths)
+    git("add", "--", *places, cwd=repository.top)
+    return command_line("git", "add", *sorted({path.split("/")[0] for path in paths}))
+
+
+def _is_ignored(repository: Repository, path: str) -> bool:
+    place = f"{repository.prefix}{path}"
+    return run_git("check-ignore", "--quiet", "--", place, cwd=repository.top).returncode == 0

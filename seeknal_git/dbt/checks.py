@@ -65,7 +65,8 @@ def tests_of(entry: Entry, names: Names, usual: Configured) -> tuple[list[NodeTe
             if given.config.get("enabled") is not False:
                 found.append(_converted(given, entry, line, names))
         except NotPlain as exc:
-            message = f"The test {label} of {entry.name} is not taken: {exc}."
+            reason = str(exc).removesuffix(".")
+            message = f"The test {label} of {entry.name} is not taken: {reason}."
             left.append(Problem(message, entry.path, line, exc.hint or _WAY))
     return found, left
 

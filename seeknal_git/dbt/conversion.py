@@ -95,7 +95,13 @@ def _names(settings: Settings, properties: Properties) -> Names:
     }
     known = {**snapshots, **seeds, **models}
     tables = [(source.name, table.name) for source, table in properties.sources]
-    return Names(settings.name, known, source_names(tables, known))
+    macros = frozenset(
+        name
+        for path, shown, _ in settings.files("macro", ".sql")
+        for word, name in _MACRO.findall(text_of(path, shown))
+        if word == "macro"
+    )
+    return Names(settings.name, known, source_names(tables, known), macros)
 
 
 def _macros(settings: Settings) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 _OPEN = re.compile(r"\{\{|\{%|\{#")
 _WORDS = {"true": True, "false": False, "none": None}
 _CONTROL = "-+"
+_MOST_ENDS = 20  # a call with nested mappings has some
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +65,22 @@ def _end(text: str, mark: str, start: int) -> int:
 def _end_of_expression(text: str, start: int) -> int:
     """Behind the first `}}` that closes no brackets or quotes of the expression itself."""
     position = first = _end(text, "}}", start)
-    while True:
+    for _ in range(_MOST_ENDS):
         if _parsed(text[start : position - 2].strip().strip(_CONTROL)) is not None:
             return position
         if (position := text.find("}}", position) + 2) < 2:
-            return first
+            break
+    return first
 
 
 def _parsed(expression: str) -> ast.expr | None:
-    try:
-        return ast.parse(expression.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    """An expression of Jinja that is one of Python, too; None for any other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes that Python does not know
+        try:
+            return ast.parse(expression.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
 
 
 def call(expression: str) -> Call | None:

@@ -41,6 +41,7 @@ class Writing:
 
     def __call__(self, call: Call) -> str:
         """The text in place of a call. Raises NotPlain."""
+        self.reading.names.need_own(call)
         if call.name == "var":
             return f"{{{{ {self._variable(call)} }}}}"
         found = self.reading.names.node(call)

@@ -18,9 +18,17 @@ class Names:
     # By the name that `ref('name')` gives a model or a seed.
     models: dict[str, str] = field(default_factory=dict)
     sources: dict[tuple[str, str], str] = field(default_factory=dict)
+    # The macros of the project. One may have the name of a function of dbt.
+    macros: frozenset[str] = frozenset()
+
+    def need_own(self, call: Call) -> None:
+        """Raise NotPlain if the project has a macro in place of a function of dbt."""
+        if call.name in self.macros:
+            raise NotPlain(f"The project has a macro `{call.name}` in place of the one of dbt.")
 
     def node(self, call: Call) -> str:
         """The id of the node that `ref(…)` or `source(…)` means. Raises NotPlain."""
+        self.need_own(call)
         given = [str(argument) for argument in call.arguments]
         if call.options:
             words = " and ".join(call.options)

@@ -83,8 +83,15 @@ class Settings:
         for top in self.folders[folder]:
             base = self.root / top
             for path in sorted(base.rglob("*")) if base.is_dir() else ():
-                if path.suffix in endings and path.is_file():
+                if path.suffix in endings and self._is_own(path):
                     yield path, path.relative_to(self.root).as_posix(), _within(path, base)
+
+    def _is_own(self, path: Path) -> bool:
+        """Whether a path is a file of the project: none that dbt wrote or installed, and no link
+        that leads out."""
+        made = (self.data.get("target-path", "target"), "dbt_packages", "dbt_modules")
+        is_made = path.relative_to(self.root).parts[0] in made
+        return not is_made and path.is_file() and path.resolve().is_relative_to(self.root)
 
     @property
     def hooks(self) -> Iterator[str]:
