@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -75,13 +76,16 @@ class Functions:
 
     @classmethod
     def of(cls, graph: BoundGraph, root: DataRoot, nodes: Iterable[str]) -> Functions:
-        """nodes: those that will be run."""
+        """nodes: those that will be run, one at least."""
         place = exchange(root.places.repository)
         make_private(place)
         _remove_left(place)
         folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place))
-        libraries = _libraries(graph, root.places.tree, nodes)
-        return cls(graph, root, folder, Workers(folder, place / "environments", libraries))
+        tree, due = root.places.tree, list(nodes)
+        workers = Workers(folder, place / "environments", _libraries(graph, tree, due))
+        wanted = Counter(environment_of(graph.node(node), tree) for node in due)
+        workers.begin(wanted.most_common(1)[0][0])
+        return cls(graph, root, folder, workers)
 
     def interrupt(self) -> None:
         self.workers.interrupt()

@@ -76,7 +76,19 @@ class Workers:
     _workers: dict[PythonEnvironment, _Worker] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
     _children: set[int] = field(default_factory=set)
+    _starting: list[threading.Thread] = field(default_factory=list)
     stopped: bool = False
+
+    def begin(self, wanted: PythonEnvironment) -> None:
+        """Start the worker of an environment in the background, so that it imports libraries while
+        other nodes are built. A failure is told when a node needs the worker."""
+        thread = threading.Thread(target=self._begun, args=[wanted])
+        self._starting.append(thread)
+        thread.start()
+
+    def _begun(self, wanted: PythonEnvironment) -> None:
+        with suppress(NodeFailed):
+            self._worker(wanted)
 
     def run(self, wanted: PythonEnvironment, wish: Wish) -> Done | Failure:
         """Run a node to its end. Raises NodeFailed if there is no interpreter for it, and
@@ -107,6 +119,8 @@ class Workers:
 
     def close(self) -> None:
         self.interrupt()
+        for thread in self._starting:
+            thread.join()
         for worker in self._workers.values():
             worker.control.close()
             try:
