@@ -21,7 +21,7 @@ BEGIN = """
 from seeknal.pipeline import feature_group, source, transform
 
 
-@source(name="orders", source="csv", table="data/o.csv", tags=["raw"])
+@source(name="orders", table="data/o.csv", tags=["raw"])
 def orders(ctx=None):
     pass
 

@@ -29,14 +29,12 @@ class Mistake(ValueError):
 _LONGEST_PATH = 1024
 
 
-def below_project(path: str, example: str, *keys: str) -> str:
+def below_project(path: str, example: str, *keys: str, way: str = "name a file below it") -> str:
     """A path in git's notation. Raises Mistake if it is not the path of a file below the
-    project."""
+    project. way: out of it, in words."""
     plain = PurePosixPath(path)
     if "://" in path or plain.is_absolute() or ".." in plain.parts:
-        raise Mistake(
-            f"`{path}` leaves the project: name a file below it, for example {example}", *keys
-        )
+        raise Mistake(f"`{path}` leaves the project: {way}, for example {example}", *keys)
     too_long = len(path.encode()) > _LONGEST_PATH or any(
         len(part.encode()) > 255 for part in plain.parts
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.node_file import Compiled, Mistake, below_project, refuse_unknown_params
@@ -20,6 +20,11 @@ from seeknal_git.sql.type_words import is_any_number, read_as
 # used again.
 _READER = 2
 
+# Systems whose tables people look for.
+_SYSTEMS = frozenset(
+    "postgresql postgres iceberg hive starrocks mysql excel sqlite bigquery snowflake redshift"
+    " duckdb".split()
+)
 # Our parameter → DuckDB's option.
 _CSV_OPTIONS = {
     "delimiter": "delim",
@@ -73,6 +78,14 @@ class File(TableFile):
     table: str | None = None
     on_drift: Literal["error", "warn"] = "error"
 
+    @field_validator("source", mode="before")
+    @classmethod
+    def _of_files(cls, given: object) -> object:
+        if str(given).lower() in _SYSTEMS:
+            files = "a source is of files (csv, parquet, json or jsonl)"
+            raise ValueError(f"{files}: write the table of {given} to one, below the project")
+        return given
+
     @model_validator(mode="after")
     def _sound(self) -> File:
         if "**" in self.path and any(
@@ -92,7 +105,8 @@ class File(TableFile):
         path = str(self.params.get("path") or self.table or "").strip().replace("\\", "/")
         if not path:
             raise Mistake("a source says where its data is: `table: data/orders.csv`", "table")
-        return below_project(path, "data/orders.csv", "params.path", "table")
+        way = "copy the file below it, and name that"
+        return below_project(path, "data/orders.csv", "params.path", "table", way=way)
 
     @property
     def options(self) -> dict[str, object]:

@@ -113,3 +113,26 @@ def test_a_change_of_another_day_builds_only_the_nodes_behind_it(roastery: Repo)
     assert "daily_amount_MAX" not in columns
     roastery.switch("main")
     assert roastery.built() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "kind: source\nname: a\nsource: postgres\ntable: bronze.orders\n",
+            "write the table of postgres to one, below the project",
+        ),
+        (
+            "kind: source\nname: a\nsource: csv\ntable: /data/x.csv\n",
+            "copy the file below it, and name that, for example data/orders.csv",
+        ),
+        ("kind: model\nname: a\noutput_columns: [b]\n", "a function with @transform"),
+        (
+            "kind: rule\nname: a\ninputs: [source.b]\nrule: {type: custom, value: 1}\n",
+            "'range', 'uniqueness', 'freshness', 'sql_assertion' or 'profile_check'",
+        ),
+    ],
+)
+def test_what_is_not_here_is_refused_with_the_way_out(repo: Repo, text: str, said: str) -> None:
+    repo.write("seeknal/a.yml", text)
+    assert said in repo.seeknal("validate", code=1).err

@@ -96,7 +96,7 @@ def _document(declared: Declaration, kind: Any) -> Document:
     if not data["params"]:
         del data["params"]
     if declared.kind == "source":
-        data = _as_text(data)
+        data = _as_text({"source": "csv", **data})
     elif isinstance(data.get("columns"), dict):
         data["columns"] = {name: _typed(word) for name, word in data["columns"].items()}
     return Document(data, lines, {}, {}, {})
