@@ -196,6 +196,7 @@ def test_the_files_of_a_model_read_like_written_by_hand(repo: Repo, bakery: Bake
           owner: counter@example.org
           sla:
             hours: 2
+        materialized: view
         tests:
           - name: guest_id is in stg_guests.guest_id
             custom_sql: |
@@ -365,6 +366,17 @@ def test_everything_else_is_listed_with_its_line(
     assert said in next(text for file, at, text in left(done) if (file, at) == (path, line))
     assert sorted(node["node"] for node in done["taken"]) == TAKEN
     assert repo.seeknal("validate").out.startswith("10 nodes valid.")
+
+
+def test_a_view_that_has_other_rows_each_time_is_a_table(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    text = "{{ config(materialized='ephemeral') }} select name from {{ ref('raw_guests') }}"
+    with_files(folder, {"models/x.sql": f"{text} limit 1", "models/y.sql": text})
+    (note,) = imported(repo, folder)["notes"]
+    assert note["file"] == "models/x.sql"
+    assert note["message"].startswith("x is a table, and no view: it may have other rows each time")
+    assert "materialized" not in repo.read("seeknal/transforms/x.yml")
+    assert "materialized: view\n" in repo.read("seeknal/transforms/y.yml")
 
 
 def test_a_seed_with_the_word_null_is_noted(repo: Repo, bakery: Bakery) -> None:

@@ -70,6 +70,7 @@ class _Import:
     # Whether variables can be added to the project file.
     is_open: bool
     left: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
 
     @property
     def present(self) -> dict[str, str]:
@@ -93,7 +94,7 @@ def import_dbt(workspace: Workspace, folder: Path, *, dry_run: bool = False) -> 
         name=conversion.name,
         taken=tuple(Taken(draft.id, draft.paths, draft.path) for draft in drafts),
         left=tuple(sorted({*conversion.left, *importing.left}, key=_in_order)),
-        notes=conversion.notes,
+        notes=(*conversion.notes, *importing.notes),
         present=tuple(draft.id for draft in conversion.drafts if draft.id in importing.present),
         copies={path: at.stat().st_size for path, at in copies.items()},
         variables=variables,
@@ -189,38 +190,40 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _sound(importing: _Import, drafts: list[Draft]) -> list[Draft]:
-    """The drafts that the engine takes, with all that they read."""
+    """The drafts that the engine takes, with all that they read. A view that cannot be one is a
+    table."""
     present = importing.present
     while True:
         kept, left = closed(drafts, present)
         importing.left += left
         sound, without = with_sound_tests(kept, present)
-        refused = _refused(importing, sound)
-        if not refused:
+        wrong = _wrong(importing, sound)
+        if not wrong:
             importing.left += without
             return sound
-        importing.left += refused.values()
-        drafts = [draft for draft in kept.values() if draft.id not in refused]
+        for draft in sound:
+            if draft.id in wrong and _is_about_the_view(draft, wrong[draft.id]):
+                importing.notes.append(_as_table(draft, wrong.pop(draft.id)))
+        importing.left += (_in_dbt(wrong[draft.id], draft) for draft in sound if draft.id in wrong)
+        drafts = [draft for draft in kept.values() if draft.id not in wrong]
         # A rule that stands for a test is refused alone, and its node is kept without the test.
-        rules = refused.keys() - kept.keys()
         for draft in drafts:
-            draft.tests = [test for test in draft.tests if f"rule.{test.rule}" not in rules]
+            draft.tests = [test for test in draft.tests if f"rule.{test.rule}" not in wrong]
 
 
-def _refused(importing: _Import, drafts: list[Draft]) -> dict[str, Problem]:
-    """The drafts that are wrong in the project, each with the first reason in words of dbt's
-    files."""
+def _wrong(importing: _Import, drafts: list[Draft]) -> dict[str, Problem]:
+    """The drafts that are wrong in the project, each with the first reason."""
     files = {path: content for draft in drafts for path, content in draft.files().items()}
     files[PROJECT_FILE] = _project_file(importing, importing.conversion.variables)
     loaded = load(importing.workspace, with_nodes(importing.there.tree, files))
-    owners = {path: draft for draft in drafts for path in draft.paths}
-    by_id = {draft.id: draft for draft in drafts}
+    owners = {path: draft.id for draft in drafts for path in draft.paths}
+    ids = {draft.id for draft in drafts}
     found: dict[str, Problem] = {}
     for problem in loaded.problems:
-        draft = owners.get(problem.path or "") or by_id.get(problem.node or "")
-        if draft is None:
+        identifier = owners.get(problem.path or "", problem.node or "")
+        if identifier not in ids:
             raise ProjectError(loaded.problems)
-        found.setdefault(draft.id, _in_dbt(problem, draft))
+        found.setdefault(identifier, problem)
     if not found:
         found = {draft.id: problem for draft in drafts for problem in _read_besides(loaded, draft)}
     return found
@@ -231,9 +234,24 @@ def _read_besides(loaded: Loaded, draft: Draft) -> Iterator[Problem]:
     known = {*draft.reads, *(test.reads for test in draft.tests)}
     for node in loaded.graph.inputs[draft.id]:
         if node not in known:
-            name = split_id(draft.id)[1]
-            message = f"{name} is not taken: its SQL names {node}, which is a node here."
-            yield Problem(message, draft.path, draft.line, "Name the table by ref or source.")
+            message = f"Its SQL names {node}, which is a node here."
+            yield Problem(message, hint="Name the table by ref or source.")
+
+
+def _is_about_the_view(draft: Draft, problem: Problem) -> bool:
+    """Whether a problem lies in the line that makes a draft a view."""
+    content = draft.files().get(problem.path or "", b"").splitlines()
+    line = content[problem.line - 1] if problem.line and problem.line <= len(content) else b""
+    return "materialized" in draft.data and line.startswith(b"materialized:")
+
+
+def _as_table(draft: Draft, problem: Problem) -> Problem:
+    """Make a draft a table; returns the note that says why."""
+    del draft.data["materialized"]
+    reason = problem.message.partition(": ")[2]
+    return Problem(
+        f"{split_id(draft.id)[1]} is a table, and no view: {reason}", draft.path, draft.line
+    )
 
 
 def _in_dbt(problem: Problem, draft: Draft) -> Problem:

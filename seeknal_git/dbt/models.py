@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from seeknal_git.dbt.checks import tests_of
 from seeknal_git.dbt.drafts import Draft
@@ -22,7 +21,8 @@ from seeknal_git.nodes.values import RESERVED
 _READ = frozenset(
     "materialized tags meta enabled contract pre_hook post_hook sql_header alias".split()
 )
-_BUILT = ("table", "view", "ephemeral")
+_AS_VIEW = ("view", "ephemeral")
+_BUILT = ("table", *_AS_VIEW)
 _WAYS = {
     "incremental": "Write it as a SELECT over all rows: a node is built as a whole.",
     "external": "Write an exposure of type file, which delivers the table.",
@@ -101,10 +101,10 @@ def _model(
         raise ProjectError(problems)
     contract = config["contract"].value if "contract" in config else None
     promised = isinstance(contract, dict) and contract.get("enforced") is True
-    data: dict[str, Any] = {
-        **reading.described(entry, config),
-        **reading.columns(entry, promised=promised),
-    }
+    data = reading.described(entry, config)
+    if "materialized" in config and config["materialized"].value in _AS_VIEW:
+        data["materialized"] = "view"
+    data |= reading.columns(entry, promised=promised)
     if writing.params:
         data["params"] = writing.params
     return Draft(
