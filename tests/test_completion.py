@@ -69,6 +69,19 @@ def test_a_line_is_completed(
     assert completed(published, monkeypatch, line) == words
 
 
+def test_the_columns_of_a_view_over_several_tables_are_offered(
+    published: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published.replace(
+        "seeknal/transforms/by_customer.yml",
+        "name: by_customer",
+        "name: by_customer\nmaterialized: view",
+    )
+    published.run()
+    words = ["by_customer.name", "by_customer.total"]
+    assert completed(published, monkeypatch, "lineage by_customer.") == words
+
+
 def test_no_code_of_the_project_runs_and_mistakes_complete_nothing(
     published: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,15 +1,17 @@
 """The tables that an environment shows, with their columns: the words that complete a statement or
-a command line. Nothing is bound, built or run for them."""
+a command line. Nothing is built or run for them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from seeknal_git.environments.revision import environment_of
 from seeknal_git.names import schema_of
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.opening import open_for_state
+from seeknal_git.sql.engine import SqlError
+from seeknal_git.warehouse.opening import open_warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,22 @@ def shown_tables(workspace: Workspace, environment: str | None = None) -> Mappin
     if not workspace.has_warehouse:
         return {}
     schema = schema_of(environment_of(workspace, environment))
-    with open_for_state(workspace.warehouse_path, workspace.marks, workspace.until) as warehouse:
+    with open_warehouse(
+        workspace.warehouse_path,
+        workspace.marks,
+        read_only=True,
+        deadline=workspace.until,
+    ) as warehouse:
         shown = warehouse.environments.shown(schema)
         shown = shown or warehouse.environments.shown(workspace.production_schema)
-        columns = warehouse.snapshots.columns([table.table for table in shown.values()])
+        columns = warehouse.snapshots.columns([one.table for one in shown.values()])
+        for published in shown.values():
+            if published.query is not None:
+                with suppress(SqlError):  # a table that it reads is gone
+                    columns[published.table] = warehouse.scratch.columns(
+                        f"SELECT * FROM {published.relation}"
+                    )
     return {
-        node: ShownTable(table.view, tuple(name for name, _ in columns.get(table.table, ())))
-        for node, table in shown.items()
+        node: ShownTable(one.view, tuple(name for name, _ in columns.get(one.table, ())))
+        for node, one in shown.items()
     }
