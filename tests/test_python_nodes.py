@@ -558,6 +558,20 @@ def other(ctx):
     assert found == [(2, 2, int(duckdb.sql("SELECT current_setting('threads')").fetchall()[0][0]))]
 
 
+def test_rows_that_do_not_fit_into_memory_go_to_disk_and_leave_nothing(regions: Repo) -> None:
+    body = """
+    big = "SELECT i, md5(i::VARCHAR) AS text FROM range(3000000) AS t(i) ORDER BY text"
+    ctx.duckdb.execute(f"CREATE TABLE sorted AS {big}")
+    return ctx.duckdb.sql("SELECT count(*) AS n, current_setting('memory_limit') AS most FROM sorted")
+"""
+    regions.write(PATH, node(body, 'memory="400MB"'))
+    (regions.path / "seeknal/reader.yml").unlink()
+    regions.run()
+    assert regions.numbers("FROM main.n") == [(3000000, "300.0 MiB")]
+    assert not (regions.path / ".tmp").exists()
+    assert list((regions.path / ".git/seeknal/python").glob("*-*")) == []
+
+
 def test_frames_of_pandas_and_generators_become_tables(regions: Repo) -> None:
     regions.write(
         PATH,

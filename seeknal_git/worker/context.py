@@ -35,7 +35,7 @@ class Context:
     def duckdb(self) -> Any:
         """A connection to an empty database in memory. SQL finds frames by their variables."""
         if self._connection is None:
-            self._connection = connect()
+            self._connection = connect(f"{self._request['out']}.spill", self._request["memory"])
         return self._connection
 
     def get_param(self, key: str, default: Any = None) -> Any:

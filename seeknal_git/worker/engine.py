@@ -19,7 +19,8 @@ from seeknal_git.worker.tables import relation_of_result
 # Options of a database without threads of its own; DuckDB before 2.0 knows only the first.
 _ALONE: tuple[dict[str, Any], ...] = ({"threads": 1, "async_threads": 0}, {"threads": 1})
 _THREADS = Path("/proc/self/task")
-_opened: list[Any] = []
+_SHARE = 0.75  # of a node's memory is the engine's, which spills to disk beyond that
+_opened: list[tuple[Any, int]] = []  # the database, and the memory that it would take
 
 
 def warm_up(folder: str) -> None:
@@ -33,20 +34,32 @@ def warm_up(folder: str) -> None:
             connection = duckdb.connect(":memory:", config=options)
             _use(connection, Path(folder, f"warm-{os.getpid()}.parquet"))
             if _threads() == threads:
-                _opened.append(connection)
+                _opened.append((connection, _limit(connection)))
                 return
             connection.close()
 
 
-def connect() -> Any:
-    """A connection to an empty database, in a child."""
+def connect(folder: str, memory: int) -> Any:
+    """A connection to an empty database, in a child. folder: for the rows that do not fit into
+    memory; memory: the bytes that the child may have."""
     import duckdb
 
-    if not _opened:
-        return duckdb.connect(":memory:")
-    connection = _opened[0].cursor()  # with random numbers of its own
+    own = duckdb.connect(":memory:") if not _opened else None
+    database, limit = (own, _limit(own)) if own else _opened[0]
+    connection = database.cursor()  # with random numbers of its own
     connection.execute("RESET threads")
+    connection.execute(f"SET temp_directory = '{folder.replace(chr(39), chr(39) * 2)}'")
+    share = int(memory * _SHARE)
+    if share < limit:
+        connection.execute(f"SET memory_limit = '{share >> 10}KiB'")
     return connection
+
+
+def _limit(connection: Any) -> int:
+    """The bytes that the engine would take by itself, as it says: `18.8 GiB`."""
+    said = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+    number, _, unit = str(said).partition(" ")
+    return int(float(number) * 1024 ** "BKMGT".find(unit[:1].upper()))
 
 
 def _use(connection: Any, file: Path) -> None:

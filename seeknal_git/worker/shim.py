@@ -8,6 +8,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from seeknal_git.worker.context import Context
+
 _DECORATORS = ("source", "transform", "feature_group", "second_order_aggregation", "materialize")
 _CONFIGURATIONS = (
     "Input",
@@ -44,14 +46,15 @@ def _decorator(kind: str) -> Callable[..., Callable[[Any], Any]]:
 
 def install() -> None:
     """Make the modules importable."""
-    names = {
+    names: dict[str, Any] = {
+        "PipelineContext": Context,
         **{kind: _decorator(kind) for kind in _DECORATORS},
         **{name: type(name, (_Configuration,), {}) for name in _CONFIGURATIONS},
     }
     package = _module("seeknal", {})
     pipeline = _module("seeknal.pipeline", names)
     package.__dict__["pipeline"] = pipeline
-    for name in ("decorators", "materialization", "materialization_config", "config"):
+    for name in ("context", "decorators", "materialization", "materialization_config", "config"):
         pipeline.__dict__[name] = _module(f"seeknal.pipeline.{name}", names)
 
 
@@ -68,7 +71,7 @@ def _absent(module: str) -> Callable[[str], Any]:
     def absent(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        known = ", ".join((*_DECORATORS, *_CONFIGURATIONS))
+        known = ", ".join((*_DECORATORS, *_CONFIGURATIONS, "PipelineContext"))
         raise AttributeError(f"{module} has no {name} here. It has {known}.")
 
     return absent

@@ -10,11 +10,11 @@
 """Transform: the share and the rank of each category."""
 
 import pandas as pd
-from seeknal.pipeline import transform
+from seeknal.pipeline import PipelineContext, transform
 
 
 @transform(name="category_insights", description="Share and rank of each category")
-def category_insights(ctx):
+def category_insights(ctx: PipelineContext) -> pd.DataFrame:
     sales = ctx.ref("transform.sales_enriched")
     if not isinstance(sales, pd.DataFrame):
         sales = sales.df()
