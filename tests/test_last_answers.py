@@ -104,3 +104,16 @@ def test_a_selection_takes_tests_of_nodes_and_rules_about_them(
 
 def test_a_name_that_no_node_has_is_refused(published: Repo) -> None:
     assert "Did you mean" in published.seeknal("checks", "clean_order", code=2).err
+
+
+def test_a_rule_that_holds_is_told_by_its_condition(published: Repo) -> None:
+    message = "params: {error_message: Some amounts are negative}\n"
+    published.write(RULE, published.read(RULE) + message)
+    assert "not asked  rule.amounts_are_positive  amount > 0" in published.seeknal("checks").out
+    assert "checked  rule.amounts_are_positive: amount > 0  no row" in (
+        published.seeknal("run", "--verbose").err
+    )
+    assert "Some amounts" not in published.seeknal("checks").out
+    published.write("data/orders.csv", NEGATIVE)
+    published.run(code=1)
+    assert "Some amounts are negative: 2 of 3" in published.seeknal("checks", code=1).out

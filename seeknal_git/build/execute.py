@@ -386,7 +386,7 @@ def _check(site: _Site, identifier: str, number: int, builder: Builder) -> None:
         what = "" if node.kind == "rule" else f"{check.name}: "  # a rule's tells of violations
         raise NodeFailed(f"{what}{node.hides(exc.message)} ({node.path}:{check.line})") from exc
     if site.work.options.verbose:
-        telling.check(audit, time.perf_counter() - started, site.report)
+        telling.check(check.title, audit, time.perf_counter() - started, site.report)
     _judge(site, identifier, number, audit)
 
 

@@ -35,6 +35,6 @@ def sql(node: Node, blueprint: Blueprint, report: Report) -> None:
         report(Event("sql", node.id, node.hides(blueprint.sql)))
 
 
-def check(audit: Audit, seconds: float, report: Report) -> None:
+def check(title: str, audit: Audit, seconds: float, report: Report) -> None:
     """Tell that a check was made. seconds: the time that it took."""
-    report(Event("checked", audit.node, audit.name, rows=audit.violations, seconds=seconds))
+    report(Event("checked", audit.node, title, rows=audit.violations, seconds=seconds))

@@ -36,6 +36,13 @@ class Check:
     key: tuple[str, ...] = ()
     # Column → texts that its type has to know.
     accepted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # Its condition, if the name is a message for rows that violate it.
+    condition: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name as long as no row is known to violate it."""
+        return self.condition or self.name
 
     @property
     def question(self) -> tuple[str, str]:

@@ -152,9 +152,10 @@ def _of_profile(file: File, condition: Condition, line: int) -> Iterator[Check]:
     for check in condition.checks or ():
         for word, when in (("fails", check.fail), ("warns", check.warn)):
             if when is not None:
-                name = f"{before}{check.place} {word} if {' '.join(when.split())}"
+                stated = f"{check.place} {word} if {' '.join(when.split())}"
                 severity = params.severity if word == "fails" else "warn"
-                yield Check(name, check.violation(when), severity, line=line)
+                sql, plain = check.violation(when), stated if before else ""
+                yield Check(f"{before}{stated}", sql, severity, line=line, condition=plain)
 
 
 def _check(file: File, condition: Condition, line: int) -> Check:
@@ -170,6 +171,7 @@ def _check(file: File, condition: Condition, line: int) -> Check:
         allowed=params.max_null_percentage if condition.type == "null" else 0.0,
         line=line,
         key=tuple(columns) if condition.type == "uniqueness" else (),
+        condition=name if params.error_message else "",
     )
 
 

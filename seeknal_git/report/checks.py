@@ -25,7 +25,7 @@ def show(found: Checks) -> None:
     """The checks that hold or were not asked, a line for each; those that do not hold; and a
     summary."""
     lines = [
-        (check.state, check.node, check.check.name, _counted(check))
+        (check.state, check.node, check.check.title, _counted(check))
         for state in ("holds", "not asked")
         for check in found.checks
         if check.state == state
