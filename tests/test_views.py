@@ -312,8 +312,123 @@ def test_views_that_read_views_many_times_are_refused(published: Repo) -> None:
     assert "transform.v3 cannot be a view: with the views that it reads" in refused
 
 
-@pytest.mark.parametrize("word", ["ephemeral", "incremental", "viw"])
-def test_another_word_names_the_two(published: Repo, word: str) -> None:
+@pytest.mark.parametrize("word", ["incremental", "viw"])
+def test_another_word_names_those_that_there_are(published: Repo, word: str) -> None:
     published.write(DAILY, published.read(DAILY) + f"materialized: {word}\n")
     refused = published.seeknal("validate", code=1).err
-    assert f"a transform is a `table` or a `view`, not '{word}'" in refused
+    assert f"a transform is `table`, `view` or `ephemeral`, not '{word}'" in refused
+
+
+# Ephemeral nodes
+
+
+def make_ephemeral(repo: Repo) -> None:
+    """The orders without gaps are shown by no environment."""
+    make_published(repo)
+    repo.write(CLEAN, repo.read(CLEAN) + "materialized: ephemeral\n")
+    repo.commit("Ephemeral")
+    repo.seeknal("run")
+
+
+@pytest.fixture
+def ephemeral(copy_of: Templates) -> Repo:
+    return copy_of("ephemeral", make_ephemeral)
+
+
+def test_an_ephemeral_node_is_in_its_readers_alone(ephemeral: Repo, published: Repo) -> None:
+    before = published.production()
+    assert "clean_orders" in before
+    del before["clean_orders"]
+    assert ephemeral.production() == before == ephemeral.fresh_build()
+    assert ephemeral.run()["built"] == {}
+    assert [each["nodes"] for each in ephemeral.seeknal("env", "list", "--json").json] == [4]
+    assert ephemeral.seeknal("doctor", code=None).out.count("clean_orders") == 0
+    assert "Unp" not in ephemeral.seeknal("status").out
+
+
+def test_to_take_a_view_away_breaks_who_asks_it_and_builds_nothing(published: Repo) -> None:
+    published.write(CLEAN, published.read(CLEAN) + "materialized: view\n")
+    published.commit("View")
+    published.seeknal("run")
+    published.replace(CLEAN, "materialized: view", "materialized: ephemeral")
+    assert published.categories() == {"transform.clean_orders": "BREAKING"}
+    assert published.built() == []
+    assert "clean_orders" not in published.production()
+    published.commit("Ephemeral")
+    published.seeknal("run")
+    published.replace(CLEAN, "materialized: ephemeral", "materialized: table")
+    assert published.categories() == {"transform.clean_orders": "NON_BREAKING"}
+    assert published.built() == []
+    assert published.production()["clean_orders"][1]
+
+
+def test_production_stays_of_one_piece_around_an_ephemeral_node(ephemeral: Repo) -> None:
+    """Run by name: what moves above it reaches what reads it."""
+    ephemeral.replace("data/orders.csv", "4,3,2024-01-02,40", "4,3,2024-01-02,400")
+    ephemeral.commit("Corrected")
+    ephemeral.seeknal("run", "--select", "source.orders")
+    assert ephemeral.production() == ephemeral.fresh_build()
+    ephemeral.replace(CLEAN, "amount IS NOT NULL", "amount > 10")
+    ephemeral.commit("Larger")
+    ephemeral.seeknal("run", "--select", "clean_orders")
+    assert ephemeral.production() == ephemeral.fresh_build()
+
+
+def test_a_failing_check_of_an_ephemeral_node_keeps_production(ephemeral: Repo) -> None:
+    before = ephemeral.production()
+    ephemeral.replace(CLEAN, "SELECT id,", "SELECT 1 AS id,")
+    ephemeral.commit("Not unique")
+    told = ephemeral.seeknal("run", code=1)
+    assert "unique" in told.out
+    assert ephemeral.production() == before
+    assert "4" in ephemeral.seeknal("query", "--failed", "clean_orders", "--format", "csv").out
+
+
+def test_a_branch_a_rollback_and_gc_know_it(ephemeral: Repo) -> None:
+    before = ephemeral.production()
+    ephemeral.switch("dev", create=True)
+    ephemeral.replace(CLEAN, "amount IS NOT NULL", "amount > 10")
+    ephemeral.seeknal("run")
+    assert ephemeral.production() == before
+    ephemeral.commit("Larger")
+    ephemeral.switch("main")
+    ephemeral.merge("dev")
+    ephemeral.seeknal("promote")
+    ephemeral.seeknal("gc", "--yes")
+    after = ephemeral.production()
+    assert after == ephemeral.fresh_build() != before
+    ephemeral.seeknal("rollback")
+    assert ephemeral.production() == before
+    ephemeral.seeknal("rollback", "1")
+    assert "clean_orders" in ephemeral.production()
+
+
+def test_a_view_of_its_name_is_somebody_elses(ephemeral: Repo) -> None:
+    ephemeral.tamper("CREATE VIEW main.clean_orders AS SELECT 1 AS n")
+    ephemeral.replace(CLEAN, "amount IS NOT NULL", "amount > 10")
+    ephemeral.commit("Larger")
+    ephemeral.seeknal("run")
+    assert ephemeral.numbers("FROM main.clean_orders") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["query", "FROM transform.clean_orders"], ["inspect", "clean_orders"]],
+    ids=["query", "inspect"],
+)
+def test_asking_it_says_that_nobody_shows_it(ephemeral: Repo, command: list[str]) -> None:
+    refused = ephemeral.seeknal(*command, code=None)
+    assert refused.code != 0
+    assert "transform.clean_orders is ephemeral: no environment shows it" in refused.err
+
+
+def test_a_file_is_delivered_from_an_ephemeral_node(ephemeral: Repo) -> None:
+    before = ephemeral.read("exports/by_customer.csv")
+    ephemeral.write(BY_CUSTOMER, ephemeral.read(BY_CUSTOMER) + "materialized: ephemeral\n")
+    ephemeral.replace(BY_CUSTOMER, "sum(o.amount)", "max(o.amount)")
+    ephemeral.commit("The largest")
+    ephemeral.seeknal("run")
+    assert ephemeral.read("exports/by_customer.csv") != before
+    assert "by_customer" not in ephemeral.production()
+    ephemeral.seeknal("rollback")
+    assert ephemeral.read("exports/by_customer.csv") == before

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.names import split_id
 from seeknal_git.nodes.node import Check, Node, violated
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.contract import reader_now
@@ -108,7 +109,8 @@ def check_over_views(graph: BoundGraph, identifier: str, number: int, schema: st
     member = graph.members[identifier]
     targets = targets_of_check(graph, identifier, number)
     check, reading = member.node.checks[number], member.checks[number]
-    return member.node.hides(over_views(check.sql, reading, targets, graph.views, schema))
+    views = {node: graph.views[node] or split_id(node)[1] for node in targets}
+    return member.node.hides(over_views(check.sql, reading, targets, views, schema))
 
 
 def reads_row_ids(sql: str) -> bool:

@@ -145,7 +145,7 @@ def shown(work: Work, progress: Progress) -> dict[str, Published]:
     for node in (graph.views.keys() - work.chosen - found.keys()) & production.keys():
         found[node] = replace(production[node], view=graph.views[node])
     # Of two nodes with one view, the old one goes.
-    taken = {graph.views[node].lower() for node in good}
+    taken = {graph.views[node].lower() for node in good} - {""}
     found = {node: old for node, old in found.items() if old.view.lower() not in taken}
     for node in good:
         snapshot = snapshot_of(work, progress, node)

@@ -35,9 +35,12 @@ def _reason_of_contents(inventory: Inventory, node: str) -> Reason:
     fingerprint = graph.wholes[node]
     if before is None:
         return Reason(Because.NEVER_BUILT)
-    is_view = node in graph.structure.as_views
+    is_view, is_ephemeral = (
+        node in nodes for nodes in (graph.structure.as_views, graph.structure.ephemeral)
+    )
     if before.fingerprint == fingerprint and is_view != (before.query is not None):
-        return Reason(Because.FORM, values=("a view" if is_view else "a table",))
+        form = "ephemeral" if is_ephemeral else "a view" if is_view else "a table"
+        return Reason(Because.FORM, values=(form,))
     if before.fingerprint == fingerprint:
         return _reason_of_raw_data(inventory, node, before)
     if any(snapshot.fingerprint == fingerprint for snapshot in inventory.there.values()):

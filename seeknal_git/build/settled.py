@@ -101,7 +101,7 @@ def _is_recorded(warehouse: Warehouse, prepared: Prepared, work: Work) -> bool:
     schema = prepared.environment.schema
     views = warehouse.environments.views(schema)
     shows = work.inventory.shows
-    if any(views.get(shown.view) != shown.table for shown in shows.values()):
+    if not all(shown.is_right(views) for shown in shows.values()):
         return False
     if with_entities(warehouse, work, shows) != shows:
         return False

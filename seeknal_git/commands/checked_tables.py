@@ -12,7 +12,7 @@ from seeknal_git.environments.revision import (
     Revision,
 )
 from seeknal_git.errors import UsageError
-from seeknal_git.names import bare
+from seeknal_git.names import bare, split_id
 from seeknal_git.project.graph import node_named
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.protocol import Warehouse
@@ -58,7 +58,10 @@ def _look(work: Work, name: str) -> Look:
 def first_question(look: Look) -> str:
     if look.violations:
         return look.violations[0].sql
-    return f"FROM {bare(look.work.graph.views[look.read[0]])}" if look.read else ""
+    if not look.read:
+        return ""
+    view = look.work.graph.views[look.read[0]] or split_id(look.read[0])[1]
+    return f"FROM {bare(view)}"
 
 
 def need_something_wrong(warehouse: Warehouse, look: Look, tables: Mapping[str, str]) -> None:

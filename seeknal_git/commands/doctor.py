@@ -254,9 +254,8 @@ def _views(warehouse: Warehouse) -> Iterator[Finding]:
                 message = f"Something else is in a view's place: {taken}."
                 yield Finding(message, f"Rename or drop it, then: {cure}")
             elif gone := [table for table in published.tables if table not in there]:
-                yield Finding(
-                    f"The view {schema}.{published.view} dangles: its table {gone[0]} is gone.",
-                    cure,
-                )
-            elif views.get(published.view) != published.table:
+                name = published.view or published.node
+                message = f"The view {schema}.{name} dangles: its table {gone[0]} is gone."
+                yield Finding(message, cure)
+            elif not published.is_right(views):
                 yield Finding(f"The view {schema}.{published.view} is gone.", cure)

@@ -55,8 +55,9 @@ def list_environments(workspace: Workspace) -> list[EnvironmentState]:
 
 
 def _nodes(warehouse: Warehouse, schema: str) -> int:
-    """The number of nodes that an environment shows."""
-    return sum(not is_entity(node) for node in warehouse.environments.shown(schema))
+    """The number of nodes that an environment has a view of."""
+    shown = warehouse.environments.shown(schema).values()
+    return sum(bool(published.view) and not is_entity(published.node) for published in shown)
 
 
 def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentState:

@@ -85,6 +85,8 @@ def _unpublished(
     behind, found = _behind(work, failed), {}
     meant, made = work.tables(), newest.tables()
     for node, view in work.graph.views.items():
+        if not view:  # nobody can ask for it
+            continue
         first = behind.get(node)
         table = (made if first else meant).get(node)
         old = view in there and table is None and not first  # it was edited since

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seeknal_git.commands.query_names import no_view
 from seeknal_git.environments.revision import environment_of, head_tree, revision_of
 from seeknal_git.errors import UsageError
 from seeknal_git.names import ENTITY, bare, node_id, of_option, schema_of, split_id
@@ -55,6 +56,8 @@ def _view(graph: Graph, name: str) -> str:
         raise UsageError(
             f"{node} has no table.", f"The tables that it reads: seeknal lineage {node}"
         )
+    if not graph.views[node]:
+        raise no_view(node)
     return bare(graph.views[node])
 
 
@@ -85,4 +88,6 @@ def tables(workspace: Workspace, environment: str | None = None) -> tuple[Table,
     if not shown:
         named = "" if environment is None else f" {of_option('--env', branch)}"
         raise UsageError(f"The environment {branch} shows nothing yet.", f"seeknal run{named}")
-    return tuple(Table(node, shown[node].view, rows.get(node)) for node in sorted(shown))
+    return tuple(
+        Table(node, shown[node].view, rows.get(node)) for node in sorted(shown) if shown[node].view
+    )

@@ -23,7 +23,7 @@ from seeknal_git.environments.revision import (
 )
 from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.git.tree import Tree, commit_tree
-from seeknal_git.names import of_option, schema_of
+from seeknal_git.names import of_option, schema_of, split_id
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.queries import tables_named
 from seeknal_git.sql.sandbox import NOTHING, Reach
@@ -307,7 +307,7 @@ def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:
         views = [
             Published(
                 node,
-                graph.views[node],
+                graph.views[node] or split_id(node)[1],
                 found.work.inventory.wanted(node),
                 tables[node],
                 graph.wholes[node],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from seeknal_git.environments.revision import head_tree, revision_of
@@ -42,14 +42,30 @@ def over_views(
         if name in views or not any(split_id(identifier)[0] in KINDS for identifier in ids):
             return None
         for known in (lambda: there, others):
-            found = {folded(node): view for node, view in known().items()}
-            if view := next((found[identifier] for identifier in ids if identifier in found), None):
+            if view := _view_of(ids, known()):
                 return qualified(schema, view)
         if name.count(".") == 1:
             raise _no_table(target, [*there, *others()])
         return None
 
     return with_tables(sql, table_of)
+
+
+def _view_of(ids: Sequence[str], views: Mapping[str, str]) -> str | None:
+    """The view of the first of some nodes that has one. Raises UsageError for an ephemeral one."""
+    found = {folded(node): view for node, view in views.items()}
+    meant = next((identifier for identifier in ids if identifier in found), None)
+    if meant and not found[meant]:
+        raise no_view(meant)
+    return found[meant] if meant else None
+
+
+def no_view(node: str) -> UsageError:
+    """The mistake of asking for an ephemeral node."""
+    return UsageError(
+        f"{node} is ephemeral: no environment shows it.",
+        f"Ask a node that reads it (seeknal lineage {node}), or write `materialized: view`.",
+    )
 
 
 def _spelled(name: str) -> list[str]:

@@ -152,7 +152,7 @@ def _entry(loaded: Loaded, identifier: str) -> dict[str, Any]:
         "owner": node.document.get("owner"),
         "tags": list(node.tags),
         "file_path": node.path,
-        "view": loaded.graph.views.get(identifier),
+        "view": loaded.graph.views.get(identifier) or None,
         "fingerprint": found.whole,
         "column_fingerprints": found.columns and dict(found.columns),
         "columns": None if columns is None else dict(columns),

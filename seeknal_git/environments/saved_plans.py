@@ -40,7 +40,7 @@ def _promises(state: State) -> dict[str, str]:
         checks = graph.node(identifier).checks if tested else ()
         promised = [" ".join(check.promise) for check in checks]
         if identifier in graph.structure.as_views:
-            promised.append("view")
+            promised.append(f"view {graph.views[identifier]}")
         found[identifier] = digest(whole, state.versions.get(identifier, ""), *promised)
     return found
 

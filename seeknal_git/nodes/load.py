@@ -357,5 +357,5 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         semantics=compiled.semantics,
         lines=lines,
         python=compiled.python,
-        is_view=compiled.is_view,
+        materialized=compiled.materialized,
     )

@@ -90,8 +90,8 @@ class Node:
     python: Mapping[str, Any] = field(default_factory=dict)
     # The content of a semantic model or a metric, see `nodes/semantics.py`.
     semantics: Mapping[str, Any] = field(default_factory=dict)
-    # Whether its rows are computed by each reader, and kept nowhere.
-    is_view: bool = False
+    # `table`, `view` (each reader computes its rows) or `ephemeral` (a view that is not published).
+    materialized: str = "table"
 
     @property
     def id(self) -> str:
@@ -110,6 +110,16 @@ class Node:
     def is_inert(self) -> bool:
         """Whether a run has nothing to do for the node."""
         return self.use is not None or self.kind in ("semantic_model", "metric")
+
+    @property
+    def is_view(self) -> bool:
+        """Whether its rows are kept in no table."""
+        return self.materialized != "table"
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether no environment shows it."""
+        return self.materialized == "ephemeral"
 
     @property
     def is_python(self) -> bool:

@@ -73,7 +73,7 @@ class Compiled:
     promises: Mapping[str, str | None] = field(default_factory=dict)
     python: Mapping[str, Any] = field(default_factory=dict)
     semantics: Mapping[str, Any] = field(default_factory=dict)
-    is_view: bool = False
+    materialized: str = "table"
 
 
 class InputFile(Form):

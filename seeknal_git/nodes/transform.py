@@ -10,7 +10,6 @@ from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.node_file import Compiled
 
 _OTHERWISE = {
-    "ephemeral": "`view` costs no copy either, and can be queried",
     "incremental": "leave it out: a node is built again only if what it reads has changed",
     "materialized_view": "a `table` is built again whenever what it reads has changed",
 }
@@ -23,9 +22,9 @@ class File(TableFile):
     @field_validator("materialized")
     @classmethod
     def _known(cls, given: str) -> str:
-        if given not in ("table", "view"):
+        if given not in ("table", "view", "ephemeral"):
             way = f"; {_OTHERWISE[given]}" if given in _OTHERWISE else ""
-            raise ValueError(f"a transform is a `table` or a `view`, not {given!r}{way}")
+            raise ValueError(f"a transform is `table`, `view` or `ephemeral`, not {given!r}{way}")
         return given
 
 
@@ -34,5 +33,5 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         sql=file.transform,
         sql_key="transform",
         promises=dict(file.types),
-        is_view=file.materialized == "view",
+        materialized=file.materialized,
     )

@@ -256,9 +256,12 @@ def _edit(
     if category == Category.BREAKING and new.node.kind == "rule":
         return _of(Category.CHECK, new, words), None
     if category == Category.METADATA:
+        category = _of_form(old.node, new.node)
         return replace(
             _of(category, new, words or ("only the way it is written",)), rows=False
         ), None
+    if _of_form(old.node, new.node) == Category.BREAKING:
+        category = Category.BREAKING
     columns = column_changes(identifier, base.graph, head.graph, before, after)
     if any(column.retyped for column in columns) and _same_inputs(
         identifier, base.graph, head.graph
@@ -270,6 +273,13 @@ def _edit(
         replace(change, columns=columns, rows=_rows_changed(before, after)),
         edit_of(identifier, before, after, retyped),
     )
+
+
+def _of_form(old: Node, new: Node) -> Category:
+    """The category of a change for those who ask the node's view: there may be none any more."""
+    if old.is_ephemeral == new.is_ephemeral:
+        return Category.METADATA
+    return Category.BREAKING if new.is_ephemeral else Category.NON_BREAKING
 
 
 def _own(identifier: str, base: BoundGraph, head: BoundGraph) -> Fingerprint:

@@ -100,8 +100,9 @@ def _keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _form(old: Node, new: Node) -> Iterator[str]:
-    if old.is_view != new.is_view:
-        yield f"{'a view' if new.is_view else 'a table'} now"
+    words = {"table": "a table now", "view": "a view now"}
+    if old.materialized != new.materialized:
+        yield words.get(new.materialized, "ephemeral now: no environment shows it any more")
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:

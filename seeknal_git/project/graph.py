@@ -26,6 +26,7 @@ class Structure:
     inert: frozenset[str] = frozenset()
     python: frozenset[str] = frozenset()  # the nodes whose table a function makes
     as_views: frozenset[str] = frozenset()  # the nodes whose rows are kept in no table
+    ephemeral: frozenset[str] = frozenset()  # those of them that no environment shows
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:
@@ -72,9 +73,13 @@ class Structure:
 
     @cached_property
     def views(self) -> dict[str, str]:
-        """id → the name of its view, for every node that yields a table."""
+        """id → the name of its view, for every node that yields a table; "" if none is shown."""
         apart = {node for kind in WITHOUT_TABLE for node in self.of_kind(kind)}
-        return view_names(identifier for identifier in self.inputs if identifier not in apart)
+        if not self.ephemeral:
+            return view_names(identifier for identifier in self.inputs if identifier not in apart)
+        nodes = [identifier for identifier in self.inputs if identifier not in apart]
+        names = view_names(node for node in nodes if node not in self.ephemeral)
+        return {node: names.get(node, "") for node in nodes}
 
     def of_kind(self, kind: str) -> list[str]:
         """The nodes of a kind, inputs first."""
@@ -140,7 +145,7 @@ class Graph:
 
     @property
     def views(self) -> Mapping[str, str]:
-        """id → the name of its view, for every node that yields a table."""
+        """id → the name of its view, for every node that yields a table; "" if none is shown."""
         return self.structure.views
 
     def sources(self) -> list[Node]:
@@ -249,6 +254,7 @@ def structure_of(inputs: Mapping[str, tuple[str, ...]], members: Mapping[str, Me
         frozenset(identifier for identifier, node in nodes.items() if node.is_inert),
         frozenset(identifier for identifier, node in nodes.items() if node.is_python),
         frozenset(identifier for identifier, node in nodes.items() if node.is_view),
+        frozenset(identifier for identifier, node in nodes.items() if node.is_ephemeral),
     )
 
 
@@ -315,6 +321,8 @@ def view_problems(
     problems, warnings = [], []
     owners: dict[str, str] = {}
     for identifier, view in structure.views.items():
+        if not view:
+            continue
         other = owners.setdefault(view.lower(), identifier)
         if other == identifier and view == split_id(identifier)[1]:
             continue

@@ -149,6 +149,7 @@ def _core(found: Sound) -> dict[str, Any]:
         "inputs": [[numbers[read] for read in inputs] for inputs in graph.inputs.values()],
         "inert": list(map(numbers.__getitem__, graph.structure.inert)),
         "views": list(map(numbers.__getitem__, graph.structure.as_views)),
+        "ephemeral": list(map(numbers.__getitem__, graph.structure.ephemeral)),
         "wholes": [index.wholes[identifier] for identifier in ids],
         "masks": [masks[index.masks[identifier]] for identifier in ids],
         "mask": [f"{mask:x}" for mask in masks],
@@ -248,6 +249,7 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         frozenset(ids[number] for number in core["inert"]),
         python_of(ids, {node: path for node, (path, _) in files.items()}),
         frozenset(ids[number] for number in core["views"]),
+        frozenset(ids[number] for number in core["ephemeral"]),
     )
     facts = Remembered(files, wholes, dict(zip(ids, pairwise(core["ends"]), strict=True)), records)
     members = Facet(facts, lambda fact: fact.member)

@@ -130,13 +130,10 @@ def _structure(
     """Who reads whom now. own, inputs: of the nodes that were read again; paths: of all nodes. None
     if nodes read each other in a circle."""
     old = before.graph
-    others = paths.keys() - own.keys()
-    nodes = [member.node for member in own.values()]
-    inert = (old.structure.inert & others).union(node.id for node in nodes if node.is_inert)
-    as_views = (old.structure.as_views & others).union(node.id for node in nodes if node.is_view)
+    marks = _marks(old.structure, own, paths)
     in_place = (
         len(paths) == len(old.inputs)
-        and (inert, as_views) == (old.structure.inert, old.structure.as_views)
+        and marks == (old.structure.inert, old.structure.as_views, old.structure.ephemeral)
         and all(
             old.inputs.get(node) == reads and old.index.files[node][0] == paths[node]
             for node, reads in inputs.items()
@@ -151,11 +148,23 @@ def _structure(
     order, circles = ordered(everything, Over(paths, own, old.members))
     if circles:
         return None
+    inert, *forms = marks
     return Structure(
-        {node: everything[node] for node in order},
-        inert,
-        python_of(order, paths),
-        as_views,
+        {node: everything[node] for node in order}, inert, python_of(order, paths), *forms
+    )
+
+
+def _marks(
+    before: Structure, own: Mapping[str, Member], paths: Mapping[str, str]
+) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The nodes that are inert, views, and ephemeral. own: the nodes that were read again; paths:
+    of all nodes."""
+    others = paths.keys() - own.keys()
+    nodes = [member.node for member in own.values()]
+    return (
+        (before.inert & others).union(node.id for node in nodes if node.is_inert),
+        (before.as_views & others).union(node.id for node in nodes if node.is_view),
+        (before.ephemeral & others).union(node.id for node in nodes if node.is_ephemeral),
     )
 
 

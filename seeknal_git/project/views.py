@@ -23,6 +23,7 @@ def with_views(binding: Binding, graph: BoundGraph) -> Binding:
 
 
 def _problems(graph: BoundGraph) -> Iterator[Problem]:
+    yield from _asked_by_models(graph)
     sizes: dict[str, int] = {}
     most = limits().statement_kb << 10
     for identifier in graph.inputs:
@@ -33,6 +34,16 @@ def _problems(graph: BoundGraph) -> Iterator[Problem]:
             node = graph.node(identifier)
             message = f"{identifier} cannot be a view: {fault}."
             yield Problem(message, node.path, node.line("materialized"), _TABLE, identifier)
+
+
+def _asked_by_models(graph: BoundGraph) -> Iterator[Problem]:
+    """Semantic models of ephemeral nodes: queries of their metrics read a view."""
+    for model in graph.structure.of_kind("semantic_model"):
+        for read in graph.structure.ephemeral.intersection(graph.inputs[model]):
+            node = graph.node(model)
+            message = f"{model} is asked by its metrics, and no environment shows {read}."
+            hint = f"Write `materialized: view` in {graph.node(read).path}."
+            yield Problem(message, node.path, node.line("model"), hint, model)
 
 
 def _fault(graph: BoundGraph, identifier: str, size: int, most: int) -> str | None:

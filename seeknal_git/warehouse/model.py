@@ -146,7 +146,7 @@ class Published:
     """A node as an environment shows it: its view, and the snapshot that the view selects."""
 
     node: str
-    view: str
+    view: str  # "" if it has none, as the node is ephemeral
     snapshot: str
     table: str
     fingerprint: str
@@ -162,6 +162,11 @@ class Published:
     def relation(self) -> str:
         """The rows as SQL names them, from anywhere."""
         return relation(self.table) if self.query is None else as_rows(self.query.over(relation))
+
+    def is_right(self, views: Mapping[str, str]) -> bool:
+        """Whether its view, if it has one, is there and selects this. views: those that exist, with
+        the tables that they select."""
+        return not self.view or views.get(self.view) == self.table
 
 
 @dataclass(frozen=True, slots=True)

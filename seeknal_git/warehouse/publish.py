@@ -61,10 +61,10 @@ def _changes(catalog: Catalog, publication: Publication) -> _Changes:
     repointed = [
         published
         for node, published in shows.items()
-        if before.get(node) != published or views.get(published.view) != published.table
+        if before.get(node) != published or not published.is_right(views)
     ]
     need_places(others, [published.view for published in repointed])
-    names = {published.view for published in shows.values()}
+    names = {published.view for published in shows.values()} | {""}
     going = [published.view for published in before.values() if published.view not in names]
     return _Changes(
         before,
@@ -101,7 +101,7 @@ def _repoint(connection: duckdb.DuckDBPyConnection, schema: str, changes: _Chang
     FROM alone a tenth faster than SELECT * FROM, and keeps both as the latter.
     """
     statements = [f"DROP VIEW {qualified(WAREHOUSE, schema, view)}" for view in changes.dropped]
-    for published in changes.repointed:
+    for published in [published for published in changes.repointed if published.view]:
         view, query = qualified(WAREHOUSE, schema, published.view), published.query
         replacing = "OR REPLACE " if published.view in changes.views else ""
         rows = f"FROM {in_own_catalog(published.table)}"

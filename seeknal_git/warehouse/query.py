@@ -38,7 +38,7 @@ class UserQueries(protocol.Queries):
     ) -> None:
         # The views are made in the engine's memory; the warehouse stays as it is.
         place = qualified("memory", schema)
-        wanted = list(views)
+        wanted = [view for view in views if view.view]
         need_selects(self.connection, wanted)
         statements = [
             f"CREATE SCHEMA IF NOT EXISTS {place}",
