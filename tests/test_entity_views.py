@@ -115,6 +115,18 @@ def test_a_run_of_one_group_moves_it_too(features: Repo) -> None:
     assert rows(features) == PAID
 
 
+def test_a_run_of_some_groups_may_write_its_name_in_another_case(features: Repo) -> None:
+    features.switch("dev", create=True)
+    features.seeknal("run")
+    groups = [f"{name}_of_customer" for name in ("habits", "payments", "profile")]
+    for group in groups:
+        entity = "entity: {name: Customer, join_keys: [customer_id]}"
+        features.replace(f"seeknal/{group}.yml", "entity: customer", entity)
+    raise_payments(features)
+    features.seeknal("run", *(word for group in groups for word in ("--select", group)))
+    assert (shows(features, "dev"), rows(features, "dev")) == ({"entity_Customer"}, PAID)
+
+
 def test_a_run_with_nothing_to_do_leaves_it_alone(features: Repo) -> None:
     before = features.publications()
     for _ in range(2):

@@ -22,16 +22,24 @@ def with_entities(
     warehouse: Warehouse, work: Work, shown: Mapping[str, Published]
 ) -> dict[str, Published]:
     """The nodes that an environment is to show, with the views of entities."""
-    before = work.inventory.shows
     found = {node: published for node, published in shown.items() if not is_entity(node)}
     taken = {published.view.lower() for published in found.values()}
-    entities = {entity.id: entity for entity in entities_of(work.graph)}
-    views = {node: _view(warehouse, work, entity, found) for node, entity in entities.items()}
+    views = {entity.id: _view(warehouse, work, entity, found) for entity in entities_of(work.graph)}
     if work.options.chosen is not None and not work.options.whole:
-        # The groups of an entity that the graph does not have stay as well.
-        views |= {node: before[node] for node in before.keys() - views.keys() if is_entity(node)}
+        views |= _unknown(work, views)
     free = {node: view for node, view in views.items() if view and view.view.lower() not in taken}
     return found | free
+
+
+def _unknown(work: Work, views: Mapping[str, Published | None]) -> dict[str, Published]:
+    """The views of entities that the graph does not have, whose groups stay in a run of some nodes;
+    but not of one that is an entity of the graph in another case. views: of the graph's."""
+    named = {view.view.lower() for view in views.values() if view}
+    return {
+        node: view
+        for node, view in work.inventory.shows.items()
+        if is_entity(node) and node not in views and view.view.lower() not in named
+    }
 
 
 def _view(
