@@ -94,6 +94,23 @@ def test_it_is_asked_and_inspected_by_its_name(features: Repo) -> None:
     assert "entity_customer" in features.seeknal("inspect").out
 
 
+def test_an_answer_says_that_a_group_of_it_was_edited_since(features: Repo) -> None:
+    def asked() -> str:
+        return features.seeknal("query", "SELECT count(*) FROM entity_customer").err
+
+    features.switch("dev", create=True)
+    assert "changes" not in asked()
+    raise_payments(features)
+    assert "dev changes entity_customer: seeknal run" in asked()
+    features.seeknal("run")
+    assert "entity_customer" not in asked()
+    features.replace(PAYMENTS, "paid + 1", "paid + 2")
+    assert "dev shows entity_customer as of its last run" in asked()
+    features.git("restore", ".")
+    features.git("rm", "--quiet", PAYMENTS)
+    assert "dev shows entity_customer as of its last run" in asked()
+
+
 def test_a_branch_has_its_own_and_a_promotion_moves_productions_with_its_groups(
     features: Repo,
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from seeknal_git.commands.checked_tables import first_question, looked, need_something_wrong
 from seeknal_git.commands.held_back import Held, held_back
-from seeknal_git.commands.query_age import how_to_build, not_this_clones
+from seeknal_git.commands.query_age import how_to_build, not_this_clones, older_entities
 from seeknal_git.commands.query_names import over_views, views_to_come, without_macros
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
@@ -224,6 +224,7 @@ def _asked_of_production(
                 )
             if view.lower() in names and shown and shown.fingerprint != whole:
                 edited.append(view)
+        edited += older_entities(graph, production, names)
     gone = "is removed" if warehouse.environments.was_deleted(revision.schema) else "was never run"
     note = f"{branch} {gone}: this asks production's own tables."
     if edited:

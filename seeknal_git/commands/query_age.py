@@ -3,8 +3,9 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.revision import (
@@ -16,9 +17,14 @@ from seeknal_git.environments.revision import (
 )
 from seeknal_git.errors import GitError, ProjectError, UsageError
 from seeknal_git.names import of_option, schema_of
+from seeknal_git.project.entities import entities_of
 from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.queries import tables_named
 from seeknal_git.warehouse.protocol import Warehouse
+
+if TYPE_CHECKING:
+    from seeknal_git.project.bound_graph import BoundGraph
+    from seeknal_git.warehouse.model import Published
 
 
 def how_to_build(workspace: Workspace, branch: str) -> str:
@@ -84,7 +90,27 @@ def _older(
                 )
             if node in there and there[node].fingerprint != graph.wholes[node]:
                 found.append(view)
+        found += older_entities(graph, there, names)
     return found
+
+
+def older_entities(
+    graph: BoundGraph, shown: Mapping[str, Published], names: Container[str]
+) -> Iterator[str]:
+    """The views of entities that stand on other feature groups than the graph has. shown: of an
+    environment; names: of the views that are asked about, in lower case."""
+    for entity in entities_of(graph):
+        view = shown.get(entity.id)
+        if view is None or view.view.lower() not in names:
+            continue
+        groups = [shown.get(group.id) for group in entity.groups]
+        now = {group.table for group in groups if group and _is_current(graph, group)}
+        if len(now) < len(groups) or set(view.tables) != now:
+            yield view.view
+
+
+def _is_current(graph: BoundGraph, shown: Published) -> bool:
+    return shown.fingerprint == graph.wholes[shown.node]
 
 
 def _is_as_published(workspace: Workspace, warehouse: Warehouse, revision: Revision) -> bool:
