@@ -555,7 +555,9 @@ def other(ctx):
     found = regions.numbers(
         "SELECT count(DISTINCT a), count(DISTINCT b), min(threads) FROM (FROM main.one UNION ALL FROM main.other)"
     )
-    assert found == [(2, 2, int(duckdb.sql("SELECT current_setting('threads')").fetchall()[0][0]))]
+    with duckdb.connect() as engine:
+        threads = engine.execute("SELECT current_setting('threads')").fetchall()[0][0]
+    assert found == [(2, 2, threads)]
 
 
 def test_rows_that_do_not_fit_into_memory_go_to_disk_and_leave_nothing(regions: Repo) -> None:
