@@ -379,6 +379,29 @@ def test_a_view_that_has_other_rows_each_time_is_a_table(repo: Repo, bakery: Bak
     assert "materialized: view\n" in repo.read("seeknal/transforms/y.yml")
 
 
+@pytest.mark.parametrize(
+    ("macro", "same"),
+    [
+        pytest.param(
+            "macro cents(amount, by=100) -%} ({{ amount }} / {{ by }})::numeric(16, 2)",
+            "CREATE MACRO cents(amount, by := 100) AS (amount / by)::numeric(16, 2);",
+            id="one expression",
+        ),
+        pytest.param("macro cents(x) %} {% if x %} 1 {% endif %}", None, id="logic"),
+        pytest.param("macro cents(x) %} '{{ x }}'", None, id="a part of a text"),
+        pytest.param("macro cents(x) %} select {{ x }} from y", None, id="a query"),
+    ],
+)
+def test_a_macro_of_one_expression_is_listed_with_that_of_duckdb(
+    repo: Repo, bakery: Bakery, macro: str, same: str | None
+) -> None:
+    folder = bakery()
+    with_files(folder, {"macros/m.sql": f"{{% {macro} {{% endmacro %}}\n"})
+    (problem,) = imported(repo, folder)["left"]
+    assert problem["hint"].startswith("Write in seeknal/macros/: " if same else "If it is one")
+    assert same is None or problem["hint"].endswith(same)
+
+
 def test_a_seed_with_the_word_null_is_noted(repo: Repo, bakery: Bakery) -> None:
     folder = bakery()
     with_files(folder, {"seeds/towns.csv": "id,name\n1,Oslo\n2,NULL\n"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.exposures import exposures
-from seeknal_git.dbt.jinja import line_at
+from seeknal_git.dbt.macros import defined, macros
 from seeknal_git.dbt.models import models, python_models
 from seeknal_git.dbt.names import Names, source_names
 from seeknal_git.dbt.properties import Properties, read_properties
@@ -22,15 +21,6 @@ from seeknal_git.dbt.sources import seeds, sources
 from seeknal_git.dbt.yaml_lines import Entries, Items, read_yaml
 from seeknal_git.errors import Problem, ProjectError
 
-_MACRO = re.compile(
-    r"\{%-?\s*(macro|test|data_test|materialization|snapshot)\s+(\w+)", re.IGNORECASE
-)
-_NOT_TAKEN = {
-    "macro": "If it is one expression: CREATE MACRO in seeknal/macros/ (docs/nodes.md).",
-    "test": "A condition of its own is `custom_sql` under tests, or a rule (docs/nodes.md).",
-    "materialization": "Every node is one SELECT.",
-    "snapshot": "seeknal query --at COMMIT asks an older publication.",
-}
 _PROFILES = "profiles.yml"
 _PACKAGES = ("packages.yml", "dependencies.yml")
 
@@ -62,7 +52,7 @@ def convert(root: Path, prefix: str | None) -> Conversion:
     reading.left += properties.left
     for read in (seeds, sources, models, python_models, rules, exposures):
         read(reading)
-    reading.left += [*_macros(settings), *_analyses(settings), *_of_the_project(settings)]
+    reading.left += [*macros(settings), *_analyses(settings), *_of_the_project(settings)]
     twice = {
         name for name, times in Counter(draft.id for draft in reading.drafts).items() if times > 1
     }
@@ -88,32 +78,12 @@ def _names(settings: Settings, properties: Properties) -> Names:
     }
     seeds = {path.stem: f"source.{path.stem}" for path, _, _ in settings.files("seed", ".csv")}
     snapshots = {
-        name: f"transform.{name}"
-        for path, shown, _ in settings.files("snapshot", ".sql")
-        for word, name in _MACRO.findall(text_of(path, shown))
-        if word == "snapshot"
+        name: f"transform.{name}" for word, name in defined(settings, "snapshot") if word != "macro"
     }
     known = {**snapshots, **seeds, **models}
     tables = [(source.name, table.name) for source, table in properties.sources]
-    macros = frozenset(
-        name
-        for path, shown, _ in settings.files("macro", ".sql")
-        for word, name in _MACRO.findall(text_of(path, shown))
-        if word == "macro"
-    )
-    return Names(settings.name, known, source_names(tables, known), macros)
-
-
-def _macros(settings: Settings) -> Iterator[Problem]:
-    """Macros, generic tests, snapshots."""
-    for folder in ("macro", "test", "snapshot"):
-        for path, shown, _ in settings.files(folder, ".sql"):
-            text = text_of(path, shown)
-            for tag in _MACRO.finditer(text):
-                word = tag[1].lower().removeprefix("data_")
-                message = f"The {word} {tag[2]} is not taken."
-                line = line_at(text, tag.start())
-                yield Problem(message, shown, line, _NOT_TAKEN[word])
+    own = frozenset(name for word, name in defined(settings, "macro") if word == "macro")
+    return Names(settings.name, known, source_names(tables, known), own)
 
 
 def _analyses(settings: Settings) -> Iterator[Problem]:
