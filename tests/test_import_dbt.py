@@ -383,8 +383,8 @@ def test_a_view_that_has_other_rows_each_time_is_a_table(repo: Repo, bakery: Bak
     ("macro", "same"),
     [
         pytest.param(
-            "macro cents(amount, by=100) -%} ({{ amount }} / {{ by }})::numeric(16, 2)",
-            "CREATE MACRO cents(amount, by := 100) AS (amount / by)::numeric(16, 2);",
+            "macro cents(amount, scale=100) -%} ({{ amount }} / {{ scale }})::numeric(16, 2)",
+            "CREATE MACRO cents(amount, scale := 100) AS (amount / scale)::numeric(16, 2);",
             id="one expression",
         ),
         pytest.param("macro cents(x) %} {% if x %} 1 {% endif %}", None, id="logic"),
