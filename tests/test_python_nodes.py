@@ -105,6 +105,8 @@ def test_a_node_is_built_published_and_read_by_sql(built: Repo) -> None:
     assert built.numbers("SELECT typeof(total) FROM main.by_region LIMIT 1") == [("HUGEINT",)]
     assert built.numbers("FROM main.reader") == [("EU", 120), ("US", 60)]
     assert built.numbers("FROM main.twice") == [(1, 20), (2, 40), (3, 60)]
+    said = built.seeknal("lineage", "transform.twice.id", code=2).err
+    assert "No column id of transform.twice is known: its code declares none." in said
     assert built.built() == []
 
 

@@ -250,7 +250,13 @@ def _column(node: LineageNode, name: str) -> str:
             f"{node.id} has no columns: a rule yields no table.",
             f"Its inputs: seeknal lineage {node.id}",
         )
-    if any(column.type is None for column in node.columns) or not names:
+    is_unknown = any(column.type is None for column in node.columns) or not names
+    if is_unknown and node.kind != "source" and node.path.endswith(".py"):
+        raise UsageError(
+            f"No column {name} of {node.id} is known: its code declares none.",
+            'Declare them: columns={"id": "BIGINT", …}',
+        )
+    if is_unknown:
         raise UsageError(
             f"No column {name} of {node.id} is known: there is raw data that is not here.",
             _nearest(name, names.values()),
