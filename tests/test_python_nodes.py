@@ -670,6 +670,11 @@ def test_the_rows_of_a_function_are_aggregated(regions: Repo) -> None:
         ),
         ("@transform\ndef a(ctx): pass\n", 9, "@transform is written with brackets"),
         ("class A:\n    @transform()\n    def a(self): pass\n", 10, "a plain function at the top"),
+        (
+            "@transform(materialized='view')\ndef a(ctx): pass\n",
+            9,
+            "rows of a function are a table",
+        ),
         ("@transform(timeout='soon')\ndef a(ctx): pass\n", 9, "a time such as 90, 90s, 30m or 2h"),
         ("@transform(columns={'a': 'texte'})\ndef a(ctx): pass\n", 9, "is not a column type"),
         (

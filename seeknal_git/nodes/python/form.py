@@ -66,6 +66,14 @@ class PythonFile(TableFile):
     secrets: Annotated[list[str], BeforeValidator(listed)] = Field(default_factory=list)
     volatile: bool = False
     sql: Any = None
+    materialized: Any = None
+
+    @field_validator("materialized")
+    @classmethod
+    def _is_a_table(cls, given: Any) -> Any:
+        if given not in (None, "table"):
+            raise ValueError(f"the rows of a function are a table, not {given!r}: leave it out")
+        return given
 
     @field_validator("secrets")
     @classmethod
