@@ -31,6 +31,7 @@ def answer(repo: Repo, sql: str, *arguments: str) -> list[dict[str, object]]:
         "transform_daily",
         "TRANSFORM.Daily",
         "ref('transform.daily')",
+        'ref("transform.daily")',
         "main.daily",
     ],
 )

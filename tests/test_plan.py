@@ -206,6 +206,16 @@ EDITS = [
         [],
     ),
     (
+        "quotes of a reference",
+        CLEAN,
+        "ref('source.orders')",
+        'ref("source.orders")',
+        "METADATA",
+        "only the way it is written",
+        [],
+        [],
+    ),
+    (
         "YAML comment",
         DAILY,
         "name: daily",

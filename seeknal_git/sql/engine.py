@@ -35,7 +35,7 @@ _DOTTED = re.compile(rf"{_NAME}(?:\s*\.\s*{_NAME}){{0,2}}|'(?:[^']|'')*'")
 # After these words a table takes no alias.
 _BARE = re.compile(r"\b(?:TABLE|DESCRIBE|SUMMARIZE)\s+$", re.IGNORECASE)
 _MATERIALIZED = re.compile(r"\b(?:NOT\s+)?MATERIALIZED\b", re.IGNORECASE)
-_CALL = re.compile(r"ref\s*\(\s*'(?:[^']|'')*'\s*\)", re.IGNORECASE)
+_CALL = re.compile(r"""ref\s*\(\s*('(?:[^']|'')*'|"(?:[^"]|"")*")\s*\)""", re.IGNORECASE)
 
 
 TREES = 4096  # statements whose trees are remembered
@@ -179,8 +179,8 @@ def _line(sql: str, answer: Mapping[str, Any]) -> int | None:
     return before.count("\n") + 1
 
 
-def _argument(call: str) -> str:
-    return call[call.index("'") + 1 : call.rindex("'")].replace("''", "'")
+def _unquoted(text: str) -> str:
+    return text[1:-1].replace(text[0] * 2, text[0])
 
 
 def _queries_and_calls(tree: Any) -> tuple[list[Any], list[Any]]:
@@ -209,7 +209,7 @@ def _reference(sql: str, table: Mapping[str, Any], ctes: Collection[str]) -> Ref
             return None
         start = _place(sql, table)
         if function == "ref" and (call := _CALL.match(sql, start)):
-            return Reference(start, call.end(), _argument(call[0]), True, table["alias"])
+            return Reference(start, call.end(), _unquoted(call[1]), True, table["alias"])
         return Reference(start, start, f"{function}()")
     parts = [
         part for part in (table["catalog_name"], table["schema_name"], table["table_name"]) if part
