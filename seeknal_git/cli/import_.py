@@ -19,9 +19,7 @@ def import_() -> None:  # it keeps `dbt` the name of a command
 
 @app.command()
 def dbt(
-    folder: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The folder with dbt_project.yml.")
-    ],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder with dbt_project.yml.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
     ] = False,
@@ -46,5 +44,5 @@ def dbt(
     from seeknal_git.report import imported as report
     from seeknal_git.report.terminal import out_json
 
-    done = import_dbt(opened(project_path, data_root), folder, dry_run=dry_run)
+    done = import_dbt(opened(project_path, data_root), path, dry_run=dry_run)
     out_json(report.as_json(done)) if as_json else report.show(done)

@@ -257,7 +257,7 @@ def _as_table(draft: Draft, problem: Problem) -> Problem:
 def _in_dbt(problem: Problem, draft: Draft) -> Problem:
     """A problem of a node at its place in dbt's file."""
     line = draft.line
-    if (problem.path or "").endswith(".sql") and problem.line:
+    if (problem.path or "").endswith(".sql") and problem.line and draft.lines:
         line = draft.lines[min(problem.line, len(draft.lines)) - 1]
     name = split_id(draft.id)[1]
     message = f"{name} is not taken: {problem.message[0].lower()}{problem.message[1:]}"

@@ -49,11 +49,11 @@ class Writing:
         return f"ref('{found}')"
 
     def _variable(self, call: Call) -> str:
-        name, *default = [*call.arguments, *call.options.values(), None][:2]
+        name, default = [*call.arguments, *call.options.values(), None, None][:2]
         known = self.reading.settings.variables
         if not IDENTIFIER.fullmatch(str(name)) or name in RESERVED:
             raise NotPlain(f"The variable {name} has a name that no variable can have here.")
-        value = known.get(name, default[0])
+        value = known.get(name, default)
         text = None if has_jinja(value) else as_text(value)
         if text is None:
             hint = "Give it a text or a number under `vars:` in dbt_project.yml."
