@@ -3,6 +3,7 @@ again."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,24 @@ def test_a_log_with_writes_leaves_no_version(published: Repo) -> None:
     settled(published.warehouse)
     published.warehouse.with_name(f"{published.warehouse.name}.wal").write_bytes(b"")
     assert version_of(published.warehouse) == ""
+
+
+def test_a_log_that_is_merged_during_the_look_leaves_no_version(
+    published: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, look = published.warehouse, Path.stat
+    settled(file)
+    log = file.with_name(f"{file.name}.wal")
+    log.write_bytes(b"")
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        found = look(path, **options)
+        if path == file:
+            log.unlink()  # as the engine does, once the file has what the log had
+        return found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert version_of(file) == ""
 
 
 def test_a_file_that_was_left_stays_locked_and_is_the_same_once_it_is_closed(

@@ -20,15 +20,17 @@ _SECOND_NS = 1_000_000_000
 def file_version(path: Path) -> str:
     """The version of a file: every write changes it. Empty if there is no file, if it was written
     just now, or if its log holds writes."""
-    now = time.time_ns()  # before the look: a pause must not make the file look older
+    # Both before the look: a pause must not make the file look older, and a log that is merged in
+    # the meantime belongs to the version before.
+    now = time.time_ns()
+    if path.with_name(f"{path.name}.wal").exists():
+        return ""
     try:
         found = path.stat()
     except OSError:
         return ""
     coarse = not found.st_ctime_ns % _SECOND_NS
     if now - found.st_ctime_ns < (_COARSE_TICK_NS if coarse else _TICK_NS):
-        return ""
-    if path.with_name(f"{path.name}.wal").exists():
         return ""
     facts = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     return ":".join(map(str, facts))
