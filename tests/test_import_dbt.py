@@ -309,7 +309,7 @@ def test_a_file_in_the_way_stays_and_is_named(repo: Repo, bakery: Bakery) -> Non
         ),
         pytest.param("models/x.sql", "select {{ ref('guests', v=2) }}", 1, "with v", id="version"),
         pytest.param("models/x.sql", "select\n{{ var('y') }}", 2, "variable y", id="variable"),
-        pytest.param("models/x.sql", "{{ var() }} {{ ref( }} {#", 1, "None", id="no arguments"),
+        pytest.param("models/x.sql", "{{ var() }} {{ ref( }}", 1, "None", id="no arguments"),
         pytest.param("models/x.sql", "", 1, "no SQL", id="nothing"),
         pytest.param("models/x.sql", "select {{ var('today', 1) }}", 1, "name that no", id="a day"),
         pytest.param(

@@ -16,17 +16,21 @@ _CONTROL = "-+"
 _MOST_ENDS = 20  # a call with nested mappings has some
 
 
+Kind = Literal["expression", "statement", "comment"]
+
+
 @dataclass(frozen=True, slots=True)
 class Tag:
     """`{{ … }}`, `{% … %}` or `{# … #}` in a text."""
 
-    kind: Literal["expression", "statement", "comment"]
+    kind: Kind
     start: int
     end: int
     # The text between the marks, without those for spaces.
     inner: str
     # Whether the spaces before it, and behind it, are removed.
     strips: tuple[bool, bool]
+    is_closed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ def tags(text: str) -> Iterator[Tag]:
     position = 0
     while found := _OPEN.search(text, position):
         start = found.start()
+        kind: Kind
         match found[0]:
             case "{{":
                 kind, position = "expression", _end_of_expression(text, found.end())
@@ -50,11 +55,10 @@ def tags(text: str) -> Iterator[Tag]:
                 kind, position = "statement", _end(text, "%}", found.end())
             case _:
                 kind, position = "comment", _end(text, "#}", found.end())
-        inner = text[found.end() : position - 2]
+        is_closed = text[position - 2 : position] in ("}}", "%}", "#}")
+        inner = text[found.end() : position - 2 if is_closed else position]
         strips = (inner[:1] == "-", inner[-1:] == "-")
-        inner = inner[inner[:1] in tuple(_CONTROL) :]
-        inner = inner[: len(inner) - (inner[-1:] in tuple(_CONTROL))]
-        yield Tag(kind, start, position, inner.strip(), strips)  # type: ignore[arg-type]
+        yield Tag(kind, start, position, inner.strip(_CONTROL).strip(), strips, is_closed)
 
 
 def _end(text: str, mark: str, start: int) -> int:

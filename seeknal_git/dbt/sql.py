@@ -89,6 +89,8 @@ def _value(
     tag: Tag, line: int, written: Callable[[Call], str], config: dict[str, tuple[Any, int]]
 ) -> str:
     """The text in place of a tag. Adds to the config of the file. Raises NotPlain."""
+    if not tag.is_closed:
+        raise NotPlain("A tag of Jinja begins here, and is not closed.")
     if tag.kind == "comment" or (tag.kind == "statement" and _ENDS.match(tag.inner)):
         return ""
     plain = call(tag.inner) if tag.kind == "expression" else None
