@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seeknal_git.build.failures import NodeFailed
+from seeknal_git.build.failures import FAILURES, NodeFailed
 from seeknal_git.build.python_environment import PythonEnvironment, interpreter, lacking
 
 _SCRIPT = Path(__file__).parents[1] / "worker" / "main.py"
@@ -87,7 +87,7 @@ class Workers:
         thread.start()
 
     def _begun(self, wanted: PythonEnvironment) -> None:
-        with suppress(NodeFailed):
+        with suppress(*FAILURES):
             self._worker(wanted)
 
     def run(self, wanted: PythonEnvironment, wish: Wish) -> Done | Failure:
