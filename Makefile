@@ -33,7 +33,7 @@ check: lint types  ## the gate: format, lint, types, and all tests with their co
 lint: $(DEV)  ## check format and style, of Python and shell
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/shellcheck --exclude=SC2329 hooks/* .ci/run examples/*.sh
+	$(BIN)/shellcheck --exclude=SC2329 hooks/* .ci/run examples/*.sh seeknal_git/templates/completion/*.bash
 
 types: $(DEV)  ## check types
 	$(BIN)/mypy
