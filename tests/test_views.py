@@ -319,6 +319,13 @@ def test_another_word_names_those_that_there_are(published: Repo, word: str) -> 
     assert f"a transform is `table`, `view` or `ephemeral`, not '{word}'" in refused
 
 
+def test_a_source_is_a_table(published: Repo) -> None:
+    path = "seeknal/sources/orders.yml"
+    published.write(path, published.read(path) + "materialized: view\n")
+    refused = published.seeknal("validate", code=1).err
+    assert "a source is read into a `table`, not 'view'" in refused
+
+
 # Ephemeral nodes
 
 
@@ -413,8 +420,12 @@ def test_a_view_of_its_name_is_somebody_elses(ephemeral: Repo) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["query", "FROM transform.clean_orders"], ["inspect", "clean_orders"]],
-    ids=["query", "inspect"],
+    [
+        ["query", "FROM transform.clean_orders"],
+        ["query", "FROM clean_orders"],
+        ["inspect", "clean_orders"],
+    ],
+    ids=["by its id", "by its name", "inspect"],
 )
 def test_asking_it_says_that_nobody_shows_it(ephemeral: Repo, command: list[str]) -> None:
     refused = ephemeral.seeknal(*command, code=None)

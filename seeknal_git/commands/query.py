@@ -12,7 +12,7 @@ from typing import Any
 from seeknal_git.commands.checked_tables import first_question, looked, need_something_wrong
 from seeknal_git.commands.held_back import Held, held_back
 from seeknal_git.commands.query_age import how_to_build, not_this_clones, older_entities
-from seeknal_git.commands.query_names import over_views, views_to_come, without_macros
+from seeknal_git.commands.query_names import no_view, over_views, views_to_come, without_macros
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
     Revision,
@@ -229,7 +229,7 @@ def _asked_of_production(
     note = f"{branch} {gone}: this asks production's own tables."
     if edited:
         note += f" {branch} changes {', '.join(edited)}: seeknal run {of_option('--env', branch)}"
-    warehouse.queries.ask(schema, sql, question.listener([note]))
+    _ask(warehouse, schema, sql, question.listener([note]))
 
 
 def _without_macros(workspace: Workspace, question: _Asked) -> _Asked:
@@ -262,7 +262,19 @@ def _asked(
     old = (
         f"{node.view} is what it was before the last run: {node.why} {node.cure}" for node in meant
     )
-    warehouse.queries.ask(schema, sql, question.listener([*notes, *old]))
+    _ask(warehouse, schema, sql, question.listener([*notes, *old]))
+
+
+def _ask(warehouse: Warehouse, schema: str, sql: str, listener: Listener) -> None:
+    """Ask an environment. Raises UsageError, for an ephemeral node with the reason."""
+    try:
+        warehouse.queries.ask(schema, sql, listener)
+    except UsageError as exc:
+        names = {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)}
+        for node, published in warehouse.environments.shown(schema).items():
+            if not published.view and split_id(node)[1].lower() in names:
+                raise no_view(node) from exc
+        raise
 
 
 def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:

@@ -77,6 +77,15 @@ class File(TableFile):
     source: Literal["csv", "parquet", "json", "jsonl"]
     table: str | None = None
     on_drift: Literal["error", "warn"] = "error"
+    materialized: str = "table"
+
+    @field_validator("materialized")
+    @classmethod
+    def _is_a_table(cls, given: str) -> str:
+        if given != "table":
+            why = "its files may change or go, and a publication may not"
+            raise ValueError(f"a source is read into a `table`, not {given!r}: {why}")
+        return given
 
     @field_validator("source", mode="before")
     @classmethod
