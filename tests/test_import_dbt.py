@@ -443,6 +443,30 @@ def test_files_that_dbt_made_or_that_lie_elsewhere_are_no_models(
     assert sorted(node["node"] for node in imported(repo, folder)["taken"]) == TAKEN
 
 
+def test_keys_without_a_counterpart_are_noted(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    with_files(
+        folder,
+        {
+            "models/u.yml": """
+                models:
+                  - name: stg_guests
+                    deprecation_date: 2027-01-01
+                    config: {group: counter}
+                    columns:
+                      - {name: guest_id, constraints: [{type: not_null}]}
+                      - {name: name, tags: [pii], meta: {}}
+                """
+        },
+    )
+    notes = [(note["line"], note["message"]) for note in imported(repo, folder)["notes"]]
+    assert notes == [
+        (4, "The setting group has no counterpart."),
+        (3, "The key deprecation_date of stg_guests has no counterpart."),
+        (6, "The constraints and tags of columns of stg_guests have no counterpart."),
+    ]
+
+
 def test_two_files_of_one_name_are_both_left(repo: Repo, bakery: Bakery) -> None:
     folder = bakery()
     with_files(folder, {"seeds/a/towns.csv": "id\n1\n", "seeds/b/towns.csv": "id\n2\n"})

@@ -83,6 +83,7 @@ def models(reading: Reading) -> None:
         reading.drafts.append(draft)
         reading.left += left
         reading.note_unread(config, _READ)
+        reading.note_keys(entry)
         if "alias" in config:
             setting = config["alias"]
             message = f"The view of {path.stem} has this name, and not {setting.value}."

@@ -15,6 +15,11 @@ from seeknal_git.errors import Problem
 
 # The key of dbt-duckdb for the file that a table of a source is read from.
 PLACE = "external_location"
+_KEYS = frozenset(
+    "name description columns tests data_tests config tags meta enabled docs versions tables schema"
+    " database identifier loader loaded_at_field freshness quoting external_location".split()
+)
+_KEYS_OF_COLUMNS = frozenset("name description data_type tests data_tests quote".split())
 
 
 @dataclass(slots=True)
@@ -44,6 +49,23 @@ class Reading:
         for key, setting in unread(config, known):
             message = f"The setting {key} has no counterpart."
             self.notes.append(Problem(message, setting.path, setting.line))
+
+    def note_keys(self, entry: Entry) -> None:
+        """Note the keys of an entry, and of its columns, that have no counterpart."""
+        for key in entry.data:
+            if key not in _KEYS:
+                message = f"The key {key} of {entry.name} has no counterpart."
+                self.notes.append(Problem(message, entry.path, entry.data.line(key)))
+        lines = {
+            key: column.data.line(key)
+            for column in reversed([*entry.columns])
+            for key in column.data
+            if key not in _KEYS_OF_COLUMNS and column.data[key]
+        }
+        if lines:
+            keys = " and ".join(sorted(lines))
+            message = f"The {keys} of columns of {entry.name} have no counterpart."
+            self.notes.append(Problem(message, entry.path, min(lines.values())))
 
     def described(self, entry: Entry, config: Configured) -> dict[str, Any]:
         """The keys of a node that are for people."""

@@ -56,6 +56,7 @@ def seeds(reading: Reading) -> None:
             draft.copies[shown] = path
         _add(reading, draft, entry)
         reading.note_unread(config, _OF_SEEDS)
+        reading.note_keys(entry)
         reading.notes += _nulls(path, shown)
 
 
@@ -115,6 +116,7 @@ def sources(reading: Reading) -> None:
             continue
         _add(reading, _table(reading, source, table, config), table)
         reading.note_unread(config, _OF_SOURCES)
+        reading.note_keys(table)
         for entry in (source, table):
             if entry.data.get("freshness") or "freshness" in entry.configured:
                 message = f"The freshness of {entry.name} is not taken."
