@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from seeknal_git.project import entities
 from tests.conftest import Repo, Templates, View, make_empty
 
 FILES = {
@@ -321,6 +322,17 @@ def test_there_is_none_if_the_groups_do_not_fit_together(
     shown: dict[str, View] = features.production()
     assert "event_time DATE" not in shown.get("entity_customer", ((), []))[0]
     assert shown["payments_of_customer"][1]
+
+
+def test_an_entity_with_too_many_groups_for_one_view_has_none(
+    features: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entities, "_MOST_GROUPS", 2)
+    raise_payments(features)
+    said = features.seeknal("run").err
+    assert "There is no view entity_customer: it would have 3 feature groups, and more" in said
+    assert shows(features) == set()
+    assert features.numbers("SELECT sum(paid) FROM main.payments_of_customer") == [(32,)]
 
 
 def test_a_state_of_somebody_else_makes_no_view_of_anything_but_a_select(features: Repo) -> None:
