@@ -354,6 +354,13 @@ def test_a_file_in_the_way_stays_and_is_named(repo: Repo, bakery: Bakery) -> Non
             "dbt_utils.not_empty(name)",
             id="test of a package",
         ),
+        pytest.param(
+            "models/town_v2.sql",
+            "select 1",
+            1,
+            "town_v2 has versions (models/v.yml:3)",
+            id="versions",
+        ),
         pytest.param("models/u.yml", "models:\n  - name: [", 3, "not valid YAML", id="no YAML"),
     ],
 )
@@ -363,6 +370,7 @@ def test_everything_else_is_listed_with_its_line(
     folder = bakery()
     (folder / path).parent.mkdir(exist_ok=True)
     (folder / path).write_text(text)
+    (folder / "models/v.yml").write_text("models:\n  - name: town\n    versions: [{v: 2}]\n")
     done = imported(repo, folder)
     assert (path, line) in [(problem["file"], problem["line"]) for problem in done["left"]]
     assert said in next(text for file, at, text in left(done) if (file, at) == (path, line))

@@ -67,8 +67,9 @@ class Writing:
 
 def models(reading: Reading) -> None:
     """Add the models of a project."""
+    versions = reading.properties.versions
     for path, shown, folders in reading.settings.files("model", ".sql"):
-        entry = reading.properties.models.get(path.stem)
+        entry = versions.get(path.stem) or reading.properties.models.get(path.stem)
         entry = entry or Entry(Entries(name=path.stem), shown, 1)
         general = reading.configured("models", folders, path.stem)
         config = merged(general, entry.configured)
@@ -133,9 +134,8 @@ def _refused(config: Configured, entry: Entry, name: str, path: str) -> Iterator
         hint = "A name is made of letters, digits and _, and begins with no digit."
         yield Problem(f"{name!r} cannot be a node's name.", path, 1, hint)
     if "versions" in entry.data:
-        line = entry.data.line("versions")
-        hint = "A node has no versions: a branch does."
-        yield Problem(f"{name} has versions, which are not taken.", entry.path, line, hint)
+        versions = Setting(None, entry.path, entry.data.line("versions"))
+        yield versions.problem(f"{name} has versions", path, "A node has none: a branch is one.")
     yield from disabled(config, name, path)
     yield from templates(config, name, path, "materialized", "enabled", "tags", "contract")
     built = config.get("materialized")

@@ -84,6 +84,17 @@ class Properties:
     # Entries and files that are not taken.
     left: list[Problem] = field(default_factory=list)
 
+    @property
+    def versions(self) -> dict[str, Entry]:
+        """The model of each file that is a version of one, by the file's name without ending."""
+        found = {}
+        for model in self.models.values():
+            for version, _ in model.rows("versions"):
+                if isinstance(version, Entries):
+                    usual = f"{model.name}_v{version.get('v')}"
+                    found[model.name] = found[str(version.get("defined_in") or usual)] = model
+        return found
+
     def described(self, data: Entries) -> str:
         """A description, with the texts that it names."""
         text = data.get("description")
