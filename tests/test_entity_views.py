@@ -297,6 +297,13 @@ def test_it_goes_with_its_last_group(features: Repo) -> None:
             id="other types",
         ),
         pytest.param(
+            PAYMENTS,
+            "SELECT *",
+            "SELECT customer_id::DOUBLE AS customer_id, paid_at, paid",
+            "customer_id is BIGINT in feature_group.habits_of_customer, and DOUBLE in",
+            id="a number that holds fewer digits",
+        ),
+        pytest.param(
             "seeknal/profile.yml",
             "name: profile\n",
             "name: entity_customer\n",

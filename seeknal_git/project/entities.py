@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.errors import Problem
 from seeknal_git.names import ENTITY, IDENTIFIER, folded, node_id, quote
 from seeknal_git.nodes.scalars import is_nothing
-from seeknal_git.sql.widening import wider
+from seeknal_git.sql.widening import compares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -205,7 +205,7 @@ def _need_one_type(name: str, columns: Iterable[tuple[_Group, str | None]]) -> N
     ]
     for node, word in known[1:]:
         other, before = known[0]
-        if wider(before, word) is None:
+        if not compares(before, word):
             raise _NoView(node, f"{name} is {before} in {other.id}, and {word} in {node.id}")
 
 

@@ -35,6 +35,19 @@ def wider(one: str, other: str) -> str | None:
     return None
 
 
+def compares(one: str, other: str) -> bool:
+    """Whether values of two types can be compared, and different ones stay different: a DOUBLE is
+    the same for several of BIGINT.
+
+    >>> compares("INTEGER", "DOUBLE"), compares("BIGINT", "DOUBLE"), compares("BIGINT", "HUGEINT")
+    (True, False, True)
+    """
+    if (common := wider(one, other)) not in _FLOATS or {one, other} <= {*_FLOATS}:
+        return common is not None
+    exact = {word for word, bits in (_SIGNED | _UNSIGNED).items() if bits <= 32}
+    return {one, other} <= exact | {"DOUBLE"}
+
+
 def loses(given: str, wanted: str) -> bool:
     """Whether a cast takes something away and says nothing: digits after the point, the time of a
     day."""
