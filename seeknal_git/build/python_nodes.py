@@ -73,6 +73,7 @@ class Functions:
     _exported: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = field(default_factory=dict)
     _exporting: threading.Lock = field(default_factory=threading.Lock)
     _files: dict[str, tuple[Source, Surroundings]] = field(default_factory=dict)
+    _learned: dict[str, Columns] = field(default_factory=dict)  # of tables, by fingerprint
 
     @classmethod
     def of(cls, graph: BoundGraph, root: DataRoot, nodes: Iterable[str]) -> Functions:
@@ -92,6 +93,8 @@ class Functions:
 
     def close(self) -> None:
         self.workers.close()
+        if self._learned:
+            learn(self.root.cache, self._learned)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def statement(
@@ -128,7 +131,7 @@ class Functions:
         columns: Columns = tuple((name, word) for name, word, _ in done.columns)
         if "aggregate" in node.python:
             rows, columns = _aggregated(node, rows, out, exporter)
-        learn(self.root.cache, self.graph.wholes[identifier], columns)
+        self._learned[self.graph.wholes[identifier]] = columns
         return Statement(_as_declared(node, rows, columns), {"files": [exactly(out)]})
 
     def _request(self, node: Node, out: Path, output: Path) -> dict[str, Any]:

@@ -102,6 +102,8 @@ class Workers:
                 raise Stopped
             found = self._workers.get(wanted)
             if found is None or found.process.poll() is not None:
+                if found is not None:
+                    found.control.close()
                 found = self._workers[wanted] = _started(wanted, self)
             return found
 

@@ -21,9 +21,9 @@ from seeknal_git.sql.statement import Columns
 _TOPIC = "python columns"
 
 
-def learn(cache: Cache, fingerprint: str, columns: Columns) -> None:
-    """Remember the columns of a table of some code."""
-    cache.put(_TOPIC, {fingerprint: columns})
+def learn(cache: Cache, columns: Mapping[str, Columns]) -> None:
+    """Remember the columns of tables of some code, by fingerprint."""
+    cache.put(_TOPIC, dict(columns))
 
 
 def with_learned(binding: Binding, graph: BoundGraph, cache: Cache) -> Binding:

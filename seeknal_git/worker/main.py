@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import json
 import os
-import select
+import selectors
 import signal
 import socket
 import sys
@@ -61,8 +61,11 @@ def _serve(control: socket.socket, run: Any) -> None:
     signal.set_wakeup_fd(ends, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this one decides
+    selector = selectors.DefaultSelector()  # `select` knows no descriptors from 1024 on
+    selector.register(control, selectors.EVENT_READ)
+    selector.register(ended, selectors.EVENT_READ)
     while True:
-        ready, _, _ = select.select([control.fileno(), ended], [], [])
+        ready = [key.fd for key, _ in selector.select()]
         if ended in ready:
             os.read(ended, 4096)
         _reap(children)
