@@ -16,7 +16,7 @@ import pytest
 
 from seeknal_git.git.marks import Marks
 from seeknal_git.git.repository import open_repository
-from seeknal_git.warehouse import connection
+from seeknal_git.warehouse import connection, inspection
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse, version_of
 from tests.conftest import Repo, opened
 
@@ -31,13 +31,12 @@ def settled(path: Path) -> str:
 def inspections(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """For each inspection, whether it was before a write."""
     found: list[bool] = []
-    inspected = connection.inspected
 
     def counted(
         engine: duckdb.DuckDBPyConnection, path: Path, *, writing: bool
     ) -> dict[str, list[str]]:
         found.append(writing)
-        return inspected(engine, path, writing=writing)
+        return inspection.inspected(engine, path, writing=writing)
 
     monkeypatch.setattr(connection, "inspected", counted)
     return found
