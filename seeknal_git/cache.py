@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
@@ -30,9 +31,6 @@ class Cache:
     def __init__(self, path: Path, engine: str = "") -> None:
         self._path = path
         self._prefix = f"{VERSION}:{engine}"
-        self._of_thread = (
-            threading.local()
-        )  # SQLite refuses a connection that another thread opened
 
     def get(self, topic: str, keys: Iterable[str]) -> dict[str, Any]:
         """The values that are remembered, by key; those that are not are left out."""
@@ -64,15 +62,53 @@ class Cache:
         return rows
 
     def _open(self) -> sqlite3.Connection:
-        opened: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
-        if opened is None:
-            make_private_file(self._path)
-            opened = sqlite3.connect(self._path, timeout=5)
-            opened.execute("PRAGMA journal_mode = WAL")
-            opened.execute("PRAGMA synchronous = OFF")
-            opened.execute(
-                "CREATE TABLE IF NOT EXISTS remembered"
-                " (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
-            )
-            self._of_thread.connection = opened
+        return _opened.connection(self._path)
+
+
+class _Opened(threading.local):
+    """The connection that a thread has: SQLite refuses one that another thread opened.
+
+    All caches of a file share it. SQLite keeps the descriptor of each connection that is closed
+    while another one is open on the same file, so a process with many caches would run out of them.
+    """
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] = ()
+        self._connection: sqlite3.Connection | None = None
+        # Those that a fork inherited. To close one would undo what the parent has of it.
+        self._inherited: list[sqlite3.Connection] = []
+
+    def connection(self, path: Path) -> sqlite3.Connection:
+        if self._connection is not None:
+            if self._of == _facts(path):
+                return self._connection
+            if self._of[0] == os.getpid():
+                self._connection.close()
+            else:
+                self._inherited.append(self._connection)
+            self._connection = None
+        opened = _connected(path)
+        self._of, self._connection = _facts(path), opened
         return opened
+
+
+_opened = _Opened()
+
+
+def _facts(path: Path) -> tuple[object, ...]:
+    """The process, and the file: somebody may have deleted the one that is open."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return os.getpid(), path, found.st_dev, found.st_ino
+    return os.getpid(), path
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    make_private_file(path)
+    connection = sqlite3.connect(path, timeout=5)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS remembered (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
+    )
+    return connection
