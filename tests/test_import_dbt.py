@@ -276,6 +276,43 @@ def test_a_file_in_the_way_stays_and_is_named(repo: Repo, bakery: Bakery) -> Non
     assert repo.read("seeknal/transforms/staging/stg_orders.sql") == "SELECT 1 AS mine\n"
 
 
+def test_a_rule_in_place_of_a_test_overwrites_no_rule(repo: Repo, bakery: Bakery) -> None:
+    rule = "seeknal/rules/stg_orders_guest_id_is_in_guests.yml"
+    mine = """
+        kind: rule
+        name: stg_orders_guest_id_is_in_guests
+        inputs: [transform.mine]
+        rule: {type: sql_assertion, sql: "SELECT * FROM ref('transform.mine') WHERE false"}
+        """
+    repo.write(rule, mine)
+    repo.write("seeknal/mine.yml", "kind: transform\nname: mine\ntransform: SELECT 1 AS x\n")
+    written = repo.read(rule)
+    done = imported(repo, bakery())
+    assert repo.read(rule) == written
+    (said,) = [text for _, _, text in left(done) if "another rule" in text]
+    assert "stg_orders_guest_id_is_in_guests" in said
+    assert {node["node"] for node in done["taken"]} == {*TAKEN} - {
+        "rule.stg_orders_guest_id_is_in_guests"
+    }
+
+
+def test_two_tests_of_one_column_become_two_rules(repo: Repo, bakery: Bakery) -> None:
+    text = """
+        models:
+          - name: stg_orders
+            columns:
+              - name: guest_id
+                tests:
+                  - relationships: {to: ref('guests'), field: guest_id}
+                  - relationships: {to: ref('guests'), field: guest_id, where: guest_id > 1}
+        """
+    folder = bakery(models__schema_DOT_yml=text)
+    taken = {node["node"] for node in imported(repo, folder)["taken"]}
+    name = "rule.stg_orders_guest_id_is_in_guests"
+    assert {name, f"{name}_2"} <= taken
+    assert "guest_id > 1" in repo.read(f"seeknal/rules/{name[5:]}_2.yml")
+
+
 @pytest.mark.parametrize(
     ("path", "text", "line", "said"),
     [

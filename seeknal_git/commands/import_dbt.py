@@ -4,7 +4,8 @@ nodes of this one."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -197,6 +198,10 @@ def _sound(importing: _Import, drafts: list[Draft]) -> list[Draft]:
         kept, left = closed(drafts, present)
         importing.left += left
         sound, without = with_sound_tests(kept, present)
+        if blocked := _blocked(importing, kept, sound):
+            importing.left += blocked.values()
+            drafts = [_without_rules(draft, blocked) for draft in kept.values()]
+            continue
         wrong = _wrong(importing, sound)
         if not wrong:
             importing.left += without
@@ -205,10 +210,34 @@ def _sound(importing: _Import, drafts: list[Draft]) -> list[Draft]:
             if draft.id in wrong and _is_about_the_view(draft, wrong[draft.id]):
                 importing.notes.append(_as_table(draft, wrong.pop(draft.id)))
         importing.left += (_in_dbt(wrong[draft.id], draft) for draft in sound if draft.id in wrong)
-        drafts = [draft for draft in kept.values() if draft.id not in wrong]
         # A rule that stands for a test is refused alone, and its node is kept without the test.
-        for draft in drafts:
-            draft.tests = [test for test in draft.tests if f"rule.{test.rule}" not in wrong]
+        drafts = [_without_rules(draft, wrong) for draft in kept.values() if draft.id not in wrong]
+
+
+def _without_rules(draft: Draft, rules: Container[str]) -> Draft:
+    """A draft without the tests that some rules stand for."""
+    tests = [test for test in draft.tests if f"rule.{test.rule}" not in rules]
+    return replace(draft, tests=tests)
+
+
+def _blocked(
+    importing: _Import, kept: Mapping[str, Draft], sound: Iterable[Draft]
+) -> dict[str, Problem]:
+    """The rules in place of tests whose name or file something else has."""
+    sound = list(sound)
+    times = Counter(draft.id for draft in sound)
+    found = {}
+    for draft in sound:
+        if draft.id in kept and draft.path == kept[draft.id].path:
+            continue
+        problem = _in_the_way(importing, draft)
+        if times[draft.id] > 1 or draft.id in importing.present:
+            name = split_id(draft.id)[1]
+            message = f"A test is not taken: there is another rule {name}."
+            problem = Problem(message, draft.path, draft.line, "Give that rule another name.")
+        if problem:
+            found[draft.id] = problem
+    return found
 
 
 def _wrong(importing: _Import, drafts: list[Draft]) -> dict[str, Problem]:

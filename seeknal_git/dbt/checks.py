@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seeknal_git.dbt.jinja import call, has_jinja
@@ -57,18 +57,27 @@ def tests_of(entry: Entry, names: Names, usual: Configured) -> tuple[list[NodeTe
 
     usual: the settings of the project file for tests.
     """
-    found, left = [], []
+    found, left = list[NodeTest](), list[Problem]()
     for test, line, column in _all_of(entry):
         given = _read(test, column, usual)
         label = given.kind if given.column is None else f"{given.kind}({given.column})"
         try:
             if given.config.get("enabled") is not False:
-                found.append(_converted(given, entry, line, names))
+                found.append(_apart(_converted(given, entry, line, names), found))
         except NotPlain as exc:
             reason = str(exc).removesuffix(".")
             message = f"The test {label} of {entry.name} is not taken: {reason}."
             left.append(Problem(message, entry.path, line, exc.hint or _WAY))
     return found, left
+
+
+def _apart(test: NodeTest, others: Sequence[NodeTest]) -> NodeTest:
+    """A test whose rule is called like that of none of the others."""
+    taken, name, number = {other.rule for other in others}, test.rule, 1
+    while name and name in taken:
+        number += 1
+        name = f"{test.rule}_{number}"
+    return replace(test, rule=name)
 
 
 def _all_of(entry: Entry) -> Iterator[tuple[Any, int, str | None]]:
