@@ -314,6 +314,43 @@ def test_two_tests_of_one_column_become_two_rules(repo: Repo, bakery: Bakery) ->
 
 
 @pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        pytest.param("seeds/towns.csv", f"id\n{'x' * 200_000}\n", id="a long value"),
+        pytest.param(
+            "models/p.yml",
+            "seeds:\n  - {name: raw_guests, config: {column_types: text}}\n",
+            id="types that are no mapping",
+        ),
+        pytest.param(
+            "models/p.yml",
+            "sources:\n  - name: s\n    tables:\n"
+            "      - {name: t, external_location: 'data/a**.parquet'}\n",
+            id="a pattern of the engine alone",
+        ),
+    ],
+)
+def test_an_unusual_file_does_not_end_an_import(
+    repo: Repo, bakery: Bakery, path: str, text: str
+) -> None:
+    folder = bakery()
+    with_files(folder, {path: text})
+    assert {*TAKEN} <= {node["node"] for node in imported(repo, folder)["taken"]}
+
+
+def test_a_folder_outside_of_the_project_is_listed(
+    repo: Repo, bakery: Bakery, tmp_path: Path
+) -> None:
+    with_files(tmp_path / "other", {"a.sql": "select 1 as one"})
+    folder = bakery()
+    text = (folder / "dbt_project.yml").read_text()
+    (folder / "dbt_project.yml").write_text(f"{text}model-paths: [models, {tmp_path / 'other'}]\n")
+    done = imported(repo, folder)
+    assert sorted(node["node"] for node in done["taken"]) == TAKEN
+    assert "is outside of the project." in left(done)[0][2]
+
+
+@pytest.mark.parametrize(
     ("path", "text", "line", "said"),
     [
         pytest.param(

@@ -94,7 +94,12 @@ def _analyses(settings: Settings) -> Iterator[Problem]:
 
 
 def _of_the_project(settings: Settings) -> Iterator[Problem]:
-    """Packages, connections, and statements that dbt runs beside models."""
+    """Packages, connections, folders elsewhere, and statements that dbt runs beside models."""
+    for kind, folders in settings.folders.items():
+        for folder in folders:
+            if not settings.is_inside(folder):
+                message = f"The folder {folder} is not taken: it is outside of the project."
+                yield Problem(message, PROJECT, settings.data.line(f"{kind}-paths"))
     for key in settings.hooks:
         line = settings.data.line(key)
         hint = "A run executes the SELECTs of nodes alone."

@@ -82,9 +82,13 @@ class Settings:
         below the folder of the kind."""
         for top in self.folders[folder]:
             base = self.root / top
-            for path in sorted(base.rglob("*")) if base.is_dir() else ():
+            for path in sorted(base.rglob("*")) if self.is_inside(top) else ():
                 if path.suffix in endings and self._is_own(path):
                     yield path, path.relative_to(self.root).as_posix(), _within(path, base)
+
+    def is_inside(self, folder: str) -> bool:
+        """Whether a folder is in the project. One that does not exist is, too."""
+        return (self.root / folder).resolve().is_relative_to(self.root)
 
     def _is_own(self, path: Path) -> bool:
         """Whether a path is a file of the project: none that dbt wrote or installed, and no link

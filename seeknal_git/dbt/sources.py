@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -80,19 +81,23 @@ def _nulls(path: Path, shown: str) -> Iterator[Problem]:
     """A note if a seed spells NULL: dbt reads it as NULL for all databases but DuckDB."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = csv.reader(file)
-        for row in rows:
-            if found := next((cell for cell in row if cell.strip().lower() == "null"), None):
-                message = f"`{found}` is a text here, as in dbt-duckdb; elsewhere dbt reads NULL."
-                hint = f"If it is NULL, add to the source: params: {{nullstr: ['', '{found}']}}"
-                yield Problem(message, shown, rows.line_num, hint)
-                return
+        with suppress(csv.Error):  # the engine reads longer values than Python does
+            for row in rows:
+                if found := next((cell for cell in row if cell.strip().lower() == "null"), None):
+                    message = (
+                        f"`{found}` is a text here, as in dbt-duckdb; elsewhere dbt reads NULL."
+                    )
+                    hint = f"If it is NULL, add to the source: params: {{nullstr: ['', '{found}']}}"
+                    yield Problem(message, shown, rows.line_num, hint)
+                    return
 
 
 def _types(reading: Reading, name: str, config: Configured) -> dict[str, Any]:
     """The declared types of a seed's columns."""
     setting = config.get("column_types")
     schema = []
-    for column, word in (setting.value or {}).items() if setting else ():
+    types = setting.value if setting else None
+    for column, word in types.items() if isinstance(types, dict) else ():
         if is_type(str(word)):
             schema.append({"name": str(column), "data_type": str(word)})
         elif setting:
@@ -175,7 +180,9 @@ def _below(root: Path, location: str) -> str | None:
         path = path.relative_to(root.as_posix())
     inside = not path.is_absolute() and ".." not in path.parts and "://" not in location
     is_read = inside and _ENDING.search(path.name) is not None
-    return path.as_posix() if is_read and any(root.glob(path.as_posix())) else None
+    with suppress(ValueError):  # no pattern of Python's, such as `a**.csv`
+        return path.as_posix() if is_read and any(root.glob(path.as_posix())) else None
+    return None
 
 
 def _format(path: str) -> str:
