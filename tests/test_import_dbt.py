@@ -350,6 +350,25 @@ def test_a_folder_outside_of_the_project_is_listed(
     assert "is outside of the project." in left(done)[0][2]
 
 
+def test_settings_in_a_file_count_like_those_of_a_project(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    files = {
+        "models/x.sql": "{{ config({'post-hook': 'grant'}) }} select 1 as one",
+        "models/y.sql": "{{ config(sort='one') }} select 1 as one",
+        "models/e.yml": "exposures:\n  - {name: old, type: dashboard, config: {enabled: false}}\n",
+    }
+    with_files(folder, files)
+    done = imported(repo, folder)
+    said = {file: text for file, _, text in left(done)}
+    assert said["models/x.sql"] == "x has a post-hook, a statement beside its SELECT."
+    assert said["models/e.yml"] == "old is disabled."
+    (note,) = done["notes"]
+    assert (note["file"], note["message"]) == (
+        "models/y.sql",
+        "The setting sort has no counterpart.",
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "text", "line", "said"),
     [

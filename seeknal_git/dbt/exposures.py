@@ -5,7 +5,8 @@ from __future__ import annotations
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.jinja import call
 from seeknal_git.dbt.properties import Entry
-from seeknal_git.dbt.reading import Reading, plain
+from seeknal_git.dbt.reading import Reading, disabled, plain
+from seeknal_git.dbt.settings import Configured, merged
 from seeknal_git.dbt.sql import NotPlain
 from seeknal_git.dbt.yaml_lines import Entries
 from seeknal_git.errors import Problem
@@ -18,14 +19,19 @@ _FOR_PEOPLE = ("label", "maturity")
 def exposures(reading: Reading) -> None:
     """Add the exposures of a project."""
     for entry in reading.properties.exposures:
+        general = reading.configured("exposures", entry.folders, entry.name)
+        config = merged(general, entry.configured)
+        if problems := [*disabled(config, entry.name, entry.path)]:
+            reading.left += problems
+            continue
         try:
-            reading.drafts.append(_exposure(entry, reading))
+            reading.drafts.append(_exposure(entry, config, reading))
         except NotPlain as exc:
             message = f"The exposure {entry.name} is not taken: {exc}"
             reading.left.append(Problem(message, entry.path, entry.line, exc.hint))
 
 
-def _exposure(entry: Entry, reading: Reading) -> Draft:
+def _exposure(entry: Entry, config: Configured, reading: Reading) -> Draft:
     """The node of an exposure. Raises NotPlain."""
     kind = str(entry.data.get("type"))
     if kind not in USES:
@@ -38,7 +44,7 @@ def _exposure(entry: Entry, reading: Reading) -> Draft:
         if found is None or found.name not in ("ref", "source"):
             raise NotPlain(f"`{text}` is no table.")
         reads.append(reading.names.node(found))
-    data = reading.described(entry, entry.configured)
+    data = reading.described(entry, config)
     owner = entry.data.get("owner")
     if isinstance(owner, Entries) and (name := owner.get("email") or owner.get("name")):
         data["owner"] = str(name)

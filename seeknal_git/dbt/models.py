@@ -74,7 +74,7 @@ def models(reading: Reading) -> None:
         general = reading.configured("models", folders, path.stem)
         config = merged(general, entry.configured)
         try:
-            draft = _model(reading, (path, shown, folders), entry, config)
+            draft, config = _model(reading, (path, shown, folders), entry, config)
         except ProjectError as exc:
             reading.left += exc.problems
             continue
@@ -93,8 +93,9 @@ def models(reading: Reading) -> None:
 
 def _model(
     reading: Reading, file: tuple[Path, str, tuple[str, ...]], entry: Entry, config: Configured
-) -> Draft:
-    """The node of a model. Raises ProjectError with everything that keeps it from being taken."""
+) -> tuple[Draft, Configured]:
+    """The node of a model, and its settings with those of its own file. Raises ProjectError with
+    everything that keeps it from being taken."""
     path, shown, folders = file
     name, writing = path.stem, Writing(reading)
     sql = converted(text_of(path, shown), shown, writing)
@@ -109,7 +110,7 @@ def _model(
     data |= reading.columns(entry, promised=promised)
     if writing.params:
         data["params"] = writing.params
-    return Draft(
+    draft = Draft(
         id=f"transform.{name}",
         path=shown,
         line=1,
@@ -120,11 +121,15 @@ def _model(
         folders=folders,
         variables=tuple(writing.variables),
     )
+    return draft, config
 
 
 def with_own(config: Configured, sql: Converted, path: str) -> Configured:
     """Settings with those that the file itself has in `config(…)`."""
-    own = {key: Setting(value, path, line) for key, (value, line) in sql.config.items()}
+    own = {
+        key.replace("-", "_"): Setting(value, path, line)
+        for key, (value, line) in sql.config.items()
+    }
     return merged(config, own)
 
 

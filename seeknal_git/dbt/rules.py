@@ -10,7 +10,7 @@ from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.models import Writing, with_own
 from seeknal_git.dbt.properties import Entry
 from seeknal_git.dbt.reading import Reading, disabled, templates
-from seeknal_git.dbt.settings import Configured, text_of
+from seeknal_git.dbt.settings import Configured, merged, text_of
 from seeknal_git.dbt.sql import converted
 from seeknal_git.dbt.yaml_lines import Entries
 from seeknal_git.errors import Problem
@@ -31,7 +31,7 @@ def rules(reading: Reading) -> None:
         entry = reading.properties.tests.get(name) or Entry(Entries(name=name), shown, 1)
         usual = reading.configured("tests", folders, name)
         usual |= reading.configured("data_tests", folders, name)
-        config = with_own({**usual, **entry.configured}, sql, shown)
+        config = with_own(merged(usual, entry.configured), sql, shown)
         if problems := sql.problems or [*_refused(config, name, shown, writing)]:
             reading.left += problems
             continue
