@@ -13,6 +13,7 @@ from typing import Any, Literal
 _OPEN = re.compile(r"\{\{|\{%|\{#")
 _WORDS = {"true": True, "false": False, "none": None}
 _CONTROL = "-+"
+_CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _MOST_ENDS = 20  # a call with nested mappings has some
 
 
@@ -55,7 +56,7 @@ def tags(text: str) -> Iterator[Tag]:
                 kind, position = "statement", _end(text, "%}", found.end())
             case _:
                 kind, position = "comment", _end(text, "#}", found.end())
-        is_closed = text[position - 2 : position] in ("}}", "%}", "#}")
+        is_closed = text.endswith(_CLOSING[found[0]], found.end(), position)
         inner = text[found.end() : position - 2 if is_closed else position]
         strips = (inner[:1] == "-", inner[-1:] == "-")
         yield Tag(kind, start, position, inner.strip(_CONTROL).strip(), strips, is_closed)

@@ -53,6 +53,8 @@ def test_sql_is_written_as_nodes_write_it(text: str, sql: str) -> None:
         pytest.param("-- a {# b\nc #} d", 1, id="a comment that ends another"),
         pytest.param("a {{ ref('b')", 1, id="a tag that is not closed"),
         pytest.param("a\n{# b", 2, id="a comment that is not closed"),
+        pytest.param("a {{ ref('b') %}", 1, id="a tag that is closed as another"),
+        pytest.param("a {#}", 1, id="a comment that only opens"),
     ],
 )
 def test_everything_else_is_a_problem_with_its_line(text: str, line: int) -> None:
