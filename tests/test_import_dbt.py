@@ -490,6 +490,11 @@ def test_a_view_that_has_other_rows_each_time_is_a_table(repo: Repo, bakery: Bak
             "CREATE MACRO cents(amount, scale := 100) AS (amount / scale)::numeric(16, 2);",
             id="one expression",
         ),
+        pytest.param(
+            'macro paid(a, b="x") %} {{ a }} = {{ b }}',
+            "CREATE MACRO paid(a, b := 'x') AS a = b;",
+            id="a text in double quotes",
+        ),
         pytest.param("macro cents(x) %} {% if x %} 1 {% endif %}", None, id="logic"),
         pytest.param("macro cents(x) %} '{{ x }}'", None, id="a part of a text"),
         pytest.param("macro cents(x) %} select {{ x }} from y", None, id="a query"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from seeknal_git.dbt.jinja import line_at, tags
 from seeknal_git.dbt.settings import Settings, text_of
 from seeknal_git.errors import Problem
-from seeknal_git.names import bare
+from seeknal_git.names import bare, literal
 
 _BEGIN = re.compile(
     r"\{%-?\s*(?P<word>macro|test|data_test|materialization|snapshot)\s+(?P<name>\w+)"
@@ -64,12 +64,15 @@ def _parameters(given: str) -> dict[str, str | None] | None:
     """Name → default, of `(a, b=1)`; None for anything else."""
     if not (given.startswith("(") and given.endswith(")")):
         return None
-    found = {}
+    found: dict[str, str | None] = {}
     for part in given[1:-1].split(","):
         parameter = _PARAMETER.fullmatch(part.strip())
         if parameter is None or bare(parameter[1]) != parameter[1]:
             return None
-        found[parameter[1]] = parameter[2]
+        default = parameter[2]
+        if default and default.startswith('"'):  # a text in Jinja, a name in SQL
+            default = literal(default[1:-1])
+        found[parameter[1]] = default
     return found
 
 
