@@ -35,6 +35,8 @@ class Problem:
     node: str | None = None
     # The ids of other nodes, or of none that exists, that it has to do with.
     about: tuple[str, ...] = ()
+    # The name of a group of problems that a command tells in one sentence.
+    group: str = ""
 
     @property
     def place(self) -> str:

@@ -477,7 +477,8 @@ def test_a_view_that_has_other_rows_each_time_is_a_table(repo: Repo, bakery: Bak
     with_files(folder, {"models/x.sql": f"{text} limit 1", "models/y.sql": text})
     (note,) = imported(repo, folder)["notes"]
     assert note["file"] == "models/x.sql"
-    assert note["message"].startswith("x is a table, and no view: it may have other rows each time")
+    assert note["message"].startswith("transform.x cannot be a view: it may have other rows each")
+    assert note["hint"] == "It is taken as a table."
     assert "materialized" not in repo.read("seeknal/transforms/x.yml")
     assert "materialized: view\n" in repo.read("seeknal/transforms/y.yml")
 

@@ -277,10 +277,7 @@ def _is_about_the_view(draft: Draft, problem: Problem) -> bool:
 def _as_table(draft: Draft, problem: Problem) -> Problem:
     """Make a draft a table; returns the note that says why."""
     del draft.data["materialized"]
-    reason = problem.message.partition(": ")[2]
-    return Problem(
-        f"{split_id(draft.id)[1]} is a table, and no view: {reason}", draft.path, draft.line
-    )
+    return Problem(problem.message, draft.path, draft.line, "It is taken as a table.")
 
 
 def _in_dbt(problem: Problem, draft: Draft) -> Problem:

@@ -158,7 +158,7 @@ def _doubt(prepared: Prepared, observer: Observer) -> None:
     for name in prepared.loaded.unused_params:
         observer.note(f"No node uses the parameter {name}.")
     told = prepared.loaded.project.warnings
-    if named := [str(one.node) for one in told if one.message.endswith(NOT_WRITTEN)]:
+    if named := [str(one.node) for one in told if one.group == NOT_WRITTEN]:
         observer.note(f"Not written here: the materialization of {some(named, 3)}.")
     warn_of_raw_data(prepared, observer)
 

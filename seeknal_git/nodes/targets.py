@@ -10,7 +10,7 @@ from seeknal_git.errors import Problem
 if TYPE_CHECKING:
     from seeknal_git.nodes.node_file import NodeFile
 
-NOT_WRITTEN = "is not written here: tables are in the warehouse."
+NOT_WRITTEN = "not written"  # the group of these warnings
 _KEYS = ("materialization", "materializations")
 _OFF = frozenset({"false", "no", "off", "0"})
 
@@ -20,9 +20,12 @@ def not_written(file: NodeFile, lines: Mapping[str, int], path: str) -> Iterator
     for key in _KEYS:
         if found := list(_targets(getattr(file, key))):
             identifier = f"{file.kind}.{file.name}"
-            message = f"The materialization of {identifier} to {', '.join(found)} {NOT_WRITTEN}"
-            line = lines.get(key, lines.get("kind", 1))
-            yield Problem(message, path, line, "A file for others is an exposure.", identifier)
+            message = (
+                f"The materialization of {identifier} to {', '.join(found)} is not written here: "
+                "tables are in the warehouse."
+            )
+            line, hint = lines.get(key, lines.get("kind", 1)), "A file for others is an exposure."
+            yield Problem(message, path, line, hint, identifier, group=NOT_WRITTEN)
 
 
 def _targets(value: Any) -> Iterator[str]:
