@@ -81,6 +81,18 @@ def test_a_prompt_answers_completes_and_goes_on_after_a_mistake(published: Repo)
     assert history.stat().st_mode & 0o077 == 0
 
 
+def test_a_prompt_outlives_a_mistake_in_the_project_file(published: Repo) -> None:
+    with prompt(published) as screen:
+        screen.until("main> ")
+        published.write("seeknal_project.yml", "name: [shop")
+        published.git("commit", "--no-verify", "-qam", "Break the project file")
+        screen.type("SELECT 1 AS a;\n")
+        screen.until("seeknal> $")
+        published.git("reset", "-q", "--hard", "HEAD~1")
+        screen.type("SELECT 1 AS a;\n")
+        screen.until("main> $")
+
+
 def test_a_prompt_leaves_the_warehouse_to_others(published: Repo) -> None:
     with prompt(published) as screen:
         screen.until("main> ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -149,9 +150,13 @@ class _Session:
             yield from statements
 
     def _name(self) -> str:
+        """The environment that is asked, for the prompt. If the project file is wrong, nobody can
+        tell: each statement says why."""
         from seeknal_git.commands.repl import asked
 
-        return asked(self.workspace(), self.environment)
+        with suppress(SeeknalError):
+            return asked(self.workspace(), self.environment)
+        return self.environment or "seeknal"
 
     def _command(self, text: str) -> None:
         from seeknal_git.commands.inspect import question, tables
