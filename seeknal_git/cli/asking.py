@@ -55,7 +55,7 @@ class Answering:
     show: Callable[[Answer], None]
 
     @property
-    def engine_s_file(self) -> Path | None:
+    def engine_file(self) -> Path | None:
         """The file that the engine writes."""
         return self.file if self.form == "parquet" else None
 
@@ -94,7 +94,7 @@ def ask(workspace: Workspace, question: Query, form: Form | None, output: Path |
     from seeknal_git.report.watching import TERMINAL
 
     with answering(form, output) as way:
-        asked = replace(question, file=way.engine_s_file)
+        asked = replace(question, file=way.engine_file)
         stream(workspace, asked, way.form, way.show, TERMINAL.note)
 
 

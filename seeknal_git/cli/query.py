@@ -131,7 +131,7 @@ def _metrics(
     from seeknal_git.report.watching import TERMINAL
 
     with answering(form, output) as way:
-        file = way.engine_s_file
+        file = way.engine_file
         stream_metrics(workspace, asked, env, way.form, way.show, TERMINAL.note, file)
 
 

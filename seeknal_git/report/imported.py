@@ -56,7 +56,10 @@ def _list(title: str, problems: Iterable[Problem]) -> None:
 def _summary(done: Imported) -> None:
     kinds = Counter(split_id(node.id)[0] for node in done.taken)
     words = ", ".join(counted(number, kind) for kind, number in kinds.items()) or "nothing"
-    there = f" {counted(len(done.present), 'node')} were there already." if done.present else ""
+    there = ""
+    if done.present:
+        were = "was" if len(done.present) == 1 else "were"
+        there = f" {counted(len(done.present), 'node')} {were} there already."
     files = len({problem.path for problem in done.left})
     left = f" {counted(len(done.left), 'thing')} in {counted(files, 'file')} not taken."
     verb = "would be taken" if done.is_dry_run else "taken"
