@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from seeknal_git.commands.project import open_project
+from seeknal_git.commands.repl import words
 from seeknal_git.errors import limits
 from tests.conftest import Repo, Templates, make_published
 
@@ -349,6 +351,7 @@ def test_an_ephemeral_node_is_in_its_readers_alone(ephemeral: Repo, published: R
     assert ephemeral.production() == before == ephemeral.fresh_build()
     assert ephemeral.run()["built"] == {}
     assert [each["nodes"] for each in ephemeral.seeknal("env", "list", "--json").json] == [4]
+    assert not {'""', "transform.clean_orders"}.intersection(words(open_project(ephemeral.path)))
     assert ephemeral.seeknal("doctor", code=None).out.count("clean_orders") == 0
     assert "Unp" not in ephemeral.seeknal("status").out
 

@@ -33,7 +33,8 @@ def words(workspace: Workspace, environment: str | None = None) -> list[str]:
     """The names of tables, nodes and columns that a statement may have; none if they cannot be
     read."""
     with suppress(SeeknalError):
-        tables = shown_tables(workspace, environment)
+        shown = shown_tables(workspace, environment)
+        tables = {node: table for node, table in shown.items() if table.view}
         columns = (column for table in tables.values() for column in table.columns)
         views = (table.view for table in tables.values())
         return list(dict.fromkeys([*map(bare, views), *tables, *map(bare, columns)]))

@@ -18,7 +18,7 @@ from seeknal_git.warehouse.opening import open_warehouse
 class ShownTable:
     """A view, and the names of its columns."""
 
-    view: str
+    view: str  # "" if the node is ephemeral
     columns: tuple[str, ...]
 
 
