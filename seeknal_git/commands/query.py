@@ -11,21 +11,20 @@ from typing import Any
 
 from seeknal_git.commands.checked_tables import first_question, looked, need_something_wrong
 from seeknal_git.commands.held_back import Held, held_back
-from seeknal_git.commands.query_age import how_to_build, not_this_clones, older_entities
+from seeknal_git.commands.query_age import edited_views, how_to_build, not_this_clones
 from seeknal_git.commands.query_names import no_view, over_views, views_to_come, without_macros
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
     Revision,
     environment_of,
     head_tree,
-    load_sound,
     revision_of,
 )
 from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import of_option, schema_of, split_id
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.sql.queries import tables_named
+from seeknal_git.sql.queries import tables_within
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse.model import PYTHON, Answer, Listener, Published
 from seeknal_git.warehouse.opening import open_warehouse
@@ -209,22 +208,9 @@ def _asked_of_production(
     sql, branch = question.sql or "", revision.name
     production = warehouse.environments.shown(workspace.production_schema)
     schema = workspace.production_schema
-    names = {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)}
     edited = []
     with suppress(ProjectError):  # nodes that are wrong cannot be built either
-        graph = load_sound(
-            workspace, head_tree(workspace, revision), revision, keeps=revision.schema
-        ).graph
-        for node, view in graph.views.items():
-            shown, whole = production.get(node), graph.wholes[node]
-            if view.lower() in names and shown is None:
-                raise UsageError(
-                    f"{view} is new in {branch}, and not built yet.",
-                    how_to_build(workspace, branch),
-                )
-            if view.lower() in names and shown and shown.fingerprint != whole:
-                edited.append(view)
-        edited += older_entities(graph, production, names)
+        edited = edited_views(workspace, revision, tables_within(sql, schema), production)
     gone = "is removed" if warehouse.environments.was_deleted(revision.schema) else "was never run"
     note = f"{branch} {gone}: this asks production's own tables."
     if edited:
@@ -251,9 +237,7 @@ def _asked(
     notes: Sequence[str],
 ) -> None:
     sql = question.sql or ""
-    names = (
-        {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)} if held else set()
-    )
+    names = tables_within(sql, schema) if held else set()
     meant = [node for name, node in held.items() if name in names]
     for node in meant:
         if not node.shown:
@@ -270,7 +254,7 @@ def _ask(warehouse: Warehouse, schema: str, sql: str, listener: Listener) -> Non
     try:
         warehouse.queries.ask(schema, sql, listener)
     except UsageError as exc:
-        names = {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)}
+        names = tables_within(sql, schema)
         for node, published in warehouse.environments.shown(schema).items():
             if not published.view and split_id(node)[1].lower() in names:
                 raise no_view(node) from exc

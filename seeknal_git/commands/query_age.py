@@ -3,7 +3,7 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from seeknal_git.errors import GitError, ProjectError, UsageError
 from seeknal_git.names import of_option, schema_of
 from seeknal_git.project.entities import entities_of
 from seeknal_git.project.workspace import Workspace, current_tree
-from seeknal_git.sql.queries import tables_named
+from seeknal_git.sql.queries import tables_within
 from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def not_this_clones(
     foreign = None
     if branch != workspace.production:  # which every clone is meant to publish
         foreign = published_elsewhere(workspace.repository, warehouse, schema)
-    old = _older(workspace, warehouse, branch, tables_named(sql))
+    old = _older(workspace, warehouse, branch, sql)
     mine = f"seeknal run{_elsewhere(workspace, branch)}"
     if foreign and (old or not foreign.known or not foreign.ours):
         yield f"{branch} was published {foreign}. This clone's own: {mine}"
@@ -65,36 +65,50 @@ def _tree(workspace: Workspace, branch: str) -> str:
     return f"the tip of {branch}" if elsewhere(workspace, branch) else "the working tree"
 
 
-def _older(
-    workspace: Workspace, warehouse: Warehouse, branch: str, tables: Iterable[str]
-) -> list[str]:
+def _older(workspace: Workspace, warehouse: Warehouse, branch: str, sql: str) -> list[str]:
     """The views that a query names and that were edited since they were built. Raises UsageError
     for a new one."""
-    found: list[str] = []
     with suppress(ProjectError, GitError):  # nodes that are wrong cannot be built either
         revision = revision_of(workspace, branch)
         if _is_as_published(workspace, warehouse, revision):
             return []
-        names = {name.lower().removeprefix(f"{revision.schema}.") for name in tables}
-        graph = load_sound(
-            workspace, head_tree(workspace, revision), revision, keeps=revision.schema
-        ).graph
-        there = warehouse.environments.shown(revision.schema)
-        for node, view in graph.views.items():
-            if view.lower() not in names:
-                continue
-            if node not in there and view not in warehouse.environments.views(revision.schema):
-                raise UsageError(
-                    f"{view} is new in {branch}, and not built yet.",
-                    how_to_build(workspace, branch),
-                )
-            if node in there and there[node].fingerprint != graph.wholes[node]:
-                found.append(view)
-        found += older_entities(graph, there, names)
-    return found
+        names, views = tables_within(sql, revision.schema), warehouse.environments
+        there, others = views.shown(revision.schema), views.views(revision.schema)
+        return edited_views(workspace, revision, names, there, others)
+    return []
 
 
-def older_entities(
+def edited_views(
+    workspace: Workspace,
+    revision: Revision,
+    names: Container[str],
+    shown: Mapping[str, Published],
+    others: Container[str] = (),
+) -> list[str]:
+    """The views that a query names, and that its branch has edited since they were built.
+
+    names: of the tables in the query, in lower case; shown: by the environment that is asked;
+    others: names of views that it has besides.
+
+    Raises UsageError for a view that is not built yet, and ProjectError if the nodes are wrong.
+    """
+    tree = head_tree(workspace, revision)
+    graph = load_sound(workspace, tree, revision, keeps=revision.schema).graph
+    found = []
+    for node, view in graph.views.items():
+        if view.lower() not in names:
+            continue
+        if node not in shown and view not in others:
+            raise UsageError(
+                f"{view} is new in {revision.name}, and not built yet.",
+                how_to_build(workspace, revision.name),
+            )
+        if node in shown and shown[node].fingerprint != graph.wholes[node]:
+            found.append(view)
+    return [*found, *_older_entities(graph, shown, names)]
+
+
+def _older_entities(
     graph: BoundGraph, shown: Mapping[str, Published], names: Container[str]
 ) -> Iterator[str]:
     """The views of entities that stand on other feature groups than the graph has. shown: of an

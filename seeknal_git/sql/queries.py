@@ -25,6 +25,11 @@ def tables_named(sql: str) -> list[str]:
     return [reference.target for reference in _references(sql)[2]]
 
 
+def tables_within(sql: str, schema: str) -> set[str]:
+    """The same in lower case; those of a schema by their bare names."""
+    return {name.lower().removeprefix(f"{schema}.") for name in tables_named(sql)}
+
+
 def with_tables(sql: str, table_of: Callable[[str], str | None]) -> str:
     """A query over other tables. It keeps its lines, and the names that its columns go by.
 
