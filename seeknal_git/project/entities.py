@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem
 from seeknal_git.names import ENTITY, IDENTIFIER, folded, node_id, quote
-from seeknal_git.nodes.scalars import is_nothing
+from seeknal_git.nodes.node import event_time_of
 from seeknal_git.sql.widening import compares
 
 if TYPE_CHECKING:
@@ -235,10 +235,9 @@ def _keys(node: Node) -> list[str]:
 def _time(node: Node, there: Mapping[str, str]) -> str | None:
     """The column with the time of a row, if there is a row for each key and time. there: folded
     name → column, if they are known."""
-    given = node.document.get("materialization")
-    named = given.get("event_time_col") if isinstance(given, Mapping) else None
-    if is_nothing(named):
-        named = _TIME if node.is_python and _TIME in there else None
-    if named is None or folded(str(named)) in map(folded, _keys(node)):
+    named = event_time_of(node.document)
+    if named is None and node.is_python and _TIME in there:
+        named = _TIME
+    if named is None or folded(named) in map(folded, _keys(node)):
         return None
-    return there.get(folded(str(named)), str(named))
+    return there.get(folded(named), named)
