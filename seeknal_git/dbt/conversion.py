@@ -87,10 +87,10 @@ def _names(settings: Settings, properties: Properties) -> Names:
 
 
 def _analyses(settings: Settings) -> Iterator[Problem]:
-    for folder, word in (("analysis", "analysis"), ("function", "function")):
-        for path, shown, _ in settings.files(folder, ".sql"):
+    for kind in ("analysis", "function"):
+        for path, shown, _ in settings.files(kind, ".sql"):
             hint = "seeknal query runs a SELECT of its own."
-            yield Problem(f"The {word} {path.stem} is not taken.", shown, 1, hint)
+            yield Problem(f"The {kind} {path.stem} is not taken.", shown, 1, hint)
 
 
 def _of_the_project(settings: Settings) -> Iterator[Problem]:

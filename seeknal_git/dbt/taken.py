@@ -84,7 +84,7 @@ class _Order:
         self._reads.setdefault(reader, set()).add(node)
 
     def reaches(self, reader: str, node: str) -> bool:
-        """Whether a node is read by another, or is it."""
+        """Whether a node reads another at any distance, or is that node."""
         return node in self._upstream(reader)
 
     def _upstream(self, node: str) -> Iterator[str]:
