@@ -21,6 +21,7 @@ from tests.terminal import Terminal, terminal
         ("SELECT ';' AS a -- ;\n, 2; ;", ["SELECT ';' AS a -- ;\n, 2"], ""),
         ("SELECT 'a;", [], "SELECT 'a;"),
         ("  -- nothing", [], ""),
+        ("-- a\n; SELECT 1; /* b */;", ["SELECT 1"], ""),
     ],
 )
 def test_a_text_is_divided_at_semicolons(text: str, statements: list[str], rest: str) -> None:

@@ -17,7 +17,7 @@ from seeknal_git.warehouse.opening import open_for_state
 def divided(text: str) -> tuple[list[str], str]:
     """The statements of a text that a semicolon ends, and the rest; "" if that is blank.
 
-    A semicolon within a text or a comment ends nothing.
+    A semicolon within a text or a comment ends nothing. A comment alone is no statement.
     """
     found, begin = list[str](), 0
     for token in tokens(text):
@@ -25,8 +25,11 @@ def divided(text: str) -> tuple[list[str], str]:
             found.append(text[begin : token.start].strip())
             begin = token.start + 1
     rest = text[begin:]
-    is_blank = all(token.is_blank for token in tokens(rest))
-    return [statement for statement in found if statement], "" if is_blank else rest
+    return list(filter(_says_something, found)), rest if _says_something(rest) else ""
+
+
+def _says_something(text: str) -> bool:
+    return not all(token.is_blank for token in tokens(text))
 
 
 def words(workspace: Workspace, environment: str | None = None) -> list[str]:
