@@ -81,7 +81,7 @@ def _seeknal(
             "--show-completion",
             callback=_show_completion,
             is_eager=True,
-            help="Print the script for that.",
+            help="Print that script instead.",
         ),
     ] = False,
 ) -> None:

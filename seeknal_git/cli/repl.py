@@ -47,7 +47,9 @@ Execute = Annotated[
 def repl(
     execute: Execute = None,
     env: Environment = None,
-    form: Annotated[Form | None, typer.Option("--format", "-f", help="Print answers so.")] = None,
+    form: Annotated[
+        Form | None, typer.Option("--format", "-f", help="Print answers in this form.")
+    ] = None,
     output: Output = None,
     limit: Limit = None,
     lock_timeout: LockTimeout = 0.0,
