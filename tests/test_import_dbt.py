@@ -338,6 +338,18 @@ def test_an_unusual_file_does_not_end_an_import(
     assert {*TAKEN} <= {node["node"] for node in imported(repo, folder)["taken"]}
 
 
+def test_data_behind_a_link_that_leads_out_is_not_copied(
+    repo: Repo, bakery: Bakery, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.csv").write_text("order_id;cents\n1;2\n")
+    folder = bakery(data__payments_DOT_csv=None)
+    (folder / "data").mkdir()
+    (folder / "data/payments.csv").symlink_to(tmp_path / "secret.csv")
+    done = imported(repo, folder)
+    assert "data/payments.csv" not in done["data"]
+    assert done["awaited"] == {"source.payments": "data/till/payments.parquet"}
+
+
 def test_a_folder_outside_of_the_project_is_listed(
     repo: Repo, bakery: Bakery, tmp_path: Path
 ) -> None:

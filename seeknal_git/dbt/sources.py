@@ -146,8 +146,7 @@ def _table(reading: Reading, source: Entry, table: Entry, config: Configured) ->
     node = reading.names.sources[source.name, table.name]
     draft = Draft(node, table.path, table.line, data, needs_data=here is None)
     if here is not None and reading.prefix is None:
-        files = sorted(file for file in root.glob(here) if file.is_file())
-        draft.copies = {file.relative_to(root).as_posix(): file for file in files}
+        draft.copies = {file.relative_to(root).as_posix(): file for file in _files(root, here)}
     return draft
 
 
@@ -180,9 +179,15 @@ def _below(root: Path, location: str) -> str | None:
         path = path.relative_to(root.as_posix())
     inside = not path.is_absolute() and ".." not in path.parts and "://" not in location
     is_read = inside and _ENDING.search(path.name) is not None
+    return path.as_posix() if is_read and _files(root, path.as_posix()) else None
+
+
+def _files(root: Path, pattern: str) -> list[Path]:
+    """The files of a pattern, without links that lead out of the project of dbt."""
     with suppress(ValueError):  # no pattern of Python's, such as `a**.csv`
-        return path.as_posix() if is_read and any(root.glob(path.as_posix())) else None
-    return None
+        found = sorted(root.glob(pattern))
+        return [file for file in found if file.is_file() and file.resolve().is_relative_to(root)]
+    return []
 
 
 def _format(path: str) -> str:
