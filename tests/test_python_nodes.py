@@ -829,3 +829,17 @@ def who(ctx):
     regions.replace(PATH, '"me"', '"you"')
     assert regions.built() == ["transform.you"]
     assert regions.numbers("FROM main.you") == [("transform.you",)]
+
+
+def test_the_last_python_file_that_goes_is_an_uncommitted_change(built: Repo) -> None:
+    built.write("seeknal_project.yml", "name: empty\nprotect_production: true\n")
+    built.write("seeknal/kept.yml", "kind: transform\nname: kept\ntransform: SELECT 1 AS n\n")
+    (built.path / "seeknal/reader.yml").unlink(missing_ok=True)
+    built.commit("Protected")
+    built.seeknal("promote")
+    before = built.production()
+    (built.path / PATH).unlink()
+    assert "uncommitted changes" in built.seeknal("status").out
+    said = built.seeknal("run", code=2).err
+    assert "Production is protected, and there are uncommitted changes" in said
+    assert built.production() == before

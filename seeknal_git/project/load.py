@@ -209,10 +209,10 @@ def _without_trifles(workspace: Workspace, tree: Tree, graph: Graph, root: DataR
     data = {
         file.path for source in graph.sources() for either in roots for file in either.files(source)
     }
-    if graph.structure.python:
-        before, now = (python_paths(Vocabulary(one), workspace.cache) for one in (committed, tree))
-        paths = () if before == now else (*tree.files, *committed.files)
-        data.update(path for path in paths if decides_python(path))
+    # The last Python node may be gone.
+    before, now = (python_paths(Vocabulary(one), workspace.cache) for one in (committed, tree))
+    paths = () if before == now else (*tree.files, *committed.files)
+    data.update(path for path in paths if decides_python(path))
     files = _relevant(committed.files, tree, data)
     dirty = files != committed.files or _leads_elsewhere(committed, tree, data)
     return replace(tree, files=files, dirty=dirty)
