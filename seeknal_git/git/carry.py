@@ -161,19 +161,16 @@ def _refuses_to_switch(repository: Repository, commit: str) -> str | None:
 
 
 def commit_command(repository: Repository, changes: Sequence[str]) -> str:
-    """The command that commits changes, for the current folder. changes: paths from the top of the
-    repository."""
+    """The command that commits changes, for the current folder. git stages a deletion by itself.
+
+    changes: paths from the top of the repository.
+    """
     tracked = {path for path, _, _ in index.entries(repository)}
-    new = [path for path in changes if path not in tracked]
-    gone = [path for path in changes if not (repository.top / path).exists()]
-    verb = (
-        "Add" if len(new) == len(changes) else "Remove" if len(gone) == len(changes) else "Change"
-    )
-    what = (
-        " and ".join(Path(path).stem for path in changes)
-        if len(changes) < 3
-        else f"{len(changes)} files"
-    )
+    there = [path for path in changes if (repository.top / path).exists()]
+    new = [path for path in there if path not in tracked]
+    verb = "Remove" if not there else "Add" if len(new) == len(changes) else "Change"
+    names = dict.fromkeys(Path(path).stem for path in changes)
+    what = " and ".join(names) if len(changes) < 3 else f"{len(changes)} files"
     commit = command_line("git", "commit", "-am", f"{verb} {what}")
     return f"git add {_places(repository, new)} && {commit}" if new else commit
 

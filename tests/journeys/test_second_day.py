@@ -196,6 +196,42 @@ def test_what_is_staged_stays_staged_and_what_is_untracked_stays_there(published
     )
 
 
+def removes(repo: Repo) -> str:
+    repo.git("rm", "--quiet", DAILY)
+    return "git commit -am 'Remove daily'"
+
+
+def deletes(repo: Repo) -> str:
+    (repo.path / DAILY).unlink()
+    return "git commit -am 'Remove daily'"
+
+
+def renames(repo: Repo) -> str:
+    repo.git("mv", DAILY, NEW)
+    repo.write(NEW, repo.read(NEW).replace("name: daily", "name: new"))
+    return "git commit -am 'Change daily and new'"
+
+
+def moves(repo: Repo) -> str:
+    there = "seeknal/transforms/sales/daily.yml"
+    repo.write(there, repo.read(DAILY).replace("sum(amount)", "sum(amount * 2)"))
+    (repo.path / DAILY).unlink()
+    return f"git add {there} && git commit -am 'Change daily'"
+
+
+@pytest.mark.parametrize("change", [removes, deletes, renames, moves])
+def test_the_next_line_works_after_a_deletion_and_after_a_rename(
+    published: Repo, change: Callable[[Repo], str]
+) -> None:
+    published.switch("dev", create=True)
+    commit = change(published)
+    said = published.seeknal("run").err.splitlines()[-1]
+    assert said == f"Next: {commit} && seeknal promote dev"
+    subprocess.run(["sh", "-c", commit], cwd=published.path, check=True, capture_output=True)
+    assert published.git("status", "--porcelain") == ""
+    published.seeknal("promote", "dev")
+
+
 def test_a_new_file_that_is_another_one_there_is_named(published: Repo) -> None:
     ahead(published)
     published.write(NEW, ONE.replace("1 AS", "2 AS"))
