@@ -843,3 +843,48 @@ def test_the_last_python_file_that_goes_is_an_uncommitted_change(built: Repo) ->
     said = built.seeknal("run", code=2).err
     assert "Production is protected, and there are uncommitted changes" in said
     assert built.production() == before
+
+
+@pytest.mark.parametrize(
+    ("imported", "decorator"),
+    [
+        ("from seeknal.pipeline import transform", "@transfrom(name='n')"),
+        ("from seeknal.pipeline import transfrom", "@transfrom(name='n')"),
+        ("from seeknal import pipeline", "@pipeline.transfrom(name='n')"),
+        ("from seeknal.pipeline import transform", "@transfrom"),
+    ],
+)
+def test_a_misspelt_decorator_is_an_error_in_its_line(
+    repo: Repo, imported: str, decorator: str
+) -> None:
+    repo.write("seeknal/n.py", f"{imported}\n\n\n{decorator}\ndef n(ctx):\n    pass\n")
+    said = repo.seeknal("validate", code=1).err
+    assert "seeknal/n.py:4: There is no decorator @transfrom." in said
+    assert "Did you mean @transform?" in said
+
+
+def test_decorators_of_others_are_none_of_ours(repo: Repo) -> None:
+    repo.write(
+        "seeknal/n.py",
+        """
+        from functools import cache
+
+        from seeknal.pipeline import transform
+
+
+        def transformed(function):
+            return function
+
+
+        @transformed
+        @cache
+        def told():
+            return 1
+
+
+        @transform(name="n")
+        def n(ctx):
+            return ctx.duckdb.sql(f"SELECT {told()} AS n")
+        """,
+    )
+    assert "1 node valid" in repo.seeknal("validate").out

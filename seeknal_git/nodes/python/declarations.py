@@ -7,8 +7,9 @@ import ast
 import re
 import symtable
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError, limits, raising
@@ -59,8 +60,14 @@ class Source:
     tree: ast.Module
     # Each name that an import binds → the dotted name that it means.
     names: Mapping[str, str] = field(default_factory=dict)
+    # The names that the module or anything in it binds.
+    bound: frozenset[str] = frozenset()
     # (name and line of a function) → the names of the module that it may mean.
     scopes: Mapping[tuple[str, int], set[str]] = field(default_factory=dict)
+
+    @property
+    def uses_seeknal(self) -> bool:
+        return any(name.startswith(_PACKAGE) for name in self.names.values())
 
     def is_ours(self, decorator: ast.expr) -> bool:
         """Whether a decorator is one of Seeknal's."""
@@ -103,7 +110,18 @@ def parsed(content: bytes, path: str) -> Source:
         (inner.get_name(), inner.get_lineno()): set(_globals(inner))
         for inner in table.get_children()
     }
-    return Source(path, text, tree, dict(_imported(tree)), scopes)
+    names = dict(_imported(tree))
+    return Source(path, text, tree, names, frozenset({*names, *_bound(tree)}), scopes)
+
+
+def _bound(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
 
 
 def _globals(table: symtable.SymbolTable) -> Iterator[str]:
@@ -136,7 +154,7 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def declarations(source: Source) -> list[Declaration]:
     """The nodes of a file, in their order. Raises ProjectError with every mistake in them."""
-    if not any(name.startswith(_PACKAGE) for name in source.names.values()):
+    if not source.uses_seeknal:
         return []
     found: list[Declaration] = []
     problems: list[Problem] = []
@@ -144,6 +162,7 @@ def declarations(source: Source) -> list[Declaration]:
     for statement in ast.walk(source.tree):
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             ours = [one for one in statement.decorator_list if source.meant(one) in _DECORATORS]
+            problems += _misspelt(statement.decorator_list, source)
             try:
                 if ours:
                     _need_function(statement, ours[0], source, at_the_top)
@@ -153,6 +172,21 @@ def declarations(source: Source) -> list[Declaration]:
     if problems:
         raise ProjectError(problems)
     return found
+
+
+def _misspelt(decorators: Iterable[ast.expr], source: Source) -> Iterator[Problem]:
+    """The decorators that nothing in the file binds, or that Seeknal lacks, and that look like one
+    of its own. Python would say so, but only a run executes the file."""
+    for decorator in decorators if source.uses_seeknal else ():
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        name = source.meant(called)
+        if name is None and isinstance(called, ast.Name) and called.id not in source.bound:
+            name = called.id
+        if name is None or name in _DECORATORS:
+            continue
+        for near in get_close_matches(name, sorted({*SIGNATURES, _TARGET}), 1, 0.75):
+            message, hint = f"There is no decorator @{name}.", f"Did you mean @{near}?"
+            yield Problem(message, source.path, decorator.lineno, hint)
 
 
 def _need_function(
@@ -281,7 +315,10 @@ def declares(source: Source) -> bool:
     """Whether a file holds nodes, sound or not."""
     return any(
         isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        and any(source.meant(one) in _DECORATORS for one in statement.decorator_list)
+        and (
+            any(source.meant(one) in _DECORATORS for one in statement.decorator_list)
+            or any(_misspelt(statement.decorator_list, source))
+        )
         for statement in ast.walk(source.tree)
     )
 
