@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.conftest import Repo
 
 _SECONDS = 60
 
@@ -57,3 +62,29 @@ def terminal(
         process.kill()
         process.wait()
         os.close(own)
+
+
+def in_a_terminal(repo: Repo, size: int, *arguments: str) -> tuple[str, list[str]]:
+    """What a terminal of this width shows, with and without colours."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, size, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(size)}
+    with subprocess.Popen(
+        repo.command(*arguments), cwd=repo.path, stdout=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while chunk := _chunk(ours):
+            shown += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    return shown.decode(), re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace(
+        "\r", ""
+    ).splitlines()
+
+
+def _chunk(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # Linux says so when the other side is closed
+        return b""

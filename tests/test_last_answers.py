@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Repo
+from tests.terminal import in_a_terminal
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
 RULE = "seeknal/rules/amounts_are_positive.yml"
@@ -54,6 +55,27 @@ def test_a_warning_is_shown_and_the_exit_code_is_0(published: Repo) -> None:
     assert "warning: rule.amounts_are_positive: amount > 0: 2 of 3 rows" in said
     assert "-20" in said
     assert said.endswith("2 checks of main: 1 holds, 1 warns.\n")
+
+
+def test_a_line_of_a_check_fits_a_terminal_and_says_what_is_allowed(published: Repo) -> None:
+    long = "amount > -1000000 AND amount < 1000000 AND day > DATE '1999-12-31' AND id > 0"
+    published.write(RULE, published.read(RULE).replace("amount > 0", long))
+    null = "{type: 'null', column: amount, params: {max_null_percentage: 0.5}}"
+    published.write(
+        "seeknal/rules/some_amounts_are_known.yml",
+        "kind: rule\nname: some_amounts_are_known\n"
+        f"inputs: [{{ref: source.orders}}]\nrule: {null}\n",
+    )
+    published.write(
+        "data/orders.csv", "id,customer,day,amount\n1,1,2024-01-01,10\n2,2,2024-01-01,\n"
+    )
+    published.run()
+    _, lines = in_a_terminal(published, 80, "checks")
+    assert max(map(len, lines)) <= 80
+    (shortened,) = [line for line in lines if "amount > -1000000" in line]
+    assert shortened.endswith("…  1 row")
+    assert "    1 of 2 rows violates it; 50 % may" in [line.rstrip() for line in lines]
+    assert f"{long}  1 row" in published.seeknal("checks").out
 
 
 def test_an_answer_about_the_shown_load_counts_until_a_run_reads_the_new_one(

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +12,7 @@ import pytest
 
 from seeknal_git.project.held_files import identity
 from tests.conftest import ROOT, Repo
+from tests.terminal import in_a_terminal
 
 CLEAN = "seeknal/transforms/clean_orders.yml"
 DAILY = "seeknal/transforms/daily.yml"
@@ -200,32 +195,6 @@ def test_a_node_is_in_the_selection_by_its_shortest_way(repo: Repo) -> None:
 def test_an_empty_project_says_how_to_begin(repo: Repo) -> None:
     assert text(repo) == ["There are no nodes yet. Begin with: seeknal draft source NAME"]
     assert data(repo)["nodes"] == []
-
-
-def in_a_terminal(repo: Repo, size: int, *arguments: str) -> tuple[str, list[str]]:
-    """What a terminal of this width shows, with and without colours."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, size, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(size)}
-    with subprocess.Popen(
-        repo.command(*arguments), cwd=repo.path, stdout=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        while chunk := _chunk(ours):
-            shown += chunk
-    os.close(ours)
-    assert process.returncode == 0
-    return shown.decode(), re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace(
-        "\r", ""
-    ).splitlines()
-
-
-def _chunk(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:  # Linux says so when the other side is closed
-        return b""
 
 
 def test_a_terminal_of_80_columns_is_wide_enough(published: Repo) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import of_option
 from seeknal_git.nodes.node import violated
-from seeknal_git.report import violations
-from seeknal_git.report.terminal import bold, columns, counted, note, out
+from seeknal_git.report import aligned, violations
+from seeknal_git.report.terminal import bold, counted, cut, is_terminal, note, out, width
 
 if TYPE_CHECKING:
     from seeknal_git.commands.checks import Asked, Checks, State
+    from seeknal_git.warehouse.model import Audit
 
 # The states of a check, and how the summary counts it.
 _WORDS: dict[State, tuple[str, str]] = {
@@ -19,18 +21,18 @@ _WORDS: dict[State, tuple[str, str]] = {
     "warning": ("warns", "warn"),
     "failed": ("fails", "fail"),
 }
+# Characters of a title that are shown at least on a terminal, and at most elsewhere.
+_SHORTEST, _LONGEST = 24, 10_000
 
 
 def show(found: Checks) -> None:
     """The checks that hold or were not asked, a line for each; those that do not hold; and a
     summary."""
-    lines = [
-        (check.state, check.node, check.check.title, _counted(check))
-        for state in ("holds", "not asked")
-        for check in found.checks
-        if check.state == state
+    fine = [
+        check for state in ("holds", "not asked") for check in found.checks if check.state == state
     ]
-    out(*columns(lines)) if lines else None
+    room = _room(fine)
+    aligned.show([_line(check, room) for check in fine])
     for state in ("warning", "failed"):
         for check in found.checks:
             if check.violation is not None and check.state == state:
@@ -47,12 +49,30 @@ def show(found: Checks) -> None:
         note(f"A run asks them: seeknal run{env}")
 
 
+def _line(check: Asked, room: int) -> tuple[str, str, str, str]:
+    return check.state, check.node, cut(check.check.title, room), _counted(check)
+
+
+def _room(checks: Iterable[Asked]) -> int:
+    """The characters that a title has on a line beside the number of rows."""
+    if not is_terminal():
+        return _LONGEST
+    cells = [(check.state, check.node, _rows(check.audit)) for check in checks]
+    used = sum(2 + max(map(len, column)) for column in zip(*cells, strict=True))
+    return max(_SHORTEST, width() - used)
+
+
 def _counted(check: Asked) -> str:
-    if check.audit is None:
+    audit = check.audit
+    if audit is None:
         return ""
-    if check.audit.violations:
-        return violated(check.audit.violations, check.audit.rows)
-    return counted(check.audit.rows, "row")
+    if not audit.violations:
+        return _rows(audit)
+    return f"{violated(audit.violations, audit.rows)}; {check.check.allowed * 100:g} % may"
+
+
+def _rows(audit: Audit | None) -> str:
+    return counted(audit.rows, "row") if audit else ""
 
 
 def as_json(found: Checks) -> dict[str, Any]:

@@ -283,11 +283,16 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
     ]
 
 
+def printed_length(text: str) -> int:
+    """The number of characters that a text takes on a line, without styles."""
+    return len(_COLOUR.sub("", _plain(text)))
+
+
 def pairs(rows: Sequence[tuple[str, str]]) -> None:
     """Names with texts, aligned. On a terminal, a long text continues below itself."""
     indent = " " * (max(len(name) for name, _ in rows) + 4)
     for line in columns(rows, "  "):
-        _below_itself(line, indent)
+        below_itself(line, indent)
 
 
 def cut(text: str, room: int) -> str:
@@ -383,9 +388,10 @@ def mapping(values: Mapping[str, str]) -> None:
     """Labelled lines, labels aligned."""
     size = max(map(len, values), default=0)
     for label, value in values.items():
-        _below_itself(f"{label.ljust(size)}  {value}", " " * (size + 2))
+        below_itself(f"{label.ljust(size)}  {value}", " " * (size + 2))
 
 
-def _below_itself(line: str, indent: str) -> None:
+def below_itself(line: str, indent: str) -> None:
+    """Print a line. On a terminal, a long one continues below itself, behind an indent."""
     plain = _plain(line)
     _echo(_folded(plain, indent) if is_terminal() else plain, err=False)
