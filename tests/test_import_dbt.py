@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Repo
+from tests.terminal import in_a_terminal
 
 BAKERY = {
     "dbt_project.yml": """
@@ -627,6 +628,23 @@ def test_the_list_names_each_file_once(repo: Repo, bakery: Bakery) -> None:
     assert "    1: `{% set a = 1 %}` is more than ref, source, var or config.\n" in said
     assert "2 things in 1 file not taken." in said
     assert "Next: seeknal validate" in said
+
+
+def test_the_list_fits_a_terminal_and_breaks_no_name(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    (folder / "models/staging").rename(folder / "models/staging_of_all_that_the_till_has_told")
+    with_files(
+        folder, {"models/x.sql": "{% set a = 1 %}\nselect {{ dbt_utils.star(ref('guests')) }}"}
+    )
+    _, lines = in_a_terminal(repo, 80, "import", "dbt", str(folder), "--dry-run")
+    assert max(map(len, lines)) <= 80
+    files = "transforms/staging_of_all_that_the_till_has_told/stg_payments.yml"
+    words = [line.split() for line in lines]
+    assert ["seeknal/" + files] in words
+    assert ["models/staging_of_all_that_the_till_has_told/stg_payments.sql"] in words
+    piped = repo.seeknal("import", "dbt", str(folder), "--dry-run").out.splitlines()
+    (data,) = [line for line in piped if "data/payments.csv" in line]
+    assert data.index("data/payments.csv") == piped[1].index("seeknal/")
 
 
 def test_a_folder_without_a_project_of_dbt_is_refused(repo: Repo, tmp_path: Path) -> None:

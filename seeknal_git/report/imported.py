@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import split_id
-from seeknal_git.report.terminal import bold, columns, counted, dim, note, out, tell
+from seeknal_git.report import aligned
+from seeknal_git.report.terminal import below_itself, bold, counted, dim, note, out, tell
 
 if TYPE_CHECKING:
     from seeknal_git.commands.import_dbt import Imported
@@ -32,10 +33,13 @@ def _taken(done: Imported) -> None:
     rows += [[dim("data"), path, dim(f"{size:,} bytes")] for path, size in done.copies.items()]
     rows += [[dim("variable"), f"{name}: {text}", ""] for name, text in done.variables.items()]
     if rows:
-        out("Would be written:" if done.is_dry_run else "Written:", *columns(rows, "  "), "")
+        out("Would be written:" if done.is_dry_run else "Written:")
+        aligned.show(rows, "  ")
+        out()
     if done.awaited:
         out("Data that is still to come:")
-        out(*columns([[node, path] for node, path in done.awaited.items()], "  "), "")
+        aligned.show([*done.awaited.items()], "  ")
+        out()
 
 
 def _list(title: str, problems: Iterable[Problem]) -> None:
@@ -46,9 +50,9 @@ def _list(title: str, problems: Iterable[Problem]) -> None:
     for path, found in groupby(by_file, key=lambda problem: problem.path or ""):
         out(f"  {bold(path)}")
         for problem in found:
-            out(f"    {problem.line or 1}: {problem.message}")
+            below_itself(f"    {problem.line or 1}: {problem.message}", " " * 7)
             if problem.hint:
-                out(dim(f"       {problem.hint}"))
+                below_itself(f"       {dim(problem.hint)}", " " * 9)
     if by_file:
         out()
 
