@@ -302,6 +302,20 @@ def test_what_a_run_that_failed_has_finished_is_kept_until_one_succeeds(released
     assert "transform.by_customer" in collected(released)
 
 
+def test_an_environment_that_was_deleted_keeps_no_table_that_is_built_later(
+    released: Repo,
+) -> None:
+    collected(released)
+    released.switch("dev", create=True)
+    released.seeknal("run")
+    released.switch("main")
+    released.seeknal("env", "delete", "dev")
+    for number in (5, 6):
+        release(released, number)
+    assert "transform.daily" in collected(released)
+    assert "unfinished run" not in kept(released)
+
+
 def test_what_a_run_that_failed_has_finished_is_kept_when_the_clock_went_back_during_it(
     released: Repo,
 ) -> None:

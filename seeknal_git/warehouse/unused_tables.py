@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.names import SNAPSHOTS, STATE, literal
 from seeknal_git.warehouse import catalog
 from seeknal_git.warehouse.connection import transaction
-from seeknal_git.warehouse.model import REASONS, Rules, Unnamed, relation
+from seeknal_git.warehouse.model import REASONS, REMOVED, Rules, Unnamed, relation
 from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
 
@@ -37,15 +37,16 @@ SELECT unnest(tables) FROM (
 _VIEWS = f"""
 SELECT schema_name, view_name, regexp_extract_all(lower(sql), '\\b{SNAPSHOTS}"?\\."?(\\w+)', 1)
 FROM duckdb_views() WHERE database_name = 'warehouse' AND NOT internal"""
-# Environments whose last runs did not succeed: the start of the first of these runs, and the
-# earliest time of it or a later run. They differ if the clock went back in the meantime.
+# Environments whose last runs failed or were killed: the start of the first of these runs, and the
+# earliest time of it or a later run. They differ if the clock went back in the meantime. The record
+# of a deletion is about no run.
 _UNFINISHED = f"""
 WITH r AS (
     SELECT rowid AS number, *,
         min(least(started_at, ended_at)) OVER (
             ORDER BY rowid ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
         ) AS since
-    FROM {STATE}.runs
+    FROM {STATE}.runs WHERE status <> '{REMOVED}'
 )
 SELECT schema_name, min(started_at), min(since) FROM r
 WHERE status <> 'succeeded' AND number > coalesce((
@@ -149,8 +150,8 @@ def _views_of_ours(connection: duckdb.DuckDBPyConnection, schema: str) -> set[st
 
 
 def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
-    """The tables that were built since an environment's last run that succeeded, if later ones did
-    not: the next run goes on with them."""
+    """The tables that were built since an environment's last run that succeeded, if later ones
+    failed or were killed: the next run goes on with them."""
     stay = rules.live | rules.productions
     since = [
         earliest
