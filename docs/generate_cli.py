@@ -226,7 +226,7 @@ and `since`, which leads to the tables that production shows now, like the `node
 | `project` | the name of the dbt project |
 | `dry_run` | whether nothing was written |
 | `taken` | one object for each node: `node`, `files`, and `from`, the file of dbt |
-| `present` | the nodes that were there already, and stay as they are |
+| `present` | the nodes and macros (`macro.NAME`) that were there already, and stay as they are |
 | `data` | file of data that is copied → its bytes |
 | `variables` | variable that the project file gets → its text |
 | `awaited` | source whose data is still to come → the path of its file |

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import Repo
 from tests.terminal import in_a_terminal
@@ -263,6 +264,59 @@ def test_the_second_import_takes_the_rest_and_overwrites_nothing(
     assert repo.read("seeknal/transforms/stg_payments.yml") == mine
     repo.run()
     assert repo.numbers("FROM main.guests ORDER BY 1") == GUESTS
+
+
+def test_the_tests_of_a_model_that_somebody_wrote_as_a_node_are_listed(
+    repo: Repo, bakery: Bakery
+) -> None:
+    folder = bakery()
+    with_files(
+        folder,
+        {
+            "models/guests.sql": "{% set x = 1 %} select guest_id, {{ x }} as paid",
+            "macros/net.sql": "{% macro net(a) %}{{ a }} / 2{% endmacro %}",
+        },
+    )
+    first = imported(repo, folder)
+    assert "The macro net is not taken." in [message for _, _, message in left(first)]
+    repo.write(
+        "seeknal/transforms/guests.yml",
+        """
+        kind: transform
+        name: guests
+        transform: |
+          SELECT DISTINCT guest_id, name, 1 AS paid
+          FROM ref('transform.stg_guests') JOIN ref('transform.stg_orders') USING (guest_id)
+        tests: [unique: [guest_id]]
+        """,
+    )
+    repo.write("seeknal/macros/net.sql", "CREATE MACRO net(a) AS a / 2;\n")
+    second = imported(repo, folder)
+    there = "is not taken: guests was there already."
+    assert left(second) == [
+        ("models/schema.yml", 10, f"The test not_null(guest_id) of guests {there}"),
+        ("models/schema.yml", 13, f"The test not_null(paid) of guests {there}"),
+        (
+            "models/schema.yml",
+            18,
+            "The test guest_id is in guests.guest_id of stg_orders is not taken:"
+            " stg_orders was there already.",
+        ),
+    ]
+    assert {"transform.guests", "macro.net"} <= {*second["present"]}
+    hints = [problem["hint"] for problem in second["left"]]
+    own = "Write it in seeknal/transforms/guests.yml, under tests: "
+    assert hints[0] == f"{own}{{not_null: [guest_id], severity: warn}}"
+    assert hints[1].startswith(own + "{name: not_null(paid), custom_sql: ")
+    assert hints[2].startswith("Write it as a rule stg_orders_guest_id_is_in_guests: {inputs: ")
+    keys = [yaml.safe_load(hint.split(": ", 1)[1]) for hint in hints]
+    node = yaml.safe_load(repo.read("seeknal/transforms/guests.yml"))
+    node["tests"] += keys[:2]
+    repo.write("seeknal/transforms/guests.yml", yaml.safe_dump(node))
+    rule = {"kind": "rule", "name": "stg_orders_guest_id_is_in_guests", **keys[2]}
+    repo.write("seeknal/rules/stg_orders_guest_id_is_in_guests.yml", yaml.safe_dump(rule))
+    assert left(imported(repo, folder)) == []
+    assert "valid" in repo.seeknal("validate").out
 
 
 def test_a_file_in_the_way_stays_and_is_named(repo: Repo, bakery: Bakery) -> None:

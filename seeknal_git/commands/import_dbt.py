@@ -14,6 +14,7 @@ import yaml
 from seeknal_git.dbt.conversion import Conversion, convert
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.taken import closed, with_sound_tests
+from seeknal_git.dbt.untaken import untaken
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git, run_git
@@ -78,6 +79,12 @@ class _Import:
         """The nodes of the project → their files."""
         return {member.node.id: member.node.path for member in self.there.project.members}
 
+    @property
+    def macros(self) -> set[str]:
+        """The macros of the project, as `macro.NAME`."""
+        vocabulary = self.there.vocabulary
+        return {f"macro.{name}" for name in vocabulary.macros} if vocabulary else set()
+
 
 def import_dbt(workspace: Workspace, folder: Path, *, dry_run: bool = False) -> Imported:
     """Write the nodes that a dbt project becomes, and stage them. No file is overwritten.
@@ -91,18 +98,43 @@ def import_dbt(workspace: Workspace, folder: Path, *, dry_run: bool = False) -> 
     variables, copies = _missing(importing, drafts), _to_copy(importing, drafts)
     command = "" if dry_run or not drafts else _written(importing, drafts, copies, variables)
     conversion = importing.conversion
+    left = {*_left(importing), *_untaken(importing, drafts), *importing.left}
     return Imported(
         name=conversion.name,
         taken=tuple(Taken(draft.id, draft.paths, draft.path) for draft in drafts),
-        left=tuple(sorted({*conversion.left, *importing.left}, key=_in_order)),
+        left=tuple(sorted(left, key=_in_order)),
         notes=(*conversion.notes, *importing.notes),
-        present=tuple(draft.id for draft in conversion.drafts if draft.id in importing.present),
+        present=_present(importing),
         copies={path: at.stat().st_size for path, at in copies.items()},
         variables=variables,
         awaited={draft.id: draft.data["table"] for draft in drafts if draft.needs_data},
         is_dry_run=dry_run,
         command=command,
     )
+
+
+def _left(importing: _Import) -> Iterator[Problem]:
+    """Everything that the conversion left, without the nodes and macros that are there by now."""
+    there = {*importing.present, *importing.macros}
+    return (problem for problem in importing.conversion.left if problem.node not in there)
+
+
+def _untaken(importing: _Import, drafts: Iterable[Draft]) -> Iterator[Problem]:
+    """The tests of nodes that are there already, and that do not have them."""
+    graph = importing.there.graph
+    reads = {**graph.inputs, **{draft.id: draft.reads for draft in drafts}}
+    for node, tests in importing.conversion.tests.items():
+        if node in importing.present:
+            yield from untaken(graph.node(node), tests, reads)
+
+
+def _present(importing: _Import) -> tuple[str, ...]:
+    """The nodes and macros of dbt that the project has already."""
+    conversion = importing.conversion
+    ids = [draft.id for draft in conversion.drafts]
+    ids += [problem.node for problem in conversion.left if problem.node]
+    there = {*importing.present, *importing.macros}
+    return tuple(identifier for identifier in dict.fromkeys(ids) if identifier in there)
 
 
 def _missing(importing: _Import, drafts: Iterable[Draft]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seeknal_git.dbt.checks import NodeTest
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.exposures import exposures
 from seeknal_git.dbt.macros import defined, macros
@@ -31,10 +32,12 @@ class Conversion:
 
     name: str
     drafts: tuple[Draft, ...]
-    # Everything that is not taken.
+    # Everything that is not taken. A problem that has a node goes once somebody wrote that.
     left: tuple[Problem, ...]
     # Settings that nodes are taken without.
     notes: tuple[Problem, ...]
+    # The tests of each node, also of one that is not taken.
+    tests: dict[str, list[NodeTest]]
     # Name → text of each variable of the project.
     variables: dict[str, str]
 
@@ -63,13 +66,14 @@ def convert(root: Path, prefix: str | None) -> Conversion:
         tuple(draft for draft in reading.drafts if draft.id not in twice),
         tuple(dict.fromkeys(reading.left)),
         tuple(dict.fromkeys(reading.notes)),
+        {**reading.tests, **{draft.id: draft.tests for draft in reading.drafts}},
         {name: text for name, text in texts.items() if text is not None},
     )
 
 
 def _named_twice(draft: Draft) -> Problem:
     message = f"{draft.id.partition('.')[2]} is not taken: another file has a node {draft.id}."
-    return Problem(message, draft.path, draft.line, "Give one of them another name.")
+    return Problem(message, draft.path, draft.line, "Give one of them another name.", draft.id)
 
 
 def _names(settings: Settings, properties: Properties) -> Names:

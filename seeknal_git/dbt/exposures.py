@@ -28,7 +28,9 @@ def exposures(reading: Reading) -> None:
             reading.drafts.append(_exposure(entry, config, reading))
         except NotPlain as exc:
             message = f"The exposure {entry.name} is not taken: {exc}"
-            reading.left.append(Problem(message, entry.path, entry.line, exc.hint))
+            reading.left.append(
+                Problem(message, entry.path, entry.line, exc.hint, f"exposure.{entry.name}")
+            )
 
 
 def _exposure(entry: Entry, config: Configured, reading: Reading) -> Draft:

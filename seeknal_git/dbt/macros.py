@@ -45,7 +45,9 @@ def macros(settings: Settings) -> Iterator[Problem]:
                 message = f"The {word} {found['name']} is not taken."
                 same = _of_duckdb(found, text) if word == "macro" else None
                 hint = f"Write in seeknal/macros/: {same}" if same else _WAYS[word]
-                yield Problem(message, shown, line_at(text, found.start()), hint)
+                kind = "transform" if word == "snapshot" else word
+                line = line_at(text, found.start())
+                yield Problem(message, shown, line, hint, f"{kind}.{found['name']}")
 
 
 def _of_duckdb(found: re.Match[str], text: str) -> str | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from seeknal_git.dbt.checks import tests_of
+from seeknal_git.dbt.checks import NodeTest, tests_of
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.jinja import Call, has_jinja
 from seeknal_git.dbt.properties import Entry
@@ -76,19 +76,28 @@ def models(reading: Reading) -> None:
         try:
             draft, config = _model(reading, (path, shown, folders), entry, config)
         except ProjectError as exc:
-            reading.left += exc.problems
+            node = f"transform.{path.stem}"
+            reading.left += (replace(problem, node=node) for problem in exc.problems)
+            if not [*disabled(config, path.stem, shown)]:
+                reading.tests[node] = _tests(reading, entry, folders, path.stem)
             continue
-        usual = reading.configured("tests", folders, path.stem)
-        usual |= reading.configured("data_tests", folders, path.stem)
-        draft.tests, left = tests_of(entry, reading.names, usual)
+        draft.tests = _tests(reading, entry, folders, path.stem)
         reading.drafts.append(draft)
-        reading.left += left
         reading.note_unread(config, _READ)
         reading.note_keys(entry)
         if "alias" in config:
             setting = config["alias"]
             message = f"The view of {path.stem} has this name, and not {setting.value}."
             reading.notes.append(Problem(message, setting.path, setting.line))
+
+
+def _tests(reading: Reading, entry: Entry, folders: tuple[str, ...], name: str) -> list[NodeTest]:
+    """The tests of a model. Those that have no counterpart are listed as left."""
+    usual = reading.configured("tests", folders, name)
+    usual |= reading.configured("data_tests", folders, name)
+    tests, left = tests_of(entry, reading.names, usual)
+    reading.left += left
+    return tests
 
 
 def _model(
@@ -156,7 +165,10 @@ def _refused(config: Configured, entry: Entry, name: str, path: str) -> Iterator
 
 def python_models(reading: Reading) -> None:
     """Say which models are functions."""
-    for path, shown, _ in reading.settings.files("model", ".py"):
+    for path, shown, folders in reading.settings.files("model", ".py"):
+        node = f"transform.{path.stem}"
         message = f"The Python model {path.stem} is not taken."
         hint = "Write it as a function with @transform (docs/nodes.md, Python nodes)."
-        reading.left.append(Problem(message, shown, 1, hint))
+        reading.left.append(Problem(message, shown, 1, hint, node))
+        if entry := reading.properties.models.get(path.stem):
+            reading.tests[node] = _tests(reading, entry, folders, path.stem)

@@ -155,4 +155,5 @@ def _put(section: str, entry: Entry, found: Properties) -> None:
         case _ if section in _LEFT:
             word, hint = _LEFT[section]
             message = f"The {word} {entry.name} is not taken."
-            found.left.append(Problem(message, entry.path, entry.line, hint))
+            node = f"{word.replace(' ', '_')}.{entry.name}"
+            found.left.append(Problem(message, entry.path, entry.line, hint, node))

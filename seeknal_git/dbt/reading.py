@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from seeknal_git.dbt.checks import NodeTest
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.jinja import has_jinja
 from seeknal_git.dbt.names import Names
@@ -32,6 +33,8 @@ class Reading:
     # Its folder below that of the nodes' project, "" or ending in `/`; None if it is elsewhere.
     prefix: str | None
     drafts: list[Draft] = field(default_factory=list)
+    # The tests of each model that is no draft.
+    tests: dict[str, list[NodeTest]] = field(default_factory=dict)
     left: list[Problem] = field(default_factory=list)
     # Settings that nodes are taken without.
     notes: list[Problem] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from seeknal_git.dbt.drafts import Draft
@@ -33,7 +34,7 @@ def rules(reading: Reading) -> None:
         usual |= reading.configured("data_tests", folders, name)
         config = with_own(merged(usual, entry.configured), sql, shown)
         if problems := sql.problems or [*_refused(config, name, shown, writing)]:
-            reading.left += problems
+            reading.left += (replace(problem, node=f"rule.{name}") for problem in problems)
             continue
         data = reading.described(entry, config)
         data["inputs"] = list(writing.reads)

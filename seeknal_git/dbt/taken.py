@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from seeknal_git.dbt.checks import NodeTest
 from seeknal_git.dbt.drafts import Draft
@@ -39,7 +40,7 @@ def with_sound_tests(
 ) -> tuple[list[Draft], list[Problem]]:
     """The drafts with the tests that can be asked. A test that reads a node which comes after its
     own becomes a rule about both; one that reads a node which is left is left, too."""
-    after = _Order(drafts)
+    after = Order({draft.id: draft.reads for draft in drafts.values()})
     found, left = [], []
     for draft in drafts.values():
         tests, rules = [], []
@@ -64,21 +65,27 @@ def _without(draft: Draft, test: NodeTest) -> Problem:
 
 def _rule(draft: Draft, test: NodeTest) -> Draft:
     """A rule that asks the same as a test."""
-    sql = str(test.data["custom_sql"]).replace("__THIS__", f"ref('{draft.id}')", 1)
-    data = {
-        "inputs": [draft.id, str(test.reads)],
+    data = rule_of(draft.id, test)
+    return Draft(f"rule.{test.rule}", test.path, test.line, data, tuple(data["inputs"]))
+
+
+def rule_of(node: str, test: NodeTest) -> dict[str, Any]:
+    """The keys of a rule that asks the same as a test of a node about another."""
+    sql = str(test.data["custom_sql"]).replace("__THIS__", f"ref('{node}')", 1)
+    data: dict[str, Any] = {
+        "inputs": [node, str(test.reads)],
         "rule": {"type": "sql_assertion", "sql": sql},
     }
     if test.data.get("severity"):
         data["params"] = {"severity": test.data["severity"]}
-    return Draft(f"rule.{test.rule}", test.path, test.line, data, tuple(data["inputs"]))
+    return data
 
 
-class _Order:
+class Order:
     """Which node reads which, at any distance."""
 
-    def __init__(self, drafts: Mapping[str, Draft]) -> None:
-        self._reads = {draft.id: set(draft.reads) for draft in drafts.values()}
+    def __init__(self, reads: Mapping[str, Iterable[str]]) -> None:
+        self._reads = {reader: set(nodes) for reader, nodes in reads.items()}
 
     def add(self, reader: str, node: str) -> None:
         self._reads.setdefault(reader, set()).add(node)

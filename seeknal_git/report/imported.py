@@ -62,8 +62,11 @@ def _summary(done: Imported) -> None:
     words = ", ".join(counted(number, kind) for kind, number in kinds.items()) or "nothing"
     there = ""
     if done.present:
-        were = "was" if len(done.present) == 1 else "were"
-        there = f" {counted(len(done.present), 'node')} {were} there already."
+        words_there = Counter(
+            "macro" if split_id(found)[0] == "macro" else "node" for found in done.present
+        )
+        shown = " and ".join(counted(number, word) for word, number in words_there.items())
+        there = f" {shown} {'was' if len(done.present) == 1 else 'were'} there already."
     files = len({problem.path for problem in done.left})
     left = f" {counted(len(done.left), 'thing')} in {counted(files, 'file')} not taken."
     verb = "would be taken" if done.is_dry_run else "taken"
