@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
-from tests.conftest import Repo
+from tests.conftest import Repo, Templates, make_published, make_shop
 
 SOURCE = """
     kind: source
@@ -100,3 +102,89 @@ def test_a_lost_warehouse_without_raw_data_is_not_mended_by_a_run(lost: Repo) ->
     said = lost.seeknal("plan").out
     assert "builds what is missing" not in said
     assert "Raw data is missing: raw/b.csv (source.b)" in said
+
+
+STRIPE = "seeknal/sources/stripe.yml"
+
+
+CLEAN, INPUT = "seeknal/transforms/clean_orders.yml", "  - ref: source.orders\n"
+PAYMENTS = """
+    kind: transform
+    name: payments
+    inputs: [source.stripe]
+    transform: SELECT id FROM source.stripe
+    tests: [not_null: id]
+"""
+GONE = "source.stripe reads raw/stripe.csv, and there is no such file"
+
+
+def with_stripe(repo: Repo, *, read: bool = False) -> Repo:
+    """The shop with a source whose file nobody has. read: all nodes behind the orders read it."""
+    repo.write(STRIPE, SOURCE.format("stripe"))
+    repo.write("seeknal/payments.yml", PAYMENTS)
+    if read:
+        some = "IS NOT NULL AND id NOT IN (SELECT id FROM source.stripe)"
+        repo.replace(CLEAN, "IS NOT NULL", some)
+        repo.replace(CLEAN, INPUT, f"{INPUT}  - ref: source.stripe\n")
+    repo.commit(hooks=False)
+    return repo
+
+
+OTHERS = [("-s", "+daily"), ("--exclude", "source.stripe+")]
+
+
+@pytest.mark.parametrize("selection", OTHERS)
+@pytest.mark.parametrize("start", [make_shop, make_published])
+@pytest.mark.parametrize("branch", ["main", "dev"])
+def test_raw_data_that_no_selected_node_needs_stops_no_run(
+    copy_of: Templates, start: Callable[[Repo], None], branch: str, selection: Sequence[str]
+) -> None:
+    shop = with_stripe(copy_of(start.__name__, start))
+    if branch == "dev":
+        shop.switch("dev", create=True)
+        shop.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
+    assert GONE in shop.seeknal("run", code=1).err
+    assert shop.seeknal("run", "--dry-run", *selection).code == 0
+    shop.seeknal("run", *selection)
+    total = 40 if branch == "dev" else 70
+    assert shop.numbers(f"SELECT max(total) FROM {branch}.daily") == [(total,)]
+    assert not {"stripe", "payments"} & shop.views(branch).keys()
+    assert "holds" in shop.seeknal("checks", *selection).out
+    assert GONE in shop.seeknal("checks", "-s", "payments", code=None).err
+
+
+@pytest.mark.parametrize("selection", ["-s payments", "--exclude stripe", "-s daily"])
+@pytest.mark.parametrize("branch", ["main", "dev"])
+def test_raw_data_that_a_selected_node_needs_stops_a_run(
+    published: Repo, branch: str, selection: str
+) -> None:
+    if branch == "dev":
+        published.switch("dev", create=True)
+    before = published.production()
+    shop = with_stripe(published, read=True)
+    assert GONE in shop.seeknal("run", *selection.split(), code=1).err
+    assert shop.production() == before
+
+
+def test_production_keeps_the_tables_behind_raw_data_that_went(published: Repo) -> None:
+    shop = with_stripe(published)
+    shop.write("raw/stripe.csv", "id,v\n1,x\n")
+    shop.seeknal("run")
+    before = shop.snapshots_shown()
+    (shop.path / "raw/stripe.csv").unlink()
+    shop.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
+    shop.seeknal("run", "-s", "daily")
+    after = shop.snapshots_shown()
+    assert {node for node in after if after[node] != before.get(node)} == {"transform.daily"}
+    assert {"stripe", "payments"} < shop.production().keys()
+
+
+def test_a_reader_that_production_takes_along_needs_its_raw_data(published: Repo) -> None:
+    shop = with_stripe(published, read=True)
+    shop.write("raw/stripe.csv", "id,v\n99,x\n")
+    shop.seeknal("run")
+    before = shop.production()
+    (shop.path / "raw/stripe.csv").unlink()
+    shop.write("data/orders.csv", shop.read("data/orders.csv") + "9,1,2024-01-09,5\n")
+    assert GONE in shop.seeknal("run", "-s", "source.orders", code=1).err
+    assert shop.production() == before

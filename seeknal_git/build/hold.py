@@ -80,7 +80,10 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
             "Run it without --sandbox if you trust its code: it runs as you.",
         )
     for source, contents in loaded.binding.read.items():
-        if contents_of(work.inventory.versions[source]) != contents and source in work.reasons:
+        if (
+            contents_of(work.inventory.versions.get(source, "")) != contents
+            and source in work.reasons
+        ):
             message = (
                 f"{loaded.graph.node(source).definition['path']} changed while {source} was bound."
             )

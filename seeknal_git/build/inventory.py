@@ -30,7 +30,8 @@ class Inventory:
     graph: BoundGraph
     environment: Environment
     identities: Mapping[str, Identity]  # node → what its table is made of, and which build is meant
-    versions: Mapping[str, str]  # source → the version of its raw data
+    # source → the version of its raw data, unless that is not here and no chosen node needs it
+    versions: Mapping[str, str]
     builds: Builds
     there: Mapping[str, Snapshot]  # snapshot id → snapshot, for those whose table exists
     shows: Mapping[str, Published]  # by the environment now
@@ -83,7 +84,7 @@ def take_inventory(
     fingerprints = set(graph.wholes.values())
     snapshots, lost = warehouse.snapshots.find(fingerprints)
     loads = {} if options.refresh else pinned(graph, (production, shows), snapshots)
-    versions = need_versions(graph, root, loads)
+    versions = need_versions(graph, root, loads, _spared(graph, options))
     environments = () if options.newest else (production, shows)
     builds = builds_of(snapshots, lost, environments, _again(graph, root, options, loads))
     meant = identities(graph, versions, builds.meant)
@@ -103,6 +104,14 @@ def take_inventory(
         answer_ids,
         warehouse.snapshots.audits(list(answer_ids.values())),
     )
+
+
+def _spared(graph: BoundGraph, options: Options) -> set[str]:
+    """The sources that no chosen node reads, directly or not."""
+    if options.chosen is None:
+        return set()
+    needed = graph.upstream(options.chosen) | options.chosen
+    return {source.id for source in graph.sources()} - needed
 
 
 def _again(

@@ -49,7 +49,7 @@ def moved_data(loaded: Loaded, work: Work) -> tuple[MovedData, ...]:
         if (
             load is None
             or any(file.tracked for file in files)
-            or contents_of(work.inventory.versions[source]) == contents
+            or contents_of(work.inventory.versions.get(source, "")) == contents
         ):
             continue
         times = {file.path: _changed_at(file) for file in files}

@@ -12,9 +12,11 @@ from seeknal_git.build.inventory import Inventory, all_checks, take_inventory
 from seeknal_git.build.options import Options
 from seeknal_git.build.reasons import reason
 from seeknal_git.environments.environment import Environment
+from seeknal_git.errors import ProjectError
 from seeknal_git.names import is_entity, split_id
 from seeknal_git.plan.reason import Reason
 from seeknal_git.project.bound_graph import BoundGraph
+from seeknal_git.project.data_problems import absence
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.warehouse.model import Delivery, Snapshot
 from seeknal_git.warehouse.protocol import Warehouse
@@ -107,9 +109,10 @@ def work_out(
     options: Options,
 ) -> Work:
     """The work that makes an environment show a graph. Reads only. Raises ProjectError for missing
-    raw data."""
+    raw data, unless no chosen node needs it."""
     inventory = take_inventory(warehouse, graph, root, environment, options)
     chosen = _chosen(inventory, options)
+    _need_data(inventory, chosen)
     checks = _open_checks(inventory, chosen, options)
     files = files_of(
         warehouse, inventory, Places(root, environment), None if options.chosen is None else chosen
@@ -153,6 +156,16 @@ def _chosen(inventory: Inventory, options: Options) -> set[str]:
         waiting += needed - found
         found |= needed
     return found
+
+
+def _need_data(inventory: Inventory, chosen: set[str]) -> None:
+    """Raise ProjectError for raw data that is not here, and that a chosen node reads, directly or
+    not. No other node is built, so it keeps the table that it has."""
+    graph = inventory.graph
+    unknown = [source for source in graph.sources() if source.id not in inventory.versions]
+    needed = graph.upstream(chosen) | chosen if unknown else chosen
+    if found := [absence(source) for source in unknown if source.id in needed]:
+        raise ProjectError(found)
 
 
 def _is_moving(inventory: Inventory, node: str) -> bool:

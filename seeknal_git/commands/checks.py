@@ -91,10 +91,12 @@ def checks(
     readings = _readings(workspace, revision)
     loaded, refresh = next(readings)
     wanted = _wanted(workspace, revision, loaded, options)
-    answers = _answers(workspace, revision, loaded, refresh=refresh, rows=rows)
+    chosen = frozenset(node for node, _ in wanted) if options else None
+    answers = _answers(workspace, revision, loaded, chosen, refresh=refresh, rows=rows)
     if not wanted.keys() <= answers.keys():
         for other, refresh in readings:
-            answers = _answers(workspace, revision, other, refresh=refresh, rows=rows) | answers
+            more = _answers(workspace, revision, other, chosen, refresh=refresh, rows=rows)
+            answers = more | answers
     name = revision.name
     told = (
         Asked(key[0], loaded.graph.node(key[0]).path, check, *answers.get(key, ()))
@@ -147,9 +149,16 @@ def _wanted(
 
 
 def _answers(
-    workspace: Workspace, revision: Revision, loaded: Loaded, *, refresh: bool, rows: bool
+    workspace: Workspace,
+    revision: Revision,
+    loaded: Loaded,
+    chosen: frozenset[str] | None,
+    *,
+    refresh: bool,
+    rows: bool,
 ) -> _Answers:
-    """The answers about the newest tables, and else about those that are shown."""
+    """The answers about the newest tables of the chosen nodes, and else about those that are
+    shown."""
     if not workspace.has_warehouse:
         return {}
     with open_warehouse(
@@ -158,7 +167,7 @@ def _answers(
         read_only=True,
         deadline=workspace.until,
     ) as warehouse:
-        shown, newest = works_of(warehouse, loaded, revision, refresh=refresh)
+        shown, newest = works_of(warehouse, loaded, revision, refresh=refresh, chosen=chosen)
         found = _answers_of(warehouse, newest, rows=rows)
         return _answers_of(warehouse, shown, rows=rows) | found
 

@@ -125,10 +125,15 @@ def works(
 
 
 def works_of(
-    warehouse: Warehouse, loaded: Loaded, revision: Revision, *, refresh: bool
+    warehouse: Warehouse,
+    loaded: Loaded,
+    revision: Revision,
+    *,
+    refresh: bool,
+    chosen: frozenset[str] | None = None,
 ) -> tuple[Work, Work]:
-    """The same, for a tree that was loaded."""
-    environment, options = revision.environment, Options(refresh=refresh)
+    """The same, for a tree that was loaded. chosen: the nodes that it is about; None for all."""
+    environment, options = revision.environment, Options(refresh=refresh, chosen=chosen)
     work = work_out(warehouse, loaded.graph, loaded.root, environment, options)
     return work, work_out(
         warehouse, loaded.graph, loaded.root, environment, replace(options, newest=True)

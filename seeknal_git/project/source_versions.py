@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.node import Node
@@ -52,12 +52,15 @@ def untracked_sources(graph: Graph, root: DataRoot) -> set[str]:
     }
 
 
-def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dict[str, str]:
+def need_versions(
+    graph: Graph, root: DataRoot, known: Mapping[str, str], spared: Collection[str] = ()
+) -> dict[str, str]:
     """The data version of every source: tracked, else known (by id), else read now. Raises
     ProjectError.
 
-    If git tracks only some files of a source, all are read now: the tracked ones are part of the
-    tree. Sources of one definition have one version, even if their files move in the meantime.
+    spared: the sources that get no version if they have no files. If git tracks only some files of
+    a source, all are read now: the tracked ones are part of the tree. Sources of one definition
+    have one version, even if their files move in the meantime.
     """
     read: dict[str, str] = {}
     found = {
@@ -73,6 +76,8 @@ def need_versions(graph: Graph, root: DataRoot, known: Mapping[str, str]) -> dic
         whole = whole_of_source(source)
         if source.id in known and keeps_load(source, root, known[source.id]):
             found[source.id] = known[source.id]
+            continue
+        if source.id in spared and not root.files(source):
             continue
         try:
             found[source.id] = read[whole] = read.get(whole) or root.version(source)
