@@ -155,6 +155,37 @@ def test_a_run_with_nothing_to_do_leaves_it_alone(features: Repo) -> None:
     assert [each["nodes"] for each in listed] == [6]
 
 
+@pytest.mark.parametrize("built", [True, False])
+def test_a_dry_run_counts_it_as_a_promotion_does(features: Repo, built: bool) -> None:
+    features.switch("dev", create=True)
+    raise_payments(features)
+    if built:
+        features.seeknal("run")
+    features.commit("Raised")
+    features.switch("main")
+    moved = ["feature_group.payments_of_customer", "entity.customer"]
+    assert features.seeknal("promote", "dev", "--dry-run", "--json").json["repoint"] == moved
+    said = features.seeknal("promote", "dev", "--dry-run").out
+    assert f"2 views to re-point ({', '.join(moved)}), 0 to remove." in said
+    assert "2 views re-pointed, 5 as before" in features.seeknal("promote", "dev").out
+    for _ in range(2):
+        assert "Nothing to do." in features.seeknal("promote", "--dry-run").out
+        assert "0 views re-pointed, 7 as before" in features.seeknal("promote").out
+
+
+def test_a_dry_run_names_it_if_it_goes(features: Repo) -> None:
+    groups = [f"{name}_of_customer" for name in ("habits", "payments", "profile")]
+    gone = sorted([*(f"feature_group.{group}" for group in groups), "entity.customer"])
+    features.switch("dev", create=True)
+    for group in groups:
+        features.git("rm", "--quiet", f"seeknal/{group}.yml")
+    features.commit("Gone")
+    features.switch("main")
+    work = features.seeknal("promote", "dev", "--dry-run", "--json").json
+    assert (work["repoint"], sorted(work["remove"])) == ([], gone)
+    assert sorted(features.seeknal("promote", "dev", "--json").json["removed"]) == gone
+
+
 def test_one_that_is_missing_is_made_by_the_next_run(features: Repo) -> None:
     features.tamper("DROP VIEW main.entity_customer")
     assert "entity_customer is gone" in features.seeknal("doctor", code=None).out

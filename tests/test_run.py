@@ -609,6 +609,8 @@ def two_changes(copy_of: Templates) -> Repo:
 
 def test_a_run_of_some_nodes_repoints_and_removes_no_others(two_changes: Repo) -> None:
     before, file = two_changes.production(), two_changes.read("exports/by_customer.csv")
+    work = two_changes.run("--nodes", "daily", "--dry-run")
+    assert (work["repoint"], work["remove"]) == (["transform.daily"], [])
     done = two_changes.run("--nodes", "daily")
     assert (done["built"], done["repointed"], done["removed"]) == ({}, ["transform.daily"], [])
     after = two_changes.production()
@@ -618,6 +620,17 @@ def test_a_run_of_some_nodes_repoints_and_removes_no_others(two_changes: Repo) -
     done = two_changes.run()
     assert (done["repointed"], done["removed"]) == (["transform.by_customer"], ["transform.ids"])
     assert two_changes.production() == two_changes.fresh_build()
+
+
+def test_a_dry_run_of_a_release_that_builds_nothing_names_its_views(two_changes: Repo) -> None:
+    said = two_changes.seeknal("promote", "--dry-run").out
+    moved = "transform.by_customer, transform.daily"
+    assert f"2 views to re-point ({moved}), 1 to remove (transform.ids)." in said
+    assert "2 views re-pointed, 3 as before, 1 removed" in two_changes.seeknal("promote").out
+    two_changes.git("rm", "--quiet", DAILY)
+    two_changes.commit("No days")
+    said = two_changes.seeknal("promote", "--dry-run").out
+    assert "0 views to re-point, 1 to remove (transform.daily)." in said
 
 
 def test_a_run_of_some_nodes_shows_one_node_in_a_view_that_another_had(published: Repo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import is_entity
@@ -13,18 +14,29 @@ from seeknal_git.warehouse.model import Published, Query, marked
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work
     from seeknal_git.project.entities import Entity
+    from seeknal_git.sql.statement import Columns
     from seeknal_git.warehouse.protocol import Warehouse
 
 _ID_LENGTH = 16
 
 
+_NOTHING: Mapping[str, Columns] = MappingProxyType({})
+
+
 def with_entities(
-    warehouse: Warehouse, work: Work, shown: Mapping[str, Published]
+    warehouse: Warehouse,
+    work: Work,
+    shown: Mapping[str, Published],
+    to_build: Mapping[str, Columns] = _NOTHING,
 ) -> dict[str, Published]:
-    """The nodes that an environment is to show, with the views of entities."""
+    """The nodes that an environment is to show, with the views of entities. to_build: tables that
+    are not there yet → their columns."""
     found = {node: published for node, published in shown.items() if not is_entity(node)}
     taken = {published.view.lower() for published in found.values()}
-    views = {entity.id: _view(warehouse, work, entity, found) for entity in entities_of(work.graph)}
+    views = {
+        entity.id: _view(warehouse, work, entity, found, to_build)
+        for entity in entities_of(work.graph)
+    }
     if work.options.chosen is not None and not work.options.whole:
         views |= _unknown(work, views)
     free = {node: view for node, view in views.items() if view and view.view.lower() not in taken}
@@ -43,7 +55,11 @@ def _unknown(work: Work, views: Mapping[str, Published | None]) -> dict[str, Pub
 
 
 def _view(
-    warehouse: Warehouse, work: Work, entity: Entity, shown: Mapping[str, Published]
+    warehouse: Warehouse,
+    work: Work,
+    entity: Entity,
+    shown: Mapping[str, Published],
+    to_build: Mapping[str, Columns],
 ) -> Published | None:
     """The view of an entity; None if there is none. It needs a table of each feature group as it is
     defined now; until there is one, it stays as it is."""
@@ -53,7 +69,7 @@ def _view(
         if (published := shown.get(group.id))
         and published.fingerprint == work.graph.wholes[group.id]
     }
-    columns = warehouse.snapshots.columns([*tables.values()])
+    columns = {**to_build, **warehouse.snapshots.columns([*tables.values()])}
     if any(tables.get(group.id) not in columns for group in entity.groups):
         return work.inventory.shows.get(entity.id)
     of_groups = {node: columns[table] for node, table in tables.items()}

@@ -61,12 +61,15 @@ class Prepared:
 
 
 def preview(prepared: Prepared) -> Work:
-    """The work that a run would do. Writes nothing."""
+    """The work that a run would do, with the views that it would move. Writes nothing."""
+    from seeknal_git.build.moves import moves_of
+
     workspace = prepared.workspace
     with open_for_state(
         workspace.readable_warehouse, workspace.marks, workspace.until
     ) as warehouse:
-        return work_of(warehouse, prepared)
+        work = work_of(warehouse, prepared)
+        return replace(work, moves=moves_of(warehouse, work))
 
 
 def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:

@@ -52,7 +52,7 @@ def settled(prepared: Prepared) -> Reconciled | None:
             return None
         if is_production:
             recorded(workspace, warehouse)
-    outcome = Outcome(repointed=(), unchanged=tuple(work.graph.views), removed=())
+    outcome = Outcome(repointed=(), unchanged=tuple(work.inventory.shows), removed=())
     return Reconciled(work, Progress(), outcome, failures={})
 
 

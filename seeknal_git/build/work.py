@@ -26,6 +26,14 @@ Checks = Mapping[str, tuple[int, ...]]  # node → numbers of its checks
 
 
 @dataclass(frozen=True, slots=True)
+class Moves:
+    """The nodes and entities whose view a publication moves, or removes."""
+
+    repointed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """The work to do. A dry run prints it, a real run executes it."""
 
@@ -40,6 +48,7 @@ class Work:
     failing: Checks  # that failed in an earlier run, on the same data
     deliveries: tuple[str, ...]  # exposures whose file is to be written
     left: tuple[Delivery, ...]  # files that no exposure writes any more
+    moves: Moves = Moves()  # of a dry run; a real run finds them as it publishes
 
     @property
     def uses(self) -> tuple[str, ...]:
@@ -71,12 +80,6 @@ class Work:
             for node, view in self.graph.views.items()
             if not self.inventory.is_shown(node) or shows[node].view != view
         )
-
-    @property
-    def repoint(self) -> tuple[str, ...]:
-        """The nodes whose view a publication moves."""
-        moved = {*self.stale, *self.reasons}
-        return tuple(node for node in self.graph.views if node in moved)
 
     @property
     def removed(self) -> tuple[str, ...]:

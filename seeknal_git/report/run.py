@@ -27,6 +27,8 @@ from seeknal_git.report.terminal import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seeknal_git.build.progress import Reconciled
     from seeknal_git.build.work import Work
     from seeknal_git.commands.result import RunResult
@@ -195,7 +197,8 @@ def _not_delivered(work: Work) -> None:
 def show_work(work: Work, what: str) -> None:
     """The work of a run, for `run --dry-run` and `promote --dry-run`."""
     out(bold(what))
-    if not work.layers and not work.repoint and not work.deliveries and not work.left:
+    repoint, remove = work.moves.repointed, work.moves.removed
+    if not (work.layers or repoint or remove or work.deliveries or work.left):
         out("Nothing to do.")
         _known(work)
         return
@@ -210,13 +213,16 @@ def show_work(work: Work, what: str) -> None:
     for delivery in work.deliveries:
         out(f"  {'write':6} {delivery}  {dim(str(work.graph.node(delivery).definition['path']))}")
     _left(work, done=False)
-    removed = work.removed
-    out(
+    tell(
         f"{len(work.reasons)} to build, {len(work.reused)} re-used,"
-        f" {counted(len(work.repoint), 'view')} to re-point,"
-        f" {len(removed)} to remove{': ' + ', '.join(removed) if removed else ''}."
+        f" {counted(len(repoint), 'view')} to re-point{_named(repoint)},"
+        f" {len(remove)} to remove{_named(remove)}."
     )
     _known(work)
+
+
+def _named(nodes: Sequence[str]) -> str:
+    return f" ({listed(nodes, width())})" if nodes else ""
 
 
 def _known(work: Work) -> None:
@@ -255,8 +261,8 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "left": _paths_left(work),
         "not_delivered": list(work.uses),
         "reused": list(work.reused),
-        "repoint": list(work.repoint),
-        "remove": list(work.removed),
+        "repoint": list(work.moves.repointed),
+        "remove": list(work.moves.removed),
     }
 
 
