@@ -144,6 +144,8 @@ def test_raw_data_that_no_selected_node_needs_stops_no_run(
         shop.switch("dev", create=True)
         shop.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
     assert GONE in shop.seeknal("run", code=1).err
+    assert "put the raw data there" in shop.seeknal("plan").out
+    assert "put the raw data there" not in shop.seeknal("plan", *selection).out
     assert shop.seeknal("run", "--dry-run", *selection).code == 0
     shop.seeknal("run", *selection)
     total = 40 if branch == "dev" else 70

@@ -310,7 +310,7 @@ def _next(planned: Planned, found: Found | None) -> str:
         )
     if found is not None and found.restores is not None:
         return "git revert takes this out of the code; seeknal promote publishes it again"
-    if planned.head.absent:
+    if _lacks_data(planned):
         return f"put the raw data there, then {_run(planned)}"
     if (
         planned.plan.builds
@@ -323,6 +323,15 @@ def _next(planned: Planned, found: Found | None) -> str:
         if planned.environment.is_production
         else f"{_run(planned)} makes the environment"
     )
+
+
+def _lacks_data(planned: Planned) -> bool:
+    """Whether raw data is missing that the run of the planned nodes needs."""
+    graph, absent = planned.head.graph, {absent.node for absent in planned.head.absent}
+    if not absent or planned.selected is None:
+        return bool(absent)
+    nodes = {*planned.selected, *planned.plan.builds} & graph.members.keys()
+    return not absent.isdisjoint(nodes | graph.upstream(nodes))
 
 
 def as_markdown(planned: Planned, found: Found | None) -> str:
