@@ -564,14 +564,14 @@ def other(ctx):
 
 def test_rows_that_do_not_fit_into_memory_go_to_disk_and_leave_nothing(regions: Repo) -> None:
     body = """
-    big = "SELECT i, md5(i::VARCHAR) AS text FROM range(3000000) AS t(i) ORDER BY text"
+    big = "SELECT i, md5(i::VARCHAR) AS text FROM range(5000000) AS t(i) ORDER BY text"
     ctx.duckdb.execute(f"CREATE TABLE sorted AS {big}")
     return ctx.duckdb.sql("SELECT count(*) AS n, current_setting('memory_limit') AS most FROM sorted")
 """
-    regions.write(PATH, node(body, 'memory="400MB"'))
+    regions.write(PATH, node(body, 'memory="600MB"'))
     (regions.path / "seeknal/reader.yml").unlink()
     regions.run()
-    assert regions.numbers("FROM main.n") == [(3000000, "300.0 MiB")]
+    assert regions.numbers("FROM main.n") == [(5000000, "450.0 MiB")]
     assert not (regions.path / ".tmp").exists()
     assert list((regions.path / ".git/seeknal/python").glob("*-*")) == []
 
