@@ -219,6 +219,19 @@ def test_the_files_of_a_model_read_like_written_by_hand(repo: Repo, bakery: Bake
     assert repo.read("seeknal_project.yml").endswith("\nvars:\n  first_day: '2026-02-01'\n")
 
 
+@pytest.mark.parametrize("key", ['"vars":', "vars :", "{name: empty, vars:"])
+def test_no_second_list_of_variables_is_written(repo: Repo, bakery: Bakery, key: str) -> None:
+    text = f"{key} {{own: 1}}}}\n" if key.startswith("{") else f"name: empty\n{key} {{own: 1}}\n"
+    repo.write("seeknal_project.yml", text)
+    repo.commit("Variables of its own")
+    done = imported(repo, bakery())
+    assert done["variables"] == {}
+    assert repo.read("seeknal_project.yml") == text
+    assert "which seeknal_project.yml does not have" in " ".join(
+        problem["message"] for problem in done["left"]
+    )
+
+
 def test_a_project_of_dbt_within_the_project_keeps_its_data_in_place(
     repo: Repo, bakery: Bakery
 ) -> None:

@@ -20,6 +20,7 @@ from seeknal_git.files import write_below
 from seeknal_git.git.command import git, run_git
 from seeknal_git.git.repository import Repository
 from seeknal_git.names import command_line, split_id
+from seeknal_git.nodes.yaml_document import read_yaml
 from seeknal_git.project.load import Loaded, load, with_nodes
 from seeknal_git.project.settings import PROJECT_FILE, read_written
 from seeknal_git.project.workspace import Workspace, current_tree
@@ -176,7 +177,8 @@ def _begun(workspace: Workspace, root: Path) -> _Import:
     content = there.tree.read_small(PROJECT_FILE)
     written = read_written(content)
     texts = {name: found.text for name, found in written.variables.everywhere.items()}
-    return _Import(workspace, conversion, there, texts, b"\nvars:" not in b"\n" + content)
+    has_variables = "vars" in read_yaml(content, PROJECT_FILE).data
+    return _Import(workspace, conversion, there, texts, not has_variables)
 
 
 def _free(importing: _Import) -> list[Draft]:
