@@ -17,6 +17,7 @@ import pytest
 from seeknal_git.git.marks import Marks
 from seeknal_git.git.repository import open_repository
 from seeknal_git.warehouse import connection, inspection
+from seeknal_git.warehouse.deadline import Deadline
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse, version_of
 from tests.conftest import Repo, opened
 
@@ -187,9 +188,11 @@ def test_a_plan_of_a_new_branch_after_a_run_opens_the_warehouse_once(
     attached: list[Path] = []
     attach = connection._attach_file
 
-    def counted(engine: duckdb.DuckDBPyConnection, path: Path, *rest: object) -> None:
+    def counted(
+        engine: duckdb.DuckDBPyConnection, path: Path, read_only: bool, deadline: Deadline
+    ) -> None:
         attached.append(path)
-        attach(engine, path, *rest)  # type: ignore[arg-type]
+        attach(engine, path, read_only, deadline)
 
     monkeypatch.setattr(connection, "_attach_file", counted)
     assert "daily" in published.seeknal("plan").out

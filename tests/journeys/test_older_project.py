@@ -40,13 +40,14 @@ def test_it_runs_as_it_is(roastery: Repo) -> None:
     first = roastery.run()
     assert len(first["built"]) == 20  # all but six rules, the exposure and the semantic model
     assert {*PYTHON} <= {*first["built"]}
-    assert roastery.numbers("SELECT * REPLACE (order_date::VARCHAR AS order_date) FROM main.daily_revenue ORDER BY 1") == [
+    by_day = "SELECT * REPLACE (order_date::VARCHAR AS order_date) FROM main.daily_revenue"
+    assert roastery.numbers(f"{by_day} ORDER BY 1") == [
         ("2026-01-05", 2, 42.5, "007"),
         ("2026-01-06", 1, 18.25, "007"),
         ("2026-01-07", 1, 14.0, "007"),
         ("2026-02-02", 1, 44.0, "007"),
         ("2026-02-04", 1, 21.0, "007"),
-    ]  # fmt: skip
+    ]
     assert roastery.numbers("FROM main.category_insights") == [
         ("beans", 2, 52.0, 26.0, 92.44, 1),
         ("filters", 1, 4.25, 4.25, 7.56, 2),
