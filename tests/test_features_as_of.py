@@ -155,6 +155,11 @@ def test_functions_ask_for_features_as_of_a_time(features: Repo) -> None:
     plan = features.plan()
     due = {node for layer in plan["layers"] for node in layer}
     assert due == {f"transform.{name}" for name in ("spined", "known", "ever")}
+    (change,) = plan["changes"]
+    assert change["what"][0] == "materialization.event_time_col changed"
+    assert set(change["rebuilds"]) == due
+    reason = "joins by `event_time_col` of feature_group.daily_payments"
+    assert plan["reasons"]["transform.known"] == reason
 
 
 REFUSED = {

@@ -135,6 +135,31 @@ def test_a_plan_rebuilds_the_nodes_whose_code_changed(
     assert breaking == rebuilds - {"transform.reader"}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("value * 2", "value * 3", "code of doubled changed"),
+        ("amount * {doubled(1)}", "amount * {1}", "code of doubled removed"),
+        ("return o.project(", "return o.filter('id > 0').project(", "code of twice changed"),
+        ("def doubled", "K = 1\n\n\nprint()\ndef doubled", "code of the top of the file added"),
+        (
+            "@transform()\ndef twice",
+            '@transform(inputs=[{"ref": "source.orders", "columns": ["id", "amount"]}])\ndef twice',
+            "reads id, amount of source.orders",
+        ),
+    ],
+    ids=["helper", "no helper", "function", "top of the file", "columns"],
+)
+def test_a_plan_names_the_code_that_changed(built: Repo, old: str, new: str, said: str) -> None:
+    built.replace(PATH, old, new)
+    (words,) = [
+        change["what"] for change in built.plan()["changes"] if change["node"] == "transform.twice"
+    ]
+    assert said in words
+    assert said in built.seeknal("plan").out
+    assert said in built.seeknal("diff", "--stat").out
+
+
 def test_a_squash_and_a_second_clone_use_the_tables_of_a_branch_again(
     built: Repo, tmp_path: Path
 ) -> None:
@@ -150,6 +175,17 @@ def test_a_squash_and_a_second_clone_use_the_tables_of_a_branch_again(
     assert built.built() == []
     clone = copied(built, tmp_path / "clone")
     assert clone.built() == []
+
+
+def test_a_plan_says_that_a_function_takes_the_place_of_sql(built: Repo) -> None:
+    built.git("rm", "--quiet", "seeknal/reader.yml")
+    code = "def reader(ctx):\n    return ctx.relation('transform.by_region')\n"
+    built.write(
+        "seeknal/reader.py", f"from seeknal.pipeline import transform\n\n\n@transform()\n{code}"
+    )
+    (change,) = built.plan()["changes"]
+    assert (change["node"], change["category"]) == ("transform.reader", "BREAKING")
+    assert "a Python function now" in change["what"]
 
 
 def test_nothing_but_a_run_executes_a_line_of_a_branch_that_was_fetched(

@@ -24,6 +24,13 @@ class Edit:
     columns: frozenset[str] | None = None
     # Whether the raw data of the node moved, which no fingerprint shows.
     data: bool = False
+    # Whether another column has the times of its rows: functions join by it.
+    times: bool = False
+
+    @property
+    def is_felt(self) -> bool:
+        """Whether nodes downstream may be built because of it, whatever the parts tell."""
+        return self.rows or self.times or self.columns != frozenset()
 
 
 def edit_of(
@@ -123,7 +130,7 @@ class _Tracing:
     def _nearby(self, node: str) -> frozenset[str]:
         """The edits upstream of a node; if there are none, the edits of the exposures that show the
         order of its rows."""
-        edited = {edit.node for edit in self.edits if edit.rows or edit.columns != frozenset()}
+        edited = {edit.node for edit in self.edits if edit.is_felt}
         near = self.head.upstream([node]) & edited
         return frozenset(near or edited.intersection(self.head.readers[node]))
 

@@ -14,6 +14,7 @@ from seeknal_git.plan.reason import Reason
 from seeknal_git.plan.reasons import (
     ColumnChange,
     Rebuilt,
+    are_timed_anew,
     column_changes,
     obstacles_of,
     readers_of,
@@ -256,10 +257,7 @@ def _edit(
     if category == Category.BREAKING and new.node.kind == "rule":
         return _of(Category.CHECK, new, words), None
     if category == Category.METADATA:
-        category = _of_form(old.node, new.node)
-        return replace(
-            _of(category, new, words or ("only the way it is written",)), rows=False
-        ), None
+        return _of_no_data(old.node, new, words)
     if _of_form(old.node, new.node) == Category.BREAKING:
         category = Category.BREAKING
     columns = column_changes(identifier, base.graph, head.graph, before, after)
@@ -273,6 +271,15 @@ def _edit(
         replace(change, columns=columns, rows=_rows_changed(before, after)),
         edit_of(identifier, before, after, retyped),
     )
+
+
+def _of_no_data(old: Node, new: Member, words: tuple[str, ...]) -> tuple[Change, Edit | None]:
+    """An edit that leaves a node's own data as it is; functions may join by other times of it."""
+    words = words or ("only the way it is written",)
+    change = replace(_of(_of_form(old, new.node), new, words), rows=False)
+    if not are_timed_anew(old, new.node):
+        return change, None
+    return change, Edit(new.node.id, rows=False, columns=frozenset(), times=True)
 
 
 def _of_form(old: Node, new: Node) -> Category:

@@ -18,6 +18,7 @@ class Because(Enum):
     READS_ROWS = auto()  # the input
     READS_NODE = auto()  # the input
     READS_COLUMNS = auto()  # the input, and the columns that changed
+    READS_TIMES = auto()  # the inputs
     COLUMN_ORDER = auto()  # the input
     ROW_ORDER = auto()
     # Of a node that a plan re-uses.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seeknal_git.names import folded
+from seeknal_git.nodes.node import Node, event_time_of
 from seeknal_git.plan.blame import Blame
 from seeknal_git.plan.reason import Because, Reason
 from seeknal_git.project.bound_graph import BoundGraph
@@ -104,8 +105,11 @@ class Rebuilt:
         base, head = self.base, self.head
         if self.node not in base.members:
             return (Reason(Because.NEW),)
-        if self.moved:
-            return tuple(self._reason(moved.feeder, moved.parts) for moved in self.moved)
+        found = [self._reason(moved.feeder, moved.parts) for moved in self.moved]
+        if timed := _timed_anew(self.node, base, head):
+            found.append(Reason(Because.READS_TIMES, timed))
+        if found:
+            return tuple(found)
         if self.node in head.delivered and self.node not in base.delivered:
             return (Reason(Because.ROW_ORDER),)
         changed = base.wholes[self.node] != head.wholes[self.node]
@@ -132,6 +136,19 @@ class Rebuilt:
             return Reason(Because.COLUMN_ORDER, (feeder,))
         columns = _spelled(parts, feeder, self.base, self.head)
         return Reason(Because.READS_COLUMNS, (feeder,), columns)
+
+
+def _timed_anew(identifier: str, base: BoundGraph, head: BoundGraph) -> tuple[str, ...]:
+    """The inputs of a function that joins by the times of their rows, in another column now."""
+    if not head.node(identifier).python.get("is_timed"):
+        return ()
+    both = (feeder for feeder in head.feeding(identifier) if feeder in base.members)
+    return tuple(feeder for feeder in both if are_timed_anew(base.node(feeder), head.node(feeder)))
+
+
+def are_timed_anew(before: Node, after: Node) -> bool:
+    """Whether another column has the times of a node's rows."""
+    return event_time_of(before.document) != event_time_of(after.document)
 
 
 def why_rebuilt(identifier: str, base: BoundGraph, head: BoundGraph) -> Rebuilt:

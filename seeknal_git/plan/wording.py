@@ -12,7 +12,8 @@ from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.statement import FUNCTION, Anatomy
 
 _SQL_KEYS = ("transform", "sql")
-_PASSED_OVER = ("kind", "name", "inputs", "params", "columns", "tests", "materialized", *_SQL_KEYS)
+_TAKEN_APART = ("params", "columns", "materialization")
+_PASSED_OVER = ("kind", "name", "inputs", "tests", "materialized", *_SQL_KEYS)
 
 
 def describe(
@@ -26,6 +27,7 @@ def describe(
     return (
         *_inputs(old, new),
         *_statements(before, after),
+        *_code(old.node, new.node),
         *_keys(old.node.document, new.node.document),
         *_form(old.node, new.node),
         *(_tests(old.node, new.node) if new.node.yields_table else ()),
@@ -74,7 +76,6 @@ def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
     if replace(before, clauses=()) == replace(after, clauses=()):
         return
     if FUNCTION in {*before.obstacles, *after.obstacles}:
-        yield from _differences(dict(before.clauses), dict(after.clauses))
         return
     if before.rows is None or after.rows is None:
         yield "SQL changed"
@@ -85,6 +86,37 @@ def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:
         yield "order of columns changed"
     if names[0] == names[1] and before.names != after.names:
         yield "case of a column's name changed"
+
+
+def _code(old: Node, new: Node) -> Iterator[str]:
+    """The functions, classes and modules that changed of those that a Python node reaches, and
+    everything that decides its result beside them."""
+    if old.is_python != new.is_python:
+        yield "a Python function now" if new.is_python else "SQL now"
+    if not (old.is_python and new.is_python):
+        return
+    before, after = _parts(old), _parts(new)
+    yield from (f"code of {word}" for word in _differences(before, after))
+    was, now = old.definition["python"], new.definition["python"]
+    if before == after and was["code"] != now["code"]:
+        yield "order of the code changed"
+    if was["minor"] != now["minor"]:
+        yield f"Python 3.{was['minor']} → 3.{now['minor']}"
+    if was["packages"] != now["packages"]:
+        yield "packages changed"
+    reads = dict(was["reads"])
+    for identifier, columns in now["reads"]:
+        if identifier in reads and reads[identifier] != columns:
+            yield f"reads {'all' if columns is None else ', '.join(columns)} of {identifier}"
+
+
+def _parts(node: Node) -> dict[str, list[str]]:
+    """The hashes of the code that a node reaches, by the names of functions, classes and
+    modules."""
+    found: dict[str, list[str]] = {}
+    for name, form in node.python["parts"]:
+        found.setdefault(node.python["function"] if name == "function" else name, []).append(form)
+    return found
 
 
 def _tests(old: Node, new: Node) -> Iterator[str]:
@@ -106,13 +138,14 @@ def _form(old: Node, new: Node) -> Iterator[str]:
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The top-level keys that are not described elsewhere, and one level of `params` and
-    `columns`."""
-    flat = {key: value for key, value in document.items() if key not in _PASSED_OVER}
-    for key in ("params", "columns"):
-        value = document.get(key)
-        if isinstance(value, dict):
+    """The top-level keys that are not described elsewhere, and one level of those that name
+    things."""
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        if key in _TAKEN_APART and isinstance(value, dict):
             flat |= {f"{key}.{name}": entry for name, entry in value.items()}
+        elif key not in _PASSED_OVER:
+            flat[key] = value
     return flat
 
 

@@ -17,6 +17,7 @@ _WORDS = {
     Because.READS_ROWS: "reads the rows{of}",
     Because.READS_NODE: "reads {nodes}",
     Because.READS_COLUMNS: "reads {columns}{of}",
+    Because.READS_TIMES: "joins by `event_time_col`{of}",
     Because.COLUMN_ORDER: "depends on the order of the columns{of}",
     Because.ROW_ORDER: "its ORDER BY counts, as a file shows it now",
     Because.READS_NOTHING: "reads nothing that changed",

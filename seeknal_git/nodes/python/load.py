@@ -237,13 +237,4 @@ def anatomy_of(node: Node, ordered: Container[str]) -> Anatomy:
         whole = columns is None or read in ordered
         names = [EVERYTHING] if whole else [ROWS, *map(folded, columns)]
         reads += [(number, name) for name in names]
-    clauses = (
-        *((name, form) for name, form in node.python["parts"]),
-        ("Python", f"3.{own['minor']}"),
-        ("packages", "\n".join(own["packages"])),
-    )
-    return Anatomy(
-        Part("python", tuple(reads)),
-        clauses=clauses,
-        obstacles=(FUNCTION,),
-    )
+    return Anatomy(Part("python", tuple(reads)), obstacles=(FUNCTION,))
