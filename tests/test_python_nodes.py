@@ -612,6 +612,23 @@ def test_rows_that_do_not_fit_into_memory_go_to_disk_and_leave_nothing(regions: 
     assert list((regions.path / ".git/seeknal/python").glob("*-*")) == []
 
 
+def test_a_frame_without_a_library_for_frames_is_an_error(
+    regions: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "bare/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    (packages,) = (tmp_path / "bare/lib").glob("python*/site-packages")
+    for entry in Path(duckdb.__file__).parents[1].glob("*duckdb*"):
+        (packages / entry.name).symlink_to(entry)
+    monkeypatch.setenv("SEEKNAL_PYTHON", str(python))
+    said = failure(regions, 'return ctx.ref("source.orders").head()')
+    assert "a frame of pandas, Polars or Arrow, and none of them is installed" in said
+    assert "ctx.relation('source.orders')" in said
+    assert f"{PATH}:11" in said
+    said = failure(regions, 'return ctx.ref("source.orders", "polars")')
+    assert "a frame of polars needs polars: name it among the file's dependencies" in said
+
+
 def test_frames_of_pandas_and_generators_become_tables(regions: Repo) -> None:
     regions.write(
         PATH,

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from seeknal_git.worker.engine import connect
 from seeknal_git.worker.features import Group, Spine, Unknown, at_spine, chosen, latest, together
-from seeknal_git.worker.tables import frame_of, relation_of
+from seeknal_git.worker.tables import Unfit, first_form, frame_of, relation_of
 
 
 class Context:
@@ -57,8 +57,15 @@ class Context:
     def ref(self, node: str, form: str | None = None) -> Any:
         """An input as a frame: of pandas if it is here, else of polars, else of Arrow.
 
-        form: "pandas", "polars", "arrow" or "relation".
+        form: "pandas", "polars", "arrow" or "relation". Raises Unfit if its library is not here.
         """
+        form = form or first_form()
+        if form is None:
+            raise Unfit(
+                "an input is read as a frame of pandas, Polars or Arrow, and none of them is"
+                " installed: name pandas among the file's dependencies, or read a DuckDB relation:"
+                f" ctx.relation({node!r})"
+            )
         frame = frame_of(self.relation(node), form)
         is_pandas = type(frame).__module__.startswith("pandas")
         return (
@@ -119,7 +126,7 @@ class Context:
             return self._at(Spine(spine, date_col, keep_cols), [(group, wanted)])
 
         def as_of(until: Any) -> Any:
-            return frame_of(latest(self.duckdb, self._group(node), until), None)
+            return frame_of(latest(self.duckdb, self._group(node), until), "pandas")
 
         for name, method in {"pit_join": pit_join, "as_of": as_of, "to_df": frame.copy}.items():
             object.__setattr__(frame, name, method)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from seeknal_git.worker.tables import frame_of, quoted, relation_of_result
+from seeknal_git.worker.tables import first_form, frame_of, quoted, relation_of_result
 
 _ROW, _TIME = "_seeknal_row", "_seeknal_time"
 _number = count()
@@ -101,7 +101,7 @@ def at_spine(
         joins.append(f"ASOF LEFT JOIN {right} AS f{number} ON {on}")
         columns += _named(features, f"f{number}.")
     sql = f"SELECT {', '.join(columns)} FROM {left} AS s {' '.join(joins)} ORDER BY s.{_ROW}"
-    return frame_of(connection.sql(sql), None)
+    return _frame(connection.sql(sql))
 
 
 def _spine_of(rows: Any, spine: Spine, keys: Sequence[str]) -> Any:
@@ -147,7 +147,12 @@ def together(
         time = [f"{quoted(group.needed_time())} AS event_time"] if is_timed else []
         columns = [*map(quoted, group.keys), *time, *_named(features)]
         names.append(_kept(rows.project(", ".join(columns)), ""))
-    return frame_of(connection.sql(_joined(names, by, [features for _, features in wanted])), None)
+    return _frame(connection.sql(_joined(names, by, [features for _, features in wanted])))
+
+
+def _frame(relation: Any) -> Any:
+    """A relation as a frame, if there is a library for frames."""
+    return frame_of(relation, first_form() or "relation")
 
 
 def _joined(tables: Sequence[str], by: Sequence[str], features: Iterable[Mapping[str, str]]) -> str:

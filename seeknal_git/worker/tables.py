@@ -16,7 +16,7 @@ _AS_TEXT = re.compile(
     r"\b(?:U?HUGEINT|INTERVAL|BIT|TIME WITH TIME ZONE|TIMETZ|UNION|BIGNUM|VARINT|ENUM)\b"
 )
 _NONE = ("NULL", '"NULL"')  # the type of a column without any value
-_FORMS = ("pandas", "polars", "arrow", "relation")
+_LIBRARIES = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
 
 class Unfit(Exception):
@@ -43,11 +43,16 @@ def _read(name: str, word: str | None) -> str:
     return quoted(name) if word is None else f"CAST({quoted(name)} AS {word}) AS {quoted(name)}"
 
 
-def frame_of(relation: Any, form: str | None) -> Any:
-    """A relation as a frame of a library; without a form, of the first that is here."""
-    if form is None:
-        libraries = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
-        form = next((one for one, library in libraries.items() if has(library)), "relation")
+def first_form() -> str | None:
+    """The form of frames whose library is here, if any is."""
+    return next((form for form, library in _LIBRARIES.items() if has(library)), None)
+
+
+def frame_of(relation: Any, form: str) -> Any:
+    """A relation as a frame of a library. Raises Unfit if it is not here."""
+    library = _LIBRARIES.get(form)
+    if library and not has(library):
+        raise Unfit(f"a frame of {form} needs {library}: name it among the file's dependencies")
     match form:
         case "relation":
             return relation
@@ -57,7 +62,8 @@ def frame_of(relation: Any, form: str | None) -> Any:
             return relation.to_arrow_table()
         case "polars":
             return _polars(relation)
-    raise Unfit(f"An input is read as one of {', '.join(_FORMS)}, not as {form!r}.")
+    forms = ", ".join([*_LIBRARIES, "relation"])
+    raise Unfit(f"An input is read as one of {forms}, not as {form!r}.")
 
 
 def _polars(relation: Any) -> Any:
