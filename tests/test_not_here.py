@@ -19,7 +19,7 @@ DAILY = "seeknal/transforms/daily.yml"
         ("run --profile dev.yml", "No such option: --profile.", "No profile is read"),
         ("run --start 2024-01-01", "No such option: --start.", "Nothing is built by intervals"),
         ("build", "No such command 'build'.", "seeknal run builds"),
-        ("test -s orders", "No such command 'test'.", "seeknal checks"),
+        ("create_test orders", "No such command 'create_test'.", "seeknal test NODE --from"),
         ("ls --resource-type model", "No such command 'ls'.", "seeknal lineage"),
         ("snapshot", "No such command 'snapshot'.", "seeknal query --at"),
         ("run --full-refresh", "No such option: --full-refresh.", "seeknal run --full"),

@@ -98,6 +98,7 @@ _COMMANDS = (
     "dry-run",
     "apply",
     "validate",
+    "test",
     "parse",
     "plan",
     "diff",

@@ -38,7 +38,6 @@ _COMMANDS = {
     ),
     # dbt
     "build": "seeknal run builds the nodes that changed, checks them, and then publishes.",
-    "test": "A run asks the tests before it publishes: seeknal checks NODE shows the answers.",
     "compile": "seeknal validate binds all SQL, and seeknal dry-run FILE shows a node's rows.",
     "ls": "seeknal lineage shows all nodes, and seeknal lineage -s tag:daily some of them.",
     "seed": "A CSV file in git is a source: seeknal draft source NAME --from data/NAME.csv",
@@ -51,7 +50,7 @@ _COMMANDS = {
     # SQLMesh
     "evaluate": "seeknal dry-run FILE shows a node's rows, seeknal query 'FROM orders' a table's.",
     "render": "seeknal validate binds all SQL, and seeknal dry-run FILE shows a node's rows.",
-    "create_test": "A test stands in the node, under tests: docs/nodes.md has the forms.",
+    "create_test": "seeknal test NODE --from 'SELECT …' writes an example into the node.",
     "create_external_models": "A source names its file: seeknal draft source NAME --from FILE",
     "fetchdf": "In Python: seeknal_git.query(seeknal_git.open_project('.'), 'FROM orders')",
     "table_diff": "seeknal query 'FROM main.orders EXCEPT FROM dev.orders', after a run of dev.",

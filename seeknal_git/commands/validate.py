@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.build.moved_data import moved_columns
+from seeknal_git.commands.test import example_problems
 from seeknal_git.environments.merges import explained_conflicts, staged_conflicts
 from seeknal_git.environments.revision import as_environment, explained, revision_of
 from seeknal_git.errors import Problem, ProjectError
@@ -59,12 +60,14 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     conflicts = staged_conflicts(workspace, loaded) if staged else ()
     known = {conflict.problem for conflict in conflicts}
     rest = [problem for problem in loaded.all_problems if problem not in known]
+    examples = () if loaded.problems or conflicts else tuple(example_problems(loaded))
     return Validation(
         nodes=len(loaded.project.members),
         problems=(
             *kept_out(workspace, tree),
             *explained_conflicts(conflicts, _IN_A_MERGE),
             *explained(workspace, None, loaded, rest),
+            *examples,
         ),
         warnings=(*loaded.warnings, *moved_columns(loaded)),
         notes=(*_documented(loaded), *_passed_over(loaded)),

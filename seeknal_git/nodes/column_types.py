@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from seeknal_git.nodes.examples import ExampleFile
 from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.node_file import Mistake, NodeFile
 from seeknal_git.sql.type_words import is_type
@@ -35,6 +36,15 @@ class TableFile(NodeFile):
     """A file of a node that yields a table, and may declare its columns."""
 
     schema_: list[ColumnType] = Field(default_factory=list, alias="schema")
+    examples: list[ExampleFile] = Field(default_factory=list)
+
+    @field_validator("examples")
+    @classmethod
+    def _have_rows(cls, given: list[ExampleFile]) -> list[ExampleFile]:
+        names = [example.name for example in given]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two examples are called {twice!r}")
+        return given
 
     @model_validator(mode="after")
     def _types_are_types(self) -> TableFile:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.nodes.examples import plain
 from seeknal_git.nodes.kinds import KINDS, OTHERWISE, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
@@ -327,8 +328,10 @@ def _plain(data: Mapping[str, Any], file: NodeFile) -> dict[str, Any]:
     values = {key: None if is_nothing(value) else value for key, value in data.items()}
     if values.get("tags"):
         values["tags"] = file.tags
-    plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
-    return plain
+    if values.get("examples"):
+        values["examples"] = plain(values["examples"])
+    found: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return found
 
 
 def _line_of_input(lines: Mapping[str, int], number: int) -> int:

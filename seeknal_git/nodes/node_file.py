@@ -114,8 +114,18 @@ class NodeFile(Form):
     columns: Any = None
     tests: list[Test] = Field(default_factory=list)
     audits: list[Test] = Field(default_factory=list)
+    examples: Any = None
     materialization: Any = None
     materializations: Any = None
+
+    @field_validator("examples")
+    @classmethod
+    def _have_rows(cls, given: Any) -> Any:
+        """Refuse examples, but in the kinds that override this."""
+        if given:
+            kinds = "transforms, feature groups and aggregations have them"
+            raise ValueError(f"an example gives rows to the SQL of a node: {kinds}")
+        return given
 
     @field_validator("name")
     @classmethod

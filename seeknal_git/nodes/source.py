@@ -7,7 +7,7 @@ declared columns that the files do not have are an error.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
@@ -78,6 +78,14 @@ class File(TableFile):
     table: str | None = None
     on_drift: Literal["error", "warn"] = "error"
     materialized: str = "table"
+
+    @field_validator("examples")
+    @classmethod
+    def _have_rows(cls, given: Any) -> Any:
+        if given:
+            why = "a source reads files, so it has no example"
+            raise ValueError(f"{why}: give rows in its place to the nodes that read it")
+        return given
 
     @field_validator("materialized")
     @classmethod

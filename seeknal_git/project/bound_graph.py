@@ -92,6 +92,7 @@ class Index:
     # the names that the templates of a node use, for those that use any
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
     secret: frozenset[str] = frozenset()  # the nodes whose text has values of the environment
+    exampled: frozenset[str] = frozenset()  # the nodes that have examples
 
 
 @dataclass(frozen=True)
@@ -281,6 +282,7 @@ def index_of(facts: Mapping[str, Facts]) -> Index:
     volatile: list[tuple[str, int]] = []
     uses: dict[str, tuple[Use, ...]] = {}
     secret: list[str] = []
+    exampled: list[str] = []
     for identifier, found in facts.items():
         node = found.member.node
         files[identifier] = (node.path, found.member.content)
@@ -293,8 +295,17 @@ def index_of(facts: Mapping[str, Facts]) -> Index:
             uses[identifier] = node.uses
         if node.secrets:
             secret.append(identifier)
+        if node.document.get("examples"):
+            exampled.append(identifier)
     return Index(
-        files, wholes, masks, frozenset(tested), frozenset(volatile), uses, frozenset(secret)
+        files,
+        wholes,
+        masks,
+        frozenset(tested),
+        frozenset(volatile),
+        uses,
+        frozenset(secret),
+        frozenset(exampled),
     )
 
 
@@ -310,6 +321,7 @@ def _merged(before: Index, fresh: Index, again: Set[str], gone: Set[str]) -> Ind
     tested = (before.tested - apart) | fresh.tested
     uses = {node: names for node, names in before.uses.items() if node not in apart}
     secret = (before.secret - apart) | fresh.secret
-    return Index(
-        files, wholes, masks, tested, kept | fresh.volatile, {**uses, **fresh.uses}, secret
-    )
+    exampled = (before.exampled - apart) | fresh.exampled
+    uses |= fresh.uses
+    volatile = kept | fresh.volatile
+    return Index(files, wholes, masks, tested, volatile, uses, secret, exampled)

@@ -168,6 +168,7 @@ def _of_some(index: Index, numbers: Mapping[str, int]) -> dict[str, Any]:
         "volatile": [[numbers[node], number] for node, number in index.volatile],
         "uses": [[numbers[node], names] for node, names in index.uses.items()],
         "secret": [numbers[node] for node in index.secret],
+        "exampled": [numbers[node] for node in index.exampled],
     }
 
 
@@ -240,6 +241,7 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
             for node, names in core["uses"]
         },
         frozenset(ids[node] for node in core["secret"]),
+        frozenset(ids[node] for node in core["exampled"]),
     )
     structure = Structure(
         {

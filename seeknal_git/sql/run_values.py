@@ -32,6 +32,12 @@ def with_values(text: str) -> str:
     return _MARK.sub(lambda found: _values()[found[1]], text) if "\ue002" in text else text
 
 
+def at_time(text: str, now: datetime.datetime) -> str:
+    """A text with the values that a run at a time would have, and the id of no run."""
+    values = {"run_id": "example", "run_date": now.isoformat(timespec="seconds")}
+    return _MARK.sub(lambda found: values[found[1]], text)
+
+
 _named: dict[str, str] = {}
 
 

@@ -1,0 +1,235 @@
+"""Run a SELECT over a few given rows, and compare its rows with expected ones.
+
+That is done by a worker, a process with limits on time and memory, in an engine in memory that
+reaches no file and no network. So an example may be run of a commit that nobody has looked at yet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.errors import limits, raising
+from seeknal_git.names import folded, quote
+from seeknal_git.sql.worker import Exhausted, answers
+from seeknal_git.sql.worker_process import Task
+
+if TYPE_CHECKING:
+    import duckdb
+
+Question = Mapping[str, Any]
+# Functions that ask the clock → the type of their value; words such as current_date call them.
+_CLOCKS = {
+    "now": "TIMESTAMPTZ",
+    "get_current_timestamp": "TIMESTAMPTZ",
+    "transaction_timestamp": "TIMESTAMPTZ",
+    "today": "DATE",
+    "current_date": "DATE",
+    "current_localtimestamp": "TIMESTAMP",
+    "current_localtime": "TIME",
+    "get_current_time": "TIMETZ",
+}
+
+
+def judged(questions: Sequence[Question]) -> list[dict[str, Any]]:
+    """The answer to each question.
+
+    A question has a `sql`; the tables that it reads (`tables`: `name` as SQL names it, `of` for
+    messages, `columns`, `header`, `rows` or `sql`); the `results` that are expected (`cte`,
+    `header`, `rows` or `sql`, `only`, `strict`, `count`, `tolerance`); and `now`, the time.
+
+    An answer has a result for each expected one (`columns`, `rows` as their number, `differences`,
+    `missing` and `unexpected` as numbers), or an `error` with its place: `at` (`sql`, `given` or
+    `expect`), the `number` of the table or the result, `row` and `line`. Raises TooLong.
+    """
+    return [_answered(answer) for answer in answers(_TASK, questions, len(questions))]
+
+
+def _answered(answer: Any) -> dict[str, Any]:
+    if isinstance(answer, Exhausted):
+        given = limits()
+        is_time = f"{given.seconds} s" in answer.message
+        most = f"{given.seconds} s" if is_time else f"{given.memory_mb:,} MB"
+        way = raising("seconds" if is_time else "memory_mb")
+        return {"error": f"it takes the engine more than {most}", "hint": way, "at": "sql"}
+    found: dict[str, Any] = answer
+    return found
+
+
+# In the worker
+
+
+def _load() -> None:
+    for name in ("engine", "example_rows", "example_compare"):
+        import_module(f"seeknal_git.sql.{name}")
+
+
+def _answer(question: Question) -> dict[str, Any]:
+    import duckdb
+
+    from seeknal_git.sql.engine import SqlError, enough_memory
+
+    engine = _engine(os.getpid())
+    with enough_memory():
+        engine.execute("BEGIN")
+        try:
+            return _run(engine, question)
+        except _Fault as fault:
+            return fault.answer
+        except SqlError as exc:
+            return {"error": exc.message, "line": exc.line, "at": "sql"}
+        except RecursionError:
+            return {"error": "it is nested too deep", "at": "sql"}
+        finally:
+            with suppress(duckdb.TransactionException):
+                engine.execute("ROLLBACK")
+
+
+@cache
+def _engine(_: int) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    from seeknal_git.sql.sandbox import NOTHING, confinement
+
+    engine = duckdb.connect(":memory:", config={"threads": 1})
+    engine.execute(f"SET TimeZone = 'UTC'; {confinement(None, NOTHING)}")
+    return engine
+
+
+_TASK = Task(_load, lambda _: None, _answer, lambda question: str(question["sql"]))
+
+
+class _Fault(Exception):
+    """An example that cannot be run."""
+
+    def __init__(self, at: str, message: str, **place: Any) -> None:
+        super().__init__(message)
+        self.answer = {"error": message, "at": at, **place}
+
+
+def _run(engine: duckdb.DuckDBPyConnection, question: Question) -> dict[str, Any]:
+    from seeknal_git.sql.example_rows import Wrong, fill
+
+    if question["now"]:
+        _stop_clock(engine, question["now"])
+    for number, table in enumerate(question["tables"]):
+        try:
+            fill(engine, table["name"], table["columns"], table, table["of"])
+        except Wrong as exc:
+            raise _Fault("given", exc.message, number=number, row=exc.row) from exc
+    results = enumerate(question["results"])
+    return {
+        "results": [
+            _result(engine, question["sql"], number, expected) for number, expected in results
+        ]
+    }
+
+
+def _stop_clock(engine: duckdb.DuckDBPyConnection, now: str) -> None:
+    """Let the functions that ask the clock give a time."""
+    for name, word in _CLOCKS.items():
+        time = f"CAST(TIMESTAMPTZ '{now}' AS {word})"
+        if word == "TIMETZ":
+            time = f"CAST(strftime(TIMESTAMPTZ '{now}', '%H:%M:%S.%f+00') AS TIMETZ)"
+        engine.execute(f"CREATE MACRO {quote(name)}() AS {time}")
+    age = f"system.main.age(CAST(TIMESTAMPTZ '{now}' AS DATE)::TIMESTAMP, since)"
+    engine.execute(
+        f"CREATE MACRO age(since) AS {age}, (until, since) AS system.main.age(until, since)"
+    )
+
+
+def _result(
+    engine: duckdb.DuckDBPyConnection, sql: str, number: int, expected: Mapping[str, Any]
+) -> dict[str, Any]:
+    from seeknal_git.sql.engine import without_end
+    from seeknal_git.sql.example_compare import Sides, compared
+    from seeknal_git.sql.example_rows import Wrong, fill, no_column
+
+    cte, made, wanted = expected["cte"], f'"made {number}"', f'"expected {number}"'
+    text = _of_cte(engine, sql, cte, number) if cte else without_end(sql)
+    _made(engine, made, text, has_lines=not cte)
+    described = engine.execute(f"DESCRIBE {made}").fetchall()
+    columns = tuple((row[0], row[1]) for row in described)
+    count = int(engine.execute(f"SELECT count(*) FROM {made}").fetchall()[0][0])
+    found = {"columns": columns, "rows": count, "differences": [], "missing": 0, "unexpected": 0}
+    if expected.get("as_rows"):
+        return found | {"made": _as_rows(engine, made, columns)}
+    if expected["header"] is None and not expected["sql"]:
+        return found
+    of = f"the CTE {cte}" if cte else "its result"
+    known = {folded(name): (name, word) for name, word in columns}
+    if unknown := [name for name in expected["only"] if folded(name) not in known]:
+        names = [name for name, _ in columns]
+        raise _Fault("expect", no_column(unknown[0], names, of), number=number)
+    if expected["only"]:
+        columns = tuple(known[folded(name)] for name in expected["only"])
+    try:
+        fill(engine, wanted, columns, expected, of)
+    except Wrong as exc:
+        raise _Fault("expect", exc.message, number=number, row=exc.row) from exc
+    sides = Sides.of(columns, expected["tolerance"])
+    told = compared(engine, made, wanted, sides, strict=expected["strict"])
+    keys = ("differences", "missing", "unexpected")
+    return found | {"columns": columns} | dict(zip(keys, told, strict=True))
+
+
+def _made(engine: duckdb.DuckDBPyConnection, table: str, sql: str, *, has_lines: bool) -> None:
+    import duckdb
+
+    from seeknal_git.sql.engine import engine_words, need_memory
+
+    try:
+        engine.execute(f"CREATE TABLE {table} AS {sql}")
+    except duckdb.Error as exc:
+        need_memory(exc)
+        message, line = engine_words(exc)
+        raise _Fault("sql", message, line=line if has_lines else None) from exc
+
+
+def _of_cte(engine: duckdb.DuckDBPyConnection, sql: str, name: str, number: int) -> str:
+    """The SELECT of all rows of a CTE of a statement, as the engine writes it."""
+    tree = _tree(engine, sql)
+    ctes = tree["statements"][0]["node"]["cte_map"]
+    known = {folded(entry["key"]): entry["key"] for entry in ctes["map"]}
+    if folded(name) not in known:
+        raise _Fault("expect", _no_cte(name, known.values()), number=number)
+    selecting = _tree(engine, f"SELECT * FROM {quote(known[folded(name)])}")
+    selecting["statements"][0]["node"]["cte_map"] = ctes
+    given = [json.dumps(selecting)]
+    row = engine.execute("SELECT json_deserialize_sql(CAST($1 AS JSON))", given).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _tree(engine: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = engine.execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
+    return json.loads(row[0]) if row else {}
+
+
+def _no_cte(name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    names = list(known)
+    near = difflib.get_close_matches(name, names, 1)
+    if near:
+        return f"its SQL has no CTE {name}: did you mean {near[0]}?"
+    has = f"it has {', '.join(names)}" if names else "it has none"
+    return f"its SQL has no CTE {name}: {has}"
+
+
+def _as_rows(
+    engine: duckdb.DuckDBPyConnection, table: str, columns: Sequence[tuple[str, str]]
+) -> list[list[Any]]:
+    """All rows of a table as a file of examples has them: texts, and nested values as JSON."""
+    from seeknal_git.sql.example_rows import is_nested
+
+    cells = ", ".join(
+        f"to_json({quote(name)})::VARCHAR" if is_nested(word) else f"{quote(name)}::VARCHAR"
+        for name, word in columns
+    )
+    rows = engine.execute(f"SELECT {cells} FROM {table} ORDER BY rowid").fetchall()
+    return [list(row) for row in rows]
