@@ -308,3 +308,95 @@ def test_nothing_to_test_is_said(project: Repo) -> None:
     assert project.seeknal("test", "-k", "refund").out == "No example has 'refund' in its name.\n"
     assert project.seeknal("test", "-s", "source.orders").out == "There is no example.\n"
     assert "Did you mean daily?" in project.seeknal("test", "dayly", code=2).err
+
+
+def test_an_example_of_real_rows_is_written_at_the_end_of_the_list(project: Repo) -> None:
+    project.write(
+        "data/orders.csv",
+        'id,day,amount,note,weight,tags,seen\n1,2024-01-01,2.50,"a: #b",1.5,,2024-01-01 10:00:00\n'
+        "2,2024-01-02,-1,null,,,\n",
+    )
+    with_examples(project, "# first\n- name: one\n  expect: []\n")
+    project.replace(NODE, "expect: []\n", "expect: []\n\n# the end\ntags: [daily]  # kept\n")
+    before = project.read(NODE)
+    project.seeknal("run")
+    said = project.seeknal("test", "daily", "--from", "SELECT * FROM orders ORDER BY id")
+    lines = [
+        "  - name: real rows",
+        "    given:",
+        "      source.orders:",
+        "        - {day: 2024-01-01, amount: 2.50}",
+        "        - {day: 2024-01-02, amount: -1.00}",
+        "    expect:",
+        "      - {day: 2024-01-01, total: 2.50, n: 1}",
+    ]
+    assert project.read(NODE) == before.replace(
+        "expect: []\n", "\n".join(["expect: []", *lines, ""])
+    )
+    assert said.out == "\n".join([f"Written into {NODE}:11:", "", *lines, "", ""])
+    assert project.seeknal("test").out.endswith("2 examples: 2 hold.\n")
+    project.seeknal("test", "daily", "--from", "FROM source.orders LIMIT 1")
+    assert "name: real rows 2" in project.read(NODE)
+
+
+FILES = {
+    "no examples": ("{node}\n# the end\n", "{node}\n\nexamples:\n  - name: x\n{rest}# the end\n"),
+    "an empty key": (
+        "examples:\n{node}\n",
+        "examples:\n  - name: x\n{rest}{node}\n",
+    ),
+    "a list that is not indented": (
+        "{node}\nexamples:\n- name: y\n  expect: {{count: 0}}\n",
+        "{node}\nexamples:\n- name: y\n  expect: {{count: 0}}\n- name: x\n{less}",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_the_file_around_a_written_example_stays_as_it_is(
+    project: Repo, case: str, end: str
+) -> None:
+    node = ALL.strip()
+    before, after = FILES[case]
+    (project.path / NODE).parent.mkdir(parents=True)
+    text = before.format(node=node).replace("\n", end)
+    (project.path / NODE).write_bytes(text.encode())
+    project.commit(hooks=False)
+    project.seeknal("run")
+    said = project.seeknal(
+        "test", "daily", "--from", "SELECT 1 AS id FROM orders", "--name", "x", code=None
+    )
+    rest = "    given:\n      source.orders: []\n    expect: []\n"
+    less = rest.replace("\n  ", "\n").removeprefix("  ")
+    wanted = after.format(node=node, rest=rest, less=less).replace("\n", end)
+    assert (project.path / NODE).read_bytes() == wanted.encode(), said.err
+
+
+@pytest.mark.parametrize(
+    ("select", "message", "hint"),
+    [
+        ("FROM ordrs", "The SELECT names no input of transform.daily.", "Did you mean orders?"),
+        ("SELECT 1 AS dya FROM orders", "source.orders has no column dya.", "Did you mean day?"),
+        ("FROM range(6)", "The SELECT names no input", "It reads source.orders."),
+        (
+            "DELETE FROM orders",
+            "--from takes one SELECT: it is one SELECT, and this is DELETE.",
+            "",
+        ),
+        ("SELECT id FROM orders, range(60)", "more than 50 rows", "LIMIT 10"),
+    ],
+)
+def test_rows_that_are_none_of_the_inputs_are_refused(
+    project: Repo, select: str, message: str, hint: str
+) -> None:
+    project.write("data/orders.csv", "id,day,amount,note,weight,tags,seen\n1,,,,,,\n")
+    with_examples(project, "- {name: one, expect: []}")
+    project.seeknal("run")
+    before = project.read(NODE)
+    said = project.seeknal("test", "daily", "--from", select, code=2).err
+    assert message in said
+    assert hint in said
+    assert project.read(NODE) == before
+    project.seeknal("test", "--from", "FROM orders", code=2)
+    project.seeknal("test", "daily", "--from", "FROM orders", "--name", "one", code=2)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.names import folded, qualified, split_id
 from seeknal_git.nodes.examples import Example, Result, Rows, examples_of, file_rows, time_of
 from seeknal_git.nodes.node import Node
@@ -354,6 +354,38 @@ def _plain_result(loaded: Loaded, case: _Case, result: Result) -> dict[str, Any]
         "strict": result.strict,
         "tolerance": result.tolerance,
     }
+
+
+def made_of(
+    loaded: Loaded,
+    identifier: str,
+    given: Mapping[str, Sequence[Mapping[str, Any]]],
+    now: str | None,
+) -> list[dict[str, Any]]:
+    """The rows that a node makes of given rows, as a file has them; NULLs are left out.
+
+    Raises UsageError if it fails on them.
+    """
+    from seeknal_git.sql.example import judged
+
+    member = loaded.graph.members[identifier]
+    rows = {read: Rows(tuple(own), place=f"given.{read}") for read, own in given.items()}
+    example = Example(0, "real rows", rows, (), now)
+    targets = loaded.graph.targets[identifier][0]
+    case = _Case(loaded.graph, member.node, example, member.node, member.sql, targets)
+    try:
+        asked = question_of(loaded, case)
+    except _Refused as exc:
+        raise UsageError(exc.problem.message, exc.problem.hint) from exc
+    answer = judged([{**asked, "results": [{"cte": "", "as_rows": True}]}])[0]
+    if "error" in answer:
+        raise UsageError(f"{identifier} fails on these rows: {answer['error'].rstrip('.')}.")
+    (result,) = answer["results"]
+    names = [name for name, _ in result["columns"]]
+    return [
+        {name: cell for name, cell in zip(names, row, strict=True) if cell is not None}
+        for row in result["made"]
+    ]
 
 
 # The answer

@@ -16,11 +16,14 @@ from seeknal_git.report.terminal import (
     in_colour,
     note,
     out,
+    out_lines,
+    tell,
     width,
 )
 
 if TYPE_CHECKING:
     from seeknal_git.build.examples import Difference, Mismatch, Tried
+    from seeknal_git.commands.example_of_rows import Written
     from seeknal_git.commands.test import Tests
 
 _INDENT = " " * 4
@@ -131,6 +134,37 @@ def _chosen(mismatch: Mismatch, shown: Sequence[Difference]) -> list[int]:
             break
         chosen.append(number)
     return sorted(chosen)
+
+
+def show_written(written: Written) -> None:
+    """The example that was written, and the inputs that it gives no rows to."""
+    for sentence in written.notes:
+        note(sentence)
+    out(f"Written into {written.path}:{written.line}:")
+    out()
+    out_lines("\n".join(f"  {line}" for line in written.lines))
+    out()
+    empty = [read for read, rows in written.given.items() if not rows]
+    if empty:
+        tell(f"{', '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows in it.", err=True)
+        note(f'One more --from "SELECT …" gives rows to {empty[0]}.')
+    if not written.holds:
+        why = f"{written.node} may give other rows each time"
+        warning = coloured("warning")
+        tell(f"{warning}: it does not hold when it is tried again: {why}.", err=True)
+
+
+def written_as_json(written: Written) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "node": written.node,
+        "example": written.name,
+        "path": written.path,
+        "line": written.line,
+        "given": dict(written.given),
+        "rows": written.rows,
+        "holds": written.holds,
+    }
 
 
 def as_json(found: Tests) -> dict[str, Any]:

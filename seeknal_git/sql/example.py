@@ -232,4 +232,11 @@ def _as_rows(
         for name, word in columns
     )
     rows = engine.execute(f"SELECT {cells} FROM {table} ORDER BY rowid").fetchall()
-    return [list(row) for row in rows]
+    nested = [is_nested(word) for _, word in columns]
+    return [
+        [
+            json.loads(cell, parse_float=str, parse_int=str) if deep and cell else cell
+            for cell, deep in zip(row, nested, strict=True)
+        ]
+        for row in rows
+    ]
