@@ -99,7 +99,7 @@ Each of `changes` has:
 | `node`, `check` | the node, as `kind.name`, and the name of the check |
 | `severity` | `error` or `warn` |
 | `message`, `path`, `line` | what the text says, and where the check is defined |
-| `violations`, `of` | how many rows violate it, of how many |
+| `violations`, `of` | how many rows violate it (of `unique`, how many values occur more than once), of how many |
 | `rows` | at most 5 of them, each as an object of at most 12 columns, keys first; long values are cut |
 | `sql` | a statement that selects all of them |
 | `command` | the command that does so |
@@ -117,7 +117,7 @@ rule, in the order of the nodes.
 | `node`, `check` | the node, as `kind.name`, and the name of the check |
 | `state` | its last answer: `holds`, `warning`, `failed`, or `not asked` |
 | `severity`, `path`, `line` | `error` or `warn`, and where it is defined |
-| `violations`, `of` | how many rows violate it, of how many; null if it was not asked |
+| `violations`, `of` | how many rows violate it (of `unique`, how many values occur more than once), of how many; null if it was not asked |
 
 One that does not hold has all keys of a failure, too; its `rows` are filled with `--rows`.
 

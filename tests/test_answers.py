@@ -386,8 +386,8 @@ def test_a_failure_of_production_can_be_asked_though_the_older_table_is_shown(
     assert rows_of(project, failed[0]["command"]) == [{"x": "777"}]
     asked = project.seeknal("query", "SELECT x FROM t", "--format", "csv")
     assert asked.out == "x\n1\n2\n"
-    assert "t is what it was before the last run: transform.t: custom_sql()" in asked.err
-    assert "custom_sql(): 1 of 2 rows violates it" in project.seeknal("status").out
+    assert "t is what it was before the last run: transform.t: custom_sql" in asked.err
+    assert "custom_sql: its SQL returns 1 row" in project.seeknal("status").out
 
 
 def test_rows_are_not_stored_with_the_answer(project: Repo) -> None:
@@ -507,7 +507,7 @@ def test_a_table_that_was_built_again_and_failed_can_be_asked(project: Repo) -> 
         while project.seeknal("run", "--full", "--json", code=None).code != wanted:
             pass
     shown = project.seeknal("query", "FROM t", "--format", "csv")
-    assert "t is what it was before the last run: transform.t: custom_sql()" in shown.err
+    assert "t is what it was before the last run: transform.t: custom_sql" in shown.err
     assert all(float(row["r"]) <= 0.5 for row in csv.DictReader(io.StringIO(shown.out)))
     failed = list(
         csv.DictReader(

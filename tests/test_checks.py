@@ -65,10 +65,34 @@ def test_a_test_counts_the_rows_that_violate_it(repo: Repo, test: str, violation
     begin(repo, test)
     done = repo.seeknal("run")
     said = done.out + done.err
-    assert ("my test" in said, f"my test: {violations} of 4 rows" in said) == (
+    counted = "of 4 rows"
+    if test.startswith("unique"):
+        counted = "combination of values occurs" if ", day]" in test else "value occurs"
+    assert ("my test" in said, f"my test: {violations} {counted}" in said) == (
         violations > 0,
         violations > 0,
     ), said
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ("unique: [day]", "unique(day): 1 value occurs more than once in 4 rows"),
+        (
+            "unique: [paid, day]",
+            "unique(paid, day): 1 combination of values occurs more than once in 4 rows",
+        ),
+        ("row_count: {min: 10}", "row_count(min 10): there are 4 rows"),
+        ("row_count: {min: 1, max: 3}", "row_count(min 1, max 3): there are 4 rows"),
+        ("custom_sql: SELECT 1 FROM range(7)", "custom_sql: its SQL returns 7 rows"),
+        ("not_null: [coupon]", "not_null(coupon): 3 of 4 rows violate it"),
+    ],
+)
+def test_a_message_says_what_a_test_counts(repo: Repo, test: str, said: str) -> None:
+    repo.write("data/s.csv", DATA)
+    repo.write("seeknal/s.yml", f"{SOURCE}  - {test}\n")
+    shown = " ".join(repo.seeknal("run", code=1).out.split())
+    assert f"{said} (seeknal/s.yml:" in shown
 
 
 @pytest.mark.parametrize(
@@ -147,7 +171,7 @@ def test_a_test_that_reads_another_node_decides_no_data(
     published.commit()
     failed = published.run("--continue-on-error", code=1)
     assert node not in failed["built"]
-    assert "foreign key: 1 of" in str(failed)
+    assert "foreign key: its SQL returns 1 row" in str(failed)
 
 
 def test_a_test_that_reads_another_node_waits_for_it(published: Repo) -> None:
@@ -159,7 +183,7 @@ def test_a_test_that_reads_another_node_waits_for_it(published: Repo) -> None:
     assert {"source.customers", "source.orders"} <= set(published.built())
     published.write("data/orders.csv", "id,customer,day,amount\n1,7,2024-01-01,10\n")
     published.commit()
-    assert "foreign key: 1 of 1 row" in str(published.run(code=1))
+    assert "foreign key: its SQL returns 1 row" in str(published.run(code=1))
 
 
 # Feature groups with a row for each time

@@ -131,4 +131,4 @@ def fails_node(check: Check) -> bool:
 
 def verdict(path: str, check: Check, audit: Audit) -> str:
     """The answer to a check that does not hold, in words, and where the check is defined."""
-    return f"{check.name}: {violated(audit.violations, audit.rows)} ({path}:{check.line})"
+    return f"{check.name}: {violated(check, audit.violations, audit.rows)} ({path}:{check.line})"

@@ -20,6 +20,9 @@ from seeknal_git.nodes.scalars import is_nothing
 TYPES = ("not_null", "unique", "accepted_values", "row_count", "custom_sql")
 
 
+# What the SQL of a test returns, if that is no row of the table.
+_RETURNS = {"unique": "keys", "row_count": "table", "custom_sql": "answer"}
+
 Severity = Literal["error", "warn"]
 
 
@@ -135,7 +138,23 @@ def _sql(test: Test) -> str:
 def compile_test(test: Test, line: int) -> Check:
     """A test as a check on the node that carries it (`input_0`)."""
     columns = test.columns or []
-    name = test.name or f"{test.type}({', '.join(columns)})"
+    name = test.name or _name(test)
     key = tuple(columns) if test.type == "unique" else ()
     accepted = {column: test.values for column in columns if test.values}
-    return Check(name, _sql(test), test.severity, line=line, key=key, accepted=accepted)
+    return Check(
+        name,
+        _sql(test),
+        test.severity,
+        line=line,
+        key=key,
+        accepted=accepted,
+        returns=_RETURNS.get(test.type, "rows"),
+    )
+
+
+def _name(test: Test) -> str:
+    """The name of a test that has none: `unique(id)`, `row_count(min 10)`, `custom_sql`."""
+    limits = {"min": test.min, "max": test.max}
+    stated = [f"{word} {limit}" for word, limit in limits.items() if limit is not None]
+    inner = ", ".join([*(test.columns or []), *stated])
+    return f"{test.type}({inner})" if inner else test.type

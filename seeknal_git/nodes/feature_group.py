@@ -93,6 +93,12 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         promises={**dict.fromkeys(row), **file.features, **file.types},
         checks=(
             Check(f"join_keys_not_null({', '.join(keys)})", not_null(keys), line=line),
-            Check(f"join_keys_unique({', '.join(row)})", unique(row), line=line, key=tuple(row)),
+            Check(
+                f"join_keys_unique({', '.join(row)})",
+                unique(row),
+                line=line,
+                key=tuple(row),
+                returns="keys",
+            ),
         ),
     )

@@ -38,6 +38,9 @@ class Check:
     accepted: Mapping[str, Sequence[str]] = field(default_factory=dict)
     # Its condition, if the name is a message for rows that violate it.
     condition: str = ""
+    # What its SQL returns: rows of the table, `keys` that occur more than once, all rows of a
+    # statement of the user's (`answer`), the size of the `table`, or a `statistic` of it.
+    returns: str = "rows"
 
     @property
     def title(self) -> str:
@@ -159,10 +162,27 @@ def event_time_of(document: Mapping[str, Any]) -> str | None:
     return None if is_nothing(found) else str(found)
 
 
-def violated(violations: int, rows: int) -> str:
-    """The number of rows that violate a check, in words. A statement of the user's may return other
-    rows than those of the table."""
-    if violations > rows:
-        return "1 row violates it" if violations == 1 else f"{violations:,} rows violate it"
-    noun, verb = "row" if rows == 1 else "rows", "violates" if violations == 1 else "violate"
-    return f"{violations:,} of {rows:,} {noun} {verb} it"
+def violated(check: Check, violations: int, rows: int) -> str:
+    """The answer to a check, in words, if it does not hold or allows some violations.
+
+    violations: the rows that its SQL returns; rows: those of the table.
+    """
+    of_table = f"{rows:,} {'row' if rows == 1 else 'rows'}"
+    is_one = violations == 1
+    if not violations:
+        return f"0 of {of_table} violate it"
+    match check.returns:
+        case "keys":
+            nouns = ("value", "values")
+            if len(check.key) != 1:
+                nouns = ("combination of values", "combinations of values")
+            occur = "occurs" if is_one else "occur"
+            return f"{violations:,} {nouns[not is_one]} {occur} more than once in {of_table}"
+        case "answer":
+            return f"its SQL returns {violations:,} {'row' if is_one else 'rows'}"
+        case "table":
+            return f"there {'is' if rows == 1 else 'are'} {of_table}"
+        case "statistic":
+            return "that is so"
+        case _:
+            return f"{violations:,} of {of_table} {'violates' if is_one else 'violate'} it"

@@ -37,6 +37,8 @@ def _bound(value: object) -> str:
 # The key that a condition of a type needs; `columns` for all others.
 _NEEDS = {"expression": "value", "sql_assertion": "sql", "profile_check": "checks"}
 
+_RETURNS = {"uniqueness": "keys", "sql_assertion": "answer"}  # if that is no row of the input
+
 Bound = Annotated[str, BeforeValidator(_bound)]
 
 
@@ -155,7 +157,14 @@ def _of_profile(file: File, condition: Condition, line: int) -> Iterator[Check]:
                 stated = f"{check.place} {word} if {' '.join(when.split())}"
                 severity = params.severity if word == "fails" else "warn"
                 sql, plain = check.violation(when), stated if before else ""
-                yield Check(f"{before}{stated}", sql, severity, line=line, condition=plain)
+                yield Check(
+                    f"{before}{stated}",
+                    sql,
+                    severity,
+                    line=line,
+                    condition=plain,
+                    returns="statistic",
+                )
 
 
 def _check(file: File, condition: Condition, line: int) -> Check:
@@ -172,6 +181,7 @@ def _check(file: File, condition: Condition, line: int) -> Check:
         line=line,
         key=tuple(columns) if condition.type == "uniqueness" else (),
         condition=name if params.error_message else "",
+        returns=_RETURNS.get(condition.type, "rows"),
     )
 
 

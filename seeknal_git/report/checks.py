@@ -68,7 +68,8 @@ def _counted(check: Asked) -> str:
         return ""
     if not audit.violations:
         return _rows(audit)
-    return f"{violated(audit.violations, audit.rows)}; {check.check.allowed * 100:g} % may"
+    said = violated(check.check, audit.violations, audit.rows)
+    return f"{said}; {check.check.allowed * 100:g} % may"
 
 
 def _rows(audit: Audit | None) -> str:

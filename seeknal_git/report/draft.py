@@ -82,7 +82,9 @@ def _counts(done: DryRun) -> None:
     rows = []
     for count in done.sample.counts:
         verdict = "holds" if count.holds else "would fail" if count.fails else "would warn"
-        rows.append((count.check.name, verdict, violated(count.violations, count.rows)))
+        rows.append(
+            (count.check.name, verdict, violated(count.check, count.violations, count.rows))
+        )
     out(*columns(rows, "  "))
 
 

@@ -150,7 +150,12 @@ class FeatureGroup:
         row = [*keys, file.event_time or "event_time"]
         checks = (
             Check(f"join_keys_not_null({', '.join(keys)})", not_null(keys), line=line),
-            Check(f"join_keys_unique({', '.join(keys)})", _unique(keys, row), line=line),
+            Check(
+                f"join_keys_unique({', '.join(keys)})",
+                _unique(keys, row),
+                line=line,
+                returns="keys",
+            ),
         )
         return Compiled(
             sql=None,
