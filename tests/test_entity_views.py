@@ -91,6 +91,10 @@ def test_it_keeps_the_rows_of_every_group_with_a_struct_for_each(features: Repo)
 def test_it_is_asked_and_inspected_by_its_name(features: Repo) -> None:
     found = features.seeknal("query", "SELECT count(*) AS n FROM entity_customer", "--json").json
     assert found == [{"n": 5}]
+    by_id = "SELECT count(*) AS n FROM entity.customer"
+    assert features.seeknal("query", by_id, "--json").json == found
+    said = features.seeknal("query", "FROM entity.custmer", code=2).err
+    assert "There is no table entity.custmer here.\n  Did you mean entity.customer?" in said
     assert "event_time" in features.seeknal("inspect", "entity_customer", "--schema").out
     assert "entity_customer" in features.seeknal("inspect").out
 

@@ -33,6 +33,20 @@ def dev(copy_of: Templates) -> Repo:
     return copy_of("dev", make_dev)
 
 
+def test_a_branch_lists_its_own_tables_alone(dev: Repo) -> None:
+    dev.switch("dev")
+    dev.git(
+        "rm", "-q", "seeknal/transforms/by_customer.yml", "seeknal/exposures/by_customer_csv.yml"
+    )
+    dev.run()
+    for listing in ("SHOW TABLES", "show tables;", "DESCRIBE"):
+        found = [row["name"] for row in dev.seeknal("query", listing, "--json").json]
+        assert found == ["clean_orders", "customers", "daily", "orders"]
+    assert "by_customer" in dev.seeknal("query", "--env", "prod", "SHOW TABLES").out
+    past = dev.seeknal("query", "--at", "1", "SHOW TABLES", "--json").json
+    assert len(past) == 5
+
+
 def environments(repo: Repo) -> list[str]:
     return [each["branch"] for each in repo.seeknal("env", "list", "--json").json]
 

@@ -9,12 +9,14 @@ from contextlib import suppress
 from seeknal_git.environments.revision import head_tree, revision_of
 from seeknal_git.errors import GitError, ProjectError, UsageError
 from seeknal_git.git.tree import Tree
-from seeknal_git.names import folded, node_id, qualified, split_id
+from seeknal_git.names import ENTITY, folded, node_id, qualified, split_id
 from seeknal_git.nodes.kinds import KINDS, WITHOUT_TABLE
 from seeknal_git.project.load import load
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.queries import with_tables
 from seeknal_git.warehouse.model import Published
+
+_NAMED = (*KINDS, ENTITY)  # the words before the dot in the name of a table
 
 
 def over_views(
@@ -31,7 +33,7 @@ def over_views(
 
     Raises UsageError for a node that does not exist or has no table.
     """
-    if not any(kind in sql.lower() for kind in KINDS):
+    if not any(kind in sql.lower() for kind in _NAMED):
         return sql
     there = {node: published.view for node, published in shown().items()}
     views = {folded(view) for view in there.values()}
@@ -39,7 +41,7 @@ def over_views(
     def table_of(target: str) -> str | None:
         name = folded(target)
         ids = [name] if "." in name else _spelled(name)
-        if name in views or not any(split_id(identifier)[0] in KINDS for identifier in ids):
+        if name in views or not any(split_id(identifier)[0] in _NAMED for identifier in ids):
             return None
         for known in (lambda: there, others):
             if view := _view_of(ids, known()):

@@ -20,7 +20,7 @@ from seeknal_git.nodes.scalars import is_nothing
 TYPES = ("not_null", "unique", "accepted_values", "row_count", "custom_sql")
 
 
-# What the SQL of a test returns, if that is no row of the table.
+# The answer of a test, if that is no row of the table.
 _RETURNS = {"unique": "keys", "row_count": "table", "custom_sql": "answer"}
 
 Severity = Literal["error", "warn"]

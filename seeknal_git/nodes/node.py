@@ -38,8 +38,8 @@ class Check:
     accepted: Mapping[str, Sequence[str]] = field(default_factory=dict)
     # Its condition, if the name is a message for rows that violate it.
     condition: str = ""
-    # What its SQL returns: rows of the table, `keys` that occur more than once, all rows of a
-    # statement of the user's (`answer`), the size of the `table`, or a `statistic` of it.
+    # Its SQL returns rows of the table, `keys` that occur more than once, the rows of a statement
+    # of the user's (`answer`), the size of the `table`, or a `statistic` of it.
     returns: str = "rows"
 
     @property

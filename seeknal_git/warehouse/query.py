@@ -20,6 +20,8 @@ from seeknal_git.warehouse.results import streamed, written
 from seeknal_git.warehouse.view_queries import need_selects, rows_of
 
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+# Statements that list tables: the engine's own answer has those of the schema `main` too.
+_LISTINGS = {"show tables", "describe tables", "desc tables", "show", "describe", "desc"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,9 @@ class UserQueries(protocol.Queries):
         if schema != "main":
             _refuse_other_schemas(self.connection, schema, sql)
         # Only the user's own SQL looks for names there.
-        self.connection.execute(f"USE {qualified(WAREHOUSE, schema)}")
-        _ask(self.connection, sql, listener)
+        place = qualified(WAREHOUSE, schema)
+        self.connection.execute(f"USE {place}")
+        _ask(self.connection, place, sql, listener)
 
     def ask_past(
         self, schema: str, views: Iterable[Published], sql: str, listener: Listener
@@ -49,11 +52,12 @@ class UserQueries(protocol.Queries):
             f"USE {place}",
         ]
         self.connection.execute("; ".join(statements))
-        _ask(self.connection, sql, listener)
+        _ask(self.connection, place, sql, listener)
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, sql: str, listener: Listener) -> None:
-    """The answer to one statement that reads, from the warehouse alone."""
+def _ask(connection: duckdb.DuckDBPyConnection, place: str, sql: str, listener: Listener) -> None:
+    """The answer to one statement that reads, from the warehouse alone. place: the schema that is
+    asked."""
     # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be as old as 1.5.
     connection.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
     try:
@@ -63,12 +67,18 @@ def _ask(connection: duckdb.DuckDBPyConnection, sql: str, listener: Listener) ->
                 "A query is one statement that reads: "
                 "SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN."
             )
+        if _listing(statements[0]) in _LISTINGS:
+            statements = connection.extract_statements(f"SHOW TABLES FROM {place}")
         interruptible(partial(_answer, connection, statements[0], listener), lambda: [connection])
     except duckdb.Error as exc:
         if is_damage(exc):  # only the warehouse can be read here
             raise
         message, line = engine_words(exc)
         raise UsageError(f"{message}{f' (line {line})' if line else ''}") from exc
+
+
+def _listing(statement: duckdb.Statement) -> str:
+    return " ".join(statement.query.rstrip("; \n").lower().split())
 
 
 def _answer(
