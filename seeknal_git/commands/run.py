@@ -129,12 +129,13 @@ def _bring_changes(
 ) -> None:
     """Let uncommitted changes follow to the environment, or refuse to go on without them.
 
-    With `force`, the run goes on without them, and says so.
+    They never follow to production. There, and with `force`, the run goes on without them, and says
+    so.
     """
     if not force:
         for command in follow(workspace, environment, "run", may_switch=carry):
             observer.ran(command)
-    elif left := left_behind(workspace, environment):
+    if left := left_behind(workspace, environment):
         names = some(left, _LEFT_BEHIND)
         observer.note(f"Not in this run: the uncommitted changes here ({names}).")
 

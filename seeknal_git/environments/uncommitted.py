@@ -136,7 +136,12 @@ def follow(
 
 def left_behind(workspace: Workspace, environment: str) -> tuple[str, ...]:
     """The uncommitted changes that are no part of a branch, as another one is checked out."""
-    return uncommitted(workspace) if _left_for(workspace, environment) else ()
+    branch = workspace.branch_of(environment)
+    if branch == workspace.production:
+        is_left = elsewhere(workspace, branch) is not None
+    else:
+        is_left = _left_for(workspace, environment) is not None
+    return uncommitted(workspace) if is_left else ()
 
 
 def _left_for(workspace: Workspace, environment: str) -> Elsewhere | None:

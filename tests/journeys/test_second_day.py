@@ -314,6 +314,19 @@ def test_force_runs_the_branch_as_it_is_committed(published: Repo) -> None:
     assert published.numbers("SELECT one FROM dev.new") == [(1,)]
 
 
+def test_a_run_of_production_from_a_branch_names_the_edits_that_stay_behind(
+    published: Repo,
+) -> None:
+    published.switch("dev", create=True)
+    assert "Not in this run" not in published.seeknal("run", "--env", "main").err
+    edit(published, 2)
+    told = f"Not in this run: the uncommitted changes here ({DAILY})."
+    for options in ([], ["--dry-run"]):
+        assert told in published.seeknal("run", "--env", "prod", *options).err
+    published.switch("main")
+    assert "Not in this run" not in published.seeknal("run", "--env", "main").err
+
+
 def test_other_files_may_stay_behind(published: Repo) -> None:
     ahead(published)
     published.write("README.md", "A thought\n")
