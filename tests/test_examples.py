@@ -400,3 +400,99 @@ def test_rows_that_are_none_of_the_inputs_are_refused(
     assert project.read(NODE) == before
     project.seeknal("test", "--from", "FROM orders", code=2)
     project.seeknal("test", "daily", "--from", "FROM orders", "--name", "one", code=2)
+
+
+def test_an_example_gives_values_to_templates_and_the_node_may_use_macros(project: Repo) -> None:
+    project.write("seeknal/macros/m.sql", "CREATE MACRO twice(x) AS x * 2;\n")
+    project.write(
+        "seeknal/common/rules.yml", 'rules:\n  - {id: big, value: "amount > {{ least }}"}\n'
+    )
+    node = (
+        "kind: transform\nname: daily\ninputs: [source.orders]\nparams: {region: EU}\n"
+        "transform: |\n  SELECT twice(id) AS id, '{{ region }}' AS region, '{{ today }}' AS today,\n"
+        "    '{{ run_date }}' AS run FROM source.orders WHERE {{ rules.big }}\n"
+    )
+    project.write(
+        "seeknal_project.yml", f"{project.read('seeknal_project.yml')}vars: {{least: 5}}\n"
+    )
+    examples = (
+        "- name: given\n  given: {orders: [{id: 1, amount: 3}, {id: 2, amount: 1}]}\n"
+        "  params: {least: 2, region: US}\n  now: 2024-03-01 10:00\n"
+        "  expect: [{id: 2, region: US, today: 2024-03-01, run: '2024-03-01T10:00:00+00:00'}]\n"
+        "- name: not given\n  given: {orders: [{id: 1, amount: 3}, {id: 2, amount: 9}]}\n"
+        "  expect: {rows: [{id: 4, region: EU}], only: [id, region]}\n"
+    )
+    with_examples(project, examples, node)
+    project.seeknal("test")
+    project.replace(NODE, "least: 2", "laest: 2")
+    said = project.seeknal("test", code=1)
+    assert "no template of transform.daily uses `laest`" in said.out
+    assert "Did you mean least?" in said.err
+
+
+VIEW = "kind: transform\nname: paid\nmaterialized: {form}\ntransform: FROM ref('source.orders')\n"
+
+
+@pytest.mark.parametrize("form", ["view", "ephemeral"])
+def test_an_input_that_is_no_table_is_given_and_read_twice(project: Repo, form: str) -> None:
+    project.write("seeknal/transforms/paid.yml", VIEW.format(form=form))
+    node = (
+        "kind: transform\nname: daily\ninputs: [transform.paid]\ntransform: |\n"
+        '  SELECT a.id, b.id AS "order" FROM transform.paid a JOIN input_0 b ON a.amount < b.amount;\n'
+    )
+    given = "[{id: 1, amount: 1}, {id: 2, amount: 2}]"
+    examples = f"- name: one\n  given: {{paid: {given}}}\n  expect: [{{id: 1, order: 2}}]\n"
+    with_examples(project, examples, node)
+    project.seeknal("test")
+
+
+KINDS = {
+    "feature_group": (
+        "entity: {name: customer, join_keys: [id]}\n",
+        "expect: [{id: 1, day: 2024-01-01, amount: 2}]",
+        "given: {input_0: [{id: 1, day: 2024-01-01, amount: 2}]}",
+    ),
+    "aggregation": (
+        "id_col: id\nfeature_date_col: day\napplication_date_col: seen\n"
+        "features: [{name: amount, basic: [sum]}]\n",
+        "expect: {count: 1}",
+        "given: {orders: [{id: 1, day: 2024-01-01, amount: 2, seen: 2024-01-05}]}",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_kinds_have_examples(project: Repo, kind: str) -> None:
+    keys, expect, given = KINDS[kind]
+    head = f"kind: {kind}\nname: daily\ninputs: [source.orders]\n{keys}"
+    with_examples(project, f"- name: one\n  {given}\n  {expect}\n", head)
+    project.seeknal("test")
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "jsonl"])
+def test_rows_come_from_a_file_of_the_same_tree(project: Repo, ending: str) -> None:
+    rows = {
+        "csv": "id,note\n1,a\n2,\n",
+        "json": '[{"id": 1, "note": "a"}, {"id": 2, "note": null}]',
+        "jsonl": '{"id": 1, "note": "a"}\n\n{"id": 2}\n',
+    }
+    project.write(f"tests/rows.{ending}", rows[ending])
+    with_examples(
+        project,
+        f"- name: one\n  given: {{orders: {{file: tests/rows.{ending}}}}}\n"
+        "  expect: [{id: 1, note: a}, {id: 2}]",
+        ALL,
+    )
+    project.seeknal("validate", "--staged")
+    project.write(f"tests/rows.{ending}", rows[ending].replace("2", '"x"'))
+    said = project.seeknal("validate", code=1).err
+    assert f"row 2 of tests/rows.{ending}: 'x' is no value of id, which is BIGINT" in said
+    project.seeknal("validate", "--staged")
+
+
+def test_examples_are_tried_while_another_process_holds_the_warehouse(project: Repo) -> None:
+    with_examples(project, example("[{amount: 1}]", "[{total: 1, n: 1}]"))
+    project.seeknal("run")
+    with project.held():
+        project.seeknal("test")
+        project.seeknal("validate")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError, UsageError
+from seeknal_git.git.tree import Tree
 from seeknal_git.names import folded, qualified, split_id
 from seeknal_git.nodes.examples import Example, Result, Rows, examples_of, file_rows, time_of
 from seeknal_git.nodes.node import Node
@@ -117,10 +118,11 @@ class _Refused(Exception):
 
 
 def tried(
-    loaded: Loaded, nodes: Iterable[str], text: str = "", *, afresh: bool = False
+    loaded: Loaded, tree: Tree, nodes: Iterable[str], text: str = "", *, afresh: bool = False
 ) -> list[Tried]:
     """Try the examples of some nodes of a sound project, in the order of their files.
 
+    tree: the one that was loaded, with all its edits: `loaded` has only those that decide data.
     text: a part of the names of those that are tried; afresh: also those whose answer is known.
     Python nodes are passed over. Raises TooLong.
     """
@@ -128,7 +130,7 @@ def tried(
         case
         for identifier in nodes
         if not loaded.graph.node(identifier).is_python
-        for case in _cases(loaded, identifier)
+        for case in _cases(loaded, tree, identifier)
         if text.lower() in case.example.name.lower()
     ]
     cases = _read_again(loaded, cases)
@@ -136,7 +138,7 @@ def tried(
     found: dict[int, Tried] = {}
     for number, case in enumerate(cases):
         try:
-            questions[number] = question_of(loaded, case)
+            questions[number] = question_of(tree, case)
         except _Refused as exc:
             found[number] = _told(case, exc.problem)
     return _answered(loaded, cases, questions, found, afresh=afresh)
@@ -178,13 +180,13 @@ def _told(case: _Case, problem: Problem | None) -> Tried:
 # The node of an example
 
 
-def _cases(loaded: Loaded, identifier: str) -> Iterator[_Case]:
+def _cases(loaded: Loaded, tree: Tree, identifier: str) -> Iterator[_Case]:
     graph = loaded.graph
     member = graph.members[identifier]
     node, targets = member.node, graph.targets[identifier][0]
     for example in examples_of(node):
         case = _Case(graph, node, example, node, member.sql, targets)
-        yield _with_values(loaded, case) if _gives_values(case) else case
+        yield _with_values(loaded, tree, case) if _gives_values(case) else case
 
 
 def _gives_values(case: _Case) -> bool:
@@ -192,7 +194,7 @@ def _gives_values(case: _Case) -> bool:
     return bool(case.example.params or (case.example.now and case.node.uses))
 
 
-def _with_values(loaded: Loaded, case: _Case) -> _Case:
+def _with_values(loaded: Loaded, tree: Tree, case: _Case) -> _Case:
     """The node read with other values for its templates. Its SQL is not read yet."""
     from seeknal_git.nodes.load import load_node
 
@@ -207,11 +209,16 @@ def _with_values(loaded: Loaded, case: _Case) -> _Case:
         line = node.line("examples", example.number, "params", unknown[0])
         problem = case.refused(f"no template of {node.id} uses `{unknown[0]}`", line, hint)
         return replace(case, problem=problem)
-    day = time_of(example.now).date().isoformat() if example.now else known.given.date
-    params = {**known.given.params, **example.params}
-    values = replace(known, given=replace(known.given, params=params, date=day))
+    given = known.given
+    if example.now:
+        now = time_of(example.now)
+        time = now.isoformat(timespec="seconds")
+        given = replace(
+            given, date=now.date().isoformat(), params={"run_date": time, **given.params}
+        )
+    values = replace(known, given=replace(given, params={**given.params, **example.params}))
     try:
-        read, _ = load_node(loaded.tree.read_small(node.path), node.path, values)
+        read, _ = load_node(tree.read_small(node.path), node.path, values)
     except ProjectError as exc:
         return replace(case, problem=case.refused(exc.problems[0].message.rstrip(".")))
     return replace(case, node=read or node, reading=None)
@@ -248,7 +255,7 @@ def _resolved(loaded: Loaded, case: _Case, reading: Reading) -> _Case:
 # The question
 
 
-def question_of(loaded: Loaded, case: _Case) -> dict[str, Any]:
+def question_of(tree: Tree, case: _Case) -> dict[str, Any]:
     """The question that an example asks the engine. Raises _Refused."""
     if case.problem:
         raise _Refused(case.problem)
@@ -265,11 +272,11 @@ def question_of(loaded: Loaded, case: _Case) -> dict[str, Any]:
                 "name": table,
                 "of": read,
                 "columns": _columns(case, read),
-                **_plain_rows(loaded, case, given.get(read, Rows())),
+                **_plain_rows(tree, case, given.get(read, Rows())),
             }
             for read, table in tables.items()
         ],
-        "results": [_plain_result(loaded, case, result) for result in example.results],
+        "results": [_plain_result(tree, case, result) for result in example.results],
     }
 
 
@@ -312,10 +319,10 @@ def _columns(case: _Case, read: str) -> Columns:
     return columns
 
 
-def _plain_rows(loaded: Loaded, case: _Case, rows: Rows) -> dict[str, Any]:
+def _plain_rows(tree: Tree, case: _Case, rows: Rows) -> dict[str, Any]:
     """Rows as JSON takes them."""
     if rows.file:
-        rows = _of_file(loaded, case, rows)
+        rows = _of_file(tree, case, rows)
     names: dict[str, str] = {}
     for name in rows.columns:
         names.setdefault(folded(name), name)
@@ -327,26 +334,26 @@ def _plain_rows(loaded: Loaded, case: _Case, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _of_file(loaded: Loaded, case: _Case, rows: Rows) -> Rows:
+def _of_file(tree: Tree, case: _Case, rows: Rows) -> Rows:
     """The rows of a file of the project. Raises _Refused."""
     from seeknal_git.nodes.node_file import Mistake, below_project
 
     line = case.member.line(*rows.place.split(".", 3))
     try:
         path = below_project(rows.file.replace("\\", "/"), "tests/orders.csv")
-        if path not in loaded.tree.files:
-            near = difflib.get_close_matches(path, loaded.tree.files, 1)
+        if path not in tree.files:
+            near = difflib.get_close_matches(path, tree.files, 1)
             hint = f"Did you mean {near[0]}?" if near else "It is a file below the project."
             raise _Refused(case.refused(f"there is no file {path}", line, hint))
-        return file_rows(path, loaded.tree.read_small(path), rows.place)
+        return file_rows(path, tree.read_small(path), rows.place)
     except (ValueError, ProjectError, Mistake) as exc:
         raise _Refused(case.refused(f"{rows.file}: {str(exc).rstrip('.')}", line)) from exc
 
 
-def _plain_result(loaded: Loaded, case: _Case, result: Result) -> dict[str, Any]:
+def _plain_result(tree: Tree, case: _Case, result: Result) -> dict[str, Any]:
     rows = {"header": None, "rows": None, "sql": ""}
     if result.rows is not None:
-        rows = _plain_rows(loaded, case, result.rows)
+        rows = _plain_rows(tree, case, result.rows)
     return {
         "cte": result.cte,
         **rows,
@@ -358,6 +365,7 @@ def _plain_result(loaded: Loaded, case: _Case, result: Result) -> dict[str, Any]
 
 def made_of(
     loaded: Loaded,
+    tree: Tree,
     identifier: str,
     given: Mapping[str, Sequence[Mapping[str, Any]]],
     now: str | None,
@@ -374,7 +382,7 @@ def made_of(
     targets = loaded.graph.targets[identifier][0]
     case = _Case(loaded.graph, member.node, example, member.node, member.sql, targets)
     try:
-        asked = question_of(loaded, case)
+        asked = question_of(tree, case)
     except _Refused as exc:
         raise UsageError(exc.problem.message, exc.problem.hint) from exc
     answer = judged([{**asked, "results": [{"cte": "", "as_rows": True}]}])[0]

@@ -78,7 +78,7 @@ def write_example(
             )
         given[read] = _rows_of(workspace, loaded, identifier, read, sql, notes)
     now = _time_if_asked(loaded, identifier)
-    made = made_of(loaded, identifier, given, now)
+    made = made_of(loaded, tree, identifier, given, now)
     if len(made) > MOST_ROWS:
         raise _too_many("The result has", len(made))
     lines = example_lines(name, given, made, now)
@@ -89,8 +89,9 @@ def write_example(
     except (Unwritable, ProjectError) as exc:
         hint = "Write it there yourself:\n" + "\n".join(lines)
         raise UsageError(f"{written.path} cannot take the example: {exc}.", hint) from exc
-    again = load(here, with_nodes(tree, {written.path: after}), like=loaded, keeps=keeps)
-    holds = all(example.holds for example in tried(again, [identifier], name, afresh=True))
+    edited = with_nodes(tree, {written.path: after})
+    again = load(here, edited, like=loaded, keeps=keeps)
+    holds = all(example.holds for example in tried(again, edited, [identifier], name, afresh=True))
     write_below(workspace.repository.project, written.path, after)
     counts = {
         read: len(given.get(read, ())) for read in dict.fromkeys(graph.targets[identifier][0])

@@ -9,6 +9,7 @@ from seeknal_git.build.examples import Tried, tried
 from seeknal_git.commands.selected import selected_to_run
 from seeknal_git.environments.revision import as_environment, head_tree, load_sound, revision_of
 from seeknal_git.errors import Problem
+from seeknal_git.git.tree import Tree
 from seeknal_git.plan.selection import Selecting, asked
 from seeknal_git.project.load import Loaded
 from seeknal_git.project.workspace import Workspace
@@ -40,12 +41,11 @@ def try_examples(
     """
     revision, options = revision_of(workspace), asked(select, exclude)
     workspace, keeps = as_environment(workspace, revision)
-    loaded = load_sound(
-        workspace, head_tree(workspace, revision), revision, keeps=keeps, whatever_data=True
-    )
+    tree = head_tree(workspace, revision)
+    loaded = load_sound(workspace, tree, revision, keeps=keeps, whatever_data=True)
     chosen = selected_to_run(workspace, revision, loaded, options, keeps=keeps)
     nodes = loaded.graph.inputs.keys() if chosen is None else chosen
-    found = tried(loaded, _exampled(loaded, nodes), text, afresh=True)
+    found = tried(loaded, tree, _exampled(loaded, nodes), text, afresh=True)
     return Tests(tuple(found), len(nodes))
 
 
@@ -55,12 +55,15 @@ def _exampled(loaded: Loaded, nodes: Iterable[str]) -> list[str]:
     return [node for node in loaded.graph.inputs if node in wanted]
 
 
-def example_problems(loaded: Loaded) -> Iterator[Problem]:
+def example_problems(loaded: Loaded, tree: Tree) -> Iterator[Problem]:
     """A problem for each example of a sound tree that does not hold. Python nodes are passed over,
-    and so are examples that held before, with everything that decides them as it is now."""
+    and so are examples that held before, with everything that decides them as it is now.
+
+    tree: the one that was loaded, with all its edits.
+    """
     if not loaded.graph.index.exampled:
         return
-    for example in tried(loaded, _exampled(loaded, loaded.graph.inputs)):
+    for example in tried(loaded, tree, _exampled(loaded, loaded.graph.inputs)):
         if example.problem:
             yield example.problem
         elif example.mismatches:

@@ -60,7 +60,7 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     conflicts = staged_conflicts(workspace, loaded) if staged else ()
     known = {conflict.problem for conflict in conflicts}
     rest = [problem for problem in loaded.all_problems if problem not in known]
-    examples = () if loaded.problems or conflicts else tuple(example_problems(loaded))
+    examples = () if loaded.problems or conflicts else tuple(example_problems(loaded, tree))
     return Validation(
         nodes=len(loaded.project.members),
         problems=(
