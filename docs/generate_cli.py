@@ -146,7 +146,7 @@ Each of `nodes` has:
 | `ends` | whether it has no columns, and only uses those that it reads: a rule, a metric, a dashboard |
 | `use`, `url` | of an exposure that another system delivers: its type, name and owner in words, and its address; else null |
 | `change` | the category of its change in the plan; null where it is unchanged |
-| `state` | `build` or `reuse`; null where nothing changes at all, and for a node that is removed |
+| `state` | `build`, `built` (nothing is left to do for it, as far as the warehouse can be read) or `reuse`; null where nothing changes at all, and for a node that is removed |
 | `why` | what changed, or why it is built or re-used: one sentence; null where there is nothing to say |
 | `columns` | one object for each column |
 | `rows` | the columns that decide which rows there are: a list of `[node, column]` |

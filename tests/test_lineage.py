@@ -322,6 +322,25 @@ def test_a_rule_has_no_columns_and_reads_what_it_checks(shop: Repo) -> None:
     assert "├── rule.amounts_are_positive  NEW  to build  amount" in text(shop, "clean_orders")
 
 
+def test_a_node_that_is_built_already_is_not_to_be_built(shop: Repo) -> None:
+    shop.run()
+    shop.switch("dev", create=True)
+    shop.replace("seeknal/transforms/daily.yml", "sum(amount)", "max(amount)")
+    assert "transform.daily  BREAKING  to build" in "\n".join(text(shop))
+    shop.run()
+    said = "\n".join(text(shop))
+    assert "transform.daily  BREAKING" in said
+    assert "to build" not in said
+    states = {node: found["state"] for node, found in nodes(shop).items()}
+    assert states["transform.daily"] == "built"
+    assert "build" not in states.values()
+    shop.write(
+        "seeknal/rules/daily.yml",
+        "kind: rule\nname: r\ninputs: [transform.daily]\nrule: total > 0\n",
+    )
+    assert "rule.r  NEW  to build" in "\n".join(text(shop))
+
+
 def test_every_check_of_a_rule_counts(shop: Repo) -> None:
     shop.write(
         "seeknal/rules/r.yml",

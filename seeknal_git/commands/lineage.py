@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seeknal_git.commands.planned import plan_environment
+from seeknal_git.commands.planned import found_in_warehouse, plan_environment
 from seeknal_git.errors import GitError, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.plan.column_lineage import NODE, Place, nodes_of, planned_nodes
@@ -51,7 +51,10 @@ def _read(workspace: Workspace, selecting: Selecting) -> tuple[Lineage, frozense
         planned = plan_environment(workspace, select=selecting)
     except (GitError, ProjectError) as exc:
         return _without_plan(workspace, selecting, exc)
-    nodes = planned_nodes(planned.base.graph, planned.head.graph, planned.plan)
+    built = frozenset[str]()
+    if planned.plan.builds:
+        built = found_in_warehouse(workspace, planned).finished
+    nodes = planned_nodes(planned.base.graph, planned.head.graph, planned.plan, built)
     return Lineage(workspace.settings.name, planned.environment.name, nodes), planned.selected
 
 

@@ -166,6 +166,8 @@ class Found:
 
     # The nodes to build whose tables exist already.
     built: frozenset[str] = frozenset()
+    # The nodes to build, check or write for which nothing is left to do.
+    finished: frozenset[str] = frozenset()
     # The nodes to re-use whose tables are gone.
     missing: frozenset[str] = frozenset()
     # The earlier publication that a rollback of production shows again.
@@ -222,8 +224,10 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
             continue
         message = f"{violation.node}: {violation.message}"
         (failing if violation.fails else warned).append(message)
+    left = {*work.reasons, *work.checks, *work.failing, *work.deliveries}
     return Found(
         frozenset(built),
+        frozenset(builds & planned.head.graph.members.keys() - left),
         frozenset(missing),
         restores,
         tuple(failing),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
@@ -55,8 +55,8 @@ class LineageNode:
     columns: tuple[LineageColumn, ...]
     # The columns that decide its row set.
     rows: tuple[Place, ...]
-    # From the plan, if there is one: the category of its change, `build` or `reuse`, the
-    # differences in words, and the reasons.
+    # From the plan, if there is one: the category of its change, `build`, `built` or `reuse`,
+    # the differences in words, and the reasons.
     change: str | None = None
     state: str | None = None
     differences: tuple[str, ...] = ()
@@ -182,8 +182,13 @@ def _exact(places: Iterable[Place], names: _Names) -> tuple[Place, ...]:
 # With a plan
 
 
-def planned_nodes(base: BoundGraph, head: BoundGraph, plan: Plan) -> dict[str, LineageNode]:
-    """The nodes of a branch with their changes, and the nodes that the branch removes."""
+def planned_nodes(
+    base: BoundGraph, head: BoundGraph, plan: Plan, built: Collection[str] = ()
+) -> dict[str, LineageNode]:
+    """The nodes of a branch with their changes, and the nodes that the branch removes.
+
+    built: those of the plan for which nothing is left to do.
+    """
     nodes = nodes_of(head)
     if not plan.changes and not plan.builds:
         return nodes
@@ -191,6 +196,7 @@ def planned_nodes(base: BoundGraph, head: BoundGraph, plan: Plan) -> dict[str, L
     gone = {node: known for node, known in before.items() if node in changes and node not in nodes}
     there = nodes | gone
     states = {**dict.fromkeys(plan.reused, "reuse"), **dict.fromkeys(plan.builds, "build")}
+    states |= dict.fromkeys(built, "built")
     told = {
         identifier: replace(
             _changed(node, changes.get(identifier)),
