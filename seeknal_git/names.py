@@ -119,6 +119,21 @@ def is_entity(identifier: str) -> bool:
     return identifier.startswith(f"{ENTITY}.")
 
 
+# The kind of the nodes that hold the history of a source (`keep: changes`). No file is of it.
+CHANGES = "changes"
+# The columns that it has beside those of its source: when a row began and ceased to hold, in UTC.
+VALID_FROM, VALID_TO = "_valid_from", "_valid_to"
+
+
+def is_changes(identifier: str) -> bool:
+    """Whether an id is that of a source's history.
+
+    >>> is_changes("changes.orders"), is_changes("source.changes")
+    (True, False)
+    """
+    return identifier.startswith(f"{CHANGES}.")
+
+
 # Below the project's folder in the data root. Only Seeknal writes there.
 BRANCHES_FILES = "target/exposures"
 WRITING = "target/.writing"
@@ -133,14 +148,21 @@ def exposures_folder(schema: str) -> str:
 
 def view_names(node_ids: Iterable[str]) -> dict[str, str]:
     """The view of each node: its bare name, or `kind__name` if two kinds share a name (case is
-    ignored)."""
+    ignored); of a history, `<name>_changes`.
+
+    >>> view_names(["source.orders", "changes.orders"])
+    {'source.orders': 'orders', 'changes.orders': 'orders_changes'}
+    """
     ids = list(node_ids)
-    uses = Counter(split_id(identifier)[1].lower() for identifier in ids)
-    return {
-        identifier: name if uses[name.lower()] == 1 else f"{kind}__{name}"
-        for identifier in ids
-        for kind, name in [split_id(identifier)]
-    }
+    uses = Counter(split_id(node)[1].lower() for node in ids if not is_changes(node))
+    found = {}
+    for identifier in ids:
+        kind, name = split_id(identifier)
+        if kind == CHANGES:
+            found[identifier] = f"{name}_{CHANGES}"
+        else:
+            found[identifier] = name if uses[name.lower()] == 1 else f"{kind}__{name}"
+    return found
 
 
 _ASCII = str.maketrans({letter: letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"})

@@ -31,6 +31,7 @@ from seeknal_git.build.schedule import Schedule
 from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError
+from seeknal_git.names import is_changes
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.misfits import misfit_of
 from seeknal_git.project.python_columns import type_words
@@ -42,6 +43,7 @@ from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Query, Sna
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 if TYPE_CHECKING:
+    from seeknal_git.build.histories import Histories
     from seeknal_git.build.python_nodes import Functions
 
 _PAUSE_SECONDS = 0.1  # between two attempts to interrupt a worker
@@ -249,6 +251,8 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
     node = site.work.graph.node(identifier)
     if reads_files(node):
         return _loaded(site, builder, node)
+    if histories := site.work.inventory.histories if is_changes(identifier) else None:
+        return _extended(site, builder, node, histories)
     if node.is_python:
         return _executed(
             site, builder, _blueprint(site, identifier, _computed(site, builder, node))
@@ -257,6 +261,17 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
     if node.promises and site.work.graph.columns[identifier] is None:
         _need_promises(site, builder, node, made)
     return made
+
+
+def _extended(site: _Site, builder: Builder, node: Node, histories: Histories) -> Snapshot:
+    """Add the load of a source to its history."""
+    blueprint = _blueprint(site, node.id, _statement(site, node.id))
+    load = snapshot_of(site.work, site.progress, node.inputs[0].id).relation
+    addition = histories.addition(node, load, blueprint)
+    try:
+        return builder.extend(blueprint, addition, site.taken)
+    except SqlError as exc:
+        raise NodeFailed(f"{exc.message} ({node.path}:{node.sql_line})") from exc
 
 
 def _need_promises(site: _Site, builder: Builder, node: Node, made: Snapshot) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.rebuilds import Builds, builds_of
+from seeknal_git.names import CHANGES
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.loads_in_use import pinned
 from seeknal_git.project.snapshot_ids import Identity, identities
 from seeknal_git.project.source_versions import need_versions, untracked_sources
 
 if TYPE_CHECKING:
+    from seeknal_git.build.histories import Histories
     from seeknal_git.build.options import Options
     from seeknal_git.environments.environment import Environment
     from seeknal_git.nodes.node import Check
@@ -38,6 +40,7 @@ class Inventory:
     production: Mapping[str, Published]  # by production now
     answer_ids: Mapping[tuple[str, int], str]  # (node, number of the check) → id of its answer
     audits: Mapping[str, Audit]  # id of an answer → answer, for those that are known
+    histories: Histories | None = None  # if the graph has any
 
     def wanted(self, node: str) -> str:
         """The id of the snapshot that a node needs."""
@@ -87,7 +90,13 @@ def take_inventory(
     versions = need_versions(graph, root, loads, _spared(graph, options))
     environments = () if options.newest else (production, shows)
     builds = builds_of(snapshots, lost, environments, _again(graph, root, options, loads))
-    meant = identities(graph, versions, builds.meant)
+    histories, build_of = None, builds.meant
+    if graph.structure.of_kind(CHANGES):
+        from seeknal_git.build.histories import Histories
+
+        histories = Histories.of(warehouse, environment, builds, production)
+        build_of = histories.meant
+    meant = identities(graph, versions, build_of)
     answer_ids = {
         (node, number): _answer_id(graph, meant, node, number)
         for node, number, _ in all_checks(graph)
@@ -103,6 +112,7 @@ def take_inventory(
         production,
         answer_ids,
         warehouse.snapshots.audits(list(answer_ids.values())),
+        histories,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seeknal_git.build.inventory import Inventory
+from seeknal_git.names import is_changes
 from seeknal_git.nodes.values import of_the_moment
 from seeknal_git.plan.reason import Because, Reason
 from seeknal_git.project.data_versions import contents_of, engine_of
@@ -38,7 +39,8 @@ def _reason_of_contents(inventory: Inventory, node: str) -> Reason:
     is_view, is_ephemeral = (
         node in nodes for nodes in (graph.structure.as_views, graph.structure.ephemeral)
     )
-    if before.fingerprint == fingerprint and is_view != (before.query is not None):
+    is_another_form = is_view != (before.query is not None) and not is_changes(node)
+    if before.fingerprint == fingerprint and is_another_form:
         form = "ephemeral" if is_ephemeral else "a view" if is_view else "a table"
         return Reason(Because.FORM, values=(form,))
     if before.fingerprint == fingerprint:

@@ -13,7 +13,7 @@ from functools import cached_property
 from seeknal_git.commands.shown_tables import shown_tables
 from seeknal_git.git import repository as git
 from seeknal_git.names import PRODUCTION_ALIAS, split_id
-from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.nodes.kinds import KINDS, NAMED
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.semantics import Catalogue, catalogue_of
 from seeknal_git.plan.selection import FACTS, METHODS
@@ -85,7 +85,7 @@ class Completions:
 
     def kinds(self) -> list[str]:
         """The kinds of nodes."""
-        return list(KINDS)
+        return list(NAMED)
 
     def kinds_of_drafts(self) -> list[str]:
         """The kinds of nodes and of entries in common files, as `draft` takes them."""

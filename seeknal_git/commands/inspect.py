@@ -8,7 +8,7 @@ from seeknal_git.commands.query_names import no_view
 from seeknal_git.environments.revision import environment_of, head_tree, revision_of
 from seeknal_git.errors import UsageError
 from seeknal_git.names import ENTITY, bare, node_id, of_option, schema_of, split_id
-from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.nodes.kinds import NAMED
 from seeknal_git.project.entities import entities_of
 from seeknal_git.project.graph import Graph, node_named
 from seeknal_git.project.load import load
@@ -64,7 +64,7 @@ def _view(graph: Graph, name: str) -> str:
 def _node(graph: Graph, name: str) -> str:
     """The node that a name means. A node that is called `kind_name` itself comes first."""
     names = {split_id(node)[1] for node in graph.members}
-    kinds = (kind for kind in KINDS if name.startswith(f"{kind}_"))
+    kinds = (kind for kind in NAMED if name.startswith(f"{kind}_"))
     written = (node_id(kind, name[len(kind) + 1 :]) for kind in kinds)
     meant = [node for node in written if node in graph.members]
     return meant[0] if meant and name not in names else node_named(graph, name)

@@ -10,13 +10,13 @@ from seeknal_git.environments.revision import head_tree, revision_of
 from seeknal_git.errors import GitError, ProjectError, UsageError
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import ENTITY, folded, node_id, qualified, split_id
-from seeknal_git.nodes.kinds import KINDS, WITHOUT_TABLE
+from seeknal_git.nodes.kinds import NAMED, WITHOUT_TABLE
 from seeknal_git.project.load import load
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.queries import with_tables
 from seeknal_git.warehouse.model import Published
 
-_NAMED = (*KINDS, ENTITY)  # the words before the dot in the name of a table
+_NAMED = (*NAMED, ENTITY)  # the words before the dot in the name of a table
 
 
 def over_views(
@@ -74,7 +74,7 @@ def _spelled(name: str) -> list[str]:
     """The nodes that may be written as `kind_name`."""
     return [
         node_id(kind, name.removeprefix(f"{kind}_"))
-        for kind in KINDS
+        for kind in NAMED
         if name.startswith(f"{kind}_")
     ]
 

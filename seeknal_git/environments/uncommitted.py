@@ -24,7 +24,7 @@ from seeknal_git.git.carry import (
 )
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import PRODUCTION_ALIAS, argument, in_lines, operand
-from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.nodes.kinds import NAMED
 from seeknal_git.project.branch_settings import refuse_to_carry
 from seeknal_git.project.ci_variables import in_ci
 from seeknal_git.project.definitions import is_definition_path
@@ -93,7 +93,7 @@ def _refuse_to_create(workspace: Workspace, name: str, *, insisted: bool, may_cr
         raise UsageError(
             f"There is no commit {name}, and no branch.", f"If it is to be a branch: {creates}"
         )
-    if name.partition(".")[0] in KINDS or (workspace.repository.project / name).is_file():
+    if name.partition(".")[0] in NAMED or (workspace.repository.project / name).is_file():
         raise UsageError(
             f"{name} is no branch: a plan is of all nodes.", f"If it is to be a branch: {creates}"
         )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
+from seeknal_git.names import CHANGES
+
 KINDS = (
     "source",
     "transform",
@@ -26,8 +28,14 @@ KINDS = (
 # Those whose nodes have no table.
 WITHOUT_TABLE = frozenset({"rule", "exposure", "semantic_model", "metric"})
 
+# The kinds of nodes that SQL and commands may name: also those that come with another node's file.
+NAMED = (*KINDS, CHANGES)
+
 # Kinds of Seeknal that are not kinds here, and how the same is done.
-OTHERWISE = {"model": "Train it in a Python node: a function with @transform that returns a table."}
+OTHERWISE = {
+    "model": "Train it in a Python node: a function with @transform that returns a table.",
+    CHANGES: "Write `keep: changes` and the `key` of a row into the file of the source.",
+}
 
 
 def module_of(kind: str) -> ModuleType:

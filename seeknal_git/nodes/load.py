@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.nodes.changes import history_of
 from seeknal_git.nodes.examples import plain
 from seeknal_git.nodes.kinds import KINDS, OTHERWISE, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
@@ -30,8 +31,9 @@ _DOCUMENT = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
 def load_nodes(
     content: bytes, path: str, values: Values | None = None
 ) -> tuple[list[Node], list[Problem]]:
-    """The nodes in a file, and warnings about it: one or none, but for a file of metrics, which may
-    hold several documents. Raises ProjectError with every mistake in the first that has any."""
+    """The nodes in a file, and warnings about it: one or none, but for a source with its history,
+    and a file of metrics, which may hold several documents. Raises ProjectError with every mistake
+    in the first that has any."""
     documents = [content]
     if path.startswith(f"{folder_of('metric')}/"):
         documents = _documents(content)
@@ -42,6 +44,8 @@ def load_nodes(
         if node is None:
             continue
         found.append(node)
+        if history := history_of(node):
+            found.append(history)
         if node.kind != "metric" and len(documents) > 1:
             message = f"A file of several documents holds metrics alone, and no {node.kind}."
             raise ProjectError([Problem(message, path, node.line("kind"))])
@@ -361,4 +365,5 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         lines=lines,
         python=compiled.python,
         materialized=compiled.materialized,
+        keeps=compiled.keeps,
     )

@@ -93,6 +93,8 @@ class Node:
     python: Mapping[str, Any] = field(default_factory=dict)
     # The content of a semantic model or a metric, see `nodes/semantics.py`.
     semantics: Mapping[str, Any] = field(default_factory=dict)
+    # Of a source whose history is kept: the columns of its `key`, and those to `compare`.
+    keeps: Mapping[str, Sequence[str]] = field(default_factory=dict)
     # `table`, `view` (each reader computes its rows) or `ephemeral` (a view that is not published).
     materialized: str = "table"
 

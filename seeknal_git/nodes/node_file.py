@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar
@@ -74,6 +74,7 @@ class Compiled:
     python: Mapping[str, Any] = field(default_factory=dict)
     semantics: Mapping[str, Any] = field(default_factory=dict)
     materialized: str = "table"
+    keeps: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class InputFile(Form):

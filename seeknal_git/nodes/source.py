@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
+from seeknal_git.nodes.changes import checks_of_key
+from seeknal_git.nodes.checks import Columns
 from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.node_file import Compiled, Mistake, below_project, refuse_unknown_params
 from seeknal_git.nodes.scalars import flag, whole
@@ -77,6 +79,9 @@ class File(TableFile):
     source: Literal["csv", "parquet", "json", "jsonl"]
     table: str | None = None
     on_drift: Literal["error", "warn"] = "error"
+    keep: Literal["changes"] | None = None
+    key: Columns | None = None
+    compare: Columns | None = None
     materialized: str = "table"
 
     @field_validator("examples")
@@ -113,6 +118,11 @@ class File(TableFile):
                 "params.path",
                 "table",
             )
+        if self.keep and not self.key:
+            raise Mistake("`keep: changes` needs the `key` of a row, such as `key: [id]`", "keep")
+        if not self.keep and (self.key or self.compare):
+            given = "key" if self.key else "compare"
+            raise Mistake(f"`{given}` belongs to `keep: changes`, which is not here", given)
         refuse_unknown_params(self.params, PARAMS[self.source], f"a {self.source} source")
         _ = self.options  # raises for a wrong value
         return self
@@ -180,4 +190,12 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         "reader": _READER,
     }
     as_it_is = {name: "NUMBER" for name in file.types if name not in file.read_as}
-    return Compiled(sql=None, definition=definition, promises=as_it_is)
+    if file.key is None:
+        return Compiled(sql=None, definition=definition, promises=as_it_is)
+    return Compiled(
+        sql=None,
+        definition=definition,
+        promises=as_it_is,
+        checks=checks_of_key(file.key, lines),
+        keeps={"key": file.key, "compare": file.compare or []},
+    )

@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from seeknal_git.errors import UsageError
 from seeknal_git.names import split_id
-from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.nodes.kinds import NAMED
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.graph import Graph, Structure
 
@@ -300,7 +300,7 @@ def _matching(among: Candidates, term: Term) -> set[str]:
     found = {node for node, own in values.items() if any(map(matches, own))}
     if method == "name" and not is_glob and len(found) > 1:
         term.refuse(f"{wanted} may be {' or '.join(sorted(found))}", "Write the kind too.")
-    known = set(chain(*values.values(), KINDS if method == "kind" else ()))
+    known = set(chain(*values.values(), NAMED if method == "kind" else ()))
     if not any(map(matches, known)):
         noun = "node" if method == "name" else method
         why = f"No {noun} matches {wanted}" if is_glob else f"There is no {noun} {wanted}"

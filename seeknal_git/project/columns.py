@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem
+from seeknal_git.names import CHANGES
+from seeknal_git.nodes.changes import with_loads_before
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.asking import Asking
 from seeknal_git.project.bound_graph import Answers, BoundGraph, bound_graph, revised_graph
@@ -301,6 +303,8 @@ class _Bound:
         if answer.get("volatile"):
             self.volatile.setdefault(node.id, set()).add(position - 1)
         anatomy = unpacked(answer["anatomy"]) if question.decides and "anatomy" in answer else None
+        if anatomy is not None and node.kind == CHANGES:
+            anatomy = with_loads_before(anatomy)
         if anatomy is not None:
             self.anatomies.setdefault(node.id, {})[position] = anatomy
         if position == 0:

@@ -9,7 +9,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from seeknal_git.errors import Problem, ProjectError, UsageError
-from seeknal_git.names import split_id, view_names
+from seeknal_git.names import is_changes, split_id, view_names
 from seeknal_git.nodes.kinds import WITHOUT_TABLE
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member, Project
@@ -324,7 +324,8 @@ def view_problems(
         if not view:
             continue
         other = owners.setdefault(view.lower(), identifier)
-        if other == identifier and view == split_id(identifier)[1]:
+        is_own = is_changes(identifier) or view == split_id(identifier)[1]
+        if other == identifier and is_own:
             continue
         node = members[identifier].node
         place = (node.path, node.line("name"))

@@ -9,6 +9,7 @@ from typing import Any
 from seeknal_git.cache import Cache
 from seeknal_git.errors import Problem, ProjectError, as_problem, limits, raising
 from seeknal_git.git.tree import Tree
+from seeknal_git.names import CHANGES
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.nodes.values import Use
 from seeknal_git.project.definitions import Member, Project, is_node_path
@@ -243,9 +244,18 @@ def _read(vocabulary: Vocabulary, path: str) -> _Fresh:
         return _Fresh(path, blob, blob, entry)
     content = vocabulary.content(blob, node.uses) if node.uses else blob
     fresh = _fresh(node, path, blob, content)
-    if nodes[1:]:  # metrics, which have no SQL of their own
-        entry["further"] = [{"node": _as_data(one), "readings": [None]} for one in nodes[1:]]
+    if nodes[1:]:
+        entry["further"] = [_further(one) for one in nodes[1:]]
     return replace(fresh, entry=entry | fresh.entry)
+
+
+def _further(node: Node) -> dict[str, Any]:
+    """The entry of another node in the same file: a metric, which has no SQL of its own, or the
+    history of a source."""
+    from seeknal_git.nodes.changes import reading_of_history
+
+    reading = _packed(reading_of_history()) if node.kind == CHANGES else None
+    return {"node": _as_data(node), "readings": [reading]}
 
 
 def _fresh(node: Node, path: str, blob: str, content: str) -> _Fresh:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from seeknal_git.errors import Problem
-from seeknal_git.names import folded
+from seeknal_git.names import CHANGES, folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.sql.statement import COLLATION, Anatomy, Columns, Known, Reading
 from seeknal_git.sql.type_words import holds, read_as
+
+# Kind → how a node asks for a column, if it does not promise it.
+_ASKS = {"exposure": "partitions by", CHANGES: "compares"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def broken_promises(node: Node, columns: Columns, types: Mapping[str, str]) -> l
     for name, declared in node.promises.items():
         returned = there.get(folded(name))
         if returned is None:
-            what = "partitions by" if node.kind == "exposure" else "promises"
+            what = _ASKS.get(node.kind, "promises")
             message = f"{node.id} {what} the column {name}, and its SQL returns none of that name."
             hint = f"It returns {', '.join(column for column, _ in columns)}."
         elif declared and node.kind == "source" and not holds(declared, returned):
@@ -122,7 +125,7 @@ def _line_of(node: Node, column: str) -> int:
     ]
     if column in names:
         return node.line("schema", names.index(column))
-    keys = (f"columns.{column}", f"features.{column}", "features", "params.partition_by")
+    keys = (f"columns.{column}", f"features.{column}", "features", "params.partition_by", "compare")
     places = [key for key in keys if key in node.lines]
     given = node.document.get("materialization")
     if not places and isinstance(given, dict) and given.get("event_time_col") == column:

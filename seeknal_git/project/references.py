@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.names import command_line, split_id
-from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.nodes.kinds import NAMED
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member
 from seeknal_git.sql.statement import Reading, Reference
@@ -152,9 +152,9 @@ def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
     if name.endswith("()"):
         raise LookupError(f"`{name}` reads something that is not an input of {node.id}.", "")
     kind, _ = split_id(name)
-    if reference.explicit or (kind in KINDS and (not declared or name in declared)):
+    if reference.explicit or (kind in NAMED and (not declared or name in declared)):
         return name
-    if kind in KINDS:
+    if kind in NAMED:
         raise LookupError(f"{node.id} reads {name}, which its `inputs` do not declare.", name)
     raise LookupError(f"{node.id} reads `{name}`, which is not a node.", name)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "production": "shown by production",
+    "changes": "of the changes that a source keeps",
     "environment": "shown by another environment",
     "history": "of production's history",
     "view": "read by a view of somebody's own",

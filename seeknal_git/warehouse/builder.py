@@ -17,6 +17,7 @@ from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.model import (
+    Addition,
     Audit,
     AuditQuery,
     Blueprint,
@@ -77,6 +78,16 @@ class Builder(protocol.Builder):
             confirm()
         self._snapshots.append((snapshot, reading))
         return snapshot
+
+    def extend(
+        self, blueprint: Blueprint, addition: Addition, taken: Collection[str] = ()
+    ) -> Snapshot:
+        from seeknal_git.warehouse.histories import extended
+
+        with self._undone_if_it_fails():
+            made = extended(self._connection, blueprint, addition, _free_name(blueprint, taken))
+        self._snapshots += [(snapshot, None) for snapshot in made]
+        return made[-1]
 
     def check(self, question: AuditQuery) -> Audit:
         with self._undone_if_it_fails():

@@ -82,6 +82,12 @@ class DuckDBFile(protocol.Warehouse):
         return DeliveryRecords(self._connection)
 
     @property
+    def histories(self) -> protocol.Histories:
+        from seeknal_git.warehouse.histories import HistoryTables
+
+        return HistoryTables(self._connection)
+
+    @property
     def scratch(self) -> protocol.Scratch:
         from seeknal_git.warehouse.scratch import ScratchTables
 

@@ -117,6 +117,30 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """A version of the history of a source's loads: a snapshot over tables. The fields that it
+    shares with `Snapshot` mean the same, and are "" if its record is gone."""
+
+    id: str
+    fingerprint: str
+    identity: str
+    build: str
+    tables: tuple[str, ...]  # oldest first; somebody may have dropped some
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A load to add to a history."""
+
+    load: str  # its rows as SQL names them
+    key: Sequence[str]
+    compared: Sequence[str]  # columns; none for all
+    before: Sequence[str]  # the tables of the version that it is added to
+    is_redefined: bool  # whether that version has another definition
+    at: datetime  # when the rows of the load began to hold, in UTC
+
+
+@dataclass(frozen=True, slots=True)
 class AuditQuery:
     """A check to make."""
 
@@ -348,7 +372,7 @@ class Unnamed:
 
 
 # The reasons to keep a table, in the order in which they are tried.
-REASONS = ("production", "environment", "history", "view", "unfinished run")
+REASONS = ("production", "changes", "environment", "history", "view", "unfinished run")
 
 
 def counted_by_reason(kept: Mapping[str, str]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from seeknal_git.sql.statement import Columns
     from seeknal_git.warehouse.model import (
+        Addition,
         Audit,
         AuditQuery,
         Blueprint,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Run,
         Snapshot,
         Unnamed,
+        Version,
         Warned,
     )
 
@@ -282,6 +284,13 @@ class Builder(Protocol):
         """
         ...
 
+    def extend(
+        self, blueprint: Blueprint, addition: Addition, taken: Collection[str] = ()
+    ) -> Snapshot:
+        """Make the next version of a history, as a SELECT over tables. Raises SqlError. taken: as
+        for `build`."""
+        ...
+
     def check(self, question: AuditQuery) -> Audit:
         """Count the rows that violate a check, and all rows. Raises SqlError."""
         ...
@@ -309,6 +318,15 @@ class Builder(Protocol):
 
     def close(self) -> None:
         """Undo everything since the last commit, for good."""
+        ...
+
+
+class Histories(Protocol):
+    """The histories of sources that keep changes."""
+
+    def newest(self, schema: str) -> dict[str, Version]:
+        """Node → the last version of its history that production published, rollbacks aside; also
+        of nodes that it does not show any more. schema: production's."""
         ...
 
 
@@ -347,6 +365,9 @@ class Warehouse(Protocol):
 
     @property
     def deliveries(self) -> Deliveries: ...
+
+    @property
+    def histories(self) -> Histories: ...
 
     @property
     def scratch(self) -> Scratch: ...

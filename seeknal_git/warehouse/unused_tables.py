@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.names import SNAPSHOTS, STATE, literal
 from seeknal_git.warehouse import catalog
 from seeknal_git.warehouse.connection import transaction
+from seeknal_git.warehouse.histories import tables_of_histories
 from seeknal_git.warehouse.model import REASONS, REMOVED, Rules, Unnamed, relation
 from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
@@ -60,6 +61,7 @@ def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str
     history = [_shown_since(connection, rules, production) for production in rules.productions]
     tables_by_reason = (
         _shown(connection, rules.productions),
+        tables_of_histories(connection, rules.productions),
         _shown(connection, rules.live),
         set[str]().union(*history),
         _read_by_views(connection, rules),

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seeknal_git.nodes.kinds import KINDS
+from seeknal_git.nodes.kinds import NAMED
 
-NODE = re.compile(rf"(?:{'|'.join(KINDS)})\.[A-Za-z_]\w*")
+NODE = re.compile(rf"(?:{'|'.join(NAMED)})\.[A-Za-z_]\w*")
 _FEATURE = re.compile(r"(?:feature_group\.)?([A-Za-z_]\w*)(?:\.(?:\w+|\*))?")
 _NOT_HERE = {
     "state": "A node has no state of its own: its table is made of its code and its inputs alone.",

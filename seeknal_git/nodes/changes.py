@@ -1,0 +1,70 @@
+"""The history of a source's loads: the node `changes.NAME` that comes with `keep: changes`.
+
+Its SELECT gives the history of one load, so references, columns and lineage follow from git alone.
+How the loads of production are added up is in docs/design/kept-changes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from seeknal_git.names import CHANGES, VALID_FROM, VALID_TO
+from seeknal_git.nodes.checks import not_null, unique
+from seeknal_git.nodes.node import Check, Input, Node
+from seeknal_git.sql.statement import Anatomy, Part, Reading, Reference
+
+# In words, why another history may have other rows: the loads before decide them too.
+_LOADS = "the history of its loads"
+_INPUT = "input_0"
+_SQL = (
+    f"SELECT *, (now() AT TIME ZONE 'UTC')::TIMESTAMP AS {VALID_FROM}, "
+    f"NULL::TIMESTAMP AS {VALID_TO} FROM {_INPUT}"
+)
+
+
+def checks_of_key(key: Sequence[str], lines: Mapping[str, int]) -> tuple[Check, ...]:
+    """The conditions on a load whose rows are compared with those of the load before."""
+    names, line = ", ".join(key), lines.get("key", 1)
+    return (
+        Check(f"key_not_null({names})", not_null(key), line=line),
+        Check(f"key_unique({names})", unique(key), line=line, key=tuple(key), returns="keys"),
+    )
+
+
+def history_of(source: Node) -> Node | None:
+    """The node with the history of a source; None if its file does not keep changes."""
+    if not source.keeps:
+        return None
+    line = source.line("keep")
+    return replace(
+        source,
+        kind=CHANGES,
+        sql=_SQL,
+        sql_line=line,
+        inputs=(Input(source.id, line),),
+        definition=source.keeps,
+        checks=(),
+        promises=dict.fromkeys(source.keeps["compare"]),
+        keeps={},
+    )
+
+
+def reading_of_history() -> Reading:
+    """The table that the SELECT of a history names."""
+    return Reading((Reference(len(_SQL) - len(_INPUT), len(_SQL), _INPUT),))
+
+
+def with_loads_before(anatomy: Anatomy) -> Anatomy:
+    """The parts of a history. The loads before decide each of them, so none is known to stay."""
+    return replace(
+        anatomy,
+        whole=_shaky(anatomy.whole),
+        rows=anatomy.rows and _shaky(anatomy.rows),
+        columns=anatomy.columns and tuple((name, _shaky(part)) for name, part in anatomy.columns),
+        unique=(),
+    )
+
+
+def _shaky(part: Part) -> Part:
+    return replace(part, unstable=_LOADS)
