@@ -717,3 +717,105 @@ def test_the_list_fits_a_terminal_and_breaks_no_name(repo: Repo, bakery: Bakery)
 def test_a_folder_without_a_project_of_dbt_is_refused(repo: Repo, tmp_path: Path) -> None:
     said = repo.seeknal("import", "dbt", str(tmp_path), code=2).err
     assert "There is no dbt_project.yml in" in said
+
+
+UNIT_TESTS = """
+    unit_tests:
+      - name: a guest without payments has paid nothing
+        description: The left join keeps the guest
+        model: guests
+        given:
+          - input: ref('stg_guests')
+            rows:
+              - {guest_id: 1, name: Ada}
+              - {guest_id: 2, name: "null"}
+          - input: ref('stg_payments')
+            format: sql
+            rows: select 7 as order_id, 2.5 as amount
+          - input: ref('stg_orders')
+            format: csv
+            rows: |
+              order_id,guest_id,day
+              7,1,
+        expect:
+          rows:
+            - {guest_id: 1, paid: 2.5}
+            - {guest_id: 2, paid: 0}
+      - name: orders before the first day
+        model: stg_orders
+        given:
+          - input: ref('raw_orders')
+            format: csv
+            fixture: some_orders
+        expect:
+          format: csv
+          fixture: kept_orders.csv
+        overrides:
+          vars: {first_day: "2026-03-01"}
+      - name: a wrong one
+        model: stg_guests
+        given: [{input: ref('raw_guests'), rows: [{id: 1}]}]
+        expect: {rows: [{guest_id: 2}]}
+      - name: of a macro
+        model: stg_guests
+        given: [{input: ref('raw_guests'), rows: []}]
+        expect: {rows: []}
+        overrides: {macros: {is_incremental: true}}
+      - name: of itself
+        model: stg_guests
+        given: [{input: this, rows: []}]
+        expect: {rows: []}
+      - name: of nobody
+        model: nobody
+        expect: {rows: []}
+    """
+
+
+GUESTS_EXAMPLE = """\
+- name: a guest without payments has paid nothing
+  description: The left join keeps the guest
+  given:
+    transform.stg_guests:
+    - {guest_id: 1, name: Ada}
+    - {guest_id: 2, name: 'null'}
+    transform.stg_payments:
+      sql: select 7 as order_id, 2.5 as amount
+    transform.stg_orders: |
+      order_id,guest_id,day
+      7,1,
+  expect:
+    rows:
+    - {guest_id: 1, paid: 2.5}
+    - {guest_id: 2, paid: 0}
+    only:
+    - guest_id
+    - paid
+"""
+
+
+def test_unit_tests_become_examples_that_hold(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    fixtures = "tests/fixtures"
+    files = {
+        "models/unit.yml": UNIT_TESTS,
+        f"{fixtures}/some_orders.csv": "id,guest,day,state\n1,1,2026-02-01,done\n2,1,2026-03-01,\n",
+        f"{fixtures}/kept_orders.csv": "order_id,state\n2,\n",
+    }
+    with_files(folder, files)
+    done = imported(repo, folder)
+    said = {message.partition(" is not taken")[0]: message for _, _, message in left(done)}
+    assert list(said) == [
+        "The unit test a wrong one",
+        "The unit test of a macro",
+        "The unit test of itself",
+        "The unit test of nobody",
+    ]
+    wrong = "It does not hold: 1 row missing, 1 row unexpected."
+    assert said["The unit test a wrong one"].endswith(wrong)
+    assert "examples:\n" + textwrap.indent(GUESTS_EXAMPLE, "  ") in repo.read(
+        "seeknal/transforms/guests.yml"
+    )
+    assert repo.seeknal("test").out.endswith("2 examples: 2 hold.\n")
+    repo.replace("seeknal/transforms/guests.yml", "name: a guest without", "name: guests without")
+    messages = [message for _, _, message in left(imported(repo, folder))]
+    assert any("without payments has paid nothing of guests is not taken" in it for it in messages)

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import yaml
 
+from seeknal_git.commands.imported_examples import with_sound_examples
 from seeknal_git.dbt.conversion import Conversion, convert
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.taken import closed, with_sound_tests
-from seeknal_git.dbt.untaken import untaken
+from seeknal_git.dbt.untaken import untaken, untaken_examples
 from seeknal_git.errors import Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git, run_git
 from seeknal_git.git.repository import Repository
+from seeknal_git.git.tree import Tree
 from seeknal_git.names import command_line, split_id
 from seeknal_git.nodes.yaml_document import read_yaml
 from seeknal_git.project.load import Loaded, load, with_nodes
@@ -96,6 +98,9 @@ def import_dbt(workspace: Workspace, folder: Path, *, dry_run: bool = False) -> 
     """
     importing = _begun(workspace, folder.resolve())
     drafts = _sound(importing, _free(importing))
+    if any(draft.examples for draft in drafts):
+        tree = _tree_with(importing, drafts)
+        drafts = with_sound_examples(drafts, load(importing.workspace, tree), tree, importing.left)
     variables, copies = _missing(importing, drafts), _to_copy(importing, drafts)
     command = "" if dry_run or not drafts else _written(importing, drafts, copies, variables)
     conversion = importing.conversion
@@ -127,6 +132,9 @@ def _untaken(importing: _Import, drafts: Iterable[Draft]) -> Iterator[Problem]:
     for node, tests in importing.conversion.tests.items():
         if node in importing.present:
             yield from untaken(graph.node(node), tests, reads)
+    for node, examples in importing.conversion.examples.items():
+        if node in importing.present:
+            yield from untaken_examples(graph.node(node), examples)
 
 
 def _present(importing: _Import) -> tuple[str, ...]:
@@ -276,9 +284,8 @@ def _blocked(
 
 def _wrong(importing: _Import, drafts: list[Draft]) -> dict[str, Problem]:
     """The drafts that are wrong in the project, each with the first reason."""
-    files = {path: content for draft in drafts for path, content in draft.files().items()}
-    files[PROJECT_FILE] = _project_file(importing, importing.conversion.variables)
-    loaded = load(importing.workspace, with_nodes(importing.there.tree, files))
+    tree = _tree_with(importing, drafts)
+    loaded = load(importing.workspace, tree)
     owners = {path: draft.id for draft in drafts for path in draft.paths}
     ids = {draft.id for draft in drafts}
     found: dict[str, Problem] = {}
@@ -290,6 +297,13 @@ def _wrong(importing: _Import, drafts: list[Draft]) -> dict[str, Problem]:
     if not found:
         found = {draft.id: problem for draft in drafts for problem in _read_besides(loaded, draft)}
     return found
+
+
+def _tree_with(importing: _Import, drafts: Iterable[Draft]) -> Tree:
+    """The project's tree with the files of drafts."""
+    files = {path: content for draft in drafts for path, content in draft.files().items()}
+    files[PROJECT_FILE] = _project_file(importing, importing.conversion.variables)
+    return with_nodes(importing.there.tree, files)
 
 
 def _read_besides(loaded: Loaded, draft: Draft) -> Iterator[Problem]:

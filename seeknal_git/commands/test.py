@@ -56,14 +56,17 @@ def _exampled(loaded: Loaded, nodes: Iterable[str]) -> list[str]:
 
 
 def example_problems(loaded: Loaded, tree: Tree) -> Iterator[Problem]:
-    """A problem for each example of a sound tree that does not hold. Python nodes are passed over,
-    and so are examples that held before, with everything that decides them as it is now.
+    """A problem for each example of a sound tree that does not hold.
 
-    tree: the one that was loaded, with all its edits.
+    Passed over are Python nodes, examples over columns that nobody knows yet, and those that held
+    before, with everything that decides them as it is now. tree: the one that was loaded, with all
+    its edits.
     """
     if not loaded.graph.index.exampled:
         return
     for example in tried(loaded, tree, _exampled(loaded, loaded.graph.inputs)):
+        if example.is_open:
+            continue
         if example.problem:
             yield example.problem
         elif example.mismatches:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.dbt.checks import NodeTest
-from seeknal_git.dbt.drafts import Draft
+from seeknal_git.dbt.drafts import Draft, NodeExample
 from seeknal_git.dbt.exposures import exposures
 from seeknal_git.dbt.macros import defined, macros
 from seeknal_git.dbt.models import models, python_models
@@ -19,6 +19,7 @@ from seeknal_git.dbt.reading import Reading
 from seeknal_git.dbt.rules import rules
 from seeknal_git.dbt.settings import PROJECT, Settings, as_text, read_settings, text_of
 from seeknal_git.dbt.sources import seeds, sources
+from seeknal_git.dbt.unit_tests import unit_tests, without_model
 from seeknal_git.dbt.yaml_lines import Entries, Items, read_yaml
 from seeknal_git.errors import Problem, ProjectError
 
@@ -38,6 +39,7 @@ class Conversion:
     notes: tuple[Problem, ...]
     # The tests of each node, also of one that is not taken.
     tests: dict[str, list[NodeTest]]
+    examples: dict[str, list[NodeExample]]
     # Name → text of each variable of the project.
     variables: dict[str, str]
 
@@ -53,8 +55,9 @@ def convert(root: Path, prefix: str | None) -> Conversion:
     properties = read_properties(settings)
     reading = Reading(settings, properties, _names(settings, properties), prefix)
     reading.left += properties.left
-    for read in (seeds, sources, models, python_models, rules, exposures):
+    for read in (seeds, sources, models, python_models, rules, exposures, unit_tests):
         read(reading)
+    reading.left += without_model(reading)
     reading.left += [*macros(settings), *_analyses(settings), *_of_the_project(settings)]
     twice = {
         name for name, times in Counter(draft.id for draft in reading.drafts).items() if times > 1
@@ -67,6 +70,7 @@ def convert(root: Path, prefix: str | None) -> Conversion:
         tuple(dict.fromkeys(reading.left)),
         tuple(dict.fromkeys(reading.notes)),
         {**reading.tests, **{draft.id: draft.tests for draft in reading.drafts}},
+        reading.examples,
         {name: text for name, text in texts.items() if text is not None},
     )
 

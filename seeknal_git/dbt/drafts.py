@@ -16,6 +16,23 @@ from seeknal_git.nodes.kinds import folder_of
 _WIDTH = 100
 
 
+@dataclass(frozen=True, slots=True)
+class NodeExample:
+    """An example, as a node's file has it, and where dbt has it."""
+
+    data: dict[str, Any]
+    path: str
+    line: int
+
+    @property
+    def name(self) -> str:
+        return str(self.data["name"])
+
+
+class Row(dict[str, Any]):
+    """A row that stands on one line of a file."""
+
+
 @dataclass(slots=True)
 class Draft:
     """A node to write."""
@@ -29,6 +46,7 @@ class Draft:
     # The nodes that it reads, without those of tests.
     reads: tuple[str, ...] = ()
     tests: list[NodeTest] = field(default_factory=list)
+    examples: list[NodeExample] = field(default_factory=list)
     # Its SQL in a file of its own.
     sql: str | None = None
     # The line of dbt's file that each of its lines comes from.
@@ -61,6 +79,8 @@ class Draft:
         data = {"kind": kind, "name": name, **self.data}
         if self.tests:
             data["tests"] = [test.data for test in self.tests]
+        if self.examples:
+            data["examples"] = [example.data for example in self.examples]
         found = {f"{self.base}.yml": _as_yaml(data).encode()}
         if self.sql is not None:
             found[f"{self.base}.sql"] = self.sql.encode()
@@ -76,7 +96,12 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _row(dumper: yaml.SafeDumper, row: Row) -> yaml.MappingNode:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", row.items(), flow_style=True)
+
+
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(Row, _row)
 
 
 def _dumped(value: Any, *, flow: bool | None, width: float) -> str:
@@ -99,6 +124,9 @@ def _entry(key: str, value: Any) -> str:
         return "tests:\n" + "".join(f"  - {line}" for line in _tests(value))
     if key in ("tags", "params", "inputs", "depends_on", "schema"):
         return f"{key}: {_dumped(value, flow=True, width=float('inf'))}"
+    if key == "examples":
+        lines = _dumped(value, flow=False, width=float("inf")).splitlines()
+        return "\n".join(["examples:", *(f"  {line}" if line else "" for line in lines), ""])
     return _dumped({key: value}, flow=False, width=_WIDTH)
 
 

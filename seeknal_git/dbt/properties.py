@@ -15,7 +15,6 @@ from seeknal_git.errors import Problem, ProjectError
 _DOCS = re.compile(r"\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}", re.DOTALL)
 # Section without a counterpart → the word for an entry, and the way out.
 _LEFT = {
-    "unit_tests": ("unit test", "A condition on the node's rows stands under its `tests`."),
     "snapshots": ("snapshot", "seeknal query --at COMMIT asks an older publication."),
     "semantic_models": ("semantic model", "Write it as kind: semantic_model (docs/nodes.md)."),
     "metrics": ("metric", "Write it as kind: metric (docs/nodes.md)."),
@@ -79,6 +78,7 @@ class Properties:
     # Each table with the source that it belongs to.
     sources: list[tuple[Entry, Entry]] = field(default_factory=list)
     exposures: list[Entry] = field(default_factory=list)
+    unit_tests: list[Entry] = field(default_factory=list)
     # Texts by the name that `doc('name')` gives them.
     docs: dict[str, str] = field(default_factory=dict)
     # Entries and files that are not taken.
@@ -148,6 +148,8 @@ def _put(section: str, entry: Entry, found: Properties) -> None:
             found.tests[entry.name] = entry
         case "exposures":
             found.exposures.append(entry)
+        case "unit_tests":
+            found.unit_tests.append(entry)
         case "sources":
             for table, line in entry.rows("tables"):
                 if isinstance(table, Entries) and table.get("name"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seeknal_git.dbt.checks import NodeTest
-from seeknal_git.dbt.drafts import Draft
+from seeknal_git.dbt.drafts import Draft, NodeExample
 from seeknal_git.dbt.jinja import has_jinja
 from seeknal_git.dbt.names import Names
 from seeknal_git.dbt.properties import Entry, Properties
@@ -35,6 +35,8 @@ class Reading:
     drafts: list[Draft] = field(default_factory=list)
     # The tests of each model that is no draft.
     tests: dict[str, list[NodeTest]] = field(default_factory=dict)
+    # The examples of each model.
+    examples: dict[str, list[NodeExample]] = field(default_factory=dict)
     left: list[Problem] = field(default_factory=list)
     # Settings that nodes are taken without.
     notes: list[Problem] = field(default_factory=list)

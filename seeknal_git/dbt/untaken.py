@@ -1,4 +1,4 @@
-"""The tests of dbt that are not taken, as their node was there already."""
+"""The tests and unit tests of dbt that are not taken, as their node was there already."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 import yaml
 
 from seeknal_git.dbt.checks import NodeTest
+from seeknal_git.dbt.drafts import NodeExample
 from seeknal_git.dbt.taken import Order, rule_of
 from seeknal_git.errors import Problem
 from seeknal_git.names import split_id
 from seeknal_git.nodes.checks import Test, compile_test
+from seeknal_git.nodes.examples import examples_of
 from seeknal_git.nodes.node import Check, Node
 
 
@@ -34,6 +36,19 @@ def untaken(
         elif test.reads is not None and order.reaches(test.reads, node.id):
             hint = f"Write it as a rule {test.rule}: {_flow(rule_of(node.id, test))}"
         yield Problem(message, test.path, test.line, hint)
+
+
+def untaken_examples(node: Node, examples: Iterable[NodeExample]) -> Iterator[Problem]:
+    """A problem for each unit test that a node of the project does not have."""
+    there = {example.name for example in examples_of(node)}
+    name = split_id(node.id)[1]
+    for example in examples:
+        if example.name not in there:
+            message = (
+                f"The unit test {example.name} of {name} is not taken: {name} was there already."
+            )
+            hint = f"Write it in {node.path}, under examples."
+            yield Problem(message, example.path, example.line, hint)
 
 
 def _has(checks: Iterable[Check], test: NodeTest) -> bool:
