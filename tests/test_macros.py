@@ -35,6 +35,13 @@ def test_a_node_calls_macros_and_macros_of_macros(project: Repo) -> None:
     assert project.numbers("SELECT id, x FROM main.a ORDER BY id") == [(1, 16), (2, 32)]
 
 
+def test_a_misspelt_macro_is_named_in_place_of_the_engine_s_guess(project: Repo) -> None:
+    project.replace("seeknal/a.yml", "twice(", "twicee(")
+    said = project.seeknal("validate", code=1).err
+    assert "Scalar Function with name twicee does not exist!\n" in said
+    assert "Did you mean the macro twice (seeknal/macros/money.sql:3)?" in said
+
+
 def test_a_table_macro_makes_rows_out_of_its_arguments(project: Repo) -> None:
     project.write(
         "seeknal/macros/days.sql",

@@ -70,6 +70,12 @@ class Feature(Form):
     ratio: Annotated[list[Ratio], BeforeValidator(listed)] = Field(default_factory=list)
     since: Annotated[list[Since], BeforeValidator(listed)] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _some_column(self) -> Feature:
+        if not (self.basic or self.rolling or self.ratio or self.since):
+            raise ValueError("no aggregate of it is asked for, such as `basic: [sum]`")
+        return self
+
 
 class File(Aggregated):
     application_date_col: str

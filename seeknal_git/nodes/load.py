@@ -25,6 +25,9 @@ from seeknal_git.nodes.templates import Resolved, resolve
 from seeknal_git.nodes.values import Values, hidden
 from seeknal_git.nodes.yaml_document import Document, read_yaml
 
+# The words that other tools have for a key.
+_OTHER_WORDS = {"sql": "transform", "query": "transform", "select": "transform"}
+
 _DOCUMENT = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
 
 
@@ -250,16 +253,38 @@ def _problem(error: Any, lines: Mapping[str, int], path: str) -> Problem:
     where = [str(part) for part in error["loc"]]
     if error["type"] == "missing" and isinstance(error["input"], dict):
         for given in map(str, error["input"]):
-            if near := _near(given, {where[-1]}):
+            if near := _near(given, {where[-1]}) or _meant(given, where[-1]):
                 return _typo(near, (*where[:-1], given), lines, path)
     key, about = ".".join(where), getattr(error.get("ctx", {}).get("error"), "keys", ())
-    message = error["msg"].removeprefix("Value error, ")
+    message = _said(error, where[-1] if where else "")
+    if where[0:1] == ["inputs"]:  # the message quotes the entry
+        key = "inputs"
     if error["type"] == "missing":
         message = f"the key `{key}` is missing"
     elif key:
         message = f"`{key}`: {message[0].lower()}{message[1:]}"
     end = "" if message.endswith("?") else "."
     return Problem(f"{message[0].upper()}{message[1:]}{end}", path, _line(lines, *about, key))
+
+
+def _said(error: Any, key: str) -> str:
+    """The words for a mistake in a value. key: the last one of its place."""
+    message, given = str(error["msg"]).removeprefix("Value error, "), error.get("input")
+    if error["type"] == "list_type" and isinstance(given, str):
+        entry = given if key != "inputs" or "." in given else f"source.{given}"
+        return f"a list is needed: write `{key}: [{entry}]`"
+    if error["type"] == "list_type" and isinstance(given, dict):
+        return f"a list is needed: begin each entry of `{key}` with `- `"
+    if error["type"] == "literal_error" and isinstance(given, str):
+        choices = re.findall(r"'([^']+)'", error["ctx"]["expected"])
+        near = difflib.get_close_matches(given, choices, 1)
+        return f"{message}; did you mean {near[0]}?" if near else message
+    return message
+
+
+def _meant(given: str, wanted: str) -> str | None:
+    """The key that is wanted, if a given one is another tool's word for it."""
+    return wanted if _OTHER_WORDS.get(given) == wanted else None
 
 
 def _line(lines: Mapping[str, int], *keys: str) -> int:
@@ -285,7 +310,9 @@ def _unknown_keys(
     itself, and for `params` that nothing reads."""
     lines, mistakes, warnings = resolved.document.lines, [], []
     for where, known in _extras(file):
-        if near := _near(where[-1], known):
+        meant = _OTHER_WORDS.get(where[-1], "")
+        is_meant = where == (where[-1],) and meant in known and meant not in resolved.document.data
+        if near := _near(where[-1], known) or (meant if is_meant else None):
             mistakes.append(_typo(near, where, lines, path))
         elif len(where) == 1:
             warnings.append(

@@ -89,6 +89,8 @@ class InputFile(Form):
         ref = ref.strip().removeprefix("ref:")
         if quoted := re.fullmatch(r"ref\(\s*(['\"])(.+?)\1\s*\)", ref):
             ref = quoted[2]
+        if IDENTIFIER.fullmatch(ref):
+            raise ValueError(f"`{ref}` has no kind: write kind.name, for example source.{ref}")
         if not re.fullmatch(r"[a-z_]+\.[A-Za-z_]\w*", ref):
             raise ValueError("an input is written kind.name, for example transform.orders")
         return ref

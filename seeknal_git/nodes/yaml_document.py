@@ -135,6 +135,13 @@ _OPENED = {
     "while parsing a flow mapping": "`{` opens here and is not closed, or lacks a comma",
 }
 
+# A key with a text in the lines below it, where no line is indented.
+_BARE_BLOCK = re.compile(
+    r"^(?P<key>\w+): *(?P<sign>[|>][+-]?) *(?:#[^\n]*)?\r?\n(?: *\r?\n)*"
+    r"(?=[^\s#])(?!\w+:(?:\s|\Z))",
+    re.MULTILINE,
+)
+
 
 def _words(exc: yaml.MarkedYAMLError, text: str) -> tuple[str, yaml.Mark | None]:
     """The mistake in words, and where it is."""
@@ -142,12 +149,21 @@ def _words(exc: yaml.MarkedYAMLError, text: str) -> tuple[str, yaml.Mark | None]
     there = text[mark.index : mark.index + 1] if mark else ""
     if there == "\t":
         return "a tab indents this line, and YAML takes spaces alone", mark
+    if mark and (key := _BARE_BLOCK.search(text)) and key.end() <= mark.index:
+        words = (
+            f"`{key['key']}: {key['sign']}` takes the indented lines below it, and this one is not"
+        )
+        return f"{words}: indent them all by two spaces", _mark_at(text, key.end())
     for said, words in _MISTAKES.items():
         if said in problem:
             return words.format(there), mark
     if (exc.context or "") in _OPENED:
         return _OPENED[exc.context or ""], exc.context_mark
     return " ".join(part for part in (exc.context, exc.problem) if part), mark
+
+
+def _mark_at(text: str, index: int) -> yaml.Mark:
+    return yaml.Mark("", index, text.count("\n", 0, index), 0, None, 0)
 
 
 def _refuse_bombs(text: str, path: str) -> None:

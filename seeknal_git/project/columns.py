@@ -22,7 +22,14 @@ from seeknal_git.project.asking import Asking
 from seeknal_git.project.bound_graph import Answers, BoundGraph, bound_graph, revised_graph
 from seeknal_git.project.collisions import collisions
 from seeknal_git.project.graph import Graph
-from seeknal_git.project.questions import Question, broken_promises, known_of, questions_of, refused
+from seeknal_git.project.questions import (
+    Question,
+    broken_promises,
+    known_of,
+    missing_columns,
+    questions_of,
+    refused,
+)
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.source_columns import SourceFiles
 from seeknal_git.sql.statement import Anatomy, Columns, Known, unpacked
@@ -116,6 +123,8 @@ class _Bound:
     asked: set[str] = field(default_factory=set)  # the nodes that are bound again
     moved: set[str] = field(default_factory=set)  # those whose table is known otherwise now
     problems: list[tuple[_Place, Problem]] = field(default_factory=list)
+    # node → the columns in lower case that it promises and does not return
+    missing: dict[str, frozenset[str]] = field(default_factory=dict)
     profiles: dict[str, Profiled] = field(default_factory=dict)
     files: dict[int, SourceFiles] = field(default_factory=dict)  # of the sources of a layer
     unread: deque[str] = field(default_factory=deque)  # the sources whose files are not read yet
@@ -298,7 +307,7 @@ class _Bound:
         mistake (`error`, `line`)."""
         node, position = question.node, question.position
         stage = _Stage.CHECK if position else _Stage.SQL
-        if "error" in answer:
+        if "error" in answer and not self._is_told(question, answer["error"]):
             self.note(stage, node, [refused(question, answer)], position)
         if answer.get("volatile"):
             self.volatile.setdefault(node.id, set()).add(position - 1)
@@ -315,6 +324,12 @@ class _Bound:
             if not self.unanswered[node.id]:
                 self._begin(self._freed(self.graph.readers[node.id]))
 
+    def _is_told(self, question: Question, error: str) -> bool:
+        """Whether a check names a column that the node promises and does not return: one problem
+        says so."""
+        missing = self.missing.get(question.node.id, ()) if question.position else ()
+        return any(f'"{name}" not found' in error.lower() for name in missing)
+
     def _learn_own(self, node: Node, answer: Mapping[str, Any], anatomy: Anatomy | None) -> None:
         if "anatomy" not in answer:
             self.learn(node.id, Known())
@@ -322,6 +337,7 @@ class _Bound:
             self.learn(node.id, known_of(answer, anatomy))
             if node.promises and "columns" in answer:
                 columns = self.known[node.id].columns or ()
+                self.missing[node.id] = missing_columns(node, columns)
                 self.note(_Stage.SQL, node, broken_promises(node, columns, answer["promised"]))
 
     def result(self) -> BoundGraph:

@@ -24,7 +24,7 @@ from seeknal_git.project.revised import revised
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.snapshot_ids import State
 from seeknal_git.project.source_versions import tracked_parts
-from seeknal_git.project.vocabulary import Vocabulary
+from seeknal_git.project.vocabulary import Vocabulary, with_near_macro
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
@@ -74,8 +74,11 @@ class Loaded:
 
     @property
     def entity_warnings(self) -> tuple[Problem, ...]:
-        """The entities of feature groups that get no view."""
-        return tuple(entity_problems(self.graph, self.graph.columns))
+        """The entities of feature groups that get no view; the problems of a group say why it
+        fits no other."""
+        refused = {problem.node for problem in self.binding.problems}
+        found = entity_problems(self.graph, self.graph.columns)
+        return tuple(problem for problem in found if problem.node not in refused)
 
     @property
     def unused_params(self) -> tuple[str, ...]:
@@ -240,6 +243,9 @@ def _bound(
         from seeknal_git.project.views import with_views
 
         binding = with_views(binding, bound)
+    if binding.problems:
+        told = [with_near_macro(problem, vocabulary) for problem in binding.problems]
+        binding = replace(binding, problems=tuple(told))
     if binding.adopted:
         root = replace(root, places=root.places.afresh(), adopted=binding.adopted)
     return Loaded(raw.tree, project, bound, root, binding, raw.kept, vocabulary)

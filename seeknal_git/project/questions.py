@@ -118,8 +118,15 @@ def _keeps(declared: str, word: str | None, returned: str) -> bool:
     return word in (None, returned) if of_family is None else of_family
 
 
+def missing_columns(node: Node, columns: Columns) -> frozenset[str]:
+    """The declared columns in lower case that the SQL of a node does not return."""
+    return frozenset(map(folded, node.promises)) - {folded(name) for name, _ in columns}
+
+
 def _line_of(node: Node, column: str) -> int:
     """Where a column is declared."""
+    if column in node.definition.get("join_keys", ()):
+        return node.line("entity", "join_keys")
     names = [
         entry.get("name") for entry in node.document.get("schema") or () if isinstance(entry, dict)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -137,6 +139,26 @@ class Vocabulary:
     def content(self, blob: str, uses: Iterable[Use]) -> str:
         """The id of a file's content together with the values of the names that it uses."""
         return f"{blob}+{self.values.digest(uses)[:40]}"
+
+
+_NO_FUNCTION = re.compile(
+    r"((?:Scalar|Table) Function with name (\w+) does not exist!)(?: Did you mean \"[^\"]*\"\?)?"
+)
+
+
+def with_near_macro(problem: Problem, vocabulary: Vocabulary) -> Problem:
+    """The problem. If it is a function that the engine does not know, and a macro has almost that
+    name, it names the macro."""
+    if not (found := _NO_FUNCTION.search(problem.message)):
+        return problem
+    macros = vocabulary.macros
+    near = difflib.get_close_matches(found[2].lower(), [name.lower() for name in macros], 1)
+    macro = next((macro for macro in macros.values() if macro.name.lower() in near), None)
+    if macro is None:
+        return problem
+    message = problem.message.replace(found[0], found[1])
+    hint = f"Did you mean the macro {macro.name} ({macro.path}:{macro.line})?"
+    return replace(problem, message=message, hint=hint)
 
 
 def _read_macros(tree: Tree, paths: Sequence[str]) -> MacroFiles:

@@ -156,14 +156,51 @@ FILES = [
     pytest.param(
         f"{ONE}inputs: orders\n",
         4,
-        "`inputs`: input should be a valid list",
+        "`inputs`: a list is needed: write `inputs: [source.orders]`",
         id="inputs that are a word",
     ),
     pytest.param(
         f"{ONE}inputs: [orders]\n",
         4,
-        "an input is written kind.name",
+        "`inputs`: `orders` has no kind: write kind.name, for example source.orders",
         id="an input without its kind",
+    ),
+    pytest.param(
+        f"{ONE}inputs: {{ref: source.orders}}\n",
+        4,
+        "`inputs`: a list is needed: begin each entry of `inputs` with `- `",
+        id="an input without a list",
+    ),
+    pytest.param(
+        f"{HEAD}transform: |\n\nSELECT\n  1 AS id\n",
+        5,
+        "`transform: |` takes the indented lines below it, and this one is not: indent",
+        id="SQL that is not indented",
+    ),
+    pytest.param(
+        f"{HEAD}sql: SELECT 1\n",
+        3,
+        "There is no key `sql`.\n  Did you mean `transform`?",
+        id="another tool's word for SQL",
+    ),
+    pytest.param(
+        "kind: feature_group\nname: f\nentity: a\ninputs: [source.orders]\nsql: SELECT 1\n",
+        5,
+        "There is no key `sql`.\n  Did you mean `transform`?",
+        id="another tool's word for SQL that may be left out",
+    ),
+    pytest.param(
+        "kind: semantic_model\nname: s\nmodel: source.orders\nmeasures:\n  - {name: a, agg: summ}\n",
+        5,
+        "did you mean sum?",
+        id="an aggregate misspelt",
+    ),
+    pytest.param(
+        "kind: aggregation\nname: a\nid_col: id\nfeature_date_col: day\n"
+        "application_date_col: day\nsource: source.orders\nfeatures:\n  - {name: id, agg: sum}\n",
+        8,
+        "no aggregate of it is asked for, such as `basic: [sum]`",
+        id="a feature without an aggregate",
     ),
     pytest.param(
         "kind: rule\nname: r\ninputs: [source.orders]\nrule: id > 0\nparams:\n  serverity: warn\n",

@@ -80,6 +80,19 @@ def orders(repo: Repo) -> None:
     )
 
 
+def test_a_misspelt_join_key_is_one_problem(repo: Repo, refused: Refused, orders: None) -> None:
+    text = (
+        "kind: feature_group\nname: f\nentity:\n  name: order\n  join_keys: [idd]\n"
+        "features: [amount]\ninputs: [source.orders]\n"
+    )
+    repo.write("seeknal/f.yml", text)
+    said = refused(repo, "validate")
+    assert said == (
+        "error: seeknal/f.yml:5: feature_group.f promises the column idd, and its SQL returns none"
+        " of that name.\n  It returns id, amount.\n"
+    )
+
+
 @pytest.mark.parametrize(
     "sql",
     [
