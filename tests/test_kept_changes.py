@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,282 @@ def test_gc_keeps_a_history_whose_source_is_gone(kept: Repo, tmp_path: Path) -> 
     kept.seeknal("promote")
     said = kept.seeknal("gc", "--yes").out
     assert "snapshot versions__" in said
-    assert "snapshot orders_changes__" not in said
     kept.git("revert", "--no-edit", without)
     kept.seeknal("promote")
     assert intervals(kept) == expected
+
+
+# Branches
+
+
+def test_a_branch_shows_the_history_of_production_and_adds_nothing(kept: Repo) -> None:
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run")
+    kept.switch("dev", create=True)
+    kept.replace(VERSIONS, "count(*) AS versions", "count(*) AS versions, max(_valid_from) AS last")
+    load(kept, {5: "new"})
+    assert kept.built() == ["transform.versions"]
+    assert intervals(kept, schema="dev") == SECOND
+    assert intervals(kept) == SECOND
+
+
+def test_a_branch_with_other_raw_data_shows_one_more_load_for_itself(kept: Repo) -> None:
+    kept.switch("dev", create=True)
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run", "--refresh")
+    assert intervals(kept, schema="dev") == SECOND
+    assert intervals(kept) == FIRST
+    own = kept.numbers("SELECT max(_valid_from) FROM dev.orders_changes")
+    kept.switch("main")
+    kept.seeknal("run")
+    assert intervals(kept) == SECOND
+    assert kept.numbers("SELECT max(_valid_from) FROM main.orders_changes") > own
+    kept.switch("dev")
+    kept.seeknal("run")
+    assert kept.views("dev")["orders_changes"] == kept.views("main")["orders_changes"]
+
+
+def test_production_begins_its_own_history_at_the_promotion(kept: Repo) -> None:
+    kept.switch("dev", create=True)
+    kept.write("raw/customers.csv", "id\n1\n")
+    source = kept.read(ORDERS).replace("orders", "customers")
+    kept.write("seeknal/sources/customers.yml", source)
+    kept.commit("Customers")
+    kept.seeknal("run")
+    [(before,)] = kept.numbers("SELECT _valid_from FROM dev.customers_changes")
+    kept.switch("main")
+    kept.merge("dev")
+    kept.seeknal("promote")
+    [(after,)] = kept.numbers("SELECT _valid_from FROM main.customers_changes")
+    assert before < after
+    assert intervals(kept) == FIRST
+
+
+def test_a_promotion_adds_the_load_of_a_source_that_is_read_otherwise(kept: Repo) -> None:
+    kept.switch("dev", create=True)
+    kept.replace(ORDERS, "raw/orders.csv", "raw/renamed.csv")
+    kept.commit("Another file")
+    kept.write("raw/renamed.csv", "id,status\n1,new\n2,paid\n4,new\n")
+    kept.seeknal("run")
+    kept.switch("main")
+    kept.merge("dev")
+    kept.seeknal("promote")
+    assert intervals(kept) == SECOND
+
+
+# Runs that fail, rollbacks, and other ways back
+
+
+def test_a_load_that_is_never_published_leaves_nothing(kept: Repo) -> None:
+    kept.write(
+        "seeknal/rules/few.yml",
+        "kind: rule\nname: few\ninputs: [changes.orders]\nrule: id < 9\n",
+    )
+    kept.commit("A rule")
+    kept.seeknal("run")
+    load(kept, {1: "new", 2: "new", 3: "new", 9: "wrong"})
+    kept.seeknal("run", code=1)
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run")
+    assert intervals(kept) == SECOND
+
+
+def test_a_rollback_shows_an_earlier_history_and_rewinds_none(kept: Repo) -> None:
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run")
+    kept.seeknal("rollback")
+    assert intervals(kept) == FIRST
+    load(kept, {1: "new"})
+    kept.seeknal("run")
+    assert intervals(kept) == [
+        (1, "new", 1, None),
+        (2, "new", 1, 2),
+        (2, "paid", 2, 3),
+        (3, "new", 1, 2),
+        (4, "new", 2, 3),
+    ]
+
+
+def test_a_rollback_and_the_same_load_show_the_newest_history_again(kept: Repo) -> None:
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run")
+    kept.seeknal("rollback")
+    kept.seeknal("gc", "--yes")
+    kept.seeknal("run")
+    assert intervals(kept) == SECOND
+
+
+def test_a_promotion_after_a_rollback_is_another_load_of_what_it_shows(kept: Repo) -> None:
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run")
+    kept.seeknal("rollback")
+    kept.replace(VERSIONS, "count(*) AS versions", "count(*) + 0 AS versions")
+    kept.commit("Other words")
+    kept.seeknal("promote")
+    assert intervals(kept) == [
+        (1, "new", 1, None),
+        (2, "new", 1, 2),
+        (2, "new", 3, None),
+        (2, "paid", 2, 3),
+        (3, "new", 1, 2),
+        (3, "new", 3, None),
+        (4, "new", 2, 3),
+    ]
+
+
+def test_an_earlier_publication_shows_its_own_history(kept: Repo) -> None:
+    load(kept, {1: "paid"})
+    kept.seeknal("run")
+    said = kept.seeknal("query", "--at", "1", "SELECT count(*) AS n FROM orders_changes", "--json")
+    assert said.json == [{"n": 3}]
+
+
+def test_a_run_of_everything_adds_no_load(kept: Repo) -> None:
+    before = kept.views("main")["orders_changes"]
+    kept.seeknal("run", "--full")
+    assert kept.views("main")["orders_changes"] == before
+
+
+def test_a_run_of_some_nodes_adds_the_load_that_it_reads(kept: Repo) -> None:
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run", "--nodes", "versions")
+    assert intervals(kept) == SECOND
+
+
+# The source changes
+
+
+def test_a_new_column_is_null_before_and_a_lost_one_comes_back(kept: Repo) -> None:
+    kept.write("raw/orders.csv", "id,status,amount\n1,new,10\n2,new,\n3,new,\n")
+    kept.seeknal("run")
+    expected = [(1, "new", 10, 2, None), (1, "new", None, 1, 2)]
+    expected += [(key, "new", None, 1, None) for key in (2, 3)]
+    assert intervals(kept, "id, status, amount") == expected
+    kept.replace(ORDERS, "key: [id]", "key: [id]\non_drift: warn")
+    kept.commit("Columns may go")
+    load(kept, {1: "new", 2: "new", 3: "new"})
+    kept.seeknal("run")
+    assert intervals(kept) == [(1, "new", 1, 2), (1, "new", 2, None), *FIRST[1:]]
+    kept.write("raw/orders.csv", "id,status,amount\n1,new,10\n2,new,\n3,new,\n")
+    kept.seeknal("run")
+    assert intervals(kept, "id, status, amount") == expected
+
+
+def test_a_type_that_loses_values_of_the_history_fails_the_run(kept: Repo) -> None:
+    kept.replace(ORDERS, "key: [id]", "key: [id]\nschema: [{name: status, data_type: BIGINT}]")
+    kept.commit("Numbers")
+    load(kept, {1: "7"})
+    said = kept.seeknal("run", code=1).out
+    assert "its load has status as BIGINT, and 3 values of its history, where it is VARCHAR" in said
+    assert intervals(kept) == FIRST
+
+
+def test_old_values_are_shown_in_a_type_that_holds_them(kept: Repo) -> None:
+    kept.replace(ORDERS, "key: [id]", "key: [id]\nschema: [{name: id, data_type: VARCHAR}]")
+    kept.commit("Texts")
+    load(kept, {1: "new", 2: "new"})
+    kept.seeknal("run")
+    assert intervals(kept) == [("1", "new", 1, None), ("2", "new", 1, None), ("3", "new", 1, 2)]
+
+
+def test_another_key_goes_on_with_the_rows_that_it_matches(kept: Repo) -> None:
+    kept.write("raw/orders.csv", "id,status,part\n1,new,a\n1,new,b\n2,new,a\n")
+    kept.replace(ORDERS, "key: [id]", "key: [id, part]")
+    kept.commit("Parts")
+    kept.seeknal("run")
+    kept.write("raw/orders.csv", "id,status\n1,new\n2,new\n")
+    kept.replace(ORDERS, "key: [id, part]", "key: [id]\non_drift: warn")
+    kept.commit("No parts")
+    kept.seeknal("run")
+    assert [row for row in intervals(kept) if row[-1] is None] == [
+        (1, "new", 2, None),
+        (2, "new", 2, None),
+    ]
+
+
+def test_only_the_compared_columns_make_another_row(kept: Repo) -> None:
+    kept.replace(ORDERS, "key: [id]", "key: id\ncompare: id")
+    kept.commit("Only whether it is there")
+    load(kept, {1: "paid", 2: "new"})
+    kept.seeknal("run")
+    assert intervals(kept) == [(1, "new", 1, None), (2, "new", 1, None), (3, "new", 1, 2)]
+
+
+def test_edits_that_decide_the_history_are_breaking_for_it(kept: Repo) -> None:
+    kept.replace(ORDERS, "key: [id]", "key: [id]\ndescription: Orders")
+    assert set(kept.categories().values()) == {"METADATA"}
+    kept.replace(ORDERS, "key: [id]", "key: [id]\ncompare: [status]")
+    assert kept.categories()["changes.orders"] == "BREAKING"
+    assert kept.categories()["source.orders"] == "METADATA"
+    assert kept.plan()["layers"] == [["changes.orders"], ["transform.versions"]]
+
+
+# Damage, clocks, two files
+
+
+MANY = dict.fromkeys(range(1, 20), "new")
+
+
+def tables(repo: Repo) -> list[str]:
+    """The tables of the history that production published last, the oldest first."""
+    [(reads,)] = repo.numbers(
+        "SELECT reads FROM _seeknal.publication_nodes WHERE node = 'changes.orders' "
+        "ORDER BY publication_id DESC LIMIT 1"
+    )
+    return list(dict.fromkeys(reads.split()))
+
+
+def test_a_history_of_which_a_part_is_gone_is_neither_read_nor_begun_anew(kept: Repo) -> None:
+    load(kept, MANY)
+    kept.seeknal("run")
+    load(kept, MANY | {1: "paid"})
+    kept.seeknal("run")
+    load(kept, MANY | {1: "paid", 2: "paid"})
+    older, newer = tables(kept)
+    kept.tamper(f'DROP TABLE _snapshots."{older}"')
+    said = kept.seeknal("run", code=1).out
+    assert f"a part of its history is gone: the table {older}" in said
+    kept.tamper(f'DROP TABLE _snapshots."{newer}"')
+    kept.seeknal("run")
+    assert [row[2:] for row in intervals(kept)] == [(1, None)] * len(MANY)
+    assert kept.built() == []
+
+
+def test_a_load_takes_in_the_tables_that_are_not_much_larger(kept: Repo) -> None:
+    """Each row of a table that stays is there once, and few tables make a version."""
+    rows = dict.fromkeys(range(1, 400), "new")
+    for number in range(1, 24):
+        load(kept, rows | {number: "paid", number + 100: "paid"})
+        kept.seeknal("run")
+    assert len(tables(kept)) <= 4
+    assert len([row for row in intervals(kept) if row[-1] is None]) == 399
+    before = intervals(kept)
+    kept.write("seeknal_project.yml", "name: kept\nkeep_promotions: 1\nkeep_history: 0s\n")
+    kept.commit("Keep little")
+    kept.seeknal("promote")
+    kept.seeknal("gc", "--yes")
+    made = kept.numbers(
+        "FROM duckdb_tables() WHERE schema_name = '_snapshots' "
+        "AND starts_with(table_name, 'orders_changes__')"
+    )
+    assert len(made) == len(tables(kept))
+    assert intervals(kept) == before
+
+
+def test_a_clock_that_goes_back_ends_no_row_before_it_began(
+    kept: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [(first,)] = kept.numbers("SELECT max(_valid_from) FROM main.orders_changes")
+    monkeypatch.setattr("seeknal_git.build.histories.now", lambda: first - timedelta(days=9))
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run")
+    assert intervals(kept) == SECOND
+    [(last,)] = kept.numbers("SELECT max(_valid_from) FROM main.orders_changes")
+    assert (last - first).total_seconds() == 1e-6
+
+
+def test_a_source_with_a_column_of_that_name_has_no_history(kept: Repo) -> None:
+    kept.write("raw/orders.csv", "id,_valid_to\n1,2\n")
+    kept.commit("Other columns")
+    said = kept.seeknal("validate", code=1).err
+    assert "_valid_to" in said

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -266,6 +266,7 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
 def _extended(site: _Site, builder: Builder, node: Node, histories: Histories) -> Snapshot:
     """Add the load of a source to its history."""
     blueprint = _blueprint(site, node.id, _statement(site, node.id))
+    blueprint = replace(blueprint, name=site.work.graph.views[node.id])
     load = snapshot_of(site.work, site.progress, node.inputs[0].id).relation
     addition = histories.addition(node, load, blueprint)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ class Histories:
     shown: Collection[str]  # ids of the snapshots that production shows
     there: Set[str]  # the snapshot tables that exist
     # When the loads of this run begin to hold: one time for all sources.
-    at: datetime = field(default_factory=now)
+    at: datetime
 
     @staticmethod
     def of(
@@ -55,6 +55,7 @@ class Histories:
             warehouse.histories.newest(environment.production_schema),
             {shown.snapshot for node, shown in production.items() if is_changes(node)},
             warehouse.snapshots.tables(),
+            now(),
         )
 
     def meant(self, node: str, identity: str) -> str:
@@ -88,7 +89,7 @@ class Histories:
         last = self.newest.get(node)
         apart = "" if self.environment.is_production else self.environment.schema
         gone = "" if last is None or self._newest(node) else "gone"
-        return digest("changes", apart, last.id if last else "", gone)[:_WORD]
+        return digest("changes", node, apart, last.id if last else "", gone)[:_WORD]
 
     def addition(self, node: Node, load: str, blueprint: Blueprint) -> Addition:
         """The load to add for a version. load: its rows as SQL names them. Raises NodeFailed if a

@@ -14,6 +14,8 @@ from seeknal_git.nodes.checks import not_null, unique
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.sql.statement import Anatomy, Part, Reading, Reference
 
+# The keys of a source's file that are about its history too.
+_OF_BOTH = ("description", "owner", "tags", "meta")
 # In words, why another history may have other rows: the loads before decide them too.
 _LOADS = "the history of its loads"
 _INPUT = "input_0"
@@ -45,6 +47,7 @@ def history_of(source: Node) -> Node | None:
         inputs=(Input(source.id, line),),
         definition=source.keeps,
         checks=(),
+        document={key: source.document[key] for key in _OF_BOTH if key in source.document},
         promises=dict.fromkeys(source.keeps["compare"]),
         keeps={},
     )

@@ -67,12 +67,12 @@ class HistoryTables(protocol.Histories):
             QUALIFY row_number() OVER (PARTITION BY n.node ORDER BY s.number DESC) = 1""",
             [schema],
         ).fetchall()
-        return {
-            node: Version(
-                identifier(number), fingerprint or "", identity or "", build or "", tables
-            )
-            for node, number, fingerprint, identity, build, tables in rows
-        }
+        found = {}
+        for node, number, fingerprint, identity, build, reads in rows:
+            texts = (fingerprint or "", identity or "", build or "")
+            # The SELECT names a table twice; in the order of the first times, the oldest is first.
+            found[node] = Version(identifier(number), *texts, tuple(dict.fromkeys(reads)))
+        return found
 
 
 def tables_of_histories(connection: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> set[str]:
@@ -336,7 +336,7 @@ WITH
     ),
     l AS (SELECT {loaded}1 AS _place FROM {addition.load} AS t)
 SELECT {values}TIMESTAMP '{at}' AS {VALID_FROM}, NULL::TIMESTAMP AS {VALID_TO},
-    row_number() OVER () + (SELECT max(n) FROM ({number})) AS {_INTERVAL}
+    row_number() OVER () + (SELECT coalesce(max(n), 0) FROM ({number})) AS {_INTERVAL}
 FROM l ANTI JOIN o ON {is_same} AND o._place = 1
 UNION ALL
 SELECT {nothing}NULL, TIMESTAMP '{at}', {_INTERVAL}
