@@ -34,6 +34,8 @@ def test_one_statement_is_answered_as_by_query(published: Repo) -> None:
         assert published.seeknal("repl", *words, "--format", "json").json == asked.json
     published.seeknal("repl", "-e", "FROM daily", "-o", "daily.csv", "--limit", "1")
     assert len(published.read("daily.csv").splitlines()) == 2
+    said = published.seeknal("query", "FROM daily", "-o", "no where/x.csv", code=2).err
+    assert said == "error: There is no folder no where.\n  Make it: mkdir -p 'no where'\n"
     said = published.seeknal("repl", "-e", "CREATE TABLE t (a INT)", code=2).err
     assert "one statement that reads" in said
 
@@ -74,7 +76,12 @@ def test_a_prompt_answers_completes_and_goes_on_after_a_mistake(published: Repo)
         screen.type(".env dev\n.mode csv\nSELECT 1 AS a\n\n")
         assert "a\r\n1\r\n" in screen.until(r"a\r\n1\r\n[\s\S]*dev> $")
         screen.type(".env dve\n.mode\n")
-        assert "Did you mean dev?" in screen.until("no command")
+        assert "Did you mean dev?" in screen.until("Which form")
+        screen.type(".mode xml\n.schema\n.zebra\n")
+        said = screen.until("no command")
+        assert "There is no form xml." in said
+        assert "The forms are table, csv, json." in said
+        assert "Which table? .schema TABLE" in said
         screen.type("exit\n")
         assert screen.process.wait(60) == 0
     history = published.path / ".git/seeknal/repl_history"

@@ -182,5 +182,11 @@ class _Session:
                 self.environment = argument or None
             case ".mode" if argument in list(Form):
                 self.form = Form(argument)
+            case ".schema":
+                raise UsageError("Which table? .schema TABLE", ".tables lists them.")
+            case ".mode":
+                forms = f"The forms are {', '.join(Form)}."
+                wrong = f"There is no form {argument}." if argument else "Which form? .mode FORM"
+                raise UsageError(wrong, forms)
             case _:
                 raise UsageError(f"{text} is no command.", ".help lists the commands.")

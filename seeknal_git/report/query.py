@@ -13,6 +13,7 @@ from typing import Any
 
 from seeknal_git.errors import UsageError
 from seeknal_git.files import replacing
+from seeknal_git.names import argument
 from seeknal_git.report.terminal import (
     ROWS_OF_A_TABLE,
     as_data,
@@ -54,8 +55,16 @@ def file_for(path: Path | None) -> Iterator[Path | None]:
         try:
             file = stack.enter_context(replacing(path))
         except OSError as exc:
-            raise UsageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+            raise _unwritable(path, exc) from exc
         yield file
+
+
+def _unwritable(path: Path, exc: OSError) -> UsageError:
+    """The mistake of naming a file that cannot be written."""
+    if not path.parent.exists():
+        folder = argument(str(path.parent))
+        return UsageError(f"There is no folder {path.parent}.", f"Make it: mkdir -p {folder}")
+    return UsageError(f"{path} cannot be written: {exc.strerror or exc}.")
 
 
 def save(answer: Answer, form: str, file: Path, path: Path) -> None:
