@@ -121,6 +121,21 @@ rule, in the order of the nodes.
 
 One that does not hold has all keys of a failure, too; its `rows` are filled with `--rows`.
 
+## The examples as JSON
+
+`seeknal test --json` prints `version` and `examples`: one object for each example, in the order of the nodes and their files.
+
+| key of an example | meaning |
+| --- | --- |
+| `node`, `example` | the node, as `kind.name`, and the name of the example |
+| `state` | `holds` or `failed` |
+| `path`, `line` | where it is |
+| `error` | why it could not be run: `message`, `path`, `line` and `hint`; or null |
+| `differences` | one object for each result that is not as expected: `cte` (null for the node itself), `rows` (how many were made), `count` (how many are expected, if that is wrong), `missing` and `unexpected` as numbers, and `differing`: the first of the rows, each with `row` and `line` of the expected one, `missing` and `unexpected` (column → text, or null) |
+
+With `--from`, it prints the example that was written: `node`, `example`, `path`, `line`, `given` (input → number of rows), `rows`, and
+`holds`.
+
 ## The lineage as JSON
 
 `seeknal lineage --json` prints one object, with the nodes and columns that were asked for. `version` is 1, and means

@@ -245,6 +245,11 @@ MISTAKES = {
         "a time is written 2024-03-01 or 2024-03-01 09:30:00, not 'soon'",
         "",
     ),
+    "a partition of a node without any": (
+        "- {name: one, expect: [], partition: 2024-01-01}",
+        "transform.daily has no `partition`",
+        "",
+    ),
     "CSV with a field too many": (
         '- {name: one, given: {orders: "id\\n1,2"}, expect: []}',
         "line 2 of this CSV has 2 fields, and its header 1",

@@ -139,6 +139,7 @@ def question_of(tree: Tree, case: Case) -> dict[str, Any]:
     return {
         "sql": at_time(sql, now) if now else with_values(sql),
         "now": now.isoformat(sep=" ") if now else None,
+        "parameters": _parameters(case),
         "tables": [
             {
                 "name": table,
@@ -150,6 +151,15 @@ def question_of(tree: Tree, case: Case) -> dict[str, Any]:
         ],
         "results": [_plain_result(tree, case, result) for result in example.results],
     }
+
+
+def _parameters(case: Case) -> dict[str, tuple[str, str]]:
+    """The named parameters of the SQL, each as a text and its type. Raises Refused for a
+    `partition` of a node that is not made of partitions."""
+    if case.example.partition is None:
+        return {}
+    line = case.member.line("examples", case.example.number, "partition")
+    raise Refused(case.refused(f"{case.node.id} has no `partition`", line))
 
 
 def _table_name(identifier: str) -> str:

@@ -40,7 +40,8 @@ def judged(questions: Sequence[Question]) -> list[dict[str, Any]]:
     """The answer to each question.
 
     A question has a `sql`; the tables that it reads (`tables`: `name` as SQL names it, `of` for
-    messages, `columns`, `header`, `rows` or `sql`); the `results` that are expected (`cte`,
+    messages, `columns`, `header`, `rows` or `sql`); the `parameters` of the SQL (name → text and
+    type); the `results` that are expected (`cte`,
     `header`, `rows` or `sql`, `only`, `strict`, `count`, `tolerance`); and `now`, the time.
 
     An answer has a result for each expected one (`columns`, `rows` as their number, `differences`,
@@ -122,12 +123,31 @@ def _run(engine: duckdb.DuckDBPyConnection, question: Question) -> dict[str, Any
             fill(engine, table["name"], table["columns"], table, table["of"])
         except Wrong as exc:
             raise _Fault("given", exc.message, number=number, row=exc.row) from exc
-    results = enumerate(question["results"])
+    return results_of(engine, question, _values(engine, question["parameters"]))
+
+
+def results_of(
+    engine: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The answer to a question whose tables are there."""
+    sql = question["sql"]
     return {
         "results": [
-            _result(engine, question["sql"], number, expected) for number, expected in results
+            _result(engine, sql, parameters, number, expected)
+            for number, expected in enumerate(question["results"])
         ]
     }
+
+
+def _values(
+    engine: duckdb.DuckDBPyConnection, parameters: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
+    """Parameters as Python values of their types."""
+    found = {}
+    for name, (text, word) in parameters.items():
+        row = engine.execute(f"SELECT CAST($1 AS {word})", [text]).fetchone()
+        found[name] = row[0] if row else None
+    return found
 
 
 def _stop_clock(engine: duckdb.DuckDBPyConnection, now: str) -> None:
@@ -144,7 +164,11 @@ def _stop_clock(engine: duckdb.DuckDBPyConnection, now: str) -> None:
 
 
 def _result(
-    engine: duckdb.DuckDBPyConnection, sql: str, number: int, expected: Mapping[str, Any]
+    engine: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Mapping[str, Any],
+    number: int,
+    expected: Mapping[str, Any],
 ) -> dict[str, Any]:
     from seeknal_git.sql.engine import without_end
     from seeknal_git.sql.example_compare import Sides, compared
@@ -152,7 +176,7 @@ def _result(
 
     cte, made, wanted = expected["cte"], f'"made {number}"', f'"expected {number}"'
     text = _of_cte(engine, sql, cte, number) if cte else without_end(sql)
-    _made(engine, made, text, has_lines=not cte)
+    _made(engine, made, text, parameters, has_lines=not cte)
     described = engine.execute(f"DESCRIBE {made}").fetchall()
     columns = tuple((row[0], row[1]) for row in described)
     count = int(engine.execute(f"SELECT count(*) FROM {made}").fetchall()[0][0])
@@ -178,13 +202,20 @@ def _result(
     return found | {"columns": columns} | dict(zip(keys, told, strict=True))
 
 
-def _made(engine: duckdb.DuckDBPyConnection, table: str, sql: str, *, has_lines: bool) -> None:
+def _made(
+    engine: duckdb.DuckDBPyConnection,
+    table: str,
+    sql: str,
+    parameters: Mapping[str, Any],
+    *,
+    has_lines: bool,
+) -> None:
     import duckdb
 
     from seeknal_git.sql.engine import engine_words, need_memory
 
     try:
-        engine.execute(f"CREATE TABLE {table} AS {sql}")
+        engine.execute(f"CREATE TABLE {table} AS {sql}", dict(parameters))
     except duckdb.Error as exc:
         need_memory(exc)
         message, line = engine_words(exc)

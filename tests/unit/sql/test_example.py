@@ -60,7 +60,7 @@ def asked(
 ) -> dict[str, Any]:
     table = {"name": TABLE, "of": "source.t", "columns": columns, "sql": ""}
     table |= {"header": [name for name, _ in columns], "rows": rows}
-    question = {"sql": sql, "now": None, "tables": [table], "results": [result]}
+    question = {"sql": sql, "now": None, "parameters": {}, "tables": [table], "results": [result]}
     answer = _answer(json.loads(json.dumps(question)))
     found: dict[str, Any] = json.loads(json.dumps(answer))
     return found
@@ -133,7 +133,13 @@ def test_a_query_that_takes_for_ever_ends_at_the_limit(monkeypatch: pytest.Monke
     monkeypatch.setenv("SEEKNAL_LIMIT_SECONDS", "1")
     stop()
     sql = "SELECT count(*) FROM range(100000000) a, range(100000000) b"
-    question = {"sql": sql, "now": None, "tables": [], "results": [{"cte": "", "as_rows": True}]}
+    question = {
+        "sql": sql,
+        "now": None,
+        "parameters": {},
+        "tables": [],
+        "results": [{"cte": "", "as_rows": True}],
+    }
     (answer,) = judged([question])
     assert answer["error"] == "it takes the engine more than 1 s"
     stop()
@@ -149,5 +155,24 @@ def test_a_query_that_takes_for_ever_ends_at_the_limit(monkeypatch: pytest.Monke
     ],
 )
 def test_no_example_reaches_a_file_or_a_variable(sql: str) -> None:
-    question = {"sql": sql, "now": None, "tables": [], "results": [{"cte": "", "as_rows": True}]}
+    question = {
+        "sql": sql,
+        "now": None,
+        "parameters": {},
+        "tables": [],
+        "results": [{"cte": "", "as_rows": True}],
+    }
     assert "error" in _answer(question)
+
+
+def test_parameters_have_values_of_their_types() -> None:
+    question = {
+        "sql": "WITH c AS (SELECT $start AS a, $end AS b) SELECT typeof(a) AS t, b - a AS n FROM c",
+        "now": None,
+        "parameters": {"start": ["2024-01-01", "DATE"], "end": ["2024-01-03", "DATE"]},
+        "tables": [],
+        "results": [{"cte": "", "as_rows": True}, {"cte": "c", "as_rows": True}],
+    }
+    own, cte = _answer(question)["results"]
+    assert own["made"] == [["DATE", "2"]]
+    assert cte["made"] == [["2024-01-01", "2024-01-03"]]
