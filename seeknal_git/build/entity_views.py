@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.names import is_entity
 from seeknal_git.project.entities import entities_of, entity_query
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.warehouse.model import Published, Query, marked
+from seeknal_git.warehouse.model import Published, Query
 
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work
@@ -64,16 +64,17 @@ def _view(
     """The view of an entity; None if there is none. It needs a table of each feature group as it is
     defined now; until there is one, it stays as it is."""
     tables = {
-        group.id: published.table
+        group.id: published
         for group in entity.groups
         if (published := shown.get(group.id))
         and published.fingerprint == work.graph.wholes[group.id]
     }
-    columns = {**to_build, **warehouse.snapshots.columns([*tables.values()])}
-    if any(tables.get(group.id) not in columns for group in entity.groups):
+    columns = {**to_build, **warehouse.environments.columns([*tables.values()])}
+    names = {node: published.table for node, published in tables.items()}
+    if any(names.get(group.id) not in columns for group in entity.groups):
         return work.inventory.shows.get(entity.id)
-    of_groups = {node: columns[table] for node, table in tables.items()}
-    text = entity_query(entity, of_groups, work.graph.views, lambda node: marked(tables[node]))
+    of_groups = {node: columns[table] for node, table in names.items()}
+    text = entity_query(entity, of_groups, work.graph.views, lambda node: tables[node].text)
     if text is None:
         return None
     name = digest("entity", text)

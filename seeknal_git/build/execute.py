@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from seeknal_git.build.compute import (
 )
 from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
 from seeknal_git.build.layers import doomed, layer_of, skip
+from seeknal_git.build.pieces import Pieces
 from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.build.schedule import Schedule
 from seeknal_git.build.transactions import Step, Worker, commit, take
@@ -34,6 +36,7 @@ from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.names import is_changes
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.misfits import misfit_of
+from seeknal_git.project.partitions import Layouts
 from seeknal_git.project.python_columns import type_words
 from seeknal_git.project.questions import broken_promises
 from seeknal_git.project.raw_data import Opened
@@ -61,6 +64,7 @@ class _Site:
     # Names of snapshot tables, in lower case: asked once, as the engine walks its catalog to
     # answer.
     taken: frozenset[str]
+    pieces: Pieces
     # The Python nodes, if the run builds any.
     functions: Functions | None = None
     # Snapshot id → what this run built: nodes that are made of the same share one table.
@@ -80,7 +84,10 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
     progress = Progress()
     layers = deque(layer_of(work, report, progress, layer) for layer in work.layers)
-    site = _Site(warehouse, work, report, progress, Schedule(layers), taken, _functions(work))
+    pieces = Pieces(work.inventory, taken, Layouts(work.graph))
+    site = _Site(
+        warehouse, work, report, progress, Schedule(layers), taken, pieces, _functions(work)
+    )
     try:
         interruptible(partial(_build_all, site), partial(_stop, site))
     finally:
@@ -257,7 +264,7 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
         return _executed(
             site, builder, _blueprint(site, identifier, _computed(site, builder, node))
         )
-    made = _executed(site, builder, _blueprint(site, identifier, _statement(site, identifier)))
+    made = _made_of_tables(site, builder, node)
     if node.promises and site.work.graph.columns[identifier] is None:
         _need_promises(site, builder, node, made)
     return made
@@ -273,6 +280,22 @@ def _extended(site: _Site, builder: Builder, node: Node, histories: Histories) -
         return builder.extend(blueprint, addition, site.taken)
     except SqlError as exc:
         raise NodeFailed(f"{exc.message} ({node.path}:{node.sql_line})") from exc
+
+
+def _made_of_tables(site: _Site, builder: Builder, node: Node) -> Snapshot:
+    if node.partition:
+        graph = site.work.graph
+        targets = graph.targets[node.id][0]
+        reads = {read: snapshot_of(site.work, site.progress, read) for read in targets}
+
+        def rendered(tables: Mapping[str, str]) -> Blueprint:
+            sql = statement_of(graph, site.work.root, node.id, tables)
+            return _blueprint(site, node.id, sql)
+
+        with _in_words(node):
+            if made := site.pieces.built(builder, node, reads, rendered):
+                return made
+    return _executed(site, builder, _blueprint(site, node.id, _statement(site, node.id)))
 
 
 def _need_promises(site: _Site, builder: Builder, node: Node, made: Snapshot) -> None:
@@ -293,8 +316,13 @@ def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
             path = source.definition["path"]
             raise NodeFailed(f"{path} changed while it was read; run again ({source.path})")
         blueprint = _blueprint(site, source.id, _statement(site, source.id, opened.paths))
+        confirm = partial(_refuse_moving_data, opened)
         try:
-            return _executed(site, builder, blueprint, partial(_refuse_moving_data, opened))
+            if source.partition:
+                _tell(site, source, blueprint)
+                with _in_words(source):
+                    return site.pieces.loaded(builder, source, blueprint, confirm)
+            return _executed(site, builder, blueprint, confirm)
         except NodeFailed as exc:
             if found := misfit_of(source, opened, blueprint.dialect or {}):
                 raise NodeFailed(f"{found.message} ({found.path}:{found.line})") from exc
@@ -338,11 +366,22 @@ def _executed(
     confirm: Callable[[], None] = lambda: None,
 ) -> Snapshot:
     node = site.work.graph.node(blueprint.node)
+    _tell(site, node, blueprint)
+    with _in_words(node):
+        return builder.build(blueprint, site.taken, confirm)
+
+
+def _tell(site: _Site, node: Node, blueprint: Blueprint) -> None:
     if site.work.options.verbose and node.id not in site.told:
         site.told.add(node.id)
         telling.sql(node, blueprint, site.report)
+
+
+@contextmanager
+def _in_words(node: Node) -> Iterator[None]:
+    """Errors of the engine within the block fail the node, with the line of its SQL."""
     try:
-        return builder.build(blueprint, site.taken, confirm)
+        yield
     except SqlError as exc:
         known = node.kind != "source" and exc.line is not None
         line = f":{node.line_of_sql(exc.line)}" if known else ""
@@ -365,6 +404,7 @@ def _blueprint(site: _Site, identifier: str, statement: Statement) -> Blueprint:
         query=query,
         parameters=statement.parameters,
         dialect=statement.dialect,
+        form=work.graph.structure.pieces.get(identifier, ""),
     )
 
 

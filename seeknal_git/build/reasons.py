@@ -36,12 +36,7 @@ def _reason_of_contents(inventory: Inventory, node: str) -> Reason:
     fingerprint = graph.wholes[node]
     if before is None:
         return Reason(Because.NEVER_BUILT)
-    is_view, is_ephemeral = (
-        node in nodes for nodes in (graph.structure.as_views, graph.structure.ephemeral)
-    )
-    is_another_form = is_view != (before.query is not None) and not is_changes(node)
-    if before.fingerprint == fingerprint and is_another_form:
-        form = "ephemeral" if is_ephemeral else "a view" if is_view else "a table"
+    if before.fingerprint == fingerprint and (form := _another_form(inventory, node, before)):
         return Reason(Because.FORM, values=(form,))
     if before.fingerprint == fingerprint:
         return _reason_of_raw_data(inventory, node, before)
@@ -52,6 +47,20 @@ def _reason_of_contents(inventory: Inventory, node: str) -> Reason:
         return Reason(Because.INPUT_CHANGED, tuple(moved))
     values = of_the_moment(graph.index.uses.get(node, ()))
     return Reason(Because.DEFINITION, values=tuple(values))
+
+
+def _another_form(inventory: Inventory, node: str, before: Published) -> str | None:
+    """The form of a node's rows, if production has them in another one."""
+    structure = inventory.graph.structure
+    shown = inventory.there.get(before.snapshot)
+    was = "" if shown is None else shown.form
+    if (form := structure.pieces.get(node)) is not None:
+        return None if shown is None or was == form else "in partitions"
+    if node in structure.as_views:
+        is_view = before.query is not None and not was
+        return None if is_view else "ephemeral" if node in structure.ephemeral else "a view"
+    is_table = (before.query is None and not was) or is_changes(node)
+    return None if is_table else "a table"
 
 
 def _is_changed(inventory: Inventory, node: str) -> bool:

@@ -4,13 +4,11 @@ a command line. Nothing is built or run for them."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from seeknal_git.environments.revision import environment_of
 from seeknal_git.names import schema_of
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.opening import open_warehouse
 
 
@@ -39,13 +37,7 @@ def shown_tables(workspace: Workspace, environment: str | None = None) -> Mappin
     ) as warehouse:
         shown = warehouse.environments.shown(schema)
         shown = shown or warehouse.environments.shown(workspace.production_schema)
-        columns = warehouse.snapshots.columns([one.table for one in shown.values()])
-        for published in shown.values():
-            if published.query is not None:
-                with suppress(SqlError):  # a table that it reads is gone
-                    columns[published.table] = warehouse.scratch.columns(
-                        f"SELECT * FROM {published.relation}"
-                    )
+        columns = warehouse.environments.columns([*shown.values()])
     return {
         node: ShownTable(one.view, tuple(name for name, _ in columns.get(one.table, ())))
         for node, one in shown.items()

@@ -41,6 +41,7 @@ def _promises(state: State) -> dict[str, str]:
         promised = [" ".join(check.promise) for check in checks]
         if identifier in graph.structure.as_views:
             promised.append(f"view {graph.views[identifier]}")
+        promised += filter(None, [graph.structure.pieces.get(identifier)])
         found[identifier] = digest(whole, state.versions.get(identifier, ""), *promised)
     return found
 

@@ -14,8 +14,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from seeknal_git.names import quote
 from seeknal_git.nodes.checks import listed
-from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.node_file import InputFile, Mistake, as_input
+from seeknal_git.nodes.partition import PartitionedFile
 from seeknal_git.nodes.placed import Placed
 
 AGE = "_days_between"
@@ -25,7 +25,7 @@ _AGGREGATES = ("count", "sum", "avg", "min", "max", "stddev")
 Aggregates = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 
-class Aggregated(TableFile):
+class Aggregated(PartitionedFile):
     """The keys that both kinds have. `source` is read; without it, the first of `inputs`."""
 
     id_col: str

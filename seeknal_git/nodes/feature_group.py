@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from seeknal_git.nodes.checks import Columns, not_null, unique
-from seeknal_git.nodes.column_types import TableFile, known_type
+from seeknal_git.nodes.column_types import known_type
 from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.node import Check, event_time_of
 from seeknal_git.nodes.node_file import Compiled
+from seeknal_git.nodes.partition import PartitionedFile
 from seeknal_git.nodes.scalars import is_nothing
 
 
@@ -49,7 +50,7 @@ def _dtype(feature: object) -> object:
     return known_type(str(given), "features") if given else None
 
 
-class File(TableFile):
+class File(PartitionedFile):
     entity: Annotated[Entity, BeforeValidator(as_entity)]
     features: Annotated[dict[str, str | None], BeforeValidator(_features)] = Field(
         default_factory=dict

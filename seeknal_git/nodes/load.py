@@ -18,6 +18,7 @@ from seeknal_git.nodes.examples import plain
 from seeknal_git.nodes.kinds import KINDS, OTHERWISE, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
+from seeknal_git.nodes.partition import deciding, partition_of
 from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.sql_file import with_sql_file
 from seeknal_git.nodes.targets import not_written
@@ -384,7 +385,7 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         sql_line=document.content_lines.get(key, 1),
         inputs=inputs,
         aliases=compiled.aliases,
-        definition=compiled.definition,
+        definition={**compiled.definition, **deciding(file)},
         checks=(*compiled.checks, *tests_of(file, lines)),
         document=_plain(document.data, file),
         promises=compiled.promises,
@@ -393,4 +394,5 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         python=compiled.python,
         materialized=compiled.materialized,
         keeps=compiled.keeps,
+        partition=partition_of(file),
     )

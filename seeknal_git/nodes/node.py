@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,6 +98,8 @@ class Node:
     keeps: Mapping[str, Sequence[str]] = field(default_factory=dict)
     # `table`, `view` (each reader computes its rows) or `ephemeral` (a view that is not published).
     materialized: str = "table"
+    # How its rows are kept in pieces, see `nodes/partition.py`; empty if they are one table.
+    partition: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -125,6 +128,11 @@ class Node:
     def is_ephemeral(self) -> bool:
         """Whether no environment shows it."""
         return self.materialized == "ephemeral"
+
+    @property
+    def storage(self) -> str:
+        """The form of its pieces, as text; empty if its rows are in no pieces."""
+        return json.dumps(self.partition, sort_keys=True) if self.partition else ""
 
     @property
     def is_python(self) -> bool:

@@ -13,8 +13,8 @@ from pydantic import field_validator, model_validator
 
 from seeknal_git.nodes.changes import checks_of_key
 from seeknal_git.nodes.checks import Columns
-from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.node_file import Compiled, Mistake, below_project, refuse_unknown_params
+from seeknal_git.nodes.partition import PartitionedFile
 from seeknal_git.nodes.scalars import flag, whole
 from seeknal_git.sql.type_words import is_any_number, read_as
 
@@ -73,7 +73,7 @@ _OPTIONS = {
 _OPTIONS["jsonl"] = _OPTIONS["json"]
 
 
-class File(TableFile):
+class File(PartitionedFile):
     reads_params = True
 
     source: Literal["csv", "parquet", "json", "jsonl"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from seeknal_git.nodes.column_types import TableFile
-from seeknal_git.nodes.node_file import Compiled
+from seeknal_git.nodes.node_file import Compiled, Mistake
+from seeknal_git.nodes.partition import PartitionedFile
 
 _OTHERWISE = {
     "incremental": "leave it out: a node is built again only if what it reads has changed",
@@ -15,7 +15,7 @@ _OTHERWISE = {
 }
 
 
-class File(TableFile):
+class File(PartitionedFile):
     transform: str = Field(min_length=1)
     materialized: str = "table"
 
@@ -26,6 +26,13 @@ class File(TableFile):
             way = f"; {_OTHERWISE[given]}" if given in _OTHERWISE else ""
             raise ValueError(f"a transform is `table`, `view` or `ephemeral`, not {given!r}{way}")
         return given
+
+    @model_validator(mode="after")
+    def _has_rows_of_its_own(self) -> File:
+        if self.partition and self.materialized != "table":
+            message = f"a node that is {self.materialized} keeps no rows, so it has no partitions"
+            raise Mistake(message, "partition")
+        return self
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:

@@ -13,7 +13,7 @@ from seeknal_git.sql.statement import FUNCTION, Anatomy
 
 _SQL_KEYS = ("transform", "sql")
 _TAKEN_APART = ("params", "columns", "materialization")
-_PASSED_OVER = ("kind", "name", "inputs", "tests", "materialized", *_SQL_KEYS)
+_PASSED_OVER = ("kind", "name", "inputs", "tests", "materialized", "partition", *_SQL_KEYS)
 
 
 def describe(
@@ -135,6 +135,12 @@ def _form(old: Node, new: Node) -> Iterator[str]:
     words = {"table": "a table now", "view": "a view now"}
     if old.materialized != new.materialized:
         yield words.get(new.materialized, "ephemeral now: no environment shows it any more")
+    if old.storage != new.storage:
+        yield (
+            "partitions changed"
+            if old.storage and new.storage
+            else ("in partitions now" if new.storage else "in one table now")
+        )
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -27,6 +27,8 @@ class Structure:
     python: frozenset[str] = frozenset()  # the nodes whose table a function makes
     as_views: frozenset[str] = frozenset()  # the nodes whose rows are kept in no table
     ephemeral: frozenset[str] = frozenset()  # those of them that no environment shows
+    # the nodes whose rows are kept in pieces → the form of these
+    pieces: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:
@@ -255,6 +257,7 @@ def structure_of(inputs: Mapping[str, tuple[str, ...]], members: Mapping[str, Me
         frozenset(identifier for identifier, node in nodes.items() if node.is_python),
         frozenset(identifier for identifier, node in nodes.items() if node.is_view),
         frozenset(identifier for identifier, node in nodes.items() if node.is_ephemeral),
+        {identifier: node.storage for identifier, node in nodes.items() if node.partition},
     )
 
 

@@ -233,9 +233,20 @@ def _read(
     return {
         snapshot.table: Load(
             snapshot.data_version or "",
-            columns[snapshot.table],
+            _columns_of(snapshot, columns, readings),
             readings.get(snapshot.table, {}),
             frozenset(contents[snapshot.fingerprint]),
         )
         for snapshot in used
     }
+
+
+def _columns_of(
+    snapshot: Snapshot,
+    columns: Mapping[str, Columns],
+    readings: Mapping[str, Mapping[str, Any]],
+) -> Columns:
+    """The columns of a load; those of a view are kept with its record."""
+    if snapshot.query is None:
+        return columns[snapshot.table]
+    return tuple((name, word) for name, word in readings[snapshot.table]["columns"])

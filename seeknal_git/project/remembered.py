@@ -150,6 +150,7 @@ def _core(found: Sound) -> dict[str, Any]:
         "inert": list(map(numbers.__getitem__, graph.structure.inert)),
         "views": list(map(numbers.__getitem__, graph.structure.as_views)),
         "ephemeral": list(map(numbers.__getitem__, graph.structure.ephemeral)),
+        "pieces": [[numbers[node], form] for node, form in graph.structure.pieces.items()],
         "wholes": [index.wholes[identifier] for identifier in ids],
         "masks": [masks[index.masks[identifier]] for identifier in ids],
         "mask": [f"{mask:x}" for mask in masks],
@@ -252,6 +253,7 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         python_of(ids, {node: path for node, (path, _) in files.items()}),
         frozenset(ids[number] for number in core["views"]),
         frozenset(ids[number] for number in core["ephemeral"]),
+        {ids[number]: form for number, form in core["pieces"]},
     )
     facts = Remembered(files, wholes, dict(zip(ids, pairwise(core["ends"]), strict=True)), records)
     members = Facet(facts, lambda fact: fact.member)

@@ -133,7 +133,7 @@ def _structure(
     marks = _marks(old.structure, own, paths)
     in_place = (
         len(paths) == len(old.inputs)
-        and marks == (old.structure.inert, old.structure.as_views, old.structure.ephemeral)
+        and marks == _marks(old.structure, {}, paths)
         and all(
             old.inputs.get(node) == reads and old.index.files[node][0] == paths[node]
             for node, reads in inputs.items()
@@ -148,23 +148,25 @@ def _structure(
     order, circles = ordered(everything, Over(paths, own, old.members))
     if circles:
         return None
-    inert, *forms = marks
-    return Structure(
-        {node: everything[node] for node in order}, inert, python_of(order, paths), *forms
-    )
+    inert, views, ephemeral, pieces = marks
+    inputs_in_order = {node: everything[node] for node in order}
+    python = python_of(order, paths)
+    return Structure(inputs_in_order, inert, python, views, ephemeral, pieces)
 
 
 def _marks(
     before: Structure, own: Mapping[str, Member], paths: Mapping[str, str]
-) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """The nodes that are inert, views, and ephemeral. own: the nodes that were read again; paths:
-    of all nodes."""
+) -> tuple[frozenset[str], frozenset[str], frozenset[str], dict[str, str]]:
+    """The nodes that are inert, views, ephemeral, and in pieces. own: the nodes that were read
+    again; paths: of all nodes."""
     others = paths.keys() - own.keys()
     nodes = [member.node for member in own.values()]
     return (
         (before.inert & others).union(node.id for node in nodes if node.is_inert),
         (before.as_views & others).union(node.id for node in nodes if node.is_view),
         (before.ephemeral & others).union(node.id for node in nodes if node.is_ephemeral),
+        {node: form for node, form in before.pieces.items() if node in others}
+        | {node.id: node.storage for node in nodes if node.partition},
     )
 
 

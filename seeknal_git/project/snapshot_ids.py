@@ -3,7 +3,7 @@ of builds. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from seeknal_git.project.bound_graph import BoundGraph
@@ -23,15 +23,18 @@ class Identity:
     text: str
     build: str = ""
     is_view: bool = False
+    pieces: str = ""  # the form in which the rows are kept in pieces
 
     @property
     def rows(self) -> str:
-        """A hash of all that decides the rows: the same for a table and for a view."""
+        """A hash of all that decides the rows: the same for a table, for a view, and in pieces."""
         return digest("build", self.text, self.build) if self.build else self.text
 
     @property
     def id(self) -> str:
         """The snapshot's id."""
+        if self.pieces:
+            return digest("pieces", self.pieces, self.rows)
         return digest("view", self.rows) if self.is_view else self.rows
 
 
@@ -49,14 +52,14 @@ class State:
 BuildOf = Callable[[str, str], str]
 
 
-def contents(graph: BoundGraph, versions: Mapping[str, str]) -> dict[str, tuple[str, str, bool]]:
+def contents(graph: BoundGraph, versions: Mapping[str, str]) -> dict[str, tuple[str, str, str]]:
     """id → all that decides a node's identity as long as nothing is built again: its fingerprint,
-    the hash of the raw data behind it, and whether it is a view. See `identities`."""
+    the hash of the raw data behind it, and the form of its rows. See `identities`."""
     texts = _texts(graph, _decide(graph, versions))
     wholes, masks = graph.index.wholes, graph.index.masks
-    as_views = graph.structure.as_views
+    forms = {**dict.fromkeys(graph.structure.as_views, "view"), **graph.structure.pieces}
     return {
-        identifier: (wholes[identifier], texts[masks[identifier]], identifier in as_views)
+        identifier: (wholes[identifier], texts[masks[identifier]], forms.get(identifier, ""))
         for identifier in graph.inputs
     }
 
@@ -79,7 +82,7 @@ def identities(
     decide = _decide(graph, versions)
     texts = _texts(graph, decide)
     wholes, masks, views = graph.index.wholes, graph.index.masks, graph.views
-    as_views = graph.structure.as_views
+    as_views, pieces = graph.structure.as_views, graph.structure.pieces
     builds: dict[str, Origins] = {}  # the nodes behind which something was built again
     found: dict[str, Identity] = {}
     for identifier, inputs in graph.inputs.items():
@@ -92,12 +95,38 @@ def identities(
                 texts[mask] = _text_of(mask, decide)
         text = digest("snapshot", wholes[identifier], texts[mask])
         build = build_of(identifier, text) if identifier in views else ""
-        found[identifier] = Identity(text, build, identifier in as_views)
+        found[identifier] = Identity(
+            text, build, identifier in as_views, pieces.get(identifier, "")
+        )
         if build:
             own = builds.get(identifier) or graph.facts[identifier].origins
             builds[identifier] = own.decided_by(1 << len(decide))
             decide.append(found[identifier].rows)
     return found
+
+
+def deciding(
+    graph: BoundGraph,
+    versions: Mapping[str, str],
+    meant: Mapping[str, Identity],
+    identifier: str,
+    inputs: Collection[str],
+) -> str:
+    """A hash of the raw data and of the builds that decide a node by way of some of its inputs.
+
+    versions: as for `identities`; meant: the identities of all nodes.
+    """
+    decide = _decide(graph, versions)
+    builds: dict[str, Origins] = {}
+    for node in graph.inputs:
+        again = bool(meant[node].build)
+        if again or not builds.keys().isdisjoint(graph.inputs[node]):
+            own = _origins(graph, node, builds)
+            builds[node] = own.decided_by(1 << len(decide)) if again else own
+            decide += [meant[node].rows] if again else []
+    nothing = {read: Origins(0) for read in graph.inputs[identifier] if read not in inputs}
+    mask = _origins(graph, identifier, {**builds, **nothing}).whole
+    return _text_of(mask, decide)
 
 
 def _decide(graph: BoundGraph, versions: Mapping[str, str]) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -14,14 +16,18 @@ import duckdb
 from seeknal_git.names import literal, quote
 from seeknal_git.sql.engine import as_subquery
 from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse import protocol
+from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.model import (
     Addition,
     Audit,
     AuditQuery,
     Blueprint,
+    InPieces,
+    Piece,
+    Query,
     Snapshot,
+    Store,
     as_rows,
     now,
     relation,
@@ -29,6 +35,7 @@ from seeknal_git.warehouse.model import (
 from seeknal_git.warehouse.snapshots import record_audits, record_snapshots
 
 _ID_LENGTH = 16
+NONE: Mapping[str, Any] = MappingProxyType({})
 # Every value of every row is computed, and none is kept: a view that fails is not published.
 _READ = "count(*), bit_xor(hash(t))"
 
@@ -42,6 +49,7 @@ class Builder(protocol.Builder):
         self._committed = committed
         self._snapshots: list[tuple[Snapshot, Mapping[str, Any] | None]] = []
         self._audits: list[Audit] = []
+        self._tables: list[str] = []  # of pieces
         self._began: float | None = None
 
     @property
@@ -60,21 +68,9 @@ class Builder(protocol.Builder):
             if blueprint.query:
                 text = f"SELECT {_READ} FROM {as_rows(blueprint.sql)} AS t"
             made = self._connection.execute(text, dict(blueprint.parameters)).fetchall()
-            snapshot = Snapshot(
-                id=blueprint.id,
-                node=blueprint.node,
-                table=table,
-                fingerprint=blueprint.fingerprint,
-                data_version=blueprint.data_version,
-                rows=made[0][0],
-                built_at=now(),
-                seconds=time.perf_counter() - started,
-                identity=blueprint.identity,
-                build=blueprint.build,
-                unstable=blueprint.unstable,
-                query=blueprint.query,
-            )
-            reading = _reading(self._connection, blueprint, table)
+            seconds = time.perf_counter() - started
+            snapshot = _snapshot(blueprint, table, made[0][0], seconds, blueprint.query)
+            reading = _reading(self._connection, blueprint, snapshot)
             confirm()
         self._snapshots.append((snapshot, reading))
         return snapshot
@@ -89,6 +85,31 @@ class Builder(protocol.Builder):
         self._snapshots += [(snapshot, None) for snapshot in made]
         return made[-1]
 
+    def pieces(self, snapshot: Snapshot) -> list[Piece]:
+        with self._undone_if_it_fails():
+            return pieces.of_snapshot(self._connection, snapshot)
+
+    def store(self, storage: str, there: Collection[str]) -> Store | None:
+        with self._undone_if_it_fails():
+            return pieces.store_of(self._connection, storage, there)
+
+    def build_pieces(self, order: InPieces, confirm: Callable[[], None] = lambda: None) -> Snapshot:
+        make = pieces.build if order.named is None else pieces.load
+        with self._undone_if_it_fails():
+            started, name = time.perf_counter(), _free_name(order.blueprint, ())
+            kept, query = make(self._connection, order)
+            rows = sum(piece.rows for piece in kept.pieces)
+            seconds = time.perf_counter() - started
+            snapshot = replace(
+                _snapshot(order.blueprint, name, rows, seconds, query),
+                pieces=kept.spelled,
+            )
+            reading = _reading(self._connection, order.blueprint, snapshot)
+            confirm()
+        self._snapshots.append((snapshot, reading))
+        self._tables += [kept.table] if kept.is_new else []
+        return snapshot
+
     def check(self, question: AuditQuery) -> Audit:
         with self._undone_if_it_fails():
             violations = self._count(as_subquery(question.sql))
@@ -97,9 +118,9 @@ class Builder(protocol.Builder):
         self._audits.append(audit)
         return audit
 
-    def columns(self, sql: str) -> Columns:
+    def columns(self, sql: str, parameters: Mapping[str, Any] = NONE) -> Columns:
         with self._undone_if_it_fails():
-            rows = self._connection.execute(f"DESCRIBE {sql}").fetchall()
+            rows = self._connection.execute(f"DESCRIBE {sql}", dict(parameters)).fetchall()
         return tuple((row[0], row[1]) for row in rows)
 
     def export(self, sql: str, path: Path) -> None:
@@ -114,6 +135,7 @@ class Builder(protocol.Builder):
             record_audits(self._connection, self._audits)
             self._connection.execute("COMMIT")
         built = [snapshot.table for snapshot, _ in self._snapshots if snapshot.query is None]
+        built += self._tables
         self._forget()
         self._committed(built)
 
@@ -146,7 +168,27 @@ class Builder(protocol.Builder):
         return int(rows[0][0])
 
     def _forget(self) -> None:
-        self._snapshots, self._audits, self._began = [], [], None
+        self._snapshots, self._audits, self._tables, self._began = [], [], [], None
+
+
+def _snapshot(
+    blueprint: Blueprint, table: str, rows: int, seconds: float, query: Query | None
+) -> Snapshot:
+    return Snapshot(
+        id=blueprint.id,
+        node=blueprint.node,
+        table=table,
+        fingerprint=blueprint.fingerprint,
+        data_version=blueprint.data_version,
+        rows=rows,
+        built_at=now(),
+        seconds=seconds,
+        identity=blueprint.identity,
+        build=blueprint.build,
+        unstable=blueprint.unstable,
+        query=query,
+        form=blueprint.form,
+    )
 
 
 # The types of a column in which no row has a value: of CSV, and of JSON with DuckDB 1.5 and 2.0.
@@ -154,20 +196,23 @@ _MAY_BE_ANYTHING = ("VARCHAR", "JSON", '"NULL"')
 
 
 def _reading(
-    connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, table: str
+    connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, snapshot: Snapshot
 ) -> dict[str, Any] | None:
     """How a source was read, and its columns of text without any value: the next load may have any
     type there. None for another node."""
     if blueprint.dialect is None:
         return None
-    described = connection.execute(f"DESCRIBE {relation(table)}").fetchall()
+    described = connection.execute(f"DESCRIBE FROM {snapshot.relation}").fetchall()
     texts = [row[0] for row in described if row[1] in _MAY_BE_ANYTHING]
     values: tuple[int, ...] = ()
     if texts:
         counts = ", ".join(f"count({quote(name)})" for name in texts)
-        values = connection.execute(f"SELECT {counts} FROM {relation(table)}").fetchall()[0]
+        values = connection.execute(f"SELECT {counts} FROM {snapshot.relation}").fetchall()[0]
     empty = [name for name, number in zip(texts, values, strict=True) if number == 0]
-    return {"dialect": dict(blueprint.dialect), "empty": empty}
+    reading: dict[str, Any] = {"dialect": dict(blueprint.dialect), "empty": empty}
+    if snapshot.query:
+        reading["columns"] = [list(row[:2]) for row in described]
+    return reading
 
 
 def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
 from seeknal_git.warehouse import catalog, protocol, publish, runs, unused_tables
@@ -16,8 +19,7 @@ from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import OF_ENVIRONMENTS, TABLES_OF_VIEW, with_later_columns
 
 if TYPE_CHECKING:
-    import duckdb
-
+    from seeknal_git.sql.statement import Columns
 
 # The last record of a node says which table its environment shows.
 _MISSING = f"""
@@ -59,6 +61,15 @@ class EnvironmentViews(protocol.Environments):
 
     def shown(self, schema: str, at: int | None = None) -> dict[str, Published]:
         return self.catalog.shown(schema) if at is None else shown(self.connection, schema, at)
+
+    def columns(self, shown: Sequence[Published]) -> dict[str, Columns]:
+        found = self.catalog.columns([published.table for published in shown])
+        for published in shown:
+            if published.query is not None:
+                with suppress(duckdb.Error):  # a table that it reads is gone
+                    rows = self.connection.execute(f"DESCRIBE FROM {published.relation}").fetchall()
+                    found[published.table] = tuple((row[0], row[1]) for row in rows)
+        return found
 
     def missing(self) -> dict[str, list[str]]:
         rows = self.connection.execute(_MISSING, [SNAPSHOTS]).fetchall()

@@ -13,6 +13,7 @@ from seeknal_git.warehouse.model import Query
 _HEX = re.compile(r"[0-9a-f]*")
 _COMMIT = re.compile(r"([0-9a-f]{40})?")  # "" if no commit has the nodes that were published
 _NAME = re.compile(r"\w+")  # of a snapshot table
+_NUMBERS = re.compile(r"(\d{1,15}(-\d{1,15})? ?)*")
 _SHOWN = 40
 
 
@@ -58,6 +59,11 @@ def query(pieces: str | None, tables: str | None) -> Query | None:
     found = Query(tuple(texts(pieces)), tuple((tables or "").split()))
     whole = len(found.pieces) == len(found.tables) + 1
     return found if whole and all(map(_NAME.fullmatch, found.tables)) else _refused("view", pieces)
+
+
+def numbers(text: str) -> str:
+    """The numbers of pieces. Raises WarehouseError."""
+    return text if _NUMBERS.fullmatch(text) else _refused("piece", text)
 
 
 def packed(found: Query | None) -> tuple[str | None, str | None]:

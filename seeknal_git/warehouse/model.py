@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
+from seeknal_git.sql.partitioning import Ordinal, Partitioning
+from seeknal_git.sql.statement import Columns
 
 # The status of a deleted environment, in place of the status of its last run.
 REMOVED = "removed"
@@ -79,8 +81,15 @@ class Snapshot:
     identity: str
     build: str  # "" for the first table of an identity
     unstable: bool  # another table of this identity may hold other values
-    # The SELECT of a view. There is no table then, and `table` is the name of the SELECT.
+    # The SELECT of a view, or over pieces. `table` is the name of the SELECT then.
     query: Query | None = None
+    # The form of its pieces, and their numbers, such as `1-365 370`; empty if it has none.
+    form: str = ""
+    pieces: str = ""
+
+    @property
+    def is_in_pieces(self) -> bool:
+        return bool(self.form) and self.query is not None
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -113,6 +122,7 @@ class Blueprint:
     sql: str  # references are rendered
     parameters: Mapping[str, Any]  # values of the parameters in `sql`
     dialect: Mapping[str, Any] | None = None  # of a source: how its files are read
+    form: str = ""  # of its pieces, if it has any
     query: Query | None = None  # of a view: `sql`, with each table apart
 
 
@@ -138,6 +148,42 @@ class Addition:
     before: Sequence[str]  # the tables of the version that it is added to
     is_redefined: bool  # whether that version has another definition
     at: datetime  # when the rows of the load began to hold, in UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One immutable version of the rows of a partition."""
+
+    id: str
+    ordinal: Ordinal
+    # Fingerprint of a source, or of a node that was built again → a hash of its data behind it.
+    origins: Mapping[str, str]
+    number: int = 0  # the value of `_piece` in its table
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A table of pieces."""
+
+    table: str
+    pieces: Mapping[str, Piece]  # by id
+
+
+@dataclass(frozen=True, slots=True)
+class InPieces:
+    """The pieces of a snapshot to build. `blueprint.sql` gives the rows of those that are
+    missing."""
+
+    blueprint: Blueprint
+    storage: str  # the key of the table: everything that its rows have in common
+    partitioning: Partitioning
+    columns: Columns
+    store: Store | None  # the table, if there is one
+    # All pieces of the snapshot by their partitions.
+    wanted: Mapping[Ordinal, Piece] = field(default_factory=dict)
+    # Of a source, whose rows tell: the piece of a partition, by the hash of its rows.
+    named: Callable[[Ordinal, str], Piece] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +227,11 @@ class Published:
     def tables(self) -> tuple[str, ...]:
         """The snapshot tables that the view needs."""
         return (self.table,) if self.query is None else self.query.tables
+
+    @property
+    def text(self) -> str:
+        """The rows in the text of a query; see `Query.of`."""
+        return marked(self.table) if self.query is None else as_rows(self.query.over(marked))
 
     @property
     def relation(self) -> str:

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
         Delivery,
         EnvironmentRecord,
         Foreign,
+        InPieces,
         Listener,
         Move,
         Outcome,
+        Piece,
         Publication,
         Published,
         Record,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         Rules,
         Run,
         Snapshot,
+        Store,
         Unnamed,
         Version,
         Warned,
@@ -89,6 +92,10 @@ class Environments(Protocol):
 
     def shown(self, schema: str, at: int | None = None) -> dict[str, Published]:
         """Node → its view and snapshot, now or after an earlier publication."""
+        ...
+
+    def columns(self, shown: Sequence[Published]) -> dict[str, Columns]:
+        """Table → (name, type) of each column, for those nodes whose rows are there."""
         ...
 
     def missing(self) -> dict[str, list[str]]:
@@ -291,11 +298,23 @@ class Builder(Protocol):
         for `build`."""
         ...
 
+    def pieces(self, snapshot: Snapshot) -> list[Piece]:
+        """The pieces of a snapshot; none if it is one table."""
+        ...
+
+    def store(self, storage: str, there: Collection[str]) -> Store | None:
+        """The table of some pieces. there: names of snapshot tables, in lower case."""
+        ...
+
+    def build_pieces(self, order: InPieces, confirm: Callable[[], None] = lambda: None) -> Snapshot:
+        """Build the pieces of a node that are not there. Raises SqlError. See `build`."""
+        ...
+
     def check(self, question: AuditQuery) -> Audit:
         """Count the rows that violate a check, and all rows. Raises SqlError."""
         ...
 
-    def columns(self, sql: str) -> Columns:
+    def columns(self, sql: str, parameters: Mapping[str, Any] = ...) -> Columns:
         """The columns of a SELECT. Raises SqlError."""
         ...
 

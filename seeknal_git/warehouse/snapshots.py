@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.names import STATE
 from seeknal_git.warehouse import protocol, unused_tables
 from seeknal_git.warehouse.catalog import Catalog
-from seeknal_git.warehouse.forms import identifier, mapping, packed, query
+from seeknal_git.warehouse.forms import identifier, mapping, numbers, packed, query
 from seeknal_git.warehouse.model import Audit, Rules, Snapshot, Unnamed, now
 from seeknal_git.warehouse.state_tables import insert, with_later_columns
 
@@ -33,6 +33,8 @@ _FIELDS = {
     "identity": "coalesce(identity, id)",
     "build": "coalesce(build, '')",
     "unstable": "coalesce(unstable, true)",
+    "form": "coalesce(form, '')",
+    "pieces": "coalesce(pieces, '')",
     "query": "query",
     "reads": "reads",
 }
@@ -52,8 +54,13 @@ class SnapshotTables(protocol.Snapshots):
         tables = self.tables()
         there: list[Snapshot] = []
         gone: list[Snapshot] = []
-        for number, *rest, pieces, reads in rows:
-            snapshot = replace(Snapshot(identifier(number), *rest), query=query(pieces, reads))
+        for number, *rest, form, pieces, text, reads in rows:
+            snapshot = replace(
+                Snapshot(identifier(number), *rest),
+                query=query(text, reads),
+                form=form,
+                pieces=numbers(pieces),
+            )
             (there if tables.issuperset(snapshot.tables) else gone).append(snapshot)
         return there, gone
 
@@ -111,6 +118,8 @@ def record_snapshots(
             snapshot.identity,
             snapshot.build,
             snapshot.unstable,
+            snapshot.form,
+            snapshot.pieces,
             *packed(snapshot.query),
             json.dumps(reading) if reading else None,
         )

@@ -14,7 +14,8 @@ from seeknal_git.nodes import feature_group, second_order_aggregation
 from seeknal_git.nodes.checks import listed, not_null
 from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.node import Check
-from seeknal_git.nodes.node_file import Compiled, InputFile, as_input
+from seeknal_git.nodes.node_file import Compiled, InputFile, Mistake, as_input
+from seeknal_git.nodes.partition import PartitionedFile
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BYTES = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
@@ -108,8 +109,19 @@ class TransformFile(PythonFile):
     pass
 
 
+def _in_one_table(file: PartitionedFile) -> None:
+    """Raise Mistake for a partition: a function makes all of its rows at once."""
+    if file.partition:
+        raise Mistake("a node in Python makes all of its rows at once", "partition")
+
+
 class FeatureGroupFile(PythonFile, feature_group.File):
     entity: _Entity = None  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _has_no_partition(self) -> FeatureGroupFile:
+        _in_one_table(self)
+        return self
 
     @model_validator(mode="after")
     def _something_to_read(self) -> FeatureGroupFile:
@@ -117,6 +129,11 @@ class FeatureGroupFile(PythonFile, feature_group.File):
 
 
 class SecondOrderFile(PythonFile, second_order_aggregation.File):
+    @model_validator(mode="after")
+    def _has_no_partition(self) -> SecondOrderFile:
+        _in_one_table(self)
+        return self
+
     @model_validator(mode="after")
     def _on_something(self) -> SecondOrderFile:
         return self  # the rows are those of the function

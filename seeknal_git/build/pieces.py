@@ -1,0 +1,178 @@
+"""Nodes that are built partition by partition: the pieces that a snapshot is made of, and those of
+them that are missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from seeknal_git.build.failures import NodeFailed
+from seeknal_git.build.inventory import Inventory
+from seeknal_git.names import folded
+from seeknal_git.nodes.node import Node
+from seeknal_git.project.fingerprints import digest
+from seeknal_git.project.partitions import Layout, Layouts
+from seeknal_git.project.snapshot_ids import deciding
+from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
+from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse.model import Blueprint, InPieces, Piece, Snapshot
+from seeknal_git.warehouse.pieces import limited
+from seeknal_git.warehouse.protocol import Builder
+
+# Node → its rows as SQL names them; becomes the SELECT of a node.
+Rendering = Callable[[Mapping[str, str]], Blueprint]
+_AGAIN = "built "  # before the fingerprint of a node that was built again
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The nodes of a run that are built in pieces."""
+
+    inventory: Inventory
+    taken: frozenset[str]  # names of snapshot tables, in lower case
+    layouts: Layouts
+
+    def layout(self, node: str) -> Layout | None:
+        """How a node is built partition by partition; None if it is built as a whole."""
+        found = self.layouts.of(node)
+        return found if isinstance(found, Layout) else None
+
+    def loaded(
+        self,
+        builder: Builder,
+        source: Node,
+        blueprint: Blueprint,
+        confirm: Callable[[], None],
+    ) -> Snapshot:
+        """Read a source, and keep its new pieces. Raises SqlError, or NodeFailed."""
+        columns = builder.columns(blueprint.sql, blueprint.parameters)
+        order = self._order(builder, source, blueprint, columns)
+        origin = self.inventory.graph.wholes[source.id]
+
+        def named(ordinal: Ordinal, content: str) -> Piece:
+            said = json.dumps([order.partitioning.key, ordinal, content])
+            name = digest("piece", order.storage, blueprint.build, said)
+            origins = {origin: digest(content), **self._again(source.id, ordinal)}
+            return Piece(name, ordinal, origins)
+
+        return builder.build_pieces(replace(order, named=named), confirm)
+
+    def built(
+        self,
+        builder: Builder,
+        node: Node,
+        reads: Mapping[str, Snapshot],
+        rendering: Rendering,
+    ) -> Snapshot | None:
+        """Build the missing pieces of a node; None if it has to be built as a whole.
+
+        reads: the snapshots of its inputs. Raises SqlError, or NodeFailed.
+        """
+        layout = self.layout(node.id)
+        if layout is None or not all(reads[name].is_in_pieces for name in layout.windows):
+            return None
+        relations = {name: snapshot.relation for name, snapshot in reads.items()}
+        whole = rendering(relations)
+        order = self._order(builder, node, whole, builder.columns(whole.sql))
+        reading = Reading.of(builder, layout, reads)
+        wanted = {piece.ordinal: piece for piece in self._wanted(node.id, reading, order)}
+        known = order.store.pieces if order.store else {}
+        missing = [at for at, piece in wanted.items() if piece.id not in known]
+        blueprint = rendering({**relations, **reading.relations(missing)})
+        return builder.build_pieces(replace(order, blueprint=blueprint, wanted=wanted))
+
+    def _order(
+        self, builder: Builder, node: Node, blueprint: Blueprint, columns: Columns
+    ) -> InPieces:
+        partitioning = Partitioning.of(node.partition)
+        try:
+            partitioning.sql({folded(name): kind for name, kind in columns})
+        except Misplaced as exc:
+            raise NodeFailed(f"{exc} ({node.path}:{node.line('partition', 'by')})") from exc
+        whole = self.inventory.graph.wholes[node.id]
+        storage = digest("storage", whole, node.storage, json.dumps(columns))
+        store = builder.store(storage, self.taken)
+        return InPieces(blueprint, storage, partitioning, columns, store)
+
+    def _wanted(self, node: str, reading: Reading, order: InPieces) -> Iterable[Piece]:
+        """All pieces of a node, in the order of their partitions."""
+        graph, identities = self.inventory.graph, self.inventory.identities
+        others = [read for read in graph.inputs[node] if read not in reading.layout.windows]
+        data = deciding(graph, self.inventory.versions, identities, node, others)
+        mask = graph.index.masks[node]
+        sources = {
+            graph.wholes.get(source, "")
+            for number, source in enumerate(graph.origins)
+            if mask >> number & 1
+        }
+        code = digest(order.storage, identities[node].build, data)
+        for ordinal in reading.ordinals:
+            origins = reading.origins(ordinal, sources)
+            said = json.dumps([ordinal, sorted(origins.items())])
+            yield Piece(
+                digest("piece", code, said), ordinal, {**origins, **self._again(node, ordinal)}
+            )
+
+    def _again(self, node: str, ordinal: Ordinal) -> dict[str, str]:
+        """The mark of a piece that was built again, so that its readers are."""
+        build = self.inventory.identities[node].build
+        origin = f"{_AGAIN}{self.inventory.graph.wholes[node]}"
+        return {origin: digest(build, str(ordinal))} if build else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The pieces of the inputs of a node, and which of them each of its partitions reads."""
+
+    layout: Layout
+    snapshots: Mapping[str, Snapshot]  # of the inputs that are read partition by partition
+    pieces: Mapping[str, Mapping[Ordinal, list[Piece]]]  # of these, by partition
+    # Own partition → the partitions that it reads, by input.
+    reads: dict[Ordinal, dict[str, list[Ordinal]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, builder: Builder, layout: Layout, reads: Mapping[str, Snapshot]) -> Reading:
+        snapshots = {name: reads[name] for name in layout.windows}
+        pieces: dict[str, dict[Ordinal, list[Piece]]] = {}
+        for name, snapshot in snapshots.items():
+            own = pieces.setdefault(name, {})
+            for piece in builder.pieces(snapshot):
+                own.setdefault(piece.ordinal, []).append(piece)
+        found = cls(layout, snapshots, pieces)
+        for name, window in layout.windows.items():
+            overlapping = layout.partitioning.overlapping(
+                pieces[name], window.partitioning, window.before, window.after
+            )
+            for ordinal, overlapped in overlapping.items():
+                found.reads.setdefault(ordinal, {})[name] = overlapped
+        return found
+
+    @property
+    def ordinals(self) -> list[Ordinal]:
+        """The partitions of the node. The rows outside are one only if they are kept."""
+        inside = sorted(at for at in self.reads if at is not None)
+        return [None, *inside] if self.layout.partitioning.outside == "keep" else [*inside]
+
+    def origins(self, ordinal: Ordinal, sources: set[str]) -> dict[str, str]:
+        """Source, or node that was built again → a hash of its data in all that a partition reads.
+        sources: those that decide the node."""
+        texts: dict[str, list[str]] = {}
+        for number, name in enumerate(self.layout.windows):
+            for at in self.reads.get(ordinal, {}).get(name, ()):
+                for piece in self.pieces[name][at]:
+                    for origin, text in piece.origins.items():
+                        if origin in sources or origin.startswith(_AGAIN):
+                            texts.setdefault(origin, []).append(f"{number} {at} {text}")
+        return {origin: digest(*sorted(parts)) for origin, parts in texts.items()}
+
+    def relations(self, ordinals: Iterable[Ordinal]) -> dict[str, str]:
+        """Input → the rows that some partitions read of it, as SQL names them."""
+        wanted = list(ordinals)
+        found = {}
+        for name, snapshot in self.snapshots.items():
+            read = {at for ordinal in wanted for at in self.reads.get(ordinal, {}).get(name, ())}
+            if read != self.pieces[name].keys():
+                pieces = [piece for at in read for piece in self.pieces[name][at]]
+                found[name] = limited(snapshot, pieces)
+        return found

@@ -1,0 +1,127 @@
+"""The key `partition:` of a node whose rows are kept in pieces, one for each interval of a column
+or each bucket of a key, and `reads:`, how far around an interval it reads its inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from seeknal_git.names import folded
+from seeknal_git.nodes.checks import Columns
+from seeknal_git.nodes.column_types import TableFile
+from seeknal_git.nodes.form import Form, Whole
+from seeknal_git.nodes.node_file import Mistake, NodeFile
+
+MOST_BUCKETS = 4096
+_LENGTH = re.compile(r"(\d{1,6})\s*([hdw]?)")
+_HOURS = {"h": 1, "d": 24, "w": 168}
+
+
+class PartitionForm(Form):
+    """The key `partition`."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Columns
+    every: Literal["hour", "day", "week", "month", "year"] | None = None
+    begin: date | None = None
+    buckets: Annotated[Whole, Field(ge=2, le=MOST_BUCKETS)] | None = None
+    outside: Literal["error", "keep", "drop"] = "error"
+
+    @field_validator("begin", mode="before")
+    @classmethod
+    def _is_a_date(cls, given: object) -> object:
+        try:
+            return given if given is None else date.fromisoformat(str(given).strip())
+        except ValueError as exc:
+            raise ValueError(f"a date such as 2024-01-01, not {str(given)!r}") from exc
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> PartitionForm:
+        if len({*map(folded, self.by)}) < len(self.by):
+            raise Mistake("a column is named twice", "partition.by")
+        if (self.every is None) == (self.buckets is None):
+            either = "`every: day` with `begin: 2024-01-01`, or `buckets: 64`"
+            raise Mistake(f"a partition is an interval or a bucket: {either}", "partition")
+        if self.every is None:
+            if self.begin is not None:
+                raise Mistake("buckets have no `begin`", "partition.begin", "partition")
+            return self
+        if len(self.by) > 1:
+            raise Mistake("intervals are of one column", "partition.by", "partition")
+        if self.begin is None:
+            raise Mistake("intervals have a first day: `begin: 2024-01-01`", "partition")
+        return self
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """All of it, as `Node.partition` holds it."""
+        begin = self.begin.isoformat() if self.begin else None
+        return {
+            "by": list(self.by),
+            "every": self.every,
+            "begin": begin,
+            "buckets": self.buckets,
+            "outside": self.outside,
+        }
+
+
+def _hours(given: object) -> int:
+    match = _LENGTH.fullmatch(str(given).strip())
+    if match is None or (not match[2] and int(match[1])):
+        raise ValueError(f"a length such as 6d, 12h or 2w, not {str(given)!r}")
+    return int(match[1]) * _HOURS[match[2] or "h"]
+
+
+_Length = Annotated[int, BeforeValidator(_hours)]
+
+
+class ReadsForm(Form):
+    """An entry of `reads`: the time around an interval that decides its rows, in hours."""
+
+    model_config = ConfigDict(extra="forbid")
+    before: _Length = 0
+    after: _Length = 0
+
+
+class PartitionedFile(TableFile):
+    """A file of a node that may be kept in pieces."""
+
+    partition: PartitionForm | None = None
+    reads: dict[str, ReadsForm] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _reads_its_inputs(self) -> PartitionedFile:
+        if not self.reads:
+            return self
+        if self.partition is None or self.partition.every is None:
+            raise Mistake("`reads` is of a node with `partition: {every: …}`", "reads")
+        known = [entry.ref for entry in self.inputs]
+        for name in self.reads:
+            if name not in known:
+                there = f"its `inputs` are {', '.join(known)}" if known else "it has no `inputs`"
+                raise Mistake(f"`{name}` is no input: {there}", f"reads.{name}", "reads")
+        return self
+
+
+def partition_of(file: NodeFile) -> dict[str, Any]:
+    """The partition of a file, as `Node.partition` holds it; empty without one."""
+    given = file.partition if isinstance(file, PartitionedFile) else None
+    return given.plain if given else {}
+
+
+def deciding(file: NodeFile) -> Mapping[str, Any]:
+    """The part of it that decides rows, for the definition of the node: without `reads`, a proof
+    says that pieces together are the whole table."""
+    if not isinstance(file, PartitionedFile) or file.partition is None:
+        return {}
+    found: dict[str, Any] = {}
+    if file.reads:
+        reads = {name: [entry.before, entry.after] for name, entry in sorted(file.reads.items())}
+        found["reads"] = reads
+    if file.reads or file.partition.outside == "drop":
+        found["partition"] = file.partition.plain
+    return found

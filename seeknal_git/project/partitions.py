@@ -1,0 +1,131 @@
+"""Which nodes can be built partition by partition, and which partitions of their inputs these
+read. Pure, but for the engine's parser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seeknal_git.errors import Problem
+from seeknal_git.names import folded
+from seeknal_git.sql.partitioning import Misplaced, Partitioning
+
+if TYPE_CHECKING:
+    from seeknal_git.project.bound_graph import BoundGraph
+
+BUCKET = "bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The partitions of an input that an interval reads: those that overlap it, and some hours
+    around it."""
+
+    partitioning: Partitioning  # of the input
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a node is built partition by partition."""
+
+    partitioning: Partitioning
+    # The inputs that are read partition by partition; all others are read as a whole.
+    windows: Mapping[str, Window] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Undivided:
+    """Why a node is built as a whole, and the line of its file that says so."""
+
+    why: str
+    path: str
+    line: int
+
+
+@dataclass(slots=True)
+class Layouts:
+    """The layouts of a graph, each found when somebody asks for it."""
+
+    graph: BoundGraph
+    _found: dict[str, Layout | Undivided | None] = field(default_factory=dict)
+
+    def of(self, identifier: str) -> Layout | Undivided | None:
+        """The layout of a node; None if it has no `partition:`."""
+        if identifier not in self.graph.structure.pieces:
+            return None
+        if identifier not in self._found:
+            self._found[identifier] = self._layout(identifier)
+        return self._found[identifier]
+
+    def problems(self) -> Iterator[Problem]:
+        """The nodes with `partition:` that are built as a whole, as warnings."""
+        for identifier in self.graph.inputs:
+            if isinstance(found := self.of(identifier), Undivided):
+                message = f"{identifier} is built as a whole: {found.why}."
+                hint = "Leave out `partition:`, or say `reads: {INPUT: {before: 6d}}`."
+                yield Problem(message, found.path, found.line, hint, identifier)
+
+    def _layout(self, identifier: str) -> Layout | Undivided:
+        node = self.graph.node(identifier)
+        own = Partitioning.of(node.partition)
+        if node.kind == "source":
+            return Layout(own)
+        if fault := self._fault(identifier, own):
+            return Undivided(fault, node.path, node.line("partition", "by"))
+        stated = node.definition.get("reads", {})
+        windows = {
+            read: Window(found.partitioning, *stated.get(read, (0, 0)))
+            for read in self.graph.targets[identifier][0]
+            if isinstance(found := self.of(read), Layout) and own.can_read(found.partitioning)
+        }
+        if not windows:
+            return Undivided(
+                "none of its inputs has such partitions", node.path, node.line("partition")
+            )
+        return self._proven(identifier, own, windows, frozenset(stated))
+
+    def _fault(self, identifier: str, own: Partitioning) -> str | None:
+        columns = self.graph.columns[identifier]
+        if columns is None or not self.graph.anatomies[identifier]:
+            return "its columns are not known before its inputs are built"
+        if self.graph.is_unstable(identifier):
+            return "it may have other rows each time it is built"
+        try:
+            own.sql({folded(name): kind for name, kind in columns})
+        except Misplaced as exc:
+            return str(exc)
+        return None
+
+    def _proven(
+        self,
+        identifier: str,
+        own: Partitioning,
+        windows: Mapping[str, Window],
+        stated: frozenset[str],
+    ) -> Layout | Undivided:
+        from seeknal_git.sql.engine import parsed
+        from seeknal_git.sql.locality import Input, line_of, locality
+
+        graph, node = self.graph, self.graph.node(identifier)
+        inputs = [
+            Input(
+                graph.known[read],
+                windows[read].partitioning.by if read in windows else (),
+                stated=read in stated and read in windows,
+            )
+            for read in graph.targets[identifier][0]
+        ]
+        sql = node.sql or ""
+        names = [name for name, _ in graph.columns[identifier] or ()]
+        found = locality(parsed(sql)[0], inputs, names, own.by, own.every or BUCKET)
+        if found.is_local:
+            return Layout(own, windows)
+        line = node.line("partition")
+        if found.location is not None:
+            return Undivided(
+                found.obstacle, node.sql_path, node.line_of_sql(line_of(sql, found.location))
+            )
+        return Undivided(found.obstacle, node.path, line)

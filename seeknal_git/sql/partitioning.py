@@ -1,0 +1,249 @@
+"""Partitions as numbers: an interval is the number of hours, days, weeks, months or years since
+1970 in UTC, and a bucket is its own number. The engine and Python count alike."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from seeknal_git.names import folded, quote
+
+# The number of a partition; None for the rows that fall into none.
+Ordinal = int | None
+
+_EPOCH = datetime.fromisoformat("1970-01-01")
+_FIRST = datetime.fromisoformat("0001-01-01")
+_LAST = datetime.fromisoformat("9999-12-31T23:59:59.999999")  # a later row is outside
+_HOUR, _MOMENT = timedelta(hours=1), timedelta(microseconds=1)
+_MONDAY = 3  # days from a Monday to the first day of 1970
+_WEEKS = 102_737  # from the first day of year 1, a Monday, to 1970
+_MONTHS = 12
+# Equal values of these types have one text, whoever asks for it.
+_KEYS = re.compile(
+    r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,\d+\)|VARCHAR|DATE|TIMESTAMP|BOOLEAN|UUID)$"
+)
+TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
+_FEW_RANGES = 8  # more of them are slower than a list of all numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Partitioning:
+    """How the rows of a node fall into partitions."""
+
+    by: tuple[str, ...]
+    every: str | None  # hour, day, week, month or year; None for buckets
+    begin: int  # the first interval; 0 for buckets
+    buckets: int
+    outside: str  # for rows that fall into no partition: error, keep or drop
+
+    @classmethod
+    def of(cls, form: Mapping[str, Any]) -> Partitioning:
+        """form: as `Node.partition` has it."""
+        every = form["every"]
+        begin = _ordinal(every, datetime.fromisoformat(form["begin"])) if every else 0
+        return cls(tuple(form["by"]), every, begin, form["buckets"] or 0, form["outside"])
+
+    @property
+    def key(self) -> str:
+        """All that decides which partition a row falls into."""
+        return f"{' '.join(map(folded, self.by))} {self.every or self.buckets}"
+
+    @property
+    def end(self) -> int:
+        """The last partition that there can be."""
+        return _ordinal(self.every, _LAST) if self.every else self.buckets - 1
+
+    def label(self, ordinal: Ordinal) -> str:
+        """A partition in words: the beginning of an interval, or the number of a bucket."""
+        if ordinal is None:
+            return "outside"
+        if self.every is None:
+            return str(ordinal)
+        if self.every in ("month", "year"):
+            year, month = _month(self.every, ordinal)
+            return f"{year:04}-{month:02}" if self.every == "month" else f"{year:04}"
+        begin = _start(self.every, ordinal)
+        return f"{begin:%Y-%m-%d %H:00}" if self.every == "hour" else f"{begin:%Y-%m-%d}"
+
+    def sql(self, types: Mapping[str, str]) -> str:
+        """The number of the partition of a row, as SQL; NULL if it falls into none.
+
+        types: folded name of a column → its type. Raises Misplaced.
+        """
+        for name in self.by:
+            if folded(name) not in types:
+                raise Misplaced(f"it has no column {name}")
+        if self.every is None:
+            for name in self.by:
+                if not _KEYS.match(kind := types[folded(name)]):
+                    raise Misplaced(f"{name} is {kind}, and two texts of it may be equal")
+            keys = [f"coalesce({quote(name)}::VARCHAR, '')" for name in self.by]
+            sizes = [f"length({key})" for key in keys]
+            text = " || ' ' || ".join([*sizes, *keys]) if len(keys) > 1 else keys[0]
+            null = " OR ".join(f"{quote(name)} IS NULL" for name in self.by)
+            bucket = f"(md5_number_lower({text}) % {self.buckets})::BIGINT"
+            return f"CASE WHEN {null} THEN NULL ELSE {bucket} END"
+        name, kind = quote(self.by[0]), types[folded(self.by[0])]
+        if kind not in TIMES:
+            raise Misplaced(
+                f"{self.by[0]} is {kind}, and intervals are of a {', '.join(TIMES[:2])} "
+                f"or {TIMES[2]}"
+            )
+        if kind == TIMES[2]:
+            name = f"make_timestamp(epoch_us({name}))"
+        if self.every == "week":  # the engine counts weeks before 1970 from another day
+            days = f"date_diff('day', TIMESTAMP '0001-01-01', {name}::TIMESTAMP)"
+            return f"({days} // 7 - {_WEEKS})"
+        return f"date_diff('{self.every}', TIMESTAMP '1970-01-01', {name}::TIMESTAMP)"
+
+    def inside(self, ordinal: str) -> str:
+        """The condition that a row falls into a partition. ordinal: as `sql` gives it."""
+        return f"coalesce({ordinal} BETWEEN {self.begin} AND {self.end}, false)"
+
+    def overlapping(
+        self, pieces: Iterable[Ordinal], other: Partitioning, before: int = 0, after: int = 0
+    ) -> dict[Ordinal, list[Ordinal]]:
+        """Own partition → the partitions of another node that it reads, in order.
+
+        pieces: those that the other node has; before, after: hours around an interval.
+        """
+        found: dict[Ordinal, list[Ordinal]] = {}
+        for piece in sorted(pieces, key=_outside_first):
+            for own in self._readers(piece, other, before, after):
+                found.setdefault(own, []).append(piece)
+        return found
+
+    def _readers(
+        self, piece: Ordinal, other: Partitioning, before: int, after: int
+    ) -> Iterator[Ordinal]:
+        """The own partitions that read a partition of another node."""
+        if self.every is None or other.every is None:
+            yield piece
+            return
+        if piece is None:  # rows without a time, and those before the other's first interval
+            yield None
+            end = _moved(_start(other.every, other.begin), before)
+            yield from range(self.begin, _ordinal(self.every, end - _MOMENT) + 1)
+            return
+        start, end = _start(other.every, piece), _start(other.every, piece + 1)
+        first = _ordinal(self.every, _moved(start, -after))
+        last = _ordinal(self.every, _moved(end, before) - _MOMENT)
+        if first < self.begin:
+            yield None
+        yield from range(max(first, self.begin), last + 1)
+
+    def can_read(self, other: Partitioning) -> bool:
+        """Whether partitions of another node can be told apart by one's own."""
+        if self.every is None or other.every is None:
+            return (self.every, self.buckets, len(self.by)) == (
+                other.every,
+                other.buckets,
+                len(other.by),
+            )
+        return True
+
+
+class Misplaced(Exception):
+    """A column that partitions cannot be of, in words."""
+
+
+def _outside_first(ordinal: Ordinal) -> tuple[bool, int]:
+    return (ordinal is not None, ordinal or 0)
+
+
+def _ordinal(every: str, moment: datetime) -> int:
+    days = (moment - _EPOCH).days
+    match every:
+        case "hour":
+            return (moment - _EPOCH) // _HOUR
+        case "day":
+            return days
+        case "week":
+            return (days + _MONDAY) // 7
+        case "month":
+            return (moment.year - 1970) * _MONTHS + moment.month - 1
+        case _:
+            return moment.year - 1970
+
+
+def _month(every: str, ordinal: int) -> tuple[int, int]:
+    months = ordinal if every == "month" else ordinal * _MONTHS
+    return 1970 + months // _MONTHS, months % _MONTHS + 1
+
+
+def _start(every: str, ordinal: int) -> datetime:
+    """The beginning of an interval."""
+    match every:
+        case "hour":
+            return _moved(_EPOCH, ordinal)
+        case "day":
+            return _moved(_EPOCH, ordinal * 24)
+        case "week":
+            return _moved(_EPOCH, (ordinal * 7 - _MONDAY) * 24)
+        case _:
+            year, month = _month(every, ordinal)
+            return _LAST if year > _LAST.year else _EPOCH.replace(year=year, month=month)
+
+
+def _moved(moment: datetime, hours: int) -> datetime:
+    try:
+        return moment + hours * _HOUR
+    except OverflowError:
+        return _LAST if hours > 0 else _FIRST
+
+
+# Sets of numbers
+
+
+def ranges_of(numbers: Iterable[int], among: Iterable[int] = ()) -> list[tuple[int, int]]:
+    """Numbers as ranges, both ends included, in order.
+
+    among: the numbers that there are, if a range may span all others.
+
+    >>> ranges_of([5, 1, 2, 3])
+    [(1, 3), (5, 5)]
+    >>> ranges_of([5, 1, 2, 3], [1, 2, 3, 5, 8])
+    [(1, 5)]
+    """
+    ordered = sorted(set(numbers))
+    if not ordered:
+        return []
+    others = sorted(set(among) - set(ordered))
+    starts, ends = [ordered[0]], []
+    for low, high in pairwise(ordered):
+        place = bisect(others, low)
+        is_gap = place < len(others) and others[place] < high if among else high > low + 1
+        if is_gap:
+            ends.append(low)
+            starts.append(high)
+    return list(zip(starts, [*ends, ordered[-1]], strict=True))
+
+
+def is_among(expression: str, numbers: Collection[int], there: Collection[int] = ()) -> str:
+    """The condition that a value is one of some numbers. there: as for `ranges_of`."""
+    ranges = ranges_of(numbers, there)
+    if not ranges:
+        return "false"
+    if len(ranges) <= _FEW_RANGES:
+        return " OR ".join(f"{expression} BETWEEN {low} AND {high}" for low, high in ranges)
+    return f"{expression} IN ({', '.join(map(str, sorted(set(numbers))))})"
+
+
+def spelled(ranges: Iterable[tuple[int, int]]) -> str:
+    """Ranges as text.
+
+    >>> spelled([(1, 3), (5, 5)])
+    '1-3 5'
+    """
+    return " ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+
+
+def ranges_in(text: str) -> list[tuple[int, int]]:
+    """The ranges of a text as `spelled` makes it."""
+    parts = [part.partition("-") for part in text.split()]
+    return [(int(low), int(high or low)) for low, _, high in parts]

@@ -1,0 +1,312 @@
+"""Pieces of partitioned nodes: rows of an append-only table, told apart by its column `_piece`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from seeknal_git.names import STATE, folded, quote
+from seeknal_git.sql.engine import SqlError
+from seeknal_git.sql.partitioning import Ordinal, is_among, ranges_in, ranges_of, spelled
+from seeknal_git.warehouse.model import InPieces, Piece, Query, Snapshot, Store, relation
+from seeknal_git.warehouse.state_tables import insert
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from seeknal_git.sql.statement import Columns
+
+NUMBER = "_piece"
+_STAGED = "temp.main.staged"
+_WORD = 8
+
+
+def _select(columns: Columns, kept: Kept) -> Query:
+    """The rows of some pieces, without their numbers."""
+    names = ", ".join(quote(name) for name, _ in columns)
+    chosen = is_among(NUMBER, kept.numbers, kept.there)
+    return Query((f"SELECT {names} FROM ", f" WHERE {chosen}"), (kept.table,))
+
+
+def limited(snapshot: Snapshot, pieces: Iterable[Piece]) -> str:
+    """The rows of some pieces of a snapshot, as SQL names them."""
+    assert snapshot.query is not None, "a snapshot in pieces is a SELECT over them"
+    start, _ = snapshot.query.pieces
+    numbers = [piece.number for piece in pieces]
+    query = Query((start, f" WHERE {is_among(NUMBER, numbers)}"), snapshot.query.tables)
+    return replace(snapshot, query=query).relation
+
+
+def of_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> list[Piece]:
+    """The pieces of a snapshot."""
+    if not snapshot.pieces:
+        return []
+    chosen = [f"number BETWEEN {low} AND {high}" for low, high in ranges_in(snapshot.pieces)]
+    rows = connection.execute(
+        f"SELECT {_FIELDS} FROM {STATE}.pieces WHERE table_name = $1 AND ({' OR '.join(chosen)})",
+        [snapshot.tables[0]],
+    ).fetchall()
+    return [_piece(*row) for row in rows]
+
+
+_FIELDS = "id, ordinal, origins, number, row_count"
+
+
+def _piece(id_: str, ordinal: Ordinal, origins: str, number: int, rows: int) -> Piece:
+    return Piece(id_, ordinal, json.loads(origins), number, rows)
+
+
+def store_of(
+    connection: duckdb.DuckDBPyConnection, storage: str, there: Collection[str]
+) -> Store | None:
+    """The table of some pieces that was made last. there: the tables that exist, in lower case."""
+    rows = connection.execute(
+        f"SELECT table_name, {_FIELDS} FROM {STATE}.pieces WHERE storage = $1 ORDER BY rowid",
+        [storage],
+    ).fetchall()
+    tables = [table for table, *_ in rows if table.lower() in there]
+    if not tables:
+        return None
+    own = (_piece(*fields) for table, *fields in rows if table == tables[-1])
+    return Store(tables[-1], {piece.id: piece for piece in own})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The pieces of a snapshot, all of them in one table."""
+
+    table: str
+    pieces: Sequence[Piece]
+    there: Sequence[int]  # the numbers of all pieces in the table
+    is_new: bool  # whether the table is
+
+    @property
+    def numbers(self) -> list[int]:
+        return [piece.number for piece in self.pieces]
+
+    @property
+    def spelled(self) -> str:
+        """The numbers as text."""
+        return spelled(ranges_of(self.numbers, self.there))
+
+
+def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
+    """Build the pieces of a node that are not there. Raises SqlError."""
+    _need_free_name(order.columns)
+    known = order.store.pieces if order.store else {}
+    kept = [known[piece.id] for piece in order.wanted.values() if piece.id in known]
+    missing = {at: piece for at, piece in order.wanted.items() if piece.id not in known}
+    table, base = _table(order), _next_number(known)
+    first = min((at for at in missing if at is not None), default=0)
+    rows = _numbered(order, first, base, missing)
+    if missing or order.store is None:
+        statement = f"CREATE TABLE {relation(table)} AS" if order.store is None else _into(table)
+        connection.execute(f"{statement} {rows}", dict(order.blueprint.parameters))
+    counts = _counts(connection, table, base)
+    _need_no_strays(order, counts.pop(None, 0))
+    if order.partitioning.outside == "error":
+        _need_all_inside(order, counts.get(base, 0))
+    made = []
+    for at, piece in missing.items():
+        number = _number(at, first, base)
+        made.append(replace(piece, number=number, rows=counts.get(number, 0)))
+    _record(connection, table, order.storage, made)
+    return _done(order, table, [*kept, *made])
+
+
+def load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
+    """Read a source, and keep the partitions whose rows are not there. Raises SqlError."""
+    _need_free_name(order.columns)
+    return _first_load(connection, order) if order.store is None else _next_load(connection, order)
+
+
+def _first_load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
+    table, first, base = _table(order), order.partitioning.begin, 1
+    number = f"CASE WHEN {order.partitioning.inside(_ordinal(order))} THEN "
+    number += f"{_ordinal(order)} - {first - base - 1} ELSE {base} END"
+    parameters = dict(order.blueprint.parameters)
+    connection.execute(f"CREATE TABLE {relation(table)} AS {_rows_with(order, number)}", parameters)
+    made = [
+        replace(piece, number=_number(piece.ordinal, first, base))
+        for piece in _digested(
+            connection,
+            order,
+            relation(table),
+            lambda number: None if number == base else number + first - base - 1,
+        )
+    ]
+    _record(connection, table, order.storage, made)
+    return _done(order, table, made)
+
+
+def _next_load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
+    assert order.store is not None, "the caller looked"
+    known = order.store.pieces
+    number = f"CASE WHEN {order.partitioning.inside(_ordinal(order))} THEN {_ordinal(order)} END"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE staged AS {_rows_with(order, number)}",
+        dict(order.blueprint.parameters),
+    )
+    found = _digested(connection, order, _STAGED, lambda number: number)
+    missing = [piece for piece in found if piece.id not in known]
+    base = _next_number(known)
+    first = min((piece.ordinal for piece in missing if piece.ordinal is not None), default=0)
+    made = [replace(piece, number=_number(piece.ordinal, first, base)) for piece in missing]
+    if made:
+        inside = [piece.ordinal for piece in made if piece.ordinal is not None]
+        which = is_among(NUMBER, inside)
+        if any(piece.ordinal is None for piece in made):
+            which = f"{NUMBER} IS NULL OR {which}"
+        connection.execute(
+            f"{_into(order.store.table)} SELECT coalesce({NUMBER} - {first - base - 1}, {base}), "
+            f"{_names(order)} FROM {_STAGED} WHERE {which}"
+        )
+        _record(connection, order.store.table, order.storage, made)
+    connection.execute(f"DROP TABLE {_STAGED}")
+    pieces = [*(known[piece.id] for piece in found if piece.id in known), *made]
+    return _done(order, order.store.table, pieces)
+
+
+def _done(order: InPieces, table: str, pieces: Sequence[Piece]) -> tuple[Kept, Query]:
+    known = order.store.pieces.values() if order.store else ()
+    there = {piece.number for piece in [*known, *pieces]}
+    kept = Kept(table, pieces, sorted(there), order.store is None)
+    return kept, _select(order.columns, kept)
+
+
+# Rows and their numbers
+
+
+def _ordinal(order: InPieces) -> str:
+    return order.partitioning.sql({folded(name): kind for name, kind in order.columns})
+
+
+def _names(order: InPieces) -> str:
+    return ", ".join(quote(name) for name, _ in order.columns)
+
+
+def _rows_with(order: InPieces, number: str) -> str:
+    """All rows with a number each."""
+    rows = f"SELECT {number} AS {NUMBER}, {_names(order)} FROM ({order.blueprint.sql}\n) AS _rows"
+    if order.partitioning.outside == "drop":
+        rows += f" WHERE {order.partitioning.inside(_ordinal(order))}"
+    return rows
+
+
+def _numbered(order: InPieces, first: int, base: int, missing: Mapping[Ordinal, Piece]) -> str:
+    """The rows of some partitions with the numbers of their pieces; those of partitions that no
+    input has are without a number."""
+    ordinal, inside = _ordinal(order), order.partitioning.inside(_ordinal(order))
+    built = is_among(ordinal, [at for at in missing if at is not None])
+    there = is_among(ordinal, [at for at in order.wanted if at is not None])
+    number = f"CASE WHEN {built} THEN {ordinal} - {first - base - 1} "
+    number += f"WHEN NOT {inside} THEN {base} END"
+    rows = _rows_with(order, number)
+    looks = None in missing or order.partitioning.outside == "error"
+    outside = f" OR NOT {inside}" if looks else ""
+    kept = f"(({built}){outside} OR ({inside} AND NOT ({there})))"
+    return f"{rows} {'AND' if order.partitioning.outside == 'drop' else 'WHERE'} {kept}"
+
+
+def _number(ordinal: Ordinal, first: int, base: int) -> int:
+    """The number of a piece among those that are built together."""
+    return base if ordinal is None else ordinal - first + base + 1
+
+
+def _next_number(known: Mapping[str, Piece]) -> int:
+    return max((piece.number for piece in known.values()), default=0) + 1
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, table: str, base: int) -> dict[int | None, int]:
+    rows = connection.execute(
+        f"SELECT {NUMBER}, count(*) FROM {relation(table)} "
+        f"WHERE {NUMBER} >= {base} OR {NUMBER} IS NULL GROUP BY ALL"
+    ).fetchall()
+    return dict(rows)
+
+
+def _digested(
+    connection: duckdb.DuckDBPyConnection,
+    order: InPieces,
+    table: str,
+    ordinal_of: Callable[[int], Ordinal],
+) -> list[Piece]:
+    """A piece for each number in a table, named by its rows. Raises SqlError for rows outside."""
+    rows = connection.execute(
+        f"SELECT {NUMBER}, count(*), bit_xor(h)::VARCHAR, sum(h::HUGEINT)::VARCHAR FROM ("
+        f"SELECT {NUMBER}, hash({_names(order)}) AS h FROM {table}) GROUP BY {NUMBER}"
+    ).fetchall()
+    assert order.named is not None, "the rows of a source name its pieces"
+    found = []
+    for number, count, *content in sorted(rows, key=lambda row: (row[0] is not None, row[0])):
+        at = ordinal_of(number)
+        if at is None and order.partitioning.outside == "error":
+            _need_all_inside(order, count)
+        piece = order.named(at, " ".join([str(count), *content]))
+        found.append(replace(piece, rows=count))
+    return found
+
+
+def _table(order: InPieces) -> str:
+    """The table of the pieces. A new name is like no other one: records of a table that somebody
+    dropped say nothing of it."""
+    if order.store is not None:
+        return order.store.table
+    return f"{order.blueprint.name}__{order.storage[:_WORD]}{uuid.uuid4().hex[:_WORD]}"
+
+
+def _into(table: str) -> str:
+    return f"INSERT INTO {relation(table)}"
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection, table: str, storage: str, made: Sequence[Piece]
+) -> None:
+    columns = ("table_name", "number", "id", "storage", "ordinal", "row_count", "origins")
+    rows = [
+        (
+            table,
+            piece.number,
+            piece.id,
+            storage,
+            piece.ordinal,
+            piece.rows,
+            json.dumps(piece.origins, sort_keys=True),
+        )
+        for piece in made
+    ]
+    insert(connection, "pieces", columns, rows)
+
+
+# Mistakes
+
+
+def _need_free_name(columns: Columns) -> None:
+    if any(folded(name) == NUMBER for name, _ in columns):
+        raise SqlError(f"a node with `partition:` has no column of the name {NUMBER}")
+
+
+def _need_all_inside(order: InPieces, rows: int) -> None:
+    if rows:
+        by = ", ".join(order.partitioning.by)
+        what = f"{by} is NULL"
+        if order.partitioning.every is not None:
+            first = order.partitioning.label(order.partitioning.begin)
+            what += f", or before {first}"
+        many = "1 row falls" if rows == 1 else f"{rows:,} rows fall"
+        raise SqlError(
+            f"{many} into no partition ({what}): write `outside: keep` or `outside: drop` if that "
+            "is meant"
+        )
+
+
+def _need_no_strays(order: InPieces, rows: int) -> None:
+    if rows:
+        many = "1 row is" if rows == 1 else f"{rows:,} rows are"
+        raise SqlError(
+            f"{many} in a partition of {', '.join(order.partitioning.by)} that none of its inputs "
+            "has: leave out `partition:`"
+        )
