@@ -236,7 +236,7 @@ def _build_and_check(site: _Site, worker: Worker, identifier: str) -> None:
         step = Step(identifier, partial(_build, site, identifier))
         take(worker, step, work.options.retry + 1)
         if made := built.get(identifier):
-            site.report(Event("built", identifier, rows=made.rows, seconds=made.seconds))
+            site.report(telling.of_table(identifier, made))
     for number in work.checks.get(identifier, ()):
         if reads_row_ids(work.graph.node(identifier).checks[number].sql):
             commit(worker)

@@ -12,17 +12,15 @@ from seeknal_git.build.inventory import Inventory
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.partitions import Layout, Layouts
-from seeknal_git.project.snapshot_ids import deciding
+from seeknal_git.project.partitions import Layout, Layouts, Undivided
+from seeknal_git.project.snapshot_ids import again, deciding, is_build
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Blueprint, InPieces, Piece, Snapshot
-from seeknal_git.warehouse.pieces import limited
 from seeknal_git.warehouse.protocol import Builder
 
 # Node → its rows as SQL names them; becomes the SELECT of a node.
 Rendering = Callable[[Mapping[str, str]], Blueprint]
-_AGAIN = "built "  # before the fingerprint of a node that was built again
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,6 @@ class Pieces:
     inventory: Inventory
     taken: frozenset[str]  # names of snapshot tables, in lower case
     layouts: Layouts
-
-    def layout(self, node: str) -> Layout | None:
-        """How a node is built partition by partition; None if it is built as a whole."""
-        found = self.layouts.of(node)
-        return found if isinstance(found, Layout) else None
 
     def loaded(
         self,
@@ -53,7 +46,7 @@ class Pieces:
         def named(ordinal: Ordinal, content: str) -> Piece:
             said = json.dumps([order.partitioning.key, ordinal, content])
             name = digest("piece", order.storage, blueprint.build, said)
-            origins = {origin: digest(content), **self._again(source.id, ordinal)}
+            origins = {origin: digest(content), **self._built_again(source.id, ordinal)}
             return Piece(name, ordinal, origins)
 
         return builder.build_pieces(replace(order, named=named), confirm)
@@ -69,8 +62,12 @@ class Pieces:
 
         reads: the snapshots of its inputs. Raises SqlError, or NodeFailed.
         """
-        layout = self.layout(node.id)
-        if layout is None or not all(reads[name].is_in_pieces for name in layout.windows):
+        layout = self.layouts.of(node.id)
+        if isinstance(layout, Undivided) and layout.is_mistake:
+            raise NodeFailed(f"{layout.why} ({layout.path}:{layout.line})")
+        if not isinstance(layout, Layout):
+            return None
+        if not all(reads[name].is_in_pieces for name in layout.windows):
             return None
         relations = {name: snapshot.relation for name, snapshot in reads.items()}
         whole = rendering(relations)
@@ -106,19 +103,20 @@ class Pieces:
             for number, source in enumerate(graph.origins)
             if mask >> number & 1
         }
-        code = digest(order.storage, identities[node].build, data)
+        code = digest(order.storage, identities[node].build)
         for ordinal in reading.ordinals:
-            origins = reading.origins(ordinal, sources)
+            origins = reading.origins(ordinal, sources, data)
             said = json.dumps([ordinal, sorted(origins.items())])
             yield Piece(
-                digest("piece", code, said), ordinal, {**origins, **self._again(node, ordinal)}
+                digest("piece", code, said),
+                ordinal,
+                {**origins, **self._built_again(node, ordinal)},
             )
 
-    def _again(self, node: str, ordinal: Ordinal) -> dict[str, str]:
+    def _built_again(self, node: str, ordinal: Ordinal) -> dict[str, str]:
         """The mark of a piece that was built again, so that its readers are."""
         build = self.inventory.identities[node].build
-        origin = f"{_AGAIN}{self.inventory.graph.wholes[node]}"
-        return {origin: digest(build, str(ordinal))} if build else {}
+        return {again(self.inventory.graph, node): digest(build, str(ordinal))} if build else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +152,20 @@ class Reading:
         inside = sorted(at for at in self.reads if at is not None)
         return [None, *inside] if self.layout.partitioning.outside == "keep" else [*inside]
 
-    def origins(self, ordinal: Ordinal, sources: set[str]) -> dict[str, str]:
+    def origins(
+        self, ordinal: Ordinal, sources: set[str], others: Mapping[str, str]
+    ) -> dict[str, str]:
         """Source, or node that was built again → a hash of its data in all that a partition reads.
-        sources: those that decide the node."""
-        texts: dict[str, list[str]] = {}
+
+        sources: those that decide the node; others: the same of the inputs that are read as a
+        whole.
+        """
+        texts = {origin: [text] for origin, text in others.items()}
         for number, name in enumerate(self.layout.windows):
             for at in self.reads.get(ordinal, {}).get(name, ()):
                 for piece in self.pieces[name][at]:
                     for origin, text in piece.origins.items():
-                        if origin in sources or origin.startswith(_AGAIN):
+                        if origin in sources or is_build(origin):
                             texts.setdefault(origin, []).append(f"{number} {at} {text}")
         return {origin: digest(*sorted(parts)) for origin, parts in texts.items()}
 
@@ -174,5 +177,5 @@ class Reading:
             read = {at for ordinal in wanted for at in self.reads.get(ordinal, {}).get(name, ())}
             if read != self.pieces[name].keys():
                 pieces = [piece for at in read for piece in self.pieces[name][at]]
-                found[name] = limited(snapshot, pieces)
+                found[name] = snapshot.limited(pieces).relation
         return found

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from seeknal_git.build.options import Options
 from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.nodes.node import Node
-from seeknal_git.warehouse.model import Audit, Blueprint
+from seeknal_git.warehouse.model import Audit, Blueprint, Snapshot
 
 Hearing = Callable[[str], None]
 
@@ -27,6 +27,13 @@ def of_code(
         report(Event("printed", node.id, said))
 
     return warned, printed if options.verbose else None
+
+
+def of_table(node: str, made: Snapshot) -> Event:
+    """A table that was built, and how many of its partitions."""
+    parts = made.partitions
+    told = f"{len(parts.built):,} of {parts.total:,} partitions" if parts else ""
+    return Event("built", node, told, rows=made.rows, seconds=made.seconds)
 
 
 def sql(node: Node, blueprint: Blueprint, report: Report) -> None:

@@ -22,6 +22,7 @@ from seeknal_git.project.branch_settings import written_in
 from seeknal_git.project.definitions import is_macro_path, is_sql_path
 from seeknal_git.project.kept_out import kept_out
 from seeknal_git.project.load import Loaded, load
+from seeknal_git.project.partitions import Layouts
 from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.type_words import is_type
 
@@ -60,6 +61,7 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     conflicts = staged_conflicts(workspace, loaded) if staged else ()
     known = {conflict.problem for conflict in conflicts}
     rest = [problem for problem in loaded.all_problems if problem not in known]
+    layouts = Layouts(loaded.graph)
     examples = () if loaded.problems or conflicts else tuple(example_problems(loaded, tree))
     return Validation(
         nodes=len(loaded.project.members),
@@ -67,9 +69,10 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
             *kept_out(workspace, tree),
             *explained_conflicts(conflicts, _IN_A_MERGE),
             *explained(workspace, None, loaded, rest),
+            *layouts.problems(),
             *examples,
         ),
-        warnings=(*loaded.warnings, *moved_columns(loaded)),
+        warnings=(*loaded.warnings, *moved_columns(loaded), *layouts.warnings()),
         notes=(*_documented(loaded), *_passed_over(loaded)),
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,

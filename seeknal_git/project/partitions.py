@@ -43,6 +43,7 @@ class Undivided:
     why: str
     path: str
     line: int
+    is_mistake: bool = False  # whether no SQL could be divided so
 
 
 @dataclass(slots=True)
@@ -61,12 +62,25 @@ class Layouts:
         return self._found[identifier]
 
     def problems(self) -> Iterator[Problem]:
-        """The nodes with `partition:` that are built as a whole, as warnings."""
-        for identifier in self.graph.inputs:
-            if isinstance(found := self.of(identifier), Undivided):
+        """The partitions of columns that nodes do not have, or that nobody could divide."""
+        for identifier, found in self._undivided():
+            if found.is_mistake:
+                message = f"{identifier} has no such partitions: {found.why}."
+                hint = "Name a column of the node, with one of these types."
+                yield Problem(message, found.path, found.line, hint, identifier)
+
+    def warnings(self) -> Iterator[Problem]:
+        """The other nodes with `partition:` that are built as a whole."""
+        for identifier, found in self._undivided():
+            if not found.is_mistake:
                 message = f"{identifier} is built as a whole: {found.why}."
                 hint = "Leave out `partition:`, or say `reads: {INPUT: {before: 6d}}`."
                 yield Problem(message, found.path, found.line, hint, identifier)
+
+    def _undivided(self) -> Iterator[tuple[str, Undivided]]:
+        for identifier in self.graph.inputs:
+            if isinstance(found := self.of(identifier), Undivided):
+                yield identifier, found
 
     def _layout(self, identifier: str) -> Layout | Undivided:
         node = self.graph.node(identifier)
@@ -74,7 +88,7 @@ class Layouts:
         if node.kind == "source":
             return Layout(own)
         if fault := self._fault(identifier, own):
-            return Undivided(fault, node.path, node.line("partition", "by"))
+            return fault
         stated = node.definition.get("reads", {})
         windows = {
             read: Window(found.partitioning, *stated.get(read, (0, 0)))
@@ -87,16 +101,18 @@ class Layouts:
             )
         return self._proven(identifier, own, windows, frozenset(stated))
 
-    def _fault(self, identifier: str, own: Partitioning) -> str | None:
-        columns = self.graph.columns[identifier]
-        if columns is None or not self.graph.anatomies[identifier]:
-            return "its columns are not known before its inputs are built"
-        if self.graph.is_unstable(identifier):
-            return "it may have other rows each time it is built"
+    def _fault(self, identifier: str, own: Partitioning) -> Undivided | None:
+        graph, node = self.graph, self.graph.node(identifier)
+        path, line = node.path, node.line("partition", "by")
+        columns = graph.columns[identifier]
+        if columns is None or not graph.anatomies[identifier]:
+            return Undivided("its columns are not known before its inputs are built", path, line)
         try:
             own.sql({folded(name): kind for name, kind in columns})
         except Misplaced as exc:
-            return str(exc)
+            return Undivided(str(exc), path, line, is_mistake=True)
+        if graph.is_unstable(identifier):
+            return Undivided("it may have other rows each time it is built", path, line)
         return None
 
     def _proven(

@@ -244,17 +244,7 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         frozenset(ids[node] for node in core["secret"]),
         frozenset(ids[node] for node in core["exampled"]),
     )
-    structure = Structure(
-        {
-            identifier: tuple([ids[number] for number in inputs])
-            for identifier, inputs in zip(ids, core["inputs"], strict=True)
-        },
-        frozenset(ids[number] for number in core["inert"]),
-        python_of(ids, {node: path for node, (path, _) in files.items()}),
-        frozenset(ids[number] for number in core["views"]),
-        frozenset(ids[number] for number in core["ephemeral"]),
-        {ids[number]: form for number, form in core["pieces"]},
-    )
+    structure = _structure(core, {node: path for node, (path, _) in files.items()})
     facts = Remembered(files, wholes, dict(zip(ids, pairwise(core["ends"]), strict=True)), records)
     members = Facet(facts, lambda fact: fact.member)
     graph = BoundGraph(
@@ -268,6 +258,21 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
     )
     warnings = tuple(map(as_problem, core["warnings"]))
     return Sound(graph, tuple(core["foreign"]), warnings, core["macros"])
+
+
+def _structure(core: Mapping[str, Any], paths: Mapping[str, str]) -> Structure:
+    ids: list[str] = core["ids"]
+    return Structure(
+        {
+            identifier: tuple([ids[number] for number in inputs])
+            for identifier, inputs in zip(ids, core["inputs"], strict=True)
+        },
+        frozenset(ids[number] for number in core["inert"]),
+        python_of(ids, paths),
+        frozenset(ids[number] for number in core["views"]),
+        frozenset(ids[number] for number in core["ephemeral"]),
+        {ids[number]: form for number, form in core["pieces"]},
+    )
 
 
 class Remembered(Mapping[str, Facts]):

@@ -111,22 +111,38 @@ def deciding(
     meant: Mapping[str, Identity],
     identifier: str,
     inputs: Collection[str],
-) -> str:
-    """A hash of the raw data and of the builds that decide a node by way of some of its inputs.
+) -> dict[str, str]:
+    """All that decides a node by way of some of its inputs: fingerprint of a source → a hash of its
+    data, and `again` of a node that was built again → a hash of its build.
 
     versions: as for `identities`; meant: the identities of all nodes.
     """
     decide = _decide(graph, versions)
+    names = [graph.wholes.get(source, "") for source in graph.origins]
     builds: dict[str, Origins] = {}
     for node in graph.inputs:
-        again = bool(meant[node].build)
-        if again or not builds.keys().isdisjoint(graph.inputs[node]):
+        is_again = bool(meant[node].build)
+        if is_again or not builds.keys().isdisjoint(graph.inputs[node]):
             own = _origins(graph, node, builds)
-            builds[node] = own.decided_by(1 << len(decide)) if again else own
-            decide += [meant[node].rows] if again else []
+            builds[node] = own.decided_by(1 << len(decide)) if is_again else own
+            decide += [meant[node].rows] if is_again else []
+            names += [again(graph, node)] if is_again else []
     nothing = {read: Origins(0) for read in graph.inputs[identifier] if read not in inputs}
     mask = _origins(graph, identifier, {**builds, **nothing}).whole
-    return _text_of(mask, decide)
+    pairs = enumerate(zip(names, decide, strict=True))
+    return {name: text for number, (name, text) in pairs if mask >> number & 1}
+
+
+_AGAIN = "built "
+
+
+def again(graph: BoundGraph, identifier: str) -> str:
+    """The name of a build of a node, among all that decides another node."""
+    return f"{_AGAIN}{graph.wholes[identifier]}"
+
+
+def is_build(name: str) -> bool:
+    return name.startswith(_AGAIN)
 
 
 def _decide(graph: BoundGraph, versions: Mapping[str, str]) -> list[str]:

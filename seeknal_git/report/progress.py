@@ -51,7 +51,8 @@ def _lines(event: Event) -> list[str]:
     word, about = _WORDS.get(event.what, ""), ""
     rows, seconds = counted(event.rows, "row"), f"{event.seconds:.2f} s"
     if event.what == "built":
-        about = f"  {dim(f'{rows}, {seconds}')}"
+        told = ", ".join(filter(None, [rows, event.message, seconds]))
+        about = f"  {dim(told)}"
     if event.what == "checked":
         told = f"{rows} found" if event.rows else "no row found"
         about = f": {event.message}  {dim(f'{told}, {seconds}')}"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from seeknal_git.build.work import Work
     from seeknal_git.commands.result import RunResult
     from seeknal_git.plan.reason import Reason
+    from seeknal_git.warehouse.model import Snapshot
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
 _WIDE, _WORTH_SAYING = 4, 1.1  # nodes in a layer, and times faster, that are worth a tip
@@ -279,6 +280,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
                 "rows": table.rows,
                 "seconds": round(table.seconds, 3),
                 "reason": worded([done.work.reasons[node]]),
+                **_partitions(table),
             }
             for node, table in done.progress.built.items()
         },
@@ -297,6 +299,17 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "warnings": [f"{warning.node}: {warning.message}" for warning in _warnings(done)],
         "warned": [violations.as_json(warning, elsewhere) for warning in _warnings(done)],
         "doubted": [{"node": node, "message": why} for node, why in done.progress.doubts],
+    }
+
+
+def _partitions(table: Snapshot) -> dict[str, Any]:
+    if table.partitions is None:
+        return {}
+    return {
+        "partitions": {
+            "total": table.partitions.total,
+            "built": list(table.partitions.built),
+        }
     }
 
 

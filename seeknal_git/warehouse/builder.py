@@ -103,6 +103,7 @@ class Builder(protocol.Builder):
             snapshot = replace(
                 _snapshot(order.blueprint, name, rows, seconds, query),
                 pieces=kept.spelled,
+                partitions=kept.counted(order.partitioning),
             )
             reading = _reading(self._connection, order.blueprint, snapshot)
             confirm()

@@ -6,16 +6,18 @@ and do not say so. A value that an earlier version did not record is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
-from seeknal_git.sql.partitioning import Ordinal, Partitioning
+from seeknal_git.sql.partitioning import Ordinal, Partitioning, is_among
 from seeknal_git.sql.statement import Columns
 
+# The column of a table of pieces that tells these apart.
+NUMBER = "_piece"
 # The status of a deleted environment, in place of the status of its last run.
 REMOVED = "removed"
 
@@ -63,6 +65,14 @@ def as_rows(select: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Partitions:
+    """The partitions of a snapshot that a run has made."""
+
+    total: int
+    built: tuple[str, ...]  # in words; all others were there
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """An immutable table.
 
@@ -86,10 +96,19 @@ class Snapshot:
     # The form of its pieces, and their numbers, such as `1-365 370`; empty if it has none.
     form: str = ""
     pieces: str = ""
+    partitions: Partitions | None = None  # if this run made it
 
     @property
     def is_in_pieces(self) -> bool:
         return bool(self.form) and self.query is not None
+
+    def limited(self, pieces: Iterable[Piece]) -> Snapshot:
+        """The same with some of its pieces alone."""
+        assert self.query is not None, "a snapshot in pieces is a SELECT over them"
+        chosen = is_among(NUMBER, [piece.number for piece in pieces])
+        return replace(
+            self, query=replace(self.query, pieces=(self.query.pieces[0], f" WHERE {chosen}"))
+        )
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import STATE, folded, quote
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.sql.partitioning import Ordinal, is_among, ranges_in, ranges_of, spelled
-from seeknal_git.warehouse.model import InPieces, Piece, Query, Snapshot, Store, relation
+from seeknal_git.sql.partitioning import (
+    Ordinal,
+    Partitioning,
+    is_among,
+    ranges_in,
+    ranges_of,
+    spelled,
+)
+from seeknal_git.warehouse.model import (
+    NUMBER,
+    InPieces,
+    Partitions,
+    Piece,
+    Query,
+    Snapshot,
+    Store,
+    relation,
+)
 from seeknal_git.warehouse.state_tables import insert
 
 if TYPE_CHECKING:
@@ -19,7 +35,6 @@ if TYPE_CHECKING:
 
     from seeknal_git.sql.statement import Columns
 
-NUMBER = "_piece"
 _STAGED = "temp.main.staged"
 _WORD = 8
 
@@ -29,15 +44,6 @@ def _select(columns: Columns, kept: Kept) -> Query:
     names = ", ".join(quote(name) for name, _ in columns)
     chosen = is_among(NUMBER, kept.numbers, kept.there)
     return Query((f"SELECT {names} FROM ", f" WHERE {chosen}"), (kept.table,))
-
-
-def limited(snapshot: Snapshot, pieces: Iterable[Piece]) -> str:
-    """The rows of some pieces of a snapshot, as SQL names them."""
-    assert snapshot.query is not None, "a snapshot in pieces is a SELECT over them"
-    start, _ = snapshot.query.pieces
-    numbers = [piece.number for piece in pieces]
-    query = Query((start, f" WHERE {is_among(NUMBER, numbers)}"), snapshot.query.tables)
-    return replace(snapshot, query=query).relation
 
 
 def of_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> list[Piece]:
@@ -80,6 +86,7 @@ class Kept:
 
     table: str
     pieces: Sequence[Piece]
+    made: Sequence[Piece]  # those that were not there
     there: Sequence[int]  # the numbers of all pieces in the table
     is_new: bool  # whether the table is
 
@@ -91,6 +98,10 @@ class Kept:
     def spelled(self) -> str:
         """The numbers as text."""
         return spelled(ranges_of(self.numbers, self.there))
+
+    def counted(self, partitioning: Partitioning) -> Partitions:
+        labels = [partitioning.label(piece.ordinal) for piece in self.made]
+        return Partitions(len(self.pieces), tuple(sorted(labels)))
 
 
 def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
@@ -114,7 +125,7 @@ def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept,
         number = _number(at, first, base)
         made.append(replace(piece, number=number, rows=counts.get(number, 0)))
     _record(connection, table, order.storage, made)
-    return _done(order, table, [*kept, *made])
+    return _done(order, table, made, kept)
 
 
 def load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
@@ -139,7 +150,7 @@ def _first_load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple
         )
     ]
     _record(connection, table, order.storage, made)
-    return _done(order, table, made)
+    return _done(order, table, made, ())
 
 
 def _next_load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
@@ -166,15 +177,17 @@ def _next_load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[
         )
         _record(connection, order.store.table, order.storage, made)
     connection.execute(f"DROP TABLE {_STAGED}")
-    pieces = [*(known[piece.id] for piece in found if piece.id in known), *made]
-    return _done(order, order.store.table, pieces)
+    kept = [known[piece.id] for piece in found if piece.id in known]
+    return _done(order, order.store.table, made, kept)
 
 
-def _done(order: InPieces, table: str, pieces: Sequence[Piece]) -> tuple[Kept, Query]:
+def _done(
+    order: InPieces, table: str, made: Sequence[Piece], kept: Sequence[Piece]
+) -> tuple[Kept, Query]:
     known = order.store.pieces.values() if order.store else ()
-    there = {piece.number for piece in [*known, *pieces]}
-    kept = Kept(table, pieces, sorted(there), order.store is None)
-    return kept, _select(order.columns, kept)
+    there = {piece.number for piece in [*known, *made]}
+    done = Kept(table, [*kept, *made], made, sorted(there), order.store is None)
+    return done, _select(order.columns, done)
 
 
 # Rows and their numbers

@@ -23,7 +23,7 @@ EDITS = {
     "daily": ("sum(amount)", "max(amount)"),
     "net": ("coalesce(r.amount, 0)", "2 * coalesce(r.amount, 0)"),
     "by_town": ("c.town", "upper(c.town) AS town"),
-    "best": ("amount DESC", "amount"),
+    "best": ("amount DESC", "amount ASC"),
     "rolling": ("sum(b.amount)", "min(b.amount)"),
 }
 STEP = st.one_of(
