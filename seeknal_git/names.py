@@ -134,6 +134,16 @@ def is_changes(identifier: str) -> bool:
     return identifier.startswith(f"{CHANGES}.")
 
 
+def called(identifier: str) -> str:
+    """The name of a node without its kind, as it is written where no other node has it.
+
+    >>> called("source.orders"), called("changes.orders")
+    ('orders', 'orders_changes')
+    """
+    kind, name = split_id(identifier)
+    return f"{name}_{CHANGES}" if kind == CHANGES else name
+
+
 # Below the project's folder in the data root. Only Seeknal writes there.
 BRANCHES_FILES = "target/exposures"
 WRITING = "target/.writing"
@@ -158,10 +168,8 @@ def view_names(node_ids: Iterable[str]) -> dict[str, str]:
     found = {}
     for identifier in ids:
         kind, name = split_id(identifier)
-        if kind == CHANGES:
-            found[identifier] = f"{name}_{CHANGES}"
-        else:
-            found[identifier] = name if uses[name.lower()] == 1 else f"{kind}__{name}"
+        is_clear = kind == CHANGES or uses[name.lower()] == 1
+        found[identifier] = called(identifier) if is_clear else f"{kind}__{name}"
     return found
 
 

@@ -425,3 +425,36 @@ def test_a_source_with_a_column_of_that_name_has_no_history(kept: Repo) -> None:
     kept.commit("Other columns")
     said = kept.seeknal("validate", code=1).err
     assert "_valid_to" in said
+
+
+# Names
+
+
+def test_a_bare_name_means_the_source_and_that_of_the_view_its_history(kept: Repo) -> None:
+    assert "source.orders" in kept.seeknal("lineage", "orders").out.splitlines()[0]
+    assert "changes.orders" in kept.seeknal("lineage", "orders_changes").out.splitlines()[0]
+    load(kept, {1: "paid"})
+    said = kept.seeknal("run", "--dry-run", "--select", "orders_changes").out
+    assert "changes.orders" in said
+    for written in ("orders_changes", "changes.orders", "changes_orders"):
+        found = kept.seeknal("query", f"SELECT count(*) AS n FROM {written}", "--json").json
+        assert found == [{"n": 3}]
+
+
+def test_a_view_of_that_name_is_refused(kept: Repo) -> None:
+    kept.write(
+        "seeknal/transforms/orders_changes.yml",
+        "kind: transform\nname: orders_changes\ntransform: SELECT 1 AS a\n",
+    )
+    said = kept.seeknal("validate", code=1).err
+    assert "would both be the view orders_changes" in said
+
+
+def test_a_source_that_is_called_as_other_nodes_keeps_its_history(kept: Repo) -> None:
+    kept.write(
+        "seeknal/transforms/orders.yml",
+        "kind: transform\nname: orders\ntransform: FROM ref('changes.orders')\n",
+    )
+    kept.commit("Two of a name")
+    kept.seeknal("run")
+    assert {"source__orders", "transform__orders", "orders_changes"} <= kept.production().keys()

@@ -10,7 +10,7 @@ from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.tree import Tree
-from seeknal_git.names import folded, qualified, split_id
+from seeknal_git.names import called, folded, qualified
 from seeknal_git.nodes.examples import Example, Result, Rows, examples_of, file_rows, time_of
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.values import Values
@@ -174,7 +174,7 @@ def input_of(case: Case, name: str) -> str:
     inputs = list(dict.fromkeys((*case.targets, *declared)))
     numbered = {f"input_{number}": given for number, given in enumerate(declared)}
     numbered |= {alias: numbered[to] for alias, to in node.aliases.items() if to in numbered}
-    found = [read for read in inputs if name in (read, split_id(read)[1])]
+    found = [read for read in inputs if name in (read, called(read))]
     if len(found) == 1:
         return found[0]
     if name in numbered:
@@ -183,7 +183,7 @@ def input_of(case: Case, name: str) -> str:
     if found:
         message = f"{name} may be {' or '.join(found)}"
         raise Refused(case.refused(message, line, "Write the kind too."))
-    bare = {split_id(read)[1]: read for read in inputs}
+    bare = {called(read): read for read in inputs}
     near = difflib.get_close_matches(name, [*inputs, *bare], 1)
     if near:
         hint = f"Did you mean {bare.get(near[0], near[0])}?"

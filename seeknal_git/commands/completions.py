@@ -12,7 +12,7 @@ from functools import cached_property
 
 from seeknal_git.commands.shown_tables import shown_tables
 from seeknal_git.git import repository as git
-from seeknal_git.names import PRODUCTION_ALIAS, split_id
+from seeknal_git.names import PRODUCTION_ALIAS, called
 from seeknal_git.nodes.kinds import KINDS, NAMED
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.semantics import Catalogue, catalogue_of
@@ -57,7 +57,7 @@ class Completions:
         """The nodes; behind a node and a dot, its columns, as the environment shows them."""
         owner, dot, _ = self.begun.rpartition(".")
         found = shown_tables(self.workspace) if dot else {}
-        of = [table for node, table in found.items() if owner in (node, split_id(node)[1])]
+        of = [table for node, table in found.items() if owner in (node, called(node))]
         return [*self.nodes(), *(f"{owner}.{column}" for table in of for column in table.columns)]
 
     def columns_of_any(self) -> list[str]:
@@ -124,5 +124,5 @@ class Completions:
         ids = [node.id for node in nodes]
         if "." in begun:
             return ids
-        names = list(dict.fromkeys(split_id(identifier)[1] for identifier in ids))
+        names = list(dict.fromkeys(called(identifier) for identifier in ids))
         return names if any(name.startswith(begun) for name in names) else ids

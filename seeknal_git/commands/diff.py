@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seeknal_git.commands.planned import Planned, plan_environment
 from seeknal_git.errors import UsageError
-from seeknal_git.names import node_id, split_id
+from seeknal_git.names import called, node_id
 from seeknal_git.nodes.kinds import KINDS, folder_of
 from seeknal_git.plan.changes import Change
 from seeknal_git.project.workspace import Workspace
@@ -34,12 +34,12 @@ def diff(workspace: Workspace, node: str | None = None) -> Diff:
     if node is None:
         return Diff(planned, planned.plan.changes)
     known = {**planned.head.graph.members, **planned.base.graph.members}
-    bare_names = [split_id(identifier)[1] for identifier in known]
+    bare_names = [called(identifier) for identifier in known]
     if node not in known and node not in bare_names:
         near = difflib.get_close_matches(node, [*known, *bare_names], 1)
         raise UsageError(f"There is no node {node}.", f"Did you mean {near[0]}?" if near else None)
     changes = (
-        change for change in planned.plan.changes if node in (change.node, split_id(change.node)[1])
+        change for change in planned.plan.changes if node in (change.node, called(change.node))
     )
     return Diff(planned, tuple(changes))
 

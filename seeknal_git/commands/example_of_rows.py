@@ -14,7 +14,7 @@ from seeknal_git.commands.query import Query, stream
 from seeknal_git.environments.revision import as_environment, head_tree, load_sound, revision_of
 from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.files import write_below
-from seeknal_git.names import folded, split_id
+from seeknal_git.names import called, folded
 from seeknal_git.nodes.example_text import Unwritable, example_lines, with_example
 from seeknal_git.nodes.examples import examples_of
 from seeknal_git.nodes.node import Node
@@ -126,10 +126,10 @@ def _input_of(graph: Graph, identifier: str, sql: str) -> str:
     from seeknal_git.sql.engine import SqlError, parsed
 
     inputs = list(dict.fromkeys(graph.targets[identifier][0]))
-    called: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for read in inputs:
-        names = (read, read.replace(".", "_"), graph.views.get(read) or "", split_id(read)[1])
-        called |= {folded(name): read for name in names if name}
+        names = (read, read.replace(".", "_"), graph.views.get(read) or "", called(read))
+        by_name |= {folded(name): read for name in names if name}
     try:
         targets = [folded(reference.target) for reference in parsed(sql)[1]]
     except SqlError as exc:
@@ -137,10 +137,10 @@ def _input_of(graph: Graph, identifier: str, sql: str) -> str:
         raise UsageError(f"--from takes one SELECT: {message}.") from exc
     for target in targets:
         last = target.rpartition(".")[2]
-        if found := called.get(target) or called.get(last):
+        if found := by_name.get(target) or by_name.get(last):
             return found
     reads = f"It reads {', '.join(inputs)}." if inputs else "It reads nothing."
-    near = difflib.get_close_matches(targets[0], called, 1) if targets else []
+    near = difflib.get_close_matches(targets[0], by_name, 1) if targets else []
     hint = f"Did you mean {near[0]}?" if near else reads
     raise UsageError(f"The SELECT names no input of {identifier}.", hint)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from seeknal_git.commands.query_names import no_view
 from seeknal_git.environments.revision import environment_of, head_tree, revision_of
 from seeknal_git.errors import UsageError
-from seeknal_git.names import ENTITY, bare, node_id, of_option, schema_of, split_id
+from seeknal_git.names import ENTITY, bare, called, node_id, of_option, schema_of
 from seeknal_git.nodes.kinds import NAMED
 from seeknal_git.project.entities import entities_of
 from seeknal_git.project.graph import Graph, node_named
@@ -63,7 +63,7 @@ def _view(graph: Graph, name: str) -> str:
 
 def _node(graph: Graph, name: str) -> str:
     """The node that a name means. A node that is called `kind_name` itself comes first."""
-    names = {split_id(node)[1] for node in graph.members}
+    names = {called(node) for node in graph.members}
     kinds = (kind for kind in NAMED if name.startswith(f"{kind}_"))
     written = (node_id(kind, name[len(kind) + 1 :]) for kind in kinds)
     meant = [node for node in written if node in graph.members]

@@ -15,7 +15,7 @@ from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import is_kept_tree
 from seeknal_git.git.tree import Tree, commit_tree
-from seeknal_git.names import split_id
+from seeknal_git.names import called, split_id
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.source_versions import tracked_versions
@@ -115,12 +115,12 @@ class _Choice:
 
     def _in_its_place(self, node: str) -> Iterator[str]:
         """Nodes of production that are gone here, and whose view or file the node takes."""
-        path, name = self._here.graph.node(node).path, split_id(node)[1].lower()
+        path, name = self._here.graph.node(node).path, called(node).lower()
         for other, member in self._before.graph.members.items():
             if other == node:
                 continue
             is_gone = other not in self._here.graph.members
-            same_view = is_gone and split_id(other)[1].lower() == name
+            same_view = is_gone and called(other).lower() == name
             if same_view or member.node.path == path:
                 yield other
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from seeknal_git.errors import SeeknalError, UsageError
-from seeknal_git.names import folded, split_id
+from seeknal_git.names import called, folded
 from seeknal_git.plan.column_lineage import NODE, LineageColumn, LineageNode, Place, part_of
 
 
@@ -226,14 +226,14 @@ def find(lineage: Lineage, name: str) -> Place:
     for at in reversed(dots):
         if node := _node(lineage, name[:at]):
             return Place(node, _column(lineage.nodes[node], name[at + 1 :]))
-    names = [*lineage.nodes, *(split_id(identifier)[1] for identifier in lineage.nodes)]
+    names = [*lineage.nodes, *(called(identifier) for identifier in lineage.nodes)]
     raise UsageError(f"There is no node {name}.", _nearest(name, names))
 
 
 def _node(lineage: Lineage, name: str) -> str | None:
     if name in lineage.nodes:
         return name
-    found = [identifier for identifier in lineage.nodes if split_id(identifier)[1] == name]
+    found = [identifier for identifier in lineage.nodes if called(identifier) == name]
     if len(found) > 1:
         raise UsageError(
             f"{len(found)} nodes are called {name}.", f"Say which: {', '.join(found)}."

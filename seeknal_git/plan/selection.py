@@ -23,7 +23,7 @@ from pathlib import PurePosixPath
 from typing import NoReturn
 
 from seeknal_git.errors import UsageError
-from seeknal_git.names import split_id
+from seeknal_git.names import called, split_id
 from seeknal_git.nodes.kinds import NAMED
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.graph import Graph, Structure
@@ -275,7 +275,7 @@ def _values(among: Candidates, method: str, node: str) -> tuple[str, ...]:
     """The values of a node that a method compares with its pattern."""
     match method:
         case "name":
-            return node, split_id(node)[1]
+            return node, called(node)
         case "kind":
             return (split_id(node)[0],)
         case "tag":

@@ -9,7 +9,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from seeknal_git.errors import Problem, ProjectError, UsageError
-from seeknal_git.names import is_changes, split_id, view_names
+from seeknal_git.names import called, view_names
 from seeknal_git.nodes.kinds import WITHOUT_TABLE
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member, Project
@@ -203,13 +203,13 @@ def _closure(start: Iterable[str], edges: Mapping[str, Sequence[str]]) -> set[st
 
 def node_named(graph: Graph, name: str) -> str:
     """The node that an id or a bare name means. Raises UsageError."""
-    same = [node for node in graph.members if name in (node, split_id(node)[1])]
+    same = [node for node in graph.members if name in (node, called(node))]
     if len(same) == 1:
         return same[0]
     if same:
         raise UsageError(f"{name} may be {' or '.join(same)}.", "Write the kind too.")
     near = difflib.get_close_matches(
-        name, [*graph.members, *(split_id(node)[1] for node in graph.members)], 1
+        name, [*graph.members, *(called(node) for node in graph.members)], 1
     )
     raise UsageError(
         f"There is no node {name}.",
@@ -327,8 +327,7 @@ def view_problems(
         if not view:
             continue
         other = owners.setdefault(view.lower(), identifier)
-        is_own = is_changes(identifier) or view == split_id(identifier)[1]
-        if other == identifier and is_own:
+        if other == identifier and view == called(identifier):
             continue
         node = members[identifier].node
         place = (node.path, node.line("name"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.names import command_line, split_id
+from seeknal_git.names import called, command_line, split_id
 from seeknal_git.nodes.kinds import NAMED
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member
@@ -162,7 +162,7 @@ def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
 def _declare(name: str, members: Mapping[str, Member]) -> str:
     if name in members and members[name].node.yields_table:
         return f"Add it to inputs:  - ref: {name}"
-    same = [identifier for identifier in members if split_id(identifier)[1] == name]
+    same = [identifier for identifier in members if called(identifier) == name]
     if same:
         return f"Write ref('{same[0]}')."
     if "." in name and (near := difflib.get_close_matches(name, members, 1)):
