@@ -62,8 +62,6 @@ def example_problems(loaded: Loaded, tree: Tree) -> Iterator[Problem]:
     before, with everything that decides them as it is now. tree: the one that was loaded, with all
     its edits.
     """
-    if not loaded.graph.index.exampled:
-        return
     for example in tried(loaded, tree, _exampled(loaded, loaded.graph.inputs)):
         if example.is_open:
             continue

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.build.moved_data import moved_columns
-from seeknal_git.commands.test import example_problems
 from seeknal_git.environments.merges import explained_conflicts, staged_conflicts
 from seeknal_git.environments.revision import as_environment, explained, revision_of
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.files import Ground, refuse, write_below
-from seeknal_git.git.tree import index_tree
+from seeknal_git.git.tree import Tree, index_tree
 from seeknal_git.names import MANIFEST
 from seeknal_git.project.branch_settings import written_in
 from seeknal_git.project.definitions import is_macro_path, is_sql_path
@@ -62,7 +61,7 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     known = {conflict.problem for conflict in conflicts}
     rest = [problem for problem in loaded.all_problems if problem not in known]
     layouts = Layouts(loaded.graph)
-    examples = () if loaded.problems or conflicts else tuple(example_problems(loaded, tree))
+    examples = () if loaded.problems or conflicts else _examples(loaded, tree)
     return Validation(
         nodes=len(loaded.project.members),
         problems=(
@@ -78,6 +77,15 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
         unknown=loaded.binding.unknown,
         absent=loaded.absent,
     )
+
+
+def _examples(loaded: Loaded, tree: Tree) -> tuple[Problem, ...]:
+    """The problems of examples, of a project that has any."""
+    if not loaded.graph.index.exampled:
+        return ()
+    from seeknal_git.commands.test import example_problems
+
+    return tuple(example_problems(loaded, tree))
 
 
 def _documented(loaded: Loaded) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from seeknal_git.nodes.examples import ExampleFile
+from seeknal_git.nodes.example_file import ExampleFile
 from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.node_file import Mistake, NodeFile
 from seeknal_git.sql.type_words import is_type

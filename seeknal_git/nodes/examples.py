@@ -7,17 +7,13 @@ column. docs/design/examples.md says how an example is run.
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator
-
-from seeknal_git.nodes.form import Form, Number, Whole
-from seeknal_git.nodes.scalars import is_nothing
+from seeknal_git.nodes.scalars import is_nothing, number, whole
 
 if TYPE_CHECKING:
     from seeknal_git.nodes.node import Node
@@ -25,86 +21,12 @@ if TYPE_CHECKING:
 # Before the name of a CTE, where the rows of one are expected.
 CTE = "cte."
 FILES = (".csv", ".json", ".jsonl")
-_ROWS = "a list of rows, a text of CSV, {sql: SELECT …} or {file: PATH}"
-_OPTIONS = ("rows", "only", "order", "count", "tolerance")
 _NOW = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?\s*(?:Z|[+-]\d\d:?\d\d)?)?"
 )
 
 
-def _as_rows(given: Any) -> Any:
-    """Rows as a file has them. Raises ValueError for another form."""
-    if isinstance(given, str):
-        csv_rows(given)
-        return given
-    if isinstance(given, list):
-        for number, row in enumerate(given, 1):
-            if not isinstance(row, dict) or not all(isinstance(key, str) for key in row):
-                raise ValueError(f"row {number} is a mapping, as in {{id: 1, amount: 2.50}}")
-        return given
-    if isinstance(given, dict) and len(given) == 1 and {"sql", "file"} & given.keys():
-        ((key, value),) = given.items()
-        if not isinstance(value, str) or not value.strip():
-            raise ValueError(f"`{key}` is a text")
-        if key == "file" and not value.lower().endswith(FILES):
-            raise ValueError(f"a file of rows ends in {', '.join(FILES)}: not {value!r}")
-        return given
-    raise ValueError(f"rows are {_ROWS}")
-
-
-class _Result(Form):
-    """The rows that are expected of the node, or of one of its CTEs."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    rows: Annotated[Any, BeforeValidator(_as_rows)] = None
-    only: list[str] = Field(default_factory=list)
-    order: Literal["any", "strict"] = "any"
-    count: Whole | None = None
-    tolerance: Number | None = None
-
-    @field_validator("only", mode="before")
-    @classmethod
-    def _listed(cls, given: Any) -> Any:
-        return [given] if isinstance(given, str) else given
-
-    @field_validator("tolerance")
-    @classmethod
-    def _not_negative(cls, given: float | None) -> float | None:
-        if given is not None and not given >= 0:
-            raise ValueError("a tolerance is a number from 0")
-        return given
-
-
-def _as_expected(given: Any) -> Any:
-    """The rows that an example expects, as a file has them. Raises ValueError for another form."""
-    results = dict(_results(given))
-    if not results:
-        raise ValueError(f"it expects {_ROWS}, or {{count: N}}")
-    for cte, value in results.items():
-        within = f"{CTE}{cte}" if cte else ""
-        found = _checked(value, within)
-        if found.rows is None and found.count is None:
-            raise ValueError("it expects `rows`, or a `count` of them")
-    return given
-
-
-def _checked(value: Mapping[str, Any], within: str) -> _Result:
-    """The options of rows. within: the key that holds them. Raises ValueError."""
-    try:
-        return _Result.model_validate(value)
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        key = ".".join(filter(None, (within, *map(str, error["loc"]))))
-        if error["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(error["loc"][-1]), _OPTIONS, 1, 0.7)
-            way = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(_OPTIONS)}"
-            raise ValueError(f"there is no key `{key}`: {way}") from exc
-        message = error["msg"].removeprefix("Value error, ")
-        raise ValueError(f"`{key}`: {message[0].lower()}{message[1:]}") from exc
-
-
-def _results(given: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def results_in(given: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """The name of each CTE (empty for the node itself), with the options of its rows."""
     if not isinstance(given, dict):
         yield "", {"rows": given}
@@ -116,40 +38,12 @@ def _results(given: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "", own
     for key, value in given.items():
         if str(key).startswith(CTE):
-            ((_, options),) = _results(value) if not isinstance(value, dict) else _of_cte(value)
+            ((_, options),) = results_in(value) if not isinstance(value, dict) else _of_cte(value)
             yield str(key).removeprefix(CTE), options
 
 
 def _of_cte(value: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [("", {"rows": value} if value.keys() & {"sql", "file"} else value)]
-
-
-class ExampleFile(Form):
-    """An entry of `examples`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(min_length=1)
-    description: str | None = None
-    given: dict[str, Annotated[Any, BeforeValidator(_as_rows)]] = Field(default_factory=dict)
-    expect: Annotated[Any, BeforeValidator(_as_expected)]
-    now: str | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
-    partition: Any = None
-
-    @field_validator("now")
-    @classmethod
-    def _is_a_time(cls, given: str | None) -> str | None:
-        if given is not None:
-            _ = time_of(given)
-        return given
-
-    @field_validator("params")
-    @classmethod
-    def _texts(cls, given: dict[str, Any]) -> dict[str, Any]:
-        if wrong := [name for name, value in given.items() if not isinstance(value, str)]:
-            raise ValueError(f"the value of `{wrong[0]}` is a text or a number")
-        return given
 
 
 def time_of(text: str) -> datetime.datetime:
@@ -229,7 +123,9 @@ def _example(number: int, given: Mapping[str, Any]) -> Example:
         number=number,
         name=given["name"],
         given=rows,
-        results=tuple(_result(*pair, given["expect"], place) for pair in _results(given["expect"])),
+        results=tuple(
+            _result(*pair, given["expect"], place) for pair in results_in(given["expect"])
+        ),
         now=given.get("now"),
         params=given.get("params") or {},
         partition=given.get("partition"),
@@ -243,20 +139,20 @@ def _result(cte: str, options: Mapping[str, Any], given: Any, around: str) -> Re
         place, inner = f"{place}.{CTE}{cte}", given[f"{CTE}{cte}"]
     if isinstance(inner, dict) and "rows" in inner:
         place = f"{place}.rows"
-    read = _Result.model_validate(options)
+    only, count, tolerance = (options.get(key) for key in ("only", "count", "tolerance"))
     rows = None if options.get("rows") is None else rows_of(options["rows"], place)
     return Result(
         cte=cte,
         rows=rows,
-        only=tuple(read.only),
-        strict=read.order == "strict",
-        count=read.count,
-        tolerance=read.tolerance,
+        only=(only,) if isinstance(only, str) else tuple(only or ()),
+        strict=options.get("order") == "strict",
+        count=None if count is None else whole(count),
+        tolerance=None if tolerance is None else number(tolerance),
     )
 
 
 def rows_of(given: Any, place: str) -> Rows:
-    """Rows as a value. given: as `_as_rows` takes them."""
+    """Rows as a value. given: as the form of a file takes them."""
     if isinstance(given, str):
         header, rows = csv_rows(given)
         blank = len(given) - len(given.lstrip("\n"))
@@ -302,10 +198,10 @@ def csv_rows(text: str) -> tuple[list[str], list[dict[str, str | None]]]:
     if not header or len(header) < len(lines[0][1]) or len(set(header)) < len(header):
         raise ValueError("a text of CSV begins with a line of names, each once")
     rows = []
-    for number, fields in lines[1:]:
+    for line, fields in lines[1:]:
         if len(fields) != len(header):
             raise ValueError(
-                f"line {number} of this CSV has {len(fields)} fields, and its header {len(header)}"
+                f"line {line} of this CSV has {len(fields)} fields, and its header {len(header)}"
             )
         rows.append(dict(zip(header, fields, strict=True)))
     return header, rows
