@@ -149,6 +149,8 @@ BRANCHES_FILES = "target/exposures"
 WRITING = "target/.writing"
 REPLACED = "target/replaced"
 MANIFEST = "target/manifest.json"
+# In the folder of the clone: the files that views read in place.
+KEPT = "files"
 
 
 def exposures_folder(schema: str) -> str:

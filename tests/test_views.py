@@ -324,13 +324,6 @@ def test_another_word_names_those_that_there_are(published: Repo, word: str) -> 
     assert f"a transform is `table`, `view` or `ephemeral`, not '{word}'" in refused
 
 
-def test_a_source_is_a_table(published: Repo) -> None:
-    path = "seeknal/sources/orders.yml"
-    published.write(path, published.read(path) + "materialized: view\n")
-    refused = published.seeknal("validate", code=1).err
-    assert "a source is read into a `table`, not 'view'" in refused
-
-
 # Ephemeral nodes
 
 

@@ -17,7 +17,7 @@ from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.pasting import over_views
 from seeknal_git.sql.run_values import with_values
 from seeknal_git.sql.statement import over_tables
-from seeknal_git.warehouse.model import Query
+from seeknal_git.warehouse.model import Query, marked
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.model import Audit
@@ -64,15 +64,25 @@ def select_of(graph: BoundGraph, identifier: str, tables: Mapping[str, str]) -> 
     return with_values(over_tables(member.node.sql or "", member.sql, targets, tables))
 
 
-def query_of(graph: BoundGraph, identifier: str, rows: Mapping[str, str]) -> Query:
-    """The SELECT of a view over snapshot tables. rows: node → its rows in the text of a query. The
-    SELECT of a view that it reads is among them, so no view stands on a view."""
+def query_of(
+    graph: BoundGraph, identifier: str, rows: Mapping[str, str], folder: Path | None = None
+) -> Query:
+    """The SELECT of a view over snapshot tables and kept files. rows: node → its rows in the text
+    of a query; folder: of kept files. The SELECT of a view that it reads is among the rows, so no
+    view stands on a view."""
     from seeknal_git.sql.engine import without_end
 
     sql = graph.node(identifier).sql or ""
     after = len(sql) - len(without_end(sql))
     text = select_of(graph, identifier, rows)
-    return Query.of(text[: len(text) - after])
+    return Query.of(text[: len(text) - after], folder)
+
+
+def query_of_files(sql: str, files: Sequence[str], folder: Path) -> Query:
+    """The SELECT of a source that is a view. files: the names of its kept files; folder: of
+    these."""
+    before, _, after = sql.rpartition("$files")
+    return Query.of(f"{before}[{', '.join(map(marked, files))}]{after}", folder)
 
 
 def targets_of_check(graph: BoundGraph, identifier: str, number: int) -> Sequence[str]:

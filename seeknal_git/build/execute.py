@@ -30,6 +30,7 @@ from seeknal_git.build.layers import doomed, layer_of, skip
 from seeknal_git.build.pieces import Pieces
 from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.build.schedule import Schedule
+from seeknal_git.build.sources_in_place import moved_words, over_kept_files, refuse_broken
 from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError
@@ -39,7 +40,6 @@ from seeknal_git.project.misfits import misfit_of
 from seeknal_git.project.partitions import Layouts
 from seeknal_git.project.python_columns import type_words
 from seeknal_git.project.questions import broken_promises
-from seeknal_git.project.raw_data import Opened
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
 from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Query, Snapshot, relation
@@ -261,9 +261,8 @@ def _built(site: _Site, builder: Builder, identifier: str) -> Snapshot:
     if histories := site.work.inventory.histories if is_changes(identifier) else None:
         return _extended(site, builder, node, histories)
     if node.is_python:
-        return _executed(
-            site, builder, _blueprint(site, identifier, _computed(site, builder, node))
-        )
+        blueprint = _blueprint(site, identifier, _computed(site, builder, node))
+        return _executed(site, builder, blueprint, partial(_refuse_broken, site, identifier))
     made = _made_of_tables(site, builder, node)
     if node.promises and site.work.graph.columns[identifier] is None:
         _need_promises(site, builder, node, made)
@@ -293,9 +292,12 @@ def _made_of_tables(site: _Site, builder: Builder, node: Node) -> Snapshot:
             return _blueprint(site, node.id, sql)
 
         with _in_words(node):
+            _refuse_broken(site, node.id)
             if made := site.pieces.built(builder, node, reads, rendered):
                 return made
-    return _executed(site, builder, _blueprint(site, node.id, _statement(site, node.id)))
+    query = _query(site, node.id) if node.is_view else None
+    blueprint = _blueprint(site, node.id, _statement(site, node.id), query)
+    return _executed(site, builder, blueprint, partial(_refuse_broken, site, node.id))
 
 
 def _need_promises(site: _Site, builder: Builder, node: Node, made: Snapshot) -> None:
@@ -313,16 +315,20 @@ def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
     """Read the files of a source. They must be those that the plan saw, until the end."""
     with site.work.root.opened(source) as opened:
         if opened.version != site.work.inventory.versions[source.id]:
-            path = source.definition["path"]
-            raise NodeFailed(f"{path} changed while it was read; run again ({source.path})")
+            text = site.work.inventory.identities[source.id].text
+            lost = site.work.inventory.builds.lost.get(text, ())
+            raise NodeFailed(moved_words(site.warehouse, site.work.root, source, lost))
         blueprint = _blueprint(site, source.id, _statement(site, source.id, opened.paths))
-        confirm = partial(_refuse_moving_data, opened)
+        confirm = opened.confirm
         try:
+            if source.is_view:
+                blueprint, confirm = over_kept_files(site.work.root, opened, blueprint)
+            settled = partial(_refuse_moving_data, confirm)
             if source.partition:
                 _tell(site, source, blueprint)
                 with _in_words(source):
-                    return site.pieces.loaded(builder, source, blueprint, confirm)
-            return _executed(site, builder, blueprint, confirm)
+                    return site.pieces.loaded(builder, source, blueprint, settled)
+            return _executed(site, builder, blueprint, settled)
         except NodeFailed as exc:
             if found := misfit_of(source, opened, blueprint.dialect or {}):
                 raise NodeFailed(f"{found.message} ({found.path}:{found.line})") from exc
@@ -351,10 +357,17 @@ def _statement(site: _Site, identifier: str, paths: Sequence[Path] | None = None
         raise NodeFailed("; ".join(words)) from exc
 
 
-def _refuse_moving_data(opened: Opened) -> None:
+def _refuse_broken(site: _Site, identifier: str) -> None:
+    reads = site.work.graph.targets[identifier][0]
+    snapshots = [snapshot_of(site.work, site.progress, node) for node in reads]
+    if any(snapshot.files for snapshot in snapshots):
+        refuse_broken(site.warehouse, site.work.root, snapshots)
+
+
+def _refuse_moving_data(confirm: Callable[[], None]) -> None:
     """A file that changed while it was read is neither the old load nor the new one."""
     try:
-        opened.confirm()
+        confirm()
     except FileFault as exc:
         raise SqlError(f"{exc.message} {exc.hint}".rstrip(".")) from exc
 
@@ -388,9 +401,10 @@ def _in_words(node: Node) -> Iterator[None]:
         raise NodeFailed(f"{node.hides(exc.message)} ({node.sql_path}{line})") from exc
 
 
-def _blueprint(site: _Site, identifier: str, statement: Statement) -> Blueprint:
+def _blueprint(
+    site: _Site, identifier: str, statement: Statement, query: Query | None = None
+) -> Blueprint:
     work, identity = site.work, site.work.inventory.identities[identifier]
-    query = _query(site, identifier) if identifier in work.graph.structure.as_views else None
     return Blueprint(
         id=identity.id,
         identity=identity.text,
@@ -412,7 +426,7 @@ def _query(site: _Site, identifier: str) -> Query:
     graph = site.work.graph
     reads = graph.targets[identifier][0]
     rows = {node: snapshot_of(site.work, site.progress, node).text for node in reads}
-    return query_of(graph, identifier, rows)
+    return query_of(graph, identifier, rows, site.work.root.kept.folder)
 
 
 def _relations(site: _Site, nodes: Iterable[str]) -> dict[str, str]:

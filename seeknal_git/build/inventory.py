@@ -88,6 +88,7 @@ def take_inventory(
     snapshots, lost = warehouse.snapshots.find(fingerprints)
     loads = {} if options.refresh else pinned(graph, (production, shows), snapshots)
     versions = need_versions(graph, root, loads, _spared(graph, options))
+    snapshots, lost = _with_files(root, snapshots, lost)
     environments = () if options.newest else (production, shows)
     builds = builds_of(snapshots, lost, environments, _again(graph, root, options, loads))
     histories, build_of = None, builds.meant
@@ -114,6 +115,18 @@ def take_inventory(
         warehouse.snapshots.audits(list(answer_ids.values())),
         histories,
     )
+
+
+def _with_files(
+    root: DataRoot, there: list[Snapshot], lost: list[Snapshot]
+) -> tuple[list[Snapshot], list[Snapshot]]:
+    """The snapshots that are there, and those that are lost: also views of files that are gone or
+    were changed."""
+    faults = root.kept.faults(file for snapshot in there for file in snapshot.files)
+    broken = [snapshot for snapshot in there if not faults.keys().isdisjoint(snapshot.files)]
+    if not broken:
+        return there, lost
+    return [snapshot for snapshot in there if snapshot not in broken], [*lost, *broken]
 
 
 def _spared(graph: BoundGraph, options: Options) -> set[str]:

@@ -3,7 +3,7 @@ Writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +18,7 @@ from seeknal_git.build.compute import (
     violates,
 )
 from seeknal_git.build.failures import NodeFailed
+from seeknal_git.environments.files_in_place import broken
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git import repository as git
 from seeknal_git.names import in_lines, parts, schema_of
@@ -28,7 +29,7 @@ from seeknal_git.project.python_files import exchange
 from seeknal_git.project.raw_data import DataRoot, reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.model import Rows
+from seeknal_git.warehouse.model import Published, Rows
 from seeknal_git.warehouse.opening import open_if_readable
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -110,13 +111,13 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
         _functions(graph, loaded.root, code) as functions,
     ):
         wholes = {read: graph.wholes[read] for read in above}
-        built = warehouse.scratch.built(schemas, wholes)
+        built = _built(workspace, warehouse, schemas, wholes)
         bench = _Bench(
             warehouse,
             graph,
             loaded.root,
             functions,
-            {read: relation for read, (_, relation) in built.items()},
+            {read: published.relation for read, (_, published) in built.items()},
         )
         needed = _needed(graph, identifier, built)
         for read in graph.members:
@@ -131,6 +132,18 @@ def sample(workspace: Workspace, loaded: Loaded, identifier: str, limit: int) ->
         read: built[read][0] if read in built else None for read in graph.members if read in needed
     }
     return Sample(rows, tuple(counts), origins, obstacle)
+
+
+def _built(
+    workspace: Workspace,
+    warehouse: Warehouse,
+    schemas: Sequence[str],
+    wholes: Mapping[str, str],
+) -> Mapping[str, tuple[str, Published]]:
+    """As `Scratch.built`, without views of files that are gone or were changed."""
+    built = warehouse.scratch.built(schemas, wholes)
+    faults = broken(workspace, warehouse, {node: shown for node, (_, shown) in built.items()})
+    return {node: found for node, found in built.items() if node not in faults}
 
 
 def _schemas(workspace: Workspace) -> list[str]:

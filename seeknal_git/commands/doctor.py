@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from seeknal_git.environments.files_in_place import CURE, broken
 from seeknal_git.environments.production import pending
 from seeknal_git.environments.revision import as_environment, head_tree, revision_of
 from seeknal_git.errors import GitError, ProjectError, UsageError, WarehouseBusy, WarehouseError
@@ -192,7 +193,7 @@ def _warehouse(workspace: Workspace) -> Iterator[Finding]:
         if not path.exists():
             return
         with open_warehouse(path, workspace.marks, read_only=True) as warehouse:
-            yield from _views(warehouse)
+            yield from _views(workspace, warehouse)
     except WarehouseBusy:
         return  # somebody is at work, and nothing is wrong with that
     except WarehouseError as exc:
@@ -242,12 +243,16 @@ def _passed_over(workspace: Workspace, path: Path) -> Iterator[Finding]:
         )
 
 
-def _views(warehouse: Warehouse) -> Iterator[Finding]:
+def _views(workspace: Workspace, warehouse: Warehouse) -> Iterator[Finding]:
     there = warehouse.snapshots.tables()
     for schema, environment in warehouse.environments.all().items():
         views = warehouse.environments.views(schema)
         cure = f"git switch {argument(environment.branch)} && seeknal run"
-        shown = warehouse.environments.shown(schema).values()
+        astray = warehouse.environments.astray(schema)
+        shows = warehouse.environments.shown(schema)
+        for node, fault in broken(workspace, warehouse, shows).items():
+            yield Finding(f"{schema}.{shows[node].view or node} cannot be read: {fault}.", CURE)
+        shown = shows.values()
         others = warehouse.environments.made_by_others(schema, shown)
         for published in shown:
             if taken := others.get(published.view.lower()):
@@ -257,5 +262,8 @@ def _views(warehouse: Warehouse) -> Iterator[Finding]:
                 name = published.view or published.node
                 message = f"The view {schema}.{name} dangles: its table {gone[0]} is gone."
                 yield Finding(message, cure)
+            elif published.view in astray:
+                message = f"The view {schema}.{published.view} names files where this clone was."
+                yield Finding(f"{message} Other programs cannot read it.", cure)
             elif not published.is_right(views):
                 yield Finding(f"The view {schema}.{published.view} is gone.", cure)

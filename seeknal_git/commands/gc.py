@@ -116,6 +116,8 @@ def _found(workspace: Workspace, warehouse: Warehouse, only_environments: bool) 
     tables = warehouse.snapshots.kept(rules)
     names, delivered = known_names(workspace.repository), warehouse.deliveries.paths()
     left = leftovers(workspace, delivered, names, live.values())
+    if workspace.kept.folder.is_dir():
+        left += workspace.kept.others(warehouse.snapshots.kept_files(rules))
     return replace(
         found,
         snapshots=tuple(warehouse.snapshots.unnamed(tables)),

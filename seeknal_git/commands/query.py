@@ -13,6 +13,7 @@ from seeknal_git.commands.checked_tables import first_question, looked, need_som
 from seeknal_git.commands.held_back import Held, held_back
 from seeknal_git.commands.query_age import edited_views, how_to_build, not_this_clones
 from seeknal_git.commands.query_names import no_view, over_views, views_to_come, without_macros
+from seeknal_git.environments.files_in_place import CURE, broken
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
     Revision,
@@ -20,7 +21,7 @@ from seeknal_git.environments.revision import (
     head_tree,
     revision_of,
 )
-from seeknal_git.errors import ProjectError, UsageError
+from seeknal_git.errors import ProjectError, UsageError, WarehouseError
 from seeknal_git.git.tree import Tree, commit_tree
 from seeknal_git.names import of_option, schema_of, split_id
 from seeknal_git.project.workspace import Workspace
@@ -185,7 +186,7 @@ def _query(workspace: Workspace, question: _Asked) -> None:
                 question = question.over(schema, shown, coming)
                 sql = question.sql or ""
                 notes = () if held else tuple(not_this_clones(workspace, warehouse, branch, sql))
-                return _asked(warehouse, schema, question, held, notes)
+                return _asked(workspace, warehouse, schema, question, held, notes)
             if held:
                 first = min(held.values(), key=lambda each: not each.fails)
                 raise UsageError(
@@ -215,7 +216,7 @@ def _asked_of_production(
     note = f"{branch} {gone}: this asks production's own tables."
     if edited:
         note += f" {branch} changes {', '.join(edited)}: seeknal run {of_option('--env', branch)}"
-    _ask(warehouse, schema, sql, question.listener([note]))
+    _ask(workspace, warehouse, schema, sql, question.listener([note]))
 
 
 def _without_macros(workspace: Workspace, question: _Asked) -> _Asked:
@@ -230,6 +231,7 @@ def _without_macros(workspace: Workspace, question: _Asked) -> _Asked:
 
 
 def _asked(
+    workspace: Workspace,
     warehouse: Warehouse,
     schema: str,
     question: _Asked,
@@ -246,11 +248,14 @@ def _asked(
     old = (
         f"{node.view} is what it was before the last run: {node.why} {node.cure}" for node in meant
     )
-    _ask(warehouse, schema, sql, question.listener([*notes, *old]))
+    _ask(workspace, warehouse, schema, sql, question.listener([*notes, *old]))
 
 
-def _ask(warehouse: Warehouse, schema: str, sql: str, listener: Listener) -> None:
+def _ask(
+    workspace: Workspace, warehouse: Warehouse, schema: str, sql: str, listener: Listener
+) -> None:
     """Ask an environment. Raises UsageError, for an ephemeral node with the reason."""
+    _need_files(workspace, warehouse, schema, sql)
     try:
         warehouse.queries.ask(schema, sql, listener)
     except UsageError as exc:
@@ -259,6 +264,17 @@ def _ask(warehouse: Warehouse, schema: str, sql: str, listener: Listener) -> Non
             if not published.view and split_id(node)[1].lower() in names:
                 raise no_view(node) from exc
         raise
+
+
+def _need_files(workspace: Workspace, warehouse: Warehouse, schema: str, sql: str) -> None:
+    """Raise WarehouseError if a view that a question names reads a file that is gone or was
+    changed."""
+    shown = warehouse.environments.shown(schema)
+    if faults := broken(workspace, warehouse, shown):
+        names = tables_within(sql, schema)
+        for node, fault in faults.items():
+            if shown[node].view.lower() in names:
+                raise WarehouseError(f"{shown[node].view} cannot be read: {fault}.", CURE)
 
 
 def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:

@@ -13,6 +13,7 @@ from seeknal_git.build.options import Options
 from seeknal_git.build.work import Work, work_out
 from seeknal_git.commands.planned import plan_environment
 from seeknal_git.environments.environment import Environment
+from seeknal_git.environments.files_in_place import broken
 from seeknal_git.environments.other_clones import published_elsewhere
 from seeknal_git.environments.production import Showing, due, recorded
 from seeknal_git.environments.publications import (
@@ -107,6 +108,8 @@ class Status:
     unpromoted: tuple[str, ...] = ()
     # Environment → the nodes whose tables are gone.
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # Node → a fault of the files that production reads in place.
+    broken: Mapping[str, str] = field(default_factory=dict)
     # The checks that do not hold, of severity error and warn.
     failing: tuple[Answered, ...] = ()
     warnings: tuple[Answered, ...] = ()
@@ -217,6 +220,9 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
         status,
         production=_production(workspace, warehouse),
         missing=warehouse.environments.missing(),
+        broken=broken(
+            workspace, warehouse, warehouse.environments.shown(workspace.production_schema)
+        ),
     )
     if status.schema and status.schema != workspace.production_schema:
         foreign = published_elsewhere(workspace.repository, warehouse, status.schema)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from seeknal_git.build.trial import Trial, Verified, tried
 from seeknal_git.build.trial_inputs import Bench, Obstacle, edited, is_moved, is_touched, reused
 from seeknal_git.commands.planned import Planned
+from seeknal_git.environments.files_in_place import broken
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.plan.changes import Category
 from seeknal_git.project.raw_data import reach_of
@@ -54,7 +55,9 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
     reach = reach_of(head, planned.head.root)
     with open_for_scratch(workspace.warehouse_path, workspace.marks, reach) as warehouse:
         tables = warehouse.scratch.built([workspace.production_schema], wholes)
-        built = {node: relation for node, (_, relation) in tables.items()}
+        shown = {node: published for node, (_, published) in tables.items()}
+        faults = broken(workspace, warehouse, shown)
+        built = {node: one.relation for node, one in shown.items() if node not in faults}
         bench = Bench(warehouse, base, head, planned.head.root, edits, built)
         return interruptible(
             lambda: tuple(_verified(bench, promise) for promise in promises), lambda: [warehouse]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from seeknal_git.environments.files_in_place import broken
 from seeknal_git.errors import UsageError, WarehouseError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository, resolved
@@ -36,6 +37,8 @@ class Shown:
     rows: Mapping[str, int | None]
     # The nodes whose tables are no longer kept.
     lost: tuple[str, ...]
+    # Node → what is wrong with the files that its view reads in place.
+    broken: Mapping[str, str]
 
 
 def never_published() -> UsageError:
@@ -112,11 +115,19 @@ def shown_by(
     lost = tuple(
         sorted(node for node, shown in views.items() if not there.issuperset(shown.tables))
     )
-    return Shown(wanted, views, warehouse.publications.rows(schema, number), lost)
+    rows, faults = warehouse.publications.rows(schema, number), broken(workspace, warehouse, views)
+    return Shown(wanted, views, rows, lost, faults)
 
 
 def need_tables(workspace: Workspace, wanted: Shown, hint: str) -> None:
-    """Raise WarehouseError, with some of the nodes, if tables of a publication are gone."""
+    """Raise WarehouseError, with some of the nodes, if tables or files of a publication are
+    gone."""
+    if wanted.broken:
+        raise WarehouseError(
+            f"Publication {wanted.named.record.id} cannot be shown: "
+            f"{some([*wanted.broken.values()], _NAMED)}.",
+            f"{workspace.kept.folder} has to hold the file as it was, under the same name.",
+        )
     if not wanted.lost:
         return
     number, lost = wanted.named.record.id, some(wanted.lost, _NAMED)

@@ -7,9 +7,9 @@ declared columns that the files do not have are an error.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 
 from seeknal_git.nodes.changes import checks_of_key
 from seeknal_git.nodes.checks import Columns
@@ -82,7 +82,8 @@ class File(PartitionedFile):
     keep: Literal["changes"] | None = None
     key: Columns | None = None
     compare: Columns | None = None
-    materialized: str = "table"
+    materialized: Literal["table", "view", "ephemeral"] = "table"
+    immutable: Annotated[bool, BeforeValidator(flag)] = False
 
     @field_validator("examples")
     @classmethod
@@ -90,14 +91,6 @@ class File(PartitionedFile):
         if given:
             why = "a source reads files, so it has no example"
             raise ValueError(f"{why}: give rows in its place to the nodes that read it")
-        return given
-
-    @field_validator("materialized")
-    @classmethod
-    def _is_a_table(cls, given: str) -> str:
-        if given != "table":
-            why = "its files may change or go, and a publication may not"
-            raise ValueError(f"a source is read into a `table`, not {given!r}: {why}")
         return given
 
     @field_validator("source", mode="before")
@@ -125,7 +118,31 @@ class File(PartitionedFile):
             raise Mistake(f"`{given}` belongs to `keep: changes`, which is not here", given)
         refuse_unknown_params(self.params, PARAMS[self.source], f"a {self.source} source")
         _ = self.options  # raises for a wrong value
+        self._need_still_files()
         return self
+
+    def _need_still_files(self) -> None:
+        """Raise Mistake for files that are to be read in place, and cannot be."""
+        if self.materialized == "table":
+            return
+        if self.keep or self.partition:
+            key = "keep: changes" if self.keep else "partition"
+            raise Mistake(
+                f"`{key}` stores rows: it goes without `materialized: {self.materialized}`",
+                "materialized",
+            )
+        if self.source != "parquet":
+            raise Mistake(
+                f"only files of parquet are read in place: {self.source} is read into a `table`, "
+                "or each reader would parse its text again",
+                "materialized",
+            )
+        if not self.immutable:
+            raise Mistake(
+                f"`materialized: {self.materialized}` reads files in place, and a publication "
+                "never changes: add `immutable: true` if a file stays as it is once it is there",
+                "materialized",
+            )
 
     @property
     def path(self) -> str:
@@ -191,7 +208,9 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
     }
     as_it_is = {name: "NUMBER" for name in file.types if name not in file.read_as}
     if file.key is None:
-        return Compiled(sql=None, definition=definition, promises=as_it_is)
+        return Compiled(
+            sql=None, definition=definition, promises=as_it_is, materialized=file.materialized
+        )
     return Compiled(
         sql=None,
         definition=definition,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, Problem, ProjectError, SeeknalError
+from seeknal_git.names import KEPT
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.data_contents import DataContents
 from seeknal_git.project.data_files import DataFile, DataPlaces
@@ -17,6 +18,7 @@ from seeknal_git.project.data_versions import adopting, contents_hash, read_by_t
 from seeknal_git.project.disk_files import is_private
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.held_files import Held, holding
+from seeknal_git.project.kept_files import KeptFiles
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.sandbox import Reach
 
@@ -181,6 +183,11 @@ class DataRoot:
         Raises ProjectError.
         """
         return [self._contents.path(source, file) for file in self.need_files(source)]
+
+    @property
+    def kept(self) -> KeptFiles:
+        """The files that views read in place."""
+        return KeptFiles(self.places.repository.private / KEPT, self.cache)
 
     @property
     def blobs_folder(self) -> Path:

@@ -27,8 +27,8 @@ def _problems(graph: BoundGraph) -> Iterator[Problem]:
     sizes: dict[str, int] = {}
     most = limits().statement_kb << 10
     for identifier in graph.inputs:
-        if identifier not in graph.structure.as_views:
-            continue
+        if identifier not in graph.structure.as_views or graph.node(identifier).kind == "source":
+            continue  # the files of a source are the same each time
         sizes[identifier] = _size(graph, identifier, sizes)
         if fault := _fault(graph, identifier, sizes[identifier], most):
             node = graph.node(identifier)

@@ -15,7 +15,7 @@ from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, commit_tree, working_tree
-from seeknal_git.names import PRODUCTION_ALIAS, schema_of
+from seeknal_git.names import KEPT, PRODUCTION_ALIAS, schema_of
 from seeknal_git.nodes.python import is_module_path
 from seeknal_git.nodes.values import Given
 from seeknal_git.project.authority import Authority, find_authority, in_force
@@ -30,6 +30,7 @@ from seeknal_git.warehouse.deadline import Deadline
 
 if TYPE_CHECKING:
     from seeknal_git.git.marks import Marks
+    from seeknal_git.project.kept_files import KeptFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,13 @@ class Workspace:
         """Where to read: None if there is no warehouse, for an empty one. Raises ProjectError."""
         path = self.warehouse_path
         return path if path.exists() else None
+
+    @property
+    def kept(self) -> KeptFiles:
+        """The files that views read in place."""
+        from seeknal_git.project.kept_files import KeptFiles
+
+        return KeptFiles(self.repository.private / KEPT, self.cache)
 
     @property
     def until(self) -> Deadline:

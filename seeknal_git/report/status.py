@@ -149,6 +149,7 @@ def _alarms(status: Status) -> list[str]:
             f"tables that schema {schema} shows are missing: {', '.join(nodes)}:"
             " seeknal run builds them again"
         )
+    found += [f"production cannot read {node}: {why}" for node, why in status.broken.items()]
     found += [f"{moved_words(moved)} seeknal run reads it again" for moved in status.moved]
     return found
 

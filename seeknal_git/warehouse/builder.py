@@ -200,7 +200,7 @@ def _reading(
     connection: duckdb.DuckDBPyConnection, blueprint: Blueprint, snapshot: Snapshot
 ) -> dict[str, Any] | None:
     """How a source was read, and its columns of text without any value: the next load may have any
-    type there. None for another node."""
+    type there; of a view also its columns and files. None for another node."""
     if blueprint.dialect is None:
         return None
     described = connection.execute(f"DESCRIBE FROM {snapshot.relation}").fetchall()
@@ -213,6 +213,8 @@ def _reading(
     reading: dict[str, Any] = {"dialect": dict(blueprint.dialect), "empty": empty}
     if snapshot.query:
         reading["columns"] = [list(row[:2]) for row in described]
+    if blueprint.files:
+        reading["files"] = dict(blueprint.files)
     return reading
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
@@ -46,10 +47,14 @@ class Catalog:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Iterable[str]]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Mapping[str, Iterable[str]],
+        folder: Path | None = None,
     ) -> None:
-        """tables: schema, in lower case → its tables."""
+        """tables: schema, in lower case → its tables; folder: of kept files."""
         self.connection = connection
+        self.folder = folder
         self._tables = {schema: set(names) for schema, names in tables.items()}
         self._columns: dict[str, Columns] = {}
         self._views: dict[str, dict[str, str]] = {}
@@ -76,8 +81,23 @@ class Catalog:
     def shown(self, schema: str) -> dict[str, Published]:
         """As `shown.shown`, now."""
         if schema not in self._shown:
-            self._shown[schema] = shown(self.connection, schema)
+            self._shown[schema] = shown(self.connection, schema, folder=self.folder)
         return dict(self._shown[schema])
+
+    def astray(self, schema: str) -> set[str]:
+        """The views of an environment over kept files that name them where they were before the
+        clone was moved."""
+        views = {one.view: one for one in self.shown(schema).values() if one.files and one.view}
+        if not views:
+            return set()
+        ours = self.views(schema)
+        rows = self.connection.execute(
+            "SELECT view_name, sql FROM duckdb_views() "
+            "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
+            [schema],
+        ).fetchall()
+        texts = {name: text for name, text in rows if name in views and views[name].is_right(ours)}
+        return {name for name, text in texts.items() if not views[name].names_files_in(text)}
 
     def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
         """As the function `made_by_others`."""

@@ -7,13 +7,14 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.files import close_to_others, make_private
-from seeknal_git.names import STATE_SCHEMA, argument, literal
+from seeknal_git.names import KEPT, STATE_SCHEMA, argument, literal
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
@@ -72,8 +73,10 @@ def opened(
     if path is not None:
         _make_way(path, owner, read_only)
     with our_errors(path), closing(duckdb.connect(":memory:")) as connection:
+        folder = _kept_files(owner)
+        reach = replace(reach, folders=[*reach.folders, *([folder] if folder else [])])
         connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
-        yield Catalog(connection, _attach(connection, path, owner, read_only, deadline))
+        yield Catalog(connection, _attach(connection, path, owner, read_only, deadline), folder)
         if path is not None and not read_only:
             leave(connection, path, owner)
 
@@ -88,8 +91,15 @@ def opened_for_state(
         _make_way(path, owner, read_only=True)
     settings = f"{_SETTINGS}; {confinement(path, NOTHING)}"
     with our_errors(path), shared_engine(settings) as connection:
-        yield Catalog(connection, _attach(connection, path, owner, True, deadline))
+        tables = _attach(connection, path, owner, True, deadline)
+        yield Catalog(connection, tables, _kept_files(owner))
         connection.execute("DETACH DATABASE warehouse")
+
+
+def _kept_files(owner: Owner | None) -> Path | None:
+    """The folder of the files that views of this clone read in place. No other clone or branch puts
+    anything there, and a link in it leads the engine nowhere else."""
+    return owner.private / KEPT if owner else None
 
 
 def _attach(

@@ -91,13 +91,13 @@ class DuckDBFile(protocol.Warehouse):
     def scratch(self) -> protocol.Scratch:
         from seeknal_git.warehouse.scratch import ScratchTables
 
-        return ScratchTables(self._connection)
+        return ScratchTables(self._connection, self._catalog.folder)
 
     @property
     def queries(self) -> protocol.Queries:
         from seeknal_git.warehouse.query import UserQueries
 
-        return UserQueries(self._connection)
+        return UserQueries(self._connection, self._catalog)
 
     def builder(self) -> protocol.Builder:
         from seeknal_git.warehouse.builder import Builder

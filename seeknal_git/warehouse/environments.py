@@ -60,7 +60,9 @@ class EnvironmentViews(protocol.Environments):
         }
 
     def shown(self, schema: str, at: int | None = None) -> dict[str, Published]:
-        return self.catalog.shown(schema) if at is None else shown(self.connection, schema, at)
+        if at is None:
+            return self.catalog.shown(schema)
+        return shown(self.connection, schema, at, self.catalog.folder)
 
     def columns(self, shown: Sequence[Published]) -> dict[str, Columns]:
         found = self.catalog.columns([published.table for published in shown])
@@ -77,6 +79,9 @@ class EnvironmentViews(protocol.Environments):
 
     def views(self, schema: str) -> dict[str, str]:
         return self.catalog.views(schema)
+
+    def astray(self, schema: str) -> set[str]:
+        return self.catalog.astray(schema)
 
     def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
         return self.catalog.made_by_others(schema, shown)

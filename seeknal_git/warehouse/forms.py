@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from seeknal_git.errors import WarehouseError
@@ -12,7 +12,7 @@ from seeknal_git.warehouse.model import Query
 
 _HEX = re.compile(r"[0-9a-f]*")
 _COMMIT = re.compile(r"([0-9a-f]{40})?")  # "" if no commit has the nodes that were published
-_NAME = re.compile(r"\w+")  # of a snapshot table
+_NAME = re.compile(r"\w+|@[0-9a-f]{40}")  # of a snapshot table, or of a kept file
 _NUMBERS = re.compile(r"(\d{1,15}(-\d{1,15})? ?)*")
 _SHOWN = 40
 
@@ -52,13 +52,14 @@ def texts(text: str | None) -> list[str]:
     return list(found) if sound else _refused("list", text or "")
 
 
-def query(pieces: str | None, tables: str | None) -> Query | None:
-    """The SELECT of a view, as the state keeps it; None if there is none. Raises WarehouseError."""
+def query(pieces: str | None, reads: str | None, folder: Path | None = None) -> Query | None:
+    """The SELECT of a view, as the state keeps it; None if there is none. folder: of kept files.
+    Raises WarehouseError."""
     if pieces is None:
         return None
-    found = Query(tuple(texts(pieces)), tuple((tables or "").split()))
-    whole = len(found.pieces) == len(found.tables) + 1
-    return found if whole and all(map(_NAME.fullmatch, found.tables)) else _refused("view", pieces)
+    found = Query(tuple(texts(pieces)), tuple((reads or "").split()), folder)
+    whole = len(found.pieces) == len(found.names) + 1
+    return found if whole and all(map(_NAME.fullmatch, found.names)) else _refused("view", pieces)
 
 
 def numbers(text: str) -> str:
@@ -68,7 +69,7 @@ def numbers(text: str) -> str:
 
 def packed(found: Query | None) -> tuple[str | None, str | None]:
     """A SELECT as the state keeps it. See `query`."""
-    return (json.dumps(found.pieces), " ".join(found.tables)) if found else (None, None)
+    return (json.dumps(found.pieces), " ".join(found.names)) if found else (None, None)
 
 
 def _parsed(text: str) -> Any:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
+from seeknal_git.names import SNAPSHOTS, WAREHOUSE, literal, qualified
+from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.partitioning import Ordinal, Partitioning, is_among
 from seeknal_git.sql.statement import Columns
 
@@ -37,26 +38,73 @@ def relation(table: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A SELECT over snapshot tables: the text around their names, and the names."""
+    """A SELECT over snapshot tables and kept files: the text around their names, and the names."""
 
     pieces: tuple[str, ...]
-    tables: tuple[str, ...]  # one between two pieces each
+    names: tuple[str, ...]  # one between two pieces each
+    folder: Path | None = None  # of the kept files
 
     @staticmethod
-    def of(text: str) -> Query:
-        """The query of a text in which each table is written as `marked`."""
+    def of(text: str, folder: Path | None = None) -> Query:
+        """The query of a text in which each table and file is written as `marked`."""
         parts = text.split("\0")
-        return Query(tuple(parts[::2]), tuple(parts[1::2]))
+        return Query(tuple(parts[::2]), tuple(parts[1::2]), folder)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if not is_file(name))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the kept files."""
+        return tuple(filter(is_file, self.names))
+
+    @property
+    def text(self) -> str:
+        """The SELECT in the text of another query."""
+        return self._with(map(marked, self.names))
 
     def over(self, name_of: Callable[[str], str]) -> str:
-        """The SELECT, with each table named as name_of names it."""
-        named = [*map(name_of, self.tables), ""]
-        return "".join(piece + name for piece, name in zip(self.pieces, named, strict=True))
+        """The SELECT, with each table named as name_of names it, and each file by its path."""
+        return self._with(
+            self.path_of(name) if is_file(name) else name_of(name) for name in self.names
+        )
+
+    def path_of(self, file: str) -> str:
+        """The path of a kept file, as SQL names it."""
+        return literal(exactly(self.place_of(file)))
+
+    def place_of(self, file: str) -> Path:
+        """Where a kept file is."""
+        assert self.folder, "a SELECT over files is read together with their folder"
+        return kept_path(self.folder, file)
+
+    def _with(self, names: Iterable[str]) -> str:
+        return "".join(piece + name for piece, name in zip(self.pieces, [*names, ""], strict=True))
 
 
-def marked(table: str) -> str:
-    """A snapshot table's name in the text of a query. No SQL has such a character."""
-    return f"\0{table}\0"
+def marked(name: str) -> str:
+    """A snapshot table's or kept file's name in the text of a query. No SQL has such a
+    character."""
+    return f"\0{name}\0"
+
+
+_FILE = "@"  # begins the name of a kept file, and of no table
+
+
+def file_name(blob: str) -> str:
+    """The name of a kept file in a query. blob: the hash of its content."""
+    return f"{_FILE}{blob}"
+
+
+def is_file(name: str) -> bool:
+    """Whether a name in a query is that of a kept file."""
+    return name.startswith(_FILE)
+
+
+def kept_path(folder: Path, file: str) -> Path:
+    """The path of a kept file."""
+    return folder / f"{file.removeprefix(_FILE)}.parquet"
 
 
 def as_rows(select: str) -> str:
@@ -116,9 +164,14 @@ class Snapshot:
         return (self.table,) if self.query is None else self.query.tables
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The kept files that hold rows."""
+        return self.query.files if self.query else ()
+
+    @property
     def text(self) -> str:
         """The rows in the text of a query; see `Query.of`."""
-        return marked(self.table) if self.query is None else as_rows(self.query.over(marked))
+        return marked(self.table) if self.query is None else as_rows(self.query.text)
 
     @property
     def relation(self) -> str:
@@ -142,7 +195,9 @@ class Blueprint:
     parameters: Mapping[str, Any]  # values of the parameters in `sql`
     dialect: Mapping[str, Any] | None = None  # of a source: how its files are read
     form: str = ""  # of its pieces, if it has any
-    query: Query | None = None  # of a view: `sql`, with each table apart
+    query: Query | None = None  # of a view: `sql`, with each table and file apart
+    # Of a source that is a view: kept file → its path in the project.
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +305,22 @@ class Published:
     @property
     def text(self) -> str:
         """The rows in the text of a query; see `Query.of`."""
-        return marked(self.table) if self.query is None else as_rows(self.query.over(marked))
+        return marked(self.table) if self.query is None else as_rows(self.query.text)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The kept files that the view needs."""
+        return self.query.files if self.query else ()
 
     @property
     def relation(self) -> str:
         """The rows as SQL names them, from anywhere."""
         return relation(self.table) if self.query is None else as_rows(self.query.over(relation))
+
+    def names_files_in(self, text: str) -> bool:
+        """Whether the text of a view names the kept files where they are now."""
+        query = self.query
+        return query is None or all(query.path_of(file) in text for file in query.files[:1])
 
     def is_right(self, views: Mapping[str, str]) -> bool:
         """Whether its view, if it has one, is there and selects this. views: those that exist, with

@@ -62,7 +62,11 @@ class Snapshots(Protocol):
 
     def readings(self, tables: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Table of a source → how its files were read (`dialect`), and its columns without values
-        (`empty`)."""
+        (`empty`); of a view also its `columns`, and its `files` by the names that are kept."""
+        ...
+
+    def files(self) -> dict[str, tuple[str, str]]:
+        """Kept file → the source that reads it in place, and its path in the project."""
         ...
 
     def audits(self, ids: Sequence[str]) -> dict[str, Audit]:
@@ -71,6 +75,10 @@ class Snapshots(Protocol):
 
     def kept(self, rules: Rules) -> dict[str, str]:
         """Table → the first reason to keep it, one of `model.REASONS`."""
+        ...
+
+    def kept_files(self, rules: Rules) -> set[str]:
+        """The names of the kept files that somebody needs, for one of these reasons."""
         ...
 
     def unnamed(self, kept: Collection[str]) -> list[Unnamed]:
@@ -106,6 +114,10 @@ class Environments(Protocol):
     def views(self, schema: str) -> dict[str, str]:
         """The views that really exist: name → the snapshot table that it selects, "" if it is not
         a view of ours."""
+        ...
+
+    def astray(self, schema: str) -> set[str]:
+        """The views that name kept files where they were before the clone was moved."""
         ...
 
     def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
@@ -221,9 +233,9 @@ class Scratch(Protocol):
 
     def built(
         self, schemas: Iterable[str], fingerprints: Mapping[str, str]
-    ) -> dict[str, tuple[str, str]]:
-        """Node → (schema, table in SQL) for nodes that an environment shows as they are defined
-        now. Earlier schemas win."""
+    ) -> dict[str, tuple[str, Published]]:
+        """Node → the schema of an environment that shows it as it is defined now, and its table or
+        view there. Earlier schemas win."""
         ...
 
     def table(self, name: str, sql: str, parameters: Mapping[str, Any]) -> str:

@@ -58,11 +58,7 @@ def _changes(catalog: Catalog, publication: Publication) -> _Changes:
     schema, shows = publication.schema, publication.shows
     before, views = catalog.shown(schema), catalog.views(schema)
     others = catalog.made_by_others(schema, before.values())
-    repointed = [
-        published
-        for node, published in shows.items()
-        if before.get(node) != published or not published.is_right(views)
-    ]
+    repointed = _repointed(catalog, publication, before)
     need_places(others, [published.view for published in repointed])
     names = {published.view for published in shows.values()} | {""}
     going = [published.view for published in before.values() if published.view not in names]
@@ -74,6 +70,19 @@ def _changes(catalog: Catalog, publication: Publication) -> _Changes:
         dropped=[view for view in going if view in views and view.lower() not in others],
         yours=[others[view.lower()] for view in going if view.lower() in others],
     )
+
+
+def _repointed(
+    catalog: Catalog, publication: Publication, before: Mapping[str, Published]
+) -> list[Published]:
+    views, astray = catalog.views(publication.schema), catalog.astray(publication.schema)
+    return [
+        published
+        for node, published in publication.shows.items()
+        if before.get(node) != published
+        or not published.is_right(views)
+        or published.view in astray
+    ]
 
 
 def need_places(others: Mapping[str, Foreign], views: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from seeknal_git.names import WAREHOUSE, qualified
 from seeknal_git.sql.engine import engine_words
 from seeknal_git.sql.queries import tables_named
 from seeknal_git.warehouse import catalog, protocol
+from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.engine_errors import is_damage
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.model import Answer, Listener, Published
@@ -27,10 +28,15 @@ _LISTINGS = {"show tables", "describe tables", "desc tables", "show", "describe"
 @dataclass(frozen=True, slots=True)
 class UserQueries(protocol.Queries):
     connection: duckdb.DuckDBPyConnection
+    catalog: Catalog
 
     def ask(self, schema: str, sql: str, listener: Listener) -> None:
         if schema != "main":
             _refuse_other_schemas(self.connection, schema, sql)
+        if self.catalog.astray(schema):  # the views of a clone that was moved
+            shown = self.catalog.shown(schema).values()
+            self.ask_past(schema, [one for one in shown if _is_there(one)], sql, listener)
+            return
         # Only the user's own SQL looks for names there.
         place = qualified(WAREHOUSE, schema)
         self.connection.execute(f"USE {place}")
@@ -53,6 +59,12 @@ class UserQueries(protocol.Queries):
         ]
         self.connection.execute("; ".join(statements))
         _ask(self.connection, place, sql, listener)
+
+
+def _is_there(published: Published) -> bool:
+    """Whether the files that a view reads are there. The engine opens them to make it."""
+    query = published.query
+    return query is None or all(query.place_of(file).exists() for file in query.files)
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, place: str, sql: str, listener: Listener) -> None:

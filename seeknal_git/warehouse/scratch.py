@@ -12,7 +12,7 @@ from seeknal_git.names import literal, qualified, quote
 from seeknal_git.sql.engine import as_subquery
 from seeknal_git.warehouse import catalog, compare, protocol
 from seeknal_git.warehouse.engine_errors import refusals
-from seeknal_git.warehouse.model import Comparison, Rows
+from seeknal_git.warehouse.model import Comparison, Published, Rows
 from seeknal_git.warehouse.results import selected
 from seeknal_git.warehouse.shown import shown
 
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ScratchTables(protocol.Scratch):
     connection: duckdb.DuckDBPyConnection
+    folder: Path | None  # of kept files
 
     def built(
         self, schemas: Iterable[str], fingerprints: Mapping[str, str]
-    ) -> dict[str, tuple[str, str]]:
+    ) -> dict[str, tuple[str, Published]]:
         tables = catalog.snapshot_tables(self.connection)
-        built: dict[str, tuple[str, str]] = {}
+        built: dict[str, tuple[str, Published]] = {}
         for schema in schemas:
-            for node, published in shown(self.connection, schema).items():
+            for node, published in shown(self.connection, schema, folder=self.folder).items():
                 is_as_defined = published.fingerprint == fingerprints.get(node)
                 if is_as_defined and tables.issuperset(published.tables):
-                    built.setdefault(node, (schema, published.relation))
+                    built.setdefault(node, (schema, published))
         return built
 
     def table(self, name: str, sql: str, parameters: Mapping[str, Any]) -> str:

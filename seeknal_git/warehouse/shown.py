@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.warehouse.forms import identifier, query
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
 
 
 def shown(
-    connection: duckdb.DuckDBPyConnection, schema: str, at: int | None = None
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    at: int | None = None,
+    folder: Path | None = None,
 ) -> dict[str, Published]:
     """Node → its view and snapshot, now or after an earlier publication. A publication records the
-    nodes that it re-pointed, so the last record of each node counts."""
+    nodes that it re-pointed, so the last record of each node counts. folder: of kept files."""
     rows = connection.execute(
         "SELECT node, view_name, snapshot_id, table_name, fingerprint, query, reads "
         f"FROM {with_later_columns('publication_nodes')} "
@@ -26,7 +30,12 @@ def shown(
     ).fetchall()
     return {
         node: Published(
-            node, view, identifier(snapshot), table, identifier(fingerprint), query(pieces, reads)
+            node,
+            view,
+            identifier(snapshot),
+            table,
+            identifier(fingerprint),
+            query(pieces, reads, folder),
         )
         for node, view, snapshot, table, fingerprint, pieces, reads in rows
         if snapshot is not None

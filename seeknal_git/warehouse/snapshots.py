@@ -51,13 +51,13 @@ class SnapshotTables(protocol.Snapshots):
             "WHERE fingerprint IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
             [list(fingerprints)],
         ).fetchall()
-        tables = self.tables()
+        tables, folder = self.tables(), self.catalog.folder
         there: list[Snapshot] = []
         gone: list[Snapshot] = []
         for number, *rest, form, pieces, text, reads in rows:
             snapshot = replace(
                 Snapshot(identifier(number), *rest),
-                query=query(text, reads),
+                query=query(text, reads, folder),
                 form=form,
                 pieces=numbers(pieces),
             )
@@ -88,8 +88,22 @@ class SnapshotTables(protocol.Snapshots):
         audits = (Audit(*row) for row in rows)
         return {audit.id: audit for audit in audits}
 
+    def files(self) -> dict[str, tuple[str, str]]:
+        rows = self.connection.execute(
+            f"SELECT node, reading FROM {with_later_columns('snapshots')} "
+            "WHERE reads LIKE '@%' AND reading IS NOT NULL ORDER BY number"
+        ).fetchall()
+        return {
+            file: (node, path)
+            for node, text in rows
+            for file, path in mapping(text).get("files", {}).items()
+        }
+
     def kept(self, rules: Rules) -> dict[str, str]:
         return unused_tables.kept_tables(self.connection, rules)
+
+    def kept_files(self, rules: Rules) -> set[str]:
+        return unused_tables.kept_files(self.connection, rules)
 
     def unnamed(self, kept: Collection[str]) -> list[Unnamed]:
         return unused_tables.unnamed(self.connection, kept)

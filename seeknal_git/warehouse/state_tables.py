@@ -101,8 +101,8 @@ _FIRST_COLUMNS = {
     },
 }
 # Columns that came later. To add one that exists costs a tenth of a millisecond and writes nothing.
-# `query` and `reads` are of a view over several tables: its SELECT around their names, as JSON, and
-# their names, with blanks between them. `form` and `pieces` are of a node in pieces.
+# `query` and `reads` are of a view over several tables or files: its SELECT around their names, as
+# JSON, and their names, with blanks between them. `form` and `pieces` are of a node in pieces.
 LATER_COLUMNS = {
     "snapshots": {
         "identity": "VARCHAR",
@@ -140,7 +140,9 @@ LATER_COLUMNS = {
     },
 }
 # In SQL, the snapshot tables that a row of `snapshots` or `publication_nodes` needs.
-TABLES_OF_VIEW = r"regexp_extract_all(coalesce(reads, table_name), '\w+')"
+TABLES_OF_VIEW = r"regexp_extract_all(coalesce(reads, table_name), '(?:^| )(\w+)', 1)"
+# The same, for kept files.
+FILES_OF_VIEW = r"regexp_extract_all(coalesce(reads, ''), '@\w+')"
 _MAY_BE_NULL = {
     "snapshots": {"data_version"},
     "pieces": {"ordinal"},

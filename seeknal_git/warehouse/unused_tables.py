@@ -7,16 +7,24 @@ wrong once.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, STATE, literal
 from seeknal_git.warehouse import catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.histories import tables_of_histories
-from seeknal_git.warehouse.model import REASONS, REMOVED, Rules, Unnamed, relation
+from seeknal_git.warehouse.model import (
+    REASONS,
+    REMOVED,
+    Published,
+    Rules,
+    Unnamed,
+    file_name,
+    relation,
+)
 from seeknal_git.warehouse.shown import shown
-from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
+from seeknal_git.warehouse.state_tables import FILES_OF_VIEW, TABLES_OF_VIEW, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 _SHOWN_SINCE = f"""
 WITH
     nodes AS (
-        SELECT *, {TABLES_OF_VIEW} AS tables FROM {with_later_columns("publication_nodes")}
+        SELECT *, {{names}} AS tables FROM {with_later_columns("publication_nodes")}
         WHERE schema_name = $1
     )
 SELECT unnest(tables) FROM nodes WHERE publication_id > $2
@@ -74,6 +82,29 @@ def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str
     return kept
 
 
+def kept_files(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
+    """The names of the kept files that somebody still needs, for the reasons to keep a table."""
+    return {
+        *_shown(connection, {*rules.productions, *rules.live}, lambda published: published.files),
+        *(
+            file
+            for production in rules.productions
+            for file in _shown_since(connection, rules, production, FILES_OF_VIEW)
+        ),
+        *_files_in_views(connection),
+        *_unfinished(connection, rules, FILES_OF_VIEW),
+    }
+
+
+def _files_in_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The kept files that the text of any view names."""
+    rows = connection.execute(
+        "SELECT DISTINCT unnest(regexp_extract_all(sql, '/([0-9a-f]{40})\\.parquet', 1)) "
+        "FROM duckdb_views() WHERE database_name = 'warehouse' AND NOT internal"
+    ).fetchall()
+    return {file_name(blob) for (blob,) in rows}
+
+
 def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> list[Unnamed]:
     """The snapshots that are not kept. A table without a record is not ours."""
     rows = connection.execute(
@@ -88,19 +119,29 @@ def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> lis
     ]
 
 
-def _shown(connection: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> set[str]:
+def _shown(
+    connection: duckdb.DuckDBPyConnection,
+    schemas: Iterable[str],
+    names_of: Callable[[Published], Iterable[str]] = lambda published: published.tables,
+) -> set[str]:
     return {
-        table
+        name
         for schema in schemas
         for published in shown(connection, schema).values()
-        for table in published.tables
+        for name in names_of(published)
     }
 
 
-def _shown_since(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> set[str]:
-    """All tables that production has shown since the oldest publication that is kept was made."""
+def _shown_since(
+    connection: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    production: str,
+    names: str = TABLES_OF_VIEW,
+) -> set[str]:
+    """All tables, or other names, that production has shown since the oldest publication that is
+    kept was made."""
     oldest = _oldest_kept(connection, rules, production)
-    rows = connection.execute(_SHOWN_SINCE, [production, oldest]).fetchall()
+    rows = connection.execute(_SHOWN_SINCE.format(names=names), [production, oldest]).fetchall()
     return {table for (table,) in rows if table is not None}
 
 
@@ -151,9 +192,11 @@ def _views_of_ours(connection: duckdb.DuckDBPyConnection, schema: str) -> set[st
     }
 
 
-def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
-    """The tables that were built since an environment's last run that succeeded, if later ones
-    failed or were killed: the next run goes on with them."""
+def _unfinished(
+    connection: duckdb.DuckDBPyConnection, rules: Rules, names: str = TABLES_OF_VIEW
+) -> set[str]:
+    """The tables, or other names, that were built since an environment's last run that succeeded,
+    if later ones failed or were killed: the next run goes on with them."""
     stay = rules.live | rules.productions
     since = [
         earliest
@@ -164,8 +207,7 @@ def _unfinished(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]
         return set()
     clock_went_back = max(since) > rules.now
     rows = connection.execute(
-        f"SELECT unnest({TABLES_OF_VIEW}) FROM {with_later_columns('snapshots')} "
-        "WHERE built_at >= $1 OR $2",
+        f"SELECT unnest({names}) FROM {with_later_columns('snapshots')} WHERE built_at >= $1 OR $2",
         [min(since), clock_went_back],
     ).fetchall()
     return {table for (table,) in rows}
