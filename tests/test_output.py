@@ -15,6 +15,7 @@ import pytest
 
 from seeknal_git.warehouse.results import without_repeats
 from tests.conftest import Repo
+from tests.terminal import in_a_terminal
 
 SOURCE = "kind: source\nname: towns\nsource: csv\ntable: data/towns.csv\ndescription: Łódź → 東京\n"
 
@@ -276,3 +277,28 @@ POSITIVE = """
     rule: amount > 15
     params: {severity: warn}
 """
+
+
+def test_no_line_is_broken_within_a_word(published: Repo) -> None:
+    published.switch("dev", create=True)
+    published.replace(
+        "seeknal/transforms/daily.yml", "sum(amount)", "max(amount) AS the_largest_amount, sum(1)"
+    )
+    published.replace("seeknal/transforms/clean_orders.yml", "amount IS NOT NULL", "amount > 1")
+    for arguments in (
+        ["plan", "--verbose"],
+        ["diff", "--stat"],
+        ["run", "--dry-run"],
+        ["run"],
+        ["run", "--full"],
+        ["lineage", "daily"],
+        ["status"],
+        ["env", "list"],
+        ["promote", "--dry-run"],
+    ):
+        _, lines = in_a_terminal(published, 60, *arguments)
+        assert [line for line in lines if len(line) > 60 and " " in line.strip()] == [], arguments
+    daily = "seeknal/transforms/daily.yml"
+    comment = f"  -- {'a line of code ' * 5}."
+    published.replace(daily, "  FROM ", f"{comment}\n  FROM ")
+    assert f"+{comment}" in in_a_terminal(published, 60, "diff", "daily")[1]

@@ -29,7 +29,7 @@ def install(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> Non
 
     found = hooks.install(opened(project_path, data_root), data_root)
     if found.command is not None:
-        note(f"$ {found.command}")
+        note(f"$ {found.command}", whole=True)
     show(found.hooks)
 
 

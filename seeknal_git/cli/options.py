@@ -183,11 +183,11 @@ def opened_with_a_reminder(
 ) -> Workspace:
     """Like `opened`; also say that settings do not count, or that a promotion is due."""
     from seeknal_git.commands.project import reminders
-    from seeknal_git.report.terminal import tell
+    from seeknal_git.report.terminal import note
 
     workspace = opened(path, data_root, lock_timeout, values=values)
     for sentence in reminders(workspace):
-        tell(sentence, err=True)
+        note(sentence)
     return workspace
 
 

@@ -31,7 +31,7 @@ def status(
     from seeknal_git.commands import status as library
     from seeknal_git.commands.project import settings_reminder
     from seeknal_git.report import status as report
-    from seeknal_git.report.terminal import out_json, tell
+    from seeknal_git.report.terminal import note, out_json
 
     workspace = opened(project_path, data_root)
     if at is not None:
@@ -39,6 +39,6 @@ def status(
         out_json(report.past_as_json(past)) if as_json else report.show_past(past)
         return
     for sentence in settings_reminder(workspace):
-        tell(sentence, err=True)
+        note(sentence)
     found = library.status(workspace)
     out_json(report.as_json(found)) if as_json else report.show(found)

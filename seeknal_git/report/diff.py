@@ -40,7 +40,7 @@ def show(found: Diff, *, stat: bool) -> None:
         if change.rebuilds:
             out(dim(f"rebuilds {listed(change.rebuilds, width() - 10)}"))
         for line in lines:
-            out(in_colour(line.expandtabs(4), _LINE_COLOURS.get(line[:1])))
+            out(in_colour(line.expandtabs(4), _LINE_COLOURS.get(line[:1])), whole=True)
         out()
     if stat and changes:
         out(f"{counted(len(changes), 'node')} changed.")

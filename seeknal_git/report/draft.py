@@ -19,7 +19,6 @@ from seeknal_git.report.terminal import (
     out,
     problem_of,
     table,
-    tell,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def drafted(path: Path, file: str | None) -> None:
         if file
         else "fill in the values in <…>, and the keys that its comments offer"
     )
-    tell(f"Wrote {bold(path.name)}: {todo}.")
+    out(f"Wrote {bold(path.name)}: {todo}.")
     out(f"Next: seeknal dry-run {operand(path.name)}")
 
 
@@ -154,19 +153,19 @@ def applied(done: Applied) -> None:
             else f": the SQL of {draft.node.id} could not be checked"
         )
         note(f"{coloured('warning')}: raw data is missing: {files}{left}.")
-    note(f"$ {done.command}")
+    note(f"$ {done.command}", whole=True)
     for line in done.diff or ():
-        out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line)
-    tell(f"{bold(draft.node.id)} {_what(done)} {draft.target}, and is staged.")
+        out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line, whole=True)
+    out(f"{bold(draft.node.id)} {_what(done)} {draft.target}, and is staged.")
     out("Next: seeknal plan")
 
 
 def merged(done: Merged) -> None:
     """An entry that is in a common file now."""
-    note(f"$ {done.command}")
+    note(f"$ {done.command}", whole=True)
     for line in done.diff:
-        out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line)
-    tell(f"{bold(done.name)} is in {done.target}, and is staged.")
+        out(coloured(_DIFF[line[0]], line) if line[0] in _DIFF else line, whole=True)
+    out(f"{bold(done.name)} is in {done.target}, and is staged.")
     out("Next: seeknal plan")
 
 

@@ -6,15 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.report.terminal import (
-    coloured,
-    counted,
-    kept_views,
-    note,
-    out,
-    pairs,
-    tell,
-)
+from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, pairs
 from seeknal_git.warehouse.model import Unnamed, counted_by_reason
 
 if TYPE_CHECKING:
@@ -60,7 +52,7 @@ def show(found: Garbage, command: str) -> None:
     if kept:
         out("Kept:")
         pairs(kept)
-    tell(_summary(found, rows, command))
+    out(_summary(found, rows, command))
     stuck(found.stuck)
 
 
@@ -73,7 +65,7 @@ def deleted(done: Deleted) -> None:
     """The result of `env delete`."""
     files = f" and {_near(done.files)}" if done.files and not done.stuck else ""
     git = f"Git is as it was: {done.held}." if done.held else "Its branch is gone."
-    tell(
+    out(
         f"Dropped schema {done.schema}{files}. {git}"
         " Tables that nothing else shows stay until: seeknal gc --yes"
     )

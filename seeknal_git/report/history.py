@@ -18,7 +18,6 @@ from seeknal_git.report.terminal import (
     note,
     out,
     pairs,
-    tell,
     width,
 )
 
@@ -188,7 +187,7 @@ def between_as_json(move: Move) -> dict[str, Any]:
 def show_rollback(done: Rollback) -> None:
     """The result of a rollback, or of its dry run, and how to go on."""
     verb = "was rolled back" if done.publication else "would be rolled back"
-    tell(
+    out(
         f"{bold(done.environment.name)} {verb} from publication {named(done.before)}"
         f" to publication {named(done.to)}."
     )
@@ -218,7 +217,7 @@ def named(record: Record) -> str:
 
 def _how_to_go_on(done: Rollback) -> None:
     if done.tip is not None and done.tip != done.to.commit:
-        tell(
+        out(
             "Git is as it was, so production now differs from the tip of"
             f" {done.environment.name} ({done.tip[:8]}):"
         )
@@ -234,7 +233,7 @@ def _how_to_go_on(done: Rollback) -> None:
             ],
         )
     if done.loads:
-        tell(f"Earlier loads of raw data are shown ({listed(done.loads, width() - 40)}):")
+        out(f"Earlier loads of raw data are shown ({listed(done.loads, width() - 40)}):")
         _ways(done, [("seeknal run", "reads the raw data again, and publishes the tip")])
     _ways(done, [(_undo(done), f"goes back to publication {done.undo.id}")])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import split_id
 from seeknal_git.report import aligned
-from seeknal_git.report.terminal import below_itself, bold, counted, dim, note, out, tell
+from seeknal_git.report.terminal import below_itself, bold, counted, dim, note, out
 
 if TYPE_CHECKING:
     from seeknal_git.commands.import_dbt import Imported
@@ -70,7 +70,7 @@ def _summary(done: Imported) -> None:
     files = len({problem.path for problem in done.left})
     left = f" {counted(len(done.left), 'thing')} in {counted(files, 'file')} not taken."
     verb = "would be taken" if done.is_dry_run else "taken"
-    tell(f"{bold(done.name)}: {words} {verb}.{there}{left if done.left else ''}")
+    out(f"{bold(done.name)}: {words} {verb}.{there}{left if done.left else ''}")
     if done.is_dry_run or not done.taken:
         return
     out("Next: seeknal validate")

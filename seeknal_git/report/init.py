@@ -32,7 +32,7 @@ _ADVANCED = (
 
 def initialized(done: Initialized) -> None:
     for command in done.commands:
-        note(f"$ {command}")
+        note(f"$ {command}", whole=True)
     out(_title(done))
     mapping(_facts(done))
     _commit(done)
@@ -54,7 +54,7 @@ def _integration(done: Initialized, flow: Workflow) -> None:
         )
     if flow.include:
         note("To have it read, add to .gitlab-ci.yml:")
-        note(*flow.include.split("\n"))
+        note(*flow.include.split("\n"), whole=True)
     note(
         "Give it the variable SEEKNAL_INSTALL: where Seeknal is installed from, as it is on no"
         " package index. It is what `pip install` takes: git+https://HOST/REPOSITORY@COMMIT."
@@ -98,7 +98,7 @@ def _commit(done: Initialized) -> None:
         note('  git config --global user.name "Your Name"')
         note("  git config --global user.email you@example.com")
         note("Then:")
-    note(f"  {done.pending}")
+    note(f"  {done.pending}", whole=True)
 
 
 def _warnings(done: Initialized) -> None:
@@ -131,7 +131,7 @@ def _by_hand(hook: HookState) -> None:
             f"{coloured('warning')}: git runs {hook.path} as its {hook.name} hook."
             " Add these lines to it:"
         )
-        note(*hook.lines.split("\n"))
+        note(*hook.lines.split("\n"), whole=True)
     elif hook.state != "installed":
         note(f"{coloured('warning')}: the hook {hook.path} is {hook.state}, and was left as it is.")
 

@@ -18,6 +18,7 @@ from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.report import markdown
 from seeknal_git.report.reasons import worded, worded_below
 from seeknal_git.report.terminal import (
+    below_itself,
     bold,
     coloured,
     counted,
@@ -26,7 +27,6 @@ from seeknal_git.report.terminal import (
     listed,
     out,
     problem_of,
-    tell,
     width,
 )
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _EMPTY = "There are no nodes yet. Begin with: seeknal draft source NAME"
 _LABEL = len("NON_BREAKING") + 2
+_BELOW = " " * 5  # the indent of a layer's nodes, behind its number
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _SHOWN = 5  # nodes downstream of a change; --verbose shows all of them
 
@@ -51,16 +52,16 @@ def show(
     """
     for problem in (*planned.head.project.unread, *planned.moved, *planned.elsewhere_only):
         problem_of("warning", problem)
-    tell(bold(_title(planned)))
+    out(bold(_title(planned)))
     if planned.selected is not None:
-        tell(_extent(planned))
+        out(_extent(planned))
     out()
     _settings(planned)
     if not planned.plan.changes and not planned.plan.builds:
         if not planned.settings:
             out("No changes." if planned.head.graph.members else _EMPTY)
         for line in _doubts(planned, found):
-            tell(line)
+            out(line)
         _answers(found)
         return
     for change in planned.plan.changes:
@@ -68,9 +69,9 @@ def show(
     _layers(planned, verbose)
     out()
     for line in _summary(planned, found).split("\n"):
-        tell(line)
+        out(line)
     if sound and not _writes_nothing(planned):
-        tell(f"Next: {_next(planned, found)}")
+        out(f"Next: {_next(planned, found)}")
     _answers(found)
 
 
@@ -84,9 +85,9 @@ def _settings(planned: Planned) -> None:
     for setting in planned.settings:
         _headline(as_change(setting), f"{PROJECT_FILE}: {setting.words}")
     if planned.settings and planned.environment.is_production and planned.dirty:
-        tell("The project file counts as it is committed.")
+        out("The project file counts as it is committed.")
     if _writes_nothing(planned):
-        tell(
+        out(
             "Only production's project file counts, and nothing is written for this branch: merge"
             f" that change by itself, with git merge {argument(planned.environment.name)} on the"
             " production branch, or take it back."
@@ -108,11 +109,11 @@ def _layers(planned: Planned, verbose: bool) -> None:
         out(bold("To build"))
     for number, layer in layers.items():
         head = f"  {number}  {extent(layer)}"
-        tell(f"{head}{', '.join(layer) if verbose else listed(layer, width() - len(head))}")
+        names = ", ".join(layer) if verbose else listed(layer, width() - len(head))
+        below_itself(f"{head}{names}", _BELOW)
     if files:
-        out(
-            f"     then the files of {', '.join(files) if verbose else listed(files, width() - 24)}"
-        )
+        names = ", ".join(files) if verbose else listed(files, width() - 24)
+        below_itself(f"{_BELOW}then the files of {names}", _BELOW)
 
 
 def _numbered(planned: Planned) -> tuple[dict[int, list[str]], list[str]]:
@@ -167,7 +168,8 @@ def _downstream(label: str, node: str, why: str) -> None:
         out(f"{' ' * _LABEL}{dim(label)} {node}  {dim(why)}")
         return
     out(f"{' ' * _LABEL}{dim(label)} {node}")
-    for line in wrap(why, max(20, width() - indent - 2)):
+    room = max(20, width() - indent - 2)
+    for line in wrap(why, room, break_long_words=False, break_on_hyphens=False):
         out(f"{' ' * (indent + 2)}{dim(line)}")
 
 

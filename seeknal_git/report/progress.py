@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import shown
-from seeknal_git.report.terminal import coloured, counted, dim, listed, note, with_styles
+from seeknal_git.report.terminal import coloured, counted, dim, folded, listed, note, with_styles
 
 if TYPE_CHECKING:
     from seeknal_git.build.progress import Event, Report
@@ -23,6 +23,8 @@ _WORDS = {
     "warned": "warning",
     "doubted": "warning",
 }
+
+_CODE = ("sql", "printed")  # texts of others, whose lines stay as they are
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def _lines(event: Event) -> list[str]:
     """An event as the lines that tell of it; none if it is not told."""
     if event.what == "layer":
         return [dim(f"layer {event.layer[0]} of {event.layer[1]}")]
-    if event.what in ("sql", "printed"):
+    if event.what in _CODE:
         texts = event.message.strip().splitlines()
         return [f"  {event.what.ljust(8)} {event.node}", *(dim(f"    {text}") for text in texts)]
     word, about = _WORDS.get(event.what, ""), ""
@@ -90,7 +92,8 @@ def _live(total: int) -> Iterator[Report]:
                     running.pop(event.node, None)
                     bar.advance(task)
                 for line in _lines(event) if event.what != "layer" else ():
-                    bar.console.out(with_styles(line))
+                    for part in [line] if event.what in _CODE else folded(line).split("\n"):
+                        bar.console.out(with_styles(part))
                 bar.update(task, description=shown(listed(running, 30)))
 
         yield report

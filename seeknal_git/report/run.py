@@ -22,7 +22,6 @@ from seeknal_git.report.terminal import (
     listed,
     note,
     out,
-    tell,
     width,
 )
 
@@ -101,7 +100,7 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
         parts.append(coloured("failed", f"{len(done.failures)} failed"))
     if done.progress.skipped:
         parts.append(coloured("skipped", f"{len(done.progress.skipped)} skipped"))
-    tell(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
+    out(f"{bold(what)}: {', '.join(parts)} in {seconds:.1f} s.")
     for reason, nodes in _by_reason(done).items():
         why = worded_beside(reason)
         out(f"  {listed(nodes, width() - len(why) - 5)}: {dim(why)}")
@@ -169,7 +168,7 @@ def _published(done: Reconciled) -> None:
     ]
     if outcome.removed:
         changed.append(f"{len(outcome.removed)} removed ({listed(outcome.removed, width() - 50)})")
-    tell(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
+    out(f"Published in schema {bold(schema)}: {', '.join(changed)}.")
     kept_views(view.place for view in outcome.yours)
 
 
@@ -179,12 +178,12 @@ def _left(work: Work, *, done: bool) -> None:
         path = work.places.of_delivered(exposure)
         if work.environment.is_production:
             remove = command_line("rm", *(["-r"] if path.is_dir() else []), str(path))
-            tell(
+            out(
                 f"{path} stays as {exposure.node} delivered it, and nothing writes it any more. "
                 f"If nobody reads it: {remove}"
             )
         else:
-            tell(
+            out(
                 f"{path} {'was' if done else 'will be'} removed: this branch no longer delivers it."
             )
 
@@ -192,7 +191,7 @@ def _left(work: Work, *, done: bool) -> None:
 def _not_delivered(work: Work) -> None:
     """The exposures that other systems deliver."""
     if names := [said_of_use(work.graph.node(node)) for node in work.uses]:
-        tell(f"Not delivered here: {'; '.join(names)}.")
+        out(f"Not delivered here: {'; '.join(names)}.")
 
 
 def show_work(work: Work, what: str) -> None:
@@ -209,12 +208,12 @@ def show_work(work: Work, what: str) -> None:
         out(dim(f"{number}: {side_by_side}" if side_by_side else number))
         for node in layer:
             what, why = _to_do(work, node)
-            tell(f"  {what:6} {node}  {dim(why)}")
+            out(f"  {what:6} {node}  {dim(why)}")
     _not_delivered(work)
     for delivery in work.deliveries:
         out(f"  {'write':6} {delivery}  {dim(str(work.graph.node(delivery).definition['path']))}")
     _left(work, done=False)
-    tell(
+    out(
         f"{len(work.reasons)} to build, {len(work.reused)} re-used,"
         f" {counted(len(repoint), 'view')} to re-point{_named(repoint)},"
         f" {len(remove)} to remove{_named(remove)}."

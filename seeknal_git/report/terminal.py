@@ -49,13 +49,16 @@ _STYLE = f"\x1b{os.urandom(8).hex()}"
 _COLOUR = re.compile(rf"{_STYLE}\[[\d;]*m")
 
 
-def out(*lines: str) -> None:
-    """Each text is one line, whatever is in it."""
-    _say(lines, err=False, fold=False)
+def out(*lines: str, whole: bool = False) -> None:
+    """Each text is one line, whatever is in it. On a terminal, a long one is broken between words.
+
+    whole: the lines are code or commands, and are not broken.
+    """
+    _say(lines, err=False, fold=not whole)
 
 
-def note(*lines: str) -> None:
-    _say(lines, err=True, fold=False)
+def note(*lines: str, whole: bool = False) -> None:
+    _say(lines, err=True, fold=not whole)
 
 
 def kept_files(kept: Mapping[str, Path]) -> None:
@@ -71,18 +74,16 @@ def kept_views(places: Iterable[str]) -> None:
         out(f"kept: {place} (yours)")
 
 
-def tell(text: str, *, err: bool = False) -> None:
-    """A sentence, as lines that fit."""
-    _say([text], err=err, fold=True)
-
-
 def _say(lines: Sequence[str], *, err: bool, fold: bool) -> None:
     terminal = (sys.stderr if err else sys.stdout).isatty()
     for line in lines or ("",):
-        plain = _plain(line)
-        if terminal and (fold or _MESSAGE.match(_COLOUR.sub("", plain))):
-            plain = _folded(plain, "  ")
-        _echo(plain, err=err)
+        _echo(folded(line) if fold and terminal else _plain(line), err=err)
+
+
+def folded(line: str) -> str:
+    """A line, continued below itself if it is too long for the terminal."""
+    plain = _plain(line)
+    return _folded(plain, " " * (len(plain) - len(plain.lstrip(" ")) + 2))
 
 
 def _plain(line: str) -> str:
@@ -129,7 +130,6 @@ def hint(text: str) -> None:
         _echo(_folded(plain, "    ") if sys.stderr.isatty() else plain, err=True)
 
 
-_MESSAGE = re.compile(r"(?:error|warning|failed|wrong|not verified): ")
 # Commands, also within a sentence, and lines to add to a node.
 _COMMANDS = "|".join(
     """
@@ -140,13 +140,14 @@ _COMMANDS = "|".join(
 )
 _WORDS = r"(?:\"[^\"]*\"|'[^']*'|[^,;:()\"']){,70}?"
 _WHOLE = re.compile(
-    r"(?<=: )(?:git|seeknal) [^,;]{,70}$|`[^`]{,70}`"
+    r"(?<=: )(?:git|seeknal) [^,;]{,300}$|`[^`]{,70}`|\d s(?=[.,)]|$)"
     rf"|\b(?:git|seeknal) (?:{_COMMANDS})\b{_WORDS}(?=[,;:()]|\. |\.?$)"
 )
 
 
 def _folded(line: str, indent: str) -> str:
-    """A line as lines that fit, without a break in a command at its end or in `what is quoted`."""
+    """A line as lines that fit, without a break in a command at its end, in `what is quoted`, or
+    before the unit of a time."""
     lines: list[str] = []
     for word in _WHOLE.sub(lambda found: found[0].replace(" ", "\0"), line).split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
@@ -159,7 +160,7 @@ def _folded(line: str, indent: str) -> str:
 
 def out_lines(text: str) -> None:
     """A text of our own that has several lines, such as a script. Elsewhere a line end is data."""
-    out(*text.split("\n"))
+    out(*text.split("\n"), whole=True)
 
 
 def out_part(text: str) -> bool:

@@ -17,7 +17,6 @@ from seeknal_git.report.terminal import (
     note,
     out,
     out_lines,
-    tell,
     width,
 )
 
@@ -146,12 +145,12 @@ def show_written(written: Written) -> None:
     out()
     empty = [read for read, rows in written.given.items() if not rows]
     if empty:
-        tell(f"{', '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows in it.", err=True)
+        note(f"{', '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows in it.")
         note(f'One more --from "SELECT …" gives rows to {empty[0]}.')
     if not written.holds:
         why = f"{written.node} may give other rows each time"
         warning = coloured("warning")
-        tell(f"{warning}: it does not hold when it is tried again: {why}.", err=True)
+        note(f"{warning}: it does not hold when it is tried again: {why}.")
 
 
 def written_as_json(written: Written) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.report.terminal import coloured, counted, error, note, out, tell
+from seeknal_git.report.terminal import coloured, counted, error, note, out
 
 if TYPE_CHECKING:
     from seeknal_git.commands.validate import Validation
@@ -18,10 +18,9 @@ def show(found: Validation, *, verbose: bool) -> None:
     for absent in found.absent:
         warn(absent)
     if found.absent:
-        tell(
+        note(
             "Nodes that read that were checked by the columns that were loaded before or are"
-            " declared, if any are.",
-            err=True,
+            " declared, if any are."
         )
     if verbose:
         for problem in found.notes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.report import markdown
-from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out, table, tell
+from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out, table
 
 if TYPE_CHECKING:
     from seeknal_git.build.trial import Verified
@@ -33,7 +33,7 @@ def show(verified: Sequence[Verified] | None) -> None:
     out(bold("Verified"))
     told = [verdict for verdict in verified if verdict.result != "not verified"]
     if not verified:
-        tell(f"  {_NOTHING}")
+        out(f"  {_NOTHING}")
     size = max((len(verdict.node) for verdict in told), default=0)
     for verdict in told:
         out(f"  {verdict.node.ljust(size)}  {_colour(verdict)}")

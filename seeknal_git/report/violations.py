@@ -22,7 +22,7 @@ def show(violation: Violation, environment: str | None, *, with_rows: bool = Tru
     out(f"{coloured(word)}: {violation.node}: {violation.message}")
     if violation.sample and with_rows:
         _rows(violation.sample, violation.audit.violations)
-    out(f"  {dim('all:')} {violation.question(environment)}")
+    out(f"  {dim('all:')} {violation.question(environment)}", whole=True)
 
 
 def _rows(sample: Sample, violations: int) -> None:
@@ -37,7 +37,7 @@ def _rows(sample: Sample, violations: int) -> None:
             for cell, size, right in zip(row[:fitting], widths, numeric, strict=False)
         )
         line = (_INDENT + (" " * _GAP).join(padded)).rstrip()
-        out(line if number else dim(line))
+        out(line if number else dim(line), whole=True)
     left = [counted(violations - len(cells), "more row")] if violations > len(cells) else []
     left += [counted(sample.columns - fitting, "more column")] if fitting < sample.columns else []
     if left:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from seeknal_git.commands.observer import Observer
-from seeknal_git.report.terminal import note, tell
+from seeknal_git.report.terminal import note
 
 if TYPE_CHECKING:
     from seeknal_git.build.progress import Report
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def _ran(command: str) -> None:
-    note(f"$ {command}")
+    note(f"$ {command}", whole=True)
 
 
 def _began(line: str) -> None:
     if sys.stderr.isatty():
-        tell(line, err=True)
+        note(line)
 
 
 def _warn(problem: Problem) -> None:
@@ -36,6 +35,4 @@ def _progress(nodes: int) -> AbstractContextManager[Report]:
     return progress(nodes)
 
 
-TERMINAL = Observer(
-    ran=_ran, began=_began, note=partial(tell, err=True), warn=_warn, progress=_progress
-)
+TERMINAL = Observer(ran=_ran, began=_began, note=note, warn=_warn, progress=_progress)
