@@ -18,7 +18,7 @@ from seeknal_git.errors import GitError
 from seeknal_git.git.known_names import known_names
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Foreign, Rules, Unnamed, now
+from seeknal_git.warehouse.model import Foreign, Rules, Unnamed, UnusedPieces, now
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -30,6 +30,8 @@ class Garbage:
     # The environments that have expired.
     environments: tuple[Lifetime, ...] = ()
     snapshots: tuple[Unnamed, ...] = ()
+    # Partitions of snapshots that nobody shows, in tables that stay.
+    pieces: tuple[UnusedPieces, ...] = ()
     leftovers: tuple[Path, ...] = ()
     # Schema of an expired environment → the folder of its files.
     exposures: Mapping[str, Path] = field(default_factory=dict)
@@ -75,6 +77,8 @@ def _collect(workspace: Workspace, only_environments: bool) -> Garbage:
             drop_plan(workspace, life.environment.branch)
         if found.snapshots:
             warehouse.snapshots.drop([snapshot.table for snapshot in found.snapshots])
+        if found.pieces:
+            warehouse.snapshots.drop_pieces(found.pieces)
         stuck += remove(found.leftovers)
     return replace(found, deleted=True, stuck=tuple(dict.fromkeys(stuck)))
 
@@ -121,6 +125,7 @@ def _found(workspace: Workspace, warehouse: Warehouse, only_environments: bool) 
     return replace(
         found,
         snapshots=tuple(warehouse.snapshots.unnamed(tables)),
+        pieces=tuple(warehouse.snapshots.unused_pieces(rules)),
         leftovers=tuple(left),
         kept_tables=tables,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, pairs
-from seeknal_git.warehouse.model import Unnamed, counted_by_reason
+from seeknal_git.warehouse.model import Unnamed, UnusedPieces, counted_by_reason
 
 if TYPE_CHECKING:
     from seeknal_git.commands.env import Deleted
@@ -36,6 +36,7 @@ def show(found: Garbage, command: str) -> None:
         for exposure in found.exposures.values()
     ]
     rows += [(f"snapshot {snapshot.table}", _extent(snapshot)) for snapshot in found.snapshots]
+    rows += [(f"partitions of {one.node}", _extent_of_pieces(one)) for one in found.pieces]
     rows += [(f"file {_near(leftover)}", "left behind") for leftover in found.leftovers]
     verb = "Deleted" if found.deleted else "Would delete"
     if rows:
@@ -88,6 +89,7 @@ def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:
         "environment": found.environments,
         "folder": found.exposures,
         "snapshot": found.snapshots,
+        "partition": [number for one in found.pieces for number in one.numbers],
         "file": found.leftovers,
     }
     what = ", ".join(counted(len(part), noun) for noun, part in parts.items() if part)
@@ -118,6 +120,15 @@ def as_json(found: Garbage) -> dict[str, Any]:
             }
             for snapshot in found.snapshots
         ]
+        value["pieces"] = [
+            {
+                "table": one.table,
+                "node": one.node,
+                "rows": one.rows,
+                "pieces": len(one.numbers),
+            }
+            for one in found.pieces
+        ]
         value["files"] = [str(leftover) for leftover in found.leftovers]
         value["kept"]["snapshots"] = counted_by_reason(found.kept_tables)
     return value
@@ -125,6 +136,10 @@ def as_json(found: Garbage) -> dict[str, Any]:
 
 def _environment(each: Lifetime) -> dict[str, Any]:
     return {"branch": each.environment.branch, "schema": each.environment.schema, "why": each.why}
+
+
+def _extent_of_pieces(each: UnusedPieces) -> str:
+    return f"{counted(len(each.numbers), 'old version')}, {counted(each.rows, 'row')}"
 
 
 def _extent(each: Unnamed) -> str:

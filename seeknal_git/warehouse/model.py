@@ -506,6 +506,16 @@ class Unnamed:
     bytes: int  # of the file's blocks that it takes up, about
 
 
+@dataclass(frozen=True, slots=True)
+class UnusedPieces:
+    """Pieces that nobody needs, in a table whose others somebody needs."""
+
+    table: str
+    node: str
+    rows: int
+    numbers: tuple[int, ...]
+
+
 # The reasons to keep a table, in the order in which they are tried.
 REASONS = ("production", "changes", "environment", "history", "view", "unfinished run")
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Snapshot,
         Store,
         Unnamed,
+        UnusedPieces,
         Version,
         Warned,
     )
@@ -83,6 +84,14 @@ class Snapshots(Protocol):
 
     def unnamed(self, kept: Collection[str]) -> list[Unnamed]:
         """The snapshots that are not kept. A table without a record is not ours, and not here."""
+        ...
+
+    def unused_pieces(self, rules: Rules) -> list[UnusedPieces]:
+        """The pieces that nobody needs, of tables that are kept."""
+        ...
+
+    def drop_pieces(self, pieces: Sequence[UnusedPieces]) -> None:
+        """Delete pieces, and the records of snapshots that need them, in one transaction."""
         ...
 
     def drop(self, tables: Sequence[str]) -> None:

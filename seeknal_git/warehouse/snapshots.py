@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import STATE
-from seeknal_git.warehouse import protocol, unused_tables
+from seeknal_git.warehouse import protocol, unused_pieces, unused_tables
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.forms import identifier, mapping, numbers, packed, query
-from seeknal_git.warehouse.model import Audit, Rules, Snapshot, Unnamed, now
+from seeknal_git.warehouse.model import Audit, Rules, Snapshot, Unnamed, UnusedPieces, now
 from seeknal_git.warehouse.state_tables import insert, with_later_columns
 
 if TYPE_CHECKING:
@@ -107,6 +107,12 @@ class SnapshotTables(protocol.Snapshots):
 
     def unnamed(self, kept: Collection[str]) -> list[Unnamed]:
         return unused_tables.unnamed(self.connection, kept)
+
+    def unused_pieces(self, rules: Rules) -> list[UnusedPieces]:
+        return unused_pieces.unused(self.connection, rules)
+
+    def drop_pieces(self, pieces: Sequence[UnusedPieces]) -> None:
+        unused_pieces.drop(self.connection, pieces)
 
     def drop(self, tables: Sequence[str]) -> None:
         unused_tables.drop_tables(self.connection, tables)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, STATE, literal
 from seeknal_git.warehouse import catalog
@@ -64,6 +65,13 @@ WHERE status <> 'succeeded' AND number > coalesce((
 GROUP BY schema_name"""
 
 
+_FIRST = datetime.fromisoformat("0001-01-01")
+# Each table of pieces, with its rows.
+_PIECES = f"""(
+    SELECT table_name, sum(row_count) AS row_count FROM {STATE}.pieces GROUP BY table_name
+)"""
+
+
 def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, str]:
     """Table → the first of `REASONS` to keep it."""
     history = [_shown_since(connection, rules, production) for production in rules.productions]
@@ -108,7 +116,10 @@ def _files_in_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
 def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> list[Unnamed]:
     """The snapshots that are not kept. A table without a record is not ours."""
     rows = connection.execute(
-        f"SELECT table_name, node, row_count FROM {STATE}.snapshots ORDER BY ALL"
+        f"SELECT table_name, node, row_count FROM {STATE}.snapshots UNION ALL "
+        f"SELECT p.table_name, min(s.node), sum(p.row_count)::BIGINT FROM {_PIECES} p "
+        f"JOIN {with_later_columns('snapshots')} s ON s.reads = p.table_name GROUP BY ALL "
+        "ORDER BY ALL"
     ).fetchall()
     there = catalog.snapshot_tables(connection) - set(kept)
     block_size = _block_size(connection)
@@ -140,12 +151,12 @@ def _shown_since(
 ) -> set[str]:
     """All tables, or other names, that production has shown since the oldest publication that is
     kept was made."""
-    oldest = _oldest_kept(connection, rules, production)
+    oldest = oldest_kept(connection, rules, production)
     rows = connection.execute(_SHOWN_SINCE.format(names=names), [production, oldest]).fetchall()
     return {table for (table,) in rows if table is not None}
 
 
-def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> int:
+def oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> int:
     """The oldest publication that is one of the last, or was still shown within the time that is
     kept."""
     rows = connection.execute(
@@ -171,7 +182,7 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
         (schema, view)
         for (schema,) in schemas.fetchall()
         if schema not in rules.live | rules.productions
-        for view in _views_of_ours(connection, schema)
+        for view in views_of_ours(connection, schema)
     }
     named = {
         name
@@ -182,7 +193,7 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
     return {table for table in catalog.snapshot_tables(connection) if table.lower() in named}
 
 
-def _views_of_ours(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
+def views_of_ours(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
     """The views that an environment published, and that nobody has replaced since."""
     views = catalog.views_of(connection, schema)
     return {
@@ -197,6 +208,13 @@ def _unfinished(
 ) -> set[str]:
     """The tables, or other names, that were built since an environment's last run that succeeded,
     if later ones failed or were killed: the next run goes on with them."""
+    rows = built_since(connection, unfinished_since(connection, rules), f"unnest({names})")
+    return {table for (table,) in rows}
+
+
+def unfinished_since(connection: duckdb.DuckDBPyConnection, rules: Rules) -> datetime | None:
+    """The start of the first run that the next run of its environment goes on with. If a clock went
+    back since, the first time that there is."""
     stay = rules.live | rules.productions
     since = [
         earliest
@@ -204,13 +222,19 @@ def _unfinished(
         if schema in stay or (rules.now - started_at).total_seconds() < rules.idle
     ]
     if not since:
-        return set()
-    clock_went_back = max(since) > rules.now
-    rows = connection.execute(
-        f"SELECT unnest({names}) FROM {with_later_columns('snapshots')} WHERE built_at >= $1 OR $2",
-        [min(since), clock_went_back],
+        return None
+    return _FIRST if max(since) > rules.now else min(since)
+
+
+def built_since(
+    connection: duckdb.DuckDBPyConnection, moment: datetime | None, values: str
+) -> list[tuple[Any, ...]]:
+    """Some values of each snapshot that was built since a moment; none without one."""
+    if moment is None:
+        return []
+    return connection.execute(
+        f"SELECT {values} FROM {with_later_columns('snapshots')} WHERE built_at >= $1", [moment]
     ).fetchall()
-    return {table for (table,) in rows}
 
 
 def _block_size(connection: duckdb.DuckDBPyConnection) -> int:
@@ -238,7 +262,7 @@ def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
         "SELECT schema_name, view_name, sql FROM duckdb_views() "
         "WHERE database_name = 'warehouse' AND NOT internal ORDER BY ALL"
     ).fetchall()
-    ours = _views_of_ours(connection, schema)
+    ours = views_of_ours(connection, schema)
     return [
         f"{place}.{view}"
         for place, view, sql in rows

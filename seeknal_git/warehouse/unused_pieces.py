@@ -1,0 +1,146 @@
+"""The pieces that no snapshot needs which somebody needs, and how they go.
+
+A SELECT over pieces says which it reads. When in doubt, all pieces of a table are kept: if a view
+of somebody's own names it, or a text is not one of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from seeknal_git.names import SNAPSHOTS, STATE
+from seeknal_git.sql.partitioning import is_among
+from seeknal_git.warehouse import unused_tables
+from seeknal_git.warehouse.connection import transaction
+from seeknal_git.warehouse.forms import query
+from seeknal_git.warehouse.model import NUMBER, Query, Rules, UnusedPieces, relation
+from seeknal_git.warehouse.shown import shown
+from seeknal_git.warehouse.state_tables import with_later_columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+_RANGE = re.compile(rf"{NUMBER} BETWEEN (\d+) AND (\d+)(?: OR )?")
+_LIST = re.compile(rf"{NUMBER} IN \(([\d, ]+)\)")
+# The SELECTs over several tables that production has shown since a publication.
+_SHOWN_SINCE = f"""
+WITH nodes AS (
+    SELECT * FROM {with_later_columns("publication_nodes")}
+    WHERE schema_name = $1 AND query IS NOT NULL
+)
+SELECT query, reads FROM nodes WHERE publication_id > $2
+UNION
+SELECT query, reads FROM (
+    SELECT * FROM nodes WHERE publication_id <= $2
+    QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1
+)"""
+_VIEWS_OF_OTHERS = f"""
+SELECT schema_name, view_name, regexp_extract_all(lower(sql), '\\b{SNAPSHOTS}"?\\."?(\\w+)', 1)
+FROM duckdb_views() WHERE database_name = 'warehouse' AND NOT internal"""
+
+
+def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPieces]:
+    """The pieces that nobody needs, in tables whose others somebody needs."""
+    needed = _needed(connection, rules)
+    for table in _named_by_others(connection):
+        needed[table] = None
+    rows = connection.execute(
+        f"SELECT p.table_name, p.number, p.row_count, s.node FROM {STATE}.pieces p JOIN ("
+        f"SELECT reads, min(node) AS node FROM {with_later_columns('snapshots')} GROUP BY reads"
+        ") s ON s.reads = p.table_name ORDER BY ALL"
+    ).fetchall()
+    found: dict[str, UnusedPieces] = {}
+    for table, number, count, node in rows:
+        wanted = needed.get(table, set())
+        if wanted is None or not wanted or number in wanted:
+            continue
+        before = found.get(table) or UnusedPieces(table, node, 0, ())
+        found[table] = UnusedPieces(table, node, before.rows + count, (*before.numbers, number))
+    return list(found.values())
+
+
+def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) -> None:
+    """Delete pieces, their records, and those of snapshots that need them, in one transaction."""
+    with transaction(connection):
+        for one in pieces:
+            chosen = is_among(NUMBER, one.numbers)
+            connection.execute(f"DELETE FROM {relation(one.table)} WHERE {chosen}")
+            connection.execute(
+                f"DELETE FROM {STATE}.pieces WHERE table_name = $1 AND number IN "
+                "(SELECT unnest($2::BIGINT[]))",
+                [one.table, list(one.numbers)],
+            )
+        gone = {one.table: set(one.numbers) for one in pieces}
+        rows = connection.execute(
+            f"SELECT rowid, query, reads FROM {STATE}.snapshots WHERE query IS NOT NULL"
+        ).fetchall()
+        broken = [number for number, text, reads in rows if _reads_one_of(query(text, reads), gone)]
+        connection.execute(
+            f"DELETE FROM {STATE}.snapshots WHERE rowid IN (SELECT unnest($1::BIGINT[]))", [broken]
+        )
+    connection.execute("CHECKPOINT warehouse")
+
+
+def _reads_one_of(found: Query | None, gone: Mapping[str, set[int]]) -> bool:
+    """Whether a SELECT reads a piece that is gone."""
+    for table, numbers in _read_by(found) if found else ():
+        if table in gone and (numbers is None or not gone[table].isdisjoint(numbers)):
+            return True
+    return False
+
+
+def _needed(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, set[int] | None]:
+    """Table → the numbers of the pieces that somebody needs; None for all of them."""
+    queries = [
+        published.query
+        for schema in rules.productions | rules.live
+        for published in shown(connection, schema).values()
+    ]
+    for production in rules.productions:
+        oldest = unused_tables.oldest_kept(connection, rules, production)
+        rows = connection.execute(_SHOWN_SINCE, [production, oldest]).fetchall()
+        queries += [query(text, reads) for text, reads in rows]
+    since = unused_tables.unfinished_since(connection, rules)
+    rows = unused_tables.built_since(connection, since, "query, reads")
+    queries += [query(text, reads) for text, reads in rows]
+    found: dict[str, set[int] | None] = {}
+    for table, numbers in (pair for one in queries if one for pair in _read_by(one)):
+        known = found.setdefault(table, set())
+        found[table] = None if numbers is None or known is None else known | numbers
+    return found
+
+
+def _read_by(found: Query) -> Iterable[tuple[str, set[int] | None]]:
+    """Each table that a SELECT reads, with the numbers of its pieces; None if it does not say."""
+    for table, text in zip(found.names, found.pieces[1:], strict=True):
+        yield table, _numbers(text)
+
+
+def _numbers(text: str) -> set[int] | None:
+    """The numbers of pieces in the text after the name of a table."""
+    start = " WHERE "
+    if not text.startswith(start):
+        return None
+    rest = text.removeprefix(start)
+    if rest.startswith("false"):
+        return set()
+    if listed := _LIST.match(rest):
+        return {int(number) for number in listed[1].split(",")}
+    found: set[int] = set()
+    place = 0
+    while matched := _RANGE.match(rest, place):
+        found.update(range(int(matched[1]), int(matched[2]) + 1))
+        place = matched.end()
+    return found or None
+
+
+def _named_by_others(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The tables that views of somebody's own name."""
+    rows = connection.execute(_VIEWS_OF_OTHERS).fetchall()
+    ours = {
+        schema: unused_tables.views_of_ours(connection, schema)
+        for schema in {schema for schema, _, _ in rows}
+    }
+    return {name for schema, view, names in rows if view not in ours[schema] for name in names}

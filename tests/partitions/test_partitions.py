@@ -1,0 +1,232 @@
+"""`partition:` as people use it: what a run builds, and what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Repo, Templates
+from tests.partitions.shop import Raw, Transform, shown, truth, write_nodes
+
+ORDERS = {
+    1: ("2026-01-01 10:00:00", 1, 10),
+    2: ("2026-01-01 11:00:00", 2, 20),
+    3: ("2026-01-02 10:00:00", 1, 30),
+    4: ("2026-02-03 10:00:00", 2, 40),
+}
+DAILY = Transform(
+    "SELECT ordered_at::DATE AS day, sum(amount) AS amount\nFROM source.orders GROUP BY 1",
+    ("source.orders",),
+    "{by: day, every: day, begin: 2026-01-01}",
+)
+MONTHLY = Transform(
+    "SELECT date_trunc('month', day) AS month, sum(amount) AS amount\n"
+    "FROM transform.daily GROUP BY 1",
+    ("transform.daily",),
+    "{by: month, every: month, begin: 2026-01-01}",
+)
+TRANSFORMS = {"daily": DAILY, "monthly": MONTHLY}
+YML = "seeknal/transforms/daily.yml"
+
+
+def make_daily(repo: Repo) -> None:
+    repo.path.mkdir()
+    repo.git("init", "--quiet")
+    repo.write("seeknal_project.yml", "name: shop\n")
+    repo.write(".gitignore", "data/\n")
+    Raw(dict(ORDERS), {}, {1: "Rome", 2: "Oslo"}).write(repo)
+    write_nodes(repo, TRANSFORMS)
+    repo.commit("The project")
+    repo.seeknal("run")
+
+
+@pytest.fixture
+def daily(copy_of: Templates) -> Repo:
+    return copy_of("daily", make_daily)
+
+
+def load(repo: Repo, orders: dict[int, tuple[str, int, int]]) -> None:
+    Raw(orders, {}, {1: "Rome", 2: "Oslo"}).write(repo)
+
+
+def partitions(repo: Repo, *arguments: str) -> dict[str, list[str]]:
+    """Node → the partitions that a run builds of it, and all that it has."""
+    built = repo.run(*arguments)["built"]
+    return {
+        node: table["partitions"]["built"] for node, table in built.items() if "partitions" in table
+    }
+
+
+def test_a_late_row_builds_its_own_partitions(daily: Repo) -> None:
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    assert partitions(daily) == {
+        "source.orders": ["2026-01-02"],
+        "transform.daily": ["2026-01-02"],
+        "transform.monthly": ["2026-01"],
+    }
+    assert shown(daily) == truth(daily.path, TRANSFORMS)
+
+
+def test_a_row_that_is_gone_takes_its_partition_along(daily: Repo) -> None:
+    load(daily, {number: order for number, order in ORDERS.items() if number != 4})
+    done = daily.run()["built"]
+    assert {node: table["partitions"]["total"] for node, table in done.items()} == {
+        "source.orders": 2,
+        "transform.daily": 2,
+        "transform.monthly": 1,
+    }
+    assert shown(daily) == truth(daily.path, TRANSFORMS)
+
+
+def test_an_old_load_that_comes_back_builds_nothing_again(daily: Repo) -> None:
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    daily.seeknal("run")
+    load(daily, {**ORDERS, 6: ("2026-03-01 09:00:00", 1, 5)})
+    assert partitions(daily)["transform.daily"] == ["2026-03-01"]
+
+
+def test_partitions_are_a_form_and_move_no_reader(daily: Repo) -> None:
+    before = daily.production()
+    daily.replace(YML, DAILY.partition, "{by: day, every: week, begin: 2026-01-01}")
+    assert daily.categories() == {"transform.daily": "METADATA"}
+    assert daily.plan()["layers"] == [["transform.daily"]]
+    assert daily.built() == ["transform.daily"]
+    assert daily.production() == before
+
+
+def test_a_branch_shares_pieces_and_its_merge_builds_nothing(daily: Repo) -> None:
+    daily.switch("dev", create=True)
+    daily.replace(YML, "sum(amount)", "max(amount)")
+    daily.commit("The largest")
+    assert partitions(daily)["transform.daily"] == ["2026-01-01", "2026-01-02", "2026-02-03"]
+    daily.switch("main")
+    daily.merge("dev", "--squash")
+    daily.commit("The largest")
+    assert daily.seeknal("promote", "--json").json["built"] == {}
+
+
+def test_a_rollback_shows_the_pieces_of_before(daily: Repo) -> None:
+    before = daily.production()
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    daily.seeknal("run")
+    daily.seeknal("rollback")
+    assert daily.production() == before
+
+
+@pytest.mark.parametrize(
+    ("outside", "row", "said"),
+    [
+        ("error", "2025-12-31 10:00:00", "1 row falls into no partition"),
+        ("error", "", "ordered_at is NULL, or before 2026-01-01"),
+    ],
+    ids=["before begin", "NULL"],
+)
+def test_rows_outside_are_an_error_that_counts_them(
+    daily: Repo, outside: str, row: str, said: str
+) -> None:
+    before = daily.production()
+    load(daily, {**ORDERS, 5: (row, 1, 5)})
+    failed = daily.seeknal("run", code=1)
+    assert said in failed.out + failed.err
+    assert daily.production() == before
+
+
+@pytest.mark.parametrize(("outside", "rows"), [("keep", 5), ("drop", 4)])
+def test_rows_outside_are_kept_or_dropped(daily: Repo, outside: str, rows: int) -> None:
+    daily.replace(
+        "seeknal/sources/orders.yml",
+        "begin: 2026-01-01}",
+        f"begin: 2026-01-01, outside: {outside}}}",
+    )
+    daily.replace(YML, "begin: 2026-01-01}", f"begin: 2026-01-01, outside: {outside}}}")
+    daily.replace(
+        "seeknal/transforms/monthly.yml",
+        "begin: 2026-01-01}",
+        f"begin: 2026-01-01, outside: {outside}}}",
+    )
+    load(daily, {**ORDERS, 5: ("2025-12-31 10:00:00", 1, 5)})
+    daily.seeknal("run")
+    assert len(shown(daily)["orders"]) == rows
+    assert len(shown(daily)["daily"]) == rows - 1
+    load(daily, {**ORDERS, 5: ("2025-12-31 10:00:00", 1, 6)})
+    daily.seeknal("run")
+    if outside == "keep":
+        assert shown(daily) == truth(daily.path, TRANSFORMS)
+
+
+def test_a_node_that_cannot_be_divided_is_built_as_a_whole_and_validate_says_why(
+    daily: Repo,
+) -> None:
+    daily.replace(YML, "GROUP BY 1", "GROUP BY 1\n  ORDER BY day LIMIT 100")
+    said = daily.seeknal("validate").err
+    assert "transform.daily is built as a whole" in said
+    assert f"{YML}:8" in said
+    done = daily.run()
+    assert "partitions" not in done["built"]["transform.daily"]
+    assert shown(daily)["daily"] == truth(daily.path, TRANSFORMS)["daily"]
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [("dya", "it has no column dya"), ("amount", "amount is HUGEINT")],
+)
+def test_a_column_that_cannot_be_is_an_error(daily: Repo, by: str, said: str) -> None:
+    daily.replace(YML, "by: day", f"by: {by}")
+    refused = daily.seeknal("validate", code=None)
+    assert refused.code != 0
+    assert said in refused.err
+
+
+def test_buckets_of_a_key(daily: Repo) -> None:
+    daily.replace(
+        "seeknal/sources/orders.yml",
+        "{by: ordered_at, every: day, begin: 2026-01-01}",
+        "{by: customer, buckets: 4}",
+    )
+    by_customer = Transform(
+        "SELECT customer, sum(amount) AS amount FROM source.orders GROUP BY customer",
+        ("source.orders",),
+        "{by: customer, buckets: 4}",
+    )
+    (daily.path / YML).unlink()
+    (daily.path / "seeknal/transforms/monthly.yml").unlink()
+    daily.write("seeknal/transforms/by_customer.yml", by_customer.yml("by_customer"))
+    daily.seeknal("run")
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 2, 5)})
+    assert len(partitions(daily)["transform.by_customer"]) == 1
+    assert shown(daily) == truth(daily.path, {"by_customer": by_customer})
+
+
+def test_gc_drops_the_pieces_that_nobody_shows(daily: Repo) -> None:
+    settings = "name: shop\nkeep_promotions: 1\nkeep_history: 0s\n"
+    daily.write("seeknal_project.yml", settings)
+    daily.commit("Keep little")
+    for amount in (5, 6, 7):
+        load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, amount)})
+        daily.seeknal("run")
+    before = daily.production()
+    found = daily.seeknal("gc", "--json").json["pieces"]
+    assert {one["node"]: one["pieces"] for one in found} == {
+        "source.orders": 3,
+        "transform.daily": 3,
+        "transform.monthly": 3,
+    }
+    daily.seeknal("gc", "--yes")
+    assert daily.production() == before
+    assert daily.seeknal("gc", "--json").json["pieces"] == []
+    table = daily.numbers("SELECT DISTINCT table_name FROM _seeknal.pieces WHERE ordinal = 20454")
+    assert len(table) == 2
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    daily.seeknal("run")
+    assert shown(daily) == truth(daily.path, TRANSFORMS)
+
+
+def test_a_table_of_pieces_that_somebody_dropped_is_built_again(daily: Repo) -> None:
+    (table,) = {
+        name
+        for (name,) in daily.numbers("SELECT table_name FROM _seeknal.pieces")
+        if name.startswith("daily")
+    }
+    before = daily.production()
+    daily.tamper(f"DROP TABLE _snapshots.{table} CASCADE")
+    assert daily.built() == ["transform.daily"]
+    assert daily.production() == before
