@@ -39,7 +39,7 @@ def locality(
             partitions.check(known)
         refuse_unknown(tree)
         relation = Statement(tuple(inputs), partitions).result(tree)
-        _check_result(relation, names, by)
+        _check_result(relation, names, by, inputs)
     except Obstruction as obstruction:
         return Locality(obstruction.words, obstruction.location)
     except RecursionError:
@@ -47,7 +47,9 @@ def locality(
     return Locality()
 
 
-def _check_result(relation: Relation, names: Sequence[str], by: Sequence[str]) -> None:
+def _check_result(
+    relation: Relation, names: Sequence[str], by: Sequence[str], inputs: Sequence[Input]
+) -> None:
     """Check that the result is partitioned by its columns. Raises Obstruction."""
     if relation.level is Level.WHOLE:
         raise Obstruction("a result that no partitioned input is in")
@@ -60,5 +62,8 @@ def _check_result(relation: Relation, names: Sequence[str], by: Sequence[str]) -
     for key, name in enumerate(by):
         if places.count(folded(name)) != 1:
             raise Obstruction(f"{name}, which is no column of the result")
-        if columns[places.index(folded(name))].key != key:
-            raise Obstruction(f"{name}, which is not the key of its input's partition")
+        column = columns[places.index(folded(name))]
+        if column.key != key:
+            wanted = dict.fromkeys(known.key[key] for known in inputs if known.level is Level.LOCAL)
+            words = f"the column {name}, which is not {' or '.join(wanted)} (or a part of it)"
+            raise Obstruction(words, column.place)

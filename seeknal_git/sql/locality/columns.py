@@ -14,6 +14,8 @@ from seeknal_git.sql.statement import Known
 
 BUCKET = "bucket"
 DATE, TIMESTAMP, WITH_ZONE = "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"
+# A table without a name gets one that begins with this, so that nobody can write it.
+NAMELESS = "\x00"
 _NO_PLACE = 2**31
 # A name that the engine gives to no column: neither to an expression nor to the second of two
 # columns of one name, which it makes `name_1`. DuckDB 2 calls a constant `true`.
@@ -23,10 +25,10 @@ _GIVEN = re.compile(r"(?!(?:true|false)$)(?!.*_\d+$)[a-z_][a-z0-9_]*", re.IGNORE
 class Obstruction(Exception):
     """A construct that keeps a statement from being computed partition by partition."""
 
-    def __init__(self, words: str, tree: Tree | Sequence[Tree] | None = None) -> None:
+    def __init__(self, words: str, tree: Tree | Sequence[Tree] | int | None = None) -> None:
         super().__init__(words)
         self.words = words
-        self.location = place_of(tree)
+        self.location = tree if isinstance(tree, int) else place_of(tree)
 
 
 def place_of(tree: Tree | Sequence[Tree] | None) -> int | None:
@@ -86,6 +88,8 @@ class Partitions:
             raise Obstruction("a partitioned input whose columns are not known")
         if len(given.key) != self.width:
             raise Obstruction("inputs that are not partitioned alike")
+        if self.width > 1 and self.every != BUCKET:
+            raise Obstruction("intervals of several columns")
         types = {folded(name): word for name, word in given.known.columns}
         for name in given.key:
             word = types.get(folded(name), "")
@@ -109,6 +113,8 @@ class Column:
     type: str = ""
     # The key whose partition is that of the row's home.
     key: int | None = None
+    # The place of the item of a select list that it was made by.
+    place: int | None = None
 
 
 # A column that nothing is known of.
@@ -127,14 +133,6 @@ class Relation:
 def carried(columns: Iterable[Column]) -> frozenset[int]:
     """The keys that columns carry."""
     return frozenset(column.key for column in columns if column.key is not None)
-
-
-def _said(columns: Iterable[Column], partitions: Partitions) -> str:
-    names: dict[int, str] = {}
-    for column in columns:
-        if column.key is not None and column.name:
-            names.setdefault(column.key, column.name)
-    return ", ".join(names.get(key, "the key") for key in sorted(partitions.keys))
 
 
 def titled(columns: Iterable[Column]) -> tuple[Column, ...]:
@@ -202,10 +200,19 @@ class Source:
             return None if len(known) == len(self.tables) else UNKNOWN
         return found[0] if len(found) == 1 else UNKNOWN
 
+    def key(self, number: int, *, of_table: bool = False) -> str:
+        """The name of a column that carries a key, as an author would write it."""
+        for name, columns in self.tables.items():
+            for column in columns or ():
+                if column.key == number and column.name:
+                    is_written = of_table and not name.startswith(NAMELESS)
+                    return f"{name}.{column.name}" if is_written else column.name
+        merged = (column.name for column in self.merged.values() if column.key == number)
+        return next(filter(None, merged), "the key")
+
     def keys(self, partitions: Partitions) -> str:
-        """The names of its columns that carry the keys, as an author would write them."""
-        columns = [column for columns in self.tables.values() for column in columns or ()]
-        return _said([*self.merged.values(), *columns], partitions)
+        """The names of columns that carry all keys."""
+        return ", ".join(map(self.key, sorted(partitions.keys)))
 
     def mapped(self, change: Callable[[Column], Column]) -> Source:
         """The same tables with other columns. The same column becomes the same one everywhere."""

@@ -128,8 +128,11 @@ def _refuse(tree: Tree, left: Source, right: Source, aligned: bool, partitions: 
         return
     said = "the CROSS JOIN" if way == "CROSS" else f"the {kind} JOIN"
     if left.level is right.level is Level.LOCAL:
-        keys = f"{left.keys(partitions)} = {right.keys(partitions)}"
-        raise Obstruction(f"{said} of two partitioned tables without {keys}", tree)
+        equal = " and ".join(
+            f"{left.key(key, of_table=True)} = {right.key(key, of_table=True)}"
+            for key in sorted(partitions.keys)
+        )
+        raise Obstruction(f"{said} of two partitioned tables without {equal}", tree)
     if left.level is Level.LOCAL and kind not in ("INNER", "LEFT", "SEMI", "ANTI"):
         raise Obstruction(f"{said} that keeps rows of a table without partitions", tree)
     if right.level is Level.LOCAL and kind not in ("INNER", "RIGHT"):

@@ -13,6 +13,7 @@ from seeknal_git.sql.analysis.tree import only as only_known
 from seeknal_git.sql.locality.carriers import Scope
 from seeknal_git.sql.locality.clauses import check_ending, check_groups
 from seeknal_git.sql.locality.columns import (
+    NAMELESS,
     UNKNOWN,
     Column,
     Input,
@@ -142,7 +143,7 @@ class Statement:
         rows = [relation.columns or () for relation in relations]
         columns = (_by_name if word == "UNION BY NAME" else _by_position)(rows, relations, tree)
         if level is Level.LOCAL and not carried(columns) >= self.partitions.keys:
-            raise Obstruction(f"the {word} of different columns of the partition", tree)
+            raise Obstruction(f"the {word} of different columns of the partition", arms[1])
         if level is Level.LOCAL:
             scope = Scope(Source(), self.partitions).with_outputs(columns)
             check_ending(tree, scope, columns)
@@ -243,7 +244,7 @@ def _name(tree: Tree) -> str:
     function = tree.get("function") or {}
     names = (tree.get(key) for key in ("alias", "called", "table_name"))
     written = next(filter(None, names), function.get("function_name") or "")
-    return folded(str(written)) or f"\x00{id(tree)}"
+    return folded(str(written)) or f"{NAMELESS}{id(tree)}"
 
 
 def _by_position(

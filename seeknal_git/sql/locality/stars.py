@@ -9,7 +9,7 @@ from typing import NamedTuple
 from seeknal_git.names import folded
 from seeknal_git.sql.analysis.tree import Tree, arguments, objects
 from seeknal_git.sql.locality.carriers import Scope, value_of
-from seeknal_git.sql.locality.columns import Column, Obstruction
+from seeknal_git.sql.locality.columns import Column, Obstruction, place_of
 
 # Calls that return a list. An unnest() of a struct makes several columns.
 _LISTS = frozenset({"list_value", "range", "generate_series", "string_split", "split"})
@@ -26,7 +26,8 @@ def columns_of(item: Tree, scope: Scope) -> list[Column]:
         if part.get("function_name", "").lower() == "unnest" and not _is_list(part, scope):
             raise Obstruction("unnest() of a value that may be a STRUCT", item)
     written = item["column_names"][-1] if item["class"] == "COLUMN_REF" else None
-    return [replace(value_of(item, scope), name=item.get("alias") or written)]
+    called = item.get("alias") or written
+    return [replace(value_of(item, scope), name=called, place=place_of(item))]
 
 
 def _is_list(call: Tree, scope: Scope) -> bool:
@@ -63,14 +64,18 @@ def _star(item: Tree, scope: Scope) -> list[Column]:
     columns, exceptions = _chosen(item, scope), _exceptions(item)
     if any(exceptions) and any(column.name is None for column in columns):
         raise Obstruction("* with exceptions, over columns that the engine names", item)
-    found = []
+    found: list[Column] = []
+    replaced = set()
     for column in columns:
         name = folded(column.name or "")
+        if name in exceptions.excluded or name in replaced:
+            continue
         value = column
-        if name in exceptions.values:
+        if name in exceptions.values:  # one column takes the place of all columns of the name
+            replaced.add(name)
             value = value_of(exceptions.values[name], scope)
-        if name not in exceptions.excluded:
-            found.append(replace(value, name=exceptions.names.get(name, column.name)))
+        called = exceptions.names.get(name, column.name)
+        found.append(replace(value, name=called, place=place_of(item)))
     return found
 
 
