@@ -501,3 +501,15 @@ def test_examples_are_tried_while_another_process_holds_the_warehouse(project: R
     with project.held():
         project.seeknal("test")
         project.seeknal("validate")
+
+
+def test_an_example_of_one_partition(project: Repo) -> None:
+    node = DAILY.replace(
+        "inputs:", "partition: {by: day, every: month, begin: 2024-01-01}\ninputs:"
+    )
+    given = "[{day: 2024-01-01, amount: 1}, {day: 2024-02-01, amount: 2}, {amount: 3}]"
+    examples = example(given, "[{day: 2024-02-01, total: 2, n: 1}]", "partition: 2024-02")
+    with_examples(project, examples, node)
+    project.seeknal("test")
+    project.replace(NODE, "partition: 2024-02\n", "partition: soon\n")
+    assert "soon is none of its partitions" in project.seeknal("test", code=1).out

@@ -139,7 +139,8 @@ def question_of(tree: Tree, case: Case) -> dict[str, Any]:
     return {
         "sql": at_time(sql, now) if now else with_values(sql),
         "now": now.isoformat(sep=" ") if now else None,
-        "parameters": _parameters(case),
+        "parameters": {},
+        "partition": _partition(case),
         "tables": [
             {
                 "name": table,
@@ -153,13 +154,15 @@ def question_of(tree: Tree, case: Case) -> dict[str, Any]:
     }
 
 
-def _parameters(case: Case) -> dict[str, tuple[str, str]]:
-    """The named parameters of the SQL, each as a text and its type. Raises Refused for a
-    `partition` of a node that is not made of partitions."""
-    if case.example.partition is None:
-        return {}
-    line = case.member.line("examples", case.example.number, "partition")
-    raise Refused(case.refused(f"{case.node.id} has no `partition`", line))
+def _partition(case: Case) -> dict[str, Any] | None:
+    """The partition whose rows alone count. Raises Refused if the node has none."""
+    wanted, form = case.example.partition, case.node.partition
+    if wanted is None:
+        return None
+    if not form:
+        line = case.member.line("examples", case.example.number, "partition")
+        raise Refused(case.refused(f"{case.node.id} has no `partition`", line))
+    return {"form": dict(form), "wanted": str(wanted)}
 
 
 def _table_name(identifier: str) -> str:

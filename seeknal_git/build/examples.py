@@ -214,6 +214,8 @@ def _problem(case: Case, answer: Mapping[str, Any]) -> Problem:
         return case.refused(
             f"{node.id} fails on its rows: {message}{place}", None, answer.get("hint")
         )
+    if answer["at"] == "partition":
+        return case.refused(message, case.member.line("examples", case.example.number, "partition"))
     if answer["at"] == "given":
         tables = list(dict.fromkeys(case.targets))
         wanted = tables[answer["number"]]

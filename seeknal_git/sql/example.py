@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import duckdb
 
 Question = Mapping[str, Any]
+# The rest of a day for the number of characters of a year or a month.
+_REST = {4: "-01-01", 7: "-01"}
 # Functions that ask the clock → the type of their value; words such as current_date call them.
 _CLOCKS = {
     "now": "TIMESTAMPTZ",
@@ -41,7 +43,7 @@ def judged(questions: Sequence[Question]) -> list[dict[str, Any]]:
 
     A question has a `sql`; the tables that it reads (`tables`: `name` as SQL names it, `of` for
     messages, `columns`, `header`, `rows` or `sql`); the `parameters` of the SQL (name → text and
-    type); the `results` that are expected (`cte`,
+    type); the `partition` whose rows alone count, or None; the `results` that are expected (`cte`,
     `header`, `rows` or `sql`, `only`, `strict`, `count`, `tolerance`); and `now`, the time.
 
     An answer has a result for each expected one (`columns`, `rows` as their number, `differences`,
@@ -130,10 +132,9 @@ def results_of(
     engine: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The answer to a question whose tables are there."""
-    sql = question["sql"]
     return {
         "results": [
-            _result(engine, sql, parameters, number, expected)
+            _result(engine, question, parameters, number, expected)
             for number, expected in enumerate(question["results"])
         ]
     }
@@ -165,7 +166,7 @@ def _stop_clock(engine: duckdb.DuckDBPyConnection, now: str) -> None:
 
 def _result(
     engine: duckdb.DuckDBPyConnection,
-    sql: str,
+    question: Question,
     parameters: Mapping[str, Any],
     number: int,
     expected: Mapping[str, Any],
@@ -175,10 +176,13 @@ def _result(
     from seeknal_git.sql.example_rows import Wrong, fill, no_column
 
     cte, made, wanted = expected["cte"], f'"made {number}"', f'"expected {number}"'
+    sql = question["sql"]
     text = _of_cte(engine, sql, cte, number) if cte else without_end(sql)
     _made(engine, made, text, parameters, has_lines=not cte)
     described = engine.execute(f"DESCRIBE {made}").fetchall()
     columns = tuple((row[0], row[1]) for row in described)
+    if question["partition"] and not cte:
+        _keep_partition(engine, made, columns, question["partition"])
     count = int(engine.execute(f"SELECT count(*) FROM {made}").fetchall()[0][0])
     found = {"columns": columns, "rows": count, "differences": [], "missing": 0, "unexpected": 0}
     if expected.get("as_rows"):
@@ -200,6 +204,35 @@ def _result(
     told = compared(engine, made, wanted, sides, strict=expected["strict"])
     keys = ("differences", "missing", "unexpected")
     return found | {"columns": columns} | dict(zip(keys, told, strict=True))
+
+
+def _keep_partition(
+    engine: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[tuple[str, str]],
+    partition: Mapping[str, Any],
+) -> None:
+    """Keep the rows of one partition alone."""
+    import duckdb
+
+    from seeknal_git.sql.partitioning import Misplaced, Partitioning
+
+    by, wanted = Partitioning.of(partition["form"]), partition["wanted"]
+    types = {folded(name): word for name, word in columns}
+    try:
+        number = by.sql(types)
+        asked = wanted
+        if by.every is not None:
+            name = by.by[0]
+            day = f"{wanted}{_REST.get(len(wanted), '')}"
+            row = f"SELECT CAST($1 AS {types[folded(name)]}) AS {quote(name)}"
+            found = engine.execute(f"SELECT {number} FROM ({row})", [day]).fetchone()
+            asked = found[0] if found else None
+        engine.execute(f"DELETE FROM {table} WHERE ({number}) IS DISTINCT FROM {int(asked)}")
+    except (duckdb.ConversionException, ValueError, TypeError) as exc:
+        raise _Fault("partition", f"{wanted} is none of its partitions") from exc
+    except Misplaced as exc:
+        raise _Fault("partition", str(exc)) from exc
 
 
 def _made(

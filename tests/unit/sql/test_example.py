@@ -60,7 +60,14 @@ def asked(
 ) -> dict[str, Any]:
     table = {"name": TABLE, "of": "source.t", "columns": columns, "sql": ""}
     table |= {"header": [name for name, _ in columns], "rows": rows}
-    question = {"sql": sql, "now": None, "parameters": {}, "tables": [table], "results": [result]}
+    question = {
+        "sql": sql,
+        "now": None,
+        "parameters": {},
+        "partition": None,
+        "tables": [table],
+        "results": [result],
+    }
     answer = _answer(json.loads(json.dumps(question)))
     found: dict[str, Any] = json.loads(json.dumps(answer))
     return found
@@ -137,6 +144,7 @@ def test_a_query_that_takes_for_ever_ends_at_the_limit(monkeypatch: pytest.Monke
         "sql": sql,
         "now": None,
         "parameters": {},
+        "partition": None,
         "tables": [],
         "results": [{"cte": "", "as_rows": True}],
     }
@@ -159,6 +167,7 @@ def test_no_example_reaches_a_file_or_a_variable(sql: str) -> None:
         "sql": sql,
         "now": None,
         "parameters": {},
+        "partition": None,
         "tables": [],
         "results": [{"cte": "", "as_rows": True}],
     }
@@ -170,9 +179,37 @@ def test_parameters_have_values_of_their_types() -> None:
         "sql": "WITH c AS (SELECT $start AS a, $end AS b) SELECT typeof(a) AS t, b - a AS n FROM c",
         "now": None,
         "parameters": {"start": ["2024-01-01", "DATE"], "end": ["2024-01-03", "DATE"]},
+        "partition": None,
         "tables": [],
         "results": [{"cte": "", "as_rows": True}, {"cte": "c", "as_rows": True}],
     }
     own, cte = _answer(question)["results"]
     assert own["made"] == [["DATE", "2"]]
     assert cte["made"] == [["2024-01-01", "2024-01-03"]]
+
+
+@pytest.mark.parametrize(
+    ("every", "wanted", "rows"),
+    [
+        ("day", "2024-02-01", ["2024-02-01"]),
+        ("month", "2024-01", ["2024-01-03", "2024-01-31"]),
+        ("year", "2024", ["2024-01-03", "2024-01-31", "2024-02-01"]),
+    ],
+)
+def test_the_rows_of_one_partition_count_alone(every: str, wanted: str, rows: list[str]) -> None:
+    form = {"by": ["day"], "every": every, "begin": "2024-01-01", "buckets": None}
+    days = ["2024-01-03", "2024-01-31", "2024-02-01"]
+    question = {
+        "sql": f"SELECT unnest({days!r})::DATE AS day UNION ALL SELECT NULL",
+        "now": None,
+        "parameters": {},
+        "partition": {"form": {**form, "outside": "error"}, "wanted": wanted},
+        "tables": [],
+        "results": [{"cte": "", "as_rows": True}],
+    }
+    (result,) = _answer(question)["results"]
+    assert [day for (day,) in result["made"]] == rows
+    assert (
+        "none of its partitions"
+        in _answer({**question, "partition": {**question["partition"], "wanted": "soon"}})["error"]
+    )
