@@ -513,3 +513,52 @@ def test_an_example_of_one_partition(project: Repo) -> None:
     project.seeknal("test")
     project.replace(NODE, "partition: 2024-02\n", "partition: soon\n")
     assert "soon is none of its partitions" in project.seeknal("test", code=1).out
+
+
+BEST = """
+from seeknal.pipeline import transform
+
+
+@transform(
+    inputs=[{"ref": "source.orders", "columns": ["day", "amount"]}],
+    columns={"day": "DATE", "total": "DECIMAL(12, 2)"},
+    examples=[
+        {
+            "name": "two rows of a day",
+            "given": {
+                "source.orders": [
+                    {"day": "2024-01-01", "amount": 1.5},
+                    {"day": "2024-01-01", "amount": 2},
+                    {"amount": None},
+                ]
+            },
+            "expect": [{"day": "2024-01-01", "total": 3.5}],
+        },
+        {"name": "none", "expect": []},
+    ],
+)
+def best(ctx):
+    orders = ctx.relation("source.orders").filter("day IS NOT NULL")
+    return orders.aggregate("day, sum(amount) AS total")
+"""
+
+
+def test_examples_of_a_function_run_it_in_test_alone(project: Repo) -> None:
+    project.write("seeknal/transforms/best.py", BEST)
+    project.commit(hooks=False)
+    assert project.seeknal("test").out.endswith("2 examples: 2 hold.\n")
+    project.seeknal("run")
+    project.replace("seeknal/transforms/best.py", '"total": 3.5', '"total": 4')
+    said = project.seeknal("test", code=1).out
+    assert "1 row missing, 1 row unexpected" in said
+    assert "    unexpected  2024-01-01  3.50" in said
+    project.seeknal("validate")
+    assert project.seeknal("test", "--sandbox").out == "There is no example.\n"
+    changes = project.seeknal("plan", "--json").json["changes"]
+    assert [change["category"] for change in changes] == ["METADATA"]
+    project.replace(
+        "seeknal/transforms/best.py",
+        "    orders = ctx",
+        "    raise ValueError(3)\n    orders = ctx",
+    )
+    assert "ValueError: 3" in project.seeknal("test", code=1).out

@@ -63,7 +63,8 @@ def cases_of(loaded: Loaded, tree: Tree, identifier: str) -> Iterator[Case]:
 
 def _gives_values(case: Case) -> bool:
     """Whether the node is another one with the values of the example."""
-    return bool(case.example.params or (case.example.now and case.node.uses))
+    values = case.example.params or (case.example.now and case.node.uses)
+    return bool(values) and not case.node.is_python
 
 
 def _with_values(loaded: Loaded, tree: Tree, case: Case) -> Case:
@@ -133,7 +134,9 @@ def question_of(tree: Tree, case: Case) -> dict[str, Any]:
         raise Refused(case.problem)
     node, example = case.node, case.example
     given = {input_of(case, name): rows for name, rows in example.given.items()}
-    tables = {read: _table_name(read) for read in dict.fromkeys(case.targets)}
+    if node.is_python:
+        _need_plain(case)
+    tables = {read: _table_name(case, read) for read in dict.fromkeys(case.targets)}
     sql = over_tables(node.sql or "", case.reading, case.targets, tables)
     now = time_of(example.now) if example.now else None
     return {
@@ -165,8 +168,22 @@ def _partition(case: Case) -> dict[str, Any] | None:
     return {"form": dict(form), "wanted": str(wanted)}
 
 
-def _table_name(identifier: str) -> str:
-    return qualified("memory", "main", identifier)
+def _table_name(case: Case, read: str) -> str:
+    """The table of an input. The files of a function's inputs are known by their tables, so each
+    example has its own."""
+    number = f" {case.node.id} {case.example.number}" if case.node.is_python else ""
+    return qualified("memory", "main", f"{read}{number}")
+
+
+def _need_plain(case: Case) -> None:
+    """Raise Refused for an example of a function that only SQL could have."""
+    example = case.example
+    if example.now:
+        raise Refused(case.refused("a function asks its own clock, so there is no `now`"))
+    if example.params:
+        raise Refused(case.refused("a function gets its `params` from its decorator"))
+    if any(result.cte for result in example.results):
+        raise Refused(case.refused("a function has no CTE"))
 
 
 def input_of(case: Case, name: str) -> str:

@@ -100,21 +100,33 @@ class Tried:
         return f"It does not hold: {'; '.join(mismatch.words for mismatch in self.mismatches)}."
 
 
-def tried(
-    loaded: Loaded, tree: Tree, nodes: Iterable[str], text: str = "", *, afresh: bool = False
-) -> list[Tried]:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which examples of some nodes are tried."""
+
+    # A part of their names.
+    text: str = ""
+    # Also those whose answer is known.
+    afresh: bool = False
+    # Also those of Python nodes, whose code is run.
+    functions: bool = False
+
+
+MOVED, ALL = Choice(), Choice(afresh=True)
+
+
+def tried(loaded: Loaded, tree: Tree, nodes: Iterable[str], choice: Choice = MOVED) -> list[Tried]:
     """Try the examples of some nodes of a sound project, in the order of their files.
 
     tree: the one that was loaded, with all its edits: `loaded` has only those that decide data.
-    text: a part of the names of those that are tried; afresh: also those whose answer is known.
-    Python nodes are passed over. Raises TooLong.
+    Raises TooLong.
     """
     cases = [
         case
         for identifier in nodes
-        if not loaded.graph.node(identifier).is_python
+        if choice.functions or not loaded.graph.node(identifier).is_python
         for case in cases_of(loaded, tree, identifier)
-        if text.lower() in case.example.name.lower()
+        if choice.text.lower() in case.example.name.lower()
     ]
     cases = read_again(loaded, cases)
     questions: dict[int, dict[str, Any]] = {}
@@ -124,7 +136,7 @@ def tried(
             questions[number] = question_of(tree, case)
         except Refused as exc:
             found[number] = replace(_told(case, exc.problem), is_open=exc.is_open)
-    return _answered(loaded, cases, questions, found, afresh=afresh)
+    return _answered(loaded, cases, questions, found, afresh=choice.afresh)
 
 
 def _answered(
@@ -135,25 +147,46 @@ def _answered(
     *,
     afresh: bool,
 ) -> list[Tried]:
-    from seeknal_git.sql.example import judged
-
+    """The outcome of each case. found: those of cases that ask no question."""
     cache = loaded.root.cache
     keys = {number: digest(json.dumps(asked)) for number, asked in questions.items()}
     known = {} if afresh else cache.get(_TOPIC, keys.values())
-    due = [number for number in questions if keys[number] not in known]
-    for number in questions.keys() - set(due):
-        found[number] = replace(_told(cases[number], None), is_remembered=True)
-    answers = judged([questions[number] for number in due]) if due else []
-    for number, answer in zip(due, answers, strict=True):
+    for number, key in keys.items():
+        if key in known:
+            found[number] = replace(_told(cases[number], None), is_remembered=True)
+    due = {number: asked for number, asked in questions.items() if keys[number] not in known}
+    for number, answer in _answers(loaded, cases, due).items():
         found[number] = _judged(cases[number], answer)
-    lasting = {
-        keys[number]: 1
-        for number in due
-        if found[number].holds and not loaded.graph.is_unstable(cases[number].node.id)
-    }
+    lasting = {keys[number]: 1 for number in due if _lasts(loaded, cases[number], found[number])}
     if lasting:
         cache.put(_TOPIC, lasting)
     return [found[number] for number in range(len(cases))]
+
+
+def _answers(
+    loaded: Loaded, cases: Sequence[Case], questions: Mapping[int, dict[str, Any]]
+) -> dict[int, dict[str, Any]]:
+    """The answer to each question: of SQL by a worker, of functions by running them."""
+    of_code = {number: cases[number] for number in questions if cases[number].node.is_python}
+    of_sql = [number for number in questions if number not in of_code]
+    given: dict[int, dict[str, Any]] = {}
+    if of_sql:
+        from seeknal_git.sql.example import judged
+
+        answers = judged([questions[number] for number in of_sql])
+        given |= zip(of_sql, answers, strict=True)
+    if of_code:
+        from seeknal_git.build.example_functions import answers_of_functions
+
+        asked = {number: questions[number] for number in of_code}
+        given |= answers_of_functions(loaded, of_code, asked)
+    return given
+
+
+def _lasts(loaded: Loaded, case: Case, outcome: Tried) -> bool:
+    """Whether an outcome will be the same as long as its question is."""
+    is_stable = not case.node.is_python and not loaded.graph.is_unstable(case.node.id)
+    return outcome.holds and is_stable
 
 
 def _told(case: Case, problem: Problem | None) -> Tried:

@@ -16,6 +16,7 @@ from seeknal_git.cli.options import (
     DataRoot,
     LockTimeout,
     ProjectPath,
+    Sandbox,
     opened,
     with_options,
 )
@@ -51,6 +52,7 @@ def test(
     text: Text = "",
     from_: From = None,
     name: Name = None,
+    sandbox: Sandbox = False,
     as_json: AsJson = False,
     lock_timeout: LockTimeout = 0.0,
     data_root: DataRoot = None,
@@ -84,7 +86,7 @@ def test(
     if name is not None:
         raise UsageError("--name goes with --from.", "-k takes examples by their names.")
     select = replace(choice, select=[*(which or ()), *(choice.select or ())]).selecting()
-    found = try_examples(workspace, select, text=text)
+    found = try_examples(workspace, select, text=text, sandbox=sandbox)
     out_json(report.as_json(found)) if as_json else report.show(found, text)
     raise typer.Exit(1 if found.failures else 0)
 

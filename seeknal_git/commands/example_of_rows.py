@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seeknal_git.build.examples import made_of, tried
+from seeknal_git.build.examples import Choice, made_of, tried
 from seeknal_git.commands.query import Query, stream
 from seeknal_git.environments.revision import as_environment, head_tree, load_sound, revision_of
 from seeknal_git.errors import ProjectError, UsageError
@@ -91,7 +91,9 @@ def write_example(
         raise UsageError(f"{written.path} cannot take the example: {exc}.", hint) from exc
     edited = with_nodes(tree, {written.path: after})
     again = load(here, edited, like=loaded, keeps=keeps)
-    holds = all(example.holds for example in tried(again, edited, [identifier], name, afresh=True))
+    holds = all(
+        example.holds for example in tried(again, edited, [identifier], Choice(name, afresh=True))
+    )
     write_below(workspace.repository.project, written.path, after)
     counts = {
         read: len(given.get(read, ())) for read in dict.fromkeys(graph.targets[identifier][0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from seeknal_git.build.examples import Tried, tried
+from seeknal_git.build.examples import ALL, Tried, tried
 from seeknal_git.dbt.drafts import Draft, NodeExample
 from seeknal_git.errors import Problem
 from seeknal_git.git.tree import Tree
@@ -23,7 +23,7 @@ def with_sound_examples(
     exampled = [draft.id for draft in drafts if draft.examples]
     wrong = {
         (example.node, example.name): example
-        for example in tried(loaded, tree, exampled, afresh=True)
+        for example in tried(loaded, tree, exampled, ALL)
         if not example.holds and not example.is_open
     }
     return [replace(draft, examples=[*_holding(draft, wrong, left)]) for draft in drafts]

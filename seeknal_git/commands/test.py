@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from seeknal_git.build.examples import Tried, tried
+from seeknal_git.build.examples import Choice, Tried, tried
 from seeknal_git.commands.selected import selected_to_run
 from seeknal_git.environments.revision import as_environment, head_tree, load_sound, revision_of
 from seeknal_git.errors import Problem
@@ -30,12 +30,18 @@ class Tests:
 
 
 def try_examples(
-    workspace: Workspace, select: Selecting | str = "", exclude: str = "", *, text: str = ""
+    workspace: Workspace,
+    select: Selecting | str = "",
+    exclude: str = "",
+    *,
+    text: str = "",
+    sandbox: bool = False,
 ) -> Tests:
     """Try the examples of the nodes in the working tree. The warehouse is not opened for it.
 
     select, exclude: the nodes, in the grammar of docs/selection.md; by default, all.
     text: a part of the names of the examples that are tried.
+    sandbox: pass over Python nodes, whose code would be run.
 
     Raises UsageError for a name that does not exist, and ProjectError if the nodes are wrong.
     """
@@ -45,7 +51,8 @@ def try_examples(
     loaded = load_sound(workspace, tree, revision, keeps=keeps, whatever_data=True)
     chosen = selected_to_run(workspace, revision, loaded, options, keeps=keeps)
     nodes = loaded.graph.inputs.keys() if chosen is None else chosen
-    found = tried(loaded, tree, _exampled(loaded, nodes), text, afresh=True)
+    choice = Choice(text, afresh=True, functions=not sandbox)
+    found = tried(loaded, tree, _exampled(loaded, nodes), choice)
     return Tests(tuple(found), len(nodes))
 
 

@@ -2,25 +2,29 @@
 
 That is done by a worker, a process with limits on time and memory, in an engine in memory that
 reaches no file and no network. So an example may be run of a commit that nobody has looked at yet.
+A function, which is code, is run elsewhere; see `Bench`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import limits, raising
-from seeknal_git.names import folded, quote
+from seeknal_git.names import folded, literal, quote
 from seeknal_git.sql.worker import Exhausted, answers
 from seeknal_git.sql.worker_process import Task
 
 if TYPE_CHECKING:
     import duckdb
+
+    from seeknal_git.sql.statement import Columns
 
 Question = Mapping[str, Any]
 # The rest of a day for the number of characters of a year or a month.
@@ -73,15 +77,27 @@ def _load() -> None:
 
 
 def _answer(question: Question) -> dict[str, Any]:
+    engine = _engine(os.getpid())
+
+    def run() -> dict[str, Any]:
+        _fill(engine, question)
+        return _results(engine, question, _values(engine, question["parameters"]))
+
+    return _in_transaction(engine, run)
+
+
+def _in_transaction(
+    engine: duckdb.DuckDBPyConnection, run: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """The answer of a function, or its fault. Nothing stays in the engine."""
     import duckdb
 
     from seeknal_git.sql.engine import SqlError, enough_memory
 
-    engine = _engine(os.getpid())
     with enough_memory():
         engine.execute("BEGIN")
         try:
-            return _run(engine, question)
+            return run()
         except _Fault as fault:
             return fault.answer
         except SqlError as exc:
@@ -95,13 +111,48 @@ def _answer(question: Question) -> dict[str, Any]:
 
 @cache
 def _engine(_: int) -> duckdb.DuckDBPyConnection:
+    return _confined()
+
+
+def _confined(*folders: Path) -> duckdb.DuckDBPyConnection:
+    """An engine in memory that reaches some folders alone."""
     import duckdb
 
-    from seeknal_git.sql.sandbox import NOTHING, confinement
+    from seeknal_git.sql.sandbox import Reach, confinement
 
     engine = duckdb.connect(":memory:", config={"threads": 1})
-    engine.execute(f"SET TimeZone = 'UTC'; {confinement(None, NOTHING)}")
+    engine.execute(f"SET TimeZone = 'UTC'; {confinement(None, Reach(folders=folders))}")
     return engine
+
+
+class Bench:
+    """An engine in this process for the examples of functions, whose inputs and results are files
+    in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._engine = _confined(folder)
+
+    def columns(self, sql: str) -> Columns:
+        """The columns of a SELECT."""
+        rows = self._engine.execute(f"DESCRIBE {sql}").fetchall()
+        return tuple((row[0], row[1]) for row in rows)
+
+    def export(self, sql: str, path: Path) -> None:
+        """Write the rows of a SELECT as a Parquet file."""
+        self._engine.execute(f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet)")
+
+    def answer(
+        self, question: Question, made: Callable[[], tuple[str, Mapping[str, Any]]]
+    ) -> dict[str, Any]:
+        """The answer to a question about a function. made: runs it over the tables that are given,
+        and returns the SELECT of its rows with its parameters."""
+
+        def run() -> dict[str, Any]:
+            _fill(self._engine, question)
+            sql, parameters = made()
+            return _results(self._engine, {**question, "sql": sql}, parameters)
+
+        return _in_transaction(self._engine, run)
 
 
 _TASK = Task(_load, lambda _: None, _answer, lambda question: str(question["sql"]))
@@ -115,7 +166,8 @@ class _Fault(Exception):
         self.answer = {"error": message, "at": at, **place}
 
 
-def _run(engine: duckdb.DuckDBPyConnection, question: Question) -> dict[str, Any]:
+def _fill(engine: duckdb.DuckDBPyConnection, question: Question) -> None:
+    """Make the tables that a question gives."""
     from seeknal_git.sql.example_rows import Wrong, fill
 
     if question["now"]:
@@ -125,10 +177,9 @@ def _run(engine: duckdb.DuckDBPyConnection, question: Question) -> dict[str, Any
             fill(engine, table["name"], table["columns"], table, table["of"])
         except Wrong as exc:
             raise _Fault("given", exc.message, number=number, row=exc.row) from exc
-    return results_of(engine, question, _values(engine, question["parameters"]))
 
 
-def results_of(
+def _results(
     engine: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The answer to a question whose tables are there."""
@@ -172,11 +223,8 @@ def _result(
     expected: Mapping[str, Any],
 ) -> dict[str, Any]:
     from seeknal_git.sql.engine import without_end
-    from seeknal_git.sql.example_compare import Sides, compared
-    from seeknal_git.sql.example_rows import Wrong, fill, no_column
 
-    cte, made, wanted = expected["cte"], f'"made {number}"', f'"expected {number}"'
-    sql = question["sql"]
+    sql, cte, made = question["sql"], expected["cte"], f'"made {number}"'
     text = _of_cte(engine, sql, cte, number) if cte else without_end(sql)
     _made(engine, made, text, parameters, has_lines=not cte)
     described = engine.execute(f"DESCRIBE {made}").fetchall()
@@ -189,21 +237,35 @@ def _result(
         return found | {"made": _as_rows(engine, made, columns)}
     if expected["header"] is None and not expected["sql"]:
         return found
-    of = f"the CTE {cte}" if cte else "its result"
+    return found | _differences(engine, number, made, columns, expected)
+
+
+def _differences(
+    engine: duckdb.DuckDBPyConnection,
+    number: int,
+    made: str,
+    columns: Sequence[tuple[str, str]],
+    expected: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The rows of a table that differ from those that are expected."""
+    from seeknal_git.sql.example_compare import Sides, compared
+    from seeknal_git.sql.example_rows import Wrong, fill, no_column
+
+    wanted = f'"expected {number}"'
+    of = f"the CTE {expected['cte']}" if expected["cte"] else "its result"
     known = {folded(name): (name, word) for name, word in columns}
     if unknown := [name for name in expected["only"] if folded(name) not in known]:
         names = [name for name, _ in columns]
         raise _Fault("expect", no_column(unknown[0], names, of), number=number)
-    if expected["only"]:
-        columns = tuple(known[folded(name)] for name in expected["only"])
+    kept = tuple(known[folded(name)] for name in expected["only"]) or tuple(columns)
     try:
-        fill(engine, wanted, columns, expected, of)
+        fill(engine, wanted, kept, expected, of)
     except Wrong as exc:
         raise _Fault("expect", exc.message, number=number, row=exc.row) from exc
-    sides = Sides.of(columns, expected["tolerance"])
+    sides = Sides.of(kept, expected["tolerance"])
     told = compared(engine, made, wanted, sides, strict=expected["strict"])
     keys = ("differences", "missing", "unexpected")
-    return found | {"columns": columns} | dict(zip(keys, told, strict=True))
+    return {"columns": kept, **dict(zip(keys, told, strict=True))}
 
 
 def _keep_partition(

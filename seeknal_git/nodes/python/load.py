@@ -97,7 +97,9 @@ def _document(declared: Declaration, kind: Any) -> Document:
         del data["params"]
     if declared.kind == "source":
         data = _as_text({"source": "csv", **data})
-    elif isinstance(data.get("columns"), dict):
+    elif "examples" in data:
+        data["examples"] = _as_text(data["examples"])
+    if declared.kind != "source" and isinstance(data.get("columns"), dict):
         data["columns"] = {name: _typed(word) for name, word in data["columns"].items()}
     return Document(data, lines, {}, {}, {})
 
