@@ -42,7 +42,8 @@ class Query:
 
     pieces: tuple[str, ...]
     names: tuple[str, ...]  # one between two pieces each
-    folder: Path | None = None  # of the kept files
+    # Of the kept files; the same SELECT, wherever they are.
+    folder: Path | None = field(default=None, compare=False)
 
     @staticmethod
     def of(text: str, folder: Path | None = None) -> Query:
