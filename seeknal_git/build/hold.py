@@ -62,6 +62,7 @@ class Prepared:
 
 def preview(prepared: Prepared) -> Work:
     """The work that a run would do, with the views that it would move. Writes nothing."""
+    from seeknal_git.build.forecast import forecast_of
     from seeknal_git.build.moves import moves_of
 
     workspace = prepared.workspace
@@ -69,7 +70,11 @@ def preview(prepared: Prepared) -> Work:
         workspace.readable_warehouse, workspace.marks, workspace.until
     ) as warehouse:
         work = work_of(warehouse, prepared)
-        return replace(work, moves=moves_of(warehouse, work))
+        return replace(
+            work,
+            moves=moves_of(warehouse, work),
+            partitions=forecast_of(warehouse, work.inventory, work.reasons),
+        )
 
 
 def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:

@@ -4,8 +4,9 @@ them that are missing."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.inventory import Inventory
@@ -21,6 +22,7 @@ from seeknal_git.warehouse.protocol import Builder
 
 # Node → its rows as SQL names them; becomes the SELECT of a node.
 Rendering = Callable[[Mapping[str, str]], Blueprint]
+NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,9 @@ class Pieces:
         relations = {name: snapshot.relation for name, snapshot in reads.items()}
         whole = rendering(relations)
         order = self._order(builder, node, whole, builder.columns(whole.sql))
-        reading = Reading.of(builder, layout, reads)
-        wanted = {piece.ordinal: piece for piece in self._wanted(node.id, reading, order)}
+        pieces = {name: builder.pieces(reads[name]) for name in layout.windows}
+        reading = Reading.of(layout, pieces, reads)
+        wanted = {piece.ordinal: piece for piece in self.wanted(node.id, reading, order.storage)}
         known = order.store.pieces if order.store else {}
         missing = [at for at, piece in wanted.items() if piece.id not in known]
         blueprint = rendering({**relations, **reading.relations(missing)})
@@ -87,12 +90,16 @@ class Pieces:
             partitioning.sql({folded(name): kind for name, kind in columns})
         except Misplaced as exc:
             raise NodeFailed(f"{exc} ({node.path}:{node.line('partition', 'by')})") from exc
-        whole = self.inventory.graph.wholes[node.id]
-        storage = digest("storage", whole, node.storage, json.dumps(columns))
+        storage = self.storage(node, columns)
         store = builder.store(storage, self.taken)
         return InPieces(blueprint, storage, partitioning, columns, store)
 
-    def _wanted(self, node: str, reading: Reading, order: InPieces) -> Iterable[Piece]:
+    def storage(self, node: Node, columns: Columns) -> str:
+        """The key of the table of a node's pieces."""
+        whole = self.inventory.graph.wholes[node.id]
+        return digest("storage", whole, node.storage, json.dumps(columns))
+
+    def wanted(self, node: str, reading: Reading, storage: str) -> Iterator[Piece]:
         """All pieces of a node, in the order of their partitions."""
         graph, identities = self.inventory.graph, self.inventory.identities
         others = [read for read in graph.inputs[node] if read not in reading.layout.windows]
@@ -103,7 +110,7 @@ class Pieces:
             for number, source in enumerate(graph.origins)
             if mask >> number & 1
         }
-        code = digest(order.storage, identities[node].build)
+        code = digest(storage, identities[node].build)
         for ordinal in reading.ordinals:
             origins = reading.origins(ordinal, sources, data)
             said = json.dumps([ordinal, sorted(origins.items())])
@@ -124,18 +131,23 @@ class Reading:
     """The pieces of the inputs of a node, and which of them each of its partitions reads."""
 
     layout: Layout
-    snapshots: Mapping[str, Snapshot]  # of the inputs that are read partition by partition
+    snapshots: Mapping[str, Snapshot]  # of the inputs, if they are there
     pieces: Mapping[str, Mapping[Ordinal, list[Piece]]]  # of these, by partition
     # Own partition → the partitions that it reads, by input.
     reads: dict[Ordinal, dict[str, list[Ordinal]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, builder: Builder, layout: Layout, reads: Mapping[str, Snapshot]) -> Reading:
-        snapshots = {name: reads[name] for name in layout.windows}
+    def of(
+        cls,
+        layout: Layout,
+        reads: Mapping[str, Iterable[Piece]],
+        snapshots: Mapping[str, Snapshot] = NOTHING,
+    ) -> Reading:
+        """reads: all pieces of the inputs that are read partition by partition."""
         pieces: dict[str, dict[Ordinal, list[Piece]]] = {}
-        for name, snapshot in snapshots.items():
+        for name in layout.windows:
             own = pieces.setdefault(name, {})
-            for piece in builder.pieces(snapshot):
+            for piece in reads[name]:
                 own.setdefault(piece.ordinal, []).append(piece)
         found = cls(layout, snapshots, pieces)
         for name, window in layout.windows.items():
@@ -173,9 +185,9 @@ class Reading:
         """Input → the rows that some partitions read of it, as SQL names them."""
         wanted = list(ordinals)
         found = {}
-        for name, snapshot in self.snapshots.items():
+        for name in self.layout.windows:
             read = {at for ordinal in wanted for at in self.reads.get(ordinal, {}).get(name, ())}
             if read != self.pieces[name].keys():
                 pieces = [piece for at in read for piece in self.pieces[name][at]]
-                found[name] = snapshot.limited(pieces).relation
+                found[name] = self.snapshots[name].limited(pieces).relation
         return found

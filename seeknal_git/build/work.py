@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from seeknal_git.build.compute import fails_node, violates
 from seeknal_git.build.exposures import Places, files_of
@@ -20,6 +21,9 @@ from seeknal_git.project.data_problems import absence
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.warehouse.model import Delivery, Snapshot
 from seeknal_git.warehouse.protocol import Warehouse
+
+if TYPE_CHECKING:
+    from seeknal_git.build.forecast import Forecast
 
 NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
 Checks = Mapping[str, tuple[int, ...]]  # node → numbers of its checks
@@ -49,6 +53,7 @@ class Work:
     deliveries: tuple[str, ...]  # exposures whose file is to be written
     left: tuple[Delivery, ...]  # files that no exposure writes any more
     moves: Moves = Moves()  # of a dry run; a real run finds them as it publishes
+    partitions: Mapping[str, Forecast] = field(default_factory=dict)  # of a dry run
 
     @property
     def uses(self) -> tuple[str, ...]:

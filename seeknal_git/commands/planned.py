@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
@@ -28,6 +29,7 @@ from seeknal_git.project.settings import PROJECT_FILE, SettingChange
 from seeknal_git.project.workspace import Workspace, current_tree
 
 if TYPE_CHECKING:
+    from seeknal_git.build.forecast import Forecast
     from seeknal_git.environments.environment import Environment
     from seeknal_git.git.tree import Tree
 
@@ -179,6 +181,8 @@ class Found:
     known: bool = True
     # Raw data that production reads again.
     moved: tuple[MovedData, ...] = ()
+    # Node to build → its partitions, if it has any.
+    partitions: Mapping[str, Forecast] = field(default_factory=dict)
     # Why the warehouse was not read, if so. The plan goes by git alone then.
     unread: str | None = None
 
@@ -194,6 +198,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
             return Found()
         return Found(missing=frozenset(planned.head.graph.views.keys() & set(planned.plan.reused)))
     from seeknal_git.build.failed_checks import known_violations
+    from seeknal_git.build.forecast import forecast_of
     from seeknal_git.build.options import Options
     from seeknal_git.build.work import work_out
     from seeknal_git.warehouse.opening import open_for_state
@@ -210,6 +215,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
                 environment,
                 Options(chosen=chosen),
             )
+            partitions = forecast_of(warehouse, work.inventory, work.reasons)
             restores = None
             if environment.is_production:
                 restores = recorded(workspace, warehouse).restores
@@ -233,4 +239,5 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
         tuple(failing),
         tuple(warned),
         moved=moved_data(planned.head, work),
+        partitions=partitions,
     )

@@ -15,7 +15,7 @@ from seeknal_git.names import argument, of_option, split_id
 from seeknal_git.nodes.values import of_the_moment
 from seeknal_git.plan.changes import Category, Change, Plan
 from seeknal_git.project.settings import PROJECT_FILE, SettingChange
-from seeknal_git.report import markdown
+from seeknal_git.report import markdown, partitions
 from seeknal_git.report.reasons import worded, worded_below
 from seeknal_git.report.terminal import (
     below_itself,
@@ -66,7 +66,7 @@ def show(
         return
     for change in planned.plan.changes:
         _change(change, planned.plan, verbose)
-    _layers(planned, verbose)
+    _layers(planned, found, verbose)
     out()
     for line in _summary(planned, found).split("\n"):
         out(line)
@@ -101,7 +101,7 @@ def _writes_nothing(planned: Planned) -> bool:
     )
 
 
-def _layers(planned: Planned, verbose: bool) -> None:
+def _layers(planned: Planned, found: Found | None, verbose: bool) -> None:
     """The layers as a run numbers them. Files are written after the last one."""
     layers, files = _numbered(planned)
     if planned.plan.layers:
@@ -111,6 +111,8 @@ def _layers(planned: Planned, verbose: bool) -> None:
         head = f"  {number}  {extent(layer)}"
         names = ", ".join(layer) if verbose else listed(layer, width() - len(head))
         below_itself(f"{head}{names}", _BELOW)
+    for node, forecast in (found.partitions if found else {}).items():
+        below_itself(f"{_BELOW}{node}: {partitions.words(forecast)}", f"{_BELOW}  ")
     if files:
         names = ", ".join(files) if verbose else listed(files, width() - 24)
         below_itself(f"{_BELOW}then the files of {names}", _BELOW)
@@ -357,6 +359,10 @@ def as_markdown(planned: Planned, found: Found | None) -> str:
         layers, files = _numbered(planned)
         lines += [
             f"{number}. {extent(layer)}{_cell(tuple(layer))}" for number, layer in layers.items()
+        ]
+        lines += [
+            f"- {markdown.text(f'{node}: {partitions.words(forecast)}')}"
+            for node, forecast in (found.partitions if found else {}).items()
         ]
         lines += ["", f"Then the files of {_cell(tuple(files))}"] if files else []
         lines += ["", "</details>"]

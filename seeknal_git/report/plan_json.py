@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.report import partitions
 from seeknal_git.report.plan import as_change
 from seeknal_git.report.reasons import worded
 
@@ -84,5 +85,6 @@ def _found_as_json(found: Found | None) -> dict[str, Any]:
         "unread": found.unread if found else None,
         "failing": list(answers.failing) if answers else None,
         "warned": list(answers.warned) if answers else None,
+        "partitions": partitions.as_json(found.partitions) if found else {},
         "moved": [asdict(moved) for moved in found.moved] if found else [],
     }

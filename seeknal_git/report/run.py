@@ -9,7 +9,7 @@ from seeknal_git.build.failed_checks import Violation, known_violations
 from seeknal_git.names import command_line, parts
 from seeknal_git.plan.reason import Because
 from seeknal_git.plan.wording import said_of_use
-from seeknal_git.report import violations
+from seeknal_git.report import partitions, violations
 from seeknal_git.report.reasons import worded, worded_beside
 from seeknal_git.report.terminal import (
     bold,
@@ -209,6 +209,8 @@ def show_work(work: Work, what: str) -> None:
         for node in layer:
             what, why = _to_do(work, node)
             out(f"  {what:6} {node}  {dim(why)}")
+            if node in work.partitions:
+                out(f"  {'':6} {dim(partitions.words(work.partitions[node]))}")
     _not_delivered(work)
     for delivery in work.deliveries:
         out(f"  {'write':6} {delivery}  {dim(str(work.graph.node(delivery).definition['path']))}")
@@ -250,6 +252,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "schema": work.environment.schema,
         "layers": [list(layer) for layer in work.layers],
         "build": {node: worded([reason]) for node, reason in work.reasons.items()},
+        "partitions": partitions.as_json(work.partitions),
         "check": sorted(work.checks),
         "failing": sorted(work.failing),
         "warned": [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seeknal_git.names import STATE, folded, quote
+from seeknal_git.names import STATE, STATE_SCHEMA, folded, quote
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.partitioning import (
     Ordinal,
@@ -65,10 +65,23 @@ def _piece(id_: str, ordinal: Ordinal, origins: str, number: int, rows: int) -> 
     return Piece(id_, ordinal, json.loads(origins), number, rows)
 
 
+def are_recorded(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the state has a table of pieces: a warehouse of an earlier version that is only read
+    has none."""
+    rows = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'warehouse' "
+        "AND lower(schema_name) = $1 AND table_name = 'pieces'",
+        [STATE_SCHEMA],
+    ).fetchall()
+    return bool(rows[0][0])
+
+
 def store_of(
     connection: duckdb.DuckDBPyConnection, storage: str, there: Collection[str]
 ) -> Store | None:
     """The table of some pieces that was made last. there: the tables that exist, in lower case."""
+    if not are_recorded(connection):
+        return None
     rows = connection.execute(
         f"SELECT table_name, {_FIELDS} FROM {STATE}.pieces WHERE storage = $1 ORDER BY rowid",
         [storage],

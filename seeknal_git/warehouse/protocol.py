@@ -70,6 +70,14 @@ class Snapshots(Protocol):
         """Kept file → the source that reads it in place, and its path in the project."""
         ...
 
+    def pieces(self, snapshot: Snapshot) -> list[Piece]:
+        """The pieces of a snapshot; none if it is one table."""
+        ...
+
+    def store(self, storage: str, there: Collection[str]) -> Store | None:
+        """The table of some pieces. there: names of snapshot tables, in lower case."""
+        ...
+
     def audits(self, ids: Sequence[str]) -> dict[str, Audit]:
         """Id → the answer to a check, for those that were made."""
         ...

@@ -8,10 +8,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import STATE
-from seeknal_git.warehouse import protocol, unused_pieces, unused_tables
+from seeknal_git.warehouse import pieces, protocol, unused_pieces, unused_tables
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.forms import identifier, mapping, numbers, packed, query
-from seeknal_git.warehouse.model import Audit, Rules, Snapshot, Unnamed, UnusedPieces, now
+from seeknal_git.warehouse.model import (
+    Audit,
+    Piece,
+    Rules,
+    Snapshot,
+    Store,
+    Unnamed,
+    UnusedPieces,
+    now,
+)
 from seeknal_git.warehouse.state_tables import insert, with_later_columns
 
 if TYPE_CHECKING:
@@ -54,12 +63,12 @@ class SnapshotTables(protocol.Snapshots):
         tables, folder = self.tables(), self.catalog.folder
         there: list[Snapshot] = []
         gone: list[Snapshot] = []
-        for number, *rest, form, pieces, text, reads in rows:
+        for number, *rest, form, kept, text, reads in rows:
             snapshot = replace(
                 Snapshot(identifier(number), *rest),
                 query=query(text, reads, folder),
                 form=form,
-                pieces=numbers(pieces),
+                pieces=numbers(kept),
             )
             (there if tables.issuperset(snapshot.tables) else gone).append(snapshot)
         return there, gone
@@ -78,6 +87,12 @@ class SnapshotTables(protocol.Snapshots):
             [list(tables)],
         ).fetchall()
         return {table: mapping(text) for table, text in rows}
+
+    def pieces(self, snapshot: Snapshot) -> list[Piece]:
+        return pieces.of_snapshot(self.connection, snapshot)
+
+    def store(self, storage: str, there: Collection[str]) -> Store | None:
+        return pieces.store_of(self.connection, storage, there)
 
     def audits(self, ids: Sequence[str]) -> dict[str, Audit]:
         rows = self.connection.execute(

@@ -16,6 +16,7 @@ from seeknal_git.warehouse import unused_tables
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import query
 from seeknal_git.warehouse.model import NUMBER, Query, Rules, UnusedPieces, relation
+from seeknal_git.warehouse.pieces import are_recorded
 from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import with_later_columns
 
@@ -43,6 +44,8 @@ FROM duckdb_views() WHERE database_name = 'warehouse' AND NOT internal"""
 
 def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPieces]:
     """The pieces that nobody needs, in tables whose others somebody needs."""
+    if not are_recorded(connection):
+        return []
     needed = _needed(connection, rules)
     for table in _named_by_others(connection):
         needed[table] = None

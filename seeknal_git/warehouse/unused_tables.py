@@ -24,6 +24,7 @@ from seeknal_git.warehouse.model import (
     file_name,
     relation,
 )
+from seeknal_git.warehouse.pieces import are_recorded
 from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import FILES_OF_VIEW, TABLES_OF_VIEW, with_later_columns
 
@@ -66,10 +67,11 @@ GROUP BY schema_name"""
 
 
 _FIRST = datetime.fromisoformat("0001-01-01")
-# Each table of pieces, with its rows.
-_PIECES = f"""(
+# Each table of pieces, with its node and rows.
+_OF_PIECES = f"""
+SELECT p.table_name, min(s.node), min(p.row_count)::BIGINT FROM (
     SELECT table_name, sum(row_count) AS row_count FROM {STATE}.pieces GROUP BY table_name
-)"""
+) p JOIN {with_later_columns("snapshots")} s ON s.reads = p.table_name GROUP BY p.table_name"""
 
 
 def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, str]:
@@ -115,12 +117,10 @@ def _files_in_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> list[Unnamed]:
     """The snapshots that are not kept. A table without a record is not ours."""
-    rows = connection.execute(
-        f"SELECT table_name, node, row_count FROM {STATE}.snapshots UNION ALL "
-        f"SELECT p.table_name, min(s.node), sum(p.row_count)::BIGINT FROM {_PIECES} p "
-        f"JOIN {with_later_columns('snapshots')} s ON s.reads = p.table_name GROUP BY ALL "
-        "ORDER BY ALL"
-    ).fetchall()
+    tables = f"SELECT table_name, node, row_count FROM {STATE}.snapshots"
+    if are_recorded(connection):
+        tables += f" UNION ALL {_OF_PIECES}"
+    rows = connection.execute(f"{tables} ORDER BY ALL").fetchall()
     there = catalog.snapshot_tables(connection) - set(kept)
     block_size = _block_size(connection)
     return [

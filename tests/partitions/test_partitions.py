@@ -230,3 +230,38 @@ def test_a_table_of_pieces_that_somebody_dropped_is_built_again(daily: Repo) -> 
     daily.tamper(f"DROP TABLE _snapshots.{table} CASCADE")
     assert daily.built() == ["transform.daily"]
     assert daily.production() == before
+
+
+def test_a_plan_says_how_many_partitions_are_built(daily: Repo) -> None:
+    daily.switch("dev", create=True)
+    daily.replace("seeknal/transforms/monthly.yml", "sum(amount)", "max(amount)")
+    daily.commit("The largest")
+    said = daily.seeknal("plan").out
+    assert "transform.monthly: 2 partitions to build" in said
+    planned = daily.plan()["partitions"]["transform.monthly"]
+    assert (planned["total"], planned["build"]) == (2, ["2026-01", "2026-02"])
+    assert daily.run("--dry-run")["partitions"] == {"transform.monthly": planned}
+    assert partitions(daily) == {"transform.monthly": planned["build"]}
+
+
+def test_a_plan_names_the_partitions_that_are_new(daily: Repo) -> None:
+    """The table of a month that is gone is made again of the pieces that are there."""
+    load(daily, {number: order for number, order in ORDERS.items() if number != 4})
+    daily.seeknal("run")
+    daily.switch("dev", create=True)
+    daily.replace("seeknal/transforms/monthly.yml", "sum(amount)", "max(amount)")
+    daily.commit("The largest")
+    daily.seeknal("run")
+    daily.switch("main")
+    load(daily, ORDERS)
+    daily.seeknal("run")
+    daily.merge("dev")
+    said = daily.seeknal("promote", "--dry-run").out
+    assert "2 partitions: 1 to build (2026-02), 1 re-used" in said
+    assert partitions(daily)["transform.monthly"] == ["2026-02"]
+
+
+def test_a_source_has_to_be_read_before_its_partitions_are_known(daily: Repo) -> None:
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    said = daily.seeknal("run", "--dry-run").out
+    assert said.count("partitions are known once source.orders is read") == 3
