@@ -84,9 +84,12 @@ class Statement:
     partitions: Partitions
 
     def result(self, tree: Tree) -> Relation:
-        """The result of the whole statement, which has no order."""
-        for modifier in tree.get("modifiers") or ():
-            if modifier["type"] == "ORDER_MODIFIER":
+        """The result of the whole statement, which has no order. That of a DISTINCT ON decides its
+        rows."""
+        modifiers = tree.get("modifiers") or ()
+        chooses = any(modifier.get("distinct_on_targets") for modifier in modifiers)
+        for modifier in modifiers:
+            if modifier["type"] == "ORDER_MODIFIER" and not chooses:
                 raise Obstruction("the ORDER BY of the whole result", modifier["orders"])
         return self._relation(tree, {})
 

@@ -105,7 +105,7 @@ class Draw:
                 chosen = positions if self.chance(0.2) else targets
                 keyed = ", ".join(chosen)
                 sql = f"SELECT DISTINCT ON ({keyed}) {', '.join(items)} FROM {text}{where} ORDER BY ALL"
-                return Drawn(f"FROM ({sql})", columns)
+                return Drawn(sql if self.chance(0.3) else f"FROM ({sql})", columns)
         tail = ""
         if self.chance(0.08):
             tail = f" QUALIFY {self.window(scope, columns)} <= {self.random.randint(1, 2)}"

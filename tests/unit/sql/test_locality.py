@@ -23,11 +23,13 @@ COLUMNS = {
     "w": (("d", "DATE"), ("k", "INTEGER"), ("n", "INTEGER")),
     "b": (("k", "INTEGER"), ("j", "VARCHAR"), ("d", "DATE")),
     "c": (("k", "INTEGER"), ("j", "VARCHAR"), ("y", "INTEGER")),
+    "e": (("j", "VARCHAR"), ("n", "INTEGER")),
 }
 # The tables that are partitioned, with their keys. All others are read whole.
 DAILY = {"t": ("d",), "u": ("d",), "v": ("d",), "z": ("d",)}
 BY_TIME = {"t": ("ts",), "u": ("d",), "v": ("d",)}
 BUCKETS = {"b": ("k",), "c": ("k",)}
+NUMBERS = {"c": ("k", "y")}
 PAIRS = {"b": ("k", "j"), "c": ("k", "j")}
 
 
@@ -65,6 +67,9 @@ LOCAL_BY_DAY = [
     "SELECT day AS d FROM (SELECT d::DATE AS day FROM v GROUP BY day HAVING max(k) > 1)",
     "SELECT DISTINCT d, x FROM t",
     "SELECT DISTINCT ON (d, k) * FROM t",
+    "SELECT DISTINCT ON (d, k) * FROM t ORDER BY d, k, ts DESC",
+    "SELECT * FROM t JOIN u USING (d, k)",
+    "SELECT * REPLACE (1 AS k) FROM t JOIN u ON t.d = u.d",
     "SELECT d, list(x ORDER BY k) AS xs FROM t GROUP BY d",
     "SELECT d, sum(x) OVER w AS s FROM t WINDOW w AS (PARTITION BY d ORDER BY ts)",
     "SELECT * FROM t QUALIFY row_number() OVER (PARTITION BY k, d ORDER BY ts) = 1",
@@ -85,6 +90,8 @@ LOCAL_BY_DAY = [
     "SELECT t.d, n FROM t LEFT JOIN w ON t.k = w.k",
     "SELECT t.d, n FROM w RIGHT JOIN t ON t.k = w.k",
     "SELECT t.d, n FROM t, w",
+    "SELECT d, n FROM w RIGHT JOIN t USING (d)",
+    "SELECT d, y FROM t RIGHT JOIN u USING (d)",
     "SELECT w.d, n FROM w JOIN t USING (d)",
     "SELECT t.d FROM t ANTI JOIN w USING (k)",
     "SELECT t.d, n FROM t ASOF LEFT JOIN w ON t.k = w.k AND t.d >= w.d",
@@ -160,6 +167,31 @@ NOT_LOCAL_BY_DAY = [
     ("the LEFT JOIN that keeps rows", 1, "SELECT w.d FROM w LEFT JOIN t USING (d)"),
     ("the FULL JOIN that keeps rows", 1, "SELECT d FROM w FULL JOIN t USING (d)"),
     ("the SEMI JOIN that keeps rows", 1, "SELECT d FROM w SEMI JOIN t USING (d)"),
+    ("the RIGHT JOIN that keeps rows", 1, "SELECT t.d FROM t RIGHT JOIN w USING (k)"),
+    ("the INNER JOIN of two partitioned", 1, "SELECT t.d FROM t JOIN u ON t.d <= u.d"),
+    (
+        "the CROSS JOIN of two partitioned",
+        1,
+        """SELECT s.d FROM t CROSS JOIN u RIGHT JOIN t AS s ON s.d = t.d
+           WHERE t.d IS NOT DISTINCT FROM u.d""",
+    ),
+    (
+        "the column d, which is not d (or",
+        1,
+        """SELECT e AS d FROM (SELECT d, d AS e FROM t) AS a
+           FULL JOIN (SELECT u.d, w.d AS e FROM u LEFT JOIN w USING (k)) AS b USING (d, e)""",
+    ),
+    ("the column d, which is not d (or", 1, "SELECT w.d FROM t ASOF JOIN w USING (k, d)"),
+    (
+        "the column d, which is not d (or",
+        1,
+        "SELECT q.d FROM (SELECT w.d, t.d FROM t JOIN w USING (k)) AS q",
+    ),
+    (
+        "the UNION of different columns",
+        1,
+        "SELECT d FROM t UNION ALL SELECT w.d FROM u JOIN w USING (k)",
+    ),
     ("the ASOF JOIN", 1, "SELECT t.d FROM t ASOF JOIN u USING (k, d)"),
     ("the POSITIONAL JOIN", 1, "SELECT t.d FROM t POSITIONAL JOIN w"),
     ("the UNION with a query that reads no", 1, "SELECT d FROM t UNION ALL SELECT d FROM w"),
@@ -241,12 +273,16 @@ def test_an_hour_is_not_told_by_a_date() -> None:
         (PAIRS, "SELECT b.k, c.j FROM b JOIN c USING (j, k)", True),
         (PAIRS, "SELECT b.k, c.j FROM b JOIN c USING (k)", False),
         (PAIRS, "SELECT j AS k, k AS j FROM b", False),
+        (BUCKETS, "SELECT e.j AS k FROM b JOIN e ON b.k = e.j", False),
+        (NUMBERS, "SELECT y AS k, k AS y FROM c", False),
+        (NUMBERS, "SELECT a.k, a.y FROM c AS a JOIN c AS q ON a.k = q.y AND a.y = q.k", False),
+        (NUMBERS, "SELECT a.k, q.y FROM c AS a JOIN c AS q ON a.k = q.k AND a.y = q.y", True),
     ],
 )
 def test_a_bucket_is_told_by_all_columns_of_its_key(
     keys: dict[str, tuple[str, ...]], sql: str, is_local: bool
 ) -> None:
-    assert asked(sql, keys, "bucket", keys["b"]).is_local is is_local
+    assert asked(sql, keys, "bucket", keys["c"]).is_local is is_local
 
 
 @pytest.mark.parametrize(
