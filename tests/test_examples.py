@@ -131,7 +131,7 @@ def test_an_example_that_holds(project: Repo, case: str) -> None:
     with_examples(project, examples, node)
     said = project.seeknal("test")
     assert said.out == "holds  transform.daily  one\n1 example: 1 holds.\n"
-    project.seeknal("validate")
+    assert project.seeknal("validate").out == "2 nodes valid, 1 example holds.\n"
 
 
 FAILING = {
@@ -187,6 +187,11 @@ MISTAKES = {
         "- name: one\n  given: {source.order: []}\n  expect: []",
         "transform.daily does not read source.order",
         "Did you mean source.orders?",
+    ),
+    "an input twice": (
+        "- name: one\n  given: {orders: [], source.orders: []}\n  expect: []",
+        "source.orders is given twice",
+        "",
     ),
     "an unknown column": (
         example("[{amuont: 1}]", "[]"),

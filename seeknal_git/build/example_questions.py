@@ -133,7 +133,13 @@ def question_of(tree: Tree, case: Case) -> dict[str, Any]:
     if case.problem:
         raise Refused(case.problem)
     node, example = case.node, case.example
-    given = {input_of(case, name): rows for name, rows in example.given.items()}
+    given: dict[str, Rows] = {}
+    for name, rows in example.given.items():
+        read = input_of(case, name)
+        if read in given:
+            line = case.member.line("examples", example.number, "given", name)
+            raise Refused(case.refused(f"{read} is given twice", line))
+        given[read] = rows
     if node.is_python:
         _need_plain(case)
     tables = {read: _table_name(case, read) for read in dict.fromkeys(case.targets)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from seeknal_git.build.examples import Choice, Tried, tried
@@ -62,20 +62,22 @@ def _exampled(loaded: Loaded, nodes: Iterable[str]) -> list[str]:
     return [node for node in loaded.graph.inputs if node in wanted]
 
 
-def example_problems(loaded: Loaded, tree: Tree) -> Iterator[Problem]:
-    """A problem for each example of a sound tree that does not hold.
+def moved_examples(loaded: Loaded, tree: Tree) -> list[Tried]:
+    """The outcome of each example of a sound tree; those that held before, with everything that
+    decides them as it is now, are not tried again.
 
-    Passed over are Python nodes, examples over columns that nobody knows yet, and those that held
-    before, with everything that decides them as it is now. tree: the one that was loaded, with all
-    its edits.
+    Passed over are Python nodes, and examples over columns that nobody knows yet. tree: the one
+    that was loaded, with all its edits.
     """
-    for example in tried(loaded, tree, _exampled(loaded, loaded.graph.inputs)):
-        if example.is_open:
-            continue
-        if example.problem:
-            yield example.problem
-        elif example.mismatches:
-            words = "; ".join(mismatch.words for mismatch in example.mismatches)
-            message = f"The example {example.name!r} of {example.node} does not hold: {words}."
-            hint = f"seeknal test {example.node} shows the rows."
-            yield Problem(message, example.path, example.line, hint, example.node)
+    found = tried(loaded, tree, _exampled(loaded, loaded.graph.inputs))
+    return [example for example in found if not example.is_open]
+
+
+def as_problem(example: Tried) -> Problem | None:
+    """The problem of an example that does not hold; None for one that does."""
+    if example.holds or example.problem:
+        return example.problem
+    words = "; ".join(mismatch.words for mismatch in example.mismatches)
+    message = f"The example {example.name!r} of {example.node} does not hold: {words}."
+    hint = f"seeknal test {example.node} shows the rows."
+    return Problem(message, example.path, example.line, hint, example.node)

@@ -44,6 +44,8 @@ class Validation:
     unknown: tuple[str, ...]
     # The sources whose raw data is not here.
     absent: tuple[Problem, ...] = ()
+    # The number of examples that hold.
+    examples: int = 0
 
 
 def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
@@ -61,7 +63,8 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
     known = {conflict.problem for conflict in conflicts}
     rest = [problem for problem in loaded.all_problems if problem not in known]
     layouts = Layouts(loaded.graph)
-    examples = () if loaded.problems or conflicts else _examples(loaded, tree)
+    examples = [] if loaded.problems or conflicts else _examples(loaded, tree)
+    failing = tuple(problem for problem in examples if problem)
     return Validation(
         nodes=len(loaded.project.members),
         problems=(
@@ -69,23 +72,24 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
             *explained_conflicts(conflicts, _IN_A_MERGE),
             *explained(workspace, None, loaded, rest),
             *layouts.problems(),
-            *examples,
+            *failing,
         ),
         warnings=(*loaded.warnings, *moved_columns(loaded), *layouts.warnings()),
         notes=(*_documented(loaded), *_passed_over(loaded)),
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,
         absent=loaded.absent,
+        examples=len(examples) - len(failing),
     )
 
 
-def _examples(loaded: Loaded, tree: Tree) -> tuple[Problem, ...]:
-    """The problems of examples, of a project that has any."""
+def _examples(loaded: Loaded, tree: Tree) -> list[Problem | None]:
+    """For each example of a project, its problem; None for one that holds."""
     if not loaded.graph.index.exampled:
-        return ()
-    from seeknal_git.commands.test import example_problems
+        return []
+    from seeknal_git.commands.test import as_problem, moved_examples
 
-    return tuple(example_problems(loaded, tree))
+    return [as_problem(example) for example in moved_examples(loaded, tree)]
 
 
 def _documented(loaded: Loaded) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ import yaml
 
 from seeknal_git.nodes.yaml_document import text_of
 
-_PLAIN = re.compile(r"[A-Za-z0-9_+.-][\w+./%-]*(?:[ T:][\w+./%-]+)*")
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_]|[-+.][0-9])[\w+./%-]*(?:[ :][\w+./%-]+)*", re.ASCII)
 _MEANS_NOTHING = frozenset({"null", "Null", "NULL"})
 
 
@@ -26,7 +25,9 @@ def with_example(content: bytes, path: str, lines: Sequence[str]) -> tuple[bytes
     """
     text = text_of(content, path)
     end = "\r\n" if "\r\n" in text else "\n"
-    kept = text.splitlines()
+    kept = re.findall(r"[^\n]*\n|[^\n]+\Z", text)
+    if kept and not kept[-1].endswith("\n"):
+        kept[-1] += end
     root = yaml.compose(text, Loader=yaml.CSafeLoader)
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
         raise Unwritable("the file is no list of keys")
@@ -38,10 +39,10 @@ def with_example(content: bytes, path: str, lines: Sequence[str]) -> tuple[bytes
     else:
         ((key, value),) = pairs
         at, new = _place(kept, root, key, value, lines)
-    after = [*kept[:at], *new, *kept[at:]]
+    after = [*kept[:at], *(f"{line}{end}" for line in new), *kept[at:]]
     mark = "\ufeff" if content.startswith(b"\xef\xbb\xbf") else ""
     first = at + next(number for number, line in enumerate(new, 1) if "- name:" in line)
-    return f"{mark}{end.join(after)}{end}".encode(), first
+    return f"{mark}{''.join(after)}".encode(), first
 
 
 def _place(
@@ -113,6 +114,18 @@ def _flow(value: Any) -> str:
 
 def scalar(text: str) -> str:
     """A text as a scalar of YAML, in quotes if it needs some."""
-    if _PLAIN.fullmatch(text) and text not in _MEANS_NOTHING and not text.startswith(("- ", "---")):
+    if _PLAIN.fullmatch(text) and text not in _MEANS_NOTHING:
         return text
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(character: str) -> str:
+    """A character within double quotes."""
+    if character in ('"', "\\"):
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    number = ord(character)
+    if number > 0xFFFF:
+        return f"\\U{number:08X}"
+    return f"\\u{number:04X}" if number > 0xFF else f"\\x{number:02X}"

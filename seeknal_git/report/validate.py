@@ -30,7 +30,12 @@ def show(found: Validation, *, verbose: bool) -> None:
     if found.problems:
         out(f"{counted(len(found.problems), 'problem')} in {counted(found.nodes, 'node')}.")
     else:
-        out(f"{counted(found.nodes, 'node')} valid.")
+        examples = f", {_holding(found.examples)}" if found.examples else ""
+        out(f"{counted(found.nodes, 'node')} valid{examples}.")
+
+
+def _holding(examples: int) -> str:
+    return f"{counted(examples, 'example')} {'holds' if examples == 1 else 'hold'}"
 
 
 def warn(problem: Problem) -> None:
@@ -43,6 +48,7 @@ def as_json(found: Validation) -> dict[str, Any]:
         "version": 1,
         "valid": not found.problems,
         "nodes": found.nodes,
+        "examples": found.examples,
         "problems": [_entry(problem) for problem in found.problems],
         "warnings": [_entry(warning) for warning in found.warnings],
         "unknown": list(found.unknown),

@@ -59,6 +59,8 @@ def judged(questions: Sequence[Question]) -> list[dict[str, Any]]:
 
 def _answered(answer: Any) -> dict[str, Any]:
     if isinstance(answer, Exhausted):
+        if "more than" not in answer.message:
+            return {"error": "the engine crashes when it runs this SQL", "at": "sql"}
         given = limits()
         is_time = f"{given.seconds} s" in answer.message
         most = f"{given.seconds} s" if is_time else f"{given.memory_mb:,} MB"
