@@ -164,7 +164,7 @@ def test_production_reads_a_changed_file_again_and_refuses_the_old_load(in_place
 def test_a_kept_file_that_is_gone_is_kept_again_by_the_next_run(in_place: Repo) -> None:
     shutil.rmtree(in_place.path / ".git/seeknal/files")
     gone = in_place.seeknal("query", "FROM large", code=None).err
-    assert "data/orders/a.parquet of source.orders is gone" in gone
+    assert "data/orders/a.parquet of source.orders is not in" in gone
     in_place.seeknal("run")
     assert asked(in_place, "SELECT sum(amount) FROM orders") == ["150"]
 
@@ -343,3 +343,61 @@ def test_functions_files_and_samples_read_through_the_view(in_place: Repo) -> No
     in_place.commit("A file")
     in_place.seeknal("run")
     assert len(in_place.read("target/list.csv").split()) == 5
+
+
+def test_functions_models_and_dry_runs_read_through_the_view(in_place: Repo) -> None:
+    in_place.write(
+        "seeknal/functions.py",
+        """
+        from seeknal.pipeline import transform
+
+
+        @transform(name="counted", inputs=["source.orders"])
+        def counted(ctx):
+            orders = ctx.relation("source.orders")
+            return orders.aggregate("count(*) AS n")
+        """,
+    )
+    in_place.write(
+        "seeknal/semantic_models/orders.yml",
+        """
+        kind: semantic_model
+        name: orders_model
+        description: Orders
+        model: ref('source.orders')
+        entities: [{name: id, type: primary}]
+        measures: [{name: paid, expr: amount, agg: sum}]
+        metrics: [{name: paid_in_all, type: simple, measure: paid}]
+        """,
+    )
+    in_place.commit("More readers")
+    in_place.seeknal("run")
+    assert asked(in_place, "FROM counted") == ["5"]
+    metrics = in_place.seeknal("query", "--metrics", "paid_in_all", "--format", "csv").out
+    assert metrics.split()[1:] == ["150"]
+    for node in ("transforms/large", "transforms/total"):
+        sample = in_place.seeknal("dry-run", f"seeknal/{node}.yml").out
+        assert "40" in sample
+        assert "Read from the warehouse" in sample
+    in_place.replace("seeknal/transforms/large.yml", "amount >= 20", "NOT amount < 20")
+    assert "equal" in in_place.seeknal("plan", "--verify", code=None).out
+
+
+def test_a_check_names_rows_of_a_view_that_was_not_published(in_place: Repo) -> None:
+    parquet(in_place.path / "data/orders/c.parquet", orders(5, 7))
+    assert "unique" in in_place.seeknal("run", code=1).out
+    assert asked(in_place, "SELECT count(*) FROM orders") == ["5"]
+    assert asked(in_place, "SELECT count(*) FROM orders", "--failed", "orders") == ["7"]
+    assert "5" in in_place.seeknal("checks", "orders", "--rows", code=None).out
+
+
+def test_a_merge_promotes_by_a_hook_what_its_branch_reads_in_place(in_place: Repo) -> None:
+    in_place.install_hooks()
+    in_place.switch("dev", create=True)
+    parquet(in_place.path / "data/new/a.parquet", orders(7, 9))
+    in_place.replace(ORDERS, "data/orders/*", "data/new/*")
+    in_place.seeknal("run")
+    in_place.commit("New orders")
+    in_place.switch("main")
+    in_place.merge("dev")
+    assert asked(in_place, "SELECT sum(amount) FROM orders") == ["150"]

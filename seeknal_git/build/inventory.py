@@ -122,7 +122,8 @@ def _with_files(
 ) -> tuple[list[Snapshot], list[Snapshot]]:
     """The snapshots that are there, and those that are lost: also views of files that are gone or
     were changed."""
-    faults = root.kept.faults(file for snapshot in there for file in snapshot.files)
+    files = [file for snapshot in there for file in snapshot.files]
+    faults = root.kept.faults(files) if files else {}
     broken = [snapshot for snapshot in there if not faults.keys().isdisjoint(snapshot.files)]
     if not broken:
         return there, lost

@@ -51,5 +51,5 @@ def in_words(warehouse: Warehouse, faults: Mapping[str, str]) -> dict[str, str]:
     for file, fault in faults.items():
         source, path = known.get(file, ("", f"the file {file[1:9]}"))
         of = f" of {source}" if source else ""
-        found[file] = f"{path}{of} {fault}, though `immutable: true` says that it stays"
+        found[file] = f"{path}{of} {fault}"
     return found

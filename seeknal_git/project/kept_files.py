@@ -31,15 +31,17 @@ class KeptFiles:
     cache: Cache
 
     def faults(self, names: Iterable[str]) -> dict[str, str]:
-        """Kept file → what is wrong with it, for those that are gone or have another content."""
+        """Kept file → what is wrong with it, for those that are not here or have another
+        content."""
         found = {}
         for name in dict.fromkeys(names):
             path = kept_path(self.folder, name)
             try:
                 if file_name(remembered_blob_id(path, self.cache)) != name:
-                    found[name] = "was changed in place"
+                    found[name] = "was changed in place, though `immutable: true` says it stays"
             except FileFault:
-                found[name] = "cannot be read" if path.exists() else "is gone"
+                there = "cannot be read in" if path.exists() else "is not in"
+                found[name] = f"{there} {self.folder}"
         return found
 
     def keep(self, file: DataFile, held: Held) -> str:
@@ -75,7 +77,7 @@ class KeptFiles:
         """Raise FileFault if a file has another content than when it was kept. paths: kept file →
         its path in the project."""
         for name, fault in self.faults(paths).items():
-            raise FileFault(f"{paths[name]} {fault} while it was read.", _STILL)
+            raise FileFault(f"{paths[name]} {fault}.", _STILL)
 
 
 _STILL = "Run the same command again when it lies still."

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, Problem, ProjectError, SeeknalError
@@ -18,9 +19,11 @@ from seeknal_git.project.data_versions import adopting, contents_hash, read_by_t
 from seeknal_git.project.disk_files import is_private
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.held_files import Held, holding
-from seeknal_git.project.kept_files import KeptFiles
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.sandbox import Reach
+
+if TYPE_CHECKING:
+    from seeknal_git.project.kept_files import KeptFiles
 
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
@@ -187,6 +190,8 @@ class DataRoot:
     @property
     def kept(self) -> KeptFiles:
         """The files that views read in place."""
+        from seeknal_git.project.kept_files import KeptFiles
+
         return KeptFiles(self.places.repository.private / KEPT, self.cache)
 
     @property
