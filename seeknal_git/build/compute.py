@@ -14,6 +14,7 @@ from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.contract import reader_now
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.partitioning import in_partition
 from seeknal_git.sql.pasting import over_views
 from seeknal_git.sql.run_values import with_values
 from seeknal_git.sql.statement import over_tables
@@ -44,21 +45,23 @@ def statement_of(
     tables: Mapping[str, str],
     paths: Sequence[Path] | None = None,
 ) -> Statement:
-    """The SELECT that gives a node's rows: of a source over its files, of others over tables.
+    """The SELECT that gives a node's rows: of a source over its files, of others over tables. The
+    parameters of a partition mean all time.
 
     tables: node → its table as SQL names it; paths: the files of a source, if they are known.
     Raises ProjectError if a source's files are missing or don't fit its definition.
     """
     node = graph.node(identifier)
     if not reads_files(node):
-        return Statement(select_of(graph, identifier, tables))
+        return Statement(in_partition(select_of(graph, identifier, tables)))
     files = [exactly(path) for path in (root.paths(node) if paths is None else paths)]
     reader = reader_now(node, root)
     return Statement(reader.sql, {"files": files}, reader.dialect)
 
 
 def select_of(graph: BoundGraph, identifier: str, tables: Mapping[str, str]) -> str:
-    """The SELECT of a node that is not a source. tables: node → its table as SQL names it."""
+    """The SELECT of a node that is not a source, with marks for the parameters of a partition.
+    tables: node → its table as SQL names it."""
     member = graph.members[identifier]
     targets = graph.targets[identifier][0]
     return with_values(over_tables(member.node.sql or "", member.sql, targets, tables))

@@ -20,6 +20,7 @@ from seeknal_git.build.compute import (
     query_of,
     reads_files,
     reads_row_ids,
+    select_of,
     statement_of,
     targets_of_check,
     verdict,
@@ -288,8 +289,7 @@ def _made_of_tables(site: _Site, builder: Builder, node: Node) -> Snapshot:
         reads = {read: snapshot_of(site.work, site.progress, read) for read in targets}
 
         def rendered(tables: Mapping[str, str]) -> Blueprint:
-            sql = statement_of(graph, site.work.root, node.id, tables)
-            return _blueprint(site, node.id, sql)
+            return _blueprint(site, node.id, Statement(select_of(graph, node.id, tables)))
 
         with _in_words(node):
             _refuse_broken(site, node.id)

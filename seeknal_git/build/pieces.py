@@ -13,9 +13,9 @@ from seeknal_git.build.inventory import Inventory
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.partitions import Layout, Layouts, Undivided
+from seeknal_git.project.partitions import UNBOUND, Layout, Layouts, Undivided
 from seeknal_git.project.snapshot_ids import again, deciding, is_build
-from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
+from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, has_marks
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Blueprint, InPieces, Piece, Snapshot
 from seeknal_git.warehouse.protocol import Builder
@@ -70,6 +70,8 @@ class Pieces:
         if not isinstance(layout, Layout):
             return None
         if not all(reads[name].is_in_pieces for name in layout.windows):
+            if has_marks(node.sql or ""):
+                raise NodeFailed(f"{UNBOUND} ({node.path}:{node.line('partition')})")
             return None
         relations = {name: snapshot.relation for name, snapshot in reads.items()}
         whole = rendering(relations)

@@ -25,6 +25,7 @@ from seeknal_git.nodes.targets import not_written
 from seeknal_git.nodes.templates import Resolved, resolve
 from seeknal_git.nodes.values import Values, hidden
 from seeknal_git.nodes.yaml_document import Document, read_yaml
+from seeknal_git.sql.partitioning import marked
 
 # The words that other tools have for a key.
 _OTHER_WORDS = {"sql": "transform", "query": "transform", "select": "transform"}
@@ -377,11 +378,14 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         Input(entry.ref, _line_of_input(lines, number)) for number, entry in enumerate(file.inputs)
     )
     key = compiled.sql_key or ""
+    sql, partition = document.written.get(key, compiled.sql), partition_of(file)
+    if partition and sql is not None:
+        sql = marked(sql)
     return Node(
         kind=file.kind,
         name=file.name,
         path=path,
-        sql=document.written.get(key, compiled.sql),
+        sql=sql,
         sql_line=document.content_lines.get(key, 1),
         inputs=inputs,
         aliases=compiled.aliases,
@@ -394,5 +398,5 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         python=compiled.python,
         materialized=compiled.materialized,
         keeps=compiled.keeps,
-        partition=partition_of(file),
+        partition=partition,
     )

@@ -4,17 +4,18 @@ read. Pure, but for the engine's parser."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem
 from seeknal_git.names import folded
-from seeknal_git.sql.partitioning import Misplaced, Partitioning
+from seeknal_git.sql.partitioning import Misplaced, Partitioning, has_marks
 
 if TYPE_CHECKING:
     from seeknal_git.project.bound_graph import BoundGraph
 
 BUCKET = "bucket"
+UNBOUND = "`$start`, `$end` and `$partition` are of a partition, and it has none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Layouts:
         if identifier not in self.graph.structure.pieces:
             return None
         if identifier not in self._found:
-            self._found[identifier] = self._layout(identifier)
+            self._found[identifier] = self._bound(identifier, self._layout(identifier))
         return self._found[identifier]
 
     def problems(self) -> Iterator[Problem]:
@@ -66,7 +67,7 @@ class Layouts:
         for identifier, found in self._undivided():
             if found.is_mistake:
                 message = f"{identifier} has no such partitions: {found.why}."
-                hint = "Name a column of the node, with one of these types."
+                hint = "Name a column of the node with a type of a time, or mend the SQL."
                 yield Problem(message, found.path, found.line, hint, identifier)
 
     def warnings(self) -> Iterator[Problem]:
@@ -81,6 +82,12 @@ class Layouts:
         for identifier in self.graph.inputs:
             if isinstance(found := self.of(identifier), Undivided):
                 yield identifier, found
+
+    def _bound(self, identifier: str, found: Layout | Undivided) -> Layout | Undivided:
+        """The layout; a mistake if the SQL asks for a partition that it is not built by."""
+        if isinstance(found, Layout) or not has_marks(self.graph.node(identifier).sql or ""):
+            return found
+        return replace(found, why=f"{UNBOUND}: {found.why}", is_mistake=True)
 
     def _layout(self, identifier: str) -> Layout | Undivided:
         node = self.graph.node(identifier)

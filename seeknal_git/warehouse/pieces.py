@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.partitioning import (
     Ordinal,
     Partitioning,
+    has_marks,
+    in_partition,
     is_among,
     ranges_in,
     ranges_of,
@@ -125,10 +127,11 @@ def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept,
     missing = {at: piece for at, piece in order.wanted.items() if piece.id not in known}
     table, base = _table(order), _next_number(known)
     first = min((at for at in missing if at is not None), default=0)
-    rows = _numbered(order, first, base, missing)
-    if missing or order.store is None:
-        statement = f"CREATE TABLE {relation(table)} AS" if order.store is None else _into(table)
-        connection.execute(f"{statement} {rows}", dict(order.blueprint.parameters))
+    statement = f"CREATE TABLE {relation(table)} AS" if order.store is None else _into(table)
+    for some, sql in _statements(order, missing):
+        limit = "" if some or not missing else " LIMIT 0"
+        connection.execute(f"{statement} {_numbered(order, sql, first, base, some)}{limit}")
+        statement = _into(table)
     counts = _counts(connection, table, base)
     _need_no_strays(order, counts.pop(None, 0))
     if order.partitioning.outside == "error":
@@ -214,15 +217,18 @@ def _names(order: InPieces) -> str:
     return ", ".join(quote(name) for name, _ in order.columns)
 
 
-def _rows_with(order: InPieces, number: str) -> str:
+def _rows_with(order: InPieces, number: str, sql: str = "") -> str:
     """All rows with a number each."""
-    rows = f"SELECT {number} AS {NUMBER}, {_names(order)} FROM ({order.blueprint.sql}\n) AS _rows"
+    given = sql or order.blueprint.sql
+    rows = f"SELECT {number} AS {NUMBER}, {_names(order)} FROM ({given}\n) AS _rows"
     if order.partitioning.outside == "drop":
         rows += f" WHERE {order.partitioning.inside(_ordinal(order))}"
     return rows
 
 
-def _numbered(order: InPieces, first: int, base: int, missing: Mapping[Ordinal, Piece]) -> str:
+def _numbered(
+    order: InPieces, sql: str, first: int, base: int, missing: Mapping[Ordinal, Piece]
+) -> str:
     """The rows of some partitions with the numbers of their pieces; those of partitions that no
     input has are without a number."""
     ordinal, inside = _ordinal(order), order.partitioning.inside(_ordinal(order))
@@ -230,11 +236,27 @@ def _numbered(order: InPieces, first: int, base: int, missing: Mapping[Ordinal, 
     there = is_among(ordinal, [at for at in order.wanted if at is not None])
     number = f"CASE WHEN {built} THEN {ordinal} - {first - base - 1} "
     number += f"WHEN NOT {inside} THEN {base} END"
-    rows = _rows_with(order, number)
+    rows = _rows_with(order, number, sql)
     looks = None in missing or order.partitioning.outside == "error"
     outside = f" OR NOT {inside}" if looks else ""
     kept = f"(({built}){outside} OR ({inside} AND NOT ({there})))"
     return f"{rows} {'AND' if order.partitioning.outside == 'drop' else 'WHERE'} {kept}"
+
+
+def _statements(
+    order: InPieces, missing: Mapping[Ordinal, Piece]
+) -> Iterator[tuple[Mapping[Ordinal, Piece], str]]:
+    """The statements that build some partitions: one for all of them, unless it is told which one
+    it builds."""
+    sql, partitioning = order.blueprint.sql, order.partitioning
+    if not has_marks(sql):
+        if missing or order.store is None:
+            yield missing, sql
+        return
+    if order.store is None:
+        yield {}, in_partition(sql, partitioning, partitioning.begin)
+    for at, piece in missing.items():
+        yield {at: piece}, in_partition(sql, partitioning, at)
 
 
 def _number(ordinal: Ordinal, first: int, base: int) -> int:

@@ -265,3 +265,30 @@ def test_a_source_has_to_be_read_before_its_partitions_are_known(daily: Repo) ->
     load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
     said = daily.seeknal("run", "--dry-run").out
     assert said.count("partitions are known once source.orders is read") == 3
+
+
+def test_the_sql_may_ask_which_partition_it_builds(daily: Repo) -> None:
+    asked = (
+        "SELECT $start::DATE AS day, count(*) AS orders, $partition AS name\n"
+        "FROM source.orders WHERE ordered_at >= $start AND ordered_at < $end -- not $start\n"
+        "GROUP BY ordered_at::DATE"
+    )
+    stated = Transform(asked, DAILY.inputs, DAILY.partition, "{source.orders: {}}")
+    daily.write("seeknal/transforms/asked.yml", stated.yml("asked"))
+    daily.seeknal("run")
+    assert [(str(day), count, name) for day, count, name in shown(daily)["asked"]] == [
+        ("2026-01-01", 2, "2026-01-01"),
+        ("2026-01-02", 1, "2026-01-02"),
+        ("2026-02-03", 1, "2026-02-03"),
+    ]
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    assert partitions(daily)["transform.asked"] == ["2026-01-02"]
+    assert shown(daily)["asked"][1][1] == 2
+
+
+def test_a_parameter_of_a_partition_needs_one(daily: Repo) -> None:
+    daily.replace(YML, "GROUP BY 1", "WHERE ordered_at < $end GROUP BY 1 ORDER BY 1")
+    refused = daily.seeknal("validate", code=None)
+    assert refused.code != 0
+    assert "`$start`, `$end` and `$partition` are of a partition, and it has none" in refused.err
+    daily.seeknal("run", code=1)
