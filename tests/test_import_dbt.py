@@ -819,3 +819,17 @@ def test_unit_tests_become_examples_that_hold(repo: Repo, bakery: Bakery) -> Non
     repo.replace("seeknal/transforms/guests.yml", "name: a guest without", "name: guests without")
     messages = [message for _, _, message in left(imported(repo, folder))]
     assert any("without payments has paid nothing of guests is not taken" in it for it in messages)
+
+
+def test_a_snapshot_of_a_source_is_listed_with_the_lines_that_keep_its_history(
+    repo: Repo, bakery: Bakery
+) -> None:
+    folder = bakery()
+    (folder / "snapshots").mkdir(exist_ok=True)
+    (folder / "snapshots/s.sql").write_text(
+        "{% snapshot s %}{{ config(unique_key='id', strategy='check', check_cols='all') }}\n"
+        "select * from {{ source('shop', 'guests') }}\n{% endsnapshot %}"
+    )
+    hints = [problem["hint"] for problem in imported(repo, folder)["left"]]
+    lines = "Write in the source guests: `keep: changes` and `key: [id]`."
+    assert any(hint and hint.startswith(lines) for hint in hints)

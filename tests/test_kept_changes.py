@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.conftest import Repo, Templates
@@ -136,7 +137,7 @@ def test_a_node_of_the_kind_cannot_be_written(kept: Repo) -> None:
     assert "Write `keep: changes` and the `key`" in kept.seeknal("validate", code=1).err
 
 
-def test_gc_keeps_a_history_whose_source_is_gone(kept: Repo, tmp_path: Path) -> None:
+def test_gc_keeps_a_history_whose_source_is_gone(kept: Repo) -> None:
     load(kept, {1: "paid"})
     kept.seeknal("run")
     expected = intervals(kept)
@@ -146,6 +147,14 @@ def test_gc_keeps_a_history_whose_source_is_gone(kept: Repo, tmp_path: Path) -> 
     kept.seeknal("promote")
     said = kept.seeknal("gc", "--yes").out
     assert "snapshot versions__" in said
+    told = kept.seeknal("gc").err
+    assert f'DROP TABLE "_snapshots"."{tables(kept)[0]}";' in told
+    export = "seeknal query --at 2 'FROM orders_changes' -o orders_changes.parquet"
+    assert export in told
+    kept.seeknal(*shlex.split(export)[1:])
+    rows = duckdb.sql(f"FROM '{kept.path}/orders_changes.parquet'").fetchall()
+    assert len(rows) == len(expected)
+    assert "no longer kept whole" in kept.seeknal("query", "--at", "2", "FROM versions", code=1).err
     kept.git("revert", "--no-edit", without)
     kept.seeknal("promote")
     assert intervals(kept) == expected
@@ -365,7 +374,8 @@ MANY = dict.fromkeys(range(1, 20), "new")
 def tables(repo: Repo) -> list[str]:
     """The tables of the history that production published last, the oldest first."""
     [(reads,)] = repo.numbers(
-        "SELECT reads FROM _seeknal.publication_nodes WHERE node = 'changes.orders' "
+        "SELECT reads FROM _seeknal.publication_nodes "
+        "WHERE node = 'changes.orders' AND reads IS NOT NULL "
         "ORDER BY publication_id DESC LIMIT 1"
     )
     return list(dict.fromkeys(reads.split()))
@@ -458,3 +468,38 @@ def test_a_source_that_is_called_as_other_nodes_keeps_its_history(kept: Repo) ->
     kept.commit("Two of a name")
     kept.seeknal("run")
     assert {"source__orders", "transform__orders", "orders_changes"} <= kept.production().keys()
+
+
+def test_a_partitioned_source_keeps_changes_too(kept: Repo) -> None:
+    kept.write("raw/orders.csv", "id,day,status\n1,2026-01-01,new\n2,2026-01-02,new\n")
+    partition = "partition: {by: day, every: day, begin: 2026-01-01}"
+    kept.replace(ORDERS, "key: [id]", f"key: [id]\n{partition}")
+    kept.commit("By day")
+    kept.seeknal("run")
+    kept.write("raw/orders.csv", "id,day,status\n1,2026-01-01,new\n2,2026-01-02,paid\n")
+    kept.seeknal("run")
+    assert [row for row in intervals(kept, "id, day::VARCHAR, status") if row[-1] is None] == [
+        (1, "2026-01-01", "new", 2, None),
+        (2, "2026-01-02", "paid", 3, None),
+    ]
+
+
+def test_a_view_and_a_file_of_a_history_stand_on_its_tables(kept: Repo) -> None:
+    kept.write(
+        "seeknal/transforms/now.yml",
+        "kind: transform\nname: now\nmaterialized: view\n"
+        "transform: SELECT id, status FROM ref('changes.orders') WHERE _valid_to IS NULL\n",
+    )
+    kept.write(
+        "seeknal/exposures/history.yml",
+        "kind: exposure\nname: history\ntype: file\ninputs: [changes.orders]\n"
+        "params: {path: exports/history.csv}\n",
+    )
+    kept.commit("Readers")
+    kept.seeknal("run")
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run")
+    assert kept.numbers("FROM main.now ORDER BY ALL") == [(1, "new"), (2, "paid"), (4, "new")]
+    [(text,)] = kept.numbers("SELECT sql FROM duckdb_views() WHERE view_name = 'now'")
+    assert "main.orders_changes" not in text
+    assert len(duckdb.sql(f"FROM '{kept.path}/exports/history.csv'").fetchall()) == 5

@@ -21,7 +21,7 @@ DAILY = "seeknal/transforms/daily.yml"
         ("build", "No such command 'build'.", "seeknal run builds"),
         ("create_test orders", "No such command 'create_test'.", "seeknal test NODE --from"),
         ("ls --resource-type model", "No such command 'ls'.", "seeknal lineage"),
-        ("snapshot", "No such command 'snapshot'.", "seeknal query --at"),
+        ("snapshot", "No such command 'snapshot'.", "keep: changes"),
         ("run --full-refresh", "No such option: --full-refresh.", "seeknal run --full"),
         ("run --defer --state x", "No such option: --defer.", "re-uses"),
         ("run -m orders+", "No such option: -m.", "-s selects"),

@@ -41,7 +41,7 @@ _COMMANDS = {
     "compile": "seeknal validate binds all SQL, and seeknal dry-run FILE shows a node's rows.",
     "ls": "seeknal lineage shows all nodes, and seeknal lineage -s tag:daily some of them.",
     "seed": "A CSV file in git is a source: seeknal draft source NAME --from data/NAME.csv",
-    "snapshot": "seeknal log lists publications; seeknal query --at COMMIT asks one of them.",
+    "snapshot": "A source with `keep: changes` and a `key` keeps its history, at each seeknal run.",
     "source": "A freshness rule of a source is asked at each run: seeknal draft rule NAME",
     "deps": "There are no packages: DuckDB's functions, and macros in seeknal/macros/.",
     "run-operation": "Macros stand in the SQL of nodes, and a run executes no other SQL.",

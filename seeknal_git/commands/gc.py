@@ -18,7 +18,7 @@ from seeknal_git.errors import GitError
 from seeknal_git.git.known_names import known_names
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Foreign, Rules, Unnamed, UnusedPieces, now
+from seeknal_git.warehouse.model import Foreign, Rules, Unnamed, UnusedPieces, Version, now
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -39,6 +39,8 @@ class Garbage:
     kept: tuple[Lifetime, ...] = ()
     # Table → why it stays.
     kept_tables: Mapping[str, str] | None = None
+    # Node that production no longer shows → the history that stays of it.
+    histories: Mapping[str, Version] = field(default_factory=dict)
     # Whether all of it was deleted, except the stuck files.
     deleted: bool = False
     stuck: tuple[Path, ...] = ()
@@ -128,7 +130,20 @@ def _found(workspace: Workspace, warehouse: Warehouse, only_environments: bool) 
         pieces=tuple(warehouse.snapshots.unused_pieces(rules)),
         leftovers=tuple(left),
         kept_tables=tables,
+        histories=_without_source(workspace, warehouse),
     )
+
+
+def _without_source(workspace: Workspace, warehouse: Warehouse) -> dict[str, Version]:
+    """The histories of nodes that production no longer shows, as far as their tables exist."""
+    schema, there = workspace.production_schema, warehouse.snapshots.tables()
+    newest = warehouse.histories.newest(schema)
+    shown = warehouse.environments.shown(schema) if newest else {}
+    return {
+        node: version
+        for node, version in newest.items()
+        if node not in shown and not there.isdisjoint(version.tables)
+    }
 
 
 def _made_by_others(warehouse: Warehouse, lives: Iterable[Lifetime]) -> tuple[Foreign, ...]:

@@ -23,7 +23,7 @@ from seeknal_git.environments.revision import (
 )
 from seeknal_git.errors import ProjectError, UsageError, WarehouseError
 from seeknal_git.git.tree import Tree, commit_tree
-from seeknal_git.names import of_option, schema_of, split_id
+from seeknal_git.names import folded, of_option, schema_of, split_id
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.queries import tables_within
 from seeknal_git.sql.sandbox import NOTHING, Reach
@@ -289,7 +289,6 @@ def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
         raise never_published()
     with _opened(workspace, question) as warehouse:
         wanted = shown(workspace, warehouse, revision)
-        need_tables(workspace, wanted, "seeknal log says which publications are kept.")
         if wanted.named.asked:
             question.note(nearest(wanted.named))
         commit = wanted.named.record.commit
@@ -298,7 +297,10 @@ def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
         )
         schema = workspace.production_schema
         asked = replace(question, sql=sql).over(schema, lambda: wanted.views)
-        warehouse.queries.ask_past(schema, wanted.views.values(), asked.sql or "", asked.listener())
+        views = [view for node, view in wanted.views.items() if node not in wanted.lost]
+        if tables_within(asked.sql or "", schema) - {folded(view.view) for view in views}:
+            need_tables(workspace, wanted, "seeknal log says which publications are kept.")
+        warehouse.queries.ask_past(schema, views, asked.sql or "", asked.listener())
 
 
 def _query_failed(workspace: Workspace, question: _Asked, name: str) -> None:

@@ -18,13 +18,17 @@ _BEGIN = re.compile(
 )
 _END = re.compile(r"\{%-?\s*endmacro\s*-?%\}")
 _PARAMETER = re.compile(r"(\w+)\s*(?:=\s*(-?[\d.]+|'[^']*'|\"[^\"]*\"))?")
+_UNIQUE_KEY = re.compile(r"\bunique_key\s*=\s*['\"](\w+)['\"]")
+_ALL_OF_SOURCE = re.compile(
+    r"select\s+\*\s+from\s*\{\{-?\s*source\(\s*['\"]\w+['\"]\s*,\s*['\"](\w+)['\"]\s*\)", re.I
+)
 # More than one expression, or a place where a parameter is no value.
 _NOT_ONE = re.compile(r"[;'\"]|--|/\*|\b(?:select|from|where|join|order|group|limit)\b", re.I)
 _WAYS = {
     "macro": "If it is one expression: CREATE MACRO in seeknal/macros/ (docs/nodes.md).",
     "test": "A condition of its own is `custom_sql` under tests, or a rule (docs/nodes.md).",
     "materialization": "Every node is one SELECT.",
-    "snapshot": "seeknal query --at COMMIT asks an older publication.",
+    "snapshot": "A source keeps its history with `keep: changes` and a `key` (docs/nodes.md).",
 }
 
 
@@ -45,9 +49,23 @@ def macros(settings: Settings) -> Iterator[Problem]:
                 message = f"The {word} {found['name']} is not taken."
                 same = _of_duckdb(found, text) if word == "macro" else None
                 hint = f"Write in seeknal/macros/: {same}" if same else _WAYS[word]
+                if word == "snapshot":
+                    hint = _of_a_source(text[found.end() :].partition("endsnapshot")[0]) or hint
                 kind = "transform" if word == "snapshot" else word
                 line = line_at(text, found.start())
                 yield Problem(message, shown, line, hint, f"{kind}.{found['name']}")
+
+
+def _of_a_source(text: str) -> str | None:
+    """The lines that keep the history of the table which a snapshot reads; None if that is no table
+    of a source, or if no column is its key."""
+    key, read = _UNIQUE_KEY.search(text), _ALL_OF_SOURCE.search(text)
+    if key is None or read is None:
+        return None
+    return (
+        f"Write in the source {read[1]}: `keep: changes` and `key: [{key[1]}]`. Its history is "
+        f"changes.{read[1]}, with _valid_from and _valid_to (docs/nodes.md)."
+    )
 
 
 def _of_duckdb(found: re.Match[str], text: str) -> str | None:

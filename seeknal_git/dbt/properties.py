@@ -15,7 +15,10 @@ from seeknal_git.errors import Problem, ProjectError
 _DOCS = re.compile(r"\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}", re.DOTALL)
 # Section without a counterpart → the word for an entry, and the way out.
 _LEFT = {
-    "snapshots": ("snapshot", "seeknal query --at COMMIT asks an older publication."),
+    "snapshots": (
+        "snapshot",
+        "A source keeps its history with `keep: changes` and a `key` (docs/nodes.md).",
+    ),
     "semantic_models": ("semantic model", "Write it as kind: semantic_model (docs/nodes.md)."),
     "metrics": ("metric", "Write it as kind: metric (docs/nodes.md)."),
     "saved_queries": ("saved query", "seeknal query --metrics asks metrics."),

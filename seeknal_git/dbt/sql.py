@@ -18,7 +18,7 @@ _WAYS = (
     (r"for\b", "Write the columns out, or use COLUMNS(…) or PIVOT; tables by UNION ALL BY NAME."),
     (r"if\b", "Write CASE, or a variable of the environment: `vars:` in seeknal_project.yml."),
     (r"set\b", "Write a CTE, or a variable: `vars:` in seeknal_project.yml."),
-    (r"snapshot\b", "seeknal query --at COMMIT asks an older publication."),
+    (r"snapshot\b", "A source keeps its history with `keep: changes` and a `key` (docs/nodes.md)."),
     (r"(?:macro|test|materialization)\b", "Write a macro of DuckDB in seeknal/macros/."),
     (r"this\b", "A node is built as a whole, and does not read itself."),
     (r"target\b", "Write a variable of the environment: `vars:` in seeknal_project.yml."),

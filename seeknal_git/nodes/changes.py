@@ -39,17 +39,21 @@ def history_of(source: Node) -> Node | None:
     if not source.keeps:
         return None
     line = source.line("keep")
-    return replace(
-        source,
+    return Node(
         kind=CHANGES,
+        name=source.name,
+        path=source.path,
         sql=_SQL,
         sql_line=line,
         inputs=(Input(source.id, line),),
+        aliases={},
         definition=source.keeps,
         checks=(),
         document={key: source.document[key] for key in _OF_BOTH if key in source.document},
         promises=dict.fromkeys(source.keeps["compare"]),
-        keeps={},
+        lines=source.lines,
+        uses=source.uses,
+        secrets=source.secrets,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.names import SNAPSHOTS, command_line, qualified
 from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, pairs
 from seeknal_git.warehouse.model import Unnamed, UnusedPieces, counted_by_reason
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from seeknal_git.commands.env import Deleted
     from seeknal_git.commands.gc import Garbage
     from seeknal_git.environments.expiry import Lifetime
+    from seeknal_git.warehouse.model import Version
 
 _WORDS = {
     "production": "shown by production",
@@ -54,7 +56,19 @@ def show(found: Garbage, command: str) -> None:
         out("Kept:")
         pairs(kept)
     out(_summary(found, rows, command))
+    for node, version in found.histories.items():
+        _history(node, version)
     stuck(found.stuck)
+
+
+def _history(node: str, version: Version) -> None:
+    """How to give up a history whose source is gone."""
+    file, number = f"{version.view}.parquet", str(version.publication)
+    words = ("seeknal", "query", "--at", number, f"FROM {version.view}", "-o", file)
+    drops = " ".join(f"DROP TABLE {qualified(SNAPSHOTS, table)};" for table in version.tables)
+    note(f"{node} is no node of production any more. Its history stays: no run can build it again.")
+    note(f"  To give it up, export it: {command_line(*words)}")
+    note(f"  and drop it, with DuckDB, in the file of `seeknal warehouse path`: {drops}")
 
 
 def _near(path: Path) -> Path:
@@ -131,6 +145,9 @@ def as_json(found: Garbage) -> dict[str, Any]:
         ]
         value["files"] = [str(leftover) for leftover in found.leftovers]
         value["kept"]["snapshots"] = counted_by_reason(found.kept_tables)
+        value["kept"]["histories"] = {
+            node: list(version.tables) for node, version in found.histories.items()
+        }
     return value
 
 

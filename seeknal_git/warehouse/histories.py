@@ -61,17 +61,18 @@ class HistoryTables(protocol.Histories):
         rows = self.connection.execute(
             f"""
             SELECT n.node, n.snapshot_id, s.fingerprint, s.identity, s.build,
-                regexp_extract_all(n.reads, '\\w+')
+                regexp_extract_all(n.reads, '\\w+'), n.view_name, n.publication_id
             FROM ({NEWEST}) AS n LEFT JOIN {with_later_columns("snapshots")} AS s
                 ON s.id = n.snapshot_id
             QUALIFY row_number() OVER (PARTITION BY n.node ORDER BY s.number DESC) = 1""",
             [schema],
         ).fetchall()
         found = {}
-        for node, number, fingerprint, identity, build, reads in rows:
+        for node, number, fingerprint, identity, build, reads, view, publication in rows:
             texts = (fingerprint or "", identity or "", build or "")
             # The SELECT names a table twice; in the order of the first times, the oldest is first.
-            found[node] = Version(identifier(number), *texts, tuple(dict.fromkeys(reads)))
+            tables = tuple(dict.fromkeys(reads))
+            found[node] = Version(identifier(number), *texts, tables, view, publication)
         return found
 
 

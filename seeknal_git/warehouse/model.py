@@ -211,6 +211,8 @@ class Version:
     identity: str
     build: str
     tables: tuple[str, ...]  # oldest first; somebody may have dropped some
+    view: str
+    publication: int  # the first that showed it
 
 
 @dataclass(frozen=True, slots=True)
