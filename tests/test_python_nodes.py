@@ -160,6 +160,11 @@ def test_a_plan_names_the_code_that_changed(built: Repo, old: str, new: str, sai
     assert said in built.seeknal("diff", "--stat").out
 
 
+def test_a_parameter_that_no_function_has_is_told(built: Repo) -> None:
+    said = built.seeknal("plan", "--params", "factor=4", "--params", "facotr=5").err
+    assert said == "No node uses the parameter facotr.\n"
+
+
 def test_a_squash_and_a_second_clone_use_the_tables_of_a_branch_again(
     built: Repo, tmp_path: Path
 ) -> None:

@@ -1353,3 +1353,9 @@ def test_a_command_loads_only_the_code_that_its_nodes_need(published: Repo, comm
     assert "seeknal_git.project.load" in loaded
     needless = {"pydantic", "joblib", "seeknal_git.build.python_nodes", "seeknal_git.sql.worker"}
     assert loaded & needless == set()
+
+
+def test_a_node_that_was_never_built_is_not_said_to_be_re_used(shop: Repo) -> None:
+    first = shop.run("--select", "orders")
+    assert (list(first["built"]), first["reused"]) == (["source.orders"], [])
+    assert shop.run("--select", "customers")["reused"] == ["source.orders"]

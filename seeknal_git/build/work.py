@@ -74,7 +74,9 @@ class Work:
 
     @property
     def reused(self) -> tuple[str, ...]:
-        return tuple(node for node in self.graph.views if node not in self.reasons)
+        """The nodes whose table stays as it is."""
+        there = (node for node in self.graph.views if node not in self.reasons)
+        return tuple(node for node in there if self.inventory.snapshot(node) is not None)
 
     @property
     def stale(self) -> tuple[str, ...]:

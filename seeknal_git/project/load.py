@@ -82,13 +82,14 @@ class Loaded:
 
     @property
     def unused_params(self) -> tuple[str, ...]:
-        """The parameters of the command that no template names. A function may ask for any."""
+        """The parameters of the command that no template and no function names."""
         given = self.vocabulary.given.params if self.vocabulary else {}
-        files = self.graph.index.files.values() if given else ()
-        if self.vocabulary is None or any(path.endswith(".py") for path, _ in files):
+        if self.vocabulary is None or not given:
             return ()
+        functions = map(self.graph.node, self.graph.structure.python)
+        asked = {name for node in functions for name in node.definition["python"]["params"]}
         named = {name for uses in self.graph.index.uses.values() for name, _ in uses}
-        named |= self.vocabulary.values.named
+        named |= self.vocabulary.values.named | asked
         return tuple(name for name in given if name not in named)
 
     @property
