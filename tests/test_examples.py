@@ -520,6 +520,18 @@ def test_an_example_of_one_partition(project: Repo) -> None:
     assert "soon is none of its partitions" in project.seeknal("test", code=1).out
 
 
+def test_an_example_binds_the_parameters_of_its_partition(project: Repo) -> None:
+    node = DAILY.replace(
+        "inputs:", "partition: {by: day, every: month, begin: 2024-01-01}\ninputs:"
+    ).replace("GROUP BY", "WHERE day >= $start AND day < $end GROUP BY")
+    given = "[{day: 2024-01-01, amount: 1}, {day: 2024-02-01, amount: 2}]"
+    examples = example(given, "[{day: 2024-02-01, total: 2, n: 1}]", "partition: 2024-02")
+    with_examples(project, examples, node)
+    project.seeknal("test")
+    project.replace(NODE, "partition: 2024-02\n", "")
+    assert "its SQL asks for a partition" in project.seeknal("test", code=1).out
+
+
 BEST = """
 from seeknal.pipeline import transform
 

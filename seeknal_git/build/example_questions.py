@@ -17,6 +17,7 @@ from seeknal_git.nodes.values import Values
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.load import Loaded
 from seeknal_git.project.references import resolved
+from seeknal_git.sql.partitioning import Partitioning, has_marks, in_partition
 from seeknal_git.sql.run_values import at_time, with_values
 from seeknal_git.sql.statement import Columns, Reading, over_tables
 
@@ -143,7 +144,7 @@ def question_of(tree: Tree, case: Case) -> dict[str, Any]:
     if node.is_python:
         _need_plain(case)
     tables = {read: _table_name(case, read) for read in dict.fromkeys(case.targets)}
-    sql = over_tables(node.sql or "", case.reading, case.targets, tables)
+    sql = _bound(case, over_tables(node.sql or "", case.reading, case.targets, tables))
     now = time_of(example.now) if example.now else None
     return {
         "sql": at_time(sql, now) if now else with_values(sql),
@@ -172,6 +173,24 @@ def _partition(case: Case) -> dict[str, Any] | None:
         line = case.member.line("examples", case.example.number, "partition")
         raise Refused(case.refused(f"{case.node.id} has no `partition`", line))
     return {"form": dict(form), "wanted": str(wanted)}
+
+
+def _bound(case: Case, sql: str) -> str:
+    """The SQL with the values of `$start`, `$end` and `$partition`. Raises Refused if the example
+    does not say which partition it is of."""
+    if not has_marks(sql):
+        return sql
+    partitioning, wanted = Partitioning.of(case.node.partition), case.example.partition
+    try:
+        return in_partition(sql, partitioning, partitioning.ordinal(str(wanted)))
+    except ValueError as exc:
+        line = case.member.line("examples", case.example.number, "partition")
+        why = (
+            f"{wanted} is none of its partitions"
+            if wanted
+            else ("its SQL asks for a partition: add `partition: 2026-01-31`")
+        )
+        raise Refused(case.refused(why, line)) from exc
 
 
 def _table_name(case: Case, read: str) -> str:

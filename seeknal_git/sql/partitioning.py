@@ -23,6 +23,8 @@ _HOUR, _MOMENT = timedelta(hours=1), timedelta(microseconds=1)
 _MONDAY = 3  # days from a Monday to the first day of 1970
 _WEEKS = 102_737  # from the first day of year 1, a Monday, to 1970
 _MONTHS = 12
+# The rest of a date, by the length of its beginning: a year, and a month.
+_REST = {4: "-01-01", 7: "-01"}
 # Equal values of these types have one text, whoever asks for it.
 _KEYS = re.compile(
     r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,\d+\)|VARCHAR|DATE|TIMESTAMP|BOOLEAN|UUID)$"
@@ -69,6 +71,13 @@ class Partitioning:
             return f"{year:04}-{month:02}" if self.every == "month" else f"{year:04}"
         begin = _start(self.every, ordinal)
         return f"{begin:%Y-%m-%d %H:00}" if self.every == "hour" else f"{begin:%Y-%m-%d}"
+
+    def ordinal(self, label: str) -> int:
+        """The partition of a label, or of any time in it. Raises ValueError."""
+        text = str(label).strip()
+        if self.every is None:
+            return int(text)
+        return _ordinal(self.every, datetime.fromisoformat(f"{text}{_REST.get(len(text), '')}"))
 
     def sql(self, types: Mapping[str, str]) -> str:
         """The number of the partition of a row, as SQL; NULL if it falls into none.
