@@ -14,6 +14,7 @@ from seeknal_git.sql.locality.columns import (
     DATE,
     TIMESTAMP,
     UNKNOWN,
+    WITH_ZONE,
     Column,
     Partitions,
     Source,
@@ -61,6 +62,10 @@ def value_of(tree: Tree, scope: Scope) -> Column:
             return _cast(tree, scope)
         case "FUNCTION" if functions.called(tree) in ("date_trunc", "datetrunc"):
             return _truncated(tree, scope)
+        case "FUNCTION" if functions.called(tree) == "timezone":
+            return _in_utc(tree, scope)
+        case "OPERATOR" if tree["type"] == "OPERATOR_COALESCE":
+            return _first(tree, scope)
     return UNKNOWN
 
 
@@ -90,6 +95,30 @@ def _cast(tree: Tree, scope: Scope) -> Column:
         return UNKNOWN
     loses = value.type == TIMESTAMP and word == DATE and every == "hour"
     return Column(type=word, key=None if loses else value.key)
+
+
+def _in_utc(tree: Tree, scope: Scope) -> Column:
+    """AT TIME ZONE 'UTC', between a time with a zone and one without. No setting decides it."""
+    given = arguments(tree)
+    if len(given) != 2 or scope.partitions.every == BUCKET:
+        return UNKNOWN
+    zone, value = constant(given[0]), value_of(given[1], scope)
+    if zone is None or zone.kind != STRING or zone.text.upper() != "UTC":
+        return UNKNOWN
+    if value.type not in (TIMESTAMP, WITH_ZONE):
+        return UNKNOWN
+    return Column(type=WITH_ZONE if value.type == TIMESTAMP else TIMESTAMP, key=value.key)
+
+
+def _first(tree: Tree, scope: Scope) -> Column:
+    """coalesce() of two columns that carry a key on the two sides of a FULL JOIN."""
+    values = [value_of(child, scope) for child in tree["children"]]
+    if len(values) != 2 or values[0].half is None or values[1].half is None:
+        return UNKNOWN
+    (join, side, key), other = values[0].half, values[1].half
+    if other not in ((join, "left", key), (join, "right", key)) or other[1] == side:
+        return UNKNOWN
+    return Column(type=values[0].type, key=key) if values[0].type == values[1].type else UNKNOWN
 
 
 def _truncated(tree: Tree, scope: Scope) -> Column:

@@ -113,6 +113,9 @@ class Column:
     type: str = ""
     # The key whose partition is that of the row's home.
     key: int | None = None
+    # Set if the column carried a key on one side of a FULL JOIN: the join and the side. The first
+    # column that is not NULL, of one of each side, carries it again.
+    half: tuple[int, str, int] | None = None
     # The place of the item of a select list that it was made by.
     place: int | None = None
 
@@ -231,7 +234,8 @@ class Source:
 
 
 def as_table(name: str, relation: Relation, aliases: Sequence[str] = ()) -> Source:
-    """A relation as a table of a FROM. Each use of a relation has columns of its own."""
+    """A relation as a table of a FROM. Each use of a relation has columns of its own. A half of a
+    key is one within its own query."""
     columns = renamed(relation.columns, aliases)
-    own = None if columns is None else tuple(replace(column) for column in columns)
+    own = None if columns is None else tuple(replace(column, half=None) for column in columns)
     return Source(relation.level, {name: own}, own)

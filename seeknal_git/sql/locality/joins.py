@@ -58,9 +58,10 @@ def joined(
     if level is Level.LOCAL:
         _refuse(tree, left, right, aligned, partitions)
     gained = _gained(kind, left, right, pairs, aligned)
+    join = id(tree)
     sides = (
-        left.mapped(lambda column: _seen(column, gained, kind in ("RIGHT", "FULL"))),
-        right.mapped(lambda column: _seen(column, gained, kind in ("LEFT", "FULL"))),
+        left.mapped(lambda column: _seen(column, gained, kind, (join, "left"))),
+        right.mapped(lambda column: _seen(column, gained, kind, (join, "right"))),
     )
     if kind in ("SEMI", "ANTI"):
         return replace(sides[0], level=level)
@@ -155,10 +156,16 @@ def _gained(
     return found
 
 
-def _seen(column: Column, gained: Mapping[Column, Column], may_lack: bool) -> Column:
-    """A column after a join. may_lack: whether it is NULL in rows that only the other side has."""
+def _seen(
+    column: Column, gained: Mapping[Column, Column], kind: str, at: tuple[int, str]
+) -> Column:
+    """A column after a join. at: the join, and the side of the column. It is NULL in rows that only
+    the other side has."""
     found = gained.get(column, column)
-    return replace(found, key=None) if may_lack else found
+    if kind == "FULL":
+        return replace(found, key=None, half=None if found.key is None else (*at, found.key))
+    may_lack = at[1] == {"LEFT": "right", "RIGHT": "left"}.get(kind)
+    return replace(found, key=None, half=None) if may_lack else found
 
 
 def _merged(name: str, kind: str, left: Source, right: Source, pair: Pair) -> Column:

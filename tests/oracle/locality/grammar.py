@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from tests.oracle.locality.world import TIMES, ZONED, World, literal
 
+# A time without a date has no zone.
+TZ = {"DATE": "TIMESTAMP", "TIMESTAMP": "TIMESTAMP", ZONED: ZONED}
+
 
 class Column(NamedTuple):
     name: str
@@ -190,6 +193,10 @@ class Draw:
         items: list[str] = []
         columns: list[Column] = []
         keyed = [place for place in scope if place[1].key]
+        if len(keyed) > 1 and self.chance(0.15):
+            one, other = self.random.sample(keyed, 2)
+            sql = f"coalesce({one[0]}.{one[1].name}, {other[0]}.{other[1].name})"
+            self.add(items, columns, (sql, one[1].type), one[1])
         names = {place[1].name for place in keyed}
         for name in sorted(names):
             if self.chance(0.85):
@@ -272,6 +279,7 @@ class Draw:
         unit = self.random.choice(
             ("hour", "day", "DAY", "week", "month", "quarter", "year", "minute")
         )
+        zone = self.random.choice(("UTC", "UTC", "America/New_York"))
         return self.random.choice(
             (
                 (f"date_trunc('{unit}', {sql})", ZONED if type_ == ZONED else "TIMESTAMP"),
@@ -280,6 +288,10 @@ class Draw:
                 (f"CAST({sql} AS TIMESTAMP)", "TIMESTAMP"),
                 (f"date_trunc('{unit}', {sql})::DATE", "DATE"),
                 (f"TRY_CAST({sql} AS DATE)", "DATE"),
+                (
+                    f"({sql}::{TZ[type_]} AT TIME ZONE '{zone}')",
+                    "TIMESTAMP" if type_ == ZONED else ZONED,
+                ),
                 (f"({sql} + INTERVAL 1 DAY)", ZONED if type_ == ZONED else "TIMESTAMP"),
                 (f"coalesce({sql}, {literal(self.random, type_)})", type_),
                 (f"{sql}::{type_}", type_),

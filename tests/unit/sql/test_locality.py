@@ -76,6 +76,10 @@ LOCAL_BY_DAY = [
     "SELECT d, unnest(l) AS e FROM t",
     "SELECT t.d, e FROM t, unnest(t.l) AS a (e)",
     "SELECT d FROM z",
+    "SELECT (d AT TIME ZONE 'UTC')::DATE AS d, count(*) AS n FROM z GROUP BY 1",
+    "SELECT d AT TIME ZONE 'utc' AS d FROM v",
+    "SELECT coalesce(t.d, u.d) AS d, count(*) AS n FROM t FULL JOIN u ON t.d = u.d GROUP BY ALL",
+    "SELECT coalesce(u.d, t.d) AS d FROM t FULL JOIN u USING (d) LEFT JOIN w ON t.k = w.k",
     # Joins
     "SELECT t.*, y FROM t JOIN u ON t.d = u.d AND t.k = u.k",
     "SELECT u.d, x, y FROM t JOIN u USING (d)",
@@ -144,6 +148,27 @@ NOT_LOCAL_BY_DAY = [
     ("the column d, which is not d (or", 1, "SELECT date_trunc('month', d) AS d FROM t"),
     ("the column d, which is not d (or", 1, "SELECT d::DATE AS d FROM z"),
     ("the column d, which is not d (or", 1, "SELECT date_trunc('day', d) AS d FROM z"),
+    (
+        "the column d, which is not d (or",
+        1,
+        "SELECT d AT TIME ZONE 'Europe/Paris' AS d FROM z",
+    ),
+    (
+        "the column d, which is not d (or",
+        1,
+        "SELECT coalesce(w.d, t.d) AS d FROM t LEFT JOIN w USING (k)",
+    ),
+    (
+        "the column d, which is not d (or",
+        1,
+        "SELECT coalesce(t.d, t.d) AS d FROM t FULL JOIN u ON t.d = u.d",
+    ),
+    (
+        "the column d, which is not d (or",
+        1,
+        """SELECT coalesce(a.l, b.r) AS d FROM (
+           SELECT t.d, u.d AS r, t.d AS l FROM t FULL JOIN u ON t.d = u.d) AS a, w AS b (r, k)""",
+    ),
     ("the column d, which is not d (or", 1, "SELECT d::VARCHAR AS d FROM t"),
     ("the column d, which is not d (or", 1, "SELECT TRY_CAST(d AS TIMESTAMP) AS d FROM t"),
     ("the column d, which is not d (or", 1, "SELECT u.d FROM t LEFT JOIN u USING (d)"),
@@ -274,7 +299,7 @@ def test_an_hour_is_not_told_by_a_date() -> None:
         (PAIRS, "SELECT b.k, c.j FROM b JOIN c USING (k)", False),
         (PAIRS, "SELECT j AS k, k AS j FROM b", False),
         (BUCKETS, "SELECT e.j AS k FROM b JOIN e ON b.k = e.j", False),
-        (NUMBERS, "SELECT y AS k, k AS y FROM c", False),
+        (NUMBERS, "SELECT c.y AS k, c.k AS y FROM c", False),
         (NUMBERS, "SELECT a.k, a.y FROM c AS a JOIN c AS q ON a.k = q.y AND a.y = q.k", False),
         (NUMBERS, "SELECT a.k, q.y FROM c AS a JOIN c AS q ON a.k = q.k AND a.y = q.y", True),
     ],
