@@ -31,6 +31,11 @@ class PartitionForm(Form):
     buckets: Annotated[Whole, Field(ge=2, le=MOST_BUCKETS)] | None = None
     outside: Literal["error", "keep", "drop"] = "error"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_keys(cls, given: object) -> object:
+        return _mapping(given, "{by: ordered_at, every: day, begin: 2024-01-01}")
+
     @field_validator("begin", mode="before")
     @classmethod
     def _is_a_date(cls, given: object) -> object:
@@ -69,6 +74,12 @@ class PartitionForm(Form):
         }
 
 
+def _mapping(given: object, such: str) -> object:
+    if isinstance(given, str | list):
+        raise ValueError(f"a mapping such as `{such}`, not {given!r}")
+    return given
+
+
 def _hours(given: object) -> int:
     match = _LENGTH.fullmatch(str(given).strip())
     if match is None or (not match[2] and int(match[1])):
@@ -85,6 +96,11 @@ class ReadsForm(Form):
     model_config = ConfigDict(extra="forbid")
     before: _Length = 0
     after: _Length = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_keys(cls, given: object) -> object:
+        return _mapping(given, "{before: 6d}")
 
 
 class PartitionedFile(TableFile):

@@ -292,3 +292,29 @@ def test_a_parameter_of_a_partition_needs_one(daily: Repo) -> None:
     assert refused.code != 0
     assert "`$start`, `$end` and `$partition` are of a partition, and it has none" in refused.err
     daily.seeknal("run", code=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("partition: day", "partition`: a mapping such as `{by: ordered_at, every: day, begin:"),
+        (
+            f"partition: {DAILY.partition}\nreads: {{source.orders: 6d}}",
+            "`reads.source.orders`: a mapping such as `{before: 6d}`, not '6d'",
+        ),
+    ],
+    ids=["partition", "reads"],
+)
+def test_a_word_where_keys_belong_is_told_with_the_keys(daily: Repo, given: str, said: str) -> None:
+    daily.replace(YML, f"partition: {DAILY.partition}", given)
+    assert said in daily.seeknal("validate", code=None).err
+
+
+def test_the_history_of_a_source_in_pieces_is_one_table(daily: Repo) -> None:
+    keep = "source: csv\nkeep: changes\nkey: [id]"
+    daily.replace("seeknal/sources/orders.yml", "source: csv", keep)
+    assert "as a whole" not in daily.seeknal("validate").err
+    assert "partitions" not in daily.run()["built"]["changes.orders"]
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    assert partitions(daily)["transform.daily"] == ["2026-01-02"]
+    assert len(shown(daily)["orders_changes"]) == 5
