@@ -6,12 +6,10 @@ How the loads of production are added up is in docs/design/kept-changes.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from seeknal_git.names import CHANGES, VALID_FROM, VALID_TO
-from seeknal_git.nodes.checks import not_null, unique
-from seeknal_git.nodes.node import Check, Input, Node
+from seeknal_git.nodes.node import Input, Node
 from seeknal_git.sql.statement import Anatomy, Part, Reading, Reference
 
 # The keys of a source's file that are about its history too.
@@ -23,15 +21,6 @@ _SQL = (
     f"SELECT *, (now() AT TIME ZONE 'UTC')::TIMESTAMP AS {VALID_FROM}, "
     f"NULL::TIMESTAMP AS {VALID_TO} FROM {_INPUT}"
 )
-
-
-def checks_of_key(key: Sequence[str], lines: Mapping[str, int]) -> tuple[Check, ...]:
-    """The conditions on a load whose rows are compared with those of the load before."""
-    names, line = ", ".join(key), lines.get("key", 1)
-    return (
-        Check(f"key_not_null({names})", not_null(key), line=line),
-        Check(f"key_unique({names})", unique(key), line=line, key=tuple(key), returns="keys"),
-    )
 
 
 def history_of(source: Node) -> Node | None:

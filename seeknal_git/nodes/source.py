@@ -6,13 +6,13 @@ declared columns that the files do not have are an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
-from seeknal_git.nodes.changes import checks_of_key
-from seeknal_git.nodes.checks import Columns
+from seeknal_git.nodes.checks import Columns, not_null, unique
+from seeknal_git.nodes.node import Check
 from seeknal_git.nodes.node_file import Compiled, Mistake, below_project, refuse_unknown_params
 from seeknal_git.nodes.partition import PartitionedFile
 from seeknal_git.nodes.scalars import flag, whole
@@ -215,6 +215,15 @@ def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
         sql=None,
         definition=definition,
         promises=as_it_is,
-        checks=checks_of_key(file.key, lines),
+        checks=_checks_of_key(file.key, lines),
         keeps={"key": file.key, "compare": file.compare or []},
+    )
+
+
+def _checks_of_key(key: Sequence[str], lines: Mapping[str, int]) -> tuple[Check, ...]:
+    """The conditions on a load whose rows are compared with those of the load before."""
+    names, line = ", ".join(key), lines.get("key", 1)
+    return (
+        Check(f"key_not_null({names})", not_null(key), line=line),
+        Check(f"key_unique({names})", unique(key), line=line, key=tuple(key), returns="keys"),
     )
