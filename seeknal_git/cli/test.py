@@ -58,9 +58,10 @@ def test(
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
-    """Try the examples of nodes: given rows, and the rows they become.
+    """Try the examples of nodes, in memory.
 
-    They run in memory, without the warehouse. The exit code is 1 if an example does not hold.
+    An example gives rows to a node, and says which rows they become. The warehouse is not opened.
+    The exit code is 1 if an example does not hold.
 
     With --from, write one of real rows into the file of a node: of the current branch's tables, and
     with the rows that the node makes of them.
