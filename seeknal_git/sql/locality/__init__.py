@@ -66,4 +66,6 @@ def _check_result(
         if column.key != key:
             wanted = dict.fromkeys(known.key[key] for known in inputs if known.level is Level.LOCAL)
             words = f"the column {name}, which is not {' or '.join(wanted)} (or a part of it)"
+            if column.lacks:
+                words = f"the column {name}, which is NULL in rows that an outer join adds"
             raise Obstruction(words, column.place)

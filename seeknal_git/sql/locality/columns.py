@@ -116,6 +116,8 @@ class Column:
     # Set if the column carried a key on one side of a FULL JOIN: the join and the side. The first
     # column that is not NULL, of one of each side, carries it again.
     half: tuple[int, str, int] | None = None
+    # Whether it carried one, but is NULL now in rows that a join adds.
+    lacks: bool = False
     # The place of the item of a select list that it was made by.
     place: int | None = None
 
@@ -205,13 +207,18 @@ class Source:
 
     def key(self, number: int, *, of_table: bool = False) -> str:
         """The name of a column that carries a key, as an author would write it."""
-        for name, columns in self.tables.items():
-            for column in columns or ():
-                if column.key == number and column.name:
-                    is_written = of_table and not name.startswith(NAMELESS)
-                    return f"{name}.{column.name}" if is_written else column.name
-        merged = (column.name for column in self.merged.values() if column.key == number)
-        return next(filter(None, merged), "the key")
+        column, table = self.carrier(number)
+        is_written = of_table and table and not table.startswith(NAMELESS)
+        return f"{table}.{column.name}" if is_written else column.name or "the key"
+
+    def carrier(self, number: int) -> tuple[Column, str]:
+        """A column that carries a key, and its table, if it is of one."""
+        named = [
+            (column, table) for table, columns in self.tables.items() for column in columns or ()
+        ]
+        named += [(column, "") for column in self.merged.values()]
+        found = (pair for pair in named if pair[0].key == number and pair[0].name)
+        return next(found, (UNKNOWN, ""))
 
     def keys(self, partitions: Partitions) -> str:
         """The names of columns that carry all keys."""

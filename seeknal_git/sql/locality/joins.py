@@ -22,6 +22,8 @@ _EQUALITIES = ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM")
 _KINDS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "SEMI", "ANTI"})
 _WAYS = frozenset({"REGULAR", "CROSS", "NATURAL", "ASOF", "POSITIONAL"})
 _BY_ORDER = ("ASOF", "POSITIONAL")
+# The sides of an outer join whose columns are NULL in rows that only the other side has.
+_LACKING = {"LEFT": ("right",), "RIGHT": ("left",), "FULL": ("left", "right")}
 
 
 class Pair(NamedTuple):
@@ -129,15 +131,25 @@ def _refuse(tree: Tree, left: Source, right: Source, aligned: bool, partitions: 
         return
     said = "the CROSS JOIN" if way == "CROSS" else f"the {kind} JOIN"
     if left.level is right.level is Level.LOCAL:
-        equal = " and ".join(
-            f"{left.key(key, of_table=True)} = {right.key(key, of_table=True)}"
-            for key in sorted(partitions.keys)
+        raise Obstruction(
+            f"{said} of two partitioned tables {_unlike(left, right, partitions)}", tree
         )
-        raise Obstruction(f"{said} of two partitioned tables without {equal}", tree)
     if left.level is Level.LOCAL and kind not in ("INNER", "LEFT", "SEMI", "ANTI"):
         raise Obstruction(f"{said} that keeps rows of a table without partitions", tree)
     if right.level is Level.LOCAL and kind not in ("INNER", "RIGHT"):
         raise Obstruction(f"{said} that keeps rows of a table without partitions", tree)
+
+
+def _unlike(left: Source, right: Source, partitions: Partitions) -> str:
+    """Why two partitioned sides of a join are not aligned."""
+    names, types = [], []
+    for key in sorted(partitions.keys):
+        sides = left.key(key, of_table=True), right.key(key, of_table=True)
+        one, other = left.carrier(key)[0].type, right.carrier(key)[0].type
+        names.append(" = ".join(sides))
+        if one and other and one != other:
+            types.append(f"{sides[0]} is {one} and {sides[1]} is {other}")
+    return f"whose keys differ: {types[0]}" if types else f"without {' and '.join(names)}"
 
 
 def _gained(
@@ -162,10 +174,11 @@ def _seen(
     """A column after a join. at: the join, and the side of the column. It is NULL in rows that only
     the other side has."""
     found = gained.get(column, column)
-    if kind == "FULL":
-        return replace(found, key=None, half=None if found.key is None else (*at, found.key))
-    may_lack = at[1] == {"LEFT": "right", "RIGHT": "left"}.get(kind)
-    return replace(found, key=None, half=None) if may_lack else found
+    if at[1] not in _LACKING.get(kind, ()):
+        return found
+    lacks = found.lacks or found.key is not None
+    half = None if kind != "FULL" or found.key is None else (*at, found.key)
+    return replace(found, key=None, half=half, lacks=lacks)
 
 
 def _merged(name: str, kind: str, left: Source, right: Source, pair: Pair) -> Column:

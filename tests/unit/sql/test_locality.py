@@ -171,8 +171,8 @@ NOT_LOCAL_BY_DAY = [
     ),
     ("the column d, which is not d (or", 1, "SELECT d::VARCHAR AS d FROM t"),
     ("the column d, which is not d (or", 1, "SELECT TRY_CAST(d AS TIMESTAMP) AS d FROM t"),
-    ("the column d, which is not d (or", 1, "SELECT u.d FROM t LEFT JOIN u USING (d)"),
-    ("the column d, which is not d (or", 1, "SELECT t.d FROM t FULL JOIN u USING (d)"),
+    ("the column d, which is NULL in rows", 1, "SELECT u.d FROM t LEFT JOIN u USING (d)"),
+    ("the column d, which is NULL in rows", 1, "SELECT t.d FROM t FULL JOIN u USING (d)"),
     ("the column d, which is not d (or", 1, "SELECT w.d FROM t LEFT JOIN w USING (d)"),
     ("a result that no partitioned input is in", None, "SELECT d FROM w"),
     (
@@ -181,7 +181,11 @@ NOT_LOCAL_BY_DAY = [
         "SELECT t.d FROM t\nJOIN u USING (k)",
     ),
     ("the INNER JOIN of two partitioned", 1, "SELECT t.d FROM t JOIN u ON t.d = u.d OR t.k = u.k"),
-    ("the INNER JOIN of two partitioned", 1, "SELECT t.d FROM t JOIN v ON t.d = v.d"),
+    (
+        "the INNER JOIN of two partitioned tables whose keys differ: t.d is DATE and v.d is TIMESTAMP",
+        1,
+        "SELECT t.d FROM t JOIN v ON t.d = v.d",
+    ),
     ("the INNER JOIN of two partitioned", 1, "SELECT t.d FROM t JOIN v USING (d)"),
     ("the CROSS JOIN of two partitioned", 1, "SELECT t.d FROM t, u WHERE t.d < u.d"),
     (
