@@ -48,7 +48,10 @@ class Pieces:
         def named(ordinal: Ordinal, content: str) -> Piece:
             said = json.dumps([order.partitioning.key, ordinal, content])
             name = digest("piece", order.storage, blueprint.build, said)
-            origins = {origin: digest(content), **self._built_again(source.id, ordinal)}
+            origins = {
+                origin: digest(content, json.dumps(columns)),
+                **self._built_again(source.id, ordinal),
+            }
             return Piece(name, ordinal, origins)
 
         return builder.build_pieces(replace(order, named=named), confirm)

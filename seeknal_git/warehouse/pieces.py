@@ -20,6 +20,7 @@ from seeknal_git.sql.partitioning import (
     ranges_of,
     spelled,
 )
+from seeknal_git.warehouse.forms import mapping
 from seeknal_git.warehouse.model import (
     NUMBER,
     InPieces,
@@ -64,7 +65,7 @@ _FIELDS = "id, ordinal, origins, number, row_count"
 
 
 def _piece(id_: str, ordinal: Ordinal, origins: str, number: int, rows: int) -> Piece:
-    return Piece(id_, ordinal, json.loads(origins), number, rows)
+    return Piece(id_, ordinal, mapping(origins), number, rows)
 
 
 def are_recorded(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _RANGE = re.compile(rf"{NUMBER} BETWEEN (\d+) AND (\d+)(?: OR )?")
 _LIST = re.compile(rf"{NUMBER} IN \(([\d, ]+)\)")
+_GONE = "_gone"  # after the name of a table, in the record of a publication
 # The SELECTs over several tables that production has shown since a publication.
 _SHOWN_SINCE = f"""
 WITH nodes AS (
@@ -83,7 +84,25 @@ def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) 
         connection.execute(
             f"DELETE FROM {STATE}.snapshots WHERE rowid IN (SELECT unnest($1::BIGINT[]))", [broken]
         )
+        _forget_publications(connection, gone)
     connection.execute("CHECKPOINT warehouse")
+
+
+def _forget_publications(
+    connection: duckdb.DuckDBPyConnection, gone: Mapping[str, set[int]]
+) -> None:
+    """Let the publications that read pieces which are gone name a table that is not there, as those
+    whose tables are gone do. So nobody shows them again."""
+    rows = connection.execute(
+        f"SELECT rowid, query, reads FROM {STATE}.publication_nodes WHERE query IS NOT NULL"
+    ).fetchall()
+    for number, text, reads in rows:
+        if _reads_one_of(query(text, reads), gone):
+            names = " ".join(f"{name}{_GONE}" if name in gone else name for name in reads.split())
+            connection.execute(
+                f"UPDATE {STATE}.publication_nodes SET reads = $1 WHERE rowid = $2",
+                [names, number],
+            )
 
 
 def _reads_one_of(found: Query | None, gone: Mapping[str, set[int]]) -> bool:
