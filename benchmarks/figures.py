@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.days import days
 from benchmarks.figure import Figure
 from benchmarks.generator import Project, python_nodes, write
 from benchmarks.laboratory import Laboratory, asked, forget, git, has
@@ -193,6 +194,11 @@ def functions(lab: Laboratory) -> list[Figure]:
     return [_timed("first run of 50 Python nodes", costs, "python -c 'import pandas'", 4.0)]
 
 
+def partitions(lab: Laboratory) -> list[Figure]:
+    """Three years of rows in partitions of a day."""
+    return days(lab.folder / f"days_{lab.depth}", lab.repeat)
+
+
 # Those that depend on the depth of a project.
 SHAPED = ("plan", "run", "nothing", "edit", "promote")
 
@@ -210,4 +216,5 @@ FIGURES: dict[str, Callable[[Laboratory], list[Figure]]] = {
     "hook": hook,
     "lineage": lineage,
     "python": functions,
+    "partitions": partitions,
 }
