@@ -503,3 +503,11 @@ def test_a_view_and_a_file_of_a_history_stand_on_its_tables(kept: Repo) -> None:
     [(text,)] = kept.numbers("SELECT sql FROM duckdb_views() WHERE view_name = 'now'")
     assert "main.orders_changes" not in text
     assert len(duckdb.sql(f"FROM '{kept.path}/exports/history.csv'").fetchall()) == 5
+
+
+def test_a_production_of_another_name_goes_on_with_the_history(kept: Repo) -> None:
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.git("branch", "--move", "main", "trunk")
+    kept.git("config", "seeknal.productionBranch", "trunk")
+    kept.seeknal("run")
+    assert intervals(kept, schema="trunk") == SECOND

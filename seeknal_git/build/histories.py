@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.names import is_changes
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.warehouse.model import Addition, now
+from seeknal_git.warehouse.model import OF_PRODUCTION, Addition, now
 
 if TYPE_CHECKING:
     from seeknal_git.build.rebuilds import Builds
@@ -86,10 +86,12 @@ class Histories:
 
     def _next(self, node: str) -> str:
         """The word for a build on top of production's last version."""
-        last = self.newest.get(node)
-        apart = "" if self.environment.is_production else self.environment.schema
+        last, environment = self.newest.get(node), self.environment
         gone = "" if last is None or self._newest(node) else "gone"
-        return digest("changes", node, apart, last.id if last else "", gone)[:_WORD]
+        before = (node, last.id if last else "", gone)
+        if environment.is_production:
+            return OF_PRODUCTION + digest("changes", *before)[:_WORD]
+        return digest("changes", environment.schema, *before)[:_WORD]
 
     def addition(self, node: Node, load: str, blueprint: Blueprint) -> Addition:
         """The load to add for a version. load: its rows as SQL names them. Raises NodeFailed if a

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.forms import identifier
 from seeknal_git.warehouse.model import (
+    OF_PRODUCTION,
     Addition,
     Blueprint,
     Query,
@@ -42,15 +43,18 @@ _OWN = (VALID_FROM, VALID_TO, _INTERVAL)
 _LOAD = 'temp."_seeknal_load"'
 # A load takes in a table before it that has at most this many times its rows.
 _RATIO = 2
-# The last version of each history that production published. A rollback rewinds no history.
-NEWEST = f"""
-SELECT * FROM {with_later_columns("publication_nodes")} AS n
-WHERE schema_name = $1 AND starts_with(node, '{CHANGES}.') AND snapshot_id IS NOT NULL
-    AND publication_id IN (
-        SELECT id FROM {with_later_columns("publications")}
-        WHERE schema_name = $1 AND restores IS NULL
-    )
-QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1"""
+# The last version of each history that production made and published. A rollback rewinds none, and
+# a production of another name goes on with it. A branch may show a version of production, too.
+_NEWEST = f"""
+SELECT n.*, s.identity, s.build FROM {with_later_columns("publication_nodes")} AS n
+JOIN {with_later_columns("snapshots")} AS s ON s.id = n.snapshot_id
+JOIN {with_later_columns("publications")} AS p
+    ON p.schema_name = n.schema_name AND p.id = n.publication_id
+WHERE starts_with(n.node, '{CHANGES}.') AND starts_with(s.build, '{OF_PRODUCTION}')
+    AND p.restores IS NULL
+QUALIFY row_number() OVER (
+    PARTITION BY n.node ORDER BY s.number DESC, n.schema_name <> $1, n.publication_id
+) = 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +63,23 @@ class HistoryTables(protocol.Histories):
 
     def newest(self, schema: str) -> dict[str, Version]:
         rows = self.connection.execute(
-            f"""
-            SELECT n.node, n.snapshot_id, s.fingerprint, s.identity, s.build,
-                regexp_extract_all(n.reads, '\\w+'), n.view_name, n.publication_id
-            FROM ({NEWEST}) AS n LEFT JOIN {with_later_columns("snapshots")} AS s
-                ON s.id = n.snapshot_id
-            QUALIFY row_number() OVER (PARTITION BY n.node ORDER BY s.number DESC) = 1""",
+            "SELECT node, snapshot_id, fingerprint, identity, build, "
+            f"regexp_extract_all(reads, '\\w+'), view_name, publication_id FROM ({_NEWEST})",
             [schema],
         ).fetchall()
         found = {}
         for node, number, fingerprint, identity, build, reads, view, publication in rows:
-            texts = (fingerprint or "", identity or "", build or "")
             # The SELECT names a table twice; in the order of the first times, the oldest is first.
             tables = tuple(dict.fromkeys(reads))
+            texts = (fingerprint, identity, build)
             found[node] = Version(identifier(number), *texts, tables, view, publication)
         return found
 
 
-def tables_of_histories(connection: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> set[str]:
-    """The tables of the histories that productions have published last."""
-    text = f"SELECT DISTINCT unnest({TABLES_OF_VIEW}) FROM ({NEWEST})"
-    return {
-        table for schema in schemas for (table,) in connection.execute(text, [schema]).fetchall()
-    }
+def tables_of_histories(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The tables of the histories that production published last."""
+    text = f"SELECT DISTINCT unnest({TABLES_OF_VIEW}) FROM ({_NEWEST})"
+    return {table for (table,) in connection.execute(text, [""]).fetchall()}
 
 
 @dataclass(frozen=True, slots=True)

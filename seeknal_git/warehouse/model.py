@@ -201,10 +201,14 @@ class Blueprint:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
+# The build of a history's version that production made begins with this letter.
+OF_PRODUCTION = "p"
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """A version of the history of a source's loads: a snapshot over tables. The fields that it
-    shares with `Snapshot` mean the same, and are "" if its record is gone."""
+    shares with `Snapshot` mean the same."""
 
     id: str
     fingerprint: str

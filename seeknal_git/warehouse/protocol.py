@@ -373,8 +373,8 @@ class Histories(Protocol):
     """The histories of sources that keep changes."""
 
     def newest(self, schema: str) -> dict[str, Version]:
-        """Node → the last version of its history that production published, rollbacks aside; also
-        of nodes that it does not show any more. schema: production's."""
+        """Node → the last version of its history that production made and published, rollbacks
+        aside; also of nodes that it does not show any more. schema: production's now."""
         ...
 
 

@@ -79,7 +79,7 @@ def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str
     history = [_shown_since(connection, rules, production) for production in rules.productions]
     tables_by_reason = (
         _shown(connection, rules.productions),
-        tables_of_histories(connection, rules.productions),
+        tables_of_histories(connection),
         _shown(connection, rules.live),
         set[str]().union(*history),
         _read_by_views(connection, rules),
